@@ -1,0 +1,90 @@
+# Every target installs what it needs; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+SOURCES := contracts clients operator worker brain bridge dev tests
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Try it
+
+.PHONY: demo
+demo: $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end
+	@$(PY) -m dev demo
+
+.PHONY: up
+up: $(STAMP) ## Bring up the one-machine cluster
+	@$(PY) -m dev up
+
+.PHONY: down
+down: $(STAMP) ## End the cluster and all that belongs to it
+	@$(PY) -m dev down
+
+.PHONY: images
+images: $(STAMP) ## Build the images and load them into the cluster
+	@$(PY) -m dev images && $(PY) -m dev load
+
+##@ Check
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code
+	@$(BIN)/ruff format $(SOURCES) && $(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: lint
+lint: $(STAMP) ## Check style and the layers between rooms
+	@$(BIN)/ruff format --check $(SOURCES) && $(BIN)/ruff check $(SOURCES) && $(BIN)/lint-imports
+
+.PHONY: types
+types: $(STAMP) ## Check types
+	@$(BIN)/mypy $(SOURCES)
+
+.PHONY: unit
+unit: $(STAMP) ## Run the tests that need nothing but Python
+	@$(BIN)/pytest tests/unit
+
+.PHONY: contract
+contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j
+	@$(BIN)/pytest tests/contract
+
+.PHONY: e2e
+e2e: $(STAMP) ## Run the tests on a real cluster
+	@$(PY) -m dev deploy && $(BIN)/pytest tests/e2e
+
+.PHONY: test
+test: check unit contract e2e ## Run every check and every test
+
+.PHONY: check
+check: lint types crds-check ## Check all that needs no cluster; fails if a generated file differs
+
+##@ Generate
+
+.PHONY: crds
+crds: $(STAMP) ## Write the CRD from the contracts
+	@$(PY) -m dev.crds
+
+.PHONY: crds-check
+crds-check: $(STAMP)
+	@$(PY) -m dev.crds --check
+
+.PHONY: charts
+charts: $(STAMP) ## Lint and render the charts
+	@dev/helm lint charts/gather charts/gather-backing
+
+.PHONY: lock
+lock: $(STAMP) ## Pin every dependency with hashes in requirements/
+	@$(PY) -m dev.lock
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the tools into $(VENV) ..."
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

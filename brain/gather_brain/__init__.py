@@ -1,0 +1,1 @@
+"""The HTTP API over Neo4j: nodes, duplicates, context, coverage."""

@@ -1,0 +1,1 @@
+"""Redis to the outside: WebSocket with replay, and webhooks."""

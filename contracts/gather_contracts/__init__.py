@@ -1,0 +1,1 @@
+"""The words all rooms share; no input or output."""

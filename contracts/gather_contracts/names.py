@@ -1,0 +1,130 @@
+"""Every name, label and key that crosses a process boundary is formatted here and nowhere else.
+
+Hand-built keys drift apart; one module cannot.
+"""
+
+import hashlib
+import uuid
+from typing import Final
+
+GROUP: Final = "gather.ft.tc"
+VERSION: Final = "v1alpha1"
+KIND: Final = "GatherRun"
+PLURAL: Final = "gatherruns"
+SHORT_NAME: Final = "gr"
+
+FINALIZER: Final = f"{GROUP}/cancel"
+
+LABEL_RUN: Final = f"{GROUP}/run"
+LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
+LABEL_DEPARTMENT_INDEX: Final = f"{GROUP}/department-index"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "gather-operator"
+LABEL_NAME: Final = "app.kubernetes.io/name"
+WORKER_NAME: Final = "gather-worker"
+
+RUN_DOCUMENT_FILE: Final = "run.json"
+
+OBJECT_ID_PATTERN: Final = r"^[0-9a-fA-F]{24}$"
+"""A MongoDB ObjectId in hexadecimal, the form of every project id."""
+
+SLUG_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""A department's slug: a DNS label (RFC 1123), so that it can stand in names and labels."""
+
+ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
+"""Namespace of all item ids; fixed for ever, since ids made from another would write items twice."""
+
+DNS_LABEL_MAX: Final = 63
+
+
+def digest(*parts: str, length: int = 8) -> str:
+    """Return the first `length` hex digits of a SHA-256 over the parts, kept apart by a separator."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:length]
+
+
+def _named(prefix: str, suffix: str) -> str:
+    """Join prefix and suffix into a DNS label; the prefix gives way, the suffix (with its hash) stays."""
+    room = DNS_LABEL_MAX - len(suffix) - 1
+    return f"{prefix[:room].rstrip('-.')}-{suffix}".replace(".", "-")
+
+
+def job_name(run_name: str, run_uid: str, department: str, attempt: int) -> str:
+    """Return the name of a department's Job; the UID's hash keeps delete-and-recreate apart."""
+    return _named(
+        f"{run_name[:30].rstrip('-.')}-{department[:16].rstrip('-')}",
+        f"{digest(run_uid, department)}-{attempt}",
+    )
+
+
+def run_config_map_name(run_name: str, run_uid: str) -> str:
+    """Return the name of the immutable ConfigMap that carries `run.json`."""
+    return _named(run_name, f"{digest(run_uid)}-run")
+
+
+def channel(project_id: str) -> str:
+    """Return the Redis channel on which a project's events are published."""
+    return f"automated-gather:{project_id}"
+
+
+CHANNEL_PATTERN: Final = "automated-gather:*"
+
+
+def project_of_channel(name: str) -> str:
+    """Return the project id of a channel's name."""
+    return name.removeprefix("automated-gather:")
+
+
+def event_log(project_id: str) -> str:
+    """Return the key of the Redis stream that keeps a project's events."""
+    return f"automated-gather:{project_id}:log"
+
+
+def event_log_meta(project_id: str) -> str:
+    """Return the key of the hash with the stream's `offset` and `epoch`."""
+    return f"automated-gather:{project_id}:log:meta"
+
+
+def event_sent(project_id: str, idempotency_key: str) -> str:
+    """Return the key that remembers that a once-only event was sent."""
+    return f"automated-gather:{project_id}:sent:{idempotency_key}"
+
+
+def webhook_registration(run_uid: str) -> str:
+    """Return the key of the hash {project_id, run, url} that tells the bridge where a run's events go."""
+    return f"automated-gather:webhook:{run_uid}"
+
+
+WEBHOOK_REGISTRATIONS: Final = "automated-gather:webhooks"
+"""The Redis set of run UIDs that have a webhook."""
+
+
+def gather_database(project_id: str) -> str:
+    """Return the name of a project's MongoDB database."""
+    return f"aladdin-gather-{project_id.lower()}"
+
+
+ITEMS_COLLECTION: Final = "gather"
+CHECKPOINTS_COLLECTION: Final = "gather_checkpoints"
+
+
+def checkpoint_id(run_uid: str, department: str) -> str:
+    """Return the `_id` of the checkpoint of one department in one run."""
+    return f"{run_uid}/{department}"
+
+
+def item_id(run_uid: str, department: str, iteration: int, slot: int) -> str:
+    """Return an item's id, the same in MongoDB (`_id`) and in the brain (node id).
+
+    It is derived from where the item was made, so that writing twice writes once.
+    """
+    return str(uuid.uuid5(ITEM_NAMESPACE, f"{run_uid}/{department}/{iteration}/{slot}"))
+
+
+def evaluation_task_id(run_uid: str, department: str) -> str:
+    """Return the Celery task id of a department's evaluation, the same however often it is sent."""
+    return str(uuid.uuid5(ITEM_NAMESPACE, f"{run_uid}/{department}/evaluate"))
+
+
+EVALUATION_TASK: Final = "evaluate_department"
+EVALUATION_QUEUE: Final = "cpu_intensive"
+"""The Celery queue of evaluations; on Redis the queue is what separates priorities, not `priority=1`."""

@@ -1,0 +1,78 @@
+"""What a worker pod tells the operator when it ends: an exit code and a termination message."""
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+TERMINATION_MESSAGE_PATH: Final = "/dev/termination-log"
+TERMINATION_MESSAGE_MAX_BYTES: Final = 1024
+"""Kubernetes keeps 4 KiB per container; a quarter of it leaves room for every other field."""
+
+
+class ExitCode(IntEnum):
+    """How a worker process ends; the Job's podFailurePolicy reads these numbers."""
+
+    DONE = 0
+    NEVER = 64
+    """Input that can never work (EX_USAGE of sysexits.h): do not retry."""
+    TRY_AGAIN = 75
+    """A dependency is away (EX_TEMPFAIL of sysexits.h): retry from the checkpoint."""
+    TERMINATED = 143
+    """Stopped by SIGTERM after saving (128 + 15); 0 would count the department as done."""
+
+
+class StopReason(StrEnum):
+    """Why a department's loop ended."""
+
+    THRESHOLD_REACHED = "ThresholdReached"
+    """The quality score reached the department's threshold."""
+    ITERATIONS_USED = "IterationsUsed"
+    """The department's share of `maxIterations` is used up; its items are kept."""
+    QUALITY_FLAT = "QualityFlat"
+    """The quality did not rise for three iterations, with a changed prompt in between."""
+    DEADLINE_NEAR = "DeadlineNear"
+    """The attempt's time is nearly over; the next attempt goes on from the checkpoint."""
+    TERMINATED = "Terminated"
+    """SIGTERM: cancelled, evicted or drained."""
+    INVALID_INPUT = "InvalidInput"
+    """The run document or the model's name can never work."""
+    MODEL_UNAVAILABLE = "ModelUnavailable"
+    """The language model did not give a usable answer within the attempt."""
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    """MongoDB stayed away longer than the worker may wait."""
+    FENCED = "Fenced"
+    """A newer worker has taken this department over; nothing was written after that."""
+    INTERNAL_ERROR = "InternalError"
+    """An error that the worker did not expect; its log has the details."""
+
+
+class DepartmentResult(BaseModel):
+    """A department's numbers at the end of one worker pod, over all its attempts."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    iterations: int = Field(ge=0)
+    items_created: int = Field(ge=0)
+    quality_score: float = Field(ge=0, le=100)
+    cost_usd: float = Field(default=0, ge=0, alias="costUSD")
+    tokens: int = Field(default=0, ge=0)
+    reason: StopReason
+    message: str = Field(default="", max_length=256)
+
+
+def encode_result(result: DepartmentResult) -> str:
+    """Return the termination message, at most `TERMINATION_MESSAGE_MAX_BYTES` bytes of UTF-8."""
+    text = result.model_dump_json(by_alias=True)
+    if len(text.encode()) <= TERMINATION_MESSAGE_MAX_BYTES:
+        return text
+    return result.model_copy(update={"message": result.message[:64]}).model_dump_json(by_alias=True)
+
+
+def decode_result(message: str) -> DepartmentResult | None:
+    """Return the result in a termination message, or None if it cannot be read."""
+    try:
+        return DepartmentResult.model_validate_json(message)
+    except ValueError:
+        return None

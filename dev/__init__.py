@@ -1,0 +1,1 @@
+"""The one-machine cluster, image builds, demo services and generators: development only."""

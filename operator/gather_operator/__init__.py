@@ -1,0 +1,1 @@
+"""GatherRun in, Jobs out; the only writer of GatherRun status."""

@@ -1,0 +1,1 @@
+"""One department in one pod: generate, dedupe, save, index, score, until good enough."""
