@@ -1,0 +1,112 @@
+"""Install the two charts into the cluster with Helm, the only way in which Gather is deployed."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gather_contracts.names import GROUP, PLURAL
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKING_RELEASE = "gather-backing"
+RELEASE = "gather"
+INSTALL_TIMEOUT_S = 420
+"""A cold Neo4j on two busy cores takes up to two minutes; thrice that tells a fault from slowness."""
+
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+
+
+class DeployError(RuntimeError):
+    """A chart could not be installed; the message holds Helm's words and the pods' state."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The commands that reach the cluster: each is a program with its leading arguments."""
+
+    kubectl: Sequence[str]
+    helm: Sequence[str]
+
+
+def helm_install_command(
+    helm: Sequence[str], release: str, namespace: str, settings: Mapping[str, str]
+) -> list[str]:
+    """Return the Helm command that installs or upgrades a release of the chart with the same name."""
+    chart = ROOT / "charts" / release
+    command = [
+        *helm, "upgrade", "--install", release, str(chart), "--namespace", namespace,
+        "--values", str(chart / "values-dev.yaml"), "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s",
+    ]  # fmt: skip
+    for key, value in sorted(settings.items()):
+        command += ["--set-string" if key.endswith(".tag") else "--set", f"{key}={value}"]
+    return command
+
+
+def namespace_manifest(namespace: str) -> str:
+    """Return a namespace that admits only pods of the restricted security profile."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": RESTRICTED}}
+    return json.dumps(body)
+
+
+def deploy(
+    tools: Tools, namespace: str, image_settings: Mapping[str, Mapping[str, str]], say: Callable[[str], None]
+) -> None:
+    """Install both charts and wait until every pod is ready.
+
+    Args:
+        tools: kubectl and helm, bound to the cluster.
+        namespace: where both releases live; made if missing.
+        image_settings: per release, the chart values that name the images' tags.
+        say: is told what is waited for.
+
+    Raises:
+        DeployError: a chart did not install within `INSTALL_TIMEOUT_S`.
+    """
+    _apply(tools, namespace_manifest(namespace))
+    for release in (BACKING_RELEASE, RELEASE):
+        say(f"Installing {release} in {namespace} and waiting for its pods ...")
+        settings = dict(image_settings.get(release, {}))
+        if release == RELEASE and crd_is_of_another_release(tools, namespace):
+            settings["crds.enabled"] = "false"
+        _helm(tools, namespace, helm_install_command(tools.helm, release, namespace, settings))
+
+
+def crd_is_of_another_release(tools: Tools, namespace: str) -> bool:
+    """Tell whether the CRD, of which a cluster has one, was installed by a release in another namespace."""
+    annotation = r"{.metadata.annotations.meta\.helm\.sh/release-namespace}"
+    command = [
+        *tools.kubectl,
+        "get",
+        "crd",
+        f"{PLURAL}.{GROUP}",
+        "--ignore-not-found",
+        "-o",
+        f"jsonpath={annotation}",
+    ]
+    owner = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return owner not in {"", namespace}
+
+
+def _apply(tools: Tools, manifest: str) -> None:
+    """Apply a manifest as server-side apply, which needs no annotation of the last state."""
+    command = [*tools.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-"]
+    subprocess.run(command, input=manifest, check=True, capture_output=True, text=True, timeout=60)
+
+
+def _helm(tools: Tools, namespace: str, command: list[str]) -> None:
+    """Run Helm; on failure, say which pods are not ready and what they last said."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S + 60, check=False
+    )
+    if done.returncode:
+        pods = [
+            *tools.kubectl,
+            "-n",
+            namespace,
+            "get",
+            "pods,events",
+            "--sort-by=.metadata.creationTimestamp",
+        ]
+        state = subprocess.run(pods, capture_output=True, text=True, timeout=60, check=False).stdout
+        raise DeployError(f"{done.stderr.strip()}\n{state[-4000:]}")

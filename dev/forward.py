@@ -1,0 +1,38 @@
+"""Reach a Service of the cluster from this machine, for as long as a `with` block lasts."""
+
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+class ForwardError(RuntimeError):
+    """`kubectl port-forward` ended before it listened; the message is what it said."""
+
+
+def _local_port(process: subprocess.Popen[str]) -> int:
+    """Return the local port that kubectl chose; it prints one line as soon as it listens."""
+    line = process.stdout.readline() if process.stdout else ""
+    if match := _FORWARDING.search(line):
+        return int(match.group(1))
+    process.kill()
+    raise ForwardError(f"kubectl port-forward did not start: {(line + process.communicate()[0]).strip()}")
+
+
+@contextmanager
+def forwarded(kubectl: Sequence[str], namespace: str, target: str, port: int) -> Iterator[int]:
+    """Yield a local port that leads to `port` of `target` (such as `svc/gather-brain`).
+
+    Raises ForwardError if kubectl cannot forward.
+    """
+    command = [*kubectl, "-n", namespace, "port-forward", "--address", "127.0.0.1", target, f":{port}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield _local_port(process)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
