@@ -1,0 +1,65 @@
+"""Deleting the resource cancels the run within 30 seconds and keeps what was made."""
+
+import time
+
+import pytest
+
+from dev.lab import Lab, run_of, wait_for
+from gather_contracts.reasons import RunPhase
+from gather_contracts.resource import GatherRun
+
+POD_LIMIT_S = 30
+"""Promised in the design: from the deletion to no pod left."""
+
+
+def saved_something(run: GatherRun) -> bool:
+    """Tell whether the run has items that a cancellation could lose."""
+    return run.status.items_created > 0
+
+
+@pytest.mark.usefixtures("slow_model")
+def test_deleting_a_run_stops_its_pods_and_keeps_its_items(lab: Lab) -> None:
+    """Pods gone in time, no Job left, finalizer released, automation_cancelled sent, items readable."""
+    project = "c10000000000000000000001"
+    with lab.recorded_events(project) as events:
+        created = lab.apply_run("deleted", project, departments=["story", "character"])
+        lab.wait_run("deleted", "to save items", saved_something, 120)
+        lab.wait_running_pod(created, 60)
+        started = time.monotonic()
+        lab.delete_run("deleted")
+        wait_for("all pods to be gone", lambda: not lab.pods_of(created), POD_LIMIT_S + 5)
+        pods_gone_s = time.monotonic() - started
+        lab.wait_gone("deleted", 30)
+        wait_for("automation_cancelled", lambda: events[-1].type == "automation_cancelled", 10)
+        wait_for("no Job", lambda: not lab.jobs_of(created), 30)
+    items = lab.items(project, created.metadata.uid)
+    assert pods_gone_s <= POD_LIMIT_S
+    assert items
+    assert events[-1].items_created_so_far == len(items)
+    assert sum(e.type == "automation_cancelled" for e in events) == 1
+
+
+@pytest.mark.usefixtures("slow_model")
+def test_cancel_keeps_the_resource_and_its_items(lab: Lab) -> None:
+    """spec.cancel is the other way to stop: the resource stays and says how far it came."""
+    project = "c10000000000000000000002"
+    with run_of(lab, "cancelled", project, departments=["story", "character"]) as created:
+        lab.wait_run("cancelled", "to save items", saved_something, 120)
+        lab.kubectl("patch", "gatherrun", "cancelled", "--type=merge", "-p", '{"spec":{"cancel":true}}')
+        run = lab.wait_end("cancelled", 60)
+        assert run.status.phase is RunPhase.CANCELLED
+        assert not lab.pods_of(created)
+        assert run.status.items_created == len(lab.items(project, created.metadata.uid)) > 0
+
+
+@pytest.mark.usefixtures("slow_model")
+def test_a_recreated_run_starts_afresh(lab: Lab) -> None:
+    """The same name with another UID meets neither the old Jobs nor the old checkpoints."""
+    project = "c10000000000000000000003"
+    with run_of(lab, "again", project, departments=["story"], maxIterations=1) as first:
+        lab.wait_end("again", 120)
+    with run_of(lab, "again", project, departments=["story"], maxIterations=1) as second:
+        run = lab.wait_end("again", 120)
+    assert first.metadata.uid != second.metadata.uid
+    assert run.status.departments[0].iterations == 1
+    assert {i["automation"]["runUid"] for i in lab.items(project)} == {first.metadata.uid, second.metadata.uid}
