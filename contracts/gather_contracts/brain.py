@@ -4,9 +4,9 @@
 (1 + cosine) / 2 and never leaves the brain's repository.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -18,16 +18,32 @@ CONTEXT_DEPARTMENTS_MAX = 32
 EXCLUDED_IDS_MAX = 200
 PROPERTIES_MAX = 32
 
-ProjectId = Annotated[str, Field(pattern=OBJECT_ID_PATTERN)]
-Department = Annotated[str, Field(min_length=1, max_length=63)]
-NodeId = Annotated[str, Field(min_length=1, max_length=64)]
-PropertyValue = str | int | float | bool | None
+SEARCH_CONTENTS_MAX = 50
+SEARCH_LIMIT_MAX = 50
+CONTEXT_LIMIT_MAX = 100
+DEPARTMENT_MAX = 63
+NODE_ID_MAX = 64
+
+ProjectId = Annotated[str, StringConstraints(pattern=OBJECT_ID_PATTERN, to_lower=True)]
+"""Kept in lower case, so that one project has one name however its hexadecimal digits are written."""
+Department = Annotated[str, Field(min_length=1, max_length=DEPARTMENT_MAX)]
+NodeId = Annotated[str, Field(min_length=1, max_length=NODE_ID_MAX)]
+NodeType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+PropertyName = Annotated[str, Field(min_length=1, max_length=64)]
+PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
+PropertyValue = PropertyText | bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | FiniteFloat | None
 
 
 class Body(BaseModel):
-    """A body whose JSON names are camelCase; unknown fields are refused in requests by their own models."""
+    """A body whose JSON names are camelCase."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class RequestBody(Body):
+    """A body that a caller sends; a field that it does not know is refused, since a typo would be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class SnakeBody(BaseModel):
@@ -39,18 +55,25 @@ class SnakeBody(BaseModel):
 # --- POST /api/v1/nodes/batch
 
 
-class NodeIn(Body):
-    """A node to write; `id` is ours and makes the write idempotent."""
+class NodeIn(RequestBody):
+    """A node to write; `id` makes the write idempotent: the same id in the same project is the same node."""
 
     id: NodeId | None = None
-    type: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    type: NodeType
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
     project_id: ProjectId
-    properties: dict[str, PropertyValue] = Field(default_factory=dict, max_length=PROPERTIES_MAX)
+    properties: dict[PropertyName, PropertyValue] = Field(default_factory=dict, max_length=PROPERTIES_MAX)
+
+    @model_validator(mode="after")
+    def _department_is_a_slug(self) -> Self:
+        department = self.properties.get("department", "-")
+        if not isinstance(department, str) or not 0 < len(department) <= DEPARTMENT_MAX:
+            raise ValueError(f"properties.department must be a text of 1 to {DEPARTMENT_MAX} characters")
+        return self
 
 
-class BatchRequest(Body):
-    """1 to 50 nodes."""
+class BatchRequest(RequestBody):
+    """1 to 50 nodes of one project."""
 
     nodes: list[NodeIn] = Field(min_length=1, max_length=NODES_PER_BATCH_MAX)
 
@@ -92,16 +115,29 @@ class BatchResponse(Body):
 # --- POST /api/v1/search/duplicates
 
 
-class DuplicatesRequest(Body):
-    """A text to find near neighbours of."""
+class DuplicatesFilter(RequestBody):
+    """Where to look for near neighbours, and how near they must be."""
 
-    content: str = Field(min_length=1, max_length=CONTENT_MAX)
     project_id: ProjectId
     threshold: float = Field(default=0.90, ge=0, le=1)
-    limit: int = Field(default=10, ge=1, le=50)
+    limit: int = Field(default=10, ge=1, le=SEARCH_LIMIT_MAX)
     type: str = Field(default="GatherItem", min_length=1, max_length=64)
     department: Department | None = None
     exclude_node_ids: list[NodeId] = Field(default_factory=list, max_length=EXCLUDED_IDS_MAX)
+
+
+class DuplicatesRequest(DuplicatesFilter):
+    """A text to find near neighbours of."""
+
+    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+
+
+class DuplicatesBatchRequest(DuplicatesFilter):
+    """1 to 50 texts to find near neighbours of; the same filter goes for all."""
+
+    contents: list[Annotated[str, Field(min_length=1, max_length=CONTENT_MAX)]] = Field(
+        min_length=1, max_length=SEARCH_CONTENTS_MAX
+    )
 
 
 class Duplicate(Body):
@@ -117,6 +153,21 @@ class DuplicatesResponse(SnakeBody):
     """Neighbours, the most similar first."""
 
     duplicates: list[Duplicate]
+    query_embedding_time_ms: int
+    search_time_ms: int
+    total_time_ms: int
+
+
+class DuplicatesResult(SnakeBody):
+    """The neighbours of one of the texts of a batch."""
+
+    duplicates: list[Duplicate]
+
+
+class DuplicatesBatchResponse(SnakeBody):
+    """One result for each text, in the order of the request."""
+
+    results: list[DuplicatesResult]
     query_embedding_time_ms: int
     search_time_ms: int
     total_time_ms: int
@@ -139,6 +190,7 @@ class DepartmentContext(Body):
 
     node_count: int
     quality_score: float
+    """Mean of the nodes' `qualityScore` properties, 0-100; 0 where no node has one."""
     top_nodes: list[TopNode]
     key_themes: list[str]
 
@@ -175,7 +227,7 @@ class ContextResponse(Body):
 # --- POST /api/v1/analyze/coverage
 
 
-class CoverageItem(Body):
+class CoverageItem(RequestBody):
     """An item to analyse; without `id` its place in the list names it."""
 
     id: NodeId | None = None
@@ -183,7 +235,7 @@ class CoverageItem(Body):
     summary: str = Field(default="", max_length=CONTENT_MAX)
 
 
-class CoverageRequest(Body):
+class CoverageRequest(RequestBody):
     """A department's items and its purpose."""
 
     project_id: ProjectId

@@ -1,0 +1,247 @@
+"""The client of the brain API; the only place outside the brain that knows its paths.
+
+It retries what may pass (429, 5xx, a broken connection) within the caller's deadline and obeys Retry-After,
+so that a brain that restarts is a pause to its callers and not an error.
+
+Errors, split by what the caller can do:
+
+    BrainError
+      x BrainUnavailable    try again later; the work itself may be right
+      x BrainRejected       do not send this again
+        - BrainNotFound     the project has no nodes yet, or the key may not see it
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from gather_contracts import brain as bodies
+
+MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
+"""No realistic answer reaches it: 50 duplicates of 8,000 characters for each of 20 texts is half of it."""
+
+BACKOFF_FIRST_S: Final = 0.25
+BACKOFF_MAX_S: Final = 10.0
+"""Full jitter between nothing and min(max, first * 2^n), so that workers do not come back all at once."""
+
+MESSAGE_MAX: Final = 300
+
+RETRIED_STATUS: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class BrainError(Exception):
+    """The brain did not do what it was asked."""
+
+
+class BrainUnavailable(BrainError):  # noqa: N818 - named for what the caller does
+    """The brain could not answer within the deadline.
+
+    `retry_after_s` is what it asked for last, or None.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BrainRejected(BrainError):  # noqa: N818 - likewise
+    """The brain refused the request for what it is; `code` is the standard error body's `error`."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+
+
+class BrainNotFound(BrainRejected):
+    """The project has no nodes yet, or the key may not see it."""
+
+
+class BrainClient:
+    """Typed calls to one brain; open it with `async with`, or call `aclose`.
+
+    `timeout_s` limits one attempt, `deadline_s` a call with all its attempts and waits.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 15.0,
+        deadline_s: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(
+            base_url=base_url.rstrip("/"),
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
+            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def create_nodes(
+        self, nodes: Sequence[bodies.NodeIn], *, deadline_s: float | None = None
+    ) -> bodies.BatchResponse:
+        """Write 1 to 50 nodes of one project.
+
+        A node without an id gets one here, so that an attempt whose answer was lost is not written twice.
+        """
+        named = [node if node.id else node.model_copy(update={"id": str(uuid.uuid4())}) for node in nodes]
+        request = self._post("/api/v1/nodes/batch", bodies.BatchRequest(nodes=named))
+        return await self._call(request, bodies.BatchResponse, deadline_s)
+
+    async def find_duplicates(
+        self, request: bodies.DuplicatesRequest, *, deadline_s: float | None = None
+    ) -> bodies.DuplicatesResponse:
+        """Find the nodes nearest to one text; `similarity` and `threshold` are raw cosine."""
+        sent = self._post("/api/v1/search/duplicates", request)
+        return await self._call(sent, bodies.DuplicatesResponse, deadline_s)
+
+    async def find_duplicates_batch(
+        self, request: bodies.DuplicatesBatchRequest, *, deadline_s: float | None = None
+    ) -> bodies.DuplicatesBatchResponse:
+        """Find the nodes nearest to each of 1 to 50 texts, in one request."""
+        sent = self._post("/api/v1/search/duplicates/batch", request)
+        return await self._call(sent, bodies.DuplicatesBatchResponse, deadline_s)
+
+    async def department_context(
+        self,
+        project_id: str,
+        department: str,
+        previous_departments: Sequence[str] = (),
+        *,
+        limit: int = 20,
+        deadline_s: float | None = None,
+    ) -> bodies.ContextResponse:
+        """Return what the earlier departments offer `department`; `limit` is nodes per department."""
+        query: list[tuple[str, str | int | float | bool | None]] = [
+            ("projectId", project_id),
+            ("department", department),
+            ("limit", limit),
+            *(("previousDepartments[]", slug) for slug in previous_departments),
+        ]
+        sent = self._http.build_request("GET", "/api/v1/context/department", params=httpx.QueryParams(query))
+        return await self._call(sent, bodies.ContextResponse, deadline_s)
+
+    async def analyze_coverage(
+        self, request: bodies.CoverageRequest, *, deadline_s: float | None = None
+    ) -> bodies.CoverageResponse:
+        """Measure how well the items cover the department's purpose."""
+        return await self._call(
+            self._post("/api/v1/analyze/coverage", request), bodies.CoverageResponse, deadline_s
+        )
+
+    async def is_ready(self) -> bool:
+        """Return whether the brain says now that it can serve; asks once, and an absent brain is False."""
+        try:
+            return (await self._http.get("/readyz", timeout=5.0)).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _post(self, path: str, body: BaseModel) -> httpx.Request:
+        content = body.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        return self._http.build_request(
+            "POST", path, content=content, headers={"Content-Type": "application/json"}
+        )
+
+    async def _call(self, request: httpx.Request, answer: type[AnswerT], deadline_s: float | None) -> AnswerT:
+        ends_at = self._clock() + (self._deadline_s if deadline_s is None else deadline_s)
+        for attempt in itertools.count():
+            try:
+                async with asyncio.timeout(max(ends_at - self._clock(), 0.001)):
+                    return await self._attempt(request, answer)
+            except BrainUnavailable as failure:
+                wait_s = _wait_s(attempt, failure.retry_after_s)
+                if self._clock() + wait_s >= ends_at:
+                    raise
+            except TimeoutError as failure:
+                raise BrainUnavailable("the brain did not answer within the deadline") from failure
+            await self._sleep(wait_s)
+        raise AssertionError("unreachable: the count has no end")
+
+    async def _attempt(self, request: httpx.Request, answer: type[AnswerT]) -> AnswerT:
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                content = await _read(response)
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as failure:
+            raise BrainUnavailable(f"the brain cannot be reached: {type(failure).__name__}") from failure
+        if response.is_success:
+            return _parsed(content, answer)
+        raise _failure(response, content)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise BrainRejected(response.status_code, "too_large", "the brain's answer is too long")
+    return bytes(content)
+
+
+def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:
+    try:
+        return answer.model_validate_json(content)
+    except ValidationError as failure:
+        raise BrainUnavailable("something else than the brain answered: the body is not its own") from failure
+
+
+def _failure(response: httpx.Response, content: bytes) -> BrainError:
+    status = response.status_code
+    if status in RETRIED_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return BrainUnavailable(f"the brain answered {status}", _retry_after_s(response))
+    code, message = "unknown", "the brain refused the request"
+    with contextlib.suppress(ValidationError):
+        body = bodies.ErrorBody.model_validate_json(content)
+        code, message = body.error, _described(body)[:MESSAGE_MAX]
+    kind = BrainNotFound if status == HTTPStatus.NOT_FOUND else BrainRejected
+    return kind(status, code, message)
+
+
+def _described(body: bodies.ErrorBody) -> str:
+    return body.message if not body.details else f"{body.message} {json.dumps(body.details)}"
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Return Retry-After in seconds; its other form, a date, is one the brain never sends."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _wait_s(attempt: int, retry_after_s: float | None) -> float:
+    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16)))  # noqa: S311
+    return backoff_s if retry_after_s is None else retry_after_s + backoff_s
