@@ -62,4 +62,7 @@ def test_a_recreated_run_starts_afresh(lab: Lab) -> None:
         run = lab.wait_end("again", 120)
     assert first.metadata.uid != second.metadata.uid
     assert run.status.departments[0].iterations == 1
-    assert {i["automation"]["runUid"] for i in lab.items(project)} == {first.metadata.uid, second.metadata.uid}
+    assert {i["automation"]["runUid"] for i in lab.items(project)} == {
+        first.metadata.uid,
+        second.metadata.uid,
+    }

@@ -21,7 +21,9 @@ QUALIFYING = 7
 class Observed:
     """A run that has ended, and what was seen of it on the way."""
 
-    def __init__(self, run: GatherRun, events: list[Any], states: list[GatherRun], columns: list[str]) -> None:
+    def __init__(
+        self, run: GatherRun, events: list[Any], states: list[GatherRun], columns: list[str]
+    ) -> None:
         self.run = run
         self.events = [e for e in events if e.run == run.metadata.name]
         self.states = states
@@ -149,16 +151,20 @@ def test_departments_stop_for_a_documented_reason(observed: Observed) -> None:
 
 
 def test_the_run_stays_within_its_iterations(observed: Observed) -> None:
-    """maxIterations is for the whole run."""
+    """The allowance is for the whole run, not for each department."""
     status = observed.run.status
-    assert status.iterations == sum(d.iterations for d in status.departments) <= observed.run.spec.max_iterations
+    assert (
+        status.iterations == sum(d.iterations for d in status.departments) <= observed.run.spec.max_iterations
+    )
 
 
 def test_progress_moves_at_least_five_times(observed: Observed) -> None:
     """What a person at `kubectl get gatherruns` sees, and it never goes back."""
     assert len(observed.columns) >= 5, observed.columns
     items = [state.status.items_created for state in observed.states]
-    done = [int(state.status.progress.split("/")[0] or 0) for state in observed.states if state.status.progress]
+    done = [
+        int(state.status.progress.split("/")[0] or 0) for state in observed.states if state.status.progress
+    ]
     assert items == sorted(items)
     assert done == sorted(done)
 

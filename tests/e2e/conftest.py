@@ -1,0 +1,57 @@
+"""The deployed Gather that the end-to-end tests look at: `make e2e` installs it before they start."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from dev.deploy import ROOT
+from dev.lab import Lab
+
+NAMESPACE = os.environ.get("GATHER_E2E_NAMESPACE", "gather-e2e")
+SLOW_ANSWER_S = 2.0
+"""Long enough to meet a worker in the middle of an iteration, short enough for a test of minutes."""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Return the deployment under test; fails at once, with the command that makes it, if there is none."""
+    found = Lab([str(ROOT / "dev" / "kubectl")], NAMESPACE)
+    ready = found.kubectl(
+        "get", "deployments", "-o", "jsonpath={.items[*].status.readyReplicas}", check=False
+    )
+    if not ready.split():
+        pytest.fail(f"no Gather in namespace {NAMESPACE}: run `python -m dev deploy --namespace {NAMESPACE}`")
+    return found
+
+
+@pytest.fixture(scope="session")
+def brain_key(lab: Lab) -> str:
+    """Return the key with which the workers call the brain."""
+    secret = json.loads(lab.kubectl("get", "secret", "gather-worker", "-o", "json"))
+    return base64.b64decode(secret["data"]["BRAIN_SERVICE_API_KEY"]).decode()
+
+
+def _behave(lab: Lab, **behaviour: float) -> None:
+    with lab.forward("gather-backing-demo-llm", 8080) as port:
+        httpx.post(f"http://127.0.0.1:{port}/demo/behaviour", json=behaviour, timeout=10).raise_for_status()
+
+
+@pytest.fixture
+def slow_model(lab: Lab) -> Iterator[None]:
+    """Let the demo model take its time, so that a fault meets a department in the middle."""
+    _behave(lab, delay_s=SLOW_ANSWER_S)
+    yield
+    _behave(lab, delay_s=0)
+
+
+@pytest.fixture
+def cms_down(lab: Lab) -> Iterator[None]:
+    """Take the demo CMS away for a test; it is back afterwards, whatever the test did."""
+    lab.scale("gather-backing-demo-cms", 0)
+    yield
+    lab.scale("gather-backing-demo-cms", 1)
+    lab.wait_ready("gather-backing-demo-cms")
