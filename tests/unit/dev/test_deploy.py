@@ -56,7 +56,17 @@ def test_the_namespace_admits_only_restricted_pods() -> None:
 
 def test_the_progress_line_says_where_the_run_is() -> None:
     """One line a change, where there is no terminal."""
-    assert progress_line(RUN).split() == "Running 1/2 sound iterations 0 items 31 quality 82.5".split()
+    assert progress_line(RUN).split() == [
+        "Running",
+        "1/2",
+        "sound",
+        "iterations",
+        "0",
+        "items",
+        "31",
+        "quality",
+        "82.5",
+    ]
 
 
 def test_the_table_has_a_row_for_each_department() -> None:
