@@ -1,0 +1,153 @@
+"""The event log: a Redis stream that remembers a project's events, and the channel that announces them.
+
+A channel alone loses what is sent while nobody listens, so one script appends to the stream and publishes,
+and nothing can come between. Redis away is never a reason to stop: callers catch `EventLogUnavailable`.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gather_contracts import names
+from gather_contracts.events import Event, decode_event, encode_event
+
+LOG_MAX_EVENTS: Final = 10_000
+"""A run of 500 iterations makes about 1,100 events; the log holds the last nine such runs of a project."""
+LOG_EXPIRY_S: Final = 7 * 24 * 3600
+"""A week after the last event the log goes; MongoDB and the resource hold the truth."""
+
+APPEND_SCRIPT: Final = """
+if ARGV[4] ~= '' and not redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then return false end
+local epoch = redis.call('HGET', KEYS[2], 'epoch')
+if not epoch or redis.call('EXISTS', KEYS[1]) == 0 then
+  epoch = ARGV[5]
+  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('HSET', KEYS[2], 'epoch', epoch)
+end
+local offset = redis.call('HINCRBY', KEYS[2], 'offset', 1)
+local text = string.sub(ARGV[1], 1, -2) .. ',"offset":' .. offset .. ',"epoch":"' .. epoch .. '"}'
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], offset .. '-0', 'event', text)
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('PUBLISH', ARGV[6], text)
+return offset
+"""
+"""Gives the event its offset and epoch, appends and publishes it, all or nothing.
+
+The offset is also the stream's id (`<offset>-0`). An epoch lives as long as its stream: a Redis that lost its
+data starts another one, and readers learn that their offsets are worthless. The JSON text is spliced, since a
+decoder in Lua would turn empty lists into objects.
+"""
+
+
+class EventLogUnavailable(Exception):  # noqa: N818 - named for what the caller does
+    """Redis did not answer in time; live progress pauses, nothing else is lost."""
+
+
+class EventLog:
+    """Appends to and reads from the logs of all projects.
+
+    Args:
+        redis_url: `redis://host:port/db`.
+        timeout_s: for each call, connecting included.
+    """
+
+    def __init__(self, redis_url: str, timeout_s: float = 2.0) -> None:
+        self._timeout_s = timeout_s
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            decode_responses=True,
+            health_check_interval=30,
+        )
+        self._append = self._redis.register_script(APPEND_SCRIPT)
+
+    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+        """Append and publish an event; return its offset, or None if `idempotency_key` was used before.
+
+        Raises EventLogUnavailable.
+        """
+        keys = [
+            names.event_log(event.project_id),
+            names.event_log_meta(event.project_id),
+            names.event_sent(event.project_id, idempotency_key or ""),
+        ]
+        arguments: list[str | int] = [
+            encode_event(event), LOG_MAX_EVENTS, LOG_EXPIRY_S, idempotency_key or "",
+            secrets.token_hex(8), names.channel(event.project_id),
+        ]  # fmt: skip
+        offset = await self._call(self._append(keys=keys, args=arguments))
+        return None if offset is None else int(offset)
+
+    async def position(self, project_id: str) -> tuple[str, int]:
+        """Return the log's epoch and its last offset; ("", 0) if it has no events."""
+        both = self._redis.pipeline(transaction=True)
+        both.hgetall(names.event_log_meta(project_id))
+        both.exists(names.event_log(project_id))
+        meta, exists = await self._call(both.execute())
+        return (meta["epoch"], int(meta["offset"])) if meta and exists else ("", 0)
+
+    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:
+        """Return up to `limit` events that follow `after_offset`, oldest first."""
+        entries = await self._call(
+            self._redis.xrange(names.event_log(project_id), min=f"({after_offset}-0", max="+", count=limit)
+        )
+        return [decode_event(fields["event"]) for _, fields in entries]
+
+    async def tail(self, project_id: str, limit: int = 1000) -> list[Event]:
+        """Return the last `limit` events, oldest first."""
+        entries = await self._call(self._redis.xrevrange(names.event_log(project_id), count=limit))
+        return [decode_event(fields["event"]) for _, fields in reversed(entries)]
+
+    @asynccontextmanager
+    async def subscribed(self) -> AsyncIterator[AsyncIterator[Event]]:
+        """Yield an endless iterator over the events of all projects, from now on.
+
+        What is published after this returns is seen. The iterator raises EventLogUnavailable when the
+        connection breaks; the caller subscribes again and reads the gap from the log.
+        """
+        async with self._redis.pubsub(ignore_subscribe_messages=False) as subscription:
+            await self._call(subscription.psubscribe(names.CHANNEL_PATTERN))
+            confirmation = await self._call(subscription.get_message(timeout=self._timeout_s))
+            if confirmation is None:
+                raise EventLogUnavailable("redis did not confirm the subscription")
+            yield self._messages(subscription)
+
+    async def _messages(self, subscription: Any) -> AsyncIterator[Event]:
+        while True:
+            try:
+                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1.0)
+            except (RedisError, OSError) as error:
+                raise EventLogUnavailable(str(error)) from error
+            if message is not None and (event := _decoded(message["data"])):
+                yield event
+
+    async def ping(self) -> None:
+        """Raise EventLogUnavailable unless Redis answers."""
+        await self._call(self._redis.ping())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _call(self, awaitable: Any) -> Any:
+        """Await a Redis call within the time limit; every way to fail is one error for the caller."""
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                return await awaitable
+        except (RedisError, OSError, TimeoutError) as error:
+            raise EventLogUnavailable(str(error) or type(error).__name__) from error
+
+
+def _decoded(text: str) -> Event | None:
+    """Return the event, or None for what is no event of ours: anyone may publish on a channel."""
+    try:
+        return decode_event(text)
+    except ValueError:
+        return None
