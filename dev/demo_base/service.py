@@ -1,0 +1,58 @@
+"""Start a demo service: JSON logs, a plain warning that it is a demo, and uvicorn."""
+
+import logging
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pythonjsonlogger.json import JsonFormatter
+
+LABEL = "demo service of Gather: for trying out and for tests, not for production"
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ServiceSettings(BaseSettings):
+    """What every demo service can be told from outside."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DEMO_PORT")
+    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+
+def configure_logs(level: str) -> None:
+    """Write one JSON object a line to standard output."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def new_app(title: str, description: str) -> FastAPI:
+    """Return an application with the probes and without the answers of FastAPI's own documentation pages."""
+    app = FastAPI(title=f"{title} ({LABEL})", description=description)
+
+    @app.get("/healthz")
+    @app.get("/readyz")
+    async def healthy() -> dict[str, str]:
+        """Answer the probes; a demo service depends on nothing."""
+        return {"status": "ok", "service": f"{title} ({LABEL})"}
+
+    return app
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM."""
+    configure_logs(settings.log_level)
+    _LOGGER.warning("%s starts on port %d", app.title, settings.port)
+    uvicorn.run(
+        app,
+        host="0.0.0.0",
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        limit_concurrency=200,
+    )
