@@ -17,6 +17,7 @@ FINALIZER: Final = f"{GROUP}/cancel"
 
 LABEL_RUN: Final = f"{GROUP}/run"
 LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
+LABEL_DEPARTMENT: Final = f"{GROUP}/department"
 LABEL_DEPARTMENT_INDEX: Final = f"{GROUP}/department-index"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "gather-operator"
@@ -46,6 +47,11 @@ def _named(prefix: str, suffix: str) -> str:
     """Join prefix and suffix into a DNS label; the prefix gives way, the suffix (with its hash) stays."""
     room = DNS_LABEL_MAX - len(suffix) - 1
     return f"{prefix[:room].rstrip('-.')}-{suffix}".replace(".", "-")
+
+
+def label_value(text: str) -> str:
+    """Return `text` as a label's value, 63 characters at most; a hash tells cut ones apart."""
+    return text if len(text) <= DNS_LABEL_MAX else _named(text, digest(text))
 
 
 def job_name(run_name: str, run_uid: str, department: str, attempt: int) -> str:

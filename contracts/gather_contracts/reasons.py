@@ -19,6 +19,8 @@ class Reason(StrEnum):
 
     DEPARTMENTS_RESOLVED = "DepartmentsResolved"
     """Accepted: the CMS named the departments and the run document was written."""
+    DEPARTMENTS_LEFT_OUT = "DepartmentsLeftOut"
+    """Accepted: the departments are fixed, but some that were selected or named could not take part."""
     CMS_UNAVAILABLE = "CMSUnavailable"
     """Accepted=False: the CMS did not answer or answered wrongly; it is asked again."""
     NO_DEPARTMENTS = "NoDepartments"
@@ -37,6 +39,21 @@ class Reason(StrEnum):
     """Succeeded=False: at least one department used up its attempts; the others' items are kept."""
     CANCELLED = "Cancelled"
     """Succeeded=False: the user cancelled; items made so far are kept."""
+
+
+class DepartmentReason(StrEnum):
+    """Why the operator ended a department; a worker's own reasons are `result.StopReason`."""
+
+    ITERATIONS_EXHAUSTED = "IterationsExhausted"
+    """Skipped: the departments before it used up `maxIterations`."""
+    EARLIER_DEPARTMENT_FAILED = "EarlierDepartmentFailed"
+    """Skipped: a department failed and `onDepartmentFailure` is Stop."""
+    ATTEMPTS_USED_UP = "AttemptsUsedUp"
+    """Failed: no attempt is left, and neither the pod nor the Job said why."""
+    RESULT_UNREADABLE = "ResultUnreadable"
+    """Failed: its pods ended well, but their results were lost again and again."""
+    CANCELLED = "Cancelled"
+    """Cancelled: the run was cancelled or deleted before the department ended."""
 
 
 class DepartmentPhase(StrEnum):

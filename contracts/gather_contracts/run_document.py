@@ -32,6 +32,8 @@ class RunDocument(BaseModel):
     run: RunIdentity
     spec: GatherRunSpec
     departments: list[ResolvedDepartment] = Field(min_length=1, max_length=DEPARTMENTS_MAX)
+    left_out: list[str] = Field(default_factory=list, max_length=8)
+    """Sentences about departments that were selected or named but could not take part."""
 
 
 def encode_run_document(document: RunDocument) -> str:
