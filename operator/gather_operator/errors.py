@@ -1,0 +1,38 @@
+"""What can go wrong, split by what the caller can do about it.
+
+OperatorError
+├── ClusterError              the Kubernetes API did not do what was asked
+│   ├── ClusterUnavailable    no usable answer: try again later
+│   ├── Conflict              somebody else wrote first: read again, decide again
+│   ├── Missing               the object does not exist
+│   └── Refused               the request itself is wrong or forbidden: trying again soon will not help
+└── CmsUnavailable            the CMS did not answer or answered wrongly: ask again later
+"""
+
+
+class OperatorError(Exception):
+    """Base of all errors that the operator expects."""
+
+
+class ClusterError(OperatorError):
+    """The Kubernetes API did not do what was asked."""
+
+
+class ClusterUnavailable(ClusterError):  # noqa: N818 - a state, said as one
+    """The API server gave no usable answer; try again later."""
+
+
+class Conflict(ClusterError):  # noqa: N818
+    """Another writer was first; read again and decide again."""
+
+
+class Missing(ClusterError):  # noqa: N818
+    """The object does not exist."""
+
+
+class Refused(ClusterError):  # noqa: N818
+    """The request is invalid or forbidden; somebody has to change something first."""
+
+
+class CmsUnavailable(OperatorError):  # noqa: N818
+    """The CMS did not answer or answered wrongly; ask again later."""

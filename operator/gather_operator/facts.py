@@ -1,0 +1,107 @@
+"""What is known about a run's Jobs, pods and live numbers, without any Kubernetes type.
+
+`cluster.py` makes these from API objects; everything that decides reads nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gather_contracts.departments import CmsDepartment
+from gather_contracts.resource import GatherRun
+from gather_contracts.result import DepartmentResult
+from gather_contracts.run_document import RunDocument
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """A department's Job."""
+
+    name: str
+    run_uid: str
+    department_index: int
+    is_terminating: bool = False
+    is_complete: bool = False
+    is_failed: bool = False
+    """Its Failed condition stands: all attempts are used up or ruled out."""
+    failure_reason: str = ""
+    failed_pods: int = 0
+    resource_version: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether it will start no more pods."""
+        return self.is_complete or self.is_failed
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One attempt of a department."""
+
+    name: str
+    run_uid: str
+    job_name: str
+    department_index: int
+    phase: str = "Pending"
+    is_terminating: bool = False
+    is_gone: bool = False
+    """It no longer exists; only its result is remembered."""
+    result: DepartmentResult | None = None
+    created: str = ""
+    """RFC 3339, so that attempts can be put in order."""
+    reason: str = ""
+    """Why it failed or what it waits for, in Kubernetes' words: OOMKilled, Evicted, Unschedulable."""
+    resource_version: str = ""
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Tell whether it ended with exit code 0 and a readable result."""
+        return self.phase == "Succeeded" and self.result is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How far a department has come, from whatever source."""
+
+    iterations: int = 0
+    items_created: int = 0
+    quality_score: float = 0
+    cost_usd: float = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CmsReading:
+    """The departments that the CMS names, and the documents that could not be read."""
+
+    departments: tuple[CmsDepartment, ...]
+    malformed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CmsFailure:
+    """The CMS could not be read."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All facts about one run at one moment."""
+
+    run: GatherRun
+    now: datetime
+    document: RunDocument | None = None
+    jobs: Mapping[str, JobFacts] = field(default_factory=dict)
+    """By name."""
+    pods: tuple[PodFacts, ...] = ()
+    """The oldest first."""
+    live: Mapping[str, Numbers] = field(default_factory=dict)
+    """By department slug, from the event log."""
+    cms: CmsReading | CmsFailure | None = None
+    """None when the CMS was not asked."""
+    is_settled: bool = True
+    """All announcements that the written status asks for are sent or given up."""
+    delete_deadline_s: float = 300
+    """From the deletion until the run is let go although pods still hang."""
+    default_model: str = ""

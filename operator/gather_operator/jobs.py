@@ -1,0 +1,179 @@
+"""The manifests that a run needs: its ConfigMap and one Job per department. Pure; no Kubernetes types."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gather_contracts import names
+from gather_contracts.resource import GatherRun
+from gather_contracts.result import TERMINATION_MESSAGE_PATH, ExitCode
+from gather_contracts.run_document import RunDocument, encode_run_document
+
+CONTAINER: Final = "worker"
+RUN_DIR: Final = "/etc/gather/run"
+SECRETS_DIR: Final = "/etc/gather/secrets"
+WORKER_UID: Final = 10001
+GRACE_PERIOD_S: Final = 20
+"""For the worker to save after SIGTERM; with it a deleted run's pods are gone within 30 s."""
+TMP_SIZE: Final = "64Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTemplate:
+    """What the chart says about worker pods."""
+
+    image: str
+    image_pull_policy: str = "IfNotPresent"
+    service_account: str = "gather-worker"
+    secret: str = "gather-worker"  # noqa: S105 - the name of a Secret
+    config_map: str = "gather-worker"
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[dict[str, Any]] = field(default_factory=list)
+    resources: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def build_config_map(run: GatherRun, document: RunDocument) -> dict[str, Any]:
+    """Return the run's immutable ConfigMap with `run.json`."""
+    name = names.run_config_map_name(run.metadata.name, run.metadata.uid)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(run, name, _run_labels(run)),
+        "immutable": True,
+        "data": {names.RUN_DOCUMENT_FILE: encode_run_document(document)},
+    }
+
+
+def build_job(  # noqa: PLR0917 - a Job has as many inputs
+    run: GatherRun,
+    department: str,
+    index: int,
+    generation: int,
+    iterations: int,
+    template: WorkerTemplate,
+) -> dict[str, Any]:
+    """Return a department's Job; `index` is its place in the run document, `generation` counts from 1."""
+    name = names.job_name(run.metadata.name, run.metadata.uid, department, generation)
+    labels = {
+        **_run_labels(run),
+        names.LABEL_DEPARTMENT: department,
+        names.LABEL_DEPARTMENT_INDEX: str(index),
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata(run, name, labels),
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": run.spec.department_retries,
+            # A replacement starts only once the old pod is fully gone: no two at work by our own doing.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod_spec(run, index, iterations, template),
+            },
+        },
+    }
+
+
+def _metadata(run: GatherRun, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    owner = {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "name": run.metadata.name,
+        "uid": run.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    return {
+        "name": name,
+        "namespace": run.metadata.namespace,
+        "labels": labels,
+        "ownerReferences": [owner],
+    }
+
+
+def _run_labels(run: GatherRun) -> dict[str, str]:
+    return {
+        names.LABEL_MANAGED_BY: names.MANAGED_BY,
+        names.LABEL_NAME: names.WORKER_NAME,
+        names.LABEL_RUN: names.label_value(run.metadata.name),
+        names.LABEL_RUN_UID: run.metadata.uid,
+    }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    never = {"containerName": CONTAINER, "operator": "In", "values": [int(ExitCode.NEVER)]}
+    return [
+        {"action": "FailJob", "onExitCodes": never},
+        # Evicted, drained or preempted: not the worker's fault, so it costs no attempt.
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+
+
+def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTemplate) -> dict[str, Any]:
+    return {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": run.spec.department_timeout_seconds,
+        "terminationGracePeriodSeconds": GRACE_PERIOD_S,
+        "serviceAccountName": template.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": template.node_selector,
+        "tolerations": template.tolerations,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": WORKER_UID,
+            "runAsGroup": WORKER_UID,
+            "fsGroup": WORKER_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(index, iterations, template)],
+        "volumes": [
+            {"name": "run", "configMap": {"name": names.run_config_map_name(*_identity(run))}},
+            {"name": "secrets", "secret": {"secretName": template.secret, "defaultMode": 0o440}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+        ],
+    }
+
+
+def _identity(run: GatherRun) -> tuple[str, str]:
+    return run.metadata.name, run.metadata.uid
+
+
+def _container(index: int, iterations: int, template: WorkerTemplate) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": template.image,
+        "imagePullPolicy": template.image_pull_policy,
+        # Numbers and paths of our own only: the kubelet expands $(NAME) in arguments.
+        "command": ["gather-worker"],
+        "args": [
+            "run",
+            "--run-file",
+            f"{RUN_DIR}/{names.RUN_DOCUMENT_FILE}",
+            "--department-index",
+            str(index),
+            "--iterations",
+            str(iterations),
+        ],
+        "envFrom": [{"configMapRef": {"name": template.config_map}}],
+        "env": [
+            {"name": "GATHER_SECRETS_DIR", "value": SECRETS_DIR},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
+        "resources": template.resources,
+        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "run", "mountPath": RUN_DIR, "readOnly": True},
+            {"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+        ],
+    }

@@ -1,0 +1,77 @@
+"""The operator's settings, read once into one frozen object in `main.py`.
+
+Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables go before them, for
+local use.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gather_contracts.departments import DEFAULT_MODEL
+
+SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
+
+
+class Settings(BaseSettings):
+    """All that the operator can be told from outside."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    namespace: str = Field(min_length=1, max_length=63, validation_alias="GATHER_NAMESPACE")
+    """The one namespace whose GatherRuns are worked on."""
+
+    worker_image: str = Field(min_length=1, validation_alias="GATHER_WORKER_IMAGE")
+    worker_image_pull_policy: str = Field(
+        default="IfNotPresent", validation_alias="GATHER_WORKER_IMAGE_PULL_POLICY"
+    )
+    worker_service_account: str = Field(
+        default="gather-worker", validation_alias="GATHER_WORKER_SERVICE_ACCOUNT"
+    )
+    worker_secret: str = Field(default="gather-worker", validation_alias="GATHER_WORKER_SECRET")
+    worker_config_map: str = Field(default="gather-worker", validation_alias="GATHER_WORKER_CONFIG_MAP")
+    worker_node_selector: dict[str, str] = Field(
+        default_factory=lambda: {"pool": "cpu_intensive"}, validation_alias="GATHER_WORKER_NODE_SELECTOR"
+    )
+    worker_tolerations: list[dict[str, Any]] = Field(
+        default_factory=list, validation_alias="GATHER_WORKER_TOLERATIONS"
+    )
+    worker_resources: dict[str, dict[str, str]] = Field(
+        default_factory=dict, validation_alias="GATHER_WORKER_RESOURCES"
+    )
+
+    app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
+    """Where the CMS answers; `/api/departments` is appended."""
+    payload_api_key: SecretStr | None = Field(default=None, validation_alias="PAYLOAD_API_KEY")
+    redis_url: SecretStr = Field(validation_alias="REDIS_URL")
+    default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
+    """For departments without a `defaultModel` in the CMS."""
+
+    port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_OPERATOR_PORT")
+    """/healthz, /readyz and /metrics; 0 takes a free one and logs it."""
+    workers: int = Field(default=8, ge=1, le=64, validation_alias="GATHER_OPERATOR_WORKERS")
+    """Runs worked on at the same time."""
+    tick_interval_s: float = Field(default=3, ge=0.1, le=60, validation_alias="GATHER_TICK_INTERVAL_S")
+    """Every unfinished run is decided anew this often, whatever the watches say."""
+    relist_interval_s: float = Field(default=10, ge=0.1, le=300, validation_alias="GATHER_RELIST_INTERVAL_S")
+    """GatherRuns are listed this often, because a watch can die silently."""
+    watch_silence_s: float = Field(default=30, ge=1, le=600, validation_alias="GATHER_WATCH_SILENCE_S")
+    """A watch that has not shown what a list shows for this long is started again."""
+    status_interval_s: float = Field(default=1, ge=0, le=60, validation_alias="GATHER_STATUS_INTERVAL_S")
+    """Shortest time between two status writes of one run."""
+    api_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_API_TIMEOUT_S")
+    cms_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_CMS_TIMEOUT_S")
+    """For one reading of all departments, with its retries."""
+    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
+    delete_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
+    """A deleted run is let go after this time even if a pod on a dead node still hangs."""
+    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+
+def read_settings() -> Settings:
+    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
+    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
+    return Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
