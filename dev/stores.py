@@ -1,0 +1,257 @@
+"""MongoDB, Redis and Neo4j as throw-away processes on free ports: for contract tests and for trying out.
+
+Each lives in a temporary folder, ends with the process that started it even if that is killed, and can
+be stopped and started again with its data for tests of faults.
+"""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import neo4j
+import pymongo
+import redis
+from neo4j.exceptions import DriverError, Neo4jError
+from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
+
+from dev.commands import last_lines
+from dev.errors import CommandError
+from dev.store_artefacts import StoreArtefacts
+
+Command = Sequence[str | Path]
+
+READY_TIMEOUT_S = 120
+"""Neo4j takes 7 to 15 s on two idle cores; the rest is for busy ones."""
+STOP_TIMEOUT_S = 30
+POLL_S = 0.05
+PROBE_TIMEOUT_S = 5
+HOST = "127.0.0.1"
+NEO4J_HEAP = "512m"
+NEO4J_OPENS = (
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.nio", "java.io", "sun.nio.ch")),
+    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+)
+"""What Neo4j's own launcher passes to Java."""
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Store:
+    """One store's process: `uri` is where it listens, from `start` to `stop`, at the same port every time."""
+
+    name: str
+    uri: str
+    folder: Path
+    command: Command
+    answers: Callable[[str], bool]
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def log(self) -> Path:
+        """What the process printed."""
+        return self.folder / "log"
+
+    def start(self) -> None:
+        """Start the process and return when it answers; nothing happens if it runs.
+
+        Raises:
+            CommandError: it ended or did not answer in time; the message holds its last words.
+        """
+        if self._process is not None:
+            return
+        with self.log.open("ab") as log:
+            # --pdeathsig: a test run that is killed leaves no store behind.
+            line = ["setpriv", "--pdeathsig", "KILL", *self.command]
+            self._process = subprocess.Popen(
+                line, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            self._wait_until_it_answers(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End the process in good order, with its data kept for the next `start`."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop and start: what clients see as a short absence."""
+        self.stop()
+        self.start()
+
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """Keep the store away for as long as the block lasts."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self.answers(self.uri):
+            if process.poll() is not None:
+                raise CommandError(f"{self.name} ended with {process.returncode}:\n{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise CommandError(f"{self.name} does not answer at {self.uri}:\n{self._last_words()}")
+            time.sleep(POLL_S)
+
+    def _last_words(self) -> str:
+        return last_lines(self.log.read_text(encoding="utf-8", errors="replace"))
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def mongodb_answers(uri: str) -> bool:
+    """Tell whether MongoDB at `uri` answers a ping."""
+    timeout_ms = PROBE_TIMEOUT_S * 1000
+    with pymongo.MongoClient[dict[str, object]](uri, serverSelectionTimeoutMS=timeout_ms) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+    return True
+
+
+def redis_answers(uri: str) -> bool:
+    """Tell whether Redis at `uri` answers a ping."""
+    with redis.Redis.from_url(uri, socket_timeout=PROBE_TIMEOUT_S) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
+
+
+def neo4j_answers(uri: str) -> bool:
+    """Tell whether Neo4j at `uri` answers a query, which it does some time after it listens."""
+    driver = neo4j.GraphDatabase.driver(uri, auth=None, connection_timeout=PROBE_TIMEOUT_S)
+    with driver, driver.session(database="neo4j") as session:
+        try:
+            session.run("RETURN 1").consume()  # unlike execute_query, this does not try for half a minute
+        except (DriverError, Neo4jError, OSError):
+            return False
+    return True
+
+
+def mongodb_store(programs: StoreArtefacts, folder: Path) -> Store:
+    """Describe a MongoDB without authentication in `folder`."""
+    port = free_port()
+    data = folder / "data"
+    data.mkdir()
+    options: Command = [
+        "--dbpath",
+        data,
+        "--bind_ip",
+        HOST,
+        "--port",
+        str(port),
+        "--unixSocketPrefix",
+        folder,
+    ]
+    memory: Command = [
+        "--wiredTigerCacheSizeGB",
+        "0.25",
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+    ]
+    uri = f"mongodb://{HOST}:{port}/?directConnection=true"
+    return Store("MongoDB", uri, folder, [programs.mongod(), *options, *memory], mongodb_answers)
+
+
+def redis_store(programs: StoreArtefacts, folder: Path) -> Store:
+    """Describe a Redis in `folder` that keeps every write (append-only file)."""
+    port = free_port()
+    options: Command = [
+        "--port",
+        str(port),
+        "--bind",
+        HOST,
+        "--dir",
+        folder,
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+    ]
+    return Store(
+        "Redis", f"redis://{HOST}:{port}/0", folder, [programs.redis_server(), *options], redis_answers
+    )
+
+
+def neo4j_configuration(listen: str) -> str:
+    """Return a neo4j.conf for a small, unauthenticated Neo4j that speaks Bolt at `listen` and no HTTP."""
+    settings = {
+        "server.bolt.listen_address": listen,
+        "server.bolt.advertised_address": listen,
+        "server.http.enabled": "false",
+        "dbms.security.auth_enabled": "false",
+        "dbms.usage_report.enabled": "false",
+        "server.memory.pagecache.size": "64m",
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def neo4j_store(programs: StoreArtefacts, folder: Path) -> Store:
+    """Describe a Neo4j without authentication in `folder`."""
+    listen = f"{HOST}:{free_port()}"
+    configuration = folder / "conf"
+    configuration.mkdir()
+    (configuration / "neo4j.conf").write_text(neo4j_configuration(listen), encoding="utf-8")
+    java: Command = [programs.java(), f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, "-cp", f"{programs.neo4j_jars()}/*"]
+    place: Command = [f"--home-dir={folder}", f"--config-dir={configuration}", "--console-mode"]
+    return Store(
+        "Neo4j", f"bolt://{listen}", folder, [*java, "org.neo4j.server.Neo4jCommunity", *place], neo4j_answers
+    )
+
+
+KINDS: dict[str, Callable[[StoreArtefacts, Path], Store]] = {
+    "mongodb": mongodb_store,
+    "redis": redis_store,
+    "neo4j": neo4j_store,
+}
+
+
+@contextmanager
+def running(kind: str, programs: StoreArtefacts | None = None) -> Iterator[Store]:
+    """Run a store of a `KINDS` kind for as long as the block lasts; its data goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"gather-{kind}-"))
+    try:
+        store = KINDS[kind](programs or StoreArtefacts.from_environment(), folder)
+        store.start()
+        try:
+            yield store
+        finally:
+            store.kill()  # nobody wants the data; Neo4j takes 10 s to end in good order
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

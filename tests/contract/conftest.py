@@ -1,0 +1,60 @@
+"""The real MongoDB, Redis and Neo4j of the contract tests: one of each a session, started when first wanted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.store_artefacts import StoreArtefacts
+from dev.stores import Store, running
+
+
+@pytest.fixture(scope="session")
+def store_artefacts() -> StoreArtefacts:
+    """The programs and files, out of the cache."""
+    return StoreArtefacts.from_environment()
+
+
+@pytest.fixture(scope="session")
+def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+    """The session's MongoDB, for tests that take it away: `with mongodb_store.absent(): ...`."""
+    with running("mongodb", store_artefacts) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def redis_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+    """The session's Redis, for tests that take it away: `with redis_store.absent(): ...`."""
+    with running("redis", store_artefacts) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+    """The session's Neo4j, for tests that take it away: `with neo4j_store.absent(): ...`."""
+    with running("neo4j", store_artefacts) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(mongodb_store: Store) -> str:
+    """Where the session's MongoDB listens; no authentication."""
+    return mongodb_store.uri
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_store: Store) -> str:
+    """Where the session's Redis listens; no authentication."""
+    return redis_store.uri
+
+
+@pytest.fixture(scope="session")
+def neo4j_uri(neo4j_store: Store) -> str:
+    """Where the session's Neo4j speaks Bolt; no authentication."""
+    return neo4j_store.uri
+
+
+@pytest.fixture(scope="session")
+def embedding_model_dir(store_artefacts: StoreArtefacts) -> Path:
+    """The folder of the default embedding model: model.onnx, tokenizer.json, config.json."""
+    return store_artefacts.embedding_model()
