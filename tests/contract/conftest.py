@@ -1,4 +1,4 @@
-"""The real MongoDB, Redis and Neo4j of the contract tests: one of each a session, started when first wanted."""
+"""The real MongoDB, Redis and Neo4j of the contract tests: one of each a session, started on demand."""
 
 from collections.abc import Iterator
 from pathlib import Path
