@@ -31,7 +31,7 @@ def lab() -> Lab:
 @pytest.fixture(scope="session")
 def brain_key(lab: Lab) -> str:
     """Return the key with which the workers call the brain."""
-    secret = json.loads(lab.kubectl("get", "secret", "gather-worker", "-o", "json"))
+    secret = json.loads(lab.kubectl("get", "secret", "gather-backing-worker", "-o", "json"))
     return base64.b64decode(secret["data"]["BRAIN_SERVICE_API_KEY"]).decode()
 
 

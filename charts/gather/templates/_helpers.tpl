@@ -1,0 +1,83 @@
+{{/* The release's name, with "gather" in it, cut so that suffixes fit. */}}
+{{- define "gather.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains "gather" .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-gather" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of a room's objects: dict "root" . "room" "brain". */}}
+{{- define "gather.name" -}}
+{{- printf "%s-%s" (include "gather.fullname" .root) .room -}}
+{{- end -}}
+
+{{- define "gather.selectorLabels" -}}
+app.kubernetes.io/name: gather
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .room }}
+{{- end -}}
+
+{{- define "gather.labels" -}}
+{{ include "gather.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "gather.image" -}}
+{{- $image := (index .root.Values .room).image -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+
+{{/* A room's Secret; without one nothing works, so say what it must hold. */}}
+{{- define "gather.secret" -}}
+{{- required (printf "%s.existingSecret is required: a Secret with the files that charts/gather/values.yaml lists there" .room) (index .root.Values .room).existingSecret -}}
+{{- end -}}
+
+{{/* What every pod of ours is held to: the restricted profile, and a root file system that cannot be written. */}}
+{{- define "gather.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "gather.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "gather.probes" -}}
+startupProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 1
+  failureThreshold: 180
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 3
+  timeoutSeconds: 3
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+{{- end -}}
+
+{{/* Placement and pull secrets of a room's pod. */}}
+{{- define "gather.placement" -}}
+{{- $room := index .root.Values .room -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $room.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $room.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
