@@ -21,6 +21,11 @@ Message = Annotated[str, Field(max_length=MESSAGE_MAX)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
+def _listed_by(key: str) -> dict[str, Any]:
+    """Say in the schema that a list's elements are told apart by a key, so that patches merge by it."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
 class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -59,6 +64,7 @@ class GatherRunSpec(_Resource):
     departments: list[Slug] = Field(
         default_factory=list,
         max_length=DEPARTMENTS_MAX,
+        json_schema_extra={"default": [], "x-kubernetes-list-type": "atomic"},
         description="Slugs of the departments to fill, worked on in the CMS's order. "
         "Empty or unset: all that the CMS names.",
     )
@@ -90,7 +96,8 @@ class GatherRunSpec(_Resource):
     )
     cancel: bool = Field(
         default=False,
-        description="True stops the run, keeps what was made and keeps this resource. It cannot be taken back.",
+        description="True stops the run, keeps what was made and keeps this resource. "
+        "It cannot be taken back.",
     )
 
 
@@ -139,7 +146,10 @@ class GatherRunStatus(_Resource):
     )
     phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=8, description="Accepted, Progressing and Succeeded."
+        default_factory=list,
+        max_length=8,
+        json_schema_extra=_listed_by("type"),
+        description="Accepted, Progressing and Succeeded.",
     )
     start_time: Timestamp | None = Field(default=None, description="When the departments were resolved.")
     completion_time: Timestamp | None = Field(default=None, description="When the run ended.")
@@ -153,7 +163,10 @@ class GatherRunStatus(_Resource):
     cost_usd: float = Field(default=0, ge=0, alias="costUSD", description="Money spent on models, in USD.")
     tokens: int = Field(default=0, ge=0, description="Tokens used by all departments.")
     departments: list[DepartmentStatus] = Field(
-        default_factory=list, max_length=DEPARTMENTS_MAX, description="Each department, in order."
+        default_factory=list,
+        max_length=DEPARTMENTS_MAX,
+        json_schema_extra=_listed_by("slug"),
+        description="Each department, in order.",
     )
 
 
