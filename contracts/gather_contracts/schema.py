@@ -1,8 +1,8 @@
 """Pydantic models as structural OpenAPI v3.0 schemas, the only form that a CRD may hold.
 
 Pydantic writes JSON Schema 2020-12: `$defs`, `anyOf` with null, `const`. Kubernetes wants every node to have
-one type and nothing to be referred to. What cannot be said that way is refused here and not dropped, and so is
-text without a bound: the API server must be able to reckon what a validation rule costs.
+one type and nothing to be referred to. What cannot be said that way is refused here and not dropped, and so
+is text without a bound: the API server must be able to reckon what a validation rule costs.
 """
 
 from collections.abc import Mapping
