@@ -1,0 +1,126 @@
+"""The node's control groups: one named group per hierarchy, below that of whoever brought the node up.
+
+The whole tree is put in them before its cgroup namespace is made. So the groups tell at any time which
+processes belong to the node, even when every other trace of them is lost, and `down` finds what to remove.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.errors import MachineError
+from dev.node import layout
+
+ROOT = Path("/sys/fs/cgroup")
+NEEDED = frozenset({"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"})
+CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """One version 1 hierarchy: its mount options, where it is mounted, and our own group in it."""
+
+    options: str
+    mount: Path
+    own_group: str
+
+    @property
+    def group(self) -> Path:
+        """The node's group, as this side of the cgroup namespace sees it."""
+        return self.mount / self.own_group.lstrip("/") / layout.CGROUP
+
+
+def mounted_hierarchies(mounts: str) -> dict[frozenset[str], Path]:
+    """Return where each version 1 hierarchy is mounted, by its controllers, from /proc/self/mounts."""
+    found: dict[frozenset[str], Path] = {}
+    for line in mounts.splitlines():
+        _, mount, kind, options, *_ = line.split()
+        if kind == "cgroup":
+            names = {o for o in options.split(",") if o in NEEDED or o.startswith("name=")}
+            found.setdefault(frozenset(names), Path(mount))
+    return found
+
+
+def hierarchies(own_groups: str, mounts: str) -> list[Hierarchy]:
+    """Return the hierarchies that we are in, from the texts of /proc/self/cgroup and /proc/self/mounts."""
+    mounted = mounted_hierarchies(mounts)
+    found = []
+    for line in own_groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        mount = mounted.get(frozenset(controllers.split(",")))
+        if controllers and mount:
+            found.append(Hierarchy(controllers, mount, path))
+    return found
+
+
+def require_controllers(found: Iterable[Hierarchy]) -> None:
+    """Raise MachineError unless every controller that a node needs has a version 1 hierarchy."""
+    have = {option for hierarchy in found for option in hierarchy.options.split(",")}
+    if missing := sorted(NEEDED - have):
+        raise MachineError(
+            f"The kernel offers no version 1 control groups for {', '.join(missing)}; the node runs only on "
+            "those. Boot with systemd.unified_cgroup_hierarchy=0, or install a Docker engine "
+            "(apt-get install docker.io): then the cluster is made by kind."
+        )
+
+
+def own_hierarchies() -> list[Hierarchy]:
+    """Return the hierarchies that this process is in; raises MachineError if the node cannot run on them."""
+    own = Path("/proc/self/cgroup").read_text(encoding="ascii")
+    found = hierarchies(own, Path("/proc/self/mounts").read_text(encoding="utf-8"))
+    require_controllers(found)
+    return found
+
+
+def make_groups(found: Iterable[Hierarchy]) -> list[Path]:
+    """Make the node's group in every hierarchy; return the groups."""
+    groups = []
+    for hierarchy in found:
+        hierarchy.group.mkdir(exist_ok=True)
+        for name in CPUSET_FILES:
+            if (hierarchy.group / name).exists():
+                inherited = (hierarchy.group.parent / name).read_text(encoding="ascii")
+                (hierarchy.group / name).write_text(inherited, encoding="ascii")
+        groups.append(hierarchy.group)
+    return groups
+
+
+def existing_groups(root: Path = ROOT) -> list[Path]:
+    """Return every group of a node on this machine, whoever made it, outermost first."""
+    found = []
+    for folder, names, _ in os.walk(root):
+        if layout.CGROUP in names:
+            found.append(Path(folder) / layout.CGROUP)
+            names.remove(layout.CGROUP)
+    return found
+
+
+def _folders_below(group: Path) -> Iterator[Path]:
+    """Yield the group and all below it, innermost first."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        yield Path(folder)
+
+
+def processes_in(groups: Iterable[Path]) -> set[int]:
+    """Return the ids of all processes in the groups and below them."""
+    found: set[int] = set()
+    for group in groups:
+        for folder in _folders_below(group):
+            try:
+                found.update(map(int, (folder / "cgroup.procs").read_text(encoding="ascii").split()))
+            except OSError:  # the group went away with its last process
+                continue
+    return found
+
+
+def remove_groups(groups: Iterable[Path]) -> list[Path]:
+    """Remove the groups and all below them; return those that are still there."""
+    left = []
+    for group in groups:
+        for folder in _folders_below(group):
+            try:
+                folder.rmdir()
+            except OSError:
+                left.append(folder)
+    return left

@@ -1,0 +1,74 @@
+"""The link between this machine and the node: a veth pair, one end inside the node's namespace."""
+
+import ipaddress
+import json
+from typing import Any
+
+from dev.commands import output_of
+from dev.errors import MachineError
+from dev.node import layout
+
+
+def addresses() -> list[dict[str, Any]]:
+    """Return this machine's links with their addresses, as `ip -json` tells them."""
+    return list(json.loads(output_of(["ip", "-json", "address", "show"]) or "[]"))
+
+
+def colliding_link(links: list[dict[str, Any]]) -> str | None:
+    """Return the name of another link whose network overlaps the node's, if there is one."""
+    ours = ipaddress.ip_network(layout.NETWORK)
+    for link in links:
+        if link["ifname"] == layout.HOST_LINK:
+            continue
+        for address in link.get("addr_info", ()):
+            if address.get("family") != "inet":
+                continue
+            network = ipaddress.ip_network(f"{address['local']}/{address['prefixlen']}", strict=False)
+            if network.overlaps(ours):
+                return str(link["ifname"])
+    return None
+
+
+def foreign_link(links: list[dict[str, Any]]) -> bool:
+    """Tell whether a link of our name is not ours: no veth, or with an address that we never give."""
+    for link in links:
+        if link["ifname"] == layout.HOST_LINK:
+            given = {a["local"] for a in link.get("addr_info", ()) if a.get("family") == "inet"}
+            return not given <= {layout.HOST_ADDRESS}
+    return False
+
+
+def require_free_network() -> None:
+    """Raise MachineError if another link has our network or our name."""
+    links = addresses()
+    if name := colliding_link(links):
+        raise MachineError(
+            f"The link {name} uses a network that overlaps {layout.NETWORK}, which the node needs. "
+            f"Take it down first (ip link set {name} down; ip addr flush dev {name})."
+        )
+    if foreign_link(links):
+        raise MachineError(
+            f"A link named {layout.HOST_LINK} is here that Gather did not make. Rename or remove it "
+            f"(ip link delete {layout.HOST_LINK})."
+        )
+
+
+def has_link() -> bool:
+    """Tell whether the machine's end of the pair is there."""
+    return any(link["ifname"] == layout.HOST_LINK for link in addresses())
+
+
+def remove_link() -> None:
+    """Remove the pair, if it is there and ours."""
+    if has_link() and not foreign_link(addresses()):
+        output_of(["ip", "link", "delete", layout.HOST_LINK])
+
+
+def connect(init_pid: int) -> None:
+    """Make the pair, with the far end in the network namespace of a process."""
+    pair = ["ip", "link", "add", layout.HOST_LINK, "type", "veth", "peer", "name", layout.NODE_LINK]
+    output_of([*pair, "netns", str(init_pid)])
+    output_of(
+        ["ip", "address", "add", f"{layout.HOST_ADDRESS}/{layout.PREFIX_LENGTH}", "dev", layout.HOST_LINK]
+    )
+    output_of(["ip", "link", "set", layout.HOST_LINK, "up"])

@@ -1,0 +1,51 @@
+"""What a cluster provider can do, and which one this machine gets."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known of the cluster; memory is that of all its processes, 0 where it cannot be told."""
+
+    provider: str
+    is_running: bool
+    is_ready: bool
+    versions: dict[str, str] = field(default_factory=dict)
+    memory_bytes: int = 0
+    init_pid: int = 0
+
+
+class Provider(Protocol):
+    """A way to have a one-node cluster on this machine."""
+
+    @property
+    def name(self) -> str:
+        """How the provider is called: `kind` or `node`."""
+        ...
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig that `up` writes, with the context `gather-dev`."""
+        ...
+
+    def up(self) -> None:
+        """Bring the cluster up; does nothing if it is up and well."""
+        ...
+
+    def down(self) -> None:
+        """End the cluster and remove all that belongs to it; does nothing if there is none."""
+        ...
+
+    def status(self) -> Status:
+        """Return what is known of the cluster, without changing anything."""
+        ...
+
+    def load_image(self, archive: Path) -> None:
+        """Give the node an image from a docker-archive."""
+        ...
+
+    def images(self) -> frozenset[str]:
+        """Return the names of the images that the node has."""
+        ...

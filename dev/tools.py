@@ -1,0 +1,105 @@
+"""The cluster's own kubectl and Helm, bound to the cluster: what `dev/kubectl` and `dev/helm` run.
+
+Only the standard library, so that they start at once and with any Python. Without an explicit context
+they reach our cluster and no other, whatever KUBECONFIG says.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dev import kubeconfig, versions
+from dev.cache import Cache
+from dev.errors import ContextError, DevError, MachineError
+
+CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
+
+
+def program(name: str, cache: Cache) -> Path:
+    """Return the path of the cached kubectl or helm; raises MachineError if it was not built yet."""
+    folders = {
+        "kubectl": [
+            cache.program_folder("kubernetes", versions.KUBERNETES),
+            cache.program_folder("kubectl", versions.KUBERNETES),
+        ],
+        "helm": [cache.program_folder("helm", versions.HELM)],
+    }[name]
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    raise MachineError(f"{name} is not built yet: `make up` builds it.")
+
+
+def explicit_context(name: str, arguments: Sequence[str]) -> str | None:
+    """Return the context that the arguments name themselves, if any; nothing after `--` counts."""
+    flag = CONTEXT_FLAGS[name]
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            return None
+        if argument == flag:
+            return arguments[position + 1] if position + 1 < len(arguments) else None
+        if argument.startswith(f"{flag}="):
+            return argument.partition("=")[2]
+    return None
+
+
+def command(name: str, cache: Cache | None = None, context: str | None = None) -> list[str]:
+    """Return kubectl or helm with the arguments that bind it to a cluster.
+
+    Without a context that is our own cluster. With one, it is the user's own kubeconfig and that context.
+
+    Raises:
+        ContextError: our kubeconfig is missing or was changed by something else.
+        MachineError: the program was not built yet.
+    """
+    cache = cache or Cache.from_environment()
+    path = str(program(name, cache))
+    flag = CONTEXT_FLAGS[name]
+    if context and context != kubeconfig.CONTEXT:
+        return [path, flag, context]
+    kubeconfig.read(cache.kubeconfig)
+    return [path, "--kubeconfig", str(cache.kubeconfig), flag, kubeconfig.CONTEXT]
+
+
+def kubectl_command(cache: Cache | None = None, context: str | None = None) -> list[str]:
+    """Return kubectl bound to a cluster: see `command`."""
+    return command("kubectl", cache, context)
+
+
+def helm_command(cache: Cache | None = None, context: str | None = None) -> list[str]:
+    """Return helm bound to a cluster: see `command`."""
+    return command("helm", cache, context)
+
+
+def refuse_other_kubeconfig(arguments: Sequence[str]) -> None:
+    """Raise ContextError where a kubeconfig is named without a context: that could be any cluster."""
+    before_dashes = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if any(a == "--kubeconfig" or a.startswith("--kubeconfig=") for a in before_dashes):
+        raise ContextError("--kubeconfig without a context could reach any cluster: name the context too.")
+
+
+def execute(name: str, arguments: Sequence[str], context: str | None = None) -> None:
+    """Become kubectl or helm; does not return."""
+    cache = Cache.from_environment()
+    named = explicit_context(name, arguments)
+    if named and named != kubeconfig.CONTEXT:
+        full = [str(program(name, cache)), *arguments]
+    else:
+        if not context:
+            refuse_other_kubeconfig(arguments)
+        full = [*command(name, cache, context), *arguments]
+    sys.stdout.flush()
+    os.execv(full[0], full)  # noqa: S606 - the program is the one that we built
+
+
+def main() -> None:
+    """Run `python -m dev.tools kubectl|helm ARGUMENT...`."""
+    try:
+        execute(sys.argv[1], sys.argv[2:])
+    except DevError as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
+
+
+if __name__ == "__main__":
+    main()
