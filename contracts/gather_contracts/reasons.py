@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """Progressing=False: nothing has started yet."""
     DEPARTMENT_RUNNING = "DepartmentRunning"
     """Progressing: a department's Job exists and has not ended."""
+    JOB_REFUSED = "JobRefused"
+    """Progressing=False: Kubernetes refused what the run needs (quota, admission, rights); tried again."""
     FINISHED = "Finished"
     """Progressing=False: the run has ended."""
     CANCELLING = "Cancelling"

@@ -28,7 +28,7 @@ class WorkerTemplate:
     config_map: str = "gather-worker"
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: list[dict[str, Any]] = field(default_factory=list)
-    resources: dict[str, dict[str, str]] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
 
 
 def build_config_map(run: GatherRun, document: RunDocument) -> dict[str, Any]:

@@ -39,9 +39,7 @@ class Settings(BaseSettings):
     worker_tolerations: list[dict[str, Any]] = Field(
         default_factory=list, validation_alias="GATHER_WORKER_TOLERATIONS"
     )
-    worker_resources: dict[str, dict[str, str]] = Field(
-        default_factory=dict, validation_alias="GATHER_WORKER_RESOURCES"
-    )
+    worker_resources: dict[str, Any] = Field(default_factory=dict, validation_alias="GATHER_WORKER_RESOURCES")
 
     app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""

@@ -1,0 +1,136 @@
+"""Which events a run's written status calls for, each with the key that lets it be sent once. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gather_contracts.events import (
+    AutomationCancelled,
+    AutomationComplete,
+    AutomationFailed,
+    DepartmentFailed,
+    DepartmentSummary,
+    Event,
+    timestamp,
+)
+from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
+from gather_contracts.resource import GatherRun
+
+ANNOUNCE_WINDOW: Final = timedelta(hours=24)
+"""After this an ended run is not announced any more; the event log forgets its keys after 7 days."""
+DELETION_PATIENCE: Final = timedelta(seconds=15)
+"""How long an unreachable event log may hold up a deleted run, from its end or its deletion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event and its idempotency key."""
+
+    key: str
+    event: Event
+
+
+def due(run: GatherRun, now: datetime) -> list[Announcement]:
+    """Return the events that must have been sent, given what stands in the status, oldest first."""
+    ended = _ended(run)
+    if ended is not None and now - ended > ANNOUNCE_WINDOW:
+        return []
+    return [*_failures(run, now), *_end(run, now)]
+
+
+def may_give_up(run: GatherRun, now: datetime) -> bool:
+    """Tell whether a deleted run has waited long enough for the event log."""
+    since = run.metadata.deletion_timestamp
+    if since is None:
+        return False
+    deleted = datetime.fromisoformat(since)
+    return now - max(deleted, _ended(run) or deleted) > DELETION_PATIENCE
+
+
+def summary(run: GatherRun) -> list[DepartmentSummary]:
+    """Return one line for each department of the run."""
+    return [
+        DepartmentSummary(
+            department=d.slug,
+            name=d.name,
+            quality_score=d.quality_score,
+            iterations=d.iterations,
+            items_created=d.items_created,
+        )
+        for d in run.status.departments
+    ]
+
+
+def _ended(run: GatherRun) -> datetime | None:
+    moment = run.status.completion_time
+    return datetime.fromisoformat(moment).astimezone(UTC) if moment else None
+
+
+def _failures(run: GatherRun, now: datetime) -> Iterator[Announcement]:
+    for department in run.status.departments:
+        if department.phase is DepartmentPhase.FAILED:
+            yield Announcement(
+                f"{run.metadata.uid}:failed:{department.slug}",
+                DepartmentFailed(
+                    project_id=run.spec.project_id,
+                    run=run.metadata.name,
+                    run_uid=run.metadata.uid,
+                    at=timestamp(now),
+                    department=department.slug,
+                    reason=department.reason,
+                    attempt=department.attempt,
+                ),
+            )
+
+
+def _end(run: GatherRun, now: datetime) -> Iterator[Announcement]:
+    event = _final_event(run, now)
+    if event is not None:
+        yield Announcement(f"{run.metadata.uid}:ended", event)
+
+
+def _final_event(run: GatherRun, now: datetime) -> Event | None:
+    match run.status.phase:
+        case RunPhase.SUCCEEDED:
+            return _complete(run, now)
+        case RunPhase.FAILED:
+            return _failed(run, now)
+        case RunPhase.CANCELLED:
+            return AutomationCancelled(
+                project_id=run.spec.project_id,
+                run=run.metadata.name,
+                run_uid=run.metadata.uid,
+                at=timestamp(now),
+                items_created_so_far=run.status.items_created,
+            )
+        case _:
+            return None
+
+
+def _complete(run: GatherRun, now: datetime) -> Event:
+    done = (d for d in run.status.departments if d.phase is DepartmentPhase.SUCCEEDED)
+    return AutomationComplete(
+        project_id=run.spec.project_id,
+        run=run.metadata.name,
+        run_uid=run.metadata.uid,
+        at=timestamp(now),
+        total_iterations=run.status.iterations,
+        departments_processed=sum(1 for _ in done),
+        items_created=run.status.items_created,
+        summary=summary(run),
+    )
+
+
+def _failed(run: GatherRun, now: datetime) -> Event:
+    condition = {c.type: c for c in run.status.conditions}.get(ConditionType.SUCCEEDED)
+    return AutomationFailed(
+        project_id=run.spec.project_id,
+        run=run.metadata.name,
+        run_uid=run.metadata.uid,
+        at=timestamp(now),
+        reason=condition.reason if condition is not None else "",
+        message=condition.message if condition is not None else "",
+        items_created=run.status.items_created,
+        summary=summary(run),
+    )

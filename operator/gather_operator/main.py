@@ -1,0 +1,175 @@
+"""The operator's composition root: settings, clients, tasks, and nothing else."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx2
+from lightkube import AsyncClient
+from lightkube.core.exceptions import ConfigError
+from pydantic import ValidationError
+from pythonjsonlogger.json import JsonFormatter
+
+from gather_clients.event_log import EventLog
+from gather_contracts import names
+from gather_operator.announce import Announcer, WebhookRegistry
+from gather_operator.cluster import Cluster
+from gather_operator.cms import Cms
+from gather_operator.handlers import load_config
+from gather_operator.health import Health, WatchCanary
+from gather_operator.informer import Observer
+from gather_operator.jobs import WorkerTemplate
+from gather_operator.progress import Listener, LiveNumbers
+from gather_operator.queue import WorkQueue
+from gather_operator.reconcile import Outside, Reconciler
+from gather_operator.settings import Settings, read_settings
+from gather_operator.status import StatusWriter
+from gather_operator.store import RunStore, version_number
+from gather_operator.ticker import Ticker
+from gather_operator.watcher import RunWatcher
+from gather_operator.web import serving
+
+logger = logging.getLogger(__name__)
+
+EXIT_CONFIG = 78
+"""EX_CONFIG of sysexits.h."""
+
+
+def main() -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    try:
+        settings = read_settings()
+        set_up_logging(settings.log_level)
+        asyncio.run(run(settings))
+    except (ValidationError, ConfigError) as error:
+        sys.stderr.write(f"gather-operator: {_without_input(error)}\n")
+        raise SystemExit(EXIT_CONFIG) from None
+
+
+def set_up_logging(level: str) -> None:
+    """Send JSON lines to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "at"})
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("httpx", "httpx2", "httpcore", "kopf.objects"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+async def run(settings: Settings) -> None:
+    """Build everything and work until a signal arrives."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        work = asyncio.create_task(_work(settings, stack))
+        stop = asyncio.create_task(stopped.wait())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not work.done():
+            logger.info("stopping")
+            work.cancel()
+        await asyncio.gather(work, stop, return_exceptions=True)
+        if not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+
+
+async def _work(settings: Settings, stack: AsyncExitStack) -> None:
+    client = AsyncClient(
+        config=load_config(),
+        namespace=settings.namespace,
+        timeout=httpx2.Timeout(settings.api_timeout_s),
+        field_manager=names.MANAGED_BY,
+        trust_env=False,
+    )
+    cluster = Cluster(client, settings.namespace)
+    stack.push_async_callback(cluster.close)
+    secret = settings.payload_api_key
+    cms = Cms(str(settings.app_url), secret.get_secret_value() if secret else None, settings.cms_timeout_s)
+    stack.push_async_callback(cms.close)
+    redis_url = settings.redis_url.get_secret_value()
+    log = EventLog(redis_url, settings.redis_timeout_s)
+    stack.push_async_callback(log.close)
+    webhooks = WebhookRegistry(redis_url, settings.redis_timeout_s)
+    stack.push_async_callback(webhooks.close)
+
+    queue, store, live = WorkQueue(), RunStore(), LiveNumbers()
+    observer = Observer(cluster, queue.add)
+    announcer = Announcer(log, webhooks)
+    canary = WatchCanary(settings.watch_silence_s)
+    health = Health(
+        canary,
+        informers_seen_s=lambda: [observer.jobs.last_seen_s, observer.pods.last_seen_s],
+        is_synced=lambda: observer.jobs.synced.is_set() and observer.pods.synced.is_set(),
+    )
+    writer = StatusWriter(cluster, store, settings.status_interval_s)
+    reconciler = Reconciler(
+        Outside(cluster, cms, observer, store, live, writer, announcer),
+        worker_template(settings),
+        settings.default_model,
+        settings.delete_deadline_s,
+    )
+    ticker = Ticker(cluster, store, queue, health, announcer)
+    listener = Listener(log, live, queue.add, lambda: _unfinished_projects(store))
+    watcher = RunWatcher(settings.namespace, settings.api_timeout_s, canary, _delivery(store, queue, canary))
+
+    await stack.enter_async_context(serving(health, settings.port))
+    started_s = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(observer.run())
+        group.create_task(ticker.run(settings.tick_interval_s, settings.relist_interval_s))
+        group.create_task(watcher.run())
+        await observer.synced()
+        await ticker.listed.wait()
+        group.create_task(listener.run())
+        group.create_task(queue.run(settings.workers, reconciler.work))
+        logger.info("working", extra={"after_s": round(time.monotonic() - started_s, 2)})
+
+
+def worker_template(settings: Settings) -> WorkerTemplate:
+    """Return what the settings say about worker pods."""
+    return WorkerTemplate(
+        image=settings.worker_image,
+        image_pull_policy=settings.worker_image_pull_policy,
+        service_account=settings.worker_service_account,
+        secret=settings.worker_secret,
+        config_map=settings.worker_config_map,
+        node_selector=settings.worker_node_selector,
+        tolerations=settings.worker_tolerations,
+        resources=settings.worker_resources,
+    )
+
+
+def _delivery(store: RunStore, queue: WorkQueue, canary: WatchCanary) -> Any:
+    def deliver(kind: str, body: dict[str, Any]) -> None:
+        metadata = body["metadata"]
+        uid = metadata["uid"]
+        canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
+        if kind == "DELETED":
+            store.remove(uid)
+        else:
+            store.put(body)
+        queue.add(uid)
+
+    return deliver
+
+
+def _unfinished_projects(store: RunStore) -> set[str]:
+    return {run.spec.project_id for run in store.all() if not run.status.phase.is_final}
+
+
+def _without_input(error: Exception) -> str:
+    """Return the error's words without the values that it was given: they can be secrets."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return str(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The operator's Prometheus metrics. Labels are words from closed lists, never names of objects."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+"""Our own, so that a test or a second operator in one process meets no global state."""
+
+DECISIONS = Counter("gather_operator_decisions", "Decisions, by outcome.", ["outcome"], registry=REGISTRY)
+DECISION_SECONDS = Histogram(
+    "gather_operator_decision_duration_seconds",
+    "From taking a run off the queue to having acted on it.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+ACTIONS = Counter("gather_operator_actions", "Actions carried out, by kind.", ["action"], registry=REGISTRY)
+STATUS_WRITES = Counter(
+    "gather_operator_status_writes", "Status writes, by result.", ["result"], registry=REGISTRY
+)
+API_ERRORS = Counter(
+    "gather_operator_api_errors",
+    "Kubernetes API calls that failed, by call and kind of error.",
+    ["call", "error"],
+    registry=REGISTRY,
+)
+RELISTS = Counter(
+    "gather_operator_relists", "Full lists, by kind and reason.", ["kind", "reason"], registry=REGISTRY
+)
+WATCH_RESTARTS = Counter(
+    "gather_operator_gatherrun_watch_restarts",
+    "Times that kopf's watch was started again because it ended or fell silent.",
+    registry=REGISTRY,
+)
+ANNOUNCEMENTS = Counter(
+    "gather_operator_announcements",
+    "Events to the event log, by type and result.",
+    ["type", "result"],
+    registry=REGISTRY,
+)
+CMS_READS = Counter(
+    "gather_operator_cms_reads", "Readings of the CMS, by result.", ["result"], registry=REGISTRY
+)
+RUNS = Gauge("gather_operator_runs", "GatherRuns, by phase.", ["phase"], registry=REGISTRY)
+QUEUE_DEPTH = Gauge("gather_operator_queue_depth", "Runs that wait to be decided.", registry=REGISTRY)
+EVENT_LOG_UP = Gauge("gather_operator_event_log_up", "1 while live events are heard.", registry=REGISTRY)

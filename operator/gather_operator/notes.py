@@ -1,0 +1,102 @@
+"""Kubernetes Events for a run's transitions: what `kubectl describe` tells of its past. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gather_contracts import names
+from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
+from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
+
+NORMAL: Final = "Normal"
+WARNING: Final = "Warning"
+MESSAGE_MAX: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One Event: what happened, in a word and in a sentence."""
+
+    reason: str
+    message: str
+    kind: str = NORMAL
+
+
+def notes(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+    """Return the Events for the way from one written status to the next, in the order of what happened."""
+    known = {d.slug: d for d in before.departments}
+    found = [
+        *_acceptance(before, after),
+        *(n for d in after.departments for n in _department(known.get(d.slug), d)),
+        *_end(before, after),
+    ]
+    return [Note(n.reason, n.message[:MESSAGE_MAX], n.kind) for n in found]
+
+
+def build_event(run: GatherRun, note: Note, now: datetime | None = None) -> dict[str, Any]:
+    """Return the Event's manifest."""
+    moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata = run.metadata
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{metadata.name[:200]}.", "namespace": metadata.namespace},
+        "involvedObject": {
+            "apiVersion": f"{names.GROUP}/{names.VERSION}",
+            "kind": names.KIND,
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+        "reason": note.reason,
+        "message": note.message,
+        "type": note.kind,
+        "source": {"component": names.MANAGED_BY},
+        "reportingComponent": names.MANAGED_BY,
+        "reportingInstance": "",
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+    }
+
+
+def _acceptance(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+    old, new = (
+        {c.type: c for c in status.conditions}.get(ConditionType.ACCEPTED) for status in (before, after)
+    )
+    if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
+        return []
+    return [Note(new.reason, new.message, NORMAL if new.status == "True" else WARNING)]
+
+
+def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> list[Note]:
+    old = before.phase if before is not None else DepartmentPhase.PENDING
+    found: list[Note] = []
+    has_started = after.job_name and (before is None or before.job_name != after.job_name)
+    if has_started:
+        found.append(Note("DepartmentStarted", f"Job {after.job_name} works on {after.slug}."))
+    if after.phase is old:
+        return found
+    numbers = f"{after.items_created} items, {after.iterations} iterations, quality {after.quality_score:g}"
+    match after.phase:
+        case DepartmentPhase.SUCCEEDED:
+            found.append(Note("DepartmentSucceeded", f"{after.slug}: {after.reason}; {numbers}."))
+        case DepartmentPhase.FAILED:
+            found.append(Note("DepartmentFailed", f"{after.slug}: {after.reason}; {numbers}.", WARNING))
+        case DepartmentPhase.SKIPPED:
+            found.append(Note("DepartmentSkipped", f"{after.slug}: {after.reason}.", WARNING))
+        case _:
+            pass
+    return found
+
+
+def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+    if after.phase is before.phase:
+        return []
+    if after.phase is RunPhase.CANCELLING:
+        return [Note("Cancelling", "Stopping the pods; what they made is kept.")]
+    if not after.phase.is_final:
+        return []
+    condition = {c.type: c for c in after.conditions}.get(ConditionType.SUCCEEDED)
+    message = condition.message if condition is not None else ""
+    return [Note(after.phase, message, WARNING if after.phase is RunPhase.FAILED else NORMAL)]

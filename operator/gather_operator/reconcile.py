@@ -1,0 +1,248 @@
+"""One pass over one run: gather what is known, decide, do it, write the status."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from gather_contracts import names
+from gather_contracts.departments import DEFAULT_MODEL
+from gather_contracts.reasons import ConditionType, Reason
+from gather_contracts.resource import GatherRun, GatherRunStatus
+from gather_contracts.run_document import RunDocument, decode_run_document
+from gather_operator.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeletePod,
+    HoldFinalizer,
+    ReleaseFinalizer,
+    WriteDocument,
+)
+from gather_operator.announce import Announcer
+from gather_operator.cluster import Cluster
+from gather_operator.cms import Cms
+from gather_operator.conditions import ConditionSet
+from gather_operator.decide import decide, needs_cms
+from gather_operator.departments import needs_fresh_view
+from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
+from gather_operator.facts import CmsFailure, CmsReading, View
+from gather_operator.informer import Observer
+from gather_operator.jobs import WorkerTemplate, build_config_map, build_job
+from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
+from gather_operator.progress import LiveNumbers
+from gather_operator.status import StatusWriter
+from gather_operator.store import RunStore
+
+logger = logging.getLogger(__name__)
+
+REFUSED_RETRY_S: Final = 5.0
+CMS_BACKOFF_FIRST_S: Final = 2.0
+CMS_BACKOFF_LAST_S: Final = 30.0
+AT_ONCE_S: Final = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that a pass talks to."""
+
+    cluster: Cluster
+    cms: Cms
+    observer: Observer
+    store: RunStore
+    live: LiveNumbers
+    writer: StatusWriter
+    announcer: Announcer
+
+
+class Reconciler:
+    """Carries runs forward. What it remembers is only to save calls; the API has it all."""
+
+    def __init__(
+        self,
+        outside: Outside,
+        template: WorkerTemplate,
+        default_model: str = DEFAULT_MODEL,
+        delete_deadline_s: float = 300,
+    ) -> None:
+        self._to = outside
+        self._template = template
+        self._default_model = default_model
+        self._delete_deadline_s = delete_deadline_s
+        self._documents: dict[str, RunDocument] = {}
+        self._cms_failures: dict[str, tuple[int, datetime]] = {}
+
+    async def work(self, uid: str) -> float | None:
+        """Make one pass; return in how many seconds the next is wanted, or None if only a change matters.
+
+        Raises OperatorError where the pass has to be tried again later.
+        """
+        run = self._to.store.get(uid)
+        if run is None:
+            self._forget(uid)
+            return None
+        with DECISION_SECONDS.time():
+            try:
+                return await self._pass(run)
+            except Conflict:
+                DECISIONS.labels(outcome="conflict").inc()
+                return AT_ONCE_S
+            except Missing:
+                await self._check_existence(run)
+                raise
+
+    # --- the pass
+
+    async def _pass(self, run: GatherRun) -> float | None:
+        announce_wait_s = await self._to.announcer.announce(run)
+        view = await self._gather(run)
+        decision = decide(view)
+        try:
+            for action in decision.actions:
+                await self._act(view, action)
+        except Refused as error:
+            return await self._blocked(view, error)
+        latest = self._to.store.get(run.metadata.uid)
+        if latest is None:
+            return None
+        throttled_s = await self._to.writer.write(latest, decision.status)
+        is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
+        DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
+        return _soonest(AT_ONCE_S if is_moving else None, throttled_s, announce_wait_s)
+
+    async def _gather(self, run: GatherRun) -> View:
+        document = await self._document(run)
+        view = self._view(run, document)
+        if run.status.phase.is_final:
+            return view
+        uid = run.metadata.uid
+        jobs, pods = self._to.observer.cached(uid)
+        view = replace(view, jobs=jobs, pods=pods)
+        if needs_fresh_view(view):
+            jobs, pods = await self._to.observer.fresh(uid)
+        cms = await self._ask_cms(run) if needs_cms(run, has_document=document is not None) else None
+        return replace(view, jobs=jobs, pods=pods, cms=cms)
+
+    def _view(self, run: GatherRun, document: RunDocument | None) -> View:
+        return View(
+            run=run,
+            now=datetime.now(UTC),
+            document=document,
+            live=self._to.live.of_run(run.metadata.uid),
+            is_settled=self._to.announcer.is_settled(run),
+            delete_deadline_s=self._delete_deadline_s,
+            default_model=self._default_model,
+        )
+
+    async def _blocked(self, view: View, error: Refused) -> float:
+        """Say in the status why nothing moves, and try again."""
+        logger.warning("refused", extra={"run": view.run.metadata.name, "error": str(error)[:500]})
+        DECISIONS.labels(outcome="refused").inc()
+        conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
+        conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, str(error))
+        status: GatherRunStatus = view.run.status.model_copy(update={"conditions": conditions.listed()})
+        await self._to.writer.write(self._to.store.get(view.run.metadata.uid) or view.run, status)
+        return REFUSED_RETRY_S
+
+    # --- facts
+
+    async def _document(self, run: GatherRun) -> RunDocument | None:
+        uid = run.metadata.uid
+        if uid in self._documents or run.status.phase.is_final or run.is_being_deleted:
+            return self._documents.get(uid)
+        name = names.run_config_map_name(run.metadata.name, uid)
+        try:
+            data = await self._to.cluster.get_config_map(name)
+        except Missing:
+            return None
+        try:
+            document = decode_run_document(data.get(names.RUN_DOCUMENT_FILE, ""))
+        except ValueError:
+            logger.warning("unreadable run document, written anew", extra={"run": run.metadata.name})
+            await self._to.cluster.delete_config_map(name)
+            return None
+        self._documents[uid] = document
+        return document
+
+    async def _ask_cms(self, run: GatherRun) -> CmsReading | CmsFailure | None:
+        uid = run.metadata.uid
+        failures, not_before = self._cms_failures.get(uid, (0, datetime.min.replace(tzinfo=UTC)))
+        if datetime.now(UTC) < not_before:
+            return None
+        try:
+            reading = await self._to.cms.departments()
+        except CmsUnavailable as error:
+            wait_s = min(CMS_BACKOFF_FIRST_S * 2 ** min(failures, 10), CMS_BACKOFF_LAST_S)
+            self._cms_failures[uid] = (failures + 1, _in(wait_s))
+            return CmsFailure(str(error))
+        self._cms_failures.pop(uid, None)
+        return reading
+
+    # --- actions
+
+    async def _act(self, view: View, action: Action) -> None:
+        ACTIONS.labels(action=type(action).__name__).inc()
+        logger.info("acting", extra={"run": view.run.metadata.name, "action": str(action)[:200]})
+        match action:
+            case HoldFinalizer():
+                await self._hold(view.run)
+            case ReleaseFinalizer():
+                await self._release(view.run)
+            case WriteDocument(document):
+                await self._to.cluster.create_config_map(build_config_map(view.run, document))
+                self._documents[view.run.metadata.uid] = document
+            case CreateJob():
+                await self._create_job(view, action)
+            case DeleteJob(name):
+                await self._to.cluster.delete_job(name)
+            case DeletePod(name):
+                await self._to.cluster.delete_pod(name)
+
+    async def _hold(self, run: GatherRun) -> None:
+        metadata = run.metadata
+        held = [*metadata.finalizers, names.FINALIZER]
+        body = await self._to.cluster.put_finalizers(metadata.name, metadata.resource_version, held)
+        self._to.store.put(body)
+
+    async def _release(self, run: GatherRun) -> None:
+        metadata = run.metadata
+        others = [f for f in metadata.finalizers if f != names.FINALIZER]
+        body = await self._to.cluster.put_finalizers(metadata.name, metadata.resource_version, others)
+        if others:
+            self._to.store.put(body)
+        else:
+            self._to.store.remove(metadata.uid)
+
+    async def _create_job(self, view: View, action: CreateJob) -> None:
+        if view.document is None:
+            return
+        # Without its ConfigMap the pod would hang in creation; one that is there already costs one answer.
+        await self._to.cluster.create_config_map(build_config_map(view.run, view.document))
+        slug = view.document.departments[action.department_index].slug
+        manifest = build_job(
+            view.run, slug, action.department_index, action.generation, action.iterations, self._template
+        )
+        await self._to.cluster.create_job(manifest)
+
+    # --- memory
+
+    async def _check_existence(self, run: GatherRun) -> None:
+        """Forget the run if it is what was missing."""
+        try:
+            self._to.store.put(await self._to.cluster.get_run(run.metadata.name))
+        except Missing:
+            self._to.store.remove(run.metadata.uid)
+
+    def _forget(self, uid: str) -> None:
+        self._documents.pop(uid, None)
+        self._cms_failures.pop(uid, None)
+        self._to.live.forget(uid)
+        self._to.writer.forget(uid)
+
+
+def _in(seconds: float) -> datetime:
+    return datetime.fromtimestamp(datetime.now(UTC).timestamp() + seconds, UTC)
+
+
+def _soonest(*delays_s: float | None) -> float | None:
+    return min((d for d in delays_s if d is not None), default=None)

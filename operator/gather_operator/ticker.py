@@ -1,0 +1,69 @@
+"""Looks at every run every few seconds and lists GatherRuns anew, so that no lost event can hang a run."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from gather_contracts.resource import GatherRun
+from gather_operator.announce import Announcer
+from gather_operator.cluster import Cluster
+from gather_operator.errors import ClusterError
+from gather_operator.health import Health
+from gather_operator.metrics import RELISTS, RUNS
+from gather_operator.queue import WorkQueue
+from gather_operator.store import RunStore, version_number
+
+logger = logging.getLogger(__name__)
+
+RETRY_S: Final = 1.0
+
+
+class Ticker:
+    """The heartbeat of level-triggered work."""
+
+    def __init__(
+        self, cluster: Cluster, store: RunStore, queue: WorkQueue, health: Health, announcer: Announcer
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._queue = queue
+        self._health = health
+        self._announcer = announcer
+        self.listed = asyncio.Event()
+        """Set once GatherRuns have been listed."""
+
+    async def run(self, tick_interval_s: float, relist_interval_s: float) -> None:
+        """Tick until cancelled."""
+        relist_s = time.monotonic()
+        while True:
+            if time.monotonic() >= relist_s:
+                relist_s = time.monotonic() + (relist_interval_s if await self.relist() else RETRY_S)
+            for run in self._store.all():
+                if self._is_unfinished(run):
+                    self._queue.add(run.metadata.uid)
+            await asyncio.sleep(min(tick_interval_s, max(relist_s - time.monotonic(), 0)))
+
+    async def relist(self) -> bool:
+        """List GatherRuns and queue what changed; return whether the API answered."""
+        try:
+            bodies, version = await self._cluster.list_runs()
+        except ClusterError as error:
+            logger.warning("GatherRuns could not be listed", extra={"error": str(error)[:500]})
+            return False
+        RELISTS.labels(kind="gatherruns", reason="tick").inc()
+        self._health.listed_s = time.monotonic()
+        for uid in self._store.replace(bodies, version):
+            self._queue.add(uid)
+        self._health.canary.listed(
+            (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
+        )
+        for phase, count in self._store.phases().items():
+            RUNS.labels(phase=phase).set(count)
+        self.listed.set()
+        return True
+
+    def _is_unfinished(self, run: GatherRun) -> bool:
+        if not run.status.phase.is_final or run.is_being_deleted:
+            return True
+        return not self._announcer.is_settled(run)

@@ -1,0 +1,48 @@
+"""/healthz, /readyz and /metrics."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gather_operator.health import Health
+from gather_operator.metrics import REGISTRY
+
+logger = logging.getLogger(__name__)
+
+
+def build_app(health: Health) -> web.Application:
+    """Return the application."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        trouble = health.trouble()
+        return web.Response(text=trouble or "ok", status=500 if trouble else 200)
+
+    async def readyz(_: web.Request) -> web.Response:
+        is_ready = health.is_ready()
+        return web.Response(text="ok" if is_ready else "waiting for the API", status=200 if is_ready else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application(client_max_size=1024)
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    return app
+
+
+@asynccontextmanager
+async def serving(health: Health, port: int) -> AsyncIterator[int]:
+    """Serve while the block lasts; yield the port."""
+    runner = web.AppRunner(build_app(health), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "0.0.0.0", port)
+        await site.start()
+        bound = int(runner.addresses[0][1])
+        logger.info("serving", extra={"port": bound})
+        yield bound
+    finally:
+        await runner.cleanup()
