@@ -47,6 +47,11 @@ class Cache:
         return self.root / "node"
 
     @property
+    def tool_state(self) -> Path:
+        """What kubectl and Helm remember of the cluster; goes with it."""
+        return self.root / "tools"
+
+    @property
     def logs(self) -> Path:
         """What builds and installations printed."""
         return self.root / "logs"

@@ -3,6 +3,8 @@
 Every command is idempotent. Errors that a person can act on are shown without a traceback.
 """
 
+import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -92,6 +94,8 @@ def status() -> None:
     cache, reporter = Cache.from_environment(), Reporter()
     found = choose_provider(cache, reporter).status()
     Console().print(status_table(found, cache))
+    if found.last_words:
+        Console(highlight=False).print(f"It ended by itself: {found.last_words}", markup=False)
     if not found.is_ready:
         raise typer.Exit(1)
 
@@ -108,8 +112,16 @@ def helm(context: typer.Context) -> None:
     tools.execute("helm", context.args, context.obj.context)
 
 
+def register_rooms() -> None:
+    """Add the commands that other modules own: images and load by themselves, the rest as groups."""
+    for module, group in (("images_cli", None), ("stores_cli", "stores")):
+        if importlib.util.find_spec(f"dev.{module}"):
+            app.add_typer(importlib.import_module(f"dev.{module}").app, name=group)
+
+
 def main() -> None:
     """Run the command line; a DevError becomes its message and exit code 1."""
+    register_rooms()
     try:
         app()
     except DevError as error:

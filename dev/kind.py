@@ -4,6 +4,7 @@ It is tried less than the node provider: its commands are tested, a cluster of i
 """
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,7 @@ class KindProvider:
             timeout_s=120,
         )
         self.kubeconfig.unlink(missing_ok=True)
+        shutil.rmtree(self.cache.tool_state, ignore_errors=True)
 
     def _write_kubeconfig(self) -> None:
         """Write kind's credentials as our own context."""

@@ -7,7 +7,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of the cluster; memory is that of all its processes, 0 where it cannot be told."""
+    """What is known of the cluster.
+
+    Attributes:
+        memory_bytes: of all its processes, shared pages counted once; 0 where it cannot be told.
+        init_pid: the node's first process; 0 where there is none on this machine.
+        last_words: why it does not run, if that is known and nobody asked for it.
+    """
 
     provider: str
     is_running: bool
@@ -15,6 +21,7 @@ class Status:
     versions: dict[str, str] = field(default_factory=dict)
     memory_bytes: int = 0
     init_pid: int = 0
+    last_words: str = ""
 
 
 class Provider(Protocol):

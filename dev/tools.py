@@ -44,6 +44,13 @@ def explicit_context(name: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
+def own_folders(cache: Cache) -> dict[str, str]:
+    """Return the settings that keep both tools out of the user's own folders."""
+    folder = cache.tool_state
+    helm = {f"HELM_{kind}_HOME": str(folder / f"helm-{kind.lower()}") for kind in ("CACHE", "CONFIG", "DATA")}
+    return {"KUBECACHEDIR": str(folder / "kubectl"), **helm}
+
+
 def command(name: str, cache: Cache | None = None, context: str | None = None) -> list[str]:
     """Return kubectl or helm with the arguments that bind it to a cluster.
 
@@ -59,7 +66,8 @@ def command(name: str, cache: Cache | None = None, context: str | None = None) -
     if context and context != kubeconfig.CONTEXT:
         return [path, flag, context]
     kubeconfig.read(cache.kubeconfig)
-    return [path, "--kubeconfig", str(cache.kubeconfig), flag, kubeconfig.CONTEXT]
+    bound = [path, "--kubeconfig", str(cache.kubeconfig), flag, kubeconfig.CONTEXT]
+    return ["/usr/bin/env", *(f"{key}={value}" for key, value in own_folders(cache).items()), *bound]
 
 
 def kubectl_command(cache: Cache | None = None, context: str | None = None) -> list[str]:

@@ -63,6 +63,8 @@ def containerd_config() -> str:
 version = 2
 root = "{layout.INSIDE}/containerd"
 state = "/run/containerd"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{layout.INSIDE}/opt"
 [grpc]
   address = "{layout.CONTAINERD_SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -221,6 +223,7 @@ def controller_manager() -> Daemon:
         "kube-api-qps": FAST_QPS,
         "kube-api-burst": FAST_QPS,
         "concurrent-job-syncs": 20,
+        "flex-volume-plugin-dir": layout.INSIDE / "plugins",
     }
     return Daemon("controller-manager", (_program("kube-controller-manager"), *_flags(flags)))
 

@@ -23,11 +23,14 @@ PAUSE_ARCHIVE = "pause.tar"
 FAILURE_FILE = "failure.txt"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
+BORROWED = {"var-lib-kubelet": Path("/var/lib/kubelet"), "var-lib-cni": Path("/var/lib/cni")}
+"""Paths that the node's programs insist on, and the folders of ours that they see there instead."""
+
 INSIDE = Path("/run/gather")
 """Where the node's folder is mounted inside: short, since a socket's path ends at 107 bytes."""
 PROGRAMS_INSIDE = INSIDE / "programs"
 """Where the built programs are mounted inside."""
 FOLDERS = (
     "pki", "config", "net.d", "logs", "containerd", "kubelet", "kubelet-pki", "pod-logs", "etcd", "ipam",
-    "plugins", "var-log", "programs",
+    "plugins", "var-log", "programs", "opt", *BORROWED,
 )  # fmt: skip

@@ -49,6 +49,8 @@ def mount_all(node_folder: Path) -> None:
     _mount("--bind", node_folder, layout.INSIDE)
     _mount("--make-rshared", layout.INSIDE)
     _mount("--bind", layout.INSIDE / "var-log", "/var/log")
+    for name, path in layout.BORROWED.items():
+        _mount("--bind", layout.INSIDE / name, path)
     for name, value in SYSCTLS.items():
         stand_in = layout.INSIDE / "config" / name.replace("/", ".")
         stand_in.write_text(value, encoding="ascii")

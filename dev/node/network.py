@@ -29,6 +29,22 @@ def colliding_link(links: list[dict[str, Any]]) -> str | None:
     return None
 
 
+def routes() -> list[dict[str, Any]]:
+    """Return this machine's routes, as `ip -json` tells them."""
+    return list(json.loads(output_of(["ip", "-json", "route", "show"]) or "[]"))
+
+
+def colliding_route(table: list[dict[str, Any]]) -> str | None:
+    """Return the destination of another link's route into the node's network, if there is one."""
+    ours = ipaddress.ip_network(layout.NETWORK)
+    for route in table:
+        if route["dst"] == "default" or route.get("dev") == layout.HOST_LINK:
+            continue
+        if ipaddress.ip_network(route["dst"]).overlaps(ours):
+            return f"{route['dst']} (by {route.get('dev', 'a gateway')})"
+    return None
+
+
 def foreign_link(links: list[dict[str, Any]]) -> bool:
     """Tell whether a link of our name is not ours: no veth, or with an address that we never give."""
     for link in links:
@@ -45,6 +61,11 @@ def require_free_network() -> None:
         raise MachineError(
             f"The link {name} uses a network that overlaps {layout.NETWORK}, which the node needs. "
             f"Take it down first (ip link set {name} down; ip addr flush dev {name})."
+        )
+    if route := colliding_route(routes()):
+        raise MachineError(
+            f"This machine routes {route}, which overlaps {layout.NETWORK}, the network that the node needs. "
+            f"Remove that route first (ip route delete {route.split()[0]})."
         )
     if foreign_link(links):
         raise MachineError(

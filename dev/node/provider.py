@@ -69,7 +69,7 @@ class NodeProvider:
         """Return what is known of the node."""
         running = tree.find()
         if running is None or running.folder != self.cache.node:
-            return Status(self.name, is_running=False, is_ready=False)
+            return Status(self.name, is_running=False, is_ready=False, last_words=self._last_words())
         ready = self._unwell_part() is None
         return Status(self.name, True, ready, self._versions(), tree.memory_bytes(), running.init_pid)
 
@@ -80,6 +80,13 @@ class NodeProvider:
     def images(self) -> frozenset[str]:
         """Return the names of the images that the node has."""
         return tree.image_names(self._running())
+
+    def _last_words(self) -> str:
+        """Return why the node ended, if it ended by itself."""
+        failure = self.cache.node / layout.FAILURE_FILE
+        if failure.exists():
+            return failure.read_text(encoding="utf-8", errors="replace").strip()
+        return "it was killed, or the machine was restarted" if self.cache.node.exists() else ""
 
     def _running(self) -> tree.Tree:
         running = tree.find()
@@ -100,10 +107,16 @@ class NodeProvider:
         if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
             self.reporter.say("The node is of another version: starting it anew.")
             return False
+        self._restore_kubeconfig()
         if self._becomes_well():
             return True
         self.reporter.say("The node is not well: starting it anew.")
         return False
+
+    def _restore_kubeconfig(self) -> None:
+        """Write the kubeconfig of the running node again: it may have been changed or removed."""
+        text = (self.cache.node / "pki" / "admin.conf").read_text(encoding="utf-8")
+        kubeconfig.write(self.kubeconfig, text)
 
     def _becomes_well(self) -> bool:
         deadline = time.monotonic() + HEAL_TIMEOUT_S
@@ -151,6 +164,7 @@ class NodeProvider:
         self.kubeconfig.unlink(missing_ok=True)
         step.waits_for(f"the removal of {self.cache.node}")
         remove_folder(self.cache.node)
+        remove_folder(self.cache.tool_state)
 
     def _lay_out(self) -> None:
         """Write the node's folder: keys, configuration, programs and the pause image."""

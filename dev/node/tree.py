@@ -85,6 +85,8 @@ def launch_command(groups: Iterable[Path], folder: Path) -> list[str]:
 def launch(folder: Path) -> Tree:
     """Start the tree and give it its link; its own words go to `logs/init.log`."""
     groups = cgroups.make_groups(cgroups.own_hierarchies())
+    for path in layout.BORROWED.values():
+        path.mkdir(parents=True, exist_ok=True)
     with (folder / "logs" / "init.log").open("ab") as log:
         outer = subprocess.Popen(
             launch_command(groups, folder), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -138,14 +140,21 @@ def end() -> None:
 
     Raises ClusterError if something could not be removed.
     """
-    groups = cgroups.existing_groups()
-    _kill_all(groups)
+    _kill_all(cgroups.existing_groups())
     network.remove_link()
+    for path in layout.BORROWED.values():
+        remove_if_empty(path)
     deadline = time.monotonic() + END_TIMEOUT_S
     while left := cgroups.remove_groups(cgroups.existing_groups()):
         if time.monotonic() > deadline:
             raise ClusterError(f"These control groups cannot be removed: {', '.join(map(str, left))}")
         time.sleep(POLL_S)
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a mount point that we made; one with something in it is somebody else's."""
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
 
 
 def _kill_all(groups: list[Path]) -> None:
