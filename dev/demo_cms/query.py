@@ -127,7 +127,7 @@ def _holds(document: Document, condition: Condition) -> bool:
 
 
 def _sorted(documents: Sequence[Document], fields: Sequence[str]) -> list[Document]:
-    """Sort by the fields, the first one first; documents without the field come first, or last with a minus."""
+    """Sort by the fields, the first one first; where it is missing counts as least."""
     ordered = list(documents)
     for field in reversed(fields):
         path = field.removeprefix("-")

@@ -1,0 +1,135 @@
+"""Read from a prompt what a writer would take from it: project, department, aspects, gaps, names, texts.
+
+It knows no particular prompt: it looks for labelled values (`Title: x`, `<title>x`, `"title": "x"`), for a
+sentence that says what a department handles, and for lines that speak of gaps.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dev.demo_llm.material import Material
+from dev.demo_llm.text import shingles, words
+
+TITLE_DEFAULT: Final = "the film"
+NAME_DEFAULT: Final = "the lead"
+KNOWN_TEXT_WORDS: Final = 25
+"""Shortest line that is taken for an existing note, and may be repeated as a duplicate."""
+
+_GAP_WORD = re.compile(
+    r"\b(gap|gaps|missing|not covered|uncovered|thin|weak|weakly|neglected|lacks)\b", re.IGNORECASE
+)
+_HANDLES = re.compile(
+    r"\b(?:handles|covers|is responsible for|is about)\b(?P<list>[^.\n<]{8,600})", re.IGNORECASE
+)
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
+_ASPECT_CHARS: Final = (3, 60)
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
+_NOT_NAMES = frozenset(
+    {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Department", "English"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the prompt says; every field has a plain default where it says nothing."""
+
+    title: str
+    department: str | None
+    """A department of the material, or None: write around `aspects`."""
+    aspects: tuple[str, ...]
+    gaps: tuple[str, ...]
+    """Those of the aspects that the prompt calls missing or weak."""
+    names: tuple[str, ...]
+    known_shingles: frozenset[str]
+    known_texts: tuple[str, ...]
+
+
+def text_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of all messages; content may be a string or a list of parts."""
+    parts: list[str] = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            parts.append(content)
+        elif isinstance(content, list):
+            parts += [str(part.get("text", "")) for part in content if isinstance(part, Mapping)]
+    return "\n".join(parts)
+
+
+def read_facts(messages: Sequence[Mapping[str, Any]], material: Material) -> Facts:
+    """Return what the messages say."""
+    text = text_of(messages)
+    department = _department(text, material)
+    own = tuple(material.departments[department].aspects) if department else ()
+    aspects = own or _described_aspects(text)
+    return Facts(
+        title=_labelled(text, "title", "film", "project title", "project name") or TITLE_DEFAULT,
+        department=department,
+        aspects=aspects,
+        gaps=_gaps(text, aspects),
+        names=_names(text, _labelled(text, "title", "film") or ""),
+        known_shingles=shingles(text),
+        known_texts=_known_texts(text),
+    )
+
+
+def _labelled(text: str, *labels: str) -> str | None:
+    """Return the first value behind one of the labels, as `Label: x`, `<label>x` or `"label": "x"`."""
+    for label in labels:
+        pattern = rf'\b{label}["*]*\s*[:=>]+\s*["“*]*(?P<value>[^"”*<\n]{{2,80}})'
+        if match := re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
+            return match["value"].split(". ")[0].strip(" .,")
+    return None
+
+
+def _department(text: str, material: Material) -> str | None:
+    """Return the department that the prompt is about: the one it names, else the one it describes."""
+    named = (_labelled(text, "department", "department name", "slug") or "").lower()
+    if not named and (match := re.search(r"\b([\w -]{3,40}?) department\b", text, re.IGNORECASE)):
+        named = match[1].lower()
+    for slug, department in material.departments.items():
+        if any(re.search(rf"\b{re.escape(word)}\b", named) for word in (slug, *department.matches)):
+            return slug
+    if named:
+        return None
+    lower = text.lower()
+    scores = {s: sum(a in lower for a in d.aspects) for s, d in material.departments.items()}
+    best = max(scores, key=lambda slug: scores[slug])
+    return best if scores[best] > 1 else None
+
+
+def _described_aspects(text: str) -> tuple[str, ...]:
+    """Return the comma-separated aspects of the sentence that says what the department handles."""
+    match = _HANDLES.search(text)
+    listed = re.split(r",|;|\band\b", match["list"]) if match else []
+    aspects = tuple(
+        part.strip().lower() for part in listed if _ASPECT_CHARS[0] <= len(part.strip()) <= _ASPECT_CHARS[1]
+    )
+    return aspects or ("purpose", "first decisions", "risks", "collaboration")
+
+
+def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
+    """Return the aspects named on a line that speaks of gaps, or in the bullets below such a line."""
+    near: list[str] = []
+    in_list = False
+    for line in text.splitlines():
+        speaks = bool(_GAP_WORD.search(line))
+        in_list = speaks or (in_list and bool(_BULLET.match(line)))
+        if in_list:
+            near.append(line.lower())
+    return tuple(a for a in aspects if any(a in line for line in near))
+
+
+def _names(text: str, title: str) -> tuple[str, ...]:
+    """Return capitalised words inside sentences but the title's, the most frequent first."""
+    counted = Counter(name for name in _NAME.findall(text) if name not in _NOT_NAMES and name not in title)
+    return tuple(name for name, _ in counted.most_common(6))
+
+
+def _known_texts(text: str) -> tuple[str, ...]:
+    """Return the lines long enough to be existing notes, without bullets and labels."""
+    lines = (_BULLET.sub("", line).strip().strip('",') for line in text.splitlines())
+    return tuple(line for line in lines if len(words(line)) >= KNOWN_TEXT_WORDS and not _HANDLES.search(line))

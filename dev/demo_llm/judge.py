@@ -1,0 +1,154 @@
+"""Judge texts by simple measures of the texts themselves: whether two say the same, how good several are.
+
+The measures are crude and honest: nothing here is made up to please whoever asks.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dev.demo_llm.text import clamp, content_words, likeness, mean, sentences, words
+
+DUPLICATE_LIKENESS: Final = 0.6
+"""Two notes share some words of craft by nature (up to 0.35 among the material's); copies keep above 0.7."""
+
+TEXT_WORDS_MIN: Final = 6
+"""A shorter quotation in a prompt is a label or an instruction's example, not a text to judge."""
+
+_TAGGED = re.compile(r"<(?P<tag>[A-Za-z][\w-]*)[^>]*>(?P<text>[^<]+)</(?P=tag)>")
+_LABELLED = re.compile(
+    r"^\s*(?:[-*#]+\s*)?(?:\*\*)?(?:(?:text|item|note|candidate|new|existing|first|second|pair|neighbou?r|A|B|\d+)"
+    r"[\w .()#-]{0,30}?)(?:\*\*)?\s*[:.)]\s*(?P<text>.+)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUOTED = re.compile(r'"{3}(?P<block>.+?)"{3}|[“"](?P<text>[^“”"\n]{30,})[”"]', re.DOTALL)
+_NUMBER = re.compile(r"\d+|\b(?:two|three|four|five|half|once|twice|third)\b", re.IGNORECASE)
+_ACTION = re.compile(
+    r"\b(?:next|test|build|write|record|measure|show|keep|cut|draw|shoot|list|ask|check|book|order|photograph|"
+    r"rehearse|schedule|deliver|add|mark|count|compare|confirm|plan|send|choose|call|present|put|compare|reserve|agree|collect|hold|give|log|limit)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """Scores of a set of texts, each 0-100."""
+
+    coverage: float
+    depth: float
+    coherence: float
+    actionability: float
+
+
+def is_duplicate(one: str, other: str) -> bool:
+    """Tell whether two texts say the same, as far as their words show it."""
+    return likeness(one, other) >= DUPLICATE_LIKENESS
+
+
+def texts_in(text: str) -> list[str]:
+    """Return the texts that a prompt puts up for judgement, in their order, by the first form that it uses.
+
+    The forms: JSON, `<tag>text</tag>`, quotations, and `Label: text` lines; else its long paragraphs.
+    """
+    for found in (_json_texts(text), _tagged(text), _quoted(text), _labelled(text)):
+        if long := [t for t in found if len(words(t)) >= TEXT_WORDS_MIN]:
+            return long
+    return [p.strip() for p in text.split("\n\n") if len(words(p)) >= TEXT_WORDS_MIN]
+
+
+def _tagged(text: str) -> list[str]:
+    return [match["text"].strip() for match in _TAGGED.finditer(text)]
+
+
+def _quoted(text: str) -> list[str]:
+    return [(match["block"] or match["text"]).strip() for match in _QUOTED.finditer(text)]
+
+
+def _labelled(text: str) -> list[str]:
+    return [match["text"].strip() for match in _LABELLED.finditer(text)]
+
+
+def _json_texts(text: str) -> list[str]:
+    return [string for value in json_values(text) for string in _strings(value)]
+
+
+def json_values(text: str) -> Iterator[Any]:
+    """Yield the JSON objects and arrays that stand in a text, one after the other."""
+    decoder = json.JSONDecoder()
+    at = 0
+    while match := re.compile(r"[\[{]").search(text, at):
+        try:
+            value, at = decoder.raw_decode(text, match.start())
+        except ValueError:
+            at = match.end()
+            continue
+        yield value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for sub in value.values():
+            yield from _strings(sub)
+    elif isinstance(value, list):
+        for sub in value:
+            yield from _strings(sub)
+
+
+def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
+    """Score a set of texts; `aspects` is what they should treat.
+
+    Coverage: share of the aspects that some text names. Depth: words (90 are full marks), numbers
+    and variety of words per text. Coherence: how much texts share with the rest, less for
+    texts that repeat it. Actionability: share of sentences that tell somebody to do something. Copies
+    count once, so that repeating raises nothing.
+    """
+    distinct = without_copies(texts)
+    return Rubric(
+        coverage=100 * mean(float(any(_names(t, aspect) for t in distinct)) for aspect in aspects),
+        depth=mean(_depth(t) for t in distinct),
+        coherence=_coherence(distinct, len(texts)),
+        actionability=mean(_actionability(t) for t in distinct),
+    )
+
+
+def without_copies(texts: Sequence[str]) -> list[str]:
+    """Return the texts without those that say what an earlier one says."""
+    kept: list[str] = []
+    for text in texts:
+        if not any(is_duplicate(text, other) for other in kept):
+            kept.append(text)
+    return kept
+
+
+def _names(text: str, aspect: str) -> bool:
+    return bool(content_words(aspect)) and content_words(aspect) <= content_words(text)
+
+
+def _depth(text: str) -> float:
+    found = words(text)
+    length = clamp(len(found) / 90, 0, 1)
+    concrete = clamp(len(_NUMBER.findall(text)) / 3, 0, 1)
+    rich = clamp(len(content_words(text)) / 40, 0, 1)
+    return 100 * (0.4 * length + 0.2 * concrete + 0.4 * rich)
+
+
+def _coherence(distinct: Sequence[str], total: int) -> float:
+    """Full marks where texts share a tenth of their words with the others; less in step with copies."""
+    if not distinct:
+        return 0.0
+    if len(distinct) == 1:
+        return 60.0
+    shared = mean(
+        mean(likeness(text, other) for j, other in enumerate(distinct) if j != i)
+        for i, text in enumerate(distinct)
+    )
+    return 100 * (0.5 + 0.5 * clamp(shared / 0.1, 0, 1)) * len(distinct) / total
+
+
+def _actionability(text: str) -> float:
+    parts = sentences(text)
+    return 100 * clamp(1.4 * mean(float(bool(_ACTION.search(s))) for s in parts), 0, 1)
