@@ -1,12 +1,9 @@
 """What is downloaded or built once and used often: a folder per version, whole or not there at all.
 
-An artefact is made in a folder beside its own, stamped, and renamed into place, so that what an
-interrupted build left behind is never used. Two processes that want the same one wait for each other.
+Two processes that want the same one wait for each other; the second then finds it made.
 """
 
 import fcntl
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +11,7 @@ from pathlib import Path
 
 from dev.cache import Cache
 from dev.progress import Reporter
-
-STAMP = ".complete"
-"""The last file written into an artefact before it gets its name."""
-
-
-def is_complete(folder: Path) -> bool:
-    """Tell whether `folder` holds a whole artefact."""
-    return (folder / STAMP).is_file()
+from dev.stamps import build_folder, is_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +30,9 @@ class Artefacts:
             make: fills an empty folder, or raises; what it raises goes to the caller and nothing is kept.
         """
         folder = self.cache.root / "artefacts" / f"{name}-{version}"
-        if is_complete(folder):
-            return folder
-        with self.locked(folder.name):
-            if not is_complete(folder):
-                self._make(folder, make)
+        if not is_complete(folder, version):
+            with self.locked(folder.name), self.reporter.step(f"Get {folder.name}"):
+                build_folder(folder, version, make)
         return folder
 
     @contextmanager
@@ -59,18 +47,3 @@ class Artefacts:
                 self.reporter.say(f"Waiting for another process that makes {name} ...")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            with self.reporter.step(f"Get {folder.name}"):
-                make(partial)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        (partial / STAMP).touch()
-        os.sync()  # a machine that stops now must not keep the name and lose the files
-        partial.rename(folder)

@@ -1,0 +1,129 @@
+"""Which images there are, and the key of each: a digest of all that goes into it.
+
+What an image is made of is read from its Dockerfile's COPY lines, so that the two cannot disagree.
+"""
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REGISTRY = "localhost"
+MOVING_TAG = "dev"
+"""Names the newest build, beside the key."""
+KEY_LENGTH = 16
+IGNORED = frozenset(("__pycache__", ".git", ".venv"))
+"""With folders that end in the suffixes below, what `.dockerignore` keeps out too."""
+IGNORED_SUFFIXES = ("_cache", ".egg-info", ".pyc")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: its name, its Dockerfile, and the chart values that choose its tag."""
+
+    name: str
+    dockerfile: str
+    release: str
+    chart_value: str
+
+    def reference(self, tag: str) -> str:
+        """Return the image's full name with a tag."""
+        return f"{REGISTRY}/{self.name}:{tag}"
+
+
+def _room(name: str) -> Image:
+    return Image(f"gather-{name}", f"{name}/Dockerfile", "gather", f"{name}.image.tag")
+
+
+def _backing(name: str) -> Image:
+    return Image(
+        f"gather-{name}", f"dev/dockerfiles/{name}/Dockerfile", "gather-backing", f"{name}.image.tag"
+    )
+
+
+IMAGES = (
+    *(_backing(name) for name in ("neo4j", "mongodb", "redis")),
+    *(_room(name) for name in ("brain", "operator", "worker", "bridge")),
+    _backing("demo"),
+)
+"""The slowest first, since two are built at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a Dockerfile copies in: paths of the repository, and named build contexts."""
+
+    sources: tuple[str, ...]
+    contexts: tuple[str, ...]
+
+
+def _instructions(dockerfile: str) -> Iterator[list[str]]:
+    joined = dockerfile.replace("\\\n", " ")
+    lines = (line for line in joined.splitlines() if not line.lstrip().startswith("#"))
+    return (words for words in map(shlex.split, lines) if words)
+
+
+def copied(dockerfile: str) -> Copied:
+    """Return what a Dockerfile copies from outside of its own stages."""
+    stages: set[str] = set()
+    sources: list[str] = []
+    contexts: list[str] = []
+    for word, *rest in _instructions(dockerfile):
+        if word == "FROM" and "AS" in rest:
+            stages.add(rest[-1])
+        if word != "COPY":
+            continue
+        origin = rest[0].removeprefix("--from=") if rest[0].startswith("--from=") else None
+        if origin is None:
+            sources += rest[:-1]
+        elif origin not in stages:
+            contexts.append(origin)
+    return Copied(tuple(sources), tuple(contexts))
+
+
+def is_ignored(name: str) -> bool:
+    """Tell whether a file or folder of that name is left out of builds."""
+    return name in IGNORED or name.endswith(IGNORED_SUFFIXES)
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """Yield a file itself, or all files of a folder in a fixed order, without what is left out of builds."""
+    if path.is_file():
+        yield path
+        return
+    for folder, names, files in os.walk(path):
+        names[:] = sorted(name for name in names if not is_ignored(name))
+        yield from (Path(folder) / name for name in sorted(files) if not is_ignored(name))
+
+
+def content_key(root: Path, sources: Iterable[str], others: Iterable[str]) -> str:
+    """Return a digest of the sources' paths, contents and executable bits, and of the other words."""
+    digest = hashlib.sha256()
+    for word in others:
+        digest.update(f"{word}\0".encode())
+    for source in sources:
+        for file in files_below(root / source):
+            content = file.read_bytes()
+            mode = "x" if os.access(file, os.X_OK) else "-"
+            digest.update(f"{file.relative_to(root)}\0{mode}{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:KEY_LENGTH]
+
+
+def image_key(image: Image, base_key: str, context_versions: Mapping[str, str], root: Path = ROOT) -> str:
+    """Return the key of an image: another Dockerfile, source, base or build context gives another key."""
+    found = copied((root / image.dockerfile).read_text(encoding="utf-8"))
+    versions = [f"{name}={context_versions[name]}" for name in found.contexts]
+    return content_key(root, (image.dockerfile, *found.sources), (base_key, *versions))
+
+
+def chart_settings(tags: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return, per release, the chart values that name the images' tags (image name to tag)."""
+    settings: dict[str, dict[str, str]] = {}
+    for image in IMAGES:
+        if image.name in tags:
+            settings.setdefault(image.release, {})[image.chart_value] = tags[image.name]
+    return settings
