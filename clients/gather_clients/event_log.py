@@ -6,11 +6,15 @@ and nothing can come between. Redis away is never a reason to stop: callers catc
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gather_contracts import names
@@ -22,7 +26,8 @@ LOG_EXPIRY_S: Final = 7 * 24 * 3600
 """A week after the last event the log goes; MongoDB and the resource hold the truth."""
 
 APPEND_SCRIPT: Final = """
-if ARGV[4] ~= '' and not redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then return false end
+local sent = redis.call('GET', KEYS[3])
+if sent then return -tonumber(sent) end
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if not epoch or redis.call('EXISTS', KEYS[1]) == 0 then
   epoch = ARGV[5]
@@ -34,15 +39,21 @@ local text = string.sub(ARGV[1], 1, -2) .. ',"offset":' .. offset .. ',"epoch":"
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], offset .. '-0', 'event', text)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('SET', KEYS[3], offset, 'EX', ARGV[4])
 redis.call('PUBLISH', ARGV[6], text)
 return offset
 """
-"""Gives the event its offset and epoch, appends and publishes it, all or nothing.
+"""Gives the event its offset and epoch, appends and publishes it, all or nothing; negative: was sent before.
 
 The offset is also the stream's id (`<offset>-0`). An epoch lives as long as its stream: a Redis that lost its
 data starts another one, and readers learn that their offsets are worthless. The JSON text is spliced, since a
 decoder in Lua would turn empty lists into objects.
 """
+
+REPEAT_WINDOW_S: Final = 60
+"""How long an event without a key of its own is known again; the client repeats a call within seconds."""
+KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""A subscriber only listens, so only the kernel can tell it within half a minute that its peer is gone."""
 
 
 class EventLogUnavailable(Exception):  # noqa: N818 - named for what the caller does
@@ -59,31 +70,34 @@ class EventLog:
 
     def __init__(self, redis_url: str, timeout_s: float = 2.0) -> None:
         self._timeout_s = timeout_s
-        self._redis: Redis = Redis.from_url(
+        self._connect = partial(
+            Redis.from_url,
             redis_url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             decode_responses=True,
-            health_check_interval=30,
         )
+        # Once more, at once: after a restart of Redis the first call meets the old connection.
+        self._redis: Redis = self._connect(retry=Retry(NoBackoff(), 1), health_check_interval=30)
         self._append = self._redis.register_script(APPEND_SCRIPT)
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Append and publish an event; return its offset, or None if `idempotency_key` was used before.
 
-        Raises EventLogUnavailable.
+        Raises EventLogUnavailable; the event may then have been appended or not.
         """
         keys = [
             names.event_log(event.project_id),
             names.event_log_meta(event.project_id),
-            names.event_sent(event.project_id, idempotency_key or ""),
+            names.event_sent(event.project_id, idempotency_key or secrets.token_hex(16)),
         ]
         arguments: list[str | int] = [
-            encode_event(event), LOG_MAX_EVENTS, LOG_EXPIRY_S, idempotency_key or "",
+            encode_event(event), LOG_MAX_EVENTS, LOG_EXPIRY_S,
+            LOG_EXPIRY_S if idempotency_key else REPEAT_WINDOW_S,
             secrets.token_hex(8), names.channel(event.project_id),
         ]  # fmt: skip
-        offset = await self._call(self._append(keys=keys, args=arguments))
-        return None if offset is None else int(offset)
+        offset = int(await self._call(self._append(keys=keys, args=arguments)))
+        return None if idempotency_key and offset < 0 else abs(offset)
 
     async def position(self, project_id: str) -> tuple[str, int]:
         """Return the log's epoch and its last offset; ("", 0) if it has no events."""
@@ -112,7 +126,11 @@ class EventLog:
         What is published after this returns is seen. The iterator raises EventLogUnavailable when the
         connection breaks; the caller subscribes again and reads the gap from the log.
         """
-        async with self._redis.pubsub(ignore_subscribe_messages=False) as subscription:
+        # Without retries: a subscription that came back by itself would hide what it missed.
+        own = self._connect(
+            retry=Retry(NoBackoff(), 0), socket_keepalive=True, socket_keepalive_options=KEEPALIVE
+        )
+        async with own, own.pubsub(ignore_subscribe_messages=False) as subscription:
             await self._call(subscription.psubscribe(names.CHANNEL_PATTERN))
             confirmation = await self._call(subscription.get_message(timeout=self._timeout_s))
             if confirmation is None:
