@@ -68,8 +68,11 @@ def run_config_map_name(run_name: str, run_uid: str) -> str:
 
 
 def channel(project_id: str) -> str:
-    """Return the Redis channel on which a project's events are published."""
-    return f"automated-gather:{project_id}"
+    """Return the Redis channel on which a project's events are published.
+
+    Hexadecimal digits of either case name the same project, here as in MongoDB and in the brain.
+    """
+    return f"automated-gather:{project_id.lower()}"
 
 
 CHANNEL_PATTERN: Final = "automated-gather:*"
@@ -82,17 +85,17 @@ def project_of_channel(name: str) -> str:
 
 def event_log(project_id: str) -> str:
     """Return the key of the Redis stream that keeps a project's events."""
-    return f"automated-gather:{project_id}:log"
+    return f"automated-gather:{project_id.lower()}:log"
 
 
 def event_log_meta(project_id: str) -> str:
     """Return the key of the hash with the stream's `offset` and `epoch`."""
-    return f"automated-gather:{project_id}:log:meta"
+    return f"automated-gather:{project_id.lower()}:log:meta"
 
 
 def event_sent(project_id: str, idempotency_key: str) -> str:
     """Return the key that remembers that a once-only event was sent."""
-    return f"automated-gather:{project_id}:sent:{idempotency_key}"
+    return f"automated-gather:{project_id.lower()}:sent:{idempotency_key}"
 
 
 def webhook_registration(run_uid: str) -> str:
