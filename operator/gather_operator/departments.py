@@ -31,6 +31,7 @@ class Department:
     """As it was last written."""
     generation: int
     """Number of its current Job, from 1; 0 if none was made."""
+    job_name: str
     job: JobFacts | None
     pods: tuple[PodFacts, ...]
     live: Numbers
@@ -54,6 +55,7 @@ def gather_department(view: View, index: int, status: DepartmentStatus) -> Depar
         index=index,
         status=status,
         generation=known.get(current, 0),
+        job_name=current,
         job=view.jobs.get(current),
         pods=tuple(p for p in view.pods if p.job_name in known),
         live=view.live.get(status.slug, Numbers()),
@@ -65,8 +67,7 @@ def judge(department: Department, now: datetime) -> DepartmentStatus:
     status = department.status
     if status.phase in FINAL:
         return status
-    advanced = _with_numbers(status, _sources(department))
-    advanced = advanced.model_copy(update={"attempt": max(status.attempt, _attempts(department))})
+    advanced = _with_numbers(_begun(department, now), _sources(department))
     done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
     if done is not None:
         return close(_settled(advanced, done), DepartmentPhase.SUCCEEDED, done.reason, now)
@@ -76,7 +77,8 @@ def judge(department: Department, now: datetime) -> DepartmentStatus:
         return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
     if department.generation == 0:
         return advanced
-    return _running(advanced, department, now)
+    waiting = next((p.reason for p in reversed(department.pods) if p.phase == "Pending"), "")
+    return advanced.model_copy(update={"phase": DepartmentPhase.RUNNING, "reason": waiting})
 
 
 def needs_job(department: Department) -> bool:
@@ -118,14 +120,17 @@ def _has_lost_its_result(department: Department) -> bool:
     return department.job is None or department.job.is_complete
 
 
-def _running(status: DepartmentStatus, department: Department, now: datetime) -> DepartmentStatus:
-    waiting = next((p.reason for p in reversed(department.pods) if p.phase == "Pending"), "")
-    name = department.job.name if department.job is not None else status.job_name
+def _begun(department: Department, now: datetime) -> DepartmentStatus:
+    """Return the status with what its Job says; the Job can be there before the status ever named it."""
+    status = department.status
+    if department.generation == 0:
+        return status
+    limit = department.job.iterations if department.job is not None else 0
     return status.model_copy(
         update={
-            "phase": DepartmentPhase.RUNNING,
-            "reason": waiting,
-            "job_name": name,
+            "job_name": department.job_name,
+            "iteration_limit": status.iteration_limit or limit,
+            "attempt": max(status.attempt, _attempts(department)),
             "start_time": status.start_time or timestamp(now),
         }
     )

@@ -26,6 +26,8 @@ class JobFacts:
     """Its Failed condition stands: all attempts are used up or ruled out."""
     failure_reason: str = ""
     failed_pods: int = 0
+    iterations: int = 0
+    """Iterations that its worker was allowed."""
     resource_version: str = ""
 
     @property

@@ -42,7 +42,8 @@ def build_settings(api_timeout_s: float) -> kopf.OperatorSettings:
     settings.watching.connect_timeout = api_timeout_s
     settings.watching.chunk_size = 500
     settings.process.ultimate_exiting_timeout = None
-    settings.persistence.finalizer = names.FINALIZER
+    # kopf takes its finalizer off objects that none of its handlers holds: it must not be called like ours.
+    settings.persistence.finalizer = f"{names.GROUP}/kopf"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=names.GROUP)
     return settings

@@ -57,6 +57,7 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
         **_run_labels(run),
         names.LABEL_DEPARTMENT: department,
         names.LABEL_DEPARTMENT_INDEX: str(index),
+        names.LABEL_ITERATIONS: str(iterations),
     }
     return {
         "apiVersion": "batch/v1",

@@ -124,9 +124,10 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(observer.run())
         group.create_task(ticker.run(settings.tick_interval_s, settings.relist_interval_s))
+        await ticker.listed.wait()
+        # Only now, since kopf never looks again for a resource that it did not find at its start.
         group.create_task(watcher.run())
         await observer.synced()
-        await ticker.listed.wait()
         group.create_task(listener.run())
         group.create_task(queue.run(settings.workers, reconciler.work))
         logger.info("working", extra={"after_s": round(time.monotonic() - started_s, 2)})

@@ -26,7 +26,8 @@ def read_job(job: Job) -> JobFacts:
     return JobFacts(
         name=metadata.name or "",
         run_uid=_label(metadata, names.LABEL_RUN_UID),
-        department_index=_index(metadata),
+        department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
+        iterations=_number(metadata, names.LABEL_ITERATIONS, 0),
         is_terminating=metadata.deletionTimestamp is not None,
         is_complete="Complete" in conditions,
         is_failed=failed is not None,
@@ -45,7 +46,7 @@ def read_pod(pod: Pod) -> PodFacts:
         name=metadata.name or "",
         run_uid=_label(metadata, names.LABEL_RUN_UID),
         job_name=_label(metadata, "batch.kubernetes.io/job-name") or _label(metadata, "job-name"),
-        department_index=_index(metadata),
+        department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
         phase=(status.phase if status else None) or "Pending",
         is_terminating=metadata.deletionTimestamp is not None,
         result=_result(containers),
@@ -59,9 +60,9 @@ def _label(metadata: ObjectMeta, key: str) -> str:
     return str((metadata.labels or {}).get(key, ""))
 
 
-def _index(metadata: ObjectMeta) -> int:
-    text = _label(metadata, names.LABEL_DEPARTMENT_INDEX)
-    return int(text) if text.isdecimal() else -1
+def _number(metadata: ObjectMeta, key: str, default: int) -> int:
+    text = _label(metadata, key)
+    return int(text) if text.isdecimal() else default
 
 
 def _text(moment: datetime | str | None) -> str:

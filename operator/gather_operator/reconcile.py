@@ -39,7 +39,11 @@ logger = logging.getLogger(__name__)
 REFUSED_RETRY_S: Final = 5.0
 CMS_BACKOFF_FIRST_S: Final = 2.0
 CMS_BACKOFF_LAST_S: Final = 30.0
-AT_ONCE_S: Final = 0.0
+MOVE_FIRST_S: Final = 0.01
+MOVE_LAST_S: Final = 5.0
+MOVES_FREE: Final = 8
+"""Moves in a row without slowing down; a run's start needs four."""
+MOVES_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Reconciler:
         self._default_model = default_model
         self._delete_deadline_s = delete_deadline_s
         self._documents: dict[str, RunDocument] = {}
+        self._moves: dict[str, int] = {}
         self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
     async def work(self, uid: str) -> float | None:
@@ -86,7 +91,8 @@ class Reconciler:
                 return await self._pass(run)
             except Conflict:
                 DECISIONS.labels(outcome="conflict").inc()
-                return AT_ONCE_S
+                await self._check_existence(run)
+                return self._again_s(uid)
             except Missing:
                 await self._check_existence(run)
                 raise
@@ -108,7 +114,19 @@ class Reconciler:
         throttled_s = await self._to.writer.write(latest, decision.status)
         is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
-        return _soonest(AT_ONCE_S if is_moving else None, throttled_s, announce_wait_s)
+        if not is_moving:
+            self._moves.pop(run.metadata.uid, None)
+        again_s = self._again_s(run.metadata.uid) if is_moving else None
+        return _soonest(again_s, throttled_s, announce_wait_s)
+
+    def _again_s(self, uid: str) -> float:
+        """Return when to look again after a move: soon, but ever later where moves do not come to rest.
+
+        Somebody else who undoes what we do must not make us flood the API.
+        """
+        moves = self._moves[uid] = self._moves.get(uid, 0) + 1
+        steps = min(max(moves - MOVES_FREE, 0), MOVES_MAX)
+        return float(min(MOVE_FIRST_S * 2**steps, MOVE_LAST_S))
 
     async def _gather(self, run: GatherRun) -> View:
         document = await self._document(run)
@@ -182,7 +200,7 @@ class Reconciler:
 
     async def _act(self, view: View, action: Action) -> None:
         ACTIONS.labels(action=type(action).__name__).inc()
-        logger.info("acting", extra={"run": view.run.metadata.name, "action": str(action)[:200]})
+        logger.info("acting", extra={"run": view.run.metadata.name, "action": type(action).__name__})
         match action:
             case HoldFinalizer():
                 await self._hold(view.run)
@@ -235,6 +253,7 @@ class Reconciler:
 
     def _forget(self, uid: str) -> None:
         self._documents.pop(uid, None)
+        self._moves.pop(uid, None)
         self._cms_failures.pop(uid, None)
         self._to.live.forget(uid)
         self._to.writer.forget(uid)

@@ -8,7 +8,7 @@ from typing import Final
 from gather_contracts.resource import GatherRun
 from gather_operator.announce import Announcer
 from gather_operator.cluster import Cluster
-from gather_operator.errors import ClusterError
+from gather_operator.errors import ClusterError, Missing
 from gather_operator.health import Health
 from gather_operator.metrics import RELISTS, RUNS
 from gather_operator.queue import WorkQueue
@@ -30,6 +30,7 @@ class Ticker:
         self._queue = queue
         self._health = health
         self._announcer = announcer
+        self._complained = ""
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""
 
@@ -49,8 +50,9 @@ class Ticker:
         try:
             bodies, version = await self._cluster.list_runs()
         except ClusterError as error:
-            logger.warning("GatherRuns could not be listed", extra={"error": str(error)[:500]})
+            self._complain(error)
             return False
+        self._complained = ""
         RELISTS.labels(kind="gatherruns", reason="tick").inc()
         self._health.listed_s = time.monotonic()
         for uid in self._store.replace(bodies, version):
@@ -62,6 +64,13 @@ class Ticker:
             RUNS.labels(phase=phase).set(count)
         self.listed.set()
         return True
+
+    def _complain(self, error: ClusterError) -> None:
+        """Say once what is wrong, not every second."""
+        hint = "is the CRD installed?" if isinstance(error, Missing) else ""
+        if str(error) != self._complained:
+            logger.warning("GatherRuns could not be listed", extra={"error": str(error)[:500], "hint": hint})
+        self._complained = str(error)
 
     def _is_unfinished(self, run: GatherRun) -> bool:
         if not run.status.phase.is_final or run.is_being_deleted:
