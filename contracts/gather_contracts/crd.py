@@ -15,7 +15,7 @@ Rule = dict[str, str]
 
 PATTERN_MESSAGES: Final[Mapping[str, str]] = {
     names.OBJECT_ID_PATTERN: "must be 24 hexadecimal digits, such as 66f1a2b3c4d5e6f708192a3b",
-    names.SLUG_PATTERN: "must be a slug as in the CMS: lower-case letters, digits and '-', at most 63",
+    names.SLUG_PATTERN: "must be a slug as in the CMS: at most 63 lower-case letters, digits and '-'",
 }
 
 MUTABLE_FIELDS: Final = frozenset({"cancel"})
