@@ -17,6 +17,8 @@ TITLE_DEFAULT: Final = "the film"
 NAME_DEFAULT: Final = "the lead"
 KNOWN_TEXT_WORDS: Final = 25
 """Shortest line that is taken for an existing note, and may be repeated as a duplicate."""
+LABELLED_WORDS_MAX: Final = 8
+"""A longer value behind a label is a text and not a name."""
 
 _GAP_WORD = re.compile(
     r"\b(gap|gaps|missing|not covered|uncovered|thin|weak|weakly|neglected|lacks)\b", re.IGNORECASE
@@ -26,6 +28,8 @@ _HANDLES = re.compile(
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
 _ASPECT_CHARS: Final = (3, 60)
+_TAG_LINE = re.compile(r"^\s*</?[\w-]+>\s*$")
+_EXISTING = re.compile(r"\b(exist|exists|existing|already|so far|current)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _NOT_NAMES = frozenset(
     {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Department", "English"}
@@ -79,9 +83,11 @@ def read_facts(messages: Sequence[Mapping[str, Any]], material: Material) -> Fac
 def _labelled(text: str, *labels: str) -> str | None:
     """Return the first value behind one of the labels, as `Label: x`, `<label>x` or `"label": "x"`."""
     for label in labels:
-        pattern = rf'\b{label}["*]*\s*[:=>]+\s*["“*]*(?P<value>[^"”*<\n]{{2,80}})'
-        if match := re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
-            return match["value"].split(". ")[0].strip(" .,")
+        pattern = rf'\b{label}["*]*\s*[:=>]+\s*(?:<[^>\n]*>\s*)?["“*]*(?P<value>[^"”*<\n]{{2,80}})'
+        for match in re.finditer(pattern, text, re.IGNORECASE):
+            value = match["value"].split(". ")[0].strip(" .,")
+            if len(value.split()) <= LABELLED_WORDS_MAX:
+                return value
     return None
 
 
@@ -116,6 +122,8 @@ def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
     near: list[str] = []
     in_list = False
     for line in text.splitlines():
+        if _TAG_LINE.match(line):
+            continue
         speaks = bool(_GAP_WORD.search(line))
         in_list = speaks or (in_list and bool(_BULLET.match(line)))
         if in_list:
@@ -130,6 +138,12 @@ def _names(text: str, title: str) -> tuple[str, ...]:
 
 
 def _known_texts(text: str) -> tuple[str, ...]:
-    """Return the lines long enough to be existing notes, without bullets and labels."""
-    lines = (_BULLET.sub("", line).strip().strip('",') for line in text.splitlines())
-    return tuple(line for line in lines if len(words(line)) >= KNOWN_TEXT_WORDS and not _HANDLES.search(line))
+    """Return the long lines under a heading that speaks of what exists, without bullets."""
+    found: list[str] = []
+    is_existing = False
+    for line in text.splitlines():
+        if line.rstrip().endswith(":"):
+            is_existing = bool(_EXISTING.search(line))
+        elif is_existing and len(words(line)) >= KNOWN_TEXT_WORDS:
+            found.append(_BULLET.sub("", line).strip())
+    return tuple(found)

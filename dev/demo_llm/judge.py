@@ -17,10 +17,12 @@ DUPLICATE_LIKENESS: Final = 0.6
 TEXT_WORDS_MIN: Final = 6
 """A shorter quotation in a prompt is a label or an instruction's example, not a text to judge."""
 
-_TAGGED = re.compile(r"<(?P<tag>[A-Za-z][\w-]*)[^>]*>(?P<text>[^<]+)</(?P=tag)>")
+_TAGGED = re.compile(r"<(?P<tag>[A-Za-z][\w-]*)[^>]*>(?P<text>[^<\n]+)</(?P=tag)>")
+_MARK_LINE = re.compile(r"^\s*(?:</?[\w-]+>|[^\n]{0,60}:)\s*$", re.MULTILINE)
+_JOB = re.compile(r"\b(?:handles|is responsible for)\b")
 _LABELLED = re.compile(
-    r"^\s*(?:[-*#]+\s*)?(?:\*\*)?(?:(?:text|item|note|candidate|new|existing|first|second|pair|neighbou?r|A|B|\d+)"
-    r"[\w .()#-]{0,30}?)(?:\*\*)?\s*[:.)]\s*(?P<text>.+)$",
+    r"^\s*(?:[-*#]+\s*)?(?:\*\*)?(?:(?:text|item|note|candidate|new|existing|first|second|neighbou?r|A|B)"
+    r"[\w ()#-]{0,20}?(?:\*\*)?\s*:|\d+[.):])\s*(?P<text>.+)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED = re.compile(r'"{3}(?P<block>.+?)"{3}|[“"](?P<text>[^“”"\n]{30,})[”"]', re.DOTALL)
@@ -48,18 +50,25 @@ def is_duplicate(one: str, other: str) -> bool:
 
 
 def texts_in(text: str) -> list[str]:
-    """Return the texts that a prompt puts up for judgement, in their order, by the first form that it uses.
+    """Return the texts that a prompt puts up for judgement, in their order, by the first form with several.
 
-    The forms: JSON, `<tag>text</tag>`, quotations, and `Label: text` lines; else its long paragraphs.
+    The forms: JSON, `Label: text` lines, `<tag>text</tag>` in one line, its paragraphs, and quotations.
     """
-    for found in (_json_texts(text), _tagged(text), _quoted(text), _labelled(text)):
-        if long := [t for t in found if len(words(t)) >= TEXT_WORDS_MIN]:
-            return long
-    return [p.strip() for p in text.split("\n\n") if len(words(p)) >= TEXT_WORDS_MIN]
+    forms = [
+        [t for t in found if len(words(t)) >= TEXT_WORDS_MIN]
+        for found in (_json_texts(text), _labelled(text), _tagged(text), _paragraphs(text), _quoted(text))
+    ]
+    return next((found for found in forms if len(found) > 1), next((found for found in forms if found), []))
 
 
 def _tagged(text: str) -> list[str]:
     return [match["text"].strip() for match in _TAGGED.finditer(text)]
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Return the paragraphs without lines that are only a tag or a heading, and without what a job is."""
+    opened = _MARK_LINE.sub("", text)
+    return [p.strip() for p in re.split(r"\n\s*\n", opened) if not _JOB.search(p)]
 
 
 def _quoted(text: str) -> list[str]:

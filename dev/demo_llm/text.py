@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
@@ -20,8 +21,12 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+@lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
-    """Return the distinct words that carry meaning, cut to their first six letters as a crude stem."""
+    """Return the distinct words that carry meaning, cut to their first six letters as a crude stem.
+
+    Remembered, since scoring a hundred notes compares each with each.
+    """
     return frozenset(w[:6] for w in words(text) if w not in STOP_WORDS and len(w) > 1)
 
 
