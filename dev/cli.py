@@ -95,7 +95,9 @@ def status() -> None:
     found = choose_provider(cache, reporter).status()
     Console().print(status_table(found, cache))
     if found.last_words:
-        Console(highlight=False).print(f"It ended by itself: {found.last_words}", markup=False)
+        Console(highlight=False).print(
+            f"It ended by itself: {found.last_words}", markup=False, soft_wrap=True
+        )
     if not found.is_ready:
         raise typer.Exit(1)
 
@@ -114,7 +116,7 @@ def helm(context: typer.Context) -> None:
 
 def register_rooms() -> None:
     """Add the commands that other modules own: images and load by themselves, the rest as groups."""
-    for module, group in (("images_cli", None), ("stores_cli", "stores")):
+    for module, group in (("images_cli", None), ("stores_cli", None), ("deploy_cli", None)):
         if importlib.util.find_spec(f"dev.{module}"):
             app.add_typer(importlib.import_module(f"dev.{module}").app, name=group)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dev import kubeconfig, versions
 from dev.cache import Cache
-from dev.errors import ContextError, DevError, MachineError
+from dev.errors import ClusterError, ContextError, DevError, MachineError
+from dev.kubeconfig import Credentials
+from dev.node import layout
 
 CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
 
@@ -44,6 +46,12 @@ def explicit_context(name: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
+def require_node(credentials: Credentials, links: Path = Path("/sys/class/net")) -> None:
+    """Raise ClusterError if the node is gone: its address would then lead out of this machine."""
+    if layout.NODE_ADDRESS in credentials.server and not (links / layout.HOST_LINK).exists():
+        raise ClusterError("The node does not run: bring it up with `make up`.")
+
+
 def own_folders(cache: Cache) -> dict[str, str]:
     """Return the settings that keep both tools out of the user's own folders."""
     folder = cache.tool_state
@@ -58,6 +66,7 @@ def command(name: str, cache: Cache | None = None, context: str | None = None) -
 
     Raises:
         ContextError: our kubeconfig is missing or was changed by something else.
+        ClusterError: the node that it leads to is gone.
         MachineError: the program was not built yet.
     """
     cache = cache or Cache.from_environment()
@@ -65,7 +74,7 @@ def command(name: str, cache: Cache | None = None, context: str | None = None) -
     flag = CONTEXT_FLAGS[name]
     if context and context != kubeconfig.CONTEXT:
         return [path, flag, context]
-    kubeconfig.read(cache.kubeconfig)
+    require_node(kubeconfig.read(cache.kubeconfig))
     bound = [path, "--kubeconfig", str(cache.kubeconfig), flag, kubeconfig.CONTEXT]
     return ["/usr/bin/env", *(f"{key}={value}" for key, value in own_folders(cache).items()), *bound]
 

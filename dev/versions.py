@@ -8,7 +8,7 @@ KUBERNETES = "1.34.10"
 COREDNS = "1.13.1"
 HELM = "3.21.4"
 KIND = "0.30.0"
-KIND_NODE = "kindest/node:v1.34.0"
+KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """The node image that this kind was released with; nodes of the same minor version as ours."""
 GO_AT_LEAST = (1, 26)
 """What Helm's module asks for; Kubernetes and CoreDNS are content with 1.24."""

@@ -30,6 +30,7 @@ INSIDE = Path("/run/gather")
 """Where the node's folder is mounted inside: short, since a socket's path ends at 107 bytes."""
 PROGRAMS_INSIDE = INSIDE / "programs"
 """Where the built programs are mounted inside."""
+SECRET_FOLDERS = ("pki", "etcd")
 FOLDERS = (
     "pki", "config", "net.d", "logs", "containerd", "kubelet", "kubelet-pki", "pod-logs", "etcd", "ipam",
     "plugins", "var-log", "programs", "opt", *BORROWED,

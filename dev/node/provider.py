@@ -170,7 +170,8 @@ class NodeProvider:
         """Write the node's folder: keys, configuration, programs and the pause image."""
         node = self.cache.node
         for folder in layout.FOLDERS:
-            (node / folder).mkdir(parents=True, exist_ok=True)
+            mode = 0o700 if folder in layout.SECRET_FOLDERS else 0o755
+            (node / folder).mkdir(mode=mode, parents=True, exist_ok=True)
         for name, text in configs.config_files().items():
             (node / name).write_text(text, encoding="utf-8")
         for programs_ in (programs.KUBERNETES, programs.COREDNS):

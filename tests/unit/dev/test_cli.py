@@ -1,0 +1,65 @@
+"""The command line: what it shows, and how it fails."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from dev import cli, tools
+from dev.cache import Cache
+from dev.errors import MachineError
+from dev.providers import Status
+
+
+def _shown(status: Status) -> str:
+    text = io.StringIO()
+    Console(file=text, width=120).print(cli.status_table(status, Cache(Path("/cache"))))
+    return text.getvalue()
+
+
+def test_a_ready_cluster_is_shown_with_versions_and_memory() -> None:
+    shown = _shown(Status("node", True, True, {"Kubernetes": "1.34.10"}, 750 * 1024**2))
+    for part in ("node", "ready", "1.34.10", "750 MiB", "/cache/kubeconfig"):
+        assert part in shown
+
+
+def test_a_cluster_that_is_down_is_shown_as_down() -> None:
+    shown = _shown(Status("node", False, False))
+    assert "down" in shown
+    assert "memory" not in shown
+
+
+def test_an_error_is_a_message_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise MachineError("It needs [root]: use sudo.")
+
+    monkeypatch.setattr(cli, "register_rooms", lambda: None)
+    monkeypatch.setattr(cli, "app", refuse)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "Error: It needs [root]: use sudo.\n"
+
+
+def test_the_tools_take_every_argument_as_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[object] = []
+    monkeypatch.setenv("GATHER_CACHE", str(tmp_path))
+    monkeypatch.setattr(tools, "execute", lambda *arguments: seen.append(arguments))
+    result = CliRunner().invoke(
+        cli.app, ["--context", "staging", "kubectl", "get", "pods", "-o", "json", "--help"]
+    )
+    assert result.exit_code == 0, result.output
+    assert seen == [("kubectl", ["get", "pods", "-o", "json", "--help"], "staging")]
+
+
+def test_the_cache_option_goes_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GATHER_CACHE", "/elsewhere")
+    monkeypatch.setattr(tools, "execute", lambda *_: None)
+    CliRunner().invoke(cli.app, ["--cache", str(tmp_path), "helm", "list"])
+    assert Cache.from_environment().root == tmp_path
