@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,7 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from dev.commands import output_of
+from dev.errors import DevError
 from dev.forward import forwarded
+from dev.progress import Reporter
 from gather_contracts.names import ITEMS_COLLECTION, PLURAL, gather_database
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun, parse_run
@@ -25,8 +29,20 @@ RUN_TIMEOUT_S = 900
 SAMPLE_ITEMS = 3
 
 
-class DemoError(RuntimeError):
+SEED_TIMEOUT_S = 300
+"""The seed waits for the brain, which has just become ready."""
+
+
+class DemoError(DevError):
     """The run did not end well; the message says where to look."""
+
+
+def wait_for_seed_command(kubectl: list[str], namespace: str) -> list[str]:
+    """Return the command that waits until the example project's notes are in MongoDB and the brain."""
+    seed = ["job", "-l", "app.kubernetes.io/component=demo-seed"]
+    return [
+        *kubectl, "-n", namespace, "wait", *seed, "--for=condition=complete", f"--timeout={SEED_TIMEOUT_S}s",
+    ]  # fmt: skip
 
 
 def departments_table(run: GatherRun) -> Table:
@@ -136,14 +152,16 @@ Next:
     )
 
 
-def run_demo(kubectl: list[str], namespace: str, manifest: str, console: Console) -> None:
+def run_demo(kubectl: list[str], namespace: str, manifest: str, reporter: Reporter) -> None:
     """Apply the run in `manifest`, follow it to its end and print what it made.
 
     Raises DemoError if it does not end as Succeeded.
     """
-    with open(manifest, encoding="utf-8") as file:  # noqa: PTH123 - a path given as text
-        name = yaml.safe_load(file)["metadata"]["name"]
-    subprocess.run([*kubectl, "-n", namespace, "apply", "-f", manifest], check=True, timeout=60)
+    console = reporter.console
+    name = yaml.safe_load(Path(manifest).read_text(encoding="utf-8"))["metadata"]["name"]
+    with reporter.step("Wait for the example project's notes"):
+        output_of(wait_for_seed_command(kubectl, namespace), timeout_s=SEED_TIMEOUT_S + 10)
+    reporter.say(output_of([*kubectl, "-n", namespace, "apply", "-f", manifest]).strip())
     started = time.monotonic()
     run = show_progress(watch_run(kubectl, namespace, name), console)
     if run is None or run.status.phase is not RunPhase.SUCCEEDED:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gather_contracts.names import GROUP, PLURAL
+from dev.errors import DevError
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKING_RELEASE = "gather-backing"
@@ -17,7 +17,7 @@ INSTALL_TIMEOUT_S = 420
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
-class DeployError(RuntimeError):
+class DeployError(DevError):
     """A chart could not be installed; the message holds Helm's words and the pods' state."""
 
 
@@ -32,11 +32,16 @@ class Tools:
 def helm_install_command(
     helm: Sequence[str], release: str, namespace: str, settings: Mapping[str, str]
 ) -> list[str]:
-    """Return the Helm command that installs or upgrades a release of the chart with the same name."""
+    """Return the Helm command that installs or upgrades a release of the chart with the same name.
+
+    A cluster has one CRD: the newest release takes it over, and it is kept when that release goes.
+    """
     chart = ROOT / "charts" / release
     command = [
         *helm, "upgrade", "--install", release, str(chart), "--namespace", namespace,
-        "--values", str(chart / "values-dev.yaml"), "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s",
+        "--values", str(chart / "values-dev.yaml"), "--take-ownership",
+        "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s",
+        "--take-ownership",
     ]  # fmt: skip
     for key, value in sorted(settings.items()):
         command += ["--set-string" if key.endswith(".tag") else "--set", f"{key}={value}"]
@@ -66,26 +71,8 @@ def deploy(
     _apply(tools, namespace_manifest(namespace))
     for release in (BACKING_RELEASE, RELEASE):
         say(f"Installing {release} in {namespace} and waiting for its pods ...")
-        settings = dict(image_settings.get(release, {}))
-        if release == RELEASE and crd_is_of_another_release(tools, namespace):
-            settings["crds.enabled"] = "false"
+        settings = image_settings.get(release, {})
         _helm(tools, namespace, helm_install_command(tools.helm, release, namespace, settings))
-
-
-def crd_is_of_another_release(tools: Tools, namespace: str) -> bool:
-    """Tell whether the CRD, of which a cluster has one, was installed by a release in another namespace."""
-    annotation = r"{.metadata.annotations.meta\.helm\.sh/release-namespace}"
-    command = [
-        *tools.kubectl,
-        "get",
-        "crd",
-        f"{PLURAL}.{GROUP}",
-        "--ignore-not-found",
-        "-o",
-        f"jsonpath={annotation}",
-    ]
-    owner = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    return owner not in {"", namespace}
 
 
 def _apply(tools: Tools, manifest: str) -> None:
