@@ -15,7 +15,7 @@ from dev.archives import rename_image
 from dev.builders import BUILD_TIMEOUT_S, SAVE_TIMEOUT_S, build_arguments
 from dev.cache import Cache, require_space
 from dev.commands import output_of, run_logged
-from dev.image_specs import ROOT, Image
+from dev.image_specs import Image
 from dev.packages import ensure_packages, require_root
 from dev.pip_config import PipConfig, machine_pip_config
 from dev.progress import Reporter
@@ -103,7 +103,7 @@ class BuildahBuilder:
         listed = output_of(self.command("images", "--format", "{{.Name}}:{{.Tag}}"))
         return frozenset(listed.split())
 
-    def build(self, image: Image, tags: Sequence[str], contexts: Mapping[str, Path]) -> None:
+    def build(self, image: Image, tags: Sequence[str], source: Path, contexts: Mapping[str, Path]) -> None:
         """Build in a chroot; layers that did not change are taken from the last build."""
         configuration = machine_pip_config()
         with tempfile.NamedTemporaryFile("w", dir=self._scratch, prefix="pip-", suffix=".conf") as file:
@@ -111,7 +111,7 @@ class BuildahBuilder:
             file.flush()
             isolated = ["bud", "--layers", "--isolation", "chroot", *volumes(configuration, Path(file.name))]
             arguments = build_arguments(image, tags, contexts, self.base)
-            self._log(image.name, self.command(*isolated, *arguments))
+            self._log(image.name, self.command(*isolated, *arguments), source)
 
     def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
         """Write the image into an archive; buildah knows one name for it, the others are added."""
@@ -124,9 +124,9 @@ class BuildahBuilder:
         finally:
             plain.unlink(missing_ok=True)
 
-    def _log(self, name: str, command: Sequence[str]) -> None:
+    def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
         log = self.cache.logs / f"image-{name}.log"
-        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=ROOT)
+        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
 
     def _make_base(self) -> None:
         """Install Debian into a container of our storage and keep it as an image."""

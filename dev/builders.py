@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dev.cache import Cache
 from dev.commands import output_of, run_logged
-from dev.image_specs import ROOT, Image
+from dev.image_specs import Image
 
 BUILD_TIMEOUT_S = 1800
 """Some 150 MB of packages over a slow line."""
@@ -31,8 +31,8 @@ class Builder(Protocol):
         """Return the full names of the images that are there."""
         ...
 
-    def build(self, image: Image, tags: Sequence[str], contexts: Mapping[str, Path]) -> None:
-        """Build an image under those tags, with named build contexts."""
+    def build(self, image: Image, tags: Sequence[str], source: Path, contexts: Mapping[str, Path]) -> None:
+        """Build an image under those tags from a source folder and named build contexts."""
         ...
 
     def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
@@ -64,11 +64,11 @@ class DockerBuilder:
         """Return the full names of the engine's images."""
         return frozenset(output_of(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"]).split())
 
-    def build(self, image: Image, tags: Sequence[str], contexts: Mapping[str, Path]) -> None:
+    def build(self, image: Image, tags: Sequence[str], source: Path, contexts: Mapping[str, Path]) -> None:
         """Build with BuildKit, which named build contexts and cache mounts need."""
         command = ["docker", "build", *build_arguments(image, tags, contexts, DOCKER_BASE)]
         log = self.cache.logs / f"image-{image.name}.log"
-        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env={"DOCKER_BUILDKIT": "1"}, cwd=ROOT)
+        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env={"DOCKER_BUILDKIT": "1"}, cwd=source)
 
     def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
         """Write the image into an archive."""

@@ -6,6 +6,7 @@ What an image is made of is read from its Dockerfile's COPY lines, so that the t
 import hashlib
 import os
 import shlex
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ MOVING_TAG = "dev"
 """Names the newest build, beside the key."""
 KEY_LENGTH = 16
 IGNORED = frozenset(("__pycache__", ".git", ".venv"))
-"""With folders that end in the suffixes below, what `.dockerignore` keeps out too."""
+"""With what ends in the suffixes below: as `.dockerignore` has it for builds by hand."""
 IGNORED_SUFFIXES = ("_cache", ".egg-info", ".pyc")
 
 
@@ -113,9 +114,24 @@ def content_key(root: Path, sources: Iterable[str], others: Iterable[str]) -> st
     return digest.hexdigest()[:KEY_LENGTH]
 
 
-def image_key(image: Image, base_key: str, context_versions: Mapping[str, str], root: Path = ROOT) -> str:
+def copied_into(image: Image, root: Path) -> Copied:
+    """Return what the image's Dockerfile below `root` copies in."""
+    return copied((root / image.dockerfile).read_text(encoding="utf-8"))
+
+
+def snapshot(images: Iterable[Image], target: Path, root: Path = ROOT) -> None:
+    """Copy all that the images are made of, so that key and build see the same files while others edit."""
+    for image in images:
+        for source in (image.dockerfile, *copied_into(image, root).sources):
+            for file in files_below(root / source):
+                copy = target / file.relative_to(root)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, copy)
+
+
+def image_key(image: Image, base_key: str, context_versions: Mapping[str, str], root: Path) -> str:
     """Return the key of an image: another Dockerfile, source, base or build context gives another key."""
-    found = copied((root / image.dockerfile).read_text(encoding="utf-8"))
+    found = copied_into(image, root)
     versions = [f"{name}={context_versions[name]}" for name in found.contexts]
     return content_key(root, (image.dockerfile, *found.sources), (base_key, *versions))
 

@@ -5,9 +5,9 @@ by its name alone. The tag `dev` names the newest build, for charts installed by
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from dev.buildah import BuildahBuilder
 from dev.builders import Builder, DockerBuilder
 from dev.cache import Cache
 from dev.errors import MachineError
-from dev.image_specs import IMAGES, MOVING_TAG, ROOT, Image, copied, image_key
+from dev.image_specs import IMAGES, MOVING_TAG, Image, copied_into, image_key, snapshot
 from dev.kind import docker_answers
 from dev.progress import Reporter
 from dev.providers import Provider
@@ -59,6 +59,19 @@ def context_folders(programs: StoreArtefacts) -> dict[str, Callable[[], Path]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The sources of some images at one moment, and the key of each."""
+
+    root: Path
+    keys: Mapping[Image, str]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Each image's tag, by its name."""
+        return {image.name: key for image, key in self.keys.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Images:
     """The images of this repository as they are now."""
 
@@ -72,28 +85,31 @@ class Images:
         builder = DockerBuilder(cache) if docker_answers() else BuildahBuilder(cache, reporter)
         return cls(cache, reporter, builder)
 
-    def keys(self, images: Iterable[Image]) -> dict[Image, str]:
-        """Return each image's key."""
-        versions = context_versions()
-        return {image: image_key(image, self.builder.base_key, versions) for image in images}
-
     def build(self, names: Iterable[str] = ()) -> dict[str, str]:
         """Build what changed since its last build; returns each image's tag."""
-        keys = self.keys(select(names))
-        with self._locked():
-            self._each(self._missing(keys), lambda image: self._build(image, keys[image]))
-        return {image.name: key for image, key in keys.items()}
+        with self._snapshot(select(names)) as now:
+            with self._locked():
+                self._each(self._missing(now.keys), lambda image: self._build(image, now))
+            return now.tags
 
     def load(self, provider: Provider, names: Iterable[str] = ()) -> dict[str, str]:
         """Build what changed, and give the node what it has not got; returns each image's tag."""
-        keys = self.keys(select(names))
-        present = provider.images()
-        absent = {image: key for image, key in keys.items() if image.reference(key) not in present}
-        if absent:
-            with self._locked():
-                missing = self._missing(absent)
-                self._each(absent, lambda image: self._deliver(image, absent[image], missing, provider))
-        return {image.name: key for image, key in keys.items()}
+        with self._snapshot(select(names)) as now:
+            present = provider.images()
+            absent = {i: key for i, key in now.keys.items() if i.reference(key) not in present}
+            if absent:
+                with self._locked():
+                    missing = self._missing(absent)
+                    self._each(absent, lambda image: self._deliver(image, now, missing, provider))
+            return now.tags
+
+    @contextmanager
+    def _snapshot(self, images: list[Image]) -> Iterator[Snapshot]:
+        versions = context_versions()
+        with tempfile.TemporaryDirectory(prefix="gather-source-") as folder:
+            root = Path(folder)
+            snapshot(images, root)
+            yield Snapshot(root, {i: image_key(i, self.builder.base_key, versions, root) for i in images})
 
     def _locked(self) -> AbstractContextManager[None]:
         return Artefacts(self.cache, self.reporter).locked("images")
@@ -113,21 +129,21 @@ class Images:
         for done in running:
             done.result()
 
-    def _build(self, image: Image, key: str) -> None:
-        programs = StoreArtefacts(Artefacts(self.cache, self.reporter))
-        folders = context_folders(programs)
-        wanted = copied((ROOT / image.dockerfile).read_text(encoding="utf-8")).contexts
-        contexts = {name: folders[name]() for name in wanted}
+    def _build(self, image: Image, now: Snapshot) -> None:
+        folders = context_folders(StoreArtefacts(Artefacts(self.cache, self.reporter)))
+        contexts = {name: folders[name]() for name in copied_into(image, now.root).contexts}
         with self.reporter.step(f"Build {image.name}"):
-            self.builder.build(image, (key, MOVING_TAG), contexts)
+            self.builder.build(image, (now.keys[image], MOVING_TAG), now.root, contexts)
 
-    def _deliver(self, image: Image, key: str, missing: Mapping[Image, str], provider: Provider) -> None:
+    def _deliver(self, image: Image, now: Snapshot, missing: Mapping[Image, str], provider: Provider) -> None:
         if image in missing:
-            self._build(image, key)
-        with tempfile.TemporaryDirectory(dir=self.cache.root, prefix="archive-") as folder:
+            self._build(image, now)
+        with (
+            tempfile.TemporaryDirectory(dir=self.cache.root, prefix="archive-") as folder,
+            self.reporter.step(f"Load {image.name}") as step,
+        ):
             archive = Path(folder) / f"{image.name}.tar"
-            with self.reporter.step(f"Load {image.name}") as step:
-                step.waits_for("the archive")
-                self.builder.save(image, (key, MOVING_TAG), archive)
-                step.waits_for("the node")
-                provider.load_image(archive)
+            step.waits_for("the archive")
+            self.builder.save(image, (now.keys[image], MOVING_TAG), archive)
+            step.waits_for("the node")
+            provider.load_image(archive)

@@ -1,0 +1,68 @@
+"""The pure parts of the stores: Java's version, Neo4j's settings, free ports."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.store_artefacts import java_major, requirements_key
+from dev.stores import free_port, neo4j_configuration
+
+START = Path(__file__).resolve().parents[3] / "dev" / "dockerfiles" / "neo4j" / "start.py"
+
+
+@pytest.fixture(scope="module")
+def start() -> dict[str, Any]:
+    """The names in the program that starts Neo4j in its image."""
+    return runpy.run_path(str(START))
+
+
+@pytest.mark.parametrize(
+    ("said", "major"),
+    [
+        ('openjdk version "25.0.3" 2026-04-21 LTS', 25),
+        ('openjdk version "21" 2023-09-19', 21),
+        ('java version "1.8.0_392"', 1),
+        ("command not found", 0),
+    ],
+)
+def test_javas_version_is_read_from_its_own_words(said: str, major: int) -> None:
+    assert java_major(said) == major
+
+
+def test_a_requirements_file_with_other_hashes_has_another_key(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("a==1 --hash=sha256:1")
+    first = requirements_key(file)
+    file.write_text("a==1 --hash=sha256:2")
+    assert requirements_key(file) != first
+
+
+def test_the_local_neo4j_speaks_bolt_where_it_is_told_and_no_http() -> None:
+    lines = neo4j_configuration("127.0.0.1:1234").splitlines()
+    assert "server.bolt.listen_address=127.0.0.1:1234" in lines
+    assert "server.http.enabled=false" in lines
+
+
+def test_two_free_ports_are_ports() -> None:
+    assert all(1024 < free_port() < 65536 for _ in range(2))
+
+
+def test_variables_become_settings_in_the_official_images_spelling(start: dict[str, Any]) -> None:
+    settings = start["settings"](
+        {"NEO4J_AUTH": "none", "NEO4J_server_memory_heap_max__size": "1g", "HOME": "/"}
+    )
+    assert settings["server.memory.heap.max_size"] == "1g"
+    assert settings["dbms.security.auth_enabled"] == "false"
+    assert not any("HOME" in name or "AUTH" in name for name in settings)
+
+
+def test_neo4j_gets_its_heap_from_the_setting(start: dict[str, Any]) -> None:
+    settings = start["settings"]({"NEO4J_server_memory_heap_max__size": "300m"})
+    assert "-Xmx300m" in start["java_command"](settings)
+
+
+def test_a_password_is_refused_rather_than_ignored(start: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="NEO4J_AUTH"):
+        start["settings"]({"NEO4J_AUTH": "neo4j/secret"})
