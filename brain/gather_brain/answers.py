@@ -1,0 +1,101 @@
+"""Errors as the standard error body: {error, message, details}."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gather_brain.errors import BatchValidationFailedError, ServiceError, ValidationFailedError
+from gather_contracts.brain import ErrorBody
+
+PLACE_MAX: Final = 100
+PLACES_MAX: Final = 50
+"""A request can be wrong in very many places; the first ones tell enough."""
+
+CODES: Final = {
+    HTTPStatus.BAD_REQUEST: "validation_failed",
+    HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    HTTPStatus.SERVICE_UNAVAILABLE: "service_unavailable",
+}
+
+
+def error_response(failure: ServiceError, *, close: bool = False) -> JSONResponse:
+    """Return the response for an error; `close` also ends the connection."""
+    headers: dict[str, str] = {}
+    if failure.retry_after_s is not None:
+        headers["Retry-After"] = str(failure.retry_after_s)
+    if failure.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if close:
+        headers["Connection"] = "close"
+    return _response(failure.status, failure.code, failure.message, failure.details, headers)
+
+
+async def on_service_error(_: Request, failure: Exception) -> JSONResponse:
+    """Answer an error that an endpoint raised."""
+    assert isinstance(failure, ServiceError)  # noqa: S101 - FastAPI's handlers are typed for any exception
+    return error_response(failure)
+
+
+async def on_http_error(_: Request, failure: Exception) -> JSONResponse:
+    """Answer what the framework refuses: no such path, no such method."""
+    assert isinstance(failure, HTTPException)  # noqa: S101 - as above
+    status = HTTPStatus(failure.status_code)
+    code = CODES.get(
+        status, "internal_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "validation_failed"
+    )
+    return _response(status, code, status.phrase, None, dict(failure.headers or {}))
+
+
+async def on_invalid_request(_: Request, failure: Exception) -> JSONResponse:
+    """Answer a request that does not fit its body's or query's form, with 400 and each field's reason."""
+    assert isinstance(failure, RequestValidationError)  # noqa: S101 - as above
+    return error_response(validation_error(failure.errors()))
+
+
+def validation_error(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
+    """Sort out whose fault it is: single nodes of a batch, or the request as a whole."""
+    invalid_nodes: dict[int, str] = {}
+    fields: dict[str, str] = {}
+    for error in errors[:PLACES_MAX]:
+        place = tuple(error["loc"])[1:]
+        if len(place) > 1 and place[0] == "nodes" and isinstance(place[1], int):
+            invalid_nodes.setdefault(place[1], _reason(place[2:], error))
+        else:
+            fields[_name(place) or "body"] = _message(error)
+    if invalid_nodes and not fields:
+        return BatchValidationFailedError(invalid_nodes)
+    return ValidationFailedError(f"Request validation failed: {', '.join(fields)}", dict(fields))
+
+
+def _reason(place: tuple[str | int, ...], error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return f"Missing required field: {_name(place)}"
+    return f"{_name(place)}: {_message(error)}" if place else _message(error)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    return (
+        "Missing required field"
+        if error["type"] == "missing"
+        else str(error["msg"]).removeprefix("Value error, ")
+    )
+
+
+def _name(place: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in place)[:PLACE_MAX]
+
+
+def _response(
+    status: int, code: str, message: str, details: dict[str, Any] | None, headers: dict[str, str]
+) -> JSONResponse:
+    body = ErrorBody(error=code, message=message, details=details).model_dump(exclude_none=True)
+    return JSONResponse(body, status, headers)

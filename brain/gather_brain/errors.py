@@ -1,0 +1,106 @@
+"""Everything that a request can end with other than an answer.
+
+The tree is split by what the caller can do; each leaf carries its HTTP status and the code of the standard
+error body. Messages are written here and say nothing of other tenants, of queries or of machines.
+
+    ServiceError
+      - UnauthorizedError, Forbidden, NotFoundError        another key or another project
+      - ValidationFailedError, BatchValidationFailedError  another request
+      - TooLargeError, UnsupportedMediaError               another body
+      - UnavailableError                              the same again, later
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+
+class ServiceError(Exception):
+    """A request that ends without its answer."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "internal_error"
+    retry_after_s: int | None = None
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class UnauthorizedError(ServiceError):
+    """No key, or none that is valid now."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("Invalid or missing API key")
+
+
+class NotFoundError(ServiceError):
+    """The project has no nodes, or is another's: the two must look the same."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+    def __init__(self, message: str = "Project not found") -> None:
+        super().__init__(message)
+
+
+class ValidationFailedError(ServiceError):
+    """The request's own fault; `details` names each field and its reason."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "validation_failed"
+
+
+class BatchValidationFailedError(ServiceError):
+    """Nodes of a batch are invalid; `details.invalid_nodes` holds their index and reason."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "batch_validation_failed"
+
+    def __init__(self, invalid: dict[int, str]) -> None:
+        listed = [{"index": index, "reason": reason} for index, reason in sorted(invalid.items())]
+        super().__init__("Invalid nodes in batch", {"invalid_nodes": listed})
+
+
+class TooLargeError(ServiceError):
+    """The body is longer than is read."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "payload_too_large"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__("Request body too large", {"max_bytes": max_bytes})
+
+
+class BodyTimeoutError(ServiceError):
+    """The body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "request_timeout"
+
+    def __init__(self) -> None:
+        super().__init__("Request body did not arrive in time")
+
+
+class UnsupportedMediaError(ServiceError):
+    """The body is not JSON."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("Content-Type must be application/json")
+
+
+class UnavailableError(ServiceError):
+    """Something the brain needs is away or full; the same request can succeed after `retry_after_s`."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "service_unavailable"
+
+    def __init__(self, retry_after_s: int = 2) -> None:
+        super().__init__("Service temporarily unavailable")
+        self.retry_after_s = retry_after_s

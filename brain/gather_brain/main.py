@@ -1,0 +1,129 @@
+"""The command line: `gather-brain serve` and `gather-brain keys create | list | revoke`."""
+
+import asyncio
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, TypeVar
+
+import typer
+import uvicorn
+
+from gather_brain import keys as key_form
+from gather_brain.app import build_app, open_database
+from gather_brain.embedding import ThreadProvider
+from gather_brain.errors import UnavailableError
+from gather_brain.logs import set_up_logs
+from gather_brain.metrics import Metrics
+from gather_brain.onnx_model import ModelError, OnnxModel
+from gather_brain.settings import read_settings
+from gather_brain.store.keys import KeyStore, ListedKey
+from gather_contracts.names import OBJECT_ID_PATTERN
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S: Final = 30
+KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
+
+cli = typer.Typer(add_completion=False)
+keys_cli = typer.Typer(no_args_is_help=True, help="API keys: created once, kept only as hashes.")
+cli.add_typer(keys_cli, name="keys")
+
+T = TypeVar("T")
+
+
+@cli.callback(invoke_without_command=True)
+def serve_by_default(context: typer.Context) -> None:
+    """The brain API over Neo4j; without a command it serves."""
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API until SIGTERM, then finish the requests under way."""
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    try:
+        bootstrap = key_form.read_keys_file(settings.keys_file)
+        model = OnnxModel(settings.model_dir, settings.model_name, settings.embedding_threads)
+    except (key_form.KeysFileError, ModelError) as failure:
+        typer.echo(str(failure), err=True)
+        raise typer.Exit(64) from None
+    metrics = Metrics()
+    app = build_app(settings, bootstrap, ThreadProvider(model, metrics.embedding), metrics)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+
+
+@keys_cli.command("create")
+def create_key(
+    project: Annotated[list[str], typer.Option(help="A project's id; may be given several times.")],
+    name: Annotated[str, typer.Option(help="Who the key is for.")],
+) -> None:
+    """Create a key and print it, alone, on standard output; it is shown this once."""
+    projects = [_project(value) for value in dict.fromkeys(project)]
+    if not KEY_NAME.fullmatch(name):
+        raise typer.BadParameter("1 to 128 letters, digits, spaces, dots, dashes", param_hint="--name")
+    key = key_form.new_key()
+    key_id = secrets.token_hex(6)
+    _with_store(lambda store: store.create(key_id, name, key_form.key_hash(key), projects))
+    typer.echo(f"created key {key_id} for {', '.join(projects)}", err=True)
+    typer.echo(key)
+
+
+@keys_cli.command("list")
+def list_keys() -> None:
+    """List all keys, tab-separated: id, name, projects, created, revoked."""
+    for key in _with_store(lambda store: store.list()):
+        typer.echo(_line(key))
+
+
+@keys_cli.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `list` shows.")]) -> None:
+    """Make a key invalid; it takes effect within 5 seconds."""
+    if not _with_store(lambda store: store.revoke(key_id)):
+        typer.echo(f"there is no key {key_id}", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+def _project(value: str) -> str:
+    if value == key_form.ALL_PROJECTS:
+        return value
+    if not re.fullmatch(OBJECT_ID_PATTERN, value):
+        raise typer.BadParameter("a project id is 24 hexadecimal digits", param_hint="--project")
+    return value.lower()
+
+
+def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
+    """Run one piece of work on the key store and exit with 75 where Neo4j is away."""
+
+    async def run() -> T:
+        async with open_database(read_settings()) as database:
+            return await work(KeyStore(database))
+
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
+    try:
+        return asyncio.run(run())
+    except UnavailableError:
+        typer.echo("Neo4j cannot be reached", err=True)
+        raise typer.Exit(75) from None
+
+
+def _line(key: ListedKey) -> str:
+    return "\t".join((key.id, key.name, ",".join(key.projects), key.created_at, key.revoked_at or "-"))

@@ -1,0 +1,191 @@
+"""What happens to every request before an endpoint sees it: id, limits, key, body. Pure ASGI.
+
+Order, from outside: `Requests` (id, log line, metrics, last resort), `Keys` (401 before anything is read),
+`Bodies` (415, 413, 408; counts what arrives and trusts no header).
+"""
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gather_brain.access import Principal
+from gather_brain.answers import error_response
+from gather_brain.errors import (
+    BodyTimeoutError,
+    ServiceError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedMediaError,
+)
+from gather_brain.keys import bearer_key
+from gather_brain.logs import request_id
+from gather_brain.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+API: Final = "/api/v1/"
+OPEN_PATHS: Final = frozenset({"/api/v1/openapi.json", "/api/v1/docs", "/api/v1/docs/oauth2-redirect"})
+"""Documentation needs no key."""
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+JSON_TYPE: Final = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+
+class Requests:
+    """Gives each request an id, counts and logs it, and turns what nobody caught into a 500."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, endpoints: Sequence[str], max_requests: int
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._endpoints = frozenset(endpoints)
+        self._max_requests = max_requests
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        watched = _Watched(send, request_id.get())
+        started = time.perf_counter()
+        self._under_way += 1
+        try:
+            await self._answer(scope, receive, watched)
+        finally:
+            self._under_way -= 1
+            self._note(scope, watched.status, time.perf_counter() - started)
+            request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: "_Watched") -> None:
+        try:
+            self._require_room(scope["path"])
+            await self._app(scope, receive, send)
+        except Exception as failure:
+            known = failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
+            if known is not failure:
+                logger.exception("request failed")
+            if send.status is None:
+                await error_response(known, close=True)(scope, receive, send)
+
+    def _require_room(self, path: str) -> None:
+        if self._under_way > self._max_requests and path.startswith(API):
+            raise UnavailableError(retry_after_s=1)
+
+    def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
+        # A path that is not ours is one label, else callers could make metrics without end.
+        endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
+        self._metrics.request(endpoint, scope["method"], status or 499, seconds)
+        if endpoint.startswith(API) or endpoint == "other":
+            principal: Principal | None = scope.get("state", {}).get("principal")
+            fields = {
+                "endpoint": endpoint,
+                "method": scope["method"],
+                "status": status or 499,
+                "duration_ms": round(seconds * 1000, 1),
+                "key_id": principal.key_id if principal else None,
+            }
+            logger.info("request", extra=fields)
+
+
+class _Watched:
+    """A `send` that remembers the status and adds the request's id."""
+
+    def __init__(self, send: Send, identity: str) -> None:
+        self._send = send
+        self._identity = identity
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._identity
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+class Keys:
+    """Lets a request to the API through only with a valid key."""
+
+    def __init__(self, app: ASGIApp, *, principal_of: Callable[[str | None], Awaitable[Principal]]) -> None:
+        self._app = app
+        self._principal_of = principal_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and scope["path"].startswith(API) and scope["path"] not in OPEN_PATHS:
+            try:
+                principal = await self._principal_of(bearer_key(Headers(scope=scope).get("authorization")))
+            except ServiceError as failure:
+                logger.warning("authentication failed", extra={"code": failure.code})
+                await error_response(failure, close=True)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+
+class Bodies:
+    """Reads a whole body of JSON, of limited length and within limited time, and passes it on."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if not JSON_TYPE.fullmatch(Headers(scope=scope).get("content-type", "").strip()):
+                raise UnsupportedMediaError
+            body = await self._read(scope, receive)
+        except ServiceError as failure:
+            # What is left of the body is not read: the connection ends with the answer.
+            await error_response(failure, close=True)(scope, receive, send)
+            return
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self._max_bytes:
+            raise TooLargeError(self._max_bytes)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > self._max_bytes:
+                        raise TooLargeError(self._max_bytes)
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise BodyTimeoutError from None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

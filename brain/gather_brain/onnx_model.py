@@ -1,0 +1,119 @@
+"""A sentence-embedding model from a folder, run by ONNX Runtime on the CPU; the only user of that library.
+
+Texts of like length go through the network together. A text longer than the model's window is cut into
+windows whose token vectors are averaged, so that two long texts with one beginning are not the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Encoding, Tokenizer
+
+from gather_brain.vectors import Matrix, unit_rows
+
+WINDOWS_MAX: Final = 4
+"""About 4,000 characters of English; what comes after does not change the vector. Bounds a request's cost."""
+WINDOWS_PER_RUN: Final = 16
+"""Beyond 8 a run gains nothing on two cores (388, 387, 409 texts a second at 4, 8, 16 of 20 words)."""
+MODEL_FILE: Final = "model.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+CONFIG_FILE: Final = "config.json"
+
+
+class ModelConfig(BaseModel):
+    """What a model's folder says of it; all of it may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str | None = Field(default=None, min_length=1, max_length=128)
+    max_tokens: int = Field(default=256, ge=16, le=8192)
+    """A window's length; 256 is all-MiniLM-L6-v2's own `max_seq_length`."""
+
+
+class ModelError(Exception):
+    """The model's folder cannot be used; the message says why."""
+
+
+class OnnxModel:
+    """A loaded model; `embed` blocks and may be called from one thread at a time."""
+
+    def __init__(self, folder: Path, name: str | None, threads: int) -> None:
+        """Load the model; without `name` it is called what its folder calls it, or as its folder is called.
+
+        Raises:
+            ModelError: a file is missing or is not what it should be.
+        """
+        try:
+            self._load(folder, threads)
+            config = _config(folder)
+        except Exception as failure:  # ONNX Runtime and tokenizers raise plain and private exceptions
+            raise ModelError(f"the embedding model in {folder} cannot be loaded: {failure}") from failure
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(config.max_tokens)
+        self.name = name or config.name or folder.name
+        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
+
+    def _load(self, folder: Path, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Memory that one long batch needed would otherwise stay with the process for ever.
+        options.enable_cpu_mem_arena = False
+        self._session = onnxruntime.InferenceSession(
+            str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {given.name for given in self._session.get_inputs()}
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row of float32 for each text, shape (len(texts), dimensions)."""
+        windows = [
+            (row, window)
+            for row, encoding in enumerate(self._tokenizer.encode_batch(list(texts)))
+            for window in [encoding, *encoding.overflowing][:WINDOWS_MAX]
+        ]
+        sums = np.zeros((len(texts), self.dimensions), np.float32)
+        for group in _groups(windows):
+            totals = self._run([window for _, window in group])
+            np.add.at(sums, [row for row, _ in group], totals)
+        return unit_rows(sums)
+
+    def _run(self, windows: Sequence[Encoding]) -> Matrix:
+        """Return the sum of the token vectors of each window; the mean's length is lost in normalising."""
+        ids, mask = padded([window.ids for window in windows])
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        return pooled(hidden, mask)
+
+
+def _config(folder: Path) -> ModelConfig:
+    path = folder / CONFIG_FILE
+    return ModelConfig.model_validate_json(path.read_bytes()) if path.exists() else ModelConfig()
+
+
+def _groups(windows: Sequence[tuple[int, Encoding]]) -> Iterator[list[tuple[int, Encoding]]]:
+    by_length = sorted(windows, key=lambda pair: len(pair[1].ids))
+    for start in range(0, len(by_length), WINDOWS_PER_RUN):
+        yield by_length[start : start + WINDOWS_PER_RUN]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask of shape (rows, longest), filled up with 0 (BERT's padding token)."""
+    longest = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), longest), np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def pooled(hidden: NDArray[np.float32], mask: NDArray[np.int64]) -> Matrix:
+    """Sum token vectors (n, tokens, d) where the mask (n, tokens) is 1; padding counts nothing."""
+    total: Matrix = np.einsum("ntd,nt->nd", hidden, mask.astype(np.float32))
+    return total

@@ -1,0 +1,88 @@
+"""Whether the brain can serve: model loaded, Neo4j reachable, schema there, vector index online.
+
+"starting" until Neo4j has been reached for the first time, "unavailable" when it is lost later, so that
+somebody who looks can tell a slow start from a failure.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gather_brain.errors import UnavailableError
+from gather_brain.store.database import Database, DimensionsDifferError
+
+logger = logging.getLogger(__name__)
+
+RETRY_FIRST_S: Final = 0.5
+RETRY_MAX_S: Final = 5.0
+PROBE_COUNTS_S: Final = 1.0
+"""Probes from anybody cost Neo4j one query a second at most."""
+
+Status = Literal["starting", "ready", "unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One answer to "can you serve?"."""
+
+    status: Status
+    model: str
+    neo4j: str
+
+
+class Readiness:
+    """Prepares Neo4j as soon as it is there, and knows ever after whether it still is."""
+
+    def __init__(
+        self, database: Database, model: str, dimensions: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._model = model
+        self._dimensions = dimensions
+        self._clock = clock
+        self._prepared = False
+        self._hindrance = "not reached yet"
+        self._probed: tuple[float, bool] | None = None
+        self._probing = asyncio.Lock()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the schema has been there since this process started."""
+        return self._prepared
+
+    async def prepare(self) -> None:
+        """Create the schema, trying again until it stands."""
+        wait_s = RETRY_FIRST_S
+        while not self._prepared:
+            try:
+                await self._database.prepare(self._dimensions)
+                self._prepared = True
+            except UnavailableError:
+                logger.info("waiting for neo4j", extra={"wait_s": wait_s})
+            except DimensionsDifferError as failure:
+                self._hindrance = str(failure)
+                logger.error("neo4j cannot be used", extra={"reason": str(failure)})  # noqa: TRY400 - no trace needed
+            except Exception:
+                logger.exception("neo4j cannot be prepared")
+            if not self._prepared:
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, RETRY_MAX_S)
+        logger.info("neo4j is prepared", extra={"model": self._model, "dimensions": self._dimensions})
+
+    async def state(self) -> State:
+        """Return whether the brain can serve now."""
+        if not self._prepared:
+            return State("starting", self._model, self._hindrance)
+        if await self._is_online():
+            return State("ready", self._model, "online")
+        return State("unavailable", self._model, "not reachable, or its index is not online")
+
+    async def _is_online(self) -> bool:
+        async with self._probing:
+            now = self._clock()
+            if self._probed is None or now - self._probed[0] >= PROBE_COUNTS_S:
+                self._probed = (now, await self._database.is_index_online())
+            return self._probed[1]

@@ -1,0 +1,54 @@
+"""Everything that can be set, read once from the environment and the secrets folder; frozen."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRETS_DIR: Final = Path("/etc/gather/secrets")
+
+
+class Settings(BaseSettings):
+    """The brain's settings; each is an environment variable of its alias, or a file of that name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    neo4j_uri: str = Field(default="bolt://localhost:7687", alias="NEO4J_URI", max_length=2048)
+    neo4j_user: str = Field(default="neo4j", alias="NEO4J_USER", max_length=128)
+    neo4j_password: SecretStr | None = Field(default=None, alias="NEO4J_PASSWORD")
+    """None: Neo4j is asked without authentication, for trying out."""
+    neo4j_database: str = Field(default="neo4j", alias="GATHER_BRAIN_NEO4J_DATABASE", max_length=63)
+    neo4j_timeout_s: float = Field(default=10.0, alias="GATHER_BRAIN_NEO4J_TIMEOUT_S", gt=0, le=60)
+    """For one piece of work with its retries; the required worst answer is 8 s."""
+    neo4j_pool_size: int = Field(default=20, alias="GATHER_BRAIN_NEO4J_POOL_SIZE", ge=1, le=200)
+
+    host: str = Field(default="0.0.0.0", alias="GATHER_BRAIN_HOST")
+    port: int = Field(default=8080, alias="GATHER_BRAIN_PORT", ge=0, le=65535)
+    log_level: str = Field(default="INFO", alias="GATHER_LOG_LEVEL", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, alias="GATHER_BRAIN_MAX_BODY_BYTES", ge=1024)
+    """50 nodes of 8,000 characters are 0.4 MiB in English and 1.2 MiB in the widest scripts."""
+    body_timeout_s: float = Field(default=30.0, alias="GATHER_BRAIN_BODY_TIMEOUT_S", gt=0)
+    max_requests: int = Field(default=100, alias="GATHER_BRAIN_MAX_REQUESTS", ge=1)
+    """Requests under way at once; one more is told to come back. Times the body limit, it bounds memory."""
+    shutdown_timeout_s: int = Field(default=15, alias="GATHER_BRAIN_SHUTDOWN_TIMEOUT_S", ge=1)
+
+    keys_file: Path | None = Field(default=None, alias="GATHER_BRAIN_KEYS_FILE")
+    """A JSON list of {name, sha256, projects}, mounted from a Secret; `projects` ["*"] is a service key."""
+
+    model_dir: Path = Field(default=Path("/models/all-MiniLM-L6-v2-int8"), alias="GATHER_BRAIN_MODEL_DIR")
+    """A folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
+    model_name: str | None = Field(
+        default=None, alias="GATHER_BRAIN_MODEL_NAME", min_length=1, max_length=128
+    )
+    """Kept on every node; texts are only compared with texts of the same model. None: as the folder says."""
+    embedding_threads: int = Field(default=2, alias="GATHER_BRAIN_EMBEDDING_THREADS", ge=1, le=64)
+    embedding_cache_entries: int = Field(default=20_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
+    """1.5 KiB each with 384 dimensions."""
+
+
+def read_settings() -> Settings:
+    """Read the settings; a file in the secrets folder counts where no environment variable does."""
+    folder = Path(os.environ.get("GATHER_SECRETS_DIR", str(SECRETS_DIR)))
+    return Settings(_secrets_dir=folder if folder.is_dir() else None)

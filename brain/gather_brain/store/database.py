@@ -1,0 +1,149 @@
+"""The Neo4j driver, with a limit on every wait and its errors turned into the brain's own."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, LiteralString, Self
+
+import neo4j
+from neo4j.exceptions import DriverError, Neo4jError
+
+from gather_brain.errors import UnavailableError
+from gather_brain.store import cypher
+
+CONNECT_TIMEOUT_S: Final = 3.0
+"""A Neo4j that is there accepts within milliseconds."""
+PROBE_TIMEOUT_S: Final = 2.0
+
+Record = Mapping[str, Any]
+
+
+class Database:
+    """One Neo4j database; `observe` is told each query's kind and duration in seconds."""
+
+    def __init__(
+        self,
+        uri: str,
+        auth: tuple[str, str] | None,
+        *,
+        database: str,
+        timeout_s: float,
+        pool_size: int,
+        observe: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._timeout_s = timeout_s
+        self._observe = observe
+        self._driver = neo4j.AsyncGraphDatabase.driver(
+            uri,
+            auth=auth,
+            connection_timeout=CONNECT_TIMEOUT_S,
+            connection_acquisition_timeout=CONNECT_TIMEOUT_S,
+            max_transaction_retry_time=timeout_s / 2,
+            max_connection_pool_size=pool_size,
+            # A connection that was idle may be to a server that has restarted since.
+            liveness_check_timeout=5.0,
+            max_connection_lifetime=300.0,
+            keep_alive=True,
+            notifications_min_severity="OFF",
+            user_agent="gather-brain",
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._driver.close()
+
+    async def read(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
+        """Run one reading query.
+
+        Raises:
+            UnavailableError: Neo4j is away or slow; the same can succeed later.
+        """
+        return await self._run(kind, query, parameters, neo4j.READ_ACCESS)
+
+    async def write(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
+        """Run one writing query in a transaction of its own, with the errors of `read`."""
+        return await self._run(kind, query, parameters, neo4j.WRITE_ACCESS)
+
+    async def prepare(self, dimensions: int) -> None:
+        """Create constraints and indexes where they are missing.
+
+        Raises:
+            UnavailableError: as for `read`.
+            DimensionsDifferError: the nodes there are of a model with other dimensions.
+        """
+        for statement in cypher.SCHEMA:
+            await self.write("schema", statement, dimensions=dimensions)
+        found = (await self.read("schema", cypher.INDEX_STATE))[0]["dimensions"]
+        if found != dimensions:
+            raise DimensionsDifferError(found, dimensions)
+
+    async def is_index_online(self) -> bool:
+        """Tell whether Neo4j answers now and the vector index serves; False for every failure."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                found = await self.read("probe", cypher.INDEX_STATE)
+        except (UnavailableError, TimeoutError):
+            return False
+        return bool(found) and found[0]["state"] == "ONLINE"
+
+    async def _run(
+        self, kind: str, query: LiteralString, parameters: dict[str, Any], access: str
+    ) -> list[Record]:
+        @neo4j.unit_of_work(timeout=self._timeout_s)
+        async def work(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
+            result = await transaction.run(query, parameters)
+            return [record.data() async for record in result]
+
+        started = time.perf_counter()
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._driver.session(database=self._database, default_access_mode=access) as session,
+            ):
+                execute = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
+                return await execute(work)
+        except (DriverError, Neo4jError, OSError, TimeoutError) as failure:
+            if is_passing(failure):
+                raise UnavailableError from failure
+            raise
+        finally:
+            if self._observe:
+                self._observe(kind, time.perf_counter() - started)
+
+
+class DimensionsDifferError(Exception):
+    """The vector index was made for a model with other dimensions; the nodes must be embedded anew."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(f"the vector index has {found} dimensions, the embedding model {wanted}")
+
+
+def is_passing(failure: Exception) -> bool:
+    """Tell whether trying again later can help: Neo4j away, busy, starting or slow."""
+    if isinstance(failure, Neo4jError):
+        code = failure.code or ""
+        return (
+            failure.is_retryable()
+            or code.startswith(
+                (
+                    "Neo.TransientError",
+                    "Neo.ClientError.Security",
+                    "Neo.ClientError.Database.DatabaseNotFound",
+                )
+            )
+            or "Timed" in code
+            or "Terminated" in code
+        )
+    return isinstance(failure, OSError | TimeoutError) or (
+        isinstance(failure, DriverError) and not isinstance(failure, neo4j.exceptions.ConfigurationError)
+    )

@@ -1,0 +1,229 @@
+"""One project's nodes; every method works on that project and there is no way to name another.
+
+A repository is made by `Principal.open` for a key that may use the project, and nowhere else. Neo4j's cosine
+score, (1 + cosine) / 2, is turned into raw cosine here and never leaves this module.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gather_brain.errors import NotFoundError
+from gather_brain.store import cypher
+from gather_brain.store.database import Database, Record
+from gather_brain.vectors import Matrix
+
+EXACT_MAX: Final = 500
+"""Up to so many candidates the exact query is as fast as the index (15 ms) and misses nothing."""
+CENTROID_NODES_MAX: Final = 200
+TERM_NODES_MAX: Final = 300
+"""The newest nodes stand for a department that has more; bounds what a context request reads."""
+ROUNDING: Final = 1e-6
+"""Float32 vectors: a text compared with itself comes out a little below 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """A node to write, with all that is known of it before Neo4j sees it."""
+
+    id: str
+    type: str
+    content: str
+    content_hash: str
+    properties: Mapping[str, Any]
+    terms: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A node near to a vector; `similarity` is raw cosine in [0, 1]."""
+
+    id: str
+    similarity: float
+    content: str
+    content_hash: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which nodes a search may find."""
+
+    type: str
+    department: str | None
+    excluded_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopNode:
+    """A node with its raw cosine to a target."""
+
+    id: str
+    content: str
+    summary: str
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentNodes:
+    """What a project holds of one department; `terms` are the phrases of each of its newest nodes."""
+
+    department: str
+    node_count: int
+    quality_score: float | None
+    terms: Sequence[Sequence[str]]
+    top: Sequence[TopNode]
+
+
+class ProjectRepository:
+    """The nodes of one project, embedded by one model."""
+
+    def __init__(self, database: Database, project_id: str, model: str) -> None:
+        self._database = database
+        self._scope: dict[str, Any] = {"projectId": project_id, "model": model}
+
+    async def require_known(self) -> None:
+        """Raise NotFoundError where the project has no nodes yet."""
+        rows = await self._read("project_known", cypher.PROJECT_IS_KNOWN)
+        if not rows[0]["known"]:
+            raise NotFoundError
+
+    async def write(self, nodes: Sequence[NewNode], vectors: Matrix) -> int:
+        """Write the nodes in one transaction and return how many of them were not there before.
+
+        A node whose id is there is replaced; its creation time stays.
+        """
+        rows = [_row(node, vector) for node, vector in zip(nodes, vectors, strict=True)]
+        # In one order, so that two batches with the same ids never wait for each other in a circle.
+        rows.sort(key=lambda row: str(row["id"]))
+        written = await self._database.write(
+            "batch_insert",
+            cypher.WRITE_NODES,
+            **self._scope,
+            rows=rows,
+            dimensions=vectors.shape[1],
+            now=_now(),
+            writeId=str(uuid.uuid4()),
+        )
+        return sum(1 for row in written if row["created"])
+
+    async def nearest(self, vectors: Matrix, where: Where, threshold: float, limit: int) -> list[list[Match]]:
+        """Return, for each vector, up to `limit` nodes of raw cosine `threshold` or more, nearest first."""
+        scope = {"type": where.type}
+        if where.department is not None:
+            scope["department"] = where.department
+        found: list[list[Match]] = [[] for _ in vectors]
+        for row in await self._read(
+            "nearest",
+            await self._nearest_query(scope),
+            **scope,
+            vectors=vectors.tolist(),
+            excluded=list(where.excluded_ids),
+            minScore=(1 + threshold) / 2 - ROUNDING,
+            limit=limit,
+            overfetch=limit + len(where.excluded_ids),
+        ):
+            found[row["q"]].append(_match(row))
+        return found
+
+    async def department_vectors(self, department: str) -> Matrix:
+        """Return the vectors of the department's newest nodes, shape (n, d), n at most 200."""
+        rows = await self._read(
+            "department_vectors", cypher.DEPARTMENT_VECTORS, department=department, limit=CENTROID_NODES_MAX
+        )
+        return np.array([row["embedding"] for row in rows], np.float32)
+
+    async def departments(
+        self, departments: Sequence[str], target: NDArray[np.float32], limit: int
+    ) -> list[DepartmentNodes]:
+        """Return what the project holds of each department, with its `limit` nodes nearest to the target."""
+        rows = await self._read(
+            "departments",
+            cypher.DEPARTMENTS,
+            departments=list(departments),
+            target=target.tolist(),
+            limit=limit,
+            termNodes=TERM_NODES_MAX,
+        )
+        return [_department(row) for row in rows]
+
+    async def _nearest_query(self, scope: Mapping[str, str]) -> Any:
+        """Choose between the index and the exact query by how many nodes the filter leaves."""
+        inside = "department" in scope
+        rows = await self._read(
+            "count_candidates",
+            cypher.COUNT_CANDIDATES_IN_DEPARTMENT if inside else cypher.COUNT_CANDIDATES,
+            **scope,
+            enough=EXACT_MAX + 1,
+        )
+        if rows[0]["candidates"] <= EXACT_MAX:
+            return cypher.NEAREST_EXACT_IN_DEPARTMENT if inside else cypher.NEAREST_EXACT
+        return cypher.NEAREST_INDEXED_IN_DEPARTMENT if inside else cypher.NEAREST_INDEXED
+
+    async def _read(self, kind: str, query: Any, **parameters: Any) -> list[Record]:
+        return await self._database.read(kind, query, **(parameters | self._scope))
+
+
+def raw_cosine(score: float) -> float:
+    """Turn Neo4j's score, (1 + cosine) / 2, into raw cosine in [0, 1]; a negative cosine is 0.
+
+    Source: Neo4j Cypher manual, vector indexes, "cosine similarity".
+    """
+    return min(max(2 * score - 1, 0.0), 1.0)
+
+
+def _row(node: NewNode, vector: Matrix) -> dict[str, Any]:
+    quality = node.properties.get("qualityScore")
+    counts = isinstance(quality, int | float) and not isinstance(quality, bool)
+    return {
+        "id": node.id,
+        "type": node.type,
+        "content": node.content,
+        "contentHash": node.content_hash,
+        "department": node.properties.get("department"),
+        "qualityScore": float(quality) if counts and quality is not None else None,
+        # One text: Neo4j's own property types would not give back what came (null, an integer's size).
+        "properties": json.dumps(dict(node.properties), ensure_ascii=False),
+        "terms": list(node.terms),
+        "embedding": vector.tolist(),
+    }
+
+
+def _match(row: Record) -> Match:
+    return Match(
+        id=row["id"],
+        similarity=raw_cosine(row["score"]),
+        content=row["content"],
+        content_hash=row["contentHash"],
+        properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
+    )
+
+
+def _department(row: Record) -> DepartmentNodes:
+    return DepartmentNodes(
+        department=row["department"],
+        node_count=row["nodeCount"],
+        quality_score=row["qualityScore"],
+        terms=[terms for terms in row["terms"] if terms],
+        top=[_top_node(found) for found in row["top"]],
+    )
+
+
+def _top_node(found: Mapping[str, Any]) -> TopNode:
+    summary = json.loads(found["properties"]).get("summary")
+    return TopNode(
+        id=found["id"],
+        content=found["content"],
+        summary=summary if isinstance(summary, str) else "",
+        relevance=raw_cosine(found["score"]),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

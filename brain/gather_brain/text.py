@@ -1,0 +1,94 @@
+"""Words, sentences and hashes of texts: what themes and coverage count; pure."""
+
+import hashlib
+import re
+from typing import Final
+
+WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001 - both apostrophes are meant
+SENTENCE_END: Final = re.compile(r"(?<=[.!?…;])[\s\"'”’)]+|\n+")  # noqa: RUF001 - closing quotes
+
+SENTENCE_WORDS_MIN: Final = 3
+"""Shorter pieces ("Yes.", "Act one:") say too little to match an aspect and join their neighbour."""
+
+STOP_WORDS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        a about above after again against all almost also although always am among an and another
+        any are aren't as at away back be became because become been before being below between both
+        but by can can't cannot come comes could couldn't did didn't do does doesn't doing don't
+        done down during each either else enough even ever every everything few first for from
+        further gave get gets give gives go goes going gone got had hadn't has hasn't have haven't
+        having he her here hers herself him himself his how however i if in instead into is isn't it
+        it's its itself just keep keeps kept last least less let lets like made make makes many may
+        me might more most much must my myself near need needs neither never next no nor not nothing
+        now of off often on once one only onto or other others our ours ourselves out over own part
+        perhaps put puts quite rather same see sees seen shall she should shouldn't since so some
+        something still such take takes than that that's the their theirs them themselves then there
+        these they they're thing things this those though three through till to together too toward
+        towards two under until up upon us use used uses very was wasn't way we well went were
+        weren't what whatever when whenever where whether which while who whole whom whose why will
+        with within without won't would wouldn't yet you your yours yourself
+        """,
+    )
+)
+
+SUFFIXES: Final = (
+    "ations",
+    "ation",
+    "ments",
+    "ment",
+    "ings",
+    "ing",
+    "ions",
+    "ion",
+    "ies",
+    "ed",
+    "es",
+    "s",
+    "y",
+    "e",
+)
+STEM_MIN: Final = 4
+
+
+def words(text: str) -> list[str]:
+    """Return the text's words in lower case, in order."""
+    return [word.replace("’", "'") for word in WORD.findall(text.lower())]  # noqa: RUF001
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words that carry meaning: no stop words, no single letters."""
+    return [word for word in words(text) if len(word) > 1 and word not in STOP_WORDS]
+
+
+def stem(word: str) -> str:
+    """Cut one common English ending, so that "pacing" and "pace" meet; at least four letters stay."""
+    for suffix in SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= STEM_MIN - 1:
+            return word[: -len(suffix)]
+    return word
+
+
+def sentences(text: str, limit: int) -> list[str]:
+    """Return the first `limit` sentences; pieces of fewer than three words join the sentence before."""
+    found: list[str] = []
+    for piece in SENTENCE_END.split(text):
+        trimmed = piece.strip()
+        if not trimmed:
+            continue
+        if found and len(WORD.findall(trimmed)) < SENTENCE_WORDS_MIN:
+            found[-1] = f"{found[-1]} {trimmed}"
+        else:
+            found.append(trimmed)
+    return found[:limit]
+
+
+def normalised(text: str) -> str:
+    """Return the text without case, punctuation and spacing: what makes two texts the same text."""
+    return " ".join(words(text)) or text.strip()
+
+
+def content_hash(text: str) -> str:
+    """Return the SHA-256 of the normalised text in hexadecimal."""
+    return hashlib.sha256(normalised(text).encode()).hexdigest()

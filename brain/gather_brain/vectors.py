@@ -1,0 +1,20 @@
+"""Rows of float32 as they come from an embedding model; pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+"""Shape (n, d); rows of length 1 unless said otherwise."""
+
+
+def unit_rows(matrix: Matrix) -> Matrix:
+    """Scale each row to length 1; a row of zeros stays zero."""
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    scaled: Matrix = np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    return scaled
+
+
+def ramp(values: Matrix, low: float, high: float) -> Matrix:
+    """Map `low` and less to 0, `high` and more to 1, linearly in between."""
+    clipped: Matrix = np.clip((values - low) / (high - low), 0.0, 1.0)
+    return clipped
