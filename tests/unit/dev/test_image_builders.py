@@ -25,7 +25,8 @@ def test_a_build_names_its_base_its_contexts_and_its_tags() -> None:
     arguments = build_arguments(IMAGE, ("k1", "dev"), {"jars": Path("/jars")}, "base:1")
     assert arguments == [
         "--network", "host", "--build-arg", "BASE=base:1", "-f", "room/Dockerfile",
-        "--build-context", "jars=/jars", "-t", "localhost/gather-room:k1", "-t", "localhost/gather-room:dev", ".",
+        "--build-context", "jars=/jars",
+        "-t", "localhost/gather-room:k1", "-t", "localhost/gather-room:dev", ".",
     ]  # fmt: skip
 
 
