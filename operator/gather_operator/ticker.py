@@ -35,15 +35,22 @@ class Ticker:
         """Set once GatherRuns have been listed."""
 
     async def run(self, tick_interval_s: float, relist_interval_s: float) -> None:
-        """Tick until cancelled."""
-        relist_s = time.monotonic()
+        """List and tick until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(tick_interval_s))
+            group.create_task(self._list(relist_interval_s))
+
+    async def _tick(self, interval_s: float) -> None:
         while True:
-            if time.monotonic() >= relist_s:
-                relist_s = time.monotonic() + (relist_interval_s if await self.relist() else RETRY_S)
+            await asyncio.sleep(interval_s)
             for run in self._store.all():
                 if self._is_unfinished(run):
                     self._queue.add(run.metadata.uid)
-            await asyncio.sleep(min(tick_interval_s, max(relist_s - time.monotonic(), 0)))
+
+    async def _list(self, interval_s: float) -> None:
+        while True:
+            has_answered = await self.relist()
+            await asyncio.sleep(interval_s if has_answered else RETRY_S)
 
     async def relist(self) -> bool:
         """List GatherRuns and queue what changed; return whether the API answered."""

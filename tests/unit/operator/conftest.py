@@ -1,0 +1,331 @@
+"""Builders of facts, and a cluster that lives in memory and can be made to crash the operator at any write."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from gather_contracts import names
+from gather_contracts.departments import CmsDepartment, ResolvedDepartment
+from gather_contracts.resource import DepartmentStatus, GatherRun, parse_run
+from gather_contracts.result import DepartmentResult, StopReason
+from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_operator.errors import Conflict, Missing
+from gather_operator.facts import CmsReading, JobFacts, PodFacts, View
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+PROJECT = "0123456789abcdef01234567"
+UID = "11111111-2222-3333-4444-555555555555"
+
+
+class Build:
+    """Makes the inputs of decisions; every argument has a default that means "nothing special"."""
+
+    now = NOW
+    uid = UID
+    project = PROJECT
+
+    def body(
+        self,
+        *,
+        name: str = "film",
+        uid: str = UID,
+        spec: dict[str, Any] | None = None,
+        status: dict[str, Any] | None = None,
+        finalizers: tuple[str, ...] = (names.FINALIZER,),
+        deleted: str | None = None,
+        generation: int = 1,
+        version: str = "1",
+    ) -> dict[str, Any]:
+        """A GatherRun as the API server gives it."""
+        metadata: dict[str, Any] = {
+            "name": name,
+            "namespace": "films",
+            "uid": uid,
+            "generation": generation,
+            "resourceVersion": version,
+            "finalizers": list(finalizers),
+        }
+        if deleted:
+            metadata["deletionTimestamp"] = deleted
+        return {
+            "metadata": metadata,
+            "spec": {"projectId": PROJECT, "userId": "me", **(spec or {})},
+            "status": status or {},
+        }
+
+    def run(self, **fields: Any) -> GatherRun:
+        """A typed GatherRun."""
+        return parse_run(self.body(**fields))
+
+    def document(self, *slugs: str, left_out: list[str] | None = None) -> RunDocument:
+        """A run document with the departments in that order."""
+        run = self.run()
+        return RunDocument(
+            run=RunIdentity(name="film", namespace="films", uid=UID),
+            spec=run.spec,
+            departments=[
+                ResolvedDepartment(slug=s, name=s.title(), code_dep_number=i, threshold=80, model="m")
+                for i, s in enumerate(slugs, start=1)
+            ],
+            left_out=left_out or [],
+        )
+
+    def departments(self, *slugs: str, **first: Any) -> list[dict[str, Any]]:
+        """Statuses of pending departments; the keywords (camelCase) go to the first."""
+        statuses = [
+            DepartmentStatus(slug=s, name=s.title(), code_dep_number=i, threshold=80, model="m")
+            for i, s in enumerate(slugs, start=1)
+        ]
+        dumped = [s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in statuses]
+        dumped[0].update(first)
+        return dumped
+
+    def job_name(self, slug: str, generation: int = 1) -> str:
+        """The name of a department's Job."""
+        return names.job_name("film", UID, slug, generation)
+
+    def job(self, slug: str, generation: int = 1, **fields: Any) -> JobFacts:
+        """A Job's facts."""
+        name = self.job_name(slug, generation)
+        return JobFacts(name=name, run_uid=UID, department_index=0, iterations=10, **fields)
+
+    def pod(self, slug: str, generation: int = 1, attempt: int = 1, **fields: Any) -> PodFacts:
+        """A pod's facts."""
+        job = self.job_name(slug, generation)
+        facts = PodFacts(
+            name=f"{job}-{attempt}",
+            run_uid=UID,
+            job_name=job,
+            department_index=0,
+            created=f"2026-05-01T11:00:{attempt:02d}+00:00",
+        )
+        return replace(facts, **fields)
+
+    def result(self, iterations: int = 3, items: int = 18, **fields: Any) -> DepartmentResult:
+        """What a worker says at its end."""
+        values: dict[str, Any] = {"quality_score": 85, "reason": StopReason.THRESHOLD_REACHED, **fields}
+        return DepartmentResult(iterations=iterations, items_created=items, **values)
+
+    def done(self, slug: str, **fields: Any) -> PodFacts:
+        """A pod that succeeded with a result."""
+        return self.pod(slug, phase="Succeeded", result=self.result(), **fields)
+
+    def cms(self, *slugs: str, malformed: tuple[str, ...] = ()) -> CmsReading:
+        """An answer of the CMS, in that order."""
+        return CmsReading(
+            tuple(
+                CmsDepartment(id=s, slug=s, name=s.title(), code_dep_number=i, description=f"About {s}")
+                for i, s in enumerate(slugs, start=1)
+            ),
+            malformed,
+        )
+
+    def view(self, run: GatherRun, **fields: Any) -> View:
+        """All facts at one moment; jobs may be given as a list."""
+        if isinstance(jobs := fields.get("jobs"), list):
+            fields["jobs"] = {j.name: j for j in jobs}
+        return View(run=run, now=NOW, **{"default_model": "default/model", **fields})
+
+
+@pytest.fixture
+def build() -> Build:
+    """Makes the inputs of decisions."""
+    return Build()
+
+
+class Killed(BaseException):
+    """The operator's process was killed; like a kill, nothing of the operator's catches it."""
+
+
+@dataclass
+class World:
+    """A namespace in memory: what the API server, the Job controller and the kubelet would do."""
+
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, JobFacts] = field(default_factory=dict)
+    pods: dict[str, PodFacts] = field(default_factory=dict)
+    config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    sent: dict[str, str] = field(default_factory=dict)
+    created_jobs: list[str] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    left_running: list[str] = field(default_factory=list)
+    writes: int = 0
+    kill_at: int = -1
+    kill_after: bool = False
+    cache_lags: bool = False
+    outcomes: dict[str, DepartmentResult | None] = field(default_factory=dict)
+    """What a department's pods end with; None ends without a result."""
+    killed: ClassVar[type[BaseException]] = Killed
+
+    def __post_init__(self) -> None:
+        self._version = 1
+        self._cached: tuple[dict[str, JobFacts], dict[str, PodFacts]] = ({}, {})
+
+    # --- faults
+
+    def _write(self, effect: Callable[[], Any]) -> Any:
+        self.writes += 1
+        is_fatal = self.writes == self.kill_at
+        if is_fatal and not self.kill_after:
+            raise Killed
+        answer = effect()
+        if is_fatal:
+            raise Killed
+        return answer
+
+    # --- what Cluster offers
+
+    async def get_run(self, name: str) -> dict[str, Any]:
+        if name not in self.runs:
+            raise Missing(name)
+        return self.runs[name]
+
+    async def put_finalizers(self, name: str, version: str, finalizers: list[str]) -> dict[str, Any]:
+        return self._write(lambda: self._patch(name, version, finalizers=finalizers))
+
+    async def put_status(self, name: str, version: str, status: dict[str, Any]) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            body = self._patch(name, version, status=status)
+            self.statuses.append(status)
+            return body
+
+        return self._write(effect)
+
+    def _patch(self, name: str, version: str, **changes: Any) -> dict[str, Any]:
+        body = self.runs.get(name)
+        if body is None:
+            raise Missing(name)
+        if body["metadata"]["resourceVersion"] != version:
+            raise Conflict(name)
+        metadata = {**body["metadata"], "resourceVersion": self._next()}
+        if "finalizers" in changes:
+            metadata["finalizers"] = changes.pop("finalizers")
+        self.runs[name] = {**body, "metadata": metadata, **changes}
+        if metadata.get("deletionTimestamp") and not metadata["finalizers"]:
+            return self._collect(name)
+        return self.runs[name]
+
+    def _collect(self, name: str) -> dict[str, Any]:
+        """Remove the run and, as the garbage collector does, all that it owns; note which pods it left."""
+        body = self.runs.pop(name)
+        self.left_running += [p.name for p in self.pods.values() if p.phase == "Running"]
+        self.jobs.clear()
+        self.pods.clear()
+        return body
+
+    def _next(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    async def get_config_map(self, name: str) -> dict[str, str]:
+        if name not in self.config_maps:
+            raise Missing(name)
+        return self.config_maps[name]
+
+    async def create_config_map(self, manifest: dict[str, Any]) -> None:
+        self._write(lambda: self.config_maps.setdefault(manifest["metadata"]["name"], manifest["data"]))
+
+    async def delete_config_map(self, name: str) -> None:
+        self._write(lambda: self.config_maps.pop(name, None))
+
+    async def create_job(self, manifest: dict[str, Any]) -> None:
+        def effect() -> None:
+            metadata = manifest["metadata"]
+            if metadata["name"] in self.jobs:
+                return
+            labels = metadata["labels"]
+            self.created_jobs.append(metadata["name"])
+            self.jobs[metadata["name"]] = JobFacts(
+                metadata["name"],
+                labels[names.LABEL_RUN_UID],
+                int(labels[names.LABEL_DEPARTMENT_INDEX]),
+                iterations=int(labels[names.LABEL_ITERATIONS]),
+            )
+            self.pods[metadata["name"] + "-a"] = PodFacts(
+                metadata["name"] + "-a",
+                labels[names.LABEL_RUN_UID],
+                metadata["name"],
+                int(labels[names.LABEL_DEPARTMENT_INDEX]),
+                phase="Running",
+                reason=labels[names.LABEL_DEPARTMENT],
+            )
+
+        self._write(effect)
+
+    async def delete_job(self, name: str) -> None:
+        self._write(lambda: self.jobs.pop(name, None))
+
+    async def delete_pod(self, name: str) -> None:
+        def effect() -> None:
+            if name in self.pods:
+                self.pods[name] = replace(self.pods[name], is_terminating=True)
+
+        self._write(effect)
+
+    async def create_event(self, manifest: dict[str, Any]) -> None:
+        self._write(lambda: self.events.append(manifest["reason"]))
+
+    # --- what Observer offers
+
+    def cached(self, uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
+        jobs, pods = self._cached if self.cache_lags else (self.jobs, self.pods)
+        return self._of(uid, jobs, pods)
+
+    async def fresh(self, uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
+        return self._of(uid, self.jobs, self.pods)
+
+    def _of(
+        self, uid: str, jobs: dict[str, JobFacts], pods: dict[str, PodFacts]
+    ) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
+        return {n: j for n, j in jobs.items() if j.run_uid == uid}, tuple(
+            p for p in pods.values() if p.run_uid == uid
+        )
+
+    # --- what the CMS and the event log offer
+
+    async def append(self, event: Any, key: str | None = None) -> int | None:
+        def effect() -> int | None:
+            if key in self.sent:
+                return None
+            self.sent[str(key)] = event.type
+            return len(self.sent)
+
+        return self._write(effect)
+
+    # --- the rest of the cluster
+
+    def step(self) -> None:
+        """Let time pass: caches catch up, running pods end, terminating ones go."""
+        self._cached = (dict(self.jobs), dict(self.pods))
+        for name, pod in list(self.pods.items()):
+            if pod.is_terminating:
+                del self.pods[name]
+            elif pod.phase == "Running" and pod.job_name in self.jobs:
+                self._end(pod)
+
+    def _end(self, pod: PodFacts) -> None:
+        default = DepartmentResult(
+            iterations=2, items_created=12, quality_score=85, reason=StopReason.THRESHOLD_REACHED
+        )
+        result = self.outcomes.get(pod.reason, default)
+        has_failed = result is not None and result.reason is StopReason.INVALID_INPUT
+        self.pods[pod.name] = replace(pod, phase="Failed" if has_failed else "Succeeded", result=result)
+        job = self.jobs[pod.job_name]
+        self.jobs[pod.job_name] = replace(job, is_failed=has_failed, is_complete=not has_failed)
+
+
+@pytest.fixture
+def make_world() -> Callable[..., Any]:
+    """Make an empty namespace in memory."""
+    return World
+
+
+@pytest.fixture
+def spaces() -> type[SimpleNamespace]:
+    """Make stand-ins with a few attributes."""
+    return SimpleNamespace

@@ -1,0 +1,317 @@
+"""Passes over runs in a cluster in memory, with the operator killed at every single write."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gather_clients.event_log import EventLogUnavailable
+from gather_contracts import names
+from gather_contracts.result import DepartmentResult, StopReason
+from gather_operator.announce import Announcer
+from gather_operator.errors import CmsUnavailable, Conflict, Refused
+from gather_operator.jobs import WorkerTemplate
+from gather_operator.progress import LiveNumbers
+from gather_operator.reconcile import Outside, Reconciler
+from gather_operator.status import StatusWriter
+from gather_operator.store import RunStore
+
+SLUGS = ("story", "world", "music")
+STEPS_MAX = 200
+
+
+class Operator:
+    """One life of the operator's process: everything that a restart forgets."""
+
+    def __init__(self, world: Any, cms: Any) -> None:
+        self.world = world
+        self.store = RunStore()
+        webhooks = SimpleNamespace(register=None)
+        self.announcer = Announcer(world, webhooks)  # type: ignore[arg-type]
+        self.writer = StatusWriter(world, self.store, interval_s=0)
+        outside = Outside(
+            cluster=world,
+            cms=cms,
+            observer=world,
+            store=self.store,
+            live=LiveNumbers(),
+            writer=self.writer,
+            announcer=self.announcer,
+        )
+        self.reconciler = Reconciler(outside, WorkerTemplate(image="worker"), "default/model")
+
+    async def step(self) -> None:
+        """See every run as it is and make one pass over each."""
+        for body in list(self.world.runs.values()):
+            self.store.put(body)
+        for uid in [run.metadata.uid for run in self.store.all()]:
+            await self.reconciler.work(uid)
+
+
+@pytest.fixture
+def cms(build: Any) -> SimpleNamespace:
+    """A CMS that names the departments."""
+
+    async def departments() -> Any:
+        return build.cms(*SLUGS)
+
+    return SimpleNamespace(departments=departments)
+
+
+async def live(world: Any, cms: Any, until: Callable[[], bool], hooks: dict[int, Callable[[], None]]) -> int:
+    """Run operators one after the other until the state is reached; return how many were needed."""
+    operator, lives = Operator(world, cms), 1
+    for step in range(STEPS_MAX):
+        hooks.get(step, lambda: None)()
+        try:
+            await operator.step()
+        except world.killed:
+            operator, lives = Operator(world, cms), lives + 1
+        except Conflict:
+            pass
+        world.step()
+        if until():
+            return lives
+    raise AssertionError(f"not reached in {STEPS_MAX} steps: {world.runs}")
+
+
+def phase_of(world: Any, name: str = "film") -> str:
+    return str(world.runs[name]["status"].get("phase", ""))
+
+
+def ended(world: Any) -> Callable[[], bool]:
+    """The run has ended and everything was said."""
+    return lambda: phase_of(world) in {"Succeeded", "Failed", "Cancelled"} and any(
+        kind.startswith("automation") for kind in world.sent.values()
+    )
+
+
+def fill(world: Any, build: Any, **fields: Any) -> None:
+    body = build.body(finalizers=(), **fields)
+    world.runs["film"] = body
+
+
+async def count_writes(make_world: Any, build: Any, cms: Any, scenario: "Scenario") -> int:
+    world = make_world()
+    await scenario.play(world, build, cms)
+    return int(world.writes)
+
+
+class Scenario:
+    """A run from its creation to its end, with something that a user does on the way."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def play(self, world: Any, build: Any, cms: Any) -> int:
+        fill(world, build, spec={"onDepartmentFailure": "Continue"})
+        if self.name == "a department fails":
+            failure = DepartmentResult(
+                iterations=1, items_created=4, quality_score=10, reason=StopReason.INVALID_INPUT
+            )
+            world.outcomes["world"] = failure
+        if self.name == "a result is lost":
+            world.outcomes["world"] = None
+        if self.name.startswith("cancelled"):
+            step = int(self.name.rsplit(maxsplit=1)[1])
+            return await live(world, cms, ended(world), {step: lambda: self._cancel(world)})
+        if self.name.startswith("deleted"):
+            step = int(self.name.rsplit(maxsplit=1)[1])
+            return await live(world, cms, lambda: not world.runs, {step: lambda: self._delete(world)})
+        return await live(world, cms, ended(world), {})
+
+    @staticmethod
+    def _cancel(world: Any) -> None:
+        body = world.runs["film"]
+        metadata = {**body["metadata"], "resourceVersion": world._next()}
+        world.runs["film"] = {**body, "metadata": metadata, "spec": {**body["spec"], "cancel": True}}
+
+    @staticmethod
+    def _delete(world: Any) -> None:
+        body = world.runs["film"]
+        metadata = {
+            **body["metadata"],
+            "resourceVersion": world._next(),
+            "deletionTimestamp": "2999-01-01T00:00:00Z",
+        }
+        if metadata["finalizers"]:
+            world.runs["film"] = {**body, "metadata": metadata}
+        else:
+            del world.runs["film"]
+
+
+SCENARIOS = [
+    "normal",
+    "a department fails",
+    "a result is lost",
+    "cancelled in step 3",
+    "cancelled in step 4",
+    "deleted in step 1",
+    "deleted in step 3",
+    "deleted in step 4",
+    "deleted in step 20",
+]
+WRITES_MAX = 80
+"""More than any scenario makes; plans beyond its last write are the undisturbed run again."""
+
+
+def assert_sound(world: Any, scenario: str) -> None:
+    """What must hold at the end, however often the operator was killed."""
+    assert len(world.created_jobs) == len(set(world.created_jobs))
+    items = [s.get("itemsCreated", 0) for s in world.statuses]
+    assert items == sorted(items)
+    done = [int((s.get("progress") or "0").split("/")[0]) for s in world.statuses]
+    assert done == sorted(done)
+    finals = [kind for kind in world.sent.values() if kind.startswith("automation")]
+    assert len(finals) <= 1
+    if scenario in {"normal", "a department fails"}:
+        assert world.created_jobs == [names.job_name("film", world_uid(world), s, 1) for s in SLUGS]
+    if scenario == "normal":
+        assert phase_of(world) == "Succeeded"
+        assert world.runs["film"]["status"]["itemsCreated"] == 36
+    if scenario == "a department fails":
+        assert phase_of(world) == "Failed"
+        assert list(world.sent.values()) == ["department_failed", "automation_failed"]
+    if scenario.startswith("cancelled"):
+        assert phase_of(world) in {"Cancelled", "Succeeded"}
+        assert not [p for p in world.pods.values() if p.phase == "Running"]
+    if scenario.startswith("deleted"):
+        assert world.left_running == []
+
+
+def world_uid(world: Any) -> str:
+    return str(world.runs["film"]["metadata"]["uid"])
+
+
+@pytest.mark.parametrize("cache_lags", [False, True], ids=["fresh cache", "lagging cache"])
+@pytest.mark.parametrize("kill_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_killed_at_every_write_the_run_ends_right_with_one_job_a_department(
+    make_world: Any, build: Any, cms: Any, scenario: str, kill_after: bool, cache_lags: bool
+) -> None:
+    """For each write of the undisturbed run: a kill there, a new operator, the same end."""
+    reference = make_world(cache_lags=cache_lags)
+    await Scenario(scenario).play(reference, build, cms)
+    assert 0 < reference.writes < WRITES_MAX
+    for kill_at in range(1, reference.writes + 1):
+        world = make_world(kill_at=kill_at, kill_after=kill_after, cache_lags=cache_lags)
+        lives = await Scenario(scenario).play(world, build, cms)
+        assert lives == (2 if world.writes >= kill_at else 1)
+        assert_sound(world, scenario)
+
+
+async def test_an_undisturbed_run_makes_few_writes(make_world: Any, build: Any, cms: Any) -> None:
+    """A run of three departments: what it costs the API server must not grow unnoticed."""
+    world = make_world()
+    await Scenario("normal").play(world, build, cms)
+    assert len(world.created_jobs) == 3
+    assert len(world.statuses) <= 2 + 2 * 3
+    assert world.writes - len(world.events) <= 20
+
+
+async def test_a_cms_that_is_away_is_asked_again_later(make_world: Any, build: Any) -> None:
+    """The run waits in Pending, says why, and the next pass does not ask at once."""
+    asked: list[int] = []
+
+    async def departments() -> Any:
+        asked.append(1)
+        raise CmsUnavailable("The CMS did not answer.")
+
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, SimpleNamespace(departments=departments))
+    for _ in range(6):
+        await operator.step()
+    assert phase_of(world) == "Pending"
+    assert len(asked) == 1
+    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
+    assert conditions["Accepted"]["reason"] == "CMSUnavailable"
+
+
+async def test_a_refused_job_is_said_in_the_status_and_tried_again(
+    make_world: Any, build: Any, cms: Any
+) -> None:
+    """A quota or an admission rule stands in the way."""
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, cms)
+    create = world.create_job
+
+    async def refuse(_: Any) -> None:
+        raise Refused("create job: exceeded quota: pods")
+
+    world.create_job = refuse
+    for _ in range(5):
+        await operator.step()
+    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
+    assert conditions["Progressing"]["reason"] == "JobRefused"
+    assert "exceeded quota" in conditions["Progressing"]["message"]
+    world.create_job = create
+    await operator.step()
+    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
+    assert conditions["Progressing"]["reason"] == "DepartmentRunning"
+    assert len(world.created_jobs) == 1
+
+
+async def test_an_unreadable_run_document_is_written_anew(make_world: Any, build: Any, cms: Any) -> None:
+    """Somebody replaced the ConfigMap."""
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, cms)
+    for _ in range(3):
+        await operator.step()
+    (name,) = world.config_maps
+    world.config_maps[name] = {"run.json": "{"}
+    await live(world, cms, ended(world), {})
+    assert phase_of(world) == "Succeeded"
+    assert world.config_maps[name]["run.json"].startswith('{"version":1')
+
+
+async def test_redis_away_holds_up_neither_a_run_nor_its_deletion_for_long(
+    make_world: Any, build: Any, cms: Any
+) -> None:
+    """The run ends; a deletion that began long ago is let go."""
+
+    async def unavailable(*_: Any) -> None:
+        raise EventLogUnavailable("refused")
+
+    world = make_world()
+    world.append = unavailable
+    fill(world, build)
+    await live(world, cms, lambda: phase_of(world) == "Succeeded", {})
+    body = world.runs["film"]
+    metadata = {**body["metadata"], "resourceVersion": world._next()}
+    metadata["deletionTimestamp"] = "2001-01-01T00:00:00Z"
+    status = {**body["status"], "completionTime": "2001-01-01T00:00:00Z"}
+    world.runs["film"] = {**body, "metadata": metadata, "status": status}
+    await live(world, cms, lambda: not world.runs, {})
+
+
+async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
+    make_world: Any, build: Any, cms: Any
+) -> None:
+    """Moves that do not come to rest come ever more slowly."""
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, cms)
+    delays: list[float] = []
+    for _ in range(24):
+        body = world.runs["film"]
+        metadata = {**body["metadata"], "finalizers": [], "resourceVersion": world._next()}
+        world.runs["film"] = {**body, "metadata": metadata}
+        operator.store.put(world.runs["film"])
+        delays.append(await operator.reconciler.work(build.uid) or 0)
+    assert delays[0] < 0.1
+    assert delays[-1] == 5.0
+
+
+async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms: Any) -> None:
+    """A stale list brought it back; the first call to the API shows that it is gone."""
+    world = make_world()
+    operator = Operator(world, cms)
+    operator.store.put(build.body())
+    with pytest.raises(Exception, match="film"):
+        await operator.reconciler.work(build.uid)
+    assert operator.store.get(build.uid) is None
+    assert await operator.reconciler.work(build.uid) is None
