@@ -1,0 +1,88 @@
+"""The bridge's parts, put together, and the tasks that run as long as it does."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gather_bridge.access import Access
+from gather_bridge.errors import SocketRefused
+from gather_bridge.hub import Hub
+from gather_bridge.metrics import Metrics
+from gather_bridge.reader import Reader
+from gather_bridge.registrations import Registrations
+from gather_bridge.session import Limits
+from gather_bridge.settings import Settings
+from gather_bridge.webhook_client import WebhookClient
+from gather_bridge.webhooks import Dispatcher
+from gather_clients.event_log import EventLog
+
+logger = logging.getLogger(__name__)
+
+
+class Bridge:
+    """Everything that one process needs."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises TokensFileError if nobody could connect."""
+        redis_url = settings.redis_url.get_secret_value()
+        self.settings = settings
+        self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
+        self.metrics = Metrics()
+        self.log = EventLog(redis_url, settings.redis_timeout_s)
+        self.hub = Hub(self.log, self.metrics, settings.queue_events, settings.queue_bytes)
+        self.registrations = Registrations(redis_url, settings.redis_timeout_s)
+        sender = WebhookClient(
+            settings.webhook_secret.get_secret_value().encode(),
+            settings.webhook_timeout_s,
+            settings.webhook_allowed_networks,
+            settings.webhook_ca_file,
+        )
+        self.dispatcher = Dispatcher(
+            self.log,
+            self.registrations,
+            sender,
+            metrics=self.metrics,
+            retry_base_s=settings.webhook_retry_base_s,
+        )
+        self.reader = Reader(self.log, self.hub, self.metrics, [self.dispatcher.heard])
+        self.limits = Limits(settings.replay_limit, settings.heartbeat_interval_s, settings.send_timeout_s)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sockets = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the tasks for as long as the block lasts."""
+        works = {
+            "reader": self.reader.run(),
+            "check": self.reader.check(),
+            "webhooks": self.dispatcher.run(),
+        }
+        self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+        try:
+            yield
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.registrations.close()
+            await self.log.close()
+
+    def trouble(self) -> str | None:
+        """Return which task has ended that never should, or None."""
+        for task in self._tasks:
+            if task.done():
+                return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
+        return None
+
+    def take_socket(self) -> None:
+        """Count a new socket; raises SocketRefused if there are as many as there may be."""
+        if self._sockets >= self.settings.max_sockets:
+            raise SocketRefused(503, "too_many_sockets", "as many clients listen as may: try again later")
+        self._sockets += 1
+        self.metrics.sockets.set(self._sockets)
+
+    def release_socket(self) -> None:
+        """Count a socket less."""
+        self._sockets -= 1
+        self.metrics.sockets.set(self._sockets)

@@ -1,0 +1,44 @@
+"""What can go wrong, split by what the caller can do about it.
+
+BridgeError
+├── TokensFileError       the tokens file cannot be used: correct it
+├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or come later
+├── SubscriberTooSlow     a client does not keep up: close its socket, it may come back for what it missed
+└── DeliveryError         an event did not reach a webhook
+    ├── DeliveryFailed    try again later
+    └── UrlRefused        the URL itself can never be called: stop
+"""
+
+
+class BridgeError(Exception):
+    """Base of all errors that the bridge expects."""
+
+
+class TokensFileError(BridgeError):
+    """The tokens file is missing or malformed; the message holds none of its content."""
+
+
+class SocketRefused(BridgeError):  # noqa: N818 - a state, said as one
+    """The handshake is refused."""
+
+    def __init__(self, status: int, error: str, message: str) -> None:
+        """`status` is HTTP's; `error` is a word for machines."""
+        super().__init__(message)
+        self.status = status
+        self.error = error
+
+
+class SubscriberTooSlow(BridgeError):  # noqa: N818
+    """More waits for the client than it may let wait."""
+
+
+class DeliveryError(BridgeError):
+    """An event did not reach a webhook."""
+
+
+class DeliveryFailed(DeliveryError):  # noqa: N818
+    """The receiver did not take the event this time."""
+
+
+class UrlRefused(DeliveryError):  # noqa: N818
+    """The URL breaks a rule of its own, whatever its host resolves to."""

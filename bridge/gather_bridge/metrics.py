@@ -1,0 +1,34 @@
+"""The bridge's Prometheus metrics. Labels are words from closed lists, never names of projects."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """One set of metrics with a registry of its own, so that two bridges in one process share nothing."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.sockets = Gauge("gather_bridge_sockets", "Open WebSockets.", registry=self.registry)
+        self.refused = Counter(
+            "gather_bridge_handshakes_refused", "Refused handshakes.", ["error"], registry=self.registry
+        )
+        self.closed = Counter(
+            "gather_bridge_sockets_closed", "WebSockets that ended.", ["why"], registry=self.registry
+        )
+        self.frames = Counter("gather_bridge_frames_sent", "Frames sent.", registry=self.registry)
+        self.replays = Counter(
+            "gather_bridge_replays", "Greetings, by what came of them.", ["result"], registry=self.registry
+        )
+        self.resets = Counter(
+            "gather_bridge_resets", "Feeds told to reload.", ["reason"], registry=self.registry
+        )
+        self.events = Counter("gather_bridge_events", "Events read from Redis.", registry=self.registry)
+        self.event_log_up = Gauge(
+            "gather_bridge_event_log_up", "1 while events are heard live.", registry=self.registry
+        )
+        self.webhooks = Gauge(
+            "gather_bridge_webhooks", "Runs whose events go to a webhook.", registry=self.registry
+        )
+        self.deliveries = Counter(
+            "gather_bridge_webhook_deliveries", "Webhook calls.", ["result"], registry=self.registry
+        )

@@ -1,0 +1,99 @@
+"""What a client that comes back gets: exactly what it missed, or the advice to reload. Pure.
+
+After Centrifugo's history and recovery: an offset counts only within its epoch, and there is never a partial
+replay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from gather_contracts.events import Event
+
+OFFSET_MAX: Final = 2**53 - 1
+"""The largest number that a browser keeps exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a project's log: after the event with this offset. A log without events has ("", 0)."""
+
+    epoch: str = ""
+    offset: int = 0
+
+    @property
+    def is_start(self) -> bool:
+        """Tell whether nothing lies before it, whatever the epoch will be called."""
+        return not self.epoch and not self.offset
+
+
+class ReloadReason(StrEnum):
+    """Why a client must reload instead of going on."""
+
+    EPOCH_CHANGED = "epoch_changed"
+    """The log lost its data and began anew; the client's offset says nothing."""
+    OFFSET_AHEAD = "offset_ahead"
+    """The client has seen more than the log holds: the log went back."""
+    TOO_OLD = "too_old"
+    """The log no longer holds what the client missed."""
+    TOO_MANY = "too_many"
+    """The client missed more events than one replay may send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What to send: the events after `after` up to `upto`; none of them if there is a reason to reload."""
+
+    after: int
+    upto: int
+    reload: ReloadReason | None = None
+
+    @property
+    def missing(self) -> int:
+        """Events to send."""
+        return 0 if self.reload else self.upto - self.after
+
+
+def decide_replay(asked: Position | None, head: Position, limit: int) -> Replay:
+    """Return what a client at `asked` must get so that live events after `head` follow without a gap.
+
+    Args:
+        asked: None for a client that wants live events only.
+        head: the log's end.
+        limit: events that one replay may send.
+    """
+    if asked is None or asked == head:
+        return Replay(head.offset, head.offset)
+    if not asked.is_start and asked.epoch != head.epoch:
+        return Replay(head.offset, head.offset, ReloadReason.EPOCH_CHANGED)
+    if asked.offset > head.offset:
+        return Replay(head.offset, head.offset, ReloadReason.OFFSET_AHEAD)
+    if head.offset - asked.offset > limit:
+        return Replay(head.offset, head.offset, ReloadReason.TOO_MANY)
+    return Replay(asked.offset, head.offset)
+
+
+def position_of(event: Event) -> Position:
+    """Return the place right after the event."""
+    return Position(event.epoch, event.offset)
+
+
+def follows(event: Event, position: Position) -> bool:
+    """Tell whether the event is the very next one."""
+    return event.offset == position.offset + 1 and (event.epoch == position.epoch or position.is_start)
+
+
+def is_unbroken(events: Sequence[Event], after: Position) -> bool:
+    """Tell whether the events follow `after` and each other without a gap."""
+    place = after
+    for event in events:
+        if not follows(event, place):
+            return False
+        place = position_of(event)
+    return True
+
+
+def is_seen(event: Event, position: Position) -> bool:
+    """Tell whether the event lies before the position, in the same epoch."""
+    return event.epoch == position.epoch and event.offset <= position.offset

@@ -1,0 +1,65 @@
+"""The bridge's settings, read once into one frozen object in `main.py`.
+
+Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables go before them, for
+local use.
+"""
+
+import os
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRETS_DIR_DEFAULT: Final = "/etc/gather/secrets"
+
+
+class Settings(BaseSettings):
+    """All that the bridge can be told from outside."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    redis_url: SecretStr = Field(alias="REDIS_URL")
+    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, alias="GATHER_REDIS_TIMEOUT_S")
+
+    tokens_file: Path = Field(
+        default=Path(SECRETS_DIR_DEFAULT) / "tokens.json", alias="GATHER_BRIDGE_TOKENS_FILE"
+    )
+    """A JSON list of {name, sha256, projects}; read again when it changes."""
+    allow_anonymous: bool = Field(default=False, alias="GATHER_BRIDGE_ALLOW_ANONYMOUS")
+    """Let anyone listen to any project; for trying out."""
+    allowed_origins: tuple[str, ...] = Field(default=(), alias="GATHER_BRIDGE_ALLOWED_ORIGINS")
+    """Origins of web pages that may connect; a client that sends no Origin is no web page."""
+
+    max_sockets: int = Field(default=2000, ge=1, le=100_000, alias="GATHER_BRIDGE_MAX_SOCKETS")
+    """A socket takes about 60 KiB."""
+    queue_events: int = Field(default=256, ge=1, alias="GATHER_BRIDGE_QUEUE_EVENTS")
+    queue_bytes: int = Field(default=1024 * 1024, ge=1024, alias="GATHER_BRIDGE_QUEUE_BYTES")
+    """What may wait for one client; Centrifugo's `client.queue_max_size` is the same 1 MiB."""
+    replay_limit: int = Field(default=5000, ge=1, le=20_000, alias="GATHER_BRIDGE_REPLAY_LIMIT")
+    """Events that one reconnection may catch up with; four runs of 500 iterations."""
+    heartbeat_interval_s: float = Field(default=15, ge=0.05, alias="GATHER_BRIDGE_HEARTBEAT_INTERVAL_S")
+    send_timeout_s: float = Field(default=10, gt=0, le=60, alias="GATHER_BRIDGE_SEND_TIMEOUT_S")
+
+    webhook_secret: SecretStr = Field(min_length=16, alias="GATHER_WEBHOOK_SECRET")
+    """The key of the events' HMAC."""
+    webhook_timeout_s: float = Field(default=5, gt=0, le=60, alias="GATHER_BRIDGE_WEBHOOK_TIMEOUT_S")
+    webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), alias="GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS"
+    )
+    """Networks that webhooks may reach although they are not public, such as that of the application."""
+    webhook_ca_file: Path | None = Field(default=None, alias="GATHER_BRIDGE_WEBHOOK_CA_FILE")
+    """A PEM file of authorities to trust besides the public ones."""
+    webhook_retry_base_s: float = Field(default=1, gt=0, le=60, alias="GATHER_BRIDGE_WEBHOOK_RETRY_BASE_S")
+
+    host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
+    port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")
+    """/api/v1, /healthz, /readyz and /metrics."""
+    log_level: str = Field(default="INFO", alias="GATHER_LOG_LEVEL")
+
+
+def read_settings() -> Settings:
+    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
+    folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
+    return Settings(_secrets_dir=folder if folder.is_dir() else None)
