@@ -1,0 +1,245 @@
+"""What the charts render: hardened pods, no secrets in sight, least rights, names that fit together."""
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gather_contracts import names
+
+CHARTS = Path(__file__).resolve().parents[3] / "charts"
+BOTH = ("gather", "gather-backing")
+ROOMS = ("operator", "brain", "bridge")
+SECRET_NAMES = re.compile(r"_KEY$|PASSWORD|SECRET$|MONGODB_URI|REDIS_URL|TOKEN$")
+NO_SECRETS = {"GATHER_WORKER_SECRET"}
+"""Names of Secrets, which are no secret."""
+
+Helm = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+Render = Callable[..., list[dict[str, Any]]]
+
+
+def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [d for d in documents if d["kind"] == kind]
+
+
+def named(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    return next(d for d in of_kind(documents, kind) if d["metadata"]["name"] == name)
+
+
+def pods(documents: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the spec of every pod that the documents lead to."""
+    for document in documents:
+        if document["kind"] in {"Deployment", "Job"}:
+            yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+        elif document["kind"] == "Pod":
+            yield document["metadata"]["name"], document["spec"]
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart: str) -> None:
+    """Non-root, no new privileges, no capabilities, a root that cannot be written, no service links."""
+    found = list(pods(render(chart)))
+    assert len(found) >= 4
+    for name, pod in found:
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True, name
+        assert security["runAsUser"] == security["runAsGroup"] == 10001, name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["enableServiceLinks"] is False, name
+        for volume in pod.get("volumes", []):
+            assert set(volume) - {"name"} <= {"secret", "emptyDir", "configMap"}, name
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert {"requests", "limits"} <= set(container["resources"]), name
+            assert "memory" in container["resources"]["limits"], name
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_only_the_operator_gets_a_token(render: Render, chart: str) -> None:
+    """Every other pod and every ServiceAccount says no."""
+    tokens = {name: pod.get("automountServiceAccountToken") for name, pod in pods(render(chart))}
+    expected = ["gather-operator"] if chart == "gather" else []
+    assert [name for name, token in tokens.items() if token is not False] == expected
+    for account in of_kind(render(chart), "ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_each_room_has_its_own_service_account(render: Render) -> None:
+    """Worker included, whose pods the operator makes."""
+    accounts = {a["metadata"]["name"] for a in of_kind(render("gather"), "ServiceAccount")}
+    assert accounts == {"gather-operator", "gather-worker", "gather-brain", "gather-bridge"}
+    for name, pod in pods(of_kind(render("gather"), "Deployment")):
+        assert pod["serviceAccountName"] == name
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_long_running_pods_are_probed_in_three_ways(render: Render, chart: str) -> None:
+    """A startup probe, so that liveness need not know how slow a start may be."""
+    for document in of_kind(render(chart), "Deployment"):
+        for container in document["spec"]["template"]["spec"]["containers"]:
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_no_secret_is_in_an_environment_variable_or_argument(render: Render, chart: str) -> None:
+    """Secrets are files; `kubectl describe pod` shows none."""
+    for name, pod in pods(render(chart)):
+        for container in pod["containers"]:
+            for variable in container.get("env", []):
+                assert "valueFrom" not in variable, name
+                assert variable["name"] in NO_SECRETS or not SECRET_NAMES.search(variable["name"]), variable
+            assert "envFrom" not in container, name
+            assert "://" not in json.dumps(container.get("args", [])).replace("http://", ""), name
+    for config in of_kind(render(chart), "ConfigMap"):
+        assert not [key for key in config["data"] if SECRET_NAMES.search(key)]
+
+
+def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Render) -> None:
+    """One replica, replaced and not doubled; a namespaced Role without wildcards or Secrets."""
+    operator = named(render("gather"), "Deployment", "gather-operator")
+    assert operator["spec"]["replicas"] == 1
+    assert operator["spec"]["strategy"] == {"type": "Recreate"}
+    assert not of_kind(render("gather"), "ClusterRole")
+    assert not of_kind(render("gather"), "ClusterRoleBinding")
+    (role,) = of_kind(render("gather"), "Role")
+    allowed = {(r["apiGroups"][0], r["resources"][0]): set(r["verbs"]) for r in role["rules"]}
+    assert allowed == {
+        (names.GROUP, names.PLURAL): {"get", "list", "watch", "patch"},
+        (names.GROUP, f"{names.PLURAL}/status"): {"patch"},
+        ("batch", "jobs"): {"list", "watch", "create", "delete"},
+        ("", "pods"): {"list", "watch", "delete"},
+        ("", "configmaps"): {"get", "create", "delete"},
+        ("", "events"): {"create"},
+    }
+
+
+def test_services_lead_to_the_pods_of_their_room(render: Render) -> None:
+    """By labels, on port 8080, which all rooms serve."""
+    documents = render("gather")
+    for room in ROOMS:
+        service = named(documents, "Service", f"gather-{room}")
+        workload = named(documents, "Deployment", f"gather-{room}")
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert service["spec"]["ports"][0]["port"] == 8080
+
+
+def test_the_two_charts_fit_together(render: Render) -> None:
+    """Every Secret and every address that gather's development values name is made by gather-backing."""
+    backing = render("gather-backing")
+    secrets = {s["metadata"]["name"]: set(s["stringData"]) for s in of_kind(backing, "Secret")}
+    services = {s["metadata"]["name"] for s in of_kind(backing, "Service")}
+    wanted = {
+        "gather-backing-operator": {"REDIS_URL"},
+        "gather-backing-worker": {"MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"},
+        "gather-backing-brain": {"keys.json"},
+        "gather-backing-bridge": {"REDIS_URL", "GATHER_WEBHOOK_SECRET", "tokens.json"},
+    }
+    assert {name: wanted[name] <= files for name, files in secrets.items()} == dict.fromkeys(wanted, True)
+    text = json.dumps(render("gather"))
+    assert set(re.findall(r'"secretName": "([^"]+)"', text)) <= set(secrets)
+    hosts = {host for host in re.findall(r"//([a-z0-9-]+)[:./]", text) if host.startswith("gather-backing")}
+    assert hosts <= services
+
+
+def test_the_brain_s_bootstrap_key_is_the_workers_key(render: Render) -> None:
+    """The brain has the hash, the workers the key; both are of one rendering."""
+    secrets = {s["metadata"]["name"]: s["stringData"] for s in of_kind(render("gather-backing"), "Secret")}
+    key = secrets["gather-backing-worker"]["BRAIN_SERVICE_API_KEY"]
+    (entry,) = json.loads(secrets["gather-backing-brain"]["keys.json"])
+    assert entry["sha256"] == hashlib.sha256(key.encode()).hexdigest()
+    assert entry["projects"] == ["*"]
+
+
+def test_the_crd_is_kept_and_can_be_left_out(render: Render) -> None:
+    """Uninstalling deletes no run; a second release brings no second CRD."""
+    (crd,) = of_kind(render("gather"), "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (unkept,) = of_kind(render("gather", "crds.keep=false"), "CustomResourceDefinition")
+    assert "annotations" not in unkept["metadata"]
+    assert not of_kind(render("gather", "crds.enabled=false"), "CustomResourceDefinition")
+
+
+def test_the_crd_of_the_chart_is_the_generated_one(render: Render) -> None:
+    """`kubectl apply -f crds/` and Helm install the same."""
+    (crd,) = of_kind(render("gather", "crds.keep=false"), "CustomResourceDefinition")
+    (generated,) = [
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (CHARTS.parent / "crds").glob("*.yaml")
+    ]
+    assert crd["spec"] == generated["spec"]
+
+
+def test_images_default_to_the_chart_s_version_and_can_be_named(render: Render) -> None:
+    """Operator and workers share it, since they share messages."""
+    documents = render("gather", 'operator.image.tag=""')
+    images = {name: pod["containers"][0]["image"] for name, pod in pods(documents)}
+    version = yaml.safe_load((CHARTS / "gather" / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"]
+    assert images["gather-operator"] == f"localhost/gather-operator:{version}"
+    assert images["gather-brain"] == "localhost/gather-brain:dev"
+
+
+def test_another_release_name_moves_every_name(render: Render) -> None:
+    """Two releases in one cluster do not meet."""
+    for chart in BOTH:
+        for document in render(chart, release="second"):
+            if document["kind"] != "CustomResourceDefinition":
+                assert document["metadata"]["name"].startswith("second"), document["metadata"]["name"]
+
+
+@pytest.mark.parametrize("missing", ["operator.existingSecret", "brain.neo4jUri", "appUrl"])
+def test_what_cannot_be_guessed_is_asked_for_by_name(helm: Helm, missing: str) -> None:
+    """Before anything is installed, with the value's name."""
+    chart = CHARTS / "gather"
+    done = helm([
+        "template", "gather", str(chart), "--kube-version", "1.34.0",
+        "--values", str(chart / "values-dev.yaml"), "--set", f"{missing}=",
+    ])  # fmt: skip
+    assert done.returncode != 0
+    assert f"{missing} is required" in done.stderr
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
+    """The schema is closed."""
+    done = helm(["template", "x", str(CHARTS / chart), "--set", "typo=1", "--kube-version", "1.34.0"])
+    assert done.returncode != 0
+    assert "typo" in done.stderr
+
+
+def test_the_helm_test_asks_the_brain(render: Render) -> None:
+    """A hook that runs on `helm test` alone."""
+    (pod,) = of_kind(render("gather"), "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert "http://gather-brain:8080/readyz" in pod["spec"]["containers"][0]["args"]
+
+
+@pytest.mark.parametrize("chart", BOTH)
+def test_network_policies_can_be_left_out(render: Render, chart: str) -> None:
+    """Where the network plugin does not enforce them they only look safe."""
+    assert of_kind(render(chart), "NetworkPolicy")
+    assert not of_kind(render(chart, "networkPolicy.enabled=false"), "NetworkPolicy")
+
+
+def test_the_backing_services_say_that_they_are_not_for_production(render: Render) -> None:
+    """On every object."""
+    for document in render("gather-backing"):
+        assert document["metadata"]["labels"]["gather.ft.tc/not-for"] == "production"
+
+
+def test_a_changed_seed_gets_a_new_job(render: Render) -> None:
+    """A Job cannot be changed, so its name follows what it is made of."""
+    one, other = (
+        of_kind(render("gather-backing", *settings), "Job")[0]["metadata"]["name"]
+        for settings in ((), ('demo.seed.brainUrl="http://elsewhere:8080"',))
+    )
+    assert one != other

@@ -1,0 +1,114 @@
+"""The charts' values: closed schemas, a comment for each, and nothing in one that the other lacks."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+CHARTS = Path(__file__).resolve().parents[3] / "charts"
+NAMES = ("gather", "gather-backing")
+OPEN_BY_NATURE = ("global", "nodeSelector", "env", "requests", "limits", "items")
+"""Maps whose keys are the user's, not ours; their values' types are still said."""
+
+
+WHOLE = {("resources",), ("nodeSelector",), ("image",)}
+"""Values that are described as one."""
+
+
+def read(chart: str, file: str) -> str:
+    return (CHARTS / chart / file).read_text(encoding="utf-8")
+
+
+def schema_of(chart: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(read(chart, "values.schema.json"))
+    return schema
+
+
+def objects(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield every object schema with its path."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield path, schema
+        for key, sub in schema.items():
+            yield from objects(sub, (*path, key))
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every value."""
+    if isinstance(values, dict) and values and path[-1:] not in WHOLE:
+        for key, sub in values.items():
+            yield from leaves(sub, (*path, key))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("chart", NAMES)
+def test_the_schema_is_closed_everywhere(chart: str) -> None:
+    """A misspelt value is refused instead of ignored."""
+    for path, schema in objects(schema_of(chart)):
+        if path[-1:] and path[-1] in OPEN_BY_NATURE:
+            assert path[-1] == "global" or "additionalProperties" in schema, path
+        else:
+            assert schema.get("additionalProperties") is False, path
+
+
+@pytest.mark.parametrize("chart", NAMES)
+@pytest.mark.parametrize("file", ["values.yaml", "values-dev.yaml"])
+def test_the_values_obey_the_schema(chart: str, file: str) -> None:
+    """Those for production and those of the one-machine cluster."""
+    jsonschema.Draft7Validator(schema_of(chart)).validate(yaml.safe_load(read(chart, file)))
+
+
+@pytest.mark.parametrize("chart", NAMES)
+def test_every_value_of_the_schema_has_a_default(chart: str) -> None:
+    """Schema and values.yaml name the same values."""
+
+    def named(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        for key, sub in schema.get("properties", {}).items():
+            if "properties" in sub and key not in {"resources", "image"}:
+                yield from named(sub, (*path, key))
+            else:
+                yield (*path, key)
+
+    in_schema = {path for path in named(schema_of(chart)) if path != ("global",)}
+    in_values = set(leaves(yaml.safe_load(read(chart, "values.yaml"))))
+    assert in_schema == in_values
+
+
+@pytest.mark.parametrize("chart", NAMES)
+def test_every_value_has_a_comment(chart: str) -> None:
+    """On the line before it; a group of values is described by its members."""
+    lines = read(chart, "values.yaml").splitlines()
+    bare = [
+        line.strip()
+        for before, line in zip(["", *lines], lines, strict=False)
+        if re.match(r"^\s*[A-Za-z]\w*: +\S", line)
+        and not before.strip().startswith("#")
+        and not re.match(r"^\s+(requests|limits):", line)
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "named"),
+    [
+        ("gather", {"brain": {"replica": 2}}, "replica"),
+        ("gather", {"operator": {"logLevel": "LOUD"}}, "LOUD"),
+        ("gather", {"worker": {"env": {"MONGODB_URI": "mongodb://user:pass@db"}}}, "MONGODB_URI"),
+        ("gather", {"worker": {"tolerations": [{"effect": "Sometimes"}]}}, "Sometimes"),
+        ("gather", {"brain": {"neo4jUri": "http://neo4j"}}, "neo4jUri"),
+        ("gather", {"appUrl": "app.example.com"}, "app.example.com"),
+        ("gather-backing", {"demo": {"llm": {"delay": 1}}}, "delay"),
+        ("gather-backing", {"demo": {"llm": {"repeatShare": 2}}}, "2"),
+    ],
+)
+def test_a_wrong_value_is_refused(chart: str, values: dict[str, Any], named: str) -> None:
+    """Before anything is installed."""
+    errors = list(jsonschema.Draft7Validator(schema_of(chart)).iter_errors(values))
+    assert errors
+    assert named in f"{errors[0].message} {list(errors[0].absolute_path)}"
