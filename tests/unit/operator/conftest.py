@@ -157,14 +157,15 @@ class World:
     writes: int = 0
     kill_at: int = -1
     kill_after: bool = False
-    cache_lags: bool = False
+    cache_lag: str = ""
+    """"both": the caches are two steps old; "pods": only that of the pods is."""
     outcomes: dict[str, DepartmentResult | None] = field(default_factory=dict)
     """What a department's pods end with; None ends without a result."""
     killed: ClassVar[type[BaseException]] = Killed
 
     def __post_init__(self) -> None:
         self._version = 1
-        self._cached: tuple[dict[str, JobFacts], dict[str, PodFacts]] = ({}, {})
+        self._snapshots: list[tuple[dict[str, JobFacts], dict[str, PodFacts]]] = [({}, {}), ({}, {})]
 
     # --- faults
 
@@ -273,7 +274,9 @@ class World:
     # --- what Observer offers
 
     def cached(self, uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
-        jobs, pods = self._cached if self.cache_lags else (self.jobs, self.pods)
+        old_jobs, old_pods = self._snapshots[0]
+        jobs = old_jobs if self.cache_lag == "both" else self.jobs
+        pods = old_pods if self.cache_lag else self.pods
         return self._of(uid, jobs, pods)
 
     async def fresh(self, uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
@@ -301,7 +304,7 @@ class World:
 
     def step(self) -> None:
         """Let time pass: caches catch up, running pods end, terminating ones go."""
-        self._cached = (dict(self.jobs), dict(self.pods))
+        self._snapshots = [self._snapshots[1], (dict(self.jobs), dict(self.pods))]
         for name, pod in list(self.pods.items()):
             if pod.is_terminating:
                 del self.pods[name]
