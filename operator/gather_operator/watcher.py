@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import kopf
 
+from gather_contracts.names import MANAGED_BY
 from gather_operator.handlers import Deliver, build_registry, build_settings
 from gather_operator.health import WatchCanary
 from gather_operator.metrics import WATCH_RESTARTS
@@ -84,6 +85,8 @@ class RunWatcher:
             kopf.run(
                 registry=build_registry(hand_over),
                 settings=build_settings(self._api_timeout_s),
+                # kopf's default asks for a user's name, which a pod's uid does not have.
+                identity=MANAGED_BY,  # type: ignore[arg-type] # kopf keeps its NewType of str private
                 standalone=True,
                 namespaces=[self._namespace],
                 stop_flag=stop,
