@@ -23,6 +23,7 @@ from dev.progress import Reporter
 SPACE_BYTES = 4 * 1024**3
 """All images with their layers, twice over while one is loaded."""
 PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap", "ca-certificates": "/etc/ssl/certs"}
+END_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
 BASE_LEFT_OUT = (
@@ -79,7 +80,8 @@ class BuildahBuilder:
         """Return a buildah command on our storage; what it mounts is below /run, gone with a reboot."""
         storage = self.cache.root / "containers"
         run = f"/run/gather-{hashlib.sha256(str(storage).encode()).hexdigest()[:8]}"
-        return ["buildah", "--root", str(storage), "--runroot", run, *arguments]
+        # A build whose python was killed ends too, instead of going on beside the next one.
+        return [*END_WITH_US, "buildah", "--root", str(storage), "--runroot", run, *arguments]
 
     def prepare(self) -> None:
         """Install buildah and debootstrap, remove what a killed build left, make the base image.
@@ -91,6 +93,8 @@ class BuildahBuilder:
         require_space(self.cache.root, SPACE_BYTES, "Building the images")
         ensure_packages(PACKAGES, self.cache, self.reporter)
         self._scratch.mkdir(parents=True, exist_ok=True)
+        for leftover in self._scratch.glob("pip-*.conf"):
+            leftover.unlink()
         output_of(self.command("rm", "--all"), timeout_s=SAVE_TIMEOUT_S)
         if self.base not in self.references():
             with self.reporter.step("Make the base image with debootstrap"):
@@ -109,6 +113,7 @@ class BuildahBuilder:
         with tempfile.NamedTemporaryFile("w", dir=self._scratch, prefix="pip-", suffix=".conf") as file:
             file.write(configuration.text)
             file.flush()
+            # A mounted file cannot be in the image; an option or a build argument would be in its history.
             isolated = ["bud", "--layers", "--isolation", "chroot", *volumes(configuration, Path(file.name))]
             arguments = build_arguments(image, tags, contexts, self.base)
             self._log(image.name, self.command(*isolated, *arguments), source)

@@ -6,7 +6,7 @@ by its name alone. The tag `dev` names the newest build, for charts installed by
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,11 +123,15 @@ class Images:
         return missing
 
     def _each(self, images: Iterable[Image], work: Callable[[Image], None]) -> None:
-        """Do the work for each image, some at once; the first error is raised when all have ended."""
+        """Do the work for each image, some at once; after an error no further one is begun."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             running = [pool.submit(work, image) for image in images]
-        for done in running:
-            done.result()
+            try:
+                for done in as_completed(running):
+                    done.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _build(self, image: Image, now: Snapshot) -> None:
         folders = context_folders(StoreArtefacts(Artefacts(self.cache, self.reporter)))

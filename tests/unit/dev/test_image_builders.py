@@ -32,10 +32,10 @@ def test_a_build_names_its_base_its_contexts_and_its_tags() -> None:
 
 def test_buildah_keeps_its_storage_in_the_cache_and_its_mounts_below_run(tmp_path: Path) -> None:
     command = BuildahBuilder(Cache(tmp_path), Reporter()).command("images")
-    assert command[:3] == ["buildah", "--root", str(tmp_path / "containers")]
-    assert command[3] == "--runroot"
-    assert command[4].startswith("/run/gather-")
-    assert command[5:] == ["images"]
+    buildah_command = command[len(buildah.END_WITH_US) :]
+    assert buildah_command[:4] == ["buildah", "--root", str(tmp_path / "containers"), "--runroot"]
+    assert buildah_command[4].startswith("/run/gather-")
+    assert buildah_command[5:] == ["images"]
 
 
 def test_docker_builds_with_buildkit_from_the_source_folder(
