@@ -34,6 +34,8 @@ class DepartmentStarted(_Event):
     department_name: str
     threshold: float
     model: str
+    attempt: int = 1
+    """Workers started for this department so far, this one included."""
 
 
 class IterationComplete(_Event):

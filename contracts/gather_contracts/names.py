@@ -135,6 +135,11 @@ def evaluation_task_id(run_uid: str, department: str) -> str:
     return str(uuid.uuid5(ITEM_NAMESPACE, f"{run_uid}/{department}/evaluate"))
 
 
+def evaluation_sent(task_id: str) -> str:
+    """Return the key at the Celery broker that remembers that an evaluation was sent."""
+    return f"automated-gather:evaluation:{task_id}"
+
+
 EVALUATION_TASK: Final = "evaluate_department"
 EVALUATION_QUEUE: Final = "cpu_intensive"
 """The Celery queue of evaluations; on Redis the queue is what separates priorities, not `priority=1`."""

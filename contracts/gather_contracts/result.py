@@ -42,6 +42,8 @@ class StopReason(StrEnum):
     """The language model did not give a usable answer within the attempt."""
     STORE_UNAVAILABLE = "StoreUnavailable"
     """MongoDB stayed away longer than the worker may wait."""
+    INDEX_UNAVAILABLE = "IndexUnavailable"
+    """The department is done and saved, but the brain stayed away; the next attempt only indexes."""
     FENCED = "Fenced"
     """A newer worker has taken this department over; nothing was written after that."""
     INTERNAL_ERROR = "InternalError"

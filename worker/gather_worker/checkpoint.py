@@ -1,0 +1,132 @@
+"""What a department remembers between iterations and pods: one MongoDB document, always written whole.
+
+The steps of an iteration leave their result here before the next step begins, so that a successor finds which
+step was the last: `drafts` (paid for, not yet judged), `pending` (accepted, not yet in `gather`), `scores`
+shorter than `iterations` (saved, not yet scored), `unindexed` (saved, not yet in the brain).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from gather_contracts.items import GatherItem
+from gather_contracts.result import StopReason
+from gather_worker.answers import Draft
+from gather_worker.quality import Quality
+from gather_worker.stop_rule import last_score
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class Ledger(_Stored):
+    """Money and tokens spent on the model, failed attempts included."""
+
+    cost_usd: float = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    requests: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Return tokens in and out."""
+        return self.tokens_in + self.tokens_out
+
+    def plus(self, other: "Ledger") -> "Ledger":
+        """Return the sum of both."""
+        return Ledger(
+            cost_usd=round(self.cost_usd + other.cost_usd, 10),
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+            requests=self.requests + other.requests,
+        )
+
+
+class Evaluation(StrEnum):
+    """How far the department's evaluation message is."""
+
+    NONE = ""
+    SENDING = "sending"
+    """It may have been sent; sending it again is refused by the broker's own memory of its id."""
+    SENT = "sent"
+
+
+class Checkpoint(_Stored):
+    """One department in one run."""
+
+    id: str = Field(alias="_id")
+    epoch: int = 0
+    """Raised by every worker that starts; writes of an older epoch are refused."""
+    run: str = ""
+    run_uid: str = ""
+    project_id: str = ""
+    department: str = ""
+    iterations: int = 0
+    """Iterations whose notes are accepted."""
+    scores: list[float | None] = Field(default_factory=list)
+    """One for each scored iteration; None: could not be measured."""
+    quality: Quality | None = None
+    """The last measurement, with its parts and sources."""
+    gaps: list[str] = Field(default_factory=list)
+    items_created: int = 0
+    """Notes that are in `gather`."""
+    drafts: list[Draft] = Field(default_factory=list)
+    pending: list[GatherItem] = Field(default_factory=list)
+    unindexed: list[str] = Field(default_factory=list)
+    """Ids of notes that are in `gather` and not yet in the brain."""
+    ledger: Ledger = Ledger()
+    evaluation: Evaluation = Evaluation.NONE
+    finished: StopReason | None = None
+    """Why the loop ended for good; None while it goes on."""
+    updated_at: datetime | None = None
+
+    @property
+    def quality_score(self) -> float:
+        """Return the last measured score, 0 before the first."""
+        return last_score(self.scores) or 0.0
+
+    @property
+    def is_scored(self) -> bool:
+        """Tell whether every iteration has its score."""
+        return len(self.scores) >= self.iterations
+
+    def generated(self, drafts: list[Draft]) -> Self:
+        """The model has written; nothing is judged yet."""
+        return self.model_copy(update={"drafts": drafts})
+
+    def accepted(self, items: list[GatherItem]) -> Self:
+        """An iteration's notes are chosen; from here on they cannot be lost."""
+        return self.model_copy(update={"iterations": self.iterations + 1, "drafts": [], "pending": items})
+
+    def saved(self) -> Self:
+        """The pending notes are in `gather`."""
+        ids = [item.id for item in self.pending]
+        return self.model_copy(
+            update={
+                "pending": [],
+                "unindexed": [*self.unindexed, *ids],
+                "items_created": self.items_created + len(ids),
+            }
+        )
+
+    def scored(self, quality: Quality | None, gaps: list[str] | None) -> Self:
+        """The iteration is measured, or could not be; `gaps` None keeps the ones known."""
+        return self.model_copy(
+            update={
+                "scores": [*self.scores, quality.score if quality else None],
+                "quality": quality or self.quality,
+                "gaps": self.gaps if gaps is None else gaps,
+            }
+        )
+
+    def indexed(self, ids: set[str]) -> Self:
+        """These notes are in the brain, or can never be."""
+        return self.model_copy(update={"unindexed": [i for i in self.unindexed if i not in ids]})
+
+    def charged(self, spent: Ledger) -> Self:
+        """The model was paid."""
+        return self.model_copy(update={"ledger": self.ledger.plus(spent)})

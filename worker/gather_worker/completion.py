@@ -1,0 +1,134 @@
+"""Reading a chat completion's body; pure, and distrustful: whatever a gateway sends ends as one of our
+errors.
+
+OpenRouter answers 200 for errors after generation has begun, and the SDK passes such bodies on with
+`choices=None` (its models are built without validation), so the body is read here and not by the SDK.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gather_worker.checkpoint import Ledger
+from gather_worker.errors import AnswerInvalid, ModelRejected, ModelTransient
+
+BODY_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Ten items at their greatest length are 120 KB."""
+ERRORS_SHOWN: Final = 5
+REQUEST_FAULTS: Final = frozenset({400, 404, 405, 413, 422})
+"""Statuses that say that this request, its model's name included, can never work at this endpoint."""
+REFUSALS: Final = frozenset({401, 402, 403})
+"""Statuses that the account's owner can change: key, credit, moderation."""
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model wrote, and whether it was cut off."""
+
+    text: str
+    is_cut_off: bool
+
+
+def read_usage(body: Any) -> Ledger:
+    """Return what one request cost, from `usage`; what is missing or senseless counts as nothing."""
+    usage = body.get("usage") if isinstance(body, dict) else None
+    if not isinstance(usage, dict):
+        return Ledger(requests=1)
+    return Ledger(
+        cost_usd=_amount(usage.get("cost")),
+        tokens_in=int(_amount(usage.get("prompt_tokens"))),
+        tokens_out=int(_amount(usage.get("completion_tokens"))),
+        requests=1,
+    )
+
+
+def _amount(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) and 0 <= value < 1e9 else 0.0  # noqa: PLR2004
+
+
+def parse_body(content: bytes) -> Any:
+    """Return the body's JSON; raises ModelTransient for what is no JSON (a proxy's page, half a body)."""
+    if len(content) > BODY_MAX_BYTES:
+        raise ModelTransient("the endpoint's answer is too long")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelTransient("the endpoint's answer is not JSON") from error
+
+
+def read_completion(body: Any) -> Completion:
+    """Return the first choice's text; raises ModelTransient or ModelRejected for what is none."""
+    if not isinstance(body, dict):
+        raise ModelTransient("the endpoint's answer is not an object")
+    if body.get("error"):
+        raise _error_in_body(body["error"])
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise ModelTransient("the endpoint's answer has no choices")
+    return _read_choice(choices[0])
+
+
+def _read_choice(choice: dict[str, Any]) -> Completion:
+    if choice.get("error"):
+        raise _error_in_body(choice["error"])
+    reason = choice.get("finish_reason")
+    if reason in {"error", "content_filter"}:
+        raise ModelTransient(f"the model broke off: finish_reason {reason}")
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, dict) else None
+    if isinstance(text, list):
+        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    if not isinstance(text, str) or not text.strip():
+        raise ModelTransient("the model's answer is empty")
+    return Completion(text, is_cut_off=reason == "length")
+
+
+def _error_in_body(error: Any) -> ModelTransient | ModelRejected:
+    code = error.get("code") if isinstance(error, dict) else None
+    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() and len(str(code)) == 3 else 0  # noqa: PLR2004
+    return error_of_status(
+        status, f"the endpoint reports an error inside its answer (code {status or 'none'})"
+    )
+
+
+def error_of_status(
+    status: int, message: str, retry_after_s: float | None = None
+) -> ModelTransient | ModelRejected:
+    """Return the error for an HTTP status; 402 with Retry-After is a budget that frees itself."""
+    if status in REQUEST_FAULTS:
+        return ModelRejected(message, is_request_fault=True)
+    if status in REFUSALS and retry_after_s is None:
+        return ModelRejected(message, is_request_fault=False)
+    return ModelTransient(message, retry_after_s)
+
+
+def read_answer(completion: Completion, answer: type[AnswerT]) -> AnswerT:
+    """Return the typed answer; raises AnswerInvalid with words that help the model to mend it."""
+    if completion.is_cut_off:
+        raise AnswerInvalid("the answer was cut off at the token limit; write less")
+    try:
+        return answer.model_validate(_json_object(completion.text))
+    except ValidationError as error:
+        raise AnswerInvalid(_explained(error)) from error
+
+
+def _json_object(text: str) -> Any:
+    """Return the JSON object in the text; some models wrap it in a fence or a sentence."""
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        raise AnswerInvalid("the answer is not a JSON object")
+    try:
+        return json.loads(text[start : end + 1])
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid("the answer is not valid JSON") from error
+
+
+def _explained(error: ValidationError) -> str:
+    shown = error.errors(include_url=False, include_input=False)[:ERRORS_SHOWN]
+    return "; ".join(f"{'.'.join(str(part) for part in e['loc']) or 'answer'}: {e['msg']}" for e in shown)

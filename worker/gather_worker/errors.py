@@ -1,0 +1,110 @@
+"""What can go wrong in a worker, split by what it does next.
+
+WorkerError
+  x InvalidInput        the run document, the settings or the model's name can never work: exit 64
+  x TryAgain            a later attempt goes on from the checkpoint: exit 75
+    - StoreUnavailable  MongoDB stayed away
+    - ModelUnavailable  the language model gave no usable answer
+    - IndexUnavailable  the brain stayed away; all items are saved and wait to be indexed
+    - DeadlineNear      the attempt's time is over
+    - Fenced            a newer worker has the department; nothing more may be written
+  x Terminated          SIGTERM: save and exit 143
+
+ModelError              one answer of the model, inside the gateway
+  x ModelTransient      the same request may work in a moment
+  x ModelRejected       the same request will never work
+  x AnswerInvalid       an answer came, but not one of the shape that was asked for
+
+BrainAway               the brain cannot help now; the caller goes on without it
+"""
+
+from typing import ClassVar
+
+from gather_contracts.result import ExitCode, StopReason
+
+
+class WorkerError(Exception):
+    """An end of the attempt; knows its reason and exit code."""
+
+    reason: ClassVar[StopReason] = StopReason.INTERNAL_ERROR
+    exit_code: ClassVar[ExitCode] = ExitCode.TRY_AGAIN
+
+
+class InvalidInput(WorkerError):  # noqa: N818 - these are named for what follows
+    """Input that can never work."""
+
+    reason = StopReason.INVALID_INPUT
+    exit_code = ExitCode.NEVER
+
+
+class TryAgain(WorkerError):  # noqa: N818
+    """A later attempt may get further."""
+
+
+class StoreUnavailable(TryAgain):
+    """MongoDB stayed away longer than the worker may wait."""
+
+    reason = StopReason.STORE_UNAVAILABLE
+
+
+class ModelUnavailable(TryAgain):
+    """The language model gave no usable answer within the attempt."""
+
+    reason = StopReason.MODEL_UNAVAILABLE
+
+
+class IndexUnavailable(TryAgain):
+    """The department is finished but for items that the brain does not have yet."""
+
+    reason = StopReason.INDEX_UNAVAILABLE
+
+
+class DeadlineNear(TryAgain):
+    """The attempt's time is nearly over."""
+
+    reason = StopReason.DEADLINE_NEAR
+
+
+class Fenced(TryAgain):
+    """A newer worker has taken the department over."""
+
+    reason = StopReason.FENCED
+
+
+class Terminated(WorkerError):  # noqa: N818
+    """SIGTERM."""
+
+    reason = StopReason.TERMINATED
+    exit_code = ExitCode.TERMINATED
+
+
+class ModelError(Exception):
+    """One request to the model did not give what was asked for."""
+
+
+class ModelTransient(ModelError):  # noqa: N818
+    """Rate limit, overload, a broken connection; `retry_after_s` is what the server asked for, if it did."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelRejected(ModelError):  # noqa: N818
+    """The endpoint refused the request for what it is.
+
+    `is_request_fault` tells a wrong request (its model's name, its form) from a refusal that the owner of the
+    account can lift: a wrong key, no credit.
+    """
+
+    def __init__(self, message: str, *, is_request_fault: bool) -> None:
+        super().__init__(message)
+        self.is_request_fault = is_request_fault
+
+
+class AnswerInvalid(ModelError):  # noqa: N818
+    """The answer does not have the asked-for shape, not even after one re-ask."""
+
+
+class BrainAway(Exception):  # noqa: N818
+    """The brain cannot help now."""

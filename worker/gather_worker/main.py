@@ -1,0 +1,115 @@
+"""The worker's entry point: arguments in, one department worked on, a result and an exit code out.
+
+However the process ends, the operator finds a `DepartmentResult` in the termination log and one of four exit
+codes. Imports that take time wait until SIGTERM is handled: process 1 of a container ignores it by default.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from gather_contracts.result import (
+    TERMINATION_MESSAGE_PATH,
+    DepartmentResult,
+    ExitCode,
+    StopReason,
+    encode_result,
+)
+from gather_worker.errors import InvalidInput, WorkerError
+from gather_worker.outcome import Outcome
+
+STARTED_AT: Final = time.monotonic()
+ITERATIONS_MAX: Final = 500
+"""The highest `maxIterations` that the resource allows."""
+DEPARTMENT_INDEX_MAX: Final = 31
+
+_LOGGER = logging.getLogger("gather_worker")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"arguments: {message}")
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed arguments; raises InvalidInput."""
+    parser = _Parser(prog="gather-worker", description="Works on one department of a GatherRun.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="write notes until the department is good enough")
+    run.add_argument("--run-file", type=Path, required=True, help="run.json, as the operator wrote it")
+    run.add_argument(
+        "--department-index",
+        type=_number(0, DEPARTMENT_INDEX_MAX),
+        required=True,
+        help="place in run.json, from 0",
+    )
+    run.add_argument(
+        "--iterations", type=_number(1, ITERATIONS_MAX), required=True, help="allowed over all attempts"
+    )
+    return parser.parse_args(arguments)
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    return number
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with one of `ExitCode`."""
+    outcome = Outcome()
+    signal.signal(signal.SIGTERM, lambda *_: _end_early())
+    try:
+        arguments = parse_arguments(sys.argv[1:])
+        outcome.ended(asyncio.run(_work(arguments, outcome)), ExitCode.DONE)
+    except WorkerError as error:
+        outcome.ended(error.reason, error.exit_code, str(error))
+    except Exception as error:
+        _LOGGER.exception("an error that was not expected")
+        outcome.ended(StopReason.INTERNAL_ERROR, ExitCode.TRY_AGAIN, type(error).__name__)
+    result = outcome.result()
+    write_result(result)
+    _LOGGER.log(
+        logging.ERROR if outcome.exit_code else logging.INFO,
+        "the attempt ends", extra={"exit_code": int(outcome.exit_code), **result.model_dump(mode="json")},
+    )  # fmt: skip
+    logging.shutdown()
+    sys.exit(int(outcome.exit_code))
+
+
+async def _work(arguments: argparse.Namespace, outcome: Outcome) -> StopReason:
+    from gather_worker.session import work  # noqa: PLC0415 - after SIGTERM is handled
+
+    return await work(arguments, outcome, STARTED_AT)
+
+
+def _end_early() -> NoReturn:
+    """End at once: nothing was begun, so nothing has to be saved."""
+    write_result(
+        DepartmentResult(iterations=0, items_created=0, quality_score=0, reason=StopReason.TERMINATED)
+    )
+    os._exit(ExitCode.TERMINATED)
+
+
+def write_result(result: DepartmentResult) -> None:
+    """Write the termination message where Kubernetes reads it, or to stdout outside of Kubernetes."""
+    path = os.environ.get("GATHER_TERMINATION_LOG")
+    text = encode_result(result)
+    if path is None and not Path(TERMINATION_MESSAGE_PATH).is_file():
+        sys.stdout.write(f"{text}\n")
+        return
+    try:
+        Path(path or TERMINATION_MESSAGE_PATH).write_text(text, encoding="utf-8")
+    except OSError as error:
+        _LOGGER.error("the termination message cannot be written: %s", type(error).__name__)  # noqa: TRY400

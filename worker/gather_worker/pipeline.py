@@ -1,0 +1,320 @@
+"""One department, in reading order: take up, generate, dedupe, accept, save, score, index, announce, stop.
+
+Every step leaves its result in the checkpoint before the next begins, and every step but the model's can be
+done twice without harm; so a successor goes on where a killed worker stopped, and pays for no answer twice.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from gather_contracts.items import GatherItem
+from gather_contracts.result import StopReason
+from gather_worker import context
+from gather_worker.advice import Advisers, choose_new, measure
+from gather_worker.announcer import Announcer
+from gather_worker.answers import ITEMS_MAX, Draft, DraftBatch
+from gather_worker.attempt import Attempt
+from gather_worker.brain import INDEX_BATCH, Brain
+from gather_worker.checkpoint import Checkpoint, Evaluation
+from gather_worker.errors import (
+    AnswerInvalid,
+    BrainAway,
+    DeadlineNear,
+    IndexUnavailable,
+    InvalidInput,
+    ModelRejected,
+    ModelUnavailable,
+)
+from gather_worker.llm import ModelGateway
+from gather_worker.logs import set_log_context
+from gather_worker.mongo import Store
+from gather_worker.settings import Settings
+from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
+from gather_worker.task import DepartmentTask
+
+ANSWER_FAILURES_MAX: Final = 3
+"""Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
+the models that do worst at JSON."""
+INDEX_RETRY_S: Final = 3.0
+"""Between two looks for the brain when nothing else is left to do."""
+FINISHED: Final = frozenset(
+    {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The outside world."""
+
+    store: Store
+    brain: Brain
+    model: ModelGateway
+    announcer: Announcer
+
+
+class Pipeline:
+    """Works on one department until it is finished or the attempt ends; `checkpoint` is always the last
+    kept.
+    """
+
+    def __init__(self, task: DepartmentTask, settings: Settings, tools: Tools, attempt: Attempt) -> None:
+        self._task = task
+        self._settings = settings
+        self._tools = tools
+        self._attempt = attempt
+        self._advisers = Advisers(
+            brain=tools.brain,
+            model=tools.model,
+            judge_model=settings.judge_model or task.department.model,
+            duplicate_threshold=settings.duplicate_threshold,
+        )
+        self._items: list[GatherItem] = []
+        self._earlier: context.Earlier | None = None
+        self._iteration_s = 0.0
+        self.checkpoint = task.fresh_checkpoint()
+
+    async def run(self) -> StopReason:
+        """Return why the department is finished; raises WorkerError if only the attempt ends."""
+        await self._take_up()
+        await self._settle()
+        await self._settle_leftovers()
+        while self.checkpoint.finished is None:
+            await self._step()
+        return await self._finish(self.checkpoint.finished)
+
+    async def keep_spent(self) -> None:
+        """Note what the model cost since the last write; for the end of an attempt that broke off."""
+        spent = self._tools.model.take_spent()
+        if self.checkpoint.epoch and spent.requests:
+            await self._keep(self.checkpoint.charged(spent))
+
+    # --- taking up
+
+    async def _take_up(self) -> None:
+        """Take the next epoch, read what there is, and say that the department is at work."""
+        self.checkpoint = await self._tools.store.take_epoch(self.checkpoint)
+        set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
+        self._items = await self._tools.store.read_items()
+        await self._tools.announcer.started(self.checkpoint.epoch)
+        _LOGGER.info(
+            "department taken up: %d iterations done, threshold %g, model %s",
+            self.checkpoint.iterations, self._task.department.threshold, self._task.department.model,
+        )  # fmt: skip
+
+    async def _settle_leftovers(self) -> None:
+        """Bring the notes that other departments' workers could not bring everywhere to where they belong."""
+        try:
+            for other in await self._tools.store.leftovers(self.checkpoint.id):
+                await self._settle_other(other)
+        except BrainAway:
+            _LOGGER.warning("notes of other departments wait for the brain")
+
+    async def _settle_other(self, other: Checkpoint) -> None:
+        await self._tools.store.save_items(other.pending)
+        ids = [*other.unindexed, *(item.id for item in other.pending)]
+        for start in range(0, len(ids), INDEX_BATCH):
+            await self._index_batch(ids[start : start + INDEX_BATCH])
+        await self._tools.store.clear_leftover(other)
+        _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
+
+    # --- an iteration
+
+    async def _step(self) -> None:
+        reason = decide_stop(self._standing())
+        if reason in FINISHED:
+            await self._keep(self.checkpoint.model_copy(update={"finished": reason}))
+            return
+        # Drafts that are paid for are worth the time that is left; `check` tells if there is none.
+        if reason is StopReason.DEADLINE_NEAR and not self.checkpoint.drafts:
+            raise DeadlineNear("no further iteration fits into the attempt's time")
+        self._attempt.check()
+        started = time.monotonic()
+        await self._iterate()
+        self._iteration_s = max(self._iteration_s, time.monotonic() - started)
+
+    def _standing(self) -> Standing:
+        return Standing(
+            iterations=self.checkpoint.iterations,
+            allowance=self._task.allowance,
+            scores=self.checkpoint.scores,
+            threshold=self._task.department.threshold,
+            remaining_s=self._attempt.remaining_s,
+            iteration_s=self._iteration_s,
+            is_terminated=self._attempt.is_terminated,
+        )
+
+    async def _iterate(self) -> None:
+        iteration = self.checkpoint.iterations + 1
+        set_log_context(iteration=iteration)
+        if not self.checkpoint.drafts:
+            drafts = await self._generate()
+            await self._keep(self.checkpoint.generated(drafts))
+        await self._tools.announcer.deduplicating(iteration)
+        drafts = self.checkpoint.drafts
+        kept = await choose_new(self._advisers, drafts, self._items, self._task.department.slug)
+        now = datetime.now(UTC)
+        items = [self._task.item(drafts[slot], iteration, slot, now) for slot in kept]
+        await self._keep(self.checkpoint.accepted(items))
+        await self._settle()
+        _LOGGER.info(
+            "iteration done: %d notes written, %d kept, quality %.1f",
+            len(drafts), len(kept), self.checkpoint.quality_score,
+        )  # fmt: skip
+
+    async def _generate(self) -> list[Draft]:
+        """Return 5 to 10 drafts."""
+        prompt = context.generate_prompt(
+            self._task.department,
+            self._items,
+            await self._earlier_context(),
+            self.checkpoint.gaps,
+            focus_on_gaps=self._is_flat(),
+        )
+        for _ in range(ANSWER_FAILURES_MAX):
+            try:
+                batch = await self._tools.model.ask(self._task.department.model, prompt, DraftBatch)
+            except AnswerInvalid as error:
+                _LOGGER.error("the model's answer is useless: %s", error)  # noqa: TRY400 - no trace needed
+            except ModelRejected as error:
+                if error.is_request_fault and self.checkpoint.iterations == 0:
+                    raise InvalidInput(str(error)) from error
+                raise ModelUnavailable(str(error)) from error
+            else:
+                return list(batch.items)
+            await self.keep_spent()
+        raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} useless answers in a row")
+
+    def _is_flat(self) -> bool:
+        if not is_flat(self.checkpoint.scores):
+            return False
+        _LOGGER.warning(
+            "quality stays at %.1f for %d iterations: the prompt turns to the gaps",
+            self.checkpoint.quality_score, flat_iterations(self.checkpoint.scores),
+        )  # fmt: skip
+        return True
+
+    async def _earlier_context(self) -> context.Earlier:
+        """Return what earlier departments offer: from the brain once, from MongoDB while it is away."""
+        if self._earlier is not None or not self._task.previous:
+            return self._earlier or {}
+        try:
+            answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
+        except BrainAway:
+            _LOGGER.warning("context comes from MongoDB alone: the brain is away")
+            return context.earlier_from_items(self._items, self._task.previous)
+        self._earlier = context.earlier_from_brain(answer) if answer else {}
+        return self._earlier
+
+    # --- after accepting; all of it can be done again
+
+    async def _settle(self) -> None:
+        """Bring the last accepted iteration everywhere: MongoDB, its score, the brain, the event log."""
+        if self.checkpoint.pending:
+            await self._save()
+        if not self.checkpoint.is_scored:
+            await self._score()
+        if not self.checkpoint.iterations:
+            return
+        await self._write_scores()
+        try:
+            await self._index()
+        except BrainAway:
+            _LOGGER.warning("%d notes wait for the brain", len(self.checkpoint.unindexed))
+        await self._tools.announcer.iterated(self.checkpoint)
+
+    async def _save(self) -> None:
+        pending = self.checkpoint.pending
+        await self._tools.store.save_items(pending)
+        known = {item.id for item in self._items}
+        self._items += [item for item in pending if item.id not in known]
+        await self._keep(self.checkpoint.saved())
+
+    async def _score(self) -> None:
+        if not self._has_news() and self.checkpoint.quality is not None:
+            # The same notes have the same quality; asking again would only cost.
+            await self._keep(self.checkpoint.scored(self.checkpoint.quality, None))
+            return
+        own = [item for item in self._items if item.department == self._task.department.slug]
+        quality = self.checkpoint.quality
+        measured = await measure(
+            self._advisers, self._task.department, own, quality.coverage if quality else None
+        )
+        await self._keep(self.checkpoint.scored(measured.quality, measured.gaps))
+
+    def _has_news(self) -> bool:
+        ids = set(self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX))
+        return any(item.id in ids for item in self._items)
+
+    async def _write_scores(self) -> None:
+        score = self.checkpoint.scores[-1]
+        if score is not None:
+            ids = self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX)
+            await self._tools.store.set_scores(ids, score)
+
+    async def _index(self) -> None:
+        while self.checkpoint.unindexed:
+            batch = self.checkpoint.unindexed[:INDEX_BATCH]
+            await self._index_batch(batch)
+            await self._keep(self.checkpoint.indexed(set(batch)))
+
+    async def _index_batch(self, ids: list[str]) -> None:
+        items = await self._tools.store.items_by_id(ids)
+        if items:
+            await self._tools.brain.index(items)
+
+    async def _keep(self, checkpoint: Checkpoint) -> None:
+        """Store the checkpoint, with what was spent until now; raises Fenced if it is no longer ours."""
+        charged = checkpoint.charged(self._tools.model.take_spent())
+        await self._tools.store.write(charged)
+        self.checkpoint = charged
+
+    # --- the end
+
+    async def _finish(self, reason: StopReason) -> StopReason:
+        if reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated:
+            await self._ask_for_evaluation()
+        await self._index_the_rest()
+        await self._tools.announcer.finished(self.checkpoint)
+        _LOGGER.info(
+            "department finished: %s, quality %.1f, %d notes, %d iterations",
+            reason, self.checkpoint.quality_score, self.checkpoint.items_created, self.checkpoint.iterations,
+        )  # fmt: skip
+        return reason
+
+    async def _ask_for_evaluation(self) -> None:
+        if self.checkpoint.evaluation is Evaluation.SENT:
+            return
+        from gather_worker.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
+
+        await self._keep(self.checkpoint.model_copy(update={"evaluation": Evaluation.SENDING}))
+        is_sent = await send_evaluation(
+            self._settings.broker_url,
+            self._task.document,
+            self._task.department,
+            self._settings.evaluation_timeout_s,
+        )
+        if is_sent:
+            await self._keep(self.checkpoint.model_copy(update={"evaluation": Evaluation.SENT}))
+
+    async def _index_the_rest(self) -> None:
+        """Wait for the brain while the attempt lasts; a finished department never fails for it.
+
+        Ends with IndexUnavailable while a further attempt can go on waiting. The last attempt lets the notes
+        wait in the checkpoint, for the next worker of the project.
+        """
+        try:
+            while self.checkpoint.unindexed:
+                try:
+                    await self._index()
+                except BrainAway:
+                    await self._attempt.sleep(INDEX_RETRY_S)
+        except DeadlineNear as error:
+            waiting = len(self.checkpoint.unindexed)
+            if not self._task.is_last_attempt(self.checkpoint.epoch):
+                raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
+            _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400

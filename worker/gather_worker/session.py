@@ -1,0 +1,99 @@
+"""The composition root: settings and task in, clients opened, the pipeline run, clients closed."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from pydantic import ValidationError
+
+from gather_clients.brain import BrainClient
+from gather_clients.event_log import EventLog
+from gather_contracts.result import StopReason
+from gather_worker.announcer import Announcer
+from gather_worker.attempt import Attempt, soft_deadline_s
+from gather_worker.brain import Brain
+from gather_worker.errors import Fenced, InvalidInput, StoreUnavailable, WorkerError
+from gather_worker.llm import ModelGateway, new_client
+from gather_worker.logs import configure_logging, set_log_context
+from gather_worker.mongo import Store
+from gather_worker.outcome import Outcome
+from gather_worker.pipeline import Pipeline, Tools
+from gather_worker.settings import Settings, read_settings
+from gather_worker.task import DepartmentTask, read_task
+
+CLOSE_TIMEOUT_S: Final = 2.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: float) -> StopReason:
+    """Work on the department until it is finished; raises WorkerError if only the attempt ends.
+
+    `started_at` is the monotonic time of the process's start, from which the deadline counts.
+    """
+    settings = _read_settings()
+    configure_logging(settings.log_level)
+    task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
+    set_log_context(run=task.document.run.name, department=task.department.slug, model=task.department.model)
+    timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
+    attempt = Attempt(timeout_s - (time.monotonic() - started_at))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, attempt.terminate)
+    async with _open_tools(task, settings, attempt) as tools:
+        return await _run(Pipeline(task, settings, tools, attempt), outcome)
+
+
+async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
+    try:
+        return await pipeline.run()
+    except (Fenced, StoreUnavailable):
+        raise
+    except WorkerError:
+        with contextlib.suppress(WorkerError):
+            await pipeline.keep_spent()
+        raise
+    finally:
+        outcome.checkpoint = pipeline.checkpoint
+
+
+def _read_settings() -> Settings:
+    try:
+        return read_settings()
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
+        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
+
+
+@asynccontextmanager
+async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt) -> AsyncIterator[Tools]:
+    project_id = task.document.spec.project_id
+    model = ModelGateway(
+        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        attempt,
+        timeout_s=settings.llm_timeout_s,
+        max_tokens=settings.llm_max_tokens,
+    )
+    store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
+    client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
+    log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
+    brain = Brain(client, attempt, project_id)
+    announcer = Announcer(log, task.document, task.department, task.allowance)
+    try:
+        yield Tools(store, brain, model, announcer)
+    finally:
+        await asyncio.gather(*(_close(tool) for tool in (model, store, brain, announcer)))
+
+
+async def _close(tool: ModelGateway | Store | Brain | Announcer) -> None:
+    """Close within bounds: a store that hangs must not hold up the exit."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await tool.close()
+    except Exception as error:  # noqa: BLE001 - the attempt is over, and its result must be told
+        _LOGGER.warning("%s did not close: %s", type(tool).__name__, type(error).__name__)

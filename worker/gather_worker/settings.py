@@ -1,0 +1,64 @@
+"""The worker's settings, read once into one frozen object in `main.py`.
+
+Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables go before them, for
+local use.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+
+
+class Settings(BaseSettings):
+    """All that a worker can be told from outside, besides its run document."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    mongodb_uri: SecretStr = Field(min_length=1, validation_alias="MONGODB_URI")
+    redis_url: SecretStr = Field(min_length=1, validation_alias="REDIS_URL")
+    celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
+    """Where evaluations are queued, if not at `REDIS_URL`."""
+    brain_url: str = Field(min_length=1, validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr = Field(min_length=1, validation_alias="BRAIN_SERVICE_API_KEY")
+
+    llm_base_url: str = Field(default=OPENROUTER_URL, validation_alias="GATHER_LLM_BASE_URL")
+    """Any OpenAI-compatible endpoint."""
+    llm_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENROUTER_API_KEY")
+    """Empty for an endpoint that wants none."""
+    llm_timeout_s: float = Field(default=120, ge=1, le=600, validation_alias="GATHER_LLM_TIMEOUT_S")
+    """For one answer of the model; long answers of large models take a minute."""
+    llm_max_tokens: int = Field(default=8000, ge=256, le=64000, validation_alias="GATHER_LLM_MAX_TOKENS")
+    """For one answer: ten items with their summaries are about 4,000 tokens."""
+    judge_model: str | None = Field(default=None, max_length=128, validation_alias="GATHER_JUDGE_MODEL")
+    """Scores quality and judges duplicates; unset: the department's own model."""
+
+    duplicate_threshold: float = Field(
+        default=0.90, ge=0.5, le=1, validation_alias="GATHER_DUPLICATE_THRESHOLD"
+    )
+    """Cosine from which a note is a duplicate without asking the model; the requirements' 0.90."""
+    store_patience_s: float = Field(default=60, ge=1, le=600, validation_alias="GATHER_STORE_PATIENCE_S")
+    """How long MongoDB may be away before the attempt ends with exit code 75."""
+    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
+    evaluation_timeout_s: float = Field(
+        default=10, ge=1, le=60, validation_alias="GATHER_EVALUATION_TIMEOUT_S"
+    )
+    pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
+    """Written on every item as its `taskId`."""
+    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+    @property
+    def broker_url(self) -> str:
+        """Return where Celery's messages go."""
+        return (self.celery_broker_url or self.redis_url).get_secret_value()
+
+
+def read_settings() -> Settings:
+    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
+    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
+    return Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)

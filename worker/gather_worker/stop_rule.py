@@ -1,0 +1,80 @@
+"""When a department's loop ends; pure, so that each rule is one line of a table in its test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gather_contracts.result import StopReason
+
+PLATEAU_ITERATIONS: Final = 3
+"""Iterations without a rise before the prompt is changed, and again before the loop ends (the
+requirements)."""
+PLATEAU_GAIN: Final = 1.0
+"""Points that count as a rise: the judge's scores vary by about this much on unchanged items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that the decision depends on."""
+
+    iterations: int
+    """Done over all attempts."""
+    allowance: int
+    scores: Sequence[float | None]
+    """One for each iteration done, 0-100; None where it could not be measured."""
+    threshold: float
+    remaining_s: float
+    iteration_s: float = 0.0
+    """The longest iteration of this attempt so far; the next one is expected to last as long."""
+    is_terminated: bool = False
+
+
+def decide_stop(standing: Standing) -> StopReason | None:
+    """Return why the loop ends now, None if another iteration is due.
+
+    Reasons that finish the department go before those that only end the attempt.
+    """
+    if is_good_enough(standing):
+        return StopReason.THRESHOLD_REACHED
+    if standing.iterations >= standing.allowance:
+        return StopReason.ITERATIONS_USED
+    if flat_iterations(standing.scores) >= 2 * PLATEAU_ITERATIONS:
+        return StopReason.QUALITY_FLAT
+    if standing.is_terminated:
+        return StopReason.TERMINATED
+    if standing.remaining_s <= standing.iteration_s:
+        return StopReason.DEADLINE_NEAR
+    return None
+
+
+def is_good_enough(standing: Standing) -> bool:
+    """Tell whether the last measured score reaches the threshold."""
+    score = last_score(standing.scores)
+    return score is not None and score >= standing.threshold
+
+
+def last_score(scores: Sequence[float | None]) -> float | None:
+    """Return the last score that could be measured."""
+    return next((score for score in reversed(scores) if score is not None), None)
+
+
+def flat_iterations(scores: Sequence[float | None]) -> int:
+    """Return how many measured iterations have passed since the score last rose by `PLATEAU_GAIN`.
+
+    Small gains add up: a rise is counted from the score of the last rise, not from the iteration before.
+    """
+    level: float | None = None
+    flat = 0
+    for score in scores:
+        if score is None:
+            continue
+        if level is None or score >= level + PLATEAU_GAIN:
+            level, flat = score, 0
+        else:
+            flat += 1
+    return flat
+
+
+def is_flat(scores: Sequence[float | None]) -> bool:
+    """Tell whether the prompt should turn to the gaps, because more of the same did not help."""
+    return flat_iterations(scores) >= PLATEAU_ITERATIONS

@@ -1,0 +1,43 @@
+"""Texts compared by their words alone: cheap, and enough to see copies while the brain is away."""
+
+import hashlib
+import re
+import unicodedata
+from typing import Final
+
+_WORD: Final = re.compile(r"\w+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def normalised(text: str) -> str:
+    """Return the words of the text, in one case and one Unicode form (NFKC), without punctuation."""
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def text_hash(text: str) -> str:
+    """Return a hash that is equal for texts that differ in case, spacing and punctuation only.
+
+    A text without any word (only symbols) is hashed as it stands.
+    """
+    return hashlib.sha256((normalised(text) or text.strip()).encode()).hexdigest()
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the different words of the text."""
+    return frozenset(normalised(text).split())
+
+
+def overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return the share of the words that both have (Jaccard), 0-1; 0 where there are no words."""
+    return len(one & other) / len(one | other) if one and other else 0.0
+
+
+def clean(text: str) -> str:
+    """Return the text without control characters (but tabs and line breaks) and without space around it."""
+    return _CONTROL.sub("", text).strip()
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the text in one line of at most `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
