@@ -82,7 +82,7 @@ def main() -> NoReturn:
     write_result(result)
     _LOGGER.log(
         logging.ERROR if outcome.exit_code else logging.INFO,
-        "the attempt ends", extra={"exit_code": int(outcome.exit_code), **result.model_dump(mode="json")},
+        "the attempt ends", extra={"exit_code": int(outcome.exit_code), "result": result.model_dump(mode="json")},
     )  # fmt: skip
     logging.shutdown()
     sys.exit(int(outcome.exit_code))
