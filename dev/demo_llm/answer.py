@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from dev.demo_llm import judge
 from dev.demo_llm.facts import Facts, read_facts, text_of
+from dev.demo_llm.json_text import json_objects
 from dev.demo_llm.material import Material
 from dev.demo_llm.schema import ItemSource, LeafSource, Place, Schema, fill, properties_of, type_of
 from dev.demo_llm.text import likeness
@@ -154,20 +155,12 @@ def pairs_in(messages: Messages) -> list[Pair]:
     Pairs are JSON objects with two texts, else texts two by two.
     """
     last = text_of(messages[-1:])
-    objects = [o for value in judge.json_values(last) for o in _objects(value)]
-    named = [pair for i, o in enumerate(objects) if (pair := _pair_of(o, i))]
+    named = [pair for i, o in enumerate(json_objects(last)) if (pair := _pair_of(o, i))]
     if named:
         return named
     texts = judge.texts_in(last)
     couples = list(pairwise(texts))[::2]
     return [Pair(one, other, i) for i, (one, other) in enumerate(couples)]
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    """Return all objects inside a JSON value, outer ones first."""
-    if isinstance(value, Mapping):
-        return [value, *(o for sub in value.values() for o in _objects(sub))]
-    return [o for sub in value for o in _objects(sub)] if isinstance(value, list) else []
 
 
 def _pair_of(candidate: Mapping[str, Any], index: int) -> Pair | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dev.demo_llm.json_text import json_strings
 from dev.demo_llm.material import Material
 from dev.demo_llm.text import shingles, words
 
@@ -24,7 +25,7 @@ _GAP_WORD = re.compile(
     r"\b(gap|gaps|missing|not covered|uncovered|thin|weak|weakly|neglected|lacks)\b", re.IGNORECASE
 )
 _HANDLES = re.compile(
-    r"\b(?:handles|covers|is responsible for|is about)\b(?P<list>[^.\n<]{8,600})", re.IGNORECASE
+    r'\b(?:handles|covers|is responsible for|is about)\b(?P<list>[^.\n<"]{8,600})', re.IGNORECASE
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
 _ASPECT_CHARS: Final = (3, 60)
@@ -118,8 +119,8 @@ def _described_aspects(text: str) -> tuple[str, ...]:
 
 
 def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
-    """Return the aspects named on a line that speaks of gaps, or in the bullets below such a line."""
-    near: list[str] = []
+    """Return the aspects named on a line or under a key that speaks of gaps, or in the bullets below it."""
+    near = [string.lower() for keys, string in json_strings(text) if _GAP_WORD.search(keys)]
     in_list = False
     for line in text.splitlines():
         if _TAG_LINE.match(line):
@@ -138,12 +139,18 @@ def _names(text: str, title: str) -> tuple[str, ...]:
 
 
 def _known_texts(text: str) -> tuple[str, ...]:
-    """Return the long lines under a heading that speaks of what exists, without bullets."""
+    """Return the long texts under a heading or key that speaks of what exists, without bullets."""
+    kept = [text for keys, text in json_strings(text) if _EXISTING.search(keys)]
+    return tuple(known for known in kept or _listed_texts(text) if len(words(known)) >= KNOWN_TEXT_WORDS)
+
+
+def _listed_texts(text: str) -> list[str]:
+    """Return the lines under a heading that speaks of what exists."""
     found: list[str] = []
     is_existing = False
     for line in text.splitlines():
         if line.rstrip().endswith(":"):
             is_existing = bool(_EXISTING.search(line))
-        elif is_existing and len(words(line)) >= KNOWN_TEXT_WORDS:
+        elif is_existing:
             found.append(_BULLET.sub("", line).strip())
-    return tuple(found)
+    return found

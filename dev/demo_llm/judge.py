@@ -3,12 +3,12 @@
 The measures are crude and honest: nothing here is made up to please whoever asks.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from dev.demo_llm.json_text import json_strings
 from dev.demo_llm.text import clamp, content_words, likeness, mean, sentences, words
 
 DUPLICATE_LIKENESS: Final = 0.6
@@ -80,31 +80,7 @@ def _labelled(text: str) -> list[str]:
 
 
 def _json_texts(text: str) -> list[str]:
-    return [string for value in json_values(text) for string in _strings(value)]
-
-
-def json_values(text: str) -> Iterator[Any]:
-    """Yield the JSON objects and arrays that stand in a text, one after the other."""
-    decoder = json.JSONDecoder()
-    at = 0
-    while match := re.compile(r"[\[{]").search(text, at):
-        try:
-            value, at = decoder.raw_decode(text, match.start())
-        except ValueError:
-            at = match.end()
-            continue
-        yield value
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for sub in value.values():
-            yield from _strings(sub)
-    elif isinstance(value, list):
-        for sub in value:
-            yield from _strings(sub)
+    return [string for _, string in json_strings(text) if not _JOB.search(string)]
 
 
 def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
