@@ -13,7 +13,7 @@ from gather_bridge.replay import OFFSET_MAX, Position
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 _PROJECT: Final = re.compile(OBJECT_ID_PATTERN)
-_OFFSET: Final = re.compile(r"\d{1,16}")
+_OFFSET: Final = re.compile(r"[0-9]{1,16}")
 _EPOCH: Final = re.compile(r"[0-9a-f]{0,64}")
 
 UNAUTHORIZED: Final = "send a token: Authorization: Bearer <token>, or the subprotocol gather.token.<token>"

@@ -66,7 +66,7 @@ def parse_target(url: str) -> Target:
     if not 0 < port < 2**16:
         raise UrlRefused("no such port")
     host = found["host"].strip("[]").lower()
-    if ":" in host and not _is_address(host):
+    if found["host"].startswith("[") and not _is_ipv6_address(host):
         raise UrlRefused("not an IPv6 address")
     target = found["target"] or "/"
     return Target(host, port, target if target.startswith("/") else f"/{target}")
@@ -94,9 +94,9 @@ def is_public(address: Address) -> bool:
     return address.is_global and not is_special and not any(address in network for network in NOT_PUBLIC)
 
 
-def _is_address(text: str) -> bool:
+def _is_ipv6_address(text: str) -> bool:
     try:
-        ip_address(text)
+        IPv6Address(text)
     except ValueError:
         return False
     return True
