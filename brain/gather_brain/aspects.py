@@ -103,7 +103,7 @@ def _pieces(listed: str) -> list[str]:
 
 
 def _trimmed(piece: str) -> str:
-    return FILLER.sub("", piece.strip(" .!?\"'()[]")).strip()
+    return FILLER.sub("", piece.strip(" .!?\"'()[]*-")).strip()
 
 
 def _known_as(department: str) -> str:

@@ -76,12 +76,17 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
     Two texts are the same when they differ in case, punctuation and spacing only.
     """
     first: dict[str, tuple[str, str]] = {}
-    for identity, content in sorted(texts, key=lambda pair: (pair[1], pair[0])):
+    # Of several spellings the one with fewest capitals stands, since capitals can pass for names.
+    for identity, content in sorted(texts, key=lambda pair: (_capitals(pair[1]), pair[1], pair[0])):
         first.setdefault(content_hash(content), (identity, content))
     return [
         Item(identity, content, tuple(sentences(content, SENTENCES_MAX)) or (content,))
         for _, (identity, content) in sorted(first.items())
     ]
+
+
+def _capitals(text: str) -> int:
+    return sum(letter.isupper() for letter in text)
 
 
 def item_vectors(sentence_vectors: Sequence[Matrix]) -> Matrix:

@@ -25,7 +25,7 @@ _TABLE: Final[dict[str, dict[str, str]]] = {
         "relationships": "bonds, rivalries, love and loyalty between characters",
         "voice": "how a character speaks, words, accent, rhythm, silence",
         "inner conflict": "doubt, fear, guilt and contradiction inside a character",
-        "character arcs": "how a character changes and what it costs",
+        "change": "how a character changes from beginning to end, and what it costs",
         "appearance": "body, face, posture, gestures and clothes of a character",
     },
     "visual": {
@@ -33,7 +33,7 @@ _TABLE: Final[dict[str, dict[str, str]]] = {
         "color palette": "colours of scenes, places and people, and what they mean",
         "lighting": "light sources, contrast, shadow, day and night",
         "composition": "framing, lines, foreground and background, symmetry, empty space",
-        "visual motifs": "images, shapes and objects that return with meaning",
+        "motifs": "images, shapes and objects that return with meaning",
         "locations": "the places where the film happens and how they look",
     },
     "cinematography": {
@@ -45,14 +45,16 @@ _TABLE: Final[dict[str, dict[str, str]]] = {
         "visual continuity": "matching light, direction and screen position from shot to shot",
     },
     "production-design": {
-        "set design": "rooms, walls, furniture and how they are built",
+        "sets": "rooms, walls, furniture and how they are built",
         "props": "objects that people handle, their age and their story",
         "color palette": "paint, fabric and colours of the sets",
         "period detail": "signs of time and place, research, what would be wrong",
         "locations": "real places, how they are dressed and changed",
+        "materials": "surfaces, wood, metal, stone, cloth, wear and texture",
         "world building": "rules, history and daily life of the film's world",
     },
     "costume": {
+        "costumes": "clothes that characters wear, what they say of them",
         "silhouettes": "shapes and cuts of clothes for each character",
         "color palette": "colours of clothes and how they change with the story",
         "fabric": "materials, texture, weight and sound of clothes",

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from gather_brain.coverage import NEAR_DUPLICATE, Item
-from gather_brain.text import content_words, stem, words
+from gather_brain.text import STOP_WORDS, content_words, stem, words
 from gather_brain.vectors import Matrix
 
 DETAIL_WORDS: Final = 15
@@ -109,7 +109,7 @@ def _vocabulary(text: str) -> set[str]:
 
 
 def _specifics(text: str) -> int:
-    return len(set(NUMBER.findall(text))) + len({name.lower() for name in NAME.findall(text)})
+    return len(set(NUMBER.findall(text))) + len({name.lower() for name in NAME.findall(text)} - STOP_WORDS)
 
 
 def _cues(text: str) -> float:

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001 - both apostrophes are meant
-SENTENCE_END: Final = re.compile(r"(?<=[.!?…;])[\s\"'”’)]+|\n+")  # noqa: RUF001 - closing quotes
+SENTENCE_END: Final = re.compile(r"(?<=[.!?…;])[\"'”’)]*\s+|\n+")  # noqa: RUF001 - closing quotes
 
 SENTENCE_WORDS_MIN: Final = 3
 """Shorter pieces ("Yes.", "Act one:") say too little to match an aspect and join their neighbour."""

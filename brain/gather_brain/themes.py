@@ -6,6 +6,7 @@ it and few of the other departments' do.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -21,15 +22,16 @@ THEME_NODES_MIN: Final = 2
 PHRASE_BONUS: Final = 1.35
 """Longer phrases say more ("dark aesthetic" over "dark") but are rarer; one factor a word makes up for it."""
 TERM_CHARACTERS_MAX: Final = 64
+CLAUSE_END: Final = re.compile(r"[^\w\s'’-]+")  # noqa: RUF001 - both apostrophes are meant
 
 
 def phrases(text: str) -> list[str]:
     """Return the text's different phrases of 1 to 3 words, in the order of their first use.
 
-    No phrase starts, ends or goes across a stop word, a number or a single letter.
+    No phrase holds a stop word, a number or a single letter, or goes across punctuation.
     """
     found: dict[str, None] = {}
-    for run in _runs(words(text)):
+    for run in (run for clause in CLAUSE_END.split(text) for run in _runs(words(clause))):
         for size in range(1, PHRASE_WORDS_MAX + 1):
             for start in range(len(run) - size + 1):
                 phrase = " ".join(run[start : start + size])

@@ -31,7 +31,7 @@ NodeId = Annotated[str, Field(min_length=1, max_length=NODE_ID_MAX)]
 NodeType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 PropertyName = Annotated[str, Field(min_length=1, max_length=64)]
 PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
-PropertyValue = PropertyText | bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | FiniteFloat | None
+PropertyValue = PropertyText | bool | int | FiniteFloat | None
 
 
 class Body(BaseModel):

@@ -24,6 +24,7 @@ EXACT_MAX: Final = 500
 CENTROID_NODES_MAX: Final = 200
 TERM_NODES_MAX: Final = 300
 """The newest nodes stand for a department that has more; bounds what a context request reads."""
+QUALITY_MAX: Final = 100
 ROUNDING: Final = 1e-6
 """Float32 vectors: a text compared with itself comes out a little below 1."""
 
@@ -179,20 +180,24 @@ def raw_cosine(score: float) -> float:
 
 
 def _row(node: NewNode, vector: Matrix) -> dict[str, Any]:
-    quality = node.properties.get("qualityScore")
-    counts = isinstance(quality, int | float) and not isinstance(quality, bool)
     return {
         "id": node.id,
         "type": node.type,
         "content": node.content,
         "contentHash": node.content_hash,
         "department": node.properties.get("department"),
-        "qualityScore": float(quality) if counts and quality is not None else None,
+        "qualityScore": _quality(node.properties.get("qualityScore")),
         # One text: Neo4j's own property types would not give back what came (null, an integer's size).
         "properties": json.dumps(dict(node.properties), ensure_ascii=False),
         "terms": list(node.terms),
         "embedding": vector.tolist(),
     }
+
+
+def _quality(value: Any) -> float | None:
+    """Return a score that counts in the department's mean; anything else is a property like others."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= QUALITY_MAX else None
 
 
 def _match(row: Record) -> Match:

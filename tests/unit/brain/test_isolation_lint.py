@@ -1,0 +1,74 @@
+"""What keeps tenants apart is checked in the source: no query from input, no way round the repository."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gather_brain
+from gather_brain.store import cypher
+from gather_brain.store.repository import raw_cosine
+
+ROOM = Path(gather_brain.__file__).parent
+MODULES = sorted(ROOM.rglob("*.py"))
+NODE_QUERIES = {
+    name: value
+    for name, value in vars(cypher).items()
+    if isinstance(value, str)
+    and "(n:Node" in value
+    and "INDEX node_" not in value
+    and "CONSTRAINT" not in value
+}
+
+
+@pytest.mark.parametrize("name", [name for name in NODE_QUERIES if not name.startswith("_")])
+def test_every_query_on_nodes_names_the_project(name: str) -> None:
+    """Each MATCH of a node stands with the project's id, in the pattern or inside the index's filter."""
+    query = NODE_QUERIES[name]
+    matches = query.count("(n:Node")
+    named = query.count("{projectId: $projectId") + query.count("n.projectId = $projectId")
+    assert matches == named
+
+
+def test_queries_hold_no_place_for_formatting() -> None:
+    """Constants only: no f-string, no format, no percent, and joined with constants alone."""
+    tree = ast.parse((ROOM / "store/cypher.py").read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.Call)]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_only_the_database_module_touches_the_driver(module: Path) -> None:
+    """There is no other way to Neo4j."""
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(module.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert "neo4j" not in imported or module == ROOM / "store/database.py"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_only_a_principal_makes_a_repository(module: Path) -> None:
+    """The constructor is called in one place, after the key's projects were checked."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "ProjectRepository"
+    ]
+    assert len(calls) == (1 if module == ROOM / "access.py" else 0)
+
+
+@pytest.mark.parametrize(
+    ("score", "cosine"), [(1.0, 1.0), (0.95, 0.9), (0.9, 0.8), (0.5, 0.0), (0.1, 0.0), (1.0000001, 1.0)]
+)
+def test_neo4js_score_becomes_raw_cosine(score: float, cosine: float) -> None:
+    """0.90 passed straight through would mean 0.80; a negative cosine is 0."""
+    assert raw_cosine(score) == pytest.approx(cosine)

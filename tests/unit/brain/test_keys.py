@@ -1,0 +1,176 @@
+"""Keys: their form, the file that brings the first ones, and who they stand for."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_brain.access import CACHE_MAX, CACHE_S, KeyRing, Principal
+from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
+from gather_brain.keys import (
+    BootstrapKey,
+    KeysFileError,
+    bearer_key,
+    is_well_formed,
+    key_hash,
+    new_key,
+    read_keys_file,
+)
+from gather_brain.store.keys import StoredKey
+
+PROJECT = "507f1f77bcf86cd799439011"
+OTHER = "507f1f77bcf86cd799439012"
+
+
+class Store:
+    """A store of keys that counts how often it is asked."""
+
+    def __init__(self, *keys: StoredKey) -> None:
+        self.keys = {key.sha256: key for key in keys}
+        self.asked = 0
+        self.away = False
+
+    async def find(self, sha256: str) -> StoredKey | None:
+        """Answer as Neo4j would."""
+        self.asked += 1
+        if self.away:
+            raise UnavailableError
+        return self.keys.get(sha256)
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def test_a_new_key_is_well_formed_and_unlike_any_other() -> None:
+    """256 random bits, a prefix for scanners, a checksum."""
+    first, second = new_key(), new_key()
+    assert first != second
+    assert first.startswith("gbk_")
+    assert is_well_formed(first)
+
+
+@given(st.integers(4, 46), st.sampled_from("ABCabc019-"))
+def test_a_mistyped_key_is_turned_away_without_a_look_up(place: int, letter: str) -> None:
+    """The checksum sees one wrong character."""
+    key = new_key()
+    mistyped = key[:place] + letter + key[place + 1 :]
+    assert mistyped == key or not is_well_formed(mistyped)
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer abc", "abc"),
+        (None, None),
+        ("", None),
+        ("Bearer", None),
+        ("Basic abc", None),
+        (f"Bearer {'a' * 300}", None),
+        ("Bearer ключ", None),
+    ],
+)
+def test_the_key_of_an_authorization_header(header: str | None, key: str | None) -> None:
+    """Only bearer keys of sane length are looked at."""
+    assert bearer_key(header) == key
+
+
+async def test_a_key_from_the_file_needs_no_store() -> None:
+    """Workers keep their access while Neo4j is away."""
+    store = Store()
+    store.away = True
+    ring = KeyRing([BootstrapKey(name="worker", sha256=key_hash("secret"), projects=("*",))], store)
+    assert (await ring.principal_of("secret")).projects == {"*"}
+
+
+@pytest.mark.parametrize("key", [None, "nonsense", "gbk_short"])
+async def test_no_key_and_malformed_keys_are_refused_without_asking_the_store(key: str | None) -> None:
+    """Floods of nonsense cost no query."""
+    store = Store()
+    with pytest.raises(UnauthorizedError):
+        await KeyRing([], store).principal_of(key)
+    assert store.asked == 0
+
+
+async def test_revoking_takes_effect_within_the_cache_time() -> None:
+    """5 seconds are promised."""
+    assert CACHE_S <= 5
+    key, clock = new_key(), Clock()
+    store = Store(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    ring = KeyRing([], store, clock)
+    assert (await ring.principal_of(key)).key_id == "id"
+    store.keys.clear()
+    clock.now = CACHE_S - 0.1
+    assert (await ring.principal_of(key)).key_id == "id"
+    clock.now = CACHE_S + 0.1
+    with pytest.raises(UnauthorizedError):
+        await ring.principal_of(key)
+
+
+async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> None:
+    """A flood of well-formed unknown keys must not grow memory."""
+    store = Store()
+    ring = KeyRing([], store, Clock())
+    for _ in range(CACHE_MAX + 10):
+        with pytest.raises(UnauthorizedError):
+            await ring.principal_of(new_key())
+    assert len(ring._found) == CACHE_MAX
+
+
+async def test_a_store_that_is_away_is_not_a_wrong_key() -> None:
+    """The caller must hear "later", not "never"."""
+    store = Store()
+    store.away = True
+    with pytest.raises(UnavailableError):
+        await KeyRing([], store).principal_of(new_key())
+
+
+def test_a_principal_opens_its_own_projects_only() -> None:
+    """Another's project looks like one that does not exist."""
+    principal = Principal("id", frozenset({PROJECT}))
+    with pytest.raises(NotFoundError):
+        principal.open(None, OTHER, "model")  # type: ignore[arg-type]
+    assert principal.open(None, PROJECT, "model") is not None  # type: ignore[arg-type]
+
+
+def test_the_keys_file_is_read(tmp_path: Path) -> None:
+    """The chart mounts it."""
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps([{"name": "worker", "sha256": "0" * 64, "projects": ["*", PROJECT]}]))
+    assert read_keys_file(path)[0].projects == ("*", PROJECT)
+    assert read_keys_file(None) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[1]",
+        '[{"name": "x", "sha256": "short", "projects": ["*"]}]',
+        '[{"name": "x", "key": "SECRET"}]',
+    ],
+)
+def test_a_bad_keys_file_is_refused_without_showing_what_it_holds(tmp_path: Path, content: str) -> None:
+    """Its errors end up in logs."""
+    path = tmp_path / "keys.json"
+    path.write_text(content)
+    with pytest.raises(KeysFileError) as refused:
+        read_keys_file(path)
+    assert "SECRET" not in str(refused.value)
+    assert "short" not in str(refused.value)
+
+
+def test_a_missing_keys_file_is_said_so(tmp_path: Path) -> None:
+    """A wrong mount must not start a brain without keys."""
+    with pytest.raises(KeysFileError, match="cannot be read"):
+        read_keys_file(tmp_path / "none.json")

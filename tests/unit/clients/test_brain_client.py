@@ -1,0 +1,210 @@
+"""The brain's client: what it retries, what it gives up on, and what it sends."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from gather_clients.brain import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
+from gather_contracts.brain import CoverageRequest, DuplicatesRequest, NodeIn
+
+PROJECT = "507f1f77bcf86cd799439011"
+EMPTY_SEARCH = {"duplicates": [], "query_embedding_time_ms": 1, "search_time_ms": 1, "total_time_ms": 2}
+SEARCH = DuplicatesRequest(content="text", project_id=PROJECT)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Pass the time."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Server:
+    """Answers from a list, the last answer for ever; keeps the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+@pytest.fixture
+def time() -> Time:
+    """A clock for one test."""
+    return Time()
+
+
+@pytest.fixture
+def client_of(time: Time) -> Callable[[Server], BrainClient]:
+    """Make a client that talks to a server of the test's."""
+    return lambda server: BrainClient(
+        "http://brain/",
+        "secret",
+        transport=httpx.MockTransport(server),
+        deadline_s=30,
+        clock=time,
+        sleep=time.sleep,
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.Response(429, headers={"Retry-After": "3"}),
+        httpx.Response(503, headers={"Retry-After": "3"}),
+        httpx.Response(500),
+        httpx.Response(502),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("cut"),
+        httpx.Response(200, text="<html>a proxy's page</html>"),
+    ],
+    ids=lambda failure: (
+        type(failure).__name__ if isinstance(failure, Exception) else str(failure.status_code)
+    ),
+)
+async def test_what_may_pass_is_tried_again(
+    failure: httpx.Response | Exception, time: Time, client_of: Callable[[Server], BrainClient]
+) -> None:
+    """A brain that restarts is a pause and not an error; Retry-After is obeyed."""
+    server = Server(failure, httpx.Response(200, json=EMPTY_SEARCH))
+    async with client_of(server) as client:
+        assert (await client.find_duplicates(SEARCH)).duplicates == []
+    assert len(server.requests) == 2
+    if isinstance(failure, httpx.Response) and "Retry-After" in failure.headers:
+        assert time.slept[0] >= 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, BrainRejected), (401, BrainRejected), (404, BrainNotFound), (413, BrainRejected)],
+)
+async def test_what_cannot_pass_is_not_tried_again(
+    status: int, error: type[BrainRejected], client_of: Callable[[Server], BrainClient]
+) -> None:
+    """The standard error body's code and message reach the caller."""
+    server = Server(httpx.Response(status, json={"error": "code_x", "message": "why", "details": {"a": "b"}}))
+    async with client_of(server) as client:
+        with pytest.raises(error) as refused:
+            await client.find_duplicates(SEARCH)
+    assert (refused.value.status, refused.value.code) == (status, "code_x")
+    assert "why" in str(refused.value)
+    assert len(server.requests) == 1
+
+
+async def test_a_brain_that_stays_away_is_given_up_at_the_deadline(
+    time: Time, client_of: Callable[[Server], BrainClient]
+) -> None:
+    """The caller's deadline counts waits too."""
+    async with client_of(Server(httpx.Response(503, headers={"Retry-After": "4"}))) as client:
+        with pytest.raises(BrainUnavailable) as gave_up:
+            await client.find_duplicates(SEARCH, deadline_s=10)
+    assert time.now <= 10
+    assert len(time.slept) >= 1
+    assert gave_up.value.retry_after_s == 4
+
+
+async def test_a_wait_longer_than_the_deadline_is_not_begun(
+    time: Time, client_of: Callable[[Server], BrainClient]
+) -> None:
+    """Sleeping only to fail would waste the attempt's time."""
+    async with client_of(Server(httpx.Response(429, headers={"Retry-After": "120"}))) as client:
+        with pytest.raises(BrainUnavailable):
+            await client.find_duplicates(SEARCH)
+    assert time.slept == []
+
+
+async def test_nodes_without_ids_get_one_that_stays_over_all_attempts(
+    client_of: Callable[[Server], BrainClient],
+) -> None:
+    """An attempt whose answer was lost must not be written twice."""
+    written = {
+        "success": True,
+        "created": 1,
+        "nodeIds": ["x"],
+        "nodes": [],
+        "timing": {"embedding_time_ms": 1, "neo4j_write_time_ms": 1, "total_time_ms": 2},
+    }
+    server = Server(httpx.ReadTimeout("lost"), httpx.Response(200, json=written))
+    async with client_of(server) as client:
+        properties = {"department": "story", "note": None, "iteration": 3}
+        await client.create_nodes(
+            [NodeIn(type="GatherItem", content="text", project_id=PROJECT, properties=properties)]
+        )
+    bodies = [json.loads(request.content) for request in server.requests]
+    assert bodies[0] == bodies[1]
+    assert bodies[0]["nodes"][0]["id"]
+    assert bodies[0]["nodes"][0]["properties"] == properties
+
+
+async def test_requests_carry_the_key_and_the_names_of_the_requirements(
+    client_of: Callable[[Server], BrainClient],
+) -> None:
+    """CamelCase names, `previousDepartments[]`, a bearer key."""
+    context = {
+        "projectId": PROJECT,
+        "targetDepartment": "character",
+        "context": {},
+        "aggregatedSummary": "",
+        "relevantNodes": [],
+        "totalNodesAggregated": 0,
+        "timing": {"query_time_ms": 1, "aggregation_time_ms": 1, "total_time_ms": 2},
+    }
+    server = Server(httpx.Response(200, json=context))
+    async with client_of(server) as client:
+        await client.department_context(PROJECT, "character", ["story", "visual"], limit=5)
+    request = server.requests[0]
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert request.url.params.get_list("previousDepartments[]") == ["story", "visual"]
+    assert request.url.params["limit"] == "5"
+
+
+async def test_the_key_is_in_no_error(client_of: Callable[[Server], BrainClient]) -> None:
+    """Errors end up in logs."""
+    async with client_of(Server(httpx.ConnectError("secret place"))) as client:
+        with pytest.raises(BrainUnavailable) as failed:
+            await client.analyze_coverage(
+                CoverageRequest(project_id=PROJECT, department="story", gather_items=[]), deadline_s=0.01
+            )
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready"),
+    [(httpx.Response(200), True), (httpx.Response(503), False), (httpx.ConnectError("x"), False)],
+)
+async def test_readiness_is_a_plain_yes_or_no(
+    answer: httpx.Response | Exception, ready: bool, client_of: Callable[[Server], BrainClient]
+) -> None:
+    """Whoever asks wants to go on either way."""
+    async with client_of(Server(answer)) as client:
+        assert await client.is_ready() is ready
+
+
+async def test_an_endless_answer_is_cut_off(
+    client_of: Callable[[Server], BrainClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every input is bounded, answers too."""
+    monkeypatch.setattr("gather_clients.brain.MAX_RESPONSE_BYTES", 100)
+    async with client_of(Server(httpx.Response(200, content=b"x" * 200))) as client:
+        with pytest.raises(BrainRejected):
+            await client.find_duplicates(SEARCH)
