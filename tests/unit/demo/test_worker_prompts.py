@@ -1,0 +1,113 @@
+"""The demo model understands the worker's real prompts and schemas, without knowing them."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+
+from dev.demo_cms.app import DEPARTMENTS_FILE, read_departments
+from dev.demo_llm.app import build_app
+from dev.demo_llm.facts import read_facts
+from dev.demo_llm.material import read_material
+from dev.demo_llm.text import words
+from dev.demo_seed.project import read_project
+from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
+from gather_contracts.items import GatherItem
+from gather_worker.answers import DraftBatch, PairVerdicts, QualityVerdict, json_schema
+from gather_worker.context import duplicates_prompt, generate_prompt, judge_prompt
+from gather_worker.dedupe import Pair
+from gather_worker.prompts import Prompt
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+BY_HAND = [GatherItem.model_validate(item) for item in read_project().items()]
+DEPARTMENTS = [
+    resolve_department(CmsDepartment.model_validate(d), 80)
+    for d in read_departments(DEPARTMENTS_FILE)
+    if d["gatherCheck"] and d["isActive"]
+]
+
+
+@pytest.fixture
+def llm() -> TestClient:
+    return TestClient(build_app(read_material(), repeat_share=0))
+
+
+def ask(llm: TestClient, prompt: Prompt, wanted: type[AnswerT], **more: Any) -> AnswerT:
+    schema = {"name": wanted.__name__, "schema": json_schema(wanted), "strict": True}
+    body = {
+        "model": "openai/gpt-4o-mini",
+        "messages": prompt.messages(),
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        **more,
+    }
+    answer = llm.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    return wanted.model_validate_json(answer.json()["choices"][0]["message"]["content"])
+
+
+def automated(department: ResolvedDepartment, contents: Sequence[str]) -> list[GatherItem]:
+    """Return texts as items that a run wrote."""
+    return [
+        GatherItem(
+            id=f"{number:04}", content=content, project_id=read_project().project_id,
+            department=department.slug, is_automated=True,
+        )
+        for number, content in enumerate(contents)
+    ]  # fmt: skip
+
+
+def generation(
+    department: ResolvedDepartment, own: Sequence[str] = (), gaps: Sequence[str] = (), *, focus: bool = False
+) -> Prompt:
+    earlier = {"story": ["Every house on the causeway settles a debt before it lets the sisters through."]}
+    items = [*BY_HAND, *automated(department, own)]
+    return generate_prompt(department, items, earlier, gaps, focus_on_gaps=focus)
+
+
+@pytest.mark.parametrize("department", DEPARTMENTS, ids=lambda d: str(d.slug))
+def test_it_reads_the_prompt_s_facts(department: ResolvedDepartment) -> None:
+    """Title from the film's notes, department from its name, gaps from their list, notes from theirs."""
+    aspects = tuple(read_material().departments[department.slug].aspects)
+    own = "An existing note about it. " * 10
+    prompt = generation(department, [own], [aspects[2].title(), f"{aspects[4]}: say more"], focus=True)
+    facts = read_facts(prompt.messages(), read_material())
+    assert facts.title == "The Salt Road"
+    assert facts.department == department.slug
+    assert facts.gaps == (aspects[2], aspects[4])
+    assert {"Marta", "Ilse", "Henrike"} & set(facts.names)
+    assert own.strip() in facts.known_texts
+
+
+@pytest.mark.parametrize("department", DEPARTMENTS, ids=lambda d: str(d.slug))
+def test_it_writes_two_rounds_and_grades_them(llm: TestClient, department: ResolvedDepartment) -> None:
+    """The second round adds to the first; the grades are of notes, and good ones."""
+    first = [d.content for d in ask(llm, generation(department), DraftBatch).items]
+    second = [d.content for d in ask(llm, generation(department, first), DraftBatch).items]
+    assert not set(first) & set(second)
+    assert all(40 <= len(words(note)) <= 110 for note in first + second)
+    grades = ask(llm, judge_prompt(department, automated(department, first + second)), QualityVerdict)
+    assert grades.depth > 50
+    assert grades.coherence > 50
+    assert grades.actionability > 20
+
+
+def test_it_judges_the_worker_s_pairs(llm: TestClient) -> None:
+    """By number, a copy as one and another note as none."""
+    one, other = (d.content for d in ask(llm, generation(DEPARTMENTS[0]), DraftBatch).items[:2])
+    texts = [(one, other), (one, one.replace("scene", "sequence")), (other, one)]
+    prompt = duplicates_prompt([Pair(slot, new, old) for slot, (old, new) in enumerate(texts)])
+    verdicts = ask(llm, prompt, PairVerdicts).verdicts
+    assert [(v.pair, v.duplicate) for v in verdicts] == [(0, False), (1, True), (2, False)]
+
+
+def test_a_hundred_notes_are_graded_quickly(llm: TestClient) -> None:
+    """The demo runs beside everything else on two cores."""
+    batches = [ask(llm, generation(DEPARTMENTS[n % 7]), DraftBatch, seed=n).items for n in range(25)]
+    notes = [draft.content for batch in batches for draft in batch][:100]
+    started = time.process_time()
+    ask(llm, judge_prompt(DEPARTMENTS[0], automated(DEPARTMENTS[0], notes)), QualityVerdict)
+    assert time.process_time() - started < 1
