@@ -3,8 +3,6 @@
 Every command is idempotent. Errors that a person can act on are shown without a traceback.
 """
 
-import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -15,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dev import cache as cache_module
-from dev import tools
+from dev import deploy_cli, images_cli, stores_cli, tools
 from dev.cache import Cache
 from dev.choose import choose_provider
-from dev.errors import DevError
+from dev.errors import ContextError, DevError
 from dev.progress import Reporter
 from dev.providers import Status
 
@@ -52,6 +50,11 @@ def options(
     """Take the options that every command shares."""
     if cache:
         os.environ[cache_module.ENVIRONMENT_NAME] = str(cache.expanduser().resolve())
+    if kube_context and context.invoked_subcommand not in tools.CONTEXT_FLAGS:
+        raise ContextError(
+            f"`{context.invoked_subcommand}` works on our own cluster only; "
+            "--context goes with kubectl and helm."
+        )
     chosen = Options()
     chosen.context = kube_context
     context.obj = chosen
@@ -114,16 +117,12 @@ def helm(context: typer.Context) -> None:
     tools.execute("helm", context.args, context.obj.context)
 
 
-def register_rooms() -> None:
-    """Add the commands that other modules own: images and load by themselves, the rest as groups."""
-    for module, group in (("images_cli", None), ("stores_cli", None), ("deploy_cli", None)):
-        if importlib.util.find_spec(f"dev.{module}"):
-            app.add_typer(importlib.import_module(f"dev.{module}").app, name=group)
+for room in (images_cli, stores_cli, deploy_cli):
+    app.add_typer(room.app)
 
 
 def main() -> None:
     """Run the command line; a DevError becomes its message and exit code 1."""
-    register_rooms()
     try:
         app()
     except DevError as error:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dev import cli, tools
 from dev.cache import Cache
-from dev.errors import MachineError
+from dev.errors import ContextError, MachineError
 from dev.providers import Status
 
 
@@ -37,7 +37,6 @@ def test_an_error_is_a_message_and_no_traceback(
     def refuse() -> None:
         raise MachineError("It needs [root]: use sudo.")
 
-    monkeypatch.setattr(cli, "register_rooms", lambda: None)
     monkeypatch.setattr(cli, "app", refuse)
     with pytest.raises(SystemExit) as caught:
         cli.main()
@@ -54,6 +53,18 @@ def test_the_tools_take_every_argument_as_their_own(monkeypatch: pytest.MonkeyPa
     )
     assert result.exit_code == 0, result.output
     assert seen == [("kubectl", ["get", "pods", "-o", "json", "--help"], "staging")]
+
+
+def test_another_context_is_refused_by_what_works_on_our_cluster_only() -> None:
+    result = CliRunner().invoke(cli.app, ["--context", "staging", "up"])
+    assert isinstance(result.exception, ContextError)
+    assert "`up` works on our own cluster only" in str(result.exception)
+
+
+def test_every_room_has_its_commands() -> None:
+    shown = CliRunner().invoke(cli.app, ["--help"]).output
+    for command in ("up", "down", "status", "kubectl", "helm", "images", "load", "stores", "deploy", "demo"):
+        assert f"│ {command} " in shown
 
 
 def test_the_cache_option_goes_before_the_environment(
