@@ -1,6 +1,7 @@
 """The throw-away stores themselves: what the other contract tests lean on."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,12 @@ def test_a_store_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", starter], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", starter],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     pid = int(done.stdout.strip().splitlines()[-1])
     status = Path(f"/proc/{pid}/status")
