@@ -14,6 +14,10 @@ from dev.demo_llm.text import clamp, content_words, likeness, mean, sentences, w
 DUPLICATE_LIKENESS: Final = 0.6
 """Two notes share some words of craft by nature (up to 0.35 among the material's); copies keep above 0.7."""
 
+FULL_DETAIL_WORDS: Final = 400
+"""Different words of content in the notes of a well-filled department: about fifteen notes."""
+FULL_LIKENESS: Final = 0.2
+"""Mean share of words that notes of one department have in common when they speak of the same things."""
 TEXT_WORDS_MIN: Final = 6
 """A shorter quotation in a prompt is a label or an instruction's example, not a text to judge."""
 
@@ -86,15 +90,15 @@ def _json_texts(text: str) -> list[str]:
 def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
     """Score a set of texts; `aspects` is what they should treat.
 
-    Coverage: share of the aspects that some text names. Depth: words (90 are full marks), numbers
-    and variety of words per text. Coherence: how much texts share with the rest, less for
+    Coverage: share of the aspects that some text names. Depth: half length, numbers and variety
+    of words per text, half the different words of all. Coherence: what texts share with the rest, less for
     texts that repeat it. Actionability: share of sentences that tell somebody to do something. Copies
     count once, so that repeating raises nothing.
     """
     distinct = without_copies(texts)
     return Rubric(
         coverage=100 * mean(float(any(_names(t, aspect) for t in distinct)) for aspect in aspects),
-        depth=mean(_depth(t) for t in distinct),
+        depth=0.5 * mean(_depth(t) for t in distinct) + 0.5 * _detail(distinct),
         coherence=_coherence(distinct, len(texts)),
         actionability=mean(_actionability(t) for t in distinct),
     )
@@ -121,8 +125,14 @@ def _depth(text: str) -> float:
     return 100 * (0.4 * length + 0.2 * concrete + 0.4 * rich)
 
 
+def _detail(distinct: Sequence[str]) -> float:
+    """Score the different words of all texts; rises with each text that says something new."""
+    held = frozenset[str]().union(*(content_words(text) for text in distinct))
+    return 100 * clamp(len(held) / FULL_DETAIL_WORDS, 0, 1)
+
+
 def _coherence(distinct: Sequence[str], total: int) -> float:
-    """Full marks where texts share a tenth of their words with the others; less in step with copies."""
+    """Full marks where texts share `FULL_LIKENESS` of their words with others; copies take from it."""
     if not distinct:
         return 0.0
     if len(distinct) == 1:
@@ -131,7 +141,7 @@ def _coherence(distinct: Sequence[str], total: int) -> float:
         mean(likeness(text, other) for j, other in enumerate(distinct) if j != i)
         for i, text in enumerate(distinct)
     )
-    return 100 * (0.5 + 0.5 * clamp(shared / 0.1, 0, 1)) * len(distinct) / total
+    return 100 * (0.5 + 0.5 * clamp(shared / FULL_LIKENESS, 0, 1)) * len(distinct) / total
 
 
 def _actionability(text: str) -> float:
