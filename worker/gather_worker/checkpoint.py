@@ -2,7 +2,7 @@
 
 The steps of an iteration leave their result here before the next step begins, so that a successor finds which
 step was the last: `drafts` (paid for, not yet judged), `pending` (accepted, not yet in `gather`), `scores`
-shorter than `iterations` (saved, not yet scored), `unindexed` (saved, not yet in the brain).
+shorter than `iterations` (saved, not yet scored), `unindexed` (saved, not yet in the brain as they stand).
 """
 
 from datetime import datetime
@@ -77,7 +77,7 @@ class Checkpoint(_Stored):
     drafts: list[Draft] = Field(default_factory=list)
     pending: list[GatherItem] = Field(default_factory=list)
     unindexed: list[str] = Field(default_factory=list)
-    """Ids of notes that are in `gather` and not yet in the brain."""
+    """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
     ledger: Ledger = Ledger()
     evaluation: Evaluation = Evaluation.NONE
     finished: StopReason | None = None
@@ -113,13 +113,19 @@ class Checkpoint(_Stored):
             }
         )
 
-    def scored(self, quality: Quality | None, gaps: list[str] | None) -> Self:
-        """The iteration is measured, or could not be; `gaps` None keeps the ones known."""
+    def scored(self, quality: Quality | None, gaps: list[str] | None, ids: list[str]) -> Self:
+        """The iteration is measured, or could not be; `gaps` None keeps the ones known.
+
+        Its notes (`ids`) have a score now that their nodes do not have yet, so they are to be indexed again,
+        together with the next iteration's.
+        """
+        stale = [] if quality is None else [i for i in ids if i not in self.unindexed]
         return self.model_copy(
             update={
                 "scores": [*self.scores, quality.score if quality else None],
                 "quality": quality or self.quality,
                 "gaps": self.gaps if gaps is None else gaps,
+                "unindexed": [*self.unindexed, *stale],
             }
         )
 

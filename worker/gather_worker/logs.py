@@ -2,24 +2,24 @@
 
 import logging
 import sys
-from contextvars import ContextVar
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-_context: ContextVar[dict[str, Any]] = ContextVar("gather_log_context", default={})  # noqa: B039 - never changed in place
+_context: dict[str, Any] = {}
+"""One process works on one department, so that its name belongs on every line."""
 
 
 class _ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        for key, value in _context.get().items():
+        for key, value in _context.items():
             setattr(record, key, value)
         return True
 
 
 def set_log_context(**fields: Any) -> None:
     """Add fields to every log line of this process from now on."""
-    _context.set({**_context.get(), **fields})
+    _context.update(fields)
 
 
 def configure_logging(level: str) -> None:

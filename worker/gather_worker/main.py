@@ -80,10 +80,9 @@ def main() -> NoReturn:
         outcome.ended(StopReason.INTERNAL_ERROR, ExitCode.TRY_AGAIN, type(error).__name__)
     result = outcome.result()
     write_result(result)
-    _LOGGER.log(
-        logging.ERROR if outcome.exit_code else logging.INFO,
-        "the attempt ends", extra={"exit_code": int(outcome.exit_code), "result": result.model_dump(mode="json")},
-    )  # fmt: skip
+    level = logging.ERROR if outcome.exit_code else logging.INFO
+    numbers = {"exit_code": int(outcome.exit_code), "result": result.model_dump(mode="json")}
+    _LOGGER.log(level, "the attempt ends", extra=numbers)
     logging.shutdown()
     sys.exit(int(outcome.exit_code))
 

@@ -1,4 +1,4 @@
-"""One department, in reading order: take up, generate, dedupe, accept, save, score, index, announce, stop.
+"""One department, in reading order: take up, generate, dedupe, accept, save, index, score, announce, stop.
 
 Every step leaves its result in the checkpoint before the next begins, and every step but the model's can be
 done twice without harm; so a successor goes on where a killed worker stopped, and pays for no answer twice.
@@ -213,18 +213,21 @@ class Pipeline:
     # --- after accepting; all of it can be done again
 
     async def _settle(self) -> None:
-        """Bring the last accepted iteration everywhere: MongoDB, its score, the brain, the event log."""
+        """Bring the last accepted iteration everywhere: MongoDB, the brain, its score, the event log."""
         if self.checkpoint.pending:
             await self._save()
-        if not self.checkpoint.is_scored:
-            await self._score()
         if not self.checkpoint.iterations:
             return
-        await self._write_scores()
+        if self.checkpoint.is_scored:
+            # A predecessor was killed between measuring and writing the score on the notes.
+            await self._write_score()
         try:
             await self._index()
         except BrainAway:
             _LOGGER.warning("%d notes wait for the brain", len(self.checkpoint.unindexed))
+        if not self.checkpoint.is_scored:
+            await self._score()
+            await self._write_score()
         await self._tools.announcer.iterated(self.checkpoint)
 
     async def _save(self) -> None:
@@ -235,22 +238,23 @@ class Pipeline:
         await self._keep(self.checkpoint.saved())
 
     async def _score(self) -> None:
-        if not self._has_news() and self.checkpoint.quality is not None:
+        quality, new = self.checkpoint.quality, self._new_ids()
+        if quality is not None and not new:
             # The same notes have the same quality; asking again would only cost.
-            await self._keep(self.checkpoint.scored(self.checkpoint.quality, None))
+            await self._keep(self.checkpoint.scored(quality, None, []))
             return
         own = [item for item in self._items if item.department == self._task.department.slug]
-        quality = self.checkpoint.quality
         measured = await measure(
             self._advisers, self._task.department, own, quality.coverage if quality else None
         )
-        await self._keep(self.checkpoint.scored(measured.quality, measured.gaps))
+        await self._keep(self.checkpoint.scored(measured.quality, measured.gaps, new))
 
-    def _has_news(self) -> bool:
+    def _new_ids(self) -> list[str]:
+        """Return the ids of the last iteration's notes."""
         ids = set(self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX))
-        return any(item.id in ids for item in self._items)
+        return [item.id for item in self._items if item.id in ids]
 
-    async def _write_scores(self) -> None:
+    async def _write_score(self) -> None:
         score = self.checkpoint.scores[-1]
         if score is not None:
             ids = self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX)
