@@ -1,0 +1,74 @@
+"""The services around a worker: the brain and the demo model once a session, a project for each test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dev.stores import Store
+from dev.worker_lab import Services, WorkerLab, brain_service, demo_model_service, run_document
+
+
+@pytest.fixture(scope="session")
+def brain_store(
+    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """The session's brain, for tests that take it away."""
+    brain = brain_service(tmp_path_factory.mktemp("brain"), neo4j_uri, embedding_model_dir)
+    brain.start()
+    yield brain
+    brain.stop()
+
+
+@pytest.fixture(scope="session")
+def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The session's demo model."""
+    model = demo_model_service(tmp_path_factory.mktemp("model"))
+    model.start()
+    yield model
+    model.stop()
+
+
+@pytest.fixture
+def behave(model_store: Store) -> Iterator[Callable[..., None]]:
+    """Make the demo model misbehave: `behave(fault="rate_limit", count=2)`; it behaves again afterwards."""
+
+    def order(**behaviour: Any) -> None:
+        httpx.post(f"{model_store.uri}/demo/behaviour", json=behaviour, timeout=5).raise_for_status()
+
+    yield order
+    httpx.delete(f"{model_store.uri}/demo/behaviour", timeout=5).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def services(
+    mongodb_uri: str, redis_url: str, neo4j_uri: str, brain_store: Store, model_store: Store
+) -> Services:
+    """Where everything is."""
+    return Services(mongodb_uri, redis_url, neo4j_uri, brain_store.uri, model_store.uri)
+
+
+@pytest.fixture
+def new_lab(services: Services, tmp_path: Path) -> Iterator[Callable[..., WorkerLab]]:
+    """Make labs for runs of projects of their own; keyword arguments go into the run's spec."""
+    labs: list[WorkerLab] = []
+
+    def make(**spec: Any) -> WorkerLab:
+        folder = tmp_path / f"lab-{len(labs)}"
+        folder.mkdir()
+        document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
+        labs.append(WorkerLab(services, folder, document))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.stop()
+
+
+@pytest.fixture
+def lab(new_lab: Callable[..., WorkerLab]) -> WorkerLab:
+    """One run of a project of its own."""
+    return new_lab()
