@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+import aiohttp
 import pytest
 
 from gather_contracts import names
@@ -15,6 +16,7 @@ from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.errors import Conflict, Missing
 from gather_operator.facts import CmsReading, JobFacts, PodFacts, View
+from gather_operator.web import serving
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 PROJECT = "0123456789abcdef01234567"
@@ -137,6 +139,9 @@ def build() -> Build:
     return Build()
 
 
+T = TypeVar("T")
+
+
 class Killed(BaseException):
     """The operator's process was killed; like a kill, nothing of the operator's catches it."""
 
@@ -169,7 +174,7 @@ class World:
 
     # --- faults
 
-    def _write(self, effect: Callable[[], Any]) -> Any:
+    def _write(self, effect: Callable[[], T]) -> T:
         self.writes += 1
         is_fatal = self.writes == self.kill_at
         if is_fatal and not self.kill_after:
@@ -332,3 +337,15 @@ def make_world() -> Callable[..., Any]:
 def spaces() -> type[SimpleNamespace]:
     """Make stand-ins with a few attributes."""
     return SimpleNamespace
+
+
+@pytest.fixture
+def aiohttp_get() -> Callable[..., Any]:
+    """Serve an operator's health on a free port and get one path of it: (status, text)."""
+
+    async def get(health: Any, path: str) -> tuple[int, str]:
+        async with serving(health, 0) as port, aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                return response.status, await response.text()
+
+    return get

@@ -28,7 +28,7 @@ def test_allowance(maximum: int, used: int, after: int, expected: int) -> None:
 
 @given(st.integers(1, 500), st.lists(st.floats(0, 1), min_size=1, max_size=32))
 def test_a_run_never_uses_more_than_it_may(maximum: int, appetites: list[float]) -> None:
-    """However much of its share each department uses; and early departments never starve while some is left."""
+    """However much of its share each department uses; and while some is left, the next gets some."""
     used = 0
     for index, appetite in enumerate(appetites):
         share = iteration_allowance(maximum, used, len(appetites) - index - 1)

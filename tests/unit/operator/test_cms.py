@@ -143,7 +143,9 @@ async def test_the_whole_reading_has_a_time_limit(monkeypatch: pytest.MonkeyPatc
 
 def test_nulls_are_fields_that_were_never_filled() -> None:
     """Payload writes null; the model has defaults."""
-    reading = read_documents([document("a", 1, description=None, defaultModel=None, coordinationSettings=None)])
+    reading = read_documents(
+        [document("a", 1, description=None, defaultModel=None, coordinationSettings=None)]
+    )
     (department,) = reading.departments
     assert (department.description, department.default_model) == ("", None)
 

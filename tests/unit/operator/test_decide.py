@@ -33,7 +33,9 @@ def phases(status: GatherRunStatus) -> list[str]:
 
 def running(build: Any, *slugs: str, spec: dict[str, Any] | None = None, **first: Any) -> Any:
     """A run with its first department at work, or as `first` says."""
-    job = {} if "jobName" in first or first.get("phase") == "Pending" else {"jobName": build.job_name(slugs[0])}
+    job = (
+        {} if "jobName" in first or first.get("phase") == "Pending" else {"jobName": build.job_name(slugs[0])}
+    )
     departments = build.departments(*slugs, **{**RUNNING, **job, **first})
     return build.run(spec=spec, status={"phase": "Running", "departments": departments})
 
@@ -314,9 +316,7 @@ def test_a_pod_s_result_is_the_last_word_on_the_numbers(build: Any) -> None:
 def test_live_numbers_never_take_progress_back(build: Any, live: Numbers, expected: tuple[Any, ...]) -> None:
     """Iterations and items only grow; quality is the latest measure."""
     run = running(build, "story", iterations=2, itemsCreated=12, qualityScore=40)
-    view = build.view(
-        run, document=build.document("story"), jobs=[build.job("story")], live={"story": live}
-    )
+    view = build.view(run, document=build.document("story"), jobs=[build.job("story")], live={"story": live})
     department = decide(view).status.departments[0]
     assert (department.iterations, department.items_created, department.quality_score) == expected
 
@@ -435,7 +435,10 @@ def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> No
     departments[1].update({**RUNNING, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
     view = build.view(
-        run, document=build.document("story", "world"), jobs=[build.job("world")], live={"story": Numbers(9, 99)}
+        run,
+        document=build.document("story", "world"),
+        jobs=[build.job("world")],
+        live={"story": Numbers(9, 99)},
     )
     decision = decide(view)
     assert decision.status.departments[0] == run.status.departments[0]
@@ -468,9 +471,7 @@ def test_mean_quality_counts_only_departments_that_have_a_score(build: Any) -> N
 def stopping(build: Any, **spec: Any) -> Any:
     departments = build.departments("story", "world", **SUCCEEDED, jobName=build.job_name("story"))
     departments[1].update({**RUNNING, "jobName": build.job_name("world")})
-    return build.run(
-        spec={"cancel": True, **spec}, status={"phase": "Running", "departments": departments}
-    )
+    return build.run(spec={"cancel": True, **spec}, status={"phase": "Running", "departments": departments})
 
 
 def test_cancelling_deletes_the_job_at_work_and_leaves_ended_ones(build: Any) -> None:
@@ -605,6 +606,8 @@ def test_names_in_actions_carry_the_run_s_identity(build: Any) -> None:
     other = names.job_name("film", "another-uid", "story", 1)
     assert other != build.job_name("story")
     view = build.view(
-        build.run(), document=build.document("story"), jobs=[build.job("story").__class__(other, "another-uid", 0)]
+        build.run(),
+        document=build.document("story"),
+        jobs=[build.job("story").__class__(other, "another-uid", 0)],
     )
     assert decide(view).actions == (CreateJob(0, 1, 50),)

@@ -10,7 +10,7 @@ from gather_operator.jobs import WorkerTemplate, build_config_map, build_job
 TEMPLATE = WorkerTemplate(
     image="registry/worker:1",
     service_account="worker",
-    secret="worker-secret",
+    secret="worker-secret",  # noqa: S106 - the name of a Secret
     config_map="worker-config",
     node_selector={"pool": "cpu_intensive"},
     tolerations=[{"key": "pool", "operator": "Exists"}],

@@ -82,8 +82,9 @@ def phase_of(world: Any, name: str = "film") -> str:
 
 def ended(world: Any) -> Callable[[], bool]:
     """The run has ended and everything was said."""
-    return lambda: phase_of(world) in {"Succeeded", "Failed", "Cancelled"} and any(
-        kind.startswith("automation") for kind in world.sent.values()
+    return lambda: (
+        phase_of(world) in {"Succeeded", "Failed", "Cancelled"}
+        and any(kind.startswith("automation") for kind in world.sent.values())
     )
 
 
@@ -184,18 +185,21 @@ def world_uid(world: Any) -> str:
     return str(world.runs["film"]["metadata"]["uid"])
 
 
-@pytest.mark.parametrize("cache_lag", ["", "both", "pods"])
-@pytest.mark.parametrize("kill_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "faults",
+    [{"kill_after": after, "cache_lag": lag} for after in (False, True) for lag in ("", "both", "pods")],
+    ids=str,
+)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_killed_at_every_write_the_run_ends_right_with_one_job_a_department(
-    make_world: Any, build: Any, cms: Any, scenario: str, kill_after: bool, cache_lag: str
+    make_world: Any, build: Any, cms: Any, scenario: str, faults: dict[str, Any]
 ) -> None:
     """For each write of the undisturbed run: a kill there, a new operator, the same end."""
-    reference = make_world(cache_lag=cache_lag)
+    reference = make_world(cache_lag=faults["cache_lag"])
     await Scenario(scenario).play(reference, build, cms)
     assert 0 < reference.writes < WRITES_MAX
     for kill_at in range(1, reference.writes + 1):
-        world = make_world(kill_at=kill_at, kill_after=kill_after, cache_lag=cache_lag)
+        world = make_world(kill_at=kill_at, **faults)
         lives = await Scenario(scenario).play(world, build, cms)
         assert lives == (2 if world.writes >= kill_at else 1)
         assert_sound(world, scenario)

@@ -32,7 +32,9 @@ def test_a_selection_filters_and_keeps_the_cms_s_order(build: Any) -> None:
 def test_a_department_s_own_threshold_and_model_go_first(build: Any) -> None:
     """Zero is a threshold, not "unset"."""
     own = CoordinationSettings(quality_threshold=0)
-    given = CmsReading((department("a", 1, coordination_settings=own, default_model="x/y"), department("b", 2)))
+    given = CmsReading(
+        (department("a", 1, coordination_settings=own, default_model="x/y"), department("b", 2))
+    )
     first, second = resolve(build.run(spec={"qualityThreshold": 70}), given, "fallback/model").departments
     assert (first.threshold, first.model) == (0, "x/y")
     assert (second.threshold, second.model) == (70, "fallback/model")
