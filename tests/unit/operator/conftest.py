@@ -1,4 +1,4 @@
-"""Builders of facts, and a cluster that lives in memory and can be made to crash the operator at any write."""
+"""Builders of facts, and a cluster in memory that can crash the operator at any write."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -344,8 +344,11 @@ def aiohttp_get() -> Callable[..., Any]:
     """Serve an operator's health on a free port and get one path of it: (status, text)."""
 
     async def get(health: Any, path: str) -> tuple[int, str]:
-        async with serving(health, 0) as port, aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
-                return response.status, await response.text()
+        async with (
+            serving(health, 0) as port,
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}{path}") as response,
+        ):
+            return response.status, await response.text()
 
     return get
