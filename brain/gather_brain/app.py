@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -14,6 +15,7 @@ from gather_brain import __version__, answers
 from gather_brain.access import KeyRing
 from gather_brain.api import context, coverage, nodes, operation, search
 from gather_brain.api.services import Services
+from gather_brain.documentation import document_with
 from gather_brain.embedding import Embedder, EmbeddingProvider
 from gather_brain.errors import ServiceError
 from gather_brain.keys import BootstrapKey
@@ -92,6 +94,7 @@ def build_app(
     for router in routers:
         app.include_router(router, prefix=API.rstrip("/"), responses=ERRORS)
     app.include_router(operation.router)
+    app.openapi = partial(document_with, app)  # type: ignore[method-assign] - FastAPI's own way to change it
     return app
 
 

@@ -128,7 +128,7 @@ class Keys:
                 principal = await self._principal_of(bearer_key(Headers(scope=scope).get("authorization")))
             except ServiceError as failure:
                 logger.warning("authentication failed", extra={"code": failure.code})
-                await error_response(failure, close=True)(scope, receive, send)
+                await error_response(failure)(scope, receive, send)
                 return
             scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
@@ -152,8 +152,9 @@ class Bodies:
                 raise UnsupportedMediaError
             body = await self._read(scope, receive)
         except ServiceError as failure:
-            # What is left of the body is not read: the connection ends with the answer.
-            await error_response(failure, close=True)(scope, receive, send)
+            # The server discards what is left of a body once it is answered; closing at once would reset the
+            # connection under a caller that still sends, and the answer would be lost.
+            await error_response(failure, close=isinstance(failure, BodyTimeoutError))(scope, receive, send)
             return
         if body is not None:
             await self._app(scope, _replayed(body, receive), send)

@@ -1,0 +1,141 @@
+"""A brain as it runs in its pod: its own process, on the real Neo4j with the real model."""
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.stores import free_port
+from gather_clients.brain import BrainClient
+
+READY_TIMEOUT_S = 60
+COMMAND = str(Path(sys.executable).with_name("gather-brain"))
+
+
+@dataclass(frozen=True)
+class Brain:
+    """A running brain; `service_key` may use every project."""
+
+    url: str
+    service_key: str
+    environment: dict[str, str]
+    log: Path
+    pid: int
+
+    def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `gather-brain keys ...` as an operator would with kubectl exec."""
+        return subprocess.run(
+            [COMMAND, "keys", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def project_key(self, *projects: str) -> str:
+        """Create a key for the projects and return it."""
+        options = [option for project in projects for option in ("--project", project)]
+        return self.keys("create", "--name", "test", *options).stdout.strip()
+
+
+@contextmanager
+def _running(neo4j_uri: str, model_dir: Path, folder: Path, *, wait: bool = True) -> Iterator[Brain]:
+    key = f"service-{secrets.token_hex(16)}"
+    keys_file = folder / "keys.json"
+    sha256 = hashlib.sha256(key.encode()).hexdigest()
+    keys_file.write_text(json.dumps([{"name": "worker", "sha256": sha256, "projects": ["*"]}]))
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "NEO4J_URI": neo4j_uri,
+        "GATHER_SECRETS_DIR": str(folder),
+        "GATHER_BRAIN_KEYS_FILE": str(keys_file),
+        "GATHER_BRAIN_MODEL_DIR": str(model_dir),
+        "GATHER_BRAIN_HOST": "127.0.0.1",
+        "GATHER_BRAIN_PORT": str(port),
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", COMMAND, "serve"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    brain = Brain(f"http://127.0.0.1:{port}", key, environment, folder / "log", process.pid)
+    try:
+        _wait(process, brain, "/readyz" if wait else "/healthz")
+        yield brain
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(process: subprocess.Popen[bytes], brain: Brain, path: str) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            if httpx.get(brain.url + path, timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert process.poll() is None, brain.log.read_text()
+        assert time.monotonic() < deadline, brain.log.read_text()
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def brain(
+    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Brain]:
+    """The session's brain."""
+    with _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain")) as running:
+        yield running
+
+
+@pytest.fixture
+def starting_brain(embedding_model_dir: Path, tmp_path: Path) -> Iterator[Brain]:
+    """A brain whose Neo4j is not there yet."""
+    with _running(f"bolt://127.0.0.1:{free_port()}", embedding_model_dir, tmp_path, wait=False) as running:
+        yield running
+
+
+@pytest.fixture
+def project() -> str:
+    """A project of the test's own."""
+    return secrets.token_hex(12)
+
+
+@pytest.fixture
+async def http(brain: Brain) -> AsyncIterator[httpx.AsyncClient]:
+    """Plain HTTP with the service key: what is on the wire is the test's business."""
+    headers = {"Authorization": f"Bearer {brain.service_key}"}
+    async with httpx.AsyncClient(base_url=brain.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(brain: Brain) -> AsyncIterator[BrainClient]:
+    """The client that workers use."""
+    async with BrainClient(brain.url, brain.service_key) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def story() -> dict[str, list[dict[str, str]] | str]:
+    """Thirty hand-written notes on six aspects of a story, and some on other trades."""
+    found: dict[str, list[dict[str, str]] | str] = json.loads(
+        (Path(__file__).parent / "story_notes.json").read_text(encoding="utf-8")
+    )
+    return found

@@ -1,0 +1,249 @@
+"""Keys, tenants and everything that is refused."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+CANARY = "canary-of-the-other-tenant"
+
+
+def bodies(project: str) -> list[tuple[str, str, dict[str, Any] | None]]:
+    """One request to each endpoint."""
+    return [
+        (
+            "POST",
+            "/api/v1/nodes/batch",
+            {"nodes": [{"type": "GatherItem", "content": "text", "projectId": project, "id": "shared"}]},
+        ),
+        ("POST", "/api/v1/search/duplicates", {"content": CANARY, "projectId": project, "threshold": 0}),
+        (
+            "POST",
+            "/api/v1/search/duplicates/batch",
+            {"contents": [CANARY], "projectId": project, "threshold": 0},
+        ),
+        (
+            "GET",
+            f"/api/v1/context/department?projectId={project}&department=x&previousDepartments[]=story",
+            None,
+        ),
+        (
+            "POST",
+            "/api/v1/analyze/coverage",
+            {"projectId": project, "department": "story", "gatherItems": []},
+        ),
+    ]
+
+
+@pytest.fixture
+def tenant(brain: Any, project: str) -> Iterator[tuple[httpx.Client, str]]:
+    """A tenant with a key for its own project, in which there is one node."""
+    key = brain.project_key(project)
+    with httpx.Client(base_url=brain.url, headers={"Authorization": f"Bearer {key}"}, timeout=30) as made:
+        node = {"type": "GatherItem", "content": "ours", "projectId": project, "id": "shared"}
+        assert made.post("/api/v1/nodes/batch", json={"nodes": [node]}).status_code == 200
+        yield made, project
+
+
+@pytest.fixture
+def other_project(http: httpx.AsyncClient, brain: Any) -> str:
+    """Another tenant's project with a canary in it."""
+    project = secrets.token_hex(12)
+    node = {
+        "type": "GatherItem", "content": CANARY, "projectId": project, "id": "shared",
+        "properties": {"department": "story", "summary": CANARY},
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {brain.service_key}"}
+    assert (
+        httpx.post(f"{brain.url}/api/v1/nodes/batch", json={"nodes": [node]}, headers=headers).status_code
+        == 200
+    )
+    return project
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer nonsense", "Basic eDp5", f"Bearer gbk_{'a' * 43}_00000000"]
+)
+def test_without_a_valid_key_everything_is_401(brain: Any, project: str, authorization: str | None) -> None:
+    """Before anything of the request is looked at, its body included."""
+    headers = {} if authorization is None else {"Authorization": authorization}
+    invalid: tuple[str, str, dict[str, Any]] = ("POST", "/api/v1/nodes/batch", {"nodes": []})
+    for method, path, body in [*bodies(project), invalid]:
+        response = httpx.request(method, brain.url + path, json=body, headers=headers)
+        assert response.status_code == 401
+        assert response.json() == {"error": "unauthorized", "message": "Invalid or missing API key"}
+
+
+def test_another_tenants_project_looks_like_one_that_does_not_exist(
+    tenant: tuple[httpx.Client, str], other_project: str
+) -> None:
+    """Same status, same body, nothing of the other tenant; a write changes nothing there."""
+    client, _ = tenant
+    for (method, path, body), (_, missing_path, missing_body) in zip(
+        bodies(other_project), bodies("0" * 24), strict=True
+    ):
+        theirs = client.request(method, path, json=body)
+        missing = client.request(method, missing_path, json=missing_body)
+        assert theirs.status_code == missing.status_code == 404
+        assert theirs.json() == missing.json() == {"error": "not_found", "message": "Project not found"}
+
+
+def test_tenants_with_the_same_node_ids_do_not_meet(
+    tenant: tuple[httpx.Client, str], other_project: str, brain: Any
+) -> None:
+    """An id is unique within its project: nobody can probe or overwrite another's."""
+    client, project = tenant
+    for method, path, body in bodies(project):
+        response = client.request(method, path, json=body)
+        assert response.status_code == 200, response.text
+        assert CANARY not in response.text.replace(json.dumps(CANARY), "")
+    headers = {"Authorization": f"Bearer {brain.service_key}"}
+    found = httpx.post(
+        f"{brain.url}/api/v1/search/duplicates",
+        json={"content": CANARY, "projectId": other_project, "threshold": 0.9},
+        headers=headers,
+    ).json()["duplicates"]
+    assert [(each["nodeId"], each["content"]) for each in found] == [("shared", CANARY)]
+
+
+async def test_reading_a_project_without_nodes_is_404(http: httpx.AsyncClient, project: str) -> None:
+    """A first write makes a project."""
+    for method, path, body in bodies(project)[1:]:
+        response = await http.request(method, path, json=body)
+        assert (response.status_code, response.json()["error"]) == (404, "not_found")
+
+
+def test_a_key_lives_from_create_to_revoke(brain: Any, project: str) -> None:
+    """Shown once, alone on standard output; listed without it; useless 5 seconds after it is revoked."""
+    created = brain.keys("create", "--project", project.upper(), "--name", "the app")
+    assert created.returncode == 0, created.stderr
+    key = created.stdout.removesuffix("\n")
+    assert key.startswith("gbk_")
+    assert "\n" not in key
+    assert key not in created.stderr
+    listed = brain.keys("list").stdout
+    (line,) = [line for line in listed.splitlines() if project in line]
+    assert key not in listed
+    key_id, name, projects, _, revoked = line.split("\t")
+    assert (name, projects, revoked) == ("the app", project, "-")
+
+    def search() -> int:
+        body = {"content": "x", "projectId": project}
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.post(f"{brain.url}/api/v1/search/duplicates", json=body, headers=headers).status_code
+
+    assert search() == 404
+    assert brain.keys("revoke", key_id).returncode == 0
+    deadline = time.monotonic() + 5
+    while search() != 401:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert brain.keys("revoke", "nobody").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--project", "short", "--name", "x"], ["--project", "0" * 24, "--name", ""]]
+)
+def test_keys_that_could_open_nothing_are_refused(brain: Any, arguments: list[str]) -> None:
+    """A typing error must not become a key."""
+    refused = brain.keys("create", *arguments)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "code"),
+    [
+        (b"{", "application/json", 400, "validation_failed"),
+        (b"", "application/json", 400, "validation_failed"),
+        (b"[" * 100_000, "application/json", 400, "validation_failed"),
+        (
+            b'{"nodes": [{"content": "\\ud800", "type": "A", "projectId": "' + b"0" * 24 + b'"}]}',
+            "application/json",
+            400,
+            "batch_validation_failed",
+        ),
+        (b'{"nodes": ' + b"9" * 5000 + b"}", "application/json", 400, "validation_failed"),
+        (b'{"nodes": NaN}', "application/json", 400, "validation_failed"),
+        (b"\xff\xfe", "application/json", 400, "validation_failed"),
+        (b"{}", "text/plain", 415, "unsupported_media_type"),
+        (b"x" * (3 * 1024 * 1024), "application/json", 413, "payload_too_large"),
+    ],
+    ids=["broken", "empty", "deep", "surrogate", "huge number", "NaN", "not UTF-8", "not JSON", "too long"],
+)
+async def test_bodies_that_cannot_be_read_are_refused_in_the_standard_form(
+    http: httpx.AsyncClient, content: bytes, content_type: str, status: int, code: str
+) -> None:
+    """Never 422, never 500, and nothing of the inside in the message."""
+    response = await http.post("/api/v1/nodes/batch", content=content, headers={"Content-Type": content_type})
+    assert (response.status_code, response.json()["error"]) == (status, code), response.text
+
+
+async def test_a_body_without_a_length_is_counted_as_it_arrives(http: httpx.AsyncClient, brain: Any) -> None:
+    """A chunked body of 64 MiB is cut off after two, and the brain's memory stays."""
+
+    async def endless() -> Any:
+        for _ in range(64):
+            yield b" " * 1024 * 1024
+
+    def memory_kib() -> int:
+        status = Path(f"/proc/{brain.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+    before = memory_kib()
+    response = await http.post(
+        "/api/v1/nodes/batch", content=endless(), headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 413
+    assert memory_kib() - before < 16 * 1024
+    assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_texts_with_nul_and_other_oddities_come_back_as_they_were(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """What JSON can say, a text may hold."""
+    content = "nul \x00 tab \t emoji 🎬 right-to-left \u202e combining e\u0301 quote ' \" \\ $projectId {x}"
+    made = await http.post(
+        "/api/v1/nodes/batch",
+        json={
+            "nodes": [
+                {"type": "GatherItem", "content": content, "projectId": project, "properties": {"p": content}}
+            ]
+        },
+    )
+    assert made.status_code == 200, made.text
+    found = await http.post("/api/v1/search/duplicates", json={"content": content, "projectId": project})
+    (match,) = found.json()["duplicates"]
+    assert (match["content"], match["properties"]["p"]) == (content, content)
+
+
+@pytest.mark.parametrize("path", ["/nope", "/api/v1/nope", "/api/v1/nodes"])
+async def test_unknown_paths_answer_in_the_standard_form(http: httpx.AsyncClient, path: str) -> None:
+    """Every error has one form."""
+    response = await http.get(path)
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
+    wrong = await http.delete("/api/v1/nodes/batch")
+    assert (wrong.status_code, wrong.json()["error"]) == (405, "method_not_allowed")
+
+
+async def test_a_query_that_does_not_fit_is_400(http: httpx.AsyncClient, project: str) -> None:
+    """Not FastAPI's 422."""
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"projectId": "x", "department": "a"}, "projectId"),
+        ({"projectId": project}, "department"),
+        ({"projectId": project, "department": "a", "limit": "0"}, "limit"),
+        (
+            {"projectId": project, "department": "a", "previousDepartments[]": ["x"] * 33},
+            "previousDepartments[]",
+        ),
+    ]
+    for params, field in cases:
+        response = await http.get("/api/v1/context/department", params=params)
+        assert (response.status_code, response.json()["error"]) == (400, "validation_failed")
+        assert field in response.json()["details"]

@@ -1,0 +1,338 @@
+"""The four endpoints on the real Neo4j and the real model, body by body as the requirements show them."""
+
+import math
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from gather_brain.onnx_model import OnnxModel
+
+PROPERTIES = {
+    "department": "story",
+    "departmentName": "Story Department",
+    "isAutomated": True,
+    "iteration": 5,
+    "qualityScore": 75.5,
+    "model": "anthropic/claude-sonnet-4.5",
+    "summary": "Ada keeps the lamp",
+    "nothing": None,
+    "large": 2**70,
+}
+
+
+def node(project: str, content: str, department: str = "story", **more: Any) -> dict[str, Any]:
+    """A node as a caller sends it."""
+    return {
+        "type": "GatherItem",
+        "content": content,
+        "projectId": project,
+        "properties": {"department": department, **more},
+    }
+
+
+async def create(http: httpx.AsyncClient, *nodes: dict[str, Any]) -> dict[str, Any]:
+    """Write nodes and return the answer."""
+    response = await http.post("/api/v1/nodes/batch", json={"nodes": list(nodes)})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def search(http: httpx.AsyncClient, project: str, content: str, **more: Any) -> list[dict[str, Any]]:
+    """Search for duplicates and return them."""
+    response = await http.post(
+        "/api/v1/search/duplicates", json={"projectId": project, "content": content, **more}
+    )
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["duplicates"]
+    return found
+
+
+async def test_a_batch_answers_as_required(http: httpx.AsyncClient, project: str) -> None:
+    """Ids, nodes in order, properties as they came, embedding, timing."""
+    sent = {**node(project, "Ada keeps the lamp."), "properties": PROPERTIES}
+    answer = await create(http, sent, node(project, "Tomas mends the radio.", "character"))
+    assert set(answer) == {"success", "created", "nodeIds", "nodes", "timing"}
+    assert (answer["success"], answer["created"]) == (True, 2)
+    assert [found["id"] for found in answer["nodes"]] == answer["nodeIds"]
+    assert answer["nodes"][0]["properties"] == PROPERTIES
+    assert answer["nodes"][0]["embedding"] == {"dimensions": 384, "model": "all-MiniLM-L6-v2-int8"}
+    assert set(answer["timing"]) == {"embedding_time_ms", "neo4j_write_time_ms", "total_time_ms"}
+
+
+async def test_a_created_node_is_found_at_once_with_its_properties(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """Batch create, then duplicate search; the answer carries when it was created."""
+    made = await create(http, {**node(project, "Ada keeps the lamp."), "properties": PROPERTIES})
+    (found,) = await search(http, project, "ada keeps the lamp")
+    assert found["nodeId"] == made["nodeIds"][0]
+    assert found["similarity"] == 1.0
+    assert found["content"] == "Ada keeps the lamp."
+    assert found["properties"].pop("createdAt").endswith("Z")
+    assert found["properties"] == PROPERTIES
+
+
+async def test_the_same_id_is_the_same_node(http: httpx.AsyncClient, project: str) -> None:
+    """A repeated batch writes nothing new; a changed one replaces."""
+    sent = {**node(project, "Ada keeps the lamp."), "id": str(uuid.uuid4())}
+    first, again = await create(http, sent), await create(http, sent)
+    assert (first["created"], again["created"]) == (1, 0)
+    assert first["nodeIds"] == again["nodeIds"] == [sent["id"]]
+    changed = {**sent, "content": "The ferry is late.", "properties": {"department": "sound"}}
+    assert (await create(http, changed, node(project, "Rain.")))["created"] == 1
+    (found,) = await search(http, project, "The ferry is late.")
+    assert found["properties"]["department"] == "sound"
+    assert await search(http, project, "Ada keeps the lamp.") == []
+
+
+async def test_similarity_and_threshold_are_raw_cosine(
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+) -> None:
+    """Neo4j's own score would be (1 + cosine) / 2 and let 0.8 through as 0.9."""
+    one = "Ada has kept the lighthouse alone for eleven years."
+    other = "For eleven years the lighthouse was in the care of Ada alone."
+    rows = OnnxModel(embedding_model_dir, None, 1).embed([one, other])
+    cosine = float(rows[0] @ rows[1])
+    assert 0.7 < cosine < 0.97
+    await create(http, node(project, one))
+    (found,) = await search(http, project, other, threshold=math.floor(cosine * 1000) / 1000)
+    assert found["similarity"] == pytest.approx(cosine, abs=1e-3)
+    assert await search(http, project, other, threshold=math.ceil(cosine * 1000) / 1000) == []
+
+
+async def test_unrelated_texts_are_no_duplicates_even_at_threshold_zero_point_five(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """On Neo4j's scale unrelated texts score above 0.5."""
+    await create(http, node(project, "The catering truck needs a level pitch near the harbour gate."))
+    assert await search(http, project, "Ada's brother sings in the storm.", threshold=0.5) == []
+
+
+async def test_search_filters_by_type_department_and_excluded_ids(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """Excluding the nearest leaves the next ones."""
+    text = "The lamp turns once in ten seconds"
+    made = await create(
+        http,
+        node(project, f"{text}."),
+        node(project, f"{text}!", "sound"),
+        {**node(project, f"{text}?"), "type": "Scene"},
+    )
+    story, sound, scene = made["nodeIds"]
+
+    async def ids(**more: Any) -> set[str]:
+        return {found["nodeId"] for found in await search(http, project, text, **more)}
+
+    assert await ids() == {story, sound}
+    assert await ids(department="sound") == {sound}
+    assert await ids(type="Scene") == {scene}
+    assert await ids(excludeNodeIds=[story]) == {sound}
+    assert len(await ids(limit=1)) == 1
+
+
+async def test_several_texts_are_searched_at_once(http: httpx.AsyncClient, project: str) -> None:
+    """One request for a whole iteration's items."""
+    await create(http, node(project, "Ada keeps the lamp."), node(project, "The ferry is late."))
+    response = await http.post(
+        "/api/v1/search/duplicates/batch",
+        json={"projectId": project, "contents": ["the ferry is late", "nobody knows", "ada keeps the lamp"]},
+    )
+    assert response.status_code == 200, response.text
+    assert [len(result["duplicates"]) for result in response.json()["results"]] == [1, 0, 1]
+
+
+async def test_a_small_project_beside_a_large_one_loses_nothing(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """The index filters inside; a filter after it would give a small project no rows."""
+    large = "f" * 24
+    for start in range(0, 700, 50):
+        await create(
+            http, *(node(large, f"The lamp of tower {start + n} burns all night.") for n in range(50))
+        )
+    made = await create(http, *(node(project, f"The lamp of tower {n} burns all night.") for n in range(20)))
+    found = await search(http, project, "The lamp of tower 7 burns all night.", threshold=0.5, limit=50)
+    assert {each["nodeId"] for each in found} == set(made["nodeIds"])
+
+
+async def test_the_index_finds_what_exact_search_finds(
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+) -> None:
+    """Above 500 nodes the index answers; near neighbours must all be there, in order, excluded ones not."""
+    people, verbs = ("Ada", "Tomas", "Ingrid", "The skipper", "A boy"), ("mends", "hides", "burns", "counts")
+    things = ("the rope", "a lamp", "the ledger", "nine nets", "his coat", "the whistle")
+    places = ("in the kitchen", "at the pier", "under the stairs", "before dawn", "during the storm")
+    texts = [f"{a} {b} {c} {d}." for a in people for b in verbs for c in things for d in places]
+    ids = [
+        (await create(http, *(node(project, text) for text in texts[start : start + 50])))["nodeIds"]
+        for start in range(0, 600, 50)
+    ]
+    by_id = dict(zip([one for batch in ids for one in batch], texts, strict=True))
+    query = "Ada hides the ledger under the stairs."
+    rows = OnnxModel(embedding_model_dir, None, 2).embed([query, *by_id.values()])
+    cosines = dict(zip(by_id, (rows[1:] @ rows[0]).tolist(), strict=True))
+    near = sorted((one for one in cosines if cosines[one] >= 0.7), key=lambda one: -cosines[one])
+    assert 10 < len(near) <= 200
+    first = [found["nodeId"] for found in await search(http, project, query, threshold=0.7, limit=50)]
+    assert set(first) == set(near[: len(first)])
+    assert len(first) == min(50, len(near))
+    rest = await search(http, project, query, threshold=0.7, limit=50, excludeNodeIds=first[:5])
+    assert {found["nodeId"] for found in rest} == set(near[5 : 5 + len(rest)])
+    assert np.allclose(
+        [found["similarity"] for found in rest], [cosines[found["nodeId"]] for found in rest], atol=1e-3
+    )
+
+
+async def test_context_answers_as_required(http: httpx.AsyncClient, project: str) -> None:
+    """Only the named departments, by their relevance to the target; quality is the nodes' mean."""
+    await create(
+        http,
+        node(
+            project,
+            "Ada's wound is her drowned brother; guilt drives her.",
+            summary="Ada's wound",
+            qualityScore=80,
+        ),
+        node(project, "The skipper's guilt mirrors Ada's guilt.", qualityScore=90),
+        node(project, "The guilt of the town stays silent.", qualityScore=85),
+        node(project, "Lamp light falls cold on wet stone.", "visual"),
+        node(project, "Not asked for.", "music"),
+    )
+    response = await http.get(
+        "/api/v1/context/department",
+        params={
+            "projectId": project,
+            "department": "character",
+            "previousDepartments[]": ["story", "visual", "empty"],
+            "limit": 2,
+        },
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert (answer["projectId"], answer["targetDepartment"]) == (project, "character")
+    assert set(answer["context"]) == {"story", "visual", "empty"}
+    story = answer["context"]["story"]
+    assert (story["nodeCount"], story["qualityScore"], len(story["topNodes"])) == (3, 85, 2)
+    assert story["keyThemes"][0] == "guilt"
+    assert set(story["topNodes"][0]) == {"nodeId", "content", "summary", "relevance"}
+    relevances = [found["relevanceToTarget"] for found in answer["relevantNodes"]]
+    assert relevances == sorted(relevances, reverse=True)
+    assert len(relevances) == 2
+    assert answer["context"]["empty"] == {"nodeCount": 0, "qualityScore": 0, "topNodes": [], "keyThemes": []}
+    assert answer["totalNodesAggregated"] == 4
+    assert "Story (3 notes) on guilt" in answer["aggregatedSummary"]
+    assert "Not asked for" not in response.text
+    assert set(answer["timing"]) == {"query_time_ms", "aggregation_time_ms", "total_time_ms"}
+
+
+async def test_context_of_no_departments_is_empty(http: httpx.AsyncClient, project: str) -> None:
+    """The first department has none before it."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    answer = (
+        await http.get("/api/v1/context/department", params={"projectId": project, "department": "story"})
+    ).json()
+    assert (answer["context"], answer["aggregatedSummary"], answer["totalNodesAggregated"]) == ({}, "", 0)
+
+
+async def cover(http: httpx.AsyncClient, project: str, story: Any, contents: list[str]) -> dict[str, Any]:
+    """Analyse the coverage of the story department by these texts."""
+    response = await http.post(
+        "/api/v1/analyze/coverage",
+        json={
+            "projectId": project,
+            "department": "story",
+            "gatherItems": [{"content": content, "summary": "s"} for content in contents],
+            "departmentDescription": story["description"],
+        },
+    )
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def quality(answer: dict[str, Any]) -> float:
+    """The worker's formula with the brain's own measures."""
+    metrics = answer["qualityMetrics"]
+    parts = (answer["coverageScore"], metrics["depth"], metrics["coherence"], metrics["actionability"])
+    return sum(weight * float(part) for weight, part in zip((0.4, 0.3, 0.2, 0.1), parts, strict=True))
+
+
+async def test_coverage_answers_as_required(http: httpx.AsyncClient, project: str, story: Any) -> None:
+    """Aspects, gaps, recommendations, distribution, metrics."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    contents = [note["content"] for note in story["notes"] if note["aspect"] in {"Pacing", "Dialogue Style"}]
+    answer = await cover(http, project, story, contents)
+    assert set(answer) == {
+        "department", "coverageScore", "analysis", "itemDistribution", "qualityMetrics", "timing",
+    }  # fmt: skip
+    covered = {found["aspect"]: found for found in answer["analysis"]["coveredAspects"]}
+    assert {"Pacing", "Dialogue Style"} <= set(covered)
+    assert covered["Pacing"]["quality"] in {"good", "excellent"}
+    assert all(identity.startswith("item-") for identity in covered["Pacing"]["items"])
+    gap = answer["analysis"]["gaps"][0]
+    assert set(gap) == {"aspect", "coverage", "itemCount", "severity", "suggestion"}
+    assert gap["aspect"] not in {"Pacing", "Dialogue Style"}
+    assert gap["aspect"].lower() in answer["analysis"]["recommendations"][0]
+    assert set(answer["itemDistribution"]) == {note["aspect"].lower() for note in story["notes"]}
+    assert set(answer["qualityMetrics"]) == {"depth", "breadth", "coherence", "actionability"}
+
+
+async def test_coverage_of_nothing_is_nothing(http: httpx.AsyncClient, project: str, story: Any) -> None:
+    """Empty against full gather items."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    answer = await cover(http, project, story, [])
+    assert answer["coverageScore"] == 0
+    assert len(answer["analysis"]["gaps"]) == 6
+    assert set(answer["qualityMetrics"].values()) == {0}
+
+
+async def test_one_iteration_is_not_enough_and_a_worked_out_department_is(
+    http: httpx.AsyncClient, project: str, story: Any
+) -> None:
+    """A worker stops near 80: not after 6 notes, and after 30 varied ones it must be able to."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    by_aspect = [note["content"] for start in range(5) for note in story["notes"][start::5]]
+    first, all_notes = (
+        await cover(http, project, story, by_aspect[:6]),
+        await cover(http, project, story, by_aspect),
+    )
+    assert first["coverageScore"] < 65
+    assert quality(first) < 70
+    assert all_notes["coverageScore"] >= 85
+    assert quality(all_notes) >= 80
+
+
+async def test_off_topic_items_cover_next_to_nothing(
+    http: httpx.AsyncClient, project: str, story: Any
+) -> None:
+    """Catering and invoices are no story."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    assert (await cover(http, project, story, story["off_topic"]))["coverageScore"] < 10
+
+
+async def test_cutting_a_topic_thinning_and_copies_lower_what_names_them(
+    http: httpx.AsyncClient, project: str, story: Any
+) -> None:
+    """Copies lower coherence and raise nothing."""
+    await create(http, node(project, "Ada keeps the lamp."))
+    notes = [note["content"] for note in story["notes"]]
+    whole = await cover(http, project, story, notes)
+    cut = await cover(
+        http,
+        project,
+        story,
+        [note["content"] for note in story["notes"] if note["aspect"] != "Thematic Development"],
+    )
+    thin = await cover(http, project, story, [" ".join(content.split()[:8]) for content in notes])
+    padded = await cover(http, project, story, notes + notes[:10])
+    assert cut["coverageScore"] < whole["coverageScore"] - 5
+    assert cut["analysis"]["gaps"][0]["aspect"] == "Thematic Development"
+    assert thin["qualityMetrics"]["depth"] < whole["qualityMetrics"]["depth"] - 20
+    assert padded["coverageScore"] == whole["coverageScore"]
+    assert padded["qualityMetrics"]["coherence"] < whole["qualityMetrics"]["coherence"] - 10
