@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from dev.demo_llm.json_text import json_strings
@@ -18,6 +19,7 @@ TITLE_DEFAULT: Final = "the film"
 NAME_DEFAULT: Final = "the lead"
 KNOWN_TEXT_WORDS: Final = 25
 """Shortest line that is taken for an existing note, and may be repeated as a duplicate."""
+NAMES_MAX: Final = 6
 LABELLED_WORDS_MAX: Final = 8
 """A longer value behind a label is a text and not a name."""
 
@@ -28,12 +30,35 @@ _HANDLES = re.compile(
     r'\b(?:handles|covers|is responsible for|is about)\b(?P<list>[^.\n<"]{8,600})', re.IGNORECASE
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
+_CAPITALISED = re.compile(r"\b[A-Z][a-z]{2,}\b")
 _ASPECT_CHARS: Final = (3, 60)
 _TAG_LINE = re.compile(r"^\s*</?[\w-]+>\s*$")
 _EXISTING = re.compile(r"\b(exist|exists|existing|already|so far|current)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _NOT_NAMES = frozenset(
-    {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Department", "English"}
+    {
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "Department",
+        "English",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    }
 )
 
 
@@ -75,7 +100,7 @@ def read_facts(messages: Sequence[Mapping[str, Any]], material: Material) -> Fac
         department=department,
         aspects=aspects,
         gaps=_gaps(text, aspects),
-        names=_names(text, _labelled(text, "title", "film") or ""),
+        names=_names(text, material),
         known_shingles=shingles(text),
         known_texts=_known_texts(text),
     )
@@ -132,10 +157,13 @@ def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
     return tuple(a for a in aspects if any(a in line for line in near))
 
 
-def _names(text: str, title: str) -> tuple[str, ...]:
-    """Return capitalised words inside sentences but the title's, the most frequent first."""
-    counted = Counter(name for name in _NAME.findall(text) if name not in _NOT_NAMES and name not in title)
-    return tuple(name for name, _ in counted.most_common(6))
+def _names(text: str, material: Material) -> tuple[str, ...]:
+    """Return words that stand capitalised inside a sentence, occur twice, and are none of the craft's."""
+    craft = f"{_labelled(text, 'title', 'film') or ''} {material.craft_words()}".lower().split()
+    inside = set(_NAME.findall(text)) - _NOT_NAMES
+    counted = Counter(word for word in _CAPITALISED.findall(text) if word in inside)
+    found = (name for name, count in counted.most_common(30) if count > 1 and name.lower() not in craft)
+    return tuple(islice(found, NAMES_MAX))
 
 
 def _known_texts(text: str) -> tuple[str, ...]:

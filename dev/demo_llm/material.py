@@ -50,6 +50,11 @@ class Material(_Frozen):
         known = self.departments[department].aspects.get(aspect) if department else None
         return known or Aspect(what=self.any.what, how=self.any.how)
 
+    def craft_words(self) -> str:
+        """Return the words of all departments and aspects, which are nobody's name."""
+        parts = ([slug.replace("-", " "), *d.matches, *d.aspects] for slug, d in self.departments.items())
+        return " ".join(word for part in parts for word in part)
+
     def next_steps(self, department: str | None) -> tuple[str, ...]:
         """Return sentences that say what to do next."""
         return self.departments[department].next if department else self.any.next

@@ -92,6 +92,7 @@ def prompt_for(department: dict[str, Any] | Any, *more: str) -> str:
     head = (
         f"Title: The Lantern Tax\nDepartment: {department['name']}\nDescription: {department['description']}",
         "In the story Odile keeps the lamps of Brava harbour while Teodor counts the coins.",
+        "By night Teodor asks Odile for oil. Themes: Final Mix, Framing, and the Mix of Framing.",
     )
     return "\n".join((*head, *more))
 
@@ -204,7 +205,8 @@ def test_duplicates_are_judged_from_the_texts(llm: TestClient) -> None:
 def test_a_single_pair_is_found_in_any_usual_form(llm: TestClient, form: str, same: bool) -> None:
     """The server knows no particular prompt."""
     schema = {"type": "object", "properties": {"is_duplicate": {"type": "boolean"}}}
-    one, other = distinct(DEPARTMENTS[1])[:2]
+    character = next(d for d in DEPARTMENTS if d["slug"] == "character")
+    one, other = distinct(character)[:2]
     prompt = form.format(one=one, other=one if same else other)
     assert content(ask(llm, prompt, schema)) == {"is_duplicate": same}
 

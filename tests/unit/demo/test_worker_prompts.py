@@ -78,7 +78,7 @@ def test_it_reads_the_prompt_s_facts(department: ResolvedDepartment) -> None:
     assert facts.title == "The Salt Road"
     assert facts.department == department.slug
     assert facts.gaps == (aspects[2], aspects[4])
-    assert {"Marta", "Ilse", "Henrike"} & set(facts.names)
+    assert set(facts.names) == {"Marta", "Ilse"}
     assert own.strip() in facts.known_texts
 
 
