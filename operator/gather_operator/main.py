@@ -57,8 +57,10 @@ def set_up_logging(level: str) -> None:
         JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "at"})
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx", "httpx2", "httpcore", "kopf.objects"):
+    for noisy in ("httpx", "httpx2", "httpcore", "kopf"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at each start that it leaves the signals to us, which is what we want.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 async def run(settings: Settings) -> None:

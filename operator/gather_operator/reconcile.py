@@ -166,8 +166,17 @@ class Reconciler:
 
     async def _document(self, run: GatherRun) -> RunDocument | None:
         uid = run.metadata.uid
-        if uid in self._documents or run.status.phase.is_final or run.is_being_deleted:
-            return self._documents.get(uid)
+        if run.status.phase.is_final or run.is_being_deleted:
+            self._documents.pop(uid, None)
+        elif uid not in self._documents:
+            document = await self._read_document(run)
+            if document is None:
+                return None
+            self._documents[uid] = document
+        return self._documents.get(uid)
+
+    async def _read_document(self, run: GatherRun) -> RunDocument | None:
+        uid = run.metadata.uid
         name = names.run_config_map_name(run.metadata.name, uid)
         try:
             data = await self._to.cluster.get_config_map(name)
@@ -176,10 +185,11 @@ class Reconciler:
         try:
             document = decode_run_document(data.get(names.RUN_DOCUMENT_FILE, ""))
         except ValueError:
-            logger.warning("unreadable run document, written anew", extra={"run": run.metadata.name})
+            document = None
+        if document is None or not _fits(document, run):
+            logger.warning("unusable run document, written anew", extra={"run": run.metadata.name})
             await self._to.cluster.delete_config_map(name)
             return None
-        self._documents[uid] = document
         return document
 
     async def _ask_cms(self, run: GatherRun) -> CmsReading | CmsFailure | None:
@@ -257,6 +267,13 @@ class Reconciler:
         self._cms_failures.pop(uid, None)
         self._to.live.forget(uid)
         self._to.writer.forget(uid)
+
+
+def _fits(document: RunDocument, run: GatherRun) -> bool:
+    """Tell whether the document is this run's and names the departments that the status names."""
+    slugs = [d.slug for d in document.departments]
+    known = [d.slug for d in run.status.departments]
+    return document.run.uid == run.metadata.uid and known in ([], slugs)
 
 
 def _in(seconds: float) -> datetime:

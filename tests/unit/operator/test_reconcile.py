@@ -258,18 +258,28 @@ async def test_a_refused_job_is_said_in_the_status_and_tried_again(
     assert len(world.created_jobs) == 1
 
 
-async def test_an_unreadable_run_document_is_written_anew(make_world: Any, build: Any, cms: Any) -> None:
-    """Somebody replaced the ConfigMap."""
+@pytest.mark.parametrize("swap", ["{", "{}", "another run's", "other departments"])
+async def test_an_unusable_run_document_is_written_anew(
+    make_world: Any, build: Any, cms: Any, swap: str
+) -> None:
+    """Somebody replaced the ConfigMap while the operator was down."""
     world = make_world()
     fill(world, build)
     operator = Operator(world, cms)
     for _ in range(3):
         await operator.step()
     (name,) = world.config_maps
-    world.config_maps[name] = {"run.json": "{"}
+    whole = world.config_maps[name]["run.json"]
+    swapped = {
+        "another run's": whole.replace(build.uid, "another-uid"),
+        "other departments": whole.replace('"slug":"world"', '"slug":"weird"'),
+    }
+    world.config_maps[name] = {"run.json": swapped.get(swap, swap)}
     await live(world, cms, ended(world), {})
     assert phase_of(world) == "Succeeded"
-    assert world.config_maps[name]["run.json"].startswith('{"version":1')
+    assert '"slug":"world"' in world.config_maps[name]["run.json"]
+    assert build.uid in world.config_maps[name]["run.json"]
+    assert [d["slug"] for d in world.runs["film"]["status"]["departments"]] == list(SLUGS)
 
 
 async def test_redis_away_holds_up_neither_a_run_nor_its_deletion_for_long(

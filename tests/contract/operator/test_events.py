@@ -1,0 +1,137 @@
+"""The operator and the real event log: sent once, webhooks registered, live numbers heard after a break."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis.asyncio as redis
+
+from dev.stores import Store
+from gather_clients.event_log import EventLog
+from gather_contracts import names
+from gather_contracts.events import IterationComplete, timestamp
+from gather_contracts.resource import GatherRun, parse_run
+from gather_operator.announce import WEBHOOK_EXPIRY_S, Announcer, WebhookRegistry
+from gather_operator.progress import Listener, LiveNumbers
+
+LIMIT_S = 15
+
+
+@pytest.fixture
+async def log(redis_url: str) -> AsyncIterator[EventLog]:
+    log = EventLog(redis_url, timeout_s=2)
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+async def webhooks(redis_url: str) -> AsyncIterator[WebhookRegistry]:
+    registry = WebhookRegistry(redis_url, timeout_s=2)
+    yield registry
+    await registry.close()
+
+
+def run_of(phase: str, **spec: Any) -> GatherRun:
+    """A run of a project of its own."""
+    ended = {"completionTime": timestamp(datetime.now(UTC))} if phase != "Running" else {}
+    return parse_run(
+        {
+            "metadata": {"name": "film", "namespace": "films", "uid": str(uuid.uuid4())},
+            "spec": {"projectId": uuid.uuid4().hex[:24], "userId": "me", **spec},
+            "status": {"phase": phase, "itemsCreated": 5, **ended},
+        }
+    )
+
+
+def iteration(run: GatherRun, number: int) -> IterationComplete:
+    return IterationComplete(
+        project_id=run.spec.project_id, run="film", run_uid=run.metadata.uid, department="story",
+        department_name="Story", iteration=number, total_iterations=9, quality_score=50,
+        items_created=6 * number, threshold=80,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])
+async def test_the_end_is_in_the_log_once_however_often_operators_restart(
+    log: EventLog, webhooks: WebhookRegistry, phase: str
+) -> None:
+    """Each new announcer sends it again, and the key makes that a no-op."""
+    run = run_of(phase)
+    for _ in range(3):
+        announcer = Announcer(log, webhooks)
+        assert await announcer.announce(run) is None
+        assert announcer.is_settled(run)
+    (event,) = await log.tail(run.spec.project_id)
+    assert event.type.startswith("automation_")
+    assert (event.run_uid, event.offset) == (run.metadata.uid, 1)
+
+
+async def test_a_webhook_is_registered_for_a_week(
+    log: EventLog, webhooks: WebhookRegistry, redis_url: str
+) -> None:
+    """As the bridge reads it."""
+    run = run_of("Running", webhookUrl="https://example.org/hook")
+    await Announcer(log, webhooks).announce(run)
+    async with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        key = names.webhook_registration(run.metadata.uid)
+        assert await client.hgetall(key) == {
+            "project_id": run.spec.project_id,
+            "run": "film",
+            "url": "https://example.org/hook",
+        }
+        assert 0 < await client.ttl(key) <= WEBHOOK_EXPIRY_S
+        assert run.metadata.uid in await client.smembers(names.WEBHOOK_REGISTRATIONS)
+
+
+async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
+    log: EventLog, webhooks: WebhookRegistry, redis_store: Store
+) -> None:
+    """Nothing is lost, and nobody hangs."""
+    now_s = [0.0]
+    run = run_of("Succeeded")
+    announcer = Announcer(log, webhooks, clock=lambda: now_s[0])
+    with redis_store.absent():
+        assert await announcer.announce(run) is not None
+        assert not announcer.is_settled(run)
+    now_s[0] += 60
+    assert await announcer.announce(run) is None
+    assert len(await log.tail(run.spec.project_id)) == 1
+
+
+async def test_live_numbers_are_heard_and_filled_up_after_a_break(
+    log: EventLog, redis_url: str, redis_store: Store
+) -> None:
+    """What was published while Redis or the operator was away is read from the log's tail."""
+    run = run_of("Running")
+    await log.append(iteration(run, 1))
+    numbers, changed = LiveNumbers(), asyncio.Event()
+    own = EventLog(redis_url, timeout_s=2)
+    listener = Listener(own, numbers, lambda _: changed.set(), lambda: [run.spec.project_id])
+    task = asyncio.create_task(listener.run())
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            while not holds():
+                await changed.wait()
+                changed.clear()
+
+    def iterations() -> int:
+        known = numbers.of_run(run.metadata.uid).get("story")
+        return known.iterations if known else 0
+
+    try:
+        await until(lambda: iterations() == 1)
+        await log.append(iteration(run, 2))
+        await until(lambda: iterations() == 2)
+        redis_store.restart()
+        await log.append(iteration(run, 3))
+        await until(lambda: iterations() == 3)
+        await log.append(iteration(run, 4))
+        await until(lambda: iterations() == 4)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await own.close()
