@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from gather_worker.checkpoint import Ledger
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelTransient
+from gather_worker.text import encodable
 
 BODY_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ten items at their greatest length are 120 KB."""
@@ -86,7 +87,7 @@ def _read_choice(choice: dict[str, Any]) -> Completion:
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
     if not isinstance(text, str) or not text.strip():
         raise ModelTransient("the model's answer is empty")
-    return Completion(text, is_cut_off=reason == "length")
+    return Completion(encodable(text), is_cut_off=reason == "length")
 
 
 def _error_in_body(error: Any) -> ModelTransient | ModelRejected:

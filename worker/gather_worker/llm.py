@@ -126,7 +126,11 @@ class ModelGateway:
                 raise
             self._spent = self._spent.plus(Ledger(requests=1))
             raise failure from error
-        body = parse_body(response.content)
+        try:
+            body = parse_body(response.content)
+        except ModelError:
+            self._spent = self._spent.plus(Ledger(requests=1))
+            raise
         self._spent = self._spent.plus(read_usage(body))
         return body
 

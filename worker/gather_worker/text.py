@@ -32,9 +32,14 @@ def overlap(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
+def encodable(text: str) -> str:
+    """Return the text without halves of characters (lone surrogates), which JSON can hold but UTF-8 cannot."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
 def clean(text: str) -> str:
-    """Return the text without control characters (but tabs and line breaks) and without space around it."""
-    return _CONTROL.sub("", text).strip()
+    """Return the text fit to be stored: no control characters but tabs and line breaks, no space around it."""
+    return _CONTROL.sub("", encodable(text)).strip()
 
 
 def shortened(text: str, length: int) -> str:

@@ -1,0 +1,214 @@
+"""Checkpoints and notes on a real MongoDB: epochs fence, notes are written once, absence is waited out."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from dev.stores import Store as Process
+from gather_contracts import names
+from gather_contracts.items import Automation, GatherItem
+from gather_worker.answers import Draft
+from gather_worker.attempt import Attempt
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.errors import Fenced, StoreUnavailable
+from gather_worker.mongo import Store
+
+Document = dict[str, Any]
+
+
+class Project:
+    """One project's database, and stores on it as different workers would have them."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.id = uuid.uuid4().hex[:24]
+        self.client: AsyncMongoClient[Document] = AsyncMongoClient(uri)
+        self.database = self.client[names.gather_database(self.id)]
+        self.stores: list[Store] = []
+
+    def store(self, attempt: Attempt | None = None, patience_s: float = 5) -> Store:
+        """Return another worker's store."""
+        self.stores.append(Store(self.uri, self.id, attempt or Attempt(60), patience_s))
+        return self.stores[-1]
+
+    def item(self, name: str, content: str = "The keeper counts every lamp.") -> GatherItem:
+        """Return a note."""
+        automation = Automation(
+            run="r", run_uid="u", task_id="t", iteration=1, model="m", created_at=datetime.now(UTC)
+        )
+        return GatherItem(
+            id=name,
+            content=content,
+            project_id=self.id,
+            department="story",
+            is_automated=True,
+            automation=automation,
+        )
+
+    async def items(self) -> list[Document]:
+        """Return what is in `gather`."""
+        return await self.database[names.ITEMS_COLLECTION].find().sort("_id").to_list()
+
+
+@pytest.fixture
+async def project(mongodb_uri: str) -> AsyncIterator[Project]:
+    """A project of its own."""
+    project = Project(mongodb_uri)
+    yield project
+    await project.client.drop_database(project.database.name)
+    for store in project.stores:
+        await store.close()
+    await project.client.close()
+
+
+FRESH = Checkpoint(id="u/story", run="r", run_uid="u", department="story")
+
+
+async def test_each_worker_takes_the_next_epoch(project: Project) -> None:
+    """And finds what its predecessor left."""
+    first = await project.store().take_epoch(FRESH)
+    await project.store().write(first.accepted([project.item("a")]))
+    second = await project.store().take_epoch(FRESH)
+    assert (first.epoch, second.epoch) == (1, 2)
+    assert (second.iterations, [item.id for item in second.pending]) == (1, ["a"])
+    assert second.run_uid == "u"
+
+
+async def test_twenty_workers_at_once_take_twenty_epochs(project: Project) -> None:
+    """No two share one, whoever creates the document."""
+    store = project.store()
+    taken = await asyncio.gather(*(store.take_epoch(FRESH) for _ in range(20)))
+    assert sorted(checkpoint.epoch for checkpoint in taken) == list(range(1, 21))
+
+
+async def test_an_old_epoch_is_refused_and_changes_nothing(project: Project) -> None:
+    """The pod that wakes up late."""
+    old_store, new_store = project.store(), project.store()
+    old = await old_store.take_epoch(FRESH)
+    new = await new_store.take_epoch(FRESH)
+    await new_store.write(new.accepted([]))
+    with pytest.raises(Fenced):
+        await old_store.write(old.accepted([project.item("late")]))
+    assert (await project.store().take_epoch(FRESH)).iterations == 1
+    assert (await project.store().take_epoch(FRESH)).pending == []
+
+
+async def test_a_late_writer_cannot_change_a_note(project: Project) -> None:
+    """The `_id` follows from the place, and only what is not there is written."""
+    await project.store().save_items([project.item("a", "the words that were accepted first")])
+    await project.store().set_scores(["a"], 70)
+    await project.store().save_items(
+        [project.item("a", "other words of a pod that woke up"), project.item("b")]
+    )
+    items = await project.items()
+    assert [item["_id"] for item in items] == ["a", "b"]
+    assert items[0]["content"] == "the words that were accepted first"
+    assert items[0]["automation"]["qualityScore"] == 70
+
+
+async def test_many_writers_of_the_same_notes_write_each_once(project: Project) -> None:
+    """Concurrent upserts may collide on the key; whoever is second has nothing to do."""
+    notes = [project.item(f"i{n}") for n in range(10)]
+    await asyncio.gather(*(project.store().save_items(notes) for _ in range(8)))
+    assert len(await project.items()) == 10
+
+
+async def test_a_score_is_set_once(project: Project) -> None:
+    """The first one stands, and notes that do not exist are not made up."""
+    store = project.store()
+    await store.save_items([project.item("a")])
+    await store.set_scores(["a", "ghost"], 60)
+    await store.set_scores(["a", "ghost"], 99)
+    assert [(i["_id"], i["automation"]["qualityScore"]) for i in await project.items()] == [("a", 60)]
+
+
+async def test_notes_of_people_are_read_and_other_documents_left_alone(project: Project) -> None:
+    """Their ids may be ObjectIds; a document without content is no note."""
+    collection = project.database[names.ITEMS_COLLECTION]
+    await collection.insert_one(
+        {"content": "A note by hand.", "projectId": project.id, "department": "story"}
+    )
+    await collection.insert_one({"projectId": project.id, "something": "else"})
+    items = await project.store().read_items()
+    assert [item.content for item in items] == ["A note by hand."]
+    assert len(items[0].id) == 24
+    assert await collection.count_documents({}) == 2
+
+
+async def test_projects_do_not_see_each_other(project: Project, mongodb_uri: str) -> None:
+    """Another project is another database."""
+    other = Project(mongodb_uri)
+    await project.store().save_items([project.item("a")])
+    store = other.store()
+    assert await store.read_items() == []
+    await store.close()
+    await other.client.close()
+
+
+async def test_every_state_of_a_checkpoint_survives_the_store(project: Project) -> None:
+    """Drafts, pending notes, scores, the ledger."""
+    store = project.store()
+    taken = await store.take_epoch(FRESH)
+    draft = Draft(content="The keeper counts every lamp.", summary="Lamps.", context="Why")
+    await store.write(taken.generated([draft]))
+    assert (await project.store().take_epoch(FRESH)).drafts == [draft]
+
+
+async def test_leftovers_are_those_of_other_departments(project: Project) -> None:
+    """Cleared only if their worker has not gone on in between."""
+    store = project.store()
+    mine = await store.take_epoch(FRESH)
+    await store.write(mine.accepted([project.item("mine")]))
+    other = await store.take_epoch(Checkpoint(id="u/sound", department="sound"))
+    left = other.accepted([project.item("a")]).saved().accepted([project.item("b")])
+    await store.write(left)
+    found = await store.leftovers(mine.id)
+    assert [(c.id, c.unindexed, [i.id for i in c.pending]) for c in found] == [("u/sound", ["a"], ["b"])]
+    await store.take_epoch(Checkpoint(id="u/sound"))
+    await store.clear_leftover(found[0])
+    assert len(await store.leftovers(mine.id)) == 1
+    await store.clear_leftover((await store.leftovers(mine.id))[0])
+    assert await store.leftovers(mine.id) == []
+    assert (await store.take_epoch(Checkpoint(id="u/sound"))).items_created == 2
+
+
+async def _waiting(caplog: pytest.LogCaptureFixture) -> None:
+    """Return once the store has noticed that MongoDB is away."""
+    async with asyncio.timeout(20):
+        while "MongoDB is away" not in caplog.text:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_short_absence_is_waited_out(
+    project: Project, mongodb_store: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The write happens, and happens once."""
+    store = project.store(patience_s=60)
+    taken = await store.take_epoch(FRESH)
+    with mongodb_store.absent():
+        saving = asyncio.create_task(store.save_items([project.item("a")]))
+        await _waiting(caplog)
+        assert not saving.done()
+    await saving
+    await store.write(taken.accepted([]))
+    assert len(await project.items()) == 1
+
+
+async def test_a_long_absence_ends_the_attempt(project: Project, mongodb_store: Process) -> None:
+    """Within its patience, and sooner after SIGTERM."""
+    attempt = Attempt(60)
+    store = project.store(attempt, patience_s=3)
+    with mongodb_store.absent():
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable):
+                await store.save_items([project.item("a")])
+        patient = project.store(attempt, patience_s=600)
+        asyncio.get_running_loop().call_later(0.5, attempt.terminate)
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable):
+                await patient.save_items([project.item("a")])

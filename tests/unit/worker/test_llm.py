@@ -1,0 +1,208 @@
+"""The gateway: retries in one layer, one re-ask, a ledger that forgets no attempt."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+from gather_worker import llm
+from gather_worker.answers import QualityVerdict
+from gather_worker.attempt import Attempt
+from gather_worker.errors import (
+    AnswerInvalid,
+    DeadlineNear,
+    ModelRejected,
+    ModelUnavailable,
+    Terminated,
+)
+from gather_worker.llm import ModelGateway, parse_retry_after
+from gather_worker.prompts import Prompt
+
+PROMPT = Prompt("judge.v1", "rules", "data")
+VERDICT = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
+USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
+
+NewModel = Callable[..., Any]
+
+
+def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.Response:
+    """Return a completion, or an error's status."""
+    if status != 200:
+        return httpx2.Response(status, json={"error": {"message": "no"}}, headers=headers)
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+    return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
+
+
+def gateway(model: Any, duration_s: float = 60) -> ModelGateway:
+    """Return a gateway to the scripted model."""
+    return ModelGateway(model.client, Attempt(duration_s), timeout_s=5, max_tokens=100)
+
+
+@pytest.fixture(autouse=True)
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waits of our own; what the server asks for is waited for."""
+    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)
+
+
+async def test_a_good_answer_is_typed_and_charged(new_model: NewModel) -> None:
+    """Tokens and cost from `usage`."""
+    model = new_model(reply())
+    asked = gateway(model)
+    answer = await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert (answer.depth, answer.coherence, answer.actionability) == (1, 2, 3)
+    spent = asked.take_spent()
+    assert (spent.cost_usd, spent.tokens_in, spent.tokens_out, spent.requests) == (0.5, 10, 2, 1)
+    assert asked.take_spent().requests == 0
+
+
+async def test_the_request_asks_for_the_schema(new_model: NewModel) -> None:
+    """Strict, named after the prompt, with bounds on the answer; nothing of OpenRouter's elsewhere."""
+    model = new_model(reply())
+    await gateway(model).ask("m/x", PROMPT, QualityVerdict)
+    sent = model.body()
+    assert sent["model"] == "m/x"
+    assert sent["max_tokens"] == 100
+    assert sent["response_format"]["json_schema"]["name"] == "judge"
+    assert sent["response_format"]["json_schema"]["strict"] is True
+    assert "provider" not in sent
+    assert "tools" not in sent
+
+
+async def test_openrouter_is_asked_for_endpoints_that_honour_the_schema(new_model: NewModel) -> None:
+    """Schema support is per endpoint there."""
+    model = new_model(reply(), base_url="https://openrouter.ai/api/v1")
+    await gateway(model).ask("m/x", PROMPT, QualityVerdict)
+    assert model.body()["provider"] == {"require_parameters": True}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        reply(status=429),
+        reply(status=500),
+        reply(status=503, **{"Retry-After": "0.01"}),
+        httpx2.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}),
+        httpx2.Response(200, json={"choices": None}),
+        httpx2.Response(200, content=b"upstream failed"),
+        reply(""),
+        httpx2.ConnectError("refused"),
+        httpx2.ReadTimeout("slow"),
+        httpx2.RemoteProtocolError("cut"),
+    ],
+    ids=["429", "500", "503", "error in 200", "choices null", "no JSON", "empty", "refused", "slow", "cut"],
+)
+async def test_what_may_pass_is_tried_again(new_model: NewModel, trouble: Any) -> None:
+    """And each attempt is counted."""
+    asked = gateway(new_model(trouble, reply()))
+    assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
+    assert asked.take_spent().requests == 2
+
+
+async def test_retry_after_is_obeyed(new_model: NewModel) -> None:
+    """At least as long as the server asked for."""
+    asked = gateway(new_model(reply(status=429, **{"Retry-After": "0.3"}), reply()))
+    started = time.monotonic()
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert 0.3 <= time.monotonic() - started < 2
+
+
+async def test_a_wait_beyond_the_deadline_is_not_begun(new_model: NewModel) -> None:
+    """A later attempt of the department asks again; this one does not sleep into its end."""
+    asked = gateway(new_model(reply(status=429, **{"Retry-After": "300"})), duration_s=30)
+    started = time.monotonic()
+    with pytest.raises(ModelUnavailable):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert time.monotonic() - started < 2
+
+
+async def test_retries_are_one_layer_and_bounded(new_model: NewModel) -> None:
+    """The SDK adds none of its own."""
+    model = new_model(*[reply(status=503)] * llm.ATTEMPTS_MAX)
+    with pytest.raises(ModelUnavailable):
+        await gateway(model).ask("m/x", PROMPT, QualityVerdict)
+    assert len(model.requests) == llm.ATTEMPTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("status", "is_request_fault"), [(400, True), (404, True), (401, False), (402, False)]
+)
+async def test_refusals_end_at_once(new_model: NewModel, status: int, *, is_request_fault: bool) -> None:
+    """Sent again they would be refused again."""
+    with pytest.raises(ModelRejected) as caught:
+        await gateway(new_model(reply(status=status))).ask("m/x", PROMPT, QualityVerdict)
+    assert caught.value.is_request_fault is is_request_fault
+
+
+async def test_an_invalid_answer_is_asked_for_once_more_with_the_reason(new_model: NewModel) -> None:
+    """The model sees its answer and what was wrong with it; both answers are paid for."""
+    model = new_model(reply('{"depth": 1}'), reply())
+    asked = gateway(model)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    messages = model.body()["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    assert "coherence" in messages[-1]["content"]
+    assert asked.take_spent().cost_usd == 1.0
+
+
+async def test_a_second_invalid_answer_is_a_clear_failure(new_model: NewModel) -> None:
+    """No third question."""
+    with pytest.raises(AnswerInvalid):
+        await gateway(new_model(reply("no"), reply("no"))).ask("m/x", PROMPT, QualityVerdict)
+
+
+async def test_a_cut_off_answer_is_asked_for_once_more(new_model: NewModel) -> None:
+    """With the advice to write less."""
+    choice = {"finish_reason": "length", "message": {"content": VERDICT}}
+    model = new_model(httpx2.Response(200, json={"choices": [choice]}), reply())
+    await gateway(model).ask("m/x", PROMPT, QualityVerdict)
+    assert "write less" in model.body()["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("way", ["terminate", "deadline"])
+async def test_a_call_in_flight_is_broken_off(way: str) -> None:
+    """SIGTERM and the deadline do not wait for the model."""
+
+    async def never(_: httpx2.Request) -> httpx2.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    import openai  # noqa: PLC0415
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(never))
+    client = openai.AsyncOpenAI(api_key="k", base_url="http://m.test/v1", max_retries=0, http_client=http)
+    attempt = Attempt(60 if way == "terminate" else 0.2)
+    asked = ModelGateway(client, attempt, timeout_s=30, max_tokens=100)
+    if way == "terminate":
+        asyncio.get_running_loop().call_later(0.05, attempt.terminate)
+    started = time.monotonic()
+    # A request's own limit and the deadline fall together; either way the attempt is over.
+    with pytest.raises(Terminated if way == "terminate" else (DeadlineNear, ModelUnavailable)):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("3", 3.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("Sat, 21 Nov 2026 12:00:10 GMT", 10.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", None),
+        ("-1", None),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(value: str | None, expected: float | None) -> None:
+    """Seconds or a date; nonsense counts as not said."""
+    assert parse_retry_after(value, datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)) == expected

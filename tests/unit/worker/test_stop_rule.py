@@ -1,0 +1,114 @@
+"""When a department's loop ends, as a table."""
+
+from dataclasses import replace
+
+import pytest
+
+from gather_contracts.result import StopReason
+from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat, last_score
+
+FRESH = Standing(iterations=0, allowance=10, scores=(), threshold=80, remaining_s=500)
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        pytest.param(FRESH, None, id="nothing done yet: go on"),
+        pytest.param(replace(FRESH, iterations=1, scores=(79.9,)), None, id="below the threshold: go on"),
+        pytest.param(
+            replace(FRESH, iterations=1, scores=(80.0,)), StopReason.THRESHOLD_REACHED, id="exactly enough"
+        ),
+        pytest.param(
+            replace(FRESH, iterations=2, scores=(85.0, None)),
+            StopReason.THRESHOLD_REACHED,
+            id="an unmeasured iteration does not take the score away",
+        ),
+        pytest.param(
+            replace(FRESH, iterations=2, scores=(85.0, 70.0)),
+            None,
+            id="a score that fell below again goes on",
+        ),
+        pytest.param(
+            replace(FRESH, threshold=0), None, id="threshold 0 still wants one iteration and its score"
+        ),
+        pytest.param(
+            replace(FRESH, iterations=10, scores=(10.0,) * 10),
+            StopReason.ITERATIONS_USED,
+            id="allowance used",
+        ),
+        pytest.param(
+            replace(FRESH, iterations=10, scores=(80.0,) * 10),
+            StopReason.THRESHOLD_REACHED,
+            id="good enough in the last iteration counts as good enough",
+        ),
+        pytest.param(
+            replace(FRESH, allowance=1, iterations=3, scores=(1.0, 2.0, 3.0)),
+            StopReason.ITERATIONS_USED,
+            id="more done than a later Job allows",
+        ),
+        pytest.param(
+            replace(FRESH, iterations=4, scores=(50.0,) * 4), None, id="flat for 3: another prompt, no end"
+        ),
+        pytest.param(
+            replace(FRESH, iterations=7, scores=(50.0,) * 7),
+            StopReason.QUALITY_FLAT,
+            id="flat for 6: the end",
+        ),
+        pytest.param(
+            replace(FRESH, iterations=7, scores=(50, 50.3, 50.6, 50.9, 51.2, 51.5, 51.8)),
+            None,
+            id="small gains add up to a rise",
+        ),
+        pytest.param(
+            replace(FRESH, iterations=9, scores=(None,) * 9), None, id="what is not measured is not flat"
+        ),
+        pytest.param(replace(FRESH, is_terminated=True), StopReason.TERMINATED, id="SIGTERM"),
+        pytest.param(
+            replace(FRESH, is_terminated=True, iterations=1, scores=(90.0,)),
+            StopReason.THRESHOLD_REACHED,
+            id="what is finished stays finished",
+        ),
+        pytest.param(replace(FRESH, remaining_s=0), StopReason.DEADLINE_NEAR, id="no time left"),
+        pytest.param(
+            replace(FRESH, remaining_s=20, iteration_s=21),
+            StopReason.DEADLINE_NEAR,
+            id="no time for an iteration like the longest",
+        ),
+        pytest.param(replace(FRESH, remaining_s=22, iteration_s=21), None, id="time for one more"),
+    ],
+)
+def test_the_loop_ends_for_the_right_reason(standing: Standing, expected: StopReason | None) -> None:
+    """Reasons that finish the department go before those that end only the attempt."""
+    assert decide_stop(standing) is expected
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ((), 0),
+        ((50,), 0),
+        ((50, 50), 1),
+        ((50, 50.9), 1),
+        ((50, 51), 0),
+        ((50, 40, 45), 2),
+        ((50, None, 50, None), 1),
+        ((50, 49, 51.5, 51), 1),
+    ],
+)
+def test_flat_iterations_are_counted_from_the_last_rise(
+    scores: tuple[float | None, ...], expected: int
+) -> None:
+    """A fall is no rise, and an unmeasured iteration is neither."""
+    assert flat_iterations(scores) == expected
+
+
+def test_the_prompt_changes_after_three_flat_iterations() -> None:
+    """Three, as the requirements say; two are bad luck."""
+    assert not is_flat((50, 50, 50))
+    assert is_flat((50, 50, 50, 50))
+
+
+def test_the_last_score_is_the_last_measured_one() -> None:
+    """None before there is one."""
+    assert last_score((None, 3.0, None)) == 3.0
+    assert last_score((None,)) is None
