@@ -210,7 +210,8 @@ def _mapped(what: str) -> Iterator[None]:
         yield
     except CLIENT_ERRORS as e:
         error = _translated(what, e)
-        API_ERRORS.labels(call=what, error=type(error).__name__).inc()
+        if isinstance(error, ClusterUnavailable | Refused):  # the others are answers, and expected
+            API_ERRORS.labels(call=what, error=type(error).__name__).inc()
         raise error from e
 
 

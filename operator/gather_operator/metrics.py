@@ -1,6 +1,8 @@
 """The operator's Prometheus metrics. Labels are words from closed lists, never names of objects."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
 """Our own, so that a test or a second operator in one process meets no global state."""
