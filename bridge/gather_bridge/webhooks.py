@@ -121,6 +121,7 @@ class Dispatcher:
 
     def _ended(self, uid: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[uid], self._wakes[uid]
+        self._metrics.webhooks.set(len(self._tasks))
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("webhook task failed; it starts again", exc_info=error, extra={"run_uid": uid})
 

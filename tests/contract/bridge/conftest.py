@@ -69,6 +69,12 @@ class Serving:
         async with connect(url, additional_headers=headers, **options) as connection:
             yield Client(connection)
 
+    async def until_metric(self, line: str) -> None:
+        """Wait until the metrics hold a line that begins so."""
+        async with asyncio.timeout(RECEIVE_TIMEOUT_S):
+            while f"\n{line}" not in (await self.get("/metrics")).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def until_live(self, *, is_live: bool = True) -> None:
         """Wait until the reader hears Redis, or no longer does."""
         async with asyncio.timeout(RECEIVE_TIMEOUT_S):

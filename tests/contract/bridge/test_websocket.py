@@ -250,7 +250,7 @@ async def test_a_client_that_never_reads_does_not_stay(
                 await asyncio.sleep(0.05)
                 writer.write(b"\x8a\x80\x00\x00\x00\x00")  # a pong: fails once the connection is cut
         writer.close()
-        assert 'closed_total{why="too_slow"} 1.0' in (await serving.get("/metrics")).text
+        await serving.until_metric('gather_bridge_sockets_closed_total{why="too_slow"} 1.0')
 
 
 async def test_heartbeats_tell_the_position(serve_bridge: ServeBridge, log: EventLog, project: str) -> None:

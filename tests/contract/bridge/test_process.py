@@ -1,0 +1,101 @@
+"""The bridge as a process: what it needs to start, what it logs, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dev.lab import wait_for
+from dev.stores import free_port
+from gather_bridge.access import token_hash
+
+SECRET = "a-webhook-secret-of-some-length"  # noqa: S105 - of these tests alone
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, redis_url: str) -> Path:
+    """A folder as the kubelet mounts a Secret."""
+    tokens = [{"name": "app", "sha256": token_hash("token"), "projects": ["*"]}]
+    for name, text in {
+        "REDIS_URL": redis_url,
+        "GATHER_WEBHOOK_SECRET": SECRET,
+        "tokens.json": json.dumps(tokens),
+    }.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    return tmp_path
+
+
+def start(secrets: Path, **changed: str) -> "subprocess.Popen[str]":
+    """Start the bridge with nothing but what a pod has."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GATHER_SECRETS_DIR": str(secrets),
+        "GATHER_BRIDGE_TOKENS_FILE": str(secrets / "tokens.json"),
+        "GATHER_BRIDGE_HOST": "127.0.0.1",
+        "GATHER_BRIDGE_ALLOW_ANONYMOUS": "false",
+        "GATHER_BRIDGE_ALLOWED_ORIGINS": '["https://app.example"]',
+        **changed,
+    }
+    command = [sys.executable, "-m", "gather_bridge.main"]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path) -> None:
+    """Logs are JSON lines and hold no secret."""
+    port = free_port()
+    with start(secrets, GATHER_BRIDGE_PORT=str(port)) as process:
+        try:
+            wait_for("the bridge to be ready", lambda: is_ready(port), 60)
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text == "ok"
+            assert (
+                "gather_bridge_event_log_up 1.0"
+                in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=30)
+    lines: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines()]
+    assert {"serving", "event log heard"} <= {line["message"] for line in lines}
+    assert SECRET not in said
+    assert process.returncode in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize(
+    ("missing", "changed", "words"),
+    [
+        pytest.param("tokens.json", {}, "tokens file cannot be read", id="no tokens"),
+        pytest.param("REDIS_URL", {}, "REDIS_URL: Field required", id="no Redis"),
+        pytest.param("GATHER_WEBHOOK_SECRET", {}, "GATHER_WEBHOOK_SECRET: Field required", id="no secret"),
+        pytest.param("", {"GATHER_WEBHOOK_SECRET": "short"}, "at least 16", id="short secret"),
+        pytest.param("", {"GATHER_BRIDGE_PORT": "x"}, "GATHER_BRIDGE_PORT", id="no port"),
+    ],
+)
+def test_it_refuses_to_start_and_says_why(
+    secrets: Path, missing: str, changed: dict[str, str], words: str
+) -> None:
+    """In one line, without the values."""
+    if missing:
+        (secrets / missing).unlink()
+    with start(secrets, **changed) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 78
+    assert words in said
+    assert len(said.splitlines()) == 1
+    assert SECRET not in said
+    assert "short" not in said
