@@ -28,8 +28,8 @@ down: $(STAMP) ## End the cluster and all that belongs to it
 	@$(PY) -m dev down
 
 .PHONY: images
-images: $(STAMP) ## Build the images and load them into the cluster
-	@$(PY) -m dev images && $(PY) -m dev load
+images: $(STAMP) ## Build the images that changed
+	@$(PY) -m dev images
 
 ##@ Check
 
@@ -54,8 +54,8 @@ contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j
 	@$(BIN)/pytest tests/contract
 
 .PHONY: e2e
-e2e: $(STAMP) ## Run the tests on a real cluster
-	@$(PY) -m dev deploy && $(BIN)/pytest tests/e2e
+e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -75,7 +75,8 @@ crds-check: $(STAMP)
 
 .PHONY: charts
 charts: $(STAMP) ## Lint and render the charts
-	@dev/helm lint charts/gather charts/gather-backing
+	@for chart in gather gather-backing; do \
+	  dev/helm lint --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
 
 .PHONY: lock
 lock: $(STAMP) ## Pin every dependency with hashes in requirements/

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from pymongo import MongoClient
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -27,6 +28,8 @@ from gather_contracts.resource import GatherRun, parse_run
 RUN_TIMEOUT_S = 900
 """The example run needs one to two minutes; a cluster that is much slower has a fault worth reading."""
 SAMPLE_ITEMS = 3
+TABLE_WIDTH = 110
+"""The departments' table unwrapped; a log has no width of its own."""
 
 
 SEED_TIMEOUT_S = 300
@@ -47,11 +50,11 @@ def wait_for_seed_command(kubectl: list[str], namespace: str) -> list[str]:
 
 def departments_table(run: GatherRun) -> Table:
     """Return the run's departments as a table, in the CMS's order."""
-    table = Table(title=f"{run.metadata.name}: {run.status.phase} {run.status.progress}")
+    table = Table(title=f"{run.metadata.name}: {run.status.phase} {run.status.progress}", box=SIMPLE)
     for heading in ("#", "Department", "Phase", "Reason"):
-        table.add_column(heading)
-    for heading in ("Iterations", "Items", "Quality", "Threshold", "Cost USD"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("Iterations", "Items", "Quality", "Threshold", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for d in run.status.departments:
         table.add_row(
             str(d.code_dep_number), d.name, d.phase, d.reason, f"{d.iterations}/{d.iteration_limit}",
@@ -131,7 +134,7 @@ def sample_items(mongodb_uri: str, run: GatherRun) -> list[dict[str, Any]]:
 
 def print_outcome(console: Console, run: GatherRun, items: list[dict[str, Any]], namespace: str) -> None:
     """Print the departments, some of the items, the cost and what to try next."""
-    console.print(departments_table(run))
+    console.print(departments_table(run), width=max(TABLE_WIDTH, console.width), crop=False)
     for item in items:
         console.print(f"\n[bold]{item['_id']}[/bold]: {item['content']}", highlight=False)
     status = run.status

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +70,17 @@ def deploy(
         DeployError: a chart did not install within `INSTALL_TIMEOUT_S`.
     """
     _apply(tools, namespace_manifest(namespace))
-    for release in (BACKING_RELEASE, RELEASE):
-        say(f"Installing {release} in {namespace} and waiting for its pods ...")
+    say("the pods of both charts")
+
+    def install(release: str) -> None:
         settings = image_settings.get(release, {})
         _helm(tools, namespace, helm_install_command(tools.helm, release, namespace, settings))
+
+    # Both at once: Gather's pods wait for their stores by themselves.
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(install, release) for release in (BACKING_RELEASE, RELEASE)]
+    for done in running:
+        done.result()
 
 
 def _apply(tools: Tools, manifest: str) -> None:
@@ -87,13 +95,7 @@ def _helm(tools: Tools, namespace: str, command: list[str]) -> None:
         command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S + 60, check=False
     )
     if done.returncode:
-        pods = [
-            *tools.kubectl,
-            "-n",
-            namespace,
-            "get",
-            "pods,events",
-            "--sort-by=.metadata.creationTimestamp",
-        ]
+        newest = "--sort-by=.metadata.creationTimestamp"
+        pods = [*tools.kubectl, "-n", namespace, "get", "pods,events", newest]
         state = subprocess.run(pods, capture_output=True, text=True, timeout=60, check=False).stdout
         raise DeployError(f"{done.stderr.strip()}\n{state[-4000:]}")

@@ -1,0 +1,52 @@
+"""What stands beside a run: the chart's own test, the bridge's WebSocket, the metrics."""
+
+import json
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from dev.commands import output_of
+from dev.deploy import ROOT
+from dev.lab import Lab, is_succeeded, run_of
+
+PROJECT = "e10000000000000000000001"
+
+
+def test_the_chart_s_own_test_passes(lab: Lab) -> None:
+    """`helm test` asks the brain, from inside the cluster, whether it is ready."""
+    said = output_of([str(ROOT / "dev" / "helm"), "test", "gather", "-n", lab.namespace], timeout_s=120)
+    assert "Succeeded" in said
+
+
+def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(lab: Lab) -> None:
+    """What a page sees live, and what it gets after it was away: the same events, without a gap."""
+    with lab.forward("gather-bridge", 8080) as port:
+        url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events"
+        with connect(f"{url}?offset=0") as socket, run_of(lab, "socket", PROJECT, departments=["story"]):
+            live = _events_until_the_end(socket)
+            assert is_succeeded(lab.wait_end("socket", 120))
+        missed = live[1:]
+        with connect(f"{url}?offset={live[0]['offset']}&epoch={live[0]['epoch']}") as socket:
+            assert _events_until_the_end(socket) == missed
+    types = [event["type"] for event in live]
+    assert types[0] == "department_started"
+    assert types[-1] == "automation_complete"
+    assert [event["offset"] for event in live] == list(range(1, len(live) + 1))
+
+
+def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:
+    """Return the frames that are events, up to the run's last."""
+    events: list[dict[str, object]] = []
+    while not events or events[-1]["type"] != "automation_complete":
+        frame = json.loads(socket.recv(timeout=120))
+        if frame["type"] not in {"hello", "heartbeat"}:
+            events.append(frame)
+    return events
+
+
+def test_rooms_count_what_they_do(lab: Lab) -> None:
+    """Prometheus' text at /metrics, under the names that the requirements give."""
+    with lab.forward("gather-brain", 8080) as port:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    for name in ("http_requests_total", "http_request_duration_seconds", "neo4j_query_duration_seconds"):
+        assert name in text
