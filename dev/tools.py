@@ -15,6 +15,8 @@ from dev.errors import ClusterError, ContextError, DevError, MachineError
 from dev.kubeconfig import Credentials
 from dev.node import layout
 
+HELM_WITHOUT_CLUSTER = frozenset({"lint", "template", "package", "version"})
+"""What Helm does on this machine alone."""
 CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
 
 
@@ -100,7 +102,9 @@ def execute(name: str, arguments: Sequence[str], context: str | None = None) -> 
     """Become kubectl or helm; does not return."""
     cache = Cache.from_environment()
     named = explicit_context(name, arguments)
-    if named and named != kubeconfig.CONTEXT:
+    if name == "helm" and arguments and arguments[0] in HELM_WITHOUT_CLUSTER:
+        full = [str(program(name, cache)), *arguments]
+    elif named and named != kubeconfig.CONTEXT:
         full = [str(program(name, cache)), *arguments]
     else:
         if not context:
