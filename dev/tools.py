@@ -102,9 +102,9 @@ def execute(name: str, arguments: Sequence[str], context: str | None = None) -> 
     """Become kubectl or helm; does not return."""
     cache = Cache.from_environment()
     named = explicit_context(name, arguments)
-    if name == "helm" and arguments and arguments[0] in HELM_WITHOUT_CLUSTER:
-        full = [str(program(name, cache)), *arguments]
-    elif named and named != kubeconfig.CONTEXT:
+    is_offline = name == "helm" and arguments[:1] and arguments[0] in HELM_WITHOUT_CLUSTER
+    is_elsewhere = named and named != kubeconfig.CONTEXT
+    if is_offline or is_elsewhere:
         full = [str(program(name, cache)), *arguments]
     else:
         if not context:
