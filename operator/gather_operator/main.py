@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -82,28 +83,44 @@ async def run(settings: Settings) -> None:
             raise error
 
 
-async def _work(settings: Settings, stack: AsyncExitStack) -> None:
-    client = AsyncClient(
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The operator's ways to the outside."""
+
+    cluster: Cluster
+    cms: Cms
+    log: EventLog
+    webhooks: WebhookRegistry
+
+
+def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
+    """Build the clients; the stack closes them."""
+    api = AsyncClient(
         config=load_config(),
         namespace=settings.namespace,
         timeout=httpx2.Timeout(settings.api_timeout_s),
         field_manager=names.MANAGED_BY,
         trust_env=False,
     )
-    cluster = Cluster(client, settings.namespace)
-    stack.push_async_callback(cluster.close)
-    secret = settings.payload_api_key
-    cms = Cms(str(settings.app_url), secret.get_secret_value() if secret else None, settings.cms_timeout_s)
-    stack.push_async_callback(cms.close)
+    key = settings.payload_api_key.get_secret_value() if settings.payload_api_key else None
     redis_url = settings.redis_url.get_secret_value()
-    log = EventLog(redis_url, settings.redis_timeout_s)
-    stack.push_async_callback(log.close)
-    webhooks = WebhookRegistry(redis_url, settings.redis_timeout_s)
-    stack.push_async_callback(webhooks.close)
+    clients = Clients(
+        Cluster(api, settings.namespace),
+        Cms(str(settings.app_url), key, settings.cms_timeout_s),
+        EventLog(redis_url, settings.redis_timeout_s),
+        WebhookRegistry(redis_url, settings.redis_timeout_s),
+    )
+    for client in (clients.cluster, clients.cms, clients.log, clients.webhooks):
+        stack.push_async_callback(client.close)
+    return clients
 
+
+async def _work(settings: Settings, stack: AsyncExitStack) -> None:
+    clients = _clients(settings, stack)
+    cluster = clients.cluster
     queue, store, live = WorkQueue(), RunStore(), LiveNumbers()
     observer = Observer(cluster, queue.add)
-    announcer = Announcer(log, webhooks)
+    announcer = Announcer(clients.log, clients.webhooks)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
@@ -112,13 +129,13 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     )
     writer = StatusWriter(cluster, store, settings.status_interval_s)
     reconciler = Reconciler(
-        Outside(cluster, cms, observer, store, live, writer, announcer),
+        Outside(cluster, clients.cms, observer, store, live, writer, announcer),
         worker_template(settings),
         settings.default_model,
         settings.delete_deadline_s,
     )
     ticker = Ticker(cluster, store, queue, health, announcer)
-    listener = Listener(log, live, queue.add, lambda: _unfinished_projects(store))
+    listener = Listener(clients.log, live, queue.add, lambda: _unfinished_projects(store))
     watcher = RunWatcher(settings.namespace, settings.api_timeout_s, canary, _delivery(store, queue, canary))
 
     await stack.enter_async_context(serving(health, settings.port))
