@@ -1,0 +1,59 @@
+"""A listener on a real cluster misses nothing although the bridge's pod is killed in the middle of a run."""
+
+import json
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from dev.lab import Lab, run_of, wait_for
+
+PROJECT = "f10000000000000000000001"
+DEPARTMENTS = ["story", "character"]
+
+
+def _events(lab: Lab, query: str, run_uid: str, count: int | None = None) -> list[dict[str, Any]]:
+    """Return the events after a place in the log, up to the run's last or to so many of the run's."""
+    events: list[dict[str, Any]] = []
+    with lab.forward("gather-bridge", 8080) as port:
+        url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events{query}"
+        with connect(url, open_timeout=30) as socket:
+            hello = json.loads(socket.recv(timeout=30))
+            assert (hello["type"], hello["recovered"]) == ("hello", True)
+            while not _is_enough([e for e in events if e["run_uid"] == run_uid], count):
+                frame = json.loads(socket.recv(timeout=120))
+                if frame["type"] != "heartbeat":
+                    events.append(frame)
+    return events
+
+
+def _is_enough(own: list[dict[str, Any]], count: int | None) -> bool:
+    return len(own) == count or (bool(own) and own[-1]["type"].startswith("automation_"))
+
+
+@pytest.mark.usefixtures("slow_model")
+def test_a_listener_outlives_the_bridge_s_pod(lab: Lab) -> None:
+    """It comes back with its last offset and epoch and gets exactly what it missed, then live events."""
+    with run_of(lab, "bridge-killed", PROJECT, departments=DEPARTMENTS, maxIterations=8) as run:
+        uid = run.metadata.uid
+        before = _events(lab, "?offset=0", uid, count=4)
+        pods = _ready_pods(lab)
+        lab.kill_pods("app.kubernetes.io/component=bridge")
+        wait_for("another bridge", lambda: bool(_ready_pods(lab) - pods), 120)
+        after = _events(lab, f"?offset={before[-1]['offset']}&epoch={before[-1]['epoch']}", uid)
+    events = before + after
+    first = events[0]["offset"]
+    assert [e["offset"] for e in events] == list(range(first, first + len(events)))
+    assert len(after) > 1
+    own = [e["type"] for e in events if e["run_uid"] == uid]
+    assert (own[0], own[-1]) == ("department_started", "automation_complete")
+
+
+def _ready_pods(lab: Lab) -> set[str]:
+    """Return the names of the bridge's pods that are ready."""
+    return {
+        pod["metadata"]["name"]
+        for pod in lab.objects("pods", "app.kubernetes.io/component=bridge")
+        for condition in pod["status"].get("conditions", [])
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    }
