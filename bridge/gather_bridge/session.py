@@ -135,6 +135,9 @@ class Session:
         try:
             async with asyncio.timeout(self._limits.send_timeout_s):
                 await self._socket.send_text(frame.text)
+                # Sending waits only once the buffers are full; others have their turn before that, and a
+                # client that is gone is noticed.
+                await asyncio.sleep(0)
         except TimeoutError:
             raise SubscriberTooSlow from None
         self._metrics.frames.inc()
