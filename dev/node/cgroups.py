@@ -1,4 +1,7 @@
-"""The node's control groups: one named group per hierarchy, below that of whoever brought the node up.
+"""The node's control groups: one named group in every hierarchy, where version 1 has several.
+
+In version 1 it is below the group of whoever brought the node up; in version 2 it is at the top, since a
+group with processes in it, such as a login session's, can give no controllers to those below.
 
 The whole tree is put in them before its cgroup namespace is made. So the groups tell at any time which
 processes belong to the node, even when every other trace of them is lost, and `down` finds what to remove.
@@ -10,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.errors import MachineError
-from dev.node import layout
+from dev.node import layout, unified
 
 ROOT = Path("/sys/fs/cgroup")
 NEEDED = frozenset({"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"})
+UNIFIED = "unified"
+"""Stands for the mount options of version 2, which has none."""
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """One version 1 hierarchy: its mount options, where it is mounted, and our own group in it."""
+    """One hierarchy: its mount options, where it is mounted, and the group that the node's is made in."""
 
     options: str
     mount: Path
@@ -54,22 +59,23 @@ def hierarchies(own_groups: str, mounts: str) -> list[Hierarchy]:
     return found
 
 
-def require_controllers(found: Iterable[Hierarchy]) -> None:
-    """Raise MachineError unless every controller that a node needs has a version 1 hierarchy."""
-    have = {option for hierarchy in found for option in hierarchy.options.split(",")}
-    if missing := sorted(NEEDED - have):
+def require_controllers(missing: Iterable[str]) -> None:
+    """Raise MachineError if a controller that a node needs is missing."""
+    if names := ", ".join(sorted(missing)):
         raise MachineError(
-            f"The kernel offers no version 1 control groups for {', '.join(missing)}; the node runs only on "
-            "those. Boot with systemd.unified_cgroup_hierarchy=0, or install a Docker engine "
-            "(apt-get install docker.io): then the cluster is made by kind."
+            f"This machine offers no control groups for {names}, which a Kubernetes node needs. "
+            f"Mount them (see `mount -t cgroup` and {ROOT}), or run on a machine, not inside a container."
         )
 
 
 def own_hierarchies() -> list[Hierarchy]:
     """Return the hierarchies that this process is in; raises MachineError if the node cannot run on them."""
+    if unified.is_mounted(ROOT):
+        require_controllers(unified.NEEDED - set(unified.controllers(ROOT)))
+        return [Hierarchy(UNIFIED, ROOT, "/")]
     own = Path("/proc/self/cgroup").read_text(encoding="ascii")
     found = hierarchies(own, Path("/proc/self/mounts").read_text(encoding="utf-8"))
-    require_controllers(found)
+    require_controllers(NEEDED - {option for hierarchy in found for option in hierarchy.options.split(",")})
     return found
 
 
@@ -78,12 +84,19 @@ def make_groups(found: Iterable[Hierarchy]) -> list[Path]:
     groups = []
     for hierarchy in found:
         hierarchy.group.mkdir(exist_ok=True)
-        for name in CPUSET_FILES:
-            if (hierarchy.group / name).exists():
-                inherited = (hierarchy.group.parent / name).read_text(encoding="ascii")
-                (hierarchy.group / name).write_text(inherited, encoding="ascii")
+        if hierarchy.options == UNIFIED:
+            unified.hand_on(hierarchy.mount)
+        else:
+            _inherit_cpuset(hierarchy.group)
         groups.append(hierarchy.group)
     return groups
+
+
+def _inherit_cpuset(group: Path) -> None:
+    """Give a new version 1 group the processors of its parent; it starts with none and could run nothing."""
+    for name in CPUSET_FILES:
+        if (group / name).exists():
+            (group / name).write_text((group.parent / name).read_text(encoding="ascii"), encoding="ascii")
 
 
 def existing_groups(root: Path = ROOT) -> list[Path]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dev import kubeconfig
 from dev.apiserver import ApiServer
-from dev.node import configs, layout, mounts
+from dev.node import configs, layout, mounts, unified
+from dev.node.cgroups import ROOT
 from dev.node.configs import Daemon
 
 POLL_S = 0.05
@@ -73,6 +74,8 @@ class Node:
             time.sleep(POLL_S)
 
     def _reap(self, options: int) -> None:
+        if not self._running:
+            return
         pid, status = os.waitpid(-1, options)
         if daemon := self._running.pop(pid, None):
             raise InitError(ended(daemon, status))
@@ -106,6 +109,13 @@ def _links_have(name: str) -> bool:
     return any(line.strip().startswith(f"{name}:") for line in lines)
 
 
+def hand_on_controllers(node: Node) -> None:
+    """With control groups of version 2, wait until our root has no process, then open it to pods."""
+    if unified.is_mounted(ROOT):
+        node.wait_until("a control group of our own", lambda: unified.is_empty(ROOT), LINK_TIMEOUT_S)
+        unified.hand_on(ROOT)
+
+
 def start_programs(node: Node) -> None:
     """Start all programs, those that need the API server when it is ready."""
     for daemon in configs.first_daemons():
@@ -127,6 +137,7 @@ def main() -> None:
         mounts.mount_all(folder)
         node = Node()
         set_up_network(node)
+        hand_on_controllers(node)
         start_programs(node)
         node.watch()
     except (InitError, OSError, subprocess.SubprocessError) as error:

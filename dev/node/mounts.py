@@ -3,10 +3,11 @@
 Runs inside the node's mount namespace only; nothing here is seen outside, and all goes with the namespace.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
-from dev.node import layout
+from dev.node import layout, unified
 from dev.node.cgroups import ROOT, hierarchies
 
 SYSCTLS = {"vm/overcommit_memory": "1", "kernel/panic": "10", "kernel/panic_on_oops": "1"}
@@ -18,7 +19,18 @@ def _mount(*arguments: str | Path) -> None:
 
 
 def mount_cgroups() -> None:
-    """Mount every hierarchy anew, so that its root is the node's own group.
+    """Mount every hierarchy anew, so that its root is the node's own group."""
+    if unified.is_mounted(ROOT):
+        # The kernel refuses one file system twice at one place, and here it is to have another root.
+        subprocess.run(["umount", "--lazy", ROOT], check=True, timeout=30)
+        _mount("-t", "cgroup2", "cgroup2", ROOT)
+        unified.step_down(ROOT, unified.INNER, os.getpid())
+    else:
+        _mount_version_1()
+
+
+def _mount_version_1() -> None:
+    """Mount one version 1 hierarchy after the other.
 
     Both files are read again here: in this cgroup namespace our own group is the root.
     """

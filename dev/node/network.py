@@ -2,11 +2,14 @@
 
 import ipaddress
 import json
+from pathlib import Path
 from typing import Any
 
 from dev.commands import output_of
-from dev.errors import MachineError
+from dev.errors import CommandError, MachineError
 from dev.node import layout
+
+BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 def addresses() -> list[dict[str, Any]]:
@@ -72,6 +75,22 @@ def require_free_network() -> None:
             f"A link named {layout.HOST_LINK} is here that Gather did not make. Rename or remove it "
             f"(ip link delete {layout.HOST_LINK})."
         )
+
+
+def ensure_bridge_filter(switch: Path = BRIDGE_FILTER) -> None:
+    """Load the kernel module that lets Services work between pods on one bridge.
+
+    Raises MachineError if the kernel has it neither built in nor as a module.
+    """
+    if switch.exists():
+        return
+    try:
+        output_of(["modprobe", "br_netfilter"])
+    except CommandError as error:
+        raise MachineError(
+            f"The kernel lacks br_netfilter, without which Services do not reach pods: {error}. "
+            "Install the full kernel package (apt-get install linux-image-amd64 kmod) and restart."
+        ) from error
 
 
 def has_link() -> bool:

@@ -43,6 +43,7 @@ class NodeProvider:
     def up(self) -> None:
         """Bring the node up, or leave it alone if it is well; what is missing is installed and built."""
         packages.require_root("Bringing up the node")
+        self._refuse_other_node()
         cgroups.own_hierarchies()
         packages.ensure_packages(packages.NODE_PACKAGES, self.cache, self.reporter)
         programs.ensure_programs(
@@ -56,10 +57,8 @@ class NodeProvider:
     def down(self) -> None:
         """End the node and remove all that it left, also when it was killed or the machine restarted."""
         packages.require_root("Ending the node")
-        running = tree.find()
-        if running and running.folder != self.cache.node:
-            raise other_node_error(running)
-        if not (running or self.cache.node.exists() or cgroups.existing_groups() or network.has_link()):
+        self._refuse_other_node()
+        if not (tree.find() or self.cache.node.exists() or cgroups.existing_groups() or network.has_link()):
             self.reporter.say("There is no node here.")
             return
         with self.reporter.step("End the node") as step:
@@ -88,6 +87,12 @@ class NodeProvider:
             return failure.read_text(encoding="utf-8", errors="replace").strip()
         return "it was killed, or the machine was restarted" if self.cache.node.exists() else ""
 
+    def _refuse_other_node(self) -> None:
+        """Raise MachineError if the node that runs on this machine is another cache folder's."""
+        running = tree.find()
+        if running and running.folder != self.cache.node:
+            raise other_node_error(running)
+
     def _running(self) -> tree.Tree:
         running = tree.find()
         if running is None or running.folder != self.cache.node:
@@ -99,11 +104,8 @@ class NodeProvider:
 
     def _is_up(self) -> bool:
         """Tell whether the node runs, was made by this very recipe, and is well or becomes so soon."""
-        running = tree.find()
-        if running is None:
+        if tree.find() is None:
             return False
-        if running.folder != self.cache.node:
-            raise other_node_error(running)
         if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
             self.reporter.say("The node is of another version: starting it anew.")
             return False
@@ -150,6 +152,7 @@ class NodeProvider:
         with self.reporter.step("Clear what an earlier node left") as step:
             self._remove(step)
         network.require_free_network()
+        network.ensure_bridge_filter()
         with self.reporter.step("Start the node") as step:
             step.waits_for("keys and configuration")
             self._lay_out()

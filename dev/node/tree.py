@@ -17,7 +17,7 @@ import psutil
 
 from dev.commands import output_of
 from dev.errors import ClusterError
-from dev.node import cgroups, layout, network
+from dev.node import cgroups, layout, network, unified
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACES = (
@@ -93,6 +93,9 @@ def launch(folder: Path) -> Tree:
             start_new_session=True, env=_environment(),
         )  # fmt: skip
     tree = _await_init(outer, folder)
+    for group in groups:
+        if unified.is_mounted(group):
+            unified.step_down(group, unified.OUTER, outer.pid)
     network.connect(tree.init_pid)
     return tree
 

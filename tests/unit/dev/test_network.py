@@ -1,10 +1,11 @@
 """A taken network or link is found and named before anything is started."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev.errors import MachineError
+from dev.errors import CommandError, MachineError
 from dev.node import network
 
 LOOPBACK = {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}]}
@@ -59,3 +60,19 @@ def test_a_taken_name_is_refused_with_the_command_that_frees_it(monkeypatch: pyt
     monkeypatch.setattr(network, "addresses", lambda: [_link("gather0", "172.16.0.1", 24)])
     with pytest.raises(MachineError, match="ip link delete gather0"):
         network.require_free_network()
+
+
+def test_a_bridge_filter_that_is_there_is_not_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "output_of", lambda _: pytest.fail("loaded again"))
+    network.ensure_bridge_filter(tmp_path)
+
+
+def test_a_kernel_without_the_bridge_filter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> str:
+        raise CommandError("modprobe: not found")
+
+    monkeypatch.setattr(network, "output_of", fail)
+    with pytest.raises(MachineError, match=r"lacks br_netfilter.*modprobe: not found.*linux-image"):
+        network.ensure_bridge_filter(tmp_path / "missing")
