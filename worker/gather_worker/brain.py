@@ -32,6 +32,9 @@ PATIENCE_S: Final = 90.0
 """
 QUIET_S: Final = 5.0
 """How long a brain that was away is left alone."""
+TRUSTED_S: Final = 1.0
+"""How long after an answer the brain is taken to be there; later it is asked first whether it is ready, which
+takes milliseconds, since a call to a brain that is gone takes its whole deadline."""
 CONTEXT_NODES: Final = 20
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Brain:
         self._attempt = attempt
         self._project_id = project_id
         self._quiet_until: float | None = None
+        self._answered_at = float("-inf")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -107,7 +111,7 @@ class Brain:
         patience_ends_at = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return await self._attempt.race(send())
+                return await self._answered(send())
             except BrainNotFound:
                 return None
             except BrainRejected as error:
@@ -121,21 +125,29 @@ class Brain:
             _LOGGER.info("the brain asks for %.0f s", wait_s)
             await self._attempt.sleep(wait_s)
 
+    async def _answered(self, work: Awaitable[T]) -> T:
+        answer = await self._attempt.race(work)
+        self._answered_at = time.monotonic()
+        return answer
+
     async def _knock(self) -> None:
-        """Raise BrainAway without a try if it was away a moment ago, or is still not ready."""
-        if self._quiet_until is None:
-            return
-        if time.monotonic() < self._quiet_until:
+        """Raise BrainAway without a call if it was away a moment ago, or is not ready."""
+        now = time.monotonic()
+        if self._quiet_until is not None and now < self._quiet_until:
             raise BrainAway("the brain was away a moment ago")
+        if now - self._answered_at < TRUSTED_S:
+            return
         if not await self._attempt.race(self._client.is_ready()):
-            raise self._away("the brain is not ready")
-        self._quiet_until = None
-        _LOGGER.info("the brain is back")
+            raise self._away("it is not ready")
+        if self._quiet_until is not None:
+            self._quiet_until = None
+            _LOGGER.info("the brain is back")
 
     def _away(self, message: str) -> BrainAway:
         if self._quiet_until is None:
             _LOGGER.error("the brain is away: %s", message)
         self._quiet_until = time.monotonic() + QUIET_S
+        self._answered_at = float("-inf")
         return BrainAway(message)
 
 

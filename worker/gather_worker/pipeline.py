@@ -81,8 +81,9 @@ class Pipeline:
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         await self._take_up()
-        await self._settle()
-        await self._settle_leftovers()
+        if self.checkpoint.finished is None:
+            await self._settle()
+            await self._settle_leftovers()
         while self.checkpoint.finished is None:
             await self._step()
         return await self._finish(self.checkpoint.finished)

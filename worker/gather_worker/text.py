@@ -33,12 +33,12 @@ def overlap(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def encodable(text: str) -> str:
-    """Return the text without halves of characters (lone surrogates), which JSON can hold but UTF-8 cannot."""
+    """Return the text without halves of characters (lone surrogates): JSON can hold them, UTF-8 cannot."""
     return text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def clean(text: str) -> str:
-    """Return the text fit to be stored: no control characters but tabs and line breaks, no space around it."""
+    """Return the text fit to be stored: no control characters but tabs and line breaks, no outer space."""
     return _CONTROL.sub("", encodable(text)).strip()
 
 
