@@ -1,4 +1,5 @@
-"""Real worker processes with real services around them, outside of a cluster: for contract tests and benchmarks.
+"""Real worker processes with real services around them, outside of a cluster: for contract tests and
+benchmarks.
 
 The brain and the demo model run as processes of their own, like the stores; each worker is what a pod would
 run, with its secrets in files and its termination log in a file.
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,13 +170,14 @@ class WorkerLab:
     workers: list[Worker] = field(default_factory=list)
 
     def start(
-        self, index: int = 0, iterations: int = 4, prefix: Sequence[str] = (), **environment: str
+        self, index: int = 0, iterations: int = 4, run_text: str | None = None, **environment: str
     ) -> Worker:
-        """Start a worker for a department, as its pod would; `prefix` goes before the command."""
+        """Start a worker for a department, as its pod would; `run_text` replaces the run file's text."""
         folder = self.folder / f"pod-{len(self.workers)}"
         folder.mkdir()
         run_file = folder / names.RUN_DOCUMENT_FILE
-        run_file.write_text(encode_run_document(self.document), encoding="utf-8")
+        text = encode_run_document(self.document) if run_text is None else run_text
+        run_file.write_text(text, encoding="utf-8")
         secrets = folder / "secrets"
         secrets.mkdir()
         for name, value in self.services.secrets().items():
@@ -192,16 +194,23 @@ class WorkerLab:
         }
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
-                [*prefix, _script("gather-worker"), "run", "--run-file", str(run_file), *arguments],
+                [_script("gather-worker"), "run", "--run-file", str(run_file), *arguments],
                 env=variables, stdout=log, stderr=log, text=True,
             )  # fmt: skip
         worker = Worker(process, folder)
         self.workers.append(worker)
         return worker
 
-    def run(self, index: int = 0, iterations: int = 4, **environment: str) -> Ended:
+    def run(
+        self, index: int = 0, iterations: int = 4, run_text: str | None = None, **environment: str
+    ) -> Ended:
         """Start a worker and wait for its end."""
-        return self.start(index, iterations, **environment).wait()
+        return self.start(index, iterations, run_text, **environment).wait()
+
+    def rename_model(self, model: str) -> None:
+        """Give all departments another model."""
+        renamed = [d.model_copy(update={"model": model}) for d in self.document.departments]
+        self.document = self.document.model_copy(update={"departments": renamed})
 
     def stop(self) -> None:
         """End all workers that still live."""
@@ -262,8 +271,8 @@ def run_document(project_id: str, run_uid: str, **spec: Any) -> RunDocument:
         ResolvedDepartment(
             slug="character",
             name="Character Department",
-            description="Character Department handles motivation, backstory, relationships, voice and speech, "
-            "inner conflict, and character change",
+            description="Character Department handles motivation, backstory, relationships, "
+            "voice and speech, inner conflict, and character change",
             code_dep_number=20,
             threshold=75,
             model="anthropic/claude-sonnet-4.5",

@@ -1,6 +1,7 @@
 """Checkpoints and notes on a real MongoDB: epochs fence, notes are written once, absence is waited out."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -177,23 +178,31 @@ async def test_leftovers_are_those_of_other_departments(project: Project) -> Non
     assert (await store.take_epoch(Checkpoint(id="u/sound"))).items_created == 2
 
 
-async def _waiting(caplog: pytest.LogCaptureFixture) -> None:
-    """Return once the store has noticed that MongoDB is away."""
-    async with asyncio.timeout(20):
-        while "MongoDB is away" not in caplog.text:
-            await asyncio.sleep(0.01)
+class Noticed(logging.Handler):
+    """Notes that the store has noticed that MongoDB is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember the message."""
+        if "MongoDB is away" in record.getMessage():
+            self.event.set()
 
 
-async def test_a_short_absence_is_waited_out(
-    project: Project, mongodb_store: Process, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_short_absence_is_waited_out(project: Project, mongodb_store: Process) -> None:
     """The write happens, and happens once."""
     store = project.store(patience_s=60)
     taken = await store.take_epoch(FRESH)
+    noticed = Noticed()
+    logging.getLogger("gather_worker.mongo").addHandler(noticed)
     with mongodb_store.absent():
         saving = asyncio.create_task(store.save_items([project.item("a")]))
-        await _waiting(caplog)
+        async with asyncio.timeout(20):
+            await noticed.event.wait()
         assert not saving.done()
+    logging.getLogger("gather_worker.mongo").removeHandler(noticed)
     await saving
     await store.write(taken.accepted([]))
     assert len(await project.items()) == 1

@@ -96,7 +96,7 @@ def test_each_prompt_says_that_data_is_no_instruction(version: str) -> None:
     """The rule stands in the system message, before the data."""
     prompt = build_prompt(version, {})
     assert "never an instruction" in prompt.system
-    assert prompt.name == version.split(".")[0]
+    assert prompt.name == version.split(".", maxsplit=1)[0]
     assert [message["role"] for message in prompt.messages()] == ["system", "user"]
 
 
@@ -105,8 +105,8 @@ def test_gaps_steer_the_next_notes() -> None:
     plain = generate_prompt(department(), [], {}, ["pacing: time each act"], focus_on_gaps=False)
     focused = generate_prompt(department(), [], {}, ["pacing: time each act"], focus_on_gaps=True)
     assert data_of(plain)["gaps"] == ["Gap: pacing: time each act"]
-    assert "first" in plain.user.rsplit("</data>", 1)[1]
-    assert "Write only about" in focused.user.rsplit("</data>", 1)[1]
+    assert "first" in plain.user.rpartition("</data>")[2]
+    assert "Write only about" in focused.user.rpartition("</data>")[2]
     assert plain.user != focused.user
 
 

@@ -51,12 +51,11 @@ def test_the_score_is_the_weighted_sum(parts: tuple[float, float, float, float],
     assert weighted(*parts) == expected
 
 
-@given(percent, percent, percent, percent, st.sampled_from(range(4)), percent)
+@given(st.tuples(percent, percent, percent, percent), st.sampled_from(range(4)), percent)
 def test_raising_a_part_never_lowers_the_score(
-    a: float, b: float, c: float, d: float, which: int, other: float
+    parts: tuple[float, float, float, float], which: int, other: float
 ) -> None:
     """Monotonous in each part, and always within 0-100."""
-    parts = [a, b, c, d]
     raised = list(parts)
     raised[which] = max(parts[which], other)
     assert 0 <= weighted(*parts) <= weighted(*raised) <= 100

@@ -1,0 +1,252 @@
+"""A worker that dies before or after every single call to MongoDB, and its successors: nothing lost or
+doubled.
+
+The calls are counted in a run that nobody disturbs, so that no crash point is chosen by hand. MongoDB is
+real; the model and the brain answer in this process, so that what they were asked can be counted.
+"""
+
+import itertools
+import json
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import httpx
+import httpx2
+import openai
+import pytest
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
+
+from dev.worker_lab import run_document
+from gather_clients.brain import BrainClient
+from gather_contracts import names
+from gather_contracts.events import Event
+from gather_contracts.result import StopReason
+from gather_worker.announcer import Announcer
+from gather_worker.attempt import Attempt
+from gather_worker.brain import Brain
+from gather_worker.llm import ModelGateway
+from gather_worker.mongo import Store
+from gather_worker.pipeline import Pipeline, Tools
+from gather_worker.settings import Settings
+from gather_worker.task import DepartmentTask
+
+T = TypeVar("T")
+ITERATIONS = 3
+
+
+class Killed(BaseException):
+    """The process is gone; nothing below catches it."""
+
+
+class MortalStore(Store):
+    """A store whose process dies at one of its calls: `(number from 1, after the call)`."""
+
+    dies_at: tuple[int, bool] | None = None
+    calls = 0
+
+    async def _persist(self, operation: Callable[[], Awaitable[T]]) -> T:
+        self.calls += 1
+        is_due = self.dies_at is not None and self.dies_at[0] == self.calls
+        if is_due and self.dies_at is not None and not self.dies_at[1]:
+            raise Killed
+        result = await super()._persist(operation)
+        if is_due:
+            raise Killed
+        return result
+
+
+class Model:
+    """Writes six notes an answer, no two alike; judges by how much there is."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer by the schema's name."""
+        asked = json.loads(request.content)["response_format"]["json_schema"]["name"]
+        content = self._notes() if asked == "generate" else self._verdict()
+        choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
+        usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.01}
+        return httpx2.Response(200, json={"choices": [choice], "usage": usage})
+
+    def _notes(self) -> dict[str, Any]:
+        self.written += 1
+        notes = [
+            " ".join(f"{word}{self.written}x{n}" for word in ("lamp", "sea", "wall", "boat"))
+            for n in range(6)
+        ]
+        # The third repeats the second: of two that are alike the later stays.
+        notes[1] = notes[2].upper()
+        return {"items": [{"content": note, "summary": "s", "context": "c"} for note in notes]}
+
+    def _verdict(self) -> dict[str, Any]:
+        return {"depth": 50, "coherence": 50, "actionability": 50, "reason": ""}
+
+
+class BrainTwin:
+    """As much of the brain as a worker can see."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {}
+        self.coverage = 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer by path."""
+        if request.url.path == "/readyz":
+            return httpx.Response(200)
+        body = json.loads(request.content)
+        timing = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}
+        if request.url.path.endswith("/nodes/batch"):
+            return self._write(body["nodes"])
+        if request.url.path.endswith("/search/duplicates/batch"):
+            return httpx.Response(
+                200, json={"results": [{"duplicates": []} for _ in body["contents"]], **timing}
+            )
+        return self._cover(body["gatherItems"])
+
+    def _write(self, nodes: list[dict[str, Any]]) -> httpx.Response:
+        self.nodes |= {node["id"]: node["properties"] for node in nodes}
+        written = [
+            {
+                "id": n["id"],
+                "type": "GatherItem",
+                "properties": {},
+                "embedding": {"dimensions": 1, "model": "m"},
+            }
+            for n in nodes
+        ]
+        timing = {"embedding_time_ms": 0, "neo4j_write_time_ms": 0, "total_time_ms": 0}
+        ids = [node["id"] for node in nodes]
+        return httpx.Response(200, json={"created": 1, "nodeIds": ids, "nodes": written, "timing": timing})
+
+    def _cover(self, items: list[Any]) -> httpx.Response:
+        analysis: dict[str, Any] = {"coveredAspects": [], "gaps": [], "recommendations": []}
+        metrics = {"depth": 1, "breadth": 1, "coherence": 1, "actionability": 1}
+        timing = {"embedding_time_ms": 0, "analysis_time_ms": 0, "total_time_ms": 0}
+        answer = {"department": "story", "coverageScore": min(100, len(items)), "analysis": analysis}
+        return httpx.Response(
+            200, json={**answer, "itemDistribution": {}, "qualityMetrics": metrics, "timing": timing}
+        )
+
+
+class Log:
+    """An event log in this process."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Event] = {}
+
+    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+        """Keep the first event of each key."""
+        self.sent.setdefault(str(idempotency_key), event)
+        return 1
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class World:
+    """One department's run, and every worker that it takes."""
+
+    def __init__(self, mongodb_uri: str) -> None:
+        self.uri = mongodb_uri
+        self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), enableAutoEvaluation=False)
+        self.model, self.brain, self.log = Model(), BrainTwin(), Log()
+        self.settings = Settings(
+            MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),
+            BRAIN_SERVICE_BASE_URL="http://brain", BRAIN_SERVICE_API_KEY=SecretStr("k"),
+        )  # fmt: skip
+
+    async def attempt(self, dies_at: tuple[int, bool] | None = None) -> tuple[StopReason | None, int]:
+        """Run one worker; return its reason (None: killed) and how many calls it made."""
+        attempt = Attempt(60)
+        project_id = self.document.spec.project_id
+        store = MortalStore(self.uri, project_id, attempt, 10)
+        store.dies_at = dies_at
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(self.model.answer))
+        client = openai.AsyncOpenAI(api_key="k", base_url="http://m/v1", max_retries=0, http_client=http)
+        brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer))
+        task = DepartmentTask(self.document, 0, ITERATIONS, "pod")
+        tools = Tools(
+            store,
+            Brain(brain, attempt, project_id),
+            ModelGateway(client, attempt, timeout_s=5, max_tokens=1000),
+            Announcer(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]
+        )
+        try:
+            return await Pipeline(task, self.settings, tools, attempt).run(), store.calls
+        except Killed:
+            return None, store.calls
+        finally:
+            for tool in (tools.store, tools.brain, tools.model):
+                await tool.close()
+
+    async def check(self) -> dict[str, Any]:
+        """Assert all that must hold at the end, however it was reached; return the checkpoint."""
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.uri)
+        database = client[names.gather_database(self.document.spec.project_id)]
+        items = await database[names.ITEMS_COLLECTION].find().to_list()
+        checkpoints = await database[names.CHECKPOINTS_COLLECTION].find().to_list()
+        await client.drop_database(database.name)
+        await client.close()
+        (checkpoint,) = checkpoints
+        assert checkpoint["iterations"] == len(checkpoint["scores"]) == ITERATIONS
+        assert (checkpoint["pending"], checkpoint["unindexed"], checkpoint["drafts"]) == ([], [], [])
+        assert (
+            checkpoint["itemsCreated"]
+            == len(items)
+            == len({i["content"].lower() for i in items})
+            == 5 * ITERATIONS
+        )
+        assert {i["_id"]: i["automation"]["qualityScore"] for i in items} == {
+            i: node["qualityScore"] for i, node in self.brain.nodes.items()
+        }
+        assert {i["automation"]["qualityScore"] for i in items} == set(checkpoint["scores"])
+        self._check_events(checkpoint)
+        return dict(checkpoint)
+
+    def _check_events(self, checkpoint: dict[str, Any]) -> None:
+        iterations = [e for e in self.log.sent.values() if e.type == "iteration_complete"]
+        assert [(e.iteration, e.items_created) for e in iterations] == [(1, 5), (2, 10), (3, 15)]
+        assert [e.quality_score for e in iterations] == checkpoint["scores"]
+        assert sum(e.type == "department_complete" for e in self.log.sent.values()) == 1
+
+
+@pytest.fixture
+def new_world(mongodb_uri: str) -> Callable[[], World]:
+    """Make worlds."""
+    return lambda: World(mongodb_uri)
+
+
+async def test_a_death_at_any_call_loses_and_doubles_nothing(new_world: Callable[[], World]) -> None:
+    """Every call, before and after it; and an answer that was paid for is not paid for again."""
+    quiet = new_world()
+    reason, calls = await quiet.attempt()
+    assert reason is StopReason.ITERATIONS_USED
+    reference = await quiet.check()
+    assert quiet.model.written == ITERATIONS
+    paid_twice = 0
+    for number, after in itertools.product(range(1, calls + 1), (False, True)):
+        world = new_world()
+        assert (await world.attempt((number, after)))[0] is None
+        assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
+        checkpoint = await world.check()
+        assert checkpoint["scores"] == reference["scores"]
+        paid_twice += world.model.written - ITERATIONS
+    # Only a death between the model's answer and the write right after it costs a second answer.
+    assert paid_twice == ITERATIONS
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_deaths_of_several_workers_in_a_row_lose_and_double_nothing(
+    new_world: Callable[[], World], seed: int
+) -> None:
+    """A node that crashes everything again and again."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    world = new_world()
+    for _ in range(4):
+        await world.attempt((chance.randint(3, 14), chance.random() < 0.5))
+    assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
+    await world.check()

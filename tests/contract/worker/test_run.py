@@ -1,0 +1,326 @@
+"""Real worker processes with real stores, brain and demo model, undisturbed and disturbed."""
+
+import json
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from dev.lab import wait_for
+from dev.stores import Store
+from dev.worker_lab import BRAIN_KEY, Ended, Worker, WorkerLab
+from gather_contracts import names
+from gather_contracts.events import decode_event
+from gather_contracts.result import StopReason
+
+MEMORY_MAX_BYTES = 200 * 1024 * 1024
+STOP_MAX_S = 15.0
+"""From SIGTERM to the end; the pod has 20 s."""
+
+NewLab = Callable[..., WorkerLab]
+Behave = Callable[..., None]
+
+
+def events_of(lab: WorkerLab) -> list[Any]:
+    """Return the project's events in their order."""
+    with redis.Redis.from_url(lab.services.redis_url) as client:
+        entries: Any = client.xrange(names.event_log(lab.project_id))
+    return [decode_event(fields[b"event"]) for _, fields in entries]
+
+
+def evaluations_of(lab: WorkerLab, index: int = 0) -> list[dict[str, Any]]:
+    """Return the queued evaluation messages of a department."""
+    task_id = names.evaluation_task_id(lab.document.run.uid, lab.document.departments[index].slug)
+    with redis.Redis.from_url(lab.services.redis_url) as client:
+        queued: Any = client.lrange(names.EVALUATION_QUEUE, 0, -1)
+    messages = [json.loads(text) for text in queued]
+    return [message for message in messages if message["headers"]["id"] == task_id]
+
+
+def requests_of(lab: WorkerLab) -> int:
+    """Return how often the demo model was asked since its start."""
+    return int(httpx.get(f"{lab.services.model_uri}/demo/usage", timeout=5).json()["requests"])
+
+
+def wait_iterations(lab: WorkerLab, count: int) -> None:
+    """Wait until the first department has so many iterations."""
+    wait_for(f"{count} iterations", lambda: lab.checkpoint().get("iterations", 0) >= count, 60)
+
+
+def wait_epoch(lab: WorkerLab, epoch: int) -> None:
+    """Wait until so many workers have taken up the first department."""
+    wait_for(f"epoch {epoch}", lambda: lab.checkpoint().get("epoch") == epoch, 60)
+
+
+def assert_whole(lab: WorkerLab, ended: Ended) -> None:
+    """Finished, no item twice, both stores equal, the result true."""
+    assert ended.exit_code == 0, ended.messages()
+    assert ended.result is not None
+    items = lab.items()
+    assert len({item["content"] for item in items}) == len(items)
+    assert {item["_id"] for item in items} == lab.node_ids()
+    assert ended.result.items_created == lab.checkpoint()["itemsCreated"]
+    assert sum(item["department"] == "story" for item in items) == ended.result.items_created
+    assert lab.checkpoint()["unindexed"] == lab.checkpoint()["pending"] == []
+
+
+def test_a_worker_fills_its_department(lab: WorkerLab) -> None:
+    """Metadata in both stores, scores on the items, events in order, one evaluation, a true result."""
+    ended = lab.run(0, 6)
+    assert_whole(lab, ended)
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.THRESHOLD_REACHED
+    assert ended.result.quality_score >= 78
+    assert ended.result.cost_usd > 0
+    nodes = lab.node_properties()
+    for item in lab.items():
+        automation, node = item["automation"], nodes[item["_id"]]
+        assert (item["projectId"], item["userId"], item["isAutomated"]) == (lab.project_id, "lab-user", True)
+        assert (automation["run"], automation["taskId"]) == ("lab", "pod-0")
+        assert 1 <= automation["iteration"] <= ended.result.iterations
+        assert automation["qualityScore"] == node["qualityScore"]
+        assert node["departmentName"] == item["departmentName"] == "Story Department"
+        assert (node["summary"], node["model"]) == (item["summary"], automation["model"])
+    types = [event.type for event in events_of(lab)]
+    assert types[0] == "department_started"
+    assert types[1:-1] == ["deduplicating", "iteration_complete"] * ended.result.iterations
+    assert types[-1] == "department_complete"
+    (message,) = evaluations_of(lab)
+    assert message["headers"]["task"] == "evaluate_department"
+    assert ended.peak_memory_bytes < MEMORY_MAX_BYTES
+
+
+def test_a_finished_department_is_not_done_again(lab: WorkerLab) -> None:
+    """The Job may start a pod twice: no question to the model, no item, no message, the same result."""
+    first = lab.run(0, 6)
+    asked = requests_of(lab)
+    second = lab.run(0, 6)
+    assert requests_of(lab) == asked
+    assert (second.exit_code, second.result) == (0, first.result)
+    assert len(evaluations_of(lab)) == 1
+    assert sum(event.type == "department_complete" for event in events_of(lab)) == 1
+
+
+def test_the_next_department_builds_on_the_one_before(lab: WorkerLab) -> None:
+    """And leaves that one's items alone."""
+    lab.run(0, 1)
+    before = {item["_id"]: item for item in lab.items()}
+    assert lab.run(1, 1).exit_code == 0
+    after = {item["_id"]: item for item in lab.items()}
+    assert before.items() <= after.items()
+    assert {item["department"] for item in after.values()} == {"story", "character"}
+
+
+def test_a_department_out_of_iterations_says_so(lab: WorkerLab) -> None:
+    """max_iterations_reached, then department_complete; no evaluation below the threshold; exit code 0."""
+    ended = lab.run(0, 1)
+    assert_whole(lab, ended)
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.ITERATIONS_USED
+    types = [event.type for event in events_of(lab)]
+    assert types[-2:] == ["max_iterations_reached", "department_complete"]
+    assert evaluations_of(lab) == []
+
+
+def test_evaluations_can_be_switched_off(new_lab: NewLab) -> None:
+    """spec.enableAutoEvaluation."""
+    lab = new_lab(enableAutoEvaluation=False)
+    ended = lab.run(0, 6)
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.THRESHOLD_REACHED
+    assert evaluations_of(lab) == []
+
+
+def test_logs_hold_neither_content_nor_keys(lab: WorkerLab) -> None:
+    """One JSON object a line, each with its run and department."""
+    ended = lab.run(0, 1)
+    text = lab.workers[0].log_text()
+    assert len(ended.log) == len(text.splitlines()) > 3
+    assert all(line["run"] == "lab" and line["department"] == "story" for line in ended.log)
+    for secret in (BRAIN_KEY, lab.services.mongodb_uri, *(item["content"][:60] for item in lab.items())):
+        assert secret not in text
+
+
+# --- stopped
+
+
+def stopped(worker: Worker) -> Ended:
+    """Send SIGTERM and return how it ended, in time."""
+    worker.signal(signal.SIGTERM)
+    return worker.wait(STOP_MAX_S)
+
+
+def test_sigterm_in_a_model_call_saves_and_exits_143(lab: WorkerLab, behave: Behave) -> None:
+    """The call is broken off, what was made is kept, and the next attempt goes on from there."""
+    worker = lab.start(0, 3)
+    wait_iterations(lab, 1)
+    behave(delay_s=60)
+    asked = requests_of(lab)
+    wait_for("a call in flight", lambda: requests_of(lab) > asked or worker.process.poll() is not None, 60)
+    ended = stopped(worker)
+    behave(delay_s=0)
+    assert ended.exit_code == 143, ended.messages()
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.TERMINATED
+    assert ended.result.iterations == lab.checkpoint()["iterations"] >= 1
+    assert ended.result.items_created == len(lab.items()) > 0
+    resumed = lab.run(0, 3)
+    assert_whole(lab, resumed)
+
+
+def test_sigterm_before_anything_was_done_exits_143(lab: WorkerLab, behave: Behave) -> None:
+    """In the very first model call."""
+    behave(delay_s=60)
+    worker = lab.start(0, 3)
+    wait_for("the checkpoint", lambda: lab.checkpoint().get("epoch"), 30)
+    ended = stopped(worker)
+    assert ended.exit_code == 143
+    assert ended.result is not None
+    assert (ended.result.iterations, ended.result.items_created) == (0, 0)
+
+
+def test_a_killed_worker_is_followed_by_one_that_goes_on(lab: WorkerLab, behave: Behave) -> None:
+    """SIGKILL three times in the middle: no item twice, none lost, the evaluation sent once."""
+    behave(delay_s=0.3)
+    for epoch, iterations in enumerate((1, 1, 2), start=1):
+        worker = lab.start(0, 5)
+        wait_epoch(lab, epoch)
+        wait_iterations(lab, iterations)
+        worker.signal(signal.SIGKILL)
+        worker.process.wait()
+    saved = {item["_id"] for item in lab.items()}
+    behave(delay_s=0)
+    ended = lab.run(0, 5)
+    assert_whole(lab, ended)
+    assert saved <= {item["_id"] for item in lab.items()}
+    assert lab.checkpoint()["epoch"] == 4
+    assert len(evaluations_of(lab)) == (lab.checkpoint()["finished"] == "ThresholdReached")
+
+
+def test_a_worker_that_wakes_up_late_can_write_nothing(lab: WorkerLab, behave: Behave) -> None:
+    """SIGSTOP, a successor finishes the department, SIGCONT: the old one is refused and ends with 75."""
+    behave(delay_s=0.5)
+    zombie = lab.start(0, 4)
+    wait_iterations(lab, 1)
+    zombie.signal(signal.SIGSTOP)
+    behave(delay_s=0)
+    ended = lab.run(0, 4)
+    items, checkpoint, nodes = lab.items(), lab.checkpoint(), lab.node_properties()
+    zombie.signal(signal.SIGCONT)
+    late = zombie.wait()
+    assert late.exit_code == 75, late.messages()
+    assert late.result is not None
+    assert late.result.reason is StopReason.FENCED
+    assert (lab.items(), lab.checkpoint(), lab.node_properties()) == (items, checkpoint, nodes)
+    assert_whole(lab, ended)
+
+
+# --- input that can never work
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"run": 1'], ids=["empty", "no run", "half"])
+def test_a_bad_run_file_exits_64(lab: WorkerLab, text: str) -> None:
+    """And says so in the termination message; nothing is written."""
+    ended = lab.run(0, 3, run_text=text)
+    assert ended.exit_code == 64
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.INVALID_INPUT
+    assert lab.checkpoints() == []
+
+
+def test_a_department_that_does_not_exist_exits_64(lab: WorkerLab) -> None:
+    """The index is the operator's own number."""
+    ended = lab.run(7, 3)
+    assert ended.exit_code == 64
+
+
+def test_a_missing_setting_exits_64_and_is_named(lab: WorkerLab) -> None:
+    """Named without its value."""
+    ended = lab.run(0, 3, BRAIN_SERVICE_BASE_URL="")
+    assert ended.exit_code == 64
+    assert ended.result is not None
+    assert "BRAIN_SERVICE_BASE_URL" in ended.result.message
+
+
+def test_a_model_name_that_the_endpoint_refuses_exits_64(lab: WorkerLab) -> None:
+    """A retry would be refused as well."""
+    lab.rename_model("no such model")
+    ended = lab.run(0, 3)
+    assert ended.exit_code == 64
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.INVALID_INPUT
+
+
+# --- services away
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["rate_limit", "server_error", "error_in_200", "choices_null",
+     "finish_error", "broken_json", "half_answer", "wrong_schema"],
+)  # fmt: skip
+def test_a_model_that_misbehaves_is_borne(lab: WorkerLab, behave: Behave, fault: str) -> None:
+    """One fault of each kind costs time or one more question, never the attempt and never a bad item."""
+    behave(fault=fault, count=1, retry_after_s=1)
+    ended = lab.run(0, 1)
+    assert_whole(lab, ended)
+    assert lab.checkpoint()["iterations"] == 1
+    assert all(len(item["content"].split()) >= 5 for item in lab.items())
+
+
+def test_a_model_that_stays_away_exits_75(lab: WorkerLab, behave: Behave) -> None:
+    """A Retry-After beyond the attempt's end is for the next attempt."""
+    behave(fault="rate_limit", count=50, retry_after_s=3000)
+    ended = lab.run(0, 3)
+    assert ended.exit_code == 75
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.MODEL_UNAVAILABLE
+
+
+def test_items_land_in_the_brain_when_it_is_back(lab: WorkerLab, brain_store: Store) -> None:
+    """MongoDB has them at once; the finished worker waits for the brain."""
+    with brain_store.absent():
+        worker = lab.start(0, 2)
+        wait_iterations(lab, 2)
+        wait_for("items in MongoDB", lambda: len(lab.items()) > 5, 60)
+        assert lab.node_ids() == set()
+    assert_whole(lab, worker.wait())
+
+
+def test_a_department_never_fails_for_the_brain_alone(new_lab: NewLab, brain_store: Store) -> None:
+    """First attempt: 75 at its deadline. Last attempt: 0, and the project's next worker indexes the items."""
+    lab = new_lab(departmentTimeoutSeconds=30, departmentRetries=1)
+    with brain_store.absent():
+        first = lab.run(0, 1)
+        asked = requests_of(lab)
+        second = lab.run(0, 1)
+    assert first.result is not None
+    assert second.result is not None
+    assert (first.exit_code, first.result.reason) == (75, StopReason.INDEX_UNAVAILABLE)
+    assert (second.exit_code, second.result.reason) == (0, StopReason.ITERATIONS_USED)
+    assert requests_of(lab) == asked
+    assert lab.node_ids() == set()
+    assert lab.run(1, 1).exit_code == 0
+    assert {item["_id"] for item in lab.items()} == lab.node_ids()
+    assert lab.checkpoint(0)["unindexed"] == []
+
+
+def test_redis_away_costs_events_and_nothing_else(lab: WorkerLab, redis_store: Store) -> None:
+    """The items are whole; the evaluation could not be queued, and the log says so."""
+    with redis_store.absent():
+        ended = lab.run(0, 6, GATHER_EVALUATION_TIMEOUT_S="3")
+    assert_whole(lab, ended)
+    assert any("evaluation could not be queued" in message for message in ended.messages())
+
+
+def test_mongodb_away_exits_75(lab: WorkerLab, mongodb_store: Store) -> None:
+    """After the worker's patience; the next attempt goes on."""
+    lab.run(0, 1)
+    with mongodb_store.absent():
+        ended = lab.run(0, 2, GATHER_STORE_PATIENCE_S="2")
+    assert ended.exit_code == 75
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.STORE_UNAVAILABLE
