@@ -94,7 +94,8 @@ def build_app(
     for router in routers:
         app.include_router(router, prefix=API.rstrip("/"), responses=ERRORS)
     app.include_router(operation.router)
-    app.openapi = partial(document_with, app)  # type: ignore[method-assign] - FastAPI's own way to change it
+    # FastAPI's own way to change the document.
+    app.openapi = partial(document_with, app)  # type: ignore[method-assign]
     return app
 
 

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
     """Kept on every node; texts are only compared with texts of the same model. None: as the folder says."""
     embedding_threads: int = Field(default=2, alias="GATHER_BRAIN_EMBEDDING_THREADS", ge=1, le=64)
-    embedding_cache_entries: int = Field(default=20_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
+    embedding_cache_entries: int = Field(default=10_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
     """1.5 KiB each with 384 dimensions."""
 
 

@@ -190,15 +190,45 @@ CALL (department) {
   WITH n ORDER BY n.createdAt DESC, n.id LIMIT $termNodes
   RETURN collect(n.terms) AS terms
 }
+RETURN department, nodeCount, qualityScore, terms
+"""
+
+_TOP_COLUMNS: Final = """
+RETURN department, n.id AS id, n.content AS content, n.properties AS properties, score
+ORDER BY department, score DESC, id
+"""
+
+TOP_EXACT: Final = (
+    """
+CYPHER 25
+UNWIND $departments AS department
 CALL (department) {
   MATCH (n:Node {projectId: $projectId, department: department})
   WHERE n.embeddingModel = $model
   WITH n, vector.similarity.cosine(n.embedding, $target) AS score
-  ORDER BY score DESC, n.id LIMIT $limit
-  RETURN collect({id: n.id, content: n.content, properties: n.properties, score: score}) AS top
+  RETURN n, score ORDER BY score DESC, n.id LIMIT $limit
 }
-RETURN department, nodeCount, qualityScore, terms, top
 """
+    + _TOP_COLUMNS
+)
+
+TOP_INDEXED: Final = (
+    """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node)
+  SEARCH n IN (
+    VECTOR INDEX node_embedding FOR $target
+    WHERE n.projectId = $projectId AND n.department = department AND n.embeddingModel = $model
+    LIMIT $overfetch
+  ) SCORE AS score
+  RETURN n, score ORDER BY score DESC, n.id LIMIT $limit
+}
+"""
+    + _TOP_COLUMNS
+)
+"""For large departments; ranks by a distant target, where the index is only nearly right (it overfetches)."""
 
 # --- keys
 

@@ -14,6 +14,8 @@ from gather_brain.store import cypher
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
+RETRY_S: Final = 2.0
+"""Enough for a deadlock or a leader's change; whoever meets a Neo4j that is away is soon told to come back."""
 PROBE_TIMEOUT_S: Final = 2.0
 
 Record = Mapping[str, Any]
@@ -40,7 +42,7 @@ class Database:
             auth=auth,
             connection_timeout=CONNECT_TIMEOUT_S,
             connection_acquisition_timeout=CONNECT_TIMEOUT_S,
-            max_transaction_retry_time=timeout_s / 2,
+            max_transaction_retry_time=RETRY_S,
             max_connection_pool_size=pool_size,
             # A connection that was idle may be to a server that has restarted since.
             liveness_check_timeout=5.0,

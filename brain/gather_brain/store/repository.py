@@ -24,6 +24,8 @@ EXACT_MAX: Final = 500
 CENTROID_NODES_MAX: Final = 200
 TERM_NODES_MAX: Final = 300
 """The newest nodes stand for a department that has more; bounds what a context request reads."""
+TOP_OVERFETCH: Final = 5
+"""How many more are asked of the index where only the best of a large department are wanted."""
 QUALITY_MAX: Final = 100
 ROUNDING: Final = 1e-6
 """Float32 vectors: a text compared with itself comes out a little below 1."""
@@ -145,14 +147,26 @@ class ProjectRepository:
     ) -> list[DepartmentNodes]:
         """Return what the project holds of each department, with its `limit` nodes nearest to the target."""
         rows = await self._read(
-            "departments",
-            cypher.DEPARTMENTS,
-            departments=list(departments),
+            "departments", cypher.DEPARTMENTS, departments=list(departments), termNodes=TERM_NODES_MAX
+        )
+        top: dict[str, list[TopNode]] = {department: [] for department in departments}
+        for query, large in ((cypher.TOP_EXACT, False), (cypher.TOP_INDEXED, True)):
+            named = [row["department"] for row in rows if (row["nodeCount"] > EXACT_MAX) is large]
+            for found in await self._top(query, named, target, limit) if named else []:
+                top[found["department"]].append(_top_node(found))
+        return [_department(row, top[row["department"]]) for row in rows]
+
+    async def _top(
+        self, query: Any, departments: Sequence[str], target: NDArray[np.float32], limit: int
+    ) -> list[Record]:
+        return await self._read(
+            "department_top",
+            query,
+            departments=departments,
             target=target.tolist(),
             limit=limit,
-            termNodes=TERM_NODES_MAX,
+            overfetch=limit * TOP_OVERFETCH,
         )
-        return [_department(row) for row in rows]
 
     async def _nearest_query(self, scope: Mapping[str, str]) -> Any:
         """Choose between the index and the exact query by how many nodes the filter leaves."""
@@ -210,13 +224,13 @@ def _match(row: Record) -> Match:
     )
 
 
-def _department(row: Record) -> DepartmentNodes:
+def _department(row: Record, top: Sequence[TopNode]) -> DepartmentNodes:
     return DepartmentNodes(
         department=row["department"],
         node_count=row["nodeCount"],
         quality_score=row["qualityScore"],
         terms=[terms for terms in row["terms"] if terms],
-        top=[_top_node(found) for found in row["top"]],
+        top=top,
     )
 
 

@@ -187,6 +187,15 @@ async def test_the_index_finds_what_exact_search_finds(
     assert np.allclose(
         [found["similarity"] for found in rest], [cosines[found["nodeId"]] for found in rest], atol=1e-3
     )
+    # The same nodes are a large department, whose top nodes come from the index too.
+    context = await http.get(
+        "/api/v1/context/department",
+        params={"projectId": project, "department": "sound", "previousDepartments[]": ["story"], "limit": 5},
+    )
+    story = context.json()["context"]["story"]
+    relevances = [found["relevance"] for found in story["topNodes"]]
+    assert (story["nodeCount"], len(relevances)) == (600, 5)
+    assert relevances == sorted(relevances, reverse=True)
 
 
 async def test_context_answers_as_required(http: httpx.AsyncClient, project: str) -> None:
