@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -23,7 +23,11 @@ from gather_operator.metrics import ANNOUNCEMENTS
 
 logger = logging.getLogger(__name__)
 
+ValueT = TypeVar("ValueT")
+
 WEBHOOK_EXPIRY_S: Final = 7 * 24 * 3600
+WEBHOOK_REFRESH_S: Final = 60.0
+"""A running run's webhook is registered anew this often, since Redis may have lost its data."""
 RETRY_S: Final = 2.0
 """After Redis did not answer, it is left alone for this long, so that no run waits for it in turn."""
 REMEMBERED_MAX: Final = 20_000
@@ -79,6 +83,7 @@ class Announcer:
         self._webhooks = webhooks
         self._clock = clock
         self._sent: OrderedDict[str, None] = OrderedDict()
+        self._registered_s: OrderedDict[str, float] = OrderedDict()
         self._not_before_s = 0.0
 
     def is_settled(self, run: GatherRun, now: datetime | None = None) -> bool:
@@ -112,12 +117,13 @@ class Announcer:
 
     def _needs_webhook(self, run: GatherRun) -> bool:
         is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
-        return is_wanted and _webhook_key(run) not in self._sent
+        last_s = self._registered_s.get(run.metadata.uid)
+        return is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
 
     async def _register(self, run: GatherRun) -> None:
         if self._needs_webhook(run):
             await self._webhooks.register(run)
-            self._remember(_webhook_key(run))
+            _remember(self._registered_s, run.metadata.uid, self._clock())
 
     async def _send(self, announcement: Announcement) -> None:
         kind = announcement.event.type
@@ -127,13 +133,11 @@ class Announcer:
             ANNOUNCEMENTS.labels(type=kind, result="unavailable").inc()
             raise
         ANNOUNCEMENTS.labels(type=kind, result="repeated" if offset is None else "sent").inc()
-        self._remember(announcement.key)
-
-    def _remember(self, key: str) -> None:
-        self._sent[key] = None
-        while len(self._sent) > REMEMBERED_MAX:
-            self._sent.popitem(last=False)
+        _remember(self._sent, announcement.key, None)
 
 
-def _webhook_key(run: GatherRun) -> str:
-    return f"{run.metadata.uid}:webhook"
+def _remember(memory: OrderedDict[str, ValueT], key: str, value: ValueT) -> None:
+    """Keep the value under the key, and let the oldest go beyond `REMEMBERED_MAX`."""
+    memory[key] = value
+    while len(memory) > REMEMBERED_MAX:
+        memory.popitem(last=False)

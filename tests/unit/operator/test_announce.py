@@ -178,6 +178,18 @@ async def test_a_webhook_is_registered_once_before_the_run_starts(build: Any, lo
     assert len(registered) == 2
 
 
+async def test_a_webhook_is_registered_anew_after_a_while(build: Any, log: Log) -> None:
+    """Redis may have lost its data meanwhile, and with them where the events go."""
+    registered: list[str] = []
+    times_s = [0.0]
+    announcer = announcer_of(log, registered, clock=lambda: times_s[-1])
+    run = build.run(spec={"webhookUrl": "https://example.org/hook"})
+    for now_s in (0.0, 59.0, 60.0):
+        times_s.append(now_s)
+        await announcer.announce(run, build.now)
+    assert len(registered) == 2
+
+
 async def test_without_a_webhook_nothing_is_registered(build: Any, log: Log) -> None:
     """Nor for a run that has ended."""
     registered: list[str] = []
