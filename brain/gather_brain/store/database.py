@@ -15,7 +15,7 @@ from gather_brain.store import cypher
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
 RETRY_S: Final = 2.0
-"""Enough for a deadlock or a leader's change; whoever meets a Neo4j that is away is soon told to come back."""
+"""Enough for a deadlock; whoever meets a Neo4j that is away is soon told to come back."""
 PROBE_TIMEOUT_S: Final = 2.0
 
 Record = Mapping[str, Any]
