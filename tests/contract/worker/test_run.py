@@ -155,11 +155,12 @@ def stopped(worker: Worker) -> Ended:
 
 def test_sigterm_in_a_model_call_saves_and_exits_143(lab: WorkerLab, behave: Behave) -> None:
     """The call is broken off, what was made is kept, and the next attempt goes on from there."""
+    behave(delay_s=0.5)
     worker = lab.start(0, 3)
     wait_iterations(lab, 1)
-    behave(delay_s=60)
     asked = requests_of(lab)
-    wait_for("a call in flight", lambda: requests_of(lab) > asked or worker.process.poll() is not None, 60)
+    behave(delay_s=60)
+    wait_for("a call in flight", lambda: requests_of(lab) > asked, 30)
     ended = stopped(worker)
     behave(delay_s=0)
     assert ended.exit_code == 143, ended.messages()
