@@ -134,11 +134,12 @@ def sample_items(mongodb_uri: str, run: GatherRun) -> list[dict[str, Any]]:
 
 def print_outcome(console: Console, run: GatherRun, items: list[dict[str, Any]], namespace: str) -> None:
     """Print the departments, some of the items, the cost and what to try next."""
-    console.print(departments_table(run), width=max(TABLE_WIDTH, console.width), crop=False)
+    wide = Console(width=max(TABLE_WIDTH, console.width), highlight=False)
+    wide.print(departments_table(run))
     for item in items:
-        console.print(f"\n[bold]{item['_id']}[/bold]: {item['content']}", highlight=False)
+        wide.print(f"\n[bold]{item['_id']}[/bold]: {item['content']}")
     status = run.status
-    console.print(
+    wide.print(
         f"\n{status.items_created} items in {status.iterations} iterations, {status.tokens} tokens, "
         f"{status.cost_usd:.4f} USD (the demo model's own price list: no money was spent)."
     )
