@@ -56,13 +56,18 @@ class SnakeBody(BaseModel):
 
 
 class NodeIn(RequestBody):
-    """A node to write; `id` makes the write idempotent: the same id in the same project is the same node."""
+    """A node to write; `id` makes the write idempotent: the same id in the same project is the same node.
+
+    A node is replaced by one with the same or a higher `revision`, and left as it is by one with a lower:
+    what a writer sends late, after others knew more, changes nothing.
+    """
 
     id: NodeId | None = None
     type: NodeType
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
     project_id: ProjectId
     properties: dict[PropertyName, PropertyValue] = Field(default_factory=dict, max_length=PROPERTIES_MAX)
+    revision: int = Field(default=0, ge=0, le=2**31 - 1)
 
     @model_validator(mode="after")
     def _department_is_a_slug(self) -> Self:

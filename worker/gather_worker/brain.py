@@ -152,7 +152,10 @@ class Brain:
 
 
 def node_of(item: GatherItem) -> bodies.NodeIn:
-    """Return the note as a node, under the same id and with the properties that the requirements name."""
+    """Return the note as a node, under the same id and with the properties that the requirements name.
+
+    A note with its score is a later revision: an old worker that wakes up late cannot take the score off.
+    """
     automation = item.automation
     properties: dict[str, bodies.PropertyValue] = {
         "department": item.department,
@@ -172,5 +175,10 @@ def node_of(item: GatherItem) -> bodies.NodeIn:
         if automation.quality_score is not None:
             properties["qualityScore"] = automation.quality_score
     return bodies.NodeIn(
-        id=item.id, type=NODE_TYPE, content=item.content, project_id=item.project_id, properties=properties
+        id=item.id,
+        type=NODE_TYPE,
+        content=item.content,
+        project_id=item.project_id,
+        properties=properties,
+        revision=int("qualityScore" in properties),
     )

@@ -60,4 +60,5 @@ def _new_node(node: NodeIn) -> NewNode:
         content_hash=content_hash(node.content),
         properties=node.properties,
         terms=phrases(node.content),
+        revision=node.revision,
     )

@@ -41,6 +41,7 @@ class NewNode:
     content_hash: str
     properties: Mapping[str, Any]
     terms: Sequence[str]
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ def _row(node: NewNode, vector: Matrix) -> dict[str, Any]:
         "type": node.type,
         "content": node.content,
         "contentHash": node.content_hash,
+        "revision": node.revision,
         "department": node.properties.get("department"),
         "qualityScore": _quality(node.properties.get("qualityScore")),
         # One text: Neo4j's own property types would not give back what came (null, an integer's size).

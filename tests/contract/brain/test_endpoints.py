@@ -345,3 +345,18 @@ async def test_cutting_a_topic_thinning_and_copies_lower_what_names_them(
     assert thin["qualityMetrics"]["depth"] < whole["qualityMetrics"]["depth"] - 20
     assert padded["coverageScore"] == whole["coverageScore"]
     assert padded["qualityMetrics"]["coherence"] < whole["qualityMetrics"]["coherence"] - 10
+
+
+async def test_a_late_write_of_a_lower_revision_changes_nothing(
+    http: httpx.AsyncClient, project: str
+) -> None:
+    """A writer that was frozen before it knew the score must not take the score off again."""
+    identity = str(uuid.uuid4())
+    unscored = {**node(project, "Ada keeps the lamp."), "id": identity, "revision": 0}
+    scored = {**node(project, "Ada keeps the lamp.", qualityScore=81.5), "id": identity, "revision": 1}
+    for sent in (unscored, scored, unscored):
+        await create(http, sent)
+    assert (await search(http, project, "Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 81.5
+    better = {**scored, "properties": {"department": "story", "qualityScore": 90.0}}
+    await create(http, better)
+    assert (await search(http, project, "Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 90.0
