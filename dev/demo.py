@@ -28,7 +28,7 @@ from gather_contracts.resource import GatherRun, parse_run
 RUN_TIMEOUT_S = 900
 """The example run needs one to two minutes; a cluster that is much slower has a fault worth reading."""
 SAMPLE_ITEMS = 3
-TABLE_WIDTH = 110
+TABLE_WIDTH = 130
 """The departments' table unwrapped; a log has no width of its own."""
 
 
