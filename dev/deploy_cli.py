@@ -1,6 +1,5 @@
 """`python -m dev deploy` and `demo`: Gather on the cluster, and its first run."""
 
-from collections import defaultdict
 from typing import Annotated
 
 import typer
@@ -10,20 +9,12 @@ from dev.cache import Cache
 from dev.choose import choose_provider
 from dev.demo import run_demo
 from dev.deploy import ROOT, Tools, deploy
-from dev.image_specs import IMAGES
+from dev.image_specs import chart_settings
 from dev.images import Images
 from dev.progress import Reporter
 
 app = typer.Typer()
 Namespace = Annotated[str, typer.Option(help="Namespace of both releases; made if it is missing.")]
-
-
-def chart_settings(tags: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Return, per release, the chart values that choose the images' tags."""
-    settings: dict[str, dict[str, str]] = defaultdict(dict)
-    for image in IMAGES:
-        settings[image.release][image.chart_value] = tags[image.name]
-    return settings
 
 
 def bring_up(namespace: str, reporter: Reporter) -> Tools:
