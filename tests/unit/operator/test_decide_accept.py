@@ -14,7 +14,6 @@ from gather_operator.actions import (
 from gather_operator.decide import decide, needs_cms
 from gather_operator.facts import CmsFailure, CmsReading
 
-SUCCEEDED = {"phase": "Succeeded", "reason": "ThresholdReached", "iterations": 3, "itemsCreated": 18}
 RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
 
 
