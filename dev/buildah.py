@@ -15,6 +15,7 @@ from dev.archives import rename_image
 from dev.builders import BUILD_TIMEOUT_S, SAVE_TIMEOUT_S, build_arguments
 from dev.cache import Cache, require_space
 from dev.commands import output_of, run_logged
+from dev.errors import CommandError
 from dev.image_specs import Image
 from dev.packages import ensure_packages, require_root
 from dev.pip_config import PipConfig, machine_pip_config
@@ -31,6 +32,10 @@ BASE_LEFT_OUT = (
     "usr/share/locale",
 )  # fmt: skip
 """Half of what debootstrap makes, and nothing that a program reads."""
+SEAL_BUSY = "sealing memfd copy"
+SEAL_ATTEMPTS = 3
+"""buildah seals a copy of itself in memory before it starts a step. The kernel refuses that with EBUSY while
+something holds one of its pages for a moment (fcntl(2), F_SEAL_WRITE); the same command then goes through."""
 
 
 def base_recipe_key() -> str:
@@ -131,6 +136,14 @@ class BuildahBuilder:
 
     def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
         log = self.cache.logs / f"image-{name}.log"
+        for _ in range(SEAL_ATTEMPTS - 1):
+            try:
+                run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
+            except CommandError as error:
+                if SEAL_BUSY not in str(error):
+                    raise
+            else:
+                return
         run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
 
     def _make_base(self) -> None:

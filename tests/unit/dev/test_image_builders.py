@@ -11,7 +11,7 @@ from dev.archives import rename_image
 from dev.buildah import BuildahBuilder, empty_folder, volumes
 from dev.builders import DockerBuilder, build_arguments
 from dev.cache import Cache
-from dev.errors import MachineError
+from dev.errors import CommandError, MachineError
 from dev.image_specs import IMAGES, Image
 from dev.images import context_folders, context_versions, select
 from dev.pip_config import PipConfig, pip_config
@@ -162,3 +162,21 @@ def test_an_unknown_image_is_named_with_those_that_exist() -> None:
 
 def test_every_build_context_has_a_version_and_a_folder() -> None:
     assert set(context_versions()) == set(context_folders(StoreArtefacts.from_environment()))
+
+
+def test_a_build_that_the_kernel_refused_for_a_moment_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only for that refusal, and not for ever."""
+    said = ["Close_Fd sealing memfd copy: Device or resource busy"] * 2
+
+    def run(*_arguments: object, **_options: object) -> None:
+        if said:
+            raise CommandError(said.pop())
+
+    monkeypatch.setattr(buildah, "run_logged", run)
+    builder = BuildahBuilder(Cache(tmp_path), Reporter())
+    builder._log("worker", ["buildah"])
+    said += ["no space left on device"]
+    with pytest.raises(CommandError, match="no space"):
+        builder._log("worker", ["buildah"])
