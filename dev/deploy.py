@@ -1,13 +1,13 @@
 """Install the two charts into the cluster with Helm, the only way in which Gather is deployed."""
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.errors import DevError
+from dev.commands import output_of
+from dev.errors import CommandError, DevError
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKING_RELEASE = "gather-backing"
@@ -85,17 +85,14 @@ def deploy(
 
 def _apply(tools: Tools, manifest: str) -> None:
     """Apply a manifest as server-side apply, which needs no annotation of the last state."""
-    command = [*tools.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-"]
-    subprocess.run(command, input=manifest, check=True, capture_output=True, text=True, timeout=60)
+    output_of([*tools.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-"], stdin=manifest)
 
 
 def _helm(tools: Tools, namespace: str, command: list[str]) -> None:
     """Run Helm; on failure, say which pods are not ready and what they last said."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S + 60, check=False
-    )
-    if done.returncode:
+    try:
+        output_of(command, timeout_s=INSTALL_TIMEOUT_S + 60)
+    except CommandError as error:
         newest = "--sort-by=.metadata.creationTimestamp"
-        pods = [*tools.kubectl, "-n", namespace, "get", "pods,events", newest]
-        state = subprocess.run(pods, capture_output=True, text=True, timeout=60, check=False).stdout
-        raise DeployError(f"{done.stderr.strip()}\n{state[-4000:]}")
+        state = output_of([*tools.kubectl, "-n", namespace, "get", "pods,events", newest])
+        raise DeployError(f"{error}\n{state[-4000:]}") from error
