@@ -93,6 +93,12 @@ def _helm(tools: Tools, namespace: str, command: list[str]) -> None:
     try:
         output_of(command, timeout_s=INSTALL_TIMEOUT_S + 60)
     except CommandError as error:
-        newest = "--sort-by=.metadata.creationTimestamp"
-        state = output_of([*tools.kubectl, "-n", namespace, "get", "pods,events", newest])
-        raise DeployError(f"{error}\n{state[-4000:]}") from error
+        raise DeployError(f"{error}\n{_pods_and_events(tools, namespace)}") from error
+
+
+def _pods_and_events(tools: Tools, namespace: str) -> str:
+    """Return what the namespace's pods last said; a cluster that cannot tell hides no other error."""
+    try:
+        return output_of([*tools.kubectl, "-n", namespace, "get", "pods,events"])[-4000:]
+    except CommandError as error:
+        return str(error)
