@@ -10,7 +10,7 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from gather_brain.errors import UnavailableError
-from gather_brain.store import cypher
+from gather_brain.store.cypher import schema
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
@@ -83,9 +83,9 @@ class Database:
             UnavailableError: as for `read`.
             DimensionsDifferError: the nodes there are of a model with other dimensions.
         """
-        for statement in cypher.SCHEMA:
+        for statement in schema.STATEMENTS:
             await self.write("schema", statement, dimensions=dimensions)
-        found = (await self.read("schema", cypher.INDEX_STATE))[0]["dimensions"]
+        found = (await self.read("schema", schema.INDEX_STATE))[0]["dimensions"]
         if found != dimensions:
             raise DimensionsDifferError(found, dimensions)
 
@@ -93,7 +93,7 @@ class Database:
         """Tell whether Neo4j answers now and the vector index serves; False for every failure."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                found = await self.read("probe", cypher.INDEX_STATE)
+                found = await self.read("probe", schema.INDEX_STATE)
         except (UnavailableError, TimeoutError):
             return False
         return bool(found) and found[0]["state"] == "ONLINE"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gather_brain.store import cypher
+from gather_brain.store.cypher import keys as key_queries
 from gather_brain.store.database import Database
 
 
@@ -39,7 +39,7 @@ class KeyStore:
         """Keep a new key's hash."""
         await self._database.write(
             "key_create",
-            cypher.CREATE_KEY,
+            key_queries.CREATE_KEY,
             id=key_id,
             name=name,
             sha256=sha256,
@@ -49,7 +49,7 @@ class KeyStore:
 
     async def find(self, sha256: str) -> StoredKey | None:
         """Return the key with that hash, or None if there is none or it is revoked."""
-        rows = await self._database.read("key_find", cypher.FIND_KEY, sha256=sha256)
+        rows = await self._database.read("key_find", key_queries.FIND_KEY, sha256=sha256)
         if not rows:
             return None
         row = rows[0]
@@ -57,7 +57,7 @@ class KeyStore:
 
     async def list(self) -> list[ListedKey]:
         """Return all keys, the oldest first."""
-        rows = await self._database.read("key_list", cypher.LIST_KEYS)
+        rows = await self._database.read("key_list", key_queries.LIST_KEYS)
         return [
             ListedKey(row["id"], row["name"], tuple(row["projects"]), row["createdAt"], row["revokedAt"])
             for row in rows
@@ -65,7 +65,7 @@ class KeyStore:
 
     async def revoke(self, key_id: str) -> bool:
         """Make a key invalid from now on; False if there is no such key."""
-        return bool(await self._database.write("key_revoke", cypher.REVOKE_KEY, id=key_id, now=_now()))
+        return bool(await self._database.write("key_revoke", key_queries.REVOKE_KEY, id=key_id, now=_now()))
 
 
 def _now() -> str:

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gather_brain.errors import NotFoundError
-from gather_brain.store import cypher
+from gather_brain.store.cypher import departments as department_queries
+from gather_brain.store.cypher import nodes as node_queries
+from gather_brain.store.cypher import search as search_queries
 from gather_brain.store.database import Database, Record
 from gather_brain.vectors import Matrix
 
@@ -94,7 +96,7 @@ class ProjectRepository:
 
     async def require_known(self) -> None:
         """Raise NotFoundError where the project has no nodes yet."""
-        rows = await self._read("project_known", cypher.PROJECT_IS_KNOWN)
+        rows = await self._read("project_known", node_queries.PROJECT_IS_KNOWN)
         if not rows[0]["known"]:
             raise NotFoundError
 
@@ -108,7 +110,7 @@ class ProjectRepository:
         rows.sort(key=lambda row: str(row["id"]))
         written = await self._database.write(
             "batch_insert",
-            cypher.WRITE_NODES,
+            node_queries.WRITE_NODES,
             **self._scope,
             rows=rows,
             dimensions=vectors.shape[1],
@@ -139,7 +141,10 @@ class ProjectRepository:
     async def department_vectors(self, department: str) -> Matrix:
         """Return the vectors of the department's newest nodes, shape (n, d), n at most 200."""
         rows = await self._read(
-            "department_vectors", cypher.DEPARTMENT_VECTORS, department=department, limit=CENTROID_NODES_MAX
+            "department_vectors",
+            department_queries.DEPARTMENT_VECTORS,
+            department=department,
+            limit=CENTROID_NODES_MAX,
         )
         return np.array([row["embedding"] for row in rows], np.float32)
 
@@ -148,10 +153,13 @@ class ProjectRepository:
     ) -> list[DepartmentNodes]:
         """Return what the project holds of each department, with its `limit` nodes nearest to the target."""
         rows = await self._read(
-            "departments", cypher.DEPARTMENTS, departments=list(departments), termNodes=TERM_NODES_MAX
+            "departments",
+            department_queries.DEPARTMENTS,
+            departments=list(departments),
+            termNodes=TERM_NODES_MAX,
         )
         top: dict[str, list[TopNode]] = {department: [] for department in departments}
-        for query, large in ((cypher.TOP_EXACT, False), (cypher.TOP_INDEXED, True)):
+        for query, large in ((department_queries.TOP_EXACT, False), (department_queries.TOP_INDEXED, True)):
             named = [row["department"] for row in rows if (row["nodeCount"] > EXACT_MAX) is large]
             for found in await self._top(query, named, target, limit) if named else []:
                 top[found["department"]].append(_top_node(found))
@@ -174,13 +182,13 @@ class ProjectRepository:
         inside = "department" in scope
         rows = await self._read(
             "count_candidates",
-            cypher.COUNT_CANDIDATES_IN_DEPARTMENT if inside else cypher.COUNT_CANDIDATES,
+            search_queries.COUNT_CANDIDATES_IN_DEPARTMENT if inside else search_queries.COUNT_CANDIDATES,
             **scope,
             enough=EXACT_MAX + 1,
         )
         if rows[0]["candidates"] <= EXACT_MAX:
-            return cypher.NEAREST_EXACT_IN_DEPARTMENT if inside else cypher.NEAREST_EXACT
-        return cypher.NEAREST_INDEXED_IN_DEPARTMENT if inside else cypher.NEAREST_INDEXED
+            return search_queries.NEAREST_EXACT_IN_DEPARTMENT if inside else search_queries.NEAREST_EXACT
+        return search_queries.NEAREST_INDEXED_IN_DEPARTMENT if inside else search_queries.NEAREST_INDEXED
 
     async def _read(self, kind: str, query: Any, **parameters: Any) -> list[Record]:
         return await self._database.read(kind, query, **(parameters | self._scope))

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 import gather_brain
-from gather_brain.store import cypher
+from gather_brain.store.cypher import departments, keys, nodes, schema, search
 from gather_brain.store.repository import raw_cosine
 
 ROOM = Path(gather_brain.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
+CYPHER = sorted((ROOM / "store/cypher").glob("*.py"))
 NODE_QUERIES = {
     name: value
-    for name, value in vars(cypher).items()
+    for module in (departments, keys, nodes, schema, search)
+    for name, value in vars(module).items()
     if isinstance(value, str)
     and "(n:Node" in value
     and "INDEX node_" not in value
@@ -30,9 +32,10 @@ def test_every_query_on_nodes_names_the_project(name: str) -> None:
     assert matches == named
 
 
-def test_queries_hold_no_place_for_formatting() -> None:
+@pytest.mark.parametrize("module", CYPHER, ids=lambda path: str(path.name))
+def test_queries_hold_no_place_for_formatting(module: Path) -> None:
     """Constants only: no f-string, no format, no percent, and joined with constants alone."""
-    tree = ast.parse((ROOM / "store/cypher.py").read_text())
+    tree = ast.parse(module.read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.Call)]
 
 

@@ -1,0 +1,32 @@
+"""Writing a project's nodes."""
+
+from typing import Final
+
+PROJECT_IS_KNOWN: Final = (
+    "CYPHER 25 MATCH (n:Node {projectId: $projectId}) WITH n LIMIT 1 RETURN count(n) > 0 AS known"
+)
+
+# Setting `writtenAt` takes the node's lock before its revision is read, so that of two writers at once the
+# higher revision stays.
+WRITE_NODES: Final = """
+CYPHER 25
+UNWIND $rows AS row
+MERGE (n:Node {projectId: $projectId, id: row.id})
+ON CREATE SET n.createdAt = $now, n.createdBy = $writeId
+SET n.writtenAt = $now
+FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE [] END |
+  SET n.type = row.type,
+      n.content = row.content,
+      n.contentHash = row.contentHash,
+      n.department = row.department,
+      n.qualityScore = row.qualityScore,
+      n.properties = row.properties,
+      n.revision = row.revision,
+      n.terms = row.terms,
+      n.embedding = row.embedding,
+      n.embeddingModel = $model,
+      n.embeddingDimensions = $dimensions,
+      n.updatedAt = $now
+)
+RETURN n.id AS id, n.createdBy = $writeId AS created
+"""
