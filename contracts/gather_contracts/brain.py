@@ -18,6 +18,9 @@ CONTEXT_DEPARTMENTS_MAX = 32
 EXCLUDED_IDS_MAX = 200
 PROPERTIES_MAX = 32
 
+DUPLICATE_THRESHOLD = 0.90
+"""Raw cosine from which texts count as near duplicates unless a caller says otherwise: the policy score."""
+
 SEARCH_CONTENTS_MAX = 50
 SEARCH_LIMIT_MAX = 50
 CONTEXT_LIMIT_MAX = 100
@@ -90,13 +93,25 @@ class EmbeddingInfo(Body):
     model: str
 
 
+class DuplicateOf(Body):
+    """An earlier node of the same project and type that says the same; the same text has `similarity` 1."""
+
+    node_id: str
+    similarity: float
+
+
 class NodeOut(Body):
-    """A written node."""
+    """A written node; `duplicate_of` is the nearest earlier node at `DUPLICATE_THRESHOLD` or above, if any.
+
+    Nothing is dropped: a duplicate is written all the same. Of two nodes the later names the earlier, never
+    the other way round: in one batch by their places, between batches by which was written first.
+    """
 
     id: str
     type: str
     properties: dict[str, Any]
     embedding: EmbeddingInfo
+    duplicate_of: DuplicateOf | None = None
 
 
 class BatchTiming(SnakeBody):
@@ -124,7 +139,7 @@ class DuplicatesFilter(RequestBody):
     """Where to look for near neighbours, and how near they must be."""
 
     project_id: ProjectId
-    threshold: float = Field(default=0.90, ge=0, le=1)
+    threshold: float = Field(default=DUPLICATE_THRESHOLD, ge=0, le=1)
     limit: int = Field(default=10, ge=1, le=SEARCH_LIMIT_MAX)
     type: str = Field(default="GatherItem", min_length=1, max_length=64)
     department: Department | None = None
