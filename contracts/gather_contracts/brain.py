@@ -4,10 +4,20 @@
 (1 + cosine) / 2 and never leaves the brain's repository.
 """
 
-from typing import Annotated, Any, Self
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from gather_contracts.names import OBJECT_ID_PATTERN
 
@@ -26,15 +36,51 @@ SEARCH_LIMIT_MAX = 50
 CONTEXT_LIMIT_MAX = 100
 DEPARTMENT_MAX = 63
 NODE_ID_MAX = 64
+FIELDS_MAX: Final = 16
+"""More fields than any body has. Each unknown one is an error of its own, and two MiB hold 200,000."""
 
-ProjectId = Annotated[str, StringConstraints(pattern=OBJECT_ID_PATTERN, to_lower=True)]
+
+def _few_fields(value: Any) -> Any:
+    """Refuse an object at once that has more fields than are looked at one by one."""
+    return _not_more_than(FIELDS_MAX, value)
+
+
+def _few_properties(value: Any) -> Any:
+    return _not_more_than(PROPERTIES_MAX, value)
+
+
+def _not_more_than(most: int, value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > most:
+        raise PydanticCustomError("too_many", "Object should have at most {most} fields", {"most": most})
+    return value
+
+
+ProjectId = Annotated[
+    str, StringConstraints(pattern=OBJECT_ID_PATTERN, min_length=24, max_length=24, to_lower=True)
+]
 """Kept in lower case, so that one project has one name however its hexadecimal digits are written."""
 Department = Annotated[str, Field(min_length=1, max_length=DEPARTMENT_MAX)]
 NodeId = Annotated[str, Field(min_length=1, max_length=NODE_ID_MAX)]
 NodeType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-PropertyName = Annotated[str, Field(min_length=1, max_length=64)]
+PropertyName = Annotated[str, Field(max_length=64)]
 PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
 PropertyValue = PropertyText | bool | int | FiniteFloat | None
+DEPARTMENT_PROPERTY: Final[dict[str, Any]] = {
+    "properties": {
+        "department": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": DEPARTMENT_MAX,
+            "description": "Files the node under its department.",
+        }
+    }
+}
+"""What `NodeIn` checks beyond the type of its properties, for the schema to say too."""
+Properties = Annotated[
+    dict[PropertyName, PropertyValue],
+    Field(max_length=PROPERTIES_MAX, json_schema_extra=DEPARTMENT_PROPERTY),
+    BeforeValidator(_few_properties),
+]
 
 
 class Body(BaseModel):
@@ -44,9 +90,17 @@ class Body(BaseModel):
 
 
 class RequestBody(Body):
-    """A body that a caller sends; a field that it does not know is refused, since a typo would be ignored."""
+    """A body that a caller sends; a field that it does not know is refused, since a typo would be ignored.
 
-    model_config = ConfigDict(extra="forbid")
+    Types are strict: the text "5" is no number, as the published schema says.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        return _few_fields(value)
 
 
 class SnakeBody(BaseModel):
@@ -69,7 +123,7 @@ class NodeIn(RequestBody):
     type: NodeType
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
     project_id: ProjectId
-    properties: dict[PropertyName, PropertyValue] = Field(default_factory=dict, max_length=PROPERTIES_MAX)
+    properties: Properties = Field(default_factory=dict)
     revision: int = Field(default=0, ge=0, le=2**31 - 1)
 
     @model_validator(mode="after")
@@ -194,6 +248,33 @@ class DuplicatesBatchResponse(SnakeBody):
 
 
 # --- GET /api/v1/context/department
+
+
+class ContextQuery(BaseModel):
+    """The query; a parameter that it does not know is refused, as in bodies."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    project_id: ProjectId = Field(alias="projectId")
+    department: Department
+    """The department that the context is for."""
+    previous_departments: list[Department] = Field(
+        default_factory=list, alias="previousDepartments[]", max_length=CONTEXT_DEPARTMENTS_MAX
+    )
+    """The earlier departments; the parameter is repeated for each."""
+    previous_departments_plain: list[Department] = Field(
+        default_factory=list, alias="previousDepartments", max_length=CONTEXT_DEPARTMENTS_MAX
+    )
+    """The same for clients that write lists without brackets; both count."""
+    limit: int = Field(default=20, ge=1, le=CONTEXT_LIMIT_MAX)
+    """Nodes per department."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_parameters(cls, value: Any) -> Any:
+        return _few_fields(value)
 
 
 class TopNode(Body):
@@ -323,11 +404,55 @@ class CoverageResponse(Body):
 # --- errors
 
 
+class ErrorCode(StrEnum):
+    """The codes of the standard error body."""
+
+    VALIDATION_FAILED = "validation_failed"
+    BATCH_VALIDATION_FAILED = "batch_validation_failed"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    INTERNAL_ERROR = "internal_error"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+
+
 class ErrorBody(BaseModel):
-    """The standard error body; a 429 adds `retry_after` (s), `limit` and `window`."""
+    """The standard error body."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    error: str
+    """One of the documented codes; a later version of the API may add others."""
+    message: str
+    """For people."""
+    details: dict[str, Any] | None = None
+    """Each field and its reason; for `batch_validation_failed` the `invalid_nodes`."""
+
+
+class RateLimitBody(ErrorBody):
+    """The body of a 429."""
+
+    retry_after: int
+    """Seconds until the same request is within the limit again; the header Retry-After says the same."""
+    limit: int
+    """Requests per window."""
+    window: str
+    """Such as "1 minute"."""
+
+
+# --- operation
+
+
+class ReadinessBody(SnakeBody):
+    """What /readyz says, with 200 when ready and 503 otherwise."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    error: str
-    message: str
-    details: dict[str, Any] | None = None
+    status: str
+    model: str
+    neo4j: str
