@@ -22,6 +22,7 @@ import neo4j
 from pymongo import MongoClient
 
 from dev.stores import HOST, Store, free_port
+from gather_brain.limits import LIMIT_NAMES
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
@@ -47,7 +48,9 @@ def brain_service(folder: Path, neo4j_uri: str, model_dir: Path) -> Store:
     """Describe a brain on `neo4j_uri` that knows `BRAIN_KEY` and limits nothing that one worker can ask."""
     keys = folder / "keys.json"
     digest = hashlib.sha256(BRAIN_KEY.encode()).hexdigest()
-    keys.write_text(json.dumps([{"name": "workers", "sha256": digest, "projects": ["*"]}]), encoding="utf-8")
+    limits = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
+    entry = {"name": "workers", "sha256": digest, "projects": ["*"], "limits": limits}
+    keys.write_text(json.dumps([entry]), encoding="utf-8")
     port = free_port()
     environment = {
         "NEO4J_URI": neo4j_uri,

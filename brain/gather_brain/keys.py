@@ -12,8 +12,9 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from gather_brain.limits import LimitName, Policy
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbk_"
@@ -33,6 +34,9 @@ class BootstrapKey(BaseModel):
     name: str = Field(min_length=1, max_length=128)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     projects: tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...] = Field(min_length=1)
+    limits: dict[LimitName, Policy] = Field(default_factory=dict)
+    """In place of the usual ones; keys of one name are counted as one."""
+    expires_at: AwareDatetime | None = None
 
 
 class KeysFileError(Exception):

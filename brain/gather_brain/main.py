@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
 import typer
@@ -13,19 +14,22 @@ import uvicorn
 
 from gather_brain import keys as key_form
 from gather_brain.app import build_app, open_database
-from gather_brain.embedding import ThreadProvider
 from gather_brain.errors import UnavailableError
+from gather_brain.limits import LimitName, Policy, read_limit
 from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
 from gather_brain.onnx_model import ModelError, OnnxModel
 from gather_brain.settings import read_settings
-from gather_brain.store.keys import KeyStore, ListedKey
+from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
+from gather_brain.thread_provider import ThreadProvider
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S: Final = 30
 KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
+DURATION: Final = re.compile(r"([1-9]\d{0,4})([smhd])")
+DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 cli = typer.Typer(add_completion=False)
 keys_cli = typer.Typer(no_args_is_help=True, help="API keys: created once, kept only as hashes.")
@@ -70,21 +74,32 @@ def serve() -> None:
 def create_key(
     project: Annotated[list[str], typer.Option(help="A project's id; may be given several times.")],
     name: Annotated[str, typer.Option(help="Who the key is for.")],
+    limit: Annotated[
+        list[str], typer.Option(help="A limit of its own, NAME=PER_MINUTE/BURST; may be given several times.")
+    ] = [],  # noqa: B006 - Typer copies defaults
+    expires_in: Annotated[str, typer.Option(help="Such as 12h or 30d; without it the key has no end.")] = "",
 ) -> None:
     """Create a key and print it, alone, on standard output; it is shown this once."""
     projects = [_project(value) for value in dict.fromkeys(project)]
     if not KEY_NAME.fullmatch(name):
         raise typer.BadParameter("1 to 128 letters, digits, spaces, dots, dashes", param_hint="--name")
     key = key_form.new_key()
-    key_id = secrets.token_hex(6)
-    _with_store(lambda store: store.create(key_id, name, key_form.key_hash(key), projects))
-    typer.echo(f"created key {key_id} for {', '.join(projects)}", err=True)
+    created = StoredKey(
+        id=secrets.token_hex(6),
+        name=name,
+        sha256=key_form.key_hash(key),
+        projects=tuple(projects),
+        limits=dict(map(_limit, limit)),
+        expires_at=_end_of(expires_in) if expires_in else None,
+    )
+    _with_store(lambda store: store.create(created))
+    typer.echo(f"created key {created.id} for {', '.join(projects)}", err=True)
     typer.echo(key)
 
 
 @keys_cli.command("list")
 def list_keys() -> None:
-    """List all keys, tab-separated: id, name, projects, created, revoked."""
+    """List all keys, tab-separated: id, name, projects, created, revoked, expires, own limits; - for none."""
     for key in _with_store(lambda store: store.list()):
         typer.echo(_line(key))
 
@@ -110,6 +125,20 @@ def _project(value: str) -> str:
     return value.lower()
 
 
+def _limit(value: str) -> tuple[LimitName, Policy]:
+    try:
+        return read_limit(value)
+    except ValueError as failure:
+        raise typer.BadParameter(str(failure), param_hint="--limit") from None
+
+
+def _end_of(duration: str) -> datetime:
+    found = DURATION.fullmatch(duration)
+    if found is None:
+        raise typer.BadParameter("a number and one of s, m, h, d, such as 30d", param_hint="--expires-in")
+    return datetime.now(UTC) + timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})
+
+
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
     """Run one piece of work on the key store and exit with 75 where Neo4j is away."""
 
@@ -126,4 +155,7 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
 
 
 def _line(key: ListedKey) -> str:
-    return "\t".join((key.id, key.name, ",".join(key.projects), key.created_at, key.revoked_at or "-"))
+    optional = (key.revoked_at, key.expires_at, ",".join(key.limits))
+    return "\t".join(
+        (key.id, key.name, ",".join(key.projects), key.created_at, *(each or "-" for each in optional))
+    )

@@ -16,9 +16,12 @@ import httpx
 import pytest
 
 from dev.stores import free_port
+from gather_brain.limits import LIMIT_NAMES
 from gather_clients.brain import BrainClient
 
 READY_TIMEOUT_S = 60
+UNLIMITED = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
+"""For all tests but those of the limits."""
 COMMAND = str(Path(sys.executable).with_name("gather-brain"))
 
 
@@ -46,6 +49,7 @@ class Brain:
     def project_key(self, *projects: str) -> str:
         """Create a key for the projects and return it."""
         options = [option for project in projects for option in ("--project", project)]
+        options += [option for name in UNLIMITED for option in ("--limit", f"{name}=100000/100000")]
         return self.keys("create", "--name", "test", *options).stdout.strip()
 
 
@@ -54,7 +58,9 @@ def _running(neo4j_uri: str, model_dir: Path, folder: Path, *, wait: bool = True
     key = f"service-{secrets.token_hex(16)}"
     keys_file = folder / "keys.json"
     sha256 = hashlib.sha256(key.encode()).hexdigest()
-    keys_file.write_text(json.dumps([{"name": "worker", "sha256": sha256, "projects": ["*"]}]))
+    keys_file.write_text(
+        json.dumps([{"name": "worker", "sha256": sha256, "projects": ["*"], "limits": UNLIMITED}])
+    )
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],

@@ -129,7 +129,7 @@ def test_a_key_lives_from_create_to_revoke(brain: Any, project: str) -> None:
     listed = brain.keys("list").stdout
     (line,) = [line for line in listed.splitlines() if project in line]
     assert key not in listed
-    key_id, name, projects, _, revoked = line.split("\t")
+    key_id, name, projects, _, revoked, *_ = line.split("\t")
     assert (name, projects, revoked) == ("the app", project, "-")
 
     def search() -> int:

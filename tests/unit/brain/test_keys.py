@@ -1,13 +1,15 @@
 """Keys: their form, the file that brings the first ones, and who they stand for."""
 
+import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_brain.access import CACHE_MAX, CACHE_S, KeyRing, Principal
+from gather_brain.access import CACHE_MAX, CACHE_S, LOOK_UPS_MAX, KeyRing, Principal
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
 from gather_brain.keys import (
     BootstrapKey,
@@ -18,6 +20,7 @@ from gather_brain.keys import (
     new_key,
     read_keys_file,
 )
+from gather_brain.limits import DEFAULTS, Policy
 from gather_brain.store.keys import StoredKey
 
 PROJECT = "507f1f77bcf86cd799439011"
@@ -38,6 +41,29 @@ class Store:
         if self.away:
             raise UnavailableError
         return self.keys.get(sha256)
+
+
+class SlowStore(Store):
+    """A store that answers when told, and knows how many ask at once."""
+
+    def __init__(self, *keys: StoredKey) -> None:
+        super().__init__(*keys)
+        self.waiting: list[asyncio.Event] = []
+        self.most = 0
+
+    async def find(self, sha256: str) -> StoredKey | None:
+        """Wait for `answer`."""
+        told = asyncio.Event()
+        self.waiting.append(told)
+        self.most = max(self.most, len(self.waiting))
+        await told.wait()
+        return await super().find(sha256)
+
+    def answer(self) -> None:
+        """Answer all that wait."""
+        for told in self.waiting:
+            told.set()
+        self.waiting.clear()
 
 
 class Clock:
@@ -123,7 +149,59 @@ async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> 
     for _ in range(CACHE_MAX + 10):
         with pytest.raises(UnauthorizedError):
             await ring.principal_of(new_key())
-    assert len(ring._found) == CACHE_MAX
+    assert len(ring._unknown) == CACHE_MAX
+
+
+async def test_a_flood_of_unknown_keys_does_not_drive_out_a_valid_one() -> None:
+    """Who has a key pays nothing for those who have none."""
+    key = new_key()
+    store = Store(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    ring = KeyRing([], store, Clock())
+    await ring.principal_of(key)
+    for _ in range(CACHE_MAX + 10):
+        with pytest.raises(UnauthorizedError):
+            await ring.principal_of(new_key())
+    asked = store.asked
+    assert (await ring.principal_of(key)).key_id == "id"
+    assert store.asked == asked
+
+
+async def test_few_look_ups_are_under_way_at_once_and_one_answers_all_who_ask_for_the_same_key() -> None:
+    """Anybody can make up well-formed keys; Neo4j's connections are for those who have one."""
+    key = new_key()
+    store = SlowStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    ring = KeyRing([], store, Clock())
+    keys = [key] * 50 + [new_key() for _ in range(50)]
+    asked = [asyncio.create_task(ring.principal_of(each)) for each in keys]
+    while not all(task.done() for task in asked):
+        await asyncio.sleep(0)
+        store.answer()
+    assert store.most == LOOK_UPS_MAX
+    assert store.asked < LOOK_UPS_MAX + 51
+    assert [task.exception() is None for task in asked] == [True] * 50 + [False] * 50
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_key_ends_at_its_time_even_if_it_is_remembered(stored: bool) -> None:
+    """To the second, not to the cache's time."""
+    key, end = new_key(), datetime(2030, 1, 1, tzinfo=UTC)
+    now = [end - timedelta(seconds=1)]
+    kept = StoredKey("id", "app", key_hash(key), (PROJECT,), expires_at=end)
+    listed = BootstrapKey(name="app", sha256=key_hash(key), projects=(PROJECT,), expires_at=end)
+    ring = KeyRing([] if stored else [listed], Store(kept), Clock(), lambda: now[0])
+    assert (await ring.principal_of(key)).projects == {PROJECT}
+    now[0] = end
+    with pytest.raises(UnauthorizedError):
+        await ring.principal_of(key)
+
+
+async def test_a_key_s_own_limits_go_before_the_usual_ones() -> None:
+    """Name by name."""
+    key, own = new_key(), Policy(per_minute=600, burst=700)
+    ring = KeyRing([], Store(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), Clock())
+    principal = await ring.principal_of(key)
+    assert principal.policy("batch") == own
+    assert principal.policy("coverage") == DEFAULTS["coverage"]
 
 
 async def test_a_store_that_is_away_is_not_a_wrong_key() -> None:
@@ -145,8 +223,15 @@ def test_a_principal_opens_its_own_projects_only() -> None:
 def test_the_keys_file_is_read(tmp_path: Path) -> None:
     """The chart mounts it."""
     path = tmp_path / "keys.json"
-    path.write_text(json.dumps([{"name": "worker", "sha256": "0" * 64, "projects": ["*", PROJECT]}]))
-    assert read_keys_file(path)[0].projects == ("*", PROJECT)
+    worker = {
+        "name": "worker", "sha256": "0" * 64, "projects": ["*", PROJECT],
+        "limits": {"batch": {"per_minute": 600, "burst": 700}}, "expires_at": "2030-01-01T00:00:00Z",
+    }  # fmt: skip
+    path.write_text(json.dumps([worker]))
+    (key,) = read_keys_file(path)
+    assert key.projects == ("*", PROJECT)
+    assert key.limits == {"batch": Policy(per_minute=600, burst=700)}
+    assert key.expires_at == datetime(2030, 1, 1, tzinfo=UTC)
     assert read_keys_file(None) == ()
 
 
@@ -158,6 +243,8 @@ def test_the_keys_file_is_read(tmp_path: Path) -> None:
         "[1]",
         '[{"name": "x", "sha256": "short", "projects": ["*"]}]',
         '[{"name": "x", "key": "SECRET"}]',
+        f'[{{"name": "x", "sha256": "{"0" * 64}", "projects": ["*"], "limits": {{"batches": {{}}}}}}]',
+        f'[{{"name": "x", "sha256": "{"0" * 64}", "projects": ["*"], "expires_at": "2030-01-01T00:00:00"}}]',
     ],
 )
 def test_a_bad_keys_file_is_refused_without_showing_what_it_holds(tmp_path: Path, content: str) -> None:

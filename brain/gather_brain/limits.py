@@ -1,0 +1,153 @@
+"""How often a key may ask of an endpoint for a project: GCRA, as pure functions over whole microseconds.
+
+One number stands for an account: its backlog, the time until nothing of what was asked counts any more. Each
+admitted request adds the interval at which the policy lets requests through; a request that would lift the
+backlog over `burst` intervals is refused and adds nothing. So no instant sees more than `burst` requests, and
+no time t more than `burst` and t's share of the rate.
+
+Whole microseconds, since sums of floating-point intervals refuse the last request of some bursts. That, a pin
+on an older Redis client and a clock that cannot be passed in are why this is not throttled-py.
+"""
+
+import contextlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+WINDOW_S: Final = 60
+MICROS: Final = 1_000_000
+LIMIT_MAX: Final = 100_000
+
+LimitName = Literal["batch", "duplicates", "context", "coverage", "refused"]
+LIMIT_NAMES: Final[tuple[LimitName, ...]] = get_args(LimitName)
+
+
+class Policy(BaseModel):
+    """So many requests a minute in the long run, and `burst` at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_minute: int = Field(ge=1, le=LIMIT_MAX)
+    burst: int = Field(ge=1, le=LIMIT_MAX)
+
+    @property
+    def interval_us(self) -> int:
+        """Return the time that one request takes up, rounded up: never more than the rate."""
+        return -(-WINDOW_S * MICROS // self.per_minute)
+
+    @property
+    def capacity_us(self) -> int:
+        """Return the longest backlog."""
+        return self.burst * self.interval_us
+
+
+DEFAULTS: Final[Mapping[LimitName, Policy]] = MappingProxyType(
+    {
+        "batch": Policy(per_minute=10, burst=20),
+        "duplicates": Policy(per_minute=30, burst=50),
+        "context": Policy(per_minute=20, burst=30),
+        "coverage": Policy(per_minute=5, burst=10),
+        "refused": Policy(per_minute=120, burst=240),
+    }
+)
+"""The first four are required, for each key and project. "refused" is for a key's requests that reach no
+project of its own, of all endpoints together: generous for people who try things out, and an end to a flood.
+"""
+
+ENDPOINTS: Final[Mapping[str, LimitName]] = MappingProxyType(
+    {
+        "/api/v1/nodes/batch": "batch",
+        "/api/v1/search/duplicates": "duplicates",
+        "/api/v1/search/duplicates/batch": "duplicates",
+        "/api/v1/context/department": "context",
+        "/api/v1/analyze/coverage": "coverage",
+    }
+)
+"""A batch of searches is one request, as a batch of nodes is: limits count requests, batches are welcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands, after a request was admitted or refused."""
+
+    policy: Policy
+    admitted: bool = True
+    backlog_us: int = 0
+
+    @property
+    def available(self) -> int:
+        """Return how many requests would be admitted now."""
+        return (self.policy.capacity_us - self.backlog_us) // self.policy.interval_us
+
+    @property
+    def remaining(self) -> int:
+        """Return what is left of the minute's limit.
+
+        It counts down from the limit, and at 0 the burst above it is being used: whoever stops at 0 is never
+        refused.
+        """
+        above = max(0, self.policy.burst - self.policy.per_minute)
+        return min(max(0, self.available - above), self.policy.per_minute)
+
+    @property
+    def next_s(self) -> int:
+        """Return the seconds until one more request is available than now, at least 1."""
+        used = (self.policy.capacity_us - self.backlog_us) % self.policy.interval_us
+        return math.ceil((self.policy.interval_us - used) / MICROS)
+
+    @property
+    def reset_s(self) -> float:
+        """Return the seconds until the account is as if nothing had been asked."""
+        return self.backlog_us / MICROS
+
+
+def charge(policy: Policy, backlog_us: int) -> Standing:
+    """Admit or refuse one request to an account with this backlog.
+
+    A backlog outside the policy (clocks that jumped, a limit that was lowered) counts as the nearest inside.
+    """
+    backlog_us = min(max(backlog_us, 0), policy.capacity_us)
+    admitted = backlog_us + policy.interval_us <= policy.capacity_us
+    return Standing(policy, admitted, backlog_us + policy.interval_us if admitted else backlog_us)
+
+
+def header_fields(standing: Standing, now_s: float) -> dict[str, str]:
+    """Return the header fields that tell a caller how it stands; `now_s` is Unix time.
+
+    Source: the required X-RateLimit fields, and draft-ietf-httpapi-ratelimit-headers-11, where `t` is the
+    time within which no more than `r` can be used.
+    """
+    policy = standing.policy
+    return {
+        "X-RateLimit-Limit": str(policy.per_minute),
+        "X-RateLimit-Remaining": str(standing.remaining),
+        "X-RateLimit-Reset": str(math.ceil(now_s + standing.reset_s)),
+        "RateLimit-Policy": f'"minute";q={policy.per_minute};w={WINDOW_S}, "burst";q={policy.burst}',
+        "RateLimit": f'"burst";r={standing.available};t={standing.next_s}',
+    }
+
+
+_WRITTEN: Final = re.compile(r"([a-z]+)=(\d{1,6})/(\d{1,6})")
+_LIMIT: Final = TypeAdapter(tuple[LimitName, Policy])
+
+
+def read_limit(text: str) -> tuple[LimitName, Policy]:
+    """Read `name=per_minute/burst`, such as `batch=600/600`.
+
+    Raises:
+        ValueError: it is none; the message says what one looks like.
+    """
+    if found := _WRITTEN.fullmatch(text):
+        with contextlib.suppress(ValidationError):
+            return _LIMIT.validate_python((found[1], {"per_minute": found[2], "burst": found[3]}))
+    raise ValueError(f"a limit is NAME=PER_MINUTE/BURST, each 1 to {LIMIT_MAX}, of {', '.join(LIMIT_NAMES)}")
+
+
+def write_limit(name: LimitName, policy: Policy) -> str:
+    """Return the form that `read_limit` reads."""
+    return f"{name}={policy.per_minute}/{policy.burst}"
