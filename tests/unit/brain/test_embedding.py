@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from gather_brain.embedding import TEXTS_PER_TURN, WAITING_MAX, Embedder, ThreadProvider
+from gather_brain.embedding import Embedder
 from gather_brain.errors import UnavailableError
 from gather_brain.onnx_model import padded, pooled
+from gather_brain.thread_provider import TEXTS_PER_TURN, WAITING_MAX, ThreadProvider
 from gather_brain.vectors import Matrix, unit_rows
 
 
