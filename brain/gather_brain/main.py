@@ -22,7 +22,6 @@ from gather_brain.onnx_model import ModelError, OnnxModel
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
 from gather_brain.thread_provider import ThreadProvider
-from gather_brain.thread_provider import ThreadProvider
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 logger = logging.getLogger(__name__)
