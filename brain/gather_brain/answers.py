@@ -10,11 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gather_brain.errors import BatchValidationFailedError, ServiceError, ValidationFailedError
-from gather_contracts.brain import ErrorBody
+from gather_contracts.brain import CONTENT_MAX, ErrorBody
 
 PLACE_MAX: Final = 100
 PLACES_MAX: Final = 50
 """A request can be wrong in very many places; the first ones tell enough."""
+OF_A_PROPERTY: Final = 3
+KEY: Final = "[key]"
+PROPERTY_VALUES: Final = f"must be a text of at most {CONTENT_MAX} characters, a number, true, false or null"
 
 CODES: Final = {
     HTTPStatus.BAD_REQUEST: "validation_failed",
@@ -66,7 +69,7 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
     invalid_nodes: dict[int, str] = {}
     fields: dict[str, str] = {}
     for error in errors[:PLACES_MAX]:
-        place = tuple(error["loc"])[1:]
+        place = () if error["type"] == "json_invalid" else tuple(error["loc"])[1:]
         if len(place) > 1 and place[0] == "nodes" and isinstance(place[1], int):
             invalid_nodes.setdefault(place[1], _reason(place[2:], error))
         else:
@@ -79,15 +82,19 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
 def _reason(place: tuple[str | int, ...], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"Missing required field: {_name(place)}"
+    if place[:1] == ("properties",) and len(place) == OF_A_PROPERTY:
+        # Pydantic tells of each kind of value in turn why it is not that kind.
+        message = _message(error) if place[-1] == KEY else PROPERTY_VALUES
+        return f"{_name(place[:-1])}: {message}"
     return f"{_name(place)}: {_message(error)}" if place else _message(error)
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    return (
-        "Missing required field"
-        if error["type"] == "missing"
-        else str(error["msg"]).removeprefix("Value error, ")
-    )
+    if error["type"] == "missing":
+        return "Missing required field"
+    if error["type"] == "json_invalid":
+        return f"Invalid JSON: {error['ctx']['error']}"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _name(place: tuple[str | int, ...]) -> str:

@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from gather_brain import __version__, answers
+from gather_brain import answers
 from gather_brain.access import KeyRing
-from gather_brain.api import context, coverage, nodes, operation, search
+from gather_brain.api import context, coverage, docs, nodes, operation, search
 from gather_brain.api.services import Services
-from gather_brain.documentation import document_with
+from gather_brain.documentation import build_document
 from gather_brain.embedding import Embedder, EmbeddingProvider
 from gather_brain.errors import ServiceError
 from gather_brain.keys import BootstrapKey
@@ -25,22 +24,9 @@ from gather_brain.readiness import Readiness
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
-from gather_contracts.brain import ErrorBody
 
-DESCRIPTION = (
-    "Nodes, duplicates, context and coverage of film projects, each project kept apart from all others."
-)
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": description}
-    for status, description in (
-        (400, "validation_failed or batch_validation_failed"),
-        (401, "unauthorized: invalid or missing API key"),
-        (404, "not_found: no such project for this key"),
-        (413, "payload_too_large"),
-        (415, "unsupported_media_type"),
-        (503, "service_unavailable: try again after Retry-After"),
-    )
-}
+ROUTERS: Final = (nodes.router, search.router, context.router, coverage.router)
+PREFIX: Final = API.rstrip("/")
 
 
 def build_app(
@@ -51,8 +37,7 @@ def build_app(
     embedder = Embedder(provider, settings.embedding_cache_entries, metrics.texts)
     readiness = Readiness(database, embedder.name, embedder.dimensions)
     ring = KeyRing(bootstrap, KeyStore(database))
-    routers = (nodes.router, search.router, context.router, coverage.router)
-    paths = [f"{API.rstrip('/')}{path}" for router in routers for path in _paths(router)]
+    paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,12 +53,8 @@ def build_app(
             await database.close()
 
     app = FastAPI(
-        title="Gather brain",
-        version=__version__,
-        description=DESCRIPTION,
-        openapi_url=f"{API}openapi.json",
-        docs_url=f"{API}docs",
-        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
         middleware=[
             Middleware(
@@ -83,7 +64,12 @@ def build_app(
                 max_requests=settings.max_requests,
             ),
             Middleware(Keys, principal_of=ring.principal_of),
-            Middleware(Bodies, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s),
+            Middleware(
+                Bodies,
+                endpoints=paths,
+                max_bytes=settings.max_body_bytes,
+                timeout_s=settings.body_timeout_s,
+            ),
         ],
         exception_handlers={
             ServiceError: answers.on_service_error,
@@ -91,12 +77,15 @@ def build_app(
             RequestValidationError: answers.on_invalid_request,
         },
     )
-    for router in routers:
-        app.include_router(router, prefix=API.rstrip("/"), responses=ERRORS)
+    for router in (*ROUTERS, docs.build_router(published_document())):
+        app.include_router(router, prefix=PREFIX)
     app.include_router(operation.router)
-    # FastAPI's own way to change the document.
-    app.openapi = partial(document_with, app)  # type: ignore[method-assign]
     return app
+
+
+def published_document() -> dict[str, Any]:
+    """Return the OpenAPI document of the API."""
+    return build_document(ROUTERS, PREFIX)
 
 
 def open_database(settings: Settings, metrics: Metrics | None = None) -> Database:

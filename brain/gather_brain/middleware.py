@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gather_brain.access import Principal
 from gather_brain.answers import error_response
+from gather_brain.api import docs
 from gather_brain.errors import (
     BodyTimeoutError,
     ServiceError,
@@ -31,10 +32,11 @@ from gather_brain.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 API: Final = "/api/v1/"
-OPEN_PATHS: Final = frozenset({"/api/v1/openapi.json", "/api/v1/docs", "/api/v1/docs/oauth2-redirect"})
+OPEN_PATHS: Final = frozenset(f"/api/v1{path}" for path in docs.PATHS)
 """Documentation needs no key."""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-JSON_TYPE: Final = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+JSON_TYPE: Final = re.compile(r'application/json\s*(?:;\s*charset="?utf-?8"?\s*)?;?', re.IGNORECASE)
+"""JSON between programs is UTF-8. Source: RFC 8259, section 8.1."""
 
 
 class Requests:
@@ -111,6 +113,7 @@ class _Watched:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._identity
             headers.setdefault("Cache-Control", "no-store")
+            headers["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
 
 
@@ -135,21 +138,24 @@ class Keys:
 
 
 class Bodies:
-    """Reads a whole body of JSON, of limited length and within limited time, and passes it on."""
+    """Reads a whole body of JSON, of limited length and within limited time, and passes it on.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
+    Other paths and methods than its own get no body at all: the router refuses them.
+    """
+
+    def __init__(self, app: ASGIApp, *, endpoints: Sequence[str], max_bytes: int, timeout_s: float) -> None:
         self._app = app
+        self._endpoints = frozenset(endpoints)
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._endpoints:
             await self._app(scope, receive, send)
             return
         try:
-            if not JSON_TYPE.fullmatch(Headers(scope=scope).get("content-type", "").strip()):
-                raise UnsupportedMediaError
+            _require_json(Headers(scope=scope))
             body = await self._read(scope, receive)
         except ServiceError as failure:
             # The server discards what is left of a body once it is answered; closing at once would reset the
@@ -177,6 +183,12 @@ class Bodies:
                         return bytes(body)
         except TimeoutError:
             raise BodyTimeoutError from None
+
+
+def _require_json(headers: Headers) -> None:
+    is_json = JSON_TYPE.fullmatch(headers.get("content-type", "").strip())
+    if not is_json or headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaError
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

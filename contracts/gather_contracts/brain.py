@@ -86,7 +86,13 @@ Properties = Annotated[
 class Body(BaseModel):
     """A body whose JSON names are camelCase."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class RequestBody(Body):
@@ -106,7 +112,9 @@ class RequestBody(Body):
 class SnakeBody(BaseModel):
     """A body whose JSON names stand as they are (the requirements mix both)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
+    )
 
 
 # --- POST /api/v1/nodes/batch

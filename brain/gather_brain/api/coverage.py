@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.advice import analysis_of, distribution_of
+from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import CallerDep, Stopwatch
 from gather_brain.aspects import Aspect, aspects_of
 from gather_brain.coverage import Item, coverage_of, distinct_items, item_vectors
@@ -15,7 +16,7 @@ from gather_brain.measures import actionability_of, coherence_of, depth_of
 from gather_brain.vectors import Matrix
 from gather_contracts import brain as bodies
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post("/analyze/coverage", summary="Analyse the coverage of a department")

@@ -4,6 +4,7 @@ import uuid
 
 from fastapi import APIRouter
 
+from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import CallerDep, Stopwatch
 from gather_brain.errors import BatchValidationFailedError
 from gather_brain.store.repository import NewNode
@@ -11,7 +12,7 @@ from gather_brain.text import content_hash
 from gather_brain.themes import phrases
 from gather_contracts.brain import BatchRequest, BatchResponse, BatchTiming, EmbeddingInfo, NodeIn, NodeOut
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post("/nodes/batch", summary="Create nodes")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import Caller, CallerDep, Stopwatch
 from gather_brain.store.repository import Match, Where
 from gather_brain.text import content_hash
@@ -17,7 +18,7 @@ from gather_contracts.brain import (
     DuplicatesResult,
 )
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post("/search/duplicates", summary="Find near duplicates of a text")
