@@ -4,29 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from gather_brain.film_departments import DEPARTMENTS, GLOSSES, aspect_key
+from gather_brain.descriptions import named_in
+from gather_brain.film_departments import ALIASES, DEPARTMENTS, GLOSSES, GLOSSES_OF, aspect_key
 
 ASPECTS_MAX: Final = 24
 ASPECTS_ENOUGH: Final = 5
 """The built-in list fills up descriptions that name fewer aspects; a department's own words go first."""
-ASPECT_WORDS_MAX: Final = 7
 
-LEADS: Final = tuple(
-    re.compile(rf"^.*?\b(?:{verbs})\b[:\s]*", re.IGNORECASE | re.DOTALL)
-    for verbs in (
-        r"handles?|handling|covers?|covering|responsible for|in charge of|deals? with|looks after",
-        r"owns|includes|works on|manages|defines|oversees|develops|focuses on|decides(?: on)?|creates",
-    )
-)
-"""The verb before a list; the first group goes first, since the second has words that are also nouns."""
-SEPARATOR: Final = re.compile(r"\s*[,;:•\n/]\s*|\s[-\u2013\u2014]\s")
 FACET_END: Final = re.compile(r",\s*|\s+and\s+")
-AND: Final = re.compile(r"\s+(?:and|as well as|plus|&)\s+", re.IGNORECASE)
-LEADING_AND: Final = re.compile(r"^(?:and|as well as|plus|&)\s+", re.IGNORECASE)
-SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n{2,}")
-FILLER: Final = re.compile(
-    r"^(?:the|a|an|all|any|its|their|overall|every|also|etc)\s+|\s+(?:etc|too)$", re.IGNORECASE
-)
+GLOSSES_JOINED_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +35,16 @@ class Aspect:
 
 def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     """Return the department's aspects: from the description first, then built-in ones until enough."""
+    known = _known_as(department)
     found: dict[frozenset[str], Aspect] = {}
-    for name in _names_in(description):
-        _add(found, name)
-    for name in DEPARTMENTS.get(_known_as(department), ()):
-        if len(found) < ASPECTS_ENOUGH:
-            _add(found, name)
+    for named in named_in(description):
+        _add(found, named.name, named.gloss, known)
+    for name in DEPARTMENTS.get(known, ()):
+        said_already = any(aspect_key(name) & key for key in found)
+        if len(found) < ASPECTS_ENOUGH and not said_already:
+            _add(found, name, "", known)
     if not found:
-        _add(found, department.replace("-", " ").replace("_", " "))
+        _add(found, _words_of(department), "", known)
     return tuple(found.values())[:ASPECTS_MAX]
 
 
@@ -66,52 +54,37 @@ def profile_of(department: str) -> str:
     return ", ".join([_words_of(department), *(name.lower() for name in names)])
 
 
-def _add(found: dict[frozenset[str], Aspect], name: str) -> None:
-    found.setdefault(
-        aspect_key(name) or frozenset([name.lower()]), Aspect(_titled(name), _gloss_of(aspect_key(name)))
-    )
+def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str) -> None:
+    key = aspect_key(name) or frozenset([name.lower()])
+    found.setdefault(key, Aspect(_titled(name), gloss or _gloss_of(key, department)))
 
 
-def _gloss_of(key: frozenset[str]) -> str:
-    """Return the gloss of the longest built-in aspect all of whose words the name holds."""
-    inside = [known for known in GLOSSES if known <= key]
-    return GLOSSES[max(inside, key=lambda known: (len(known), sorted(known)))] if inside else ""
+def _gloss_of(key: frozenset[str], department: str) -> str:
+    """Return what the built-in lists say of an aspect: the department's own first, then any of that name.
 
-
-def _names_in(description: str) -> list[str]:
-    """Return the aspects that a description lists.
-
-    A sentence counts from its verb on ("Story Department handles plot, pacing"); one without such a verb
-    counts whole if it lists something, and is prose that names nothing otherwise.
+    "Foley and effects" holds the words of two of sound's aspects and gets both glosses. Of other departments
+    only an aspect of the same name or of two words at least will do: "change" alone means many things.
     """
-    names: list[str] = []
-    for sentence in SENTENCE.split(description.strip()):
-        after = (lead.sub("", sentence, count=1) for lead in LEADS)
-        listed = next((rest for rest in after if rest != sentence), sentence)
-        pieces = _pieces(listed)
-        if listed != sentence or len(pieces) > 1:
-            names += [piece for piece in pieces if piece and len(piece.split()) <= ASPECT_WORDS_MAX]
-    return names
-
-
-def _pieces(listed: str) -> list[str]:
-    """Split a list; an "and" splits at its end ("a, b and c") and joins elsewhere ("a and b, c")."""
-    pieces = SEPARATOR.split(listed)
-    last = pieces[-1]
-    ends = [last] if LEADING_AND.match(last) else AND.split(last)
-    return [_trimmed(LEADING_AND.sub("", piece.strip())) for piece in [*pieces[:-1], *ends]]
-
-
-def _trimmed(piece: str) -> str:
-    return FILLER.sub("", piece.strip(" .!?\"'()[]*-")).strip()
+    own = {aspect_key(name): gloss for name, gloss in GLOSSES_OF.get(department, {}).items()}
+    inside = sorted((known for known in own if known <= key), key=lambda known: (-len(known), sorted(known)))
+    if inside:
+        return ", ".join(own[known] for known in inside[:GLOSSES_JOINED_MAX])
+    if key in GLOSSES:
+        return GLOSSES[key]
+    others = [known for known in GLOSSES if known < key and len(known) > 1]
+    return GLOSSES[max(others, key=lambda known: (len(known), sorted(known)))] if others else ""
 
 
 def _known_as(department: str) -> str:
-    """Return the built-in list's name for a slug: "story-department" is "story"."""
-    slug = department.lower().replace("_", "-").removesuffix("-department")
+    """Return the built-in list's name for a slug: "story-department" and "screenplay" are "story"."""
+    slug = re.sub(r"[\W_]+", "-", department.lower()).strip("-").removesuffix("-department")
     if slug in DEPARTMENTS:
         return slug
-    return next((name for name in DEPARTMENTS if name in slug.split("-")), slug)
+    names = [*DEPARTMENTS, *ALIASES]
+    # The longest first, so that "sound-music" goes by its first word only where lengths are equal.
+    inside = [name for name in names if f"-{name}-" in f"-{slug}-"]
+    found = max(inside, key=lambda name: (len(name), -names.index(name)), default=slug)
+    return ALIASES.get(found, found)
 
 
 def _words_of(department: str) -> str:

@@ -122,10 +122,94 @@ _TABLE: Final[dict[str, dict[str, str]]] = {
         "permits and clearances": "permissions, rights, insurance, authorities and neighbours",
         "risk planning": "weather, illness, what can fail and the plan for it",
     },
+    "directing": {
+        "vision": "what the film is about for its director, tone, references and intention",
+        "performances": "how actors are led, rehearsal, restraint, rhythm and truth of the acting",
+        "blocking": "where people stand and move in a scene, entrances and exits",
+        "tone": "the mix of humour, gravity and warmth, what is too much",
+        "coverage": "shots that a scene needs, long takes and inserts",
+    },
+    "stunts": {
+        "fights": "punches, weapons, choreography of a brawl, rehearsal and beats",
+        "falls and wires": "high falls, harness, rigging, winches, mats and descents",
+        "vehicles": "cars, motorbikes, chases, crashes and precision drivers",
+        "fire and water": "burns, protective gel, tanks, underwater and breath-holding",
+        "safety": "risk assessment, paramedics, briefings, limits and who may stop the shot",
+        "doubles": "stand-ins who replace actors, likeness, what actors do themselves",
+    },
+    "special-effects": {
+        "weather effects": "rain, snow, wind, fog and smoke made on set",
+        "fire and explosions": "flames, pyrotechnics, charges, debris and distances",
+        "mechanical rigs": "moving sets, hydraulics, breakaway props and gimbals",
+        "safety": "permits, distances, extinguishers and briefings",
+        "tests": "trials before shooting, resets and how often an effect can be repeated",
+    },
+    "intimacy-coordination": {
+        "consent": "agreements, riders, limits of each performer, the right to say no",
+        "choreography": "counted moves of intimate scenes, touch, breath and rehearsal",
+        "closed set": "who may be in the room, monitors, phones and robes",
+        "modesty garments": "covers, barriers, cushions, tape and flesh-coloured clothes",
+        "aftercare": "talks after the scene, rest, follow-up calls and support",
+    },
+    "marketing": {
+        "key art": "posters, images, title lettering and banners",
+        "trailers": "teasers, spots, what is shown and what is held back",
+        "audience": "who will watch the film, groups, ages and test screenings",
+        "festivals": "premieres, competitions, submissions and markets",
+        "press": "journalists, reviews, interviews, embargo and press kit",
+        "social media": "clips, posts, followers, comments and campaigns",
+    },
+    "script-supervision": {
+        "continuity": "props, hands, hair and clothes matched from shot to shot",
+        "timing": "length of scenes, page counts and running time",
+        "story days": "the calendar of the story, day, night and hour of each scene",
+        "notes for editing": "takes, slates, good and bad, changes of dialogue",
+        "eyelines": "axis, screen direction and looks",
+    },
+    "animal-coordination": {
+        "animal welfare": "vet, rest, water, shade, heat and working hours of animals",
+        "training": "cues, tricks, rewards, clicker and weeks of preparation",
+        "animal casting": "breeds, candidates, understudies and temper of animals",
+        "crew behaviour": "quiet, distance, feeding and who may speak to an animal",
+        "transport and housing": "trailers, stables, journeys, papers and quarantine",
+    },
+    "choreography": {
+        "movement language": "steps, gestures, style and what the dance says",
+        "rehearsals": "weeks, rooms, counts and warm-up",
+        "camera and dance": "how movement and camera work together",
+        "ensemble": "groups, formations and soloists",
+        "music and counts": "tempo, playback, cues and rhythm of the dance",
+    },
 }
 
 DEPARTMENTS: Final[dict[str, tuple[str, ...]]] = {name: tuple(aspects) for name, aspects in _TABLE.items()}
 """Aspect names of each department, the most important first."""
+
+
+GLOSSES_OF: Final = _TABLE
+"""Glosses of each department, by the aspect's name."""
+
+ALIASES: Final[dict[str, str]] = {
+    "screenplay": "story", "script": "story", "writing": "story", "writers": "story", "narrative": "story",
+    "characters": "character",
+    "camera": "cinematography", "photography": "cinematography", "dop": "cinematography",
+    "lighting": "cinematography",
+    "art": "production-design", "set-design": "production-design", "props": "production-design",
+    "design": "production-design",
+    "costumes": "costume", "wardrobe": "costume",
+    "make-up": "makeup", "hair": "makeup", "sfx-makeup": "makeup",
+    "audio": "sound", "sound-design": "sound", "score": "music", "composer": "music", "soundtrack": "music",
+    "edit": "editing", "editorial": "editing", "post": "editing", "post-production": "editing",
+    "vfx": "visual-effects", "cgi": "visual-effects", "digital-effects": "visual-effects",
+    "sfx": "special-effects", "cast": "casting", "location": "locations", "scouting": "locations",
+    "producing": "production", "line-production": "production", "logistics": "production",
+    "stunt": "stunts", "action": "stunts", "intimacy": "intimacy-coordination",
+    "publicity": "marketing", "promotion": "marketing", "distribution": "marketing",
+    "continuity": "script-supervision", "animals": "animal-coordination", "animal": "animal-coordination",
+    "choreography": "choreography", "dance": "choreography", "director": "directing",
+    "direction": "directing",
+}  # fmt: skip
+"""Other words for the departments above."""
 
 
 def aspect_key(name: str) -> frozenset[str]:
