@@ -183,6 +183,24 @@ FAILURES: Final[Sequence[Failure]] = (
         ("Retry-After",),
     ),
 )
+PROJECT_WRITTEN: Final = "$request.body#/nodes/0/projectId"
+LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "createNodes": {
+        "FindDuplicates": {
+            "operationId": "findDuplicates",
+            "description": "A written node is found by its own text at once.",
+            "requestBody": {
+                "projectId": f"{{{PROJECT_WRITTEN}}}",
+                "content": "{$request.body#/nodes/0/content}",
+            },
+        },
+        "GetContext": {
+            "operationId": "getDepartmentContext",
+            "description": "The written nodes are context for later departments.",
+            "parameters": {"projectId": PROJECT_WRITTEN},
+        },
+    }
+}
 OF_BODIES: Final = frozenset({"RequestTimeout", "PayloadTooLarge", "UnsupportedMediaType"})
 """Failures that only a request with a body can meet."""
 
@@ -293,6 +311,8 @@ def _responses(
         "headers": _headers(()),
         "content": {"application/json": {"schema": schema, "example": sample.response}},
     }
+    if sample.id in LINKS:
+        done["links"] = LINKS[sample.id]
     failures = {
         str(status.value): {"$ref": f"#/components/responses/{name}"}
         for name, status, *_ in FAILURES
