@@ -66,6 +66,7 @@ def serve() -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        ws="none",
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
 
