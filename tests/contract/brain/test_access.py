@@ -166,7 +166,7 @@ def test_keys_that_could_open_nothing_are_refused(brain: Any, arguments: list[st
             b'{"nodes": [{"content": "\\ud800", "type": "A", "projectId": "' + b"0" * 24 + b'"}]}',
             "application/json",
             400,
-            "batch_validation_failed",
+            "validation_failed",
         ),
         (b'{"nodes": ' + b"9" * 5000 + b"}", "application/json", 400, "validation_failed"),
         (b'{"nodes": NaN}', "application/json", 400, "validation_failed"),
