@@ -19,6 +19,7 @@ from gather_brain.limits import LimitName, Policy, read_limit
 from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
 from gather_brain.onnx_model import ModelError, OnnxModel
+from gather_brain.protocol import BoundedProtocol
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
 from gather_brain.thread_provider import ThreadProvider
@@ -66,6 +67,7 @@ def serve() -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        http=BoundedProtocol,
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )

@@ -1,0 +1,68 @@
+"""HTTP/1.1 as uvicorn speaks it, with an end to waiting and the standard body where no application is asked.
+
+Uvicorn waits for ever for a request's head, and answers one that is none with a text of its own.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from gather_contracts.brain import ErrorBody, ErrorCode
+
+UNANSWERED: Final = frozenset({h11.IDLE, h11.SEND_RESPONSE})
+BAD_REQUEST: Final = ErrorBody(error=ErrorCode.VALIDATION_FAILED, message="Invalid HTTP request")
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection; a head, or the rest of an answered request, must come within the keep-alive time."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting while no request is under way: slow bytes win no time."""
+        super().data_received(data)
+        if self._is_owed_data():
+            self._wait()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection's timer with it."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the body is always the same
+        """Answer what is no HTTP request, or one whose head is over 64 KiB, unless an answer has begun."""
+        if self.conn.our_state in UNANSWERED:
+            content = BAD_REQUEST.model_dump_json(exclude_none=True).encode()
+            headers = [
+                ("content-type", "application/json"),
+                ("content-length", str(len(content))),
+                ("connection", "close"),
+            ]
+            head = self.conn.send(h11.Response(status_code=400, headers=headers, reason=b"Bad Request"))
+            self.transport.write(head + content)
+        self.transport.close()
+
+    def _is_owed_data(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        is_answered = cycle is None or cycle.response_complete
+        return is_answered and not self.transport.is_closing()
+
+    def _wait(self) -> None:
+        if self._overdue is None:
+            self._overdue = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
