@@ -39,7 +39,9 @@ def error_response(failure: ServiceError, *, close: bool = False) -> JSONRespons
         headers["WWW-Authenticate"] = "Bearer"
     if close:
         headers["Connection"] = "close"
-    return _response(failure.status, failure.code, failure.message, failure.details, headers)
+    return _response(
+        failure.status, failure.code, failure.message, failure.details, headers, **failure.fields
+    )
 
 
 async def on_service_error(_: Request, failure: Exception) -> JSONResponse:
@@ -102,7 +104,12 @@ def _name(place: tuple[str | int, ...]) -> str:
 
 
 def _response(
-    status: int, code: str, message: str, details: dict[str, Any] | None, headers: dict[str, str]
+    status: int,
+    code: str,
+    message: str,
+    details: dict[str, Any] | None,
+    headers: dict[str, str],
+    **more: Any,
 ) -> JSONResponse:
-    body = ErrorBody(error=code, message=message, details=details).model_dump(exclude_none=True)
+    body = ErrorBody(error=code, message=message, details=details, **more).model_dump(exclude_none=True)
     return JSONResponse(body, status, headers)

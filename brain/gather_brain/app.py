@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from gather_brain import answers
 from gather_brain.access import KeyRing
+from gather_brain.accounts import Accounts, OwnAccounts
 from gather_brain.api import context, coverage, docs, nodes, operation, search
 from gather_brain.api.services import Services
 from gather_brain.documentation import build_document
@@ -19,8 +21,9 @@ from gather_brain.embedding import Embedder, EmbeddingProvider
 from gather_brain.errors import ServiceError
 from gather_brain.keys import BootstrapKey
 from gather_brain.metrics import Metrics
-from gather_brain.middleware import API, Bodies, Keys, Requests
+from gather_brain.middleware import API, Bodies, Keys, Refusals, Requests
 from gather_brain.readiness import Readiness
+from gather_brain.redis_accounts import RedisAccounts
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
@@ -37,11 +40,12 @@ def build_app(
     embedder = Embedder(provider, settings.embedding_cache_entries, metrics.texts)
     readiness = Readiness(database, embedder.name, embedder.dimensions)
     ring = KeyRing(bootstrap, KeyStore(database))
+    accounts = open_accounts(settings, metrics)
     paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(database, embedder, readiness)
+        app.state.services = Services(database, embedder, readiness, accounts)
         app.state.metrics = metrics
         preparing = asyncio.create_task(readiness.prepare())
         try:
@@ -49,6 +53,7 @@ def build_app(
         finally:
             preparing.cancel()
             await asyncio.gather(preparing, return_exceptions=True)
+            await accounts.close()
             await embedder.close()
             await database.close()
 
@@ -64,9 +69,10 @@ def build_app(
                 max_requests=settings.max_requests,
             ),
             Middleware(Keys, principal_of=ring.principal_of),
+            Middleware(Refusals, accounts=accounts),
             Middleware(
                 Bodies,
-                endpoints=paths,
+                endpoints=[f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router, "POST")],
                 max_bytes=settings.max_body_bytes,
                 timeout_s=settings.body_timeout_s,
             ),
@@ -77,6 +83,7 @@ def build_app(
             RequestValidationError: answers.on_invalid_request,
         },
     )
+    app.state.readiness = readiness
     for router in (*ROUTERS, docs.build_router(published_document())):
         app.include_router(router, prefix=PREFIX)
     app.include_router(operation.router)
@@ -86,6 +93,13 @@ def build_app(
 def published_document() -> dict[str, Any]:
     """Return the OpenAPI document of the API."""
     return build_document(ROUTERS, PREFIX)
+
+
+def open_accounts(settings: Settings, metrics: Metrics) -> Accounts:
+    """Return the accounts of limits; Redis is connected to when the first is charged."""
+    url = settings.redis_url
+    shared = None if url is None else RedisAccounts(url.get_secret_value())
+    return Accounts(shared, OwnAccounts(), metrics.limits_shared)
 
 
 def open_database(settings: Settings, metrics: Metrics | None = None) -> Database:
@@ -102,5 +116,6 @@ def open_database(settings: Settings, metrics: Metrics | None = None) -> Databas
     )
 
 
-def _paths(router: APIRouter) -> list[str]:
-    return [route.path for route in router.routes if hasattr(route, "path")]
+def _paths(router: APIRouter, method: str | None = None) -> list[str]:
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    return [route.path for route in routes if method is None or method in (route.methods or ())]

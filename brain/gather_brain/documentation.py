@@ -49,24 +49,24 @@ HEADERS: Final[Mapping[str, Schema]] = {
         "example": 30,
     },
     "X-RateLimit-Remaining": {
-        "description": "Requests that would be admitted now.",
+        "description": "What is left of the minute's limit; at 0 the burst above it is being used.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 25,
     },
     "X-RateLimit-Reset": {
-        "description": "When nothing of what was asked counts any more, in seconds since 1970.",
+        "description": "When the whole limit is there again, in seconds since 1970.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 1705320000,
     },
     "RateLimit-Policy": {
         "description": "The policy in the words of the IETF's RateLimit header fields.",
         "schema": {"type": "string"},
-        "example": '"duplicates";q=30;w=60',
+        "example": '"minute";q=30;w=60, "burst";q=50',
     },
     "RateLimit": {
         "description": "How the account stands, in the words of the IETF's RateLimit header fields.",
         "schema": {"type": "string"},
-        "example": '"duplicates";r=25;t=42',
+        "example": '"burst";r=45;t=2',
     },
     "Retry-After": {
         "description": "Seconds after which the same request can succeed.",

@@ -6,11 +6,13 @@ error body. Messages are written here and say nothing of other tenants, of queri
     ServiceError
       - UnauthorizedError, Forbidden, NotFoundError        another key or another project
       - ValidationFailedError, BatchValidationFailedError  another request
-      - TooLargeError, UnsupportedMediaError               another body
-      - UnavailableError                              the same again, later
+      - TooLargeError, BodyTimeoutError, UnsupportedMediaError  another body
+      - RateLimitedError, UnavailableError                 the same again, later
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 
@@ -20,6 +22,8 @@ class ServiceError(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
     retry_after_s: int | None = None
+    fields: Mapping[str, Any] = MappingProxyType({})
+    """What the body holds beside the standard ones."""
 
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -93,6 +97,18 @@ class UnsupportedMediaError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("Content-Type must be application/json")
+
+
+class RateLimitedError(ServiceError):
+    """Too many requests; one more is admitted after `retry_after_s`."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limit_exceeded"
+
+    def __init__(self, per_minute: int, retry_after_s: int) -> None:
+        super().__init__("Too many requests")
+        self.retry_after_s = retry_after_s
+        self.fields = {"retry_after": retry_after_s, "limit": per_minute, "window": "1 minute"}
 
 
 class UnavailableError(ServiceError):

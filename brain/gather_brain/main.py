@@ -20,6 +20,7 @@ from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
 from gather_brain.onnx_model import ModelError, OnnxModel
 from gather_brain.protocol import BoundedProtocol
+from gather_brain.server import Server
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
 from gather_brain.thread_provider import ThreadProvider
@@ -59,7 +60,7 @@ def serve() -> None:
         raise typer.Exit(64) from None
     metrics = Metrics()
     app = build_app(settings, bootstrap, ThreadProvider(model, metrics.embedding), metrics)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -71,6 +72,10 @@ def serve() -> None:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
+    server = Server(config, drain_s=settings.drain_s, on_drain=app.state.readiness.stop)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
 
 
 @keys_cli.command("create")

@@ -8,12 +8,15 @@ from typing import Final
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
 )
 from prometheus_client.exposition import generate_latest
+
+from gather_brain.limits import ENDPOINTS
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
 """With the required limits (0.5, 0.8, 1, 1.5, 4 s) among the bounds, so that breaches are counted exactly."""
@@ -35,6 +38,16 @@ class Metrics:
             "Time to answer",
             ["endpoint"],
             buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._limited = Counter(
+            "rate_limit_exceeded", "Requests answered with 429", ["endpoint"], registry=self.registry
+        )
+        for endpoint in ENDPOINTS:
+            self._limited.labels(endpoint)
+        self._limits_shared = Gauge(
+            "gather_brain_limits_shared",
+            "1 while replicas count limits together in Redis, 0 while this process counts alone",
             registry=self.registry,
         )
         self._embeddings = Histogram(
@@ -59,6 +72,14 @@ class Metrics:
         """Count one answered request."""
         self._requests.labels(endpoint, method, str(status)).inc()
         self._durations.labels(endpoint).observe(seconds)
+
+    def limit_exceeded(self, endpoint: str) -> None:
+        """Count one request that a limit refused."""
+        self._limited.labels(endpoint).inc()
+
+    def limits_shared(self, is_shared: bool) -> None:
+        """Note whether limits are counted with other replicas."""
+        self._limits_shared.set(is_shared)
 
     def embedding(self, model: str, seconds: float) -> None:
         """Note how long the model took."""

@@ -1,7 +1,11 @@
 """What happens to every request before an endpoint sees it: id, limits, key, body. Pure ASGI.
 
-Order, from outside: `Requests` (id, log line, metrics, last resort), `Keys` (401 before anything is read),
-`Bodies` (415, 413, 408; counts what arrives and trusts no header).
+Order, from outside: `Requests` (id, limits' header fields, log line, metrics, last resort), `Keys` (401
+before anything is read), `Refusals` (charges what reaches no project), `Bodies` (415, 413, 408; counts what
+arrives and trusts no header).
+
+The project stands in the body, so an endpoint charges its account (`api.services.Caller.project`) and leaves
+in the scope's state how it stands; until then the header fields show the key's limit untouched.
 """
 
 import asyncio
@@ -9,23 +13,27 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gather_brain.access import Principal
+from gather_brain.accounts import Accounts
 from gather_brain.answers import error_response
 from gather_brain.api import docs
 from gather_brain.errors import (
     BodyTimeoutError,
+    RateLimitedError,
     ServiceError,
     TooLargeError,
     UnavailableError,
     UnsupportedMediaError,
 )
 from gather_brain.keys import bearer_key
+from gather_brain.limits import DEFAULTS, ENDPOINTS, LimitName, Standing, header_fields
 from gather_brain.logs import request_id
 from gather_brain.metrics import Metrics
 
@@ -58,7 +66,7 @@ class Requests:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        watched = _Watched(send, request_id.get())
+        watched = _Watched(send, request_id.get(), scope)
         started = time.perf_counter()
         self._under_way += 1
         try:
@@ -87,6 +95,8 @@ class Requests:
         # A path that is not ours is one label, else callers could make metrics without end.
         endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
         self._metrics.request(endpoint, scope["method"], status or 499, seconds)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._metrics.limit_exceeded(endpoint)
         if endpoint.startswith(API) or endpoint == "other":
             principal: Principal | None = scope.get("state", {}).get("principal")
             fields = {
@@ -100,11 +110,12 @@ class Requests:
 
 
 class _Watched:
-    """A `send` that remembers the status and adds the request's id."""
+    """A `send` that remembers the status and adds the request's id and how the caller's limit stands."""
 
-    def __init__(self, send: Send, identity: str) -> None:
+    def __init__(self, send: Send, identity: str, scope: Scope) -> None:
         self._send = send
         self._identity = identity
+        self._scope = scope
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -113,8 +124,21 @@ class _Watched:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._identity
             headers.setdefault("Cache-Control", "no-store")
+            if _is_limited(self._scope["path"]):
+                standing = self._scope.get("state", {}).get("standing") or Standing(
+                    DEFAULTS[_limit_of(self._scope["path"])]
+                )
+                headers.update(header_fields(standing, time.time()))
             headers["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
+
+
+def _is_limited(path: str) -> bool:
+    return path.startswith(API) and path not in OPEN_PATHS
+
+
+def _limit_of(path: str) -> LimitName:
+    return ENDPOINTS.get(path, "refused")
 
 
 class Keys:
@@ -126,15 +150,57 @@ class Keys:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http" and scope["path"].startswith(API) and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and _is_limited(scope["path"]):
             try:
                 principal = await self._principal_of(bearer_key(Headers(scope=scope).get("authorization")))
             except ServiceError as failure:
                 logger.warning("authentication failed", extra={"code": failure.code})
                 await error_response(failure)(scope, receive, send)
                 return
-            scope.setdefault("state", {})["principal"] = principal
+            state = scope.setdefault("state", {})
+            state["principal"] = principal
+            state["standing"] = Standing(principal.policy(_limit_of(scope["path"])))
         await self._app(scope, receive, send)
+
+
+class Refusals:
+    """Charges a key for requests that it had better not sent: the invalid, and those for others' projects.
+
+    They reach no account of a project, since that would make accounts of any name, and tell whose exist. The
+    header fields of such an answer show the endpoint's limit untouched, whatever the project.
+    """
+
+    def __init__(self, app: ASGIApp, *, accounts: Accounts) -> None:
+        self._app = app
+        self._accounts = accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        state = scope.get("state", {})
+        principal: Principal | None = state.get("principal")
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        too_many = False
+
+        async def charged(message: Message) -> None:
+            nonlocal too_many
+            if message["type"] == "http.response.start" and _is_refusal(message["status"], state):
+                policy = principal.policy("refused")
+                standing = await self._accounts.charge(f"{principal.key_id}:-:refused", policy)
+                if not standing.admitted:
+                    too_many = True
+                    state["standing"] = standing
+                    failure = RateLimitedError(policy.per_minute, standing.next_s)
+                    await error_response(failure)(scope, receive, send)
+            if not too_many:
+                await send(message)
+
+        await self._app(scope, receive, charged)
+
+
+def _is_refusal(status: int, state: Mapping[str, Any]) -> bool:
+    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and "charged" not in state
 
 
 class Bodies:

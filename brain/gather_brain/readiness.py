@@ -21,7 +21,7 @@ RETRY_MAX_S: Final = 5.0
 PROBE_COUNTS_S: Final = 1.0
 """Probes from anybody cost Neo4j one query a second at most."""
 
-Status = Literal["starting", "ready", "unavailable"]
+Status = Literal["starting", "ready", "unavailable", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,14 @@ class Readiness:
         self._dimensions = dimensions
         self._clock = clock
         self._prepared = False
+        self._stopping = False
         self._hindrance = "not reached yet"
         self._probed: tuple[float, bool] | None = None
         self._probing = asyncio.Lock()
+
+    def stop(self) -> None:
+        """Say from now on that nothing more should come: this process ends soon."""
+        self._stopping = True
 
     @property
     def is_prepared(self) -> bool:
@@ -74,6 +79,8 @@ class Readiness:
 
     async def state(self) -> State:
         """Return whether the brain can serve now."""
+        if self._stopping:
+            return State("stopping", self._model, "not asked any more")
         if not self._prepared:
             return State("starting", self._model, self._hindrance)
         if await self._is_online():

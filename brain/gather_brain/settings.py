@@ -34,8 +34,15 @@ class Settings(BaseSettings):
     """Requests under way at once; one more is told to come back. Times the body limit, it bounds memory."""
     shutdown_timeout_s: int = Field(default=15, alias="GATHER_BRAIN_SHUTDOWN_TIMEOUT_S", ge=1)
 
+    drain_s: float = Field(default=3.0, alias="GATHER_BRAIN_DRAIN_S", ge=0, le=60)
+    """After SIGTERM, how long requests still come in while `/readyz` says no: until no Service sends any."""
+
+    redis_url: SecretStr | None = Field(default=None, alias="REDIS_URL")
+    """Where replicas count limits together; None: each counts for itself."""
+
     keys_file: Path | None = Field(default=None, alias="GATHER_BRAIN_KEYS_FILE")
-    """A JSON list of {name, sha256, projects}, mounted from a Secret; `projects` ["*"] is a service key."""
+    """A JSON list of {name, sha256, projects} and, if wanted, `limits` and `expires_at`, mounted from a
+    Secret; `projects` ["*"] is a service key."""
 
     model_dir: Path = Field(default=Path("/models/all-MiniLM-L6-v2-int8"), alias="GATHER_BRAIN_MODEL_DIR")
     """A folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""

@@ -20,7 +20,7 @@ router = APIRouter(route_class=JsonRoute)
 @router.get("/context/department", summary="Get the context of earlier departments")
 async def department_context(query: Annotated[ContextQuery, Query()], caller: CallerDep) -> ContextResponse:
     """Aggregate the named departments' nodes by their relevance to `department`; none named is none."""
-    repository = caller.project(query.project_id)
+    repository = await caller.project(query.project_id)
     watch = Stopwatch()
     await repository.require_known()
     embedder = caller.services.embedder

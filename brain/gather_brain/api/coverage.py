@@ -22,7 +22,7 @@ router = APIRouter(route_class=JsonRoute)
 @router.post("/analyze/coverage", summary="Analyse the coverage of a department")
 async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -> bodies.CoverageResponse:
     """Measure up to 100 items against the department's aspects; nothing is stored."""
-    repository = caller.project(request.project_id)
+    repository = await caller.project(request.project_id)
     await repository.require_known()
     watch = Stopwatch()
     aspects = aspects_of(request.department, request.department_description)

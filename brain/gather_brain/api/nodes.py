@@ -19,7 +19,7 @@ router = APIRouter(route_class=JsonRoute)
 async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     """Write 1 to 50 nodes of one project; the same id in the same project is the same node."""
     _require_one_batch(batch.nodes)
-    repository = caller.project(batch.nodes[0].project_id)
+    repository = await caller.project(batch.nodes[0].project_id)
     embedder = caller.services.embedder
     watch = Stopwatch()
     vectors = await embedder.embed([node.content for node in batch.nodes])

@@ -52,7 +52,7 @@ async def find_duplicates_batch(
 async def _search(
     contents: Sequence[str], request: DuplicatesFilter, caller: Caller, watch: Stopwatch
 ) -> tuple[list[list[Duplicate]], int, int]:
-    repository = caller.project(request.project_id)
+    repository = await caller.project(request.project_id)
     await repository.require_known()
     watch.lap_ms()
     vectors = await caller.services.embedder.embed(contents)

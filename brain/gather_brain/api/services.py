@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.datastructures import State
 
 from gather_brain.access import Principal
+from gather_brain.accounts import Accounts
 from gather_brain.embedding import Embedder
-from gather_brain.errors import UnavailableError
+from gather_brain.errors import RateLimitedError, UnavailableError
+from gather_brain.limits import ENDPOINTS
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
 from gather_brain.store.repository import ProjectRepository
@@ -21,6 +24,7 @@ class Services:
     database: Database
     embedder: Embedder
     readiness: Readiness
+    accounts: Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +33,40 @@ class Caller:
 
     principal: Principal
     services: Services
+    path: str
+    state: State
 
-    def project(self, project_id: str) -> ProjectRepository:
-        """Return the project's repository.
+    async def project(self, project_id: str) -> ProjectRepository:
+        """Charge the key's account for the project and the endpoint, and return the project's repository.
 
         Raises:
-            NotFoundError: the key may not use the project.
+            NotFoundError: the key may not use the project; no account of it is touched.
+            RateLimitedError: too many requests.
             UnavailableError: Neo4j has not been reached since the start.
         """
         repository = self.principal.open(self.services.database, project_id, self.services.embedder.name)
+        await self._charge(project_id)
         if not self.services.readiness.is_prepared:
             raise UnavailableError
         return repository
 
+    async def _charge(self, project_id: str) -> None:
+        name = ENDPOINTS[self.path]
+        account = f"{self.principal.key_id}:{project_id}:{name}"
+        standing = await self.services.accounts.charge(account, self.principal.policy(name))
+        self.state.charged = True
+        self.state.standing = standing
+        if not standing.admitted:
+            raise RateLimitedError(standing.policy.per_minute, standing.next_s)
+
 
 def _caller(request: Request) -> Caller:
-    return Caller(principal=request.state.principal, services=request.app.state.services)
+    return Caller(
+        principal=request.state.principal,
+        services=request.app.state.services,
+        path=request.scope["path"],
+        state=request.state,
+    )
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

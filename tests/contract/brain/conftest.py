@@ -7,10 +7,11 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -54,7 +55,14 @@ class Brain:
 
 
 @contextmanager
-def _running(neo4j_uri: str, model_dir: Path, folder: Path, *, wait: bool = True) -> Iterator[Brain]:
+def _running(
+    neo4j_uri: str,
+    model_dir: Path,
+    folder: Path,
+    *,
+    wait: bool = True,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Brain]:
     key = f"service-{secrets.token_hex(16)}"
     keys_file = folder / "keys.json"
     sha256 = hashlib.sha256(key.encode()).hexdigest()
@@ -70,6 +78,8 @@ def _running(neo4j_uri: str, model_dir: Path, folder: Path, *, wait: bool = True
         "GATHER_BRAIN_MODEL_DIR": str(model_dir),
         "GATHER_BRAIN_HOST": "127.0.0.1",
         "GATHER_BRAIN_PORT": str(port),
+        "GATHER_BRAIN_DRAIN_S": "0",
+        **settings,
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -108,6 +118,18 @@ def brain(
     """The session's brain."""
     with _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain")) as running:
         yield running
+
+
+@pytest.fixture
+def start_brain(
+    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[Brain]]:
+    """Start further brains on the session's Neo4j, with settings of their own, each for a block."""
+
+    def start(**settings: str) -> AbstractContextManager[Brain]:
+        return _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), settings=settings)
+
+    return start
 
 
 @pytest.fixture

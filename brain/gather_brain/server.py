@@ -1,0 +1,43 @@
+"""uvicorn, with a rollout in mind: after SIGTERM requests still come in for a while.
+
+Kubernetes sends SIGTERM and takes a pod out of its Services at the same time; whoever closes the door at once
+refuses what Services still send.
+"""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+logger = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Serves on for `drain_s` after the first SIGTERM, then finishes what is under way.
+
+    A second SIGTERM cuts the first part short. `on_drain` is called when it begins, and says at the readiness
+    probe that nothing more should come.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, drain_s: float, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain_s = drain_s
+        self._on_drain = on_drain
+        self._ends_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, or end."""
+        if sig == signal.SIGTERM and self._ends_at is None and self.started:
+            self._ends_at = time.monotonic() + self._drain_s
+            self._on_drain()
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """End when the time is up; uvicorn calls this ten times a second."""
+        if self._ends_at is not None and time.monotonic() >= self._ends_at:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
