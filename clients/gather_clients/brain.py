@@ -6,9 +6,12 @@ so that a brain that restarts is a pause to its callers and not an error.
 Errors, split by what the caller can do:
 
     BrainError
-      x BrainUnavailable    try again later; the work itself may be right
-      x BrainRejected       do not send this again
-        - BrainNotFound     the project has no nodes yet, or the key may not see it
+      x BrainUnavailable      try again later; the work itself may be right
+        - BrainRateLimited    more slowly: the key's limit for the project and endpoint is reached
+      x BrainRejected         do not send this again
+        - BrainInvalid        mend the request: `details` says where
+        - BrainUnauthorized   use another key
+        - BrainNotFound       the project has no nodes yet, or the key may not see it
 """
 
 import asyncio
@@ -18,10 +21,10 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -37,7 +40,7 @@ BACKOFF_MAX_S: Final = 10.0
 
 MESSAGE_MAX: Final = 300
 
-RETRIED_STATUS: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+READINESS_TIMEOUT_S: Final = 5.0
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -57,17 +60,54 @@ class BrainUnavailable(BrainError):  # noqa: N818 - named for what the caller do
         self.retry_after_s = retry_after_s
 
 
-class BrainRejected(BrainError):  # noqa: N818 - likewise
-    """The brain refused the request for what it is; `code` is the standard error body's `error`."""
+class BrainRateLimited(BrainUnavailable):
+    """The key has asked too often; `limit` is requests per `window`, both None where a proxy answered."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, retry_after_s: float | None, limit: int | None = None, window: str | None = None
+    ) -> None:
+        super().__init__("the brain answered 429", retry_after_s)
+        self.limit = limit
+        self.window = window
+
+
+class BrainRejected(BrainError):  # noqa: N818 - likewise
+    """The brain refused the request for what it is; `code` and `details` are the standard error body's."""
+
+    def __init__(
+        self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
+        self.details = dict(details or {})
+
+
+class BrainInvalid(BrainRejected):
+    """The request is not as it should be."""
+
+    @property
+    def invalid_nodes(self) -> dict[int, str]:
+        """Return the reason for each node of a batch, by its place, that the brain does not take."""
+        with contextlib.suppress(TypeError, KeyError):
+            return {node["index"]: node["reason"] for node in self.details.get("invalid_nodes", ())}
+        return {}
+
+
+class BrainUnauthorized(BrainRejected):
+    """The key is missing, not valid now, or not allowed to do this."""
 
 
 class BrainNotFound(BrainRejected):
     """The project has no nodes yet, or the key may not see it."""
+
+
+REJECTIONS: Final[Mapping[int, type[BrainRejected]]] = {
+    HTTPStatus.BAD_REQUEST: BrainInvalid,
+    HTTPStatus.UNAUTHORIZED: BrainUnauthorized,
+    HTTPStatus.FORBIDDEN: BrainUnauthorized,
+    HTTPStatus.NOT_FOUND: BrainNotFound,
+}
 
 
 class BrainClient:
@@ -165,9 +205,21 @@ class BrainClient:
     async def is_ready(self) -> bool:
         """Return whether the brain says now that it can serve; asks once, and an absent brain is False."""
         try:
-            return (await self._http.get("/readyz", timeout=5.0)).is_success
+            return (await self._http.get("/readyz", timeout=READINESS_TIMEOUT_S)).is_success
         except httpx.HTTPError:
             return False
+
+    async def readiness(self) -> bodies.ReadinessBody:
+        """Return what the brain says of itself, ready or not and why; asks once.
+
+        Raises:
+            BrainUnavailable: nothing answers, or something else than the brain.
+        """
+        try:
+            answer = await self._http.get("/readyz", timeout=READINESS_TIMEOUT_S)
+        except httpx.HTTPError as failure:
+            raise BrainUnavailable(f"the brain cannot be reached: {type(failure).__name__}") from failure
+        return _parsed(answer.content, bodies.ReadinessBody)
 
     def _post(self, path: str, body: BaseModel) -> httpx.Request:
         content = body.model_dump_json(by_alias=True, exclude_unset=True).encode()
@@ -222,14 +274,26 @@ def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:
 
 def _failure(response: httpx.Response, content: bytes) -> BrainError:
     status = response.status_code
-    if status in RETRIED_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _rate_limited(response, content)
+    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return BrainUnavailable(f"the brain answered {status}", _retry_after_s(response))
-    code, message = "unknown", "the brain refused the request"
+    code, message, details = "unknown", "the brain refused the request", None
     with contextlib.suppress(ValidationError):
         body = bodies.ErrorBody.model_validate_json(content)
-        code, message = body.error, _described(body)[:MESSAGE_MAX]
-    kind = BrainNotFound if status == HTTPStatus.NOT_FOUND else BrainRejected
-    return kind(status, code, message)
+        code, message, details = body.error, _described(body)[:MESSAGE_MAX], body.details
+    return REJECTIONS.get(status, BrainRejected)(status, code, message, details)
+
+
+def _rate_limited(response: httpx.Response, content: bytes) -> BrainRateLimited:
+    retry_after_s = _retry_after_s(response)
+    try:
+        body = bodies.RateLimitBody.model_validate_json(content)
+    except ValidationError:
+        return BrainRateLimited(retry_after_s)
+    return BrainRateLimited(
+        body.retry_after if retry_after_s is None else retry_after_s, body.limit, body.window
+    )
 
 
 def _described(body: bodies.ErrorBody) -> str:

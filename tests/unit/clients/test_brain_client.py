@@ -2,14 +2,28 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
-from gather_clients.brain import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
+from gather_clients.brain import (
+    BrainClient,
+    BrainInvalid,
+    BrainNotFound,
+    BrainRateLimited,
+    BrainRejected,
+    BrainUnauthorized,
+    BrainUnavailable,
+)
 from gather_contracts.brain import CoverageRequest, DuplicatesRequest, NodeIn
 
 PROJECT = "507f1f77bcf86cd799439011"
+LIMITED = {
+    "error": "rate_limit_exceeded", "message": "Too many requests",
+    "retry_after": 42, "limit": 30, "window": "1 minute",
+}  # fmt: skip
+READY = {"status": "ready", "model": "m", "neo4j": "online"}
 EMPTY_SEARCH = {"duplicates": [], "query_embedding_time_ms": 1, "search_time_ms": 1, "total_time_ms": 2}
 SEARCH = DuplicatesRequest(content="text", project_id=PROJECT)
 
@@ -96,7 +110,13 @@ async def test_what_may_pass_is_tried_again(
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, BrainRejected), (401, BrainRejected), (404, BrainNotFound), (413, BrainRejected)],
+    [
+        (400, BrainInvalid),
+        (401, BrainUnauthorized),
+        (403, BrainUnauthorized),
+        (404, BrainNotFound),
+        (413, BrainRejected),
+    ],
 )
 async def test_what_cannot_pass_is_not_tried_again(
     status: int, error: type[BrainRejected], client_of: Callable[[Server], BrainClient]
@@ -106,9 +126,50 @@ async def test_what_cannot_pass_is_not_tried_again(
     async with client_of(server) as client:
         with pytest.raises(error) as refused:
             await client.find_duplicates(SEARCH)
+    assert type(refused.value) is error
     assert (refused.value.status, refused.value.code) == (status, "code_x")
+    assert refused.value.details == {"a": "b"}
     assert "why" in str(refused.value)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("details", "places"),
+    [
+        ({"invalid_nodes": [{"index": 3, "reason": "why"}]}, {3: "why"}),
+        ({"limit": "too large"}, {}),
+        ({"invalid_nodes": ["?"]}, {}),
+    ],
+)
+async def test_nodes_that_are_refused_are_known_by_their_place(
+    details: dict[str, Any], places: dict[int, str], client_of: Callable[[Server], BrainClient]
+) -> None:
+    """A writer can drop them and send the rest."""
+    server = Server(httpx.Response(400, json={"error": "x", "message": "y", "details": details}))
+    async with client_of(server) as client:
+        with pytest.raises(BrainInvalid) as refused:
+            await client.find_duplicates(SEARCH)
+    assert refused.value.invalid_nodes == places
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(429, headers={"Retry-After": "50"}, json=LIMITED), (50, 30, "1 minute")),
+        (httpx.Response(429, json=LIMITED), (42, 30, "1 minute")),
+        (httpx.Response(429, text="a proxy's page"), (None, None, None)),
+    ],
+)
+async def test_a_reached_limit_says_which_and_for_how_long(
+    answer: httpx.Response,
+    expected: tuple[int | None, int | None, str | None],
+    client_of: Callable[[Server], BrainClient],
+) -> None:
+    """The body of a 429 is its own; the header goes before it."""
+    async with client_of(Server(answer)) as client:
+        with pytest.raises(BrainRateLimited) as limited:
+            await client.find_duplicates(SEARCH, deadline_s=0.01)
+    assert (limited.value.retry_after_s, limited.value.limit, limited.value.window) == expected
 
 
 async def test_a_brain_that_stays_away_is_given_up_at_the_deadline(
@@ -146,7 +207,7 @@ async def test_nodes_without_ids_get_one_that_stays_over_all_attempts(
     }
     server = Server(httpx.ReadTimeout("lost"), httpx.Response(200, json=written))
     async with client_of(server) as client:
-        properties = {"department": "story", "note": None, "iteration": 3}
+        properties: dict[str, Any] = {"department": "story", "note": None, "iteration": 3}
         await client.create_nodes(
             [NodeIn(type="GatherItem", content="text", project_id=PROJECT, properties=properties)]
         )
@@ -190,7 +251,11 @@ async def test_the_key_is_in_no_error(client_of: Callable[[Server], BrainClient]
 
 @pytest.mark.parametrize(
     ("answer", "ready"),
-    [(httpx.Response(200), True), (httpx.Response(503), False), (httpx.ConnectError("x"), False)],
+    [
+        (httpx.Response(200, json=READY), True),
+        (httpx.Response(503, json={**READY, "status": "starting"}), False),
+        (httpx.ConnectError("x"), False),
+    ],
 )
 async def test_readiness_is_a_plain_yes_or_no(
     answer: httpx.Response | Exception, ready: bool, client_of: Callable[[Server], BrainClient]
@@ -208,3 +273,19 @@ async def test_an_endless_answer_is_cut_off(
     async with client_of(Server(httpx.Response(200, content=b"x" * 200))) as client:
         with pytest.raises(BrainRejected):
             await client.find_duplicates(SEARCH)
+
+
+async def test_readiness_says_why_the_brain_is_not_ready(client_of: Callable[[Server], BrainClient]) -> None:
+    """Starting and unavailable call for different patience."""
+    async with client_of(Server(httpx.Response(503, json={**READY, "status": "starting"}))) as client:
+        assert (await client.readiness()).status == "starting"
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, text="a proxy's page"), httpx.ConnectError("x")])
+async def test_readiness_that_the_brain_did_not_tell_is_unavailable(
+    answer: httpx.Response | Exception, client_of: Callable[[Server], BrainClient]
+) -> None:
+    """Nothing is made up."""
+    async with client_of(Server(answer)) as client:
+        with pytest.raises(BrainUnavailable):
+            await client.readiness()
