@@ -67,6 +67,13 @@ class Store:
         """What the process printed."""
         return self.folder / "log"
 
+    @property
+    def pid(self) -> int:
+        """The process's id; raises RuntimeError while there is none."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process and return when it answers; nothing happens if it runs.
 

@@ -5,24 +5,21 @@ The brain and the demo model run as processes of their own, like the stores; eac
 run, with its secrets in files and its termination log in a file.
 """
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import neo4j
 from pymongo import MongoClient
 
+from dev.brain_process import BRAIN_KEY, environment_command, http_answers, script
 from dev.stores import HOST, Store, free_port
-from gather_brain.limits import LIMIT_NAMES
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
@@ -30,54 +27,15 @@ from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
 
 ROOT = Path(__file__).resolve().parents[1]
-BRAIN_KEY = "gather_" + "w" * 43 + "_" + hashlib.sha256(b"w" * 43).hexdigest()[:8]
-"""A service key for throw-away brains."""
 EXIT_TIMEOUT_S = 120
-PROBE_TIMEOUT_S = 5
-
-
-def http_answers(uri: str) -> bool:
-    """Tell whether a service says at /readyz that it is ready."""
-    try:
-        return httpx.get(f"{uri}/readyz", timeout=PROBE_TIMEOUT_S).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def brain_service(folder: Path, neo4j_uri: str, model_dir: Path) -> Store:
-    """Describe a brain on `neo4j_uri` that knows `BRAIN_KEY` and limits nothing that one worker can ask."""
-    keys = folder / "keys.json"
-    digest = hashlib.sha256(BRAIN_KEY.encode()).hexdigest()
-    limits = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
-    entry = {"name": "workers", "sha256": digest, "projects": ["*"], "limits": limits}
-    keys.write_text(json.dumps([entry]), encoding="utf-8")
-    port = free_port()
-    environment = {
-        "NEO4J_URI": neo4j_uri,
-        "GATHER_BRAIN_HOST": HOST,
-        "GATHER_BRAIN_PORT": str(port),
-        "GATHER_BRAIN_KEYS_FILE": str(keys),
-        "GATHER_BRAIN_MODEL_DIR": str(model_dir),
-        "GATHER_SECRETS_DIR": str(folder / "none"),
-    }
-    command = [*_env(environment), _script("gather-brain"), "serve"]
-    return Store("Brain", f"http://{HOST}:{port}", folder, command, http_answers)
 
 
 def demo_model_service(folder: Path) -> Store:
     """Describe a demo model."""
     port = free_port()
     environment = {"GATHER_DEMO_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    command = [*_env(environment), sys.executable, "-m", "dev.demo_llm"]
+    command = [*environment_command(environment), sys.executable, "-m", "dev.demo_llm"]
     return Store("Demo model", f"http://{HOST}:{port}", folder, command, http_answers)
-
-
-def _env(variables: Mapping[str, str]) -> list[str]:
-    return ["env", *(f"{name}={value}" for name, value in variables.items())]
-
-
-def _script(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
 
 
 @dataclass(frozen=True)
@@ -197,7 +155,7 @@ class WorkerLab:
         }
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
-                [_script("gather-worker"), "run", "--run-file", str(run_file), *arguments],
+                [script("gather-worker"), "run", "--run-file", str(run_file), *arguments],
                 env=variables, stdout=log, stderr=log, text=True,
             )  # fmt: skip
         worker = Worker(process, folder)

@@ -9,9 +9,10 @@ import httpx
 import pytest
 import redis
 
+from dev.brain_process import BRAIN_KEY
 from dev.lab import wait_for
 from dev.stores import Store
-from dev.worker_lab import BRAIN_KEY, Ended, Worker, WorkerLab
+from dev.worker_lab import Ended, Worker, WorkerLab
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.result import StopReason
