@@ -61,7 +61,7 @@ e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
 test: check unit contract e2e ## Run every check and every test
 
 .PHONY: check
-check: lint types crds-check ## Check all that needs no cluster; fails if a generated file differs
+check: lint types crds-check openapi-check ## Check all that needs no cluster; fails if a generated file differs
 
 ##@ Generate
 
@@ -72,6 +72,18 @@ crds: $(STAMP) ## Write the CRD from the contracts
 .PHONY: crds-check
 crds-check: $(STAMP)
 	@$(PY) -m dev.crds --check
+
+.PHONY: openapi
+openapi: $(STAMP) ## Write the brain's OpenAPI document and reference from the contracts
+	@$(PY) -m dev.openapi
+
+.PHONY: openapi-check
+openapi-check: $(STAMP)
+	@$(PY) -m dev.openapi --check
+
+.PHONY: typescript
+typescript: $(STAMP) ## Write the brain's TypeScript types, and check their example (needs npm)
+	@$(PY) -m dev.openapi --typescript
 
 .PHONY: charts
 charts: $(STAMP) ## Lint and render the charts

@@ -45,7 +45,9 @@ def convert(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 def _keyword(keyword: str, value: Any, definitions: Mapping[str, Schema]) -> Schema:
     if keyword in PASSED_ON or keyword.startswith("x-"):
-        return {keyword: value}
+        # FastAPI makes floats of all bounds; 50.0 nodes read oddly.
+        is_whole = isinstance(value, float) and value.is_integer()
+        return {keyword: int(value) if is_whole else value}
     if keyword not in CONVERTED:
         raise ConversionError(f"OpenAPI 3.0 cannot say {keyword}")
     return CONVERTED[keyword](value, definitions)

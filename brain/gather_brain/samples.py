@@ -5,7 +5,6 @@ the code against a real brain, in this order.
 """
 
 import json
-import pprint
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +15,6 @@ NODE_ID: Final = "0198c5a0-7b1e-7c40-9a35-5d2f7be0a1c4"
 OTHER_ID: Final = "0198c5a0-7b1e-7c40-9a35-5d2f7be0a1c5"
 PREMISE: Final = "Ada has kept the lighthouse alone for eleven years and lets nobody near the lamp."
 RADIO: Final = "Tomas mends the radio at night because he is afraid of the quiet."
-WIDTH: Final = 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +250,13 @@ def curl(method: str, path: str, operation: Operation) -> str:
 def python(method: str, path: str, operation: Operation) -> str:
     """Return the example's request as a Python program."""
     argument = "params" if method == "get" else "json"
-    literal = pprint.pformat(dict(operation.request), indent=1, width=WIDTH, sort_dicts=False)
     return "\n".join(
         (
             "import os",
             "",
             "import requests",
             "",
-            f"request = {literal}",
+            f"request = {_literal(operation.request)}",
             f"response = requests.{method}(",
             f"""    f"{{os.environ['BRAIN_SERVICE_BASE_URL']}}{path}",""",
             """    headers={"Authorization": f"Bearer {os.environ['BRAIN_SERVICE_API_KEY']}"},""",
@@ -271,6 +268,21 @@ def python(method: str, path: str, operation: Operation) -> str:
             f"print({operation.shown})",
         )
     )
+
+
+def _literal(value: Any, margin: str = "") -> str:
+    """Return a value as Python, a line for each part."""
+    inner = f"{margin}    "
+    if isinstance(value, Mapping):
+        parts = "".join(
+            f"{inner}{json.dumps(name)}: {_literal(each, inner)},\n" for name, each in value.items()
+        )
+        return f"{{\n{parts}{margin}}}"
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        return f"[\n{''.join(f'{inner}{_literal(each, inner)},' + chr(10) for each in value)}{margin}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value) if not isinstance(value, list) else f"[{', '.join(map(_literal, value))}]"
 
 
 def _query(request: Mapping[str, Any]) -> str:

@@ -128,11 +128,17 @@ class NodeIn(RequestBody):
     """
 
     id: NodeId | None = None
+    """The caller's own name for the node, once in a batch; without it the brain makes one."""
     type: NodeType
+    """Such as GatherItem; searches look at one type."""
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    """The text that is embedded."""
     project_id: ProjectId
+    """The project, 24 hexadecimal digits; the same for all nodes of a batch."""
     properties: Properties = Field(default_factory=dict)
+    """Texts, numbers, truth values and null, given back as they came; `department` files the node."""
     revision: int = Field(default=0, ge=0, le=2**31 - 1)
+    """A lower one never replaces a higher one."""
 
     @model_validator(mode="after")
     def _department_is_a_slug(self) -> Self:
@@ -201,17 +207,24 @@ class DuplicatesFilter(RequestBody):
     """Where to look for near neighbours, and how near they must be."""
 
     project_id: ProjectId
+    """The project that is searched."""
     threshold: float = Field(default=DUPLICATE_THRESHOLD, ge=0, le=1)
+    """The least raw cosine of a neighbour."""
     limit: int = Field(default=10, ge=1, le=SEARCH_LIMIT_MAX)
+    """Neighbours for each text."""
     type: str = Field(default="GatherItem", min_length=1, max_length=64)
+    """The type of nodes that are looked at."""
     department: Department | None = None
+    """None: all departments."""
     exclude_node_ids: list[NodeId] = Field(default_factory=list, max_length=EXCLUDED_IDS_MAX)
+    """Nodes that are no neighbours, such as the one that is compared."""
 
 
 class DuplicatesRequest(DuplicatesFilter):
     """A text to find near neighbours of."""
 
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    """The text that is compared."""
 
 
 class DuplicatesBatchRequest(DuplicatesFilter):
@@ -220,6 +233,7 @@ class DuplicatesBatchRequest(DuplicatesFilter):
     contents: list[Annotated[str, Field(min_length=1, max_length=CONTENT_MAX)]] = Field(
         min_length=1, max_length=SEARCH_CONTENTS_MAX
     )
+    """The texts that are compared."""
 
 
 class Duplicate(Body):
@@ -266,6 +280,7 @@ class ContextQuery(BaseModel):
     )
 
     project_id: ProjectId = Field(alias="projectId")
+    """The project that is read."""
     department: Department
     """The department that the context is for."""
     previous_departments: list[Department] = Field(
@@ -340,17 +355,21 @@ class CoverageItem(RequestBody):
     """An item to analyse; without `id` its place in the list names it."""
 
     id: NodeId | None = None
+    """Names the item in the answer."""
     content: str = Field(min_length=1, max_length=CONTENT_MAX)
     summary: str = Field(default="", max_length=CONTENT_MAX)
+    """Not measured: an item counts for what its content says."""
 
 
 class CoverageRequest(RequestBody):
     """A department's items and its purpose."""
 
     project_id: ProjectId
+    """A project with nodes; the items themselves need not be among them."""
     department: Department
     gather_items: list[CoverageItem] = Field(max_length=COVERAGE_ITEMS_MAX)
     department_description: str = Field(default="", max_length=8192)
+    """The department's purpose, which names its aspects; the usual film departments are known without."""
 
 
 class CoveredAspect(Body):
