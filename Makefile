@@ -60,6 +60,11 @@ e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
 
+.PHONY: schemathesis
+schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
+	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \
+	  $(BIN)/pytest tests/contract/brain/test_schemathesis.py --log-cli-level=INFO
+
 .PHONY: check
 check: lint types crds-check openapi-check ## Check all that needs no cluster; fails if a generated file differs
 
