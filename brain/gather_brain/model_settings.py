@@ -1,0 +1,60 @@
+"""One embedding model's settings: the same names for the model at work and, with a prefix, for the next."""
+
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "GATHER_BRAIN_"
+NEXT_PREFIX: Final = "GATHER_BRAIN_NEXT_"
+
+
+class ModelSettings(BaseSettings):
+    """Where vectors come from; each is an environment variable with the prefix, or a file of that name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=PREFIX)
+
+    embedding_provider: Literal["onnx", "openai"] = "onnx"
+    """A model folder, or an endpoint that speaks OpenAI's embeddings API."""
+    model_name: str | None = Field(default=None, min_length=1, max_length=128)
+    """Kept on every node; texts are only compared with texts of the same model. None: as the folder says, or
+    `embedding_model`."""
+
+    model_dir: Path = Path("/models/all-MiniLM-L6-v2-int8")
+    """onnx: a folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
+    embedding_threads: int = Field(default=2, ge=1, le=64)
+
+    embedding_base_url: HttpUrl | None = None
+    """openai: such as https://api.openai.com/v1; `/embeddings` is added."""
+    embedding_model: str | None = Field(default=None, min_length=1, max_length=128)
+    embedding_api_key: SecretStr | None = Field(default=None, max_length=4096)
+    embedding_dimensions: int | None = Field(default=None, ge=1, le=4096)
+    """None: as the endpoint's first answer has them. 4096 is what Neo4j can index."""
+    embedding_send_dimensions: bool = False
+    """Ask the endpoint for `embedding_dimensions`: for models that can shorten their vectors."""
+    embedding_timeout_s: float = Field(default=4.0, gt=0, le=60)
+    """One attempt."""
+    embedding_deadline_s: float = Field(default=6.0, gt=0, le=60)
+    """All attempts; the brain's required worst answer is 8 s."""
+    embedding_concurrency: int = Field(default=8, ge=1, le=64)
+    """Requests to the endpoint under way at once."""
+    embedding_batch_size: int = Field(default=32, ge=1, le=2048)
+    """Texts in one request."""
+    embedding_max_characters: int = Field(default=8000, ge=100, le=100_000)
+    """A text's rest does not count, as it would not fit into the model's window; 8000 is a node's longest."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.embedding_provider == "openai" and not (self.embedding_base_url and self.embedding_model):
+            raise ValueError("the openai provider needs EMBEDDING_BASE_URL and EMBEDDING_MODEL")
+        if self.embedding_send_dimensions and self.embedding_dimensions is None:
+            raise ValueError("EMBEDDING_SEND_DIMENSIONS needs EMBEDDING_DIMENSIONS")
+        return self
+
+
+def read_model_settings(folder: Path | None) -> tuple[ModelSettings, ...]:
+    """Read the model at work and, if anything is set of it, the next one; `folder` holds secret files."""
+    current = ModelSettings(_secrets_dir=folder)
+    following = ModelSettings(_secrets_dir=folder, _env_prefix=NEXT_PREFIX)
+    return (current, following) if following.model_fields_set else (current,)
