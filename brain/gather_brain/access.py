@@ -16,6 +16,7 @@ from gather_brain.limits import DEFAULTS, LimitName, Policy
 from gather_brain.store.database import Database
 from gather_brain.store.keys import StoredKey
 from gather_brain.store.repository import ProjectRepository
+from gather_brain.store.slots import Place
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +44,20 @@ class Principal:
         """Return the key's own limit, or the usual one."""
         return self.limits.get(name, DEFAULTS[name])
 
-    def open(self, database: Database, project_id: str, model: str) -> ProjectRepository:
-        """Return the project's repository.
+    def require(self, project_id: str) -> None:
+        """Let a project pass that the key may use.
 
         Raises:
-            NotFoundError: the key may not use the project; the same as for one that does not exist.
+            NotFoundError: it may not; the same as for a project that does not exist.
         """
-        if ALL_PROJECTS in self.projects or project_id in self.projects:
-            return ProjectRepository(database, project_id, model)
-        logger.warning("project refused", extra={"key_id": self.key_id})
-        raise NotFoundError
+        if ALL_PROJECTS not in self.projects and project_id not in self.projects:
+            logger.warning("project refused", extra={"key_id": self.key_id})
+            raise NotFoundError
+
+    def open(self, database: Database, project_id: str, place: Place) -> ProjectRepository:
+        """Return the project's repository, to be searched by the vectors in `place`; errors as for `require`."""
+        self.require(project_id)
+        return ProjectRepository(database, project_id, place)
 
 
 _Found = tuple[float, Principal | None]

@@ -17,15 +17,17 @@ from gather_brain.accounts import Accounts, OwnAccounts
 from gather_brain.api import context, coverage, docs, nodes, operation, search
 from gather_brain.api.services import Services
 from gather_brain.documentation import build_document
-from gather_brain.embedding import Embedder, EmbeddingProvider
+from gather_brain.embedding import Embedder
 from gather_brain.errors import ServiceError
 from gather_brain.keys import BootstrapKey
 from gather_brain.metrics import Metrics
 from gather_brain.middleware import API, Bodies, Keys, Refusals, Requests
+from gather_brain.models import Models
 from gather_brain.readiness import Readiness
 from gather_brain.redis_accounts import RedisAccounts
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
+from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.keys import KeyStore
 
 ROUTERS: Final = (nodes.router, search.router, context.router, coverage.router)
@@ -33,28 +35,28 @@ PREFIX: Final = API.rstrip("/")
 
 
 def build_app(
-    settings: Settings, bootstrap: Sequence[BootstrapKey], provider: EmbeddingProvider, metrics: Metrics
+    settings: Settings, bootstrap: Sequence[BootstrapKey], embedders: Sequence[Embedder], metrics: Metrics
 ) -> FastAPI:
     """Return the application; it opens Neo4j when it starts and closes it when it ends."""
     database = open_database(settings, metrics)
-    embedder = Embedder(provider, settings.embedding_cache_entries, metrics.texts)
-    readiness = Readiness(database, embedder.name, embedder.dimensions)
+    models = Models(embedders, PlanStore(database), metrics.reembedding)
+    readiness = Readiness(database, models)
     ring = KeyRing(bootstrap, KeyStore(database))
     accounts = open_accounts(settings, metrics)
     paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(database, embedder, readiness, accounts)
+        app.state.services = Services(database, models, readiness, accounts)
         app.state.metrics = metrics
-        preparing = asyncio.create_task(readiness.prepare())
+        keeping = asyncio.create_task(readiness.keep())
         try:
             yield
         finally:
-            preparing.cancel()
-            await asyncio.gather(preparing, return_exceptions=True)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
             await accounts.close()
-            await embedder.close()
+            await models.close()
             await database.close()
 
     app = FastAPI(

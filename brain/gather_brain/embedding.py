@@ -6,7 +6,7 @@ dimensions stand on every node that it embedded.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +23,14 @@ class EmbeddingProvider(Protocol):
 
     @property
     def dimensions(self) -> int:
-        """The length of a vector."""
+        """The length of a vector; known after `prepare`."""
+
+    async def prepare(self) -> None:
+        """Find out what must be known before the first text; more than once does nothing.
+
+        Raises:
+            UnavailableError: it cannot be known now.
+        """
 
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row for each text."""
@@ -32,20 +39,50 @@ class EmbeddingProvider(Protocol):
         """Let go of what it holds."""
 
 
+class VectorCache:
+    """The vectors used last, of all models together, each under its model's name and its text's hash."""
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._rows: OrderedDict[tuple[str, bytes], Matrix] = OrderedDict()
+
+    def known(self, model: str, texts: Sequence[str]) -> dict[str, Matrix]:
+        """Return the vectors that are known, by text."""
+        found = {}
+        for text in dict.fromkeys(texts):
+            row = self._rows.get(_key(model, text))
+            if row is not None:
+                found[text] = row
+        return found
+
+    def remember(self, model: str, used: Mapping[str, Matrix]) -> None:
+        """Keep vectors as the ones used last."""
+        for text, row in used.items():
+            key = _key(model, text)
+            # A copy, since a row is a view that would keep its whole batch alive.
+            self._rows.setdefault(key, row.copy())
+            self._rows.move_to_end(key)
+        while len(self._rows) > self._entries:
+            self._rows.popitem(last=False)
+
+
+def _key(model: str, text: str) -> tuple[str, bytes]:
+    return model, hashlib.sha256(text.encode()).digest()
+
+
 class Embedder:
-    """A provider with a cache of the vectors used last, by the text's hash."""
+    """A provider behind the cache."""
 
     def __init__(
         self,
         provider: EmbeddingProvider,
-        cache_entries: int,
+        cache: VectorCache,
         observe: Callable[[str, int], None] | None = None,
     ) -> None:
         """`observe` is told how many texts were "hit" and how many were "miss"."""
         self._provider = provider
-        self._cache_entries = cache_entries
+        self._cache = cache
         self._observe = observe
-        self._cache: OrderedDict[bytes, Matrix] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -54,30 +91,31 @@ class Embedder:
 
     @property
     def dimensions(self) -> int:
-        """The length of a vector."""
+        """The length of a vector; known after `prepare`."""
         return self._provider.dimensions
 
+    async def prepare(self) -> None:
+        """Prepare the provider."""
+        await self._provider.prepare()
+
     async def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return one unit row of float32 for each text, in their order; equal texts are computed once."""
-        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-        known = {key: self._cache[key] for key in keys if key in self._cache}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        """Return one unit row of float32 for each text, in their order; equal texts are computed once.
+
+        Raises:
+            UnavailableError: the provider cannot serve now.
+        """
+        known = self._cache.known(self.name, texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
         if self._observe:
             self._observe("hit", len(texts) - len(missing))
             self._observe("miss", len(missing))
         if missing:
-            rows = await self._provider.embed(list(missing.values()))
+            rows = await self._provider.embed(missing)
             known.update(zip(missing, rows, strict=True))
-        self._remember(known)
-        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, self.dimensions), np.float32)
-
-    def _remember(self, used: dict[bytes, Matrix]) -> None:
-        for key, row in used.items():
-            # A copy, since a row is a view that would keep its whole batch alive.
-            self._cache.setdefault(key, row.copy())
-            self._cache.move_to_end(key)
-        while len(self._cache) > self._cache_entries:
-            self._cache.popitem(last=False)
+        self._cache.remember(self.name, known)
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        return np.stack([known[text] for text in texts])
 
     async def close(self) -> None:
         """Close the provider."""

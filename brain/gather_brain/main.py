@@ -14,16 +14,17 @@ import uvicorn
 
 from gather_brain import keys as key_form
 from gather_brain.app import build_app, open_database
+from gather_brain.embedding import VectorCache
 from gather_brain.errors import UnavailableError
 from gather_brain.limits import LimitName, Policy, read_limit
 from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
-from gather_brain.onnx_model import ModelError, OnnxModel
+from gather_brain.onnx_model import ModelError
 from gather_brain.protocol import BoundedProtocol
+from gather_brain.providers import build_embedders
 from gather_brain.server import Server
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
-from gather_brain.thread_provider import ThreadProvider
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,15 @@ def serve() -> None:
     """Serve the API until SIGTERM, then finish the requests under way."""
     settings = read_settings()
     set_up_logs(settings.log_level)
+    metrics = Metrics()
     try:
         bootstrap = key_form.read_keys_file(settings.keys_file)
-        model = OnnxModel(settings.model_dir, settings.model_name, settings.embedding_threads)
+        cache = VectorCache(settings.embedding_cache_entries)
+        embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts)
     except (key_form.KeysFileError, ModelError) as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(64) from None
-    metrics = Metrics()
-    app = build_app(settings, bootstrap, ThreadProvider(model, metrics.embedding), metrics)
+    app = build_app(settings, bootstrap, embedders, metrics)
     config = uvicorn.Config(
         app,
         host=settings.host,

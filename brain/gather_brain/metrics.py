@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
+from gather_brain.embedding_plan import Phase, Plan
 from gather_brain.limits import ENDPOINTS
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
@@ -60,6 +61,15 @@ class Metrics:
         self._texts = Counter(
             "embedding_texts", "Texts asked of the embedder", ["outcome"], registry=self.registry
         )
+        self._reembedded = Gauge(
+            "reembed_nodes_done", "Nodes that the next model has embedded", registry=self.registry
+        )
+        self._reembed_total = Gauge(
+            "reembed_nodes_total", "Nodes that the next model has to embed", registry=self.registry
+        )
+        self._phase = Gauge(
+            "reembed_phase", "1 for the phase that a change of model is in", ["phase"], registry=self.registry
+        )
         self._queries = Histogram(
             "neo4j_query_duration_seconds",
             "Time of one query with its retries",
@@ -88,6 +98,13 @@ class Metrics:
     def texts(self, outcome: str, count: int) -> None:
         """Count texts that were in the cache ("hit") or not ("miss")."""
         self._texts.labels(outcome).inc(count)
+
+    def reembedding(self, plan: Plan) -> None:
+        """Note where the change of model stands."""
+        self._reembedded.set(plan.done)
+        self._reembed_total.set(plan.total)
+        for phase in Phase:
+            self._phase.labels(phase.value).set(phase is plan.phase)
 
     def query(self, kind: str, seconds: float) -> None:
         """Note how long Neo4j took."""

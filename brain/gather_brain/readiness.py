@@ -1,4 +1,4 @@
-"""Whether the brain can serve: model loaded, Neo4j reachable, schema there, vector index online.
+"""Whether the brain can serve: Neo4j reachable, schema there, model as on the nodes, vector index online.
 
 "starting" until Neo4j has been reached for the first time, "unavailable" when it is lost later, so that
 somebody who looks can tell a slow start from a failure.
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gather_brain.errors import UnavailableError
-from gather_brain.store.database import Database, DimensionsDifferError
+from gather_brain.models import Models
+from gather_brain.store.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +32,21 @@ class State:
     status: Status
     model: str
     neo4j: str
+    reason: str | None = None
+    """What somebody must do, if waiting does not help."""
 
 
 class Readiness:
     """Prepares Neo4j as soon as it is there, and knows ever after whether it still is."""
 
     def __init__(
-        self, database: Database, model: str, dimensions: int, clock: Callable[[], float] = time.monotonic
+        self, database: Database, models: Models, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._model = model
-        self._dimensions = dimensions
+        self._models = models
         self._clock = clock
         self._prepared = False
         self._stopping = False
-        self._hindrance = "not reached yet"
         self._probed: tuple[float, bool] | None = None
         self._probing = asyncio.Lock()
 
@@ -58,38 +59,45 @@ class Readiness:
         """Whether the schema has been there since this process started."""
         return self._prepared
 
+    async def keep(self) -> None:
+        """Create the schema, and follow the plan of the embeddings from then on."""
+        await self.prepare()
+        await self._models.watch()
+
     async def prepare(self) -> None:
         """Create the schema, trying again until it stands."""
         wait_s = RETRY_FIRST_S
         while not self._prepared:
             try:
-                await self._database.prepare(self._dimensions)
+                await self._database.prepare()
+                for place in (await self._models.prepare()).places:
+                    await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 self._prepared = True
             except UnavailableError:
                 logger.info("waiting for neo4j", extra={"wait_s": wait_s})
-            except DimensionsDifferError as failure:
-                self._hindrance = str(failure)
-                logger.error("neo4j cannot be used", extra={"reason": str(failure)})  # noqa: TRY400 - no trace needed
             except Exception:
                 logger.exception("neo4j cannot be prepared")
             if not self._prepared:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_MAX_S)
-        logger.info("neo4j is prepared", extra={"model": self._model, "dimensions": self._dimensions})
+        logger.info("neo4j is prepared", extra={"model": self._models.name})
 
     async def state(self) -> State:
         """Return whether the brain can serve now."""
+        model = self._models.name
         if self._stopping:
-            return State("stopping", self._model, "not asked any more")
+            return State("stopping", model, "not asked any more")
         if not self._prepared:
-            return State("starting", self._model, self._hindrance)
-        if await self._is_online():
-            return State("ready", self._model, "online")
-        return State("unavailable", self._model, "not reachable, or its index is not online")
+            return State("starting", model, "not reached yet")
+        if not await self._is_online():
+            return State("unavailable", model, "not reachable, or its index is not online")
+        if self._models.hindrance is not None:
+            return State("unavailable", model, "online", self._models.hindrance)
+        return State("ready", model, "online")
 
     async def _is_online(self) -> bool:
         async with self._probing:
             now = self._clock()
             if self._probed is None or now - self._probed[0] >= PROBE_COUNTS_S:
-                self._probed = (now, await self._database.is_index_online())
+                self._probed = (now, await self._database.is_serving(self._models.slot))
             return self._probed[1]

@@ -7,6 +7,8 @@ from typing import Final
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gather_brain.model_settings import ModelSettings, read_model_settings
+
 SECRETS_DIR: Final = Path("/etc/gather/secrets")
 
 
@@ -44,18 +46,14 @@ class Settings(BaseSettings):
     """A JSON list of {name, sha256, projects} and, if wanted, `limits` and `expires_at`, mounted from a
     Secret; `projects` ["*"] is a service key."""
 
-    model_dir: Path = Field(default=Path("/models/all-MiniLM-L6-v2-int8"), alias="GATHER_BRAIN_MODEL_DIR")
-    """A folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
-    model_name: str | None = Field(
-        default=None, alias="GATHER_BRAIN_MODEL_NAME", min_length=1, max_length=128
-    )
-    """Kept on every node; texts are only compared with texts of the same model. None: as the folder says."""
-    embedding_threads: int = Field(default=2, alias="GATHER_BRAIN_EMBEDDING_THREADS", ge=1, le=64)
+    models: tuple[ModelSettings, ...] = Field(default=(), alias="GATHER_BRAIN_MODELS", max_length=2)
+    """The embedding model at work and, if it is to be replaced, the next one; of variables of their own."""
     embedding_cache_entries: int = Field(default=10_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
-    """1.5 KiB each with 384 dimensions."""
+    """Of all models together; 1.5 KiB each with 384 dimensions."""
 
 
 def read_settings() -> Settings:
     """Read the settings; a file in the secrets folder counts where no environment variable does."""
     folder = Path(os.environ.get("GATHER_SECRETS_DIR", str(SECRETS_DIR)))
-    return Settings(_secrets_dir=folder if folder.is_dir() else None)
+    secrets_dir = folder if folder.is_dir() else None
+    return Settings(_secrets_dir=secrets_dir, models=read_model_settings(secrets_dir))

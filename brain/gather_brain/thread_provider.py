@@ -46,6 +46,9 @@ class ThreadProvider:
     def dimensions(self) -> int:
         return self._model.dimensions
 
+    async def prepare(self) -> None:
+        """Do nothing: the model is loaded."""
+
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row for each text.
 

@@ -23,7 +23,7 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     repository = await caller.project(query.project_id)
     watch = Stopwatch()
     await repository.require_known()
-    embedder = caller.services.embedder
+    embedder = caller.models.embedder
     profile = (await embedder.embed([profile_of(query.department)]))[0]
     target = target_vector(profile, await repository.department_vectors(query.department))
     wanted = list(dict.fromkeys([*query.previous_departments, *query.previous_departments_plain]))

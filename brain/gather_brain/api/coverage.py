@@ -29,8 +29,8 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     items = distinct_items(
         [(item.id or f"item-{index}", item.content) for index, item in enumerate(request.gather_items)]
     )
-    facets = await _grouped(caller.services.embedder, [aspect.facets for aspect in aspects])
-    sentences = await _grouped(caller.services.embedder, [item.sentences for item in items])
+    facets = await _grouped(caller.models.embedder, [aspect.facets for aspect in aspects])
+    sentences = await _grouped(caller.models.embedder, [item.sentences for item in items])
     embedding_ms = watch.lap_ms()
     repeated = len(request.gather_items) - len(items)
     # Off the loop: a hundred items take tens of milliseconds of arithmetic.

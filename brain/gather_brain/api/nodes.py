@@ -20,13 +20,13 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     """Write 1 to 50 nodes of one project; the same id in the same project is the same node."""
     _require_one_batch(batch.nodes)
     repository = await caller.project(batch.nodes[0].project_id)
-    embedder = caller.services.embedder
     watch = Stopwatch()
-    vectors = await embedder.embed([node.content for node in batch.nodes])
+    embedded = await caller.models.embed_for_writing([node.content for node in batch.nodes])
     embedding_ms = watch.lap_ms()
     nodes = [_new_node(node) for node in batch.nodes]
-    created = await repository.write(nodes, vectors)
-    info = EmbeddingInfo(dimensions=embedder.dimensions, model=embedder.name)
+    created = await repository.write(nodes, embedded)
+    model = caller.models.place.model
+    info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(
         created=created,
         node_ids=[node.id for node in nodes],

@@ -55,7 +55,7 @@ async def _search(
     repository = await caller.project(request.project_id)
     await repository.require_known()
     watch.lap_ms()
-    vectors = await caller.services.embedder.embed(contents)
+    vectors = await caller.models.embedder.embed(contents)
     embedding_ms = watch.lap_ms()
     where = Where(type=request.type, department=request.department, excluded_ids=request.exclude_node_ids)
     found = await repository.nearest(vectors, where, request.threshold, request.limit)

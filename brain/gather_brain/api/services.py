@@ -9,9 +9,9 @@ from starlette.datastructures import State
 
 from gather_brain.access import Principal
 from gather_brain.accounts import Accounts
-from gather_brain.embedding import Embedder
 from gather_brain.errors import RateLimitedError, UnavailableError
 from gather_brain.limits import ENDPOINTS
+from gather_brain.models import Models, Working
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
 from gather_brain.store.repository import ProjectRepository
@@ -22,7 +22,7 @@ class Services:
     """What lives as long as the process."""
 
     database: Database
-    embedder: Embedder
+    models: Models
     readiness: Readiness
     accounts: Accounts
 
@@ -35,6 +35,18 @@ class Caller:
     services: Services
     path: str
     state: State
+    working: Working | None
+
+    @property
+    def models(self) -> Working:
+        """The embedding models, the same for the whole request.
+
+        Raises:
+            UnavailableError: Neo4j has not been reached lately, or its nodes are of another embedding model.
+        """
+        if self.working is None:
+            raise UnavailableError
+        return self.working
 
     async def project(self, project_id: str) -> ProjectRepository:
         """Charge the key's account for the project and the endpoint, and return the project's repository.
@@ -42,13 +54,11 @@ class Caller:
         Raises:
             NotFoundError: the key may not use the project; no account of it is touched.
             RateLimitedError: too many requests.
-            UnavailableError: Neo4j has not been reached since the start.
+            UnavailableError: as for `models`.
         """
-        repository = self.principal.open(self.services.database, project_id, self.services.embedder.name)
+        self.principal.require(project_id)
         await self._charge(project_id)
-        if not self.services.readiness.is_prepared:
-            raise UnavailableError
-        return repository
+        return self.principal.open(self.services.database, project_id, self.models.place)
 
     async def _charge(self, project_id: str) -> None:
         name = ENDPOINTS[self.path]
@@ -61,11 +71,13 @@ class Caller:
 
 
 def _caller(request: Request) -> Caller:
+    services: Services = request.app.state.services
     return Caller(
         principal=request.state.principal,
-        services=request.app.state.services,
+        services=services,
         path=request.scope["path"],
         state=request.state,
+        working=services.models.now() if services.readiness.is_prepared else None,
     )
 
 

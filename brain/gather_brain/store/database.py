@@ -11,6 +11,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 from gather_brain.errors import UnavailableError
 from gather_brain.store.cypher import schema
+from gather_brain.store.slots import SlotName
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
@@ -76,27 +77,38 @@ class Database:
         """Run one writing query in a transaction of its own, with the errors of `read`."""
         return await self._run(kind, query, parameters, neo4j.WRITE_ACCESS)
 
-    async def prepare(self, dimensions: int) -> None:
-        """Create constraints and indexes where they are missing.
+    async def prepare(self) -> None:
+        """Create constraints and indexes where they are missing, but for those of vectors.
 
         Raises:
             UnavailableError: as for `read`.
-            DimensionsDifferError: the nodes there are of a model with other dimensions.
         """
         for statement in schema.STATEMENTS:
-            await self.write("schema", statement, dimensions=dimensions)
-        found = (await self.read("schema", schema.INDEX_STATE))[0]["dimensions"]
-        if found != dimensions:
-            raise DimensionsDifferError(found, dimensions)
+            await self.write("schema", statement)
 
-    async def is_index_online(self) -> bool:
-        """Tell whether Neo4j answers now and the vector index serves; False for every failure."""
+    async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
+        """Create the slot's vector index, in the place of one with other dimensions; errors as for `read`."""
+        found = await self.read("schema", schema.INDEX_STATE, name=schema.INDEX_NAME[slot])
+        if found and found[0]["dimensions"] != dimensions:
+            await self.drop_vectors(slot)
+        await self.write("schema", schema.CREATE_INDEX[slot], dimensions=dimensions)
+
+    async def drop_vectors(self, slot: SlotName) -> None:
+        """Drop the slot's vector index, if it is there; errors as for `read`."""
+        await self.write("schema", schema.DROP_INDEX[slot])
+
+    async def is_index_online(self, slot: SlotName) -> bool:
+        """Tell whether the slot's vector index holds all that it should; errors as for `read`."""
+        found = await self.read("probe", schema.INDEX_STATE, name=schema.INDEX_NAME[slot])
+        return bool(found) and found[0]["state"] == "ONLINE"
+
+    async def is_serving(self, slot: SlotName) -> bool:
+        """Tell whether Neo4j answers now and the slot's vector index serves; False for every failure."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                found = await self.read("probe", schema.INDEX_STATE)
+                return await self.is_index_online(slot)
         except (UnavailableError, TimeoutError):
             return False
-        return bool(found) and found[0]["state"] == "ONLINE"
 
     async def _run(
         self, kind: str, query: LiteralString, parameters: dict[str, Any], access: str
@@ -123,13 +135,6 @@ class Database:
                 self._observe(kind, time.perf_counter() - started)
 
 
-class DimensionsDifferError(Exception):
-    """The vector index was made for a model with other dimensions; the nodes must be embedded anew."""
-
-    def __init__(self, found: int, wanted: int) -> None:
-        super().__init__(f"the vector index has {found} dimensions, the embedding model {wanted}")
-
-
 def is_passing(failure: Exception) -> bool:
     """Tell whether trying again later can help: Neo4j away, busy, starting or slow."""
     if isinstance(failure, Neo4jError):
@@ -141,6 +146,8 @@ def is_passing(failure: Exception) -> bool:
                     "Neo.TransientError",
                     "Neo.ClientError.Security",
                     "Neo.ClientError.Database.DatabaseNotFound",
+                    # A change of model ended while the request was under way.
+                    "Neo.ClientError.Schema.IndexNotFound",
                 )
             )
             or "Timed" in code

@@ -14,11 +14,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_brain.errors import NotFoundError
+from gather_brain.errors import NotFoundError, UnavailableError
 from gather_brain.store.cypher import departments as department_queries
 from gather_brain.store.cypher import nodes as node_queries
 from gather_brain.store.cypher import search as search_queries
 from gather_brain.store.database import Database, Record
+from gather_brain.store.gates import gate_parameters, vectors_of
+from gather_brain.store.slots import SLOTS, Embedded, Place
 from gather_brain.vectors import Matrix
 
 EXACT_MAX: Final = 500
@@ -88,11 +90,17 @@ class DepartmentNodes:
 
 
 class ProjectRepository:
-    """The nodes of one project, embedded by one model."""
+    """The nodes of one project, found by the vectors of one model."""
 
-    def __init__(self, database: Database, project_id: str, model: str) -> None:
+    def __init__(self, database: Database, project_id: str, place: Place) -> None:
         self._database = database
-        self._scope: dict[str, Any] = {"projectId": project_id, "model": model}
+        self._slot = SLOTS[place.slot]
+        self._scope: dict[str, Any] = {
+            "projectId": project_id,
+            "model": place.model.name,
+            "modelProperty": self._slot.model,
+            "vectorProperty": self._slot.vector,
+        }
 
     async def require_known(self) -> None:
         """Raise NotFoundError where the project has no nodes yet."""
@@ -100,23 +108,28 @@ class ProjectRepository:
         if not rows[0]["known"]:
             raise NotFoundError
 
-    async def write(self, nodes: Sequence[NewNode], vectors: Matrix) -> int:
+    async def write(self, nodes: Sequence[NewNode], embedded: Sequence[Embedded]) -> int:
         """Write the nodes in one transaction and return how many of them were not there before.
 
         A node whose id is there is replaced; its creation time stays.
+
+        Raises:
+            UnavailableError: vectors of a model that every node must have now are not among `embedded`.
         """
-        rows = [_row(node, vector) for node, vector in zip(nodes, vectors, strict=True)]
+        rows = [_row(node) | vectors_of(embedded, index) for index, node in enumerate(nodes)]
         # In one order, so that two batches with the same ids never wait for each other in a circle.
         rows.sort(key=lambda row: str(row["id"]))
         written = await self._database.write(
             "batch_insert",
             node_queries.WRITE_NODES,
             **self._scope,
+            **gate_parameters(embedded),
             rows=rows,
-            dimensions=vectors.shape[1],
             now=_now(),
             writeId=str(uuid.uuid4()),
         )
+        if len(written) < len(nodes):
+            raise UnavailableError
         return sum(1 for row in written if row["created"])
 
     async def nearest(self, vectors: Matrix, where: Where, threshold: float, limit: int) -> list[list[Match]]:
@@ -159,7 +172,8 @@ class ProjectRepository:
             termNodes=TERM_NODES_MAX,
         )
         top: dict[str, list[TopNode]] = {department: [] for department in departments}
-        for query, large in ((department_queries.TOP_EXACT, False), (department_queries.TOP_INDEXED, True)):
+        indexed = department_queries.TOP_INDEXED_IN[self._slot.name]
+        for query, large in ((department_queries.TOP_EXACT, False), (indexed, True)):
             named = [row["department"] for row in rows if (row["nodeCount"] > EXACT_MAX) is large]
             for found in await self._top(query, named, target, limit) if named else []:
                 top[found["department"]].append(_top_node(found))
@@ -188,7 +202,7 @@ class ProjectRepository:
         )
         if rows[0]["candidates"] <= EXACT_MAX:
             return search_queries.NEAREST_EXACT_IN_DEPARTMENT if inside else search_queries.NEAREST_EXACT
-        return search_queries.NEAREST_INDEXED_IN_DEPARTMENT if inside else search_queries.NEAREST_INDEXED
+        return search_queries.NEAREST_INDEXED_IN[self._slot.name, inside]
 
     async def _read(self, kind: str, query: Any, **parameters: Any) -> list[Record]:
         return await self._database.read(kind, query, **(parameters | self._scope))
@@ -202,7 +216,7 @@ def raw_cosine(score: float) -> float:
     return min(max(2 * score - 1, 0.0), 1.0)
 
 
-def _row(node: NewNode, vector: Matrix) -> dict[str, Any]:
+def _row(node: NewNode) -> dict[str, Any]:
     return {
         "id": node.id,
         "type": node.type,
@@ -214,7 +228,6 @@ def _row(node: NewNode, vector: Matrix) -> dict[str, Any]:
         # One text: Neo4j's own property types would not give back what came (null, an integer's size).
         "properties": json.dumps(dict(node.properties), ensure_ascii=False),
         "terms": list(node.terms),
-        "embedding": vector.tolist(),
     }
 
 

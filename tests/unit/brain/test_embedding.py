@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from gather_brain.embedding import Embedder
+from gather_brain.embedding import Embedder, VectorCache
 from gather_brain.errors import UnavailableError
 from gather_brain.onnx_model import padded, pooled
 from gather_brain.thread_provider import TEXTS_PER_TURN, WAITING_MAX, ThreadProvider
@@ -53,7 +53,7 @@ def test_rows_of_zeros_stay_zero() -> None:
 async def test_equal_texts_are_computed_once_and_remembered() -> None:
     """Coverage asks for the same sentences in every iteration."""
     model = LengthModel()
-    embedder = Embedder(ThreadProvider(model), 10)
+    embedder = Embedder(ThreadProvider(model), VectorCache(10))
     rows = await embedder.embed(["a", "bb", "a"])
     again = await embedder.embed(["bb", "a"])
     await embedder.close()
@@ -66,7 +66,7 @@ async def test_equal_texts_are_computed_once_and_remembered() -> None:
 async def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
     """Memory does not grow with the number of texts."""
     model = LengthModel()
-    embedder = Embedder(ThreadProvider(model), 2)
+    embedder = Embedder(ThreadProvider(model), VectorCache(2))
     for text in ("a", "b", "c", "a"):
         await embedder.embed([text])
     await embedder.close()
@@ -75,7 +75,7 @@ async def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
 
 async def test_no_texts_give_no_rows() -> None:
     """Coverage of no items asks for none."""
-    embedder = Embedder(ThreadProvider(LengthModel()), 2)
+    embedder = Embedder(ThreadProvider(LengthModel()), VectorCache(2))
     assert (await embedder.embed([])).shape == (0, 2)
     await embedder.close()
 

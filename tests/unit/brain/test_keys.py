@@ -22,8 +22,10 @@ from gather_brain.keys import (
 )
 from gather_brain.limits import DEFAULTS, Policy
 from gather_brain.store.keys import StoredKey
+from gather_brain.store.slots import Model, Place
 
 PROJECT = "507f1f77bcf86cd799439011"
+PLACE = Place("a", Model("model", 2))
 OTHER = "507f1f77bcf86cd799439012"
 
 
@@ -216,8 +218,8 @@ def test_a_principal_opens_its_own_projects_only() -> None:
     """Another's project looks like one that does not exist."""
     principal = Principal("id", frozenset({PROJECT}))
     with pytest.raises(NotFoundError):
-        principal.open(None, OTHER, "model")  # type: ignore[arg-type]
-    assert principal.open(None, PROJECT, "model") is not None  # type: ignore[arg-type]
+        principal.open(None, OTHER, PLACE)  # type: ignore[arg-type]
+    assert principal.open(None, PROJECT, PLACE) is not None  # type: ignore[arg-type]
 
 
 def test_the_keys_file_is_read(tmp_path: Path) -> None:

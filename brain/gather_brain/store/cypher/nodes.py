@@ -2,14 +2,17 @@
 
 from typing import Final
 
+from gather_brain.store.cypher.embeddings import ENTER_GATE
+
 PROJECT_IS_KNOWN: Final = (
     "CYPHER 25 MATCH (n:Node {projectId: $projectId}) WITH n LIMIT 1 RETURN count(n) > 0 AS known"
 )
 
 # Setting `writtenAt` takes the node's lock before its revision is read, so that of two writers at once the
 # higher revision stays.
-WRITE_NODES: Final = """
-CYPHER 25
+WRITE_NODES: Final = (
+    ENTER_GATE
+    + """
 UNWIND $rows AS row
 MERGE (n:Node {projectId: $projectId, id: row.id})
 ON CREATE SET n.createdAt = $now, n.createdBy = $writeId
@@ -23,10 +26,14 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
       n.properties = row.properties,
       n.revision = row.revision,
       n.terms = row.terms,
-      n.embedding = row.embedding,
-      n.embeddingModel = $model,
-      n.embeddingDimensions = $dimensions,
+      n.embedding = row.vectorA,
+      n.embeddingModel = $modelA,
+      n.embeddingDimensions = $dimensionsA,
+      n.embeddingB = row.vectorB,
+      n.embeddingModelB = $modelB,
+      n.embeddingDimensionsB = $dimensionsB,
       n.updatedAt = $now
 )
 RETURN n.id AS id, n.createdBy = $writeId AS created
 """
+)

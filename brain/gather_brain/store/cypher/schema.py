@@ -1,6 +1,10 @@
 """Constraints and indexes."""
 
+from collections.abc import Mapping
 from typing import Final, LiteralString
+
+from gather_brain.store.cypher.embeddings import GATE_IDENTITY, STATE_IDENTITY
+from gather_brain.store.slots import SlotName
 
 NODE_IDENTITY: Final = """
 CYPHER 25 CREATE CONSTRAINT node_identity IF NOT EXISTS
@@ -11,6 +15,10 @@ NODE_PROJECT: Final = "CYPHER 25 CREATE INDEX node_project IF NOT EXISTS FOR (n:
 NODE_DEPARTMENT: Final = (
     "CYPHER 25 CREATE INDEX node_department IF NOT EXISTS FOR (n:Node) ON (n.projectId, n.department)"
 )
+DEPARTMENT_IDENTITY: Final = """
+CYPHER 25 CREATE CONSTRAINT department_identity IF NOT EXISTS
+FOR (d:Department) REQUIRE (d.projectId, d.department) IS UNIQUE
+"""
 KEY_HASH: Final = (
     "CYPHER 25 CREATE CONSTRAINT api_key_hash IF NOT EXISTS FOR (k:ApiKey) REQUIRE k.sha256 IS UNIQUE"
 )
@@ -30,18 +38,36 @@ OPTIONS {indexConfig: {
 
 Quantization is off: at this size it saves little, and it can change which neighbours are found.
 """
+NODE_EMBEDDING_B: Final = """
+CYPHER 25
+CREATE VECTOR INDEX node_embedding_b IF NOT EXISTS FOR (n:Node) ON n.embeddingB
+WITH [n.projectId, n.type, n.department, n.embeddingModelB]
+OPTIONS {indexConfig: {
+  `vector.dimensions`: $dimensions,
+  `vector.similarity_function`: 'cosine',
+  `vector.quantization.enabled`: false
+}}
+"""
+CREATE_INDEX: Final[Mapping[SlotName, LiteralString]] = {"a": NODE_EMBEDDING, "b": NODE_EMBEDDING_B}
+DROP_INDEX: Final[Mapping[SlotName, LiteralString]] = {
+    "a": "CYPHER 25 DROP INDEX node_embedding IF EXISTS",
+    "b": "CYPHER 25 DROP INDEX node_embedding_b IF EXISTS",
+}
+INDEX_NAME: Final[Mapping[SlotName, str]] = {"a": "node_embedding", "b": "node_embedding_b"}
 
 STATEMENTS: Final[tuple[LiteralString, ...]] = (
     NODE_IDENTITY,
     NODE_PROJECT,
     NODE_DEPARTMENT,
+    DEPARTMENT_IDENTITY,
     KEY_HASH,
     KEY_ID,
-    NODE_EMBEDDING,
+    STATE_IDENTITY,
+    GATE_IDENTITY,
 )
 
 INDEX_STATE: Final = """
 CYPHER 25
-SHOW VECTOR INDEXES YIELD name, state, options WHERE name = 'node_embedding'
-RETURN state, options.indexConfig['vector.dimensions'] AS dimensions
+SHOW VECTOR INDEXES YIELD name, state, populationPercent, options WHERE name = $name
+RETURN state, populationPercent, options.indexConfig['vector.dimensions'] AS dimensions
 """
