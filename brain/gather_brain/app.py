@@ -100,7 +100,7 @@ def published_document() -> dict[str, Any]:
 def open_accounts(settings: Settings, metrics: Metrics) -> Accounts:
     """Return the accounts of limits; Redis is connected to when the first is charged."""
     url = settings.redis_url
-    shared = None if url is None else RedisAccounts(url.get_secret_value())
+    shared = None if url is None else RedisAccounts(url.get_secret_value(), settings.redis_timeout_s)
     return Accounts(shared, OwnAccounts(), metrics.limits_shared)
 
 

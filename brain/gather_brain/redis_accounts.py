@@ -12,8 +12,6 @@ from redis.exceptions import RedisError
 from gather_brain.accounts import AccountsAwayError
 from gather_brain.limits import Policy, Standing
 
-TIMEOUT_S: Final = 0.5
-"""Redis answers within a millisecond; the rest is for a busy machine. An absent Redis is waited for once."""
 KEY_PREFIX: Final = "gather-brain:limit:"
 
 CHARGE_SCRIPT: Final = """
@@ -31,9 +29,12 @@ not in their default text form, hence the format."""
 
 
 class RedisAccounts:
-    """Accounts that all replicas with the same Redis charge."""
+    """Accounts that all replicas with the same Redis charge.
 
-    def __init__(self, redis_url: str, timeout_s: float = TIMEOUT_S) -> None:
+    `timeout_s` is for each call, connecting included.
+    """
+
+    def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._redis: Redis = Redis.from_url(
             redis_url,

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(default=None, alias="REDIS_URL")
     """Where replicas count limits together; None: each counts for itself."""
+    redis_timeout_s: float = Field(default=1.0, alias="GATHER_REDIS_TIMEOUT_S", ge=0.1, le=30)
+    """For each call; a Redis that is silent is waited for once and then looked for in the background."""
 
     keys_file: Path | None = Field(default=None, alias="GATHER_BRAIN_KEYS_FILE")
     """A JSON list of {name, sha256, projects} and, if wanted, `limits` and `expires_at`, mounted from a

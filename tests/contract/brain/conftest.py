@@ -120,7 +120,7 @@ def brain(
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start_brain(
     neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., AbstractContextManager[Brain]]:

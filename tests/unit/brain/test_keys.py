@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from gather_brain.access import CACHE_MAX, CACHE_S, LOOK_UPS_MAX, KeyRing, Principal
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
@@ -21,6 +22,7 @@ from gather_brain.keys import (
     read_keys_file,
 )
 from gather_brain.limits import DEFAULTS, Policy
+from gather_brain.main import cli
 from gather_brain.store.keys import StoredKey
 from gather_brain.store.slots import Model, Place
 
@@ -263,3 +265,18 @@ def test_a_missing_keys_file_is_said_so(tmp_path: Path) -> None:
     """A wrong mount must not start a brain without keys."""
     with pytest.raises(KeysFileError, match="cannot be read"):
         read_keys_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--limit", "batch=0/1"], ["--limit", "nonsense=1/1"], ["--expires-in", "soon"], ["--expires-in", "0d"]],
+)
+def test_limits_and_ends_that_are_none_are_refused(arguments: list[str]) -> None:
+    """A typing error must not become a key; the store is not even asked."""
+    refused = CliRunner().invoke(cli, ["keys", "create", "--name", "x", "--project", PROJECT, *arguments])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_a_key_for_all_projects_is_made_only_if_it_is_said() -> None:
+    """No project is not every project."""
+    assert CliRunner().invoke(cli, ["keys", "create", "--name", "x"]).exit_code == 2
