@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from gather_brain.keys import BootstrapKey
+from gather_brain.limits import LIMIT_NAMES
 from gather_contracts import names
 
 CHARTS = Path(__file__).resolve().parents[3] / "charts"
@@ -142,7 +145,7 @@ def test_the_two_charts_fit_together(render: Render) -> None:
     wanted = {
         "gather-backing-operator": {"REDIS_URL"},
         "gather-backing-worker": {"MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"},
-        "gather-backing-brain": {"keys.json"},
+        "gather-backing-brain": {"REDIS_URL", "keys.json"},
         "gather-backing-bridge": {"REDIS_URL", "GATHER_WEBHOOK_SECRET", "tokens.json"},
     }
     assert {name: wanted[name] <= files for name, files in secrets.items()} == dict.fromkeys(wanted, True)
@@ -159,6 +162,10 @@ def test_the_brain_s_bootstrap_key_is_the_workers_key(render: Render) -> None:
     (entry,) = json.loads(secrets["gather-backing-brain"]["keys.json"])
     assert entry["sha256"] == hashlib.sha256(key.encode()).hexdigest()
     assert entry["projects"] == ["*"]
+    read = TypeAdapter(BootstrapKey).validate_python(entry)
+    assert {name: policy.per_minute for name, policy in read.limits.items()} == dict.fromkeys(
+        LIMIT_NAMES, 6000
+    )
 
 
 def test_the_crd_is_kept_and_can_be_left_out(render: Render) -> None:
