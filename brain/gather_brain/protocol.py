@@ -21,6 +21,7 @@ class BoundedProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._overdue: asyncio.TimerHandle | None = None
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -29,6 +30,8 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting while no request is under way: slow bytes win no time."""
+        if self._refused:
+            return
         super().data_received(data)
         if self._is_owed_data():
             self._wait()
@@ -41,17 +44,27 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the body is always the same
-        """Answer what is no HTTP request, or one whose head is over 64 KiB, unless an answer has begun."""
-        if self.conn.our_state in UNANSWERED:
-            content = BAD_REQUEST.model_dump_json(exclude_none=True).encode()
-            headers = [
-                ("content-type", "application/json"),
-                ("content-length", str(len(content))),
-                ("connection", "close"),
-            ]
-            head = self.conn.send(h11.Response(status_code=400, headers=headers, reason=b"Bad Request"))
-            self.transport.write(head + content)
-        self.transport.close()
+        """Answer what is no HTTP request, or one whose head is over 64 KiB.
+
+        Closing at once would reset the connection under a caller that still sends, and the answer would be
+        lost; so the rest is read and dropped. A request that is under way must learn of its end, though.
+        """
+        if self.conn.our_state not in UNANSWERED:
+            self.transport.close()
+            return
+        is_under_way = self.conn.our_state is h11.SEND_RESPONSE
+        content = BAD_REQUEST.model_dump_json(exclude_none=True).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(content)))]
+        head = h11.Response(
+            status_code=400, headers=[*headers, ("connection", "close")], reason=b"Bad Request"
+        )
+        self.transport.write(self.conn.send(head) + self.conn.send(h11.Data(content)))
+        self.conn.send(h11.EndOfMessage())
+        self._refused = True
+        if is_under_way:
+            self.transport.close()
+        else:
+            self.transport.write_eof()
 
     def _is_owed_data(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
