@@ -19,16 +19,19 @@ from gather_brain.api.services import Services
 from gather_brain.documentation import build_document
 from gather_brain.embedding import Embedder
 from gather_brain.errors import ServiceError
+from gather_brain.keeper import ProfileKeeper
 from gather_brain.keys import BootstrapKey
 from gather_brain.metrics import Metrics
 from gather_brain.middleware import API, Bodies, Keys, Refusals, Requests
 from gather_brain.models import Models
 from gather_brain.readiness import Readiness
 from gather_brain.redis_accounts import RedisAccounts
+from gather_brain.refiner import Budget, ThemeRefiner
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
 from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.keys import KeyStore
+from gather_brain.theme_model import ThemeModel
 
 ROUTERS: Final = (nodes.router, search.router, context.router, coverage.router)
 PREFIX: Final = API.rstrip("/")
@@ -43,18 +46,23 @@ def build_app(
     readiness = Readiness(database, models)
     ring = KeyRing(bootstrap, KeyStore(database))
     accounts = open_accounts(settings, metrics)
+    theme_model = ThemeModel(settings.themes) if settings.themes.base_url else None
+    keeper = ProfileKeeper(build_refiner(settings, theme_model, metrics))
     paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(database, models, readiness, accounts)
+        app.state.services = Services(database, models, readiness, accounts, keeper)
         app.state.metrics = metrics
-        keeping = asyncio.create_task(readiness.keep())
+        background = [asyncio.create_task(work) for work in (readiness.keep(), keeper.run())]
         try:
             yield
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            if theme_model:
+                await theme_model.close()
             await accounts.close()
             await models.close()
             await database.close()
@@ -95,6 +103,15 @@ def build_app(
 def published_document() -> dict[str, Any]:
     """Return the OpenAPI document of the API."""
     return build_document(ROUTERS, PREFIX)
+
+
+def build_refiner(settings: Settings, model: ThemeModel | None, metrics: Metrics) -> ThemeRefiner | None:
+    """Return what refines themes, if a model is set for it."""
+    if model is None:
+        return None
+    return ThemeRefiner(
+        model, Budget(settings.themes.calls_per_hour), settings.themes.lease_s, metrics.theme_refinement
+    )
 
 
 def open_accounts(settings: Settings, metrics: Metrics) -> Accounts:

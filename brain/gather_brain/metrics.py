@@ -78,6 +78,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._refinements = Counter(
+            "theme_refinements",
+            "Departments whose themes a model was to refine",
+            ["outcome"],
+            registry=self.registry,
+        )
+
     def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         self._requests.labels(endpoint, method, str(status)).inc()
@@ -109,6 +116,10 @@ class Metrics:
     def query(self, kind: str, seconds: float) -> None:
         """Note how long Neo4j took."""
         self._queries.labels(kind).observe(seconds)
+
+    def theme_refinement(self, outcome: str) -> None:
+        """Count a department that a model was to refine: "refined", "failed", or "limited" by the budget."""
+        self._refinements.labels(outcome).inc()
 
     def render(self) -> bytes:
         """Return the text format."""

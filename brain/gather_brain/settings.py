@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_brain.model_settings import ModelSettings, read_model_settings
+from gather_brain.theme_settings import ThemeSettings, read_theme_settings
 
 SECRETS_DIR: Final = Path("/etc/gather/secrets")
 
@@ -52,10 +53,16 @@ class Settings(BaseSettings):
     """The embedding model at work and, if it is to be replaced, the next one; of variables of their own."""
     embedding_cache_entries: int = Field(default=10_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
     """Of all models together; 1.5 KiB each with 384 dimensions."""
+    themes: ThemeSettings = Field(default=ThemeSettings(), alias="GATHER_BRAIN_THEMES")
+    """The model that refines themes, of variables of its own; off without an endpoint."""
 
 
 def read_settings() -> Settings:
     """Read the settings; a file in the secrets folder counts where no environment variable does."""
     folder = Path(os.environ.get("GATHER_SECRETS_DIR", str(SECRETS_DIR)))
     secrets_dir = folder if folder.is_dir() else None
-    return Settings(_secrets_dir=secrets_dir, models=read_model_settings(secrets_dir))
+    return Settings(
+        _secrets_dir=secrets_dir,
+        models=read_model_settings(secrets_dir),
+        themes=read_theme_settings(secrets_dir),
+    )

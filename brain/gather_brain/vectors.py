@@ -1,4 +1,4 @@
-"""Rows of float32 as they come from an embedding model; pure."""
+"""Rows of float32 as they come from an embedding model, and how near two of them are; pure."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,3 +18,11 @@ def ramp(values: Matrix, low: float, high: float) -> Matrix:
     """Map `low` and less to 0, `high` and more to 1, linearly in between."""
     clipped: Matrix = np.clip((values - low) / (high - low), 0.0, 1.0)
     return clipped
+
+
+def raw_cosine(score: float) -> float:
+    """Turn Neo4j's score, (1 + cosine) / 2, into raw cosine in [0, 1]; a negative cosine is 0.
+
+    Source: Neo4j Cypher manual, vector indexes, "cosine similarity".
+    """
+    return min(max(2 * score - 1, 0.0), 1.0)

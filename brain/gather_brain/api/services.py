@@ -10,6 +10,7 @@ from starlette.datastructures import State
 from gather_brain.access import Principal
 from gather_brain.accounts import Accounts
 from gather_brain.errors import RateLimitedError, UnavailableError
+from gather_brain.keeper import ProfileKeeper
 from gather_brain.limits import ENDPOINTS
 from gather_brain.models import Models, Working
 from gather_brain.readiness import Readiness
@@ -25,6 +26,7 @@ class Services:
     models: Models
     readiness: Readiness
     accounts: Accounts
+    keeper: ProfileKeeper
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 import gather_brain
 from gather_brain.store.cypher import departments, keys, nodes, schema, search
-from gather_brain.store.repository import raw_cosine
+from gather_brain.vectors import raw_cosine
 
 ROOM = Path(gather_brain.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
@@ -17,7 +17,7 @@ NODE_QUERIES = {
     for module in (departments, keys, nodes, schema, search)
     for name, value in vars(module).items()
     if isinstance(value, str)
-    and "(n:Node" in value
+    and ("(n:Node" in value or "(d:Department" in value)
     and "INDEX node_" not in value
     and "CONSTRAINT" not in value
 }
@@ -25,9 +25,9 @@ NODE_QUERIES = {
 
 @pytest.mark.parametrize("name", [name for name in NODE_QUERIES if not name.startswith("_")])
 def test_every_query_on_nodes_names_the_project(name: str) -> None:
-    """Each MATCH of a node stands with the project's id, in the pattern or inside the index's filter."""
+    """Each MATCH of a node or department stands with the project's id, or the index's filter does."""
     query = NODE_QUERIES[name]
-    matches = query.count("(n:Node")
+    matches = query.count("(n:Node") + query.count("(d:Department")
     named = query.count("{projectId: $projectId") + query.count("n.projectId = $projectId")
     assert matches == named
 
@@ -56,17 +56,18 @@ def test_only_the_database_module_touches_the_driver(module: Path) -> None:
     assert "neo4j" not in imported or module == ROOM / "store/database.py"
 
 
+@pytest.mark.parametrize(
+    ("made", "place"), [("ProjectRepository", "access.py"), ("Departments", "store/repository.py")]
+)
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
-def test_only_a_principal_makes_a_repository(module: Path) -> None:
-    """The constructor is called in one place, after the key's projects were checked."""
+def test_only_a_principal_makes_a_repository(module: Path, made: str, place: str) -> None:
+    """The constructor is called in one place, after the key's projects were checked; its parts, by it."""
     calls = [
         node
         for node in ast.walk(ast.parse(module.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "ProjectRepository"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == made
     ]
-    assert len(calls) == (1 if module == ROOM / "access.py" else 0)
+    assert len(calls) == (1 if module == ROOM / place else 0)
 
 
 @pytest.mark.parametrize(

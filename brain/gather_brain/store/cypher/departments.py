@@ -1,31 +1,58 @@
-"""What a project holds of its departments."""
+"""What a project holds of its departments, and what was made of it."""
 
 from collections.abc import Mapping
 from typing import Final, LiteralString
 
 from gather_brain.store.slots import SlotName
 
-DEPARTMENT_VECTORS: Final = """
-CYPHER 25
-MATCH (n:Node {projectId: $projectId, department: $department})
-WHERE n[$modelProperty] = $model
-RETURN n[$vectorProperty] AS embedding
-ORDER BY n.createdAt DESC, n.id LIMIT $limit
-"""
-
-DEPARTMENTS: Final = """
+OVERVIEW: Final = """
 CYPHER 25
 UNWIND $departments AS department
 CALL (department) {
   MATCH (n:Node {projectId: $projectId, department: department})
-  RETURN count(n) AS nodeCount, avg(n.qualityScore) AS qualityScore
+  RETURN count(n) AS nodeCount, avg(n.qualityScore) AS qualityScore, max(n.updatedAt) AS changedAt
 }
+OPTIONAL MATCH (d:Department {projectId: $projectId, department: department})
+WHERE d.model = $model AND d.version = $version
+RETURN department, nodeCount, qualityScore, changedAt, d {.*} AS stored
+"""
+
+SAMPLE: Final = """
+CYPHER 25
+UNWIND $departments AS department
 CALL (department) {
   MATCH (n:Node {projectId: $projectId, department: department})
-  WITH n ORDER BY n.createdAt DESC, n.id LIMIT $termNodes
-  RETURN collect(n.terms) AS terms
+  WHERE n[$modelProperty] = $model
+  WITH n ORDER BY n.contentHash, n.id LIMIT $limit
+  RETURN collect(n.terms) AS terms, collect(n[$vectorProperty]) AS vectors
 }
-RETURN department, nodeCount, qualityScore, terms
+RETURN department, terms, vectors
+"""
+
+STORE_PROFILE: Final = """
+CYPHER 25
+MERGE (d:Department {projectId: $projectId, department: $department})
+SET d += $profile,
+    d.model = $model,
+    d.version = $version,
+    d.fingerprint = $fingerprint,
+    d.madeAt = $now
+"""
+
+STORE_REFINED: Final = """
+CYPHER 25
+MATCH (d:Department {projectId: $projectId, department: $department})
+SET d.refinedThemes = $themes, d.refinedFrom = $shortlist, d.refinedAt = $now
+"""
+
+# Setting `claimedAt` takes the lock before `refineAfter` is read, so that of two replicas one claims.
+CLAIM_REFINEMENT: Final = """
+CYPHER 25
+MATCH (d:Department {projectId: $projectId, department: $department})
+SET d.claimedAt = $now
+WITH d WHERE coalesce(d.refineAfter, '') <= $now
+SET d.refineAfter = $until
+RETURN d.department AS department
 """
 
 _TOP_COLUMNS: Final = """
@@ -63,7 +90,7 @@ CALL (department) {
 """
     + _TOP_COLUMNS
 )
-"""For large departments; ranks by a distant target, where the index is only nearly right (it overfetches)."""
+"""For large departments, whose nodes may all be far from the target: there the index is only nearly right."""
 
 TOP_INDEXED_B: Final = (
     """
