@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from dev.stores import Store
 from gather_clients.brain import BrainClient, BrainNotFound
 from gather_contracts.brain import (
+    BatchRequest,
     CoverageItem,
     CoverageRequest,
     DuplicatesBatchRequest,
@@ -141,6 +144,7 @@ async def test_metrics_have_the_required_names(
         'http_request_duration_seconds_bucket{endpoint="/api/v1/nodes/batch",le="0.5"}',
         'embedding_generation_duration_seconds_bucket{le="0.5",model="all-MiniLM-L6-v2-int8"}',
         'neo4j_query_duration_seconds_bucket{le="0.5",query_type="batch_insert"}',
+        'rate_limit_exceeded_total{endpoint="/api/v1/search/duplicates"}',
     ):
         assert sample in text
     assert "of/mine" not in text
@@ -187,7 +191,47 @@ async def test_the_documentation_needs_no_key(brain: Any) -> None:
 def test_sigterm_ends_the_brain_soon(starting_brain: Any) -> None:
     """A rollout must not wait for the grace period to pass."""
     os.kill(starting_brain.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 10
-    while "Finished server process" not in starting_brain.log.read_text():
+    wait_for_log(starting_brain, "Finished server process")
+
+
+def wait_for_log(brain: Any, text: str) -> None:
+    """Return when the brain has said it."""
+    deadline = time.monotonic() + 60
+    while text not in brain.log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+async def test_sigterm_turns_readiness_off_and_finishes_what_is_under_way(
+    start_brain: Callable[..., AbstractContextManager[Any]], project: str
+) -> None:
+    """First no Service sends any more, then the door closes, and last the one under way has its answer."""
+    with start_brain(GATHER_BRAIN_DRAIN_S="60") as brain:
+        body = BatchRequest(nodes=[node_in(project, 1)]).model_dump_json(by_alias=True).encode()
+        head = (
+            "POST /api/v1/nodes/batch HTTP/1.1\r\nHost: brain\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {brain.service_key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        url = httpx.URL(brain.url)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(head.encode() + body[:20])
+        await writer.drain()
+        async with httpx.AsyncClient(base_url=brain.url, timeout=30) as client:
+            os.kill(brain.pid, signal.SIGTERM)
+            while (await client.get("/readyz")).status_code == 200:
+                pass
+            assert (await client.get("/readyz")).json()["status"] == "stopping"
+            headers = {"Authorization": f"Bearer {brain.service_key}"}
+            search = {"content": "x", "projectId": project}
+            still = await client.post("/api/v1/search/duplicates", json=search, headers=headers)
+            assert still.status_code == 404
+        os.kill(brain.pid, signal.SIGTERM)
+        await asyncio.to_thread(wait_for_log, brain, "Shutting down")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(url.host, url.port)
+        writer.write(body[20:])
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b'"created":1' in answer
+        writer.close()
+        await asyncio.to_thread(wait_for_log, brain, "Finished server process")
