@@ -19,8 +19,8 @@ def build_provider(
     """
     if settings.embedding_provider == "openai":
         return OpenAiProvider(settings, observe)
-    model = OnnxModel(settings.model_dir, settings.model_name, settings.embedding_threads)
-    return ThreadProvider(model, observe)
+    model = OnnxModel(settings.model_dir, settings.model_name)
+    return ThreadProvider(model, observe, settings.embedding_threads)
 
 
 def build_embedders(
@@ -34,9 +34,7 @@ def build_embedders(
     Raises:
         ModelError: a model's folder cannot be used, or two models have one name.
     """
-    made = [
-        Embedder(build_provider(settings, observe_request), cache, observe_texts) for settings in models
-    ]
+    made = [Embedder(build_provider(settings, observe_request), cache, observe_texts) for settings in models]
     if len({embedder.name for embedder in made}) < len(made):
         raise ModelError(
             f"the model and the next model are both called {made[0].name}; "
