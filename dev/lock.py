@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
 REQUIREMENTS = ROOT / "requirements"
 PYTHON = "3.11"
-ROOMS = ("operator", "worker", "brain", "bridge", "demo")
+ROOMS = ("operator", "worker", "brain", "bridge", "demo", "model-build")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
 

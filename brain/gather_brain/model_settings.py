@@ -21,7 +21,7 @@ class ModelSettings(BaseSettings):
     """Kept on every node; texts are only compared with texts of the same model. None: as the folder says, or
     `embedding_model`."""
 
-    model_dir: Path = Path("/models/all-MiniLM-L6-v2-int8")
+    model_dir: Path = Path("/models/all-MiniLM-L6-v2-w8a8")
     """onnx: a folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
     embedding_threads: int = Field(default=2, ge=1, le=64)
 

@@ -60,7 +60,7 @@ async def test_a_batch_answers_as_required(http: httpx.AsyncClient, project: str
     assert (answer["success"], answer["created"]) == (True, 2)
     assert [found["id"] for found in answer["nodes"]] == answer["nodeIds"]
     assert answer["nodes"][0]["properties"] == PROPERTIES
-    assert answer["nodes"][0]["embedding"] == {"dimensions": 384, "model": "all-MiniLM-L6-v2-int8"}
+    assert answer["nodes"][0]["embedding"] == {"dimensions": 384, "model": "all-MiniLM-L6-v2-w8a8"}
     assert set(answer["timing"]) == {"embedding_time_ms", "neo4j_write_time_ms", "total_time_ms"}
 
 
@@ -96,7 +96,7 @@ async def test_similarity_and_threshold_are_raw_cosine(
     """Neo4j's own score would be (1 + cosine) / 2 and let 0.8 through as 0.9."""
     one = "Ada has kept the lighthouse alone for eleven years."
     other = "For eleven years the lighthouse was in the care of Ada alone."
-    rows = OnnxModel(embedding_model_dir, None, 1).embed([one, other])
+    rows = OnnxModel(embedding_model_dir, None).embed([one, other])
     cosine = float(rows[0] @ rows[1])
     assert 0.7 < cosine < 0.97
     await create(http, node(project, one))
@@ -175,7 +175,7 @@ async def test_the_index_finds_what_exact_search_finds(
     ]
     by_id = dict(zip([one for batch in ids for one in batch], texts, strict=True))
     query = "Ada hides the ledger under the stairs."
-    rows = OnnxModel(embedding_model_dir, None, 2).embed([query, *by_id.values()])
+    rows = OnnxModel(embedding_model_dir, None).embed([query, *by_id.values()])
     cosines = dict(zip(by_id, (rows[1:] @ rows[0]).tolist(), strict=True))
     near = sorted((one for one in cosines if cosines[one] >= 0.7), key=lambda one: -cosines[one])
     assert 10 < len(near) <= 200
