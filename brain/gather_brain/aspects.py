@@ -6,6 +6,8 @@ from typing import Final
 
 from gather_brain.descriptions import named_in
 from gather_brain.film_departments import ALIASES, DEPARTMENTS, GLOSSES, GLOSSES_OF, aspect_key
+from gather_brain.text import content_words, stem
+from gather_brain.trade_words import TRADE_WORDS
 
 ASPECTS_MAX: Final = 24
 ASPECTS_ENOUGH: Final = 5
@@ -13,6 +15,12 @@ ASPECTS_ENOUGH: Final = 5
 
 FACET_END: Final = re.compile(r",\s*|\s+and\s+")
 GLOSSES_JOINED_MAX: Final = 3
+
+
+VITAL: Final = 1.0
+OKAY: Final = 0.5
+"""Weights in the score: what the description names against what a built-in list adds to it."""
+HINTS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +31,35 @@ class Aspect:
     """As people read it: "Plot Structure"."""
     gloss: str
     """What belongs to it, in a few words; empty where only the description names the aspect."""
+    hints: tuple[str, ...] = ()
+    """What is usually said where the name's words are treated, from the trade's vocabulary."""
+    weight: float = VITAL
 
     @property
     def facets(self) -> tuple[str, ...]:
-        """What is embedded for it: the name alone, name and gloss, and each thing that belongs to it."""
-        if not self.gloss:
-            return (self.name.lower(),)
-        parts = [part for part in FACET_END.split(self.gloss) if part]
-        return (self.name.lower(), f"{self.name.lower()}: {self.gloss}", *parts)
+        """What is embedded for it: the name alone, with what is said of it, and each part of that."""
+        name = self.name.lower()
+        told = [text for text in (self.gloss, *self.hints) if text]
+        parts = [part for text in told for part in FACET_END.split(text) if part]
+        return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in told), *parts]))
 
 
 def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
-    """Return the department's aspects: from the description first, then built-in ones until enough."""
+    """Return the department's aspects: those of the description, then built-in ones until enough.
+
+    Where the description names none, the whole built-in list stands, its first ones as vital as if named.
+    """
     known = _known_as(department)
     found: dict[frozenset[str], Aspect] = {}
     for named in named_in(description):
-        _add(found, named.name, named.gloss, known)
+        _add(found, named.name, named.gloss, known, VITAL)
+    told = len(found)
     for name in DEPARTMENTS.get(known, ()):
         said_already = any(aspect_key(name) & key for key in found)
-        if len(found) < ASPECTS_ENOUGH and not said_already:
-            _add(found, name, "", known)
+        if not told or (len(found) < ASPECTS_ENOUGH and not said_already):
+            _add(found, name, "", known, OKAY if told or len(found) >= ASPECTS_ENOUGH else VITAL)
     if not found:
-        _add(found, _words_of(department), "", known)
+        _add(found, _words_of(department), "", known, VITAL)
     return tuple(found.values())[:ASPECTS_MAX]
 
 
@@ -54,9 +69,16 @@ def profile_of(department: str) -> str:
     return ", ".join([_words_of(department), *(name.lower() for name in names)])
 
 
-def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str) -> None:
+def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str, weight: float) -> None:
     key = aspect_key(name) or frozenset([name.lower()])
-    found.setdefault(key, Aspect(_titled(name), gloss or _gloss_of(key, department)))
+    if key not in found:
+        known = gloss or _gloss_of(key, department)
+        found[key] = Aspect(_titled(name), known, _hints_of(name), weight)
+
+
+def _hints_of(name: str) -> tuple[str, ...]:
+    stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
+    return tuple(TRADE_WORDS[word] for word in stems if word in TRADE_WORDS)[:HINTS_MAX]
 
 
 def _gloss_of(key: frozenset[str], department: str) -> str:

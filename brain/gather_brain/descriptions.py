@@ -27,16 +27,19 @@ ENTRY_GLOSS: Final = re.compile(r":\s+|\s[-\u2013\u2014]\s")
 STRONG: Final = re.compile(r"\s*[;•|\uff1b]\s*|\s+/\s+")
 WEAK: Final = re.compile(r"\s*[,\u3001\uff0c]\s*|\n|\s[-\u2013\u2014]\s")
 SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n{2,}")
+_SUREST: Final = r"including|such as|namely|that means|which means|that is|i\.e\.|among them"
+_SURE: Final = (
+    r"handles?|handling|covers?|covering|responsible for|in charge of|deals? with|dealing with|looks? after|"
+    r"takes? care of|concerned with|tasked with|consists? of|comprises?|duties are|areas are|aspects are|"
+    r"asked for|accountable for"
+)
+_LIKELY: Final = (
+    r"owns?|includes?|works? on|manages?|defines?|oversees?|supervises?|develops?|focus(?:es)? on|"
+    r"decides?(?: on)?|creates?|designs?|delivers?|provides?|prepares?|coordinates?"
+)
 LEADS: Final = tuple(
     re.compile(rf"^.*?\b(?:{verbs})\b[:\s]*", re.IGNORECASE | re.DOTALL)
-    for verbs in (
-        r"including|such as|namely|that means|which means|that is|i\.e\.|among them",
-        r"handles?|handling|covers?|covering|responsible for|in charge of|deals? with|dealing with|"
-        r"looks? after|takes? care of|concerned with|tasked with|consists? of|comprises?|duties are|areas are|"
-        r"aspects are|asked for|accountable for",
-        r"owns?|includes?|works? on|manages?|defines?|oversees?|supervises?|develops?|focus(?:es)? on|"
-        r"decides?(?: on)?|creates?|designs?|delivers?|provides?|prepares?|coordinates?",
-    )
+    for verbs in (_SUREST, _SURE, _LIKELY)
 )
 """The words before a list, the surest first; the last group has verbs that are also nouns."""
 COLON: Final = re.compile(r"^[^,;:]{1,80}:\s+", re.DOTALL)

@@ -221,3 +221,8 @@ GLOSSES: Final[dict[frozenset[str], str]] = {
     aspect_key(name): gloss for aspects in reversed(list(_TABLE.values())) for name, gloss in aspects.items()
 }
 """Gloss by `aspect_key`; of two departments with one aspect the earlier one's gloss stays."""
+
+COMMON_ASPECTS: Final = tuple(
+    dict.fromkeys(f"{name}: {gloss}" for aspects in _TABLE.values() for name, gloss in aspects.items())
+)
+"""What film notes are usually about, for telling what is about none of a department's own aspects."""

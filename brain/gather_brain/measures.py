@@ -1,24 +1,25 @@
 """The brain's own measures of depth, coherence and actionability, 0-100 each; pure.
 
-They are what a reader could count: different words, names and numbers, closeness of the items to each other,
-words that tell somebody to do something. A rubric-bound model call judges better; these stand in for it when
-it fails, and unlike it they never change for the same items. They cannot see contradictions.
+They are what a reader could count: different words, names and numbers, closeness of each item to the rest,
+words that tell somebody to do something, notes that contradict each other in so many words. A rubric-bound
+model call judges better; these stand in for it when it fails, and unlike it they never change for the same
+items.
 
-Constants marked "fitted" were set so that hand-written notes of 40-70 words
-(tests/contract/brain/story_notes.json) come out between 60 and 97 on each measure, notes cut to eight words
-below 50.
+Near duplicates count as one note that says what all of them say, so that saying a thing twice gains nothing.
+
+Constants marked "fitted" were set on hand-written notes of 40-70 words
+(tests/contract/brain/story_notes.json) so that they come out between 60 and 97 on each measure, notes cut to
+eight words below 50; those of coherence on the labelled departments for fitting (docs/coverage.md).
 """
 
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from gather_brain.coverage import NEAR_DUPLICATE, Item
 from gather_brain.text import STOP_WORDS, content_words, stem, words
-from gather_brain.vectors import Matrix
+from gather_brain.vectors import Matrix, ramp, unit_rows
 
 DETAIL_WORDS: Final = 15
 """Different content words at which an item has 63 % of full detail; fitted."""
@@ -30,9 +31,16 @@ DETAIL_SHARE: Final = 0.45
 PRECISION_SHARE: Final = 0.25
 """The rest is volume: depth grows with the work done, and mostly with how each note is made."""
 
-COHERENCE_LOW: Final = 0.05
-COHERENCE_HIGH: Final = 0.30
-"""Mean cosine between items: texts with nothing in common, and notes on one film (median .27); fitted."""
+COHERENCE_LOW: Final = 0.10
+COHERENCE_HIGH: Final = 0.45
+"""Cosine of an item with the centre of all others: office notes have .1 (median), notes of another trade on
+another film .36, a department's own .5; fitted."""
+
+OFF_TOPIC_LOSS: Final = 0.5
+RELEVANT: Final = 0.3
+"""Evidence at which a note surely belongs to the department; its own notes have .8 (median), strangers 0."""
+COHERENT_NOTES: Final = 4
+"""Further notes from which on the number of notes no longer counts: two may be alike by chance."""
 
 CUES: Final = 3.0
 """Cues at which an item is 63 % actionable; fitted."""
@@ -61,59 +69,83 @@ NUMBER: Final = re.compile(r"\d+")
 NAME: Final = re.compile(r"(?<=[\w,;:'’–-] )[A-ZÀ-Þ][\w'’]+")  # noqa: RUF001
 
 
-def depth_of(items: Sequence[Item]) -> float:
-    """Return the level of detail: different words and specifics of the mean item, and words over all."""
-    if not items:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a text says that can be counted."""
+
+    vocabulary: frozenset[str]
+    specifics: frozenset[str]
+    verbs: frozenset[str]
+    anchors: frozenset[str]
+
+
+def said_in(text: str) -> Said:
+    """Return what the text says."""
+    numbers = frozenset(NUMBER.findall(text))
+    return Said(
+        vocabulary=frozenset(stem(word) for word in content_words(text)),
+        specifics=numbers | (frozenset(name.lower() for name in NAME.findall(text)) - STOP_WORDS),
+        # Different cues, so that saying "use" five times is not five instructions.
+        verbs=frozenset(stem(word) for word in words(text)) & ACTION_WORDS,
+        anchors=numbers | {match.lower() for match in ANCHOR.findall(text)},
+    )
+
+
+def said_by_all(texts: Sequence[str]) -> Said:
+    """Return what near duplicates have in common."""
+    each = [said_in(text) for text in texts]
+    return Said(
+        vocabulary=frozenset.intersection(*(said.vocabulary for said in each)),
+        specifics=frozenset.intersection(*(said.specifics for said in each)),
+        verbs=frozenset.intersection(*(said.verbs for said in each)),
+        anchors=frozenset.intersection(*(said.anchors for said in each)),
+    )
+
+
+def depth_of(notes: Sequence[Said]) -> float:
+    """Return the level of detail: different words and specifics of the mean note, and words over all."""
+    if not notes:
         return 0.0
     each = [
-        DETAIL_SHARE * _saturated(len(_vocabulary(item.content)), DETAIL_WORDS)
-        + PRECISION_SHARE * _saturated(_specifics(item.content), SPECIFICS)
-        for item in items
+        DETAIL_SHARE * _saturated(len(said.vocabulary), DETAIL_WORDS)
+        + PRECISION_SHARE * _saturated(len(said.specifics), SPECIFICS)
+        for said in notes
     ]
-    together = len(set().union(*(_vocabulary(item.content) for item in items)))
+    together = len(frozenset().union(*(said.vocabulary for said in notes)))
     volume = (1 - DETAIL_SHARE - PRECISION_SHARE) * _saturated(together, VOLUME_WORDS)
     return 100 * (math.fsum(each) / len(each) + volume)
 
 
-def coherence_of(vectors: Matrix, repeated: int) -> float:
-    """Return how far the items speak of one film: mean cosine between them, less their redundancy.
+def coherence_of(vectors: Matrix, relevance: Matrix, count: int, contradicted: int) -> float:
+    """Return how far the notes speak of one department's film with one voice, each different from the others.
 
-    Fewer than two items have nothing to hold together and score 0. `repeated` is how many items were left
-    out because their text was there already; near duplicates among `vectors` are counted here.
+    The mean of how far each note belongs, times the share of items that repeat no other, times the share of
+    notes that no other contradicts. A note belongs by its closeness to the centre of all others, and by half
+    only where it treats no aspect of the department.
+
+    `vectors` (notes, d) has one row for each note (near duplicates are one), `relevance` (notes,) how far it
+    treats its best aspect, 0 to 1; `count` is the number of items that the notes come from. One note has
+    nothing to hold together: 0.
     """
-    count = len(vectors)
-    if count < 2:  # noqa: PLR2004
+    notes = len(vectors)
+    if notes < 2:  # noqa: PLR2004
         return 0.0
-    cosines = vectors @ vectors.T
-    pairs = count * (count - 1)
-    between = (cosines < NEAR_DUPLICATE) & ~np.eye(count, dtype=bool)
-    mean = float(cosines[between].sum()) / pairs
-    closeness = min(max((mean - COHERENCE_LOW) / (COHERENCE_HIGH - COHERENCE_LOW), 0.0), 1.0)
-    different = int(between.sum()) / pairs * count / (count + repeated)
-    return 100 * closeness * different * (count - 1) / count
+    others = unit_rows(vectors.sum(axis=0, keepdims=True) - vectors)
+    closeness = ramp((vectors * others).sum(axis=1), COHERENCE_LOW, COHERENCE_HIGH)
+    belonging = closeness * (1 - OFF_TOPIC_LOSS * (1 - ramp(relevance, 0.0, RELEVANT)))
+    different = notes / count
+    undisputed = 1 - contradicted / notes
+    enough = min((notes - 1) / COHERENT_NOTES, 1.0)
+    return 100 * float(belonging.mean()) * different * undisputed * enough
 
 
-def actionability_of(items: Sequence[Item]) -> float:
-    """Return how far somebody could work from the mean item: verbs of doing, and when, where, how much."""
-    if not items:
+def actionability_of(notes: Sequence[Said]) -> float:
+    """Return how far somebody could work from the mean note: verbs of doing, and when, where, how much."""
+    if not notes:
         return 0.0
-    return 100 * math.fsum(_saturated(_cues(item.content), CUES) for item in items) / len(items)
+    cues = (len(said.verbs) + len(said.anchors) / 2 for said in notes)
+    return 100 * math.fsum(_saturated(count, CUES) for count in cues) / len(notes)
 
 
 def _saturated(count: float, scale: float) -> float:
     return 1 - math.exp(-count / scale)
-
-
-def _vocabulary(text: str) -> set[str]:
-    return {stem(word) for word in content_words(text)}
-
-
-def _specifics(text: str) -> int:
-    return len(set(NUMBER.findall(text))) + len({name.lower() for name in NAME.findall(text)} - STOP_WORDS)
-
-
-def _cues(text: str) -> float:
-    """Count different cues, so that saying "use" five times is not five instructions."""
-    verbs = {stem(word) for word in words(text)} & ACTION_WORDS
-    anchors = {match.lower() for match in ANCHOR.findall(text)} | set(NUMBER.findall(text))
-    return len(verbs) + len(anchors) / 2
