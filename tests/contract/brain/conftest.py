@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,19 @@ def starting_brain(embedding_model_dir: Path, tmp_path: Path) -> Iterator[Brain]
 
 
 @pytest.fixture
+def lives(brain: Brain) -> Iterator[None]:
+    """After the test the same process answers, and nothing went wrong inside it."""
+    seen = brain.log.stat().st_size
+    yield
+    assert httpx.get(f"{brain.url}/healthz").status_code == 200
+    with brain.log.open("rb") as log:
+        log.seek(seen)
+        written = log.read().decode()
+    assert "Traceback" not in written
+    assert '"ERROR"' not in written
+
+
+@pytest.fixture
 def project() -> str:
     """A project of the test's own."""
     return secrets.token_hex(12)
@@ -167,3 +181,26 @@ def story() -> dict[str, list[dict[str, str]] | str]:
         (Path(__file__).parent / "story_notes.json").read_text(encoding="utf-8")
     )
     return found
+
+
+@pytest.fixture(scope="session")
+def embedding_endpoint() -> Iterator[str]:
+    """The address of a test server that speaks OpenAI's embeddings API."""
+    port = free_port()
+    script = Path(__file__).with_name("embedding_server.py")
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", sys.executable, str(script), str(port)])
+    try:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not _listens(port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
