@@ -231,7 +231,9 @@ def view_of(plan: Plan, models: tuple[Model, ...]) -> View:
 def _remedy(plan: Plan, models: tuple[Model, ...]) -> str:
     active, configured = plan.active.model.name, models[0].name
     if plan.other in models and plan.phase in {Phase.FILLING, Phase.CLOSING}:
-        return f"the nodes are being embedded with {configured}; `gather-brain reembed --status` tells how far"
+        return (
+            f"the nodes are being embedded with {configured}; `gather-brain reembed --status` tells how far"
+        )
     return (
         f"the nodes are embedded with {active} and not with {configured}: set {active} as the model and "
         f"{configured} as the next one (GATHER_BRAIN_NEXT_...), and run `gather-brain reembed`"

@@ -1,4 +1,4 @@
-"""The command line: `gather-brain serve` and `gather-brain keys create | list | revoke`."""
+"""The command line: `gather-brain serve`, `keys create | list | revoke` and `reembed`."""
 
 import asyncio
 import logging
@@ -22,6 +22,7 @@ from gather_brain.metrics import Metrics
 from gather_brain.onnx_model import ModelError
 from gather_brain.protocol import BoundedProtocol
 from gather_brain.providers import build_embedders
+from gather_brain.reembed_command import reembed
 from gather_brain.server import Server
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
@@ -37,6 +38,7 @@ DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "day
 cli = typer.Typer(add_completion=False)
 keys_cli = typer.Typer(no_args_is_help=True, help="API keys: created once, kept only as hashes.")
 cli.add_typer(keys_cli, name="keys")
+cli.command()(reembed)
 
 T = TypeVar("T")
 
