@@ -4,7 +4,6 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -156,54 +155,6 @@ def test_keys_that_could_open_nothing_are_refused(brain: Any, arguments: list[st
     assert refused.stdout == ""
 
 
-@pytest.mark.parametrize(
-    ("content", "content_type", "status", "code"),
-    [
-        (b"{", "application/json", 400, "validation_failed"),
-        (b"", "application/json", 400, "validation_failed"),
-        (b"[" * 100_000, "application/json", 400, "validation_failed"),
-        (
-            b'{"nodes": [{"content": "\\ud800", "type": "A", "projectId": "' + b"0" * 24 + b'"}]}',
-            "application/json",
-            400,
-            "validation_failed",
-        ),
-        (b'{"nodes": ' + b"9" * 5000 + b"}", "application/json", 400, "validation_failed"),
-        (b'{"nodes": NaN}', "application/json", 400, "validation_failed"),
-        (b"\xff\xfe", "application/json", 400, "validation_failed"),
-        (b"{}", "text/plain", 415, "unsupported_media_type"),
-        (b"x" * (3 * 1024 * 1024), "application/json", 413, "payload_too_large"),
-    ],
-    ids=["broken", "empty", "deep", "surrogate", "huge number", "NaN", "not UTF-8", "not JSON", "too long"],
-)
-async def test_bodies_that_cannot_be_read_are_refused_in_the_standard_form(
-    http: httpx.AsyncClient, content: bytes, content_type: str, status: int, code: str
-) -> None:
-    """Never 422, never 500, and nothing of the inside in the message."""
-    response = await http.post("/api/v1/nodes/batch", content=content, headers={"Content-Type": content_type})
-    assert (response.status_code, response.json()["error"]) == (status, code), response.text
-
-
-async def test_a_body_without_a_length_is_counted_as_it_arrives(http: httpx.AsyncClient, brain: Any) -> None:
-    """A chunked body of 64 MiB is cut off after two, and the brain's memory stays."""
-
-    async def endless() -> Any:
-        for _ in range(64):
-            yield b" " * 1024 * 1024
-
-    def memory_kib() -> int:
-        status = Path(f"/proc/{brain.pid}/status").read_text(encoding="ascii")
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-
-    before = memory_kib()
-    response = await http.post(
-        "/api/v1/nodes/batch", content=endless(), headers={"Content-Type": "application/json"}
-    )
-    assert response.status_code == 413
-    assert memory_kib() - before < 16 * 1024
-    assert (await http.get("/healthz")).status_code == 200
-
-
 async def test_texts_with_nul_and_other_oddities_come_back_as_they_were(
     http: httpx.AsyncClient, project: str
 ) -> None:
@@ -221,15 +172,6 @@ async def test_texts_with_nul_and_other_oddities_come_back_as_they_were(
     found = await http.post("/api/v1/search/duplicates", json={"content": content, "projectId": project})
     (match,) = found.json()["duplicates"]
     assert (match["content"], match["properties"]["p"]) == (content, content)
-
-
-@pytest.mark.parametrize("path", ["/nope", "/api/v1/nope", "/api/v1/nodes"])
-async def test_unknown_paths_answer_in_the_standard_form(http: httpx.AsyncClient, path: str) -> None:
-    """Every error has one form."""
-    response = await http.get(path)
-    assert (response.status_code, response.json()["error"]) == (404, "not_found")
-    wrong = await http.delete("/api/v1/nodes/batch")
-    assert (wrong.status_code, wrong.json()["error"]) == (405, "method_not_allowed")
 
 
 async def test_a_query_that_does_not_fit_is_400(http: httpx.AsyncClient, project: str) -> None:
