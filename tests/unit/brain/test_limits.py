@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_brain.accounts import ACCOUNTS_MAX, OwnAccounts
+from gather_brain.accounts import ACCOUNTS_MAX, Accounts, AccountsAwayError, OwnAccounts
 from gather_brain.limits import (
     DEFAULTS,
     ENDPOINTS,
@@ -157,3 +157,49 @@ def test_what_is_no_limit_is_refused_with_what_one_looks_like(text: str) -> None
     """A typing error must not become a limit."""
     with pytest.raises(ValueError, match=re.escape("NAME=PER_MINUTE/BURST")):
         read_limit(text)
+
+
+class Shared:
+    """Shared accounts that are away when told, and count who asks."""
+
+    def __init__(self) -> None:
+        self.own = OwnAccounts()
+        self.asked = 0
+        self.away = False
+
+    async def charge(self, account: str, policy: Policy) -> Standing:
+        """Charge as Redis would."""
+        self.asked += 1
+        await self.ping()
+        return self.own.charge(account, policy)
+
+    async def ping(self) -> None:
+        """Answer as Redis would."""
+        if self.away:
+            raise AccountsAwayError("ConnectionError")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_absent_shared_accounts_are_asked_once_and_not_by_every_request() -> None:
+    """Who asks meanwhile is counted by the process, which knows its own share."""
+    shared, told = Shared(), list[bool]()
+    accounts = Accounts(shared, OwnAccounts(), told.append)
+    policy = Policy(per_minute=1, burst=10)
+    assert [(await accounts.charge("a", policy)).available for _ in range(3)] == [9, 8, 7]
+    shared.away = True
+    assert [(await accounts.charge("a", policy)).available for _ in range(3)] == [6, 5, 4]
+    assert shared.asked == 4
+    assert told == [True, False]
+    await accounts.close()
+
+
+async def test_what_others_used_up_counts_for_this_process_too() -> None:
+    """Shared accounts decide while they are there, also against the process's own count."""
+    shared = Shared()
+    accounts, policy = Accounts(shared, OwnAccounts()), Policy(per_minute=1, burst=2)
+    shared.own.charge("a", policy)
+    shared.own.charge("a", policy)
+    assert not (await accounts.charge("a", policy)).admitted
+    await accounts.close()
