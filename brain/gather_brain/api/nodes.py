@@ -7,10 +7,19 @@ from fastapi import APIRouter
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import CallerDep, Stopwatch
 from gather_brain.errors import BatchValidationFailedError
-from gather_brain.store.repository import NewNode
+from gather_brain.store.neighbours import Earlier
+from gather_brain.store.repository import NewNode, departments_of
 from gather_brain.text import content_hash
 from gather_brain.themes import phrases
-from gather_contracts.brain import BatchRequest, BatchResponse, BatchTiming, EmbeddingInfo, NodeIn, NodeOut
+from gather_contracts.brain import (
+    BatchRequest,
+    BatchResponse,
+    BatchTiming,
+    DuplicateOf,
+    EmbeddingInfo,
+    NodeIn,
+    NodeOut,
+)
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -25,15 +34,14 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     embedding_ms = watch.lap_ms()
     nodes = [_new_node(node) for node in batch.nodes]
     created = await repository.write(nodes, embedded)
+    earlier = await repository.neighbours.earlier([node.id for node in nodes])
+    caller.services.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
     model = caller.models.place.model
     info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(
         created=created,
         node_ids=[node.id for node in nodes],
-        nodes=[
-            NodeOut(id=node.id, type=node.type, properties=dict(node.properties), embedding=info)
-            for node in nodes
-        ],
+        nodes=[_node_out(node, info, earlier.get(node.id)) for node in nodes],
         timing=BatchTiming(
             embedding_time_ms=embedding_ms, neo4j_write_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),
@@ -62,4 +70,14 @@ def _new_node(node: NodeIn) -> NewNode:
         properties=node.properties,
         terms=phrases(node.content),
         revision=node.revision,
+    )
+
+
+def _node_out(node: NewNode, info: EmbeddingInfo, earlier: Earlier | None) -> NodeOut:
+    return NodeOut(
+        id=node.id,
+        type=node.type,
+        properties=dict(node.properties),
+        embedding=info,
+        duplicate_of=earlier and DuplicateOf(node_id=earlier.id, similarity=earlier.similarity),
     )

@@ -1,13 +1,15 @@
 """POST /api/v1/search/duplicates and /batch: the nodes nearest to a text."""
 
+import asyncio
 from collections.abc import Sequence
 
 from fastapi import APIRouter
 
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import Caller, CallerDep, Stopwatch
-from gather_brain.store.repository import Match, Where
+from gather_brain.store.neighbours import Match, Text, Where
 from gather_brain.text import content_hash
+from gather_brain.vectors import Matrix
 from gather_contracts.brain import (
     Duplicate,
     DuplicatesBatchRequest,
@@ -53,26 +55,23 @@ async def _search(
     contents: Sequence[str], request: DuplicatesFilter, caller: Caller, watch: Stopwatch
 ) -> tuple[list[list[Duplicate]], int, int]:
     repository = await caller.project(request.project_id)
-    await repository.require_known()
-    watch.lap_ms()
-    vectors = await caller.models.embedder.embed(contents)
-    embedding_ms = watch.lap_ms()
     where = Where(type=request.type, department=request.department, excluded_ids=request.exclude_node_ids)
-    found = await repository.nearest(vectors, where, request.threshold, request.limit)
-    shaped = [_duplicates(content, matches) for content, matches in zip(contents, found, strict=True)]
-    return shaped, embedding_ms, watch.lap_ms()
+    # Counting costs Neo4j some milliseconds, in which the model can work already.
+    candidates, (rows, embedding_ms) = await asyncio.gather(
+        repository.neighbours.count(where), _embedded(contents, caller)
+    )
+    watch.lap_ms()
+    texts = [Text(content_hash(content), row) for content, row in zip(contents, rows, strict=True)]
+    found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
+    return [[_duplicate(match) for match in matches] for matches in found], embedding_ms, watch.lap_ms()
 
 
-def _duplicates(content: str, matches: Sequence[Match]) -> list[Duplicate]:
-    """Shape the matches; the same text is similar by exactly 1, whatever floating point makes of it."""
-    same = content_hash(content)
-    shaped = [
-        Duplicate(
-            node_id=match.id,
-            similarity=1.0 if match.content_hash == same else round(match.similarity, 6),
-            content=match.content,
-            properties=match.properties,
-        )
-        for match in matches
-    ]
-    return sorted(shaped, key=lambda each: (-each.similarity, each.node_id))
+async def _embedded(contents: Sequence[str], caller: Caller) -> tuple[Matrix, int]:
+    watch = Stopwatch()
+    return await caller.models.embedder.embed(contents), watch.total_ms()
+
+
+def _duplicate(match: Match) -> Duplicate:
+    return Duplicate(
+        node_id=match.id, similarity=match.similarity, content=match.content, properties=match.properties
+    )

@@ -87,9 +87,11 @@ class Database:
             await self.write("schema", statement)
 
     async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
-        """Create the slot's vector index, in the place of one with other dimensions; errors as for `read`."""
+        """Create the slot's vector index, in the place of one made otherwise; errors as for `read`."""
         found = await self.read("schema", schema.INDEX_STATE, name=schema.INDEX_NAME[slot])
-        if found and found[0]["dimensions"] != dimensions:
+        if found and (
+            found[0]["dimensions"] != dimensions or not schema.FILTERED.issubset(found[0]["properties"])
+        ):
             await self.drop_vectors(slot)
         await self.write("schema", schema.CREATE_INDEX[slot], dimensions=dimensions)
 

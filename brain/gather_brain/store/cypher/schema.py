@@ -15,6 +15,12 @@ NODE_PROJECT: Final = "CYPHER 25 CREATE INDEX node_project IF NOT EXISTS FOR (n:
 NODE_DEPARTMENT: Final = (
     "CYPHER 25 CREATE INDEX node_department IF NOT EXISTS FOR (n:Node) ON (n.projectId, n.department)"
 )
+NODE_TEXT: Final = (
+    "CYPHER 25 CREATE INDEX node_text IF NOT EXISTS FOR (n:Node) ON (n.projectId, n.contentHash)"
+)
+PROJECT_IDENTITY: Final = """
+CYPHER 25 CREATE CONSTRAINT project_identity IF NOT EXISTS FOR (p:Project) REQUIRE p.projectId IS UNIQUE
+"""
 DEPARTMENT_IDENTITY: Final = """
 CYPHER 25 CREATE CONSTRAINT department_identity IF NOT EXISTS
 FOR (d:Department) REQUIRE (d.projectId, d.department) IS UNIQUE
@@ -27,7 +33,7 @@ KEY_ID: Final = "CYPHER 25 CREATE CONSTRAINT api_key_id IF NOT EXISTS FOR (k:Api
 NODE_EMBEDDING: Final = """
 CYPHER 25
 CREATE VECTOR INDEX node_embedding IF NOT EXISTS FOR (n:Node) ON n.embedding
-WITH [n.projectId, n.type, n.department, n.embeddingModel]
+WITH [n.projectId, n.type, n.department, n.embeddingModel, n.serial]
 OPTIONS {indexConfig: {
   `vector.dimensions`: $dimensions,
   `vector.similarity_function`: 'cosine',
@@ -41,13 +47,15 @@ Quantization is off: at this size it saves little, and it can change which neigh
 NODE_EMBEDDING_B: Final = """
 CYPHER 25
 CREATE VECTOR INDEX node_embedding_b IF NOT EXISTS FOR (n:Node) ON n.embeddingB
-WITH [n.projectId, n.type, n.department, n.embeddingModelB]
+WITH [n.projectId, n.type, n.department, n.embeddingModelB, n.serial]
 OPTIONS {indexConfig: {
   `vector.dimensions`: $dimensions,
   `vector.similarity_function`: 'cosine',
   `vector.quantization.enabled`: false
 }}
 """
+FILTERED: Final = frozenset({"projectId", "type", "department", "serial"})
+"""An index that was made before one of these was filtered is made anew."""
 CREATE_INDEX: Final[Mapping[SlotName, LiteralString]] = {"a": NODE_EMBEDDING, "b": NODE_EMBEDDING_B}
 DROP_INDEX: Final[Mapping[SlotName, LiteralString]] = {
     "a": "CYPHER 25 DROP INDEX node_embedding IF EXISTS",
@@ -59,6 +67,8 @@ STATEMENTS: Final[tuple[LiteralString, ...]] = (
     NODE_IDENTITY,
     NODE_PROJECT,
     NODE_DEPARTMENT,
+    NODE_TEXT,
+    PROJECT_IDENTITY,
     DEPARTMENT_IDENTITY,
     KEY_HASH,
     KEY_ID,
@@ -68,6 +78,6 @@ STATEMENTS: Final[tuple[LiteralString, ...]] = (
 
 INDEX_STATE: Final = """
 CYPHER 25
-SHOW VECTOR INDEXES YIELD name, state, populationPercent, options WHERE name = $name
-RETURN state, populationPercent, options.indexConfig['vector.dimensions'] AS dimensions
+SHOW VECTOR INDEXES YIELD name, state, populationPercent, properties, options WHERE name = $name
+RETURN state, populationPercent, properties, options.indexConfig['vector.dimensions'] AS dimensions
 """
