@@ -68,6 +68,12 @@ schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and
 .PHONY: check
 check: lint types crds-check openapi-check ## Check all that needs no cluster; fails if a generated file differs
 
+##@ Measure
+
+.PHONY: bench
+bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
+	@$(PY) tests/bench/brain.py $(ARGS)
+
 ##@ Generate
 
 .PHONY: crds

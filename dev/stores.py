@@ -94,13 +94,13 @@ class Store:
             self.kill()
             raise
 
-    def stop(self) -> None:
-        """End the process in good order, with its data kept for the next `start`."""
-        self._end(signal.SIGTERM)
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """End the process in good order, or kill it in the end, with its data kept for the next `start`."""
+        self._end(signal.SIGTERM, timeout_s)
 
     def kill(self) -> None:
         """End the process as a crash would."""
-        self._end(signal.SIGKILL)
+        self._end(signal.SIGKILL, STOP_TIMEOUT_S)
 
     def restart(self) -> None:
         """Stop and start: what clients see as a short absence."""
@@ -128,12 +128,12 @@ class Store:
     def _last_words(self) -> str:
         return last_lines(self.log.read_text(encoding="utf-8", errors="replace"))
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals, timeout_s: float) -> None:
         if self._process is None:
             return
         self._process.send_signal(how)
         try:
-            self._process.wait(STOP_TIMEOUT_S)
+            self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
