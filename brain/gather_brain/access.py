@@ -55,7 +55,7 @@ class Principal:
             raise NotFoundError
 
     def open(self, database: Database, project_id: str, place: Place) -> ProjectRepository:
-        """Return the project's repository, to be searched by the vectors in `place`; errors as for `require`."""
+        """Return the project's repository, searched by the vectors in `place`; errors as for `require`."""
         self.require(project_id)
         return ProjectRepository(database, project_id, place)
 
