@@ -49,7 +49,7 @@ async def test_the_policy_allows_this_host_alone(page: httpx.AsyncClient) -> Non
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["connect-src"] == "'self'"
     sources = {source for rule in rules.values() for source in rule.split()}
-    assert sources <= {"'none'", "'self'", "'unsafe-inline'", "data:"}
+    assert sources <= {"'none'", "'self'", "data:"}
 
 
 async def test_the_page_asks_no_validator_on_the_internet(page: httpx.AsyncClient) -> None:
