@@ -7,7 +7,7 @@ bound to one project all the same; those that cross projects return counts and t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from gather_brain.store.cypher import reembedding as queries
 from gather_brain.store.database import Database
@@ -117,7 +117,7 @@ class Reembedding:
         following = await self._next_project(cursor)
         return following.cursor if following else None
 
-    async def _read(self, query: Any, **parameters: Any) -> list[Any]:
+    async def _read(self, query: LiteralString, **parameters: Any) -> list[Any]:
         return list(await self._database.read("reembed", query, **parameters))
 
 
