@@ -118,7 +118,8 @@ class Database:
         @neo4j.unit_of_work(timeout=self._timeout_s)
         async def work(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
             result = await transaction.run(query, parameters)
-            return [record.data() async for record in result]
+            # Not `data()`, which visits every float of a vector: 0.1 s for 200 of them.
+            return [dict(record) async for record in result]
 
         started = time.perf_counter()
         try:
