@@ -127,7 +127,7 @@ def _added(department: Department, stranger: Department) -> Iterator[Case]:
     yield Case("padded_copies", 1, (*whole, *(f" {text.lower()} " for text in whole[:half])))
     for level in range(3):
         yield Case("padded_graded", level, (*whole, *fillers()[: level * half]))
-    yield Case("duplicated", 1, (*whole, *department.paraphrases))
+    yield Case("paraphrased", 1, (*whole, *department.paraphrases))
     yield Case("contradicted", 1, (*whole, *department.contradictions))
     for level in range(len(department.contradictions) + 1):
         yield Case("contradicted_graded", level, (*whole, *department.contradictions[:level]))

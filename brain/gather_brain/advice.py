@@ -3,26 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gather_brain.aspects import Aspect
+from gather_brain.aspects import VITAL, Aspect
 from gather_brain.coverage import AspectCoverage, Coverage
 from gather_contracts import brain as bodies
 
-COVERED_MIN: Final = 50.0
-"""Coverage of about one and a half clear notes on an aspect; below it the aspect is a gap."""
+COVERED_MIN: Final = 60.0
+"""A clear note and some of another; below it the aspect is a gap. Of the labelled departments for fitting, an
+aspect without its notes falls below it in 79 %, one with its notes stays above it in 92 %."""
 HIGH_BELOW: Final = 25.0
 """Less than half a clear note: next to nothing is said."""
+SEVERITIES: Final = ("low", "medium", "high")
 WEAK_BELOW: Final = 75.0
 """A covered aspect below it may still be named when there are no gaps left."""
-QUALITY: Final = ((85.0, "excellent"), (65.0, "good"), (COVERED_MIN, "fair"))
+QUALITY: Final = ((85.0, "excellent"), (70.0, "good"), (COVERED_MIN, "fair"))
 RECOMMENDATIONS_MAX: Final = 5
 
 
 def analysis_of(coverage: Coverage, aspects: Sequence[Aspect], department: str) -> bodies.CoverageAnalysis:
-    """Return covered aspects (best first), gaps (widest first) and what to do next."""
+    """Return covered aspects (best first), gaps (those that cost most first) and what to do next."""
     by_name = {aspect.name: aspect for aspect in aspects}
     covered = [found for found in coverage.aspects if found.coverage >= COVERED_MIN]
     missing = [found for found in coverage.aspects if found.coverage < COVERED_MIN]
-    missing.sort(key=lambda found: found.coverage)
+    # What the description names goes before what a built-in list adds, as in the score.
+    missing.sort(key=lambda found: (-(100 - found.coverage) * by_name[found.aspect].weight, found.aspect))
     gaps = [_gap(found, by_name[found.aspect], department) for found in missing]
     return bodies.CoverageAnalysis(
         covered_aspects=[
@@ -53,16 +56,23 @@ def _gap(found: AspectCoverage, aspect: Aspect, department: str) -> bodies.Cover
         aspect=found.aspect,
         coverage=round(found.coverage, 1),
         item_count=len(found.item_ids),
-        severity="high" if found.coverage < HIGH_BELOW else "medium",
+        severity=_severity(found.coverage, aspect.weight),
         suggestion=_suggestion(aspect, department, started=bool(found.item_ids)),
     )
+
+
+def _severity(coverage: float, weight: float) -> str:
+    """Return how bad a gap is: by how little is said, and one step less for what is not vital."""
+    step = 2 if coverage < HIGH_BELOW else 1
+    return SEVERITIES[step if weight >= VITAL else step - 1]
 
 
 def _suggestion(aspect: Aspect, department: str, *, started: bool) -> str:
     name = aspect.name.lower()
     verb = "Expand on" if started else "Add notes on"
-    if aspect.gloss:
-        return f"{verb} {name}: {aspect.gloss}. Name scenes, people and moments of this film."
+    if aspect.gloss or aspect.hints:
+        about = aspect.gloss or "; ".join(aspect.hints)
+        return f"{verb} {name}: {about}. Name scenes, people and moments of this film."
     team = department.replace("-", " ").replace("_", " ")
     return (
         f"{verb} {name}: say what the {team} department decides about it, in which scenes, for whom and why."

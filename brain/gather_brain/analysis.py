@@ -39,8 +39,10 @@ class Measured:
     depth: float
     coherence: float
     actionability: float
-    contradicted: int
-    """How many notes others contradict in so many words."""
+    note_ids: tuple[str, ...]
+    """The items that were measured, each text once."""
+    contradicted_ids: frozenset[str]
+    """Those that others contradict in so many words."""
 
 
 def planned(department: str, description: str, texts: Sequence[tuple[str, str]]) -> Plan:
@@ -53,7 +55,7 @@ def measured(plan: Plan, rows: Matrix) -> Measured:
     """Return the scores; `rows` has one unit row for each of the plan's texts."""
     names = [aspect.name for aspect in plan.aspects]
     if not plan.items:
-        return Measured(nothing_covered(names), 0.0, 0.0, 0.0, 0)
+        return Measured(nothing_covered(names), 0.0, 0.0, 0.0, (), frozenset())
     groups = [len(aspect.facets) for aspect in plan.aspects] + [len(item.sentences) for item in plan.items]
     common, *parts = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups[:-1]]))
     facets, said = parts[: len(names)], stacked(parts[len(names) :])
@@ -81,5 +83,6 @@ def _with_measures(
         depth=depth_of(notes),
         coherence=coherence_of(centres, relevant, count, contradicted),
         actionability=actionability_of(notes),
-        contradicted=contradicted,
+        note_ids=tuple(item.id for item in plan.items),
+        contradicted_ids=frozenset(plan.items[place].id for place in disputed),
     )

@@ -22,7 +22,7 @@ SAME_MATTER: Final = 0.55
 21 contradicting notes are found, and none of 106 notes that belong together."""
 SHARED_WORDS_MIN: Final = 2
 SHARED_PART_MIN: Final = 0.35
-PAIRS_MAX: Final = 20_000
+PAIRS_MAX: Final = 5_000
 """Pairs of sentences looked at, the nearest first; 100 notes on one film have some hundreds."""
 
 NEGATIONS: Final = frozenset(
@@ -69,6 +69,8 @@ NUMBERS: Final = {
     "ninety": "90", "hundred": "100", "dozen": "12",
 }  # fmt: skip
 
+NO_MATTER: Final = STOP_WORDS | NEGATIONS | NUMBERS.keys()
+
 
 @dataclass(frozen=True, slots=True)
 class _Said:
@@ -109,9 +111,7 @@ def _said(text: str) -> _Said:
         value = NUMBERS.get(word, word if word.isdigit() else "")
         if value and after not in STOP_WORDS:
             numbers.setdefault(stem(after), set()).add(value)
-    matter = frozenset(
-        stem(word) for word in found if len(word) > 1 and word not in STOP_WORDS | NEGATIONS | NUMBERS.keys()
-    )
+    matter = frozenset(stem(word) for word in found if len(word) > 1 and word not in NO_MATTER)
     return _Said(
         frozenset(found),
         matter,

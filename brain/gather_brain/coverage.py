@@ -20,8 +20,7 @@ from gather_brain.text import content_hash, sentences
 from gather_brain.vectors import Matrix
 
 SATURATION: Final = 1.45
-"""Sum of evidence at which an aspect is 63 % covered. One clear note gives just under 50, so that an aspect
-with a single note is still a gap; two give 75 and three 87."""
+"""Sum of evidence at which an aspect is 63 % covered: one clear note gives 50, two give 75 and three 87."""
 ITEM_EVIDENCE_MIN: Final = 0.15
 """From here on an item is named as treating an aspect."""
 SENTENCES_MAX: Final = 12
@@ -73,7 +72,7 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
 
 
 def _capitals(text: str) -> int:
-    return sum(letter.isupper() for letter in text)
+    return sum(map(str.isupper, text))
 
 
 def coverage_of(

@@ -1,7 +1,7 @@
 """Advice names the widest gap first, and says what to write."""
 
 from gather_brain.advice import analysis_of, distribution_of
-from gather_brain.aspects import Aspect
+from gather_brain.aspects import OKAY, Aspect
 from gather_brain.coverage import AspectCoverage, Coverage
 
 ASPECTS = [Aspect("Pacing", "tempo of the acts"), Aspect("Weather", ""), Aspect("Plot", "order of events")]
@@ -28,9 +28,27 @@ def test_gaps_come_widest_first_with_severity_and_suggestion() -> None:
     assert analysis.recommendations[0] == "Focus next iteration on weather - this is the biggest gap"
 
 
+def test_what_a_built_in_list_adds_is_less_severe_than_what_the_description_names() -> None:
+    """Vital and okay, as in the score."""
+    aspects = [Aspect("Pacing", ""), Aspect("Weather", "", weight=OKAY), Aspect("Plot", "", weight=OKAY)]
+    analysis = analysis_of(_coverage(30, 0, 45), aspects, "story")
+    assert [(gap.aspect, gap.severity) for gap in analysis.gaps] == [
+        ("Pacing", "medium"),
+        ("Weather", "medium"),
+        ("Plot", "low"),
+    ]
+
+
+def test_a_suggestion_says_what_is_usual_where_no_gloss_is_known() -> None:
+    """The trade's vocabulary helps a writer too."""
+    aspects = [Aspect("Pacing", "", ("slow and fast",)), Aspect("Weather", ""), Aspect("Plot", "")]
+    first = analysis_of(_coverage(0, 90, 90), aspects, "story").gaps[0]
+    assert "slow and fast" in first.suggestion
+
+
 def test_covered_aspects_come_best_first_with_a_word_for_their_quality() -> None:
     """As the requirements show it."""
-    analysis = analysis_of(_coverage(66, 52, 90), ASPECTS, "story")
+    analysis = analysis_of(_coverage(74, 62, 90), ASPECTS, "story")
     assert [(found.aspect, found.quality) for found in analysis.covered_aspects] == [
         ("Plot", "excellent"),
         ("Pacing", "good"),

@@ -15,8 +15,9 @@ def _contradicted(texts: list[str], cosine: float = 0.8, owners: list[int] | Non
     count = len(texts)
     factor = np.linalg.cholesky(np.full((count, count), cosine) + np.eye(count) * (1 - cosine))
     rows: Matrix = factor.astype(np.float32)
-    starts = np.unique(owners or range(count), return_index=True)[1]
-    return contradicted_items(texts, Sentences(rows, starts))
+    owned = np.array(owners or range(count))
+    starts = np.unique(owned, return_index=True)[1]
+    return contradicted_items(texts, Sentences(rows, starts, owned, rows[starts]))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gather_brain.advice import COVERED_MIN
 from gather_brain.analysis import Measured, measured, planned
 from gather_brain.coverage import SATURATION, Item, coverage_of, nothing_covered
 from gather_brain.duplicates import clusters_of, near_duplicates
@@ -74,7 +75,7 @@ notes = st.lists(sentences, min_size=1, max_size=3).map(". ".join)
 
 
 @given(st.lists(notes, max_size=12), notes)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_an_added_item_never_lowers_coverage(given_notes: list[str], more: str) -> None:
     """Writing more can only help, on topic or not, duplicate or not."""
     before, after = scores(given_notes), scores([*given_notes, more])
@@ -83,7 +84,7 @@ def test_an_added_item_never_lowers_coverage(given_notes: list[str], more: str) 
 
 
 @given(st.lists(notes, min_size=1, max_size=12), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_duplicate_never_raises_any_score(given_notes: list[str], data: st.DataObject) -> None:
     """The same text in other case and spacing is the same text."""
     text = data.draw(st.sampled_from(given_notes))
@@ -92,7 +93,7 @@ def test_a_duplicate_never_raises_any_score(given_notes: list[str], data: st.Dat
 
 
 @given(st.lists(notes, min_size=2, max_size=12, unique=True), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_order_does_not_matter(given_notes: list[str], data: st.DataObject) -> None:
     """MongoDB gives items back in any order."""
     shuffled = data.draw(st.permutations(given_notes))
@@ -101,7 +102,7 @@ def test_order_does_not_matter(given_notes: list[str], data: st.DataObject) -> N
 
 
 @given(st.lists(notes, min_size=2, max_size=8, unique=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_score_is_a_percentage(given_notes: list[str]) -> None:
     """Whatever the notes are."""
     assert all(0 <= score <= 100 for score in scores(given_notes).values())
@@ -140,8 +141,7 @@ def test_two_clear_notes_cover_an_aspect_and_one_leaves_a_gap() -> None:
     evidence = np.array([[1.0, 1.0], [1.0, 0.0]], np.float32)
     found = coverage_of(items, [("A", 1.0), ("B", 1.0)], evidence, [0, 0], [1, 2])
     assert found.aspects[0].coverage == pytest.approx(100 * (1 - np.exp(-2 / SATURATION)))
-    assert found.aspects[0].coverage > 74
-    assert 49 < found.aspects[1].coverage < 50
+    assert found.aspects[1].coverage < COVERED_MIN < found.aspects[0].coverage
 
 
 def test_what_the_description_names_weighs_more_than_what_the_built_in_list_adds() -> None:

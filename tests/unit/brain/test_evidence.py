@@ -17,9 +17,10 @@ def _unit(*values: float) -> Matrix:
 
 def test_a_clear_sentence_counts_for_its_aspect_and_a_vague_one_for_none() -> None:
     """A sentence that is a little about everything is evidence for nothing."""
-    said = stacked([AXES[[0]], _unit(1, 1, 1, 0, 0, 0), AXES[[5]]])
-    evidence = evidence_of(said, targets_of(FACETS, NO_COMMON))
-    assert evidence[0].tolist() == [1.0, 0.0, 0.0]
+    facets = [AXES[[axis]] for axis in range(5)]
+    said = stacked([AXES[[0]], _unit(1, 1, 1, 1, 1, 0), AXES[[5]]])
+    evidence = evidence_of(said, targets_of(facets, NO_COMMON))
+    assert evidence[0].tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
     assert evidence[1].max() < 0.3
     assert evidence[2].max() == 0.0
 
