@@ -9,7 +9,7 @@ import pytest
 
 from gather_brain.embedding import Embedder, VectorCache
 from gather_brain.errors import UnavailableError
-from gather_brain.onnx_model import padded, pooled
+from gather_brain.onnx_model import has_vnni, padded, pooled
 from gather_brain.thread_provider import TEXTS_PER_TURN, WAITING_MAX, ThreadProvider
 from gather_brain.vectors import Matrix, unit_rows
 
@@ -43,6 +43,22 @@ def test_pooling_counts_no_padding() -> None:
     """A short text in a batch with a long one keeps its vector."""
     hidden = np.array([[[1, 0], [0, 1]], [[2, 0], [9, 9]]], np.float32)
     assert pooled(hidden, np.array([[1, 1], [1, 0]])).tolist() == [[1, 1], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni\n", True),
+        ("processor\t: 0\nmodel name\t: avx_vnni\nflags\t\t: fpu avx2\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", False),
+        ("", False),
+    ],
+    ids=["512 bits", "256 bits", "none", "not x86", "not Linux"],
+)
+def test_processors_that_sum_8_bit_products_exactly_are_known(cpuinfo: str, expected: bool) -> None:
+    """On any other the exact way is chosen, which is slower."""
+    assert has_vnni(cpuinfo) is expected
 
 
 def test_rows_of_zeros_stay_zero() -> None:
