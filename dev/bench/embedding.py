@@ -1,7 +1,7 @@
 """The default embedding model against its floor and against another export of the same network.
 
-All are measured in turn, round by round, since the machine is seldom idle; the processor's time says more than
-the clock then.
+All are measured in turn, round by round, since the machine is seldom idle; the processor's time then says
+more than the clock.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ def embedding(
         typer.Option(help="Rated pairs as the STS benchmark has them (tab-separated): adds the agreement."),
     ] = None,
 ) -> None:
-    """Measure the default embedding model; whether a time is good is for the reader, who knows what else ran."""
+    """Measure the default embedding model; whether a time is good is for the reader to say."""
     reporter = Reporter()
     programs = StoreArtefacts.from_environment()
     folder, other = programs.embedding_model(), programs.reference_model()
@@ -198,13 +198,13 @@ def _agreement(model: OnnxModel, reference: OnnxModel, pairs: Path) -> str:
     texts = [line[column] for column in (FIRST, SECOND) for line in rated]
     vectors: list[Matrix] = [each.embed(texts) for each in (model, reference)]
     similar = [(rows[: len(rated)] * rows[len(rated) :]).sum(axis=1) for rows in vectors]
-    cosines = (vectors[0] * vectors[1]).sum(axis=1)
+    near = (vectors[0] * vectors[1]).sum(axis=1)
     ours, theirs = (_rank_correlation(each, scores) for each in similar)
     off = np.abs(similar[0] - similar[1])
     return (
         f"\n{len(rated)} rated pairs: rank correlation {ours:.4f}, in 32 bits {theirs:.4f}; "
-        f"cosine of a vector to that in 32 bits: median {np.median(cosines):.4f}, least {cosines.min():.4f}; "
-        f"a pair's cosine differs by {np.sqrt((off**2).mean()):.4f} (root mean square), {off.max():.4f} at most"
+        f"cosine of a vector to that in 32 bits: median {np.median(near):.4f}, least {near.min():.4f}; "
+        f"pairs are off by {np.sqrt((off**2).mean()):.4f} (root mean square), at most {off.max():.4f}"
     )
 
 
