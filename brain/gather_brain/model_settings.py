@@ -57,4 +57,5 @@ def read_model_settings(folder: Path | None) -> tuple[ModelSettings, ...]:
     """Read the model at work and, if anything is set of it, the next one; `folder` holds secret files."""
     current = ModelSettings(_secrets_dir=folder)
     following = ModelSettings(_secrets_dir=folder, _env_prefix=NEXT_PREFIX)
-    return (current, following) if following.model_fields_set else (current,)
+    # A key alone names no model: it may stand in a Secret that is there for longer than the change.
+    return (current, following) if following.model_fields_set - {"embedding_api_key"} else (current,)
