@@ -70,6 +70,10 @@ check: lint types crds-check openapi-check ## Check all that needs no cluster; f
 
 ##@ Measure
 
+.PHONY: coverage-report
+coverage-report: $(STAMP) ## Measure how often the brain's scores fall where notes were made worse (ARGS=--markdown)
+	@$(PY) -m dev.coverage_report $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
 	@$(PY) tests/bench/brain.py $(ARGS)

@@ -1,7 +1,8 @@
-"""`python -m dev.coverage_report`: how often the brain's scores fall where notes were made worse.
+"""`make coverage-report`: how often the brain's scores fall where notes were made worse.
 
-Runs the real embedding model over the labelled set. The figures of the departments for fitting show what the
-constants were fitted to; only those of the held-out departments say how good the measures are.
+With --markdown it prints the table that docs/coverage.md publishes. The real embedding model runs over the
+labelled set. The figures of the departments for fitting show what the constants were fitted to; only those of
+the held-out departments say how good the measures are.
 """
 
 import sys
@@ -243,11 +244,41 @@ def table_of(reports: dict[str, Report]) -> Table:
     return table
 
 
+def markdown_of(reports: dict[str, Report]) -> str:
+    """Return the figures of each half as a Markdown table."""
+    columns = [report.shares() for report in reports.values()]
+    head = [f"| | {' | '.join(reports)} |", f"| --- |{' --- |' * len(reports)}"]
+    return "\n".join(
+        [
+            *head,
+            *(
+                f"| {fact} | {' | '.join(f'{column[fact]:.2f}' for column in columns)} |"
+                for fact in columns[0]
+            ),
+        ]
+    )
+
+
+def published(document: str, half: str) -> dict[str, float]:
+    """Return a half's figures in a document that holds such a table."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in document.splitlines()
+        if line.startswith("|")
+    ]
+    start = next(place for place, row in enumerate(rows) if half in row)
+    column = rows[start].index(half)
+    return {row[0]: float(row[column]) for row in rows[start + 2 :]}
+
+
 def main() -> None:
     """Print the report."""
     vectors = Vectors(OnnxModel(StoreArtefacts.from_environment().embedding_model(), None).embed)
     reports = {half: report_on(half, vectors) for half in HALVES}
-    Console(width=None if sys.stdout.isatty() else 250).print(table_of(reports))
+    if "--markdown" in sys.argv[1:]:
+        Console().print(markdown_of(reports), markup=False, soft_wrap=True)
+    else:
+        Console(width=None if sys.stdout.isatty() else 250).print(table_of(reports))
 
 
 if __name__ == "__main__":
