@@ -16,7 +16,7 @@ from gather_brain.profiles import Profile, StoredProfile, refinable, still_match
 from gather_brain.themes import THEMES_MAX
 from gather_brain.vectors import Matrix
 
-PHRASES_MIN: Final = 6
+PHRASES_MIN: Final = 4
 """A department with fewer phrases that return has too little for a model to work on."""
 THEMES_MIN: Final = 3
 THEME_CHARACTERS: Final = (3, 48)

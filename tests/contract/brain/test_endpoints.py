@@ -235,7 +235,7 @@ async def test_context_answers_as_required(http: httpx.AsyncClient, project: str
     assert len(relevances) == 2
     assert answer["context"]["empty"] == {"nodeCount": 0, "qualityScore": 0, "topNodes": [], "keyThemes": []}
     assert answer["totalNodesAggregated"] == 4
-    assert "Story (3 notes) on guilt" in answer["aggregatedSummary"]
+    assert "Story (3 notes) deals with guilt" in answer["aggregatedSummary"]
     assert "Not asked for" not in response.text
     assert set(answer["timing"]) == {"query_time_ms", "aggregation_time_ms", "total_time_ms"}
 
