@@ -79,11 +79,6 @@ def channel(project_id: str) -> str:
 CHANNEL_PATTERN: Final = "automated-gather:*"
 
 
-def project_of_channel(name: str) -> str:
-    """Return the project id of a channel's name."""
-    return name.removeprefix("automated-gather:")
-
-
 def event_log(project_id: str) -> str:
     """Return the key of the Redis stream that keeps a project's events."""
     return f"automated-gather:{project_id.lower()}:log"

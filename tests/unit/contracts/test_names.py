@@ -62,8 +62,3 @@ def test_item_ids_differ_where_the_origin_differs(
 ) -> None:
     """Run, department, iteration and slot each count."""
     assert names.item_id(*one) != names.item_id(*other)
-
-
-def test_project_of_channel_is_the_inverse_of_channel() -> None:
-    """The operator learns the project from the channel a message came on."""
-    assert names.project_of_channel(names.channel("66f1a2b3c4d5e6f708192a3b")) == "66f1a2b3c4d5e6f708192a3b"
