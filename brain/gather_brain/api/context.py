@@ -1,14 +1,15 @@
 """GET /api/v1/context/department: what earlier departments offer a later one."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.api.services import CallerDep, Stopwatch
 from gather_brain.aspects import profile_of
 from gather_brain.context import DepartmentFound, context_of, most_relevant, summary_of, target_vector
+from gather_brain.errors import ValidationFailedError
 from gather_brain.keeper import themes_of
 from gather_brain.profiles import Profile, still_matches
 from gather_brain.store.departments import Overview, TopNode
@@ -21,8 +22,22 @@ from gather_contracts.brain import (
 
 router = APIRouter(route_class=JsonRoute)
 
+SINGLE: Final = ("projectId", "department", "limit")
 
-@router.get("/context/department", summary="Get the context of earlier departments")
+
+def _require_single(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of its values would be ignored."""
+    repeated = [name for name in SINGLE if len(request.query_params.getlist(name)) > 1]
+    if repeated:
+        details = dict.fromkeys(repeated, "Parameter should be given once")
+        raise ValidationFailedError(f"Request validation failed: {', '.join(repeated)}", details)
+
+
+@router.get(
+    "/context/department",
+    summary="Get the context of earlier departments",
+    dependencies=[Depends(_require_single)],
+)
 async def department_context(query: Annotated[ContextQuery, Query()], caller: CallerDep) -> ContextResponse:
     """Aggregate the named departments' nodes by their relevance to `department`; none named is none."""
     repository = await caller.project(query.project_id)

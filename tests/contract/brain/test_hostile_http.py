@@ -19,7 +19,8 @@ BATCH: Final = "/api/v1/nodes/batch"
 SEARCH: Final = "/api/v1/search/duplicates"
 CONTEXT: Final = "/api/v1/context/department"
 PROJECT: Final = "0" * 24
-CONTEXT_OF: Final = f"{CONTEXT}?projectId={PROJECT}&department=x"
+CONTEXT_FOR: Final = f"{CONTEXT}?projectId={PROJECT}&department="
+CONTEXT_OF: Final = f"{CONTEXT_FOR}x"
 GIBIBYTE: Final = 2**30
 CHUNK: Final = b" " * 2**20
 GROWTH_MAX_KIB: Final = 16 * 1024
@@ -51,16 +52,18 @@ QUERIES: Final[dict[str, tuple[str, set[int]]]] = {
     "10,000 departments": (f"{CONTEXT_OF}{'&previousDepartments[]=a' * 10_000}", {400}),
     "2,500 departments": (f"{CONTEXT_OF}{'&previousDepartments[]=a' * 2_500}", {400}),
     "10,000 parameters": (f"{CONTEXT_OF}{'&a' * 10_000}", {400}),
-    "a megabyte": (f"{CONTEXT_OF}&department={'x' * 2**20}", {400}),
-    "60 KiB": (f"{CONTEXT_OF}&department={'x' * 60_000}", {400}),
-    "bad escapes": (f"{CONTEXT_OF}&department=%", {404}),
-    "escapes of no digits": (f"{CONTEXT_OF}&department=%zz%u1234", {404}),
-    "not UTF-8": (f"{CONTEXT_OF}&department=%ff%fe", {404}),
-    "an escaped surrogate": (f"{CONTEXT_OF}&department=%ed%a0%80", {404}),
-    "overlong UTF-8": (f"{CONTEXT_OF}&department=%c0%80", {404}),
-    "NUL": (f"{CONTEXT_OF}&department=%00", {404}),
-    "line ends": (f"{CONTEXT_OF}&department=%0d%0aX-Injected:%201", {404}),
+    "a megabyte": (f"{CONTEXT_FOR}{'x' * 2**20}", {400}),
+    "60 KiB": (f"{CONTEXT_FOR}{'x' * 60_000}", {400}),
+    "bad escapes": (f"{CONTEXT_FOR}%", {404}),
+    "escapes of no digits": (f"{CONTEXT_FOR}%zz%u1234", {404}),
+    "not UTF-8": (f"{CONTEXT_FOR}%ff%fe", {404}),
+    "an escaped surrogate": (f"{CONTEXT_FOR}%ed%a0%80", {404}),
+    "overlong UTF-8": (f"{CONTEXT_FOR}%c0%80", {404}),
+    "NUL": (f"{CONTEXT_FOR}%00", {404}),
+    "line ends": (f"{CONTEXT_FOR}%0d%0aX-Injected:%201", {404}),
     "a bad project in bad escapes": (f"{CONTEXT}?projectId=%ff&department=x", {400}),
+    "two projects": (f"{CONTEXT_OF}&projectId={'1' * 24}", {400}),
+    "two limits": (f"{CONTEXT_OF}&limit=1&limit=2", {400}),
     "an unknown parameter": (f"{CONTEXT_OF}&x=1", {400}),
     "an empty department": (f"{CONTEXT}?projectId={PROJECT}&department=", {400}),
     "no query": (CONTEXT, {400}),
