@@ -26,7 +26,7 @@ PHASES: Final = {"examples", "coverage", "fuzzing", "stateful"}
 CONFIG: Final = """\
 hooks = "schemathesis_hooks"
 continue-on-failure = true
-request-timeout = 30
+request-timeout = 60
 [parameters]
 "body.projectId" = {{ dictionary = "projects", probability = 1.0 }}
 "body.nodes[*].projectId" = {{ dictionary = "projects", probability = 1.0 }}
@@ -62,7 +62,9 @@ def test_schemathesis_finds_nothing(brain: Any, tmp_path: Path) -> None:
 def _write_a_node(brain: Any, project: str) -> None:
     node = {"type": "GatherItem", "content": "Ada keeps the lamp.", "projectId": project}
     headers = {"Authorization": f"Bearer {brain.service_key}"}
-    httpx.post(f"{brain.url}/api/v1/nodes/batch", json={"nodes": [node]}, headers=headers).raise_for_status()
+    httpx.post(
+        f"{brain.url}/api/v1/nodes/batch", json={"nodes": [node]}, headers=headers, timeout=60
+    ).raise_for_status()
 
 
 def _run(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
