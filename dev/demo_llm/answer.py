@@ -1,7 +1,7 @@
 """Answer a request: see from the asked-for JSON schema what is wanted, and write or judge accordingly.
 
-Four kinds of request are told apart, by the schema's property names alone: notes to write, texts to compare,
-texts to score, and anything else, which is filled with plausible words.
+Five kinds of request are told apart, by the schema's property names alone: notes to write, texts to compare,
+texts to score, themes to choose, and anything else, which is filled with plausible words.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from dev.demo_llm.writer import Note, write_notes
 
 NOTES_MIN, NOTES_MAX = 5, 10
 """How many notes are written where the schema does not say."""
+THEMES_MAX: Final = 6
 ID_KEYS: Final = ("id", "index", "pair", "number", "slot", "i", "key")
 
 _RUBRIC_NAMES: Final = frozenset({"coverage", "depth", "coherence", "actionability"})
@@ -82,7 +83,26 @@ def _sources(
         return _pairs_sources(request)
     if any(name.lower() in _RUBRIC_NAMES for name, _ in properties):
         return _rubric_sources(request, facts)
+    if any(name == "themes" for name, _ in properties):
+        return _themes_sources(request)
     return _notes_sources(request, facts, material, rng)
+
+
+# --- themes to choose
+
+
+def _themes_sources(request: Request) -> tuple[LeafSource, ItemSource]:
+    """Choose among the phrases that the prompt counted: the first ones that share no word with each other."""
+    phrases = [str(found["phrase"]) for found in json_objects(text_of(request.messages)) if "phrase" in found]
+    chosen: list[str] = []
+    for phrase in phrases:
+        if not any(set(phrase.split()) & set(other.split()) for other in chosen):
+            chosen.append(phrase)
+
+    def items(_place: Place, least: int, most: int | None) -> Sequence[Any]:
+        return chosen[: max(least, min(most or THEMES_MAX, THEMES_MAX))]
+
+    return lambda place, _kind: place.item, items
 
 
 # --- notes to write

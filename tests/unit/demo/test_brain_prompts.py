@@ -1,0 +1,27 @@
+"""The demo model answers the brain's real request for themes, without knowing it."""
+
+import httpx
+import numpy as np
+
+from dev.demo_llm.app import build_app
+from dev.demo_llm.material import read_material
+from dev.demo_seed.project import read_project
+from gather_brain.profiles import Sample, profile_of
+from gather_brain.refinement import messages, themes_in
+from gather_brain.theme_model import ThemeModel
+from gather_brain.theme_settings import ThemeSettings
+from gather_brain.themes import phrases
+
+
+async def test_themes_are_chosen_from_the_phrases_of_the_prompt() -> None:
+    """So that a demo without a language model shows where refined themes would stand."""
+    contents = [note.content for note in read_project().notes if note.department == "story"]
+    profile = profile_of(Sample([phrases(content) for content in contents], np.zeros((0,), np.float32)))
+    settings = ThemeSettings(base_url="http://demo/v1", model="openai/gpt-4o-mini")
+    model = ThemeModel(settings, httpx.ASGITransport(build_app(read_material())))
+    themes = themes_in(await model.ask(messages("story", profile, contents)))
+    await model.close()
+    assert set(themes) <= set(profile.counts.uses)
+    assert "spring tide" in themes
+    words = [word for theme in themes for word in theme.split()]
+    assert len(words) == len(set(words))
