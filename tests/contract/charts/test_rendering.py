@@ -168,6 +168,26 @@ def test_the_brain_s_bootstrap_key_is_the_workers_key(render: Render) -> None:
     )
 
 
+def test_the_brain_is_given_its_embedding_models_by_settings_and_a_volume(render: Render) -> None:
+    """An endpoint by environment variables, further folders by a volume that cannot be written."""
+    rendered = render(
+        "gather",
+        'brain.env.GATHER_BRAIN_EMBEDDING_PROVIDER="openai"',
+        'brain.env.GATHER_BRAIN_NEXT_MODEL_DIR="/models/more/next"',
+        'brain.modelVolume.persistentVolumeClaim.claimName="models"',
+    )
+    pod = named(rendered, "Deployment", "gather-brain")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {"name": "GATHER_BRAIN_EMBEDDING_PROVIDER", "value": "openai"} in container["env"]
+    assert {"name": "GATHER_BRAIN_NEXT_MODEL_DIR", "value": "/models/more/next"} in container["env"]
+    assert {"name": "models", "mountPath": "/models/more", "readOnly": True} in container["volumeMounts"]
+    assert {"name": "models", "persistentVolumeClaim": {"claimName": "models"}} in pod["volumes"]
+    (plain, *_) = named(render("gather"), "Deployment", "gather-brain")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert "models" not in {mount["name"] for mount in plain["volumeMounts"]}
+
+
 def test_the_crd_is_kept_and_can_be_left_out(render: Render) -> None:
     """Uninstalling deletes no run; a second release brings no second CRD."""
     (crd,) = of_kind(render("gather"), "CustomResourceDefinition")

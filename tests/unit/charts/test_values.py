@@ -70,7 +70,7 @@ def test_every_value_of_the_schema_has_a_default(chart: str) -> None:
 
     def named(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         for key, sub in schema.get("properties", {}).items():
-            if "properties" in sub and key not in {"resources", "image"}:
+            if "properties" in sub and key not in {"resources", "image", "modelVolume"}:
                 yield from named(sub, (*path, key))
             else:
                 yield (*path, key)
