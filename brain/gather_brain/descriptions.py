@@ -56,7 +56,7 @@ SCOPE: Final = re.compile(
     re.IGNORECASE,
 )
 NOT_A_NAME: Final = re.compile(
-    r"^(?:everything|everybody|everyone|anything|whatever|others?|etc|so on|more|we|i|you|they|it|he|she|who|"
+    r"^(?:everything|everybody|everyone|anything|what|whatever|others?|etc|so on|more|we|i|you|they|it|he|she|who|"
     r"which|that|this|these|if|when|where|while|because|since|so|but|not|to|is|are)\b",
     re.IGNORECASE,
 )
@@ -113,9 +113,10 @@ def _listed(sentence: str) -> list[Named]:
     after = _after_lead(sentence)
     told = any(lead.match(sentence) for lead in LEADS)
     pieces = _split(after, told=told)
-    if after == sentence and len(pieces) == 1:
-        return []
-    return [named for piece in pieces if (named := _named(piece, "", whole=False)).name]
+    found = [named for piece in pieces if (named := _named(piece, "", whole=False)).name]
+    # Without a verb or a colon before it, a list is what has several pieces that are mostly names.
+    is_list = after != sentence or (len(pieces) > 1 and 2 * len(found) > len(pieces))
+    return found if is_list else []
 
 
 def _after_lead(sentence: str) -> str:
