@@ -56,8 +56,8 @@ SCOPE: Final = re.compile(
     re.IGNORECASE,
 )
 NOT_A_NAME: Final = re.compile(
-    r"^(?:everything|everybody|everyone|anything|what|whatever|others?|etc|so on|more|we|i|you|they|it|he|she|"
-    r"who|which|that|this|these|if|when|where|while|because|since|so|but|not|to|is|are)\b",
+    r"^(?:everything|everybody|everyone|anything|what|whatever|others?|etc|so on|more|we|i|you|they|it|he|"
+    r"she|who|which|that|this|these|if|when|where|while|because|since|so|but|not|to|is|are)\b",
     re.IGNORECASE,
 )
 
