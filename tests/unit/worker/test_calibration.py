@@ -1,0 +1,165 @@
+"""From pairs to a calibration, and from a calibration to decisions."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_worker.calibration import (
+    Calibration,
+    Decision,
+    MadeOn,
+    Tree,
+    Verdict,
+    log_odds,
+    read_calibration,
+    sigmoid,
+)
+from gather_worker.errors import InvalidInput
+from gather_worker.fitting import Sample, fit
+from gather_worker.pair_features import FALLING, FEATURES, RISING, ComparableText, features_of
+from gather_worker.pair_report import report_of
+from gather_worker.pairs import LabelledPair, read_pairs, write_pairs
+
+WORDS = tuple(f"{kind}{number}" for kind in ("lamp", "sea", "gull", "door") for number in range(4))
+MADE_ON = MadeOn(sources=("made for a test",), pairs=600, duplicates=300, at="2026-11-21")
+
+
+def pairs(count: int, seed: int) -> list[LabelledPair]:
+    """Half of them keep most of a text, half less of it; both cosines and words overlap."""
+    dice = random.Random(seed)  # noqa: S311 - texts, not secrets
+    made = []
+    for place in range(count):
+        words = dice.choices(WORDS, k=12)
+        same = place % 2 == 0
+        kept = dice.randrange(6, 12) if same else dice.randrange(0, 8)
+        other = words[:kept] + dice.choices(WORDS, k=12 - kept)
+        cosine = dice.uniform(0.6, 1.0) if same else dice.uniform(0.3, 0.85)
+        made.append(LabelledPair(a=" ".join(words), b=" ".join(other), duplicate=same, cosine=cosine))
+    return made
+
+
+def sample_of(labelled: list[LabelledPair]) -> Sample:
+    """The pairs' features and labels."""
+    rows = [
+        features_of(ComparableText(pair.a), ComparableText(pair.b), pair.cosine or 0) for pair in labelled
+    ]
+    return Sample(rows, [pair.duplicate for pair in labelled])
+
+
+@pytest.fixture(scope="module")
+def calibration() -> Calibration:
+    """Made of 600 pairs."""
+    return fit([sample_of(pairs(600, seed=1))], "test-model", MADE_ON)
+
+
+def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration) -> None:
+    """Better than any cut through the cosine, and with a small band."""
+    unseen = pairs(400, seed=2)
+    report = report_of(unseen, [pair.cosine or 0 for pair in unseen], Decision(calibration))
+    by_way = {row.way.split(",")[0]: row for row in report.rows}
+    assert by_way["stages without a model"].f1 > max(
+        row.f1 for way, row in by_way.items() if way.startswith("cosine")
+    )
+    assert 0 < report.band_share <= 0.15
+    assert by_way["stages"].judged_share == report.band_share
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=len(FEATURES), max_size=len(FEATURES)),
+    st.sampled_from(sorted(RISING | FALLING)),
+    st.floats(0, 1),
+)
+def test_more_in_common_never_makes_a_pair_less_likely_a_duplicate(
+    calibration: Calibration, features: list[float], name: str, value: float
+) -> None:
+    """Whatever the pairs were that it was made on."""
+    place = FEATURES.index(name)
+    changed = [*features[:place], value, *features[place + 1 :]]
+    rise = (value - features[place]) * (1 if name in RISING else -1)
+    before, after = calibration.probability(features), calibration.probability(changed)
+    assert after >= before - 1e-9 if rise >= 0 else after <= before + 1e-9
+
+
+def test_the_calibrations_cut_is_the_requirements_threshold(calibration: Calibration) -> None:
+    """0.90 is a policy: at it the calibrated cut stands, above it a drop must be surer."""
+    at_cut = Decision(calibration, 0.90)
+    assert at_cut.cut == pytest.approx(calibration.cut)
+    assert at_cut.score(calibration.cut) == pytest.approx(0.90)
+    assert Decision(calibration, 0.95).cut > at_cut.cut > Decision(calibration, 0.80).cut
+
+
+@given(st.floats(0, 1), st.floats(0.5, 0.99))
+def test_a_verdict_is_sure_outside_the_band_only(
+    calibration: Calibration, probability: float, threshold: float
+) -> None:
+    """Outside it the verdict is the side of the cut."""
+    decision = Decision(calibration, threshold)
+    verdict = decision.verdict(probability)
+    if verdict is not Verdict.UNSURE:
+        assert (verdict is Verdict.DUPLICATE) == decision.is_duplicate(probability)
+    assert decision.verdict(1.0) is Verdict.DUPLICATE
+    assert decision.verdict(0.0) is Verdict.DIFFERENT
+
+
+@given(st.floats(1e-9, 1 - 1e-9))
+def test_log_odds_and_probability_are_each_others_inverse(probability: float) -> None:
+    """As far as floating point goes."""
+    assert sigmoid(log_odds(probability)) == pytest.approx(probability)
+
+
+def test_a_calibration_survives_its_file(calibration: Calibration, tmp_path: Path) -> None:
+    """What is read decides as what was written."""
+    path = tmp_path / "mine.json"
+    path.write_text(calibration.model_dump_json())
+    assert read_calibration(path) == calibration
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"features": FEATURES[:-1]}, "other features"),
+        ({"trees": ()}, "at least 1"),
+        ({"cut": 1.0}, "less than 1"),
+        ({"version": 2}, "less than or equal to 1"),
+    ],
+)
+def test_a_file_that_is_no_calibration_says_why(
+    calibration: Calibration, tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    """A pod that starts with it ends with the reason, not with a trace."""
+    path = tmp_path / "broken.json"
+    path.write_text(calibration.model_copy(update=change).model_dump_json())
+    with pytest.raises(InvalidInput, match=reason):
+        read_calibration(path)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"feature": (0,), "cut": (0.5,), "left": (0,), "right": (0,), "value": (0.0,)},
+        {"feature": (99,), "cut": (0.5,), "left": (1,), "right": (2,), "value": (0.0,)},
+        {"feature": (-1,), "cut": (), "left": (0,), "right": (0,), "value": (0.0,)},
+    ],
+)
+def test_a_tree_that_never_ends_is_refused(tree: dict[str, object]) -> None:
+    """A child always comes after its parent, so that walking down ends."""
+    with pytest.raises(ValueError, match="tree"):
+        Tree.model_validate(tree)
+
+
+def test_pairs_are_read_line_by_line(tmp_path: Path) -> None:
+    """And a line that is none is named."""
+    path = tmp_path / "pairs.jsonl"
+    write_pairs(path, pairs(4, seed=3))
+    assert read_pairs(path) == pairs(4, seed=3)
+    path.write_text('{"a": "x", "b": "y", "duplicate": true}\n{"a": "", "b": "y", "duplicate": true}\n')
+    with pytest.raises(InvalidInput, match="line 2: a: String should have at least 1 character"):
+        read_pairs(path)
+    path.write_text("\n")
+    with pytest.raises(InvalidInput, match="no pairs"):
+        read_pairs(path)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_pairs(tmp_path / "nothing.jsonl")
