@@ -142,7 +142,7 @@ async def test_metrics_have_the_required_names(
     for sample in (
         'http_requests_total{endpoint="/api/v1/nodes/batch",method="POST",status="200"}',
         'http_request_duration_seconds_bucket{endpoint="/api/v1/nodes/batch",le="0.5"}',
-        'embedding_generation_duration_seconds_bucket{le="0.5",model="all-MiniLM-L6-v2-int8"}',
+        'embedding_generation_duration_seconds_bucket{le="0.5",model="all-MiniLM-L6-v2-w8a8"}',
         'neo4j_query_duration_seconds_bucket{le="0.5",query_type="batch_insert"}',
         'rate_limit_exceeded_total{endpoint="/api/v1/search/duplicates"}',
     ):
