@@ -13,8 +13,8 @@ from gather_brain.turns import Share, Turns
 from gather_brain.vectors import Matrix
 
 CHARACTERS_PER_TURN: Final = 1000
-"""A long batch gives way after so many (20 ms on one core: 220 tokens), so that searches need not wait; a text
-is never parted."""
+"""A long batch gives way after so many (20 ms on one core: 220 tokens), so that searches need not wait; one
+text is never parted."""
 TEXTS_PER_TURN: Final = 16
 """The same for texts so short that their number is what they cost."""
 CHARACTERS_PER_TEXT: Final = 20
