@@ -220,6 +220,8 @@ def view_of(plan: Plan, models: tuple[Model, ...]) -> View:
     for place in plan.places:
         for model in models:
             require_same_dimensions(place.model, model)
+    if not models:
+        raise PlanError("the embedding endpoint has not answered yet")
     if plan.active.model not in models:
         raise PlanError(_remedy(plan, models))
     writes = tuple(place for place in plan.places if place.model in models)

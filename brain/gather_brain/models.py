@@ -9,12 +9,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from gather_brain.embedding import Embedder
 from gather_brain.embedding_plan import LEASE_S, Plan, PlanError, View, view_of
 from gather_brain.errors import UnavailableError
-from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.slots import Embedded, Model, Place, SlotName
 
 logger = logging.getLogger(__name__)
@@ -62,13 +61,23 @@ class Working:
             return None
 
 
+class ReadsPlans(Protocol):
+    """Where the plan is."""
+
+    async def read(self) -> Plan | None:
+        """Return the plan, or None where there is none yet."""
+
+    async def ensure(self, model: Model) -> Plan:
+        """Return the plan, after making one where there is none."""
+
+
 class Models:
     """Knows what to do now; `observe` is told every plan that is read."""
 
     def __init__(
         self,
         embedders: Sequence[Embedder],
-        plans: PlanStore,
+        plans: ReadsPlans,
         observe: Callable[[Plan], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

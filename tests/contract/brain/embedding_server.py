@@ -42,7 +42,7 @@ def answer_to(asked: dict[str, Any], fault: str | None) -> Any:
     dimensions = asked.get("dimensions") or DIMENSIONS[asked["model"]]
     if fault == "other_dimensions":
         dimensions -= 1
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"object": "embedding", "index": index, "embedding": vector(text, dimensions)}
         for index, text in enumerate(asked["input"])
     ][::-1]
