@@ -17,7 +17,6 @@ from dev.bench.meters import Machine, memory_of, this_machine
 from dev.bench.rows import Measured, all_rows, measure
 from dev.bench.seed import Sizes, agreement, project_ids
 from dev.bench.sustained import (
-    ACTIVE_DEPARTMENTS,
     BATCH_NODES,
     PROJECTS,
     Load,
@@ -32,6 +31,8 @@ SEED_SUSTAINED: Final = 3
 """Of the texts that are sent; the seeded nodes have 1."""
 SEEDED_TEXTS: Final = 500
 SUSTAINED: Final = "sustained"
+DEPARTMENTS: Final = 12
+"""That are worked on at a time: each is analysed every 15 s or so at 50 analyses a minute."""
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -54,6 +55,9 @@ def brain(  # noqa: PLR0917 - options, given by name
     rate: Annotated[
         float, typer.Option(min=0.001, help="Of the required requests a minute (sustained load).")
     ] = 1,
+    departments: Annotated[
+        int, typer.Option(min=1, help="That are analysed in turn (sustained load).")
+    ] = DEPARTMENTS,
     unseen_share: Annotated[
         float,
         typer.Option(min=0, max=1, help="Of 100 analysed items, the share that is new (sustained load)."),
@@ -78,7 +82,7 @@ def brain(  # noqa: PLR0917 - options, given by name
         sustained = None
         if sustained_s and (not only or SUSTAINED in only):
             calls = Calls(SEED_SUSTAINED, _seeded(lab))
-            load = Load(sustained_s, rate, unseen_share)
+            load = Load(sustained_s, rate, departments, unseen_share)
             sustained = asyncio.run(sustain(lab, calls, load, reporter))
             _say_sustained(sustained, load, lab.sizes, reporter)
         reporter.say(f"\nbrain's memory at the end: {report.memory_text(memory_of(lab.brain.pid))}")
@@ -129,11 +133,12 @@ def _seeded(lab: Lab) -> list[str]:
 
 
 def _say_sustained(found: Sustained, load: Load, sizes: Sizes, reporter: Reporter) -> None:
+    others = min(PROJECTS - 1, sizes.other_projects)
     reporter.say(
         "\nAll at once at fixed times, latency counted from when a request was due; nodes in batches of "
-        f"{BATCH_NODES}; analyses of {ACTIVE_DEPARTMENTS} departments in turn, of whose 100 items "
-        f"{load.unseen_share:.0%} are new each time; one half of the rest goes to the measured project, the other "
-        f"to {min(PROJECTS - 1, sizes.other_projects)} others.\n\n{report.sustained_table(found)}\n\n{report.sustained_text(found)}"
+        f"{BATCH_NODES}; analyses of {load.departments} departments in turn, of whose 100 items "
+        f"{load.unseen_share:.0%} are new each time; one half of the rest goes to the measured project, the "
+        f"other half to {others} more.\n\n{report.sustained_table(found)}\n\n{report.sustained_text(found)}"
     )
 
 

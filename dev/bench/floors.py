@@ -16,7 +16,7 @@ import numpy as np
 
 from dev.bench.calls import Call
 from dev.bench.meters import MS_PER_S
-from gather_brain.onnx_model import OnnxModel
+from dev.bench.model import BareModel
 from gather_brain.vectors import Matrix
 
 TOP: Final = 20
@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 30
 class Floors:
     """Measures the parts; each call returns milliseconds."""
 
-    def __init__(self, neo4j_uri: str, brain_uri: str, model: OnnxModel, project: str) -> None:
+    def __init__(self, neo4j_uri: str, brain_uri: str, model: BareModel, project: str) -> None:
         self._driver = neo4j.GraphDatabase.driver(neo4j_uri, auth=None)
         self._session = self._driver.session(database="neo4j")
         self._http = httpx.Client(base_url=brain_uri, timeout=TIMEOUT_S)

@@ -16,6 +16,7 @@ from typing import Final
 
 import neo4j
 
+from dev.bench.model import BareModel
 from dev.bench.seed import Seeder, Sizes
 from dev.brain_process import brain_service
 from dev.cache import Cache, default_root, require_space
@@ -24,7 +25,6 @@ from dev.stamps import build_folder, fingerprint, is_complete
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import Store, neo4j_store
 from dev.versions import NEO4J
-from gather_brain.onnx_model import OnnxModel
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = (
@@ -37,7 +37,6 @@ SOURCES: Final = (
     "brain/gather_brain/themes.py",
 )
 """What the seeded data depends on: a change in any file of them fills anew."""
-THREADS: Final = 2
 NAME: Final = "neo4j"
 SPACE_PER_NODE_BYTES: Final = 60_000
 """In the cache and in the copy, with transaction logs; measured 20,000 a node and copy."""
@@ -54,7 +53,7 @@ class Lab:
     brain: Store
     neo4j: Store | None
     neo4j_uri: str
-    model: OnnxModel
+    model: BareModel
     sizes: Sizes
 
 
@@ -63,7 +62,7 @@ def laboratory(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Itera
     """Run a brain on a Neo4j that holds the nodes; on `own_neo4j` they are written and stay."""
     programs = StoreArtefacts.from_environment()
     model_dir = programs.embedding_model()
-    model = OnnxModel(model_dir, None)
+    model = BareModel(model_dir)
     folder = Path(tempfile.mkdtemp(prefix="gather-bench-"))
     try:
         if own_neo4j is not None:
@@ -100,7 +99,7 @@ def _running(store: Store, reporter: Reporter) -> Iterator[Store]:
 
 
 def _kept_data(
-    programs: StoreArtefacts, model: OnnxModel, model_dir: Path, sizes: Sizes, reporter: Reporter
+    programs: StoreArtefacts, model: BareModel, model_dir: Path, sizes: Sizes, reporter: Reporter
 ) -> Path:
     """Return the cache's folder of a filled Neo4j, which is filled first if it has to be."""
     cache = Cache(default_root() / "bench")
@@ -119,7 +118,7 @@ def _kept_data(
 def _fill(  # noqa: PLR0917
     folder: Path,
     programs: StoreArtefacts,
-    model: OnnxModel,
+    model: BareModel,
     model_dir: Path,
     sizes: Sizes,
     reporter: Reporter,
@@ -132,7 +131,7 @@ def _fill(  # noqa: PLR0917
             store.stop(STOP_TIMEOUT_S)
 
 
-def _seed(brain: Store, neo4j_uri: str, model: OnnxModel, sizes: Sizes, reporter: Reporter) -> None:
+def _seed(brain: Store, neo4j_uri: str, model: BareModel, sizes: Sizes, reporter: Reporter) -> None:
     with (
         reporter.step(f"Writing {sizes.nodes + sizes.others:,} nodes") as step,
         neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver,

@@ -17,10 +17,10 @@ import httpx
 import neo4j
 import numpy as np
 
+from dev.bench.model import BareModel
 from dev.bench.texts import Film, NoteWriter
 from dev.brain_process import BRAIN_KEY
 from dev.progress import Step
-from gather_brain.onnx_model import OnnxModel
 from gather_brain.text import content_hash
 from gather_brain.themes import phrases
 from gather_brain.vectors import Matrix, unit_rows
@@ -66,7 +66,7 @@ def film_of(writer: NoteWriter) -> Film:
 class Seeder:
     """Makes nodes; the same sizes make the same ones."""
 
-    def __init__(self, model: OnnxModel, sizes: Sizes) -> None:
+    def __init__(self, model: BareModel, sizes: Sizes) -> None:
         self._model = model
         self._sizes = sizes
         self._rng = random.Random(1)  # noqa: S311 - repeatable, not secret
@@ -143,7 +143,7 @@ def properties_of(department: str, content: str, quality: float) -> dict[str, An
     }
 
 
-def agreement(driver: neo4j.Driver, model: OnnxModel) -> float:
+def agreement(driver: neo4j.Driver, model: BareModel) -> float:
     """Return the median cosine of seeded vectors with what the model makes of the same texts."""
     found = driver.execute_query(
         "MATCH (n:Node) RETURN n.content AS content, n.embedding AS vector ORDER BY n.id LIMIT $limit",

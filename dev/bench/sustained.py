@@ -25,8 +25,6 @@ from dev.progress import Reporter, Step
 MINUTE_S: Final = 60
 BATCH_NODES: Final = 10
 """What a worker writes in an iteration; 50 batches make the required 500 nodes a minute."""
-ACTIVE_DEPARTMENTS: Final = 12
-"""Departments that are worked on at a time, each analysed every 15 s or so at 50 analyses a minute."""
 PROJECTS: Final = 34
 """At the usual limit of 30 searches a minute, 1000 need so many."""
 TIMEOUT_S: Final = 60
@@ -66,10 +64,14 @@ class Sustained:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is asked: for how long, at which share of the required rates, how many of 100 items new."""
+    """How much is asked: for how long, and at which share of the required rates.
+
+    So many departments are analysed in turn, of whose items a share is new each time.
+    """
 
     seconds: float
     rate: float
+    departments: int
     unseen_share: float
 
 
@@ -81,7 +83,7 @@ def kinds_of(calls: Calls, projects: Sequence[str], load: Load) -> list[Kind]:
         Kind("search for duplicates", 1000, 500, (calls.search(p) for p in searched)),
         Kind(f"batch of {BATCH_NODES} nodes", 50, 1000, (calls.batch(p, BATCH_NODES) for p in written)),
         Kind("context of 5 departments", 100, 800, (calls.context(p) for p in asked)),
-        Kind("coverage of 100 items", 50, 1500, _analyses(calls, projects, load.unseen_share)),
+        Kind("coverage of 100 items", 50, 1500, _analyses(calls, projects, load)),
     ]
     return [replace(kind, per_minute=kind.per_minute * load.rate) for kind in kinds]
 
@@ -95,7 +97,7 @@ async def sustain(lab: Lab, calls: Calls, load: Load, reporter: Reporter) -> Sus
         base_url=lab.brain.uri, headers=headers, timeout=TIMEOUT_S, limits=limits
     ) as client:
         with reporter.step("Warming up the departments that are analysed"):
-            for call in itertools.islice(kinds[-1].calls, ACTIVE_DEPARTMENTS):
+            for call in itertools.islice(kinds[-1].calls, load.departments):
                 await _send(client, call)
         with reporter.step(f"All kinds at once for {load.seconds:.0f} s") as step:
             return await _measured(lab, client, kinds, load.seconds, step)
@@ -166,15 +168,15 @@ def _alternating(measured: str, others: Sequence[str]) -> Iterator[str]:
         yield other
 
 
-def _analyses(calls: Calls, projects: Sequence[str], unseen_share: float) -> Iterator[Call]:
-    """Analyse departments in turn; of the items of each, `unseen_share` are new every time."""
-    new = round(COVERAGE_ITEMS * unseen_share)
+def _analyses(calls: Calls, projects: Sequence[str], load: Load) -> Iterator[Call]:
+    """Analyse departments in turn, as workers do after each iteration."""
+    new = round(COVERAGE_ITEMS * load.unseen_share)
     places = [
         (projects[index % len(projects)], calls.departments[index % len(calls.departments)])
-        for index in range(ACTIVE_DEPARTMENTS)
+        for index in range(load.departments)
     ]
     items = [[calls.note(department) for _ in range(COVERAGE_ITEMS)] for _, department in places]
-    for index in itertools.cycle(range(ACTIVE_DEPARTMENTS)):
+    for index in itertools.cycle(range(load.departments)):
         project, department = places[index]
         items[index] = [*items[index][new:], *(calls.note(department) for _ in range(new))]
         yield calls.coverage(project, department, items[index])

@@ -1,0 +1,37 @@
+"""The benchmark runs from end to end; how fast the brain is, is no test's business."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "brain.py"
+TIMEOUT_S = 300
+SIZES = ["--nodes", "200", "--others", "200", "--other-projects", "3", "--repeats", "1"]
+LOAD = ["--sustained-s", "12", "--rate", "0.1", "--departments", "1"]
+"""A tenth of the required rates, which the busiest machine can do without an error."""
+ROWS = {
+    "duplicates",
+    "context",
+    "coverage-unseen",
+    "coverage-seen",
+    "coverage-worker",
+    "batch-10",
+    "batch-50",
+}
+
+
+def test_the_benchmark_prints_every_row_and_meets_no_error(neo4j_uri: str, tmp_path: Path) -> None:
+    """Each row and each kind of the sustained load has values, and no request failed."""
+    found = tmp_path / "found.json"
+    command = [sys.executable, str(SCRIPT), "--neo4j", neo4j_uri, "--json", str(found), *SIZES, *LOAD]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    measured = json.loads(found.read_text(encoding="utf-8"))
+    assert {row["key"] for row in measured["rows"]} == ROWS
+    assert all(len(row["wallMs"]) == len(row["floorMs"]) == 1 for row in measured["rows"])
+    assert len(measured["sustained"]["kinds"]) == 4
+    assert all(kind["latencyMs"] and not kind["errors"] for kind in measured["sustained"]["kinds"])
+    tables = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(tables) == len(ROWS) + len(measured["sustained"]["kinds"]) + 4
