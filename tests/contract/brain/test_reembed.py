@@ -26,9 +26,10 @@ from gather_clients.brain import BrainClient, BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
 
 COMMAND = str(Path(sys.executable).with_name("gather-brain"))
-NODES = int(os.environ.get("GATHER_REEMBED_NODES", "1100"))
-"""More than 500 in each project, so that searches go through the index."""
+NODES = int(os.environ.get("GATHER_REEMBED_NODES", "680"))
 PROJECTS = tuple(secrets.token_hex(12) for _ in range(2))
+SHARES = 8
+"""The second project has every eighth node; the first has more than 500, so that the index is asked there."""
 BATCH = 50
 GRACE = ("--grace", "10")
 END_S = 180
@@ -44,13 +45,18 @@ def content_of(number: int, version: int = 0) -> str:
     return f"{words} {own} v{version}"
 
 
+def project_of(number: int) -> str:
+    """Return the project that a node is in."""
+    return PROJECTS[number % SHARES == 0]
+
+
 def node_of(number: int, version: int = 0) -> NodeIn:
     """Return a node; a later version replaces an earlier one."""
     return NodeIn(
         id=f"n{number:06d}",
         type="GatherItem",
         content=content_of(number, version),
-        project_id=PROJECTS[number % 2],
+        project_id=project_of(number),
         revision=version,
         properties={"department": "story"},
     )
@@ -157,7 +163,7 @@ class Traffic:
         """Write new nodes and new versions, at each server in turn; one that refuses has written nothing."""
         number = NODES
         while True:
-            earlier = number * 7 % NODES // 2 * 2 + number % 2
+            earlier = number * 7 % NODES // SHARES * SHARES + number % SHARES
             versions = {each: self.versions.get(each, -1) + 1 for each in (number, earlier)}
             nodes = [node_of(each, version) for each, version in versions.items()]
             for each in versions:
@@ -182,7 +188,7 @@ class Traffic:
         while True:
             number, version = secrets.choice(list(self.versions.items()))
             request = DuplicatesRequest(
-                content=content_of(number, version), project_id=PROJECTS[number % 2], threshold=0.9
+                content=content_of(number, version), project_id=project_of(number), threshold=0.9
             )
             found = await self.new.find_duplicates(request, deadline_s=END_S)
             self.searched += 1
@@ -213,8 +219,8 @@ async def slow_down(endpoint: str, answers: int) -> None:
 
 async def fill(client: BrainClient, count: int) -> dict[int, int]:
     """Write nodes in both projects."""
-    for parity in range(2):
-        numbers = range(parity, count, 2)
+    for project in PROJECTS:
+        numbers = [number for number in range(count) if project_of(number) == project]
         for start_at in range(0, len(numbers), BATCH):
             await client.create_nodes([node_of(each) for each in numbers[start_at : start_at + BATCH]])
     return dict.fromkeys(range(count), 0)
@@ -348,7 +354,7 @@ async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
             assert _models_of_nodes(own_neo4j) == {("renamed-minilm", 384): 40}
             await client.create_nodes([node_of(4, 1000), node_of(6, 1000)])
             near = await client.find_duplicates(
-                DuplicatesRequest(content=content_of(4, 1000), project_id=PROJECTS[0], threshold=0.5)
+                DuplicatesRequest(content=content_of(4, 1000), project_id=project_of(4), threshold=0.5)
             )
             assert near.duplicates[0].node_id == "n000004"
 
