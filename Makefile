@@ -60,6 +60,13 @@ e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
 
+.PHONY: isolation
+isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,000 generated requests and more
+	@GATHER_ISOLATION_REQUESTS=10000 GATHER_ISOLATION_TIMED_REQUESTS=1000 \
+	  GATHER_CONCURRENCY_ROUNDS=100 GATHER_CONCURRENCY_KILLS=12 \
+	  $(BIN)/pytest tests/contract/brain/test_isolation.py tests/contract/brain/test_isolation_refusals.py \
+	  tests/contract/brain/test_concurrency.py --log-cli-level=INFO -o log_cli_format="%(message)s"
+
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \

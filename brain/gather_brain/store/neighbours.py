@@ -154,8 +154,8 @@ class Neighbours:
 
 
 def _score(similarity: float) -> float:
-    """Turn raw cosine into Neo4j's score, a little lower, so that rounding costs no match."""
-    return (1 + similarity) / 2 - ROUNDING
+    """Turn raw cosine into Neo4j's score, a little lower against rounding; at 0 nothing is too far."""
+    return (1 + similarity) / 2 - ROUNDING if similarity > 0 else 0.0
 
 
 def _merged(texts: int, near: Sequence[Record], same: Sequence[Record], limit: int) -> list[list[Match]]:

@@ -8,22 +8,26 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import httpx
 import pytest
 
 from dev.stores import free_port
+from gather_brain.keys import key_hash, new_key
 from gather_brain.limits import LIMIT_NAMES
 from gather_clients.brain import BrainClient
 
 READY_TIMEOUT_S = 60
 UNLIMITED = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
 """For all tests but those of the limits."""
+TENANT_PROJECTS = 3000
 COMMAND = str(Path(sys.executable).with_name("gather-brain"))
 
 
@@ -204,3 +208,89 @@ def embedding_endpoint() -> Iterator[str]:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Tenant:
+    """A tenant: its key, a project of its own, more of them one after the other, and its canary.
+
+    The canary is a word that stands in all of its texts and must never be heard by anybody else.
+    """
+
+    name: str
+    key: str
+    project: str
+    canary: str
+    projects: tuple[str, ...]
+    used: list[str] = field(default_factory=list)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it sends with each request."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def new_project(self) -> str:
+        """Return the next of its projects that nobody has written to."""
+        self.used.append(self.projects[len(self.used)])
+        return self.used[-1]
+
+
+Operation = tuple[str, str, dict[str, Any]]
+"""Method, path under /api/v1, and what else httpx sends."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A brain with two tenants, and how often it was asked what."""
+
+    brain: Brain
+    tenants: tuple[Tenant, Tenant]
+    operations: Mapping[str, Callable[[str], Operation]]
+    requests: Counter[str] = field(default_factory=Counter)
+
+    def other(self, tenant: Tenant) -> Tenant:
+        """The tenant that `tenant` must hear nothing of."""
+        return self.tenants[tenant is self.tenants[0]]
+
+
+def _operations() -> dict[str, Callable[[str], Operation]]:
+    """One request of each operation, by the project that it names."""
+
+    def post(path: str, **body: Any) -> Callable[[str], Operation]:
+        return lambda project: ("POST", path, {"json": body | {"projectId": project}})
+
+    node = {"id": "shared-0", "type": "GatherItem", "content": "overwritten"}
+    query = {"department": "music", "previousDepartments[]": ["story", "visual"]}
+    return {
+        "write": lambda project: (
+            "POST",
+            "/nodes/batch",
+            {"json": {"nodes": [node | {"projectId": project}]}},
+        ),
+        "search": post("/search/duplicates", content="the lamp", threshold=0),
+        "several": post("/search/duplicates/batch", contents=["the", "lamp"], threshold=0),
+        "context": lambda project: ("GET", "/context/department", {"params": query | {"projectId": project}}),
+        "coverage": post("/analyze/coverage", department="story", gatherItems=[{"content": "the lamp"}]),
+    }
+
+
+@pytest.fixture(scope="session")
+def world(
+    start_brain: Callable[..., AbstractContextManager[Brain]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A brain whose only keys are those of two tenants."""
+
+    def tenant(name: str) -> Tenant:
+        projects = tuple(secrets.token_hex(12) for _ in range(TENANT_PROJECTS))
+        return Tenant(name, new_key(), projects[0], f"zanaria{secrets.token_hex(6)}", projects[1:])
+
+    tenants = (tenant("one"), tenant("other"))
+    entries = [
+        {"name": each.name, "sha256": key_hash(each.key), "limits": UNLIMITED}
+        | {"projects": [each.project, *each.projects]}
+        for each in tenants
+    ]
+    path = tmp_path_factory.mktemp("keys") / "tenants.json"
+    path.write_text(json.dumps(entries))
+    with start_brain(GATHER_BRAIN_KEYS_FILE=str(path)) as running:
+        yield World(running, tenants, _operations())
