@@ -45,8 +45,8 @@ SET n[$vectorProperty] = row.vector,
     n[$dimensionsProperty] = $dimensions
 RETURN count(n) AS filled
 """
-"""Setting `embeddedAt` takes the node's lock before its content is compared: a vector of content that has been
-replaced meanwhile is not written."""
+"""Setting `embeddedAt` takes the node's lock before its content is compared: a vector of content that has
+been replaced meanwhile is not written."""
 
 CLEAR: Final = """
 CYPHER 25
