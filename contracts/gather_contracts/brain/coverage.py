@@ -1,0 +1,91 @@
+"""Bodies of POST /api/v1/analyze/coverage."""
+
+from pydantic import Field
+
+from gather_contracts.brain.base import (
+    CONTENT_MAX,
+    COVERAGE_ITEMS_MAX,
+    Body,
+    Department,
+    NodeId,
+    ProjectId,
+    RequestBody,
+    SnakeBody,
+)
+
+
+class CoverageItem(RequestBody):
+    """An item to analyse; without `id` its place in the list names it."""
+
+    id: NodeId | None = None
+    """Names the item in the answer."""
+    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    summary: str = Field(default="", max_length=CONTENT_MAX)
+    """Not measured: an item counts for what its content says."""
+
+
+class CoverageRequest(RequestBody):
+    """A department's items and its purpose."""
+
+    project_id: ProjectId
+    """A project with nodes; the items themselves need not be among them."""
+    department: Department
+    gather_items: list[CoverageItem] = Field(max_length=COVERAGE_ITEMS_MAX)
+    department_description: str = Field(default="", max_length=8192)
+    """The department's purpose, which names its aspects; the usual film departments are known without."""
+
+
+class CoveredAspect(Body):
+    """An aspect that the items treat; `coverage` is 0-100."""
+
+    aspect: str
+    coverage: float
+    item_count: int
+    quality: str
+    items: list[str]
+
+
+class CoverageGap(Body):
+    """An aspect that the items miss or treat weakly."""
+
+    aspect: str
+    coverage: float
+    item_count: int
+    severity: str
+    suggestion: str
+
+
+class CoverageAnalysis(Body):
+    """What is covered, what is missing, what to do next."""
+
+    covered_aspects: list[CoveredAspect]
+    gaps: list[CoverageGap]
+    recommendations: list[str]
+
+
+class QualityMetrics(Body):
+    """The brain's own measures, each 0-100."""
+
+    depth: float
+    breadth: float
+    coherence: float
+    actionability: float
+
+
+class CoverageTiming(SnakeBody):
+    """Milliseconds."""
+
+    embedding_time_ms: int
+    analysis_time_ms: int
+    total_time_ms: int
+
+
+class CoverageResponse(Body):
+    """How well the items cover the department."""
+
+    department: str
+    coverage_score: float
+    analysis: CoverageAnalysis
+    item_distribution: dict[str, int]
+    quality_metrics: QualityMetrics
+    timing: CoverageTiming

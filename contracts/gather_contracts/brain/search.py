@@ -1,0 +1,85 @@
+"""Bodies of looking for near neighbours: POST /api/v1/search/duplicates and /batch."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from gather_contracts.brain.base import (
+    CONTENT_MAX,
+    DUPLICATE_THRESHOLD,
+    EXCLUDED_IDS_MAX,
+    SEARCH_CONTENTS_MAX,
+    SEARCH_LIMIT_MAX,
+    Body,
+    Department,
+    NodeId,
+    ProjectId,
+    RequestBody,
+    SnakeBody,
+)
+
+
+class DuplicatesFilter(RequestBody):
+    """Where to look for near neighbours, and how near they must be."""
+
+    project_id: ProjectId
+    """The project that is searched."""
+    threshold: float = Field(default=DUPLICATE_THRESHOLD, ge=0, le=1)
+    """The least raw cosine of a neighbour."""
+    limit: int = Field(default=10, ge=1, le=SEARCH_LIMIT_MAX)
+    """Neighbours for each text."""
+    type: str = Field(default="GatherItem", min_length=1, max_length=64)
+    """The type of nodes that are looked at."""
+    department: Department | None = None
+    """None: all departments."""
+    exclude_node_ids: list[NodeId] = Field(default_factory=list, max_length=EXCLUDED_IDS_MAX)
+    """Nodes that are no neighbours, such as the one that is compared."""
+
+
+class DuplicatesRequest(DuplicatesFilter):
+    """A text to find near neighbours of."""
+
+    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    """The text that is compared."""
+
+
+class DuplicatesBatchRequest(DuplicatesFilter):
+    """1 to 50 texts to find near neighbours of; the same filter goes for all."""
+
+    contents: list[Annotated[str, Field(min_length=1, max_length=CONTENT_MAX)]] = Field(
+        min_length=1, max_length=SEARCH_CONTENTS_MAX
+    )
+    """The texts that are compared."""
+
+
+class Duplicate(Body):
+    """A neighbour at or above the threshold."""
+
+    node_id: str
+    similarity: float
+    content: str
+    properties: dict[str, Any]
+
+
+class DuplicatesResponse(SnakeBody):
+    """Neighbours, the most similar first."""
+
+    duplicates: list[Duplicate]
+    query_embedding_time_ms: int
+    search_time_ms: int
+    total_time_ms: int
+
+
+class DuplicatesResult(SnakeBody):
+    """The neighbours of one of the texts of a batch."""
+
+    duplicates: list[Duplicate]
+
+
+class DuplicatesBatchResponse(SnakeBody):
+    """One result for each text, in the order of the request."""
+
+    results: list[DuplicatesResult]
+    query_embedding_time_ms: int
+    search_time_ms: int
+    total_time_ms: int
