@@ -11,6 +11,7 @@ import secrets
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ EXAMPLES: Final = int(os.environ.get("GATHER_SCHEMATHESIS_EXAMPLES", "8"))
 """Generated requests for each operation in the phase "fuzzing"; "coverage" has a number of its own."""
 REQUESTS_MIN: Final = int(os.environ.get("GATHER_SCHEMATHESIS_REQUESTS_MIN", "500"))
 TIMEOUT_S: Final = 300 + EXAMPLES * 10
+SHOWN_MAX: Final = 4000
 PHASES: Final = {"examples", "coverage", "fuzzing", "stateful"}
 CONFIG: Final = """\
 hooks = "schemathesis_hooks"
@@ -45,7 +47,7 @@ def test_schemathesis_finds_nothing(brain: Any, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(project=project, key=brain.service_key))
     done = _run(brain.url, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, _failed(tmp_path / "events.ndjson") or done.stdout + done.stderr
     assert (report["complete"], report["failures"], report["errors"]) == (True, [], [])
     assert report["operations"]["tested"] == report["operations"]["total"] == 5
     assert {name for name, phase in report["phases"].items() if phase["status"] == "success"} == PHASES
@@ -88,9 +90,26 @@ def _run(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def _sent(events: Path) -> Counter[tuple[str, str]]:
     """Count the requests by phase and by whether their data was valid ("positive") or not."""
     sent: Counter[tuple[str, str]] = Counter()
-    with events.open(encoding="utf-8") as lines:
-        for scenario in filter(None, (json.loads(line).get("ScenarioFinished") for line in lines)):
-            for case in scenario["recorder"]["cases"].values():
-                meta = case["value"].get("meta")
-                sent[scenario["phase"], meta["generation"]["mode"] if meta else "unknown"] += 1
+    for scenario in _scenarios(events):
+        for case in scenario["recorder"]["cases"].values():
+            meta = case["value"].get("meta")
+            sent[scenario["phase"], meta["generation"]["mode"] if meta else "unknown"] += 1
     return sent
+
+
+def _failed(events: Path) -> list[str]:
+    """Return what was sent and what came back where a check failed."""
+    failed = []
+    for scenario in _scenarios(events):
+        recorder = scenario["recorder"]
+        for case, checks in recorder["checks"].items():
+            names = [check["name"] for check in checks if check["status"] == "failure"]
+            if names:
+                exchange = json.dumps(recorder["interactions"][case]["response"])[:SHOWN_MAX]
+                failed.append(f"{names} {json.dumps(recorder['cases'][case])[:SHOWN_MAX]} -> {exchange}")
+    return failed
+
+
+def _scenarios(events: Path) -> Iterator[dict[str, Any]]:
+    with events.open(encoding="utf-8") as lines:
+        yield from filter(None, (json.loads(line).get("ScenarioFinished") for line in lines))
