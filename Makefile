@@ -11,7 +11,7 @@ SOURCES := contracts clients operator worker brain bridge dev tests
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Try it
 
@@ -65,7 +65,7 @@ isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,
 	@GATHER_ISOLATION_REQUESTS=10000 GATHER_ISOLATION_TIMED_REQUESTS=1000 \
 	  GATHER_CONCURRENCY_ROUNDS=100 GATHER_CONCURRENCY_KILLS=12 \
 	  $(BIN)/pytest tests/contract/brain/test_isolation.py tests/contract/brain/test_isolation_refusals.py \
-	  tests/contract/brain/test_concurrency.py --log-cli-level=INFO -o log_cli_format="%(message)s"
+	  tests/contract/brain/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
 
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
@@ -84,6 +84,10 @@ coverage-report: $(STAMP) ## Measure how often the brain's scores fall where not
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
 	@$(PY) tests/bench/brain.py $(ARGS)
+
+.PHONY: bench-recall
+bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE" for texts of your own)
+	@$(PY) -m dev.bench.recall $(ARGS)
 
 ##@ Generate
 

@@ -21,7 +21,7 @@ from gather_brain.text import content_hash
 
 logger = logging.getLogger(__name__)
 
-REQUESTS_MIN: Final = int(os.environ.get("GATHER_ISOLATION_REQUESTS", "400"))
+REQUESTS_MIN: Final = int(os.environ.get("GATHER_ISOLATION_REQUESTS", "300"))
 STEPS: Final = 50
 """Of one example, which has two projects of its own."""
 NOT_FOUND: Final = {"error": "not_found", "message": "Project not found"}
@@ -287,20 +287,22 @@ class Tenants(RuleBasedStateMachine):
     @rule(
         turn=st.sampled_from((0, 1)),
         theirs_first=st.booleans(),
-        junk=st.sampled_from(("", "x", "0" * 23, "g" * 24, "0" * 24 + "\n", "*", "a" * 24 + "/..")),
+        junk=st.sampled_from((None, "", "x", "0" * 23, "g" * 24, "0" * 24 + "\n", "*", "a" * 24 + "/..")),
     )
-    def confuse(self, turn: int, theirs_first: bool, junk: str) -> None:
+    def confuse(self, turn: int, theirs_first: bool, junk: str | None) -> None:
         """Mix projects in one batch, or name none that could be: refused, and nothing is written anywhere."""
         who = self.world.tenants[turn]
+        node = {"type": "GatherItem", "content": self.said(who, "mixed")}
+        if junk is not None:
+            assert self._refused(who, {"nodes": [node | {"id": IDS[0], "projectId": junk}]}) == 400
+            return
         theirs = self.projects[self.world.other(who).name]
         projects = [self.projects[who.name], theirs][:: -1 if theirs_first else 1]
         nodes = [
-            {"id": IDS[0], "type": "GatherItem", "content": self.said(who, "mixed"), "projectId": project}
-            for project in projects
+            node | {"id": identity, "projectId": project}
+            for identity, project in zip(IDS, projects, strict=False)
         ]
-        nodes[1]["id"] = IDS[1]
         assert self._refused(who, {"nodes": nodes}) in {400, 404}
-        assert self._refused(who, {"nodes": [nodes[0] | {"projectId": junk}]}) == 400
 
     def _refused(self, who: Any, body: dict[str, Any]) -> int:
         response = self.http.post("/api/v1/nodes/batch", headers=who.headers, json=body)
