@@ -57,7 +57,8 @@ ProjectId = Annotated[
 Department = Annotated[str, Field(min_length=1, max_length=DEPARTMENT_MAX)]
 NodeId = Annotated[str, Field(min_length=1, max_length=NODE_ID_MAX)]
 NodeType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-PropertyName = Annotated[str, Field(max_length=64)]
+PropertyName = Annotated[str, Field(max_length=CONTENT_MAX)]
+"""As long as texts: OpenAPI 3.0 has no word for a shorter bound, and callers would learn of it too late."""
 PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
 PropertyValue = PropertyText | bool | int | FiniteFloat | None
 DEPARTMENT_PROPERTY: Final[dict[str, Any]] = {
