@@ -40,6 +40,8 @@ class Kind:
     per_minute: float
     required_ms: float
     calls: Iterator[Call]
+    warm_up: int
+    """Calls before those that count."""
     walls: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -80,10 +82,16 @@ def kinds_of(calls: Calls, projects: Sequence[str], load: Load) -> list[Kind]:
     measured, *others = projects[:PROJECTS]
     searched, written, asked = (_alternating(measured, others) for _ in range(3))
     kinds = [
-        Kind("search for duplicates", 1000, 500, (calls.search(p) for p in searched)),
-        Kind(f"batch of {BATCH_NODES} nodes", 50, 1000, (calls.batch(p, BATCH_NODES) for p in written)),
-        Kind("context of 5 departments", 100, 800, (calls.context(p) for p in asked)),
-        Kind("coverage of 100 items", 50, 1500, _analyses(calls, projects, load)),
+        Kind("search for duplicates", 1000, 500, (calls.search(p) for p in searched), round(300 * load.rate)),
+        Kind(
+            f"batch of {BATCH_NODES} nodes",
+            50,
+            1000,
+            (calls.batch(p, BATCH_NODES) for p in written),
+            round(20 * load.rate),
+        ),
+        Kind("context of 5 departments", 100, 800, (calls.context(p) for p in asked), round(100 * load.rate)),
+        Kind("coverage of 100 items", 50, 1500, _analyses(calls, projects, load), load.departments),
     ]
     return [replace(kind, per_minute=kind.per_minute * load.rate) for kind in kinds]
 
@@ -96,9 +104,11 @@ async def sustain(lab: Lab, calls: Calls, load: Load, reporter: Reporter) -> Sus
     async with httpx.AsyncClient(
         base_url=lab.brain.uri, headers=headers, timeout=TIMEOUT_S, limits=limits
     ) as client:
-        with reporter.step("Warming up the departments that are analysed"):
-            for call in itertools.islice(kinds[-1].calls, load.departments):
-                await _send(client, call)
+        with reporter.step("Warming up") as step:
+            for kind in kinds:
+                step.waits_for(kind.title)
+                for call in itertools.islice(kind.calls, kind.warm_up):
+                    await _send(client, call)
         with reporter.step(f"All kinds at once for {load.seconds:.0f} s") as step:
             return await _measured(lab, client, kinds, load.seconds, step)
 
