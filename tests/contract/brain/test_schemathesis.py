@@ -91,7 +91,7 @@ def _sent(events: Path) -> Counter[tuple[str, str]]:
     """Count the requests by phase and by whether their data was valid ("positive") or not."""
     sent: Counter[tuple[str, str]] = Counter()
     for scenario in _scenarios(events):
-        for case in scenario["recorder"]["cases"].values():
+        for case in scenario["recorder"].get("cases", {}).values():
             meta = case["value"].get("meta")
             sent[scenario["phase"], meta["generation"]["mode"] if meta else "unknown"] += 1
     return sent
@@ -102,7 +102,7 @@ def _failed(events: Path) -> list[str]:
     failed = []
     for scenario in _scenarios(events):
         recorder = scenario["recorder"]
-        for case, checks in recorder["checks"].items():
+        for case, checks in recorder.get("checks", {}).items():
             names = [check["name"] for check in checks if check["status"] == "failure"]
             if names:
                 exchange = json.dumps(recorder["interactions"][case]["response"])[:SHOWN_MAX]
