@@ -70,10 +70,8 @@ def laboratory(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Itera
                 _seed(brain, own_neo4j, model, sizes, reporter)
                 yield Lab(brain, None, own_neo4j, model, sizes)
             return
-        kept = _kept_data(programs, model, model_dir, sizes, reporter)
         store = neo4j_store(programs, folder)
-        with reporter.step("Copying the filled database"):
-            _copy(kept / "data", folder / "data")
+        _bring_data(folder, programs, model, model_dir, sizes, reporter)
         with _running(store, reporter), _brain(folder, store.uri, model_dir, reporter) as brain:
             yield Lab(brain, store, store.uri, model, sizes)
     finally:
@@ -98,21 +96,28 @@ def _running(store: Store, reporter: Reporter) -> Iterator[Store]:
         store.kill()
 
 
-def _kept_data(
-    programs: StoreArtefacts, model: BareModel, model_dir: Path, sizes: Sizes, reporter: Reporter
-) -> Path:
-    """Return the cache's folder of a filled Neo4j, which is filled first if it has to be."""
+def _bring_data(  # noqa: PLR0917
+    target: Path,
+    programs: StoreArtefacts,
+    model: BareModel,
+    model_dir: Path,
+    sizes: Sizes,
+    reporter: Reporter,
+) -> None:
+    """Copy a filled Neo4j's data into the folder, from the cache, which is filled first if it has to be."""
     cache = Cache(default_root() / "bench")
     key = fingerprint([NEO4J, model.name, repr(sizes), *_source_digests()])
-    folder = cache.program_folder(NAME, key)
-    if is_complete(folder, key):
-        return folder
+    kept = cache.program_folder(NAME, key)
+    # The lock covers the copy too: another benchmark of other sources removes what it finds here.
     with cache.locked(reporter.say):
-        for older in cache.root.glob(f"{NAME}-*"):
-            shutil.rmtree(older)
-        require_space(cache.root, (sizes.nodes + sizes.others) * SPACE_PER_NODE_BYTES, "The bench's database")
-        build_folder(folder, key, lambda inside: _fill(inside, programs, model, model_dir, sizes, reporter))
-    return folder
+        if not is_complete(kept, key):
+            for older in cache.root.glob(f"{NAME}-*"):
+                shutil.rmtree(older)
+            space = (sizes.nodes + sizes.others) * SPACE_PER_NODE_BYTES
+            require_space(cache.root, space, "The bench's database")
+            build_folder(kept, key, lambda inside: _fill(inside, programs, model, model_dir, sizes, reporter))
+        with reporter.step("Copying the filled database"):
+            _copy(kept / "data", target / "data")
 
 
 def _fill(  # noqa: PLR0917
