@@ -28,6 +28,7 @@ from gather_brain.store.neighbours import EXACT_MAX, Neighbours, Text, Where
 from gather_brain.store.slots import Model, Place
 from gather_brain.text import content_hash
 from gather_brain.vectors import Matrix, unit_rows
+from gather_contracts.brain import DUPLICATE_THRESHOLD, NODES_PER_BATCH_MAX
 
 QUESTIONS: Final = 100
 """Of texts that the project does not hold, and as many of texts that it does."""
@@ -198,6 +199,31 @@ async def measure(
     return found
 
 
+async def count_told(neighbours: Neighbours, nodes: Nodes) -> Count:
+    """Ask, for each node, which earlier one it repeats; right is the nearest, or one as near."""
+    count, seen = Count(), set[tuple[str, str]]()
+    for start in range(0, len(nodes.texts), NODES_PER_BATCH_MAX):
+        batch = range(start, min(start + NODES_PER_BATCH_MAX, len(nodes.texts)))
+        told = await neighbours.earlier([nodes.id_of(index) for index in batch])
+        for index in batch:
+            nearest = nearest_earlier(nodes, index, seen)
+            if nearest >= DUPLICATE_THRESHOLD + SAME:
+                count.there += 1
+                earlier = told.get(nodes.id_of(index))
+                count.found += earlier is not None and earlier.similarity >= nearest - SAME
+    return count
+
+
+def nearest_earlier(nodes: Nodes, index: int, seen: set[tuple[str, str]]) -> float:
+    """Return how near the nearest earlier node of the type is; `seen` are the texts before it."""
+    text = (content_hash(nodes.texts[index]), type_of(index))
+    if text in seen:
+        return 1.0
+    seen.add(text)
+    earlier = [other for other in range(index) if type_of(other) == type_of(index)]
+    return float((nodes.rows[earlier] @ nodes.rows[index]).max()) if earlier else 0.0
+
+
 def read_texts(path: Path | None) -> tuple[list[str], list[str]]:
     """Return texts to hold and texts to ask for: a file's lines by halves, or notes and their likes."""
     if path is not None:
@@ -237,6 +263,7 @@ class Bench:
         self._asked_for = asked_for
         self._others = 0
         self._rng = np.random.default_rng(3)
+        self.told = Count()
 
     async def run(self, step: Step) -> list[Measured]:
         """Measure equal projects, one of 600 nodes in 60,000, one of 100 in 100,000, and a crowd."""
@@ -262,6 +289,8 @@ class Bench:
             principal = Principal("bench", frozenset({nodes.project}))
             neighbours = principal.open(self._database, nodes.project, self._place).neighbours
             found += await measure(neighbours, nodes, questions, name, others)
+        step.waits_for("asking what each node of the crowd's project repeats")
+        self.told = await count_told(neighbours, crowded)
         return found
 
     def _add_others(self, wanted: int, step: Step) -> None:
@@ -290,13 +319,16 @@ def table(found: Sequence[Measured]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-async def measure_on(uri: str, place: Place, held: Nodes, asked_for: Nodes, step: Step) -> list[Measured]:
-    """Prepare Neo4j as the brain does, fill it and measure."""
+async def measure_on(
+    uri: str, place: Place, held: Nodes, asked_for: Nodes, step: Step
+) -> tuple[list[Measured], Count]:
+    """Prepare Neo4j as the brain does, fill it and measure: searches, and what batches are told."""
     with neo4j.GraphDatabase.driver(uri, auth=None) as driver:
         async with Database(uri, None, database="neo4j", timeout_s=60, pool_size=4) as database:
             await database.prepare()
             await database.prepare_vectors(place.slot, place.model.dimensions)
-            return await Bench(driver, database, place, held, asked_for).run(step)
+            bench = Bench(driver, database, place, held, asked_for)
+            return await bench.run(step), bench.told
 
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -319,11 +351,12 @@ def recall(
         )
     place = Place("a", Model(model.name, held.rows.shape[1]))
     with running("neo4j", programs) as store, reporter.step("Measuring recall") as step:
-        found = asyncio.run(measure_on(store.uri, place, held, asked_for, step))
+        found, told = asyncio.run(measure_on(store.uri, place, held, asked_for, step))
     typer.echo(table(found))
-    counts = [count for each in found for count in each.counts.values()]
+    counts = [told, *(count for each in found for count in each.counts.values())]
     missed = sum(count.there - count.found for count in counts)
-    typer.echo(f"{sum(count.there for count in counts):,} neighbours, of which {missed:,} were missed")
+    typer.echo(f"of nodes that repeat an earlier one, {told.found:,} of {told.there:,} name the nearest")
+    typer.echo(f"{sum(count.there for count in counts):,} results in all, of which {missed:,} were missed")
     raise typer.Exit(1 if missed else 0)
 
 
