@@ -64,6 +64,7 @@ ENDPOINTS: Final[Mapping[str, LimitName]] = MappingProxyType(
         "/api/v1/nodes/batch": "batch",
         "/api/v1/search/duplicates": "duplicates",
         "/api/v1/search/duplicates/batch": "duplicates",
+        "/api/v1/search/similarity": "duplicates",
         "/api/v1/context/department": "context",
         "/api/v1/analyze/coverage": "coverage",
     }

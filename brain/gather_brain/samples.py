@@ -145,6 +145,23 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         },
         shown='[len(result["duplicates"]) for result in answer["results"]]',
     ),
+    ("post", "/api/v1/search/similarity"): Operation(
+        id="compareTexts",
+        tag="search",
+        request={
+            "projectId": PROJECT,
+            "pairs": [
+                {"a": PREMISE, "b": "For eleven years nobody but Ada has been near the lamp."},
+                {"a": PREMISE, "b": RADIO},
+            ],
+        },
+        response={
+            "similarities": [0.702713, 0.164207],
+            "model": "all-MiniLM-L6-v2-w8a8",
+            "total_time_ms": 9,
+        },
+        shown='answer["similarities"]',
+    ),
     ("get", "/api/v1/context/department"): Operation(
         id="getDepartmentContext",
         tag="context",

@@ -175,6 +175,13 @@ class BrainClient:
         sent = self._post("/api/v1/search/duplicates/batch", request)
         return await self._call(sent, bodies.DuplicatesBatchResponse, deadline_s)
 
+    async def compare(
+        self, request: bodies.SimilarityRequest, *, deadline_s: float | None = None
+    ) -> bodies.SimilarityResponse:
+        """Return the raw cosine of 1 to 50 pairs of texts; the project may be empty."""
+        sent = self._post("/api/v1/search/similarity", request)
+        return await self._call(sent, bodies.SimilarityResponse, deadline_s)
+
     async def department_context(
         self,
         project_id: str,

@@ -1,8 +1,9 @@
-"""POST /api/v1/search/duplicates and /batch: the nodes nearest to a text."""
+"""POST /api/v1/search/duplicates and /batch: the nodes nearest to a text; /similarity: two texts compared."""
 
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.json_route import JsonRoute
@@ -18,6 +19,9 @@ from gather_contracts.brain import (
     DuplicatesRequest,
     DuplicatesResponse,
     DuplicatesResult,
+    SimilarityPair,
+    SimilarityRequest,
+    SimilarityResponse,
 )
 
 router = APIRouter(route_class=JsonRoute)
@@ -49,6 +53,27 @@ async def find_duplicates_batch(
         search_time_ms=search_ms,
         total_time_ms=watch.total_ms(),
     )
+
+
+@router.post("/search/similarity", summary="Compare pairs of texts")
+async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityResponse:
+    """Return the raw cosine of each pair of texts; nothing of the project is read, so it may be empty."""
+    watch = Stopwatch()
+    await caller.project(request.project_id)
+    embedder = caller.models.embedder
+    rows = await embedder.embed([text for pair in request.pairs for text in (pair.a, pair.b)])
+    cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2]).tolist()
+    return SimilarityResponse(
+        similarities=[_similarity(*each) for each in zip(request.pairs, cosines, strict=True)],
+        model=embedder.name,
+        total_time_ms=watch.total_ms(),
+    )
+
+
+def _similarity(pair: SimilarityPair, cosine: float) -> float:
+    if content_hash(pair.a) == content_hash(pair.b):
+        return 1.0
+    return round(min(max(cosine, 0.0), 1.0), 6)
 
 
 async def _search(

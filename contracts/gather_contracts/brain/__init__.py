@@ -19,6 +19,7 @@ from gather_contracts.brain.base import (
     PROPERTIES_MAX,
     SEARCH_CONTENTS_MAX,
     SEARCH_LIMIT_MAX,
+    SIMILARITY_PAIRS_MAX,
     Body,
     Department,
     NodeId,
@@ -68,6 +69,9 @@ from gather_contracts.brain.search import (
     DuplicatesRequest,
     DuplicatesResponse,
     DuplicatesResult,
+    SimilarityPair,
+    SimilarityRequest,
+    SimilarityResponse,
 )
 
 __all__ = [
@@ -85,6 +89,7 @@ __all__ = [
     "PROPERTIES_MAX",
     "SEARCH_CONTENTS_MAX",
     "SEARCH_LIMIT_MAX",
+    "SIMILARITY_PAIRS_MAX",
     "BatchRequest",
     "BatchResponse",
     "BatchTiming",
@@ -126,6 +131,9 @@ __all__ = [
     "ReadinessBody",
     "RelevantNode",
     "RequestBody",
+    "SimilarityPair",
+    "SimilarityRequest",
+    "SimilarityResponse",
     "SnakeBody",
     "TopNode",
 ]

@@ -1,4 +1,4 @@
-"""Bodies of looking for near neighbours: POST /api/v1/search/duplicates and /batch."""
+"""Bodies of POST /api/v1/search/duplicates, /duplicates/batch and /similarity."""
 
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from gather_contracts.brain.base import (
     EXCLUDED_IDS_MAX,
     SEARCH_CONTENTS_MAX,
     SEARCH_LIMIT_MAX,
+    SIMILARITY_PAIRS_MAX,
     Body,
     Department,
     NodeId,
@@ -82,4 +83,30 @@ class DuplicatesBatchResponse(SnakeBody):
     results: list[DuplicatesResult]
     query_embedding_time_ms: int
     search_time_ms: int
+    total_time_ms: int
+
+
+class SimilarityPair(RequestBody):
+    """Two texts."""
+
+    a: str = Field(min_length=1, max_length=CONTENT_MAX)
+    b: str = Field(min_length=1, max_length=CONTENT_MAX)
+
+
+class SimilarityRequest(RequestBody):
+    """1 to 50 pairs of texts to compare with each other."""
+
+    project_id: ProjectId
+    """The project whose account is charged; it may be empty, since nothing of it is read."""
+    pairs: list[SimilarityPair] = Field(min_length=1, max_length=SIMILARITY_PAIRS_MAX)
+    """The texts that are compared."""
+
+
+class SimilarityResponse(SnakeBody):
+    """How near the texts of each pair are, in the order of the request."""
+
+    similarities: list[float]
+    """Raw cosine, 0 to 1; 1 for texts that differ in case, punctuation and spacing only."""
+    model: str
+    """The embedding model, as it stands on nodes."""
     total_time_ms: int

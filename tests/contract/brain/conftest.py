@@ -269,6 +269,7 @@ def _operations() -> dict[str, Callable[[str], Operation]]:
         ),
         "search": post("/search/duplicates", content="the lamp", threshold=0),
         "several": post("/search/duplicates/batch", contents=["the", "lamp"], threshold=0),
+        "compare": post("/search/similarity", pairs=[{"a": "the lamp", "b": "a lamp"}]),
         "context": lambda project: ("GET", "/context/department", {"params": query | {"projectId": project}}),
         "coverage": post("/analyze/coverage", department="story", gatherItems=[{"content": "the lamp"}]),
     }

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 CANARY = "canary-of-the-other-tenant"
+SIMILARITY = "/api/v1/search/similarity"
 
 
 def bodies(project: str) -> list[tuple[str, str, dict[str, Any] | None]]:
@@ -26,6 +27,7 @@ def bodies(project: str) -> list[tuple[str, str, dict[str, Any] | None]]:
             "/api/v1/search/duplicates/batch",
             {"contents": [CANARY], "projectId": project, "threshold": 0},
         ),
+        ("POST", SIMILARITY, {"pairs": [{"a": "ours", "b": "Ours!"}], "projectId": project}),
         (
             "GET",
             f"/api/v1/context/department?projectId={project}&department=x&previousDepartments[]=story",
@@ -111,10 +113,13 @@ def test_tenants_with_the_same_node_ids_do_not_meet(
 
 
 async def test_reading_a_project_without_nodes_is_404(http: httpx.AsyncClient, project: str) -> None:
-    """A first write makes a project."""
+    """A first write makes a project; comparing texts reads none."""
     for method, path, body in bodies(project)[1:]:
         response = await http.request(method, path, json=body)
-        assert (response.status_code, response.json()["error"]) == (404, "not_found")
+        if path == SIMILARITY:
+            assert (response.status_code, response.json()["similarities"]) == (200, [1.0])
+        else:
+            assert (response.status_code, response.json()["error"]) == (404, "not_found")
 
 
 def test_a_key_lives_from_create_to_revoke(brain: Any, project: str) -> None:

@@ -147,6 +147,47 @@ async def test_several_texts_are_searched_at_once(http: httpx.AsyncClient, proje
     assert [len(result["duplicates"]) for result in response.json()["results"]] == [1, 0, 1]
 
 
+async def test_pairs_are_compared_as_nodes_are(
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+) -> None:
+    """Raw cosine of the same model, in order; 1 for the same text but for form, 0 where it is negative."""
+    one, other = "Ada keeps the lamp alone.", "Nobody but Ada looks after the lamp."
+    pairs = [
+        (one, other),
+        (other, one),
+        (one, "ada keeps  the LAMP, alone"),
+        (one, "Quarterly tax rates: 7%"),
+    ]
+    response = await http.post(
+        "/api/v1/search/similarity",
+        json={"projectId": project, "pairs": [{"a": a, "b": b} for a, b in pairs]},
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    found = answer["similarities"]
+    model = OnnxModel(embedding_model_dir, None)
+    expected = [max(float(np.dot(*model.embed(list(pair)))), 0.0) for pair in pairs]
+    assert found[0] == found[1] == pytest.approx(expected[0], abs=1e-3)
+    assert found[2:] == [1.0, pytest.approx(expected[3], abs=1e-3)]
+    (node_out,) = (await create(http, node(project, one)))["nodes"]
+    assert answer["model"] == node_out["embedding"]["model"]
+    (match,) = await search(http, project, other, threshold=0)
+    assert match["similarity"] == pytest.approx(found[0], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[], [{"a": "x"}], [{"a": "", "b": "x"}], [{"a": "x", "b": "y", "c": "z"}], [{"a": "x", "b": "y"}] * 51],
+)
+async def test_pairs_that_do_not_fit_are_400(
+    http: httpx.AsyncClient, project: str, pairs: list[dict[str, str]]
+) -> None:
+    """None, half a pair, an empty text, a field too many, a pair too many."""
+    response = await http.post("/api/v1/search/similarity", json={"projectId": project, "pairs": pairs})
+    assert (response.status_code, response.json()["error"]) == (400, "validation_failed")
+    assert any(field.startswith("pairs") for field in response.json()["details"])
+
+
 async def test_a_small_project_beside_a_large_one_loses_nothing(
     http: httpx.AsyncClient, project: str
 ) -> None:

@@ -269,7 +269,7 @@ class Tenants(RuleBasedStateMachine):
 
     @rule(
         turn=st.sampled_from((0, 1)),
-        operation=st.sampled_from(("write", "search", "several", "context", "coverage")),
+        operation=st.sampled_from(("write", "search", "several", "compare", "context", "coverage")),
         upper=st.booleans(),
         unknown=st.booleans(),
     )

@@ -99,6 +99,11 @@ def search_batch(project: str) -> Request:
     return "POST", "/api/v1/search/duplicates/batch", {"contents": contents, "projectId": project}
 
 
+def compare(project: str) -> Request:
+    pairs = [{"a": "Ada keeps the lamp.", "b": "The ferry is late."}]
+    return "POST", "/api/v1/search/similarity", {"pairs": pairs, "projectId": project}
+
+
 def context(project: str) -> Request:
     query = f"projectId={project}&department=x&previousDepartments[]=story"
     return "GET", f"/api/v1/context/department?{query}", None
@@ -120,7 +125,14 @@ def available(response: httpx.Response) -> int:
 
 @pytest.mark.parametrize(
     ("build", "per_minute", "burst"),
-    [(batch, 10, 20), (search, 30, 50), (search_batch, 30, 50), (context, 20, 30), (coverage, 5, 10)],
+    [
+        (batch, 10, 20),
+        (search, 30, 50),
+        (search_batch, 30, 50),
+        (compare, 30, 50),
+        (context, 20, 30),
+        (coverage, 5, 10),
+    ],
 )
 async def test_two_replicas_admit_the_burst_together_and_then_say_when_to_come_back(
     replicas: Replicas, project: str, build: Callable[[str], Request], per_minute: int, burst: int
@@ -151,7 +163,7 @@ async def test_a_batch_of_searches_is_one_request_of_the_same_account(
 ) -> None:
     """Batches are welcome; they are no second allowance."""
     async with replicas.client("slow") as client:
-        seen = [await send(client, build(project)) for build in (search, search_batch, search)]
+        seen = [await send(client, build(project)) for build in (search, search_batch, compare)]
     assert [available(answer) for answer in seen] == [19, 18, 17]
 
 

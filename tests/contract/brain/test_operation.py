@@ -24,6 +24,8 @@ from gather_contracts.brain import (
     DuplicatesBatchRequest,
     DuplicatesRequest,
     NodeIn,
+    SimilarityPair,
+    SimilarityRequest,
 )
 
 
@@ -54,6 +56,10 @@ async def test_the_client_speaks_with_the_brain(client: BrainClient, project: st
         )
     )
     assert [len(result.duplicates) > 0 for result in batch.results] == [False, True]
+    compared = await client.compare(
+        SimilarityRequest(pairs=[SimilarityPair(a="ferry", b="Ferry.")], project_id=project)
+    )
+    assert compared.similarities == [1.0]
     context = await client.department_context(project, "character", ["story"])
     assert context.context["story"].node_count == 2
     coverage = await client.analyze_coverage(

@@ -55,6 +55,7 @@ def test_the_usual_limits_are_the_required_ones() -> None:
         "/api/v1/nodes/batch": (10, 20),
         "/api/v1/search/duplicates": (30, 50),
         "/api/v1/search/duplicates/batch": (30, 50),
+        "/api/v1/search/similarity": (30, 50),
         "/api/v1/context/department": (20, 30),
         "/api/v1/analyze/coverage": (5, 10),
     }

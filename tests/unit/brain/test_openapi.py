@@ -19,6 +19,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "createNodes": (bodies.BatchRequest, bodies.BatchResponse),
     "findDuplicates": (bodies.DuplicatesRequest, bodies.DuplicatesResponse),
     "findDuplicatesBatch": (bodies.DuplicatesBatchRequest, bodies.DuplicatesBatchResponse),
+    "compareTexts": (bodies.SimilarityRequest, bodies.SimilarityResponse),
     "getDepartmentContext": (bodies.ContextQuery, bodies.ContextResponse),
     "analyzeCoverage": (bodies.CoverageRequest, bodies.CoverageResponse),
 }
