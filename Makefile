@@ -116,6 +116,10 @@ charts: $(STAMP) ## Lint and render the charts
 	@for chart in gather gather-backing; do \
 	  dev/helm lint --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
 
+.PHONY: vocabulary
+vocabulary: $(STAMP) ## Write the vocabulary that the worker counts tokens with
+	@$(PY) -m dev.token_vocabulary
+
 .PHONY: lock
 lock: $(STAMP) ## Pin every dependency with hashes in requirements/
 	@$(PY) -m dev.lock

