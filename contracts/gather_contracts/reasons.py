@@ -48,6 +48,8 @@ class DepartmentReason(StrEnum):
 
     ITERATIONS_EXHAUSTED = "IterationsExhausted"
     """Skipped: the departments before it used up `maxIterations`."""
+    BUDGET_USED = "BudgetUsed"
+    """Skipped: a department before it ended because the run's budget is used."""
     EARLIER_DEPARTMENT_FAILED = "EarlierDepartmentFailed"
     """Skipped: a department failed and `onDepartmentFailure` is Stop."""
     ATTEMPTS_USED_UP = "AttemptsUsedUp"

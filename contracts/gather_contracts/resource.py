@@ -37,6 +37,25 @@ class OnDepartmentFailure(StrEnum):
     STOP = "Stop"
 
 
+class Budget(_Resource):
+    """Hard caps for the whole run; what is unset is not limited, and 0 allows no call at all."""
+
+    max_cost_usd: float | None = Field(
+        default=None,
+        alias="maxCostUSD",
+        ge=0,
+        le=100_000,
+        description="Money that the run may spend on models, in USD. "
+        "A request that might exceed it is not sent.",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000_000,
+        description="Tokens that the run may use, in and out. A request that might exceed it is not sent.",
+    )
+
+
 class GatherRunSpec(_Resource):
     """What to gather, for which project, and how far to go. Immutable after creation, except `cancel`."""
 
@@ -76,6 +95,10 @@ class GatherRunSpec(_Resource):
         default=None,
         max_length=2048,
         description="An https address that gets every event of the run as a signed POST. Unset: none.",
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="Hard caps for the whole run, all its departments and attempts. Unset: none.",
     )
     department_timeout_seconds: int = Field(
         default=600,

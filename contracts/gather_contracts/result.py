@@ -32,6 +32,8 @@ class StopReason(StrEnum):
     """The department's share of `maxIterations` is used up; its items are kept."""
     QUALITY_FLAT = "QualityFlat"
     """The quality did not rise for three iterations, with a changed prompt in between."""
+    BUDGET_USED = "BudgetUsed"
+    """Not even a short answer of the model would still fit into the run's budget; its items are kept."""
     DEADLINE_NEAR = "DeadlineNear"
     """The attempt's time is nearly over; the next attempt goes on from the checkpoint."""
     TERMINATED = "Terminated"

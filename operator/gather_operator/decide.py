@@ -11,6 +11,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason, Reason, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, OnDepartmentFailure
+from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_operator.actions import (
     Action,
@@ -174,6 +175,9 @@ def _reason_to_skip(
     has_failure = any(d.phase is DepartmentPhase.FAILED for d in before)
     if has_failure and view.run.spec.on_department_failure is OnDepartmentFailure.STOP:
         return DepartmentReason.EARLIER_DEPARTMENT_FAILED
+    # The worker counts the money; whoever comes after it would be told the same, at the price of a pod.
+    if any(d.reason == StopReason.BUDGET_USED for d in before):
+        return DepartmentReason.BUDGET_USED
     return DepartmentReason.ITERATIONS_EXHAUSTED if iterations <= 0 else None
 
 

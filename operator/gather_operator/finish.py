@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRunStatus
+from gather_contracts.result import StopReason
 from gather_operator.conditions import ConditionSet
 from gather_operator.facts import View
 from gather_operator.rollup import totals
@@ -21,10 +22,17 @@ def finished(view: View, status: GatherRunStatus, departments: Sequence[Departme
     skipped = [d.slug for d in departments if d.phase is DepartmentPhase.SKIPPED]
     message = f"{summed.items_created} items in {summed.iterations} iterations."
     if skipped:
-        message = f"{message} Skipped for want of iterations: {', '.join(skipped)}."
+        want = "budget" if _is_budget_used(departments) else "iterations"
+        message = f"{message} Skipped for want of {want}: {', '.join(skipped)}."
+    elif _is_budget_used(departments):
+        message = f"{message} The budget is used."
     conditions.put(ConditionType.PROGRESSING, False, Reason.FINISHED, "The run has ended.")
     conditions.put(ConditionType.SUCCEEDED, True, Reason.ALL_DEPARTMENTS_DONE, message)
     return _ended(view, summed, conditions, RunPhase.SUCCEEDED)
+
+
+def _is_budget_used(departments: Sequence[DepartmentStatus]) -> bool:
+    return any(d.reason == StopReason.BUDGET_USED for d in departments)
 
 
 def failed(

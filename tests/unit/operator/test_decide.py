@@ -278,6 +278,34 @@ def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> N
     assert "world, music" in conditions(status)["Succeeded"].message
 
 
+def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> None:
+    """No pod is started to be told that nothing is left; the run succeeds with what there is, and says so."""
+    run = running(build, "story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})
+    used = build.result(reason=StopReason.BUDGET_USED)
+    view = build.view(
+        run,
+        document=build.document("story", "world", "music"),
+        jobs=[build.job("story")],
+        pods=(build.pod("story", phase="Succeeded", result=used),),
+    )
+    decision = decide(view)
+    status = decision.status
+    assert decision.actions == ()
+    assert phases(status) == ["Succeeded", "Skipped", "Skipped"]
+    assert [d.reason for d in status.departments] == ["BudgetUsed"] * 3
+    assert status.phase is RunPhase.SUCCEEDED
+    assert "want of budget: world, music" in conditions(status)["Succeeded"].message
+
+
+def test_a_last_department_that_used_the_budget_is_told(build: Any) -> None:
+    """Nothing is skipped then, but the reader should know why the notes are few."""
+    run = running(build, "story")
+    used = build.result(reason=StopReason.BUDGET_USED)
+    pods = (build.pod("story", phase="Succeeded", result=used),)
+    view = build.view(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
+    assert "The budget is used." in conditions(decide(view).status)["Succeeded"].message
+
+
 def test_a_run_ends_well_when_its_last_department_does(build: Any) -> None:
     """Conditions, times and totals."""
     departments = build.departments("story", "world", **SUCCEEDED)
