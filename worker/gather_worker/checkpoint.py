@@ -61,6 +61,8 @@ class Checkpoint(_Stored):
     id: str = Field(alias="_id")
     epoch: int = 0
     """Raised by every worker that starts; writes of an older epoch are refused."""
+    revision: int = 0
+    """Raised by every write, so that one that was held up on its way cannot undo a later one."""
     run: str = ""
     run_uid: str = ""
     project_id: str = ""
@@ -136,3 +138,7 @@ class Checkpoint(_Stored):
     def charged(self, spent: Ledger) -> Self:
         """The model was paid."""
         return self.model_copy(update={"ledger": self.ledger.plus(spent)})
+
+    def revised(self) -> Self:
+        """This is the next thing to be written."""
+        return self.model_copy(update={"revision": self.revision + 1})

@@ -54,6 +54,9 @@ class Store:
             connectTimeoutMS=SELECT_TIMEOUT_MS,
             socketTimeoutMS=int(OPERATION_TIMEOUT_S * 1000),
             maxPoolSize=4,
+            # What is acknowledged survives a mongod that is killed, and a change of primaries.
+            w="majority",
+            journal=True,
             tz_aware=True,
             appname=names.WORKER_NAME,
         )
@@ -70,12 +73,12 @@ class Store:
     async def take_epoch(self, fresh: Checkpoint) -> Checkpoint:
         """Return the department's checkpoint under the next epoch; `fresh` is stored where there is none."""
         first = _checkpoint_document(fresh)
-        for key in ("_id", "epoch"):
+        for key in ("_id", "epoch", "revision"):
             first.pop(key)
         taken = await self._persist(
             lambda: self._checkpoints.find_one_and_update(
                 {"_id": fresh.id},
-                {"$inc": {"epoch": 1}, "$setOnInsert": first},
+                {"$inc": {"epoch": 1, "revision": 1}, "$setOnInsert": first},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
@@ -83,9 +86,16 @@ class Store:
         return Checkpoint.model_validate(taken)
 
     async def write(self, checkpoint: Checkpoint) -> None:
-        """Store the checkpoint if its epoch is still the newest; raises Fenced if it is not."""
+        """Store the checkpoint if its epoch is still the newest; raises Fenced if it is not.
+
+        Written again after an answer that was lost, it changes nothing; arriving after a later one, neither.
+        """
         fields = _checkpoint_document(checkpoint) | {"updatedAt": datetime.now(UTC)}
-        mine = {"_id": fields.pop("_id"), "epoch": fields.pop("epoch")}
+        mine = {
+            "_id": fields.pop("_id"),
+            "epoch": fields.pop("epoch"),
+            "revision": {"$lte": checkpoint.revision},
+        }
         result = await self._persist(lambda: self._checkpoints.update_one(mine, {"$set": fields}))
         if result.matched_count == 0:
             raise Fenced(f"a newer worker than epoch {checkpoint.epoch} has the department")
@@ -102,18 +112,16 @@ class Store:
         return [Checkpoint.model_validate(document) for document in found]
 
     async def clear_leftover(self, other: Checkpoint) -> None:
-        """Note that another department's notes are everywhere, unless its worker has gone on since."""
-        same = {
-            "_id": other.id,
-            "epoch": other.epoch,
-            "iterations": other.iterations,
-            "unindexed": other.unindexed,
+        """Note that another department's notes are everywhere, unless its worker has written since."""
+        same = {"_id": other.id, "epoch": other.epoch, "revision": other.revision}
+        settled = {
+            "pending": [],
+            "unindexed": [],
+            # The sum and not the difference: this may be written twice.
+            "itemsCreated": other.items_created + len(other.pending),
+            "updatedAt": datetime.now(UTC),
         }
-        change = {
-            "$set": {"pending": [], "unindexed": [], "updatedAt": datetime.now(UTC)},
-            "$inc": {"itemsCreated": len(other.pending)},
-        }
-        await self._persist(lambda: self._checkpoints.update_one(same, change))
+        await self._persist(lambda: self._checkpoints.update_one(same, {"$set": settled}))
 
     # --- notes
 

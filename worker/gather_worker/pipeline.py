@@ -6,18 +6,14 @@ done twice without harm; so a successor goes on where a killed worker stopped, a
 
 import logging
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gather_contracts.items import GatherItem
 from gather_contracts.result import StopReason
 from gather_worker import context
-from gather_worker.advice import Advisers, choose_new, measure
-from gather_worker.announcer import Announcer
-from gather_worker.answers import ITEMS_MAX, Draft, DraftBatch
+from gather_worker.advice import Advisers, choose_new
+from gather_worker.answers import Draft, DraftBatch
 from gather_worker.attempt import Attempt
-from gather_worker.brain import INDEX_BATCH, Brain
 from gather_worker.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import (
     AnswerInvalid,
@@ -28,12 +24,13 @@ from gather_worker.errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from gather_worker.llm import ModelGateway
+from gather_worker.keeper import Keeper
 from gather_worker.logs import set_log_context
-from gather_worker.mongo import Store
 from gather_worker.settings import Settings
+from gather_worker.settle import Settler
 from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
 from gather_worker.task import DepartmentTask
+from gather_worker.tools import Tools
 
 ANSWER_FAILURES_MAX: Final = 3
 """Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
@@ -45,16 +42,6 @@ FINISHED: Final = frozenset(
 )
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The outside world."""
-
-    store: Store
-    brain: Brain
-    model: ModelGateway
-    announcer: Announcer
 
 
 class Pipeline:
@@ -73,62 +60,49 @@ class Pipeline:
             judge_model=settings.judge_model or task.department.model,
             duplicate_threshold=settings.duplicate_threshold,
         )
-        self._items: list[GatherItem] = []
+        self._keeper = Keeper(tools.store, tools.model, task.fresh_checkpoint())
+        self._settler = Settler(task, self._keeper, tools, self._advisers)
         self._earlier: context.Earlier | None = None
         self._iteration_s = 0.0
-        self.checkpoint = task.fresh_checkpoint()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Return the checkpoint that was kept last."""
+        return self._keeper.checkpoint
 
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         await self._take_up()
         if self.checkpoint.finished is None:
-            await self._settle()
-            await self._settle_leftovers()
+            await self._settler.settle()
+            await self._settler.settle_leftovers()
         while self.checkpoint.finished is None:
             await self._step()
         return await self._finish(self.checkpoint.finished)
 
     async def keep_spent(self) -> None:
         """Note what the model cost since the last write; for the end of an attempt that broke off."""
-        spent = self._tools.model.take_spent()
-        if self.checkpoint.epoch and spent.requests:
-            await self._keep(self.checkpoint.charged(spent))
+        await self._keeper.keep_spent()
 
     # --- taking up
 
     async def _take_up(self) -> None:
         """Take the next epoch, read what there is, and say that the department is at work."""
-        self.checkpoint = await self._tools.store.take_epoch(self.checkpoint)
+        await self._keeper.take_epoch()
         set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
-        self._items = await self._tools.store.read_items()
+        self._settler.items = await self._tools.store.read_items()
         await self._tools.announcer.started(self.checkpoint.epoch)
         _LOGGER.info(
             "department taken up: %d iterations done, threshold %g, model %s",
             self.checkpoint.iterations, self._task.department.threshold, self._task.department.model,
         )  # fmt: skip
 
-    async def _settle_leftovers(self) -> None:
-        """Bring the notes that other departments' workers could not bring everywhere to where they belong."""
-        try:
-            for other in await self._tools.store.leftovers(self.checkpoint.id):
-                await self._settle_other(other)
-        except BrainAway:
-            _LOGGER.warning("notes of other departments wait for the brain")
-
-    async def _settle_other(self, other: Checkpoint) -> None:
-        await self._tools.store.save_items(other.pending)
-        ids = [*other.unindexed, *(item.id for item in other.pending)]
-        for start in range(0, len(ids), INDEX_BATCH):
-            await self._index_batch(ids[start : start + INDEX_BATCH])
-        await self._tools.store.clear_leftover(other)
-        _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
-
     # --- an iteration
 
     async def _step(self) -> None:
         reason = decide_stop(self._standing())
         if reason in FINISHED:
-            await self._keep(self.checkpoint.model_copy(update={"finished": reason}))
+            await self._keeper.keep(lambda checkpoint: checkpoint.model_copy(update={"finished": reason}))
             return
         # Drafts that are paid for are worth the time that is left; `check` tells if there is none.
         if reason is StopReason.DEADLINE_NEAR and not self.checkpoint.drafts:
@@ -154,14 +128,14 @@ class Pipeline:
         set_log_context(iteration=iteration)
         if not self.checkpoint.drafts:
             drafts = await self._generate()
-            await self._keep(self.checkpoint.generated(drafts))
+            await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts))
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
-        kept = await choose_new(self._advisers, drafts, self._items, self._task.department.slug)
+        kept = await choose_new(self._advisers, drafts, self._settler.items, self._task.department.slug)
         now = datetime.now(UTC)
         items = [self._task.item(drafts[slot], iteration, slot, now) for slot in kept]
-        await self._keep(self.checkpoint.accepted(items))
-        await self._settle()
+        await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items))
+        await self._settler.settle()
         _LOGGER.info(
             "iteration done: %d notes written, %d kept, quality %.1f",
             len(drafts), len(kept), self.checkpoint.quality_score,
@@ -171,7 +145,7 @@ class Pipeline:
         """Return 5 to 10 drafts."""
         prompt = context.generate_prompt(
             self._task.department,
-            self._items,
+            self._settler.items,
             await self._earlier_context(),
             self.checkpoint.gaps,
             focus_on_gaps=self._is_flat(),
@@ -207,76 +181,9 @@ class Pipeline:
             answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
         except BrainAway:
             _LOGGER.warning("context comes from MongoDB alone: the brain is away")
-            return context.earlier_from_items(self._items, self._task.previous)
+            return context.earlier_from_items(self._settler.items, self._task.previous)
         self._earlier = context.earlier_from_brain(answer) if answer else {}
         return self._earlier
-
-    # --- after accepting; all of it can be done again
-
-    async def _settle(self) -> None:
-        """Bring the last accepted iteration everywhere: MongoDB, the brain, its score, the event log."""
-        if self.checkpoint.pending:
-            await self._save()
-        if not self.checkpoint.iterations:
-            return
-        if self.checkpoint.is_scored:
-            # A predecessor was killed between measuring and writing the score on the notes.
-            await self._write_score()
-        try:
-            await self._index()
-        except BrainAway:
-            _LOGGER.warning("%d notes wait for the brain", len(self.checkpoint.unindexed))
-        if not self.checkpoint.is_scored:
-            await self._score()
-            await self._write_score()
-        await self._tools.announcer.iterated(self.checkpoint)
-
-    async def _save(self) -> None:
-        pending = self.checkpoint.pending
-        await self._tools.store.save_items(pending)
-        known = {item.id for item in self._items}
-        self._items += [item for item in pending if item.id not in known]
-        await self._keep(self.checkpoint.saved())
-
-    async def _score(self) -> None:
-        quality, new = self.checkpoint.quality, self._new_ids()
-        if quality is not None and not new:
-            # The same notes have the same quality; asking again would only cost.
-            await self._keep(self.checkpoint.scored(quality, None, []))
-            return
-        own = [item for item in self._items if item.department == self._task.department.slug]
-        measured = await measure(
-            self._advisers, self._task.department, own, quality.coverage if quality else None
-        )
-        await self._keep(self.checkpoint.scored(measured.quality, measured.gaps, new))
-
-    def _new_ids(self) -> list[str]:
-        """Return the ids of the last iteration's notes."""
-        ids = set(self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX))
-        return [item.id for item in self._items if item.id in ids]
-
-    async def _write_score(self) -> None:
-        score = self.checkpoint.scores[-1]
-        if score is not None:
-            ids = self._task.item_ids(self.checkpoint.iterations, ITEMS_MAX)
-            await self._tools.store.set_scores(ids, score)
-
-    async def _index(self) -> None:
-        while self.checkpoint.unindexed:
-            batch = self.checkpoint.unindexed[:INDEX_BATCH]
-            await self._index_batch(batch)
-            await self._keep(self.checkpoint.indexed(set(batch)))
-
-    async def _index_batch(self, ids: list[str]) -> None:
-        items = await self._tools.store.items_by_id(ids)
-        if items:
-            await self._tools.brain.index(items)
-
-    async def _keep(self, checkpoint: Checkpoint) -> None:
-        """Store the checkpoint, with what was spent until now; raises Fenced if it is no longer ours."""
-        charged = checkpoint.charged(self._tools.model.take_spent())
-        await self._tools.store.write(charged)
-        self.checkpoint = charged
 
     # --- the end
 
@@ -296,7 +203,9 @@ class Pipeline:
             return
         from gather_worker.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
 
-        await self._keep(self.checkpoint.model_copy(update={"evaluation": Evaluation.SENDING}))
+        await self._keeper.keep(
+            lambda checkpoint: checkpoint.model_copy(update={"evaluation": Evaluation.SENDING})
+        )
         is_sent = await send_evaluation(
             self._settings.broker_url,
             self._task.document,
@@ -304,7 +213,9 @@ class Pipeline:
             self._settings.evaluation_timeout_s,
         )
         if is_sent:
-            await self._keep(self.checkpoint.model_copy(update={"evaluation": Evaluation.SENT}))
+            await self._keeper.keep(
+                lambda checkpoint: checkpoint.model_copy(update={"evaluation": Evaluation.SENT})
+            )
 
     async def _index_the_rest(self) -> None:
         """Wait for the brain while the attempt lasts; a finished department never fails for it.
@@ -315,7 +226,7 @@ class Pipeline:
         try:
             while self.checkpoint.unindexed:
                 try:
-                    await self._index()
+                    await self._settler.index()
                 except BrainAway:
                     await self._attempt.sleep(INDEX_RETRY_S)
         except DeadlineNear as error:

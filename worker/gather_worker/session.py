@@ -23,9 +23,10 @@ from gather_worker.llm import ModelGateway, new_client
 from gather_worker.logs import configure_logging, set_log_context
 from gather_worker.mongo import Store
 from gather_worker.outcome import Outcome
-from gather_worker.pipeline import Pipeline, Tools
+from gather_worker.pipeline import Pipeline
 from gather_worker.settings import Settings, read_settings
 from gather_worker.task import DepartmentTask, read_task
+from gather_worker.tools import Tools
 
 CLOSE_TIMEOUT_S: Final = 2.0
 

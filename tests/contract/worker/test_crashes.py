@@ -29,9 +29,10 @@ from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
 from gather_worker.llm import ModelGateway
 from gather_worker.mongo import Store
-from gather_worker.pipeline import Pipeline, Tools
+from gather_worker.pipeline import Pipeline
 from gather_worker.settings import Settings
 from gather_worker.task import DepartmentTask
+from gather_worker.tools import Tools
 
 T = TypeVar("T")
 ITERATIONS = 3

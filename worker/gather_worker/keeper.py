@@ -1,0 +1,44 @@
+"""The department's checkpoint as MongoDB has it, and the only way to change it.
+
+Each change is applied to what was kept last and stored whole before the next one is looked at, so that two
+steps that run at the same time cannot undo each other.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.llm import ModelGateway
+from gather_worker.mongo import Store
+
+Change = Callable[[Checkpoint], Checkpoint]
+
+
+class Keeper:
+    """One worker's hold on its department; `checkpoint` is always the last one kept."""
+
+    def __init__(self, store: Store, model: ModelGateway, fresh: Checkpoint) -> None:
+        self._store = store
+        self._model = model
+        self._lock = asyncio.Lock()
+        self.checkpoint = fresh
+
+    async def take_epoch(self) -> None:
+        """Take the department over from whoever had it, with what it left."""
+        self.checkpoint = await self._store.take_epoch(self.checkpoint)
+
+    async def keep(self, change: Change) -> None:
+        """Store the changed checkpoint, with what the model cost until now.
+
+        Raises Fenced if a newer worker has the department, and StoreUnavailable.
+        """
+        async with self._lock:
+            changed = change(self.checkpoint).charged(self._model.take_spent()).revised()
+            await self._store.write(changed)
+            self.checkpoint = changed
+
+    async def keep_spent(self) -> None:
+        """Note what the model cost since the last write; for the end of an attempt that broke off."""
+        spent = self._model.take_spent()
+        if self.checkpoint.epoch and spent.requests:
+            await self.keep(lambda checkpoint: checkpoint.charged(spent))
