@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import neo4j
@@ -41,6 +42,8 @@ NEO4J_OPENS = (
     "--enable-native-access=ALL-UNNAMED",
 )
 """What Neo4j's own launcher passes to Java."""
+VECTOR_MODULE = "jdk.incubator.vector"
+"""With it Lucene, which holds Neo4j's vector indexes, compares vectors several numbers at a time."""
 
 
 def free_port() -> int:
@@ -229,13 +232,23 @@ def neo4j_configuration(listen: str) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+@cache
+def vector_options(java: Path) -> tuple[str, ...]:
+    """Return the option that brings the vector module, which small Javas leave out."""
+    listed = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=True, timeout=30)
+    has_it = any(line.startswith(f"{VECTOR_MODULE}@") for line in listed.stdout.splitlines())
+    return (f"--add-modules={VECTOR_MODULE}",) if has_it else ()
+
+
 def neo4j_store(programs: StoreArtefacts, folder: Path) -> Store:
     """Describe a Neo4j without authentication in `folder`."""
     listen = f"{HOST}:{free_port()}"
     configuration = folder / "conf"
     configuration.mkdir()
     (configuration / "neo4j.conf").write_text(neo4j_configuration(listen), encoding="utf-8")
-    java: Command = [programs.java(), f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, "-cp", f"{programs.neo4j_jars()}/*"]
+    program = programs.java()
+    options = [f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, *vector_options(program)]
+    java: Command = [program, *options, "-cp", f"{programs.neo4j_jars()}/*"]
     place: Command = [f"--home-dir={folder}", f"--config-dir={configuration}", "--console-mode"]
     return Store(
         "Neo4j", f"bolt://{listen}", folder, [*java, "org.neo4j.server.Neo4jCommunity", *place], neo4j_answers
