@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
@@ -24,6 +25,21 @@ TIMEOUT_S: Final = 60
 WARM_UP_SHARE: Final = 20
 """Never more than twenty times as many calls go before as are measured."""
 
+
+class RowKey(StrEnum):
+    """What can be measured, by its name on the command line."""
+
+    DUPLICATES = "duplicates"
+    CONTEXT = "context"
+    COVERAGE_UNSEEN = "coverage-unseen"
+    COVERAGE_SEEN = "coverage-seen"
+    COVERAGE_WORKER = "coverage-worker"
+    BATCH_10 = "batch-10"
+    BATCH_50 = "batch-50"
+    SUSTAINED = "sustained"
+    """All kinds at once."""
+
+
 Sample = tuple[Call, Callable[[Call], float]]
 
 
@@ -31,7 +47,7 @@ Sample = tuple[Call, Callable[[Call], float]]
 class Row:
     """A kind of request; `samples` yields requests with their floors for ever."""
 
-    key: str
+    key: RowKey
     title: str
     required_ms: float
     goal_ms: float | None
@@ -80,19 +96,19 @@ class Measured:
 def all_rows(calls: Calls, floors: Floors, project: str) -> list[Row]:
     """Return the rows; those that write come last, so that the others meet the sizes that were asked for."""
     return [
-        Row("duplicates", "duplicates", 500, 60, "model + exact search + empty round trips", 700,
+        Row(RowKey.DUPLICATES, "duplicates", 500, 60, "model + exact search + empty round trips", 700,
             ((calls.search(project), floors.search) for _ in _for_ever())),
-        Row("context", "context, 5 departments", 800, 150, "exact search + empty round trips", 100,
+        Row(RowKey.CONTEXT, "context, 5 departments", 800, 150, "exact search + empty round trips", 100,
             ((calls.context(project), floors.context) for _ in _for_ever())),
-        Row("coverage-unseen", "coverage, 100 items not seen before", 1500, 1300,
+        Row(RowKey.COVERAGE_UNSEEN, "coverage, 100 items not seen before", 1500, 1300,
             "model + empty round trips", 4, _unseen(calls, floors, project)),
-        Row("coverage-seen", "coverage, 100 items seen", 1500, 250, "products + empty round trips", 10,
+        Row(RowKey.COVERAGE_SEEN, "coverage, 100 items seen", 1500, 250, "products + empty round trips", 10,
             _seen(calls, floors, project)),
-        Row("coverage-worker", f"coverage, {NEW_ITEMS} of 100 items new", 1500, None,
+        Row(RowKey.COVERAGE_WORKER, f"coverage, {NEW_ITEMS} of 100 items new", 1500, None,
             "model + empty round trips", 10, _partly_new(calls, floors, project)),
-        Row("batch-10", "batch, 10 nodes", 1000, 250, "model + empty round trips", 100,
+        Row(RowKey.BATCH_10, "batch, 10 nodes", 1000, 250, "model + empty round trips", 100,
             ((calls.batch(project, 10), floors.batch) for _ in _for_ever())),
-        Row("batch-50", "batch, 50 nodes", 4000, 1000, "model + empty round trips", 10,
+        Row(RowKey.BATCH_50, "batch, 50 nodes", 4000, 1000, "model + empty round trips", 10,
             ((calls.batch(project, 50), floors.batch) for _ in _for_ever())),
     ]  # fmt: skip
 
