@@ -138,3 +138,5 @@ def evaluation_sent(task_id: str) -> str:
 EVALUATION_TASK: Final = "evaluate_department"
 EVALUATION_QUEUE: Final = "cpu_intensive"
 """The Celery queue of evaluations; on Redis the queue is what separates priorities, not `priority=1`."""
+EVALUATION_PRIORITY: Final = 1
+"""High where a broker knows priorities (the requirements); on Redis 0 to 2 share one list."""

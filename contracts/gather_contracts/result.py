@@ -46,6 +46,9 @@ class StopReason(StrEnum):
     """MongoDB stayed away longer than the worker may wait."""
     INDEX_UNAVAILABLE = "IndexUnavailable"
     """The department is done and saved, but the brain stayed away; the next attempt only indexes."""
+    EVALUATION_UNAVAILABLE = "EvaluationUnavailable"
+    """The department is done and saved, but its evaluation could not be queued; the next attempt only does
+    that."""
     FENCED = "Fenced"
     """A newer worker has taken this department over; nothing was written after that."""
     INTERNAL_ERROR = "InternalError"

@@ -50,8 +50,9 @@ class Evaluation(StrEnum):
     """How far the department's evaluation message is."""
 
     NONE = ""
+    """There is none to send, or the department is not finished."""
     SENDING = "sending"
-    """It may have been sent; sending it again is refused by the broker's own memory of its id."""
+    """It is due and may have been sent; sending it again is refused by the broker's own memory of its id."""
     SENT = "sent"
 
 
@@ -67,6 +68,9 @@ class Checkpoint(_Stored):
     run_uid: str = ""
     project_id: str = ""
     department: str = ""
+    department_number: int = 0
+    user_id: str = ""
+    """With the number all that an evaluation names, so that any later worker of the project can send it."""
     iterations: int = 0
     """Iterations whose notes are accepted."""
     scores: list[float | None] = Field(default_factory=list)
@@ -134,6 +138,15 @@ class Checkpoint(_Stored):
     def indexed(self, ids: set[str]) -> Self:
         """These notes are in the brain, or can never be."""
         return self.model_copy(update={"unindexed": [i for i in self.unindexed if i not in ids]})
+
+    def ended(self, reason: StopReason, *, is_evaluated: bool) -> Self:
+        """The loop has ended for good; an evaluation that is due from now on cannot be forgotten."""
+        evaluation = Evaluation.SENDING if is_evaluated else Evaluation.NONE
+        return self.model_copy(update={"finished": reason, "evaluation": evaluation})
+
+    def evaluation_sent(self) -> Self:
+        """The broker has the evaluation message."""
+        return self.model_copy(update={"evaluation": Evaluation.SENT})
 
     def charged(self, spent: Ledger) -> Self:
         """The model was paid."""

@@ -6,6 +6,7 @@ WorkerError
     - StoreUnavailable  MongoDB stayed away
     - ModelUnavailable  the language model gave no usable answer
     - IndexUnavailable  the brain stayed away; all items are saved and wait to be indexed
+    - EvaluationUnavailable  Celery's broker stayed away; the department is finished but for its evaluation
     - DeadlineNear      the attempt's time is over
     - Fenced            a newer worker has the department; nothing more may be written
   x Terminated          SIGTERM: save and exit 143
@@ -57,6 +58,12 @@ class IndexUnavailable(TryAgain):
     """The department is finished but for items that the brain does not have yet."""
 
     reason = StopReason.INDEX_UNAVAILABLE
+
+
+class EvaluationUnavailable(TryAgain):
+    """The department is finished but for the message that asks for its evaluation."""
+
+    reason = StopReason.EVALUATION_UNAVAILABLE
 
 
 class DeadlineNear(TryAgain):

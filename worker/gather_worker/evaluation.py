@@ -1,9 +1,12 @@
-"""The Celery message that asks for a department's evaluation; sent exactly once, whatever crashes.
+"""The Celery message that asks for a department's evaluation; queued exactly once, whatever crashes.
 
 Celery itself can only promise "at least" or "at most" once: whoever dies between sending and noting that it
-was sent does not know. So on Redis the message and the note of its id are written by one script, and
-sending it again is a no-op. Other brokers get the deterministic task id and a note in the checkpoint before
-sending.
+was sent does not know. So the checkpoint says that the message is due before it is sent, which makes it "at
+least once"; and on Redis the message and the memory of its id are written by one script, so that sending it
+again is a no-op. A Redis that loses its data loses both together, and the message is then queued again. What
+is left: a Redis that loses its data after the message was taken and before the checkpoint says "sent". The
+second message has the first one's task id, as it has at any broker other than Redis, which gets "at least
+once"; a consumer that keeps results by task id sees that it was done.
 """
 
 import asyncio
@@ -15,11 +18,10 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.json import dumps
 
 from gather_contracts import names
-from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.run_document import RunDocument
+from gather_worker.checkpoint import Checkpoint
 
-SENT_EXPIRY_S: Final = 7 * 24 * 3600
-"""Longer than any run can last: 32 departments with 11 attempts of an hour are 15 days only in theory."""
+SENT_EXPIRY_S: Final = 30 * 24 * 3600
+"""Longer than a run stays suspended between a worker's death while sending and its successor."""
 RETRY_POLICY: Final = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 1.0}
 
 PUT_ONCE_SCRIPT: Final = """
@@ -48,20 +50,18 @@ class OnceTransport(kombu_redis.Transport):
     Channel = _OnceChannel
 
 
-async def send_evaluation(
-    broker_url: str, document: RunDocument, department: ResolvedDepartment, timeout_s: float
-) -> bool:
+async def send_evaluation(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> bool:
     """Queue `evaluate_department`; return False if the broker could not be reached in time."""
     try:
         async with asyncio.timeout(timeout_s):
-            await asyncio.to_thread(_send, broker_url, document, department, timeout_s)
+            await asyncio.to_thread(_send, broker_url, checkpoint, timeout_s)
     except Exception as error:  # noqa: BLE001 - each broker has its own errors, and none may fail the department
         _LOGGER.error("the evaluation could not be queued: %s", type(error).__name__)  # noqa: TRY400
         return False
     return True
 
 
-def _send(broker_url: str, document: RunDocument, department: ResolvedDepartment, timeout_s: float) -> None:
+def _send(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> None:
     app = Celery(names.WORKER_NAME, broker=broker_url, set_as_current=False)
     timeouts = {"socket_timeout": timeout_s / 3, "socket_connect_timeout": timeout_s / 3}
     app.conf.update(
@@ -74,13 +74,14 @@ def _send(broker_url: str, document: RunDocument, department: ResolvedDepartment
         app.send_task(
             names.EVALUATION_TASK,
             kwargs={
-                "project_id": document.spec.project_id,
-                "department_number": department.code_dep_number,
-                "user_id": document.spec.user_id,
+                "project_id": checkpoint.project_id,
+                "department_number": checkpoint.department_number,
+                "user_id": checkpoint.user_id,
                 "auto_triggered": True,
             },
-            task_id=names.evaluation_task_id(document.run.uid, department.slug),
+            task_id=names.evaluation_task_id(checkpoint.run_uid, checkpoint.department),
             queue=names.EVALUATION_QUEUE,
+            priority=names.EVALUATION_PRIORITY,
             retry=True,
             retry_policy=RETRY_POLICY,
         )

@@ -24,7 +24,7 @@ from pymongo.errors import BulkWriteError, InvalidOperation, PyMongoError
 from gather_contracts import names
 from gather_contracts.items import GatherItem
 from gather_worker.attempt import Attempt
-from gather_worker.checkpoint import Checkpoint
+from gather_worker.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import Fenced, StoreUnavailable
 
 T = TypeVar("T")
@@ -122,6 +122,20 @@ class Store:
             "updatedAt": datetime.now(UTC),
         }
         await self._persist(lambda: self._checkpoints.update_one(same, {"$set": settled}))
+
+    async def unsent_evaluations(self, own_id: str) -> list[Checkpoint]:
+        """Return the project's other checkpoints whose evaluation message may not have been sent."""
+        query = {"_id": {"$ne": own_id}, "evaluation": Evaluation.SENDING.value}
+        found = await self._persist(
+            lambda: self._checkpoints.find(query).sort("updatedAt", 1).limit(LEFTOVERS_MAX).to_list()
+        )
+        return [Checkpoint.model_validate(document) for document in found]
+
+    async def note_evaluation_sent(self, other: Checkpoint) -> None:
+        """Note that another department's evaluation message is at the broker; true whoever writes it."""
+        due = {"_id": other.id, "evaluation": Evaluation.SENDING.value}
+        sent = {"evaluation": Evaluation.SENT.value, "updatedAt": datetime.now(UTC)}
+        await self._persist(lambda: self._checkpoints.update_one(due, {"$set": sent}))
 
     # --- notes
 

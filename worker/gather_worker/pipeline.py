@@ -14,12 +14,12 @@ from gather_worker import context
 from gather_worker.advice import Advisers, choose_new
 from gather_worker.answers import Draft, DraftBatch
 from gather_worker.attempt import Attempt
-from gather_worker.checkpoint import Checkpoint, Evaluation
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.ending import Ending
 from gather_worker.errors import (
     AnswerInvalid,
     BrainAway,
     DeadlineNear,
-    IndexUnavailable,
     InvalidInput,
     ModelRejected,
     ModelUnavailable,
@@ -35,8 +35,6 @@ from gather_worker.tools import Tools
 ANSWER_FAILURES_MAX: Final = 3
 """Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
 the models that do worst at JSON."""
-INDEX_RETRY_S: Final = 3.0
-"""Between two looks for the brain when nothing else is left to do."""
 FINISHED: Final = frozenset(
     {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
 )
@@ -62,6 +60,7 @@ class Pipeline:
         )
         self._keeper = Keeper(tools.store, tools.model, task.fresh_checkpoint())
         self._settler = Settler(task, self._keeper, tools, self._advisers)
+        self._ending = Ending(self._settler, settings, attempt)
         self._earlier: context.Earlier | None = None
         self._iteration_s = 0.0
 
@@ -76,9 +75,11 @@ class Pipeline:
         if self.checkpoint.finished is None:
             await self._settler.settle()
             await self._settler.settle_leftovers()
-        while self.checkpoint.finished is None:
+            await self._ending.send_evaluations()
+        while (reason := self.checkpoint.finished) is None:
             await self._step()
-        return await self._finish(self.checkpoint.finished)
+        await self._ending.finish()
+        return reason
 
     async def keep_spent(self) -> None:
         """Note what the model cost since the last write; for the end of an attempt that broke off."""
@@ -101,8 +102,9 @@ class Pipeline:
 
     async def _step(self) -> None:
         reason = decide_stop(self._standing())
-        if reason in FINISHED:
-            await self._keeper.keep(lambda checkpoint: checkpoint.model_copy(update={"finished": reason}))
+        if reason is not None and reason in FINISHED:
+            is_evaluated = reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated
+            await self._keeper.keep(lambda checkpoint: checkpoint.ended(reason, is_evaluated=is_evaluated))
             return
         # Drafts that are paid for are worth the time that is left; `check` tells if there is none.
         if reason is StopReason.DEADLINE_NEAR and not self.checkpoint.drafts:
@@ -184,53 +186,3 @@ class Pipeline:
             return context.earlier_from_items(self._settler.items, self._task.previous)
         self._earlier = context.earlier_from_brain(answer) if answer else {}
         return self._earlier
-
-    # --- the end
-
-    async def _finish(self, reason: StopReason) -> StopReason:
-        if reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated:
-            await self._ask_for_evaluation()
-        await self._index_the_rest()
-        await self._tools.announcer.finished(self.checkpoint)
-        _LOGGER.info(
-            "department finished: %s, quality %.1f, %d notes, %d iterations",
-            reason, self.checkpoint.quality_score, self.checkpoint.items_created, self.checkpoint.iterations,
-        )  # fmt: skip
-        return reason
-
-    async def _ask_for_evaluation(self) -> None:
-        if self.checkpoint.evaluation is Evaluation.SENT:
-            return
-        from gather_worker.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
-
-        await self._keeper.keep(
-            lambda checkpoint: checkpoint.model_copy(update={"evaluation": Evaluation.SENDING})
-        )
-        is_sent = await send_evaluation(
-            self._settings.broker_url,
-            self._task.document,
-            self._task.department,
-            self._settings.evaluation_timeout_s,
-        )
-        if is_sent:
-            await self._keeper.keep(
-                lambda checkpoint: checkpoint.model_copy(update={"evaluation": Evaluation.SENT})
-            )
-
-    async def _index_the_rest(self) -> None:
-        """Wait for the brain while the attempt lasts; a finished department never fails for it.
-
-        Ends with IndexUnavailable while a further attempt can go on waiting. The last attempt lets the notes
-        wait in the checkpoint, for the next worker of the project.
-        """
-        try:
-            while self.checkpoint.unindexed:
-                try:
-                    await self._settler.index()
-                except BrainAway:
-                    await self._attempt.sleep(INDEX_RETRY_S)
-        except DeadlineNear as error:
-            waiting = len(self.checkpoint.unindexed)
-            if not self._task.is_last_attempt(self.checkpoint.epoch):
-                raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
-            _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400

@@ -22,15 +22,15 @@ class Settler:
     """Brings accepted notes to where they belong; `items` are the project's, the oldest first."""
 
     def __init__(self, task: DepartmentTask, keeper: Keeper, tools: Tools, advisers: Advisers) -> None:
-        self._task = task
-        self._keeper = keeper
-        self._tools = tools
+        self.task = task
+        self.keeper = keeper
+        self.tools = tools
         self._advisers = advisers
         self.items: list[GatherItem] = []
 
     @property
     def _checkpoint(self) -> Checkpoint:
-        return self._keeper.checkpoint
+        return self.keeper.checkpoint
 
     async def settle(self) -> None:
         """Bring the last accepted iteration everywhere: MongoDB, the brain, its score, the event log."""
@@ -48,37 +48,37 @@ class Settler:
         if not self._checkpoint.is_scored:
             await self._score()
             await self._write_score()
-        await self._tools.announcer.iterated(self._checkpoint)
+        await self.tools.announcer.iterated(self._checkpoint)
 
     async def _save(self) -> None:
         pending = self._checkpoint.pending
-        await self._tools.store.save_items(pending)
+        await self.tools.store.save_items(pending)
         known = {item.id for item in self.items}
         self.items += [item for item in pending if item.id not in known]
-        await self._keeper.keep(Checkpoint.saved)
+        await self.keeper.keep(Checkpoint.saved)
 
     async def _score(self) -> None:
         quality, new = self._checkpoint.quality, self._new_ids()
         if quality is not None and not new:
             # The same notes have the same quality; asking again would only cost.
-            await self._keeper.keep(lambda checkpoint: checkpoint.scored(quality, None, []))
+            await self.keeper.keep(lambda checkpoint: checkpoint.scored(quality, None, []))
             return
-        own = [item for item in self.items if item.department == self._task.department.slug]
+        own = [item for item in self.items if item.department == self.task.department.slug]
         measured = await measure(
-            self._advisers, self._task.department, own, quality.coverage if quality else None
+            self._advisers, self.task.department, own, quality.coverage if quality else None
         )
-        await self._keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
+        await self.keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
 
     def _new_ids(self) -> list[str]:
         """Return the ids of the last iteration's notes."""
-        ids = set(self._task.item_ids(self._checkpoint.iterations, ITEMS_MAX))
+        ids = set(self.task.item_ids(self._checkpoint.iterations, ITEMS_MAX))
         return [item.id for item in self.items if item.id in ids]
 
     async def _write_score(self) -> None:
         score = self._checkpoint.scores[-1]
         if score is not None:
-            ids = self._task.item_ids(self._checkpoint.iterations, ITEMS_MAX)
-            await self._tools.store.set_scores(ids, score)
+            ids = self.task.item_ids(self._checkpoint.iterations, ITEMS_MAX)
+            await self.tools.store.set_scores(ids, score)
 
     async def index(self) -> None:
         """Bring the notes that wait for the brain there; raises BrainAway."""
@@ -87,27 +87,27 @@ class Settler:
 
     async def _index_next(self, ids: list[str]) -> None:
         await self._index_batch(ids)
-        await self._keeper.keep(lambda checkpoint: checkpoint.indexed(set(ids)))
+        await self.keeper.keep(lambda checkpoint: checkpoint.indexed(set(ids)))
 
     async def _index_batch(self, ids: list[str]) -> None:
-        items = await self._tools.store.items_by_id(ids)
+        items = await self.tools.store.items_by_id(ids)
         if items:
-            await self._tools.brain.index(items)
+            await self.tools.brain.index(items)
 
     # --- what other departments left
 
     async def settle_leftovers(self) -> None:
         """Bring the notes that other departments' workers could not bring everywhere to where they belong."""
         try:
-            for other in await self._tools.store.leftovers(self._checkpoint.id):
+            for other in await self.tools.store.leftovers(self._checkpoint.id):
                 await self._settle_other(other)
         except BrainAway:
             _LOGGER.warning("notes of other departments wait for the brain")
 
     async def _settle_other(self, other: Checkpoint) -> None:
-        await self._tools.store.save_items(other.pending)
+        await self.tools.store.save_items(other.pending)
         ids = [*other.unindexed, *(item.id for item in other.pending)]
         for start in range(0, len(ids), INDEX_BATCH):
             await self._index_batch(ids[start : start + INDEX_BATCH])
-        await self._tools.store.clear_leftover(other)
+        await self.tools.store.clear_leftover(other)
         _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)

@@ -43,6 +43,11 @@ class DepartmentTask:
         """Tell whether the Job may start no further pod after the `epoch`-th."""
         return epoch > self.document.spec.department_retries
 
+    @property
+    def is_last_department(self) -> bool:
+        """Tell whether no later worker of the run can take over what this one leaves."""
+        return self.index + 1 == len(self.document.departments)
+
     def fresh_checkpoint(self) -> Checkpoint:
         """Return the checkpoint of a department that nobody has begun."""
         return Checkpoint(
@@ -51,6 +56,8 @@ class DepartmentTask:
             run_uid=self.document.run.uid,
             project_id=self.document.spec.project_id,
             department=self.department.slug,
+            department_number=self.department.code_dep_number,
+            user_id=self.document.spec.user_id,
         )
 
     def item_ids(self, iteration: int, slots: int) -> list[str]:

@@ -46,6 +46,7 @@ def test_an_end_before_the_beginning_is_told_as_well() -> None:
         (errors.StoreUnavailable, 75),
         (errors.ModelUnavailable, 75),
         (errors.IndexUnavailable, 75),
+        (errors.EvaluationUnavailable, 75),
         (errors.DeadlineNear, 75),
         (errors.Fenced, 75),
         (errors.Terminated, 143),
