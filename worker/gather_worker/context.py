@@ -1,7 +1,8 @@
 """What the model is told of the film: pure builders of the prompts' data, each part within its own budget.
 
-Budgets are characters; four make about one token in English. Together they keep a prompt under 12,000 tokens,
-which every model in use takes, and whose price stays far below that of the answer.
+Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
+vocabulary (see `tokens`). Together they keep a prompt under 12,000 tokens, which every model in use takes,
+and whose price stays far below that of the answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,35 +12,24 @@ from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker.dedupe import JUDGED_CHARS, Pair
+from gather_worker.digest import cut_to_tokens, digest, fitted
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.text import shortened
 
-PROJECT_NOTES_CHARS: Final = 8_000
-OWN_NOTES_CHARS: Final = 16_000
-EARLIER_CHARS: Final = 12_000
-JUDGED_NOTES_CHARS: Final = 24_000
-NOTE_CHARS: Final = 600
-NOTE_CHARS_MIN: Final = 80
-"""Below this a note says nothing; then some notes are left out instead, evenly."""
+PROJECT_NOTES_TOKENS: Final = 2000
+OWN_NOTES_TOKENS: Final = 4000
+EARLIER_TOKENS: Final = 3000
+JUDGED_NOTES_TOKENS: Final = 6000
+DESCRIPTION_TOKENS: Final = 1000
 EARLIER_NODES: Final = 8
-DESCRIPTION_CHARS: Final = 4_000
+GAP_NOTES: Final = 5
+"""Of 5 to 10 new notes; the rest is free, since a model knows aspects that no description names."""
+GAP_NOTES_FOCUSED: Final = 8
+GAP_NOTES_EACH_MAX: Final = 3
+"""More on one aspect in one answer repeat each other."""
 
 Earlier = Mapping[str, Sequence[str]]
 """What earlier departments offer: texts by department slug."""
-
-
-def fitted(texts: Sequence[str], budget_chars: int) -> list[str]:
-    """Return the texts, each shortened so that together they stay within the budget.
-
-    Where even `NOTE_CHARS_MIN` a text is too much, every n-th is kept.
-    """
-    if not texts:
-        return []
-    keep_max = max(1, budget_chars // NOTE_CHARS_MIN)
-    step = -(-len(texts) // keep_max)
-    kept = list(texts[::step])
-    length = max(NOTE_CHARS_MIN, min(NOTE_CHARS, budget_chars // len(kept)))
-    return [shortened(text, length) for text in kept]
 
 
 def earlier_from_brain(response: ContextResponse) -> dict[str, list[str]]:
@@ -75,44 +65,65 @@ def generate_prompt(
     gaps: Sequence[str],
     *,
     focus_on_gaps: bool,
+    ratio: float = 1.0,
 ) -> Prompt:
-    """Return the request for new notes; with `focus_on_gaps` it asks for the gaps alone, in another way."""
-    own = [item.content for item in items if item.department == department.slug]
-    share = EARLIER_CHARS // max(1, len(earlier))
+    """Return the request for new notes; with `focus_on_gaps` it asks for the gaps alone, in another way.
+
+    `gaps` are lines, the worst first. `ratio` is how many of its tokens the model needs for one of ours.
+    """
+    own = [item for item in items if item.department == department.slug]
+    share = EARLIER_TOKENS / ratio / max(1, len(earlier))
     data: dict[str, Any] = {
-        "department": department.name,
-        "department_description": shortened(department.description, DESCRIPTION_CHARS),
-        "project_notes": fitted(project_notes(items), PROJECT_NOTES_CHARS),
+        **_department(department, ratio),
+        "project_notes": fitted(project_notes(items), PROJECT_NOTES_TOKENS / ratio),
         "earlier_departments": {slug: fitted(texts, share) for slug, texts in earlier.items()},
-        "existing_notes_of_this_department": fitted(own, OWN_NOTES_CHARS),
-        "gaps": [f"Gap: {gap}" for gap in gaps],
+        "existing_notes_of_this_department": digest(own, OWN_NOTES_TOKENS / ratio),
+        "gaps": gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES),
     }
-    return build_prompt(GENERATE, data, _request(gaps, focus_on_gaps=focus_on_gaps))
+    return build_prompt(GENERATE, data, _request(data["gaps"], focus_on_gaps=focus_on_gaps))
 
 
-def _request(gaps: Sequence[str], *, focus_on_gaps: bool) -> str:
-    if focus_on_gaps and gaps:
+def _department(department: ResolvedDepartment, ratio: float) -> dict[str, str]:
+    description = cut_to_tokens(department.description, DESCRIPTION_TOKENS / ratio)
+    return {"department": department.name, "department_description": description}
+
+
+def gap_orders(gaps: Sequence[str], notes: int) -> list[dict[str, Any]]:
+    """Return the gaps with how many of the new notes each is to get, in their order, the worst first.
+
+    The notes are dealt one by one from the worst gap on; a gap that gets none is left for a later iteration.
+    """
+    named = gaps[:notes]
+    dealt = [min(GAP_NOTES_EACH_MAX, -(-(notes - place) // len(named))) for place in range(len(named))]
+    return [{"gap": gap, "notes": count} for gap, count in zip(named, dealt, strict=True)]
+
+
+def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str:
+    total = sum(order["notes"] for order in orders)
+    if focus_on_gaps and orders:
         return (
             "The last notes did not raise the department's quality. Write only about the aspects listed "
-            'under "gaps", one or two notes for each, from an angle that no existing note has, with names, '
-            "numbers and a next step in every note."
+            'under "gaps", the worst covered first, for each as many notes as its "notes" says '
+            f"({total} in all, 5 at least), from an angle that no existing note has, with names, numbers and "
+            "a next step in every note."
         )
     if focus_on_gaps:
         return (
             "The last notes did not raise the department's quality. Take aspects that no existing note "
             "treats, and give names, numbers and a next step in every note."
         )
-    return 'Treat the aspects listed under "gaps" first.' if gaps else ""
+    if not orders:
+        return ""
+    return (
+        'Begin with the aspects listed under "gaps", the worst covered first: write for each as many notes '
+        f'as its "notes" says ({total} in all). The other notes treat what you find most needed.'
+    )
 
 
-def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem]) -> Prompt:
+def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem], ratio: float = 1.0) -> Prompt:
     """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts."""
     ordered = [item.content for item in sorted(own, key=lambda item: item.id)]
-    data = {
-        "department": department.name,
-        "department_description": shortened(department.description, DESCRIPTION_CHARS),
-        "notes": fitted(ordered, JUDGED_NOTES_CHARS),
-    }
+    data = {**_department(department, ratio), "notes": fitted(ordered, JUDGED_NOTES_TOKENS / ratio)}
     return build_prompt(JUDGE, data)
 
 

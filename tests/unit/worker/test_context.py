@@ -2,7 +2,7 @@
 
 from gather_contracts.brain import ContextResponse, ContextTiming, DepartmentContext, TopNode
 from gather_contracts.items import GatherItem
-from gather_worker.context import EARLIER_NODES, earlier_from_brain, earlier_from_items, fitted, project_notes
+from gather_worker.context import EARLIER_NODES, earlier_from_brain, earlier_from_items, project_notes
 
 
 def item(content: str, department: str, *, automated: bool = True) -> GatherItem:
@@ -41,9 +41,3 @@ def test_notes_by_hand_are_known_to_every_department() -> None:
     """The logline is nobody's department."""
     items = [item("by hand", "archive", automated=False), item("by machine", "archive")]
     assert project_notes(items) == ["by hand"]
-
-
-def test_short_lists_are_given_whole() -> None:
-    """Nothing is cut that fits."""
-    assert fitted(["one", "two\nlines"], 1000) == ["one", "two lines"]
-    assert fitted([], 1000) == []

@@ -43,7 +43,7 @@ def _template(version: str) -> tuple[str, str]:
     return system.strip(), user.strip()
 
 
-def fence(data: Mapping[str, Any]) -> str:
+def fence(data: Mapping[str, Any] | str) -> str:
     """Return the data as JSON that cannot contain a tag, one value a line."""
     text = json.dumps(data, ensure_ascii=False, indent=1)
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
