@@ -72,6 +72,10 @@ schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \
 	  $(BIN)/pytest tests/contract/brain/test_schemathesis.py --log-cli-level=INFO
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Feed the parser of the model's answers with broken ones for 10 minutes
+	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/test_malformed_answers.py --log-cli-level=INFO -k breaks
+
 .PHONY: check
 check: lint types crds-check openapi-check ## Check all that needs no cluster; fails if a generated file differs
 

@@ -11,16 +11,24 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
-from gather_worker.text import clean
+from gather_worker.text import clean, letters
 
 ITEMS_MIN = 5
 ITEMS_MAX = 10
 CONTENT_MIN = 20
 """Shorter than any note that says something; the models' usual failure is "..." or a heading."""
+CONTENT_LETTERS_MIN = 10
+"""In any script; a row of dots, dashes or pictures is no note."""
 
 _DROPPED_KEYWORDS = frozenset(
     {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern", "default"}
 )
+
+
+def _says_something(text: str) -> str:
+    if letters(text) < CONTENT_LETTERS_MIN:
+        raise ValueError("a note is made of words")
+    return text
 
 
 class _Answer(BaseModel):
@@ -30,9 +38,12 @@ class _Answer(BaseModel):
 class Draft(_Answer):
     """A note as the model wrote it, before anyone has decided to keep it."""
 
-    content: Annotated[str, AfterValidator(clean), Field(min_length=CONTENT_MIN, max_length=CONTENT_MAX)] = (
-        Field(description="The note itself: concrete, complete sentences, 40 to 200 words.")
-    )
+    content: Annotated[
+        str,
+        AfterValidator(clean),
+        Field(min_length=CONTENT_MIN, max_length=CONTENT_MAX),
+        AfterValidator(_says_something),
+    ] = Field(description="The note itself: concrete, complete sentences, 40 to 200 words.")
     summary: Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=SUMMARY_MAX)] = Field(
         description="The note in one sentence of at most 25 words."
     )

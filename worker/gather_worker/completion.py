@@ -6,9 +6,8 @@ OpenRouter answers 200 for errors after generation has begun, and the SDK passes
 """
 
 import json
-import math
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +17,8 @@ from gather_worker.text import encodable
 
 BODY_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ten items at their greatest length are 120 KB."""
+AMOUNT_MAX: Final = 1e9
+"""More tokens or money than this nobody has reported in earnest for one request."""
 ERRORS_SHOWN: Final = 5
 REQUEST_FAULTS: Final = frozenset({400, 404, 405, 413, 422})
 """Statuses that say that this request, its model's name included, can never work at this endpoint."""
@@ -50,7 +51,8 @@ def read_usage(body: Any) -> Ledger:
 
 def _amount(value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and 0 <= value < 1e9 else 0.0  # noqa: PLR2004
+    # Compared before anything is converted: an integer of 4,000 digits is valid JSON. NaN fails it too.
+    return float(value) if is_number and 0 <= value < AMOUNT_MAX else 0.0
 
 
 def parse_body(content: bytes) -> Any:
@@ -79,7 +81,8 @@ def _read_choice(choice: dict[str, Any]) -> Completion:
     if choice.get("error"):
         raise _error_in_body(choice["error"])
     reason = choice.get("finish_reason")
-    if reason in {"error", "content_filter"}:
+    # Compared, not looked up: whatever stands there may have no hash.
+    if reason == "error" or reason == "content_filter":  # noqa: PLR1714
         raise ModelTransient(f"the model broke off: finish_reason {reason}")
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
@@ -120,14 +123,31 @@ def read_answer(completion: Completion, answer: type[AnswerT]) -> AnswerT:
 
 
 def _json_object(text: str) -> Any:
-    """Return the JSON object in the text; some models wrap it in a fence or a sentence."""
+    """Return the JSON object in the text; some models wrap it in a fence or a sentence.
+
+    Stricter than `json` is by itself: NaN and infinities are no JSON, and of two equal keys it is not ours to
+    choose one.
+    """
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         raise AnswerInvalid("the answer is not a JSON object")
     try:
-        return json.loads(text[start : end + 1])
+        return json.loads(
+            text[start : end + 1], parse_constant=_no_constant, object_pairs_hook=_without_equal_keys
+        )
     except (ValueError, RecursionError) as error:
         raise AnswerInvalid("the answer is not valid JSON") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_equal_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise AnswerInvalid("the answer has an object with two equal keys")
+    return found
 
 
 def _explained(error: ValidationError) -> str:

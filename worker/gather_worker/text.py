@@ -6,7 +6,14 @@ import unicodedata
 from typing import Final
 
 _WORD: Final = re.compile(r"\w+")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_BREAK: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # control characters: they rule terminals and break lines of logs
+    "\u061c\u202a-\u202e\u2066-\u2069"  # text direction: shows other words than are there
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # marks and tags: words that nobody sees
+    "\ufdd0-\ufdef\ufffe\uffff]"  # no characters
+)
+"""Joiners stay: Persian, Indic scripts and emoji are written with them."""
 
 
 def normalised(text: str) -> str:
@@ -38,8 +45,16 @@ def encodable(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text fit to be stored: no control characters but tabs and line breaks, no outer space."""
-    return _CONTROL.sub("", encodable(text)).strip()
+    """Return the text fit to be stored: nothing in it but what a reader sees, no outer space.
+
+    Of control characters tabs and line breaks stay, the latter all as line feeds.
+    """
+    return _UNSEEN.sub("", _LINE_BREAK.sub("\n", encodable(text))).strip()
+
+
+def letters(text: str) -> int:
+    """Return how many of the characters are letters or digits, in any script."""
+    return sum(map(str.isalnum, text))
 
 
 def shortened(text: str, length: int) -> str:
