@@ -149,10 +149,11 @@ def _filled(schema: dict[str, Any]) -> Any:
 
 
 PIECES = (
-    b"NaN", b"1e999", b"9" * 4500, b"\\ud800", b"\\u0000", b"\\", b'"content":"x",', b"[" * 3000, b'{"a":' * 3000,
-    b"null", b"true", b"-0", b"{", b"}", b"]", b'"', b"\xff", b"\x00", b"\xe2\x80\xae", b"\xed\xa0\x80",
+    b"NaN", b"1e999", b"9" * 4500, b"\\ud800", b"\\u0000", b"\\", b'"content":"x",', b"[" * 3000,
+    b'{"a":' * 3000, b"null", b"true", b"-0", b"{", b"}", b"]", b'"', b"\xff", b"\x00",
+    b"\xe2\x80\xae", b"\xed\xa0\x80",
 )  # fmt: skip
-LEAVES = (
+LEAVES: tuple[Any, ...] = (
     None, True, False, 0, -1, 101, 10**400, 1e308, -0.5, float("nan"), float("inf"), "", " ", "stop", "error",
     "length", "50", "\x00\ud800\u202e", "word " * 3000, [], {}, "null", b"bytes".hex(),
 )  # fmt: skip
