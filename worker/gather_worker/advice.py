@@ -4,22 +4,22 @@ without.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from gather_contracts.brain import CoverageResponse
+from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker import context, dedupe
 from gather_worker.answers import Draft, PairVerdicts, QualityVerdict
 from gather_worker.brain import Brain
 from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, WorkerError
+from gather_worker.judging import without_copies
 from gather_worker.llm import ModelGateway
 from gather_worker.quality import Quality, combine, gaps_of
 from gather_worker.text import text_hash
 
-T = TypeVar("T")
 NO_ANSWER = (AnswerInvalid, ModelRejected, ModelUnavailable)
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ class Advisers:
     brain: Brain
     model: ModelGateway
     judge_model: str
+    judge_repeats: int
+    """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
     duplicate_threshold: float
     """Raw cosine from which a note is a duplicate without asking the model."""
 
@@ -71,6 +73,7 @@ class Measurement:
 
     quality: Quality | None
     gaps: list[str] | None
+    verdicts: tuple[QualityVerdict, ...] = ()
 
 
 async def measure(
@@ -82,37 +85,60 @@ async def measure(
     """Measure the department's notes; the brain and the model are asked at the same time."""
     if not own:
         return Measurement(None, None)
-    coverage, verdict = await _both(_coverage(advisers, department, own), _verdict(advisers, department, own))
-    quality = combine(coverage, verdict, earlier_coverage)
-    return Measurement(quality, gaps_of(coverage) if coverage else None)
+    coverage, verdicts = await _together(
+        _coverage(advisers, department, own), _verdicts(advisers, department, own)
+    )
+    quality = combine(
+        coverage,
+        verdicts,
+        earlier_coverage,
+        distinct_share=without_copies([item.content for item in own]).distinct_share,
+        is_partial=len(own) > COVERAGE_ITEMS_MAX,
+    )
+    if quality is not None:
+        _LOGGER.info("quality measured: %.1f", quality.score, extra={"quality": asdict(quality)})
+    return Measurement(quality, gaps_of(coverage) if coverage else None, tuple(verdicts))
 
 
 async def _coverage(
     advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem]
 ) -> CoverageResponse | None:
     try:
-        return await advisers.brain.coverage(department, own)
+        coverage = await advisers.brain.coverage(department, own)
     except BrainAway:
         _LOGGER.warning("coverage is not measured: the brain is away")
         return None
+    if coverage is None:
+        _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
+    return coverage
+
+
+async def _verdicts(
+    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem]
+) -> list[QualityVerdict]:
+    """Return the verdicts that could be had; some may fail."""
+    readings = (_verdict(advisers, department, own, number) for number in range(advisers.judge_repeats))
+    verdicts = [verdict for verdict in await _together(*readings) if verdict is not None]
+    if advisers.judge_repeats and not verdicts:
+        _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
+    return verdicts
 
 
 async def _verdict(
-    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem]
+    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem], reading: int
 ) -> QualityVerdict | None:
+    prompt = context.judge_prompt(department, own, reading=reading)
     try:
-        return await advisers.model.ask(
-            advisers.judge_model, context.judge_prompt(department, own), QualityVerdict
-        )
+        return await advisers.model.ask(advisers.judge_model, prompt, QualityVerdict)
     except NO_ANSWER as error:
-        _LOGGER.warning("the model gives no verdict on quality, the brain's measures stand in: %s", error)
+        _LOGGER.warning("a verdict on quality is missing: %s", error)
         return None
 
 
-async def _both(one: Any, other: Any) -> Any:
-    """Await both to their end, then raise the first end of the attempt that either met."""
-    results = await asyncio.gather(one, other, return_exceptions=True)
-    ends = [r for r in results if isinstance(r, BaseException)]
+async def _together(*works: Awaitable[Any]) -> Any:
+    """Await all to their end, then raise the first end of the attempt that one of them met."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    ends = [result for result in results if isinstance(result, BaseException)]
     for end in sorted(ends, key=lambda e: not isinstance(e, WorkerError)):
         raise end
     return results

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
-from gather_worker.text import clean, letters
+from gather_worker.text import clean, letters, shortened
 
 ITEMS_MIN = 5
 ITEMS_MAX = 10
@@ -19,6 +19,7 @@ CONTENT_MIN = 20
 """Shorter than any note that says something; the models' usual failure is "..." or a heading."""
 CONTENT_LETTERS_MIN = 10
 """In any script; a row of dots, dashes or pictures is no note."""
+REASON_MAX = 400
 
 _DROPPED_KEYWORDS = frozenset(
     {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern", "default"}
@@ -60,13 +61,25 @@ class DraftBatch(_Answer):
     )
 
 
-class QualityVerdict(_Answer):
-    """The rubric's three scores, each 0-100."""
+Reason = Annotated[str, AfterValidator(lambda text: shortened(clean(text), REASON_MAX))]
+"""Shortened rather than refused: a verdict is not worth less for a long reason, or for none."""
 
-    depth: float = Field(ge=0, le=100, description="Level of detail, 0 to 100.")
-    coherence: float = Field(ge=0, le=100, description="Consistency of the notes with each other, 0 to 100.")
-    actionability: float = Field(ge=0, le=100, description="How usable for the crew, 0 to 100.")
-    reason: str = Field(max_length=2000, description="Why, in at most two sentences.")
+
+class QualityVerdict(_Answer):
+    """The rubric's three scores, each 0-100; each reason comes first, so that the score follows from it."""
+
+    depth_reason: Reason = Field(default="", description="Why this depth, in at most two sentences.")
+    depth: float = Field(ge=0, le=100, description="Level of detail, 0 to 100, by the rubric.")
+    coherence_reason: Reason = Field(default="", description="Why this coherence, in at most two sentences.")
+    coherence: float = Field(
+        ge=0, le=100, description="Consistency of the notes with each other, 0 to 100, by the rubric."
+    )
+    actionability_reason: Reason = Field(
+        default="", description="Why this actionability, in at most two sentences."
+    )
+    actionability: float = Field(
+        ge=0, le=100, description="How usable for the crew, 0 to 100, by the rubric."
+    )
 
 
 class PairVerdict(_Answer):

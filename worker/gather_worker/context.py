@@ -13,6 +13,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker.dedupe import JUDGED_CHARS, Pair
 from gather_worker.digest import cut_to_tokens, digest, fitted
+from gather_worker.judging import neutral_order, without_copies
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.text import shortened
 
@@ -120,10 +121,16 @@ def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str
     )
 
 
-def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem], ratio: float = 1.0) -> Prompt:
-    """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts."""
-    ordered = [item.content for item in sorted(own, key=lambda item: item.id)]
-    data = {**_department(department, ratio), "notes": fitted(ordered, JUDGED_NOTES_TOKENS / ratio)}
+def judge_prompt(
+    department: ResolvedDepartment, own: Sequence[GatherItem], ratio: float = 1.0, *, reading: int = 0
+) -> Prompt:
+    """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts.
+
+    `reading` numbers the requests whose verdicts are put together; each shows the notes in another order.
+    """
+    judged = without_copies([item.content for item in own])
+    shown = neutral_order(judged.texts, reading)
+    data = {**_department(department, ratio), "notes": fitted(shown, JUDGED_NOTES_TOKENS / ratio)}
     return build_prompt(JUDGE, data)
 
 

@@ -56,6 +56,7 @@ class Pipeline:
             brain=tools.brain,
             model=tools.model,
             judge_model=settings.judge_model or task.department.model,
+            judge_repeats=settings.judge_repeats,
             duplicate_threshold=settings.duplicate_threshold,
         )
         self._keeper = Keeper(tools.store, tools.model, task.fresh_checkpoint())

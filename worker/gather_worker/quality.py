@@ -1,19 +1,23 @@
 """A department's quality score from its four parts; pure.
 
 0.40 coverage + 0.30 depth + 0.20 coherence + 0.10 actionability, each 0-100 (the requirements). Coverage is
-the brain's. The other three are a rubric-bound verdict of the model, or the brain's own measures where the
-model gives none. What cannot be measured is not made up: the score is then None.
+the brain's. The other three are the model's, bound to a rubric and the median of several readings where that
+is configured, or the brain's own measures where the model gives none. What cannot be measured is not made up:
+the score is then None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from statistics import median
+from typing import Final, Protocol
 
 from gather_contracts.brain import CoverageResponse
-from gather_worker.answers import QualityVerdict
 
-WEIGHTS: Final = {"coverage": 0.40, "depth": 0.30, "coherence": 0.20, "actionability": 0.10}
+WEIGHTS: Final[Mapping[str, float]] = {
+    "coverage": 0.40, "depth": 0.30, "coherence": 0.20, "actionability": 0.10
+}  # fmt: skip
+RUBRIC_PARTS: Final = ("depth", "coherence", "actionability")
 GAPS_MAX: Final = 8
 GAP_CHARS: Final = 200
 
@@ -24,7 +28,23 @@ class Source(StrEnum):
     BRAIN = "brain"
     MODEL = "model"
     EARLIER = "earlier"
-    """The last iteration's, because the brain is away."""
+    """An earlier iteration's: the brain is away, or found less in the newest notes, all that it was shown."""
+
+
+class Rubric(Protocol):
+    """The three parts that the rubric is about, each 0-100."""
+
+    @property
+    def depth(self) -> float:
+        """Level of detail."""
+
+    @property
+    def coherence(self) -> float:
+        """Consistency of the notes with each other."""
+
+    @property
+    def actionability(self) -> float:
+        """How usable for the crew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,15 @@ class Quality:
     actionability: float
     coverage_source: Source
     rubric_source: Source
+    verdicts: int = 0
+    """How many of the model's verdicts the rubric's parts are medians of."""
+    spread: float = 0.0
+    """The largest difference between two verdicts on one part, in points."""
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Return who measured each part."""
+        return {"coverage": self.coverage_source, **dict.fromkeys(RUBRIC_PARTS, self.rubric_source)}
 
 
 def weighted(coverage: float, depth: float, coherence: float, actionability: float) -> float:
@@ -47,22 +76,51 @@ def weighted(coverage: float, depth: float, coherence: float, actionability: flo
 
 
 def combine(
-    coverage: CoverageResponse | None, verdict: QualityVerdict | None, earlier_coverage: float | None
+    coverage: CoverageResponse | None,
+    verdicts: Sequence[Rubric],
+    earlier_coverage: float | None,
+    *,
+    distinct_share: float = 1.0,
+    is_partial: bool = False,
 ) -> Quality | None:
-    """Return the quality from what could be had; None if coverage or the rubric are missing altogether."""
-    covered = coverage.coverage_score if coverage else earlier_coverage
-    rubric = verdict or (coverage.quality_metrics if coverage else None)
-    if covered is None or rubric is None:
+    """Return the quality from what could be had; None if coverage or the rubric are missing altogether.
+
+    `distinct_share` is the share (0-1) of the notes that the model was shown, copies left out: copies cost
+    coherence, as in the brain's own measure. `is_partial` says that the brain was shown the newest notes
+    only; since added notes cannot lower coverage, what was once reached then stays reached.
+    """
+    covered = _coverage(coverage, earlier_coverage, is_partial=is_partial)
+    rubric = verdicts or ([coverage.quality_metrics] if coverage else [])
+    if covered is None or not rubric:
         return None
+    depth, coherence, actionability = (median(readings(rubric, part)) for part in RUBRIC_PARTS)
+    coherence *= distinct_share if verdicts else 1.0
     return Quality(
-        score=weighted(covered, rubric.depth, rubric.coherence, rubric.actionability),
-        coverage=covered,
-        depth=rubric.depth,
-        coherence=rubric.coherence,
-        actionability=rubric.actionability,
-        coverage_source=Source.BRAIN if coverage else Source.EARLIER,
-        rubric_source=Source.MODEL if verdict else Source.BRAIN,
+        score=weighted(covered[0], depth, coherence, actionability),
+        coverage=covered[0],
+        depth=depth,
+        coherence=coherence,
+        actionability=actionability,
+        coverage_source=covered[1],
+        rubric_source=Source.MODEL if verdicts else Source.BRAIN,
+        verdicts=len(verdicts),
+        spread=max((max(r) - min(r) for r in (readings(verdicts, p) for p in RUBRIC_PARTS) if r), default=0),
     )
+
+
+def _coverage(
+    coverage: CoverageResponse | None, earlier: float | None, *, is_partial: bool
+) -> tuple[float, Source] | None:
+    if coverage is None:
+        return None if earlier is None else (earlier, Source.EARLIER)
+    if is_partial and earlier is not None and earlier > coverage.coverage_score:
+        return earlier, Source.EARLIER
+    return coverage.coverage_score, Source.BRAIN
+
+
+def readings(verdicts: Sequence[Rubric], part: str) -> list[float]:
+    """Return what each verdict says of one part."""
+    return [float(getattr(verdict, part)) for verdict in verdicts]
 
 
 def gaps_of(coverage: CoverageResponse) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """For one answer: ten items with their summaries are about 4,000 tokens."""
     judge_model: str | None = Field(default=None, max_length=128, validation_alias="GATHER_JUDGE_MODEL")
     """Scores quality and judges duplicates; unset: the department's own model."""
+    judge_repeats: int = Field(default=1, ge=1, le=5, validation_alias="GATHER_JUDGE_REPEATS")
+    """Verdicts on quality whose median counts: 1, 3 or 5. Each costs a call and steadies the score."""
 
     duplicate_threshold: float = Field(
         default=0.90, ge=0.5, le=1, validation_alias="GATHER_DUPLICATE_THRESHOLD"
@@ -52,6 +54,14 @@ class Settings(BaseSettings):
     """Written on every item as its `taskId`."""
     log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
+    @field_validator("judge_repeats")
+    @classmethod
+    def _is_odd(cls, repeats: int) -> int:
+        """An even number has no middle."""
+        if repeats % 2 == 0:
+            raise ValueError("must be 1, 3 or 5")
+        return repeats
+
     @property
     def broker_url(self) -> str:
         """Return where Celery's messages go."""
@@ -60,5 +70,10 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
-    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
-    return Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
+    return Settings(_secrets_dir=secrets_dir())
+
+
+def secrets_dir() -> Path | None:
+    """Return the folder of the secrets' files, None where there is none."""
+    folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
+    return folder if folder.is_dir() else None

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 GENERATE: Final = "generate.v1"
-JUDGE: Final = "judge.v1"
+JUDGE: Final = "judge.v2"
 DUPLICATES: Final = "duplicates.v1"
 _SEPARATOR: Final = "\n---\n"
 _PLACE: Final = "{{data}}"
