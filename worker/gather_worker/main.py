@@ -6,6 +6,7 @@ codes. Imports that take time wait until SIGTERM is handled: process 1 of a cont
 
 import argparse
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from gather_contracts.result import (
     TERMINATION_MESSAGE_PATH,
@@ -53,7 +54,40 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     run.add_argument(
         "--iterations", type=_number(1, ITERATIONS_MAX), required=True, help="allowed over all attempts"
     )
+    _add_score(commands)
     return parser.parse_args(arguments)
+
+
+def _add_score(commands: Any) -> None:
+    score = commands.add_parser(
+        "score",
+        help="measure the quality of a department's notes",
+        description="Prints a department's quality score, its four parts and who measured each.",
+        epilog="Example: gather-worker score --department story.json --items notes.jsonl "
+        "--project 66f1a2b3c4d5e6f708192a3b --table. The brain is BRAIN_SERVICE_BASE_URL with "
+        "BRAIN_SERVICE_API_KEY; the model, if one is wanted, GATHER_LLM_BASE_URL with OPENROUTER_API_KEY. "
+        "Exit codes: 0 measured, 64 wrong input, 75 not measurable now.",
+    )
+    score.add_argument(
+        "--department", type=Path, required=True, metavar="FILE",
+        help="JSON with slug, and if known name, description and model, as in the CMS or in run.json",
+    )  # fmt: skip
+    score.add_argument(
+        "--items", type=Path, required=True, metavar="FILE",
+        help="notes as JSON Lines or a JSON list: texts, or objects with content; those that name another "
+        "department are left out",
+    )  # fmt: skip
+    score.add_argument(
+        "--project", metavar="ID",
+        help="a project that the brain knows; unset: the items' own projectId",
+    )  # fmt: skip
+    form = score.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="is_table", action="store_false", help="print JSON (default)")
+    form.add_argument("--table", dest="is_table", action="store_true", help="print a table")
+    score.add_argument(
+        "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
+        help="have the model judge, or not; unset: if a key or an endpoint is set",
+    )  # fmt: skip
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:
@@ -66,8 +100,15 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
+TOOLS: Final = {"score": "gather_worker.scoring"}
+"""Commands besides `run`: modules with `execute(arguments) -> ExitCode`, imported only where they are asked
+for. They write no termination message."""
+
+
 def main() -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
+    if sys.argv[1:2] and sys.argv[1] in TOOLS:
+        sys.exit(int(run_tool(sys.argv[1:])))
     outcome = Outcome()
     signal.signal(signal.SIGTERM, lambda *_: _end_early())
     try:
@@ -85,6 +126,18 @@ def main() -> NoReturn:
     _LOGGER.log(level, "the attempt ends", extra=numbers)
     logging.shutdown()
     sys.exit(int(outcome.exit_code))
+
+
+def run_tool(arguments: Sequence[str]) -> ExitCode:
+    """Run a command of `TOOLS`; what is wrong goes to standard error as one sentence."""
+    try:
+        parsed = parse_arguments(arguments)
+        tool: Any = importlib.import_module(TOOLS[parsed.command])
+        code: ExitCode = tool.execute(parsed)
+    except WorkerError as error:
+        sys.stderr.write(f"gather-worker {arguments[0]}: {error}\n")
+        return error.exit_code
+    return code
 
 
 async def _work(arguments: argparse.Namespace, outcome: Outcome) -> StopReason:

@@ -1,0 +1,154 @@
+"""`gather-worker score`: what a worker would say of these notes, without a run.
+
+It asks the real brain, and the model where one is set, in the same way as a worker does, and prints each part
+with its source; so that users can see on notes of their own what a score is worth.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from pydantic import Field, SecretStr, ValidationError
+
+from gather_clients.brain import BrainClient
+from gather_contracts.brain import COVERAGE_ITEMS_MAX
+from gather_contracts.result import ExitCode
+from gather_worker.advice import Advisers, Measurement, measure
+from gather_worker.attempt import Attempt
+from gather_worker.brain import Brain
+from gather_worker.checkpoint import Ledger
+from gather_worker.errors import InvalidInput
+from gather_worker.judging import without_copies
+from gather_worker.llm import ModelGateway, new_client
+from gather_worker.quality import RUBRIC_PARTS, WEIGHTS, Quality
+from gather_worker.score_input import ScoreInput, read_score_input
+from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+
+DURATION_S: Final = 300.0
+"""For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
+
+
+class ScoreSettings(Settings):
+    """A worker's settings without the stores that scoring does not use."""
+
+    mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
+    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
+
+    @property
+    def has_model(self) -> bool:
+        """Tell whether a model is set: a key for OpenRouter, or another endpoint."""
+        return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """Print the score of the files that the arguments name; raises InvalidInput."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    given = read_score_input(arguments.department, arguments.items, arguments.project)
+    settings = _read_settings()
+    with_model = settings.has_model if arguments.with_model is None else arguments.with_model
+    if with_model and not settings.has_model:
+        raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
+    report = asyncio.run(_score(given, settings, settings.judge_repeats if with_model else 0))
+    sys.stdout.write(table_of(report) if arguments.is_table else f"{json.dumps(report, indent=2)}\n")
+    return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
+
+
+def _read_settings() -> ScoreSettings:
+    try:
+        return ScoreSettings(_secrets_dir=secrets_dir())
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
+        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
+
+
+async def _score(given: ScoreInput, settings: ScoreSettings, repeats: int) -> dict[str, Any]:
+    async with _open_advisers(given, settings, repeats) as advisers:
+        measured = await measure(advisers, given.department, given.items, None)
+        return report_of(given, measured, advisers, advisers.model.take_spent())
+
+
+@asynccontextmanager
+async def _open_advisers(given: ScoreInput, settings: ScoreSettings, repeats: int) -> AsyncIterator[Advisers]:
+    attempt = Attempt(DURATION_S)
+    client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
+    model = ModelGateway(
+        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        attempt,
+        timeout_s=settings.llm_timeout_s,
+        max_tokens=settings.llm_max_tokens,
+    )
+    try:
+        yield Advisers(
+            brain=Brain(client, attempt, given.project_id),
+            model=model,
+            judge_model=settings.judge_model or given.department.model,
+            judge_repeats=repeats,
+            duplicate_threshold=settings.duplicate_threshold,
+        )
+    finally:
+        await model.close()
+        await client.aclose()
+
+
+# --- what is printed
+
+
+def report_of(given: ScoreInput, measured: Measurement, advisers: Advisers, spent: Ledger) -> dict[str, Any]:
+    """Return the report; `score` and `parts` are null where they cannot be measured."""
+    quality = measured.quality
+    return {
+        "department": given.department.slug,
+        "score": quality.score if quality else None,
+        "parts": _parts(quality) if quality else None,
+        "items": {
+            "scored": len(given.items),
+            "distinct": len(without_copies([item.content for item in given.items]).texts),
+            "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
+            "ofOtherDepartments": given.left_out,
+        },
+        "judge": _judge(measured, advisers, quality, spent) if advisers.judge_repeats else None,
+        "gaps": measured.gaps or [],
+    }
+
+
+def _parts(quality: Quality) -> dict[str, Any]:
+    return {
+        part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
+        for part, weight in WEIGHTS.items()
+    }
+
+
+def _judge(
+    measured: Measurement, advisers: Advisers, quality: Quality | None, spent: Ledger
+) -> dict[str, Any]:
+    return {
+        "model": advisers.judge_model,
+        "asked": advisers.judge_repeats,
+        "verdicts": [
+            {
+                part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
+                for part in RUBRIC_PARTS
+            }
+            for v in measured.verdicts
+        ],
+        "spread": round(quality.spread, 1) if quality else None,
+        "costUSD": spent.cost_usd,
+        "tokens": spent.tokens,
+    }
+
+
+def table_of(report: dict[str, Any]) -> str:
+    """Return the report's score and parts as lines for people."""
+    if report["score"] is None:
+        return f"{report['department']}: not measurable\n"
+    rows = [
+        f"{name:<14} {part['score']:>5.1f}  x {part['weight']:.2f}  {part['source']}"
+        for name, part in report["parts"].items()
+    ]
+    gaps = [f"gap: {gap}" for gap in report["gaps"]]
+    return "\n".join([f"{report['department']:<14} {report['score']:>5.1f}", *rows, *gaps, ""])
