@@ -99,12 +99,7 @@ COLUMNS: Final = (
     {"name": "Quality", "type": "number", "jsonPath": ".status.qualityScore"},
     {"name": "Iterations", "type": "integer", "jsonPath": ".status.iterations", "priority": 1},
     {"name": "Cost", "type": "number", "jsonPath": ".status.costUSD", "priority": 1},
-    {
-        "name": "Reason",
-        "type": "string",
-        "jsonPath": '.status.conditions[?(@.type=="Progressing")].reason',
-        "priority": 1,
-    },
+    {"name": "Reason", "type": "string", "jsonPath": ".status.reason", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
 """Columns of priority 1 show with `-o wide`."""

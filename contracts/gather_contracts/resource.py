@@ -148,7 +148,9 @@ class DepartmentStatus(_Resource):
     phase: DepartmentPhase = Field(
         default=DepartmentPhase.PENDING, description="Where the department stands."
     )
-    reason: str = Field(default="", max_length=64, description="Why it ended, or why it waits.")
+    reason: str = Field(
+        default="", max_length=64, description="Why it ended, why it waits, or why its last attempt ended."
+    )
     attempt: int = Field(default=0, ge=0, description="Pods started so far for this department.")
     iterations: int = Field(default=0, ge=0, description="Iterations done so far.")
     iteration_limit: int = Field(default=0, ge=0, description="Iterations allowed to this department.")
@@ -168,6 +170,11 @@ class GatherRunStatus(_Resource):
         default=0, description="The spec's generation that this status is about."
     )
     phase: RunPhase = Field(default=RunPhase.PENDING, description="Where the run stands.")
+    reason: str = Field(
+        default="",
+        max_length=64,
+        description="The word that says most: why the run waits or failed, or which limit departments met.",
+    )
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=8,

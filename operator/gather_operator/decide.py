@@ -5,6 +5,7 @@ creates by rule; so it does not matter at which point its operator was killed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
@@ -29,10 +30,18 @@ from gather_operator.finish import failed, finished
 from gather_operator.resolve import Resolution, build_document, resolve, restore_departments
 from gather_operator.rollup import current, totals
 from gather_operator.stop import decide_stop
+from gather_operator.telling import with_reason
 
 
 def decide(view: View) -> Decision:
     """Return what to do for the run, and the status that holds once it is done."""
+    decision = _decide(view)
+    if decision.status == view.run.status:
+        return decision
+    return replace(decision, status=with_reason(decision.status))
+
+
+def _decide(view: View) -> Decision:
     run = view.run
     is_held = names.FINALIZER in run.metadata.finalizers
     if run.is_being_deleted:
@@ -105,7 +114,11 @@ def _accepted(view: View, document: RunDocument) -> GatherRunStatus:
     departments = [_pending(d) for d in document.departments]
     conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
     reason = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
-    message = "; ".join((f"{len(departments)} departments", *document.left_out)) + "."
+    count, most = len(departments), view.run.spec.max_iterations
+    too_few = (
+        [f"maxIterations {most} lasts for {most} of them, the others will be skipped"] if most < count else []
+    )
+    message = "; ".join((f"{count} departments", *too_few, *document.left_out)) + "."
     conditions.put(ConditionType.ACCEPTED, True, reason, message)
     conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, "The first department is about to start.")
     return _observed(view.run).model_copy(

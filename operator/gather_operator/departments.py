@@ -12,7 +12,7 @@ from gather_contracts import names
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun
-from gather_contracts.result import DepartmentResult
+from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.facts import JobFacts, Numbers, PodFacts, View
 
 JOB_GENERATIONS_MAX = 3
@@ -78,7 +78,8 @@ def judge(department: Department, now: datetime) -> DepartmentStatus:
     if department.generation == 0:
         return advanced
     waiting = next((p.reason for p in reversed(department.pods) if p.phase == "Pending"), "")
-    return advanced.model_copy(update={"phase": DepartmentPhase.RUNNING, "reason": waiting})
+    reason = waiting or _last_end(department)
+    return advanced.model_copy(update={"phase": DepartmentPhase.RUNNING, "reason": reason})
 
 
 def needs_job(department: Department) -> bool:
@@ -191,3 +192,12 @@ def _failure_reason(department: Department) -> str:
     reason = next((p.reason for p in reversed(ended) if p.reason), "")
     job_reason = department.job.failure_reason if department.job is not None else ""
     return reason or job_reason or DepartmentReason.ATTEMPTS_USED_UP
+
+
+def _last_end(department: Department) -> str:
+    """Return why the last attempt ended while the Job goes on with another one; "" before the first end."""
+    for pod in reversed(department.pods):
+        # A fenced pod was overtaken by the one at work: its end says nothing about the department.
+        if pod.phase == "Failed" and (pod.result is None or pod.result.reason is not StopReason.FENCED):
+            return pod.result.reason if pod.result is not None else pod.reason
+    return ""

@@ -15,7 +15,7 @@ def finished(view: View, status: GatherRunStatus, departments: Sequence[Departme
     """Return the status of a run whose departments have all ended."""
     conditions = ConditionSet(status, view.run.metadata.generation, view.now)
     summed = status.model_copy(update=totals(departments))
-    broken = [d.slug for d in departments if d.phase is DepartmentPhase.FAILED]
+    broken = [f"{d.slug} ({d.reason})" for d in departments if d.phase is DepartmentPhase.FAILED]
     if broken:
         message = f"Failed departments: {', '.join(broken)}."
         return failed(view, summed, conditions, Reason.DEPARTMENTS_FAILED, message)

@@ -33,6 +33,7 @@ from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
 from gather_operator.progress import LiveNumbers
 from gather_operator.status import StatusWriter
 from gather_operator.store import RunStore
+from gather_operator.telling import with_reason
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,8 @@ class Reconciler:
         conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
         conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, str(error))
         status: GatherRunStatus = view.run.status.model_copy(update={"conditions": conditions.listed()})
-        await self._to.writer.write(self._to.store.get(view.run.metadata.uid) or view.run, status)
+        known = self._to.store.get(view.run.metadata.uid) or view.run
+        await self._to.writer.write(known, with_reason(status))
         return REFUSED_RETRY_S
 
     # --- facts

@@ -195,7 +195,8 @@ def test_get_shows_the_promised_columns(stored: str) -> None:
     }  # fmt: skip
     status = {
         "phase": "Running", "progress": "3/7", "currentDepartment": "story", "itemsCreated": 31,
-        "qualityScore": 82.4, "iterations": 9, "costUSD": 0.42, "conditions": [condition],
+        "qualityScore": 82.4, "iterations": 9, "costUSD": 0.42, "reason": "Unschedulable",
+        "conditions": [condition],
     }  # fmt: skip
     body = json.dumps({"status": status})
     succeeded(kubectl("patch", names.PLURAL, stored, "--subresource=status", "--type=merge", "-p", body))
@@ -206,7 +207,7 @@ def test_get_shows_the_promised_columns(stored: str) -> None:
     ]  # fmt: skip
     assert row.split()[:-1] == [
         "stored", "66f1a2b3c4d5e6f708192a3b", "Running", "story", "3/7", "31", "82.4",
-        "9", "0.42", "DepartmentRunning",
+        "9", "0.42", "Unschedulable",
     ]  # fmt: skip
 
 
