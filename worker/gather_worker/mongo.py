@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from bson.errors import BSONError
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, InvalidOperation, PyMongoError
 
@@ -36,6 +37,11 @@ BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 5.0
 ITEMS_READ_MAX: Final = 5_000
 """The newest notes of a project; older ones are compared by the brain alone."""
+ITEMS_READ_CHARS: Final = 8_000_000
+"""Likewise: 5,000 notes of 250 words. Strings of so many letters take up to 32 MB of the pod's memory."""
+ITEMS_BATCH: Final = 250
+ITEM_FIELDS: Final = [field.alias or to_camel(name) for name, field in GatherItem.model_fields.items()]
+"""Documents of other programs may hold anything else, of any size."""
 LEFTOVERS_MAX: Final = 20
 DUPLICATE_KEY: Final = 11000
 
@@ -161,11 +167,25 @@ class Store:
         await self._persist(lambda: self._items.update_many(query, change))
 
     async def read_items(self) -> list[GatherItem]:
-        """Return the project's notes, the oldest first, at most `ITEMS_READ_MAX` of the newest."""
-        newest = await self._persist(
-            lambda: self._items.find().sort("$natural", -1).limit(ITEMS_READ_MAX).to_list()
-        )
-        return _parse_items(reversed(newest))
+        """Return the newest notes up to `ITEMS_READ_MAX` and `ITEMS_READ_CHARS`, the oldest of them first."""
+        newest, is_cut = await self._persist(self._read_newest)
+        if is_cut:
+            _LOGGER.warning("the project has more notes than are read: the newest %d are used", len(newest))
+        return newest[::-1]
+
+    async def _read_newest(self) -> tuple[list[GatherItem], bool]:
+        """Return the newest notes, the newest first, and whether there are more; parsed one by one."""
+        items: list[GatherItem] = []
+        chars = 0
+        cursor = self._items.find({}, ITEM_FIELDS).sort("$natural", -1).limit(ITEMS_READ_MAX + 1)
+        async with cursor.batch_size(ITEMS_BATCH):
+            async for document in cursor:
+                for item in _parse_items([document]):
+                    chars += len(item.content) + len(item.summary) + len(item.context)
+                    if chars > ITEMS_READ_CHARS or len(items) == ITEMS_READ_MAX:
+                        return items, True
+                    items.append(item)
+        return items, False
 
     async def items_by_id(self, ids: Sequence[str]) -> list[GatherItem]:
         """Return those of the notes that exist."""

@@ -1,0 +1,244 @@
+"""Departments and projects at the edges, and the loop's ends, with real worker processes and real stores."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from pymongo import MongoClient
+
+from dev.worker_lab import Ended, WorkerLab
+from gather_contracts import names
+from gather_contracts.events import decode_event
+from gather_contracts.items import CONTENT_MAX
+from gather_contracts.result import StopReason
+
+NewLab = Callable[..., WorkerLab]
+MEMORY_MAX_BYTES = 200 * 1024 * 1024
+EXISTING = 5_000
+SOFT_DEADLINE_S = 25.0
+"""Of an attempt of 30 s, the shortest that a run may have."""
+
+STORY_NOTES = (
+    "The keeper of the lighthouse counts each lamp twice; on the third night the second count is one short.",
+    "Open on the ferry at five in the morning: forty sheep, one violin case, and nobody who owns the violin.",
+    "The turning point is a letter that arrives wet. Ilse reads only the half that the sea has left her.",
+    "Each chapter ends with a door. Four are closed, one is ajar, and the last is painted on plaster.",
+    "Dialogue stays short: nobody on the island finishes a sentence in which the drowned brother is named.",
+)
+
+
+@dataclass
+class ScriptedModel:
+    """An OpenAI-compatible endpoint that writes what the test says and judges everything alike."""
+
+    notes: Sequence[str] = STORY_NOTES
+    score: float = 50
+    writing_s: float = 0
+    prompts: list[str] = field(default_factory=list)
+    """The last message of each request for notes."""
+    url: str = ""
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the content for one request, told apart by its schema."""
+        wanted = body["response_format"]["json_schema"]["schema"]["properties"]
+        if "items" in wanted:
+            self.prompts.append(body["messages"][-1]["content"])
+            time.sleep(self.writing_s)
+            return {"items": [{"content": n, "summary": n[:60], "context": ""} for n in self.notes]}
+        if "verdicts" in wanted:
+            return {"verdicts": []}
+        return {part: self.score if not part.endswith("reason") else "" for part in wanted}
+
+
+def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = json.dumps(model.answer(body), ensure_ascii=False)
+            choice = {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content},
+            }
+            usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "cost": 0.001}
+            answer = {
+                "id": "scripted", "object": "chat.completion", "created": 0, "model": body["model"],
+                "choices": [choice], "usage": usage,
+            }  # fmt: skip
+            sent = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing: the worker's log is what is looked at."""
+
+    return Handler
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """A scripted model for one test."""
+    scripted = ScriptedModel()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(scripted))
+    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield scripted
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def change_department(lab: WorkerLab, index: int = 0, **fields: Any) -> None:
+    """Give one department other words."""
+    departments = list(lab.document.departments)
+    departments[index] = departments[index].model_copy(update=fields)
+    lab.document = lab.document.model_copy(update={"departments": departments})
+
+
+def insert_notes(lab: WorkerLab, contents: Sequence[str], department: str, **fields: Any) -> None:
+    """Put notes into MongoDB as people would have written them, unknown to the brain."""
+    documents = [
+        {
+            "content": content, "summary": "", "context": "", "projectId": lab.project_id,
+            "department": department, "departmentName": department.title(), "userId": "somebody",
+            "isAutomated": False, **fields,
+        }
+        for content in contents
+    ]  # fmt: skip
+    with MongoClient[dict[str, Any]](lab.services.mongodb_uri) as client:
+        client[names.gather_database(lab.project_id)][names.ITEMS_COLLECTION].insert_many(documents)
+
+
+def events_of(lab: WorkerLab) -> list[Any]:
+    """Return the project's events in their order."""
+    with redis.Redis.from_url(lab.services.redis_url) as client:
+        entries: Any = client.xrange(names.event_log(lab.project_id))
+    return [decode_event(fields[b"event"]) for _, fields in entries]
+
+
+def automated(lab: WorkerLab) -> list[dict[str, Any]]:
+    """Return the items that workers wrote."""
+    return [item for item in lab.items() if item["isAutomated"]]
+
+
+def assert_told(lab: WorkerLab, ended: Ended, reason: StopReason, exit_code: int = 0) -> None:
+    """Check the termination message: the reason, and the numbers of the checkpoint."""
+    assert ended.exit_code == exit_code, ended.messages()
+    assert ended.result is not None
+    assert ended.result.reason is reason
+    checkpoint = lab.checkpoint()
+    assert ended.result.iterations == checkpoint["iterations"]
+    assert ended.result.items_created == checkpoint["itemsCreated"] == len(automated(lab))
+
+
+# --- how the loop ends (threshold, allowance, SIGTERM: test_run.py)
+
+
+def test_flat_quality_changes_the_prompt_and_then_ends_the_department(
+    lab: WorkerLab, model: ScriptedModel
+) -> None:
+    """Nothing new to say: three flat iterations, a warning, another prompt, three more, the end."""
+    ended = lab.run(0, 20, GATHER_LLM_BASE_URL=model.url)
+    assert_told(lab, ended, StopReason.QUALITY_FLAT)
+    assert ended.result is not None
+    assert ended.result.iterations == 7
+    changed = ["did not raise the department's quality" in prompt for prompt in model.prompts]
+    assert changed == [False] * 4 + [True] * 3
+    warnings = [line for line in ended.log if "quality stays at" in str(line.get("message"))]
+    assert [line["level"] for line in warnings] == ["WARNING"] * 3
+    assert [event.type for event in events_of(lab)][-1] == "department_complete"
+
+
+def test_an_iteration_that_no_longer_fits_is_not_begun(new_lab: NewLab, model: ScriptedModel) -> None:
+    """The soft deadline is the attempt's, less the longest iteration seen; the next attempt goes on."""
+    lab = new_lab(departmentTimeoutSeconds=30)
+    model.writing_s = SOFT_DEADLINE_S / 2 + 0.5
+    started = time.monotonic()
+    ended = lab.run(0, 5, GATHER_LLM_BASE_URL=model.url)
+    assert_told(lab, ended, StopReason.DEADLINE_NEAR, exit_code=75)
+    assert len(model.prompts) == 1, "a second iteration was begun that could not end"
+    assert ended.result is not None
+    assert ended.result.iterations == 1
+    assert time.monotonic() - started < SOFT_DEADLINE_S
+    model.writing_s = 0
+    assert_told(lab, lab.run(0, 1, GATHER_LLM_BASE_URL=model.url), StopReason.ITERATIONS_USED)
+
+
+# --- a department without description
+
+
+@pytest.mark.parametrize("slug", ["story", "kite-flying"], ids=["a usual one", "one that nobody knows"])
+def test_a_department_without_description_is_filled(lab: WorkerLab, slug: str) -> None:
+    """The brain knows the usual departments' aspects, and has general ones for any other."""
+    change_department(lab, slug=slug, name=slug.title(), description="")
+    ended = lab.run(0, 1)
+    assert_told(lab, ended, StopReason.ITERATIONS_USED)
+    quality = lab.checkpoint()["quality"]
+    assert quality["coverage_source"] == "brain"
+    assert quality["coverage"] > 0
+    assert {item["_id"] for item in automated(lab)} == lab.node_ids()
+
+
+# --- 5,000 existing items
+
+
+def test_five_thousand_existing_notes_are_borne(lab: WorkerLab) -> None:
+    """As long as notes may be, with fields that Gather does not know: memory stays within the pod's."""
+    filler = "Ein Satz über die Lampe, die niemand zählt. " * 500
+    contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(EXISTING)]
+    insert_notes(lab, contents, "story", attachment="x" * 4_000)
+    ended = lab.run(0, 1)
+    assert_told(lab, ended, StopReason.ITERATIONS_USED)
+    assert len(automated(lab)) >= 5
+    assert ended.peak_memory_bytes < MEMORY_MAX_BYTES
+    assert any("newest" in message for message in ended.messages())
+
+
+# --- a unicode-only project
+
+UNICODE = json.loads((Path(__file__).parents[2] / "data" / "unicode_project.json").read_text("utf-8"))
+UNICODE_NOTES = tuple(UNICODE["notes"])
+
+
+def test_a_project_without_a_latin_letter_is_filled(lab: WorkerLab, model: ScriptedModel) -> None:
+    """Names and notes reach MongoDB, the brain, the prompt and the events unchanged."""
+    name = UNICODE["name"]
+    change_department(lab, name=name, description=UNICODE["description"])
+    insert_notes(lab, UNICODE["written_by_people"], "story")
+    model.notes = UNICODE_NOTES
+    ended = lab.run(0, 1, GATHER_LLM_BASE_URL=model.url)
+    assert_told(lab, ended, StopReason.ITERATIONS_USED)
+    items = automated(lab)
+    assert {item["content"] for item in items} == set(UNICODE_NOTES)
+    assert {item["departmentName"] for item in items} == {name}
+    nodes = lab.node_properties()
+    assert set(nodes) == {item["_id"] for item in items}
+    assert {node["departmentName"] for node in nodes.values()} == {name}
+    named = [event.department_name for event in events_of(lab) if hasattr(event, "department_name")]
+    assert named
+    assert set(named) == {name}
+    assert name in model.prompts[0]
+    assert UNICODE["written_by_people"][0] in model.prompts[0]
+
+
+def test_notes_that_differ_in_script_alone_are_not_confused(lab: WorkerLab, model: ScriptedModel) -> None:
+    """What is no Latin letter still tells notes apart; a repetition in full-width letters is one."""
+    model.notes = (*UNICODE_NOTES, STORY_NOTES[0], "".join(_full_width(c) for c in STORY_NOTES[0]))
+    ended = lab.run(0, 1, GATHER_LLM_BASE_URL=model.url)
+    assert_told(lab, ended, StopReason.ITERATIONS_USED)
+    assert len(automated(lab)) == len(UNICODE_NOTES) + 1
+
+
+def _full_width(letter: str) -> str:
+    return chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter
