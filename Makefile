@@ -85,6 +85,10 @@ check: lint types crds-check openapi-check ## Check all that needs no cluster; f
 coverage-report: $(STAMP) ## Measure how often the brain's scores fall where notes were made worse (ARGS=--markdown)
 	@$(PY) -m dev.coverage_report $(ARGS)
 
+.PHONY: quality-report
+quality-report: $(STAMP) ## Measure how often the quality score falls where notes were made worse (ARGS="--model NAME", --markdown)
+	@$(PY) -m dev.quality_report $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
 	@$(PY) tests/bench/brain.py $(ARGS)
