@@ -17,9 +17,9 @@ FLAT = ("Succeeded", "QualityFlat")
 SKIPPED = ("Skipped", "IterationsExhausted")
 BROKEN = ("Failed", "ModelUnavailable")
 
-ENDS_WELL = [
-    reason for reason in StopReason if reason in {"ThresholdReached", "IterationsUsed", "QualityFlat"}
-]
+ENDS_WELL = (
+    StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT, StopReason.BUDGET_USED
+)  # fmt: skip
 """Exit code 0; every other reason fails the pod."""
 
 
