@@ -147,7 +147,7 @@ def prompt_of(department: Department, texts: Sequence[str], reading: int) -> Pro
         GatherItem(id=f"{number}", content=text, project_id="0" * 24, department=department.slug)
         for number, text in enumerate(texts)
     ]
-    return judge_prompt(resolved, items, reading)
+    return judge_prompt(resolved, items, reading=reading)
 
 
 def with_score(parts: Scores) -> Scores:

@@ -34,8 +34,8 @@ def test_the_order_of_the_notes_does_not_reach_the_judge(
     """Equal sets of notes give equal prompts, so equal verdicts, in each reading."""
     turned = list(contents)
     chance.shuffle(turned)
-    assert judge_prompt(department(), items(contents), reading) == judge_prompt(
-        department(), items(turned), reading
+    assert judge_prompt(department(), items(contents), reading=reading) == judge_prompt(
+        department(), items(turned), reading=reading
     )
 
 
