@@ -44,10 +44,25 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     set_log_context(run=task.document.run.name, department=task.department.slug, model=task.department.model)
     timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, attempt.terminate)
+    _end_on_signals(attempt)
     async with _open_tools(task, settings, attempt) as tools:
         return await _run(Pipeline(task, settings, tools, attempt), outcome)
+
+
+def _end_on_signals(attempt: Attempt) -> None:
+    """Let SIGTERM and SIGINT end the attempt.
+
+    Not through the loop, which would take its handlers with it when it closes: a signal that comes while the
+    result is written would then kill the process, and the operator would never learn the result.
+    """
+    loop = asyncio.get_running_loop()
+
+    def terminate(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the attempt over
+            loop.call_soon_threadsafe(attempt.terminate)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, terminate)
 
 
 async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
