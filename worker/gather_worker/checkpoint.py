@@ -152,6 +152,6 @@ class Checkpoint(_Stored):
         """The model was paid."""
         return self.model_copy(update={"ledger": self.ledger.plus(spent)})
 
-    def revised(self) -> Self:
-        """This is the next thing to be written."""
-        return self.model_copy(update={"revision": self.revision + 1})
+    def revised(self, above: int = 0) -> Self:
+        """This is what is written next, under a number above that of the last write and above `above`."""
+        return self.model_copy(update={"revision": max(self.revision, above) + 1})

@@ -21,6 +21,7 @@ class Keeper:
         self._store = store
         self._model = model
         self._lock = asyncio.Lock()
+        self._tried = 0
         self.checkpoint = fresh
 
     async def take_epoch(self) -> None:
@@ -33,7 +34,9 @@ class Keeper:
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
         """
         async with self._lock:
-            changed = change(self.checkpoint).charged(self._model.take_spent()).revised()
+            changed = change(self.checkpoint).charged(self._model.take_spent()).revised(above=self._tried)
+            # Also a write that fails may still arrive; the next one must not give way to it.
+            self._tried = changed.revision
             await self._store.write(changed)
             self.checkpoint = changed
 
