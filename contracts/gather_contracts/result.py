@@ -1,10 +1,19 @@
 """What a worker pod tells the operator when it ends: an exit code and a termination message."""
 
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+
+from gather_contracts.meters import Meters
 
 TERMINATION_MESSAGE_PATH: Final = "/dev/termination-log"
 TERMINATION_MESSAGE_MAX_BYTES: Final = 1024
@@ -67,14 +76,30 @@ class DepartmentResult(BaseModel):
     tokens: int = Field(default=0, ge=0)
     reason: StopReason
     message: str = Field(default="", max_length=256)
+    meters: Meters | None = None
+
+    @field_validator("meters", mode="wrap")
+    @classmethod
+    def _or_none(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Meters | None:
+        """Measurements that cannot be read must not cost the result."""
+        try:
+            meters: Meters | None = check(value)
+        except ValidationError:
+            return None
+        return meters
 
 
 def encode_result(result: DepartmentResult) -> str:
-    """Return the termination message, at most `TERMINATION_MESSAGE_MAX_BYTES` bytes of UTF-8."""
-    text = result.model_dump_json(by_alias=True)
-    if len(text.encode()) <= TERMINATION_MESSAGE_MAX_BYTES:
-        return text
-    return result.model_copy(update={"message": result.message[:64]}).model_dump_json(by_alias=True)
+    """Return the termination message, at most `TERMINATION_MESSAGE_MAX_BYTES` bytes of UTF-8.
+
+    What is too long loses its message's end first and its measurements next.
+    """
+    brief = result.model_copy(update={"message": result.message[:64]})
+    for shorter in (result, brief, brief.model_copy(update={"meters": None})):
+        text = shorter.model_dump_json(by_alias=True, exclude_none=True)
+        if len(text.encode()) <= TERMINATION_MESSAGE_MAX_BYTES:
+            break
+    return text
 
 
 def decode_result(message: str) -> DepartmentResult | None:

@@ -11,12 +11,14 @@ from typing import Any
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
+from gather_contracts.meters import Timer
 from gather_worker import context, dedupe
 from gather_worker.answers import Draft, PairVerdicts, QualityVerdict
 from gather_worker.brain import Brain
 from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, WorkerError
 from gather_worker.judging import without_copies
 from gather_worker.llm import ModelGateway
+from gather_worker.meters import metered
 from gather_worker.quality import Quality, combine, gaps_of
 from gather_worker.text import text_hash
 
@@ -38,6 +40,7 @@ class Advisers:
     """Raw cosine from which a note is a duplicate without asking the model."""
 
 
+@metered(Timer.DEDUPE)
 async def choose_new(
     advisers: Advisers, drafts: Sequence[Draft], items: Sequence[GatherItem], department: str
 ) -> list[int]:

@@ -14,9 +14,11 @@ from gather_clients.brain import BrainClient, BrainNotFound, BrainRejected, Brai
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
+from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.dedupe import COSINE_LOW, NEIGHBOURS
 from gather_worker.errors import BrainAway
+from gather_worker.meters import metered
 
 T = TypeVar("T")
 
@@ -125,6 +127,7 @@ class Brain:
             _LOGGER.info("the brain asks for %.0f s", wait_s)
             await self._attempt.sleep(wait_s)
 
+    @metered(Timer.BRAIN)
     async def _answered(self, work: Awaitable[T]) -> T:
         answer = await self._attempt.race(work)
         self._answered_at = time.monotonic()

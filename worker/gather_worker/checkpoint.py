@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gather_contracts.items import GatherItem
+from gather_contracts.meters import Meters
 from gather_contracts.result import StopReason
 from gather_worker.answers import Draft
 from gather_worker.quality import Quality
@@ -85,6 +86,10 @@ class Checkpoint(_Stored):
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
     ledger: Ledger = Ledger()
+    meters: Meters = Meters()
+    """What all attempts measured, up to this write."""
+    began_at: datetime | None = None
+    """When the first attempt took the department up."""
     evaluation: Evaluation = Evaluation.NONE
     finished: StopReason | None = None
     """Why the loop ended for good; None while it goes on."""
@@ -147,6 +152,10 @@ class Checkpoint(_Stored):
     def evaluation_sent(self) -> Self:
         """The broker has the evaluation message."""
         return self.model_copy(update={"evaluation": Evaluation.SENT})
+
+    def measured(self, meters: Meters) -> Self:
+        """All attempts together measured this until now."""
+        return self.model_copy(update={"meters": meters})
 
     def charged(self, spent: Ledger) -> Self:
         """The model was paid."""

@@ -6,9 +6,11 @@ All of it waits in the checkpoint and can be done again; nothing of it costs the
 import logging
 from typing import Final
 
+from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import BrainAway, DeadlineNear, EvaluationUnavailable, IndexUnavailable
+from gather_worker.meters import METER
 from gather_worker.settings import Settings
 from gather_worker.settle import Settler
 
@@ -36,8 +38,9 @@ class Ending:
         await self._tools.announcer.finished(self._keeper.checkpoint)
         self._check_evaluation()
         checkpoint = self._keeper.checkpoint
-        _LOGGER.info(
-            "department finished: %s, quality %.1f, %d notes, %d iterations",
+        level = logging.INFO if checkpoint.finished is StopReason.THRESHOLD_REACHED else logging.WARNING
+        _LOGGER.log(
+            level, "department finished: %s, quality %.1f, %d notes, %d iterations",
             checkpoint.finished, checkpoint.quality_score, checkpoint.items_created, checkpoint.iterations,
         )  # fmt: skip
 
@@ -57,9 +60,11 @@ class Ending:
     async def _send(self, checkpoint: Checkpoint) -> bool:
         from gather_worker.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
 
-        return await send_evaluation(
+        is_sent = await send_evaluation(
             self._settings.broker_url, checkpoint, self._settings.evaluation_timeout_s
         )
+        METER.evaluated(is_sent=is_sent)
+        return is_sent
 
     def _check_evaluation(self) -> None:
         """End the attempt with EvaluationUnavailable where nobody else would send the message.

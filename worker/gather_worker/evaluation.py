@@ -18,7 +18,9 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.json import dumps
 
 from gather_contracts import names
+from gather_contracts.meters import Timer
 from gather_worker.checkpoint import Checkpoint
+from gather_worker.meters import metered
 
 SENT_EXPIRY_S: Final = 30 * 24 * 3600
 """Longer than a run stays suspended between a worker's death while sending and its successor."""
@@ -50,6 +52,7 @@ class OnceTransport(kombu_redis.Transport):
     Channel = _OnceChannel
 
 
+@metered(Timer.EVALUATION)
 async def send_evaluation(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> bool:
     """Queue `evaluate_department`; return False if the broker could not be reached in time."""
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from gather_worker.checkpoint import Checkpoint
 from gather_worker.llm import ModelGateway
+from gather_worker.meters import METER
 from gather_worker.mongo import Store
 
 Change = Callable[[Checkpoint], Checkpoint]
@@ -27,21 +28,22 @@ class Keeper:
     async def take_epoch(self) -> None:
         """Take the department over from whoever had it, with what it left."""
         self.checkpoint = await self._store.take_epoch(self.checkpoint)
+        METER.resume(self.checkpoint.meters)
 
     async def keep(self, change: Change) -> None:
-        """Store the changed checkpoint, with what the model cost until now.
+        """Store the changed checkpoint, with what was spent and measured until now.
 
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
         """
         async with self._lock:
             changed = change(self.checkpoint).charged(self._model.take_spent()).revised(above=self._tried)
+            changed = changed.measured(METER.totals(changed.scores))
             # Also a write that fails may still arrive; the next one must not give way to it.
             self._tried = changed.revision
             await self._store.write(changed)
             self.checkpoint = changed
 
     async def keep_spent(self) -> None:
-        """Note what the model cost since the last write; for the end of an attempt that broke off."""
-        spent = self._model.take_spent()
-        if self.checkpoint.epoch and spent.requests:
-            await self.keep(lambda checkpoint: checkpoint.charged(spent))
+        """Note what was spent and measured since the last write; for the end of an attempt that broke off."""
+        if self.checkpoint.epoch:
+            await self.keep(lambda checkpoint: checkpoint)

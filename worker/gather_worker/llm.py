@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from gather_contracts.meters import Timer
 from gather_worker.answers import json_schema
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Ledger
 from gather_worker.completion import error_of_status, parse_body, read_answer, read_completion, read_usage
 from gather_worker.errors import AnswerInvalid, ModelError, ModelTransient, ModelUnavailable
+from gather_worker.meters import METER, metered
 from gather_worker.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ class ModelGateway:
 
         Raises AnswerInvalid, ModelUnavailable, ModelRejected, and what `Attempt.race` raises.
         """
+        with METER.waiting_for_model():
+            return await self._ask(model, prompt, answer)
+
+    async def _ask(self, model: str, prompt: Prompt, answer: type[AnswerT]) -> AnswerT:
         messages = prompt.messages()
         completion = await self._complete(model, messages, prompt, answer)
         try:
@@ -104,6 +110,7 @@ class ModelGateway:
                 await self._attempt.sleep(wait_s)
         raise AssertionError("unreachable: the last try raises")
 
+    @metered(Timer.MODEL)
     async def _request(
         self, model: str, messages: list[dict[str, str]], prompt: Prompt, answer: type[BaseModel]
     ) -> Any:

@@ -24,12 +24,22 @@ from gather_contracts.result import (
     encode_result,
 )
 from gather_worker.errors import InvalidInput, WorkerError
+from gather_worker.logs import configure_logging
 from gather_worker.outcome import Outcome
 
 STARTED_AT: Final = time.monotonic()
 ITERATIONS_MAX: Final = 500
 """The highest `maxIterations` that the resource allows."""
 DEPARTMENT_INDEX_MAX: Final = 31
+LEVELS: Final = {
+    StopReason.THRESHOLD_REACHED: logging.INFO,
+    StopReason.TERMINATED: logging.INFO,
+    StopReason.ITERATIONS_USED: logging.WARNING,
+    StopReason.QUALITY_FLAT: logging.WARNING,
+    StopReason.DEADLINE_NEAR: logging.WARNING,
+    StopReason.FENCED: logging.WARNING,
+}
+"""Of the last line, by how the attempt ended; what is not here is an error."""
 
 _LOGGER = logging.getLogger("gather_worker")
 
@@ -111,6 +121,7 @@ def main() -> NoReturn:
         sys.exit(int(run_tool(sys.argv[1:])))
     outcome = Outcome()
     signal.signal(signal.SIGTERM, lambda *_: _end_early())
+    configure_logging("INFO")
     try:
         arguments = parse_arguments(sys.argv[1:])
         outcome.ended(asyncio.run(_work(arguments, outcome)), ExitCode.DONE)
@@ -121,7 +132,7 @@ def main() -> NoReturn:
         outcome.ended(StopReason.INTERNAL_ERROR, ExitCode.TRY_AGAIN, type(error).__name__)
     result = outcome.result()
     write_result(result)
-    level = logging.ERROR if outcome.exit_code else logging.INFO
+    level = LEVELS.get(outcome.reason, logging.ERROR)
     numbers = {"exit_code": int(outcome.exit_code), "result": result.model_dump(mode="json")}
     _LOGGER.log(level, "the attempt ends", extra=numbers)
     logging.shutdown()

@@ -24,9 +24,11 @@ from pymongo.errors import BulkWriteError, InvalidOperation, PyMongoError
 
 from gather_contracts import names
 from gather_contracts.items import GatherItem
+from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import Fenced, StoreUnavailable
+from gather_worker.meters import METER
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -197,17 +199,20 @@ class Store:
     async def _persist(self, operation: Callable[[], Awaitable[T]]) -> T:
         ends_at = time.monotonic() + self._patience_s
         wait_s = BACKOFF_FIRST_S
+        level = logging.ERROR
         while True:
             try:
-                async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                    return await operation()
+                with METER.timing(Timer.STORE):
+                    async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                        return await operation()
             except (PyMongoError, TimeoutError) as error:
                 if isinstance(error, BSONError | InvalidOperation):
                     raise
                 left_s = min(ends_at - time.monotonic(), self._attempt.saving_remaining_s)
                 if left_s <= wait_s:
                     raise StoreUnavailable(f"MongoDB is away: {type(error).__name__}") from error
-                _LOGGER.warning("MongoDB is away, waiting: %s", type(error).__name__)
+                _LOGGER.log(level, "MongoDB is away, waiting: %s", type(error).__name__)
+                level = logging.WARNING
             await self._attempt.settle(wait_s)
             wait_s = min(2 * wait_s, BACKOFF_MAX_S)
 

@@ -30,4 +30,5 @@ class Outcome:
             tokens=checkpoint.ledger.tokens,
             reason=self.reason,
             message=self._message[:MESSAGE_MAX],
+            meters=checkpoint.meters if checkpoint.epoch else None,
         )

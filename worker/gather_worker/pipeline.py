@@ -26,6 +26,7 @@ from gather_worker.errors import (
 )
 from gather_worker.keeper import Keeper
 from gather_worker.logs import set_log_context
+from gather_worker.meters import METER
 from gather_worker.settings import Settings
 from gather_worker.settle import Settler
 from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
@@ -35,6 +36,8 @@ from gather_worker.tools import Tools
 ANSWER_FAILURES_MAX: Final = 3
 """Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
 the models that do worst at JSON."""
+ITERATIONS_LEFT_WARNED: Final = 2
+"""Enough for somebody who watches to see the end coming."""
 FINISHED: Final = frozenset(
     {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
 )
@@ -83,7 +86,7 @@ class Pipeline:
         return reason
 
     async def keep_spent(self) -> None:
-        """Note what the model cost since the last write; for the end of an attempt that broke off."""
+        """Note what was spent and measured since the last write; for the end of an attempt that broke off."""
         await self._keeper.keep_spent()
 
     # --- taking up
@@ -103,6 +106,8 @@ class Pipeline:
 
     async def _step(self) -> None:
         reason = decide_stop(self._standing())
+        if reason is StopReason.THRESHOLD_REACHED and self.checkpoint.began_at is not None:
+            METER.reached((datetime.now(UTC) - self.checkpoint.began_at).total_seconds())
         if reason is not None and reason in FINISHED:
             is_evaluated = reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated
             await self._keeper.keep(lambda checkpoint: checkpoint.ended(reason, is_evaluated=is_evaluated))
@@ -114,6 +119,9 @@ class Pipeline:
         started = time.monotonic()
         await self._iterate()
         self._iteration_s = max(self._iteration_s, time.monotonic() - started)
+        left = self._task.allowance - self.checkpoint.iterations
+        if left == ITERATIONS_LEFT_WARNED and decide_stop(self._standing()) is None:
+            _LOGGER.warning("%d iterations are left of %d", left, self._task.allowance)
 
     def _standing(self) -> Standing:
         return Standing(
@@ -129,19 +137,23 @@ class Pipeline:
     async def _iterate(self) -> None:
         iteration = self.checkpoint.iterations + 1
         set_log_context(iteration=iteration)
+        end_lap = METER.start_lap()
         if not self.checkpoint.drafts:
             drafts = await self._generate()
+            _LOGGER.debug("%d notes written", len(drafts))
             await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts))
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
         kept = await choose_new(self._advisers, drafts, self._settler.items, self._task.department.slug)
         now = datetime.now(UTC)
         items = [self._task.item(drafts[slot], iteration, slot, now) for slot in kept]
+        METER.judged(len(drafts), len(kept))
+        _LOGGER.debug("%d of %d notes say something new", len(kept), len(drafts))
         await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items))
         await self._settler.settle()
         _LOGGER.info(
             "iteration done: %d notes written, %d kept, quality %.1f",
-            len(drafts), len(kept), self.checkpoint.quality_score,
+            len(drafts), len(kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
         )  # fmt: skip
 
     async def _generate(self) -> list[Draft]:

@@ -20,7 +20,8 @@ from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.brain import Brain
 from gather_worker.errors import Fenced, InvalidInput, StoreUnavailable, WorkerError
 from gather_worker.llm import ModelGateway, new_client
-from gather_worker.logs import configure_logging, set_log_context
+from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
+from gather_worker.meters import METER
 from gather_worker.mongo import Store
 from gather_worker.outcome import Outcome
 from gather_worker.pipeline import Pipeline
@@ -38,10 +39,15 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
 
     `started_at` is the monotonic time of the process's start, from which the deadline counts.
     """
+    METER.begin(started_at)
     settings = _read_settings()
     configure_logging(settings.log_level)
+    hide_in_logs(settings.secrets())
     task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
-    set_log_context(run=task.document.run.name, department=task.department.slug, model=task.department.model)
+    department = task.department
+    set_log_context(
+        run=task.document.run.name, department=department.slug, iteration=0, model=department.model
+    )
     timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
     _end_on_signals(attempt)

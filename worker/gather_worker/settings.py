@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     )
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""
-    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+    log_level: str = Field(
+        default="INFO", pattern="(?i)^(debug|info|warning|error)$", validation_alias="GATHER_LOG_LEVEL"
+    )
 
     @field_validator("judge_repeats")
     @classmethod
@@ -66,6 +68,11 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """Return where Celery's messages go."""
         return (self.celery_broker_url or self.redis_url).get_secret_value()
+
+    def secrets(self) -> list[str]:
+        """Return every secret, for the log to strike out."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
 def read_settings() -> Settings:

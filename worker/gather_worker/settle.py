@@ -56,6 +56,7 @@ class Settler:
         known = {item.id for item in self.items}
         self.items += [item for item in pending if item.id not in known]
         await self.keeper.keep(Checkpoint.saved)
+        _LOGGER.debug("%d notes are in MongoDB", len(pending))
 
     async def _score(self) -> None:
         quality, new = self._checkpoint.quality, self._new_ids()
@@ -68,6 +69,7 @@ class Settler:
             self._advisers, self.task.department, own, quality.coverage if quality else None
         )
         await self.keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
+        _LOGGER.debug("quality measured: %s", measured.quality)
 
     def _new_ids(self) -> list[str]:
         """Return the ids of the last iteration's notes."""
@@ -88,6 +90,7 @@ class Settler:
     async def _index_next(self, ids: list[str]) -> None:
         await self._index_batch(ids)
         await self.keeper.keep(lambda checkpoint: checkpoint.indexed(set(ids)))
+        _LOGGER.debug("%d notes are in the brain", len(ids))
 
     async def _index_batch(self, ids: list[str]) -> None:
         items = await self.tools.store.items_by_id(ids)

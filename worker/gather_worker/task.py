@@ -3,7 +3,7 @@ fixed.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gather_contracts import names
@@ -58,6 +58,7 @@ class DepartmentTask:
             department=self.department.slug,
             department_number=self.department.code_dep_number,
             user_id=self.document.spec.user_id,
+            began_at=datetime.now(UTC),
         )
 
     def item_ids(self, iteration: int, slots: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Results, events and run documents survive the wire and refuse what is too large or malformed."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gather_contracts import events, result, run_document
+from gather_contracts import events, meters, result, run_document
 from gather_contracts.departments import (
     CmsDepartment,
     CoordinationSettings,
@@ -32,6 +33,51 @@ def test_a_termination_message_fits_and_comes_back(
     got = result.decode_result(text)
     assert got is not None
     assert got.model_copy(update={"message": ""}) == sent.model_copy(update={"message": ""})
+
+
+def long_run(count: int) -> meters.Meters:
+    """Measurements with `count` in every bucket that times of a run are in."""
+    tally = [600 * 10**6, *[count] * 8]
+    return meters.Meters(
+        times=dict.fromkeys(meters.Timer, tally), items=[count] * 11, written=count,
+        scores=[99.9] * 7, threshold_ms=10**7, evaluations_sent=1, evaluations_failed=1,
+    )  # fmt: skip
+
+
+@given(st.text(max_size=256), st.integers(0, meters.COUNT_MAX))
+def test_measurements_come_back_or_give_way_to_the_numbers(message: str, count: int) -> None:
+    """Too long a message is cut first, measurements are left out whole, the numbers stay."""
+    sent = result.DepartmentResult(
+        iterations=500, items_created=5000, quality_score=1, cost_usd=0.000001, tokens=10**9,
+        reason=result.StopReason.ITERATIONS_USED, message=message, meters=long_run(count),
+    )  # fmt: skip
+    text = result.encode_result(sent)
+    assert len(text.encode()) <= result.TERMINATION_MESSAGE_MAX_BYTES
+    got = result.decode_result(text)
+    assert got is not None
+    assert got.meters in (sent.meters, None)
+    assert (got.iterations, got.tokens, got.cost_usd) == (500, 10**9, 0.000001)
+
+
+def test_measurements_of_a_long_run_fit_beside_a_long_message() -> None:
+    """A thousand times in each of eight buckets of every timer: more than 500 iterations can have."""
+    sent = result.DepartmentResult(
+        iterations=500, items_created=5000, quality_score=80.1, cost_usd=12.345678, tokens=12_345_678,
+        reason=result.StopReason.THRESHOLD_REACHED, message="m" * 256, meters=long_run(999),
+    )  # fmt: skip
+    got = result.decode_result(result.encode_result(sent))
+    assert got == sent
+
+
+@pytest.mark.parametrize(
+    "wrong", [7, "x", {"times": {"xx": [1]}}, {"written": -1}, {"times": {"st": [0] * 99}}]
+)
+def test_measurements_that_cannot_be_read_cost_nothing_else(wrong: object) -> None:
+    """A worker of another version may count in other buckets."""
+    body = {"iterations": 3, "itemsCreated": 9, "qualityScore": 50, "reason": "QualityFlat", "meters": wrong}
+    got = result.decode_result(json.dumps(body))
+    assert got is not None
+    assert (got.iterations, got.meters) == (3, None)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"iterations": -1}', "OOMKilled"])
