@@ -1,0 +1,185 @@
+"""A model that does what any text tells it to, behind the OpenAI-compatible API: to test prompt injection.
+
+It knows the payloads by heart, so it obeys also those of which it was shown only the beginning. What else it
+writes is harmless.
+"""
+
+import json
+import random
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from dev.stores import HOST
+
+NOTES: Final = 10
+MEGABYTE: Final = "x" * 1_000_000
+WORDS: Final = (
+    "keeper", "lamp", "storm", "harbour", "ledger", "daughter", "letter", "stair", "rehearsal", "budget",
+    "colour", "sound", "silence", "door", "page", "window", "orchard", "bridge", "tower", "market", "uniform",
+)  # fmt: skip
+USAGE: Final = {"prompt_tokens": 900, "completion_tokens": 300, "cost": 0.01}
+_MARK: Final = re.compile(r"inj-\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A text that tries to make the model do something, and what an obeying model does."""
+
+    mark: str
+    """Stands before the text, so that it is known again however much of it is cut off."""
+    text: str
+    obeys: Mapping[str, Any]
+
+
+def read_payloads(file: Path, known: Mapping[str, str]) -> list[Payload]:
+    """Return the payloads of a file with the `known` things in the places of their names."""
+    entries: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    payloads = []
+    for number, entry in enumerate(_named(entries, known)):
+        mark = f"inj-{number:02}"
+        obeys = {key: value for key, value in entry.items() if key != "text"}
+        payloads.append(Payload(mark, f"{mark} {entry['text']}", obeys))
+    return payloads
+
+
+def _named(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"@(\w+)@", lambda name: known.get(name[1], name[0]), value)
+    if isinstance(value, list):
+        return [_named(entry, known) for entry in value]
+    if isinstance(value, dict):
+        return {_named(key, known): _named(entry, known) for key, entry in value.items()}
+    return value
+
+
+@dataclass
+class ObeyingModel:
+    """Answers requests; remembers them, and which payloads it has obeyed."""
+
+    payloads: Sequence[Payload]
+    uri: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    obeyed: set[tuple[str, str]] = field(default_factory=set)
+    """Marks with the way in which they were obeyed: item, root, raw, ..."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the completion for a request's body."""
+        with self._lock:
+            self.requests.append(body)
+            shown = set(_MARK.findall(json.dumps(body["messages"])))
+            seen = [payload for payload in self.payloads if payload.mark in shown]
+            schema = body["response_format"]["json_schema"]["schema"]
+            message = self._message(schema, seen, body["messages"])
+        return {"choices": [{"finish_reason": "stop", "message": message}], "usage": USAGE}
+
+    def _message(self, schema: Mapping[str, Any], seen: Sequence[Payload], messages: Any) -> dict[str, Any]:
+        if "items" in schema["properties"]:
+            return self._notes(seen)
+        answer = filled(schema)
+        if "verdicts" in answer:
+            pairs = range(json.dumps(messages[-1]).count('\\"pair\\":'))
+            answer["verdicts"] = [{"pair": n, "duplicate": False, **self._next("pairs", seen)} for n in pairs]
+        else:
+            answer |= self._next("verdict", seen)
+        return {"role": "assistant", "content": json.dumps(answer)}
+
+    def _notes(self, seen: Sequence[Payload]) -> dict[str, Any]:
+        written = {mark for mark, way in self.obeyed if way == "written"}
+        chosen = [payload for payload in seen if payload.mark not in written][:NOTES]
+        for way in ("raw", "message"):
+            for payload in chosen:
+                if way in payload.obeys and (payload.mark, way) not in self.obeyed:
+                    return self._as_told(payload, way)
+        root: dict[str, Any] = {}
+        for payload in chosen:
+            root |= payload.obeys.get("root", {})
+            ways = {"item", "root"} & set(payload.obeys)
+            self.obeyed |= {(payload.mark, way) for way in ("written", *ways)}
+        notes = [_note(payload) for payload in chosen]
+        notes += [harmless(f"filler {len(self.requests)} {n}") for n in range(len(notes), NOTES)]
+        text = json.dumps({**root, "items": notes}).replace("@megabyte@", MEGABYTE)
+        return {"role": "assistant", "content": text}
+
+    def _as_told(self, payload: Payload, way: str) -> dict[str, Any]:
+        self.obeyed.add((payload.mark, way))
+        good = json.dumps({"items": [harmless(f"{payload.mark} {n}") for n in range(NOTES)]})
+        if way == "message":
+            return {"role": "assistant", "content": good, **payload.obeys["message"]}
+        text = payload.obeys["raw"].replace("@answer@", good).replace("@megabyte@", MEGABYTE)
+        return {"role": "assistant", "content": text}
+
+    def _next(self, way: str, seen: Sequence[Payload]) -> Mapping[str, Any]:
+        """Return what the next payload asks a judge for, each in its turn."""
+        told = [p for p in seen if way in p.obeys]
+        fresh = [p for p in told if (p.mark, way) not in self.obeyed]
+        if not told:
+            return {}
+        chosen = (fresh or told)[0]
+        self.obeyed.add((chosen.mark, way))
+        found: Mapping[str, Any] = chosen.obeys[way]
+        return found
+
+
+def _note(payload: Payload) -> dict[str, Any]:
+    """Return a note of the payload's text, with words around it that no other note has together."""
+    note = harmless(payload.mark)
+    content = f"{payload.text}\n{note['content']}"
+    return {**note, "content": content, "summary": payload.text[:300], **payload.obeys.get("item", {})}
+
+
+def harmless(seed: str) -> dict[str, Any]:
+    """Return a note of words drawn by a seed."""
+    rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    words = " ".join(rng.choices(WORDS, k=40))
+    return {"content": f"{words}.", "summary": words[:80], "context": words[-80:]}
+
+
+def filled(schema: Mapping[str, Any]) -> Any:
+    """Return a plain value of a JSON schema as `json_schema` writes it."""
+    if schema["type"] == "object":
+        return {name: filled(sub) for name, sub in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [filled(schema["items"])]
+    return {"string": "Because.", "number": 55, "integer": 0, "boolean": False}[schema["type"]]
+
+
+@contextmanager
+def obeying_model(payloads: Sequence[Payload]) -> Iterator[ObeyingModel]:
+    """Serve the model from this process."""
+    model = ObeyingModel(payloads)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the library's name
+            """Answer a chat."""
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = json.dumps(model.answer(body)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer((HOST, 0), Handler)
+    model.uri = f"http://{HOST}:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield model
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
