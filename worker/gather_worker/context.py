@@ -81,7 +81,9 @@ def generate_prompt(
         "existing_notes_of_this_department": digest(own, OWN_NOTES_TOKENS / ratio),
         "gaps": gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES),
     }
-    return build_prompt(GENERATE, data, _request(data["gaps"], focus_on_gaps=focus_on_gaps))
+    orders = data["gaps"]
+    asked = sum(order["notes"] for order in orders)
+    return build_prompt(GENERATE, data, _request(orders, focus_on_gaps=focus_on_gaps), notes=asked)
 
 
 def _department(department: ResolvedDepartment, ratio: float) -> dict[str, str]:
@@ -100,25 +102,10 @@ def gap_orders(gaps: Sequence[str], notes: int) -> list[dict[str, Any]]:
 
 
 def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str:
-    total = sum(order["notes"] for order in orders)
-    if focus_on_gaps and orders:
-        return (
-            "The last notes did not raise the department's quality. Write only about the aspects listed "
-            'under "gaps", the worst covered first, for each as many notes as its "notes" says '
-            f"({total} in all, 5 at least), from an angle that no existing note has, with names, numbers and "
-            "a next step in every note."
-        )
+    """Return the name of the request that ends the prompt."""
     if focus_on_gaps:
-        return (
-            "The last notes did not raise the department's quality. Take aspects that no existing note "
-            "treats, and give names, numbers and a next step in every note."
-        )
-    if not orders:
-        return ""
-    return (
-        'Begin with the aspects listed under "gaps", the worst covered first: write for each as many notes '
-        f'as its "notes" says ({total} in all). The other notes treat what you find most needed.'
-    )
+        return "flat_gaps" if orders else "flat"
+    return "gaps" if orders else ""
 
 
 def judge_prompt(

@@ -95,7 +95,7 @@ def injected_lab(new_lab: Any, model: ObeyingModel, payloads: list[Payload], kno
         )
         for identity, project in ((OTHER_ITEM, OTHER_PROJECT), (SIBLING_ITEM, PROJECT)):
             driver.execute_query(
-                "CREATE (:Node {id: $id, projectId: $project, type: 'Other', department: 'edit', content: 'c'})",
+                "CREATE (:Node {id: $id, projectId: $project, type: 'Other', department: 'edit'})",
                 id=identity, project=project,
             )  # fmt: skip
     return lab

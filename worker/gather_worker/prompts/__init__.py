@@ -1,26 +1,35 @@
-"""Prompts as files with a version in their name; all text that is not ours goes in as fenced data.
+"""Prompts as files, each with its version; all text that is not ours goes in as fenced data.
 
-Data is JSON between `<data>` and `</data>`, with `<` and `>` escaped inside: no text can close the fence or
-open another, and the rules above it say that nothing inside is an instruction.
+A file begins with `version:` between two lines of dashes and has sections, each under its name: `system`,
+`user` with the place of the data, and the requests of which one may end the prompt.
+
+Data is JSON between `<data>` and `</data>`. `<`, `>` and the brackets of words such as [INST] are escaped
+inside, so that no text can close the fence or write a control word of a model's chat format. Escaping is
+chosen over a random fence because equal questions then stay equal: the answer cache and the endpoints' prompt
+caches know them again.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-GENERATE: Final = "generate.v1"
-JUDGE: Final = "judge.v2"
-DUPLICATES: Final = "duplicates.v1"
-_SEPARATOR: Final = "\n---\n"
-_PLACE: Final = "{{data}}"
+GENERATE: Final = "generate"
+JUDGE: Final = "judge"
+DUPLICATES: Final = "duplicates"
+_FILE: Final = re.compile(r"---\nversion: (\d+)\n---\n(.*)", re.DOTALL)
+_SECTION: Final = re.compile(r"^# (\w+)$", re.MULTILINE)
+_DATA: Final = "{{data}}"
+_CONTROL_WORD: Final = re.compile(r"\[(?=/?[A-Z_]+\])")
+"""Of Mistral's and Llama's formats; in JSON it can only stand inside of a string."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model is sent; `version` names the file it is made from."""
+    """What the model is sent; `version` names the file it is made from and that file's version."""
 
     version: str
     system: str
@@ -36,20 +45,42 @@ class Prompt:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
 
+@dataclass(frozen=True, slots=True)
+class _Template:
+    version: str
+    sections: Mapping[str, str]
+
+
 @cache
-def _template(version: str) -> tuple[str, str]:
-    text = files(__package__).joinpath(f"{version}.md").read_text(encoding="utf-8")
-    system, user = text.split(_SEPARATOR)
-    return system.strip(), user.strip()
+def _template(name: str) -> _Template:
+    text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+    found = _FILE.fullmatch(text)
+    if not found:
+        raise ValueError(f"the prompt {name} has no version")
+    _, *parts = _SECTION.split(found[2])
+    sections = zip(parts[::2], map(str.strip, parts[1::2]), strict=True)
+    return _Template(f"{name}.v{found[1]}", dict(sections))
+
+
+def prompt_version(name: str) -> str:
+    """Return the name of a prompt with its version, such as "generate.v2"."""
+    return _template(name).version
 
 
 def fence(data: Mapping[str, Any] | str) -> str:
-    """Return the data as JSON that cannot contain a tag, one value a line."""
+    """Return the data as JSON that holds neither a tag nor a control word, one value a line."""
     text = json.dumps(data, ensure_ascii=False, indent=1)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+    return _CONTROL_WORD.sub(r"\\u005b", text.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def build_prompt(version: str, data: Mapping[str, Any], request: str = "") -> Prompt:
-    """Return the prompt of a file with `data` in its place; `request` is a sentence of ours that ends it."""
-    system, user = _template(version)
-    return Prompt(version, system, f"{user.replace(_PLACE, fence(data))}\n\n{request}".strip())
+def build_prompt(name: str, data: Mapping[str, Any], request: str = "", **numbers: int) -> Prompt:
+    """Return the prompt of a file with `data` in its place.
+
+    `request` names the section that ends it, with `numbers` in their places; none if empty.
+    """
+    template = _template(name)
+    ending = template.sections[request] if request else ""
+    for place, number in numbers.items():
+        ending = ending.replace(f"{{{{{place}}}}}", str(number))
+    user = template.sections["user"].replace(_DATA, fence(data))
+    return Prompt(template.version, template.sections["system"], f"{user}\n\n{ending}".strip())
