@@ -93,6 +93,10 @@ quality-report: $(STAMP) ## Measure how often the quality score falls where note
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
 	@$(PY) tests/bench/brain.py $(ARGS)
 
+.PHONY: bench-worker
+bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS="--cluster gather" on the cluster)
+	@$(PY) tests/bench/worker.py $(ARGS)
+
 .PHONY: bench-recall
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE" for texts of your own)
 	@$(PY) -m dev.bench.recall $(ARGS)

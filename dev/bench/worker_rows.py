@@ -1,0 +1,161 @@
+"""The worker's measurements: what is done, and the numbers that come of it."""
+
+import http.server
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from dev.bench.meters import MIB
+from dev.bench.worker_stage import Stage
+from dev.stores import HOST
+from dev.worker_lab import Ended, WorkerLab
+from gather_operator.allowance import iteration_allowance
+
+FIRST_CALL_TIMEOUT_S: Final = 60
+WORKER_TIMEOUT_S: Final = 3600
+LIBRARIES: Final = "import asyncio, httpx, openai, pydantic_settings, pymongo, redis.asyncio"
+"""What any such program imports: the floor of a start."""
+ROUNDS_MAX: Final = 8
+"""Runs one after the other until the iterations are done; departments end early where quality is flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement; `values` in `unit`, of which p95 is held against the goal."""
+
+    key: str
+    title: str
+    unit: str
+    goal: float | None
+    values: Sequence[float]
+    floors: Sequence[float] = ()
+    note: str = ""
+
+
+@dataclass
+class Runs:
+    """What workers left: their ends, and the time that passed."""
+
+    ended: list[Ended] = field(default_factory=list)
+    wall_s: float = 0.0
+
+    def numbers(self, name: str) -> list[float]:
+        """Return a number of every iteration's log line."""
+        return [line[name] for end in self.ended for line in end.log if name in line]
+
+    @property
+    def iterations(self) -> int:
+        """Return how many iterations were done."""
+        return len(self.numbers("own_ms"))
+
+    @property
+    def model_s(self) -> float:
+        """Return how long the model was awaited."""
+        return sum(self.numbers("model_ms")) / 1000
+
+    @property
+    def memory_mib(self) -> list[float]:
+        """Return each worker's highest resident memory."""
+        return [end.peak_memory_bytes / MIB for end in self.ended]
+
+    def failures(self) -> list[str]:
+        """Return how workers ended that did not end well."""
+        return [f"exit code {end.exit_code}: {end.messages()[-1:]}" for end in self.ended if end.exit_code]
+
+
+def run_iterations(stage: Stage, project_id: str, iterations: int) -> Runs:
+    """Let workers do so many iterations in a project, department after department as an operator would."""
+    runs, left = Runs(), iterations
+    started = time.monotonic()
+    for _ in range(ROUNDS_MAX):
+        lab = stage.new_lab(project_id)
+        try:
+            left -= _one_run(lab, left, runs)
+        finally:
+            lab.stop()
+        if left <= 0 or runs.failures():
+            break
+    runs.wall_s = time.monotonic() - started
+    return runs
+
+
+def _one_run(lab: WorkerLab, iterations: int, runs: Runs) -> int:
+    used, count = 0, len(lab.document.departments)
+    for index in range(count):
+        allowed = iteration_allowance(iterations, used, count - index - 1)
+        if not allowed:
+            break
+        ended = lab.start(index, allowed).wait(WORKER_TIMEOUT_S)
+        runs.ended.append(ended)
+        if ended.result is None or ended.exit_code:
+            break
+        used += ended.result.iterations
+    return used
+
+
+def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Runs:
+    """Let one worker of each project do so many iterations, all at the same time."""
+    labs = [stage.new_lab(project_id) for project_id in project_ids]
+    started = time.monotonic()
+    try:
+        workers = [lab.start(0, iterations) for lab in labs]
+        runs = Runs([worker.wait(WORKER_TIMEOUT_S) for worker in workers])
+    finally:
+        for lab in labs:
+            lab.stop()
+    runs.wall_s = time.monotonic() - started
+    return runs
+
+
+# --- a worker's start
+
+
+class _Listener(http.server.BaseHTTPRequestHandler):
+    """A model that notes when it is first asked, and answers nothing."""
+
+    def do_POST(self) -> None:
+        server: Any = self.server
+        server.asked_at = server.asked_at or time.monotonic()
+        server.asked.set()
+        self.send_error(503)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _listening() -> Iterator[Any]:
+    server: Any = http.server.ThreadingHTTPServer((HOST, 0), _Listener)
+    server.asked, server.asked_at = threading.Event(), 0.0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def start_s(stage: Stage, project_id: str, index: int) -> float:
+    """Return the time from a worker's start, as a process, to its first request to the model."""
+    lab = stage.new_lab(project_id)
+    try:
+        with _listening() as server:
+            started = time.monotonic()
+            lab.start(index, 1, GATHER_LLM_BASE_URL=f"http://{HOST}:{server.server_port}/v1")
+            if not server.asked.wait(FIRST_CALL_TIMEOUT_S):
+                raise TimeoutError(lab.workers[0].log_text())
+            return float(server.asked_at - started)
+    finally:
+        lab.stop()
+
+
+def libraries_s() -> float:
+    """Return the time in which a process starts and imports the libraries that any worker needs."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", LIBRARIES], check=True, timeout=FIRST_CALL_TIMEOUT_S)
+    return time.monotonic() - started

@@ -1,0 +1,10 @@
+"""How fast the worker is: `make bench-worker`, or `python tests/bench/worker.py --help`; see docs/bench.md."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from dev.bench.worker import command
+
+    command()
