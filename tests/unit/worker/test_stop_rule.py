@@ -1,11 +1,19 @@
 """When a department's loop ends, as a table."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gather_contracts.result import StopReason
-from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat, last_score
+from gather_worker.stop_rule import (
+    Standing,
+    decide_stop,
+    flat_iterations,
+    is_flat,
+    is_nearly_used,
+    last_score,
+)
 
 FRESH = Standing(iterations=0, allowance=10, scores=(), threshold=80, remaining_s=500)
 
@@ -80,6 +88,50 @@ FRESH = Standing(iterations=0, allowance=10, scores=(), threshold=80, remaining_
 def test_the_loop_ends_for_the_right_reason(standing: Standing, expected: StopReason | None) -> None:
     """Reasons that finish the department go before those that end only the attempt."""
     assert decide_stop(standing) is expected
+
+
+ALL_AT_ONCE = Standing(
+    iterations=10,
+    allowance=10,
+    scores=(85.0,) * 10,
+    threshold=80,
+    remaining_s=0,
+    iteration_s=20,
+    is_terminated=True,
+)
+PRECEDENCE: tuple[tuple[StopReason | None, dict[str, Any]], ...] = (
+    # the reason that counts -> what takes it away, so that the next one counts
+    (StopReason.THRESHOLD_REACHED, {"threshold": 90}),
+    (StopReason.ITERATIONS_USED, {"allowance": 20}),
+    (StopReason.QUALITY_FLAT, {"scores": tuple(range(50, 80, 3))}),
+    (StopReason.TERMINATED, {"is_terminated": False}),
+    (StopReason.DEADLINE_NEAR, {"remaining_s": 21}),
+    (None, {}),
+)
+
+
+def test_of_several_reasons_the_first_of_the_order_counts() -> None:
+    """What finishes the department goes before what only ends the attempt: nothing is done twice for it."""
+    standing, found = ALL_AT_ONCE, []
+    for _, change in PRECEDENCE:
+        found.append(decide_stop(standing))
+        standing = replace(standing, **change)
+    assert found == [reason for reason, _ in PRECEDENCE]
+
+
+def test_the_deadline_is_kept_by_the_longest_iteration_seen() -> None:
+    """An attempt of 600 s whose iterations take 50 s at most begins its last with more than 50 s left."""
+    remaining_s, begun = 570.0, 0
+    while decide_stop(replace(FRESH, remaining_s=remaining_s, iteration_s=50.0 if begun else 0.0)) is None:
+        remaining_s, begun = remaining_s - 50, begun + 1
+    assert (begun, remaining_s) == (11, 20)
+
+
+@pytest.mark.parametrize(("allowance", "expected"), [(1, []), (2, [1]), (10, [9]), (44, [40]), (500, [450])])
+def test_people_are_warned_once_before_the_last_iterations(allowance: int, expected: list[int]) -> None:
+    """Before the last tenth, and never before the first iteration."""
+    standings = [replace(FRESH, allowance=allowance, iterations=done) for done in range(allowance + 1)]
+    assert [standing.iterations for standing in standings if is_nearly_used(standing)] == expected
 
 
 @pytest.mark.parametrize(
