@@ -92,8 +92,8 @@ def _add_score(commands: Any) -> None:
         help="a project that the brain knows; unset: the items' own projectId",
     )  # fmt: skip
     form = score.add_mutually_exclusive_group()
-    form.add_argument("--json", dest="is_table", action="store_false", help="print JSON (default)")
-    form.add_argument("--table", dest="is_table", action="store_true", help="print a table")
+    form.add_argument("--json", dest="is_table", action="store_false", default=False, help="the default")
+    form.add_argument("--table", dest="is_table", action="store_true", help="for people instead of JSON")
     score.add_argument(
         "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
         help="have the model judge, or not; unset: if a key or an endpoint is set",

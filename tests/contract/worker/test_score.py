@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from dev.brain_process import BRAIN_KEY, script
 from dev.coverage_cases import departments
-from dev.worker_lab import WorkerLab
+from dev.worker_lab import Services, WorkerLab, run_document
 from gather_worker.quality import WEIGHTS
 
 PROJECT_UNKNOWN = "f" * 24
@@ -59,13 +61,20 @@ class Command:
         return {"GATHER_LLM_BASE_URL": f"{self.lab.services.model_uri}/v1"}
 
 
-@pytest.fixture
-def command(lab: WorkerLab, tmp_path: Path) -> Command:
-    """A project that the brain knows, and files to score."""
+@pytest.fixture(scope="module")
+def known(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerLab]:
+    """A project that the brain knows, since a worker has worked on it."""
+    document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
+    lab = WorkerLab(services, tmp_path_factory.mktemp("known"), document)
     lab.run(0, 1)
-    folder = tmp_path / "score"
-    folder.mkdir()
-    return Command(lab, folder)
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def command(known: WorkerLab, tmp_path: Path) -> Command:
+    """Files to score."""
+    return Command(known, tmp_path)
 
 
 def assert_adds_up(report: dict[str, Any]) -> None:

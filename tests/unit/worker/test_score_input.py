@@ -8,6 +8,7 @@ import pytest
 
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_worker.errors import InvalidInput
+from gather_worker.main import parse_arguments
 from gather_worker.score_input import ITEMS_MAX, ScoreInput, read_score_input
 
 PROJECT = "66f1a2b3c4d5e6f708192a3b"
@@ -109,3 +110,12 @@ def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
     """With the system's word for why."""
     with pytest.raises(InvalidInput, match=r"missing\.json: cannot be read: No such file"):
         read_score_input(folder / "missing.json", folder / "items", None)
+
+
+def test_json_is_what_is_printed_unless_a_table_is_asked_for() -> None:
+    """The last option does not decide: they exclude each other."""
+    files = ["score", "--department", "d", "--items", "i"]
+    found = [parse_arguments([*files, *more]).is_table for more in ([], ["--json"], ["--table"])]
+    assert found == [False, False, True]
+    with pytest.raises(InvalidInput):
+        parse_arguments([*files, "--json", "--table"])
