@@ -29,7 +29,7 @@ from gather_worker.logs import set_log_context
 from gather_worker.meters import METER
 from gather_worker.settings import Settings
 from gather_worker.settle import Settler
-from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat, is_nearly_used
+from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
 from gather_worker.task import DepartmentTask
 from gather_worker.tools import Tools
 
@@ -105,8 +105,7 @@ class Pipeline:
     # --- an iteration
 
     async def _step(self) -> None:
-        standing = self._standing()
-        reason = decide_stop(standing)
+        reason = decide_stop(self._standing())
         if reason is StopReason.THRESHOLD_REACHED and self.checkpoint.began_at is not None:
             METER.reached((datetime.now(UTC) - self.checkpoint.began_at).total_seconds())
         if reason is not None and reason in FINISHED:
@@ -117,11 +116,6 @@ class Pipeline:
         if reason is StopReason.DEADLINE_NEAR and not self.checkpoint.drafts:
             raise DeadlineNear("no further iteration fits into the attempt's time")
         self._attempt.check()
-        if is_nearly_used(standing):
-            _LOGGER.warning(
-                "%d of %d iterations are used, and quality is %.1f of %g",
-                standing.iterations, standing.allowance, self.checkpoint.quality_score, standing.threshold,
-            )  # fmt: skip
         started = time.monotonic()
         await self._iterate()
         self._iteration_s = max(self._iteration_s, time.monotonic() - started)

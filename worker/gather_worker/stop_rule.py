@@ -11,8 +11,6 @@ PLATEAU_ITERATIONS: Final = 3
 requirements)."""
 PLATEAU_GAIN: Final = 1.0
 """Points that count as a rise: the judge's scores vary by about this much on unchanged items."""
-NEARLY_USED_SHARE: Final = 0.1
-"""Share of the allowance, at least one iteration, before whose use people are warned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,6 @@ def decide_stop(standing: Standing) -> StopReason | None:
     if standing.remaining_s <= standing.iteration_s:
         return StopReason.DEADLINE_NEAR
     return None
-
-
-def is_nearly_used(standing: Standing) -> bool:
-    """Tell whether the last iterations are about to begin; true once in a department's loop."""
-    left = standing.allowance - standing.iterations
-    return standing.iterations > 0 and left == max(1, int(standing.allowance * NEARLY_USED_SHARE))
 
 
 def is_good_enough(standing: Standing) -> bool:

@@ -11,7 +11,6 @@ from gather_worker.stop_rule import (
     decide_stop,
     flat_iterations,
     is_flat,
-    is_nearly_used,
     last_score,
 )
 
@@ -125,13 +124,6 @@ def test_the_deadline_is_kept_by_the_longest_iteration_seen() -> None:
     while decide_stop(replace(FRESH, remaining_s=remaining_s, iteration_s=50.0 if begun else 0.0)) is None:
         remaining_s, begun = remaining_s - 50, begun + 1
     assert (begun, remaining_s) == (11, 20)
-
-
-@pytest.mark.parametrize(("allowance", "expected"), [(1, []), (2, [1]), (10, [9]), (44, [40]), (500, [450])])
-def test_people_are_warned_once_before_the_last_iterations(allowance: int, expected: list[int]) -> None:
-    """Before the last tenth, and never before the first iteration."""
-    standings = [replace(FRESH, allowance=allowance, iterations=done) for done in range(allowance + 1)]
-    assert [standing.iterations for standing in standings if is_nearly_used(standing)] == expected
 
 
 @pytest.mark.parametrize(
