@@ -1,5 +1,5 @@
-"""What the brain and the model say about notes, asked and put together; each may be away, and is then done
-without.
+"""What the brain and the model say of a department's notes, asked and put together; each may be away, and is
+then done without.
 """
 
 import asyncio
@@ -11,16 +11,13 @@ from typing import Any
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
-from gather_contracts.meters import Timer
-from gather_worker import context, dedupe
-from gather_worker.answers import Draft, PairVerdicts, QualityVerdict
+from gather_worker import context
+from gather_worker.answers import QualityVerdict
 from gather_worker.brain import Brain
 from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, WorkerError
 from gather_worker.judging import without_copies
 from gather_worker.llm import ModelGateway
-from gather_worker.meters import metered
 from gather_worker.quality import Quality, combine, gaps_of
-from gather_worker.text import text_hash
 
 NO_ANSWER = (AnswerInvalid, ModelRejected, ModelUnavailable)
 
@@ -36,38 +33,6 @@ class Advisers:
     judge_model: str
     judge_repeats: int
     """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
-    duplicate_threshold: float
-    """Raw cosine from which a note is a duplicate without asking the model."""
-
-
-@metered(Timer.DEDUPE)
-async def choose_new(
-    advisers: Advisers, drafts: Sequence[Draft], items: Sequence[GatherItem], department: str
-) -> list[int]:
-    """Return the slots of the drafts that say something new, in order."""
-    own_texts = [item.content for item in items if item.department == department]
-    findings = dedupe.compare_words(drafts, (text_hash(item.content) for item in items), own_texts)
-    try:
-        neighbours = await advisers.brain.neighbours([draft.content for draft in drafts])
-    except BrainAway:
-        _LOGGER.warning("duplicates are looked for by words alone: the brain is away")
-    else:
-        dedupe.compare_meaning(findings, drafts, neighbours, advisers.duplicate_threshold)
-    pairs = dedupe.pairs_to_judge(findings)
-    if pairs:
-        dedupe.apply_verdicts(findings, pairs, await _judge_pairs(advisers, pairs))
-    return dedupe.survivors(len(drafts), findings)
-
-
-async def _judge_pairs(advisers: Advisers, pairs: Sequence[dedupe.Pair]) -> dict[int, bool]:
-    try:
-        answer = await advisers.model.ask(
-            advisers.judge_model, context.duplicates_prompt(pairs), PairVerdicts
-        )
-    except NO_ANSWER as error:
-        _LOGGER.warning("no verdict on %d possible duplicates, they are kept: %s", len(pairs), error)
-        return {}
-    return {verdict.pair: verdict.duplicate for verdict in answer.verdicts}
 
 
 @dataclass(frozen=True, slots=True)

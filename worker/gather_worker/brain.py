@@ -8,6 +8,7 @@ says "later" (429, or 503 with Retry-After) is waited for, since it is there.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from gather_clients.brain import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
@@ -16,7 +17,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
-from gather_worker.dedupe import COSINE_LOW, NEIGHBOURS
+from gather_worker.dedupe import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
 from gather_worker.errors import BrainAway
 from gather_worker.meters import metered
 
@@ -57,15 +58,32 @@ class Brain:
         await self._client.aclose()
 
     async def neighbours(self, texts: Sequence[str]) -> list[list[bodies.Duplicate]]:
-        """Return each text's nearest saved notes of the project, from the low cut on."""
+        """Return each text's nearest saved notes of the project, those that are near at all."""
         request = bodies.DuplicatesBatchRequest(
-            project_id=self._project_id, contents=list(texts), threshold=COSINE_LOW,
+            project_id=self._project_id, contents=list(texts), threshold=NEIGHBOUR_COSINE_MIN,
             limit=NEIGHBOURS, type=NODE_TYPE,
         )  # fmt: skip
         answer = await self._ask(
             lambda: self._client.find_duplicates_batch(request, deadline_s=CALL_DEADLINE_S)
         )
         return [result.duplicates for result in answer.results] if answer else [[] for _ in texts]
+
+    async def compare(self, pairs: Sequence[tuple[str, str]]) -> tuple[str, list[float]]:
+        """Return the embedding model's name and the pairs' raw cosines, 0 to 1; at least one pair."""
+        model, cosines = "", list[float]()
+        for start in range(0, len(pairs), bodies.SIMILARITY_PAIRS_MAX):
+            request = bodies.SimilarityRequest(
+                project_id=self._project_id,
+                pairs=[
+                    bodies.SimilarityPair(a=one, b=other)
+                    for one, other in pairs[start : start + bodies.SIMILARITY_PAIRS_MAX]
+                ],
+            )
+            answer = await self._ask(partial(self._client.compare, request, deadline_s=CALL_DEADLINE_S))
+            if answer is None:
+                raise BrainAway("the key may not use the project")
+            model, cosines = answer.model, cosines + answer.similarities
+        return model, cosines
 
     async def earlier_context(
         self, department: str, previous: Sequence[str]

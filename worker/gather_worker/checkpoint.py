@@ -85,6 +85,9 @@ class Checkpoint(_Stored):
     pending: list[GatherItem] = Field(default_factory=list)
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
+    verdicts: dict[str, bool] = Field(default_factory=dict)
+    """What the model has said of possible duplicates, the newest, by a hash of what it was shown. Here and
+    not in Redis, since it was paid for and the attempts after this one must not pay again."""
     ledger: Ledger = Ledger()
     meters: Meters = Meters()
     """What all attempts measured, up to this write."""
@@ -109,9 +112,11 @@ class Checkpoint(_Stored):
         """The model has written; nothing is judged yet."""
         return self.model_copy(update={"drafts": drafts})
 
-    def accepted(self, items: list[GatherItem]) -> Self:
-        """An iteration's notes are chosen; from here on they cannot be lost."""
-        return self.model_copy(update={"iterations": self.iterations + 1, "drafts": [], "pending": items})
+    def accepted(self, items: list[GatherItem], verdicts: dict[str, bool] | None = None) -> Self:
+        """An iteration's notes are chosen; from here on they cannot be lost. `verdicts` None: as before."""
+        chosen = {"iterations": self.iterations + 1, "drafts": [], "pending": items}
+        remembered = {} if verdicts is None else {"verdicts": verdicts}
+        return self.model_copy(update=chosen | remembered)
 
     def saved(self) -> Self:
         """The pending notes are in `gather`."""

@@ -1,31 +1,30 @@
 """Which of the new notes say nothing new; pure: whoever asks the brain and the model passes in what they
 said.
 
-Stages of rising cost: equal words (hash), nearly equal words, the brain's nearest neighbours, and for what
-lies between the cuts the model. A note that is already saved is never dropped for a new one.
+Stages of rising cost: equal words (hash), then pairs that may be duplicates (the brain's nearest saved notes,
+saved notes of nearly the same words, the new notes among each other), decided by a rule (`dedupe_rules.py`),
+and for what the rule is unsure of the model. A note that is already saved is never dropped for a new one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Final
 
 from gather_contracts.brain import Duplicate
 from gather_worker.answers import Draft
+from gather_worker.calibration import Verdict
 from gather_worker.text import overlap, text_hash, word_set
 
-COSINE_LOW: Final = 0.65
-"""Below it a note is new without asking. The cut with the best F1 on the PAN pairs for all-MiniLM-L6-v2
-(precision .873, recall .851); of 400 pairs of texts about one film that are no duplicates half lie below
-.39."""
-COSINE_HIGH_DEFAULT: Final = 0.90
-"""From it on a note is a duplicate without asking: the requirements' threshold, the user's setting. On PAN
-no pair above it was wrong (precision 1.00), and none of the 400 same-film pairs reached it (their maximum:
-.81)."""
+NEIGHBOURS: Final = 5
+NEIGHBOUR_COSINE_MIN: Final = 0.50
+"""Further apart are 1.4 % of the PAN duplicates and 0.1 % of those of STS-B (all-MiniLM-L6-v2-w8a8)."""
 WORDS_LOW: Final = 0.60
 WORDS_HIGH: Final = 0.85
 """Jaccard of the words, the same for all embedding models. At .85 a note of 60 words differs in five; two
 notes on one aspect of one film share up to .35."""
-NEIGHBOURS: Final = 5
+OWN_COMPARED_MAX: Final = 1000
+"""The department's newest notes, whose words are compared; the brain compares with all."""
 JUDGED_CHARS: Final = 500
 """The requirements' length for comparing; two notes that differ do so before it."""
 JUDGED_PAIRS_MAX: Final = 20
@@ -33,12 +32,30 @@ JUDGED_PAIRS_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A new note and what it may repeat: a saved text, or another new note (`other_slot`)."""
+    """A new note and what it may repeat: a saved text, or an earlier new note (`other_slot`).
+
+    `cosine` is raw, 0 to 1; None while the brain has not told it.
+    """
 
     slot: int
     text: str
     other: str
     other_slot: int | None = None
+    cosine: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a rule says of a pair."""
+
+    verdict: Verdict
+    is_duplicate: bool
+    """What counts where nobody judges an unsure pair."""
+    likeness: float
+    """0 to 1; of the unsure pairs the most alike are judged first."""
+
+
+Rule = Callable[[Pair], Opinion]
 
 
 @dataclass(slots=True)
@@ -48,89 +65,102 @@ class Findings:
     known: set[int] = field(default_factory=set)
     """Repeat a saved note."""
     same: set[tuple[int, int]] = field(default_factory=set)
-    """Repeat each other."""
-    unsure: list[Pair] = field(default_factory=list)
+    """Repeat each other, the earlier first."""
+
+    def add(self, pair: Pair) -> None:
+        """Note that the pair's texts say the same."""
+        if pair.other_slot is None:
+            self.known.add(pair.slot)
+        else:
+            self.same.add((pair.other_slot, pair.slot))
+
+    def matters(self, pair: Pair) -> bool:
+        """Tell whether it still makes a difference if the pair is a duplicate."""
+        return not {pair.slot, pair.other_slot} & self.known
 
 
-def compare_words(drafts: Sequence[Draft], saved_hashes: Iterable[str], own_texts: Sequence[str]) -> Findings:
-    """Compare by words: with all the project's hashes, the department's own texts, and each other."""
-    findings = Findings()
-    hashes = set(saved_hashes)
-    words = [word_set(draft.content) for draft in drafts]
-    saved_words = [(text, word_set(text)) for text in own_texts]
+def find_copies(drafts: Sequence[Draft], saved_hashes: Iterable[str]) -> Findings:
+    """Find the notes whose words stand in a saved note, in any department, or in another new one."""
+    saved, last_of, findings = frozenset(saved_hashes), dict[str, int](), Findings()
     for slot, draft in enumerate(drafts):
-        if text_hash(draft.content) in hashes:
+        hashed = text_hash(draft.content)
+        if hashed in saved:
             findings.known.add(slot)
-            continue
-        _note_saved(findings, slot, draft, words[slot], saved_words)
-        for earlier in range(slot):
-            _note_pair(findings, drafts, (earlier, slot), overlap(words[earlier], words[slot]))
+        elif hashed in last_of:
+            findings.same.add((last_of[hashed], slot))
+        last_of[hashed] = slot
     return findings
 
 
-def _note_saved(
-    findings: Findings,
-    slot: int,
-    draft: Draft,
-    words: frozenset[str],
-    saved: Sequence[tuple[str, frozenset[str]]],
-) -> None:
-    likeness, text = max(((overlap(words, other), text) for text, other in saved), default=(0.0, ""))
-    if likeness >= WORDS_HIGH:
-        findings.known.add(slot)
-    elif likeness >= WORDS_LOW:
-        findings.unsure.append(Pair(slot, draft.content, text))
+def open_slots(count: int, findings: Findings) -> list[int]:
+    """Return the slots that are still to be compared: no copies; of new notes with equal words the last."""
+    gone = findings.known | {earlier for earlier, _ in findings.same}
+    return [slot for slot in range(count) if slot not in gone]
 
 
-def _note_pair(findings: Findings, drafts: Sequence[Draft], slots: tuple[int, int], likeness: float) -> None:
-    earlier, later = slots
-    one, other = drafts[earlier].content, drafts[later].content
-    if likeness >= WORDS_HIGH or text_hash(one) == text_hash(other):
-        findings.same.add(slots)
-    elif likeness >= WORDS_LOW:
-        findings.unsure.append(Pair(later, other, one, earlier))
-
-
-def compare_meaning(
-    findings: Findings,
-    drafts: Sequence[Draft],
-    neighbours: Sequence[Sequence[Duplicate]],
-    high: float = COSINE_HIGH_DEFAULT,
-) -> None:
-    """Add what the brain's neighbours say; `neighbours` has one list for each draft, `high` is raw cosine."""
-    for slot, (draft, found) in enumerate(zip(drafts, neighbours, strict=True)):
-        nearest = max(found, key=lambda each: each.similarity, default=None)
-        if nearest is None or nearest.similarity < COSINE_LOW:
-            continue
-        if nearest.similarity >= high:
-            findings.known.add(slot)
-        elif not any(p.slot == slot and p.other == nearest.content for p in findings.unsure):
-            findings.unsure.append(Pair(slot, draft.content, nearest.content))
-
-
-def pairs_to_judge(findings: Findings) -> list[Pair]:
-    """Return the pairs whose verdict can still change something, at most `JUDGED_PAIRS_MAX`."""
-    open_pairs = [
-        pair
-        for pair in findings.unsure
-        if pair.slot not in findings.known
-        and (pair.other_slot is None or pair.other_slot not in findings.known)
+def pairs_among(drafts: Sequence[Draft], slots: Sequence[int]) -> list[Pair]:
+    """Return each two of the new notes."""
+    return [
+        Pair(later, drafts[later].content, drafts[earlier].content, earlier)
+        for earlier, later in combinations(slots, 2)
     ]
-    return open_pairs[:JUDGED_PAIRS_MAX]
 
 
-def apply_verdicts(findings: Findings, pairs: Sequence[Pair], verdicts: Mapping[int, bool]) -> None:
-    """Add the model's verdicts, by the pair's place; a pair without one is no duplicate.
+def pairs_by_words(drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]) -> list[Pair]:
+    """Return each new note with the saved one of the department whose words are most like its own, if they
+    are like it at all.
 
-    Keeping a doubtful note costs a reader a moment, dropping it may cost the film a thought.
+    The brain may be away, or may not have the saved note yet.
     """
-    for place, pair in enumerate(pairs):
-        if not verdicts.get(place, False):
-            continue
-        if pair.other_slot is None:
-            findings.known.add(pair.slot)
-        else:
-            findings.same.add((pair.other_slot, pair.slot))
+    saved = [(word_set(text), text) for text in own_texts[-OWN_COMPARED_MAX:]]
+    pairs = []
+    for slot in slots:
+        words = word_set(drafts[slot].content)
+        likeness, text = max(((overlap(words, other), text) for other, text in saved), default=(0.0, ""))
+        if likeness >= WORDS_LOW:
+            pairs.append(Pair(slot, drafts[slot].content, text))
+    return pairs
+
+
+def pairs_by_meaning(
+    drafts: Sequence[Draft], slots: Sequence[int], neighbours: Sequence[Sequence[Duplicate]]
+) -> list[Pair]:
+    """Return each new note with the saved ones that the brain found near it, a list of them for each slot."""
+    return [
+        Pair(slot, drafts[slot].content, each.content, cosine=each.similarity)
+        for slot, found in zip(slots, neighbours, strict=True)
+        for each in found
+    ]
+
+
+def without_repeats(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return the pairs, of two of the same texts the first."""
+    first: dict[tuple[int, int | None, str], Pair] = {}
+    for pair in pairs:
+        first.setdefault((pair.slot, pair.other_slot, pair.other), pair)
+    return list(first.values())
+
+
+def with_cosines(pairs: Sequence[Pair], cosines: Mapping[tuple[str, str], float]) -> list[Pair]:
+    """Return the pairs with what the brain said of those that had no cosine, by their texts."""
+    return [
+        replace(pair, cosine=cosines.get((pair.text, pair.other))) if pair.cosine is None else pair
+        for pair in pairs
+    ]
+
+
+def decide(findings: Findings, pairs: Iterable[Pair], rule: Rule) -> list[tuple[Pair, Opinion]]:
+    """Add what the rule is sure of; return what it is unsure of and what still matters, likest first."""
+    opinions = [(pair, rule(pair)) for pair in pairs]
+    for pair, opinion in opinions:
+        if opinion.verdict is Verdict.DUPLICATE:
+            findings.add(pair)
+    unsure = [
+        (pair, opinion)
+        for pair, opinion in opinions
+        if opinion.verdict is Verdict.UNSURE and findings.matters(pair)
+    ]
+    return sorted(unsure, key=lambda each: -each[1].likeness)
 
 
 def survivors(count: int, findings: Findings) -> list[int]:

@@ -19,7 +19,7 @@ from gather_worker.calibration import Calibration, MadeOn, Tree
 from gather_worker.pair_features import FALLING, FEATURES, RISING
 
 FOLDS: Final = 5
-BAND_SHARE: Final = 0.07
+BAND_SHARE: Final = 0.06
 """Of all pairs, how many are left to the model; a tenth is allowed, on pairs that nobody has seen."""
 ROUNDS: Final = 120
 LEAVES: Final = 12

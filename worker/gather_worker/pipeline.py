@@ -11,10 +11,11 @@ from typing import Final
 
 from gather_contracts.result import StopReason
 from gather_worker import context
-from gather_worker.advice import Advisers, choose_new
+from gather_worker.advice import Advisers
 from gather_worker.answers import Draft, DraftBatch
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint
+from gather_worker.duplicates import DuplicateFinder
 from gather_worker.ending import Ending
 from gather_worker.errors import (
     AnswerInvalid,
@@ -55,12 +56,15 @@ class Pipeline:
         self._settings = settings
         self._tools = tools
         self._attempt = attempt
+        judge_model = settings.judge_model or task.department.model
         self._advisers = Advisers(
             brain=tools.brain,
             model=tools.model,
-            judge_model=settings.judge_model or task.department.model,
+            judge_model=judge_model,
             judge_repeats=settings.judge_repeats,
-            duplicate_threshold=settings.duplicate_threshold,
+        )
+        self._duplicates = DuplicateFinder(
+            tools.brain, tools.model, judge_model, settings.duplicate_threshold, tools.calibration
         )
         self._keeper = Keeper(tools.store, tools.model, task.fresh_checkpoint())
         self._settler = Settler(task, self._keeper, tools, self._advisers)
@@ -144,16 +148,16 @@ class Pipeline:
             await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts))
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
-        kept = await choose_new(self._advisers, drafts, self._settler.items, self._task.department.slug)
+        slug, remembered = self._task.department.slug, self.checkpoint.verdicts
+        choice = await self._duplicates.choose(drafts, self._settler.items, slug, remembered)
         now = datetime.now(UTC)
-        items = [self._task.item(drafts[slot], iteration, slot, now) for slot in kept]
-        METER.judged(len(drafts), len(kept))
-        _LOGGER.debug("%d of %d notes say something new", len(kept), len(drafts))
-        await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items))
+        items = [self._task.item(drafts[slot], iteration, slot, now) for slot in choice.kept]
+        METER.judged(len(drafts), len(choice.kept))
+        await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items, choice.verdicts))
         await self._settler.settle()
         _LOGGER.info(
             "iteration done: %d notes written, %d kept, quality %.1f",
-            len(drafts), len(kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
+            len(drafts), len(choice.kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
         )  # fmt: skip
 
     async def _generate(self) -> list[Draft]:

@@ -18,6 +18,7 @@ from gather_contracts.result import StopReason
 from gather_worker.announcer import Announcer
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.brain import Brain
+from gather_worker.calibration import read_calibration
 from gather_worker.errors import Fenced, InvalidInput, StoreUnavailable, WorkerError
 from gather_worker.llm import ModelGateway, new_client
 from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
@@ -95,6 +96,8 @@ def _read_settings() -> Settings:
 @asynccontextmanager
 async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt) -> AsyncIterator[Tools]:
     project_id = task.document.spec.project_id
+    own = settings.duplicate_calibration
+    calibration = None if own is None else read_calibration(own)
     model = ModelGateway(
         new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
         attempt,
@@ -107,7 +110,7 @@ async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt
     brain = Brain(client, attempt, project_id)
     announcer = Announcer(log, task.document, task.department, task.allowance)
     try:
-        yield Tools(store, brain, model, announcer)
+        yield Tools(store, brain, model, announcer, calibration)
     finally:
         await asyncio.gather(*(_close(tool) for tool in (model, store, brain, announcer)))
 

@@ -43,7 +43,10 @@ class Settings(BaseSettings):
     duplicate_threshold: float = Field(
         default=0.90, ge=0.5, le=1, validation_alias="GATHER_DUPLICATE_THRESHOLD"
     )
-    """Cosine from which a note is a duplicate without asking the model; the requirements' 0.90."""
+    """How sure a drop must be; at the requirements' 0.90 the calibrated cut stands. Without a calibration it
+    is raw cosine."""
+    duplicate_calibration: Path | None = Field(default=None, validation_alias="GATHER_DUPLICATE_CALIBRATION")
+    """A file of `gather-worker calibrate`, over the shipped ones."""
     store_patience_s: float = Field(default=60, ge=1, le=600, validation_alias="GATHER_STORE_PATIENCE_S")
     """How long MongoDB may be away before the attempt ends with exit code 75."""
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")

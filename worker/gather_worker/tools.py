@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gather_worker.announcer import Announcer
 from gather_worker.brain import Brain
+from gather_worker.calibration import Calibration
 from gather_worker.llm import ModelGateway
 from gather_worker.mongo import Store
 
@@ -16,3 +17,5 @@ class Tools:
     brain: Brain
     model: ModelGateway
     announcer: Announcer
+    calibration: Calibration | None = None
+    """The user's own, for duplicates."""

@@ -15,7 +15,7 @@ from gather_contracts.items import Automation, GatherItem
 from gather_worker import brain as module
 from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain, node_of
-from gather_worker.dedupe import COSINE_LOW
+from gather_worker.dedupe import NEIGHBOUR_COSINE_MIN
 from gather_worker.errors import BrainAway, DeadlineNear, Terminated
 
 PROJECT = "a" * 24
@@ -57,12 +57,33 @@ def refusal(status: int, code: str, **headers: str) -> httpx.Response:
 
 
 async def test_neighbours_are_asked_for_in_one_request() -> None:
-    """All drafts of an iteration, from the low cut on, in the project's notes of all departments."""
+    """All drafts of an iteration, in the project's notes of all departments."""
     twin = Twin(NOTHING_FOUND)
     await asked(twin).neighbours(["one", "two"])
     body = json.loads(twin.calls[0].content)
-    assert (body["contents"], body["threshold"], body["type"]) == (["one", "two"], COSINE_LOW, "GatherItem")
+    assert (body["contents"], body["type"]) == (["one", "two"], "GatherItem")
+    assert body["threshold"] == NEIGHBOUR_COSINE_MIN
     assert "department" not in body
+
+
+def compared(*cosines: float) -> httpx.Response:
+    """Return the brain's answer to pairs."""
+    return httpx.Response(200, json={"similarities": cosines, "model": "mini", "total_time_ms": 1})
+
+
+async def test_pairs_are_compared_fifty_at_a_time() -> None:
+    """In their order, with the model that the cosines are of."""
+    twin = Twin(compared(*[0.5] * 50), compared(0.7))
+    pairs = [(f"one {place}", f"other {place}") for place in range(51)]
+    assert await asked(twin).compare(pairs) == ("mini", [*[0.5] * 50, 0.7])
+    sent = [json.loads(call.content)["pairs"] for call in twin.calls]
+    assert [(pair["a"], pair["b"]) for part in sent for pair in part] == pairs
+
+
+async def test_a_key_that_may_not_compare_is_as_good_as_no_brain() -> None:
+    """404: the project is another's."""
+    with pytest.raises(BrainAway):
+        await asked(Twin(refusal(404, "not_found"))).compare([("one", "other")])
 
 
 async def test_a_project_without_nodes_has_no_neighbours_and_no_context() -> None:

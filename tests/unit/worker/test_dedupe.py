@@ -1,6 +1,6 @@
-"""Which new notes say nothing new."""
+"""Which new notes say nothing new, once it is known what is near to what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -8,20 +8,29 @@ from hypothesis import strategies as st
 
 from gather_contracts.brain import Duplicate
 from gather_worker.answers import Draft
+from gather_worker.calibration import Verdict
 from gather_worker.dedupe import (
-    COSINE_LOW,
-    JUDGED_PAIRS_MAX,
+    OWN_COMPARED_MAX,
     Findings,
+    Opinion,
     Pair,
-    apply_verdicts,
-    compare_meaning,
-    compare_words,
-    pairs_to_judge,
+    decide,
+    find_copies,
+    open_slots,
+    pairs_among,
+    pairs_by_meaning,
+    pairs_by_words,
     survivors,
+    with_cosines,
+    without_repeats,
 )
 from gather_worker.text import normalised, overlap, text_hash, word_set
 
 LONG = "The lighthouse keeper counts seventeen lamps before dawn and writes each one into the harbour ledger"
+OTHER = "Another idea about the boat altogether"
+OPINIONS = {
+    verdict: Opinion(verdict, is_duplicate=verdict is Verdict.DUPLICATE, likeness=0.5) for verdict in Verdict
+}
 
 
 def draft(content: str) -> Draft:
@@ -58,85 +67,54 @@ def test_texts_without_words_are_not_all_alike() -> None:
 
 def test_a_draft_that_is_saved_already_is_dropped() -> None:
     """Equal words, in any department of the project."""
-    findings = compare_words([draft(LONG)], {text_hash(LONG.upper())}, [])
+    findings = find_copies([draft(LONG)], {text_hash(LONG.upper())})
     assert survivors(1, findings) == []
+    assert open_slots(1, findings) == []
 
 
-def test_a_draft_with_nearly_the_words_of_a_saved_note_is_dropped() -> None:
-    """Two words changed of sixteen, and one added: the same note."""
-    findings = compare_words([draft(LONG.replace("seventeen", "eighteen"))], set(), [LONG])
-    assert survivors(1, findings) == []
+def test_of_equal_drafts_the_last_stays() -> None:
+    """The requirements: newer items are kept; only the last is compared any further."""
+    findings = find_copies([draft(text) for text in (LONG, OTHER, LONG, LONG.upper())], set())
+    assert survivors(4, findings) == open_slots(4, findings) == [1, 3]
 
 
-def test_of_two_equal_drafts_the_later_stays() -> None:
-    """The requirements: newer items are kept."""
-    findings = compare_words(
-        [draft(LONG), draft("Another idea about the boat altogether"), draft(LONG)], set(), []
-    )
-    assert survivors(3, findings) == [1, 2]
+def test_all_that_may_be_duplicates_is_compared() -> None:
+    """The brain's neighbours, saved notes of nearly the same words, the batch with itself; nothing twice."""
+    drafts = [draft(LONG), draft(OTHER)]
+    near = LONG.replace("seventeen", "eighteen")
+    meaning = pairs_by_meaning(drafts, [0, 1], [[neighbour(0.8, near), neighbour(0.6)], []])
+    words = pairs_by_words(drafts, [0, 1], ["quite other words", near])
+    among = pairs_among(drafts, [0, 1])
+    assert words == [Pair(0, LONG, near)]
+    assert among == [Pair(1, OTHER, LONG, 0)]
+    pairs = without_repeats([*meaning, *words, *among])
+    assert [(pair.slot, pair.other_slot, pair.cosine) for pair in pairs] == [
+        (0, None, 0.8), (0, None, 0.6), (1, 0, None),
+    ]  # fmt: skip
+    assert with_cosines(pairs, {(OTHER, LONG): 0.3})[-1].cosine == 0.3
+    assert with_cosines(pairs, {}) == pairs
 
 
-def test_half_alike_drafts_are_left_to_the_model() -> None:
-    """Between the cuts nobody decides by counting words."""
-    one = "the keeper counts lamps at dawn and writes them down"
-    other = "the keeper counts boats at dawn and writes them up"
-    findings = compare_words([draft(one), draft(other)], set(), [])
-    assert [(pair.slot, pair.other_slot) for pair in pairs_to_judge(findings)] == [(1, 0)]
+def test_words_are_compared_with_a_bounded_number_of_notes() -> None:
+    """The newest; the brain knows the others."""
+    old = [LONG, *(f"filler number {place}" for place in range(OWN_COMPARED_MAX))]
+    assert pairs_by_words([draft(LONG)], [0], old) == []
+    assert len(pairs_by_words([draft(LONG)], [0], old[:-1])) == 1
 
 
-@pytest.mark.parametrize(
-    ("similarity", "known", "unsure"),
-    [
-        (COSINE_LOW - 0.001, set(), 0),
-        (COSINE_LOW, set(), 1),
-        (0.899, set(), 1),
-        (0.90, {0}, 0),
-        (1.0, {0}, 0),
-    ],
-)
-def test_the_cuts_decide_who_is_asked(similarity: float, known: set[int], unsure: int) -> None:
-    """Below the low cut new, from the high cut on a duplicate, between them the model is asked."""
-    findings = Findings()
-    compare_meaning(findings, [draft(LONG)], [[neighbour(similarity)]])
-    assert findings.known == known
-    assert len(findings.unsure) == unsure
-
-
-def test_the_users_threshold_is_the_high_cut() -> None:
-    """0.90 is a setting."""
-    findings = Findings()
-    compare_meaning(findings, [draft(LONG)], [[neighbour(0.93)]], high=0.95)
-    assert not findings.known
-    assert len(findings.unsure) == 1
-
-
-def test_the_nearest_neighbour_decides() -> None:
-    """However the brain orders them."""
-    findings = Findings()
-    compare_meaning(findings, [draft(LONG)], [[neighbour(0.7), neighbour(0.95), neighbour(0.8)]])
-    assert findings.known == {0}
-
-
-def test_pairs_that_no_longer_matter_are_not_judged() -> None:
+def test_what_no_longer_matters_is_not_judged() -> None:
     """A draft that repeats a saved note is gone already; a question about it would only cost."""
-    findings = Findings(known={0}, unsure=[Pair(0, "a", "b"), Pair(1, "c", "a", 0), Pair(2, "d", "e")])
-    assert [pair.slot for pair in pairs_to_judge(findings)] == [2]
+    pairs = [Pair(0, "a", "b"), Pair(0, "a", "x"), Pair(1, "c", "a", 0), Pair(2, "d", "e"), Pair(3, "f", "g")]
+    likeness = {"e": 0.4, "g": 0.6}
 
+    def rule(pair: Pair) -> Opinion:
+        if pair.other == "b":
+            return OPINIONS[Verdict.DUPLICATE]
+        return Opinion(Verdict.UNSURE, is_duplicate=False, likeness=likeness.get(pair.other, 0.5))
 
-def test_the_model_is_asked_about_a_bounded_number_of_pairs() -> None:
-    """Whatever the batch looks like."""
-    findings = Findings(unsure=[Pair(i, "a", "b") for i in range(100)])
-    assert len(pairs_to_judge(findings)) == JUDGED_PAIRS_MAX
-
-
-def test_a_verdict_that_is_missing_keeps_the_note() -> None:
-    """And verdicts about pairs that nobody asked about do nothing."""
     findings = Findings()
-    pairs = [Pair(0, "a", "b"), Pair(1, "c", "a", 0)]
-    apply_verdicts(findings, pairs, {7: True, -1: True})
-    assert survivors(2, findings) == [0, 1]
-    apply_verdicts(findings, pairs, {1: True})
-    assert survivors(2, findings) == [1]
+    assert [pair.slot for pair, _ in decide(findings, pairs, rule)] == [3, 2]
+    assert findings.known == {0}
 
 
 def test_a_chain_has_one_survivor() -> None:
@@ -170,3 +148,36 @@ def test_each_cluster_has_exactly_one_survivor_or_a_saved_one(
     """One a cluster, the last; the trap of marking both of a pair would lose whole clusters."""
     expected: Sequence[int] = sorted(max(c) for c in components(10, same) if not c & known)
     assert survivors(10, Findings(known=set(known), same=set(same))) == expected
+
+
+VERDICTS = st.sampled_from(list(Verdict))
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), VERDICTS),
+    st.dictionaries(
+        st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] < pair[1]), VERDICTS
+    ),
+)
+def test_nothing_is_lost_and_nothing_is_kept_twice(
+    saved: Mapping[int, Verdict], among: Mapping[tuple[int, int], Verdict]
+) -> None:
+    """Of notes that duplicates join the last stays, or none if one of them repeats a saved note."""
+    pairs = [Pair(slot, f"text {slot}", "saved") for slot in saved]
+    pairs += [Pair(later, f"text {later}", f"text {earlier}", earlier) for earlier, later in among]
+
+    def rule(pair: Pair) -> Opinion:
+        if pair.other_slot is None:
+            return OPINIONS[saved[pair.slot]]
+        return OPINIONS[among[pair.other_slot, pair.slot]]
+
+    findings = Findings()
+    unsure = decide(findings, pairs, rule)
+    kept = survivors(10, findings)
+    repeats = {slot for slot, verdict in saved.items() if verdict is Verdict.DUPLICATE}
+    same = {slots for slots, verdict in among.items() if verdict is Verdict.DUPLICATE}
+    for cluster in components(10, same):
+        left = cluster & set(kept)
+        assert left == (set() if cluster & repeats else {max(cluster)})
+    assert all(opinion.verdict is Verdict.UNSURE for _, opinion in unsure)
+    assert not any(pair.slot in repeats for pair, _ in unsure)
