@@ -101,6 +101,11 @@ bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE" for texts of your own)
 	@$(PY) -m dev.bench.recall $(ARGS)
 
+.PHONY: duplicates-report
+duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship makes the shipped calibration)
+	@test -d "$(PAIRS)" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names"; exit 1; }
+	@$(PY) -m dev.bench.duplicates $(ARGS) "$(PAIRS)"
+
 ##@ Generate
 
 .PHONY: crds

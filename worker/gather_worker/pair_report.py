@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from gather_worker.calibration import Decision, Verdict
 from gather_worker.pair_features import ComparableText, features_of
@@ -14,27 +15,36 @@ FLAT_COSINE: Final = 0.90
 JUDGE_RIGHT: Final = 0.88
 """How often an instructed 8B-70B model is right about pairs (1 - .227 to 1 - .12 in published answers)."""
 SEED: Final = 1
+FLAT: Final = f"cosine >= {FLAT_COSINE:.2f}"
+BEST_CUT: Final = "best cosine cut of these pairs"
+STAGES: Final = "stages without a model"
+PERFECT_JUDGE: Final = "stages, simulated judge that is always right"
+USUAL_JUDGE: Final = f"stages, simulated judge right in {JUDGE_RIGHT:.0%}"
+MODEL: Final = "stages with the model"
 CUTS: Final = tuple(cut / 200 for cut in range(60, 200))
 
 
-class Row(BaseModel):
-    """One way to tell duplicates; precision, recall and F1 are 0 to 1."""
+class _Printed(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    model_config = ConfigDict(frozen=True)
+
+class Row(_Printed):
+    """One way to tell duplicates; precision, recall and F1 are 0 to 1."""
 
     way: str
     precision: float
     recall: float
     f1: float
-    judged_share: float
+    judged_share: float = 0.0
     """Of all pairs, how many this way gives to a model."""
+    is_simulated: bool = False
+    """No model was asked: its answers are made from the labels."""
 
 
-class PairReport(BaseModel):
+class PairReport(_Printed):
     """All ways on one set of pairs."""
 
-    model_config = ConfigDict(frozen=True)
-
+    name: str
     pairs: int
     duplicates: int
     embedding_model: str
@@ -42,6 +52,10 @@ class PairReport(BaseModel):
     band_share: float
     """Of all pairs, how many lie between the cuts, where only a model could tell."""
     rows: tuple[Row, ...]
+
+    def f1_of(self, way: str) -> float:
+        """Return one way's F1; the way may be its beginning."""
+        return next(row.f1 for row in self.rows if row.way.startswith(way))
 
 
 def probabilities_of(
@@ -60,6 +74,7 @@ def probabilities_of(
 
 
 def report_of(
+    name: str,
     pairs: Sequence[LabelledPair],
     cosines: Sequence[float],
     decision: Decision,
@@ -70,30 +85,26 @@ def report_of(
     probabilities = probabilities_of(pairs, cosines, decision)
     verdicts = [decision.verdict(probability) for probability in probabilities]
     band_share = sum(verdict is Verdict.UNSURE for verdict in verdicts) / len(pairs)
-    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
-    simulated = [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
 
-    def with_judge(answer: Callable[[int], bool]) -> list[bool]:
-        return [
+    def with_judge(way: str, answer: Callable[[int], bool], *, is_simulated: bool) -> Row:
+        called = [
             answer(place) if verdict is Verdict.UNSURE else verdict is Verdict.DUPLICATE
             for place, verdict in enumerate(verdicts)
         ]
+        return _row(way, called, labels).model_copy(
+            update={"judged_share": round(band_share, 4), "is_simulated": is_simulated}
+        )
 
-    best = max(CUTS, key=lambda cut: _row("", [cosine >= cut for cosine in cosines], labels).f1)
     rows = [
-        _row(f"cosine >= {FLAT_COSINE:.2f}", [cosine >= FLAT_COSINE for cosine in cosines], labels),
-        _row(f"cosine >= {best:.3f}, the best cut of these pairs", [c >= best for c in cosines], labels),
-        _row("stages without a model", [decision.is_duplicate(p) for p in probabilities], labels),
-        _row("stages, simulated judge that is always right", with_judge(labels.__getitem__), labels),
-        _row(
-            f"stages, simulated judge right in {JUDGE_RIGHT:.0%}", with_judge(simulated.__getitem__), labels
-        ),
+        *_single_cuts(cosines, labels),
+        _row(STAGES, [decision.is_duplicate(probability) for probability in probabilities], labels),
+        with_judge(PERFECT_JUDGE, labels.__getitem__, is_simulated=True),
+        with_judge(USUAL_JUDGE, _usual_judge(labels).__getitem__, is_simulated=True),
     ]
-    rows[3:] = [row.model_copy(update={"judged_share": band_share}) for row in rows[3:]]
     if judged is not None:
-        asked = _row("stages with the model", with_judge(judged), labels)
-        rows.append(asked.model_copy(update={"judged_share": band_share}))
+        rows.append(with_judge(MODEL, judged, is_simulated=False))
     return PairReport(
+        name=name,
         pairs=len(pairs),
         duplicates=sum(labels),
         embedding_model=decision.calibration.embedding_model,
@@ -103,6 +114,22 @@ def report_of(
     )
 
 
+def _single_cuts(cosines: Sequence[float], labels: Sequence[bool]) -> list[Row]:
+    """Return the flat cut and the one that is best on these very pairs, which no calibration could beat by
+    moving a cut.
+    """
+    best = max(CUTS, key=lambda cut: _row("", [cosine >= cut for cosine in cosines], labels).f1)
+    return [
+        _row(FLAT, [cosine >= FLAT_COSINE for cosine in cosines], labels),
+        _row(f"{BEST_CUT}, {best:.3f}", [cosine >= best for cosine in cosines], labels),
+    ]
+
+
+def _usual_judge(labels: Sequence[bool]) -> list[bool]:
+    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
+    return [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
+
+
 def _row(way: str, called: Sequence[bool], labels: Sequence[bool]) -> Row:
     right = sum(one and other for one, other in zip(called, labels, strict=True))
     return Row(
@@ -110,5 +137,19 @@ def _row(way: str, called: Sequence[bool], labels: Sequence[bool]) -> Row:
         precision=round(right / max(sum(called), 1), 4),
         recall=round(right / max(sum(labels), 1), 4),
         f1=round(2 * right / max(sum(called) + sum(labels), 1), 4),
-        judged_share=0.0,
     )
+
+
+def table_of(report: PairReport) -> str:
+    """Return the report as lines for people."""
+    head = (
+        f"{report.name}: {report.pairs} pairs, {report.duplicates} duplicates; threshold "
+        f"{report.threshold:g}, {report.band_share:.1%} between the cuts"
+    )
+    width = max(len(row.way) for row in report.rows)
+    lines = [
+        f"{row.way:<{width}}  {row.precision:9.3f}  {row.recall:6.3f}  {row.f1:5.3f}  {row.judged_share:8.1%}"
+        for row in report.rows
+    ]
+    columns = f"{'':<{width}}  precision  recall     F1  to model"
+    return "\n".join([head, columns, *lines, ""])

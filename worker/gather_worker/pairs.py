@@ -1,4 +1,4 @@
-"""Labelled pairs of texts: JSON Lines with `a`, `b`, `duplicate` and, if known, their `cosine`."""
+"""Labelled pairs of texts: JSON Lines with `a`, `b` and `duplicate`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +23,6 @@ class LabelledPair(BaseModel):
     a: Text
     b: Text
     duplicate: bool
-    cosine: float | None = Field(default=None, ge=-1, le=1)
-    """Raw cosine of the embeddings, where it was computed before."""
 
 
 def read_pairs(path: Path) -> list[LabelledPair]:
@@ -59,5 +57,5 @@ def _pair(line: bytes, name: str, number: int) -> LabelledPair:
 
 def write_pairs(path: Path, pairs: Sequence[LabelledPair]) -> None:
     """Write pairs in the form that `read_pairs` reads."""
-    lines = (pair.model_dump_json(exclude_none=True) for pair in pairs)
+    lines = (pair.model_dump_json() for pair in pairs)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

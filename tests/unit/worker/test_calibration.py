@@ -20,14 +20,14 @@ from gather_worker.calibration import (
 from gather_worker.errors import InvalidInput
 from gather_worker.fitting import Sample, fit
 from gather_worker.pair_features import FALLING, FEATURES, RISING, ComparableText, features_of
-from gather_worker.pair_report import report_of
+from gather_worker.pair_report import MODEL, PERFECT_JUDGE, report_of, table_of
 from gather_worker.pairs import LabelledPair, read_pairs, write_pairs
 
 WORDS = tuple(f"{kind}{number}" for kind in ("lamp", "sea", "gull", "door") for number in range(4))
 MADE_ON = MadeOn(sources=("made for a test",), pairs=600, duplicates=300, at="2026-11-21")
 
 
-def pairs(count: int, seed: int) -> list[LabelledPair]:
+def pairs_with_cosines(count: int, seed: int) -> list[tuple[LabelledPair, float]]:
     """Half of them keep most of a text, half less of it; both cosines and words overlap."""
     dice = random.Random(seed)  # noqa: S311 - texts, not secrets
     made = []
@@ -37,34 +37,57 @@ def pairs(count: int, seed: int) -> list[LabelledPair]:
         kept = dice.randrange(6, 12) if same else dice.randrange(0, 8)
         other = words[:kept] + dice.choices(WORDS, k=12 - kept)
         cosine = dice.uniform(0.6, 1.0) if same else dice.uniform(0.3, 0.85)
-        made.append(LabelledPair(a=" ".join(words), b=" ".join(other), duplicate=same, cosine=cosine))
+        made.append((LabelledPair(a=" ".join(words), b=" ".join(other), duplicate=same), cosine))
     return made
 
 
-def sample_of(labelled: list[LabelledPair]) -> Sample:
+def pairs(count: int, seed: int) -> list[LabelledPair]:
+    """The pairs alone."""
+    return [pair for pair, _ in pairs_with_cosines(count, seed)]
+
+
+def sample_of(labelled: list[tuple[LabelledPair, float]]) -> Sample:
     """The pairs' features and labels."""
-    rows = [
-        features_of(ComparableText(pair.a), ComparableText(pair.b), pair.cosine or 0) for pair in labelled
-    ]
-    return Sample(rows, [pair.duplicate for pair in labelled])
+    rows = [features_of(ComparableText(pair.a), ComparableText(pair.b), cosine) for pair, cosine in labelled]
+    return Sample(rows, [pair.duplicate for pair, _ in labelled])
 
 
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Made of 600 pairs."""
-    return fit([sample_of(pairs(600, seed=1))], "test-model", MADE_ON)
+    return fit([sample_of(pairs_with_cosines(600, seed=1))], "test-model", MADE_ON)
 
 
 def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration) -> None:
     """Better than any cut through the cosine, and with a small band."""
-    unseen = pairs(400, seed=2)
-    report = report_of(unseen, [pair.cosine or 0 for pair in unseen], Decision(calibration))
-    by_way = {row.way.split(",")[0]: row for row in report.rows}
-    assert by_way["stages without a model"].f1 > max(
-        row.f1 for way, row in by_way.items() if way.startswith("cosine")
-    )
+    unseen, cosines = zip(*pairs_with_cosines(400, seed=2), strict=True)
+    report = report_of("unseen", unseen, cosines, Decision(calibration))
+    flat, best, stages, perfect, usual = report.rows
+    assert stages.f1 > best.f1 >= flat.f1
+    assert perfect.f1 > stages.f1
     assert 0 < report.band_share <= 0.15
-    assert by_way["stages"].judged_share == report.band_share
+    assert perfect.judged_share == usual.judged_share == report.band_share
+    assert [row.is_simulated for row in report.rows] == [False, False, False, True, True]
+    assert stages.judged_share == 0
+    table = table_of(report)
+    assert f"{stages.f1:.3f}" in table
+    assert "simulated judge" in table
+
+
+def test_a_models_verdicts_count_in_the_band_only(calibration: Calibration) -> None:
+    """Elsewhere nobody asks it, whatever it would say."""
+    unseen, cosines = zip(*pairs_with_cosines(200, seed=5), strict=True)
+    decision = Decision(calibration)
+    asked: list[int] = []
+
+    def wrong(place: int) -> bool:
+        asked.append(place)
+        return not unseen[place].duplicate
+
+    report = report_of("unseen", unseen, cosines, decision, wrong)
+    assert len(asked) == round(report.band_share * len(unseen))
+    assert report.rows[-1].way == MODEL
+    assert report.f1_of(MODEL) < report.f1_of(PERFECT_JUDGE)
 
 
 @given(

@@ -1,0 +1,98 @@
+"""Cosines of labelled pairs from the brain, so that what is measured is what production's embeddings say."""
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+
+from gather_clients.brain import BrainClient
+from gather_contracts.brain import SIMILARITY_PAIRS_MAX
+from gather_contracts.names import OBJECT_ID_PATTERN
+from gather_worker.attempt import Attempt
+from gather_worker.brain import Brain
+from gather_worker.errors import BrainAway, InvalidInput, TryAgain
+from gather_worker.pairs import LabelledPair
+from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+
+DURATION_S: Final = 6 * 3600.0
+"""For a whole command: 200,000 pairs at the usual limit of 30 requests a minute take two hours."""
+REPORTS: Final = 20
+"""Lines of progress."""
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+
+class PairSettings(Settings):
+    """A worker's settings without the stores, which pairs have nothing to do with."""
+
+    mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
+    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
+
+    @property
+    def has_model(self) -> bool:
+        """Tell whether a judge is set: its name, and a key for OpenRouter or another endpoint."""
+        has_endpoint = bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
+        return has_endpoint and self.judge_model is not None
+
+
+def read_pair_settings() -> PairSettings:
+    """Return the settings; raises InvalidInput naming what is wrong."""
+    try:
+        return PairSettings(_secrets_dir=secrets_dir())
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
+        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
+
+
+@asynccontextmanager
+async def open_brain(settings: PairSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
+    """Open the brain; raises InvalidInput if the project's id is none."""
+    if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
+        raise InvalidInput("--project: 24 hexadecimal digits are wanted")
+    async with BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
+        yield Brain(client, attempt, project_id)
+
+
+async def cosines_of(
+    brain: Brain, pairs: Sequence[LabelledPair], progress: Progress
+) -> tuple[str, list[float]]:
+    """Return the embedding model's name and the raw cosine of each pair, 0 to 1.
+
+    Raises:
+        TryAgain: the brain cannot be asked, or its embedding model changed on the way.
+    """
+    # Texts of one length are embedded faster together.
+    order = sorted(range(len(pairs)), key=lambda place: len(pairs[place].a) + len(pairs[place].b))
+    cosines, models = [0.0] * len(pairs), set[str]()
+    for start in range(0, len(order), SIMILARITY_PAIRS_MAX):
+        places = order[start : start + SIMILARITY_PAIRS_MAX]
+        try:
+            model, found = await brain.compare([(pairs[place].a, pairs[place].b) for place in places])
+        except BrainAway as error:
+            raise TryAgain(f"the brain gives no cosines: {error}") from error
+        models.add(model)
+        if len(models) > 1:
+            raise TryAgain(f"the brain's embedding model has changed: {', '.join(sorted(models))}")
+        for place, cosine in zip(places, found, strict=True):
+            cosines[place] = cosine
+        progress(start + len(places), len(order))
+    return models.pop(), cosines
+
+
+def report_progress(done: int, total: int) -> None:
+    """Write a line to standard error now and then."""
+    step = max(1, total // REPORTS)
+    if done == total or done // step > (done - SIMILARITY_PAIRS_MAX) // step:
+        sys.stderr.write(f"compared {done:,} of {total:,} pairs\n")
+
+
+def run_command(work: Coroutine[None, None, T]) -> T:
+    """Run a command's work, with warnings of the brain's and the model's troubles on standard error."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    return asyncio.run(work)
