@@ -17,7 +17,6 @@ from gather_worker.pair_cosines import (
     DURATION_S,
     cosines_of,
     open_brain,
-    read_pair_settings,
     report_progress,
     run_command,
 )
@@ -25,6 +24,7 @@ from gather_worker.pair_features import ComparableText, features_of
 from gather_worker.pair_report import PairReport, report_of, table_of
 from gather_worker.pair_split import split
 from gather_worker.pairs import LabelledPair, read_pairs
+from gather_worker.tool_settings import read_tool_settings
 
 PAIRS_MIN: Final = 200
 """To calibrate with, of each file: with fewer a fold has not five leaves' worth of pairs."""
@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 
 
 async def _cosines(arguments: argparse.Namespace, pairs: Sequence[LabelledPair]) -> tuple[str, list[float]]:
-    async with open_brain(read_pair_settings(), Attempt(DURATION_S), arguments.project) as brain:
+    async with open_brain(read_tool_settings(), Attempt(DURATION_S), arguments.project) as brain:
         return await cosines_of(brain, pairs, report_progress)
 
 

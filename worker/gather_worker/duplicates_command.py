@@ -21,15 +21,14 @@ from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, TryAga
 from gather_worker.llm import ModelGateway, new_client
 from gather_worker.pair_cosines import (
     DURATION_S,
-    PairSettings,
     cosines_of,
     open_brain,
-    read_pair_settings,
     report_progress,
     run_command,
 )
 from gather_worker.pair_report import PairReport, probabilities_of, report_of, table_of
 from gather_worker.pairs import LabelledPair, read_pairs
+from gather_worker.tool_settings import ToolSettings, read_tool_settings
 
 Judged = Callable[[int], bool]
 
@@ -37,9 +36,10 @@ Judged = Callable[[int], bool]
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the report; raises InvalidInput and TryAgain."""
     pairs = read_pairs(arguments.pairs)
-    settings = read_pair_settings()
-    with_model = settings.has_model if arguments.with_model is None else arguments.with_model
-    if with_model and not settings.has_model:
+    settings = read_tool_settings()
+    has_model = settings.has_model and settings.judge_model is not None
+    with_model = has_model if arguments.with_model is None else arguments.with_model
+    if with_model and not has_model:
         raise InvalidInput(
             "--model: set GATHER_JUDGE_MODEL, and OPENROUTER_API_KEY or GATHER_LLM_BASE_URL; "
             "--no-model does without"
@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 async def _measure(
     arguments: argparse.Namespace,
     pairs: Sequence[LabelledPair],
-    settings: PairSettings,
+    settings: ToolSettings,
     *,
     with_model: bool,
 ) -> PairReport:
@@ -86,7 +86,7 @@ async def _judge(
     pairs: Sequence[LabelledPair],
     cosines: Sequence[float],
     decision: Decision,
-    settings: PairSettings,
+    settings: ToolSettings,
     attempt: Attempt,
 ) -> Judged:
     """Have the model judge the pairs between the cuts, as a worker does; one without a verdict stays on its

@@ -26,6 +26,7 @@ from gather_contracts.result import (
 from gather_worker.errors import InvalidInput, WorkerError
 from gather_worker.logs import configure_logging
 from gather_worker.outcome import Outcome
+from gather_worker.pair_arguments import add_calibrate, add_duplicates
 
 STARTED_AT: Final = time.monotonic()
 ITERATIONS_MAX: Final = 500
@@ -65,6 +66,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--iterations", type=_number(1, ITERATIONS_MAX), required=True, help="allowed over all attempts"
     )
     _add_score(commands)
+    add_calibrate(commands)
+    add_duplicates(commands)
     return parser.parse_args(arguments)
 
 
@@ -110,7 +113,11 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-TOOLS: Final = {"score": "gather_worker.scoring"}
+TOOLS: Final = {
+    "calibrate": "gather_worker.calibrate_command",
+    "duplicates": "gather_worker.duplicates_command",
+    "score": "gather_worker.scoring",
+}
 """Commands besides `run`: modules with `execute(arguments) -> ExitCode`, imported only where they are asked
 for. They write no termination message."""
 

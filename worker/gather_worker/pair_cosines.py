@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-
 from gather_clients.brain import BrainClient
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -17,7 +15,7 @@ from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
 from gather_worker.errors import BrainAway, InvalidInput, TryAgain
 from gather_worker.pairs import LabelledPair
-from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+from gather_worker.tool_settings import ToolSettings
 
 DURATION_S: Final = 6 * 3600.0
 """For a whole command: 200,000 pairs at the usual limit of 30 requests a minute take two hours."""
@@ -28,30 +26,8 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
 
-class PairSettings(Settings):
-    """A worker's settings without the stores, which pairs have nothing to do with."""
-
-    mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
-    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
-
-    @property
-    def has_model(self) -> bool:
-        """Tell whether a judge is set: its name, and a key for OpenRouter or another endpoint."""
-        has_endpoint = bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
-        return has_endpoint and self.judge_model is not None
-
-
-def read_pair_settings() -> PairSettings:
-    """Return the settings; raises InvalidInput naming what is wrong."""
-    try:
-        return PairSettings(_secrets_dir=secrets_dir())
-    except ValidationError as error:
-        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
-        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
-
-
 @asynccontextmanager
-async def open_brain(settings: PairSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
+async def open_brain(settings: ToolSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
     """Open the brain; raises InvalidInput if the project's id is none."""
     if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
         raise InvalidInput("--project: 24 hexadecimal digits are wanted")

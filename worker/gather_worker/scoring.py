@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from pydantic import Field, SecretStr, ValidationError
-
 from gather_clients.brain import BrainClient
 from gather_contracts.brain import COVERAGE_ITEMS_MAX
 from gather_contracts.result import ExitCode
@@ -27,29 +25,17 @@ from gather_worker.judging import without_copies
 from gather_worker.llm import ModelGateway, new_client
 from gather_worker.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.score_input import ScoreInput, read_score_input
-from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+from gather_worker.tool_settings import ToolSettings, read_tool_settings
 
 DURATION_S: Final = 300.0
 """For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
-
-
-class ScoreSettings(Settings):
-    """A worker's settings without the stores that scoring does not use."""
-
-    mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
-    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
-
-    @property
-    def has_model(self) -> bool:
-        """Tell whether a model is set: a key for OpenRouter, or another endpoint."""
-        return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the score of the files that the arguments name; raises InvalidInput."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     given = read_score_input(arguments.department, arguments.items, arguments.project)
-    settings = _read_settings()
+    settings = read_tool_settings()
     with_model = settings.has_model if arguments.with_model is None else arguments.with_model
     if with_model and not settings.has_model:
         raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
@@ -58,22 +44,14 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
 
 
-def _read_settings() -> ScoreSettings:
-    try:
-        return ScoreSettings(_secrets_dir=secrets_dir())
-    except ValidationError as error:
-        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
-        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
-
-
-async def _score(given: ScoreInput, settings: ScoreSettings, repeats: int) -> dict[str, Any]:
+async def _score(given: ScoreInput, settings: ToolSettings, repeats: int) -> dict[str, Any]:
     async with _open_advisers(given, settings, repeats) as advisers:
         measured = await measure(advisers, given.department, given.items, None)
         return report_of(given, measured, advisers, advisers.model.take_spent())
 
 
 @asynccontextmanager
-async def _open_advisers(given: ScoreInput, settings: ScoreSettings, repeats: int) -> AsyncIterator[Advisers]:
+async def _open_advisers(given: ScoreInput, settings: ToolSettings, repeats: int) -> AsyncIterator[Advisers]:
     attempt = Attempt(DURATION_S)
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
     model = ModelGateway(
@@ -88,7 +66,6 @@ async def _open_advisers(given: ScoreInput, settings: ScoreSettings, repeats: in
             model=model,
             judge_model=settings.judge_model or given.department.model,
             judge_repeats=repeats,
-            duplicate_threshold=settings.duplicate_threshold,
         )
     finally:
         await model.close()

@@ -75,7 +75,6 @@ async def measured(
         model=cast("ModelGateway", model),
         judge_model="m/j",
         judge_repeats=len(model.answers),
-        duplicate_threshold=0.9,
     )
     return await measure(advisers, document.departments[0], own or notes(), None)
 

@@ -1,0 +1,27 @@
+"""The settings of the commands besides `run`: a worker's, without the stores that they do not use."""
+
+from pydantic import Field, SecretStr, ValidationError
+
+from gather_worker.errors import InvalidInput
+from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+
+
+class ToolSettings(Settings):
+    """What a worker can be told, as far as it concerns the brain and the model."""
+
+    mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
+    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
+
+    @property
+    def has_model(self) -> bool:
+        """Tell whether a model is set: a key for OpenRouter, or another endpoint."""
+        return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
+
+
+def read_tool_settings() -> ToolSettings:
+    """Return the settings; raises InvalidInput naming what is missing or wrong."""
+    try:
+        return ToolSettings(_secrets_dir=secrets_dir())
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
+        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
