@@ -67,6 +67,12 @@ isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,
 	  $(BIN)/pytest tests/contract/brain/test_isolation.py tests/contract/brain/test_isolation_refusals.py \
 	  tests/contract/brain/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
 
+.PHONY: faults
+faults: $(STAMP) ## Kill, stop and hold up workers at every one of their writes, and kill MongoDB under them
+	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
+	  $(BIN)/pytest tests/contract/worker/test_faults.py tests/contract/worker/test_fencing.py \
+	  tests/contract/worker/test_celery.py --log-cli-level=INFO --log-disable=httpx
+
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \

@@ -129,6 +129,8 @@ class WorkerLab:
     folder: Path
     document: RunDocument
     workers: list[Worker] = field(default_factory=list)
+    reached_at: Services | None = None
+    """Where workers that start from now on find the services, if not where they are."""
 
     def start(
         self, index: int = 0, iterations: int = 4, run_text: str | None = None, **environment: str
@@ -141,7 +143,7 @@ class WorkerLab:
         run_file.write_text(text, encoding="utf-8")
         secrets = folder / "secrets"
         secrets.mkdir()
-        for name, value in self.services.secrets().items():
+        for name, value in (self.reached_at or self.services).secrets().items():
             (secrets / name).write_text(value, encoding="utf-8")
         (folder / "termination-log").touch()
         arguments = ["--department-index", str(index), "--iterations", str(iterations)]
@@ -150,7 +152,7 @@ class WorkerLab:
             "GATHER_SECRETS_DIR": str(secrets),
             "GATHER_TERMINATION_LOG": str(folder / "termination-log"),
             "POD_NAME": f"pod-{len(self.workers)}",
-            **self.services.environment(),
+            **(self.reached_at or self.services).environment(),
             **environment,
         }
         with (folder / "log").open("w") as log:
@@ -172,6 +174,11 @@ class WorkerLab:
         """Give all departments another model."""
         renamed = [d.model_copy(update={"model": model}) for d in self.document.departments]
         self.document = self.document.model_copy(update={"departments": renamed})
+
+    def set_threshold(self, threshold: float) -> None:
+        """Give all departments another threshold."""
+        changed = [d.model_copy(update={"threshold": threshold}) for d in self.document.departments]
+        self.document = self.document.model_copy(update={"departments": changed})
 
     def stop(self) -> None:
         """End all workers that still live."""

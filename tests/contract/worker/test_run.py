@@ -292,6 +292,20 @@ def test_items_land_in_the_brain_when_it_is_back(lab: WorkerLab, brain_store: St
     assert_whole(lab, worker.wait())
 
 
+def test_context_comes_from_mongodb_while_the_brain_is_away(lab: WorkerLab, brain_store: Store) -> None:
+    """The second department builds on the first one's notes, and is indexed once the brain is back."""
+    lab.run(0, 1)
+    indexed = lab.node_ids()
+    with brain_store.absent():
+        worker = lab.start(1, 1)
+        wait_for("its notes in MongoDB", lambda: len(lab.items()) > len(indexed), 60)
+        assert lab.node_ids() == indexed
+    ended = worker.wait()
+    assert ended.exit_code == 0, ended.messages()
+    assert "context comes from MongoDB alone: the brain is away" in ended.messages()
+    assert {item["_id"] for item in lab.items()} == lab.node_ids()
+
+
 def test_a_department_never_fails_for_the_brain_alone(new_lab: NewLab, brain_store: Store) -> None:
     """First attempt: 75 at its deadline. Last attempt: 0, and the project's next worker indexes the items."""
     lab = new_lab(departmentTimeoutSeconds=30, departmentRetries=1)
