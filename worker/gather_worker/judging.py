@@ -28,8 +28,13 @@ def without_copies(texts: Sequence[str]) -> Judged:
     groups: dict[str, list[str]] = {}
     for text in texts:
         groups.setdefault(text_hash(text), []).append(text)
-    kept = tuple(min(group) for group in groups.values())
+    kept = tuple(min(group, key=_oddness) for group in groups.values())
     return Judged(kept, len(kept) / len(texts) if texts else 1.0)
+
+
+def _oddness(text: str) -> tuple[bool, str]:
+    """Rank the forms of one text: a copy in one case alone does not take the place of the note itself."""
+    return text.islower() or text.isupper(), text
 
 
 def neutral_order(texts: Iterable[str], reading: int) -> list[str]:

@@ -54,6 +54,13 @@ def test_copies_differ_in_case_spacing_and_punctuation_only() -> None:
     assert judged.distinct_share == 0.5
 
 
+@given(st.sampled_from([str.lower, str.upper, "  {}\n".format, "{}!".format]))
+def test_a_copy_in_another_form_does_not_take_the_note_s_place(form: Any) -> None:
+    """So the judge's prompt stays the same, and with it the verdict, whichever comes first."""
+    note = "Ilse counts the Lamps twice."
+    assert judge_prompt(department(), items([form(note), note])) == judge_prompt(department(), items([note]))
+
+
 def test_no_notes_have_no_copies() -> None:
     """Nothing to divide by."""
     assert without_copies([]).distinct_share == 1
