@@ -1,4 +1,4 @@
-"""How fast the worker is: `make bench-worker`, or `python tests/bench/worker.py --help`; see docs/bench.md."""
+"""How fast the worker is: `make bench-worker`, or `tests/bench/worker.py --help`; see docs/bench.md."""
 
 import sys
 from pathlib import Path
