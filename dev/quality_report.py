@@ -279,7 +279,10 @@ async def judged_by(model: str, brain: BrainMeasure, repeats: int, limit: int | 
     wanted = [(d, case.texts, 0) for d, made in work_of(half, limit) for case in made]
     wanted += [(d, tuple(d.texts), reading) for d, _ in work_of(half, limit) for reading in range(repeats)]
     sys.stderr.write(f"{len(dict.fromkeys(wanted))} calls of {model}\n")
-    await measure.prepare(wanted)
+    try:
+        await measure.prepare(wanted)
+    finally:
+        await gateway.close()
     report = report_on(half, measure, repeats, limit)
     sys.stderr.write(
         f"{measure.failed} calls failed, {measure.spent.tokens} tokens, {measure.spent.cost_usd:.4f} USD\n"
