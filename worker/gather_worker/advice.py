@@ -53,7 +53,7 @@ async def measure(
     """Measure the department's notes; the brain and the model are asked at the same time."""
     if not own:
         return Measurement(None, None)
-    coverage, verdicts = await _together(
+    coverage, verdicts = await together(
         _coverage(advisers, department, own), _verdicts(advisers, department, own)
     )
     quality = combine(
@@ -86,7 +86,7 @@ async def _verdicts(
 ) -> list[QualityVerdict]:
     """Return the verdicts that could be had; some may fail."""
     readings = (_verdict(advisers, department, own, number) for number in range(advisers.judge_repeats))
-    verdicts = [verdict for verdict in await _together(*readings) if verdict is not None]
+    verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
     if advisers.judge_repeats and not verdicts:
         _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
     return verdicts
@@ -103,7 +103,7 @@ async def _verdict(
         return None
 
 
-async def _together(*works: Awaitable[Any]) -> Any:
+async def together(*works: Awaitable[Any]) -> Any:
     """Await all to their end, then raise the first end of the attempt that one of them met."""
     results = await asyncio.gather(*works, return_exceptions=True)
     ends = [result for result in results if isinstance(result, BaseException)]

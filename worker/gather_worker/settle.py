@@ -6,7 +6,7 @@ All of it can be done again, by this worker or by a successor, and changes nothi
 import logging
 
 from gather_contracts.items import GatherItem
-from gather_worker.advice import Advisers, measure
+from gather_worker.advice import Advisers, Measurement, measure, together
 from gather_worker.answers import ITEMS_MAX
 from gather_worker.brain import INDEX_BATCH
 from gather_worker.checkpoint import Checkpoint
@@ -41,12 +41,9 @@ class Settler:
         if self._checkpoint.is_scored:
             # A predecessor was killed between measuring and writing the score on the notes.
             await self._write_score()
-        try:
-            await self.index()
-        except BrainAway:
-            _LOGGER.warning("%d notes wait for the brain", len(self._checkpoint.unindexed))
-        if not self._checkpoint.is_scored:
-            await self._score()
+            await self._try_index()
+        else:
+            await self._index_and_score()
             await self._write_score()
         await self.tools.announcer.iterated(self._checkpoint)
 
@@ -58,18 +55,34 @@ class Settler:
         await self.keeper.keep(Checkpoint.saved)
         _LOGGER.debug("%d notes are in MongoDB", len(pending))
 
-    async def _score(self) -> None:
+    async def _index_and_score(self) -> None:
+        """Index and measure at the same time, since the brain needs seconds less than the model.
+
+        The score is kept last: notes that were indexed without it are noted then as waiting again. A brain
+        that has nothing of the project yet refuses to measure, so that there one goes after the other.
+        """
+        waiting = set(self._checkpoint.unindexed)
+        if all(item.id in waiting for item in self.items):
+            await self._try_index()
+            measured = await self._measured()
+        else:
+            measured, _ = await together(self._measured(), self._try_index())
+        new = self._new_ids()
+        await self.keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
+
+    async def _try_index(self) -> None:
+        try:
+            await self.index()
+        except BrainAway:
+            _LOGGER.warning("%d notes wait for the brain", len(self._checkpoint.unindexed))
+
+    async def _measured(self) -> Measurement:
         quality, new = self._checkpoint.quality, self._new_ids()
         if quality is not None and not new:
             # The same notes have the same quality; asking again would only cost.
-            await self.keeper.keep(lambda checkpoint: checkpoint.scored(quality, None, []))
-            return
+            return Measurement(quality, None)
         own = [item for item in self.items if item.department == self.task.department.slug]
-        measured = await measure(
-            self._advisers, self.task.department, own, quality.coverage if quality else None
-        )
-        await self.keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
-        _LOGGER.debug("quality measured: %s", measured.quality)
+        return await measure(self._advisers, self.task.department, own, quality.coverage if quality else None)
 
     def _new_ids(self) -> list[str]:
         """Return the ids of the last iteration's notes."""
