@@ -51,6 +51,9 @@ class PodFacts:
     result: DepartmentResult | None = None
     created: str = ""
     """RFC 3339, so that attempts can be put in order."""
+    started: str = ""
+    """RFC 3339: when its container began, "" before that."""
+    ended: str = ""
     reason: str = ""
     """Why it failed or what it waits for, in Kubernetes' words: OOMKilled, Evicted, Unschedulable."""
     resource_version: str = ""

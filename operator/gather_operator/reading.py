@@ -51,6 +51,8 @@ def read_pod(pod: Pod) -> PodFacts:
         is_terminating=metadata.deletionTimestamp is not None,
         result=_result(containers),
         created=_text(metadata.creationTimestamp),
+        started=_moment(containers, "startedAt"),
+        ended=_moment(containers, "finishedAt"),
         reason=_reason(pod, containers)[:64],
         resource_version=metadata.resourceVersion or "",
     )
@@ -69,6 +71,15 @@ def _text(moment: datetime | str | None) -> str:
     if isinstance(moment, datetime):
         return moment.astimezone(UTC).isoformat()
     return moment or ""
+
+
+def _moment(containers: list[ContainerStatus], name: str) -> str:
+    """Return when the container began or ended, as far as it has."""
+    for container in containers:
+        state = container.state
+        found = (state.terminated or state.running) if state else None
+        return _text(getattr(found, name, None))
+    return ""
 
 
 def _result(containers: list[ContainerStatus]) -> DepartmentResult | None:

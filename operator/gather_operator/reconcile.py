@@ -34,6 +34,7 @@ from gather_operator.progress import LiveNumbers
 from gather_operator.status import StatusWriter
 from gather_operator.store import RunStore
 from gather_operator.telling import with_reason
+from gather_operator.worker_metrics import count_ends
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +114,8 @@ class Reconciler:
         if latest is None:
             return None
         throttled_s = await self._to.writer.write(latest, decision.status)
+        if throttled_s is None:
+            count_ends(latest, decision.status, view.pods)
         is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
         if not is_moving:

@@ -16,6 +16,7 @@ from gather_operator.progress import LiveNumbers
 from gather_operator.reconcile import Outside, Reconciler
 from gather_operator.status import StatusWriter
 from gather_operator.store import RunStore
+from gather_operator.worker_metrics import DEPARTMENTS_ENDED
 
 SLUGS = ("story", "world", "music")
 STEPS_MAX = 200
@@ -329,3 +330,17 @@ async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms:
         await operator.reconciler.work(build.uid)
     assert operator.store.get(build.uid) is None
     assert await operator.reconciler.work(build.uid) is None
+
+
+@pytest.mark.parametrize("kill_after", [False, True], ids=["before", "after"])
+async def test_no_department_is_counted_twice_whenever_the_operator_is_killed(
+    make_world: Any, build: Any, cms: Any, kill_after: bool
+) -> None:
+    """Killed after a write but before counting it loses one at most: the next life finds the end written."""
+    counted = DEPARTMENTS_ENDED.labels(phase="Succeeded", reason="ThresholdReached")
+    scenario = Scenario("normal")
+    for kill_at in range(1, await count_writes(make_world, build, cms, scenario) + 1):
+        before = counted._value.get()
+        world = make_world(kill_at=kill_at, kill_after=kill_after)
+        await scenario.play(world, build, cms)
+        assert len(SLUGS) - kill_after <= counted._value.get() - before <= len(SLUGS), kill_at
