@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from gather_brain.keys import BootstrapKey
 from gather_brain.limits import LIMIT_NAMES
 from gather_contracts import names
+from gather_operator import worker_metrics
 
 CHARTS = Path(__file__).resolve().parents[3] / "charts"
 BOTH = ("gather", "gather-backing")
@@ -270,3 +271,51 @@ def test_a_changed_seed_gets_a_new_job(render: Render) -> None:
         for settings in ((), ('demo.seed.brainUrl="http://elsewhere:8080"',))
     )
     assert one != other
+
+
+MONITORED = tuple(
+    f"monitoring.{part}.enabled=true" for part in ("serviceMonitor", "prometheusRule", "dashboard")
+)
+
+
+def test_monitoring_is_left_out_until_it_is_asked_for(render: Render) -> None:
+    """A cluster without the Prometheus Operator does not know these kinds."""
+    assert not of_kind(render("gather"), "ServiceMonitor")
+    assert not of_kind(render("gather"), "PrometheusRule")
+    assert not [
+        c for c in of_kind(render("gather"), "ConfigMap") if c["metadata"]["name"].endswith("dashboard")
+    ]
+
+
+def test_monitors_lead_to_services_and_carry_the_labels_asked_for(render: Render) -> None:
+    """By which a Prometheus finds them."""
+    documents = render("gather", *MONITORED, 'monitoring.labels={"release": "prometheus"}')
+    monitors = of_kind(documents, "ServiceMonitor")
+    services = {s["metadata"]["name"]: s for s in of_kind(documents, "Service")}
+    assert [m["metadata"]["name"] for m in monitors] == ["gather-operator", "gather-brain"]
+    for monitor in monitors:
+        service = services[monitor["metadata"]["name"]]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["spec"]["endpoints"][0]["port"] in {p["name"] for p in service["spec"]["ports"]}
+    dashboard = named(documents, "ConfigMap", "gather-dashboard")
+    for found in (*monitors, *of_kind(documents, "PrometheusRule"), dashboard):
+        assert found["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -> None:
+    """And show every one that the workers' measurements become."""
+    documents = render("gather", *MONITORED)
+    board = json.loads(named(documents, "ConfigMap", "gather-dashboard")["data"]["gather.json"])
+    shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    (rules,) = of_kind(documents, "PrometheusRule")
+    alerts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) >= 8
+    known = {family.name for family in worker_metrics.REGISTRY.collect()}
+    named_there = {
+        re.sub(r"_(bucket|sum|count|total)$", "", name)
+        for expression in (*shown, *alerts)
+        for name in re.findall(r"gather_[a-z_]+", expression)
+    }
+    assert named_there <= known
+    times = {f"gather_worker_{name}_seconds" for name, _ in worker_metrics.TIMED.values()}
+    assert times <= named_there

@@ -12,7 +12,7 @@ import yaml
 
 CHARTS = Path(__file__).resolve().parents[3] / "charts"
 NAMES = ("gather", "gather-backing")
-OPEN_BY_NATURE = ("global", "nodeSelector", "env", "requests", "limits", "items")
+OPEN_BY_NATURE = ("global", "nodeSelector", "env", "requests", "limits", "items", "labels")
 """Maps whose keys are the user's, not ours; their values' types are still said."""
 
 
