@@ -53,7 +53,7 @@ OTHERS: Final = {
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
-    Brain: {"neighbours", "earlier_context", "coverage", "similarities", "close"},
+    Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
     Announcer: {"close"},
 }
 
