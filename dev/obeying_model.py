@@ -64,7 +64,11 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
 class ObeyingModel:
     """Answers requests; remembers them, and which payloads it has obeyed."""
 
-    payloads: Sequence[Payload]
+    payloads: Sequence[Payload] = ()
+    follows_gaps: bool = False
+    """Whether it writes about the gaps that it is shown, as many notes as it is told."""
+    answers: list[str] = field(default_factory=list)
+    """Texts that it gives instead of notes, one after the other; "" for notes of its own."""
     uri: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     obeyed: set[tuple[str, str]] = field(default_factory=set)
@@ -83,7 +87,9 @@ class ObeyingModel:
 
     def _message(self, schema: Mapping[str, Any], seen: Sequence[Payload], messages: Any) -> dict[str, Any]:
         if "items" in schema["properties"]:
-            return self._notes(seen)
+            if self.answers and (given := self.answers.pop(0)):
+                return {"role": "assistant", "content": given}
+            return self._notes(seen, gaps_shown(messages) if self.follows_gaps else [])
         answer = filled(schema)
         if "verdicts" in answer:
             pairs = range(json.dumps(messages[-1]).count('\\"pair\\":'))
@@ -92,7 +98,7 @@ class ObeyingModel:
             answer |= self._next("verdict", seen)
         return {"role": "assistant", "content": json.dumps(answer)}
 
-    def _notes(self, seen: Sequence[Payload]) -> dict[str, Any]:
+    def _notes(self, seen: Sequence[Payload], gaps: Sequence[str]) -> dict[str, Any]:
         written = {mark for mark, way in self.obeyed if way == "written"}
         chosen = [payload for payload in seen if payload.mark not in written][:NOTES]
         for way in ("raw", "message"):
@@ -104,7 +110,7 @@ class ObeyingModel:
             root |= payload.obeys.get("root", {})
             ways = {"item", "root"} & set(payload.obeys)
             self.obeyed |= {(payload.mark, way) for way in ("written", *ways)}
-        notes = [_note(payload) for payload in chosen]
+        notes = [_note(payload) for payload in chosen] + [about(gap, n) for n, gap in enumerate(gaps)]
         notes += [harmless(f"filler {len(self.requests)} {n}") for n in range(len(notes), NOTES)]
         text = json.dumps({**root, "items": notes}).replace("@megabyte@", MEGABYTE)
         return {"role": "assistant", "content": text}
@@ -127,6 +133,25 @@ class ObeyingModel:
         self.obeyed.add((chosen.mark, way))
         found: Mapping[str, Any] = chosen.obeys[way]
         return found
+
+
+def fenced(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the data of a request; raises ValueError if there is not one whole fence."""
+    (data,) = re.findall(r"<data>(.*?)</data>", messages[1]["content"], re.DOTALL)
+    found: dict[str, Any] = json.loads(data)
+    return found
+
+
+def gaps_shown(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the gaps of a request, each as often as notes on it are asked for."""
+    return [order["gap"] for order in fenced(messages)["gaps"] for _ in range(order["notes"])]
+
+
+def about(gap: str, number: int) -> dict[str, Any]:
+    """Return a note about a gap, among words that no other note has together."""
+    note = harmless(f"{gap} {number}")
+    aspect = gap.partition(":")[0]
+    return {**note, "content": f"{gap} For {aspect} see {note['summary']}; {aspect} is settled by then."}
 
 
 def _note(payload: Payload) -> dict[str, Any]:
@@ -153,9 +178,8 @@ def filled(schema: Mapping[str, Any]) -> Any:
 
 
 @contextmanager
-def obeying_model(payloads: Sequence[Payload]) -> Iterator[ObeyingModel]:
+def served(model: ObeyingModel) -> Iterator[ObeyingModel]:
     """Serve the model from this process."""
-    model = ObeyingModel(payloads)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -12,7 +12,7 @@ import redis
 from pymongo import MongoClient
 
 from dev.brain_process import BRAIN_KEY
-from dev.obeying_model import USAGE, ObeyingModel, Payload, obeying_model, read_payloads
+from dev.obeying_model import USAGE, ObeyingModel, Payload, fenced, read_payloads, served
 from dev.worker_lab import Ended, WorkerLab, run_document
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
@@ -57,8 +57,8 @@ def payloads(known: Mapping[str, str]) -> list[Payload]:
 @pytest.fixture
 def model(payloads: list[Payload]) -> Iterator[ObeyingModel]:
     """A model that obeys them."""
-    with obeying_model(payloads) as served:
-        yield served
+    with served(ObeyingModel(payloads)) as model:
+        yield model
 
 
 def _department(slug: str, number: int, payloads: list[Payload]) -> ResolvedDepartment:
@@ -168,6 +168,9 @@ def test_obeyed_injections_change_nothing_but_their_notes_text(
     """In notes, department texts and answers, in two departments, one of which reads the other's notes."""
     lab = injected_lab
     before = world(lab, {"story"})
+    assert all(
+        sum(name in str(thing) for thing in before.values()) == 2 for name in (OTHER_ITEM, SIBLING_ITEM)
+    )
     first = lab.run(0, ITERATIONS)
     assert world(lab, {"story"}) == before
     assert_own_things_are_whole(lab, 0, first, model)
@@ -178,7 +181,7 @@ def test_obeyed_injections_change_nothing_but_their_notes_text(
     second = lab.run(1, 3)
     assert world(lab, {"character"}) == before
     assert_own_things_are_whole(lab, 1, second, model, since=asked)
-    shown = fenced(model.requests[asked])["earlier_departments"]
+    shown = fenced(model.requests[asked]["messages"])["earlier_departments"]
     assert "inj-" in json.dumps(shown)
 
 
@@ -188,7 +191,7 @@ def assert_all_were_obeyed(lab: WorkerLab, model: ObeyingModel, payloads: list[P
     assert ways <= model.obeyed
     texts = "\n".join(item["content"] for item in lab.items() if item["department"] == "story")
     assert [p.mark for p in payloads if p.mark not in texts] == []
-    prompt = fenced(model.requests[0])
+    prompt = fenced(model.requests[0]["messages"])
     assert all(p.mark in json.dumps(prompt["project_notes"]) for p in payloads)
     assert "inj-01" in prompt["department_description"]
 
@@ -286,21 +289,14 @@ def assert_log_is_sound(lab: WorkerLab, index: int, ended: Ended) -> None:
     assert not re.search(r"[^\x20-\x7e\n]", text)
 
 
-def fenced(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a request; there is one fence, and nothing has closed it early."""
-    user = body["messages"][1]["content"]
-    assert user.count("<data>") == user.count("</data>") == 1
-    found: dict[str, Any] = json.loads(user.partition("<data>")[2].partition("</data>")[0])
-    return found
-
-
 def assert_request_holds_no_secret(lab: WorkerLab, body: dict[str, Any]) -> None:
     """Neither secrets nor tools are within the model's reach, and payloads stay inside the fence."""
     text = json.dumps(body)
     for secret in (*lab.services.secrets().values(), lab.services.brain_uri, lab.services.neo4j_uri):
         assert secret not in text
     assert not {"tools", "functions", "tool_choice", "function_call"} & set(body)
-    fenced(body)
+    assert body["messages"][1]["content"].count("data>") == 2
+    fenced(body["messages"])
     system, user = (message["content"] for message in body["messages"][:2])
     assert "inj-" not in system + user.partition("<data>")[0] + user.partition("</data>")[2]
     assert [m["role"] for m in body["messages"]] in (
