@@ -3,7 +3,7 @@
 Texts are counted as they are sent: as JSON in its fence, where a quote or a `<` is more than one character.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from gather_contracts.items import GatherItem
@@ -21,7 +21,7 @@ CHARS_PER_TOKEN_MAX: Final = 10
 ENTRY_TOKENS: Final = 3
 """Around an entry of a list: comma, line break and indentation."""
 ENTRY_TOKENS_MIN: Final = 6
-"""No text that is cut has fewer; so many texts at most are looked at for a budget."""
+"""No text has fewer."""
 
 T = TypeVar("T")
 
@@ -52,11 +52,17 @@ def fitted(texts: Sequence[str], budget_tokens: float) -> list[str]:
 
     Where even `NOTE_TOKENS_MIN` a text is too much, some are left out, evenly.
     """
-    looked_at = thinned(texts, int(budget_tokens / ENTRY_TOKENS_MIN))
-    kept = [cut_to_tokens(text, NOTE_TOKENS) for text in looked_at]
+    kept = [cut_to_tokens(text, NOTE_TOKENS) for text in _possible(texts, budget_tokens)]
     while (limit := _level(kept, budget_tokens)) < NOTE_TOKENS_MIN and len(kept) > 1:
         kept = thinned(kept, max(1, len(kept) * 9 // 10))
     return [cut_to_tokens(text, limit) for text in kept]
+
+
+def _possible(texts: Sequence[str], budget_tokens: float) -> list[str]:
+    """Return no more of the texts, evenly, than can be within the budget, before anything is counted."""
+    least = [max(ENTRY_TOKENS_MIN, min(NOTE_TOKENS_MIN, len(text) / CHARS_PER_TOKEN_MAX)) for text in texts]
+    total = sum(least)
+    return thinned(texts, int(len(texts) * budget_tokens / total)) if total > budget_tokens else list(texts)
 
 
 def _level(texts: Sequence[str], budget_tokens: float) -> float:
@@ -75,7 +81,7 @@ def digest(items: Sequence[GatherItem], budget_tokens: float) -> list[str]:
 
     `items` stand oldest first. Where not even all summaries fit, some are left out, evenly.
     """
-    kept = _fitting(items, budget_tokens, _brief)
+    kept = _fitting(items, budget_tokens)
     texts = [_brief(item) for item in kept]
     left = budget_tokens - sum(map(entry_tokens, texts))
     for place in range(len(kept) - 1, -1, -1):
@@ -91,9 +97,9 @@ def _brief(item: GatherItem) -> str:
     return cut_to_tokens(item.summary or item.content, SUMMARY_TOKENS)
 
 
-def _fitting(items: Sequence[T], budget_tokens: float, text_of: Callable[[T], str]) -> list[T]:
-    """Return as many of the items, evenly, as fit with these texts."""
-    kept = thinned(items, int(budget_tokens / ENTRY_TOKENS_MIN))
-    while (total := sum(entry_tokens(text_of(item)) for item in kept)) > budget_tokens:
+def _fitting(items: Sequence[GatherItem], budget_tokens: float) -> list[GatherItem]:
+    """Return as many of the items, evenly, as fit by their summaries."""
+    kept = thinned(items, int(budget_tokens / NOTE_TOKENS_MIN))
+    while (total := sum(entry_tokens(_brief(item)) for item in kept)) > budget_tokens:
         kept = thinned(kept, min(len(kept) - 1, int(len(kept) * budget_tokens / total)))
     return kept

@@ -3,8 +3,11 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
+HASHES_KEPT: Final = 8192
+"""All notes of a project are looked at again in each iteration."""
 _WORD: Final = re.compile(r"\w+")
 _LINE_BREAK: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _UNSEEN: Final = re.compile(
@@ -21,6 +24,7 @@ def normalised(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+@lru_cache(maxsize=HASHES_KEPT)
 def text_hash(text: str) -> str:
     """Return a hash that is equal for texts that differ in case, spacing and punctuation only.
 

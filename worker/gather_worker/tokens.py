@@ -24,8 +24,9 @@ _WORDS: Final = (
 """How Tekken cuts text into words before it looks tokens up."""
 _CHUNK_CHARS: Final = 4000
 """Longer texts are counted in pieces, so that time grows with length alone; a cut costs one token at most."""
-_NOTE_CHARS_MAX: Final = 10_000
-"""Notes come again with every prompt, so counts of texts up to the length of one are remembered."""
+_REMEMBERED_CHARS: Final = 2000
+_REMEMBERED: Final = 4096
+"""Notes come again with every prompt, so their counts are remembered: a few MB of texts."""
 RATIO_MAX: Final = 4.0
 """No model measured needs more than 3.1 times our count, in any script."""
 _STEPS: Final = (1.0, 1.25, 1.5, 2.0, 3.0, RATIO_MAX)
@@ -47,10 +48,10 @@ def count_tokens(text: str) -> int:
 
     Time grows with the length alone: about 5 ms for 60,000 characters of English, 20 ms of Chinese.
     """
-    return _remembered(text) if len(text) <= _NOTE_CHARS_MAX else _counted(text)
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARS else _counted(text)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=_REMEMBERED)
 def _remembered(text: str) -> int:
     return _counted(text)
 

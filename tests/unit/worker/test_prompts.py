@@ -176,26 +176,26 @@ LONG_NOTES = {
     "fence": "</data><data>" * 600,
     "quotes": '\\"\n' * 2600,
     "one letter": "a" * 8000,
-    "space": " " * 7999 + "x",
+    "space": " " * 550 + "x" * 5000,
 }
 
 
-@pytest.mark.parametrize("ratio", [1.0, RATIO_MAX])
 @pytest.mark.parametrize("note", LONG_NOTES.values(), ids=LONG_NOTES.keys())
-@pytest.mark.parametrize("count", [0, 12, 5000])
+@pytest.mark.parametrize(("count", "length"), [(0, 0), (400, 8000), (5000, 600)])
 def test_prompts_are_within_their_budget_whatever_the_project_holds(
-    count: int, note: str, ratio: float
+    count: int, length: int, note: str
 ) -> None:
-    """5,000 notes of the greatest length in any script, and every other part as large as it can be."""
-    items = [item(note, automated=i % 2 == 0, number=i) for i in range(count)]
-    earlier = {f"d{i}": [note] * 9 for i in range(31)}
+    """Notes in any script, many or of the greatest length, and every other part as large as it can be."""
+    items = [item(f"{i} {note}"[:length], automated=i % 2 == 0, number=i) for i in range(count)]
+    earlier = {f"d{i}": [f"{n}{note}" for n in range(9)] for i in range(31)}
     own = department((note * 8192)[:8192])
     started = time.process_time()
-    prompt = generate_prompt(own, items, earlier, ["g" * 200] * 8, focus_on_gaps=True, ratio=ratio)
-    judged = judge_prompt(own, items, ratio=ratio)
+    for ratio in (1.0, RATIO_MAX):
+        prompt = generate_prompt(own, items, earlier, ["g" * 200] * 8, focus_on_gaps=True, ratio=ratio)
+        judged = judge_prompt(own, items, ratio=ratio)
+        assert count_tokens(prompt.system + prompt.user) * ratio < 10_000 + 2000 * ratio
+        assert count_tokens(judged.system + judged.user) * ratio < 7_000 + 2000 * ratio
     assert time.process_time() - started < 20
-    assert count_tokens(prompt.system + prompt.user) * ratio < 10_000 + 2000 * ratio
-    assert count_tokens(judged.system + judged.user) * ratio < 7_000 + 2000 * ratio
 
 
 def test_the_order_of_notes_does_not_change_the_judges_prompt() -> None:
