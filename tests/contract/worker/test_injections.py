@@ -168,9 +168,9 @@ def test_obeyed_injections_change_nothing_but_their_notes_text(
     """In notes, department texts and answers, in two departments, one of which reads the other's notes."""
     lab = injected_lab
     before = world(lab, {"story"})
-    assert all(
-        sum(name in str(thing) for thing in before.values()) == 2 for name in (OTHER_ITEM, SIBLING_ITEM)
-    )
+    for bystander in (OTHER_ITEM, SIBLING_ITEM):
+        assert any(key.endswith(bystander) for key in before)
+        assert any("node/" in key and bystander in str(thing) for key, thing in before.items())
     first = lab.run(0, ITERATIONS)
     assert world(lab, {"story"}) == before
     assert_own_things_are_whole(lab, 0, first, model)
