@@ -11,20 +11,20 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from dev.demo_llm.material import read_material
 from dev.stores import HOST
 
 NOTES: Final = 10
+FRESH: Final = 6
+"""Of its notes those that obey something new; the others look like earlier ones, so that pairs are judged."""
 MEGABYTE: Final = "x" * 1_000_000
-WORDS: Final = (
-    "keeper", "lamp", "storm", "harbour", "ledger", "daughter", "letter", "stair", "rehearsal", "budget",
-    "colour", "sound", "silence", "door", "page", "window", "orchard", "bridge", "tower", "market", "uniform",
-)  # fmt: skip
 USAGE: Final = {"prompt_tokens": 900, "completion_tokens": 300, "cost": 0.01}
 _MARK: Final = re.compile(r"inj-\d\d")
 
@@ -73,6 +73,7 @@ class ObeyingModel:
     requests: list[dict[str, Any]] = field(default_factory=list)
     obeyed: set[tuple[str, str]] = field(default_factory=set)
     """Marks with the way in which they were obeyed: item, root, raw, ..."""
+    _fillers: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -90,17 +91,21 @@ class ObeyingModel:
             if self.answers and (given := self.answers.pop(0)):
                 return {"role": "assistant", "content": given}
             return self._notes(seen, gaps_shown(messages) if self.follows_gaps else [])
-        answer = filled(schema)
+        # Rising scores keep the loop going.
+        answer = filled(schema, min(20 + len(self.requests), 99))
         if "verdicts" in answer:
             pairs = range(json.dumps(messages[-1]).count('\\"pair\\":'))
-            answer["verdicts"] = [{"pair": n, "duplicate": False, **self._next("pairs", seen)} for n in pairs]
+            told = [self._next("pairs", self.payloads) for _ in pairs]
+            answer["verdicts"] = [{"pair": n, "duplicate": False, **told[n]} for n in pairs]
         else:
             answer |= self._next("verdict", seen)
         return {"role": "assistant", "content": json.dumps(answer)}
 
     def _notes(self, seen: Sequence[Payload], gaps: Sequence[str]) -> dict[str, Any]:
         written = {mark for mark, way in self.obeyed if way == "written"}
-        chosen = [payload for payload in seen if payload.mark not in written][:NOTES]
+        fresh = [payload for payload in seen if payload.mark not in written]
+        # What judges are to obey comes first, so that they read it often.
+        chosen = sorted(fresh, key=lambda payload: not {"verdict", "pairs"} & set(payload.obeys))[:FRESH]
         for way in ("raw", "message"):
             for payload in chosen:
                 if way in payload.obeys and (payload.mark, way) not in self.obeyed:
@@ -111,13 +116,17 @@ class ObeyingModel:
             ways = {"item", "root"} & set(payload.obeys)
             self.obeyed |= {(payload.mark, way) for way in ("written", *ways)}
         notes = [_note(payload) for payload in chosen] + [about(gap, n) for n, gap in enumerate(gaps)]
-        notes += [harmless(f"filler {len(self.requests)} {n}") for n in range(len(notes), NOTES)]
+        again = [payload for payload in self.payloads if payload.mark in written and "pairs" in payload.obeys]
+        for number in range(len(notes), NOTES):
+            self._fillers += 1
+            filler = harmless(len(self.payloads) + self._fillers)
+            notes.append(varied(_note(again[number % len(again)]), str(self._fillers)) if again else filler)
         text = json.dumps({**root, "items": notes}).replace("@megabyte@", MEGABYTE)
         return {"role": "assistant", "content": text}
 
     def _as_told(self, payload: Payload, way: str) -> dict[str, Any]:
         self.obeyed.add((payload.mark, way))
-        good = json.dumps({"items": [harmless(f"{payload.mark} {n}") for n in range(NOTES)]})
+        good = json.dumps({"items": [harmless(1 - n) for n in range(NOTES)]})
         if way == "message":
             return {"role": "assistant", "content": good, **payload.obeys["message"]}
         text = payload.obeys["raw"].replace("@answer@", good).replace("@megabyte@", MEGABYTE)
@@ -148,33 +157,51 @@ def gaps_shown(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def about(gap: str, number: int) -> dict[str, Any]:
-    """Return a note about a gap, among words that no other note has together."""
-    note = harmless(f"{gap} {number}")
+    """Return a note about a gap, with a text of its own beside it."""
+    note = harmless(number)
     aspect = gap.partition(":")[0]
     return {**note, "content": f"{gap} For {aspect} see {note['summary']}; {aspect} is settled by then."}
 
 
 def _note(payload: Payload) -> dict[str, Any]:
-    """Return a note of the payload's text, with words around it that no other note has together."""
-    note = harmless(payload.mark)
+    """Return a note of the payload's text, with a text of its own beside it."""
+    note = harmless(int(payload.mark[-2:]))
     content = f"{payload.text}\n{note['content']}"
     return {**note, "content": content, "summary": payload.text[:300], **payload.obeys.get("item", {})}
 
 
-def harmless(seed: str) -> dict[str, Any]:
-    """Return a note of words drawn by a seed."""
+@cache
+def _texts() -> list[str]:
+    """Return texts about a film that are unlike each other, in an order that mixes departments."""
+    aspects = [a for d in read_material().departments.values() for a in d.aspects.values()]
+    found = [f"{what} {how}" for a in aspects for what, how in zip(a.what, a.how, strict=False)]
+    random.Random(1).shuffle(found)  # noqa: S311 - repeatable, not secret
+    return [re.sub(r"\{\w+\}", "four", text) for text in found]
+
+
+def harmless(number: int) -> dict[str, Any]:
+    """Return the note of a number; notes are unlike each other, until there are no more texts."""
+    text = _texts()[number % len(_texts())]
+    return {"content": text, "summary": text[:80], "context": "It matters to the whole film."}
+
+
+def varied(note: dict[str, Any], seed: str) -> dict[str, Any]:
+    """Return the note with some of its words exchanged, few or many as the seed has it."""
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    words = " ".join(rng.choices(WORDS, k=40))
-    return {"content": f"{words}.", "summary": words[:80], "context": words[-80:]}
+    share = rng.uniform(0.3, 1.0)
+    others = harmless(rng.randrange(1000))["content"].split()
+    words = [rng.choice(others) if rng.random() < share else word for word in note["content"].split()]
+    # The mark stays, or it would be nobody's note.
+    return {**note, "content": " ".join([note["content"].split()[0], *words[1:]])}
 
 
-def filled(schema: Mapping[str, Any]) -> Any:
+def filled(schema: Mapping[str, Any], number: float) -> Any:
     """Return a plain value of a JSON schema as `json_schema` writes it."""
     if schema["type"] == "object":
-        return {name: filled(sub) for name, sub in schema["properties"].items()}
+        return {name: filled(sub, number) for name, sub in schema["properties"].items()}
     if schema["type"] == "array":
-        return [filled(schema["items"])]
-    return {"string": "Because.", "number": 55, "integer": 0, "boolean": False}[schema["type"]]
+        return [filled(schema["items"], number)]
+    return {"string": "Because.", "number": number, "integer": 0, "boolean": False}[schema["type"]]
 
 
 @contextmanager

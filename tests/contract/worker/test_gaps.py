@@ -63,5 +63,5 @@ def test_the_worst_gaps_come_first_and_close_where_they_are_followed(new_lab: Ne
         before, after = by_aspect(coverage_of(lab, 1)), by_aspect(coverage_of(lab, 2))
         assert [before[aspect] for aspect in named] == sorted(before.values())[: len(named)]
         risen[follows] = [after[aspect] - before[aspect] for aspect in named]
-    assert min(risen[True]) > max(risen[False])
     assert sum(risen[True]) / len(risen[True]) > 20
+    assert max(risen[False]) < 5
