@@ -6,7 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from gather_contracts.brain import CoverageAnalysis, CoverageResponse, CoverageTiming, QualityMetrics
+from gather_contracts.brain import (
+    COVERAGE_ITEMS_MAX,
+    CoverageAnalysis,
+    CoverageResponse,
+    CoverageTiming,
+    QualityMetrics,
+)
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_contracts.run_document import RunDocument
@@ -68,7 +74,12 @@ def notes(*texts: str) -> list[GatherItem]:
 
 
 async def measured(
-    document: RunDocument, model: FakeModel, answer: Any = COVERAGE, *, own: Sequence[GatherItem] = ()
+    document: RunDocument,
+    model: FakeModel,
+    answer: Any = COVERAGE,
+    *,
+    own: Sequence[GatherItem] = (),
+    earlier: float | None = None,
 ) -> Measurement:
     advisers = Advisers(
         brain=cast("Brain", FakeBrain(answer)),
@@ -76,7 +87,7 @@ async def measured(
         judge_model="m/j",
         judge_repeats=len(model.answers),
     )
-    return await measure(advisers, document.departments[0], own or notes(), None)
+    return await measure(advisers, document.departments[0], own or notes(), earlier)
 
 
 async def test_the_median_of_three_readings_counts(document: RunDocument) -> None:
@@ -153,3 +164,14 @@ async def test_a_measurement_is_logged_with_its_sources(
     logged = record.__dict__["quality"]
     assert (logged["coverage_source"], logged["rubric_source"], logged["verdicts"]) == ("brain", "model", 1)
     assert "lamp" not in str(record.__dict__)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(COVERAGE_ITEMS_MAX, 60), (COVERAGE_ITEMS_MAX + 1, 80)])
+async def test_coverage_does_not_fall_where_the_brain_sees_the_newest_notes_only(
+    document: RunDocument, count: int, expected: float
+) -> None:
+    """The hundred-and-first note pushes the first one out of its sight, and not out of the department."""
+    own = notes(*(f"Lamp number {number}." for number in range(count)))
+    found = (await measured(document, FakeModel(verdict(50)), own=own, earlier=80)).quality
+    assert found is not None
+    assert found.coverage == expected
