@@ -148,6 +148,7 @@ def test_departments_stop_for_a_documented_reason(observed: Observed) -> None:
         assert department.reason in {"ThresholdReached", "QualityFlat", "IterationsUsed"}
         if department.reason == "ThresholdReached":
             assert department.quality_score >= department.threshold
+    assert observed.run.status.reason in {d.reason for d in observed.run.status.departments}
 
 
 def test_the_run_stays_within_its_iterations(observed: Observed) -> None:
