@@ -28,7 +28,6 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
-from gather_worker.checkpoint import Ledger
 from gather_worker.context import judge_prompt
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.judging import neutral_order, without_copies
@@ -104,7 +103,6 @@ class ModelMeasure:
         self._gateway = gateway
         self._verdicts: dict[tuple[str, tuple[str, ...], int], QualityVerdict | None] = {}
         self.failed = 0
-        self.spent = Ledger()
 
     async def prepare(self, wanted: Sequence[tuple[Department, tuple[str, ...], int]]) -> None:
         """Ask for the verdicts, a few at once."""
@@ -123,8 +121,6 @@ class ModelMeasure:
             self.failed += 1
             sys.stderr.write(f"{department.slug}: no verdict: {type(error).__name__}\n")
             return None
-        finally:
-            self.spent = self.spent.plus(self._gateway.take_spent())
 
     def __call__(self, department: Department, texts: Sequence[str], reading: int) -> Scores:
         """Return the scores as a worker with this model would have them; the brain's where it gave none."""
@@ -285,7 +281,7 @@ async def judged_by(model: str, brain: BrainMeasure, repeats: int, limit: int | 
         await gateway.close()
     report = report_on(half, measure, repeats, limit)
     sys.stderr.write(
-        f"{measure.failed} calls failed, {measure.spent.tokens} tokens, {measure.spent.cost_usd:.4f} USD\n"
+        f"{measure.failed} calls failed, {gateway.ledger.tokens} tokens, {gateway.ledger.total_usd:.4f} USD\n"
     )
     return {f"{half}, {model}": report}
 

@@ -15,7 +15,16 @@ from dev.demo_llm.behaviour import Behaviour, BehaviourOrder, BehaviourState, Fa
 from dev.demo_llm.facts import text_of
 from dev.demo_llm.material import Material
 from dev.demo_llm.schema import SchemaError
-from dev.demo_llm.wire import ChatRequest, Usage, completion, count_usage, error_body, faulty_response
+from dev.demo_llm.wire import (
+    ChatRequest,
+    Usage,
+    completion,
+    count_usage,
+    cut,
+    error_body,
+    faulty_response,
+    listed_model,
+)
 
 PROMPT_CHARS_MAX: Final = 400_000
 """About 100,000 tokens; a longer prompt is refused as a model's context window would refuse it."""
@@ -49,19 +58,20 @@ class DemoModel:
         self.totals.requests += 1
         order = FaultOrder(fault=fault) if fault else self.behaviour.next_fault()
         await asyncio.sleep(self.behaviour.delay_s)
-        if reason := refusal(body):
-            return JSONResponse(error_body(reason, 400), 400)
+        if refused := refusal(body):
+            return JSONResponse(error_body(refused, 400), 400)
         try:
             content = await asyncio.to_thread(write_answer, self._request(body), self.material)
         except SchemaError as error:
             return JSONResponse(error_body(f"json_schema: {error}", 400), 400)
+        content, reason = cut(content, body.max_tokens)
         usage = count_usage(text_of(body.messages), content)
         _LOGGER.info("answered for %s with %d tokens", body.model, usage.total_tokens)
         if order:
             self.totals.faults += 1
             return faulty_response(order, body.model, content, usage)
         self.totals.usage += usage
-        return completion(body.model, content, "stop", usage)
+        return completion(body.model, content, reason, usage)
 
     def _request(self, body: ChatRequest) -> Request:
         seed = seed_of(body.model, body.messages, body.seed)
@@ -94,8 +104,7 @@ def build_app(material: Material, *, delay_s: float = 0, repeat_share: float = 0
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
         """List models."""
-        listed = [{"id": name, "object": "model", "owned_by": "gather-demo"} for name in MODELS]
-        return {"object": "list", "data": listed}
+        return {"object": "list", "data": [listed_model(name) for name in MODELS]}
 
     app.include_router(_switch(model), prefix="/demo")
     return app

@@ -41,6 +41,7 @@ class ChatRequest(BaseModel):
     messages: list[dict[str, Any]] = Field(min_length=1, max_length=200)
     response_format: ResponseFormat = ResponseFormat()
     seed: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
     stream: bool = False
 
     def schema_asked(self) -> Mapping[str, Any] | None:
@@ -68,6 +69,18 @@ def count_usage(prompt: str, answer: str) -> Usage:
     return Usage(
         prompt_tokens=tokens_in, completion_tokens=tokens_out, total_tokens=tokens_in + tokens_out, cost=cost
     )
+
+
+def cut(content: str, max_tokens: int | None) -> tuple[str, str]:
+    """Return the content as far as the limit allows, and why it ends there."""
+    limit = len(content) if max_tokens is None else max_tokens * CHARS_PER_TOKEN
+    return (content, "stop") if len(content) <= limit else (content[:limit], "length")
+
+
+def listed_model(name: str) -> dict[str, Any]:
+    """Return a model's entry in the list, with its price a token as text, as OpenRouter has it."""
+    pricing = {"prompt": f"{USD_PER_INPUT_TOKEN:f}", "completion": f"{USD_PER_OUTPUT_TOKEN:f}"}
+    return {"id": name, "object": "model", "owned_by": "gather-demo", "pricing": pricing}
 
 
 def error_body(message: str, code: int) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Announcer:
             quality_score=checkpoint.quality_score,
             items_created=checkpoint.items_created,
             threshold=self._department.threshold,
-            cost_usd=round(checkpoint.ledger.cost_usd, 6),
+            cost_usd=round(checkpoint.ledger.total_usd, 6),
             tokens=checkpoint.ledger.tokens,
         )
         await self._send(event, f"iteration/{checkpoint.iterations}")

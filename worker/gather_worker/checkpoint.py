@@ -9,42 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from gather_contracts.items import GatherItem
 from gather_contracts.meters import Meters
 from gather_contracts.result import StopReason
 from gather_worker.answers import Draft
+from gather_worker.ledger import Ledger, Stored
 from gather_worker.quality import Quality
 from gather_worker.stop_rule import last_score
-
-
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
-
-
-class Ledger(_Stored):
-    """Money and tokens spent on the model, failed attempts included."""
-
-    cost_usd: float = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    requests: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """Return tokens in and out."""
-        return self.tokens_in + self.tokens_out
-
-    def plus(self, other: "Ledger") -> "Ledger":
-        """Return the sum of both."""
-        return Ledger(
-            cost_usd=round(self.cost_usd + other.cost_usd, 10),
-            tokens_in=self.tokens_in + other.tokens_in,
-            tokens_out=self.tokens_out + other.tokens_out,
-            requests=self.requests + other.requests,
-        )
 
 
 class Evaluation(StrEnum):
@@ -57,7 +30,7 @@ class Evaluation(StrEnum):
     SENT = "sent"
 
 
-class Checkpoint(_Stored):
+class Checkpoint(Stored):
     """One department in one run."""
 
     id: str = Field(alias="_id")
@@ -82,6 +55,8 @@ class Checkpoint(_Stored):
     items_created: int = 0
     """Notes that are in `gather`."""
     drafts: list[Draft] = Field(default_factory=list)
+    writer: str = ""
+    """The model that wrote the drafts; the department's own, or the one that stood in for it."""
     pending: list[GatherItem] = Field(default_factory=list)
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
@@ -108,9 +83,9 @@ class Checkpoint(_Stored):
         """Tell whether every iteration has its score."""
         return len(self.scores) >= self.iterations
 
-    def generated(self, drafts: list[Draft]) -> Self:
+    def generated(self, drafts: list[Draft], writer: str = "") -> Self:
         """The model has written; nothing is judged yet."""
-        return self.model_copy(update={"drafts": drafts})
+        return self.model_copy(update={"drafts": drafts, "writer": writer})
 
     def accepted(self, items: list[GatherItem], verdicts: dict[str, bool] | None = None) -> Self:
         """An iteration's notes are chosen; from here on they cannot be lost. `verdicts` None: as before."""
@@ -162,9 +137,9 @@ class Checkpoint(_Stored):
         """All attempts together measured this until now."""
         return self.model_copy(update={"meters": meters})
 
-    def charged(self, spent: Ledger) -> Self:
-        """The model was paid."""
-        return self.model_copy(update={"ledger": self.ledger.plus(spent)})
+    def charged(self, ledger: Ledger) -> Self:
+        """The model is about to be paid, or was."""
+        return self.model_copy(update={"ledger": ledger})
 
     def revised(self, above: int = 0) -> Self:
         """This is what is written next, under a number above that of the last write and above `above`."""

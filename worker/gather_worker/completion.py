@@ -11,12 +11,11 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gather_worker.checkpoint import Ledger
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelTransient
+from gather_worker.ledger import Usage
 from gather_worker.text import encodable
 
-BODY_MAX_BYTES: Final = 4 * 1024 * 1024
-"""Ten items at their greatest length are 120 KB."""
+MODEL_NAME_MAX: Final = 128
 AMOUNT_MAX: Final = 1e9
 """More tokens or money than this nobody has reported in earnest for one request."""
 ERRORS_SHOWN: Final = 5
@@ -24,6 +23,8 @@ REQUEST_FAULTS: Final = frozenset({400, 404, 405, 413, 422})
 """Statuses that say that this request, its model's name included, can never work at this endpoint."""
 REFUSALS: Final = frozenset({401, 402, 403})
 """Statuses that the account's owner can change: key, credit, moderation."""
+
+_TOKEN_KEYS: Final = ("prompt_tokens", "completion_tokens")
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -36,33 +37,35 @@ class Completion:
     is_cut_off: bool
 
 
-def read_usage(body: Any) -> Ledger:
-    """Return what one request cost, from `usage`; what is missing or senseless counts as nothing."""
+def read_usage(body: Any) -> Usage | None:
+    """Return what one request came to by the endpoint's own `usage`, None if it tells no tokens."""
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
-        return Ledger(requests=1)
-    return Ledger(
-        cost_usd=_amount(usage.get("cost")),
-        tokens_in=int(_amount(usage.get("prompt_tokens"))),
-        tokens_out=int(_amount(usage.get("completion_tokens"))),
-        requests=1,
-    )
+        return None
+    tokens_in, tokens_out = (int(_amount(usage.get(key)) or 0) for key in _TOKEN_KEYS)
+    cost_usd = _amount(usage.get("cost"))
+    return Usage(tokens_in, tokens_out, cost_usd) if tokens_in or tokens_out or cost_usd else None
 
 
-def _amount(value: Any) -> float:
+def read_writer(body: Any, asked: str) -> str:
+    """Return the model that wrote: an endpoint that routes names it, else it is the one that was asked."""
+    named = body.get("model") if isinstance(body, dict) else None
+    is_name = isinstance(named, str) and 0 < len(named) <= MODEL_NAME_MAX and named.isprintable()
+    return str(named) if is_name else asked
+
+
+def _amount(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     # Compared before anything is converted: an integer of 4,000 digits is valid JSON. NaN fails it too.
-    return float(value) if is_number and 0 <= value < AMOUNT_MAX else 0.0
+    return float(value) if is_number and 0 <= value < AMOUNT_MAX else None
 
 
 def parse_body(content: bytes) -> Any:
     """Return the body's JSON; raises ModelTransient for what is no JSON (a proxy's page, half a body)."""
-    if len(content) > BODY_MAX_BYTES:
-        raise ModelTransient("the endpoint's answer is too long")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ModelTransient("the endpoint's answer is not JSON") from error
+        raise ModelTransient("the endpoint's answer is not JSON", may_be_charged=True) from error
 
 
 def read_completion(body: Any) -> Completion:
@@ -86,11 +89,16 @@ def _read_choice(choice: dict[str, Any]) -> Completion:
         raise ModelTransient(f"the model broke off: finish_reason {reason}")
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
+    if isinstance(message, dict) and not text and isinstance(message.get("refusal"), str):
+        raise AnswerInvalid("the model refused to answer", encodable(message["refusal"]))
     if isinstance(text, list):
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    is_cut_off = reason == "length"
+    if is_cut_off and not text:
+        return Completion("", is_cut_off=True)  # a model that thinks aloud can use up its tokens before it
     if not isinstance(text, str) or not text.strip():
         raise ModelTransient("the model's answer is empty")
-    return Completion(encodable(text), is_cut_off=reason == "length")
+    return Completion(encodable(text), is_cut_off)
 
 
 def _error_in_body(error: Any) -> ModelTransient | ModelRejected:

@@ -14,6 +14,7 @@ WorkerError
 ModelError              one answer of the model, inside the gateway
   x ModelTransient      the same request may work in a moment
   x ModelRejected       the same request will never work
+    - BudgetUsed        it was not sent: its worst case does not fit into what the budget leaves
   x AnswerInvalid       an answer came, but not one of the shape that was asked for
 
 BrainAway               the brain cannot help now; the caller goes on without it
@@ -90,11 +91,17 @@ class ModelError(Exception):
 
 
 class ModelTransient(ModelError):  # noqa: N818
-    """Rate limit, overload, a broken connection; `retry_after_s` is what the server asked for, if it did."""
+    """Rate limit, overload, a broken connection; `retry_after_s` is what the server asked for, if it did.
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    `may_be_charged` tells that the request was sent and its answer never read: nobody knows what it came to.
+    """
+
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, *, may_be_charged: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.may_be_charged = may_be_charged
 
 
 class ModelRejected(ModelError):  # noqa: N818
@@ -109,8 +116,19 @@ class ModelRejected(ModelError):  # noqa: N818
         self.is_request_fault = is_request_fault
 
 
+class BudgetUsed(ModelRejected):
+    """The run's budget leaves no room for the request, so that it was not sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_request_fault=False)
+
+
 class AnswerInvalid(ModelError):  # noqa: N818
-    """The answer does not have the asked-for shape, not even after one re-ask."""
+    """The answer does not have the asked-for shape, not even after one re-ask; `text` is what came."""
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class BrainAway(Exception):  # noqa: N818

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from gather_worker.checkpoint import Checkpoint
+from gather_worker.ledger import Ledger
 from gather_worker.llm import ModelGateway
 from gather_worker.meters import METER
 from gather_worker.mongo import Store
@@ -29,21 +30,37 @@ class Keeper:
         """Take the department over from whoever had it, with what it left."""
         self.checkpoint = await self._store.take_epoch(self.checkpoint)
         METER.resume(self.checkpoint.meters)
+        self._model.keep_ledger_in(self)
 
     async def keep(self, change: Change) -> None:
-        """Store the changed checkpoint, with what was spent and measured until now.
+        """Store the changed checkpoint, with what was measured until now.
 
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
         """
         async with self._lock:
-            changed = change(self.checkpoint).charged(self._model.take_spent()).revised(above=self._tried)
+            changed = change(self.checkpoint).revised(above=self._tried)
             changed = changed.measured(METER.totals(changed.scores))
             # Also a write that fails may still arrive; the next one must not give way to it.
             self._tried = changed.revision
             await self._store.write(changed)
             self.checkpoint = changed
 
-    async def keep_spent(self) -> None:
-        """Note what was spent and measured since the last write; for the end of an attempt that broke off."""
+    async def keep_measured(self) -> None:
+        """Note what was measured since the last write; for the end of an attempt that broke off."""
         if self.checkpoint.epoch:
             await self.keep(lambda checkpoint: checkpoint)
+
+    # --- what the model costs, as `purse.Book` wants it
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the department's ledger."""
+        return self.checkpoint.ledger
+
+    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+        """Change the ledger and store it; raises as `keep` does."""
+        await self.keep(lambda checkpoint: checkpoint.charged(change(checkpoint.ledger)))
+
+    async def other_ledgers(self) -> list[Ledger]:
+        """Return the ledgers of the run's other departments, as they are now."""
+        return await self._store.other_ledgers(self.checkpoint)

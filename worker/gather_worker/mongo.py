@@ -28,6 +28,7 @@ from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import Fenced, StoreUnavailable
+from gather_worker.ledger import Ledger
 from gather_worker.meters import METER
 
 T = TypeVar("T")
@@ -107,6 +108,12 @@ class Store:
         result = await self._persist(lambda: self._checkpoints.update_one(mine, {"$set": fields}))
         if result.matched_count == 0:
             raise Fenced(f"a newer worker than epoch {checkpoint.epoch} has the department")
+
+    async def other_ledgers(self, own: Checkpoint) -> list[Ledger]:
+        """Return the ledgers of the run's other departments."""
+        query = {"runUid": own.run_uid, "_id": {"$ne": own.id}}
+        found = await self._persist(lambda: self._checkpoints.find(query, {"ledger": 1}).to_list())
+        return [Ledger.model_validate(document.get("ledger") or {}) for document in found]
 
     async def leftovers(self, own_id: str) -> list[Checkpoint]:
         """Return the project's other checkpoints with notes that are not everywhere yet, the oldest first."""

@@ -26,7 +26,7 @@ class Outcome:
             iterations=checkpoint.iterations,
             items_created=checkpoint.items_created,
             quality_score=checkpoint.quality_score,
-            cost_usd=round(checkpoint.ledger.cost_usd, 6),
+            cost_usd=round(checkpoint.ledger.total_usd, 6),
             tokens=checkpoint.ledger.tokens,
             reason=self.reason,
             message=self._message[:MESSAGE_MAX],

@@ -12,7 +12,7 @@ from typing import Final
 from gather_contracts.result import StopReason
 from gather_worker import context
 from gather_worker.advice import Advisers
-from gather_worker.answers import Draft, DraftBatch
+from gather_worker.answers import DraftBatch
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint
 from gather_worker.duplicates import DuplicateFinder
@@ -20,12 +20,14 @@ from gather_worker.ending import Ending
 from gather_worker.errors import (
     AnswerInvalid,
     BrainAway,
+    BudgetUsed,
     DeadlineNear,
     InvalidInput,
     ModelRejected,
     ModelUnavailable,
 )
 from gather_worker.keeper import Keeper
+from gather_worker.llm import Signed
 from gather_worker.logs import set_log_context
 from gather_worker.meters import METER
 from gather_worker.settings import Settings
@@ -40,7 +42,12 @@ the models that do worst at JSON."""
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
 FINISHED: Final = frozenset(
-    {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
+    {
+        StopReason.THRESHOLD_REACHED,
+        StopReason.ITERATIONS_USED,
+        StopReason.QUALITY_FLAT,
+        StopReason.BUDGET_USED,
+    }
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,9 +96,9 @@ class Pipeline:
         await self._ending.finish()
         return reason
 
-    async def keep_spent(self) -> None:
-        """Note what was spent and measured since the last write; for the end of an attempt that broke off."""
-        await self._keeper.keep_spent()
+    async def keep_measured(self) -> None:
+        """Note what was measured since the last write; for the end of an attempt that broke off."""
+        await self._keeper.keep_measured()
 
     # --- taking up
 
@@ -121,7 +128,11 @@ class Pipeline:
             raise DeadlineNear("no further iteration fits into the attempt's time")
         self._attempt.check()
         started = time.monotonic()
-        await self._iterate()
+        try:
+            await self._iterate()
+        except BudgetUsed as error:
+            _LOGGER.warning("the run's budget is used: %s", error)  # the next look at the stop rule ends it
+            return
         self._iteration_s = max(self._iteration_s, time.monotonic() - started)
         left = self._task.allowance - self.checkpoint.iterations
         if left == ITERATIONS_LEFT_WARNED and decide_stop(self._standing()) is None:
@@ -136,6 +147,7 @@ class Pipeline:
             remaining_s=self._attempt.remaining_s,
             iteration_s=self._iteration_s,
             is_terminated=self._attempt.is_terminated,
+            is_budget_used=self._tools.model.is_budget_used and not self.checkpoint.drafts,
         )
 
     async def _iterate(self) -> None:
@@ -143,15 +155,17 @@ class Pipeline:
         set_log_context(iteration=iteration)
         end_lap = METER.start_lap()
         if not self.checkpoint.drafts:
-            drafts = await self._generate()
-            _LOGGER.debug("%d notes written", len(drafts))
-            await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts))
+            signed = await self._generate(iteration)
+            written = list(signed.answer.items)
+            _LOGGER.debug("%d notes written", len(written))
+            await self._keeper.keep(lambda checkpoint: checkpoint.generated(written, signed.writer))
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
         slug, remembered = self._task.department.slug, self.checkpoint.verdicts
         choice = await self._duplicates.choose(drafts, self._settler.items, slug, remembered)
         now = datetime.now(UTC)
-        items = [self._task.item(drafts[slot], iteration, slot, now) for slot in choice.kept]
+        writer = self.checkpoint.writer
+        items = [self._task.item(drafts[slot], iteration, slot, now, writer) for slot in choice.kept]
         METER.judged(len(drafts), len(choice.kept))
         await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items, choice.verdicts))
         await self._settler.settle()
@@ -160,8 +174,8 @@ class Pipeline:
             len(drafts), len(choice.kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
         )  # fmt: skip
 
-    async def _generate(self) -> list[Draft]:
-        """Return 5 to 10 drafts."""
+    async def _generate(self, iteration: int) -> Signed[DraftBatch]:
+        """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""
         prompt = context.generate_prompt(
             self._task.department,
             self._settler.items,
@@ -169,18 +183,18 @@ class Pipeline:
             self.checkpoint.gaps,
             focus_on_gaps=self._is_flat(),
         )
+        model, scope = self._task.department.model, f"{self.checkpoint.id}/{iteration}"
         for _ in range(ANSWER_FAILURES_MAX):
             try:
-                batch = await self._tools.model.ask(self._task.department.model, prompt, DraftBatch)
+                return await self._tools.model.ask_signed(model, prompt, DraftBatch, scope=scope)
             except AnswerInvalid as error:
                 _LOGGER.error("the model's answer is useless: %s", error)  # noqa: TRY400 - no trace needed
+            except BudgetUsed:
+                raise
             except ModelRejected as error:
                 if error.is_request_fault and self.checkpoint.iterations == 0:
                     raise InvalidInput(str(error)) from error
                 raise ModelUnavailable(str(error)) from error
-            else:
-                return list(batch.items)
-            await self.keep_spent()
         raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} useless answers in a row")
 
     def _is_flat(self) -> bool:

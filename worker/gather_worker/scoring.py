@@ -19,9 +19,9 @@ from gather_contracts.result import ExitCode
 from gather_worker.advice import Advisers, Measurement, measure
 from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
-from gather_worker.checkpoint import Ledger
 from gather_worker.errors import InvalidInput
 from gather_worker.judging import without_copies
+from gather_worker.ledger import Ledger
 from gather_worker.llm import ModelGateway, new_client
 from gather_worker.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.score_input import ScoreInput, read_score_input
@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 async def _score(given: ScoreInput, settings: ToolSettings, repeats: int) -> dict[str, Any]:
     async with _open_advisers(given, settings, repeats) as advisers:
         measured = await measure(advisers, given.department, given.items, None)
-        return report_of(given, measured, advisers, advisers.model.take_spent())
+        return report_of(given, measured, advisers, advisers.model.ledger)
 
 
 @asynccontextmanager
@@ -114,7 +114,7 @@ def _judge(
             for v in measured.verdicts
         ],
         "spread": round(quality.spread, 1) if quality else None,
-        "costUSD": spent.cost_usd,
+        "costUSD": spent.total_usd,
         "tokens": spent.tokens,
     }
 

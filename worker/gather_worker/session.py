@@ -16,6 +16,7 @@ from gather_clients.brain import BrainClient
 from gather_clients.event_log import EventLog
 from gather_contracts.result import StopReason
 from gather_worker.announcer import Announcer
+from gather_worker.answer_cache import AnswerCache
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.brain import Brain
 from gather_worker.calibration import read_calibration
@@ -26,9 +27,11 @@ from gather_worker.meters import METER
 from gather_worker.mongo import Store
 from gather_worker.outcome import Outcome
 from gather_worker.pipeline import Pipeline
+from gather_worker.purse import Purse
 from gather_worker.settings import Settings, read_settings
 from gather_worker.task import DepartmentTask, read_task
 from gather_worker.tools import Tools
+from gather_worker.tracing import Tracing, open_tracer
 
 CLOSE_TIMEOUT_S: Final = 2.0
 
@@ -79,7 +82,7 @@ async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
         raise
     except WorkerError:
         with contextlib.suppress(WorkerError):
-            await pipeline.keep_spent()
+            await pipeline.keep_measured()
         raise
     finally:
         outcome.checkpoint = pipeline.checkpoint
@@ -98,12 +101,7 @@ async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt
     project_id = task.document.spec.project_id
     own = settings.duplicate_calibration
     calibration = None if own is None else read_calibration(own)
-    model = ModelGateway(
-        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
-        attempt,
-        timeout_s=settings.llm_timeout_s,
-        max_tokens=settings.llm_max_tokens,
-    )
+    model = _open_model(settings, attempt, task)
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
     log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
@@ -113,6 +111,23 @@ async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt
         yield Tools(store, brain, model, announcer, calibration)
     finally:
         await asyncio.gather(*(_close(tool) for tool in (model, store, brain, announcer)))
+
+
+def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> ModelGateway:
+    cache = AnswerCache(
+        settings.redis_url.get_secret_value(), settings.redis_timeout_s, settings.llm_cache_ttl_s
+    )
+    return ModelGateway(
+        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        attempt,
+        timeout_s=settings.llm_timeout_s,
+        max_tokens=settings.llm_max_tokens,
+        fallback_model=settings.llm_fallback_model,
+        purse=Purse(task.document.spec.budget, settings.llm_price),
+        cache=cache if settings.llm_cache_ttl_s else None,
+        run=task.document.run.uid,
+        tracing=Tracing(open_tracer() if settings.is_traced else None),
+    )
 
 
 async def _close(tool: ModelGateway | Store | Brain | Announcer) -> None:

@@ -8,8 +8,10 @@ import os
 import socket
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gather_worker.prices import Price
 
 SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
@@ -35,6 +37,23 @@ class Settings(BaseSettings):
     """For one answer of the model; long answers of large models take a minute."""
     llm_max_tokens: int = Field(default=8000, ge=256, le=64000, validation_alias="GATHER_LLM_MAX_TOKENS")
     """For one answer: ten items with their summaries are about 4,000 tokens."""
+    llm_fallback_model: str | None = Field(
+        default=None, max_length=128, validation_alias="GATHER_LLM_FALLBACK_MODEL"
+    )
+    """Stands in for a model that fails again and again; unset: none does."""
+    llm_price_in: float | None = Field(
+        default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_INPUT_USD_PER_MILLION"
+    )
+    llm_price_out: float | None = Field(
+        default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_OUTPUT_USD_PER_MILLION"
+    )
+    """USD for a million tokens, of the dearest model in use, where the endpoint names no prices."""
+    llm_cache_ttl_s: int = Field(
+        default=86_400, ge=0, le=30 * 86_400, validation_alias="GATHER_LLM_CACHE_TTL_S"
+    )
+    """How long a good answer is kept in Redis; 0: not at all. A day is longer than any run."""
+    is_traced: bool = Field(default=False, validation_alias="GATHER_TRACING")
+    """Whether model calls make OpenTelemetry spans."""
     judge_model: str | None = Field(default=None, max_length=128, validation_alias="GATHER_JUDGE_MODEL")
     """Scores quality and judges duplicates; unset: the department's own model."""
     judge_repeats: int = Field(default=1, ge=1, le=5, validation_alias="GATHER_JUDGE_REPEATS")
@@ -66,6 +85,19 @@ class Settings(BaseSettings):
         if repeats % 2 == 0:
             raise ValueError("must be 1, 3 or 5")
         return repeats
+
+    @model_validator(mode="after")
+    def _whole_price(self) -> "Settings":
+        if (self.llm_price_in is None) != (self.llm_price_out is None):
+            raise ValueError("a price has two parts: give both GATHER_LLM_PRICE_ variables or none")
+        return self
+
+    @property
+    def llm_price(self) -> Price | None:
+        """Return the price that the owner names, None if the endpoint is to be believed."""
+        if self.llm_price_in is None or self.llm_price_out is None:
+            return None
+        return Price(self.llm_price_in / 1e6, self.llm_price_out / 1e6)
 
     @property
     def broker_url(self) -> str:

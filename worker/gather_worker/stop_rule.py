@@ -27,6 +27,8 @@ class Standing:
     iteration_s: float = 0.0
     """The longest iteration of this attempt so far; the next one is expected to last as long."""
     is_terminated: bool = False
+    is_budget_used: bool = False
+    """Whether a request to the model did not fit into what the run's budget leaves."""
 
 
 def decide_stop(standing: Standing) -> StopReason | None:
@@ -34,17 +36,15 @@ def decide_stop(standing: Standing) -> StopReason | None:
 
     Reasons that finish the department go before those that only end the attempt.
     """
-    if is_good_enough(standing):
-        return StopReason.THRESHOLD_REACHED
-    if standing.iterations >= standing.allowance:
-        return StopReason.ITERATIONS_USED
-    if flat_iterations(standing.scores) >= 2 * PLATEAU_ITERATIONS:
-        return StopReason.QUALITY_FLAT
-    if standing.is_terminated:
-        return StopReason.TERMINATED
-    if standing.remaining_s <= standing.iteration_s:
-        return StopReason.DEADLINE_NEAR
-    return None
+    rules = (
+        (is_good_enough(standing), StopReason.THRESHOLD_REACHED),
+        (standing.iterations >= standing.allowance, StopReason.ITERATIONS_USED),
+        (flat_iterations(standing.scores) >= 2 * PLATEAU_ITERATIONS, StopReason.QUALITY_FLAT),
+        (standing.is_budget_used, StopReason.BUDGET_USED),
+        (standing.is_terminated, StopReason.TERMINATED),
+        (standing.remaining_s <= standing.iteration_s, StopReason.DEADLINE_NEAR),
+    )
+    return next((reason for holds, reason in rules if holds), None)
 
 
 def is_good_enough(standing: Standing) -> bool:

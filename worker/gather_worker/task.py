@@ -65,14 +65,17 @@ class DepartmentTask:
         """Return the ids that an iteration's notes can have."""
         return [self._item_id(iteration, slot) for slot in range(slots)]
 
-    def item(self, draft: Draft, iteration: int, slot: int, now: datetime) -> GatherItem:
-        """Return the draft as a note of this department; its id follows from its place alone."""
+    def item(self, draft: Draft, iteration: int, slot: int, now: datetime, writer: str = "") -> GatherItem:
+        """Return the draft as a note of this department; its id follows from its place alone.
+
+        `writer` is the model that wrote it, the department's own if empty.
+        """
         automation = Automation(
             run=self.document.run.name,
             run_uid=self.document.run.uid,
             task_id=self.task_id,
             iteration=iteration,
-            model=self.department.model,
+            model=writer or self.department.model,
             created_at=now,
         )
         return GatherItem(

@@ -156,7 +156,7 @@ async def test_every_state_of_a_checkpoint_survives_the_store(project: Project) 
     store = project.store()
     taken = await store.take_epoch(FRESH)
     draft = Draft(content="The keeper counts every lamp.", summary="Lamps.", context="Why")
-    await store.write(taken.generated([draft]))
+    await store.write(taken.generated([draft], "m/writer"))
     assert (await project.store().take_epoch(FRESH)).drafts == [draft]
 
 

@@ -7,7 +7,8 @@ from gather_contracts.events import Event, encode_event
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_worker.announcer import Announcer
-from gather_worker.checkpoint import Checkpoint, Ledger
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.ledger import Ledger
 
 
 class Log:

@@ -2,7 +2,7 @@
 
 from gather_contracts.items import GatherItem
 from gather_worker.answers import Draft
-from gather_worker.checkpoint import Checkpoint, Ledger
+from gather_worker.checkpoint import Checkpoint
 from gather_worker.quality import Quality, Source
 
 QUALITY = Quality(
@@ -43,13 +43,6 @@ def test_an_unmeasured_iteration_keeps_what_was_known() -> None:
     after = before.scored(None, None, ["a"])
     assert (after.scores, after.quality, after.gaps, after.unindexed) == ([70, None], QUALITY, ["gap"], [])
     assert after.quality_score == 70
-
-
-def test_the_ledger_adds_up() -> None:
-    """Money to the last millionth."""
-    spent = Ledger(cost_usd=0.1, tokens_in=1, tokens_out=2, requests=1)
-    total = Checkpoint(id="c").charged(spent).charged(spent).charged(spent).ledger
-    assert (total.cost_usd, total.tokens, total.requests) == (0.3, 9, 3)
 
 
 def test_a_checkpoint_survives_the_store() -> None:

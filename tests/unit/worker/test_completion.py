@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from gather_worker.answers import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 from gather_worker.completion import (
-    BODY_MAX_BYTES,
     Completion,
     error_of_status,
     parse_body,
     read_answer,
     read_completion,
     read_usage,
+    read_writer,
 )
 from gather_worker.errors import AnswerInvalid, ModelError, ModelRejected, ModelTransient
+from gather_worker.ledger import Usage
 
 NOTE = {
     "content": "The keeper writes every lamp into the ledger.",
@@ -127,12 +128,6 @@ def test_a_body_that_is_not_json_is_transient(content: bytes) -> None:
         read_completion(parse_body(content))
 
 
-def test_a_body_beyond_all_measure_is_refused() -> None:
-    """Before it is parsed."""
-    with pytest.raises(ModelTransient, match="too long"):
-        parse_body(b" " * (BODY_MAX_BYTES + 1))
-
-
 @pytest.mark.parametrize(
     "text",
     [GOOD, f"```json\n{GOOD}\n```", f"Here you are:\n{GOOD}\nEnjoy!", f"\ufeff{GOOD}"],
@@ -183,19 +178,38 @@ def test_scores_outside_of_the_rubric_are_invalid(score: Any) -> None:
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        ({"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.25}, (0.25, 10, 5)),
-        ({"prompt_tokens": 10}, (0, 10, 0)),
-        ({"prompt_tokens": -10, "completion_tokens": "5", "cost": None}, (0, 0, 0)),
-        ({"prompt_tokens": True, "cost": float("inf")}, (0, 0, 0)),
-        ({"cost": 1e300, "prompt_tokens": float("nan")}, (0, 0, 0)),
-        (None, (0, 0, 0)),
-        ("free", (0, 0, 0)),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.25}, Usage(10, 5, 0.25)),
+        ({"prompt_tokens": 10}, Usage(10, 0, None)),
+        ({"cost": 0, "prompt_tokens": 4}, Usage(4, 0, 0.0)),
+        ({"prompt_tokens": -10, "completion_tokens": "5", "cost": None}, None),
+        ({"prompt_tokens": True, "cost": float("inf")}, None),
+        ({"cost": 1e300, "prompt_tokens": float("nan")}, None),
+        (None, None),
+        ("free", None),
     ],
 )
-def test_usage_is_charged_as_far_as_it_makes_sense(usage: Any, expected: tuple[float, int, int]) -> None:
-    """Each request counts, whatever its usage says."""
-    spent = read_usage(body(usage=usage))
-    assert (spent.cost_usd, spent.tokens_in, spent.tokens_out, spent.requests) == (*expected, 1)
+def test_usage_is_read_as_far_as_it_makes_sense(usage: Any, expected: Usage | None) -> None:
+    """What an endpoint does not say is not taken for nothing."""
+    assert read_usage(body(usage=usage)) == expected
+
+
+@pytest.mark.parametrize("named", [None, 7, "", "x" * 129, "a\nb"])
+def test_a_writer_that_is_not_named_is_the_model_that_was_asked(named: Any) -> None:
+    """An endpoint that routes names the model that wrote; anything but a name is no name."""
+    assert read_writer({"model": named}, "asked/model") == "asked/model"
+    assert read_writer({"model": "real/model"}, "asked/model") == "real/model"
+
+
+def test_a_model_that_used_up_its_tokens_before_it_wrote_was_cut_off() -> None:
+    """Sent again as it is, it would do so again."""
+    assert read_completion(body("", "length")).is_cut_off
+
+
+def test_a_refusal_is_an_answer_and_no_failure() -> None:
+    """It is asked once more and not six times."""
+    refused = {"choices": [{"finish_reason": "stop", "message": {"content": None, "refusal": "I cannot."}}]}
+    with pytest.raises(AnswerInvalid, match="refused"):
+        read_completion(refused)
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 401, 402, 403])

@@ -3,16 +3,17 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
-from gather_worker import llm
+from gather_worker import breaker, llm
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
+from gather_worker.endpoint import BODY_MAX_BYTES, parse_retry_after
 from gather_worker.errors import (
     AnswerInvalid,
     DeadlineNear,
@@ -20,7 +21,7 @@ from gather_worker.errors import (
     ModelUnavailable,
     Terminated,
 )
-from gather_worker.llm import ModelGateway, parse_retry_after
+from gather_worker.llm import ModelGateway
 from gather_worker.prompts import Prompt
 
 PROMPT = Prompt("judge.v1", "rules", "data")
@@ -38,9 +39,9 @@ def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.R
     return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
 
 
-def gateway(model: Any, duration_s: float = 60) -> ModelGateway:
+def gateway(model: Any, duration_s: float = 60, **options: Any) -> ModelGateway:
     """Return a gateway to the scripted model."""
-    return ModelGateway(model.client, Attempt(duration_s), timeout_s=5, max_tokens=100)
+    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +57,9 @@ async def test_a_good_answer_is_typed_and_charged(new_model: NewModel) -> None:
     asked = gateway(model)
     answer = await asked.ask("m/x", PROMPT, QualityVerdict)
     assert (answer.depth, answer.coherence, answer.actionability) == (1, 2, 3)
-    spent = asked.take_spent()
+    spent = asked.ledger
     assert (spent.cost_usd, spent.tokens_in, spent.tokens_out, spent.requests) == (0.5, 10, 2, 1)
-    assert asked.take_spent().requests == 0
+    assert spent.reserved == []
 
 
 async def test_the_request_asks_for_the_schema(new_model: NewModel) -> None:
@@ -101,7 +102,7 @@ async def test_what_may_pass_is_tried_again(new_model: NewModel, trouble: Any) -
     """And each attempt is counted."""
     asked = gateway(new_model(trouble, reply()))
     assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
-    assert asked.take_spent().requests == 2
+    assert asked.ledger.requests + len(asked.ledger.reserved) == 2
 
 
 async def test_retry_after_is_obeyed(new_model: NewModel) -> None:
@@ -147,7 +148,7 @@ async def test_an_invalid_answer_is_asked_for_once_more_with_the_reason(new_mode
     messages = model.body()["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert "coherence" in messages[-1]["content"]
-    assert asked.take_spent().cost_usd == 1.0
+    assert asked.ledger.cost_usd == 1.0
 
 
 async def test_a_second_invalid_answer_is_a_clear_failure(new_model: NewModel) -> None:
@@ -162,6 +163,72 @@ async def test_a_cut_off_answer_is_asked_for_once_more(new_model: NewModel) -> N
     model = new_model(httpx2.Response(200, json={"choices": [choice]}), reply())
     await gateway(model).ask("m/x", PROMPT, QualityVerdict)
     assert "write less" in model.body()["messages"][-1]["content"]
+
+
+async def test_a_body_beyond_all_measure_is_not_read_to_its_end(new_model: NewModel) -> None:
+    """Memory is bounded, whatever an endpoint sends."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 10 * BODY_MAX_BYTES:
+            sent += 2**20
+            yield b" " * 2**20
+
+    asked = gateway(new_model(httpx2.Response(200, content=endless()), reply()))
+    assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
+    assert sent <= BODY_MAX_BYTES + 2 * 2**20
+
+
+async def test_a_body_that_drips_is_cut_off_in_time(new_model: NewModel) -> None:
+    """A client's own timeout begins anew with every byte."""
+
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.02)
+
+    asked = gateway(new_model(httpx2.Response(200, content=dripping()), reply()), timeout_s=0.3)
+    assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
+    assert len(asked.ledger.reserved) == 1
+
+
+# --- the fallback and the breaker
+
+
+async def test_the_fallback_stands_in_for_a_model_that_fails(new_model: NewModel) -> None:
+    """After three failures in a row; who wrote is told by the endpoint."""
+    ours = {"choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}], "model": "f/real"}
+    model = new_model(*[reply(status=503)] * breaker.FAILURES_MAX, httpx2.Response(200, json=ours), reply())
+    asked = gateway(model, fallback_model="f/y")
+    signed = await asked.ask_signed("m/x", PROMPT, QualityVerdict)
+    assert [model.body(n)["model"] for n in range(4)] == ["m/x", "m/x", "m/x", "f/y"]
+    assert signed.writer == "f/real"
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert model.body()["model"] == "f/y"
+
+
+async def test_a_long_retry_after_goes_to_the_fallback_at_once(new_model: NewModel) -> None:
+    """Without one the attempt would end."""
+    model = new_model(reply(status=429, **{"Retry-After": "300"}), reply())
+    await gateway(model, duration_s=30, fallback_model="f/y").ask("m/x", PROMPT, QualityVerdict)
+    assert model.body()["model"] == "f/y"
+
+
+async def test_a_refused_fallback_is_given_up(new_model: NewModel) -> None:
+    """A wrong name there must not end a department whose own model is right."""
+    model = new_model(*[reply(status=503)] * breaker.FAILURES_MAX, reply(status=404), reply())
+    signed = await gateway(model, fallback_model="f/y").ask_signed("m/x", PROMPT, QualityVerdict)
+    assert (model.body()["model"], signed.writer) == ("m/x", "m/x")
+
+
+async def test_an_open_breaker_is_not_waited_for_beyond_the_deadline(new_model: NewModel) -> None:
+    """The next question fails at once: a later attempt asks again."""
+    asked = gateway(new_model(*[reply(status=503)] * llm.ATTEMPTS_MAX), duration_s=20)
+    with pytest.raises(ModelUnavailable):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    with pytest.raises(ModelUnavailable, match="too often"):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
 
 
 @pytest.mark.parametrize("way", ["terminate", "deadline"])

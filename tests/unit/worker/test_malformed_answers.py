@@ -71,8 +71,8 @@ def read(content: bytes) -> BaseModel | None:
         try:
             body = parse_body(content)
             usage = read_usage(body)
-            assert 0 <= usage.cost_usd < 1e9
-            assert 0 <= usage.tokens_in < 1e9
+            assert usage is None or 0 <= (usage.cost_usd or 0) < 1e9
+            assert usage is None or 0 <= usage.tokens_in < 1e9
             answer = read_answer(read_completion(body), shape)
         except ModelError as error:
             messages.append(str(error))

@@ -12,7 +12,8 @@ from gather_contracts.result import (
     encode_result,
 )
 from gather_worker import errors
-from gather_worker.checkpoint import Checkpoint, Ledger
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.ledger import Ledger
 from gather_worker.outcome import Outcome
 
 

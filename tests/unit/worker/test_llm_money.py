@@ -1,0 +1,200 @@
+"""What requests cost: reserved before they are sent, settled after, within the budget, never paid twice."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from gather_contracts.resource import Budget
+from gather_worker import llm
+from gather_worker.answer_cache import KeptAnswer
+from gather_worker.answers import QualityVerdict
+from gather_worker.attempt import Attempt
+from gather_worker.errors import (
+    AnswerInvalid,
+    BudgetUsed,
+)
+from gather_worker.ledger import Ledger
+from gather_worker.llm import ModelGateway
+from gather_worker.prices import Price
+from gather_worker.prompts import Prompt
+from gather_worker.purse import MemoryBook, Purse
+
+PROMPT = Prompt("judge.v1", "rules", "data")
+VERDICT = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
+USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
+
+NewModel = Callable[..., Any]
+
+
+def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.Response:
+    """Return a completion, or an error's status."""
+    if status != 200:
+        return httpx2.Response(status, json={"error": {"message": "no"}}, headers=headers)
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+    return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
+
+
+def gateway(model: Any, duration_s: float = 60, **options: Any) -> ModelGateway:
+    """Return a gateway to the scripted model."""
+    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})
+
+
+@pytest.fixture(autouse=True)
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waits of our own; what the server asks for is waited for."""
+    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)
+
+
+# --- what is paid
+
+
+@pytest.mark.parametrize(
+    ("trouble", "stands"),
+    [
+        (reply(status=429), False),
+        (reply(status=503), False),
+        (httpx2.ConnectError("refused"), False),
+        (httpx2.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
+        (httpx2.ReadTimeout("slow"), True),
+        (httpx2.RemoteProtocolError("cut"), True),
+        (httpx2.Response(200, content=b'{"choices": ['), True),
+    ],
+    ids=["429", "503", "refused", "error in 200", "slow", "cut", "half"],
+)
+async def test_what_may_have_been_charged_stays_on_the_ledger(
+    new_model: NewModel, trouble: Any, *, stands: bool
+) -> None:
+    """A request whose answer nobody read counts at its worst; one that was refused counts nothing."""
+    asked = gateway(new_model(trouble, reply()))
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert len(asked.ledger.reserved) == stands
+    assert asked.ledger.cost_usd == 0.5
+    assert asked.ledger.tokens >= 12 + 100 * stands
+
+
+async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewModel) -> None:
+    """A process that is killed in the call has written down what it may have spent."""
+    kept: list[tuple[int, int]] = []
+
+    class Book:
+        ledger = Ledger()
+
+        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+            self.ledger = change(self.ledger)
+            kept.append((len(model.requests), len(self.ledger.reserved)))
+
+        async def other_ledgers(self) -> list[Ledger]:
+            return []
+
+    model = new_model(reply())
+    asked = gateway(model)
+    asked.keep_ledger_in(Book())
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert kept == [(0, 1), (1, 0)]
+
+
+async def test_a_budget_of_nothing_asks_nobody(new_model: NewModel) -> None:
+    """Not even for the price list."""
+    model = new_model()
+    for budget in (Budget(max_tokens=0), Budget(max_cost_usd=0)):
+        asked = gateway(model, purse=Purse(budget, Price(0, 0)))
+        with pytest.raises(BudgetUsed):
+            await asked.ask("m/x", PROMPT, QualityVerdict)
+        assert asked.is_budget_used
+    assert model.requests == []
+
+
+async def test_what_is_left_limits_the_answer(new_model: NewModel) -> None:
+    """max_tokens is lowered to what the budget can pay, and no further request follows."""
+    model = new_model(reply())
+    purse = Purse(Budget(max_cost_usd=2.0), Price(0, 1e-3))
+    asked = gateway(model, purse=purse, max_tokens=8000)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert model.body()["max_tokens"] == 2000
+    assert asked.ledger.cost_usd == 0.5
+    left = Purse(Budget(max_cost_usd=0.5), Price(0, 1e-3))
+    with pytest.raises(BudgetUsed):
+        await gateway(model, purse=left, max_tokens=8000).ask("m/x", PROMPT, QualityVerdict)
+
+
+async def test_retries_are_paid_one_by_one(new_model: NewModel) -> None:
+    """A failed attempt that may have been charged leaves less for the next; the cap holds over both."""
+    model = new_model(httpx2.ReadTimeout("slow"))
+    purse = Purse(Budget(max_cost_usd=1.5), Price(0, 1e-3))
+    with pytest.raises(BudgetUsed):
+        await gateway(model, purse=purse, max_tokens=1000).ask("m/x", PROMPT, QualityVerdict)
+    assert len(model.requests) == 1
+
+
+async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_model: NewModel) -> None:
+    """Two questions, one look at the list; the reserve is by its price."""
+    listed = {"data": [{"id": "m/x", "pricing": {"prompt": "0", "completion": "0.001"}}]}
+    model = new_model(httpx2.Response(200, json=listed), reply())
+    asked = gateway(model, purse=Purse(Budget(max_cost_usd=1.2)), max_tokens=8000)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert [request.url.path for request in model.requests] == ["/v1/models", "/v1/chat/completions"]
+    assert model.body()["max_tokens"] == 1200
+    with pytest.raises(BudgetUsed):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+
+
+# --- kept answers
+
+
+class Cache:
+    """A cache in this process."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, KeptAnswer] = {}
+
+    async def get(self, key: str) -> KeptAnswer | None:
+        return self.kept.get(key)
+
+    async def put(self, key: str, answer: KeptAnswer) -> None:
+        self.kept[key] = answer
+
+
+async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
+    """Also after a re-ask: what is kept under the question is the good answer. Another scope asks again."""
+    cache = Cache()
+    model = new_model(reply("no"), reply(), reply())
+    for scope in ("1", "1", "2"):
+        asked = gateway(model, cache=cache)
+        assert (await asked.ask("m/x", PROMPT, QualityVerdict, scope=scope)).depth == 1
+    assert len(model.requests) == 3
+
+
+@pytest.mark.parametrize("wrong", ["no", '{"depth": 1}'])
+async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
+    """A cached failure would poison every later attempt."""
+    cache = Cache()
+    with pytest.raises(AnswerInvalid):
+        await gateway(new_model(reply(wrong), reply(wrong)), cache=cache).ask("m/x", PROMPT, QualityVerdict)
+    assert cache.kept == {}
+
+
+async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewModel) -> None:
+    """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
+    cache, dead = Cache(), gateway(new_model(reply()))
+    dead._cache = cache  # type: ignore[assignment]
+    left: list[Ledger] = []
+
+    class DyingBook(MemoryBook):
+        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+            if self.ledger.reserved:
+                left.append(self.ledger)
+                raise KeyboardInterrupt
+            await super().keep_ledger(change)
+
+    dead.keep_ledger_in(DyingBook())
+    with pytest.raises(KeyboardInterrupt):
+        await dead.ask("m/x", PROMPT, QualityVerdict)
+    successor = gateway(new_model(), cache=cache)
+    book = MemoryBook(left[0])
+    successor.keep_ledger_in(book)
+    await successor.ask("m/x", PROMPT, QualityVerdict)
+    assert (book.ledger.cost_usd, book.ledger.requests, book.ledger.reserved) == (0.5, 1, [])

@@ -1,0 +1,77 @@
+"""Spans of model calls: right names, no texts, and no need for OpenTelemetry while tracing is off."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from gather_worker.answers import QualityVerdict
+from gather_worker.attempt import Attempt
+from gather_worker.errors import ModelRejected
+from gather_worker.llm import ModelGateway
+from gather_worker.prompts import Prompt
+from gather_worker.tracing import Tracing
+
+PROMPT = Prompt("judge.v1", "secret rules", "secret data")
+VERDICT = '{"depth": 1, "coherence": 2, "actionability": 3, "reason": "secret reason"}'
+
+
+def traced(model: Any) -> tuple[ModelGateway, InMemorySpanExporter]:
+    """Return a gateway that traces, and what it exports to."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing = Tracing(provider.get_tracer("test"))
+    return ModelGateway(model.client, Attempt(30), timeout_s=5, max_tokens=100, tracing=tracing), exporter
+
+
+async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
+    """Named by the conventions for generative AI; no text of anybody's is in it."""
+    body = {
+        "model": "m/real",
+        "choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5},
+    }
+    asked, exporter = traced(new_model(httpx2.Response(200, json=body)))
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    (span,) = exporter.get_finished_spans()
+    assert (span.name, span.kind) == ("chat m/x", SpanKind.CLIENT)
+    assert dict(span.attributes or {}) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "model.test",
+        "gen_ai.request.model": "m/x",
+        "gen_ai.request.max_tokens": 100,
+        "gen_ai.response.model": "m/real",
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 2,
+        "gather.prompt": "judge.v1",
+    }
+    assert "secret" not in span.to_json()
+
+
+async def test_a_failed_call_names_its_error_by_type(new_model: Callable[..., Any]) -> None:
+    """Messages of errors may hold a piece of an answer."""
+    asked, exporter = traced(new_model(httpx2.Response(401, json={"error": {"message": "secret"}})))
+    with pytest.raises(ModelRejected):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    (span,) = exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "ModelRejected"
+    assert "secret" not in span.to_json()
+
+
+def test_a_worker_without_opentelemetry_works() -> None:
+    """Its image does not hold it; only who switches tracing on brings it."""
+    code = (
+        "import sys; sys.modules['opentelemetry'] = None; import gather_worker.session; "
+        "from gather_worker.tracing import Tracing, open_tracer; "
+        "Tracing().call('p', 'm', 'v', 1).__enter__()\n"
+        "try: open_tracer()\nexcept ImportError: sys.exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 7

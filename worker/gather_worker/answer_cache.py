@@ -1,0 +1,126 @@
+"""Good answers of the model, kept in Redis for a while: a question that was paid for is not paid for twice.
+
+Its first use is the crash between an answer and the checkpoint. Only answers that passed their check are
+kept, so no failure is; Redis away means that there is no cache and nothing else.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+ENTRY_MAX_BYTES: Final = 128 * 1024
+"""Ten items at their greatest length are 120 KB; a longer answer is not kept."""
+ENTRIES_MAX: Final = 2_000
+"""Of all runs together; the oldest go. At 5 KB each, as measured with ten notes, 10 MB of Redis."""
+QUIET_S: Final = 30.0
+"""How long a Redis that did not answer is left alone, so that it slows no request."""
+PREFIX: Final = "gather:llm:answer:"
+INDEX: Final = "gather:llm:answers"
+"""A sorted set of the kept answers' keys by the time they came, for the bound on their number."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class KeptAnswer(BaseModel):
+    """An answer's text, who wrote it, and what it came to under which reserve."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str
+    writer: str
+    reserve_id: str
+    cost_usd: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def cache_key(
+    model: str,
+    messages: Sequence[Mapping[str, str]],
+    *,
+    version: str,
+    schema: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    scope: str,
+) -> str:
+    """Return the name under which a question's answer is kept; whatever could change the answer is in it.
+
+    `scope` sets questions apart that are equal in words and still want answers of their own, such as two
+    iterations between which no note was kept.
+    """
+    parts = [model, version, list(messages), dict(schema), dict(parameters), scope]
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"{PREFIX}{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+class AnswerCache:
+    """The answers kept in one Redis, for `ttl_s` seconds each; one call takes `timeout_s` at most."""
+
+    def __init__(
+        self, url: str, timeout_s: float, ttl_s: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._redis: Redis = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._quiet_until_s = float("-inf")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def get(self, key: str) -> KeptAnswer | None:
+        """Return the kept answer, None if there is none or Redis is away."""
+        if self._is_quiet:
+            return None
+        try:
+            text = await self._redis.get(key)
+        except (RedisError, OSError) as error:
+            self._note_absence(error)
+            return None
+        try:
+            return KeptAnswer.model_validate_json(text) if text else None
+        except ValidationError:
+            return None
+
+    async def put(self, key: str, answer: KeptAnswer) -> None:
+        """Keep a good answer; with Redis away, or an answer that is too long, nothing happens."""
+        text = answer.model_dump_json()
+        if self._is_quiet or len(text.encode()) > ENTRY_MAX_BYTES:
+            return
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.set(key, text, ex=self._ttl_s)
+                pipe.zadd(INDEX, {key: time.time()})
+                pipe.expire(INDEX, self._ttl_s)
+                pipe.zcard(INDEX)
+                *_, count = await pipe.execute()
+            if count > ENTRIES_MAX:
+                await self._drop_oldest(count - ENTRIES_MAX)
+        except (RedisError, OSError) as error:
+            self._note_absence(error)
+
+    async def _drop_oldest(self, count: int) -> None:
+        dropped: Any = await self._redis.zpopmin(INDEX, count)
+        await self._redis.unlink(*(key for key, _ in dropped))
+
+    @property
+    def _is_quiet(self) -> bool:
+        return self._clock() < self._quiet_until_s
+
+    def _note_absence(self, error: Exception) -> None:
+        self._quiet_until_s = self._clock() + QUIET_S
+        _LOGGER.warning("Redis is away, answers are not kept: %s", type(error).__name__)

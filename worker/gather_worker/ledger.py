@@ -1,0 +1,120 @@
+"""Money and tokens of one department: what is spent, and what is set aside for requests in flight; pure.
+
+A request is entered at its worst before it is sent, and at its true price once its answer is read. Where no
+answer is ever read (a process killed, a connection lost) the worst stands: the endpoint may have charged it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+RESERVES_MAX: Final = 16
+"""Requests without an answer that are kept apart; older ones are only summed up."""
+
+
+class Stored(BaseModel):
+    """A part of the checkpoint, as MongoDB has it."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one request came to, in USD and tokens; `cost_usd` is None where the endpoint does not say."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+
+
+NOTHING: Final = Usage(cost_usd=0.0)
+"""A request that was refused: no endpoint charges for a status other than 200."""
+
+
+class Reserve(Stored):
+    """One request's worst case, set aside before it is sent."""
+
+    id: str
+    model: str
+    cost_usd: float
+    tokens_in: int
+    tokens_out: int
+
+
+class Rate(Stored):
+    """What a model was seen to cost at most, in USD a token, and its tokens for one of our count."""
+
+    model: str
+    usd_in: float
+    usd_out: float
+    token_ratio: float = 1.0
+
+
+class Ledger(Stored):
+    """What a department has spent on models, failed attempts included."""
+
+    cost_usd: float = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    requests: int = 0
+    reserved: list[Reserve] = Field(default_factory=list)
+    """In flight, or without an answer for ever."""
+    rates: list[Rate] = Field(default_factory=list)
+
+    @property
+    def total_usd(self) -> float:
+        """Return what was spent at most: requests without an answer at their worst."""
+        return round(self.cost_usd + sum(reserve.cost_usd for reserve in self.reserved), 10)
+
+    @property
+    def tokens(self) -> int:
+        """Return tokens in and out, likewise."""
+        return self.tokens_in + self.tokens_out + sum(r.tokens_in + r.tokens_out for r in self.reserved)
+
+    def with_reserve(self, reserve: Reserve) -> Self:
+        """A request is about to be sent."""
+        reserved = [*self.reserved, reserve]
+        if len(reserved) <= RESERVES_MAX:
+            return self.model_copy(update={"reserved": reserved})
+        oldest = reserved[0]
+        worst = Usage(oldest.tokens_in, oldest.tokens_out, oldest.cost_usd)
+        return self.model_copy(update={"reserved": reserved}).settled(oldest.id, worst)
+
+    def without_reserve(self, reserve_id: str) -> Self:
+        """The request is not sent after all."""
+        return self.model_copy(update={"reserved": [r for r in self.reserved if r.id != reserve_id]})
+
+    def settled(self, reserve_id: str, usage: Usage) -> Self:
+        """The request's true price is known; a reserve that was settled before changes nothing."""
+        if all(reserve.id != reserve_id for reserve in self.reserved):
+            return self
+        return self.without_reserve(reserve_id).model_copy(
+            update={
+                "cost_usd": round(self.cost_usd + (usage.cost_usd or 0.0), 10),
+                "tokens_in": self.tokens_in + usage.tokens_in,
+                "tokens_out": self.tokens_out + usage.tokens_out,
+                "requests": self.requests + 1,
+            }
+        )
+
+    def rated(self, rate: Rate) -> Self:
+        """A model's rate is known, or known better."""
+        others = [known for known in self.rates if known.model != rate.model]
+        return self.model_copy(update={"rates": [*others, rate]})
+
+
+def rates_of(ledgers: Iterable[Ledger]) -> dict[str, Rate]:
+    """Return the rates that the ledgers know, by model; of several for one model the dearest."""
+    found: dict[str, Rate] = {}
+    for rate in (rate for ledger in ledgers for rate in ledger.rates):
+        known = found.get(rate.model, rate)
+        found[rate.model] = Rate(
+            model=rate.model,
+            usd_in=max(known.usd_in, rate.usd_in),
+            usd_out=max(known.usd_out, rate.usd_out),
+            token_ratio=max(known.token_ratio, rate.token_ratio),
+        )
+    return found
