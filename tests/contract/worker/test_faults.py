@@ -22,6 +22,7 @@ from dev.stores import Store
 from dev.taps import Moment, Request, Taps
 from dev.worker_lab import Ended, Services, Worker, WorkerLab, run_document
 from gather_contracts.result import StopReason
+from gather_worker.ledger import Ledger
 
 SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.03"))
 SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "3"))
@@ -74,6 +75,10 @@ def assert_ledger(truth: Truth, unheard: int = 1) -> None:
         assert ledger["costUsd"] == pytest.approx(truth.charged.cost_usd, abs=1e-9)
         assert ledger["tokensIn"] + ledger["tokensOut"] == truth.charged.tokens
     assert ledger["costUsd"] <= truth.charged.cost_usd + 1e-9
+    # What nobody heard of stands at its worst, so that a cap on the run holds over crashes too.
+    kept = Ledger.model_validate(ledger)
+    assert kept.total_usd >= truth.charged.cost_usd - 1e-9
+    assert kept.tokens >= truth.charged.tokens
 
 
 def chosen(count: int, seed: int, *, share: float = SHARE) -> list[int]:
