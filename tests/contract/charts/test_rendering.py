@@ -292,7 +292,7 @@ def test_monitors_lead_to_services_and_carry_the_labels_asked_for(render: Render
     documents = render("gather", *MONITORED, 'monitoring.labels={"release": "prometheus"}')
     monitors = of_kind(documents, "ServiceMonitor")
     services = {s["metadata"]["name"]: s for s in of_kind(documents, "Service")}
-    assert [m["metadata"]["name"] for m in monitors] == ["gather-operator", "gather-brain"]
+    assert [m["metadata"]["name"] for m in monitors] == [f"gather-{room}" for room in ROOMS]
     for monitor in monitors:
         service = services[monitor["metadata"]["name"]]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
