@@ -23,6 +23,7 @@ from dev.stores import running
 from dev.worker_lab import Services, WorkerLab, demo_model_service
 from gather_clients.brain import BrainClient
 from gather_contracts import names
+from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageItem, CoverageRequest
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
 from gather_contracts.items import GatherItem
 from gather_contracts.resource import GatherRunSpec
@@ -75,6 +76,8 @@ class Stage:
             for start in range(0, len(notes), INDEX_BATCH):
                 nodes = [node_of(note) for note in notes[start : start + INDEX_BATCH]]
                 await brain.create_nodes(nodes, deadline_s=SEED_DEADLINE_S)
+            for department in departments():
+                await _analyze(brain, department, [n for n in notes if n.department == department.slug])
 
 
 @contextmanager
@@ -104,6 +107,19 @@ def _started(folder: Path, stack: contextlib.ExitStack, reporter: Reporter) -> S
             service.start()
         stack.callback(service.kill)
     return Services(stores["mongodb"], stores["redis"], stores["neo4j"], brain.uri, model.uri)
+
+
+async def _analyze(brain: BrainClient, department: ResolvedDepartment, notes: Sequence[GatherItem]) -> None:
+    """Let the brain see the notes as the workers that wrote them would have: it remembers their sentences."""
+    newest = notes[-COVERAGE_ITEMS_MAX:]
+    if newest:
+        request = CoverageRequest(
+            project_id=newest[0].project_id,
+            department=department.slug,
+            gather_items=[CoverageItem(id=n.id, content=n.content, summary=n.summary) for n in newest],
+            department_description=department.description,
+        )
+        await brain.analyze_coverage(request, deadline_s=SEED_DEADLINE_S)
 
 
 def departments() -> list[ResolvedDepartment]:
