@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -104,7 +105,9 @@ def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Ru
     started = time.monotonic()
     try:
         workers = [lab.start(0, iterations) for lab in labs]
-        runs = Runs([worker.wait(WORKER_TIMEOUT_S) for worker in workers])
+        # Each needs somebody who looks at its memory until its end.
+        with ThreadPoolExecutor(len(workers)) as pool:
+            runs = Runs(list(pool.map(lambda worker: worker.wait(WORKER_TIMEOUT_S), workers)))
     finally:
         for lab in labs:
             lab.stop()
