@@ -138,6 +138,8 @@ def main() -> NoReturn:
     except Exception as error:
         _LOGGER.exception("an error that was not expected")
         outcome.ended(StopReason.INTERNAL_ERROR, ExitCode.TRY_AGAIN, type(error).__name__)
+    # From here on SIGTERM could only take the exit code away; Python's own end would let it kill the process.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     result = outcome.result()
     write_result(result)
     level = LEVELS.get(outcome.reason, logging.ERROR)
