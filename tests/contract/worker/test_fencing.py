@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
+import openai
 import pytest
 from pymongo import AsyncMongoClient
 
@@ -19,11 +21,16 @@ from gather_contracts.items import Automation, GatherItem
 from gather_contracts.result import StopReason
 from gather_worker import mongo
 from gather_worker.announcer import Announcer
+from gather_worker.answer_cache import AnswerCache
+from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
 from gather_worker.checkpoint import Checkpoint
 from gather_worker.errors import Fenced
+from gather_worker.keeper import Keeper
+from gather_worker.llm import ModelGateway
 from gather_worker.mongo import Store
+from gather_worker.prompts import Prompt
 
 READS: Final = {"leftovers", "unsent_evaluations", "read_items", "items_by_id", "other_ledgers", "close"}
 WRITES: Final = {
@@ -50,11 +57,20 @@ OTHERS: Final = {
         "iterated": "one key an iteration, and only after the conditional write of its score",
         "finished": "one key a department, and only after the conditional write of its end",
     },
+    ModelGateway: {
+        "ask": "each request only after the conditional write of what it may cost",
+        "ask_signed": "likewise",
+    },
+    AnswerCache: {
+        "put": "one key a question; whoever keeps the answer, it is one to that question",
+    },
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
     Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
     Announcer: {"close"},
+    ModelGateway: {"close"},
+    AnswerCache: {"get", "close"},
 }
 
 
@@ -158,6 +174,25 @@ async def test_no_write_of_a_replaced_worker_changes_anything(replaced: Replaced
     else:
         assert method != "write"
     assert await replaced.everything() == before
+
+
+async def test_a_replaced_worker_pays_for_nothing(replaced: Replaced) -> None:
+    """What a request may cost is written first, and that write is refused."""
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(500)
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    client = openai.AsyncOpenAI(api_key="k", base_url="http://m/v1", max_retries=0, http_client=http)
+    model = ModelGateway(client, Attempt(60), timeout_s=5, max_tokens=1000)
+    await Keeper(replaced.store, model, Checkpoint(id="u/sea")).take_epoch()
+    await replaced.store.take_epoch(Checkpoint(id="u/sea"))
+    with pytest.raises(Fenced):
+        await model.ask("m/x", Prompt("judge.v1", "rules", "data"), QualityVerdict)
+    await model.close()
+    assert asked == []
 
 
 async def test_a_write_that_was_held_up_cannot_undo_a_later_one_of_the_same_worker(
