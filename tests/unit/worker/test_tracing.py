@@ -2,15 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
@@ -23,12 +21,47 @@ PROMPT = Prompt("judge.v1", "secret rules", "secret data")
 VERDICT = '{"depth": 1, "coherence": 2, "actionability": 3, "reason": "secret reason"}'
 
 
-def traced(model: Any) -> tuple[ModelGateway, InMemorySpanExporter]:
-    """Return a gateway that traces, and what it exports to."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing = Tracing(provider.get_tracer("test"))
-    return ModelGateway(model.client, Attempt(30), timeout_s=5, max_tokens=100, tracing=tracing), exporter
+class Span:
+    """As much of a span as is written to."""
+
+    def __init__(self, name: str, kind: SpanKind, attributes: dict[str, Any]) -> None:
+        self.name = name
+        self.kind = kind
+        self.attributes = dict(attributes)
+        self.status = StatusCode.UNSET
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Add one attribute."""
+        self.attributes[name] = value
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Add attributes."""
+        self.attributes |= attributes
+
+    def set_status(self, status: Status) -> None:
+        """Note how it ended."""
+        self.status = status.status_code
+
+
+class RecordingTracer:
+    """Keeps its spans."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+
+    @contextmanager
+    def start_as_current_span(self, name: str, **options: Any) -> Iterator[Any]:
+        """Return a span; exceptions are the caller's to name."""
+        assert (options["record_exception"], options["set_status_on_exception"]) == (False, False)
+        self.spans.append(Span(name, options["kind"], options["attributes"]))
+        yield self.spans[-1]
+
+
+def traced(model: Any) -> tuple[ModelGateway, RecordingTracer]:
+    """Return a gateway that traces, and its tracer."""
+    tracer = RecordingTracer()
+    tracing = Tracing(tracer)  # type: ignore[arg-type]
+    return ModelGateway(model.client, Attempt(30), timeout_s=5, max_tokens=100, tracing=tracing), tracer
 
 
 async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
@@ -38,11 +71,11 @@ async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
         "choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5},
     }
-    asked, exporter = traced(new_model(httpx2.Response(200, json=body)))
+    asked, tracer = traced(new_model(httpx2.Response(200, json=body)))
     await asked.ask("m/x", PROMPT, QualityVerdict)
-    (span,) = exporter.get_finished_spans()
+    (span,) = tracer.spans
     assert (span.name, span.kind) == ("chat m/x", SpanKind.CLIENT)
-    assert dict(span.attributes or {}) == {
+    assert span.attributes == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "model.test",
         "gen_ai.request.model": "m/x",
@@ -52,18 +85,18 @@ async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
         "gen_ai.usage.output_tokens": 2,
         "gather.prompt": "judge.v1",
     }
-    assert "secret" not in span.to_json()
+    assert "secret" not in repr(vars(span))
 
 
 async def test_a_failed_call_names_its_error_by_type(new_model: Callable[..., Any]) -> None:
     """Messages of errors may hold a piece of an answer."""
-    asked, exporter = traced(new_model(httpx2.Response(401, json={"error": {"message": "secret"}})))
+    asked, tracer = traced(new_model(httpx2.Response(401, json={"error": {"message": "secret"}})))
     with pytest.raises(ModelRejected):
         await asked.ask("m/x", PROMPT, QualityVerdict)
-    (span,) = exporter.get_finished_spans()
-    assert span.status.status_code is StatusCode.ERROR
-    assert (span.attributes or {})["error.type"] == "ModelRejected"
-    assert "secret" not in span.to_json()
+    (span,) = tracer.spans
+    assert span.status is StatusCode.ERROR
+    assert span.attributes["error.type"] == "ModelRejected"
+    assert "secret" not in repr(vars(span))
 
 
 def test_a_worker_without_opentelemetry_works() -> None:

@@ -1,0 +1,60 @@
+"""llama.cpp's own server as a process: `python -m dev.llama_server MODEL.gguf PORT`, until SIGTERM.
+
+An OpenAI-compatible server that is not ours, for tests of the worker's gateway. Its package is no dependency
+of this project: `llama_service` puts the artefact's folder on the process's path.
+"""
+
+import importlib
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from dev.brain_process import environment_command
+from dev.image_specs import ROOT
+from dev.store_artefacts import StoreArtefacts
+from dev.stores import HOST, Command, Store, free_port
+
+CONTEXT_TOKENS: Final = 4096
+PROBE_TIMEOUT_S: Final = 5
+
+
+def llama_service(programs: StoreArtefacts, folder: Path) -> Store:
+    """Describe a server of the smallest model there is; its answers mean nothing."""
+    artefact, port = programs.llama(), free_port()
+    environment = {"PYTHONPATH": f"{artefact}:{ROOT}", "OMP_NUM_THREADS": "1"}
+    process: Command = [sys.executable, "-m", "dev.llama_server", artefact / "model.gguf", str(port)]
+    command = [*environment_command(environment), *process]
+    return Store("llama.cpp", f"http://{HOST}:{port}", folder, command, _answers)
+
+
+def _answers(uri: str) -> bool:
+    """Tell whether the model is loaded."""
+    try:
+        return httpx.get(f"{uri}/health", timeout=PROBE_TIMEOUT_S).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def main() -> None:
+    """Serve until a signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    package: Any = importlib.import_module("xllamacpp")
+    parameters = package.CommonParams()
+    parameters.model.path = sys.argv[1]
+    parameters.hostnames = [HOST]
+    parameters.port = int(sys.argv[2])
+    parameters.n_ctx = CONTEXT_TOKENS
+    parameters.n_parallel = 1
+    parameters.cpuparams.n_threads = 1
+    parameters.warmup = False
+    server = package.Server(parameters)
+    sys.stdout.write(f"{server.listening_address}\n")
+    sys.stdout.flush()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+if __name__ == "__main__":
+    main()
