@@ -177,6 +177,24 @@ def test_an_iteration_that_no_longer_fits_is_not_begun(new_lab: NewLab, model: S
     assert_told(lab, lab.run(0, 1, GATHER_LLM_BASE_URL=model.url), StopReason.ITERATIONS_USED)
 
 
+@pytest.mark.parametrize("budget", [{"maxCostUSD": 0}, {"maxTokens": 0}], ids=["money", "tokens"])
+def test_a_budget_of_nothing_ends_the_department_unbegun(
+    new_lab: NewLab, model: ScriptedModel, budget: dict[str, float]
+) -> None:
+    """No request is sent, the department is done with its reason, and so is the next one."""
+    lab = new_lab(budget=budget)
+    ended = lab.run(0, 3, GATHER_LLM_BASE_URL=model.url)
+    assert_told(lab, ended, StopReason.BUDGET_USED)
+    assert ended.result is not None
+    assert (ended.result.iterations, ended.result.items_created, ended.result.tokens) == (0, 0, 0)
+    assert model.prompts == []
+    assert [event.type for event in events_of(lab)] == ["department_started", "department_complete"]
+    following = lab.run(1, 3, GATHER_LLM_BASE_URL=model.url)
+    assert following.result is not None
+    assert (following.exit_code, following.result.reason) == (0, StopReason.BUDGET_USED)
+    assert model.prompts == []
+
+
 # --- a department without description
 
 

@@ -97,12 +97,14 @@ ALL_AT_ONCE = Standing(
     remaining_s=0,
     iteration_s=20,
     is_terminated=True,
+    is_budget_used=True,
 )
 PRECEDENCE: tuple[tuple[StopReason | None, dict[str, Any]], ...] = (
     # the reason that counts -> what takes it away, so that the next one counts
     (StopReason.THRESHOLD_REACHED, {"threshold": 90}),
     (StopReason.ITERATIONS_USED, {"allowance": 20}),
     (StopReason.QUALITY_FLAT, {"scores": tuple(range(50, 80, 3))}),
+    (StopReason.BUDGET_USED, {"is_budget_used": False}),
     (StopReason.TERMINATED, {"is_terminated": False}),
     (StopReason.DEADLINE_NEAR, {"remaining_s": 21}),
     (None, {}),
