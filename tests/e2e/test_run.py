@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from dev.lab import Lab, is_succeeded, run_of, total_items
 from gather_contracts.resource import GatherRun
@@ -221,3 +222,21 @@ def test_describe_shows_why(lab: Lab, observed: Observed) -> None:
     assert conditions["Succeeded"].status == "True"
     events = json.loads(lab.kubectl("get", "events", "-o", "json"))["items"]
     assert any(e["involvedObject"].get("uid") == observed.run.metadata.uid for e in events)
+
+
+def test_the_operator_shows_what_the_workers_measured(lab: Lab, observed: Observed) -> None:
+    """At /metrics, after the pods have ended: at least what this run's departments did."""
+    with lab.forward("gather-operator", 8080) as port:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def total(name: str) -> float:
+        return sum(sample.value for sample in samples if sample.name == f"gather_{name}")
+
+    status = observed.run.status
+    assert total("departments_ended_total") >= QUALIFYING
+    assert total("attempt_duration_seconds_count") >= QUALIFYING
+    assert total("worker_start_duration_seconds_count") >= QUALIFYING
+    assert total("worker_iteration_own_duration_seconds_count") >= status.iterations
+    assert total("worker_mongodb_duration_seconds_count") > status.iterations
+    assert total("iteration_items_sum") >= status.items_created
