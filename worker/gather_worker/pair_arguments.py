@@ -73,6 +73,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="is_table", action="store_false", help="print JSON (default)")
     form.add_argument("--table", dest="is_table", action="store_true", help="print a table")
+    parser.set_defaults(is_table=False)
 
 
 def _share(text: str) -> float:
