@@ -4,6 +4,7 @@ The user's commands do the work, on a real brain that is started here: `gather-w
 of pairs and for all together, `gather-worker duplicates` for each calibration on the held-out pairs of each.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,17 +20,31 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from dev.bench.pair_sets import read_sets
+from dev.bench.pair_sets import SOURCES, read_sets
+from dev.bench.report import table
 from dev.brain_process import BRAIN_KEY, brain_service, script
 from dev.progress import Reporter
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import running
+from gather_clients.brain import BrainClient
+from gather_worker.attempt import Attempt
+from gather_worker.brain import Brain
 from gather_worker.calibration import Calibration, Decision, read_calibration
 from gather_worker.dedupe import NEIGHBOURS, Pair
 from gather_worker.dedupe_rules import CalibratedRule
 from gather_worker.errors import InvalidInput
-from gather_worker.pair_arguments import HELD_OUT_DEFAULT
-from gather_worker.pair_report import BEST_CUT, FLAT, PERFECT_JUDGE, STAGES, USUAL_JUDGE, PairReport
+from gather_worker.pair_arguments import HELD_OUT_DEFAULT, NO_PROJECT
+from gather_worker.pair_cosines import cosines_of
+from gather_worker.pair_report import (
+    BEST_CUT,
+    CUTS,
+    FLAT,
+    PERFECT_JUDGE,
+    STAGES,
+    USUAL_JUDGE,
+    PairReport,
+    f1_at,
+)
 from gather_worker.pair_split import split
 from gather_worker.pairs import LabelledPair, write_pairs
 
@@ -66,7 +81,8 @@ class Bench:
     def calibrate(self, name: str, sets: Sequence[str]) -> None:
         """Make a calibration of sets."""
         files = [part for each in sets for part in ("--pairs", str(self.folder / f"{each}.jsonl"))]
-        self.run("calibrate", *files, "--out", str(self.calibration(name)))
+        sources = [part for each in sets for part in ("--source", SOURCES.get(each, each))]
+        self.run("calibrate", *files, *sources, "--out", str(self.calibration(name)))
 
     def calibration(self, name: str) -> Path:
         """Return the file of a calibration."""
@@ -102,18 +118,34 @@ def measure_all(bench: Bench, sets: Sequence[str]) -> Reports:
     }
 
 
+async def shared_cut(bench: Bench, sets: Mapping[str, Sequence[LabelledPair]]) -> tuple[float, list[float]]:
+    """Return the cosine cut that gives the best mean F1 over all sets' held-out pairs, and its F1 on each."""
+    brain_uri, key = bench.environment["BRAIN_SERVICE_BASE_URL"], bench.environment["BRAIN_SERVICE_API_KEY"]
+    labelled = []
+    async with BrainClient(brain_uri, key) as client:
+        brain = Brain(client, Attempt(COMMAND_TIMEOUT_S), NO_PROJECT)
+        for pairs in sets.values():
+            held_out = split(pairs, HELD_OUT_DEFAULT)[1]
+            _, cosines = await cosines_of(brain, held_out, lambda _done, _total: None)
+            labelled.append((cosines, [pair.duplicate for pair in held_out]))
+    scores = {cut: [f1_at(cut, *each) for each in labelled] for cut in CUTS}
+    best = max(CUTS, key=lambda cut: statistics.mean(scores[cut]))
+    return best, scores[best]
+
+
 def own_table(reports: Reports, name: str) -> list[str]:
     """Return a set's ways side by side, with a calibration of its own."""
     report = reports[name, name]
+    title = f"{name}: {report.pairs} held-out pairs, {report.duplicates} duplicates"
     rows = [["way", "precision", "recall", "F1", "pairs to a model"]]
     for way in WAYS:
         row = next(row for row in report.rows if row.way.startswith(way))
         numbers = [f"{number:.3f}" for number in (row.precision, row.recall, row.f1)]
         rows.append([row.way, *numbers, f"{row.judged_share:.1%}"])
-    return [f"{name}: {report.pairs} held-out pairs, {report.duplicates} duplicates", "", *markdown(rows), ""]
+    return [title, "", table(rows[0], rows[1:]), ""]
 
 
-def transfer_table(reports: Reports, sets: Sequence[str]) -> list[str]:
+def transfer_table(reports: Reports, sets: Sequence[str], shared: tuple[float, list[float]]) -> list[str]:
     """Return F1 without a model, and the band, for each calibration on each set."""
     rows = [
         [
@@ -128,13 +160,12 @@ def transfer_table(reports: Reports, sets: Sequence[str]) -> list[str]:
         scores = [report.f1_of(STAGES) for report in each]
         bands = [f"{report.band_share:.1%}" for report in each]
         rows.append([calibration, *(f"{f1:.3f}" for f1 in scores), f"{statistics.mean(scores):.3f}", *bands])
-    return [*markdown(rows), ""]
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table; the first row is its head."""
-    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
-    return [head, f"| {' | '.join('---' for _ in rows[0])} |", *rest]
+    cut, scores = shared
+    label = f"no calibration: best cosine cut for all, {cut:.3f}"
+    rows.append(
+        [label, *(f"{f1:.3f}" for f1 in scores), f"{statistics.mean(scores):.3f}", *("-" for _ in sets)]
+    )
+    return [table(rows[0], rows[1:]), ""]
 
 
 def latency_ms(calibration: Calibration, pairs: Sequence[LabelledPair]) -> tuple[float, float]:
@@ -173,18 +204,20 @@ def duplicates(
     folder = Path(tempfile.mkdtemp(prefix="gather-pairs-"))
     try:
         write_sets(folder, sets)
-        reports = _measured(folder, list(sets), ship=ship)
+        reports, shared = _measured(folder, sets, ship=ship)
         shipped = read_calibration(folder / f"{ALL}.calibration.json")
     finally:
         shutil.rmtree(folder)
     lines = [line for name in sets for line in own_table(reports, name)]
-    typer.echo("\n".join([*lines, *transfer_table(reports, list(sets))]))
+    typer.echo("\n".join([*lines, *transfer_table(reports, list(sets), shared)]))
     for name, each in sets.items():
         median, p95 = latency_ms(shipped, each)
         typer.echo(f"{DRAFTS} drafts decided on texts of {name}: median {median:.0f} ms, p95 {p95:.0f} ms")
 
 
-def _measured(folder: Path, sets: Sequence[str], *, ship: bool) -> Reports:
+def _measured(
+    folder: Path, sets: Mapping[str, Sequence[LabelledPair]], *, ship: bool
+) -> tuple[Reports, tuple[float, list[float]]]:
     programs = StoreArtefacts.from_environment()
     with Reporter().step("Calibrating and measuring"), running("neo4j", programs) as neo4j:
         settings = {"GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES": str(VECTORS_KEPT)}
@@ -199,10 +232,10 @@ def _measured(folder: Path, sets: Sequence[str], *, ship: bool) -> Reports:
             }
             bench = Bench(folder, environment)
             if ship:
-                bench.calibrate(ALL, sets)
+                bench.calibrate(ALL, list(sets))
                 made = bench.calibration(ALL)
                 shutil.copy(made, CALIBRATIONS / f"{read_calibration(made).embedding_model}.json")
-            return measure_all(bench, sets)
+            return measure_all(bench, list(sets)), asyncio.run(shared_cut(bench, sets))
         finally:
             brain.kill()
 

@@ -15,6 +15,11 @@ from gather_worker.pairs import LabelledPair, read_pairs
 
 PAN: Final = ("pan-train_s1.txt", "pan-train_s2.txt", "pan-train.labels")
 STS_B: Final = ("sts-train.csv", "sts-dev.csv")
+SOURCES: Final = {
+    "PAN": "PAN paraphrase corpus: sentences of story prose",
+    "STS-B": "STS benchmark, train and dev: a similarity of 4 and more is a duplicate",
+}
+"""What calibrations say that they were made on."""
 STS_B_SAME: Final = 4.0
 STS_B_SCORE: Final = 4
 STS_B_COLUMNS: Final = 7

@@ -118,11 +118,16 @@ def _single_cuts(cosines: Sequence[float], labels: Sequence[bool]) -> list[Row]:
     """Return the flat cut and the one that is best on these very pairs, which no calibration could beat by
     moving a cut.
     """
-    best = max(CUTS, key=lambda cut: _row("", [cosine >= cut for cosine in cosines], labels).f1)
+    best = max(CUTS, key=lambda cut: f1_at(cut, cosines, labels))
     return [
         _row(FLAT, [cosine >= FLAT_COSINE for cosine in cosines], labels),
         _row(f"{BEST_CUT}, {best:.3f}", [cosine >= best for cosine in cosines], labels),
     ]
+
+
+def f1_at(cut: float, cosines: Sequence[float], labels: Sequence[bool]) -> float:
+    """Return the F1 of calling all pairs from a cosine on duplicates."""
+    return _row("", [cosine >= cut for cosine in cosines], labels).f1
 
 
 def _usual_judge(labels: Sequence[bool]) -> list[bool]:

@@ -40,7 +40,8 @@ def word_set(text: str) -> frozenset[str]:
 
 def overlap(one: frozenset[str], other: frozenset[str]) -> float:
     """Return the share of the words that both have (Jaccard), 0-1; 0 where there are no words."""
-    return len(one & other) / len(one | other) if one and other else 0.0
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared) if shared else 0.0
 
 
 def encodable(text: str) -> str:

@@ -15,6 +15,7 @@ from gather_worker.calibration import (
     Verdict,
     log_odds,
     read_calibration,
+    shipped_calibration,
     sigmoid,
 )
 from gather_worker.errors import InvalidInput
@@ -186,3 +187,20 @@ def test_pairs_are_read_line_by_line(tmp_path: Path) -> None:
         read_pairs(path)
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_pairs(tmp_path / "nothing.jsonl")
+
+
+def test_what_is_shipped_says_what_it_was_made_on() -> None:
+    """For the default embedding model; for another there is none, whatever its name looks like."""
+    shipped = shipped_calibration("all-MiniLM-L6-v2-w8a8")
+    assert shipped is not None
+    assert shipped.embedding_model == "all-MiniLM-L6-v2-w8a8"
+    assert len(shipped.made_on.sources) == 2
+    assert shipped.made_on.pairs > 10_000
+    same, other = "The lamp goes out at two.", "Costumes are grey until the storm, with one red scarf."
+    decision = Decision(shipped)
+    for one, two, cosine, expected in ((same, same, 1.0, True), (same, other, 0.1, False)):
+        features = features_of(ComparableText(one), ComparableText(two), cosine)
+        assert decision.is_duplicate(shipped.probability(features)) is expected
+        assert decision.verdict(shipped.probability(features)) is not Verdict.UNSURE
+    for name in ("unheard-of", "../calibrations/all-MiniLM-L6-v2-w8a8", ""):
+        assert shipped_calibration(name) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
 from gather_worker.calibrate_command import check_enough
 from gather_worker.errors import BrainAway, InvalidInput, TryAgain
-from gather_worker.main import run_tool
+from gather_worker.main import parse_arguments, run_tool
 from gather_worker.pair_cosines import cosines_of, report_progress
 from gather_worker.pair_split import split
 from gather_worker.pairs import LabelledPair, write_pairs
@@ -116,6 +116,13 @@ def test_arguments_that_cannot_work_are_refused(
     monkeypatch.chdir(written.parent)
     assert run_tool([*arguments, "--pairs", str(written)]) == 64
     assert reason in capsys.readouterr().err
+
+
+def test_json_is_printed_unless_a_table_is_asked_for() -> None:
+    """As --help says."""
+    files = ["duplicates", "--pairs", "x"]
+    found = [parse_arguments([*files, *more]).is_table for more in ([], ["--json"], ["--table"])]
+    assert found == [False, False, True]
 
 
 def test_missing_settings_are_named(
