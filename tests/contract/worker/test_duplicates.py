@@ -14,7 +14,7 @@ from gather_worker.calibration import read_calibration
 from gather_worker.text import text_hash
 
 NewLab = Callable[..., WorkerLab]
-ITERATIONS = 8
+ITERATIONS = 6
 SHIPPED = Path(__file__).parents[3] / "worker" / "gather_worker" / "calibrations"
 """What the worker finds in its package."""
 

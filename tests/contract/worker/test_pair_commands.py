@@ -15,7 +15,7 @@ from dev.demo_llm.writer import rephrase
 from dev.stores import Store
 from gather_worker.pairs import LabelledPair, write_pairs
 
-PAIRS = 500
+PAIRS = 400
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_calibration_is_made_measured_and_used(
 
     with_model = run(
         brain_store, "duplicates", "--pairs", str(pairs_file), "--calibration", str(own),
-        GATHER_LLM_BASE_URL=f"{model_store.uri}/v1", GATHER_JUDGE_MODEL="demo",
+        GATHER_LLM_BASE_URL=f"{model_store.uri}/v1", GATHER_JUDGE_MODEL="openai/gpt-5-mini",
     )  # fmt: skip
     last = with_model["rows"][-1]
     assert (last["way"], last["isSimulated"]) == ("stages with the model", False)
