@@ -102,10 +102,18 @@ def _band(distances: Floats, weights: Floats) -> tuple[float, float]:
 
 
 def _reach(distances: Floats, inside: Flags, weights: Floats) -> float:
+    """Return how far half of the band's share reaches; no further than to many pairs of one distance.
+
+    Pairs that are easy to tell have few different probabilities, and all of one would be in the band.
+    """
     order = np.argsort(distances[inside])
     share = np.cumsum(weights[inside][order]) / weights.sum()
     place = int(np.searchsorted(share, BAND_SHARE / 2))
-    return float(distances[inside][order][min(place, len(order) - 1)])
+    found = float(distances[inside][order][min(place, len(order) - 1)])
+    nearer = distances[inside & (distances < found)]
+    if weights[inside & (distances <= found)].sum() / weights.sum() <= BAND_SHARE:
+        return found
+    return float(nearer.max(initial=0.0))
 
 
 def _booster(features: Floats, labels: Flags, weights: Floats) -> lightgbm.Booster:

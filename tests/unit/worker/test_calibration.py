@@ -21,7 +21,7 @@ from gather_worker.calibration import (
 from gather_worker.errors import InvalidInput
 from gather_worker.fitting import Sample, fit
 from gather_worker.pair_features import FALLING, FEATURES, RISING, ComparableText, features_of
-from gather_worker.pair_report import MODEL, PERFECT_JUDGE, report_of, table_of
+from gather_worker.pair_report import MODEL, PERFECT_JUDGE, STAGES, report_of, table_of
 from gather_worker.pairs import LabelledPair, read_pairs, write_pairs
 
 WORDS = tuple(f"{kind}{number}" for kind in ("lamp", "sea", "gull", "door") for number in range(4))
@@ -73,6 +73,22 @@ def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration
     table = table_of(report)
     assert f"{stages.f1:.3f}" in table
     assert "simulated judge" in table
+
+
+def test_pairs_that_are_easy_to_tell_leave_nothing_to_the_model() -> None:
+    """They have few different probabilities; a band that reached one would take in all of it."""
+    easy = [
+        (pair, 0.9 if pair.duplicate else 0.1)
+        for pair in (
+            LabelledPair(a=f"lamp {n}", b=f"lamp {n}" if n % 2 else f"gull {n}", duplicate=n % 2 == 1)
+            for n in range(400)
+        )
+    ]
+    made = fit([sample_of(easy)], "test-model", MADE_ON)
+    labelled, cosines = zip(*easy, strict=True)
+    report = report_of("easy", labelled, cosines, Decision(made))
+    assert report.f1_of(STAGES) == 1
+    assert report.band_share <= 0.1
 
 
 def test_a_models_verdicts_count_in_the_band_only(calibration: Calibration) -> None:
