@@ -21,6 +21,9 @@ from gather_worker.pair_features import FALLING, FEATURES, RISING
 FOLDS: Final = 5
 BAND_SHARE: Final = 0.06
 """Of all pairs, how many are left to the model; a tenth is allowed, on pairs that nobody has seen."""
+REACH_MAX: Final = 1.5
+"""In log-odds, from a probability of .5 to .82: whoever is surer needs no judge. Bands of hard pairs reach .9;
+among pairs that are all easy to tell there are not enough unsure ones to fill the share."""
 ROUNDS: Final = 120
 LEAVES: Final = 12
 LEAF_PAIRS_MIN: Final = 40
@@ -102,18 +105,10 @@ def _band(distances: Floats, weights: Floats) -> tuple[float, float]:
 
 
 def _reach(distances: Floats, inside: Flags, weights: Floats) -> float:
-    """Return how far half of the band's share reaches; no further than to many pairs of one distance.
-
-    Pairs that are easy to tell have few different probabilities, and all of one would be in the band.
-    """
     order = np.argsort(distances[inside])
     share = np.cumsum(weights[inside][order]) / weights.sum()
     place = int(np.searchsorted(share, BAND_SHARE / 2))
-    found = float(distances[inside][order][min(place, len(order) - 1)])
-    nearer = distances[inside & (distances < found)]
-    if weights[inside & (distances <= found)].sum() / weights.sum() <= BAND_SHARE:
-        return found
-    return float(nearer.max(initial=0.0))
+    return min(float(distances[inside][order][min(place, len(order) - 1)]), REACH_MAX)
 
 
 def _booster(features: Floats, labels: Flags, weights: Floats) -> lightgbm.Booster:

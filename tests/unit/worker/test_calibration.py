@@ -76,7 +76,7 @@ def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration
 
 
 def test_pairs_that_are_easy_to_tell_leave_nothing_to_the_model() -> None:
-    """They have few different probabilities; a band that reached one would take in all of it."""
+    """A band that had to hold its share would take in what is sure."""
     easy = [
         (pair, 0.9 if pair.duplicate else 0.1)
         for pair in (
