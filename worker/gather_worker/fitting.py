@@ -22,8 +22,8 @@ FOLDS: Final = 5
 BAND_SHARE: Final = 0.06
 """Of all pairs, how many are left to the model; a tenth is allowed, on pairs that nobody has seen."""
 REACH_MAX: Final = 1.5
-"""In log-odds, from a probability of .5 to .82: whoever is surer needs no judge. Bands of hard pairs reach .9;
-among pairs that are all easy to tell there are not enough unsure ones to fill the share."""
+"""In log-odds, from a probability of .5 to .82: whoever is surer needs no judge; hard pairs' bands reach .9.
+Among pairs that are all easy to tell there are not enough unsure ones to fill the share."""
 ROUNDS: Final = 120
 LEAVES: Final = 12
 LEAF_PAIRS_MIN: Final = 40
@@ -90,7 +90,9 @@ def best_cut(log_odds_of: Floats, labels: Flags, kinds: NDArray[np.int64]) -> fl
         np.mean([f1(log_odds_of[kind] >= candidate, labels[kind]) for kind in each])
         for candidate in candidates
     ]
-    return float(candidates[int(np.argmax(means))])
+    best = np.flatnonzero(np.array(means) == max(means))
+    # Where all are told apart there is a gap, and the cut belongs into its middle.
+    return float(candidates[best[0]] + candidates[best[-1]]) / 2
 
 
 def f1(called: Flags, labels: Flags) -> float:
