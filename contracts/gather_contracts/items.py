@@ -24,6 +24,8 @@ class Automation(_Document):
     """The department's attempt that made it: the pod's name."""
     iteration: int = Field(ge=1)
     model: str
+    prompt: str = ""
+    """The prompt that asked for it, with its version, such as "generate.v2"."""
     quality_score: float | None = Field(default=None, ge=0, le=100)
     """The department's score after the item's iteration; None until that is measured."""
     created_at: datetime

@@ -57,6 +57,11 @@ class Checkpoint(Stored):
     drafts: list[Draft] = Field(default_factory=list)
     writer: str = ""
     """The model that wrote the drafts; the department's own, or the one that stood in for it."""
+    prompt: str = ""
+    """The prompt that asked for the drafts, with its version."""
+    token_ratio: float = Field(default=1.0, ge=1)
+    """How many of its tokens the model needs for one of ours, as known when the last iteration was accepted:
+    all attempts at the next one then ask in the same words, and find the answer that was paid for."""
     pending: list[GatherItem] = Field(default_factory=list)
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
@@ -83,13 +88,21 @@ class Checkpoint(Stored):
         """Tell whether every iteration has its score."""
         return len(self.scores) >= self.iterations
 
-    def generated(self, drafts: list[Draft], writer: str = "") -> Self:
+    def generated(self, drafts: list[Draft], writer: str = "", prompt: str = "") -> Self:
         """The model has written; nothing is judged yet."""
-        return self.model_copy(update={"drafts": drafts, "writer": writer})
+        return self.model_copy(update={"drafts": drafts, "writer": writer, "prompt": prompt})
 
-    def accepted(self, items: list[GatherItem], verdicts: dict[str, bool] | None = None) -> Self:
-        """An iteration's notes are chosen; from here on they cannot be lost. `verdicts` None: as before."""
-        chosen = {"iterations": self.iterations + 1, "drafts": [], "pending": items}
+    def accepted(
+        self, items: list[GatherItem], verdicts: dict[str, bool] | None = None, token_ratio: float = 1.0
+    ) -> Self:
+        """An iteration's notes are chosen; from here on they cannot be lost. `verdicts` None: as before.
+
+        Of the ratios seen the highest counts.
+        """
+        ratio = max(self.token_ratio, token_ratio)
+        chosen = {
+            "iterations": self.iterations + 1, "drafts": [], "pending": items, "token_ratio": ratio,
+        }  # fmt: skip
         remembered = {} if verdicts is None else {"verdicts": verdicts}
         return self.model_copy(update=chosen | remembered)
 

@@ -33,7 +33,7 @@ from gather_worker.ledger import NOTHING, Ledger, Reserve, Usage
 from gather_worker.meters import METER
 from gather_worker.prompts import Prompt
 from gather_worker.purse import Book, Purse
-from gather_worker.tokens import count_tokens
+from gather_worker.tokens import TokenRatios, count_tokens
 from gather_worker.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class ModelGateway:
         self._run = run
         self._tracing = tracing or Tracing()
         self._breakers: dict[str, Breaker] = {}
+        self._ratios = TokenRatios()
 
     def keep_ledger_in(self, book: Book) -> None:
         """Keep what is spent there from now on."""
@@ -128,6 +129,10 @@ class ModelGateway:
     def is_budget_used(self) -> bool:
         """Tell whether a request did not fit into the budget any more."""
         return self._purse.is_used
+
+    def token_ratio(self, model: str) -> float:
+        """Return how many of its tokens the model needs for one of ours, 1 until it has answered."""
+        return self._ratios.ratio(model)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -165,7 +170,9 @@ class ModelGateway:
         try:
             return await self._persist(question, prompt.messages())
         except AnswerInvalid as error:
-            _LOGGER.warning("the model's answer is invalid, asking once more", extra={"prompt": prompt.name})
+            _LOGGER.warning(
+                "the model's answer is invalid, asking once more", extra={"prompt": prompt.version}
+            )
             again = [*prompt.messages(), *_reask(error.text, str(error))]
         return await self._persist(question, again)
 
@@ -193,7 +200,7 @@ class ModelGateway:
         # Its process may have ended before it could enter the price.
         usage = Usage(kept.tokens_in, kept.tokens_out, kept.cost_usd)
         await self._purse.settle_left(kept.reserve_id, usage)
-        _LOGGER.info("the answer was paid for before", extra={"prompt": question.prompt.name})
+        _LOGGER.info("the answer was paid for before", extra={"prompt": question.prompt.version})
         return Signed(answer, kept.writer)
 
     async def _keep(
@@ -303,6 +310,8 @@ class ModelGateway:
         with self._tracing.call(self._endpoint.name, model, question.prompt.version, limit) as span:
             body = await self._body(reserve, question, messages)
             reported = read_usage(body)
+            if reported:
+                self._ratios.observe(model, counted, reported.tokens_in)
             usage = self._purse.priced(model, reported or _unreported(body, reserve))
             writer = read_writer(body, model)
             span.answered(writer, usage)

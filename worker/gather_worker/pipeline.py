@@ -30,6 +30,7 @@ from gather_worker.keeper import Keeper
 from gather_worker.llm import Signed
 from gather_worker.logs import set_log_context
 from gather_worker.meters import METER
+from gather_worker.prompts import GENERATE, prompt_version
 from gather_worker.settings import Settings
 from gather_worker.settle import Settler
 from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
@@ -156,18 +157,19 @@ class Pipeline:
         end_lap = METER.start_lap()
         if not self.checkpoint.drafts:
             signed = await self._generate(iteration)
-            written = list(signed.answer.items)
+            written, version = list(signed.answer.items), prompt_version(GENERATE)
             _LOGGER.debug("%d notes written", len(written))
-            await self._keeper.keep(lambda checkpoint: checkpoint.generated(written, signed.writer))
+            await self._keeper.keep(lambda checkpoint: checkpoint.generated(written, signed.writer, version))
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
         slug, remembered = self._task.department.slug, self.checkpoint.verdicts
         choice = await self._duplicates.choose(drafts, self._settler.items, slug, remembered)
         now = datetime.now(UTC)
-        writer = self.checkpoint.writer
-        items = [self._task.item(drafts[slot], iteration, slot, now, writer) for slot in choice.kept]
+        signature = {"writer": self.checkpoint.writer, "prompt": self.checkpoint.prompt}
+        items = [self._task.item(drafts[slot], iteration, slot, now, **signature) for slot in choice.kept]
         METER.judged(len(drafts), len(choice.kept))
-        await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items, choice.verdicts))
+        ratio = self._tools.model.token_ratio(self._task.department.model)
+        await self._keeper.keep(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))
         await self._settler.settle()
         _LOGGER.info(
             "iteration done: %d notes written, %d kept, quality %.1f",
@@ -182,6 +184,7 @@ class Pipeline:
             await self._earlier_context(),
             self.checkpoint.gaps,
             focus_on_gaps=self._is_flat(),
+            ratio=self.checkpoint.token_ratio,
         )
         model, scope = self._task.department.model, f"{self.checkpoint.id}/{iteration}"
         for _ in range(ANSWER_FAILURES_MAX):

@@ -65,7 +65,9 @@ class DepartmentTask:
         """Return the ids that an iteration's notes can have."""
         return [self._item_id(iteration, slot) for slot in range(slots)]
 
-    def item(self, draft: Draft, iteration: int, slot: int, now: datetime, writer: str = "") -> GatherItem:
+    def item(
+        self, draft: Draft, iteration: int, slot: int, now: datetime, *, writer: str = "", prompt: str = ""
+    ) -> GatherItem:
         """Return the draft as a note of this department; its id follows from its place alone.
 
         `writer` is the model that wrote it, the department's own if empty.
@@ -76,6 +78,7 @@ class DepartmentTask:
             task_id=self.task_id,
             iteration=iteration,
             model=writer or self.department.model,
+            prompt=prompt,
             created_at=now,
         )
         return GatherItem(

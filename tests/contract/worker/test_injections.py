@@ -20,6 +20,7 @@ from gather_contracts.events import decode_event
 from gather_contracts.items import Automation, GatherItem
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_worker.checkpoint import Checkpoint
+from gather_worker.prompts import GENERATE, prompt_version
 from gather_worker.text import clean
 
 PAYLOADS = Path(__file__).parents[2] / "data" / "injections.yaml"
@@ -240,7 +241,7 @@ def assert_is_a_plain_note(
         "lab-user",
     )
     assert (automation["run"], automation["runUid"]) == (lab.document.run.name, lab.document.run.uid)
-    assert automation["model"] == department.model
+    assert (automation["model"], automation["prompt"]) == (department.model, prompt_version(GENERATE))
     assert 1 <= automation["iteration"] <= ITERATIONS
     for text in (item["content"], item["summary"], item["context"]):
         assert text == clean(text)

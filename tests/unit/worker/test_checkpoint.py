@@ -58,3 +58,11 @@ def test_a_checkpoint_survives_the_store() -> None:
     assert document["runUid"] == "u"
     assert document["pending"][0]["_id"] == "a"
     assert Checkpoint.model_validate(document) == checkpoint
+
+
+def test_the_highest_token_ratio_counts_from_the_next_iteration_on() -> None:
+    """All attempts at an iteration ask in the same words."""
+    checkpoint = Checkpoint(id="c").accepted([], token_ratio=2.0)
+    assert checkpoint.token_ratio == 2.0
+    assert checkpoint.generated([DRAFT]).token_ratio == 2.0
+    assert checkpoint.accepted([]).token_ratio == 2.0

@@ -23,6 +23,7 @@ from gather_worker.errors import (
 )
 from gather_worker.llm import ModelGateway
 from gather_worker.prompts import Prompt
+from gather_worker.tokens import RATIO_MAX
 
 PROMPT = Prompt("judge.v1", "rules", "data")
 VERDICT = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
@@ -60,6 +61,24 @@ async def test_a_good_answer_is_typed_and_charged(new_model: NewModel) -> None:
     spent = asked.ledger
     assert (spent.cost_usd, spent.tokens_in, spent.tokens_out, spent.requests) == (0.5, 10, 2, 1)
     assert spent.reserved == []
+
+
+async def test_what_a_model_reports_corrects_our_count_of_it(new_model: NewModel) -> None:
+    """Of that model alone; the schema counts too."""
+    reported = {"choices": [{"message": {"content": VERDICT}}], "usage": {"prompt_tokens": 10_000}}
+    asked = gateway(new_model(httpx2.Response(200, json=reported)))
+    assert asked.token_ratio("m/x") == 1
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert asked.token_ratio("m/x") == RATIO_MAX
+    assert asked.token_ratio("m/y") == 1
+
+
+async def test_an_answer_without_usage_corrects_nothing(new_model: NewModel) -> None:
+    """What is then entered in the ledger is the worst, and not what was used."""
+    silent = {"choices": [{"message": {"content": VERDICT}}]}
+    asked = gateway(new_model(httpx2.Response(200, json=silent)))
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert asked.token_ratio("m/x") == 1
 
 
 async def test_the_request_asks_for_the_schema(new_model: NewModel) -> None:
