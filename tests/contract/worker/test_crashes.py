@@ -32,11 +32,15 @@ from gather_worker.ledger import RESERVES_MAX
 from gather_worker.llm import ModelGateway
 from gather_worker.mongo import Store
 from gather_worker.pipeline import Pipeline
+from gather_worker.prices import Price
+from gather_worker.purse import Purse
 from gather_worker.settings import Settings
 from gather_worker.task import DepartmentTask
 from gather_worker.tools import Tools
 
 T = TypeVar("T")
+PRICE = Price(0, 1e-5)
+"""Less than the model charges: a longest answer is reckoned at a cent before the first one tells more."""
 ITERATIONS = 3
 
 
@@ -176,9 +180,10 @@ class Answers:
 class World:
     """One department's run, and every worker that it takes."""
 
-    def __init__(self, mongodb_uri: str) -> None:
+    def __init__(self, mongodb_uri: str, **spec: Any) -> None:
         self.uri = mongodb_uri
-        self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), enableAutoEvaluation=False)
+        spec = {"enableAutoEvaluation": False, **spec}
+        self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
         self.model, self.brain, self.log, self.answers = Model(), BrainTwin(), Log(), Answers()
         self.settings = Settings(
             MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),
@@ -198,7 +203,14 @@ class World:
         tools = Tools(
             store,
             Brain(brain, attempt, project_id),
-            ModelGateway(client, attempt, timeout_s=5, max_tokens=1000, cache=self.answers),  # type: ignore[arg-type]
+            ModelGateway(
+                client,
+                attempt,
+                timeout_s=5,
+                max_tokens=1000,
+                purse=Purse(self.document.spec.budget, PRICE),
+                cache=self.answers,  # type: ignore[arg-type]
+            ),
             Announcer(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]
         )
         try:
@@ -280,3 +292,24 @@ async def test_deaths_of_several_workers_in_a_row_lose_and_double_nothing(
         await world.attempt((chance.randint(3, 14), chance.random() < 0.5))
     assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
     await world.check()
+
+
+@pytest.mark.parametrize(("cap_usd", "iterations", "requests"), [(0, 0, 0), (0.5, 1, 1)])
+async def test_a_used_budget_ends_the_department_with_what_it_paid_for(
+    mongodb_uri: str, cap_usd: float, iterations: int, requests: int
+) -> None:
+    """Nothing buys nothing. The first answer shows that a longest one may cost a dollar: nobody judges it,
+    but its notes are saved, scored by the brain and indexed.
+    """
+    world = World(mongodb_uri, budget={"maxCostUSD": cap_usd})
+    assert (await world.attempt())[0] is StopReason.BUDGET_USED
+    assert (await world.attempt())[0] is StopReason.BUDGET_USED
+    async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
+        database = client[names.gather_database(world.document.spec.project_id)]
+        items = await database[names.ITEMS_COLLECTION].find().to_list()
+        (checkpoint,) = await database[names.CHECKPOINTS_COLLECTION].find().to_list()
+        await client.drop_database(database.name)
+    assert (world.model.requests, checkpoint["iterations"]) == (requests, iterations)
+    assert len(checkpoint["scores"]) == iterations
+    assert len(items) == len(world.brain.nodes) == 5 * iterations
+    assert (checkpoint["pending"], checkpoint["unindexed"], checkpoint["finished"]) == ([], [], "BudgetUsed")
