@@ -16,6 +16,7 @@ from gather_brain.keys import BootstrapKey
 from gather_brain.limits import LIMIT_NAMES
 from gather_contracts import names
 from gather_operator import worker_metrics
+from gather_operator.metrics import REGISTRY
 
 CHARTS = Path(__file__).resolve().parents[3] / "charts"
 BOTH = ("gather", "gather-backing")
@@ -310,7 +311,7 @@ def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -
     (rules,) = of_kind(documents, "PrometheusRule")
     alerts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
     assert len(alerts) >= 8
-    known = {family.name for family in worker_metrics.REGISTRY.collect()}
+    known = {family.name for family in REGISTRY.collect()}
     named_there = {
         re.sub(r"_(bucket|sum|count|total)$", "", name)
         for expression in (*shown, *alerts)
