@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -61,8 +61,6 @@ class Trap:
     moment: Moment
     action: Callable[[], bool]
     caught: Request | None = None
-    answered: threading.Event = field(default_factory=threading.Event)
-    """The service has answered the request that was caught."""
 
 
 class Taps:
@@ -176,9 +174,7 @@ class _Line:
                 self._is_asked = False
                 if not self._may_go_on(Moment.UNHEARD):
                     return
-                if self._trap:
-                    self._trap.answered.set()
-                    self._trap = None
+                self._trap = None
                 self._client.sendall(chunk)
 
     def _may_go_on(self, moment: Moment) -> bool:

@@ -77,8 +77,10 @@ def assert_ledger(truth: Truth, unheard: int = 1) -> None:
     assert ledger["costUsd"] <= truth.charged.cost_usd + 1e-9
     # What nobody heard of stands at its worst, so that a cap on the run holds over crashes too.
     kept = Ledger.model_validate(ledger)
-    assert kept.total_usd >= truth.charged.cost_usd - 1e-9
     assert kept.tokens >= truth.charged.tokens
+    # A run without a cap asks for no price before its first answer, so that one in flight then has none.
+    if all(reserve.cost_usd for reserve in kept.reserved):
+        assert kept.total_usd >= truth.charged.cost_usd - 1e-9
 
 
 def chosen(count: int, seed: int, *, share: float = SHARE) -> list[int]:
@@ -188,13 +190,14 @@ def test_workers_killed_one_after_the_other_lose_and_double_nothing(
     assert_ledger(assert_recovered(crash, crash.run(), undisturbed), unheard=4)
 
 
-def stopped_after(worker: Worker, delay_s: float) -> Ended:
-    """Send SIGTERM after so long, unless the worker has ended by then, and return how it ended."""
+def stopped_after(worker: Worker, delay_s: float) -> Ended | None:
+    """Send SIGTERM after so long and return how the worker ended; None if it had ended by then."""
     try:
         worker.process.wait(delay_s)
     except subprocess.TimeoutExpired:
         worker.signal(signal.SIGTERM)
-    return worker.wait()
+        return worker.wait()
+    return None
 
 
 def test_sigterm_at_random_moments_loses_and_doubles_nothing(
@@ -206,10 +209,12 @@ def test_sigterm_at_random_moments_loses_and_doubles_nothing(
     """
     chance = random.Random(SIGTERMS)  # noqa: S311 - no secret
     codes: Counter[int] = Counter()
-    for _ in range(SIGTERMS):
+    while codes.total() < SIGTERMS:
         crash = new_crash()
-        delay_s = chance.uniform(0, 1.05 * undisturbed.duration_s)
+        delay_s = chance.uniform(0, undisturbed.duration_s)
         ended = stopped_after(crash.start(is_tapped=False), delay_s)
+        if ended is None:
+            continue  # a quicker run than the undisturbed one
         codes[ended.exit_code] += 1
         truth = crash.truth()
         assert ended.exit_code in {143, 0, -signal.SIGTERM}, ended.messages()
@@ -231,7 +236,7 @@ def test_a_worker_stopped_in_a_write_and_woken_up_late_changes_nothing(
     for number in numbers:
         crash = new_crash()
         freeze = Freeze()
-        trap, zombie = crash.trapped(number, Moment.UNSENT, freeze)
+        _, zombie = crash.trapped(number, Moment.UNSENT, freeze)
         assert freeze.is_frozen.wait(60), zombie.log_text()
         successor = crash.start(is_tapped=False)
         if is_finished:
@@ -239,7 +244,7 @@ def test_a_worker_stopped_in_a_write_and_woken_up_late_changes_nothing(
         else:
             crash.wait_epoch(2)
         before = crash.truth()
-        late = freeze.end(trap, zombie)
+        late = freeze.end(zombie)
         truth = assert_recovered(crash, successor.wait(), undisturbed)
         assert_ended_fenced(late)
         # The call that it had sent before it was stopped, and no other after it woke up.
