@@ -63,5 +63,7 @@ def test_the_worst_gaps_come_first_and_close_where_they_are_followed(new_lab: Ne
         before, after = by_aspect(coverage_of(lab, 1)), by_aspect(coverage_of(lab, 2))
         assert [before[aspect] for aspect in named] == sorted(before.values())[: len(named)]
         risen[follows] = [after[aspect] - before[aspect] for aspect in named]
-    assert sum(risen[True]) / len(risen[True]) > 20
-    assert max(risen[False]) < 5
+    followed, ignored = (sum(risen[follows]) / len(risen[follows]) for follows in (True, False))
+    assert followed > 20
+    # Notes on something else touch a gap by chance.
+    assert followed > ignored + 10

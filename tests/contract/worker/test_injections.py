@@ -1,5 +1,6 @@
 """50 prompt injections through a model that obeys them: nothing changes but its notes' own text."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -274,7 +275,9 @@ def assert_events_are_sound(lab: WorkerLab, department: ResolvedDepartment) -> N
     """Of the types that a worker sends, of this project, with no field that the contract does not name."""
     with redis.Redis.from_url(lab.services.redis_url) as client:
         entries: Any = client.xrange(names.event_log(PROJECT))
-        assert client.llen(names.EVALUATION_QUEUE) == client.llen("celery") == 0
+        queued: Any = [*client.lrange(names.EVALUATION_QUEUE, 0, -1), *client.lrange("celery", 0, -1)]
+    # Other tests' messages may be there; nothing obeyed may have queued one of this project.
+    assert not [m for m in queued if PROJECT.encode() in base64.b64decode(json.loads(m)["body"])]
     own = [json.loads(fields[b"event"]) for _, fields in entries]
     own = [event for event in own if event["department"] == department.slug]
     assert {event["type"] for event in own} <= OWN_EVENTS

@@ -135,7 +135,7 @@ async def test_a_slow_answer_ends_with_the_attempt(gateways: Gateways) -> None:
 
 async def test_a_cap_on_tokens_holds(gateways: Gateways) -> None:
     """As many questions as fit, by the server's own count, and not one more."""
-    cap = 800
+    cap = 1200
     asked = gateways(budget=Budget(max_tokens=cap))
     while not asked.is_budget_used:
         with contextlib.suppress(BudgetUsed):
