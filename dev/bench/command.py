@@ -45,6 +45,9 @@ def brain(  # noqa: PLR0917 - options, given by name
     other_projects: Annotated[int, typer.Option(min=1, help="How many others there are.")] = 45,
     repeats: Annotated[int, typer.Option(min=1, help="Measured requests of each row.")] = 40,
     only: Annotated[list[RowKey] | None, typer.Option(help="Only this; may be given several times.")] = None,
+    warm_up: Annotated[
+        bool, typer.Option(help="Send requests before those that count; without, they show a cold Java.")
+    ] = True,
     sustained_s: Annotated[
         float, typer.Option(min=0, help="Length of the sustained load; 0 leaves it out.")
     ] = 300,
@@ -76,7 +79,7 @@ def brain(  # noqa: PLR0917 - options, given by name
     reporter.say(machine.as_line())
     with laboratory(sizes, neo4j_uri, reporter) as lab:
         reporter.say(_conditions(lab))
-        rows = _rows(lab, repeats, only, reporter)
+        rows = _rows(lab, repeats, only, reporter, is_warmed_up=warm_up)
         sustained = None
         if sustained_s and (not only or RowKey.SUSTAINED in only):
             calls = Calls(SEED_SUSTAINED, _seeded(lab))
@@ -90,13 +93,15 @@ def brain(  # noqa: PLR0917 - options, given by name
         raise typer.Exit(1)
 
 
-def _rows(lab: Lab, repeats: int, only: Sequence[RowKey] | None, reporter: Reporter) -> list[Measured]:
+def _rows(
+    lab: Lab, repeats: int, only: Sequence[RowKey] | None, reporter: Reporter, *, is_warmed_up: bool
+) -> list[Measured]:
     project = project_ids(lab.sizes)[0]
     calls = Calls(SEED_ROWS, _seeded(lab))
     with Floors(lab.neo4j_uri, lab.brain.uri, lab.model, project) as floors:
         rows = all_rows(calls, floors, project)
         wanted = [row for row in rows if not only or row.key in only]
-        measured = measure(lab, wanted, repeats, reporter) if wanted else []
+        measured = measure(lab, wanted, repeats, reporter, is_warmed_up=is_warmed_up) if wanted else []
     if measured:
         reporter.say(f"\n{report.rows_table(measured)}\n\n{report.floors_text(measured)}")
     return measured

@@ -22,8 +22,6 @@ COVERAGE_ITEMS: Final = 100
 NEW_ITEMS: Final = 10
 """Of a department's hundred, when a worker analyses it again after an iteration."""
 TIMEOUT_S: Final = 60
-WARM_UP_SHARE: Final = 20
-"""Never more than twenty times as many calls go before as are measured."""
 
 
 class RowKey(StrEnum):
@@ -113,16 +111,26 @@ def all_rows(calls: Calls, floors: Floors, project: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def measure(lab: Lab, rows: Sequence[Row], repeats: int, reporter: Reporter) -> list[Measured]:
+def measure(
+    lab: Lab, rows: Sequence[Row], repeats: int, reporter: Reporter, *, is_warmed_up: bool
+) -> list[Measured]:
     """Measure the rows one after the other, each request together with its floor."""
     headers = {"Authorization": f"Bearer {BRAIN_KEY}", "Content-Type": "application/json"}
     with httpx.Client(base_url=lab.brain.uri, headers=headers, timeout=TIMEOUT_S) as client:
-        with reporter.step("Warming up") as step:
-            for row in rows:
-                step.waits_for(row.title)
-                for call, _ in islice(row.samples, min(row.warm_up, WARM_UP_SHARE * repeats)):
-                    send(client, call)
-        return [_measure_row(lab, client, row, repeats, reporter) for row in rows]
+        measured = []
+        for row in rows:
+            if is_warmed_up:
+                _warm_up(client, row, reporter)
+            measured.append(_measure_row(lab, client, row, repeats, reporter))
+        return measured
+
+
+def _warm_up(client: httpx.Client, row: Row, reporter: Reporter) -> None:
+    """Send what does not count, right before what does: no row meets the writes of a later one."""
+    with reporter.step(f"Warming up for {row.title}") as step:
+        for index, (call, _) in enumerate(islice(row.samples, row.warm_up)):
+            step.waits_for(f"{index} of {row.warm_up}")
+            send(client, call)
 
 
 def send(client: httpx.Client, call: Call) -> httpx.Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "brain.py"
 TIMEOUT_S = 300
-SIZES = ["--nodes", "200", "--others", "200", "--other-projects", "3", "--repeats", "1"]
+SIZES = ["--nodes", "200", "--others", "200", "--other-projects", "3", "--repeats", "1", "--no-warm-up"]
 LOAD = ["--sustained-s", "12", "--rate", "0.1", "--departments", "1"]
 """A tenth of the required rates, which the busiest machine can do without an error."""
 ROWS = {
