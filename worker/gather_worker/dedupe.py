@@ -15,6 +15,7 @@ from typing import Final
 from gather_contracts.brain import Duplicate
 from gather_worker.answers import Draft
 from gather_worker.calibration import Verdict
+from gather_worker.clusters import clusters
 from gather_worker.text import overlap, text_hash, word_set
 
 NEIGHBOURS: Final = 5
@@ -172,15 +173,5 @@ def decide(findings: Findings, pairs: Iterable[Pair], rule: Rule) -> list[tuple[
 
 def survivors(count: int, findings: Findings) -> list[int]:
     """Return the slots to keep, in order: one of each cluster, the last; none that repeats a saved note."""
-    root = list(range(count))
-
-    def find(slot: int) -> int:
-        while root[slot] != slot:
-            slot = root[slot]
-        return slot
-
-    for one, other in findings.same:
-        low, high = sorted((find(one), find(other)))
-        root[low] = high
-    known_roots = {find(slot) for slot in findings.known}
-    return [slot for slot in range(count) if root[slot] == slot and slot not in known_roots]
+    new = (group for group in clusters(count, findings.same) if findings.known.isdisjoint(group))
+    return sorted(map(max, new))

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from gather_worker.clusters import clusters
 from gather_worker.pairs import LabelledPair
 from gather_worker.text import text_hash
 
@@ -35,19 +36,10 @@ def split(
 
 def _groups(pairs: Sequence[LabelledPair]) -> list[list[int]]:
     """Return the places of the pairs that hang together."""
-    root = list(range(len(pairs)))
-
-    def find(place: int) -> int:
-        while root[place] != place:
-            root[place] = root[root[place]]
-            place = root[place]
-        return place
-
     first: dict[str, int] = {}
-    for place, pair in enumerate(pairs):
-        for text in (pair.a, pair.b):
-            root[find(place)] = find(first.setdefault(text_hash(text), place))
-    groups: dict[int, list[int]] = {}
-    for place in range(len(pairs)):
-        groups.setdefault(find(place), []).append(place)
-    return list(groups.values())
+    links = [
+        (place, first.setdefault(text_hash(text), place))
+        for place, pair in enumerate(pairs)
+        for text in (pair.a, pair.b)
+    ]
+    return clusters(len(pairs), links)
