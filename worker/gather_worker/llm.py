@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -69,19 +68,16 @@ class Signed(Generic[AnswerT]):
     writer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Question(Generic[AnswerT]):
     """What is asked of whom, whichever try it is."""
 
     model: str
     prompt: Prompt
     answer: type[AnswerT]
+    schema: Mapping[str, Any]
+    """The answer's, as the API wants it."""
     key: str
-
-    @cached_property
-    def schema(self) -> Mapping[str, Any]:
-        """Return the answer's schema as the API wants it."""
-        return {"name": self.prompt.name, "strict": True, "schema": json_schema(self.answer)}
 
 
 class ModelGateway:
@@ -177,15 +173,17 @@ class ModelGateway:
         return await self._persist(question, again)
 
     def _question(self, model: str, prompt: Prompt, answer: type[AnswerT], scope: str) -> _Question[AnswerT]:
+        schema = json_schema(answer)
         key = cache_key(
             model,
             prompt.messages(),
             version=prompt.version,
-            schema=json_schema(answer),
+            schema=schema,
             parameters={"max_tokens": self._max_tokens},
             scope=f"{self._run}/{scope}",
         )
-        return _Question(model, prompt, answer, key)
+        wanted = {"name": prompt.name, "strict": True, "schema": schema}
+        return _Question(model, prompt, answer, wanted, key)
 
     # --- kept answers
 
