@@ -38,7 +38,6 @@ LEVELS: Final = {
     StopReason.ITERATIONS_USED: logging.WARNING,
     StopReason.QUALITY_FLAT: logging.WARNING,
     StopReason.BUDGET_USED: logging.WARNING,
-    StopReason.BUDGET_USED: logging.WARNING,
     StopReason.DEADLINE_NEAR: logging.WARNING,
     StopReason.FENCED: logging.WARNING,
 }

@@ -61,7 +61,6 @@ class Pipeline:
 
     def __init__(self, task: DepartmentTask, settings: Settings, tools: Tools, attempt: Attempt) -> None:
         self._task = task
-        self._settings = settings
         self._tools = tools
         self._attempt = attempt
         judge_model = settings.judge_model or task.department.model
