@@ -14,12 +14,10 @@ from gather_contracts.items import GatherItem
 from gather_worker import context
 from gather_worker.answers import QualityVerdict
 from gather_worker.brain import Brain
-from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, WorkerError
+from gather_worker.errors import NO_ANSWER, BrainAway, WorkerError
 from gather_worker.judging import without_copies
 from gather_worker.llm import ModelGateway
 from gather_worker.quality import Quality, combine, gaps_of
-
-NO_ANSWER = (AnswerInvalid, ModelRejected, ModelUnavailable)
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from gather_worker.brain import Brain
 from gather_worker.calibration import Calibration
 from gather_worker.dedupe import JUDGED_CHARS, JUDGED_PAIRS_MAX, Findings, Opinion, Pair, Rule
 from gather_worker.dedupe_rules import by_words, rule_for
-from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable
+from gather_worker.errors import NO_ANSWER, BrainAway
 from gather_worker.llm import ModelGateway
 from gather_worker.meters import metered
 from gather_worker.prompts import DUPLICATES
@@ -25,7 +25,6 @@ from gather_worker.text import shortened, text_hash
 
 VERDICTS_KEPT: Final = 200
 """Of the model, in the checkpoint, the newest: ten iterations' worth at the most."""
-NO_ANSWER: Final = (AnswerInvalid, ModelRejected, ModelUnavailable)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,14 +72,13 @@ class DuplicateFinder:
         self._threshold = threshold
         self._own = own
         self._rule: tuple[str, Rule] | None = None
-        self._hashes: dict[str, str] = {}
 
     @metered(Timer.DEDUPE)
     async def choose(
         self, drafts: Sequence[Draft], items: Sequence[GatherItem], department: str, verdicts: Verdicts
     ) -> Choice:
         """Return which of the drafts to keep; `items` are all of the project's saved notes."""
-        findings = dedupe.find_copies(drafts, self._hashes_of(items))
+        findings = dedupe.find_copies(drafts, (text_hash(item.content) for item in items))
         slots = dedupe.open_slots(len(drafts), findings)
         own_texts = [item.content for item in items if item.department == department]
         pairs, rule = await self._pairs(drafts, slots, own_texts)
@@ -101,12 +99,6 @@ class DuplicateFinder:
             "duplicates dropped: %d of %d", len(drafts) - len(kept), len(drafts), extra=asdict(counts)
         )
         return Choice(kept, _newest({**verdicts, **said}), counts)
-
-    def _hashes_of(self, items: Sequence[GatherItem]) -> set[str]:
-        for item in items:
-            if item.id not in self._hashes:
-                self._hashes[item.id] = text_hash(item.content)
-        return {self._hashes[item.id] for item in items}
 
     async def _pairs(
         self, drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]

@@ -20,7 +20,7 @@ ModelError              one answer of the model, inside the gateway
 BrainAway               the brain cannot help now; the caller goes on without it
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from gather_contracts.result import ExitCode, StopReason
 
@@ -129,6 +129,10 @@ class AnswerInvalid(ModelError):  # noqa: N818
     def __init__(self, message: str, text: str = "") -> None:
         super().__init__(message)
         self.text = text
+
+
+NO_ANSWER: Final = (AnswerInvalid, ModelRejected, ModelUnavailable)
+"""What the gateway raises where there is no answer; advice is then done without."""
 
 
 class BrainAway(Exception):  # noqa: N818
