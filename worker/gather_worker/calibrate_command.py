@@ -13,18 +13,14 @@ from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
 from gather_worker.calibration import Calibration, Decision, MadeOn
 from gather_worker.errors import InvalidInput
-from gather_worker.pair_cosines import (
-    DURATION_S,
-    cosines_of,
-    open_brain,
-    report_progress,
-    run_command,
-)
+from gather_worker.pair_cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.pair_features import ComparableText, features_of
 from gather_worker.pair_report import PairReport, report_of, table_of
 from gather_worker.pair_split import split
 from gather_worker.pairs import LabelledPair, read_pairs
-from gather_worker.tool_settings import read_tool_settings
+from gather_worker.settings import read_settings
+from gather_worker.tool_clients import open_brain, run_command
+from gather_worker.tool_settings import ToolSettings
 
 PAIRS_MIN: Final = 200
 """To calibrate with, of each file: with fewer a fold has not five leaves' worth of pairs."""
@@ -61,7 +57,8 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 
 
 async def _cosines(arguments: argparse.Namespace, pairs: Sequence[LabelledPair]) -> tuple[str, list[float]]:
-    async with open_brain(read_tool_settings(), Attempt(DURATION_S), arguments.project) as brain:
+    settings = read_settings(ToolSettings)
+    async with open_brain(settings, Attempt(DURATION_S), arguments.project) as brain:
         return await cosines_of(brain, pairs, report_progress)
 
 

@@ -18,17 +18,13 @@ from gather_worker.calibration import (
 from gather_worker.context import duplicates_prompt
 from gather_worker.dedupe import JUDGED_PAIRS_MAX, Pair
 from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, TryAgain
-from gather_worker.llm import ModelGateway, new_client
-from gather_worker.pair_cosines import (
-    DURATION_S,
-    cosines_of,
-    open_brain,
-    report_progress,
-    run_command,
-)
+from gather_worker.llm import ModelGateway
+from gather_worker.pair_cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.pair_report import PairReport, probabilities_of, report_of, table_of
 from gather_worker.pairs import LabelledPair, read_pairs
-from gather_worker.tool_settings import ToolSettings, read_tool_settings
+from gather_worker.settings import read_settings
+from gather_worker.tool_clients import open_brain, open_model, run_command
+from gather_worker.tool_settings import ToolSettings
 
 Judged = Callable[[int], bool]
 
@@ -36,7 +32,7 @@ Judged = Callable[[int], bool]
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the report; raises InvalidInput and TryAgain."""
     pairs = read_pairs(arguments.pairs)
-    settings = read_tool_settings()
+    settings = read_settings(ToolSettings)
     has_model = settings.has_model and settings.judge_model is not None
     with_model = has_model if arguments.with_model is None else arguments.with_model
     if with_model and not has_model:
@@ -99,19 +95,11 @@ async def _judge(
         if decision.verdict(probability) is Verdict.UNSURE
     ]
     said: dict[int, bool] = {}
-    model = ModelGateway(
-        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
-        attempt,
-        timeout_s=settings.llm_timeout_s,
-        max_tokens=settings.llm_max_tokens,
-    )
-    try:
+    async with open_model(settings, attempt) as model:
         for start in range(0, len(unsure), JUDGED_PAIRS_MAX):
             places = unsure[start : start + JUDGED_PAIRS_MAX]
             said |= await _verdicts(model, settings.judge_model or "", pairs, places)
             sys.stderr.write(f"judged {start + len(places):,} of {len(unsure):,} pairs\n")
-    finally:
-        await model.close()
     return lambda place: said.get(place, decision.is_duplicate(probabilities[place]))
 
 

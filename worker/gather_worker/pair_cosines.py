@@ -1,38 +1,20 @@
 """Cosines of labelled pairs from the brain, so that what is measured is what production's embeddings say."""
 
-import asyncio
-import logging
-import re
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from gather_clients.brain import BrainClient
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
-from gather_contracts.names import OBJECT_ID_PATTERN
-from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
-from gather_worker.errors import BrainAway, InvalidInput, TryAgain
+from gather_worker.errors import BrainAway, TryAgain
 from gather_worker.pairs import LabelledPair
-from gather_worker.tool_settings import ToolSettings
 
 DURATION_S: Final = 6 * 3600.0
 """For a whole command: 200,000 pairs at the usual limit of 30 requests a minute take two hours."""
 REPORTS: Final = 20
 """Lines of progress."""
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
-
-
-@asynccontextmanager
-async def open_brain(settings: ToolSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
-    """Open the brain; raises InvalidInput if the project's id is none."""
-    if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
-        raise InvalidInput("--project: 24 hexadecimal digits are wanted")
-    async with BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
-        yield Brain(client, attempt, project_id)
 
 
 async def cosines_of(
@@ -66,9 +48,3 @@ def report_progress(done: int, total: int) -> None:
     step = max(1, total // REPORTS)
     if done == total or done // step > (done - SIMILARITY_PAIRS_MAX) // step:
         sys.stderr.write(f"compared {done:,} of {total:,} pairs\n")
-
-
-def run_command(work: Coroutine[None, None, T]) -> T:
-    """Run a command's work, with warnings of the brain's and the model's troubles on standard error."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    return asyncio.run(work)

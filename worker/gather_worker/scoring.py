@@ -5,27 +5,22 @@ with its source; so that users can see on notes of their own what a score is wor
 """
 
 import argparse
-import asyncio
 import json
-import logging
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from gather_clients.brain import BrainClient
 from gather_contracts.brain import COVERAGE_ITEMS_MAX
 from gather_contracts.result import ExitCode
 from gather_worker.advice import Advisers, Measurement, measure
 from gather_worker.attempt import Attempt
-from gather_worker.brain import Brain
 from gather_worker.errors import InvalidInput
 from gather_worker.judging import without_copies
 from gather_worker.ledger import Ledger
-from gather_worker.llm import ModelGateway, new_client
 from gather_worker.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.score_input import ScoreInput, read_score_input
-from gather_worker.tool_settings import ToolSettings, read_tool_settings
+from gather_worker.settings import read_settings
+from gather_worker.tool_clients import open_brain, open_model, run_command
+from gather_worker.tool_settings import ToolSettings
 
 DURATION_S: Final = 300.0
 """For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
@@ -33,43 +28,26 @@ DURATION_S: Final = 300.0
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the score of the files that the arguments name; raises InvalidInput."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     given = read_score_input(arguments.department, arguments.items, arguments.project)
-    settings = read_tool_settings()
+    settings = read_settings(ToolSettings)
     with_model = settings.has_model if arguments.with_model is None else arguments.with_model
     if with_model and not settings.has_model:
         raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
-    report = asyncio.run(_score(given, settings, settings.judge_repeats if with_model else 0))
+    report = run_command(_score(given, settings, settings.judge_repeats if with_model else 0))
     sys.stdout.write(table_of(report) if arguments.is_table else f"{json.dumps(report, indent=2)}\n")
     return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
 
 
 async def _score(given: ScoreInput, settings: ToolSettings, repeats: int) -> dict[str, Any]:
-    async with _open_advisers(given, settings, repeats) as advisers:
-        measured = await measure(advisers, given.department, given.items, None)
-        return report_of(given, measured, advisers, advisers.model.ledger)
-
-
-@asynccontextmanager
-async def _open_advisers(given: ScoreInput, settings: ToolSettings, repeats: int) -> AsyncIterator[Advisers]:
     attempt = Attempt(DURATION_S)
-    client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
-    model = ModelGateway(
-        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
-        attempt,
-        timeout_s=settings.llm_timeout_s,
-        max_tokens=settings.llm_max_tokens,
-    )
-    try:
-        yield Advisers(
-            brain=Brain(client, attempt, given.project_id),
-            model=model,
-            judge_model=settings.judge_model or given.department.model,
-            judge_repeats=repeats,
-        )
-    finally:
-        await model.close()
-        await client.aclose()
+    async with (
+        open_brain(settings, attempt, given.project_id) as brain,
+        open_model(settings, attempt) as model,
+    ):
+        judge_model = settings.judge_model or given.department.model
+        advisers = Advisers(brain=brain, model=model, judge_model=judge_model, judge_repeats=repeats)
+        measured = await measure(advisers, given.department, given.items, None)
+        return report_of(given, measured, advisers, model.ledger)
 
 
 # --- what is printed

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from pydantic import ValidationError
-
 from gather_clients.brain import BrainClient
 from gather_clients.event_log import EventLog
 from gather_contracts.result import StopReason
@@ -20,7 +18,7 @@ from gather_worker.answer_cache import AnswerCache
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.brain import Brain
 from gather_worker.calibration import read_calibration
-from gather_worker.errors import Fenced, InvalidInput, StoreUnavailable, WorkerError
+from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
 from gather_worker.llm import ModelGateway, new_client
 from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
 from gather_worker.meters import METER
@@ -44,7 +42,7 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     `started_at` is the monotonic time of the process's start, from which the deadline counts.
     """
     METER.begin(started_at)
-    settings = _read_settings()
+    settings = read_settings(Settings)
     configure_logging(settings.log_level)
     hide_in_logs(settings.secrets())
     task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
@@ -86,14 +84,6 @@ async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
         raise
     finally:
         outcome.checkpoint = pipeline.checkpoint
-
-
-def _read_settings() -> Settings:
-    try:
-        return read_settings()
-    except ValidationError as error:
-        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
-        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
 
 
 @asynccontextmanager

@@ -7,10 +7,12 @@ local use.
 import os
 import socket
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gather_worker.errors import InvalidInput
 from gather_worker.prices import Price
 
 SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
@@ -110,12 +112,14 @@ class Settings(BaseSettings):
         return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
-def read_settings() -> Settings:
-    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
-    return Settings(_secrets_dir=secrets_dir())
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def secrets_dir() -> Path | None:
-    """Return the folder of the secrets' files, None where there is none."""
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Return the settings of the process; raises InvalidInput naming what is missing or wrong."""
     folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
-    return folder if folder.is_dir() else None
+    try:
+        return kind(_secrets_dir=folder if folder.is_dir() else None)
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
+        raise InvalidInput(f"settings missing or wrong: {wrong}") from error

@@ -1,9 +1,8 @@
 """The settings of the commands besides `run`: a worker's, without the stores that they do not use."""
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 
-from gather_worker.errors import InvalidInput
-from gather_worker.settings import OPENROUTER_URL, Settings, secrets_dir
+from gather_worker.settings import OPENROUTER_URL, Settings
 
 
 class ToolSettings(Settings):
@@ -16,12 +15,3 @@ class ToolSettings(Settings):
     def has_model(self) -> bool:
         """Tell whether a model is set: a key for OpenRouter, or another endpoint."""
         return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
-
-
-def read_tool_settings() -> ToolSettings:
-    """Return the settings; raises InvalidInput naming what is missing or wrong."""
-    try:
-        return ToolSettings(_secrets_dir=secrets_dir())
-    except ValidationError as error:
-        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
-        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
