@@ -25,11 +25,12 @@ from gather_contracts.meters import (
 )
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
-from gather_contracts.result import DepartmentResult, StopReason
+from gather_contracts.result import StopReason
 from gather_operator.departments import ENDED, job_names
 from gather_operator.facts import PodFacts
 from gather_operator.metrics import REGISTRY
 
+OVER: Final = ENDED | {DepartmentPhase.CANCELLED}
 LAST: Final = "last"
 LOST: Final = "Lost"
 """The outcome of an attempt that left no result and whose end Kubernetes gives no known word for."""
@@ -125,8 +126,7 @@ def count_ends(run: GatherRun, written: GatherRunStatus, pods: Sequence[PodFacts
     """Count what has ended with this write; `run` is as it was before, `pods` are the oldest first."""
     before = {department.slug: department.phase for department in run.status.departments}
     for department in written.departments:
-        is_new = before.get(department.slug) not in ENDED | {DepartmentPhase.CANCELLED}
-        if is_new and department.phase in ENDED | {DepartmentPhase.CANCELLED}:
+        if department.phase in OVER and before.get(department.slug) not in OVER:
             known = job_names(run, department.slug)
             _count_department(department, [pod for pod in pods if pod.job_name in known])
     if written.phase.is_final and not run.status.phase.is_final:
@@ -154,13 +154,9 @@ def _count_department(department: DepartmentStatus, pods: Sequence[PodFacts]) ->
     for pod in pods:
         _count_attempt(pod)
     # Each attempt tells the sum of all before it, so that the last to have told anything tells all.
-    result = next((pod.result for pod in reversed(pods) if _meters(pod.result) is not None), None)
-    if (meters := _meters(result)) is not None:
-        _count_meters(meters)
-
-
-def _meters(result: DepartmentResult | None) -> Meters | None:
-    return result.meters if result is not None else None
+    told = [pod.result.meters for pod in pods if pod.result is not None and pod.result.meters is not None]
+    if told:
+        _count_meters(told[-1])
 
 
 def _count_attempt(pod: PodFacts) -> None:
