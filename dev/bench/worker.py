@@ -14,18 +14,24 @@ import typer
 from dev.bench.meters import Machine, spread, this_machine
 from dev.bench.report import table
 from dev.bench.worker_cluster import cluster_rows
-from dev.bench.worker_rows import Row, Runs, libraries_s, run_at_once, run_iterations, start_s
+from dev.bench.worker_rows import (
+    GOALS_S,
+    PROJECTS,
+    Row,
+    Runs,
+    libraries_s,
+    projects_row,
+    run_at_once,
+    run_iterations,
+    start_s,
+)
 from dev.bench.worker_stage import Stage, stage
 from dev.progress import Reporter
 
 OWN_GOAL_MS: Final = 400
 START_GOAL_MS: Final = 1500
 MEMORY_GOAL_MIB: Final = 200
-SLOW_GOAL_S: Final = 600
-FAST_GOAL_S: Final = 60
-AT_ONCE_GOAL: Final = 1.3
-"""The goals of docs/bench.md."""
-PROJECTS: Final = 4
+"""The goals of docs/bench.md, with those of `worker_rows.py`."""
 SEED: Final = 7
 
 
@@ -102,8 +108,8 @@ class Bench:
         """Return the rows of these parts, and what failed."""
         measures: dict[Part, Callable[[], list[Row]]] = {
             Part.START: lambda: self._starts(repeats),
-            Part.FAST: lambda: self._run("fast", 0.0, FAST_GOAL_S),
-            Part.SLOW: lambda: self._run("slow", self._latency_s, SLOW_GOAL_S),
+            Part.FAST: lambda: self._run("fast", 0.0),
+            Part.SLOW: lambda: self._run("slow", self._latency_s),
             Part.PROJECTS: lambda: self._projects(projects_iterations),
         }
         # Whatever answers for the first time answers slowly.
@@ -134,7 +140,7 @@ class Bench:
         note = "floor: a process that imports the libraries"
         return [Row("start", title, "ms", START_GOAL_MS, starts, floors, note)]
 
-    def _run(self, key: str, latency_s: float, goal_s: float) -> list[Row]:
+    def _run(self, key: str, latency_s: float) -> list[Row]:
         with self._reporter.step(f"{self._iterations} iterations, the model answers in {latency_s:g} s"):
             project = self._project()
             self._stage.behave(latency_s)
@@ -142,7 +148,7 @@ class Bench:
                 runs = self._noted(run_iterations(self._stage, project, self._iterations))
             finally:
                 self._stage.behave(0)
-        return run_rows(key, runs, latency_s, goal_s)
+        return run_rows(key, runs, latency_s, GOALS_S[key])
 
     def _projects(self, iterations: int) -> list[Row]:
         with self._reporter.step(f"One project, then {PROJECTS} at once"):
@@ -153,7 +159,7 @@ class Bench:
                 all_at_once = self._noted(run_at_once(self._stage, projects[1:], iterations))
             finally:
                 self._stage.behave(0)
-        return projects_rows(alone.wall_s, all_at_once.wall_s, iterations)
+        return [projects_row("projects", "projects", alone.wall_s, all_at_once.wall_s, iterations)]
 
 
 def run_rows(key: str, runs: Runs, latency_s: float, goal_s: float) -> list[Row]:
@@ -172,13 +178,6 @@ def run_rows(key: str, runs: Runs, latency_s: float, goal_s: float) -> list[Row]
         Row(f"{key}-run", f"{runs.iterations} iterations in {len(runs.ended)} workers, {model}", "s",
             goal_s, [runs.wall_s], [runs.model_s] if latency_s else [], each),
     ]  # fmt: skip
-
-
-def projects_rows(alone_s: float, at_once_s: float, iterations: int) -> list[Row]:
-    """Return how much longer several projects take than one."""
-    title = f"{PROJECTS} projects at once against one"
-    note = f"{iterations} iterations each: one {alone_s:.1f} s, {PROJECTS} {at_once_s:.1f} s"
-    return [Row("projects", title, "times", AT_ONCE_GOAL, [at_once_s / alone_s], (), note)]
 
 
 def rows_table(rows: Sequence[Row]) -> str:

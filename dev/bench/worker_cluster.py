@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from dev.bench.worker_rows import Row
+from dev.bench.worker_rows import GOALS_S, PROJECTS, Row, projects_row
+from dev.bench.worker_stage import NEVER_REACHED
 from dev.deploy import ROOT
 from dev.lab import Lab, run_of
 from dev.progress import Reporter
@@ -17,12 +18,8 @@ from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
 
 RUN_TIMEOUT_S: Final = 3600
-GOALS_S: Final = {"fast": 60.0, "slow": 600.0}
-PROJECTS: Final = 4
-AT_ONCE_GOAL: Final = 1.3
 PROJECTS_ITERATIONS: Final = 4
 MODEL_SERVICE: Final = "gather-backing-demo-llm"
-NEVER_REACHED: Final = 100
 
 
 def cluster_rows(
@@ -64,9 +61,7 @@ def _run_rows(lab: Lab, key: str, iterations: int, delay_s: float, failures: lis
 def _projects_row(lab: Lab, delay_s: float, failures: list[str]) -> Row:
     with _model_delay(lab, delay_s):
         alone_s, at_once_s = (_at_once_s(lab, count, failures) for count in (1, PROJECTS))
-    note = f"{PROJECTS_ITERATIONS} iterations each: one {alone_s:.1f} s, {PROJECTS} {at_once_s:.1f} s"
-    title = f"{PROJECTS} GatherRuns at once against one"
-    return Row("cluster-projects", title, "times", AT_ONCE_GOAL, [at_once_s / alone_s], (), note)
+    return projects_row("cluster-projects", "GatherRuns", alone_s, at_once_s, PROJECTS_ITERATIONS)
 
 
 def _at_once_s(lab: Lab, count: int, failures: list[str]) -> float:

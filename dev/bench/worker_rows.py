@@ -21,6 +21,9 @@ FIRST_CALL_TIMEOUT_S: Final = 60
 WORKER_TIMEOUT_S: Final = 3600
 LIBRARIES: Final = "import asyncio, httpx, openai, pydantic_settings, pymongo, redis.asyncio"
 """What any such program imports: the floor of a start."""
+GOALS_S: Final = {"fast": 60.0, "slow": 600.0}
+AT_ONCE_GOAL: Final = 1.3
+PROJECTS: Final = 4
 ROUNDS_MAX: Final = 8
 """Runs one after the other until the iterations are done; departments end early where quality is flat."""
 
@@ -36,6 +39,13 @@ class Row:
     values: Sequence[float]
     floors: Sequence[float] = ()
     note: str = ""
+
+
+def projects_row(key: str, what: str, alone_s: float, at_once_s: float, iterations: int) -> Row:
+    """Return how much longer several projects take than one; `what` is run for each."""
+    title = f"{PROJECTS} {what} at once against one"
+    note = f"{iterations} iterations each: one {alone_s:.1f} s, {PROJECTS} {at_once_s:.1f} s"
+    return Row(key, title, "times", AT_ONCE_GOAL, [at_once_s / alone_s], (), note)
 
 
 @dataclass
