@@ -16,10 +16,10 @@ BRAIN_KEY = "gather_" + "w" * 43 + "_" + hashlib.sha256(b"w" * 43).hexdigest()[:
 PROBE_TIMEOUT_S = 5
 
 
-def http_answers(uri: str) -> bool:
-    """Tell whether a service says at /readyz that it is ready."""
+def http_answers(uri: str, path: str = "/readyz") -> bool:
+    """Tell whether a service says at `path` that it is ready."""
     try:
-        return httpx.get(f"{uri}/readyz", timeout=PROBE_TIMEOUT_S).is_success
+        return httpx.get(f"{uri}{path}", timeout=PROBE_TIMEOUT_S).is_success
     except httpx.HTTPError:
         return False
 

@@ -7,18 +7,16 @@ of this project: `llama_service` puts the artefact's folder on the process's pat
 import importlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
-from dev.brain_process import environment_command
+from dev.brain_process import environment_command, http_answers
 from dev.image_specs import ROOT
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import HOST, Command, Store, free_port
 
 CONTEXT_TOKENS: Final = 4096
-PROBE_TIMEOUT_S: Final = 5
 
 
 def llama_service(programs: StoreArtefacts, folder: Path) -> Store:
@@ -27,15 +25,8 @@ def llama_service(programs: StoreArtefacts, folder: Path) -> Store:
     environment = {"PYTHONPATH": f"{artefact}:{ROOT}", "OMP_NUM_THREADS": "1"}
     process: Command = [sys.executable, "-m", "dev.llama_server", artefact / "model.gguf", str(port)]
     command = [*environment_command(environment), *process]
-    return Store("llama.cpp", f"http://{HOST}:{port}", folder, command, _answers)
-
-
-def _answers(uri: str) -> bool:
-    """Tell whether the model is loaded."""
-    try:
-        return httpx.get(f"{uri}/health", timeout=PROBE_TIMEOUT_S).is_success
-    except httpx.HTTPError:
-        return False
+    answers = partial(http_answers, path="/health")
+    return Store("llama.cpp", f"http://{HOST}:{port}", folder, command, answers)
 
 
 def main() -> None:
