@@ -1,18 +1,14 @@
 """A run of one department, and a model that answers from a script."""
 
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import httpx2
-import openai
 import pytest
 
+from dev.scripted_model import Reply, ScriptedModel
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
-
-Reply = httpx2.Response | Exception
+from gather_worker import llm
 
 
 @pytest.fixture
@@ -31,29 +27,6 @@ def document() -> RunDocument:
     )
 
 
-class ScriptedModel:
-    """An OpenAI-compatible endpoint in this process that gives one scripted reply after the other."""
-
-    def __init__(self, base_url: str) -> None:
-        self.replies: list[Reply] = []
-        self.requests: list[httpx2.Request] = []
-        transport = httpx2.MockTransport(self._answer)
-        http = httpx2.AsyncClient(transport=transport)
-        self.client = openai.AsyncOpenAI(api_key="k", base_url=base_url, max_retries=0, http_client=http)
-
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        reply = self.replies.pop(0)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-    def body(self, number: int = -1) -> dict[str, Any]:
-        """Return a request's body."""
-        found: dict[str, Any] = json.loads(self.requests[number].content)
-        return found
-
-
 @pytest.fixture
 def new_model() -> Iterator[Callable[..., ScriptedModel]]:
     """Make scripted models; each must have given all its replies by the test's end."""
@@ -66,3 +39,10 @@ def new_model() -> Iterator[Callable[..., ScriptedModel]]:
 
     yield make
     assert [model.replies for model in models if model.replies] == []
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waits of our own; what the server asks for is waited for."""
+    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)

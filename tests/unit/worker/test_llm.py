@@ -1,7 +1,6 @@
 """The gateway: retries in one layer, one re-ask, a ledger that forgets no attempt."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from dev.scripted_model import PROMPT, VERDICT, gateway, reply
 from gather_worker import breaker, llm
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
@@ -22,34 +22,12 @@ from gather_worker.errors import (
     Terminated,
 )
 from gather_worker.llm import ModelGateway
-from gather_worker.prompts import Prompt
 from gather_worker.tokens import RATIO_MAX
-
-PROMPT = Prompt("judge.v1", "rules", "data")
-VERDICT = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
-USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
 
 NewModel = Callable[..., Any]
 
 
-def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.Response:
-    """Return a completion, or an error's status."""
-    if status != 200:
-        return httpx2.Response(status, json={"error": {"message": "no"}}, headers=headers)
-    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-    return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
-
-
-def gateway(model: Any, duration_s: float = 60, **options: Any) -> ModelGateway:
-    """Return a gateway to the scripted model."""
-    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without waits of our own; what the server asks for is waited for."""
-    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 async def test_a_good_answer_is_typed_and_charged(new_model: NewModel) -> None:

@@ -1,52 +1,27 @@
 """What requests cost: reserved before they are sent, settled after, within the budget, never paid twice."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
 
+from dev.scripted_model import PROMPT, gateway, reply
 from gather_contracts.resource import Budget
-from gather_worker import llm
 from gather_worker.answer_cache import KeptAnswer
 from gather_worker.answers import QualityVerdict
-from gather_worker.attempt import Attempt
 from gather_worker.errors import (
     AnswerInvalid,
     BudgetUsed,
 )
 from gather_worker.ledger import Ledger
-from gather_worker.llm import ModelGateway
 from gather_worker.prices import Price
-from gather_worker.prompts import Prompt
 from gather_worker.purse import MemoryBook, Purse
-
-PROMPT = Prompt("judge.v1", "rules", "data")
-VERDICT = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
-USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
 
 NewModel = Callable[..., Any]
 
 
-def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.Response:
-    """Return a completion, or an error's status."""
-    if status != 200:
-        return httpx2.Response(status, json={"error": {"message": "no"}}, headers=headers)
-    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-    return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
-
-
-def gateway(model: Any, duration_s: float = 60, **options: Any) -> ModelGateway:
-    """Return a gateway to the scripted model."""
-    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})
-
-
-@pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without waits of our own; what the server asks for is waited for."""
-    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 # --- what is paid
