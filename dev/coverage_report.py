@@ -7,10 +7,10 @@ the held-out departments say how good the measures are.
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,7 +244,14 @@ def table_of(reports: dict[str, Report]) -> Table:
     return table
 
 
-def markdown_of(reports: dict[str, Report]) -> str:
+class Shares(Protocol):
+    """A report on one half of the departments."""
+
+    def shares(self) -> dict[str, float]:
+        """Return the mean of each fact."""
+
+
+def markdown_of(reports: Mapping[str, Shares]) -> str:
     """Return the figures of each half as a Markdown table."""
     columns = [report.shares() for report in reports.values()]
     head = [f"| | {' | '.join(reports)} |", f"| --- |{' --- |' * len(reports)}"]

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.coverage_cases import HALVES, Case, Department, cases, departments
-from dev.coverage_report import STRANGER_STEP, Vectors, found_for, spearman
+from dev.coverage_report import STRANGER_STEP, Vectors, found_for, markdown_of, spearman
 from dev.store_artefacts import StoreArtefacts
 from gather_brain.onnx_model import OnnxModel
 from gather_contracts.departments import ResolvedDepartment
@@ -236,21 +236,10 @@ def table_of(reports: dict[str, Report]) -> Table:
     table.add_column("")
     for half in reports:
         table.add_column(half, justify="right")
-    for fact, row in _rows(reports):
-        table.add_row(fact, *row)
-    return table
-
-
-def markdown_of(reports: dict[str, Report]) -> str:
-    """Return the figures as a Markdown table."""
-    lines = [f"| | {' | '.join(reports)} |", f"| --- |{' --- |' * len(reports)}"]
-    return "\n".join([*lines, *(f"| {fact} | {' | '.join(row)} |" for fact, row in _rows(reports))])
-
-
-def _rows(reports: dict[str, Report]) -> Iterator[tuple[str, list[str]]]:
     columns = [report.shares() for report in reports.values()]
     for fact in columns[0]:
-        yield fact, [f"{column[fact]:.2f}" for column in columns]
+        table.add_row(fact, *(f"{column[fact]:.2f}" for column in columns))
+    return table
 
 
 # --- the command
