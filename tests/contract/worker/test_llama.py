@@ -14,6 +14,7 @@ from dev.llama_server import llama_service
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import Store
 from gather_contracts.resource import Budget
+from gather_worker import llm
 from gather_worker.answer_cache import AnswerCache
 from gather_worker.answers import PairVerdicts
 from gather_worker.attempt import Attempt
@@ -121,9 +122,13 @@ async def test_a_cut_off_answer_is_recognised(gateways: Gateways) -> None:
     assert (asked.ledger.requests, asked.ledger.tokens_out) == (2, 8)
 
 
-async def test_a_slow_answer_ends_with_the_attempt(gateways: Gateways) -> None:
+async def test_a_slow_answer_ends_with_the_attempt(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One request has its own limit, all of them the attempt's; what may have been charged stands."""
-    asked = gateways(duration_s=3, timeout_s=0.2, max_tokens=2000)
+    # The wait for the next try is then longer than the attempt, wherever in it the first one fails.
+    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", llm.BACKOFF_MAX_S)
+    asked = gateways(duration_s=10, timeout_s=0.2, max_tokens=2000)
     long = Prompt("story.v1", "Write at length.", "Tell the whole story of the lighthouse. " * 40)
     started = time.monotonic()
     with pytest.raises(ModelUnavailable):
