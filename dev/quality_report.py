@@ -29,9 +29,10 @@ from gather_contracts.items import GatherItem
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
 from gather_worker.context import judge_prompt
+from gather_worker.endpoint import new_client
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.judging import neutral_order, without_copies
-from gather_worker.llm import ModelGateway, new_client
+from gather_worker.llm import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.quality import WEIGHTS, weighted
 from gather_worker.settings import OPENROUTER_URL

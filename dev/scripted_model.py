@@ -1,20 +1,33 @@
 """A model that answers from a script, in the process: for unit tests of the gateway."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import httpx2
-import openai
+import httpx
 
 from gather_worker.attempt import Attempt
+from gather_worker.endpoint import new_client
 from gather_worker.llm import ModelGateway
 from gather_worker.prompts import Prompt
 
-Reply = httpx2.Response | Exception
+Reply = httpx.Response | Exception
 
 PROMPT: Final = Prompt("judge.v1", "rules", "data")
 VERDICT: Final = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
 USAGE: Final = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
+
+
+def client_of(
+    answer: Callable[[httpx.Request], Awaitable[httpx.Response]], base_url: str = "http://model.test/v1"
+) -> httpx.AsyncClient:
+    """Return a client of an endpoint in this process, whose bodies come in a stream as from the network."""
+
+    async def served(request: httpx.Request) -> httpx.Response:
+        given = await answer(request)
+        return httpx.Response(given.status_code, headers=given.headers, stream=given.stream)
+
+    return new_client(base_url, "k", httpx.MockTransport(served))
 
 
 class ScriptedModel:
@@ -22,12 +35,10 @@ class ScriptedModel:
 
     def __init__(self, base_url: str) -> None:
         self.replies: list[Reply] = []
-        self.requests: list[httpx2.Request] = []
-        transport = httpx2.MockTransport(self._answer)
-        http = httpx2.AsyncClient(transport=transport)
-        self.client = openai.AsyncOpenAI(api_key="k", base_url=base_url, max_retries=0, http_client=http)
+        self.requests: list[httpx.Request] = []
+        self.client = client_of(self._answer, base_url)
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -40,12 +51,12 @@ class ScriptedModel:
         return found
 
 
-def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx2.Response:
+def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx.Response:
     """Return a completion, or an error's status."""
     if status != 200:  # noqa: PLR2004 - HTTP
-        return httpx2.Response(status, json={"error": {"message": "no"}}, headers=headers)
+        return httpx.Response(status, json={"error": {"message": "no"}}, headers=headers)
     choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-    return httpx2.Response(200, json={"choices": [choice], "usage": USAGE})
+    return httpx.Response(200, json={"choices": [choice], "usage": USAGE})
 
 
 def gateway(model: ScriptedModel, duration_s: float = 60, **options: Any) -> ModelGateway:

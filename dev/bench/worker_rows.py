@@ -19,7 +19,7 @@ from gather_operator.allowance import iteration_allowance
 
 FIRST_CALL_TIMEOUT_S: Final = 60
 WORKER_TIMEOUT_S: Final = 3600
-LIBRARIES: Final = "import asyncio, httpx, openai, pydantic_settings, pymongo, redis.asyncio"
+LIBRARIES: Final = "import asyncio, httpx, pydantic_settings, pymongo, redis.asyncio"
 """What any such program imports: the floor of a start."""
 GOALS_S: Final = {"fast": 60.0, "slow": 600.0}
 AT_ONCE_GOAL: Final = 1.3

@@ -1,8 +1,8 @@
 """Reading a chat completion's body; pure, and distrustful: whatever a gateway sends ends as one of our
 errors.
 
-OpenRouter answers 200 for errors after generation has begun, and the SDK passes such bodies on with
-`choices=None` (its models are built without validation), so the body is read here and not by the SDK.
+OpenRouter answers 200 for errors after generation has begun, with the error in the place of the choices, so
+nothing is believed of a body but what is seen.
 """
 
 import json
@@ -19,8 +19,9 @@ MODEL_NAME_MAX: Final = 128
 AMOUNT_MAX: Final = 1e9
 """More tokens or money than this nobody has reported in earnest for one request."""
 ERRORS_SHOWN: Final = 5
-REQUEST_FAULTS: Final = frozenset({400, 404, 405, 413, 422})
-"""Statuses that say that this request, its model's name included, can never work at this endpoint."""
+REQUEST_FAULTS: Final = frozenset({301, 308, 400, 404, 405, 413, 422})
+"""Statuses that say that this request, its model's name included, can never work at this endpoint; 301 and
+308, that it has moved for good."""
 REFUSALS: Final = frozenset({401, 402, 403})
 """Statuses that the account's owner can change: key, credit, moderation."""
 

@@ -9,8 +9,9 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+import httpx
 from pydantic import BaseModel
 
 from gather_contracts.meters import Timer
@@ -35,9 +36,6 @@ from gather_worker.purse import Book, Purse
 from gather_worker.tokens import TokenRatios, count_tokens
 from gather_worker.tracing import Tracing
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
 ATTEMPTS_MAX: Final = 6
 """With the waits below about a minute: longer trouble is for the Job's backoff, which costs nothing."""
 BACKOFF_FIRST_S: Final = 1.0
@@ -46,18 +44,8 @@ RETRY_AFTER_EXTRA_S: Final = 0.5
 """At most so much later than the server asked, so that workers do not come back all at once."""
 REASK_SHOWN_CHARS: Final = 4000
 
-NO_KEY: Final = "none"
-"""The SDK wants some key, also where the endpoint wants none."""
-
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 _LOGGER = logging.getLogger(__name__)
-
-
-def new_client(base_url: str, api_key: str) -> "AsyncOpenAI":
-    """Return the SDK's client; imported here because it takes half of the worker's start."""
-    from openai import AsyncOpenAI  # noqa: PLC0415
-
-    return AsyncOpenAI(base_url=base_url, api_key=api_key or NO_KEY, max_retries=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +78,7 @@ class ModelGateway:
 
     def __init__(
         self,
-        client: "AsyncOpenAI",
+        client: httpx.AsyncClient,
         attempt: Attempt,
         *,
         timeout_s: float,

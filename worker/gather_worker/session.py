@@ -18,8 +18,9 @@ from gather_worker.answer_cache import AnswerCache
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.brain import Brain
 from gather_worker.calibration import read_calibration
+from gather_worker.endpoint import new_client
 from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
-from gather_worker.llm import ModelGateway, new_client
+from gather_worker.llm import ModelGateway
 from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
 from gather_worker.meters import METER
 from gather_worker.mongo import Store

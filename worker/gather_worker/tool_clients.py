@@ -12,8 +12,9 @@ from gather_clients.brain import BrainClient
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
+from gather_worker.endpoint import new_client
 from gather_worker.errors import InvalidInput
-from gather_worker.llm import ModelGateway, new_client
+from gather_worker.llm import ModelGateway
 from gather_worker.tool_settings import ToolSettings
 
 T = TypeVar("T")

@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import httpx
-import httpx2
-import openai
 import pytest
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
+from dev.scripted_model import client_of
 from dev.worker_lab import run_document
 from gather_clients.brain import BrainClient
 from gather_contracts import names
@@ -72,14 +71,14 @@ class Model:
         self.requests = 0
         self.written = 0
 
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer by the schema's name."""
         self.requests += 1
         asked = json.loads(request.content)["response_format"]["json_schema"]["name"]
         content = self._notes() if asked == "generate" else self._verdict()
         choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.01}
-        return httpx2.Response(200, json={"choices": [choice], "usage": usage})
+        return httpx.Response(200, json={"choices": [choice], "usage": usage})
 
     def _notes(self) -> dict[str, Any]:
         self.written += 1
@@ -196,8 +195,7 @@ class World:
         project_id = self.document.spec.project_id
         store = MortalStore(self.uri, project_id, attempt, 10)
         store.dies_at = dies_at
-        http = httpx2.AsyncClient(transport=httpx2.MockTransport(self.model.answer))
-        client = openai.AsyncOpenAI(api_key="k", base_url="http://m/v1", max_retries=0, http_client=http)
+        client = client_of(self.model.answer)
         brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer))
         task = DepartmentTask(self.document, 0, ITERATIONS, "pod")
         tools = Tools(

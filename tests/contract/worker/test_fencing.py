@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
-import openai
+import httpx
 import pytest
 from pymongo import AsyncMongoClient
 
+from dev.scripted_model import client_of
 from gather_contracts import names
 from gather_contracts.items import Automation, GatherItem
 from gather_contracts.result import StopReason
@@ -178,15 +178,13 @@ async def test_no_write_of_a_replaced_worker_changes_anything(replaced: Replaced
 
 async def test_a_replaced_worker_pays_for_nothing(replaced: Replaced) -> None:
     """What a request may cost is written first, and that write is refused."""
-    asked: list[httpx2.Request] = []
+    asked: list[httpx.Request] = []
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    async def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request)
-        return httpx2.Response(500)
+        return httpx.Response(500)
 
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
-    client = openai.AsyncOpenAI(api_key="k", base_url="http://m/v1", max_retries=0, http_client=http)
-    model = ModelGateway(client, Attempt(60), timeout_s=5, max_tokens=1000)
+    model = ModelGateway(client_of(answer), Attempt(60), timeout_s=5, max_tokens=1000)
     await Keeper(replaced.store, model, Checkpoint(id="u/sea")).take_epoch()
     await replaced.store.take_epoch(Checkpoint(id="u/sea"))
     with pytest.raises(Fenced):

@@ -18,8 +18,9 @@ from gather_worker import llm
 from gather_worker.answer_cache import AnswerCache
 from gather_worker.answers import PairVerdicts
 from gather_worker.attempt import Attempt
+from gather_worker.endpoint import new_client
 from gather_worker.errors import AnswerInvalid, BudgetUsed, ModelUnavailable
-from gather_worker.llm import ModelGateway, new_client
+from gather_worker.llm import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.purse import Purse
 

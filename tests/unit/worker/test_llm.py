@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 
-from dev.scripted_model import PROMPT, VERDICT, gateway, reply
+from dev.scripted_model import PROMPT, VERDICT, client_of, gateway, reply
 from gather_worker import breaker, llm
 from gather_worker.answers import QualityVerdict
 from gather_worker.attempt import Attempt
@@ -44,7 +44,7 @@ async def test_a_good_answer_is_typed_and_charged(new_model: NewModel) -> None:
 async def test_what_a_model_reports_corrects_our_count_of_it(new_model: NewModel) -> None:
     """Of that model alone; the schema counts too."""
     reported = {"choices": [{"message": {"content": VERDICT}}], "usage": {"prompt_tokens": 10_000}}
-    asked = gateway(new_model(httpx2.Response(200, json=reported)))
+    asked = gateway(new_model(httpx.Response(200, json=reported)))
     assert asked.token_ratio("m/x") == 1
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert asked.token_ratio("m/x") == RATIO_MAX
@@ -54,7 +54,7 @@ async def test_what_a_model_reports_corrects_our_count_of_it(new_model: NewModel
 async def test_an_answer_without_usage_corrects_nothing(new_model: NewModel) -> None:
     """What is then entered in the ledger is the worst, and not what was used."""
     silent = {"choices": [{"message": {"content": VERDICT}}]}
-    asked = gateway(new_model(httpx2.Response(200, json=silent)))
+    asked = gateway(new_model(httpx.Response(200, json=silent)))
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert asked.token_ratio("m/x") == 1
 
@@ -85,13 +85,13 @@ async def test_openrouter_is_asked_for_endpoints_that_honour_the_schema(new_mode
         reply(status=429),
         reply(status=500),
         reply(status=503, **{"Retry-After": "0.01"}),
-        httpx2.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}),
-        httpx2.Response(200, json={"choices": None}),
-        httpx2.Response(200, content=b"upstream failed"),
+        httpx.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}),
+        httpx.Response(200, json={"choices": None}),
+        httpx.Response(200, content=b"upstream failed"),
         reply(""),
-        httpx2.ConnectError("refused"),
-        httpx2.ReadTimeout("slow"),
-        httpx2.RemoteProtocolError("cut"),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("cut"),
     ],
     ids=["429", "500", "503", "error in 200", "choices null", "no JSON", "empty", "refused", "slow", "cut"],
 )
@@ -120,7 +120,7 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(new_model: NewModel) -> N
 
 
 async def test_retries_are_one_layer_and_bounded(new_model: NewModel) -> None:
-    """The SDK adds none of its own."""
+    """The client below adds none of its own."""
     model = new_model(*[reply(status=503)] * llm.ATTEMPTS_MAX)
     with pytest.raises(ModelUnavailable):
         await gateway(model).ask("m/x", PROMPT, QualityVerdict)
@@ -157,7 +157,7 @@ async def test_a_second_invalid_answer_is_a_clear_failure(new_model: NewModel) -
 async def test_a_cut_off_answer_is_asked_for_once_more(new_model: NewModel) -> None:
     """With the advice to write less."""
     choice = {"finish_reason": "length", "message": {"content": VERDICT}}
-    model = new_model(httpx2.Response(200, json={"choices": [choice]}), reply())
+    model = new_model(httpx.Response(200, json={"choices": [choice]}), reply())
     await gateway(model).ask("m/x", PROMPT, QualityVerdict)
     assert "write less" in model.body()["messages"][-1]["content"]
 
@@ -172,7 +172,7 @@ async def test_a_body_beyond_all_measure_is_not_read_to_its_end(new_model: NewMo
             sent += 2**20
             yield b" " * 2**20
 
-    asked = gateway(new_model(httpx2.Response(200, content=endless()), reply()))
+    asked = gateway(new_model(httpx.Response(200, content=endless()), reply()))
     assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
     assert sent <= BODY_MAX_BYTES + 2 * 2**20
 
@@ -185,7 +185,7 @@ async def test_a_body_that_drips_is_cut_off_in_time(new_model: NewModel) -> None
             yield b" "
             await asyncio.sleep(0.02)
 
-    asked = gateway(new_model(httpx2.Response(200, content=dripping()), reply()), timeout_s=0.3)
+    asked = gateway(new_model(httpx.Response(200, content=dripping()), reply()), timeout_s=0.3)
     assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
     assert len(asked.ledger.reserved) == 1
 
@@ -196,7 +196,7 @@ async def test_a_body_that_drips_is_cut_off_in_time(new_model: NewModel) -> None
 async def test_the_fallback_stands_in_for_a_model_that_fails(new_model: NewModel) -> None:
     """After three failures in a row; who wrote is told by the endpoint."""
     ours = {"choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}], "model": "f/real"}
-    model = new_model(*[reply(status=503)] * breaker.FAILURES_MAX, httpx2.Response(200, json=ours), reply())
+    model = new_model(*[reply(status=503)] * breaker.FAILURES_MAX, httpx.Response(200, json=ours), reply())
     asked = gateway(model, fallback_model="f/y")
     signed = await asked.ask_signed("m/x", PROMPT, QualityVerdict)
     assert [model.body(n)["model"] for n in range(4)] == ["m/x", "m/x", "m/x", "f/y"]
@@ -232,16 +232,12 @@ async def test_an_open_breaker_is_not_waited_for_beyond_the_deadline(new_model: 
 async def test_a_call_in_flight_is_broken_off(way: str) -> None:
     """SIGTERM and the deadline do not wait for the model."""
 
-    async def never(_: httpx2.Request) -> httpx2.Response:
+    async def never(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    import openai  # noqa: PLC0415
-
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(never))
-    client = openai.AsyncOpenAI(api_key="k", base_url="http://m.test/v1", max_retries=0, http_client=http)
     attempt = Attempt(60 if way == "terminate" else 0.2)
-    asked = ModelGateway(client, attempt, timeout_s=30, max_tokens=100)
+    asked = ModelGateway(client_of(never), attempt, timeout_s=30, max_tokens=100)
     if way == "terminate":
         asyncio.get_running_loop().call_later(0.05, attempt.terminate)
     started = time.monotonic()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 
 from dev.scripted_model import PROMPT, gateway, reply
@@ -32,11 +32,11 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
     [
         (reply(status=429), False),
         (reply(status=503), False),
-        (httpx2.ConnectError("refused"), False),
-        (httpx2.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
-        (httpx2.ReadTimeout("slow"), True),
-        (httpx2.RemoteProtocolError("cut"), True),
-        (httpx2.Response(200, content=b'{"choices": ['), True),
+        (httpx.ConnectError("refused"), False),
+        (httpx.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.RemoteProtocolError("cut"), True),
+        (httpx.Response(200, content=b'{"choices": ['), True),
     ],
     ids=["429", "503", "refused", "error in 200", "slow", "cut", "half"],
 )
@@ -98,7 +98,7 @@ async def test_what_is_left_limits_the_answer(new_model: NewModel) -> None:
 
 async def test_retries_are_paid_one_by_one(new_model: NewModel) -> None:
     """A failed attempt that may have been charged leaves less for the next; the cap holds over both."""
-    model = new_model(httpx2.ReadTimeout("slow"))
+    model = new_model(httpx.ReadTimeout("slow"))
     purse = Purse(Budget(max_cost_usd=1.5), Price(0, 1e-3))
     with pytest.raises(BudgetUsed):
         await gateway(model, purse=purse, max_tokens=1000).ask("m/x", PROMPT, QualityVerdict)
@@ -108,7 +108,7 @@ async def test_retries_are_paid_one_by_one(new_model: NewModel) -> None:
 async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_model: NewModel) -> None:
     """Two questions, one look at the list; the reserve is by its price."""
     listed = {"data": [{"id": "m/x", "pricing": {"prompt": "0", "completion": "0.001"}}]}
-    model = new_model(httpx2.Response(200, json=listed), reply())
+    model = new_model(httpx.Response(200, json=listed), reply())
     asked = gateway(model, purse=Purse(Budget(max_cost_usd=1.2)), max_tokens=8000)
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert [request.url.path for request in model.requests] == ["/v1/models", "/v1/chat/completions"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
@@ -71,7 +71,7 @@ async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
         "choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5},
     }
-    asked, tracer = traced(new_model(httpx2.Response(200, json=body)))
+    asked, tracer = traced(new_model(httpx.Response(200, json=body)))
     await asked.ask("m/x", PROMPT, QualityVerdict)
     (span,) = tracer.spans
     assert (span.name, span.kind) == ("chat m/x", SpanKind.CLIENT)
@@ -90,7 +90,7 @@ async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
 
 async def test_a_failed_call_names_its_error_by_type(new_model: Callable[..., Any]) -> None:
     """Messages of errors may hold a piece of an answer."""
-    asked, tracer = traced(new_model(httpx2.Response(401, json={"error": {"message": "secret"}})))
+    asked, tracer = traced(new_model(httpx.Response(401, json={"error": {"message": "secret"}})))
     with pytest.raises(ModelRejected):
         await asked.ask("m/x", PROMPT, QualityVerdict)
     (span,) = tracer.spans
