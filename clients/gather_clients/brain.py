@@ -29,6 +29,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from gather_clients.tls import tls_for
 from gather_contracts import brain as bodies
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
@@ -132,6 +133,7 @@ class BrainClient:
         self._sleep = sleep
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
+            verify=tls_for(httpx.URL(base_url)),
             headers={"Authorization": f"Bearer {api_key}"},
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),

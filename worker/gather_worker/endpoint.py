@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from gather_clients.tls import tls_for
 from gather_worker.completion import error_of_status, parse_body
 from gather_worker.errors import InvalidInput, ModelError, ModelTransient
 from gather_worker.prices import Price, list_paths, read_price
@@ -49,8 +50,10 @@ def new_client(
     if not (api_key.isascii() and api_key.isprintable()):
         raise InvalidInput("settings missing or wrong: OPENROUTER_API_KEY has characters that no key has")
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "gather-worker"}
+    url = _parsed(base_url)
     return httpx.AsyncClient(
-        base_url=_parsed(base_url),
+        base_url=url,
+        verify=tls_for(url),
         headers={**headers, "Authorization": f"Bearer {api_key}"} if api_key else headers,
         limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         follow_redirects=False,
