@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from dev.hand_clock import HandClock
 from gather_brain.embedding import Embedder, VectorCache
 from gather_brain.embedding_plan import LEASE_S, Phase, Plan, flipped, started
 from gather_brain.errors import UnavailableError
@@ -67,22 +68,13 @@ class Plans:
         return self.plan
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass
 class Server:
     """A server with one or two models."""
 
     plans: Plans
     providers: list[Provider]
-    clock: Clock = field(default_factory=Clock)
+    clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
         cache = VectorCache(10)
@@ -123,9 +115,9 @@ async def test_a_plan_is_trusted_for_a_few_seconds_from_when_it_was_asked_for() 
     """Neo4j away: the plan may have changed since."""
     made = server(STEADY, ONE)
     await made.models.prepare()
-    made.clock.now += LEASE_S
+    made.clock.now_s += LEASE_S
     assert made.models.now() is not None
-    made.clock.now += 0.1
+    made.clock.now_s += 0.1
     assert made.models.now() is None
     await made.models.refresh()
     assert made.models.now() is not None

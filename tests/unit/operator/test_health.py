@@ -4,32 +4,18 @@ from typing import Any
 
 import pytest
 
+from dev.hand_clock import HandClock
 from gather_operator.health import API_ANSWERS_S, DEAF_S, Health, WatchCanary
 
 
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def canary(clock: Clock) -> WatchCanary:
+def canary(clock: HandClock) -> WatchCanary:
     canary = WatchCanary(30, clock)
     clock.now_s += 31
     return canary
 
 
-def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: Clock) -> None:
+def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: HandClock) -> None:
     """It may be behind a list by seconds."""
     canary.listed([("a", 5)])
     clock.now_s += 10
@@ -38,7 +24,7 @@ def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: Clock) 
     assert not canary.is_silent()
 
 
-def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: Clock) -> None:
+def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: HandClock) -> None:
     """Nothing changed, so nothing was missed."""
     canary.delivered("a", 5)
     for _ in range(10):
@@ -47,7 +33,7 @@ def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: Clock) -> 
     assert not canary.is_silent()
 
 
-def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary, clock: Clock) -> None:
+def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary, clock: HandClock) -> None:
     """Also while the run goes on changing."""
     canary.delivered("a", 5)
     for version in (6, 7, 8, 9):
@@ -56,7 +42,7 @@ def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary
     assert canary.is_silent()
 
 
-def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: Clock) -> None:
+def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: HandClock) -> None:
     """It was created and deleted between two lists."""
     canary.listed([("a", 6)])
     canary.listed([])
@@ -64,7 +50,7 @@ def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: Cloc
     assert not canary.is_silent()
 
 
-def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: Clock) -> None:
+def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: HandClock) -> None:
     """And if that does not help, the canary says for how long."""
     canary.listed([("a", 6)])
     clock.now_s += 31
@@ -78,11 +64,11 @@ def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: Clock) -> None:
     assert (canary.is_silent(), canary.deaf_for_s()) == (False, 0)
 
 
-def health_of(canary: WatchCanary, clock: Clock, listed_s: float | None, seen_s: float) -> Health:
+def health_of(canary: WatchCanary, clock: HandClock, listed_s: float | None, seen_s: float) -> Health:
     return Health(canary, lambda: [clock.now_s, seen_s], lambda: True, clock, listed_s)
 
 
-def deaf(canary: WatchCanary, clock: Clock) -> None:
+def deaf(canary: WatchCanary, clock: HandClock) -> None:
     canary.listed([("a", 6)])
     clock.now_s += 31
     canary.restarted()
@@ -100,7 +86,7 @@ def deaf(canary: WatchCanary, clock: Clock) -> None:
     ],
 )
 def test_liveness(
-    canary: WatchCanary, clock: Clock, is_deaf: bool, ago_s: tuple[float | None, float], expected: str
+    canary: WatchCanary, clock: HandClock, is_deaf: bool, ago_s: tuple[float | None, float], expected: str
 ) -> None:
     """Only if the API answers and a watch is silent."""
     if is_deaf:
@@ -110,7 +96,7 @@ def test_liveness(
     assert health_of(canary, clock, listed_s, clock.now_s - seen_ago_s).trouble() == expected
 
 
-def test_readiness_needs_one_full_look(canary: WatchCanary, clock: Clock) -> None:
+def test_readiness_needs_one_full_look(canary: WatchCanary, clock: HandClock) -> None:
     """And is not lost when the API goes away."""
     assert not health_of(canary, clock, None, 0).is_ready()
     health = health_of(canary, clock, clock.now_s, 0)
@@ -118,7 +104,7 @@ def test_readiness_needs_one_full_look(canary: WatchCanary, clock: Clock) -> Non
     assert health.is_ready()
 
 
-async def test_the_endpoints_answer(canary: WatchCanary, clock: Clock, aiohttp_get: Any) -> None:
+async def test_the_endpoints_answer(canary: WatchCanary, clock: HandClock, aiohttp_get: Any) -> None:
     """What the kubelet and Prometheus ask for."""
     health = health_of(canary, clock, None, 0)
     assert await aiohttp_get(health, "/healthz") == (200, "ok")

@@ -4,26 +4,12 @@ from typing import Any
 
 import pytest
 
+from dev.hand_clock import HandClock
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterUnavailable, Conflict
 from gather_operator.status import StatusWriter
 from gather_operator.store import RunStore
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -37,14 +23,14 @@ def status_of(run: GatherRun, items: int) -> Any:
     return run.status.model_copy(update={"items_created": items, "phase": RunPhase.RUNNING})
 
 
-async def test_an_unchanged_status_is_not_written(world: Any, build: Any, clock: Clock) -> None:
+async def test_an_unchanged_status_is_not_written(world: Any, build: Any, clock: HandClock) -> None:
     """Whatever woke the operator."""
     writer = StatusWriter(world, RunStore(), 1, clock)
     assert await writer.write(build.run(), build.run().status) is None
     assert world.statuses == []
 
 
-async def test_at_most_one_write_a_second(world: Any, build: Any, clock: Clock) -> None:
+async def test_at_most_one_write_a_second(world: Any, build: Any, clock: HandClock) -> None:
     """The second change waits, and says for how long; the latest state is written then."""
     store = RunStore()
     writer = StatusWriter(world, store, 1, clock)
@@ -59,7 +45,7 @@ async def test_at_most_one_write_a_second(world: Any, build: Any, clock: Clock) 
     assert [s["itemsCreated"] for s in world.statuses] == [1, 3]
 
 
-async def test_another_run_is_not_held_up(world: Any, build: Any, clock: Clock) -> None:
+async def test_another_run_is_not_held_up(world: Any, build: Any, clock: HandClock) -> None:
     """The limit is for each run."""
     world.runs["other"] = build.body(name="other", uid="other")
     writer = StatusWriter(world, RunStore(), 1, clock)
@@ -68,7 +54,9 @@ async def test_another_run_is_not_held_up(world: Any, build: Any, clock: Clock) 
     assert len(world.statuses) == 2
 
 
-async def test_a_newer_version_is_fetched_and_not_overwritten(world: Any, build: Any, clock: Clock) -> None:
+async def test_a_newer_version_is_fetched_and_not_overwritten(
+    world: Any, build: Any, clock: HandClock
+) -> None:
     """Somebody cancelled meanwhile: that has to be seen first."""
     world.runs["film"] = build.body(version="5", spec={"cancel": True})
     store = RunStore()
@@ -82,7 +70,7 @@ async def test_a_newer_version_is_fetched_and_not_overwritten(world: Any, build:
     assert world.statuses == []
 
 
-async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any, clock: Clock) -> None:
+async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any, clock: HandClock) -> None:
     """More items are no transition; the end is one."""
     store = RunStore()
     writer = StatusWriter(world, store, 0, clock)
@@ -96,7 +84,7 @@ async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any
 
 
 async def test_an_event_that_cannot_be_posted_does_not_matter(
-    world: Any, build: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    world: Any, build: Any, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status already says it."""
 
@@ -111,7 +99,7 @@ async def test_an_event_that_cannot_be_posted_does_not_matter(
 
 
 async def test_a_failed_write_posts_no_event(
-    world: Any, build: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    world: Any, build: Any, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is told what did not happen."""
 

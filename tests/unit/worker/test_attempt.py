@@ -4,17 +4,9 @@ import asyncio
 
 import pytest
 
+from dev.hand_clock import HandClock
 from gather_worker.attempt import SAVE_GRACE_S, Attempt, soft_deadline_s
 from gather_worker.errors import DeadlineNear, Terminated
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(("timeout_s", "expected"), [(600, 570), (3600, 3570), (100, 90), (30, 25)])
@@ -23,24 +15,22 @@ def test_the_soft_deadline_leaves_time_to_save(timeout_s: float, expected: float
     assert soft_deadline_s(timeout_s) == expected
 
 
-async def test_time_runs_down() -> None:
+async def test_time_runs_down(clock: HandClock) -> None:
     """And never below nothing."""
-    clock = Clock()
     attempt = Attempt(10, clock)
-    clock.now += 4
+    clock.now_s += 4
     assert attempt.remaining_s == 6
-    clock.now += 60
+    clock.now_s += 60
     assert attempt.remaining_s == 0
     with pytest.raises(DeadlineNear):
         attempt.check()
 
 
-async def test_saving_after_sigterm_has_its_own_time() -> None:
+async def test_saving_after_sigterm_has_its_own_time(clock: HandClock) -> None:
     """Counted from the first SIGTERM; a second one grants no more."""
-    clock = Clock()
     attempt = Attempt(500, clock)
     attempt.terminate()
-    clock.now += 5
+    clock.now_s += 5
     attempt.terminate()
     assert attempt.saving_remaining_s == SAVE_GRACE_S - 5
     with pytest.raises(Terminated):

@@ -4,31 +4,17 @@ import asyncio
 
 import pytest
 
+from dev.hand_clock import HandClock
 from gather_contracts.meters import BOUNDS_S, Meters, Timer, counts_of, sum_s
 from gather_worker.meters import METER, Meter, metered
 
 
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 50.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def meter(clock: Clock) -> Meter:
+def meter(clock: HandClock) -> Meter:
     return Meter(clock)
 
 
-def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, clock: Clock) -> None:
+def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, clock: HandClock) -> None:
     """A bound belongs to the bucket below it; what raises has taken its time too."""
 
     def break_off() -> None:
@@ -47,7 +33,7 @@ def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, 
     assert len(counts) == len(BOUNDS_S) + 1
 
 
-def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock: Clock) -> None:
+def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock: HandClock) -> None:
     """Own time is what is left of the wall's; a wait begun inside another adds only what goes beyond."""
     end = meter.start_lap()
     clock.now_s += 1
@@ -63,7 +49,7 @@ def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock:
     assert sum_s(meter.totals().times[Timer.OWN]) == 1
 
 
-def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: Clock) -> None:
+def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: HandClock) -> None:
     """And only with the first."""
     meter.begin(clock.now_s)
     clock.now_s += 0.75
@@ -74,7 +60,7 @@ def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: 
     assert (sum_s(tally), sum(counts_of(tally))) == (0.75, 1)
 
 
-def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: Clock) -> None:
+def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: HandClock) -> None:
     """Totals are of all attempts, and writing them twice changes nothing."""
     kept = Meters(times={Timer.BRAIN: [5_000, 1]}, items=[0, 1], written=6, evaluations_failed=1)
     meter.resume(kept)
