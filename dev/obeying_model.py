@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from dev.demo_llm.material import read_material
-from dev.stores import HOST
+from dev.http_serving import answering
 
 NOTES: Final = 10
 FRESH: Final = 6
@@ -207,30 +206,5 @@ def filled(schema: Mapping[str, Any], number: float) -> Any:
 @contextmanager
 def served(model: ObeyingModel) -> Iterator[ObeyingModel]:
     """Serve the model from this process."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:  # the library's name
-            """Answer a chat."""
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            content = json.dumps(model.answer(body)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    model.uri = f"http://{HOST}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(model.answer) as model.uri:
         yield model
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,19 +1,17 @@
 """The worker's measurements: what is done, and the numbers that come of it."""
 
-import http.server
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dev.bench.meters import MIB
 from dev.bench.worker_stage import Stage
-from dev.stores import HOST
+from dev.http_serving import answering
 from dev.worker_lab import Ended, WorkerLab
 from gather_operator.allowance import iteration_allowance
 
@@ -128,41 +126,23 @@ def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Ru
 # --- a worker's start
 
 
-class _Listener(http.server.BaseHTTPRequestHandler):
-    """A model that notes when it is first asked, and answers nothing."""
-
-    def do_POST(self) -> None:
-        server: Any = self.server
-        server.asked_at = server.asked_at or time.monotonic()
-        server.asked.set()
-        self.send_error(503)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def _listening() -> Iterator[Any]:
-    server: Any = http.server.ThreadingHTTPServer((HOST, 0), _Listener)
-    server.asked, server.asked_at = threading.Event(), 0.0
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def start_s(stage: Stage, project_id: str, index: int) -> float:
     """Return the time from a worker's start, as a process, to its first request to the model."""
     lab = stage.new_lab(project_id)
+    asked, asked_at = threading.Event(), list[float]()
+
+    def note(_: Any) -> None:
+        """Note when the model is asked, and answer nothing."""
+        asked_at.append(time.monotonic())
+        asked.set()
+
     try:
-        with _listening() as server:
+        with answering(note) as url:
             started = time.monotonic()
-            lab.start(index, 1, GATHER_LLM_BASE_URL=f"http://{HOST}:{server.server_port}/v1")
-            if not server.asked.wait(FIRST_CALL_TIMEOUT_S):
+            lab.start(index, 1, GATHER_LLM_BASE_URL=f"{url}/v1")
+            if not asked.wait(FIRST_CALL_TIMEOUT_S):
                 raise TimeoutError(lab.workers[0].log_text())
-            return float(server.asked_at - started)
+            return asked_at[0] - started
     finally:
         lab.stop()
 

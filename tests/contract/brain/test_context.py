@@ -6,11 +6,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 import httpx
 import pytest
+
+from dev.http_serving import answering
 
 CONDITION_TIMEOUT_S = 60
 REFINED = ["a hitman's redemption", "family sacrifice", "blood and forgiveness"]
@@ -124,33 +125,17 @@ def model() -> Iterator[Model]:
     """A scripted model, for one test."""
     scripted = Model()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            scripted.asked.append(json.loads(self.rfile.read(length)))
-            scripted.called.set()
-            scripted.answers.wait(CONDITION_TIMEOUT_S)
-            content = json.dumps({"themes": [*REFINED, "<b>see https://example.org</b>"]})
-            body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        scripted.asked.append(body)
+        scripted.called.set()
+        scripted.answers.wait(CONDITION_TIMEOUT_S)
+        content = json.dumps({"themes": [*REFINED, "<b>see https://example.org</b>"]})
+        return {"choices": [{"message": {"content": content}}]}
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(answer) as url:
+        scripted.url = f"{url}/v1"
         yield scripted
-    finally:
         scripted.answers.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

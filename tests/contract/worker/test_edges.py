@@ -2,11 +2,9 @@
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 import redis
 from pymongo import MongoClient
 
+from dev.http_serving import answering
 from dev.worker_lab import Ended, WorkerLab
 from gather_contracts import names
 from gather_contracts.events import decode_event
@@ -25,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 NewLab = Callable[..., WorkerLab]
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
 EXISTING = 5_000
-ATTEMPT_S = 40
+ATTEMPT_S = 30
 WRITING_S = soft_deadline_s(ATTEMPT_S) / 2 + 0.1
 """One iteration fits into the attempt, also on a busy machine, and never a second one."""
 
@@ -49,8 +48,18 @@ class ScriptedModel:
     """The last message of each request for notes."""
     url: str = ""
 
-    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the content for one request, told apart by its schema."""
+    def completion(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to one request."""
+        content = json.dumps(self._content(body), ensure_ascii=False)
+        message = {"role": "assistant", "content": content}
+        usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "cost": 0.001}
+        return {
+            "id": "scripted", "object": "chat.completion", "created": 0, "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": usage,
+        }  # fmt: skip
+
+    def _content(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return what is written, told apart by the request's schema."""
         wanted = body["response_format"]["json_schema"]["schema"]["properties"]
         if "items" in wanted:
             self.prompts.append(body["messages"][-1]["content"])
@@ -61,46 +70,13 @@ class ScriptedModel:
         return {part: self.score if not part.endswith("reason") else "" for part in wanted}
 
 
-def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            content = json.dumps(model.answer(body), ensure_ascii=False)
-            choice = {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": content},
-            }
-            usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "cost": 0.001}
-            answer = {
-                "id": "scripted", "object": "chat.completion", "created": 0, "model": body["model"],
-                "choices": [choice], "usage": usage,
-            }  # fmt: skip
-            sent = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing: the worker's log is what is looked at."""
-
-    return Handler
-
-
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """A scripted model for one test."""
     scripted = ScriptedModel()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(scripted))
-    scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield scripted
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(scripted.completion) as url:
+        scripted.url = f"{url}/v1"
+        yield scripted
 
 
 def change_department(lab: WorkerLab, index: int = 0, **fields: Any) -> None:
