@@ -5,15 +5,20 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
 from dev.stores import HOST, Store, free_port
+from gather_brain.keys import key_hash
 from gather_brain.limits import LIMIT_NAMES
 
 BRAIN_KEY = "gather_" + "w" * 43 + "_" + hashlib.sha256(b"w" * 43).hexdigest()[:8]
 """A service key for throw-away brains."""
+UNLIMITED = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
 PROBE_TIMEOUT_S = 5
+BRAIN = str(Path(sys.executable).with_name("gather-brain"))
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def http_answers(uri: str, path: str = "/readyz") -> bool:
@@ -24,30 +29,36 @@ def http_answers(uri: str, path: str = "/readyz") -> bool:
         return False
 
 
-def brain_service(
-    folder: Path, neo4j_uri: str, model_dir: Path, settings: Mapping[str, str] | None = None
-) -> Store:
-    """Describe a brain on `neo4j_uri` that knows `BRAIN_KEY` and limits nothing that one caller can ask.
+def brain_environment(folder: Path, neo4j_uri: str, model_dir: Path) -> dict[str, str]:
+    """Return the environment of a brain that knows `BRAIN_KEY`; its keys file is written into `folder`.
 
-    `settings` are environment variables over its defaults.
+    The key limits nothing that one caller can ask.
     """
     keys = folder / "keys.json"
-    digest = hashlib.sha256(BRAIN_KEY.encode()).hexdigest()
-    limits = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
-    entry = {"name": "workers", "sha256": digest, "projects": ["*"], "limits": limits}
+    entry = {"name": "worker", "sha256": key_hash(BRAIN_KEY), "projects": ["*"], "limits": UNLIMITED}
     keys.write_text(json.dumps([entry]), encoding="utf-8")
-    port = free_port()
-    environment = {
+    return {
         "NEO4J_URI": neo4j_uri,
         "GATHER_BRAIN_HOST": HOST,
-        "GATHER_BRAIN_PORT": str(port),
+        "GATHER_BRAIN_PORT": str(free_port()),
         "GATHER_BRAIN_KEYS_FILE": str(keys),
         "GATHER_BRAIN_MODEL_DIR": str(model_dir),
+        "GATHER_BRAIN_DRAIN_S": "0",  # nobody else has to hear that it goes
         "GATHER_SECRETS_DIR": str(folder / "none"),
-        **(settings or {}),
     }
-    command = [*environment_command(environment), script("gather-brain"), "serve"]
-    return Store("Brain", f"http://{HOST}:{port}", folder, command, http_answers)
+
+
+def brain_of(folder: Path, environment: Mapping[str, str]) -> Store:
+    """Describe a brain with this environment, which logs into `folder`."""
+    uri = f"http://{HOST}:{environment['GATHER_BRAIN_PORT']}"
+    return Store("Brain", uri, folder, [*environment_command(environment), BRAIN, "serve"], http_answers)
+
+
+def brain_service(
+    folder: Path, neo4j_uri: str, model_dir: Path, settings: Mapping[str, str] = NO_SETTINGS
+) -> Store:
+    """Describe a brain that knows `BRAIN_KEY`, with environment variables over its defaults."""
+    return brain_of(folder, {**brain_environment(folder, neo4j_uri, model_dir), **settings})
 
 
 def environment_command(variables: Mapping[str, str]) -> list[str]:

@@ -1,50 +1,55 @@
 """A brain as it runs in its pod: its own process, on the real Neo4j with the real model."""
 
-import hashlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import httpx
 import pytest
 
-from dev.stores import free_port
+from dev.brain_process import BRAIN, BRAIN_KEY, UNLIMITED, brain_environment, brain_of, http_answers
+from dev.stores import HOST, Store, free_port
 from gather_brain.keys import key_hash, new_key
-from gather_brain.limits import LIMIT_NAMES
 from gather_clients.brain import BrainClient
 
-READY_TIMEOUT_S = 60
-UNLIMITED = {name: {"per_minute": 100_000, "burst": 100_000} for name in LIMIT_NAMES}
-"""For all tests but those of the limits."""
 TENANT_PROJECTS = 3000
-COMMAND = str(Path(sys.executable).with_name("gather-brain"))
 
 
 @dataclass(frozen=True)
 class Brain:
     """A running brain; `service_key` may use every project."""
 
-    url: str
-    service_key: str
+    process: Store
     environment: dict[str, str]
-    log: Path
-    pid: int
+    service_key: str = BRAIN_KEY
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.process.uri
+
+    @property
+    def log(self) -> Path:
+        """What it has said."""
+        return self.process.log
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
 
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `gather-brain keys ...` as an operator would with kubectl exec."""
         return subprocess.run(
-            [COMMAND, "keys", *arguments],
+            [BRAIN, "keys", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -61,59 +66,16 @@ class Brain:
 
 @contextmanager
 def _running(
-    neo4j_uri: str,
-    model_dir: Path,
-    folder: Path,
-    *,
-    wait: bool = True,
-    settings: Mapping[str, str] = MappingProxyType({}),
+    neo4j_uri: str, model_dir: Path, folder: Path, settings: Mapping[str, str], ready: str = "/readyz"
 ) -> Iterator[Brain]:
-    key = f"service-{secrets.token_hex(16)}"
-    keys_file = folder / "keys.json"
-    sha256 = hashlib.sha256(key.encode()).hexdigest()
-    keys_file.write_text(
-        json.dumps([{"name": "worker", "sha256": sha256, "projects": ["*"], "limits": UNLIMITED}])
-    )
-    port = free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "NEO4J_URI": neo4j_uri,
-        "GATHER_SECRETS_DIR": str(folder),
-        "GATHER_BRAIN_KEYS_FILE": str(keys_file),
-        "GATHER_BRAIN_MODEL_DIR": str(model_dir),
-        "GATHER_BRAIN_HOST": "127.0.0.1",
-        "GATHER_BRAIN_PORT": str(port),
-        "GATHER_BRAIN_DRAIN_S": "0",
-        **settings,
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", COMMAND, "serve"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    brain = Brain(f"http://127.0.0.1:{port}", key, environment, folder / "log", process.pid)
+    environment = {"PATH": os.environ["PATH"], **brain_environment(folder, neo4j_uri, model_dir), **settings}
+    process = brain_of(folder, environment)
+    process.answers = lambda uri: http_answers(uri, ready)
+    process.start()
     try:
-        _wait(process, brain, "/readyz" if wait else "/healthz")
-        yield brain
+        yield Brain(process, environment)
     finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait(process: subprocess.Popen[bytes], brain: Brain, path: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while True:
-        try:
-            if httpx.get(brain.url + path, timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        assert process.poll() is None, brain.log.read_text()
-        assert time.monotonic() < deadline, brain.log.read_text()
-        time.sleep(0.05)
+        process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +83,7 @@ def brain(
     neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Brain]:
     """The session's brain."""
-    with _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain")) as running:
+    with _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), {}) as running:
         yield running
 
 
@@ -132,7 +94,7 @@ def start_brain(
     """Start further brains on the session's Neo4j, with settings of their own, each for a block."""
 
     def start(**settings: str) -> AbstractContextManager[Brain]:
-        return _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), settings=settings)
+        return _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), settings)
 
     return start
 
@@ -140,7 +102,8 @@ def start_brain(
 @pytest.fixture
 def starting_brain(embedding_model_dir: Path, tmp_path: Path) -> Iterator[Brain]:
     """A brain whose Neo4j is not there yet."""
-    with _running(f"bolt://127.0.0.1:{free_port()}", embedding_model_dir, tmp_path, wait=False) as running:
+    nowhere = f"bolt://{HOST}:{free_port()}"
+    with _running(nowhere, embedding_model_dir, tmp_path, {}, ready="/healthz") as running:
         yield running
 
 
@@ -188,26 +151,17 @@ def story() -> dict[str, list[dict[str, str]] | str]:
 
 
 @pytest.fixture(scope="session")
-def embedding_endpoint() -> Iterator[str]:
+def embedding_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a test server that speaks OpenAI's embeddings API."""
     port = free_port()
-    script = Path(__file__).with_name("embedding_server.py")
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", sys.executable, str(script), str(port)])
-    try:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not _listens(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    command = [sys.executable, Path(__file__).with_name("embedding_server.py"), str(port)]
+    folder = tmp_path_factory.mktemp("embeddings")
+    server = Store(
+        "Embeddings", f"http://{HOST}:{port}", folder, command, lambda uri: http_answers(uri, "/seen")
+    )
+    server.start()
+    yield server.uri
+    server.stop()
 
 
 @dataclass

@@ -7,7 +7,6 @@ import re
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
@@ -20,12 +19,12 @@ import neo4j
 import numpy as np
 import pytest
 
+from dev.brain_process import BRAIN
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import Store, running
 from gather_clients.brain import BrainClient, BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
 
-COMMAND = str(Path(sys.executable).with_name("gather-brain"))
 NODES = int(os.environ.get("GATHER_REEMBED_NODES", "680"))
 PROJECTS = tuple(secrets.token_hex(12) for _ in range(2))
 SHARES = 8
@@ -106,7 +105,7 @@ def next_model(endpoint: str, model: str) -> dict[str, str]:
 def reembed(brain: Any, *arguments: str) -> subprocess.Popen[str]:
     """Start `gather-brain reembed` as an operator would with kubectl exec."""
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", COMMAND, "reembed", *arguments],
+        ["setpriv", "--pdeathsig", "KILL", BRAIN, "reembed", *arguments],
         env=brain.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
