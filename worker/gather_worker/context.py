@@ -86,7 +86,7 @@ def generate_prompt(
     return build_prompt(GENERATE, data, _request(orders, focus_on_gaps=focus_on_gaps), notes=asked)
 
 
-def _department(department: ResolvedDepartment, ratio: float) -> dict[str, str]:
+def _department(department: ResolvedDepartment, ratio: float = 1.0) -> dict[str, str]:
     description = cut_to_tokens(department.description, DESCRIPTION_TOKENS / ratio)
     return {"department": department.name, "department_description": description}
 
@@ -108,16 +108,14 @@ def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str
     return "gaps" if orders else ""
 
 
-def judge_prompt(
-    department: ResolvedDepartment, own: Sequence[GatherItem], ratio: float = 1.0, *, reading: int = 0
-) -> Prompt:
+def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem], *, reading: int = 0) -> Prompt:
     """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts.
 
     `reading` numbers the requests whose verdicts are put together; each shows the notes in another order.
     """
     judged = without_copies([item.content for item in own])
     shown = neutral_order(judged.texts, reading)
-    data = {**_department(department, ratio), "notes": fitted(shown, JUDGED_NOTES_TOKENS / ratio)}
+    data = {**_department(department), "notes": fitted(shown, JUDGED_NOTES_TOKENS)}
     return build_prompt(JUDGE, data)
 
 

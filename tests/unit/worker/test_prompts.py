@@ -192,9 +192,9 @@ def test_prompts_are_within_their_budget_whatever_the_project_holds(
     started = time.process_time()
     for ratio in (1.0, RATIO_MAX):
         prompt = generate_prompt(own, items, earlier, ["g" * 200] * 8, focus_on_gaps=True, ratio=ratio)
-        judged = judge_prompt(own, items, ratio=ratio)
         assert count_tokens(prompt.system + prompt.user) * ratio < 10_000 + 2000 * ratio
-        assert count_tokens(judged.system + judged.user) * ratio < 7_000 + 2000 * ratio
+    judged = judge_prompt(own, items)
+    assert count_tokens(judged.system + judged.user) < 9_000
     assert time.process_time() - started < 20
 
 
