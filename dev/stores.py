@@ -44,6 +44,8 @@ NEO4J_OPENS = (
 """What Neo4j's own launcher passes to Java."""
 VECTOR_MODULE = "jdk.incubator.vector"
 """With it Lucene, which holds Neo4j's vector indexes, compares vectors several numbers at a time."""
+SHORT_LIVED_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Code is compiled once and plainly: what is compiled better would be worth its time after some minutes."""
 
 
 def free_port() -> int:
@@ -228,6 +230,8 @@ def neo4j_configuration(listen: str) -> str:
         "dbms.security.auth_enabled": "false",
         "dbms.usage_report.enabled": "false",
         "server.memory.pagecache.size": "64m",
+        # Else every stop waits 10 s for nobody.
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
@@ -240,14 +244,19 @@ def vector_options(java: Path) -> tuple[str, ...]:
     return (f"--add-modules={VECTOR_MODULE}",) if has_it else ()
 
 
-def neo4j_store(programs: StoreArtefacts, folder: Path) -> Store:
-    """Describe a Neo4j without authentication in `folder`."""
+def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool = False) -> Store:
+    """Describe a Neo4j without authentication in `folder`.
+
+    A short-lived one starts with little over half the work, and searches more slowly ever after.
+    """
     listen = f"{HOST}:{free_port()}"
     configuration = folder / "conf"
     configuration.mkdir()
     (configuration / "neo4j.conf").write_text(neo4j_configuration(listen), encoding="utf-8")
     program = programs.java()
-    options = [f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, *vector_options(program)]
+    # The vector module is slower than none where code is compiled plainly.
+    speed = SHORT_LIVED_JAVA if is_short_lived else vector_options(program)
+    options = [f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, *speed]
     java: Command = [program, *options, "-cp", f"{programs.neo4j_jars()}/*"]
     place: Command = [f"--home-dir={folder}", f"--config-dir={configuration}", "--console-mode"]
     return Store(
@@ -255,7 +264,7 @@ def neo4j_store(programs: StoreArtefacts, folder: Path) -> Store:
     )
 
 
-KINDS: dict[str, Callable[[StoreArtefacts, Path], Store]] = {
+KINDS: dict[str, Callable[..., Store]] = {
     "mongodb": mongodb_store,
     "redis": redis_store,
     "neo4j": neo4j_store,
@@ -263,15 +272,18 @@ KINDS: dict[str, Callable[[StoreArtefacts, Path], Store]] = {
 
 
 @contextmanager
-def running(kind: str, programs: StoreArtefacts | None = None) -> Iterator[Store]:
-    """Run a store of a `KINDS` kind for as long as the block lasts; its data goes with it."""
+def running(kind: str, programs: StoreArtefacts | None = None, **options: bool) -> Iterator[Store]:
+    """Run a store of a `KINDS` kind for as long as the block lasts; its data goes with it.
+
+    `options` are those that only this kind has.
+    """
     folder = Path(tempfile.mkdtemp(prefix=f"gather-{kind}-"))
     try:
-        store = KINDS[kind](programs or StoreArtefacts.from_environment(), folder)
+        store = KINDS[kind](programs or StoreArtefacts.from_environment(), folder, **options)
         store.start()
         try:
             yield store
         finally:
-            store.kill()  # nobody wants the data; Neo4j takes 10 s to end in good order
+            store.kill()  # nobody wants the data
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -154,7 +154,7 @@ def story() -> dict[str, list[dict[str, str]] | str]:
 def embedding_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a test server that speaks OpenAI's embeddings API."""
     port = free_port()
-    command = [sys.executable, Path(__file__).with_name("embedding_server.py"), str(port)]
+    command = [sys.executable, str(Path(__file__).with_name("embedding_server.py")), str(port)]
     folder = tmp_path_factory.mktemp("embeddings")
     server = Store(
         "Embeddings", f"http://{HOST}:{port}", folder, command, lambda uri: http_answers(uri, "/seen")

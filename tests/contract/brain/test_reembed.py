@@ -25,7 +25,7 @@ from dev.stores import Store, running
 from gather_clients.brain import BrainClient, BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
 
-NODES = int(os.environ.get("GATHER_REEMBED_NODES", "680"))
+NODES = int(os.environ.get("GATHER_REEMBED_NODES", "592"))
 PROJECTS = tuple(secrets.token_hex(12) for _ in range(2))
 SHARES = 8
 """The second project has every eighth node; the first has more than 500, so that the index is asked there."""
@@ -64,7 +64,7 @@ def node_of(number: int, version: int = 0) -> NodeIn:
 @pytest.fixture(scope="module")
 def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[Store]:
     """A Neo4j of these tests' own: all of its nodes change."""
-    with running("neo4j", store_artefacts) as store:
+    with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
 
 
