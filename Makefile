@@ -51,7 +51,7 @@ unit: $(STAMP) ## Run the tests that need nothing but Python
 
 .PHONY: contract
 contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j
-	@$(BIN)/pytest -n 2 --dist loadfile tests/contract
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own

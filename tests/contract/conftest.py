@@ -8,6 +8,32 @@ import pytest
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import Store, running
 
+LONG_FILES = (
+    "brain/test_reembed.py",
+    "worker/test_faults.py",
+    "worker/test_run.py",
+    "brain/test_concurrency.py",
+    "worker/test_celery.py",
+    "worker/test_edges.py",
+    "brain/test_operation.py",
+    "brain/test_bench.py",
+    "worker/test_bench.py",
+    "brain/test_limits.py",
+    "worker/test_crashes.py",
+    "brain/test_schemathesis.py",
+    "worker/test_injections.py",
+    "worker/test_duplicates.py",
+)
+"""Each takes 20 s and more. They come first, the longest before all, so that no process of `make contract`
+is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; within a file nothing moves."""
+    folder = Path(__file__).parent
+    places = {folder / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def store_artefacts() -> StoreArtefacts:
@@ -32,7 +58,7 @@ def redis_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
     """The session's Neo4j, for tests that take it away: `with neo4j_store.absent(): ...`."""
-    with running("neo4j", store_artefacts) as store:
+    with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
 
 
