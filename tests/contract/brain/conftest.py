@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from dev.brain_process import BRAIN, BRAIN_KEY, UNLIMITED, brain_environment, brain_of, http_answers
 from dev.stores import HOST, Store, free_port
@@ -138,6 +139,13 @@ async def http(brain: Brain) -> AsyncIterator[httpx.AsyncClient]:
 async def client(brain: Brain) -> AsyncIterator[BrainClient]:
     """The client that workers use."""
     async with BrainClient(brain.url, brain.service_key) as made:
+        yield made
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """The session's Redis, to look at what brains keep in it."""
+    async with Redis.from_url(redis_url, decode_responses=True) as made:
         yield made
 
 

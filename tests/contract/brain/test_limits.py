@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.stores import Store
-from gather_brain.limits import Policy
-from gather_brain.redis_accounts import KEY_PREFIX, RedisAccounts
+from gather_brain.redis_accounts import KEY_PREFIX
 from gather_clients.brain import BrainClient
 from gather_contracts.brain import DuplicatesRequest
 from gather_worker.attempt import Attempt
@@ -76,13 +75,6 @@ def replicas(
     """Two brains."""
     with start_brain(**settings) as one, start_brain(**settings) as other:
         yield Replicas((one, other), {name: key_of(name) for name in KEYS})
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """The replicas' Redis."""
-    async with Redis.from_url(redis_url, decode_responses=True) as made:
-        yield made
 
 
 def batch(project: str) -> Request:
@@ -287,33 +279,6 @@ async def test_redis_away_fails_no_request_and_forgets_nothing_of_this_process(
         "redis is away: this process counts its limits alone",
         "redis is back: limits are counted together",
     ]
-
-
-async def test_the_script_admits_exactly_the_burst_however_many_ask(redis_url: str, redis: Redis) -> None:
-    """Atomic, from several clients at once; the key goes when its backlog does."""
-    policy, account = Policy(per_minute=1, burst=37), secrets.token_hex(8)
-    clients = [RedisAccounts(redis_url, timeout_s=30) for _ in range(2)]
-    try:
-        standings = await asyncio.gather(*(clients[turn % 2].charge(account, policy) for turn in range(80)))
-    finally:
-        for client in clients:
-            await client.close()
-    admitted = sorted(standing.available for standing in standings if standing.admitted)
-    assert admitted == list(range(37))
-    assert all(standing.available == 0 for standing in standings if not standing.admitted)
-    life_ms = await redis.pttl(KEY_PREFIX + account)
-    assert 0 < life_ms <= policy.capacity_us // 1000
-
-
-async def test_an_account_that_is_free_again_leaves_nothing_in_redis(redis_url: str, redis: Redis) -> None:
-    """Whoever names many projects fills nothing up."""
-    accounts, account = RedisAccounts(redis_url, timeout_s=30), secrets.token_hex(8)
-    try:
-        assert (await accounts.charge(account, Policy(per_minute=6000, burst=1))).admitted
-    finally:
-        await accounts.close()
-    while await redis.exists(KEY_PREFIX + account):
-        pass
 
 
 async def test_the_client_and_the_worker_wait_when_they_are_told_to(replicas: Replicas, project: str) -> None:
