@@ -7,10 +7,10 @@ the held-out departments say how good the measures are.
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +103,18 @@ def found_for(department: Department, texts: Sequence[str], vectors: Vectors) ->
 
 @dataclass
 class Report:
-    """What was found, and in how many cases."""
+    """What was found in one half of the departments, and in how many cases."""
 
     facts: dict[str, Facts] = field(default_factory=dict)
     """By department."""
     cases: int = 0
+
+    def add(self, department: str, cases: int, found: Iterable[tuple[str, float]]) -> None:
+        """Add what was found in so many cases of a department."""
+        facts = self.facts.setdefault(department, defaultdict(list))
+        for fact, value in found:
+            facts[fact].append(value)
+        self.cases += cases
 
     def shares(self, departments: Sequence[str] | None = None) -> dict[str, float]:
         """Return the mean of each fact over the cases of these departments, or of all."""
@@ -126,12 +133,9 @@ def report_on(half: str, vectors: Vectors, limit: int | None = None) -> Report:
         stranger = every[(place + STRANGER_STEP) % len(every)]
         made = list(cases(department, stranger))
         found = [found_for(department, case.texts, vectors) for case in made]
-        facts: Facts = defaultdict(list)
         pairs = list(zip(made, found, strict=True))
-        for fact, value in chain(_labels(department, found[0]), _falls(found[0], pairs), _ranks(pairs)):
-            facts[fact].append(value)
-        report.facts[department.slug] = facts
-        report.cases += len(made)
+        facts = chain(_labels(department, found[0]), _falls(found[0], pairs), _ranks(pairs))
+        report.add(department.slug, len(made), facts)
     return report
 
 
@@ -230,28 +234,21 @@ def _ranked(values: Sequence[float]) -> Ranks:
     return ranks
 
 
-def table_of(reports: dict[str, Report]) -> Table:
-    """Return the figures of each half beside each other, and of each held-out department."""
-    held_out = reports[HALVES[-1]]
+def table_of(reports: Mapping[str, Report], alone: Report | None = None) -> Table:
+    """Return the figures of each half beside each other, and of each department of the report `alone`."""
     table = Table(title=", ".join(f"{half}: {report.cases} cases" for half, report in reports.items()))
+    slugs = list(alone.facts) if alone else []
     table.add_column("")
-    for name in (*reports, *held_out.facts):
+    for name in (*reports, *slugs):
         table.add_column(name, justify="right")
     columns = [report.shares() for report in reports.values()]
-    columns += [held_out.shares([slug]) for slug in held_out.facts]
+    columns += [alone.shares([slug]) for slug in slugs if alone]
     for fact in columns[0]:
         table.add_row(fact, *(f"{column[fact]:.2f}" for column in columns))
     return table
 
 
-class Shares(Protocol):
-    """A report on one half of the departments."""
-
-    def shares(self) -> dict[str, float]:
-        """Return the mean of each fact."""
-
-
-def markdown_of(reports: Mapping[str, Shares]) -> str:
+def markdown_of(reports: Mapping[str, Report]) -> str:
     """Return the figures of each half as a Markdown table."""
     columns = [report.shares() for report in reports.values()]
     head = [f"| | {' | '.join(reports)} |", f"| --- |{' --- |' * len(reports)}"]
@@ -285,7 +282,7 @@ def main() -> None:
     if "--markdown" in sys.argv[1:]:
         Console().print(markdown_of(reports), markup=False, soft_wrap=True)
     else:
-        Console(width=None if sys.stdout.isatty() else 250).print(table_of(reports))
+        Console(width=None if sys.stdout.isatty() else 250).print(table_of(reports, reports[HALVES[-1]]))
 
 
 if __name__ == "__main__":

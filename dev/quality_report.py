@@ -11,17 +11,16 @@ import asyncio
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from statistics import mean, pstdev
+from itertools import chain
+from statistics import pstdev
 from typing import Final
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from rich.console import Console
-from rich.table import Table
 
 from dev.coverage_cases import HALVES, Case, Department, cases, departments
-from dev.coverage_report import STRANGER_STEP, Vectors, found_for, markdown_of, spearman
+from dev.coverage_report import STRANGER_STEP, Report, Vectors, found_for, markdown_of, spearman, table_of
 from dev.store_artefacts import StoreArtefacts
 from gather_brain.onnx_model import OnnxModel
 from gather_contracts.departments import ResolvedDepartment
@@ -77,7 +76,6 @@ GRADED: Final = {
 
 Scores = dict[str, float]
 """The four parts and `score`, each 0-100."""
-Facts = dict[str, list[float]]
 Measure = Callable[[Department, Sequence[str], int], Scores]
 """Scores of a department's notes; the number tells readings of the same notes apart."""
 
@@ -163,18 +161,6 @@ def degraded(department: Department, stranger: Department) -> list[Case]:
     return found
 
 
-@dataclass
-class Report:
-    """What was found, and in how many cases."""
-
-    facts: Facts = field(default_factory=lambda: defaultdict(list))
-    cases: int = 0
-
-    def shares(self) -> Scores:
-        """Return the mean of each fact."""
-        return {fact: mean(values) for fact, values in self.facts.items()}
-
-
 def work_of(half: str, limit: int | None) -> list[tuple[Department, list[Case]]]:
     """Return each department of a half with its cases."""
     every = departments(half)
@@ -190,9 +176,8 @@ def report_on(half: str, measure: Measure, repeats: int, limit: int | None = Non
     for department, made in work_of(half, limit):
         found = [measure(department, case.texts, 0) for case in made]
         pairs = list(zip(made, found, strict=True))
-        for fact, value in (*_falls(pairs), *_ranks(pairs), *_spread(department, measure, repeats)):
-            report.facts[fact].append(value)
-        report.cases += len(made)
+        facts = chain(_falls(pairs), _ranks(pairs), _spread(department, measure, repeats))
+        report.add(department.slug, len(made), facts)
     return report
 
 
@@ -226,21 +211,6 @@ def _spread(department: Department, measure: Measure, repeats: int) -> Iterator[
     readings = [measure(department, department.texts, reading) for reading in range(repeats)]
     for part in (*PARTS, "score"):
         yield f"repeats: deviation of {part}", pstdev(reading[part] for reading in readings)
-
-
-# --- printing
-
-
-def table_of(reports: dict[str, Report]) -> Table:
-    """Return the figures beside each other."""
-    table = Table(title=", ".join(f"{half}: {report.cases} cases" for half, report in reports.items()))
-    table.add_column("")
-    for half in reports:
-        table.add_column(half, justify="right")
-    columns = [report.shares() for report in reports.values()]
-    for fact in columns[0]:
-        table.add_row(fact, *(f"{column[fact]:.2f}" for column in columns))
-    return table
 
 
 # --- the command
