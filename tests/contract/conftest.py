@@ -1,12 +1,14 @@
 """The real MongoDB, Redis and Neo4j of the contract tests: one of each a session, started on demand."""
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.store_artefacts import StoreArtefacts
 from dev.stores import Store, running
+from gather_clients.event_log import EventLog
 
 LONG_FILES = (
     "brain/test_reembed.py",
@@ -84,3 +86,17 @@ def neo4j_uri(neo4j_store: Store) -> str:
 def embedding_model_dir(store_artefacts: StoreArtefacts) -> Path:
     """The folder of the default embedding model: model.onnx, tokenizer.json, config.json."""
     return store_artefacts.embedding_model()
+
+
+@pytest.fixture
+async def log(redis_url: str) -> AsyncIterator[EventLog]:
+    """A client of the event log, as a worker has one."""
+    made = EventLog(redis_url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def project() -> str:
+    """A project of the test's own."""
+    return secrets.token_hex(12)

@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from gather_brain.keys import key_hash, new_key
 from gather_clients.brain import BrainClient
 
 TENANT_PROJECTS = 3000
+Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -122,17 +123,25 @@ def lives(brain: Brain) -> Iterator[None]:
 
 
 @pytest.fixture
-def project() -> str:
-    """A project of the test's own."""
-    return secrets.token_hex(12)
-
-
-@pytest.fixture
 async def http(brain: Brain) -> AsyncIterator[httpx.AsyncClient]:
     """Plain HTTP with the service key: what is on the wire is the test's business."""
     headers = {"Authorization": f"Bearer {brain.service_key}"}
     async with httpx.AsyncClient(base_url=brain.url, headers=headers, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def search(http: httpx.AsyncClient, project: str) -> Search:
+    """Search the project for duplicates of a text; keyword arguments go into the body."""
+
+    async def found(content: str, **more: Any) -> list[dict[str, Any]]:
+        body = {"projectId": project, "content": content, **more}
+        response = await http.post("/api/v1/search/duplicates", json=body)
+        assert response.status_code == 200, response.text
+        duplicates: list[dict[str, Any]] = response.json()["duplicates"]
+        return duplicates
+
+    return found
 
 
 @pytest.fixture

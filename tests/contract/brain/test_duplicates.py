@@ -2,11 +2,13 @@
 
 import secrets
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
+Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 LAMP = "Ada keeps the lamp of the lighthouse burning through the storm."
 LAMP_AGAIN = "Ada keeps the lighthouse lamp burning through the storm."
 FERRY = "The last ferry leaves the harbour at nine, whoever is late stays."
@@ -31,16 +33,6 @@ async def create(http: httpx.AsyncClient, *nodes: dict[str, Any]) -> list[dict[s
     return [written["duplicateOf"] for written in response.json()["nodes"]]
 
 
-async def search(http: httpx.AsyncClient, project: str, content: str, **more: Any) -> list[dict[str, Any]]:
-    """Search for duplicates and return them."""
-    response = await http.post(
-        "/api/v1/search/duplicates", json={"projectId": project, "content": content, **more}
-    )
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["duplicates"]
-    return found
-
-
 async def test_what_says_the_same_within_a_batch_names_the_first(
     http: httpx.AsyncClient, project: str
 ) -> None:
@@ -56,7 +48,7 @@ async def test_what_says_the_same_within_a_batch_names_the_first(
 
 
 async def test_what_repeats_a_node_of_the_project_names_the_nearest(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """Also of another department; nothing is dropped, and the repetition is found as a node of its own."""
     first, near = node(project, LAMP), node(project, LAMP_AGAIN)
@@ -64,7 +56,7 @@ async def test_what_repeats_a_node_of_the_project_names_the_nearest(
     again = node(project, LAMP_AGAIN.lower(), properties={"department": "visual"})
     (named,) = await create(http, again)
     assert named == {"nodeId": near["id"], "similarity": 1}
-    assert {found["nodeId"] for found in await search(http, project, LAMP_AGAIN)} == {
+    assert {found["nodeId"] for found in await search(LAMP_AGAIN)} == {
         first["id"],
         near["id"],
         again["id"],
@@ -104,32 +96,34 @@ async def test_what_is_changed_into_a_repetition_is_the_later_one(
     assert await create(http, other) == [None]
 
 
-async def test_the_same_text_is_found_whatever_its_vector(http: httpx.AsyncClient, project: str) -> None:
+async def test_the_same_text_is_found_whatever_its_vector(
+    http: httpx.AsyncClient, project: str, search: Search
+) -> None:
     """Case, punctuation and spacing do not count, not even for a model that they mislead."""
     bare, dressed = "no", "  No!?!  ...  "
     written = node(project, bare)
     await create(http, written)
     assert [
         (found["nodeId"], found["similarity"])
-        for found in await search(http, project, dressed, threshold=1, department="story")
+        for found in await search(dressed, threshold=1, department="story")
     ] == [(written["id"], 1)]
-    assert await search(http, project, dressed, threshold=1, excludeNodeIds=[written["id"]]) == []
-    assert await search(http, project, dressed, threshold=1, department="visual") == []
+    assert await search(dressed, threshold=1, excludeNodeIds=[written["id"]]) == []
+    assert await search(dressed, threshold=1, department="visual") == []
     assert await create(http, node(project, dressed)) == [{"nodeId": written["id"], "similarity": 1}]
 
 
-async def test_a_crowd_of_copies_hides_nobody(http: httpx.AsyncClient, project: str) -> None:
+async def test_a_crowd_of_copies_hides_nobody(http: httpx.AsyncClient, project: str, search: Search) -> None:
     """Hundreds of copies are neighbours of each other in the index, and it must still see past them."""
     for _ in range(12):
         await create(http, *(node(project, LAMP) for _ in range(50)))
     near = node(project, LAMP_AGAIN)
     (named,) = await create(http, near)
     assert named is not None
-    copies = await search(http, project, LAMP, limit=50)
+    copies = await search(LAMP, limit=50)
     assert [found["similarity"] for found in copies] == [1] * 50
-    found = await search(http, project, LAMP_AGAIN, limit=50)
+    found = await search(LAMP_AGAIN, limit=50)
     assert (found[0]["nodeId"], found[0]["similarity"], len(found)) == (near["id"], 1, 50)
     best = [each["nodeId"] for each in found]
-    rest = await search(http, project, LAMP_AGAIN, limit=50, excludeNodeIds=best)
+    rest = await search(LAMP_AGAIN, limit=50, excludeNodeIds=best)
     assert len(rest) == 50
     assert not {each["nodeId"] for each in rest} & set(best)

@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from gather_brain.onnx_model import OnnxModel
 
+Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 PROPERTIES = {
     "department": "story",
     "departmentName": "Story Department",
@@ -42,16 +44,6 @@ async def create(http: httpx.AsyncClient, *nodes: dict[str, Any]) -> dict[str, A
     return answer
 
 
-async def search(http: httpx.AsyncClient, project: str, content: str, **more: Any) -> list[dict[str, Any]]:
-    """Search for duplicates and return them."""
-    response = await http.post(
-        "/api/v1/search/duplicates", json={"projectId": project, "content": content, **more}
-    )
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["duplicates"]
-    return found
-
-
 async def test_a_batch_answers_as_required(http: httpx.AsyncClient, project: str) -> None:
     """Ids, nodes in order, properties as they came, embedding, timing."""
     sent = {**node(project, "Ada keeps the lamp."), "properties": PROPERTIES}
@@ -65,11 +57,11 @@ async def test_a_batch_answers_as_required(http: httpx.AsyncClient, project: str
 
 
 async def test_a_created_node_is_found_at_once_with_its_properties(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """Batch create, then duplicate search; the answer carries when it was created."""
     made = await create(http, {**node(project, "Ada keeps the lamp."), "properties": PROPERTIES})
-    (found,) = await search(http, project, "ada keeps the lamp")
+    (found,) = await search("ada keeps the lamp")
     assert found["nodeId"] == made["nodeIds"][0]
     assert found["similarity"] == 1.0
     assert found["content"] == "Ada keeps the lamp."
@@ -77,7 +69,7 @@ async def test_a_created_node_is_found_at_once_with_its_properties(
     assert found["properties"] == PROPERTIES
 
 
-async def test_the_same_id_is_the_same_node(http: httpx.AsyncClient, project: str) -> None:
+async def test_the_same_id_is_the_same_node(http: httpx.AsyncClient, project: str, search: Search) -> None:
     """A repeated batch writes nothing new; a changed one replaces."""
     sent = {**node(project, "Ada keeps the lamp."), "id": str(uuid.uuid4())}
     first, again = await create(http, sent), await create(http, sent)
@@ -85,13 +77,13 @@ async def test_the_same_id_is_the_same_node(http: httpx.AsyncClient, project: st
     assert first["nodeIds"] == again["nodeIds"] == [sent["id"]]
     changed = {**sent, "content": "The ferry is late.", "properties": {"department": "sound"}}
     assert (await create(http, changed, node(project, "Rain.")))["created"] == 1
-    (found,) = await search(http, project, "The ferry is late.")
+    (found,) = await search("The ferry is late.")
     assert found["properties"]["department"] == "sound"
-    assert await search(http, project, "Ada keeps the lamp.") == []
+    assert await search("Ada keeps the lamp.") == []
 
 
 async def test_similarity_and_threshold_are_raw_cosine(
-    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path, search: Search
 ) -> None:
     """Neo4j's own score would be (1 + cosine) / 2 and let 0.8 through as 0.9."""
     one = "Ada has kept the lighthouse alone for eleven years."
@@ -100,21 +92,21 @@ async def test_similarity_and_threshold_are_raw_cosine(
     cosine = float(rows[0] @ rows[1])
     assert 0.7 < cosine < 0.97
     await create(http, node(project, one))
-    (found,) = await search(http, project, other, threshold=math.floor(cosine * 1000) / 1000)
+    (found,) = await search(other, threshold=math.floor(cosine * 1000) / 1000)
     assert found["similarity"] == pytest.approx(cosine, abs=1e-3)
-    assert await search(http, project, other, threshold=math.ceil(cosine * 1000) / 1000) == []
+    assert await search(other, threshold=math.ceil(cosine * 1000) / 1000) == []
 
 
 async def test_unrelated_texts_are_no_duplicates_even_at_threshold_zero_point_five(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """On Neo4j's scale unrelated texts score above 0.5."""
     await create(http, node(project, "The catering truck needs a level pitch near the harbour gate."))
-    assert await search(http, project, "Ada's brother sings in the storm.", threshold=0.5) == []
+    assert await search("Ada's brother sings in the storm.", threshold=0.5) == []
 
 
 async def test_search_filters_by_type_department_and_excluded_ids(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """Excluding the nearest leaves the next ones."""
     text = "The lamp turns once in ten seconds"
@@ -127,7 +119,7 @@ async def test_search_filters_by_type_department_and_excluded_ids(
     story, sound, scene = made["nodeIds"]
 
     async def ids(**more: Any) -> set[str]:
-        return {found["nodeId"] for found in await search(http, project, text, **more)}
+        return {found["nodeId"] for found in await search(text, **more)}
 
     assert await ids() == {story, sound}
     assert await ids(department="sound") == {sound}
@@ -148,7 +140,7 @@ async def test_several_texts_are_searched_at_once(http: httpx.AsyncClient, proje
 
 
 async def test_pairs_are_compared_as_nodes_are(
-    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path, search: Search
 ) -> None:
     """Raw cosine of the same model, in order; 1 for the same text but for form, 0 where it is negative."""
     one, other = "Ada keeps the lamp alone.", "Nobody but Ada looks after the lamp."
@@ -171,7 +163,7 @@ async def test_pairs_are_compared_as_nodes_are(
     assert found[2:] == [1.0, pytest.approx(expected[3], abs=1e-3)]
     (node_out,) = (await create(http, node(project, one)))["nodes"]
     assert answer["model"] == node_out["embedding"]["model"]
-    (match,) = await search(http, project, other, threshold=0)
+    (match,) = await search(other, threshold=0)
     assert match["similarity"] == pytest.approx(found[0], abs=1e-3)
 
 
@@ -189,7 +181,7 @@ async def test_pairs_that_do_not_fit_are_400(
 
 
 async def test_a_small_project_beside_a_large_one_loses_nothing(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """The index filters inside; a filter after it would give a small project no rows."""
     large = "f" * 24
@@ -198,12 +190,12 @@ async def test_a_small_project_beside_a_large_one_loses_nothing(
             http, *(node(large, f"The lamp of tower {start + n} burns all night.") for n in range(50))
         )
     made = await create(http, *(node(project, f"The lamp of tower {n} burns all night.") for n in range(20)))
-    found = await search(http, project, "The lamp of tower 7 burns all night.", threshold=0.5, limit=50)
+    found = await search("The lamp of tower 7 burns all night.", threshold=0.5, limit=50)
     assert {each["nodeId"] for each in found} == set(made["nodeIds"])
 
 
 async def test_the_index_finds_what_exact_search_finds(
-    http: httpx.AsyncClient, project: str, embedding_model_dir: Path
+    http: httpx.AsyncClient, project: str, embedding_model_dir: Path, search: Search
 ) -> None:
     """Above 500 nodes the index answers; near neighbours must all be there, in order, excluded ones not."""
     people, verbs = ("Ada", "Tomas", "Ingrid", "The skipper", "A boy"), ("mends", "hides", "burns", "counts")
@@ -220,10 +212,10 @@ async def test_the_index_finds_what_exact_search_finds(
     cosines = dict(zip(by_id, (rows[1:] @ rows[0]).tolist(), strict=True))
     near = sorted((one for one in cosines if cosines[one] >= 0.7), key=lambda one: -cosines[one])
     assert 10 < len(near) <= 200
-    first = [found["nodeId"] for found in await search(http, project, query, threshold=0.7, limit=50)]
+    first = [found["nodeId"] for found in await search(query, threshold=0.7, limit=50)]
     assert set(first) == set(near[: len(first)])
     assert len(first) == min(50, len(near))
-    rest = await search(http, project, query, threshold=0.7, limit=50, excludeNodeIds=first[:5])
+    rest = await search(query, threshold=0.7, limit=50, excludeNodeIds=first[:5])
     assert {found["nodeId"] for found in rest} == set(near[5 : 5 + len(rest)])
     assert np.allclose(
         [found["similarity"] for found in rest], [cosines[found["nodeId"]] for found in rest], atol=1e-3
@@ -291,7 +283,7 @@ async def test_context_of_no_departments_is_empty(http: httpx.AsyncClient, proje
 
 
 async def test_a_late_write_of_a_lower_revision_changes_nothing(
-    http: httpx.AsyncClient, project: str
+    http: httpx.AsyncClient, project: str, search: Search
 ) -> None:
     """A writer that was frozen before it knew the score must not take the score off again."""
     identity = str(uuid.uuid4())
@@ -299,7 +291,7 @@ async def test_a_late_write_of_a_lower_revision_changes_nothing(
     scored = {**node(project, "Ada keeps the lamp.", qualityScore=81.5), "id": identity, "revision": 1}
     for sent in (unscored, scored, unscored):
         await create(http, sent)
-    assert (await search(http, project, "Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 81.5
+    assert (await search("Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 81.5
     better = {**scored, "properties": {"department": "story", "qualityScore": 90.0}}
     await create(http, better)
-    assert (await search(http, project, "Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 90.0
+    assert (await search("Ada keeps the lamp."))[0]["properties"]["qualityScore"] == 90.0

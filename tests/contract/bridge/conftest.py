@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -17,7 +16,6 @@ from gather_bridge.app import build_app
 from gather_bridge.bridge import Bridge
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
-from gather_clients.event_log import EventLog
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
 RECEIVE_TIMEOUT_S = 30
@@ -130,17 +128,3 @@ async def serving(serve_bridge: ServeBridge) -> AsyncIterator[Serving]:
     """A bridge with the usual settings."""
     async with serve_bridge() as bridge:
         yield bridge
-
-
-@pytest.fixture
-async def log(redis_url: str) -> AsyncIterator[EventLog]:
-    """A client of the event log, as a worker has one."""
-    made = EventLog(redis_url)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def project() -> str:
-    """A project of its own for each test."""
-    return uuid4().hex[:24]

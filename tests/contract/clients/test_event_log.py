@@ -1,7 +1,6 @@
 """The event log on a real Redis: offsets without gaps, once-only events, epochs, and life without Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -14,20 +13,6 @@ from gather_contracts.events import AutomationComplete, Deduplicating, decode_ev
 
 APPENDERS = 8
 EACH = 50
-
-
-@pytest.fixture
-async def log(redis_url: str) -> AsyncIterator[EventLog]:
-    """A client of its own for each test."""
-    made = EventLog(redis_url)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def project() -> str:
-    """A project of its own for each test."""
-    return uuid4().hex[:24]
 
 
 def an_event(project: str, department: str = "story") -> Deduplicating:
