@@ -33,12 +33,14 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
         (reply(status=429), False),
         (reply(status=503), False),
         (httpx.ConnectError("refused"), False),
+        (httpx.ConnectTimeout("nobody there"), False),
+        (httpx.PoolTimeout("no connection free"), False),
         (httpx.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
         (httpx.ReadTimeout("slow"), True),
         (httpx.RemoteProtocolError("cut"), True),
         (httpx.Response(200, content=b'{"choices": ['), True),
     ],
-    ids=["429", "503", "refused", "error in 200", "slow", "cut", "half"],
+    ids=["429", "503", "refused", "nobody", "full", "error in 200", "slow", "cut", "half"],
 )
 async def test_what_may_have_been_charged_stays_on_the_ledger(
     new_model: NewModel, trouble: Any, *, stands: bool
