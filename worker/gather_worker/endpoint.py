@@ -1,7 +1,7 @@
 """One request to an OpenAI-compatible endpoint: sent, bounded in time and size, its failure named.
 
 A plain HTTP client does it, the one that the brain's client uses too: of the API's own SDK a worker would use
-nothing but the sending, and importing it was a third of a worker's start.
+nothing but the sending, and importing it was half of a worker's start.
 """
 
 import asyncio
