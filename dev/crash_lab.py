@@ -22,7 +22,6 @@ from gather_contracts import names
 from gather_contracts.events import decode_event
 
 CATCH_TIMEOUT_S: Final = 60
-ITERATIONS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ class CrashLab:
 
     lab: WorkerLab
     taps: Taps
+    iterations: int = 4
     before: Charged = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +94,7 @@ class CrashLab:
     def start(self, *, is_tapped: bool) -> Worker:
         """Start a worker on the department."""
         self.lab.reached_at = self.taps.services if is_tapped else None
-        return self.lab.start(0, ITERATIONS_MAX)
+        return self.lab.start(0, self.iterations)
 
     def run(self) -> Ended:
         """Run a worker to its end, undisturbed."""

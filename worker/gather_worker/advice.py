@@ -4,7 +4,7 @@ then done without.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,12 +47,17 @@ async def measure(
     department: ResolvedDepartment,
     own: Sequence[GatherItem],
     earlier_coverage: float | None,
+    on_coverage: Callable[[CoverageResponse], None] | None = None,
 ) -> Measurement:
-    """Measure the department's notes; the brain and the model are asked at the same time."""
+    """Measure the department's notes; the brain and the model are asked at the same time.
+
+    `on_coverage` hears the brain's answer when it comes, unless the model is not asked at all.
+    """
     if not own:
         return Measurement(None, None)
+    hear = on_coverage if advisers.judge_repeats else None
     coverage, verdicts = await together(
-        _coverage(advisers, department, own), _verdicts(advisers, department, own)
+        _coverage(advisers, department, own, hear), _verdicts(advisers, department, own)
     )
     quality = combine(
         coverage,
@@ -67,7 +72,10 @@ async def measure(
 
 
 async def _coverage(
-    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem]
+    advisers: Advisers,
+    department: ResolvedDepartment,
+    own: Sequence[GatherItem],
+    hear: Callable[[CoverageResponse], None] | None,
 ) -> CoverageResponse | None:
     try:
         coverage = await advisers.brain.coverage(department, own)
@@ -76,6 +84,8 @@ async def _coverage(
         return None
     if coverage is None:
         _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
+    elif hear is not None:
+        hear(coverage)
     return coverage
 
 

@@ -114,6 +114,10 @@ class ModelGateway:
         """Tell whether a request did not fit into the budget any more."""
         return self._purse.is_used
 
+    async def is_budget_ample(self) -> bool:
+        """Tell whether several requests at a time take nothing from each other; raises as the book does."""
+        return await self._purse.is_ample()
+
     def token_ratio(self, model: str) -> float:
         """Return how many of its tokens the model needs for one of ours, 1 until it has answered."""
         return self._ratios.ratio(model)

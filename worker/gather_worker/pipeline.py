@@ -9,37 +9,25 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
+from gather_contracts.brain import CoverageResponse
 from gather_contracts.result import StopReason
-from gather_worker import context
 from gather_worker.advice import Advisers
-from gather_worker.answers import DraftBatch
 from gather_worker.attempt import Attempt
 from gather_worker.checkpoint import Checkpoint
+from gather_worker.drafting import Drafter
 from gather_worker.duplicates import DuplicateFinder
 from gather_worker.ending import Ending
-from gather_worker.errors import (
-    AnswerInvalid,
-    BrainAway,
-    BudgetUsed,
-    DeadlineNear,
-    InvalidInput,
-    ModelRejected,
-    ModelUnavailable,
-)
+from gather_worker.errors import BudgetUsed, DeadlineNear
 from gather_worker.keeper import Keeper
-from gather_worker.llm import Signed
 from gather_worker.logs import set_log_context
 from gather_worker.meters import METER
-from gather_worker.prompts import GENERATE, prompt_version
+from gather_worker.quality import best_score, gaps_of
 from gather_worker.settings import Settings
 from gather_worker.settle import Settler
-from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, is_flat
+from gather_worker.stop_rule import Standing, decide_stop, flat_iterations, goes_on_regardless, is_flat
 from gather_worker.task import DepartmentTask
 from gather_worker.tools import Tools
 
-ANSWER_FAILURES_MAX: Final = 3
-"""Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
-the models that do worst at JSON."""
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
 FINISHED: Final = frozenset(
@@ -74,9 +62,9 @@ class Pipeline:
             tools.brain, tools.model, judge_model, settings.duplicate_threshold, tools.calibration
         )
         self._keeper = Keeper(tools.store, tools.model, task.fresh_checkpoint())
-        self._settler = Settler(task, self._keeper, tools, self._advisers)
+        self._settler = Settler(task, self._keeper, tools, self._advisers, self._draft_early)
+        self._drafter = Drafter(self._settler)
         self._ending = Ending(self._settler, settings, attempt)
-        self._earlier: context.Earlier | None = None
         self._iteration_s = 0.0
 
     @property
@@ -86,6 +74,12 @@ class Pipeline:
 
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
+        try:
+            return await self._run()
+        finally:
+            await self._drafter.close()
+
+    async def _run(self) -> StopReason:
         await self._take_up()
         if self.checkpoint.finished is None:
             await self._settler.settle()
@@ -116,15 +110,15 @@ class Pipeline:
     # --- an iteration
 
     async def _step(self) -> None:
-        reason = decide_stop(self._standing())
+        # Drafts that are paid for are taken in before the loop may end; `check` tells if no time is left.
+        reason = None if self._drafter.has_begun else decide_stop(self._standing())
         if reason is StopReason.THRESHOLD_REACHED and self.checkpoint.began_at is not None:
             METER.reached((datetime.now(UTC) - self.checkpoint.began_at).total_seconds())
         if reason is not None and reason in FINISHED:
             is_evaluated = reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated
             await self._keeper.keep(lambda checkpoint: checkpoint.ended(reason, is_evaluated=is_evaluated))
             return
-        # Drafts that are paid for are worth the time that is left; `check` tells if there is none.
-        if reason is StopReason.DEADLINE_NEAR and not self.checkpoint.drafts:
+        if reason is StopReason.DEADLINE_NEAR:
             raise DeadlineNear("no further iteration fits into the attempt's time")
         self._attempt.check()
         started = time.monotonic()
@@ -147,18 +141,14 @@ class Pipeline:
             remaining_s=self._attempt.remaining_s,
             iteration_s=self._iteration_s,
             is_terminated=self._attempt.is_terminated,
-            is_budget_used=self._tools.model.is_budget_used and not self.checkpoint.drafts,
+            is_budget_used=self._tools.model.is_budget_used,
         )
 
     async def _iterate(self) -> None:
         iteration = self.checkpoint.iterations + 1
         set_log_context(iteration=iteration)
         end_lap = METER.start_lap()
-        if not self.checkpoint.drafts:
-            signed = await self._generate(iteration)
-            written, version = list(signed.answer.items), prompt_version(GENERATE)
-            _LOGGER.debug("%d notes written", len(written))
-            await self._keeper.keep(lambda checkpoint: checkpoint.generated(written, signed.writer, version))
+        await self._drafter.draft(self.checkpoint.gaps, is_flat=self._is_flat())
         await self._tools.announcer.deduplicating(iteration)
         drafts = self.checkpoint.drafts
         slug, remembered = self._task.department.slug, self.checkpoint.verdicts
@@ -175,29 +165,11 @@ class Pipeline:
             len(drafts), len(choice.kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
         )  # fmt: skip
 
-    async def _generate(self, iteration: int) -> Signed[DraftBatch]:
-        """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""
-        prompt = context.generate_prompt(
-            self._task.department,
-            self._settler.items,
-            await self._earlier_context(),
-            self.checkpoint.gaps,
-            focus_on_gaps=self._is_flat(),
-            ratio=self.checkpoint.token_ratio,
-        )
-        model, scope = self._task.department.model, f"{self.checkpoint.id}/{iteration}"
-        for _ in range(ANSWER_FAILURES_MAX):
-            try:
-                return await self._tools.model.ask_signed(model, prompt, DraftBatch, scope=scope)
-            except AnswerInvalid as error:
-                _LOGGER.error("the model's answer is useless: %s", error)  # noqa: TRY400 - no trace needed
-            except BudgetUsed:
-                raise
-            except ModelRejected as error:
-                if error.is_request_fault and self.checkpoint.iterations == 0:
-                    raise InvalidInput(str(error)) from error
-                raise ModelUnavailable(str(error)) from error
-        raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} useless answers in a row")
+    def _draft_early(self, coverage: CoverageResponse) -> None:
+        """Have the next notes written while the judge still reads, where they are needed whatever it says."""
+        standing = self._standing()
+        if goes_on_regardless(standing, best_score(coverage.coverage_score, self.checkpoint.quality)):
+            self._drafter.begin_early(gaps_of(coverage), is_flat=is_flat((*standing.scores, 0.0)))
 
     def _is_flat(self) -> bool:
         if not is_flat(self.checkpoint.scores):
@@ -207,15 +179,3 @@ class Pipeline:
             self.checkpoint.quality_score, flat_iterations(self.checkpoint.scores),
         )  # fmt: skip
         return True
-
-    async def _earlier_context(self) -> context.Earlier:
-        """Return what earlier departments offer: from the brain once, from MongoDB while it is away."""
-        if self._earlier is not None or not self._task.previous:
-            return self._earlier or {}
-        try:
-            answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
-        except BrainAway:
-            _LOGGER.warning("context comes from MongoDB alone: the brain is away")
-            return context.earlier_from_items(self._settler.items, self._task.previous)
-        self._earlier = context.earlier_from_brain(answer) if answer else {}
-        return self._earlier

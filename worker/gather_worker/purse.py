@@ -21,6 +21,9 @@ OUTPUT_MIN_TOKENS: Final = 1024
 MESSAGE_TOKENS: Final = 64
 """For what a chat's template adds to the texts: role names and separators."""
 
+AMPLE_REQUESTS: Final = 4
+"""A verdict and the next notes, each with its re-ask: what may be asked for at the same time."""
+
 FindPrice = Callable[[str], Awaitable[Price | None]]
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,6 +100,7 @@ class Purse:
         self._lock = asyncio.Lock()
         self._tariffs: dict[str, Tariff] = {}
         self._answered: set[str] = set()
+        self._largest: Reserve | None = None
         self.is_used = False
         """Whether a request did not fit any more; the run can only end then."""
 
@@ -138,7 +142,21 @@ class Purse:
             )
             await self._book.keep_ledger(lambda ledger: ledger.with_reserve(reserve))
             await self._check_again(reserve)
+            self._largest = max(self._largest or reserve, reserve, key=lambda each: each.cost_usd)
             return reserve
+
+    async def is_ample(self) -> bool:
+        """Tell whether the budget leaves enough for several requests at a time to take nothing from each
+        other, by the dearest request so far; before the first, nobody knows.
+        """
+        if not self._is_capped:
+            return True
+        if self._largest is None:
+            return False
+        left, each = left_of(self._budget, [self.ledger, *await self._others()]), self._largest
+        return left.usd >= AMPLE_REQUESTS * each.cost_usd and left.tokens >= AMPLE_REQUESTS * (
+            each.tokens_in + each.tokens_out
+        )
 
     def priced(self, model: str, usage: Usage) -> Usage:
         """Return the usage with a cost, reckoned by the price where the endpoint names none."""

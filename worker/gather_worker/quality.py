@@ -18,6 +18,10 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "coverage": 0.40, "depth": 0.30, "coherence": 0.20, "actionability": 0.10
 }  # fmt: skip
 RUBRIC_PARTS: Final = ("depth", "coherence", "actionability")
+VERDICT_RISE_MAX: Final = 15.0
+"""By which no part of a verdict is taken to rise from one iteration to the next, in points. The demo model's
+rose by less than 4; of a capable model no figure is known here. One that rises by more costs an iteration
+that was not needed, whose notes are kept."""
 GAPS_MAX: Final = 8
 GAP_CHARS: Final = 200
 
@@ -106,6 +110,17 @@ def combine(
         verdicts=len(verdicts),
         spread=max((max(r) - min(r) for r in (readings(verdicts, p) for p in RUBRIC_PARTS) if r), default=0),
     )
+
+
+def best_score(coverage: float, last: Quality | None) -> float:
+    """Return the highest score that is to be reckoned with while the model's verdict is still out, 0-100.
+
+    `coverage` is the brain's, just measured; `last` the last iteration's quality.
+    """
+    if last is None or last.rubric_source is not Source.MODEL:
+        return weighted(coverage, 100, 100, 100)
+    highest = (getattr(last, part) + VERDICT_RISE_MAX for part in RUBRIC_PARTS)
+    return weighted(max(coverage, last.coverage), *highest)
 
 
 def _coverage(

@@ -4,7 +4,9 @@ All of it can be done again, by this worker or by a successor, and changes nothi
 """
 
 import logging
+from collections.abc import Callable
 
+from gather_contracts.brain import CoverageResponse
 from gather_contracts.items import GatherItem
 from gather_worker.advice import Advisers, Measurement, measure, together
 from gather_worker.answers import ITEMS_MAX
@@ -19,13 +21,24 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Settler:
-    """Brings accepted notes to where they belong; `items` are the project's, the oldest first."""
+    """Brings accepted notes to where they belong; `items` are the project's, the oldest first.
 
-    def __init__(self, task: DepartmentTask, keeper: Keeper, tools: Tools, advisers: Advisers) -> None:
+    `on_coverage` hears what the brain finds as soon as it is known; the model takes longer.
+    """
+
+    def __init__(
+        self,
+        task: DepartmentTask,
+        keeper: Keeper,
+        tools: Tools,
+        advisers: Advisers,
+        on_coverage: Callable[[CoverageResponse], None],
+    ) -> None:
         self.task = task
         self.keeper = keeper
         self.tools = tools
         self._advisers = advisers
+        self._on_coverage = on_coverage
         self.items: list[GatherItem] = []
 
     @property
@@ -82,7 +95,8 @@ class Settler:
             # The same notes have the same quality; asking again would only cost.
             return Measurement(quality, None)
         own = [item for item in self.items if item.department == self.task.department.slug]
-        return await measure(self._advisers, self.task.department, own, quality.coverage if quality else None)
+        earlier = quality.coverage if quality else None
+        return await measure(self._advisers, self.task.department, own, earlier, self._on_coverage)
 
     def _new_ids(self) -> list[str]:
         """Return the ids of the last iteration's notes."""

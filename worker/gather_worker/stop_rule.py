@@ -1,7 +1,7 @@
 """When a department's loop ends; pure, so that each rule is one line of a table in its test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gather_contracts.result import StopReason
@@ -45,6 +45,16 @@ def decide_stop(standing: Standing) -> StopReason | None:
         (standing.remaining_s <= standing.iteration_s, StopReason.DEADLINE_NEAR),
     )
     return next((reason for holds, reason in rules if holds), None)
+
+
+def goes_on_regardless(standing: Standing, best_score: float) -> bool:
+    """Tell whether the loop goes on, and with the same prompt, whatever the score is that is being measured:
+    none at all, or any from 0 to `best_score`.
+    """
+    # Rules ask whether a score is at least something, so that between the ends nothing else can come out.
+    outcomes = [replace(standing, scores=(*standing.scores, score)) for score in (None, 0.0, best_score)]
+    prompts = {is_flat(outcome.scores) for outcome in outcomes}
+    return len(prompts) == 1 and all(decide_stop(outcome) is None for outcome in outcomes)
 
 
 def is_good_enough(standing: Standing) -> bool:

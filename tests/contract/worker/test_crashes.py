@@ -5,6 +5,7 @@ The calls are counted in a run that nobody disturbs, so that no crash point is c
 real; the model and the brain answer in this process, so that what they were asked can be counted.
 """
 
+import asyncio
 import itertools
 import json
 import random
@@ -51,17 +52,24 @@ class MortalStore(Store):
     """A store whose process dies at one of its calls: `(number from 1, after the call)`."""
 
     dies_at: tuple[int, bool] | None = None
+    is_dead = False
     calls = 0
 
     async def _persist(self, operation: Callable[[], Awaitable[T]]) -> T:
         self.calls += 1
         is_due = self.dies_at is not None and self.dies_at[0] == self.calls
         if is_due and self.dies_at is not None and not self.dies_at[1]:
-            raise Killed
+            self.is_dead = True
+        self._check()
         result = await super()._persist(operation)
-        if is_due:
-            raise Killed
+        self.is_dead = self.is_dead or is_due
+        self._check()
         return result
+
+    def _check(self) -> None:
+        """No other step of a dead process goes on either."""
+        if self.is_dead:
+            raise Killed
 
 
 class Model:
@@ -70,11 +78,16 @@ class Model:
     def __init__(self) -> None:
         self.requests = 0
         self.written = 0
+        self.verdicts: list[float] = []
+        """On each iteration's notes; 50 once they are used up."""
+        self.wait: Callable[[str], Awaitable[None]] | None = None
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer by the schema's name."""
         self.requests += 1
         asked = json.loads(request.content)["response_format"]["json_schema"]["name"]
+        if self.wait:
+            await self.wait(asked)
         content = self._notes() if asked == "generate" else self._verdict()
         choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.01}
@@ -91,7 +104,8 @@ class Model:
         return {"items": [{"content": note, "summary": "s", "context": "c"} for note in notes]}
 
     def _verdict(self) -> dict[str, Any]:
-        return {"depth": 50, "coherence": 50, "actionability": 50, "reason": ""}
+        score = self.verdicts.pop(0) if self.verdicts else 50
+        return dict.fromkeys(("depth", "coherence", "actionability"), score)
 
 
 class BrainTwin:
@@ -99,7 +113,8 @@ class BrainTwin:
 
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
-        self.coverage = 0
+        self.coverages: list[float] = []
+        """Of each iteration's notes; by their number once they are used up."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer by path."""
@@ -137,7 +152,8 @@ class BrainTwin:
         analysis: dict[str, Any] = {"coveredAspects": [], "gaps": [], "recommendations": []}
         metrics = {"depth": 1, "breadth": 1, "coherence": 1, "actionability": 1}
         timing = {"embedding_time_ms": 0, "analysis_time_ms": 0, "total_time_ms": 0}
-        answer = {"department": "story", "coverageScore": min(100, len(items)), "analysis": analysis}
+        score = self.coverages.pop(0) if self.coverages else min(100, len(items))
+        answer = {"department": "story", "coverageScore": score, "analysis": analysis}
         return httpx.Response(
             200, json={**answer, "itemDistribution": {}, "qualityMetrics": metrics, "timing": timing}
         )
@@ -311,3 +327,45 @@ async def test_a_used_budget_ends_the_department_with_what_it_paid_for(
     assert len(checkpoint["scores"]) == iterations
     assert len(items) == len(world.brain.nodes) == 5 * iterations
     assert (checkpoint["pending"], checkpoint["unindexed"], checkpoint["finished"]) == ([], [], "BudgetUsed")
+
+
+# --- the next notes, written early
+
+
+async def test_the_next_notes_are_written_while_the_judge_reads(new_world: Callable[[], World]) -> None:
+    """A judge that waits for them gets them, but in the last iteration, after which there are none."""
+    world = new_world()
+    asked: list[str] = []
+    is_next_asked = asyncio.Semaphore(0)
+
+    async def wait(name: str) -> None:
+        asked.append(name)
+        if name == "generate" and asked.count("generate") > 1:
+            is_next_asked.release()
+        if name == "judge" and asked.count("judge") < ITERATIONS:
+            await asyncio.wait_for(is_next_asked.acquire(), 30)
+
+    world.model.wait = wait
+    assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
+    await world.check()
+    assert asked.count("generate") == world.model.written == ITERATIONS
+
+
+async def test_notes_that_may_be_needless_are_not_written_early(new_world: Callable[[], World]) -> None:
+    """With this coverage a good verdict ends the department, and so it does."""
+    world = new_world()
+    world.brain.coverages, world.model.verdicts = [100, 100], [60, 70]
+    assert (await world.attempt())[0] is StopReason.THRESHOLD_REACHED
+    assert world.model.written == 2
+
+
+async def test_early_notes_are_taken_in_though_the_verdict_made_them_needless(
+    new_world: Callable[[], World],
+) -> None:
+    """They are paid for. No verdict is expected to rise so much; if one does, the end comes one later."""
+    world = new_world()
+    world.brain.coverages, world.model.verdicts = [10, 60, 60], [50, 100, 100]
+    assert (await world.attempt())[0] is StopReason.THRESHOLD_REACHED
+    checkpoint = await world.check()
+    assert checkpoint["scores"] == [34.0, 84.0, 84.0]
+    assert world.model.written == ITERATIONS

@@ -14,6 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pytest
 
@@ -29,14 +30,28 @@ SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "3"))
 KILL_SERIES = int(os.environ.get("GATHER_FAULTS_KILL_SERIES", "1"))
 ENDS = {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
 
+IN_FLIGHT_MAX = 2
+"""Requests to the model: the verdict on one iteration and the notes of the next."""
+
 NewCrash = Callable[[], CrashLab]
 _LOGGER = logging.getLogger(__name__)
+
+
+class Course(StrEnum):
+    """How the run goes that is disturbed; two iterations each."""
+
+    EVALUATED = "evaluated"
+    """The second iteration reaches the threshold, so that the evaluation is sent."""
+    EARLY = "early"
+    """The threshold is out of reach, so that the second iteration's notes are written early."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
     """A run that nobody disturbed: its truth, its writes in order, and how long it took."""
 
+    new_crash: NewCrash
+    """Makes further runs of the same course."""
     truth: Truth
     writes: list[Request]
     duration_s: float
@@ -67,7 +82,7 @@ def assert_same_story(truth: Truth, reference: Truth) -> None:
     assert truth.checkpoint["scores"] == reference.checkpoint["scores"]
 
 
-def assert_ledger(truth: Truth, unheard: int = 1) -> None:
+def assert_ledger(truth: Truth, unheard: int = IN_FLIGHT_MAX) -> None:
     """Every charge is in the ledger: at its price, or at its worst where nobody lived to hear the answer."""
     ledger = truth.checkpoint["ledger"]
     assert 0 <= truth.unnoted_requests <= len(ledger["reserved"]) <= unheard
@@ -111,28 +126,32 @@ def threshold(services: Services, tmp_path_factory: pytest.TempPathFactory) -> f
     return float(second)
 
 
-@pytest.fixture
-def new_crash(new_lab: Callable[..., WorkerLab], taps: Taps, threshold: float) -> NewCrash:
-    """Make runs of one department of projects of their own."""
-
-    def make() -> CrashLab:
-        lab = new_lab()
-        lab.set_threshold(threshold)
-        return CrashLab(lab, taps)
-
-    return make
-
-
 @pytest.fixture(scope="module")
 def undisturbed(
-    services: Services, taps: Taps, threshold: float, tmp_path_factory: pytest.TempPathFactory
-) -> Undisturbed:
-    """The run that all others must equal."""
-    document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-    lab = WorkerLab(services, tmp_path_factory.mktemp("undisturbed"), document)
-    lab.set_threshold(threshold)
-    crash = CrashLab(lab, taps)
-    taps.listen()
+    request: pytest.FixtureRequest,
+    services: Services,
+    taps: Taps,
+    threshold: float,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Undisturbed]:
+    """The run that all others must equal, of the course that the test names."""
+    course = getattr(request, "param", Course.EVALUATED)
+    labs: list[WorkerLab] = []
+
+    def make() -> CrashLab:
+        document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
+        labs.append(WorkerLab(services, tmp_path_factory.mktemp(course), document))
+        labs[-1].set_threshold(threshold if course is Course.EVALUATED else 100)
+        return CrashLab(labs[-1], taps, iterations=4 if course is Course.EVALUATED else 2)
+
+    yield _undisturbed(make, course)
+    for lab in labs:
+        lab.stop()
+
+
+def _undisturbed(make: NewCrash, course: Course) -> Undisturbed:
+    crash = make()
+    crash.taps.listen()
     started_at = time.monotonic()
     ended = crash.start(is_tapped=True).wait()
     duration_s = time.monotonic() - started_at
@@ -140,10 +159,17 @@ def undisturbed(
     truth = crash.truth()
     assert_nothing_lost_or_doubled(truth)
     assert_ledger(truth, unheard=0)
-    assert (truth.checkpoint["iterations"], truth.evaluations) == (2, 1), truth.checkpoint["scores"]
-    for number, write in enumerate(taps.writes, start=1):
-        _LOGGER.info("write %d: %s", number, write)
-    return Undisturbed(truth, taps.writes, duration_s)
+    expected = (2, int(course is Course.EVALUATED))
+    assert (truth.checkpoint["iterations"], truth.evaluations) == expected, truth.checkpoint["scores"]
+    for number, write in enumerate(crash.taps.writes, start=1):
+        _LOGGER.info("%s, write %d: %s", course, number, write)
+    return Undisturbed(make, truth, crash.taps.writes, duration_s)
+
+
+@pytest.fixture
+def new_crash(undisturbed: Undisturbed) -> NewCrash:
+    """Make runs of one department of projects of their own."""
+    return undisturbed.new_crash
 
 
 def assert_recovered(crash: CrashLab, ended: Ended, undisturbed: Undisturbed) -> Truth:
@@ -155,11 +181,12 @@ def assert_recovered(crash: CrashLab, ended: Ended, undisturbed: Undisturbed) ->
     return truth
 
 
+@pytest.mark.parametrize("undisturbed", Course, indirect=True)
 @pytest.mark.parametrize("moment", Moment)
 def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(
     new_crash: NewCrash, undisturbed: Undisturbed, moment: Moment
 ) -> None:
-    """Whether the write had its effect or not; and at most the one call in flight is paid twice."""
+    """Whether the write had its effect or not; and at most the calls in flight are paid twice."""
     numbers = chosen(len(undisturbed.writes), len(moment))
     paid_twice = unnoted = 0
     for number in numbers:
@@ -169,7 +196,7 @@ def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(
         truth = assert_recovered(crash, crash.run(), undisturbed)
         assert_ledger(truth)
         again = truth.charged.requests - undisturbed.truth.charged.requests
-        assert 0 <= again <= 1, caught
+        assert 0 <= again <= IN_FLIGHT_MAX, caught
         paid_twice += again
         unnoted += truth.unnoted_requests
     _LOGGER.info(
@@ -187,7 +214,7 @@ def test_workers_killed_one_after_the_other_lose_and_double_nothing(
     crash = new_crash()
     for _ in range(4):
         crash.killed_at(chance.randint(2, len(undisturbed.writes) // 2), chance.choice(list(Moment)))
-    assert_ledger(assert_recovered(crash, crash.run(), undisturbed), unheard=4)
+    assert_ledger(assert_recovered(crash, crash.run(), undisturbed), unheard=4 * IN_FLIGHT_MAX)
 
 
 def stopped_after(worker: Worker, delay_s: float) -> Ended | None:
@@ -247,8 +274,8 @@ def test_a_worker_stopped_in_a_write_and_woken_up_late_changes_nothing(
         late = freeze.end(zombie)
         truth = assert_recovered(crash, successor.wait(), undisturbed)
         assert_ended_fenced(late)
-        # The call that it had sent before it was stopped, and no other after it woke up.
-        assert truth.charged.requests - undisturbed.truth.charged.requests <= 1
+        # The calls that it had sent before it was stopped, and no other after it woke up.
+        assert truth.charged.requests - undisturbed.truth.charged.requests <= IN_FLIGHT_MAX
         assert_ledger(truth)
         if is_finished:
             assert (truth.checkpoint, truth.items, truth.nodes) == (

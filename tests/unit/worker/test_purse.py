@@ -286,3 +286,17 @@ async def test_a_successor_knows_the_price_that_was_learned() -> None:
     again = await second.reserve("m", 1000, 8000, no_price)
     assert again.cost_usd == pytest.approx(again.tokens_in * 0.01 / 1100 + 8000 * 0.01 / 1000)
     assert again.tokens_in < reserve.tokens_in
+
+
+@pytest.mark.parametrize(
+    ("cap_usd", "cap_tokens", "expected"),
+    [(None, None, True), (10.0, None, True), (3.0, None, False), (None, 100_000, True), (None, 5_000, False)],
+)
+async def test_a_budget_is_ample_for_four_more_like_the_dearest(
+    cap_usd: float | None, cap_tokens: int | None, *, expected: bool
+) -> None:
+    """Of a thousand tokens each way, at a dollar altogether; a cap that is far away is as good as none."""
+    purse = Purse(Budget(max_cost_usd=cap_usd, max_tokens=cap_tokens), Price(0, 1e-3))
+    assert await purse.is_ample() is (cap_usd is None and cap_tokens is None)
+    await purse.reserve("m", 100, 1000, no_price)
+    assert await purse.is_ample() is expected

@@ -14,7 +14,16 @@ from gather_contracts.brain import (
     QualityMetrics,
 )
 from gather_worker.answers import QualityVerdict
-from gather_worker.quality import GAPS_MAX, WEIGHTS, Source, combine, gaps_of, weighted
+from gather_worker.quality import (
+    GAPS_MAX,
+    VERDICT_RISE_MAX,
+    WEIGHTS,
+    Source,
+    best_score,
+    combine,
+    gaps_of,
+    weighted,
+)
 
 percent = st.floats(0, 100)
 
@@ -195,3 +204,22 @@ def test_gaps_come_least_covered_first_and_bounded() -> None:
     assert len(lines) == GAPS_MAX
     assert lines[0].startswith("a19: ")
     assert max(len(line) for line in lines) <= 200
+
+
+@given(percent, percent, st.tuples(percent, percent, percent), st.floats(0, 1))
+def test_no_usual_verdict_comes_to_more_than_the_best(
+    now: float, before: float, parts: tuple[float, float, float], share: float
+) -> None:
+    """One that rises by no more than is reckoned with; the first may be anything."""
+    last = combine(coverage(before), [verdict(*parts)], None)
+    risen = [min(100.0, part + share * VERDICT_RISE_MAX) for part in parts]
+    found = combine(coverage(now), [verdict(*risen)], last.coverage if last else None, is_partial=True)
+    assert last is not None
+    assert found is not None
+    assert found.score <= best_score(now, last) <= best_score(max(now, before), None)
+
+
+def test_the_brain_s_measures_tell_nothing_of_the_model_s_next_verdict() -> None:
+    """It may say anything then, as after none."""
+    last = combine(coverage(60), [], None)
+    assert best_score(60, last) == best_score(60, None) == 84

@@ -4,12 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gather_contracts.result import StopReason
 from gather_worker.stop_rule import (
     Standing,
     decide_stop,
     flat_iterations,
+    goes_on_regardless,
     is_flat,
     last_score,
 )
@@ -158,3 +161,44 @@ def test_the_last_score_is_the_last_measured_one() -> None:
     """None before there is one."""
     assert last_score((None, 3.0, None)) == 3.0
     assert last_score((None,)) is None
+
+
+# --- before the score is known
+
+
+@pytest.mark.parametrize(
+    ("standing", "best", "expected"),
+    [
+        pytest.param(replace(FRESH, iterations=1), 79.9, True, id="no score can be enough"),
+        pytest.param(replace(FRESH, iterations=1), 80.0, False, id="the best one is just enough"),
+        pytest.param(replace(FRESH, iterations=10), 10.0, False, id="no iteration is left"),
+        pytest.param(
+            replace(FRESH, iterations=4, scores=(50.0,) * 3), 60.0, False, id="the prompt may change"
+        ),
+        pytest.param(
+            replace(FRESH, iterations=5, scores=(50.0,) * 4), 50.9, True, id="the prompt stays turned"
+        ),
+        pytest.param(replace(FRESH, iterations=7, scores=(50.0,) * 6), 60.0, False, id="it may be the end"),
+        pytest.param(replace(FRESH, iterations=1, is_terminated=True), 10.0, False, id="SIGTERM"),
+        pytest.param(
+            replace(FRESH, iterations=1, remaining_s=1, iteration_s=2), 10.0, False, id="no time is left"
+        ),
+        pytest.param(replace(FRESH, iterations=1, is_budget_used=True), 10.0, False, id="no money is left"),
+    ],
+)
+def test_the_loop_goes_on_whatever_is_measured(standing: Standing, best: float, *, expected: bool) -> None:
+    """Only then is it sound to begin before the score is known."""
+    assert goes_on_regardless(standing, best) is expected
+
+
+@given(st.lists(st.none() | st.floats(0, 100), max_size=9), st.floats(0, 100), st.floats(0, 1) | st.none())
+def test_no_score_up_to_the_best_changes_what_comes_next(
+    scores: list[float | None], best: float, share: float | None
+) -> None:
+    """The law behind the shortcut of looking at the ends alone."""
+    standing = replace(FRESH, iterations=len(scores) + 1, scores=tuple(scores))
+    if decide_stop(standing) is not None or not goes_on_regardless(standing, best):
+        return
+    known = replace(standing, scores=(*scores, None if share is None else share * best))
+    assert decide_stop(known) is None
+    assert is_flat(known.scores) == is_flat((*scores, 0.0))
