@@ -69,7 +69,7 @@ OTHERS: Final = {
 OTHERS_READ: Final = {
     Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
     Announcer: {"close"},
-    ModelGateway: {"close"},
+    ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
 }
 
