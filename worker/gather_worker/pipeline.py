@@ -66,6 +66,7 @@ class Pipeline:
         self._drafter = Drafter(self._settler)
         self._ending = Ending(self._settler, settings, attempt)
         self._iteration_s = 0.0
+        self._began_s = float("inf")
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -121,13 +122,14 @@ class Pipeline:
         if reason is StopReason.DEADLINE_NEAR:
             raise DeadlineNear("no further iteration fits into the attempt's time")
         self._attempt.check()
-        started = time.monotonic()
+        self._began_s = time.monotonic()
         try:
             await self._iterate()
         except BudgetUsed as error:
             _LOGGER.warning("the run's budget is used: %s", error)  # the next look at the stop rule ends it
             return
-        self._iteration_s = max(self._iteration_s, time.monotonic() - started)
+        finally:
+            self._iteration_s, self._began_s = self._longest_s(), float("inf")
         left = self._task.allowance - self.checkpoint.iterations
         if left == ITERATIONS_LEFT_WARNED and decide_stop(self._standing()) is None:
             _LOGGER.warning("%d iterations are left of %d", left, self._task.allowance)
@@ -139,10 +141,14 @@ class Pipeline:
             scores=self.checkpoint.scores,
             threshold=self._task.department.threshold,
             remaining_s=self._attempt.remaining_s,
-            iteration_s=self._iteration_s,
+            iteration_s=self._longest_s(),
             is_terminated=self._attempt.is_terminated,
             is_budget_used=self._tools.model.is_budget_used,
         )
+
+    def _longest_s(self) -> float:
+        """Return how long the longest iteration has taken, the one under way included."""
+        return max(self._iteration_s, time.monotonic() - self._began_s)
 
     async def _iterate(self) -> None:
         iteration = self.checkpoint.iterations + 1
