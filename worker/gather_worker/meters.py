@@ -138,7 +138,10 @@ class Meter:
 
     def _lap(self) -> tuple[float, ...]:
         sums = (self._tallies.get(timer, [0])[0] for timer in (Timer.STORE, Timer.BRAIN, Timer.DEDUPE))
-        return (self._clock(), self._waited_s, *(total / MICROSECONDS for total in sums))
+        now = self._clock()
+        # A wait may begin in one iteration and end in the next, each of which has its part of it.
+        waiting_s = now - self._waiting_since if self._waiting else 0.0
+        return (now, self._waited_s + waiting_s, *(total / MICROSECONDS for total in sums))
 
     def totals(self, scores: Sequence[float | None] = ()) -> Meters:
         """Return all of it, earlier attempts included; `scores` are the quality after each iteration."""

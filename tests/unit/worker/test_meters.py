@@ -49,6 +49,20 @@ def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock:
     assert sum_s(meter.totals().times[Timer.OWN]) == 1
 
 
+def test_a_question_that_outlives_its_iteration_is_a_part_of_both(meter: Meter, clock: HandClock) -> None:
+    """The next notes may be asked for before the last ones are scored."""
+    first = meter.start_lap()
+    clock.now_s += 1
+    with meter.waiting_for_model():
+        clock.now_s += 2
+        laps = [first()]
+        second = meter.start_lap()
+        clock.now_s += 3
+    clock.now_s += 4
+    laps.append(second())
+    assert [(lap.wall_s, lap.model_s, lap.own_s) for lap in laps] == [(3, 2, 1), (7, 3, 4)]
+
+
 def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: HandClock) -> None:
     """And only with the first."""
     meter.begin(clock.now_s)
