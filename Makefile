@@ -70,8 +70,8 @@ isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,
 .PHONY: faults
 faults: $(STAMP) ## Kill, stop and hold up workers at every one of their writes, and kill MongoDB under them
 	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
-	  $(BIN)/pytest tests/contract/worker/test_faults.py tests/contract/worker/test_fencing.py \
-	  tests/contract/worker/test_celery.py --log-cli-level=INFO --log-disable=httpx
+	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
+	  tests/contract/worker/test_faults.py tests/contract/worker/test_fencing.py tests/contract/worker/test_celery.py
 
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
@@ -79,7 +79,8 @@ schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and
 	  $(BIN)/pytest tests/contract/brain/test_schemathesis.py --log-cli-level=INFO
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## Feed the parser of the model's answers with broken ones for 10 minutes
+fuzz: $(STAMP) ## Feed whole workers 200 broken answers of the model, and their parser as many as 10 minutes hold
+	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/test_malformed_answers.py
 	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
 .PHONY: check
