@@ -47,7 +47,7 @@ types: $(STAMP) ## Check types
 
 .PHONY: unit
 unit: $(STAMP) ## Run the tests that need nothing but Python
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -n 2 tests/unit
 
 .PHONY: contract
 contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j
@@ -84,7 +84,8 @@ fuzz: $(STAMP) ## Feed whole workers 200 broken answers of the model, and their 
 	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
 .PHONY: check
-check: lint types crds-check openapi-check ## Check all that needs no cluster; fails if a generated file differs
+check: $(STAMP) ## Check all that needs no cluster; fails if a generated file differs
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check openapi-check
 
 ##@ Measure
 
