@@ -12,7 +12,8 @@ SEARCH: Final = "/api/v1/search/duplicates"
 CONTEXT: Final = "/api/v1/context/department"
 COVERAGE: Final = "/api/v1/analyze/coverage"
 JSON: Final = {"Content-Type": "application/json"}
-PROJECT: Final = "0" * 24
+PROJECT: Final = "5e1dab1e" * 3
+"""Nobody's: other tests' generated requests may write to one of zeros."""
 CONTEXT_OF: Final = f"{CONTEXT}?projectId={PROJECT}&department=x"
 
 

@@ -18,7 +18,8 @@ from gather_contracts.brain import ErrorBody
 BATCH: Final = "/api/v1/nodes/batch"
 SEARCH: Final = "/api/v1/search/duplicates"
 CONTEXT: Final = "/api/v1/context/department"
-PROJECT: Final = "0" * 24
+PROJECT: Final = "5e1dab1e" * 3
+"""Nobody's: other tests' generated requests may write to one of zeros."""
 CONTEXT_FOR: Final = f"{CONTEXT}?projectId={PROJECT}&department="
 CONTEXT_OF: Final = f"{CONTEXT_FOR}x"
 GIBIBYTE: Final = 2**30
