@@ -5,6 +5,7 @@ as they are here, so that a crash of either question costs the other nothing.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from gather_worker.errors import (
 from gather_worker.llm import Signed
 from gather_worker.prompts import GENERATE, Prompt, prompt_version
 from gather_worker.settle import Settler
+from gather_worker.tokens import warm_up
 
 ANSWER_FAILURES_MAX: Final = 3
 """Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
@@ -40,6 +42,12 @@ class Drafter:
         self._tools = settler.tools
         self._earlier: context.Earlier | None = None
         self._early: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Get ready what every prompt of this process needs; what cannot be had now is asked for again."""
+        warm_up()
+        with contextlib.suppress(BrainAway):
+            await self._ask_earlier()
 
     @property
     def has_begun(self) -> bool:
@@ -108,12 +116,14 @@ class Drafter:
 
     async def _earlier_context(self) -> context.Earlier:
         """Return what earlier departments offer: from the brain once, from MongoDB while it is away."""
-        if self._earlier is not None or not self._task.previous:
-            return self._earlier or {}
         try:
-            answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
+            return await self._ask_earlier()
         except BrainAway:
             _LOGGER.warning("context comes from MongoDB alone: the brain is away")
             return context.earlier_from_items(self._settler.items, self._task.previous)
-        self._earlier = context.earlier_from_brain(answer) if answer else {}
-        return self._earlier
+
+    async def _ask_earlier(self) -> context.Earlier:
+        if self._earlier is None and self._task.previous:
+            answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
+            self._earlier = context.earlier_from_brain(answer) if answer else {}
+        return self._earlier or {}

@@ -86,6 +86,7 @@ class Pipeline:
             await self._settler.settle()
             await self._settler.settle_leftovers()
             await self._ending.send_evaluations()
+            await self._drafter.prepare()
         while (reason := self.checkpoint.finished) is None:
             await self._step()
         await self._ending.finish()
