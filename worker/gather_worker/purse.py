@@ -90,6 +90,11 @@ def output_limit(left: Left, tariff: Tariff, tokens_in: int, wanted: int) -> int
     return int(fits) if fits >= min(wanted, OUTPUT_MIN_TOKENS) else 0
 
 
+def _worst(reserve: Reserve) -> tuple[float, int]:
+    """Return what a request may come to, in USD and in tokens."""
+    return reserve.cost_usd, reserve.tokens_in + reserve.tokens_out
+
+
 class Purse:
     """Pays for one process's requests; `price` is the owner's word for all models, if there is one."""
 
@@ -142,7 +147,7 @@ class Purse:
             )
             await self._book.keep_ledger(lambda ledger: ledger.with_reserve(reserve))
             await self._check_again(reserve)
-            self._largest = max(self._largest or reserve, reserve, key=lambda each: each.cost_usd)
+            self._largest = max(self._largest or reserve, reserve, key=_worst)
             return reserve
 
     async def is_ample(self) -> bool:
@@ -153,10 +158,9 @@ class Purse:
             return True
         if self._largest is None:
             return False
-        left, each = left_of(self._budget, [self.ledger, *await self._others()]), self._largest
-        return left.usd >= AMPLE_REQUESTS * each.cost_usd and left.tokens >= AMPLE_REQUESTS * (
-            each.tokens_in + each.tokens_out
-        )
+        left = left_of(self._budget, [self.ledger, *await self._others()])
+        cost_usd, tokens = _worst(self._largest)
+        return left.usd >= AMPLE_REQUESTS * cost_usd and left.tokens >= AMPLE_REQUESTS * tokens
 
     def priced(self, model: str, usage: Usage) -> Usage:
         """Return the usage with a cost, reckoned by the price where the endpoint names none."""
