@@ -7,7 +7,7 @@ as they are here, so that a crash of either question costs the other nothing.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from gather_worker import context
@@ -41,6 +41,7 @@ class Drafter:
         self._keeper = settler.keeper
         self._tools = settler.tools
         self._earlier: context.Earlier | None = None
+        self._question: asyncio.Task[Signed[DraftBatch] | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -58,7 +59,8 @@ class Drafter:
     def begin_early(self, gaps: Sequence[str], *, is_flat: bool) -> None:
         """Ask for the next iteration's drafts now, if the budget is ample; `draft` waits for them."""
         if self._early is None and not self.has_begun:
-            self._early = asyncio.create_task(self._draft_early(gaps, is_flat=is_flat))
+            self._question = asyncio.create_task(self._ask_early(gaps, is_flat=is_flat))
+            self._early = asyncio.create_task(self._keep_early(self._question))
 
     async def draft(self, gaps: Sequence[str], *, is_flat: bool) -> None:
         """Return when the next iteration's drafts are in the checkpoint; raises BudgetUsed.
@@ -69,26 +71,29 @@ class Drafter:
             await self._early
             self._early = None
         if not self._keeper.checkpoint.drafts:
-            await self._draft(gaps, is_flat=is_flat)
+            await self._keep(await self._ask(gaps, is_flat=is_flat))
 
     async def close(self) -> None:
-        """Break off what was begun early and nobody waits for any more."""
-        if self._early is not None:
-            self._early.cancel()
+        """Break off a question that nobody waits for any more; an answer that is here is kept first."""
+        if self._early is not None and self._question is not None:
+            self._question.cancel()
             await asyncio.gather(self._early, return_exceptions=True)
 
-    async def _draft_early(self, gaps: Sequence[str], *, is_flat: bool) -> None:
-        if await self._tools.model.is_budget_ample():
-            await self._draft(gaps, is_flat=is_flat)
+    async def _ask_early(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch] | None:
+        is_ample = await self._tools.model.is_budget_ample()
+        return await self._ask(gaps, is_flat=is_flat) if is_ample else None
 
-    async def _draft(self, gaps: Sequence[str], *, is_flat: bool) -> None:
-        signed = await self._generate(await self._prompt(gaps, is_flat=is_flat))
+    async def _keep_early(self, question: Awaitable[Signed[DraftBatch] | None]) -> None:
+        if signed := await question:
+            await self._keep(signed)
+
+    async def _keep(self, signed: Signed[DraftBatch]) -> None:
         drafts, version = list(signed.answer.items), prompt_version(GENERATE)
         _LOGGER.debug("%d notes written", len(drafts))
         await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts, signed.writer, version))
 
-    async def _prompt(self, gaps: Sequence[str], *, is_flat: bool) -> Prompt:
-        return context.generate_prompt(
+    async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch]:
+        prompt = context.generate_prompt(
             self._task.department,
             self._settler.items,
             await self._earlier_context(),
@@ -96,6 +101,7 @@ class Drafter:
             focus_on_gaps=is_flat,
             ratio=self._keeper.checkpoint.token_ratio,
         )
+        return await self._generate(prompt)
 
     async def _generate(self, prompt: Prompt) -> Signed[DraftBatch]:
         """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""

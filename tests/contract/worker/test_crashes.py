@@ -12,6 +12,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -28,6 +29,9 @@ from gather_worker.announcer import Announcer
 from gather_worker.answer_cache import KeptAnswer
 from gather_worker.attempt import Attempt
 from gather_worker.brain import Brain
+from gather_worker.checkpoint import Checkpoint
+from gather_worker.drafting import Drafter
+from gather_worker.errors import Terminated
 from gather_worker.ledger import RESERVES_MAX
 from gather_worker.llm import ModelGateway
 from gather_worker.mongo import Store
@@ -200,6 +204,7 @@ class World:
         spec = {"enableAutoEvaluation": False, **spec}
         self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
         self.model, self.brain, self.log, self.answers = Model(), BrainTwin(), Log(), Answers()
+        self.now = Attempt(0)
         self.settings = Settings(
             MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),
             BRAIN_SERVICE_BASE_URL="http://brain", BRAIN_SERVICE_API_KEY=SecretStr("k"),
@@ -207,7 +212,7 @@ class World:
 
     async def attempt(self, dies_at: tuple[int, bool] | None = None) -> tuple[StopReason | None, int]:
         """Run one worker; return its reason (None: killed) and how many calls it made."""
-        attempt = Attempt(60)
+        attempt = self.now = Attempt(60)
         project_id = self.document.spec.project_id
         store = MortalStore(self.uri, project_id, attempt, 10)
         store.dies_at = dies_at
@@ -368,4 +373,37 @@ async def test_early_notes_are_taken_in_though_the_verdict_made_them_needless(
     assert (await world.attempt())[0] is StopReason.THRESHOLD_REACHED
     checkpoint = await world.check()
     assert checkpoint["scores"] == [34.0, 84.0, 84.0]
+    assert world.model.written == ITERATIONS
+
+
+async def test_early_notes_that_are_here_are_kept_when_sigterm_comes(
+    new_world: Callable[[], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict that is being waited for ends the attempt, while the write of the notes is on its way."""
+    world = new_world()
+    monkeypatch.setattr(world.answers, "put", AsyncMock())  # nobody remembers what was paid for
+    is_closing = asyncio.Event()
+    write, close = MortalStore.write, Drafter.close
+
+    async def slow_write(store: MortalStore, checkpoint: Checkpoint) -> None:
+        if checkpoint.drafts and checkpoint.iterations == 1 and not is_closing.is_set():
+            world.now.terminate()
+            await is_closing.wait()
+        await write(store, checkpoint)
+
+    async def close_heard(drafter: Drafter) -> None:
+        is_closing.set()
+        await close(drafter)
+
+    async def wait(name: str) -> None:
+        if name == "judge":
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(MortalStore, "write", slow_write)
+    monkeypatch.setattr(Drafter, "close", close_heard)
+    world.model.wait = wait
+    with pytest.raises(Terminated):
+        await world.attempt()
+    world.model.wait = None
+    assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
     assert world.model.written == ITERATIONS
