@@ -8,6 +8,7 @@ from dev.obeying_model import NOTES, ObeyingModel, served
 from dev.worker_lab import WorkerLab
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_worker.answers import CONTENT_LETTERS_MIN
+from gather_worker.endpoint import BODY_MAX_BYTES
 from gather_worker.text import clean, letters
 
 COUNT = int(os.environ.get("GATHER_MALFORMED_ANSWERS", "15"))
@@ -20,6 +21,7 @@ def test_a_worker_survives_malformed_answers(new_lab: Callable[[], WorkerLab]) -
     """Three in a row, then a good one, and so on."""
     bad = [malformed.text for malformed in malformed_answers(seed=3, count=COUNT)]
     answers = [given for n in range(0, COUNT, BAD_IN_A_ROW) for given in [*bad[n : n + BAD_IN_A_ROW], ""]]
+    unread = 0
     with served(ObeyingModel(answers=answers)) as model:
         while model.answers:
             asked = len(model.requests)
@@ -28,7 +30,11 @@ def test_a_worker_survives_malformed_answers(new_lab: Callable[[], WorkerLab]) -
             ended = lab.run(0, ITERATIONS)
             assert ended.exit_code == 0, ended.messages()
             assert_sound(lab)
-            assert lab.checkpoint()["ledger"]["requests"] == len(model.requests) - asked
+            ledger = lab.checkpoint()["ledger"]
+            # An answer that is too long is not read to its end, where its price stands.
+            assert ledger["requests"] + len(ledger["reserved"]) == len(model.requests) - asked
+            unread += len(ledger["reserved"])
+    assert unread <= sum(len(text) > BODY_MAX_BYTES for text in bad)
 
 
 def assert_sound(lab: WorkerLab) -> None:
