@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from dev.scripted_model import PROMPT, gateway, reply
+from dev.worker_twins import AnswersTwin
 from gather_contracts.resource import Budget
-from gather_worker.answer_cache import KeptAnswer
 from gather_worker.answers import QualityVerdict
 from gather_worker.errors import (
     AnswerInvalid,
@@ -122,22 +122,9 @@ async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_mode
 # --- kept answers
 
 
-class Cache:
-    """A cache in this process."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, KeptAnswer] = {}
-
-    async def get(self, key: str) -> KeptAnswer | None:
-        return self.kept.get(key)
-
-    async def put(self, key: str, answer: KeptAnswer) -> None:
-        self.kept[key] = answer
-
-
 async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
     """Also after a re-ask: what is kept under the question is the good answer. Another scope asks again."""
-    cache = Cache()
+    cache = AnswersTwin()
     model = new_model(reply("no"), reply(), reply())
     for scope in ("1", "1", "2"):
         asked = gateway(model, cache=cache)
@@ -148,7 +135,7 @@ async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
 @pytest.mark.parametrize("wrong", ["no", '{"depth": 1}'])
 async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
     """A cached failure would poison every later attempt."""
-    cache = Cache()
+    cache = AnswersTwin()
     with pytest.raises(AnswerInvalid):
         await gateway(new_model(reply(wrong), reply(wrong)), cache=cache).ask("m/x", PROMPT, QualityVerdict)
     assert cache.kept == {}
@@ -156,7 +143,7 @@ async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
 
 async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewModel) -> None:
     """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
-    cache, dead = Cache(), gateway(new_model(reply()))
+    cache, dead = AnswersTwin(), gateway(new_model(reply()))
     dead._cache = cache  # type: ignore[assignment]
     left: list[Ledger] = []
 
