@@ -176,7 +176,7 @@ class Pipeline:
         """Have the next notes written while the judge still reads, where they are needed whatever it says."""
         standing = self._standing()
         if goes_on_regardless(standing, best_score(coverage.coverage_score, self.checkpoint.quality)):
-            self._drafter.begin_early(gaps_of(coverage), is_flat=is_flat((*standing.scores, 0.0)))
+            self._drafter.begin_early(gaps_of(coverage), is_flat=is_flat(standing.scores))
 
     def _is_flat(self) -> bool:
         if not is_flat(self.checkpoint.scores):

@@ -82,7 +82,7 @@ class World:
         spec = {"enableAutoEvaluation": False, **spec}
         self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
         self.model, self.brain, self.log, self.answers = ModelTwin(), BrainTwin(), LogTwin(), AnswersTwin()
-        self.now = Attempt(0)
+        self.under_way = Attempt(0)
         self.settings = Settings(
             MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),
             BRAIN_SERVICE_BASE_URL="http://brain", BRAIN_SERVICE_API_KEY=SecretStr("k"),
@@ -90,7 +90,7 @@ class World:
 
     async def attempt(self, dies_at: tuple[int, bool] | None = None) -> tuple[StopReason | None, int]:
         """Run one worker; return its reason (None: killed) and how many calls it made."""
-        attempt = self.now = Attempt(60)
+        attempt = self.under_way = Attempt(60)
         project_id = self.document.spec.project_id
         store = MortalStore(self.uri, project_id, attempt, 10)
         store.dies_at = dies_at
@@ -265,7 +265,7 @@ async def test_early_notes_that_are_here_are_kept_when_sigterm_comes(
 
     async def slow_write(store: MortalStore, checkpoint: Checkpoint) -> None:
         if checkpoint.drafts and checkpoint.iterations == 1 and not is_closing.is_set():
-            world.now.terminate()
+            world.under_way.terminate()
             await is_closing.wait()
         await write(store, checkpoint)
 
