@@ -28,7 +28,7 @@ PRICE_LIST_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
 """Whoever has no connection by then is asked anew; no request is lost by that, and none is paid for."""
 CONNECTIONS_MAX: Final = 10
-"""A department asks one question at a time, or five verdicts on its quality at once."""
+"""A department asks at most six questions at once: five verdicts on its quality, and the next notes."""
 GZIP: Final = 16 + zlib.MAX_WBITS
 
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

@@ -90,11 +90,6 @@ def output_limit(left: Left, tariff: Tariff, tokens_in: int, wanted: int) -> int
     return int(fits) if fits >= min(wanted, OUTPUT_MIN_TOKENS) else 0
 
 
-def _worst(reserve: Reserve) -> tuple[float, int]:
-    """Return what a request may come to, in USD and in tokens."""
-    return reserve.cost_usd, reserve.tokens_in + reserve.tokens_out
-
-
 class Purse:
     """Pays for one process's requests; `price` is the owner's word for all models, if there is one."""
 
@@ -105,7 +100,8 @@ class Purse:
         self._lock = asyncio.Lock()
         self._tariffs: dict[str, Tariff] = {}
         self._answered: set[str] = set()
-        self._largest: Reserve | None = None
+        self._dearest: tuple[float, int] | None = None
+        """What a request so far may have come to at most, in USD and in tokens."""
         self.is_used = False
         """Whether a request did not fit any more; the run can only end then."""
 
@@ -147,7 +143,8 @@ class Purse:
             )
             await self._book.keep_ledger(lambda ledger: ledger.with_reserve(reserve))
             await self._check_again(reserve)
-            self._largest = max(self._largest or reserve, reserve, key=_worst)
+            worst = reserve.cost_usd, reserve.tokens_in + reserve.tokens_out
+            self._dearest = max(self._dearest or worst, worst)
             return reserve
 
     async def is_ample(self) -> bool:
@@ -156,10 +153,10 @@ class Purse:
         """
         if not self._is_capped:
             return True
-        if self._largest is None:
+        if self._dearest is None:
             return False
         left = left_of(self._budget, [self.ledger, *await self._others()])
-        cost_usd, tokens = _worst(self._largest)
+        cost_usd, tokens = self._dearest
         return left.usd >= AMPLE_REQUESTS * cost_usd and left.tokens >= AMPLE_REQUESTS * tokens
 
     def priced(self, model: str, usage: Usage) -> Usage:
