@@ -48,8 +48,8 @@ def decide_stop(standing: Standing) -> StopReason | None:
 
 
 def goes_on_regardless(standing: Standing, best_score: float) -> bool:
-    """Tell whether the loop goes on, and with the prompt that the scores so far ask for, whatever the score is
-    that is being measured: none at all, or any from 0 to `best_score`.
+    """Tell whether the loop goes on, and with the prompt that the scores so far ask for, whatever score is
+    being measured: none at all, or any from 0 to `best_score`.
     """
     # Rules ask whether a score is at least something, so that between the ends nothing else can come out.
     outcomes = [replace(standing, scores=(*standing.scores, score)) for score in (None, 0.0, best_score)]
