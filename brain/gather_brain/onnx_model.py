@@ -1,4 +1,4 @@
-"""A sentence-embedding model from a folder, run by ONNX Runtime on the CPU; the only user of that library.
+"""A sentence-embedding model from a folder, run by ONNX Runtime on the CPU.
 
 A model whose input holds one text is given one at a time; with any other, texts of like length go through the
 network together. A text longer than the model's window is cut into windows whose token vectors are averaged,
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Encoding, Tokenizer
 
+from gather_brain.onnx_runtime import InferenceSession, SessionOptions
 from gather_brain.vectors import Matrix, unit_rows
 
 WINDOWS_MAX: Final = 4
@@ -63,8 +63,7 @@ class OnnxModel:
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def _load(self, folder: Path) -> None:
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
+        options = SessionOptions()
         # Two texts in two threads take less time than two threads for one text after the other: each operator
         # would wait for the slower of them.
         options.intra_op_num_threads = 1
@@ -75,7 +74,7 @@ class OnnxModel:
             # Sums of 8-bit products would be cut off at 16 bits (cosine to the right vector 0.991). This is
             # right everywhere, but half as fast where it is not needed.
             options.add_session_config_entry("session.x64quantprecision", "1")
-        self._session = onnxruntime.InferenceSession(
+        self._session = InferenceSession(
             str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
         )
         given = self._session.get_inputs()

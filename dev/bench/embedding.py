@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 import typer
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -26,6 +25,7 @@ from dev.bench.texts import NoteWriter
 from dev.progress import Reporter
 from dev.store_artefacts import StoreArtefacts
 from gather_brain.onnx_model import OnnxModel
+from gather_brain.onnx_runtime import InferenceSession, SessionOptions
 from gather_brain.thread_provider import ThreadProvider
 from gather_brain.vectors import Matrix
 
@@ -83,12 +83,10 @@ class Floor:
     """The network alone, of the same tokens, in as many threads: no text is read and no vector made."""
 
     def __init__(self, model_file: Path, tokenizer: Tokenizer) -> None:
-        options = onnxruntime.SessionOptions()
+        options = SessionOptions()
         options.intra_op_num_threads = 1
         options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
-            str(model_file), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
         self._tokenizer = tokenizer
         self._threads = ThreadPoolExecutor(THREADS)
 

@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 import pytest
 from numpy.typing import NDArray
 
 from dev.model_graph import INPUT, Encoder, encoder_graph, rounded
+from gather_brain.onnx_runtime import InferenceSession, SessionOptions
 
 CHANNELS, HEADS, INNER, LAYERS, WORDS, PLACES = 32, 4, 64, 2, 40, 24
 OUTLIER = 5
@@ -94,11 +94,9 @@ def in_32_bits(weights: dict[str, Floats], ids: list[int]) -> Floats:
 def cosines(weights: dict[str, Floats], outliers: dict[int, int]) -> Floats:
     """How near the graph's vectors of all tokens are to those in 32 bits, for some texts."""
     model = encoder_graph(weights, Encoder(HEADS, EPSILON, outliers))
-    options = onnxruntime.SessionOptions()
+    options = SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found = []
     for ids in ([1], [3, 9, 27], list(range(PLACES)), [4] * 10):
         made = session.run(None, {INPUT: np.array([ids], np.int64)})[0][0]
