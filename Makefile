@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-SOURCES := contracts clients operator worker brain bridge dev tests
+SOURCES := contracts clients operator worker brain bridge demo dev tests
 
 .PHONY: help
 help: ## Show this list
@@ -64,24 +64,24 @@ test: check unit contract e2e ## Run every check and every test
 isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,000 generated requests and more
 	@GATHER_ISOLATION_REQUESTS=10000 GATHER_ISOLATION_TIMED_REQUESTS=1000 \
 	  GATHER_CONCURRENCY_ROUNDS=100 GATHER_CONCURRENCY_KILLS=12 \
-	  $(BIN)/pytest tests/contract/brain/test_isolation.py tests/contract/brain/test_isolation_refusals.py \
-	  tests/contract/brain/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
+	  $(BIN)/pytest tests/contract/brain/isolation/test_isolation.py tests/contract/brain/isolation/test_isolation_refusals.py \
+	  tests/contract/brain/isolation/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
 
 .PHONY: faults
 faults: $(STAMP) ## Kill, stop and hold up workers at every one of their writes, and kill MongoDB under them
 	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
-	  tests/contract/worker/test_faults.py tests/contract/worker/test_fencing.py tests/contract/worker/test_celery.py
+	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \
-	  $(BIN)/pytest tests/contract/brain/test_schemathesis.py --log-cli-level=INFO
+	  $(BIN)/pytest tests/contract/brain/api/test_schemathesis.py --log-cli-level=INFO
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## Feed whole workers 200 broken answers of the model, and their parser as many as 10 minutes hold
-	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/test_malformed_answers.py
-	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/test_malformed_answers.py --log-cli-level=INFO -k breaks
+	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/llm/test_malformed_answers.py
+	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/llm/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
 .PHONY: check
 check: $(STAMP) ## Check all that needs no cluster; fails if a generated file differs
@@ -91,50 +91,50 @@ check: $(STAMP) ## Check all that needs no cluster; fails if a generated file di
 
 .PHONY: coverage-report
 coverage-report: $(STAMP) ## Measure how often the brain's scores fall where notes were made worse (ARGS=--markdown)
-	@$(PY) -m dev.coverage_report $(ARGS)
+	@$(PY) -m tests.evals.coverage $(ARGS)
 
 .PHONY: quality-report
 quality-report: $(STAMP) ## Measure how often the quality score falls where notes were made worse (ARGS="--model NAME", --markdown)
-	@$(PY) -m dev.quality_report $(ARGS)
+	@$(PY) -m tests.evals.quality $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
-	@$(PY) tests/bench/brain.py $(ARGS)
+	@$(PY) -m tests.bench.brain.benchmark $(ARGS)
 
 .PHONY: bench-worker
 bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS="--cluster gather" on the cluster)
-	@$(PY) tests/bench/worker.py $(ARGS)
+	@$(PY) -m tests.bench.worker.benchmark $(ARGS)
 
 .PHONY: bench-recall
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE" for texts of your own)
-	@$(PY) -m dev.bench.recall $(ARGS)
+	@$(PY) -m tests.evals.recall $(ARGS)
 
 .PHONY: duplicates-report
 duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship makes the shipped calibration)
 	@test -d "$(PAIRS)" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names"; exit 1; }
-	@$(PY) -m dev.bench.duplicates $(ARGS) "$(PAIRS)"
+	@$(PY) -m tests.evals.duplicates $(ARGS) "$(PAIRS)"
 
 ##@ Generate
 
 .PHONY: crds
 crds: $(STAMP) ## Write the CRD from the contracts
-	@$(PY) -m dev.crds
+	@$(PY) -m dev.generate.crds
 
 .PHONY: crds-check
 crds-check: $(STAMP)
-	@$(PY) -m dev.crds --check
+	@$(PY) -m dev.generate.crds --check
 
 .PHONY: openapi
 openapi: $(STAMP) ## Write the brain's OpenAPI document and reference from the contracts
-	@$(PY) -m dev.openapi
+	@$(PY) -m dev.generate.openapi
 
 .PHONY: openapi-check
 openapi-check: $(STAMP)
-	@$(PY) -m dev.openapi --check
+	@$(PY) -m dev.generate.openapi --check
 
 .PHONY: typescript
 typescript: $(STAMP) ## Write the brain's TypeScript types, and check their example (needs npm)
-	@$(PY) -m dev.openapi --typescript
+	@$(PY) -m dev.generate.openapi --typescript
 
 .PHONY: charts
 charts: $(STAMP) ## Lint and render the charts
@@ -143,11 +143,11 @@ charts: $(STAMP) ## Lint and render the charts
 
 .PHONY: vocabulary
 vocabulary: $(STAMP) ## Write the vocabulary that the worker counts tokens with
-	@$(PY) -m dev.token_vocabulary
+	@$(PY) -m dev.generate.token_vocabulary
 
 .PHONY: lock
 lock: $(STAMP) ## Pin every dependency with hashes in requirements/
-	@$(PY) -m dev.lock
+	@$(PY) -m dev.generate.lock
 
 $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv"; exit 1; }

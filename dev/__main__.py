@@ -1,5 +1,5 @@
 """Entry of `python -m dev`."""
 
-from dev.cli import main
+from dev.cli.main import main
 
 main()

@@ -23,9 +23,9 @@ from neo4j.exceptions import DriverError, Neo4jError
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
+from dev.artefacts.store_binaries import StoreArtefacts
 from dev.commands import last_lines
 from dev.errors import CommandError
-from dev.store_artefacts import StoreArtefacts
 
 Command = Sequence[str | Path]
 

@@ -11,29 +11,36 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from gather_brain import answers
-from gather_brain.access import KeyRing
-from gather_brain.accounts import Accounts, OwnAccounts
-from gather_brain.api import context, coverage, docs, nodes, operation, search
-from gather_brain.api.services import Services
-from gather_brain.documentation import build_document
-from gather_brain.embedding import Embedder
+from gather_brain.api import (
+    context_routes,
+    coverage_routes,
+    docs_routes,
+    error_responses,
+    node_routes,
+    probes,
+    search_routes,
+)
+from gather_brain.api.endpoint_dependencies import Services
+from gather_brain.api.middleware import API, Bodies, Keys, Refusals, Requests
+from gather_brain.auth.api_keys import BootstrapKey
+from gather_brain.auth.key_ring import KeyRing
+from gather_brain.context.profile_refresher import ProfileKeeper
+from gather_brain.context.theme_llm import ThemeModel
+from gather_brain.context.theme_refiner import Budget, ThemeRefiner
+from gather_brain.embeddings.active_models import Models
+from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
-from gather_brain.keeper import ProfileKeeper
-from gather_brain.keys import BootstrapKey
+from gather_brain.limits.buckets import Accounts, OwnAccounts
+from gather_brain.limits.redis_buckets import RedisAccounts
 from gather_brain.metrics import Metrics
-from gather_brain.middleware import API, Bodies, Keys, Refusals, Requests
-from gather_brain.models import Models
+from gather_brain.openapi.document import build_document
 from gather_brain.readiness import Readiness
-from gather_brain.redis_accounts import RedisAccounts
-from gather_brain.refiner import Budget, ThemeRefiner
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
-from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.keys import KeyStore
-from gather_brain.theme_model import ThemeModel
+from gather_brain.store.reembedding_plans import PlanStore
 
-ROUTERS: Final = (nodes.router, search.router, context.router, coverage.router)
+ROUTERS: Final = (node_routes.router, search_routes.router, context_routes.router, coverage_routes.router)
 PREFIX: Final = API.rstrip("/")
 
 
@@ -75,7 +82,7 @@ def build_app(
             Middleware(
                 Requests,
                 metrics=metrics,
-                endpoints=[*paths, *_paths(operation.router)],
+                endpoints=[*paths, *_paths(probes.router)],
                 max_requests=settings.max_requests,
             ),
             Middleware(Keys, principal_of=ring.principal_of),
@@ -88,15 +95,15 @@ def build_app(
             ),
         ],
         exception_handlers={
-            ServiceError: answers.on_service_error,
-            HTTPException: answers.on_http_error,
-            RequestValidationError: answers.on_invalid_request,
+            ServiceError: error_responses.on_service_error,
+            HTTPException: error_responses.on_http_error,
+            RequestValidationError: error_responses.on_invalid_request,
         },
     )
     app.state.readiness = readiness
-    for router in (*ROUTERS, docs.build_router(published_document())):
+    for router in (*ROUTERS, docs_routes.build_router(published_document())):
         app.include_router(router, prefix=PREFIX)
-    app.include_router(operation.router)
+    app.include_router(probes.router)
     return app
 
 

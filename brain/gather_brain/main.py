@@ -12,18 +12,18 @@ from typing import Annotated, Final, TypeVar
 import typer
 import uvicorn
 
-from gather_brain import keys as key_form
+from gather_brain.api.draining_server import Server
+from gather_brain.api.http_protocol import BoundedProtocol
 from gather_brain.app import build_app, open_database
-from gather_brain.embedding import VectorCache
+from gather_brain.auth import api_keys as key_form
+from gather_brain.embeddings.embedder import VectorCache
+from gather_brain.embeddings.onnx_model import ModelError
+from gather_brain.embeddings.providers import build_embedders
 from gather_brain.errors import UnavailableError
-from gather_brain.limits import LimitName, Policy, read_limit
+from gather_brain.limits.policy import LimitName, Policy, read_limit
 from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
-from gather_brain.onnx_model import ModelError
-from gather_brain.protocol import BoundedProtocol
-from gather_brain.providers import build_embedders
 from gather_brain.reembed_command import reembed
-from gather_brain.server import Server
 from gather_brain.settings import read_settings
 from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
 from gather_contracts.names import OBJECT_ID_PATTERN

@@ -16,8 +16,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
-from gather_brain.embedding_plan import Phase, Plan
-from gather_brain.limits import ENDPOINTS
+from gather_brain.embeddings.reembedding_plan import Phase, Plan
+from gather_brain.limits.policy import ENDPOINTS
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
 """With the required limits (0.5, 0.8, 1, 1.5, 4 s) among the bounds, so that breaches are counted exactly."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from gather_brain.embeddings.active_models import Models
 from gather_brain.errors import UnavailableError
-from gather_brain.models import Models
 from gather_brain.store.database import Database
 
 logger = logging.getLogger(__name__)

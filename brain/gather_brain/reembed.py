@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from gather_brain.embedding import Embedder
-from gather_brain.embedding_plan import (
+from gather_brain.embeddings.embedder import Embedder
+from gather_brain.embeddings.reembedding_plan import (
     Action,
     Found,
     Phase,
@@ -21,10 +21,10 @@ from gather_brain.embedding_plan import (
     cleared,
     decide_step,
 )
+from gather_brain.embeddings.slots import Embedded, Model, Place, SlotName, other_slot
 from gather_brain.errors import UnavailableError
-from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.reembedding import Cursor, Page, Reembedding, Unembedded
-from gather_brain.store.slots import Embedded, Model, Place, SlotName, other_slot
+from gather_brain.store.reembedding_plans import PlanStore
 
 TEXTS_AT_ONCE: Final = 32
 PROGRESS_S: Final = 1.0

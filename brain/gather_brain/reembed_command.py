@@ -10,15 +10,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from gather_brain.app import open_database
-from gather_brain.embedding import Embedder, VectorCache
-from gather_brain.embedding_plan import GRACE_MIN_S, Phase, Plan, PlanError
+from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.onnx_model import ModelError
+from gather_brain.embeddings.providers import build_embedders
+from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, Plan, PlanError
 from gather_brain.errors import UnavailableError
-from gather_brain.onnx_model import ModelError
-from gather_brain.providers import build_embedders
 from gather_brain.reembed import Change, NoPlanError, abort
 from gather_brain.settings import Settings, read_settings
-from gather_brain.store.embeddings import PlanStore
 from gather_brain.store.reembedding import Reembedding
+from gather_brain.store.reembedding_plans import PlanStore
 
 NICENESS: Final = 10
 """Requests that are served on the same processors go first."""

@@ -7,8 +7,8 @@ from typing import Final
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gather_brain.model_settings import ModelSettings, read_model_settings
-from gather_brain.theme_settings import ThemeSettings, read_theme_settings
+from gather_brain.context.settings import ThemeSettings, read_theme_settings
+from gather_brain.embeddings.settings import ModelSettings, read_model_settings
 
 SECRETS_DIR: Final = Path("/etc/gather/secrets")
 

@@ -5,16 +5,16 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gather_bridge.access import Access
 from gather_bridge.errors import SocketRefused
-from gather_bridge.hub import Hub
+from gather_bridge.live.hub import Hub
+from gather_bridge.live.reader import Reader
 from gather_bridge.metrics import Metrics
-from gather_bridge.reader import Reader
-from gather_bridge.registrations import Registrations
-from gather_bridge.session import Limits
 from gather_bridge.settings import Settings
-from gather_bridge.webhook_client import WebhookClient
-from gather_bridge.webhooks import Dispatcher
+from gather_bridge.webhooks.delivery import Dispatcher
+from gather_bridge.webhooks.registrations import Registrations
+from gather_bridge.webhooks.webhook_client import WebhookClient
+from gather_bridge.websocket.access import Access
+from gather_bridge.websocket.session import Limits
 from gather_clients.event_log import EventLog
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ import sys
 from pydantic import ValidationError
 from pythonjsonlogger.json import JsonFormatter
 
-from gather_bridge.app import build_app
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import TokensFileError
+from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import read_settings
 

@@ -9,8 +9,8 @@ import httpx
 from pydantic import ValidationError
 
 from gather_contracts.departments import CmsDepartment
+from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
-from gather_operator.facts import CmsReading
 from gather_operator.metrics import CMS_READS
 
 logger = logging.getLogger(__name__)

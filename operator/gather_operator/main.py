@@ -17,22 +17,22 @@ from pythonjsonlogger.json import JsonFormatter
 
 from gather_clients.event_log import EventLog
 from gather_contracts import names
-from gather_operator.announce import Announcer, WebhookRegistry
-from gather_operator.cluster import Cluster
 from gather_operator.cms import Cms
-from gather_operator.handlers import load_config
+from gather_operator.decisions.manifests import WorkerTemplate
+from gather_operator.event_publisher import Announcer, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
-from gather_operator.informer import Observer
-from gather_operator.jobs import WorkerTemplate
-from gather_operator.progress import Listener, LiveNumbers
-from gather_operator.queue import WorkQueue
+from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.informer import Observer
+from gather_operator.kube.kopf_handlers import load_config
+from gather_operator.kube.kopf_supervisor import RunWatcher
+from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.live_numbers import Listener, LiveNumbers
+from gather_operator.probe_server import serving
 from gather_operator.reconcile import Outside, Reconciler
+from gather_operator.resync import Ticker
+from gather_operator.run_cache import RunStore, version_number
 from gather_operator.settings import Settings, read_settings
-from gather_operator.status import StatusWriter
-from gather_operator.store import RunStore, version_number
-from gather_operator.ticker import Ticker
-from gather_operator.watcher import RunWatcher
-from gather_operator.web import serving
+from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

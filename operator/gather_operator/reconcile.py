@@ -10,7 +10,8 @@ from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.reasons import ConditionType, Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument, decode_run_document
-from gather_operator.actions import (
+from gather_operator.cms import Cms
+from gather_operator.decisions.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -19,21 +20,20 @@ from gather_operator.actions import (
     ReleaseFinalizer,
     WriteDocument,
 )
-from gather_operator.announce import Announcer
-from gather_operator.cluster import Cluster
-from gather_operator.cms import Cms
-from gather_operator.conditions import ConditionSet
-from gather_operator.decide import decide, needs_cms
-from gather_operator.departments import needs_fresh_view
+from gather_operator.decisions.assessment import needs_fresh_view
+from gather_operator.decisions.conditions import ConditionSet
+from gather_operator.decisions.decide import decide, needs_cms
+from gather_operator.decisions.facts import CmsFailure, CmsReading, View
+from gather_operator.decisions.manifests import WorkerTemplate, build_config_map, build_job
+from gather_operator.decisions.summary_reason import with_reason
 from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
-from gather_operator.facts import CmsFailure, CmsReading, View
-from gather_operator.informer import Observer
-from gather_operator.jobs import WorkerTemplate, build_config_map, build_job
+from gather_operator.event_publisher import Announcer
+from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.informer import Observer
+from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
-from gather_operator.progress import LiveNumbers
-from gather_operator.status import StatusWriter
-from gather_operator.store import RunStore
-from gather_operator.telling import with_reason
+from gather_operator.run_cache import RunStore
 from gather_operator.worker_metrics import count_ends
 
 logger = logging.getLogger(__name__)

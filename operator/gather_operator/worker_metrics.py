@@ -26,8 +26,8 @@ from gather_contracts.meters import (
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 from gather_contracts.result import StopReason
-from gather_operator.departments import ENDED, job_names
-from gather_operator.facts import PodFacts
+from gather_operator.decisions.assessment import ENDED, job_names
+from gather_operator.decisions.facts import PodFacts
 from gather_operator.metrics import REGISTRY
 
 OVER: Final = ENDED | {DepartmentPhase.CANCELLED}

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from dev.store_artefacts import StoreArtefacts
+from dev.artefacts.store_binaries import StoreArtefacts
 from dev.stores import Store, running
 from gather_clients.event_log import EventLog
 
 LONG_FILES = (
-    "brain/test_reembed.py",
-    "worker/test_faults.py",
+    "brain/embeddings/test_reembed.py",
+    "worker/faults/test_faults.py",
     "worker/test_run.py",
-    "brain/test_concurrency.py",
-    "worker/test_celery.py",
+    "brain/isolation/test_concurrency.py",
+    "worker/faults/test_celery.py",
     "worker/test_edges.py",
-    "brain/test_operation.py",
+    "brain/api/test_operation.py",
     "brain/test_bench.py",
     "worker/test_bench.py",
-    "brain/test_limits.py",
-    "worker/test_crashes.py",
-    "brain/test_schemathesis.py",
-    "worker/test_injections.py",
+    "brain/api/test_limits.py",
+    "worker/faults/test_crashes.py",
+    "brain/api/test_schemathesis.py",
+    "worker/llm/test_injections.py",
     "worker/test_duplicates.py",
 )
 """Each takes 20 s and more. They come first, the longest before all, so that no process of `make contract`

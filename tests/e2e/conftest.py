@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from dev.deploy import ROOT
-from dev.lab import Lab
+from dev.paths import ROOT
+from tests.support.deployed_gather import Lab
 
 NAMESPACE = os.environ.get("GATHER_E2E_NAMESPACE", "gather-e2e")
 SLOW_ANSWER_S = 2.0

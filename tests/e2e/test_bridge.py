@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from dev.lab import Lab, run_of, wait_for
+from tests.support.deployed_gather import Lab, run_of, wait_for
 
 PROJECT = "f10000000000000000000001"
 DEPARTMENTS = ["story", "character"]

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from dev.lab import Lab, run_of, wait_for
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
+from tests.support.deployed_gather import Lab, run_of, wait_for
 
 POD_LIMIT_S = 30
 """Promised in the design: from the deletion to no pod left."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dev.crds import ROOT
+from dev.paths import ROOT
 from gather_contracts import crd, names
 
 NAMESPACE = "gather-crd-test"

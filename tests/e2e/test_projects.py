@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from dev.lab import Lab, is_succeeded, run_of, wait_for
+from tests.support.deployed_gather import Lab, is_succeeded, run_of, wait_for
 
 ONE, OTHER = "d10000000000000000000001", "d10000000000000000000002"
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from dev.lab import Lab, is_succeeded, run_of, total_items, wait_for
 from gather_contracts.resource import GatherRun
+from tests.support.deployed_gather import Lab, is_succeeded, run_of, total_items, wait_for
 
 DEPARTMENTS = ["story", "character"]
 """Two departments are enough to see that the second still comes after the fault."""

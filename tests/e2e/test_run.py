@@ -11,8 +11,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dev.lab import Lab, is_succeeded, run_of, total_items
 from gather_contracts.resource import GatherRun
+from tests.support.deployed_gather import Lab, is_succeeded, run_of, total_items
 
 PROJECT = "a10000000000000000000001"
 QUALIFYING = 7

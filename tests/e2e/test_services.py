@@ -6,8 +6,8 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from dev.commands import output_of
-from dev.deploy import ROOT
-from dev.lab import Lab, is_succeeded, run_of
+from dev.paths import ROOT
+from tests.support.deployed_gather import Lab, is_succeeded, run_of
 
 PROJECT = "e10000000000000000000001"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 
 @pytest.fixture

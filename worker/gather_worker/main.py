@@ -24,10 +24,10 @@ from gather_contracts.result import (
     StopReason,
     encode_result,
 )
+from gather_worker.cli.arguments import add_calibrate, add_duplicates
+from gather_worker.department.outcome import Outcome
 from gather_worker.errors import InvalidInput, WorkerError
 from gather_worker.logs import configure_logging
-from gather_worker.outcome import Outcome
-from gather_worker.pair_arguments import add_calibrate, add_duplicates
 
 STARTED_AT: Final = time.monotonic()
 ITERATIONS_MAX: Final = 500
@@ -116,9 +116,9 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 
 
 TOOLS: Final = {
-    "calibrate": "gather_worker.calibrate_command",
-    "duplicates": "gather_worker.duplicates_command",
-    "score": "gather_worker.scoring",
+    "calibrate": "gather_worker.cli.calibrate",
+    "duplicates": "gather_worker.cli.duplicates",
+    "score": "gather_worker.cli.score",
 }
 """Commands besides `run`: modules with `execute(arguments) -> ExitCode`, imported only where they are asked
 for. They write no termination message."""
@@ -165,7 +165,7 @@ def run_tool(arguments: Sequence[str]) -> ExitCode:
 async def _work(arguments: argparse.Namespace, outcome: Outcome) -> StopReason:
     # What is imported stays: to look through it for garbage again and again is a tenth of the start.
     gc.disable()
-    from gather_worker.session import work  # noqa: PLC0415 - after SIGTERM is handled
+    from gather_worker.cli.run import work  # noqa: PLC0415 - after SIGTERM is handled
 
     gc.freeze()
     gc.enable()

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_worker.errors import InvalidInput
-from gather_worker.prices import Price
+from gather_worker.llm.pricing import Price
 
 SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"

@@ -9,9 +9,9 @@ from typing import Any, Final, LiteralString, Self
 import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
+from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import UnavailableError
-from gather_brain.store.cypher import schema
-from gather_brain.store.slots import SlotName
+from gather_brain.store.cypher import schema_queries
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
@@ -83,25 +83,26 @@ class Database:
         Raises:
             UnavailableError: as for `read`.
         """
-        for statement in schema.STATEMENTS:
+        for statement in schema_queries.STATEMENTS:
             await self.write("schema", statement)
 
     async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
         """Create the slot's vector index, in the place of one made otherwise; errors as for `read`."""
-        found = await self.read("schema", schema.INDEX_STATE, name=schema.INDEX_NAME[slot])
+        found = await self.read("schema", schema_queries.INDEX_STATE, name=schema_queries.INDEX_NAME[slot])
         if found and (
-            found[0]["dimensions"] != dimensions or not schema.FILTERED.issubset(found[0]["properties"])
+            found[0]["dimensions"] != dimensions
+            or not schema_queries.FILTERED.issubset(found[0]["properties"])
         ):
             await self.drop_vectors(slot)
-        await self.write("schema", schema.CREATE_INDEX[slot], dimensions=dimensions)
+        await self.write("schema", schema_queries.CREATE_INDEX[slot], dimensions=dimensions)
 
     async def drop_vectors(self, slot: SlotName) -> None:
         """Drop the slot's vector index, if it is there; errors as for `read`."""
-        await self.write("schema", schema.DROP_INDEX[slot])
+        await self.write("schema", schema_queries.DROP_INDEX[slot])
 
     async def is_index_online(self, slot: SlotName) -> bool:
         """Tell whether the slot's vector index holds all that it should; errors as for `read`."""
-        found = await self.read("probe", schema.INDEX_STATE, name=schema.INDEX_NAME[slot])
+        found = await self.read("probe", schema_queries.INDEX_STATE, name=schema_queries.INDEX_NAME[slot])
         return bool(found) and found[0]["state"] == "ONLINE"
 
     async def is_serving(self, slot: SlotName) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gather_brain.limits import LimitName, Policy, read_limit, write_limit
-from gather_brain.store.cypher import keys as key_queries
+from gather_brain.limits.policy import LimitName, Policy, read_limit, write_limit
+from gather_brain.store.cypher import key_queries
 from gather_brain.store.database import Database
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
+from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
-from gather_brain.store.cypher import search as queries
+from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record
-from gather_brain.store.slots import SlotName
 from gather_brain.vectors import Matrix, raw_cosine
 from gather_contracts.brain import DUPLICATE_THRESHOLD
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
 
-from gather_brain.store.cypher import reembedding as queries
+from gather_brain.embeddings.slots import SLOTS, Embedded, Place, SlotName
+from gather_brain.store.cypher import reembedding_queries as queries
 from gather_brain.store.database import Database
-from gather_brain.store.slots import SLOTS, Embedded, Place, SlotName
 
 PAGE_NODES: Final = 256
 """At most 2 MiB of content at once."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gather_brain.embeddings.slots import SLOTS, Embedded, Place
 from gather_brain.errors import NotFoundError, UnavailableError
-from gather_brain.store.cypher import nodes as node_queries
+from gather_brain.store.cypher import node_queries
 from gather_brain.store.database import Database
-from gather_brain.store.departments import Departments
-from gather_brain.store.gates import gate_parameters, vectors_of
+from gather_brain.store.department_store import Departments
 from gather_brain.store.neighbours import Neighbours
-from gather_brain.store.slots import SLOTS, Embedded, Place
+from gather_brain.store.write_locks import gate_parameters, vectors_of
 
 QUALITY_MAX: Final = 100
 

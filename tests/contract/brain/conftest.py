@@ -16,10 +16,11 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from dev.brain_process import BRAIN, BRAIN_KEY, UNLIMITED, brain_environment, brain_of, http_answers
+from dev.paths import ROOT
 from dev.stores import HOST, Store, free_port
-from gather_brain.keys import key_hash, new_key
-from gather_clients.brain import BrainClient
+from gather_brain.auth.api_keys import key_hash, new_key
+from gather_clients.brain_client import BrainClient
+from tests.support.brain_process import BRAIN, BRAIN_KEY, UNLIMITED, brain_environment, brain_of, http_answers
 
 TENANT_PROJECTS = 3000
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -162,7 +163,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 def story() -> dict[str, list[dict[str, str]] | str]:
     """Thirty hand-written notes on six aspects of a story, and some on other trades."""
     found: dict[str, list[dict[str, str]] | str] = json.loads(
-        (Path(__file__).parent / "story_notes.json").read_text(encoding="utf-8")
+        (ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8")
     )
     return found
 
@@ -171,7 +172,7 @@ def story() -> dict[str, list[dict[str, str]] | str]:
 def embedding_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a test server that speaks OpenAI's embeddings API."""
     port = free_port()
-    command = [sys.executable, str(Path(__file__).with_name("embedding_server.py")), str(port)]
+    command = [sys.executable, str(ROOT / "tests/support/embedding_server.py"), str(port)]
     folder = tmp_path_factory.mktemp("embeddings")
     server = Store(
         "Embeddings", f"http://{HOST}:{port}", folder, command, lambda uri: http_answers(uri, "/seen")

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "brain.py"
+from dev.paths import ROOT
+
 TIMEOUT_S = 300
 SIZES = ["--nodes", "200", "--others", "200", "--other-projects", "3", "--repeats", "1", "--no-warm-up"]
 LOAD = ["--sustained-s", "12", "--rate", "0.1", "--departments", "1"]
@@ -24,8 +25,18 @@ ROWS = {
 def test_the_benchmark_prints_every_row_and_meets_no_error(neo4j_uri: str, tmp_path: Path) -> None:
     """Each row and each kind of the sustained load has values, and no request failed."""
     found = tmp_path / "found.json"
-    command = [sys.executable, str(SCRIPT), "--neo4j", neo4j_uri, "--json", str(found), *SIZES, *LOAD]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.brain.benchmark",
+        "--neo4j",
+        neo4j_uri,
+        "--json",
+        str(found),
+        *SIZES,
+        *LOAD,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
     measured = json.loads(found.read_text(encoding="utf-8"))

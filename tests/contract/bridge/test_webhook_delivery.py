@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from dev.paths import ROOT
 from dev.stores import Store
 from gather_bridge.errors import DeliveryFailed, UrlRefused
-from gather_bridge.webhook_client import WebhookClient
+from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import AutomationCancelled, Deduplicating, Event, decode_event
@@ -32,7 +33,7 @@ ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 SECRET = b"a-secret-of-some-length"
 HOST = "app.example"
 LOOPBACK = ip_network("127.0.0.0/8")
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "events.md"
+DOCS = ROOT / "docs" / "events.md"
 
 
 @dataclass

@@ -13,8 +13,8 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dev.stores import Store
-from gather_bridge import access
-from gather_bridge.access import token_hash
+from gather_bridge.websocket import access
+from gather_bridge.websocket.access import token_hash
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import AutomationFailed, Deduplicating, Event
@@ -234,7 +234,7 @@ async def test_a_client_that_never_reads_does_not_stay(
 ) -> None:
     """Its connection is cut although it takes neither the events nor the close."""
     monkeypatch.setattr("gather_bridge.server.ABORT_AFTER_S", 0.1)
-    monkeypatch.setattr("gather_bridge.session.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gather_bridge.websocket.session.CLOSE_TIMEOUT_S", 0.1)
     async with serve_bridge(send_timeout_s=0.2) as serving:
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1024)
         writer.write(

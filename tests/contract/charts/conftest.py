@@ -4,18 +4,18 @@ import functools
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from dev.cache import Cache
-from dev.programs import HELM, ensure_programs
+from dev.artefacts.cache import Cache
+from dev.artefacts.go_programs import HELM, ensure_programs
+from dev.cluster.kubectl import own_folders
+from dev.paths import ROOT
 from dev.progress import Reporter
-from dev.tools import own_folders
 
-CHARTS = Path(__file__).resolve().parents[3] / "charts"
+CHARTS = ROOT / "charts"
 KUBE_VERSION = "1.34.0"
 Rendered = list[dict[str, Any]]
 Render = Callable[..., Rendered]

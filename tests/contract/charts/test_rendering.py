@@ -5,20 +5,20 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from gather_brain.keys import BootstrapKey
-from gather_brain.limits import LIMIT_NAMES
+from dev.paths import ROOT
+from gather_brain.auth.api_keys import BootstrapKey
+from gather_brain.limits.policy import LIMIT_NAMES
 from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
 
-CHARTS = Path(__file__).resolve().parents[3] / "charts"
+CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
 ROOMS = ("operator", "brain", "bridge")
 SECRET_NAMES = re.compile(r"_KEY$|PASSWORD|SECRET$|MONGODB_URI|REDIS_URL|TOKEN$")

@@ -11,8 +11,8 @@ import pymongo
 import redis
 from tokenizers import Tokenizer
 
-from dev.lab import wait_for
 from dev.stores import Store
+from tests.support.deployed_gather import wait_for
 
 
 def test_mongodb_keeps_what_is_written(mongodb_uri: str) -> None:

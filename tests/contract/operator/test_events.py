@@ -14,8 +14,8 @@ from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import IterationComplete, timestamp
 from gather_contracts.resource import GatherRun, parse_run
-from gather_operator.announce import WEBHOOK_EXPIRY_S, Announcer, WebhookRegistry
-from gather_operator.progress import Listener, LiveNumbers
+from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, Announcer, WebhookRegistry
+from gather_operator.live_numbers import Listener, LiveNumbers
 
 LIMIT_S = 15
 

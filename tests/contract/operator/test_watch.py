@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gather_operator import watcher as module
 from gather_operator.health import WatchCanary
-from gather_operator.watcher import RunWatcher
+from gather_operator.kube import kopf_supervisor as module
+from gather_operator.kube.kopf_supervisor import RunWatcher
 
 LIMIT_S = 20
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.brain_process import brain_service
 from dev.stores import Store
-from dev.worker_lab import Services, WorkerLab, demo_model_service, run_document
+from tests.support.brain_process import brain_service
+from tests.support.worker_harness import Services, WorkerLab, demo_model_service, run_document
 
 
 @pytest.fixture(scope="session")

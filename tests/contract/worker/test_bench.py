@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.bench.worker import Bench, Part, notes_text, rows_table
-from dev.bench.worker_stage import Stage, stage
 from dev.progress import Reporter
-from dev.worker_lab import Services
+from tests.bench.worker.benchmark import Bench, Part, notes_text, rows_table
+from tests.bench.worker.stage import Stage, stage
+from tests.support.worker_harness import Services
 
 SLOW = 2.0
 """Seconds that the demo model takes; own time must not hold them."""

@@ -6,16 +6,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from dev.demo_llm.judge import is_duplicate
-from dev.lab import wait_for
+from dev.paths import ROOT
 from dev.stores import Store
-from dev.worker_lab import Ended, WorkerLab
-from gather_worker.calibration import read_calibration
-from gather_worker.text import text_hash
+from gather_demo.llm.judge import is_duplicate
+from gather_worker.duplicates.calibration import read_calibration
+from gather_worker.duplicates.word_overlap import text_hash
+from tests.support.deployed_gather import wait_for
+from tests.support.worker_harness import Ended, WorkerLab
 
 NewLab = Callable[..., WorkerLab]
 ITERATIONS = 6
-SHIPPED = Path(__file__).parents[3] / "worker" / "gather_worker" / "calibrations"
+SHIPPED = ROOT / "worker/gather_worker/duplicates/calibrations"
 """What the worker finds in its package."""
 
 

@@ -5,20 +5,20 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from pymongo import MongoClient
 
-from dev.http_serving import answering
-from dev.worker_lab import Ended, WorkerLab
+from dev.paths import ROOT
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.items import CONTENT_MAX
 from gather_contracts.result import StopReason
 from gather_worker.attempt import soft_deadline_s
+from tests.support.http_server import answering
+from tests.support.worker_harness import Ended, WorkerLab
 
 _LOGGER = logging.getLogger(__name__)
 NewLab = Callable[..., WorkerLab]
@@ -210,7 +210,7 @@ def test_five_thousand_existing_notes_are_borne(lab: WorkerLab) -> None:
 
 # --- a unicode-only project
 
-UNICODE = json.loads((Path(__file__).parents[2] / "data" / "unicode_project.json").read_text("utf-8"))
+UNICODE = json.loads((ROOT / "tests" / "data" / "unicode_project.json").read_text("utf-8"))
 UNICODE_NOTES = tuple(UNICODE["notes"])
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx
 
-from dev.brain_process import BRAIN_KEY
-from dev.obeying_model import ObeyingModel, fenced, served
-from dev.worker_lab import WorkerLab
 from gather_contracts.brain import CoverageResponse
+from tests.support.brain_process import BRAIN_KEY
+from tests.support.injectable_model import ObeyingModel, fenced, served
+from tests.support.worker_harness import WorkerLab
 
 NewLab = Callable[[], WorkerLab]
 GAP_NOTES = 5

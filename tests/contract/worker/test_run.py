@@ -9,13 +9,13 @@ import httpx
 import pytest
 import redis
 
-from dev.brain_process import BRAIN_KEY
-from dev.lab import wait_for
 from dev.stores import Store
-from dev.worker_lab import Ended, Worker, WorkerLab
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.result import StopReason
+from tests.support.brain_process import BRAIN_KEY
+from tests.support.deployed_gather import wait_for
+from tests.support.worker_harness import Ended, Worker, WorkerLab
 
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
 STOP_MAX_S = 15.0

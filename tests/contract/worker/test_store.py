@@ -13,11 +13,11 @@ from pymongo import AsyncMongoClient
 from dev.stores import Store as Process
 from gather_contracts import names
 from gather_contracts.items import Automation, GatherItem
-from gather_worker.answers import Draft
 from gather_worker.attempt import Attempt
-from gather_worker.checkpoint import Checkpoint
+from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import Fenced, StoreUnavailable
-from gather_worker.mongo import Store
+from gather_worker.schemas import Draft
+from gather_worker.services.mongodb import Store
 
 Document = dict[str, Any]
 
@@ -196,13 +196,13 @@ async def test_a_short_absence_is_waited_out(project: Project, mongodb_store: Pr
     store = project.store(patience_s=60)
     taken = await store.take_epoch(FRESH)
     noticed = Noticed()
-    logging.getLogger("gather_worker.mongo").addHandler(noticed)
+    logging.getLogger("gather_worker.services.mongodb").addHandler(noticed)
     with mongodb_store.absent():
         saving = asyncio.create_task(store.save_items([project.item("a")]))
         async with asyncio.timeout(20):
             await noticed.event.wait()
         assert not saving.done()
-    logging.getLogger("gather_worker.mongo").removeHandler(noticed)
+    logging.getLogger("gather_worker.services.mongodb").removeHandler(noticed)
     await saving
     await store.write(taken.accepted([]))
     assert len(await project.items()) == 1

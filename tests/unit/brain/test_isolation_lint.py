@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 import gather_brain
-from gather_brain.store.cypher import reembedding
+from gather_brain.store.cypher import reembedding_queries
 from gather_brain.vectors import raw_cosine
 
 ROOM = Path(gather_brain.__file__).parent
@@ -55,8 +55,8 @@ def test_every_query_on_a_projects_data_names_the_project(name: str) -> None:
     Only a change of the embedding model looks over projects, for counts and ids and never for content.
     """
     query = TENANTS_QUERIES[name]
-    if query in reembedding.CROSSING:
-        assert name.startswith("reembedding.")
+    if query in reembedding_queries.CROSSING:
+        assert name.startswith("reembedding_queries.")
         assert "content" not in query
         assert "properties" not in query
         assert "SET" not in query
@@ -67,7 +67,7 @@ def test_every_query_on_a_projects_data_names_the_project(name: str) -> None:
 
 def test_the_queries_that_cross_projects_are_counted() -> None:
     """One more of them is a decision."""
-    assert len(reembedding.CROSSING) == 4
+    assert len(reembedding_queries.CROSSING) == 4
 
 
 @pytest.mark.parametrize("module", CYPHER, ids=name_of)
@@ -226,7 +226,7 @@ def imported(tree: ast.AST) -> set[str]:
 @pytest.mark.parametrize(
     ("made", "maker"),
     [
-        ("ProjectRepository", "access.py"),
+        ("ProjectRepository", "auth/key_ring.py"),
         ("Neighbours", "store/repository.py"),
         ("Departments", "store/repository.py"),
     ],

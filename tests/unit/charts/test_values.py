@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-CHARTS = Path(__file__).resolve().parents[3] / "charts"
+from dev.paths import ROOT
+
+CHARTS = ROOT / "charts"
 NAMES = ("gather", "gather-backing")
 OPEN_BY_NATURE = ("global", "nodeSelector", "env", "requests", "limits", "items", "labels")
 """Maps whose keys are the user's, not ours; their values' types are still said."""

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gather_clients.brain import (
+from gather_clients.brain_client import (
     BrainClient,
     BrainInvalid,
     BrainNotFound,
@@ -269,7 +269,7 @@ async def test_an_endless_answer_is_cut_off(
     client_of: Callable[[Server], BrainClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every input is bounded, answers too."""
-    monkeypatch.setattr("gather_clients.brain.MAX_RESPONSE_BYTES", 100)
+    monkeypatch.setattr("gather_clients.brain_client.MAX_RESPONSE_BYTES", 100)
     async with client_of(Server(httpx.Response(200, content=b"x" * 200))) as client:
         with pytest.raises(BrainRejected):
             await client.find_duplicates(SEARCH)

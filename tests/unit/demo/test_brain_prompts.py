@@ -3,14 +3,14 @@
 import httpx
 import numpy as np
 
-from dev.demo_llm.app import build_app
-from dev.demo_llm.material import read_material
-from dev.demo_seed.project import read_project
-from gather_brain.profiles import Sample, profile_of
-from gather_brain.refinement import messages, themes_in
-from gather_brain.theme_model import ThemeModel
-from gather_brain.theme_settings import ThemeSettings
-from gather_brain.themes import phrases
+from gather_brain.context.settings import ThemeSettings
+from gather_brain.context.theme_llm import ThemeModel
+from gather_brain.themes.phrases import phrases
+from gather_brain.themes.profiles import Sample, profile_of
+from gather_brain.themes.refinement import messages, themes_in
+from gather_demo.llm.chat_api import build_app
+from gather_demo.llm.material import read_material
+from gather_demo.seed.project import read_project
 
 
 async def test_themes_are_chosen_from_the_phrases_of_the_prompt() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from dev.demo_cms.app import DEPARTMENTS_FILE, build_app, read_departments
 from gather_contracts.departments import CmsDepartment
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, build_app, read_departments
 
 QUALIFYING = [
     "story", "character", "production-design", "cinematography", "sound", "editing", "production",

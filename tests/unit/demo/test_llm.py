@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
-from dev.demo_cms.app import DEPARTMENTS_FILE, read_departments
-from dev.demo_llm.app import build_app
-from dev.demo_llm.judge import DUPLICATE_LIKENESS, score
-from dev.demo_llm.material import read_material
-from dev.demo_llm.text import likeness, words
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_demo.llm.chat_api import build_app
+from gather_demo.llm.judge import DUPLICATE_LIKENESS, score
+from gather_demo.llm.material import read_material
+from gather_demo.llm.text_measures import likeness, words
 
 NOTES_SCHEMA = {
     "type": "object",

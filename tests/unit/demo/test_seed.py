@@ -2,9 +2,9 @@
 
 import pytest
 
-from dev.demo_cms.app import DEPARTMENTS_FILE, read_departments
-from dev.demo_seed.__main__ import StoreAbsentError, patiently
-from dev.demo_seed.project import read_project
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_demo.seed.__main__ import StoreAbsentError, patiently
+from gather_demo.seed.project import read_project
 
 
 def test_it_has_a_logline_and_a_dozen_notes_of_departments_that_exist() -> None:

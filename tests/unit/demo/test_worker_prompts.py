@@ -1,6 +1,5 @@
 """The demo model understands the worker's real prompts and schemas, without knowing them."""
 
-import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -8,18 +7,18 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from dev.demo_cms.app import DEPARTMENTS_FILE, read_departments
-from dev.demo_llm.app import build_app
-from dev.demo_llm.facts import read_facts
-from dev.demo_llm.material import read_material
-from dev.demo_llm.text import words
-from dev.demo_seed.project import read_project
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
 from gather_contracts.items import GatherItem
-from gather_worker.answers import DraftBatch, PairVerdicts, QualityVerdict, json_schema
-from gather_worker.context import duplicates_prompt, generate_prompt, judge_prompt
-from gather_worker.dedupe import Pair
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_demo.llm.chat_api import build_app
+from gather_demo.llm.material import read_material
+from gather_demo.llm.prompt_facts import read_facts
+from gather_demo.llm.text_measures import words
+from gather_demo.seed.project import read_project
+from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import Prompt
+from gather_worker.prompts.builders import duplicates_prompt, generate_prompt, judge_prompt
+from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -102,12 +101,3 @@ def test_it_judges_the_worker_s_pairs(llm: TestClient) -> None:
     prompt = duplicates_prompt([Pair(slot, new, old) for slot, (old, new) in enumerate(texts)])
     verdicts = ask(llm, prompt, PairVerdicts).verdicts
     assert [(v.pair, v.duplicate) for v in verdicts] == [(0, False), (1, True), (2, False)]
-
-
-def test_a_hundred_notes_are_graded_quickly(llm: TestClient) -> None:
-    """The demo runs beside everything else on two cores."""
-    batches = [ask(llm, generation(DEPARTMENTS[n % 7]), DraftBatch, seed=n).items for n in range(25)]
-    notes = [draft.content for batch in batches for draft in batch][:100]
-    started = time.process_time()
-    ask(llm, judge_prompt(DEPARTMENTS[0], automated(DEPARTMENTS[0], notes)), QualityVerdict)
-    assert time.process_time() - started < 1

@@ -7,15 +7,16 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from dev import cli, tools
-from dev.cache import Cache
+from dev.artefacts.cache import Cache
+from dev.cli import main
+from dev.cluster import kubectl
+from dev.cluster.provider import Status
 from dev.errors import ContextError, MachineError
-from dev.providers import Status
 
 
 def _shown(status: Status) -> str:
     text = io.StringIO()
-    Console(file=text, width=120).print(cli.status_table(status, Cache(Path("/cache"))))
+    Console(file=text, width=120).print(main.status_table(status, Cache(Path("/cache"))))
     return text.getvalue()
 
 
@@ -37,9 +38,9 @@ def test_an_error_is_a_message_and_no_traceback(
     def refuse() -> None:
         raise MachineError("It needs [root]: use sudo.")
 
-    monkeypatch.setattr(cli, "app", refuse)
+    monkeypatch.setattr(main, "app", refuse)
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        main.main()
     assert caught.value.code == 1
     assert capsys.readouterr().err == "Error: It needs [root]: use sudo.\n"
 
@@ -47,22 +48,22 @@ def test_an_error_is_a_message_and_no_traceback(
 def test_the_tools_take_every_argument_as_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[object] = []
     monkeypatch.setenv("GATHER_CACHE", str(tmp_path))
-    monkeypatch.setattr(tools, "execute", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(kubectl, "execute", lambda *arguments: seen.append(arguments))
     result = CliRunner().invoke(
-        cli.app, ["--context", "staging", "kubectl", "get", "pods", "-o", "json", "--help"]
+        main.app, ["--context", "staging", "kubectl", "get", "pods", "-o", "json", "--help"]
     )
     assert result.exit_code == 0, result.output
     assert seen == [("kubectl", ["get", "pods", "-o", "json", "--help"], "staging")]
 
 
 def test_another_context_is_refused_by_what_works_on_our_cluster_only() -> None:
-    result = CliRunner().invoke(cli.app, ["--context", "staging", "up"])
+    result = CliRunner().invoke(main.app, ["--context", "staging", "up"])
     assert isinstance(result.exception, ContextError)
     assert "`up` works on our own cluster only" in str(result.exception)
 
 
 def test_every_room_has_its_commands() -> None:
-    shown = CliRunner().invoke(cli.app, ["--help"]).output
+    shown = CliRunner().invoke(main.app, ["--help"]).output
     for command in ("up", "down", "status", "kubectl", "helm", "images", "load", "stores", "deploy", "demo"):
         assert f"│ {command} " in shown
 
@@ -71,6 +72,6 @@ def test_the_cache_option_goes_before_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GATHER_CACHE", "/elsewhere")
-    monkeypatch.setattr(tools, "execute", lambda *_: None)
-    CliRunner().invoke(cli.app, ["--cache", str(tmp_path), "helm", "list"])
+    monkeypatch.setattr(kubectl, "execute", lambda *_: None)
+    CliRunner().invoke(main.app, ["--cache", str(tmp_path), "helm", "list"])
     assert Cache.from_environment().root == tmp_path

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from dev.store_artefacts import java_major, requirements_key
+from dev.artefacts.store_binaries import java_major, requirements_key
+from dev.paths import ROOT
 from dev.stores import free_port, neo4j_configuration
 
-START = Path(__file__).resolve().parents[3] / "dev" / "dockerfiles" / "neo4j" / "start.py"
+START = ROOT / "dev/images/dockerfiles/neo4j/start.py"
 
 
 @pytest.fixture(scope="module")

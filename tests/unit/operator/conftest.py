@@ -14,9 +14,9 @@ from gather_contracts.departments import CmsDepartment, ResolvedDepartment
 from gather_contracts.resource import DepartmentStatus, GatherRun, parse_run
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_operator.decisions.facts import CmsReading, JobFacts, PodFacts, View
 from gather_operator.errors import Conflict, Missing
-from gather_operator.facts import CmsReading, JobFacts, PodFacts, View
-from gather_operator.web import serving
+from gather_operator.probe_server import serving
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 PROJECT = "0123456789abcdef01234567"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dev.hand_clock import HandClock
 from gather_operator.health import API_ANSWERS_S, DEAF_S, Health, WatchCanary
+from tests.support.fake_clock import HandClock
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
-from gather_operator.announce import Announcer
+from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
-from gather_operator.jobs import WorkerTemplate
-from gather_operator.progress import LiveNumbers
+from gather_operator.event_publisher import Announcer
+from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Outside, Reconciler
-from gather_operator.status import StatusWriter
-from gather_operator.store import RunStore
+from gather_operator.run_cache import RunStore
 from gather_operator.worker_metrics import DEPARTMENTS_ENDED
 
 SLUGS = ("story", "world", "music")

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dev.scripted_model import Reply, ScriptedModel
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
-from gather_worker import llm
+from gather_worker.llm import gateway
+from tests.support.scripted_model import Reply, ScriptedModel
 
 
 @pytest.fixture
@@ -44,5 +44,5 @@ def new_model() -> Iterator[Callable[..., ScriptedModel]]:
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waits of our own; what the server asks for is waited for."""
-    monkeypatch.setattr(llm, "BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr(llm, "RETRY_AFTER_EXTRA_S", 0.001)
+    monkeypatch.setattr(gateway, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(gateway, "RETRY_AFTER_EXTRA_S", 0.001)

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from dev.hand_clock import HandClock
 from gather_worker.attempt import SAVE_GRACE_S, Attempt, soft_deadline_s
 from gather_worker.errors import DeadlineNear, Terminated
+from tests.support.fake_clock import HandClock
 
 
 @pytest.mark.parametrize(("timeout_s", "expected"), [(600, 570), (3600, 3570), (100, 90), (30, 25)])

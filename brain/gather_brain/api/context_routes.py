@@ -1,0 +1,84 @@
+"""GET /api/v1/context/department: what earlier departments offer a later one."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
+from gather_brain.api.json_route import JsonRoute
+from gather_brain.context.profile_refresher import themes_of
+from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
+from gather_brain.coverage.aspects import profile_of
+from gather_brain.errors import ValidationFailedError
+from gather_brain.store.department_store import Overview, TopNode
+from gather_brain.themes.phrases import PhraseCounts
+from gather_brain.themes.profiles import Profile, still_matches
+from gather_contracts.brain import (
+    ContextQuery,
+    ContextResponse,
+    ContextTiming,
+)
+
+router = APIRouter(route_class=JsonRoute)
+
+SINGLE: Final = ("projectId", "department", "limit")
+
+
+def _require_single(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of its values would be ignored."""
+    repeated = [name for name in SINGLE if len(request.query_params.getlist(name)) > 1]
+    if repeated:
+        details = dict.fromkeys(repeated, "Parameter should be given once")
+        raise ValidationFailedError(f"Request validation failed: {', '.join(repeated)}", details)
+
+
+@router.get(
+    "/context/department",
+    summary="Get the context of earlier departments",
+    dependencies=[Depends(_require_single)],
+)
+async def department_context(query: Annotated[ContextQuery, Query()], caller: CallerDep) -> ContextResponse:
+    """Aggregate the named departments' nodes by their relevance to `department`; none named is none."""
+    repository = await caller.project(query.project_id)
+    watch = Stopwatch()
+    embedder = caller.models.embedder
+    wanted = list(dict.fromkeys([*query.previous_departments, *query.previous_departments_plain]))
+    overviews = await repository.departments.overview(list(dict.fromkeys([query.department, *wanted])))
+    if not any(each.node_count for each in overviews.values()):
+        await repository.require_known()
+    profiles = await caller.services.keeper.profiles(repository.departments, embedder, overviews)
+    description = (await embedder.embed([profile_of(query.department)]))[0]
+    target = target_vector(description, profiles.get(query.department))
+    counts = {name: overviews[name].node_count for name in wanted}
+    top = await repository.departments.nearest(counts, target, query.limit)
+    query_ms = watch.lap_ms()
+    themes = await themes_of({name: profiles[name] for name in wanted if name in profiles}, embedder)
+    found = [_found(overviews[name], profiles.get(name), themes.get(name, []), top[name]) for name in wanted]
+    return ContextResponse(
+        project_id=query.project_id,
+        target_department=query.department,
+        context=context_of(found),
+        aggregated_summary=summary_of(found, query.department),
+        relevant_nodes=most_relevant(found, query.limit),
+        total_nodes_aggregated=sum(each.node_count for each in found),
+        timing=ContextTiming(
+            query_time_ms=query_ms, aggregation_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
+        ),
+    )
+
+
+def _found(
+    overview: Overview, profile: Profile | None, computed: Sequence[str], top: Sequence[TopNode]
+) -> DepartmentFound:
+    """Put together what is known of a department; a model's themes go first while they hold."""
+    refined = overview.stored.refined if overview.stored else None
+    holds = refined is not None and profile is not None and still_matches(refined, profile)
+    return DepartmentFound(
+        department=overview.department,
+        node_count=overview.node_count,
+        quality_score=overview.quality_score,
+        themes=refined.themes if refined is not None and holds else computed,
+        counts=profile.counts if profile else PhraseCounts({}, 0),
+        top=top,
+    )

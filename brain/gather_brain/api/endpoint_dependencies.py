@@ -1,0 +1,103 @@
+"""What endpoints are given: the embedder, and repositories for projects that the caller's key may use."""
+
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import State
+
+from gather_brain.auth.key_ring import Principal
+from gather_brain.context.profile_refresher import ProfileKeeper
+from gather_brain.embeddings.active_models import Models, Working
+from gather_brain.errors import RateLimitedError, UnavailableError
+from gather_brain.limits.buckets import Accounts
+from gather_brain.limits.policy import ENDPOINTS
+from gather_brain.readiness import Readiness
+from gather_brain.store.database import Database
+from gather_brain.store.repository import ProjectRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What lives as long as the process."""
+
+    database: Database
+    models: Models
+    readiness: Readiness
+    accounts: Accounts
+    keeper: ProfileKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request's view of the services."""
+
+    principal: Principal
+    services: Services
+    path: str
+    state: State
+    working: Working | None
+
+    @property
+    def models(self) -> Working:
+        """The embedding models, the same for the whole request.
+
+        Raises:
+            UnavailableError: Neo4j has not been reached lately, or its nodes are of another embedding model.
+        """
+        if self.working is None:
+            raise UnavailableError
+        return self.working
+
+    async def project(self, project_id: str) -> ProjectRepository:
+        """Charge the key's account for the project and the endpoint, and return the project's repository.
+
+        Raises:
+            NotFoundError: the key may not use the project; no account of it is touched.
+            RateLimitedError: too many requests.
+            UnavailableError: as for `models`.
+        """
+        self.principal.require(project_id)
+        await self._charge(project_id)
+        return self.principal.open(self.services.database, project_id, self.models.place)
+
+    async def _charge(self, project_id: str) -> None:
+        name = ENDPOINTS[self.path]
+        account = f"{self.principal.key_id}:{project_id}:{name}"
+        standing = await self.services.accounts.charge(account, self.principal.policy(name))
+        self.state.charged = True
+        self.state.standing = standing
+        if not standing.admitted:
+            raise RateLimitedError(standing.policy.per_minute, standing.next_s)
+
+
+def _caller(request: Request) -> Caller:
+    services: Services = request.app.state.services
+    return Caller(
+        principal=request.state.principal,
+        services=services,
+        path=request.scope["path"],
+        state=request.state,
+        working=services.models.now() if services.readiness.is_prepared else None,
+    )
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+class Stopwatch:
+    """Milliseconds since its making, and since the lap before."""
+
+    def __init__(self) -> None:
+        self._started = self._lap = time.perf_counter()
+
+    def lap_ms(self) -> int:
+        """Return the time since the last lap."""
+        now = time.perf_counter()
+        passed, self._lap = now - self._lap, now
+        return round(passed * 1000)
+
+    def total_ms(self) -> int:
+        """Return the time since the start."""
+        return round((time.perf_counter() - self._started) * 1000)

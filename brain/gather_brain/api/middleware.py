@@ -1,0 +1,270 @@
+"""What happens to every request before an endpoint sees it: id, limits, key, body. Pure ASGI.
+
+Order, from outside: `Requests` (id, limits' header fields, log line, metrics, last resort), `Keys` (401
+before anything is read), `Refusals` (charges what reaches no project), `Bodies` (415, 413, 408; counts what
+arrives and trusts no header).
+
+The project stands in the body, so an endpoint charges its account (`api.services.Caller.project`) and leaves
+in the scope's state how it stands; until then the header fields show the key's limit untouched.
+"""
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gather_brain.api import docs_routes
+from gather_brain.api.error_responses import error_response
+from gather_brain.auth.api_keys import bearer_key
+from gather_brain.auth.key_ring import Principal
+from gather_brain.errors import (
+    BodyTimeoutError,
+    RateLimitedError,
+    ServiceError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedMediaError,
+)
+from gather_brain.limits.buckets import Accounts
+from gather_brain.limits.policy import DEFAULTS, ENDPOINTS, LimitName, Standing, header_fields
+from gather_brain.logs import request_id
+from gather_brain.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+API: Final = "/api/v1/"
+OPEN_PATHS: Final = frozenset(f"/api/v1{path}" for path in docs_routes.PATHS)
+"""Documentation needs no key."""
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+JSON_TYPE: Final = re.compile(r'application/json\s*(?:;\s*charset="?utf-?8"?\s*)?;?', re.IGNORECASE)
+"""JSON between programs is UTF-8. Source: RFC 8259, section 8.1."""
+
+
+class Requests:
+    """Gives each request an id, counts and logs it, and turns what nobody caught into a 500."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, endpoints: Sequence[str], max_requests: int
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._endpoints = frozenset(endpoints)
+        self._max_requests = max_requests
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        watched = _Watched(send, request_id.get(), scope)
+        started = time.perf_counter()
+        self._under_way += 1
+        try:
+            await self._answer(scope, receive, watched)
+        finally:
+            self._under_way -= 1
+            self._note(scope, watched.status, time.perf_counter() - started)
+            request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: "_Watched") -> None:
+        try:
+            self._require_room(scope["path"])
+            await self._app(scope, receive, send)
+        except Exception as failure:
+            known = failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
+            if known is not failure:
+                logger.exception("request failed")
+            if send.status is None:
+                await error_response(known, close=True)(scope, receive, send)
+
+    def _require_room(self, path: str) -> None:
+        if self._under_way > self._max_requests and path.startswith(API):
+            raise UnavailableError(retry_after_s=1)
+
+    def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
+        # A path that is not ours is one label, else callers could make metrics without end.
+        endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
+        self._metrics.request(endpoint, scope["method"], status or 499, seconds)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._metrics.limit_exceeded(endpoint)
+        if endpoint.startswith(API) or endpoint == "other":
+            principal: Principal | None = scope.get("state", {}).get("principal")
+            fields = {
+                "endpoint": endpoint,
+                "method": scope["method"],
+                "status": status or 499,
+                "duration_ms": round(seconds * 1000, 1),
+                "key_id": principal.key_id if principal else None,
+            }
+            logger.info("request", extra=fields)
+
+
+class _Watched:
+    """A `send` that remembers the status and adds the request's id and how the caller's limit stands."""
+
+    def __init__(self, send: Send, identity: str, scope: Scope) -> None:
+        self._send = send
+        self._identity = identity
+        self._scope = scope
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._identity
+            headers.setdefault("Cache-Control", "no-store")
+            if _is_limited(self._scope["path"]):
+                standing = self._scope.get("state", {}).get("standing") or Standing(
+                    DEFAULTS[_limit_of(self._scope["path"])]
+                )
+                headers.update(header_fields(standing, time.time()))
+            headers["X-Content-Type-Options"] = "nosniff"
+        await self._send(message)
+
+
+def _is_limited(path: str) -> bool:
+    return path.startswith(API) and path not in OPEN_PATHS
+
+
+def _limit_of(path: str) -> LimitName:
+    return ENDPOINTS.get(path, "refused")
+
+
+class Keys:
+    """Lets a request to the API through only with a valid key."""
+
+    def __init__(self, app: ASGIApp, *, principal_of: Callable[[str | None], Awaitable[Principal]]) -> None:
+        self._app = app
+        self._principal_of = principal_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and _is_limited(scope["path"]):
+            try:
+                principal = await self._principal_of(bearer_key(Headers(scope=scope).get("authorization")))
+            except ServiceError as failure:
+                logger.warning("authentication failed", extra={"code": failure.code})
+                await error_response(failure)(scope, receive, send)
+                return
+            state = scope.setdefault("state", {})
+            state["principal"] = principal
+            state["standing"] = Standing(principal.policy(_limit_of(scope["path"])))
+        await self._app(scope, receive, send)
+
+
+class Refusals:
+    """Charges a key for requests that it had better not sent: the invalid, and those for others' projects.
+
+    They reach no account of a project, since that would make accounts of any name, and tell whose exist. The
+    header fields of such an answer show the endpoint's limit untouched, whatever the project.
+    """
+
+    def __init__(self, app: ASGIApp, *, accounts: Accounts) -> None:
+        self._app = app
+        self._accounts = accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        state = scope.get("state", {})
+        principal: Principal | None = state.get("principal")
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        too_many = False
+
+        async def charged(message: Message) -> None:
+            nonlocal too_many
+            if message["type"] == "http.response.start" and _is_refusal(message["status"], state):
+                policy = principal.policy("refused")
+                standing = await self._accounts.charge(f"{principal.key_id}:-:refused", policy)
+                if not standing.admitted:
+                    too_many = True
+                    state["standing"] = standing
+                    failure = RateLimitedError(policy.per_minute, standing.next_s)
+                    await error_response(failure)(scope, receive, send)
+            if not too_many:
+                await send(message)
+
+        await self._app(scope, receive, charged)
+
+
+def _is_refusal(status: int, state: Mapping[str, Any]) -> bool:
+    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and "charged" not in state
+
+
+class Bodies:
+    """Reads a whole body of JSON, of limited length and within limited time, and passes it on.
+
+    Other paths and methods than its own get no body at all: the router refuses them.
+    """
+
+    def __init__(self, app: ASGIApp, *, endpoints: Sequence[str], max_bytes: int, timeout_s: float) -> None:
+        self._app = app
+        self._endpoints = frozenset(endpoints)
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._endpoints:
+            await self._app(scope, receive, send)
+            return
+        try:
+            _require_json(Headers(scope=scope))
+            body = await self._read(scope, receive)
+        except ServiceError as failure:
+            # The server discards what is left of a body once it is answered; closing at once would reset the
+            # connection under a caller that still sends, and the answer would be lost.
+            await error_response(failure, close=isinstance(failure, BodyTimeoutError))(scope, receive, send)
+            return
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self._max_bytes:
+            raise TooLargeError(self._max_bytes)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > self._max_bytes:
+                        raise TooLargeError(self._max_bytes)
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise BodyTimeoutError from None
+
+
+def _require_json(headers: Headers) -> None:
+    is_json = JSON_TYPE.fullmatch(headers.get("content-type", "").strip())
+    if not is_json or headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaError
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

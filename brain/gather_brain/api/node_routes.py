@@ -1,0 +1,83 @@
+"""POST /api/v1/nodes/batch: embed and write nodes, all or none."""
+
+import uuid
+
+from fastapi import APIRouter
+
+from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
+from gather_brain.api.json_route import JsonRoute
+from gather_brain.errors import BatchValidationFailedError
+from gather_brain.store.neighbours import Earlier
+from gather_brain.store.repository import NewNode, departments_of
+from gather_brain.themes.phrases import phrases
+from gather_brain.words import content_hash
+from gather_contracts.brain import (
+    BatchRequest,
+    BatchResponse,
+    BatchTiming,
+    DuplicateOf,
+    EmbeddingInfo,
+    NodeIn,
+    NodeOut,
+)
+
+router = APIRouter(route_class=JsonRoute)
+
+
+@router.post("/nodes/batch", summary="Create nodes")
+async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
+    """Write 1 to 50 nodes of one project; the same id in the same project is the same node."""
+    _require_one_batch(batch.nodes)
+    repository = await caller.project(batch.nodes[0].project_id)
+    watch = Stopwatch()
+    embedded = await caller.models.embed_for_writing([node.content for node in batch.nodes])
+    embedding_ms = watch.lap_ms()
+    nodes = [_new_node(node) for node in batch.nodes]
+    created = await repository.write(nodes, embedded)
+    earlier = await repository.neighbours.earlier([node.id for node in nodes])
+    caller.services.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
+    model = caller.models.place.model
+    info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
+    return BatchResponse(
+        created=created,
+        node_ids=[node.id for node in nodes],
+        nodes=[_node_out(node, info, earlier.get(node.id)) for node in nodes],
+        timing=BatchTiming(
+            embedding_time_ms=embedding_ms, neo4j_write_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
+        ),
+    )
+
+
+def _require_one_batch(nodes: list[NodeIn]) -> None:
+    """Refuse a batch over several projects or with one id twice."""
+    invalid: dict[int, str] = {}
+    seen: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        if node.project_id != nodes[0].project_id:
+            invalid[index] = "projectId: all nodes of a batch must be of one project"
+        if node.id is not None and seen.setdefault(node.id, index) != index:
+            invalid[index] = f"id: the same as that of node {seen[node.id]}"
+    if invalid:
+        raise BatchValidationFailedError(invalid)
+
+
+def _new_node(node: NodeIn) -> NewNode:
+    return NewNode(
+        id=node.id or str(uuid.uuid4()),
+        type=node.type,
+        content=node.content,
+        content_hash=content_hash(node.content),
+        properties=node.properties,
+        terms=phrases(node.content),
+        revision=node.revision,
+    )
+
+
+def _node_out(node: NewNode, info: EmbeddingInfo, earlier: Earlier | None) -> NodeOut:
+    return NodeOut(
+        id=node.id,
+        type=node.type,
+        properties=dict(node.properties),
+        embedding=info,
+        duplicate_of=earlier and DuplicateOf(node_id=earlier.id, similarity=earlier.similarity),
+    )

@@ -1,0 +1,1 @@
+"""API keys: their form, where they are kept, and which projects each may use."""

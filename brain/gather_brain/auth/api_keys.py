@@ -1,0 +1,91 @@
+"""The form of API keys and of the file that brings the first ones; pure but for reading that file.
+
+A key is `gbk_`, 256 random bits and a checksum. The prefix lets secret scanners find it, the checksum turns
+away mistyped keys without a look-up, and so much randomness needs no slow hash: SHA-256 is enough.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+import zlib
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gather_brain.limits.policy import LimitName, Policy
+from gather_contracts.names import OBJECT_ID_PATTERN
+
+PREFIX: Final = "gbk_"
+RANDOM_BYTES: Final = 32
+FORM: Final = re.compile(r"gbk_([A-Za-z0-9_-]{43})_([0-9a-f]{8})")
+KEY_MAX: Final = 256
+"""A longer header is not a key and is not hashed."""
+ALL_PROJECTS: Final = "*"
+BOOTSTRAP_KEYS_MAX: Final = 1000
+
+
+class BootstrapKey(BaseModel):
+    """A key from the keys file: whoever mounts that file has chosen the key and written down its hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    projects: tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...] = Field(min_length=1)
+    limits: dict[LimitName, Policy] = Field(default_factory=dict)
+    """In place of the usual ones; keys of one name are counted as one."""
+    expires_at: AwareDatetime | None = None
+
+
+class KeysFileError(Exception):
+    """The keys file cannot be used; the message says why and holds none of its content."""
+
+
+def new_key() -> str:
+    """Return a new key."""
+    body = secrets.token_urlsafe(RANDOM_BYTES)
+    return f"{PREFIX}{body}_{_checksum(body)}"
+
+
+def is_well_formed(key: str) -> bool:
+    """Tell whether a key could have come from `new_key`."""
+    form = FORM.fullmatch(key)
+    return form is not None and secrets.compare_digest(form[2], _checksum(form[1]))
+
+
+def key_hash(key: str) -> str:
+    """Return the SHA-256 of a key in hexadecimal, the only form in which keys are kept."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def bearer_key(header: str | None) -> str | None:
+    """Return the key of an Authorization header, or None where it holds none."""
+    scheme, _, key = (header or "").partition(" ")
+    key = key.strip()
+    return key if scheme.lower() == "bearer" and 0 < len(key) <= KEY_MAX and key.isascii() else None
+
+
+def read_keys_file(path: Path | None) -> tuple[BootstrapKey, ...]:
+    """Read the keys file; none is no keys.
+
+    Raises:
+        KeysFileError: it is missing or not what it should be.
+    """
+    if path is None:
+        return ()
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(TypeAdapter(list[BootstrapKey]).validate_python(listed[:BOOTSTRAP_KEYS_MAX]))
+    except OSError as failure:
+        raise KeysFileError(f"the keys file cannot be read: {failure.strerror}") from failure
+    except ValidationError as failure:
+        places = sorted({".".join(map(str, error["loc"])) for error in failure.errors()})
+        raise KeysFileError(f"the keys file is not valid at {', '.join(places)}") from None
+    except (ValueError, TypeError):
+        raise KeysFileError("the keys file is not a JSON list") from None
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"

@@ -1,0 +1,159 @@
+"""From a key to the projects that it may use: the one door to a `ProjectRepository`."""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from gather_brain.auth.api_keys import ALL_PROJECTS, BootstrapKey, is_well_formed, key_hash
+from gather_brain.embeddings.slots import Place
+from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
+from gather_brain.limits.policy import DEFAULTS, LimitName, Policy
+from gather_brain.store.database import Database
+from gather_brain.store.keys import StoredKey
+from gather_brain.store.repository import ProjectRepository
+
+logger = logging.getLogger(__name__)
+
+CACHE_S: Final = 3.0
+"""How long a key's look-up counts: revoking takes effect within it (5 s are promised)."""
+CACHE_MAX: Final = 4096
+"""Of valid keys, and of unknown ones apart; the oldest go, so that a flood of unknown keys neither grows
+memory nor drives out valid ones."""
+LOOK_UPS_MAX: Final = 4
+"""Look-ups under way at once, of Neo4j's 20 connections: anybody can make up well-formed keys."""
+LOOK_UP_WAIT_S: Final = 1.0
+"""For a turn: hundreds of look-ups fit in it, unless Neo4j is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a key, its projects and its limits."""
+
+    key_id: str
+    projects: frozenset[str]
+    limits: Mapping[LimitName, Policy] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+    def policy(self, name: LimitName) -> Policy:
+        """Return the key's own limit, or the usual one."""
+        return self.limits.get(name, DEFAULTS[name])
+
+    def require(self, project_id: str) -> None:
+        """Let a project pass that the key may use.
+
+        Raises:
+            NotFoundError: it may not; the same as for a project that does not exist.
+        """
+        if ALL_PROJECTS not in self.projects and project_id not in self.projects:
+            logger.warning("project refused", extra={"key_id": self.key_id})
+            raise NotFoundError
+
+    def open(self, database: Database, project_id: str, place: Place) -> ProjectRepository:
+        """Return the project's repository, searched by the vectors in `place`; errors as for `require`."""
+        self.require(project_id)
+        return ProjectRepository(database, project_id, place)
+
+
+_Found = tuple[float, Principal | None]
+"""Until when it counts, and who the key stands for."""
+
+
+class FindsKeys(Protocol):
+    """Where keys are kept by their hash."""
+
+    async def find(self, sha256: str) -> StoredKey | None:
+        """Return the key that is valid now, or None."""
+
+
+class KeyRing:
+    """Knows the keys of the keys file always, and those in the store as of the last few seconds."""
+
+    def __init__(
+        self,
+        bootstrap: Sequence[BootstrapKey],
+        store: FindsKeys,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._bootstrap = {
+            key.sha256: Principal(f"file:{key.name}", _lower(key.projects), key.limits, key.expires_at)
+            for key in bootstrap
+        }
+        self._store = store
+        self._clock = clock
+        self._now = now
+        self._valid: OrderedDict[str, _Found] = OrderedDict()
+        self._unknown: OrderedDict[str, _Found] = OrderedDict()
+        self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
+
+    async def principal_of(self, key: str | None) -> Principal:
+        """Return who a key stands for.
+
+        Raises:
+            UnauthorizedError: no key, or one that is not valid now.
+            UnavailableError: the store of keys is away.
+        """
+        principal = None if key is None else await self._known(key)
+        if principal is None or (principal.expires_at is not None and principal.expires_at <= self._now()):
+            raise UnauthorizedError
+        return principal
+
+    async def _known(self, key: str) -> Principal | None:
+        sha256 = key_hash(key)
+        for known, principal in self._bootstrap.items():
+            if hmac.compare_digest(known, sha256):
+                return principal
+        return await self._stored(sha256) if is_well_formed(key) else None
+
+    async def _stored(self, sha256: str) -> Principal | None:
+        cached = self._cached(sha256)
+        if cached is None:
+            await self._turn()
+            try:
+                # Whoever waited for its turn may find that another request has asked for the same key.
+                cached = self._cached(sha256) or await self._looked_up(sha256)
+            finally:
+                self._look_ups.release()
+        return cached[1]
+
+    def _cached(self, sha256: str) -> _Found | None:
+        found = self._valid.get(sha256) or self._unknown.get(sha256)
+        return found if found is not None and found[0] > self._clock() else None
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_UP_WAIT_S):
+                await self._look_ups.acquire()
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def _looked_up(self, sha256: str) -> _Found:
+        # From when the store was asked, not from when it answered: a revocation may have come between.
+        until = self._clock() + CACHE_S
+        principal = _principal(await self._store.find(sha256), sha256)
+        self._remember(sha256, until, principal)
+        return until, principal
+
+    def _remember(self, sha256: str, until: float, principal: Principal | None) -> None:
+        self._valid.pop(sha256, None)
+        self._unknown.pop(sha256, None)
+        cache = self._unknown if principal is None else self._valid
+        cache[sha256] = (until, principal)
+        if len(cache) > CACHE_MAX:
+            cache.popitem(last=False)
+
+
+def _principal(stored: StoredKey | None, sha256: str) -> Principal | None:
+    if stored is None or not hmac.compare_digest(stored.sha256, sha256):
+        return None
+    return Principal(stored.id, _lower(stored.projects), stored.limits, stored.expires_at)
+
+
+def _lower(projects: Sequence[str]) -> frozenset[str]:
+    return frozenset(project.lower() for project in projects)

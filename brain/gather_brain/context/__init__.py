@@ -1,0 +1,1 @@
+"""What earlier departments offer a later one, and the profiles that are kept for it."""

@@ -1,0 +1,183 @@
+"""Departments' profiles: read where they hold, made where they do not, and kept in the background.
+
+A request never waits for more than a sample of each department and the phrases that nothing has embedded yet.
+What it had to make itself, and what a write has changed, is made again by a task of this process and stored
+for all replicas.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import numpy as np
+
+from gather_brain.context.delay_queue import DueQueue
+from gather_brain.errors import UnavailableError
+from gather_brain.store.department_store import Departments, Overview
+from gather_brain.themes.phrases import candidates, chosen
+from gather_brain.themes.profiles import (
+    Profile,
+    StoredProfile,
+    fingerprint,
+    is_due,
+    is_usable,
+    profile_of,
+    rounded,
+)
+from gather_brain.vectors import Matrix
+
+logger = logging.getLogger(__name__)
+
+SETTLE_S: Final = 2.0
+"""From the first change to making the profile: a worker's batches come in bursts."""
+WAITING_MAX: Final = 1000
+"""Departments; those beyond it are made when they are next asked for."""
+
+
+class Embeds(Protocol):
+    """What turns texts into unit rows."""
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row for each text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A department whose profile may have to be made, in the project that `departments` are of."""
+
+    departments: Departments
+    embedder: Embeds
+    department: str
+
+    @property
+    def key(self) -> str:
+        """What tells tasks apart."""
+        return f"{self.departments.project_id}/{self.department}"
+
+
+class Refines(Protocol):
+    """What puts themes into better words when a profile has been made."""
+
+    def wants(self, stored: StoredProfile | None) -> bool:
+        """Tell whether the department's themes could be refined."""
+
+    def note(self, task: Task) -> None:
+        """Look at the department when there is time."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+
+class ProfileKeeper:
+    """Makes and stores profiles, one at a time."""
+
+    def __init__(
+        self,
+        refiner: Refines | None = None,
+        settle_s: float = SETTLE_S,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._refiner = refiner
+        self._settle_s = settle_s
+        self._now = now
+        self._waiting = DueQueue[Task](WAITING_MAX)
+
+    def note(self, departments: Departments, embedder: Embeds, names: Sequence[str]) -> None:
+        """Have the profiles of departments looked at soon; returns at once."""
+        for name in names:
+            task = Task(departments, embedder, name)
+            self._waiting.put(task.key, task, self._settle_s)
+
+    async def profiles(
+        self, departments: Departments, embedder: Embeds, overviews: Mapping[str, Overview]
+    ) -> dict[str, Profile]:
+        """Return the profiles of the departments that have nodes: as stored, or made now from samples."""
+        found, stale = self._stored(overviews)
+        samples = await departments.samples([name for name in stale if name not in found])
+        found |= {name: profile_of(sample) for name, sample in samples.items()}
+        self.note(departments, embedder, [*stale, *self._refinable(overviews, stale)])
+        return found
+
+    def _refinable(self, overviews: Mapping[str, Overview], stale: Sequence[str]) -> list[str]:
+        refiner = self._refiner
+        if refiner is None:
+            return []
+        return [name for name, each in overviews.items() if name not in stale and refiner.wants(each.stored)]
+
+    def _stored(self, overviews: Mapping[str, Overview]) -> tuple[dict[str, Profile], list[str]]:
+        """Return the stored profiles that may be used, and the departments whose profile is to be made."""
+        found: dict[str, Profile] = {}
+        stale: list[str] = []
+        for name, each in overviews.items():
+            stored = each.stored
+            if not each.node_count:
+                continue
+            if stored and is_usable(stored, each.node_count, each.changed_at, self._now()):
+                found[name] = stored.profile
+            if is_due(stored, each.node_count, each.changed_at, self._now()):
+                stale.append(name)
+        return found, stale
+
+    async def run(self) -> None:
+        """Keep profiles until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep())
+            if self._refiner:
+                group.create_task(self._refiner.run())
+
+    async def _keep(self) -> None:
+        while True:
+            task = await self._waiting.next()
+            try:
+                await self._refresh(task)
+            except UnavailableError:
+                logger.info("profile put off", extra={"reason": "neo4j or the model is away"})
+            except Exception:
+                logger.exception("profile failed")
+
+    async def _refresh(self, task: Task) -> None:
+        """Make and store the profile unless the stored one holds."""
+        overview = (await task.departments.overview([task.department]))[task.department]
+        _, stale = self._stored({task.department: overview})
+        if stale:
+            sample = (await task.departments.samples(stale))[task.department]
+            profile = profile_of(sample)
+            vectors = await phrase_vectors(profile.counts.shortlist(), task.embedder)
+            await task.departments.store_profile(
+                task.department,
+                replace(profile, vectors=vectors),
+                fingerprint(overview.node_count, overview.changed_at),
+                self._now(),
+            )
+        if self._refiner and overview.node_count:
+            self._refiner.note(task)
+
+
+async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[str, list[str]]:
+    """Return the themes of departments that are compared with one another, the best first."""
+    weights = candidates({name: profile.counts for name, profile in profiles.items()})
+    unknown = [
+        phrase for name, found in weights.items() for phrase in found if phrase not in profiles[name].vectors
+    ]
+    embedded = await phrase_vectors(list(dict.fromkeys(unknown)), embedder)
+    return {
+        name: _themes(weights[name], {**embedded, **profile.vectors}, profile.centre)
+        for name, profile in profiles.items()
+    }
+
+
+async def phrase_vectors(phrases: Sequence[str], embedder: Embeds) -> dict[str, Matrix]:
+    """Return the phrases' vectors as if read back, so that themes do not depend on who made them."""
+    if not phrases:
+        return {}
+    return dict(zip(phrases, rounded(await embedder.embed(phrases)), strict=True))
+
+
+def _themes(weights: Mapping[str, float], vectors: Mapping[str, Matrix], centre: Matrix | None) -> list[str]:
+    if not weights:
+        return []
+    rows = np.stack([vectors[phrase] for phrase in weights])
+    return chosen(weights, rows, rows.mean(axis=0) if centre is None else centre)

@@ -1,0 +1,130 @@
+"""Themes put into better words by a model: one department at a time, in the background, within a budget.
+
+Nothing waits for it and nothing depends on it: until it has an answer, and whenever it has none, the computed
+themes are answered.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from gather_brain.context.delay_queue import DueQueue
+from gather_brain.context.profile_refresher import Task
+from gather_brain.errors import UnavailableError
+from gather_brain.store.department_store import Overview
+from gather_brain.themes.profiles import Profile, Refined, StoredProfile, refinable
+from gather_brain.themes.refinement import (
+    EXCERPTS_MAX,
+    RefinementError,
+    messages,
+    near_themes,
+    needs_refining,
+    themes_in,
+)
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX: Final = 200
+HOUR_S: Final = 3600.0
+
+
+class Asks(Protocol):
+    """A chat model."""
+
+    async def ask(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return what the model wrote, or raise RefinementError."""
+
+
+class Budget:
+    """So many calls in any hour."""
+
+    def __init__(self, calls_per_hour: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._calls = deque[float](maxlen=calls_per_hour)
+        self._clock = clock
+
+    def allows(self) -> bool:
+        """Tell whether one more call may be made now."""
+        is_full = len(self._calls) == self._calls.maxlen
+        return not is_full or self._clock() - self._calls[0] >= HOUR_S
+
+    def spend(self) -> None:
+        """Count a call, whatever comes of it."""
+        self._calls.append(self._clock())
+
+
+class ThemeRefiner:
+    """Refines what it is told of, when the content is new to the model; `observe` is told each outcome."""
+
+    def __init__(
+        self,
+        model: Asks,
+        budget: Budget,
+        lease_s: float,
+        observe: Callable[[str], None] = lambda _: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._model = model
+        self._budget = budget
+        self._lease_s = lease_s
+        self._observe = observe
+        self._now = now
+        self._waiting = DueQueue[Task](WAITING_MAX)
+
+    def wants(self, stored: StoredProfile | None) -> bool:
+        """Tell whether the department's themes could be refined."""
+        return needs_refining(stored)
+
+    def note(self, task: Task) -> None:
+        """Look at the department when there is time."""
+        self._waiting.put(task.key, task, 0)
+
+    async def run(self) -> None:
+        """Refine one department after the other until cancelled."""
+        while True:
+            task = await self._waiting.next()
+            try:
+                await self._refine(task)
+            except UnavailableError:
+                logger.info("themes put off", extra={"reason": "neo4j or the embedding model is away"})
+            except Exception:
+                logger.exception("themes failed")
+
+    async def _refine(self, task: Task) -> None:
+        overview = (await task.departments.overview([task.department]))[task.department]
+        if overview.stored is None or not needs_refining(overview.stored):
+            return
+        if not self._budget.allows():
+            self._observe("limited")
+        elif await task.departments.claim_refinement(
+            task.department, self._now(), timedelta(seconds=self._lease_s)
+        ):
+            self._budget.spend()
+            await self._ask(task, overview, overview.stored.profile)
+        else:
+            # Somebody asked lately; the content may have changed since.
+            self._waiting.put(task.key, task, self._lease_s)
+
+    async def _ask(self, task: Task, overview: Overview, profile: Profile) -> None:
+        try:
+            themes = await self._themes(task, overview, profile)
+        except RefinementError as failure:
+            self._observe("failed")
+            logger.warning("themes not refined", extra={"reason": str(failure)})
+            return
+        await task.departments.store_refined(
+            task.department, Refined(themes, refinable(profile)), self._now()
+        )
+        self._observe("refined")
+
+    async def _themes(self, task: Task, overview: Overview, profile: Profile) -> tuple[str, ...]:
+        if profile.centre is None:
+            raise RefinementError("a department without vectors")
+        top = await task.departments.nearest(
+            {task.department: overview.node_count}, profile.centre, EXCERPTS_MAX
+        )
+        contents = [node.content for node in top[task.department]]
+        themes = themes_in(await self._model.ask(messages(task.department, profile, contents)))
+        return near_themes(themes, await task.embedder.embed(themes), profile)

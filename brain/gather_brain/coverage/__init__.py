@@ -1,0 +1,1 @@
+"""How well notes cover what a department is for; pure."""

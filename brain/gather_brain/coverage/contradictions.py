@@ -1,0 +1,138 @@
+"""Items that contradict each other in so many words; pure.
+
+Embeddings hardly tell "shoot at night" from "shoot by day". What can be told cheaply is that two sentences of
+different items are about the same thing (near by cosine, with a third of the shorter one's words in common)
+and that one has a negation, the opposite of a word, or another number before the same noun. Contradictions
+that need knowledge of the world are not found; docs/coverage.md says how many are.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from gather_brain.coverage.aspect_scores import Sentences
+from gather_brain.words import STOP_WORDS, stem, words
+
+SAME_MATTER: Final = 0.55
+"""Cosine of two sentences. Fitted with the next two: of the departments for fitting (docs/coverage.md) 17 of
+21 contradicting notes are found, and none of 106 notes that belong together."""
+SHARED_WORDS_MIN: Final = 2
+SHARED_PART_MIN: Final = 0.35
+PAIRS_MAX: Final = 5_000
+"""Pairs of sentences looked at, the nearest first; 100 notes on one film have some hundreds."""
+
+NEGATIONS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        not no never none nothing nobody nowhere without neither nor cannot hardly don't doesn't didn't isn't
+        aren't wasn't weren't won't can't couldn't shouldn't mustn't wouldn't hasn't haven't hadn't
+        """,
+    )
+)
+_OPPOSITES: Final = """
+    day night|always never|first last|before after|open closed|open close|begin end|start end|start stop| slow
+    fast|slowly quickly|slow quick|loud quiet|loud silent|loudly low|warm cold|hot cold|bright dark| light
+    dark|wide narrow|long short|longer shorter|high low|higher lower|up down|left right|inside outside|
+    interior exterior|black white|early late|earlier later|more less|more fewer|most least|many few|old new|
+    old young|clean dirty|hard soft|full empty|wet dry|big small|large small|huge tiny|tall short|thick thin|
+    heavy light|rich poor|strong weak|same different|alike different|together alone|public private|real fake|
+    true false|real digital|summer winter|spring autumn|summer autumn|win lose|wins loses|keep drop|keeps
+    drops| keep remove|add remove|stay leave|stays leaves|rise fall|rises falls|grow shrink|increase decrease|
+    raise lower|allow forbid|allowed forbidden|accept refuse|accepts refuses|love hate|loves hates| respect
+    despise|like dislike|happy sad|laugh cry|calm nervous|safe dangerous|cheap expensive| easy
+    difficult|simple complex|show hide|shows hides|visible hidden|visible invisible|everybody nobody| everyone
+    nobody|everything nothing|all none|elegant clumsy|rough smooth|sharp blurred|colour monochrome| handheld
+    tripod|moving still|major minor|city village|indoors outdoors|north south|east west|male female| man
+    woman|brother sister|mother father|alive dead|lives dies|arrive leave|arrives leaves|come go| comes
+    goes|build destroy|on off|improvise rehearse|natural artificial|bare covered|noisy quiet| noisy
+    silent|minimum maximum|front back|top bottom|above below|over under|near far|close far|solid liquid|
+    remember forget|knows ignores|succeeds fails|success failure|with without|yes no """
+OPPOSITES: Final[dict[str, set[str]]] = {}
+for _pair in _OPPOSITES.replace("\n", " ").split("|"):
+    _one, _other = _pair.split()
+    OPPOSITES.setdefault(_one, set()).add(_other)
+    OPPOSITES.setdefault(_other, set()).add(_one)
+
+_COUNTED: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+NUMBERS: Final = {
+    word: str(value) for value, word in enumerate(_COUNTED.split())
+} | {
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80",
+    "ninety": "90", "hundred": "100", "dozen": "12",
+}  # fmt: skip
+
+NO_MATTER: Final = STOP_WORDS | NEGATIONS | NUMBERS.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What of a sentence is compared."""
+
+    words: frozenset[str]
+    matter: frozenset[str]
+    is_negated: bool
+    numbers: dict[str, frozenset[str]]
+    """The numbers before each noun's stem."""
+
+
+def contradicted_items(texts: Sequence[str], sentences: Sentences) -> set[int]:
+    """Return the places of the items of which a sentence contradicts one of another item.
+
+    `texts` are the sentences in the order of `sentences.rows`.
+    """
+    owners = sentences.owners
+    near = np.triu(sentences.rows @ sentences.rows.T, 1)
+    near[owners[:, None] == owners[None, :]] = 0
+    ones, others = np.nonzero(near >= SAME_MATTER)
+    nearest = np.argsort(-near[ones, others], kind="stable")[:PAIRS_MAX]
+    said: dict[int, _Said] = {}
+    found: set[int] = set()
+    for one, other in zip(ones[nearest].tolist(), others[nearest].tolist(), strict=True):
+        for place in (one, other):
+            if place not in said:
+                said[place] = _said(texts[place])
+        if _contradict(said[one], said[other]):
+            found |= {int(owners[one]), int(owners[other])}
+    return found
+
+
+def _said(text: str) -> _Said:
+    found = words(text)
+    numbers: dict[str, set[str]] = {}
+    for word, after in pairwise(found):
+        value = NUMBERS.get(word, word if word.isdigit() else "")
+        if value and after not in STOP_WORDS:
+            numbers.setdefault(stem(after), set()).add(value)
+    matter = frozenset(stem(word) for word in found if len(word) > 1 and word not in NO_MATTER)
+    return _Said(
+        frozenset(found),
+        matter,
+        not NEGATIONS.isdisjoint(found),
+        {noun: frozenset(values) for noun, values in numbers.items()},
+    )
+
+
+def _contradict(one: _Said, other: _Said) -> bool:
+    shared = len(one.matter & other.matter)
+    shorter = min(len(one.matter), len(other.matter))
+    if shared < SHARED_WORDS_MIN or shared < SHARED_PART_MIN * shorter:
+        return False
+    return one.is_negated != other.is_negated or _opposite(one, other) or _other_number(one, other)
+
+
+def _opposite(one: _Said, other: _Said) -> bool:
+    only_there = other.words - one.words
+    return any(not only_there.isdisjoint(OPPOSITES.get(word, ())) for word in one.words - other.words)
+
+
+def _other_number(one: _Said, other: _Said) -> bool:
+    both = one.numbers.keys() & other.numbers.keys()
+    return any(one.numbers[noun].isdisjoint(other.numbers[noun]) for noun in both)

@@ -1,0 +1,1 @@
+"""Vectors for texts: providers, cache, fair admission, and the change from one model to another."""

@@ -1,0 +1,193 @@
+"""The embedding models of this process, and what it does with them under the plan that stands in Neo4j.
+
+The plan is read every second and acted upon for a few seconds at most: a server that cannot read it any more
+stops answering before the plan can have changed under it twice.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gather_brain.embeddings.embedder import Embedder
+from gather_brain.embeddings.reembedding_plan import LEASE_S, Plan, PlanError, View, view_of
+from gather_brain.embeddings.slots import Embedded, Model, Place, SlotName
+from gather_brain.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
+
+POLL_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The models as one request uses them, from its beginning to its end."""
+
+    view: View
+    embedders: Mapping[str, Embedder]
+
+    @property
+    def place(self) -> Place:
+        """Whose vectors are searched, and where they are."""
+        return self.view.reads
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model whose vectors are searched."""
+        return self.embedders[self.view.reads.model.name]
+
+    async def embed_for_writing(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return the texts' vectors by every model that there is a place for.
+
+        A model that only will be needed may be away: the nodes are embedded by it later.
+
+        Raises:
+            UnavailableError: a model that is needed now is away, or is not one of this process.
+        """
+        if self.view.lacks is not None:
+            raise UnavailableError
+        made = await asyncio.gather(*(self._embedded(place, texts) for place in self.view.writes))
+        return [each for each in made if each is not None]
+
+    async def _embedded(self, place: Place, texts: Sequence[str]) -> Embedded | None:
+        try:
+            return Embedded(place, await self.embedders[place.model.name].embed(texts))
+        except UnavailableError:
+            if place.model.name in self.view.required:
+                raise
+            logger.warning("the next model is away", extra={"model": place.model.name})
+            return None
+
+
+class ReadsPlans(Protocol):
+    """Where the plan is."""
+
+    async def read(self) -> Plan | None:
+        """Return the plan, or None where there is none yet."""
+
+    async def ensure(self, model: Model) -> Plan:
+        """Return the plan, after making one where there is none."""
+
+
+class Models:
+    """Knows what to do now; `observe` is told every plan that is read."""
+
+    def __init__(
+        self,
+        embedders: Sequence[Embedder],
+        plans: ReadsPlans,
+        observe: Callable[[Plan], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The first of the embedders is the configured model, a second one the next."""
+        self._embedders = {embedder.name: embedder for embedder in embedders}
+        self._unprepared = list(embedders)
+        self._plans = plans
+        self._observe = observe
+        self._clock = clock
+        self._plan: Plan | None = None
+        self._until = 0.0
+        self._hindrance: str | None = "the plan of the embeddings has not been read yet"
+        self._view: View | None = None
+
+    @property
+    def hindrance(self) -> str | None:
+        """What keeps this process from answering, if the reason is a model; None: nothing."""
+        return self._hindrance
+
+    @property
+    def name(self) -> str:
+        """The name of the model that is searched with, or of the configured one before it is known."""
+        return self._view.reads.model.name if self._view else next(iter(self._embedders))
+
+    @property
+    def slot(self) -> SlotName:
+        """Where the vectors are that are searched now."""
+        return self._plan.active.slot if self._plan else "a"
+
+    def now(self) -> Working | None:
+        """Return how to work, for one request.
+
+        None: the plan has not been read for too long, or it asks for a model that this process has not.
+        """
+        if self._view is None or self._clock() > self._until:
+            return None
+        return Working(self._view, self._embedders)
+
+    async def prepare(self) -> Plan:
+        """Prepare the models, make the first plan where there is none, and return the plan.
+
+        Raises:
+            UnavailableError: Neo4j is away, or there is no plan and the configured model is away.
+        """
+        await self._prepare_embedders()
+        plan = await self._plans.read()
+        if plan is None:
+            first = next(iter(self._embedders.values()))
+            await first.prepare()
+            plan = await self._plans.ensure(Model(first.name, first.dimensions))
+        await self.refresh()
+        return plan
+
+    async def watch(self) -> None:
+        """Read the plan for ever."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self._prepare_embedders()
+                await self.refresh()
+            except UnavailableError:
+                logger.debug("the plan of the embeddings cannot be read")
+            except Exception:
+                logger.exception("the plan of the embeddings cannot be used")
+
+    async def refresh(self) -> None:
+        """Read the plan and find out what it means for this process.
+
+        Raises:
+            UnavailableError: Neo4j is away.
+        """
+        # Counted from before the question: the answer may have been right only then.
+        until = self._clock() + LEASE_S
+        plan = await self._plans.read()
+        if plan is None:
+            return
+        self._take_over(plan)
+        self._until = until
+        if self._observe:
+            self._observe(plan)
+
+    def _take_over(self, plan: Plan) -> None:
+        known = tuple(
+            Model(embedder.name, embedder.dimensions)
+            for embedder in self._embedders.values()
+            if embedder not in self._unprepared
+        )
+        hindrance: str | None = None
+        view: View | None = None
+        try:
+            view = view_of(plan, known)
+        except PlanError as failure:
+            hindrance = str(failure)
+        if hindrance != self._hindrance and hindrance is not None:
+            logger.error("the embeddings cannot be used", extra={"reason": hindrance})
+        if self._plan is None or self._plan.epoch != plan.epoch:
+            fields = {"phase": plan.phase.value, "active": plan.active.model.name}
+            logger.info("embeddings", extra=fields | {"other": plan.other.name if plan.other else None})
+        self._plan, self._view, self._hindrance = plan, view, hindrance
+
+    async def _prepare_embedders(self) -> None:
+        """Prepare what is not prepared; a model that is away is tried again later."""
+        for embedder in tuple(self._unprepared):
+            try:
+                await embedder.prepare()
+                self._unprepared.remove(embedder)
+            except UnavailableError:
+                logger.warning("an embedding model is away", extra={"model": embedder.name})
+
+    async def close(self) -> None:
+        """Close all models."""
+        for embedder in self._embedders.values():
+            await embedder.close()

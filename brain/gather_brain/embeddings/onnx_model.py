@@ -1,0 +1,148 @@
+"""A sentence-embedding model from a folder, run by ONNX Runtime on the CPU.
+
+A model whose input holds one text is given one at a time; with any other, texts of like length go through the
+network together. A text longer than the model's window is cut into windows whose token vectors are averaged,
+so that two long texts with one beginning are not the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Encoding, Tokenizer
+
+from gather_brain.embeddings.onnx_runtime import InferenceSession, SessionOptions
+from gather_brain.vectors import Matrix, unit_rows
+
+WINDOWS_MAX: Final = 4
+"""About 4,000 characters of English; what comes after does not change the vector. Bounds a request's cost."""
+TOKENS_PER_RUN: Final = 512
+"""Padding included, of a model that takes many texts. More gains nothing (texts of 110 tokens by a network in
+32 bits: 40, 43, 43, 38 a second of one core at 128, 256, 512, 1024), and a run's memory grows with it."""
+VNNI: Final = frozenset({"avx512_vnni", "avx_vnni"})
+"""Instructions of x86 processors that sum 8-bit products in 32 bits, as Linux calls them."""
+MODEL_FILE: Final = "model.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+CONFIG_FILE: Final = "config.json"
+
+
+class ModelConfig(BaseModel):
+    """What a model's folder says of it; all of it may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str | None = Field(default=None, min_length=1, max_length=128)
+    max_tokens: int = Field(default=256, ge=16, le=8192)
+    """A window's length; 256 is all-MiniLM-L6-v2's own `max_seq_length`."""
+
+
+class ModelError(Exception):
+    """The model's folder cannot be used; the message says why."""
+
+
+class OnnxModel:
+    """A loaded model; `embed` blocks, and computes in the thread that calls it: any number may at a time."""
+
+    def __init__(self, folder: Path, name: str | None) -> None:
+        """Load the model; without `name` it is called what its folder calls it, or as its folder is called.
+
+        Raises:
+            ModelError: a file is missing or is not what it should be.
+        """
+        try:
+            self._load(folder)
+            config = _config(folder)
+        except Exception as failure:  # ONNX Runtime and tokenizers raise plain and private exceptions
+            raise ModelError(f"the embedding model in {folder} cannot be loaded: {failure}") from failure
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(config.max_tokens)
+        self.name = name or config.name or folder.name
+        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
+
+    def _load(self, folder: Path) -> None:
+        options = SessionOptions()
+        # Two texts in two threads take less time than two threads for one text after the other: each operator
+        # would wait for the slower of them.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # Memory that one long batch needed would otherwise stay with the process for ever.
+        options.enable_cpu_mem_arena = False
+        if not has_vnni(_cpuinfo()):
+            # Sums of 8-bit products would be cut off at 16 bits (cosine to the right vector 0.991). This is
+            # right everywhere, but half as fast where it is not needed.
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        self._session = InferenceSession(
+            str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+        )
+        given = self._session.get_inputs()
+        self._inputs = {each.name for each in given}
+        self._tokens_per_run = 1 if given[0].shape[0] == 1 else TOKENS_PER_RUN
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row of float32 for each text, shape (len(texts), dimensions)."""
+        windows = [
+            (row, window)
+            for row, encoding in enumerate(map(self._tokenizer.encode, texts))
+            for window in [encoding, *encoding.overflowing][:WINDOWS_MAX]
+        ]
+        sums = np.zeros((len(texts), self.dimensions), np.float32)
+        for group in _groups(windows, self._tokens_per_run):
+            totals = self._run([window for _, window in group])
+            for (row, _), total in zip(group, totals, strict=True):
+                sums[row] += total
+        return unit_rows(sums)
+
+    def _run(self, windows: Sequence[Encoding]) -> Matrix:
+        """Return the sum of the token vectors of each window; the mean's length is lost in normalising."""
+        ids, mask = padded([window.ids for window in windows])
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        return pooled(hidden, mask)
+
+
+def _config(folder: Path) -> ModelConfig:
+    path = folder / CONFIG_FILE
+    return ModelConfig.model_validate_json(path.read_bytes()) if path.exists() else ModelConfig()
+
+
+def has_vnni(cpuinfo: str) -> bool:
+    """Tell whether the first processor of `/proc/cpuinfo` sums 8-bit products in 32 bits."""
+    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
+    return not VNNI.isdisjoint(flags.split())
+
+
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _groups(
+    windows: Sequence[tuple[int, Encoding]], tokens_per_run: int
+) -> Iterator[list[tuple[int, Encoding]]]:
+    """Put windows of like length together, the longest first, as many as fit into one run; one at least."""
+    by_length = sorted(windows, key=lambda pair: len(pair[1].ids), reverse=True)
+    while by_length:
+        size = max(1, tokens_per_run // len(by_length[0][1].ids))
+        yield by_length[:size]
+        by_length = by_length[size:]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask of shape (rows, longest), filled up with 0 (BERT's padding token)."""
+    longest = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), longest), np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def pooled(hidden: NDArray[np.float32], mask: NDArray[np.int64]) -> Matrix:
+    """Sum token vectors (n, tokens, d) where the mask (n, tokens) is 1; padding counts nothing."""
+    total: Matrix = np.einsum("ntd,nt->nd", hidden, mask.astype(np.float32))
+    return total

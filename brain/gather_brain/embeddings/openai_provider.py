@@ -1,0 +1,261 @@
+"""Vectors from an endpoint that speaks OpenAI's embeddings API; the brain's only HTTP client.
+
+Whatever goes wrong there is "come back later" for the brain's callers: they can do nothing about it. What the
+endpoint says is logged by its status and kind alone, since error messages can quote texts and keys.
+"""
+
+import asyncio
+import email.utils
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+import httpx
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gather_brain.embeddings.settings import ModelSettings
+from gather_brain.errors import UnavailableError
+from gather_brain.vectors import Matrix, unit_rows
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX: Final = 64
+"""Requests to the brain that wait for the endpoint, as before a local model."""
+ANSWER_MAX_BYTES: Final = 64 * 1024 * 1024
+"""2048 vectors of 1536 numbers are 60 MiB of JSON."""
+RETRY_FIRST_S: Final = 0.25
+RETRY_MAX_S: Final = 2.0
+PROBE_TEXT: Final = "How long are the vectors?"
+REFUSED_RETRY_AFTER_S: Final = 30
+"""For a key or a model that the endpoint does not accept: somebody has to change a setting."""
+BUSY_RETRY_AFTER_S: Final = 5
+RETRIED: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        *(status for status in HTTPStatus if status >= HTTPStatus.INTERNAL_SERVER_ERROR),
+    }
+)
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    index: Annotated[int, Field(ge=0)]
+    embedding: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    data: list[_Row]
+
+
+class PassingError(Exception):
+    """The attempt failed and another can succeed, after `retry_after_s` if the endpoint says so."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(Exception):
+    """The endpoint will not serve this request, however often it is asked."""
+
+
+class OpenAiProvider:
+    """Asks the endpoint for batches of texts, some at a time, until a deadline."""
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        observe: Callable[[str, float], None] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`observe` is told the model's name and the seconds that each call took, retries included."""
+        self._settings = settings
+        self._model = settings.embedding_model or ""
+        self._name = settings.model_name or self._model
+        self._dimensions = settings.embedding_dimensions
+        self._observe = observe
+        self._waiting = 0
+        self._turns = asyncio.Semaphore(settings.embedding_concurrency)
+        self._url = f"{str(settings.embedding_base_url).rstrip('/')}/embeddings"
+        key = settings.embedding_api_key
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {},
+            timeout=settings.embedding_timeout_s,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=settings.embedding_concurrency),
+            transport=transport,
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name on nodes."""
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector.
+
+        Raises:
+            UnavailableError: the endpoint has not said yet.
+        """
+        if self._dimensions is None:
+            raise UnavailableError
+        return self._dimensions
+
+    async def prepare(self) -> None:
+        """Learn the dimensions from the endpoint, unless they are set.
+
+        Raises:
+            UnavailableError: the endpoint is away or refuses.
+        """
+        if self._dimensions is None:
+            await self.embed([PROBE_TEXT])
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row for each text.
+
+        Raises:
+            UnavailableError: too many requests wait already, or the endpoint gave no valid answer in time.
+        """
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        if self._waiting >= WAITING_MAX:
+            raise UnavailableError(BUSY_RETRY_AFTER_S)
+        self._waiting += 1
+        started = time.perf_counter()
+        try:
+            return await self._embed_all([text[: self._settings.embedding_max_characters] for text in texts])
+        finally:
+            self._waiting -= 1
+            if self._observe:
+                self._observe(self.name, time.perf_counter() - started)
+
+    async def _embed_all(self, texts: Sequence[str]) -> Matrix:
+        size = self._settings.embedding_batch_size
+        deadline = time.monotonic() + self._settings.embedding_deadline_s
+        try:
+            async with asyncio.timeout(self._settings.embedding_deadline_s), asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._turn(texts[start : start + size], deadline))
+                    for start in range(0, len(texts), size)
+                ]
+        except TimeoutError:
+            logger.warning("embedding endpoint", extra={"model": self.name, "reason": "deadline"})
+            raise UnavailableError from None
+        except ExceptionGroup as failures:
+            # The first of several that end the same way.
+            raise failures.exceptions[0] from None
+        return np.concatenate([task.result() for task in tasks])
+
+    async def _turn(self, texts: Sequence[str], deadline: float) -> Matrix:
+        async with self._turns:
+            return await self._with_retries(lambda: self._ask(texts), deadline)
+
+    async def _with_retries(self, attempt: Callable[[], Awaitable[Matrix]], deadline: float) -> Matrix:
+        wait_s = RETRY_FIRST_S
+        while True:
+            try:
+                return await attempt()
+            except RefusedError as failure:
+                logger.error("embedding endpoint", extra={"model": self.name, "reason": str(failure)})  # noqa: TRY400 - no trace needed
+                raise UnavailableError(REFUSED_RETRY_AFTER_S) from None
+            except PassingError as failure:
+                logger.warning("embedding endpoint", extra={"model": self.name, "reason": str(failure)})
+                pause_s = wait_s if failure.retry_after_s is None else failure.retry_after_s
+                if time.monotonic() + pause_s >= deadline:
+                    raise UnavailableError(max(1, round(pause_s))) from None
+            await asyncio.sleep(pause_s)
+            wait_s = min(wait_s * 2, RETRY_MAX_S)
+
+    async def _ask(self, texts: Sequence[str]) -> Matrix:
+        body: dict[str, Any] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        if self._settings.embedding_send_dimensions:
+            body["dimensions"] = self._settings.embedding_dimensions
+        try:
+            async with (
+                asyncio.timeout(self._settings.embedding_timeout_s),
+                self._client.stream("POST", self._url, json=body) as response,
+            ):
+                _require_success(response)
+                content = await _read(response)
+        except (httpx.TransportError, TimeoutError) as failure:
+            raise PassingError(type(failure).__name__) from failure
+        # Off the loop: a large answer takes tens of milliseconds to read.
+        rows = await asyncio.to_thread(vectors_in, content, len(texts), self._dimensions)
+        self._dimensions = rows.shape[1]
+        return rows
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def _require_success(response: httpx.Response) -> None:
+    if response.status_code == HTTPStatus.OK:
+        return
+    reason = f"status {response.status_code}"
+    if response.status_code in RETRIED:
+        raise PassingError(reason, retry_after_s(response.headers, datetime.now(UTC)))
+    raise RefusedError(reason)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > ANSWER_MAX_BYTES:
+            raise RefusedError("an answer without end")
+    return bytes(content)
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return what Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); None without it."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(value)) if value[:1].isdigit() else _until(value, now)
+    except ValueError:
+        return None
+
+
+def _until(value: str, now: datetime) -> float:
+    at = email.utils.parsedate_to_datetime(value)
+    return max(0.0, (at - now).total_seconds())
+
+
+def vectors_in(content: bytes, count: int, dimensions: int | None) -> Matrix:
+    """Return the vectors of an answer in the order of the texts, each of length 1.
+
+    Raises:
+        PassingError: an error inside a 200, or not JSON: what proxies make of a failure behind them.
+        RefusedError: an answer, but not to the question: a number of vectors or dimensions that is wrong.
+    """
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        raise PassingError("an answer that is not JSON") from None
+    if not isinstance(answer, dict) or "error" in answer or "data" not in answer:
+        raise PassingError("an error inside a 200")
+    try:
+        rows = sorted(_Answer.model_validate(answer).data, key=lambda row: row.index)
+    except ValidationError:
+        raise PassingError("an answer of another form") from None
+    if [row.index for row in rows] != list(range(count)):
+        raise PassingError(f"{len(rows)} vectors for {count} texts")
+    lengths = {len(row.embedding) for row in rows}
+    if len(lengths) != 1 or (dimensions is not None and lengths != {dimensions}):
+        raise RefusedError(f"vectors of {sorted(lengths)} dimensions in the place of {dimensions}")
+    matrix = np.array([row.embedding for row in rows], np.float32)
+    if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
+        raise PassingError("a vector without direction")
+    return unit_rows(matrix)

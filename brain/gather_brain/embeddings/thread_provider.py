@@ -1,0 +1,115 @@
+"""A model that blocks, as a provider: off the event loop, in short turns, with a bounded queue."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+import numpy as np
+
+from gather_brain.embeddings.fair_queue import Share, Turns
+from gather_brain.errors import UnavailableError
+from gather_brain.vectors import Matrix
+
+CHARACTERS_PER_TURN: Final = 1000
+"""A long batch gives way after so many (20 ms on one core: 220 tokens), so that searches need not wait; one
+text is never parted."""
+TEXTS_PER_TURN: Final = 16
+"""The same for texts so short that their number is what they cost."""
+CHARACTERS_PER_TEXT: Final = 20
+"""What a text costs beside its characters (0.4 ms)."""
+WAITING_MAX: Final = 64
+"""Requests that wait for the model: beyond it the last would wait longer than its caller does."""
+
+
+class BlockingModel(Protocol):
+    """A model whose `embed` blocks the thread that calls it."""
+
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row for each text."""
+
+
+class ThreadProvider:
+    """Runs a blocking model in threads of its own, in turns that are short and fair."""
+
+    def __init__(
+        self, model: BlockingModel, observe: Callable[[str, float], None] | None = None, threads: int = 1
+    ) -> None:
+        """`observe` is told the model's name and the seconds that each request took, waiting included.
+
+        With more than one thread the model must bear to be called by all of them at a time.
+        """
+        self._model = model
+        self._observe = observe
+        self._lanes = threads
+        self._turns = Turns(threads)
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="embedding")
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._model.dimensions
+
+    async def prepare(self) -> None:
+        """Do nothing: the model is loaded."""
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one unit row for each text.
+
+        Raises:
+            UnavailableError: too many requests wait for the model already.
+        """
+        if self._waiting >= WAITING_MAX:
+            raise UnavailableError(retry_after_s=5)
+        self._waiting += 1
+        started = time.perf_counter()
+        rows = np.zeros((len(texts), self.dimensions), np.float32)
+        parts, share = parts_of(texts), self._turns.join()
+        lanes = [asyncio.create_task(self._fill(rows, texts, parts, share)) for _ in range(self._lanes)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            self._waiting -= 1
+            if self._observe:
+                self._observe(self.name, time.perf_counter() - started)
+        return rows
+
+    async def _fill(self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], share: Share) -> None:
+        """Take one part after the other, as the other lanes of the same request do."""
+        for part in parts:
+            async with self._turns.turn(share, cost(texts[part])):
+                rows[part] = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._model.embed, texts[part]
+                )
+
+    async def close(self) -> None:
+        """Wait for the turns under way and end the threads."""
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+
+
+def cost(texts: Sequence[str]) -> int:
+    """Return what it takes to embed the texts, in characters."""
+    return sum(len(text) + CHARACTERS_PER_TEXT for text in texts)
+
+
+def parts_of(texts: Sequence[str]) -> Iterator[slice]:
+    """Yield the turns that the texts are embedded in, in their order; each has one text at least."""
+    start, characters = 0, 0
+    for index, text in enumerate(texts):
+        full = index - start >= TEXTS_PER_TURN or characters + len(text) > CHARACTERS_PER_TURN
+        if full and index > start:
+            yield slice(start, index)
+            start, characters = index, 0
+        characters += len(text)
+    if start < len(texts):
+        yield slice(start, len(texts))

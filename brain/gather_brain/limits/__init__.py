@@ -1,0 +1,1 @@
+"""Rate limits per key and project: the policy and where its buckets are kept."""

@@ -1,0 +1,72 @@
+"""Accounts of limits in Redis: one script, one round trip, Redis's clock, and keys that go by themselves."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gather_brain.limits.buckets import AccountsAwayError
+from gather_brain.limits.policy import Policy, Standing
+
+KEY_PREFIX: Final = "gather-brain:limit:"
+
+CHARGE_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local backlog = math.min(math.max((redis.call('GET', KEYS[1]) or now) - now, 0), capacity)
+if backlog + interval > capacity then return {0, backlog} end
+backlog = backlog + interval
+redis.call('SET', KEYS[1], string.format('%.0f', now + backlog), 'PX', math.ceil(backlog / 1000))
+return {1, backlog}
+"""
+"""`limits.charge`, where the backlog is. Microseconds since 1970 are exact in Lua's numbers (below 2^53) but
+not in their default text form, hence the format."""
+
+
+class RedisAccounts:
+    """Accounts that all replicas with the same Redis charge.
+
+    `timeout_s` is for each call, connecting included.
+    """
+
+    def __init__(self, redis_url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # Once more, at once: after a restart of Redis the first call meets the old connection.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._charge = self._redis.register_script(CHARGE_SCRIPT)
+
+    async def charge(self, account: str, policy: Policy) -> Standing:
+        """Charge one request.
+
+        Raises:
+            AccountsAwayError: Redis did not answer in time.
+        """
+        keys, arguments = [KEY_PREFIX + account], [policy.interval_us, policy.capacity_us]
+        admitted, backlog_us = await self._call(self._charge(keys=keys, args=arguments))
+        return Standing(policy, bool(admitted), int(backlog_us))
+
+    async def ping(self) -> None:
+        """Return if Redis answers, with the errors of `charge`."""
+        await self._call(self._redis.ping())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _call(self, call: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await call
+        except (RedisError, OSError, TimeoutError) as failure:
+            # Its text may hold the address; its name tells enough.
+            raise AccountsAwayError(type(failure).__name__) from failure

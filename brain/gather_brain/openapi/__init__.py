@@ -1,0 +1,1 @@
+"""The published OpenAPI 3.0 document and its examples."""

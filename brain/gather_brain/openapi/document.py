@@ -1,0 +1,337 @@
+"""The OpenAPI 3.0 document: what FastAPI finds in the routes, in the words of 3.0, and what it cannot see.
+
+Keys, limits and the size of bodies are the middleware's, so FastAPI knows nothing of the answers they give.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from gather_brain.openapi import examples
+from gather_brain.openapi.downgrade import Schema, convert
+from gather_contracts.brain import ErrorBody, ErrorCode, RateLimitBody
+
+OPENAPI_VERSION: Final = "3.0.3"
+API_VERSION: Final = "1.0.0"
+"""The API's own version: it changes with what callers see and not with every release."""
+TITLE: Final = "Gather brain"
+DESCRIPTION: Final = """\
+Nodes, duplicates, context and coverage of film projects, each project kept apart from all others.
+
+Every operation asks for a key, `Authorization: Bearer ...`, and for a `projectId` that the key may use. Every
+error has the standard body `{error, message, details}`; `error` is a code, and codes can be added. Unknown
+fields and parameters are refused, since a misspelt one would be ignored. Requests are limited for each key,
+project and endpoint; every answer carries the `X-RateLimit-*` headers and, after a 429, `Retry-After`.
+"""
+TAGS: Final = (
+    {"name": "nodes", "description": "Write film notes as nodes."},
+    {"name": "search", "description": "Find near duplicates of texts."},
+    {"name": "context", "description": "What earlier departments offer a later one."},
+    {"name": "coverage", "description": "How well items cover what a department is for."},
+)
+NEVER_SENT: Final = "422"
+"""FastAPI's own status for invalid requests; the brain answers 400 with the standard body."""
+ITS_BODIES: Final = ("HTTPValidationError", "ValidationError")
+
+HEADERS: Final[Mapping[str, Schema]] = {
+    "X-Request-Id": {
+        "description": "The id that the caller sent under this name, or a new one; log lines carry it too.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+        "example": "9f2c4b1de0a84c3f8f3a6c1b2d7e5f40",
+    },
+    "X-RateLimit-Limit": {
+        "description": "Requests per minute.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 30,
+    },
+    "X-RateLimit-Remaining": {
+        "description": "What is left of the minute's limit; at 0 the burst above it is being used.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 25,
+    },
+    "X-RateLimit-Reset": {
+        "description": "When the whole limit is there again, in seconds since 1970.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 1705320000,
+    },
+    "RateLimit-Policy": {
+        "description": "The policy in the words of the IETF's RateLimit header fields.",
+        "schema": {"type": "string"},
+        "example": '"minute";q=30;w=60, "burst";q=50',
+    },
+    "RateLimit": {
+        "description": "How the account stands, in the words of the IETF's RateLimit header fields.",
+        "schema": {"type": "string"},
+        "example": '"burst";r=45;t=2',
+    },
+    "Retry-After": {
+        "description": "Seconds after which the same request can succeed.",
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 2,
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme that is asked for.",
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+}
+COMMON_HEADERS: Final = (
+    "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy",
+    "RateLimit",
+)  # fmt: skip
+
+Failure = tuple[str, HTTPStatus, str, Mapping[str, Mapping[str, Any]], tuple[str, ...]]
+
+
+def _body(code: ErrorCode, message: str, **more: Any) -> Mapping[str, Mapping[str, Any]]:
+    return {code.value: {"error": code.value, "message": message, **more}}
+
+
+FAILURES: Final[Sequence[Failure]] = (
+    (
+        "ValidationFailed",
+        HTTPStatus.BAD_REQUEST,
+        "The request, or nodes of the batch, are not as they should be; `details` says where.",
+        {
+            **_body(
+                ErrorCode.VALIDATION_FAILED,
+                "Request validation failed: limit",
+                details={"limit": "Input should be less than or equal to 50"},
+            ),
+            **_body(
+                ErrorCode.BATCH_VALIDATION_FAILED,
+                "Invalid nodes in batch",
+                details={"invalid_nodes": [{"index": 0, "reason": "Missing required field: content"}]},
+            ),
+        },
+        (),
+    ),
+    (
+        "Unauthorized",
+        HTTPStatus.UNAUTHORIZED,
+        "No key, or none that is valid now.",
+        _body(ErrorCode.UNAUTHORIZED, "Invalid or missing API key"),
+        ("WWW-Authenticate",),
+    ),
+    (
+        "Forbidden",
+        HTTPStatus.FORBIDDEN,
+        "Access denied. Not for projects: one that the key may not use is 404, as one that does not exist.",
+        _body(ErrorCode.FORBIDDEN, "Forbidden"),
+        (),
+    ),
+    (
+        "NotFound",
+        HTTPStatus.NOT_FOUND,
+        "The project has no nodes, or the key may not use it.",
+        _body(ErrorCode.NOT_FOUND, "Project not found"),
+        (),
+    ),
+    (
+        "MethodNotAllowed",
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "The path has no such method.",
+        _body(ErrorCode.METHOD_NOT_ALLOWED, "Method Not Allowed"),
+        (),
+    ),
+    (
+        "RequestTimeout",
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The body did not arrive in time.",
+        _body(ErrorCode.REQUEST_TIMEOUT, "Request body did not arrive in time"),
+        (),
+    ),
+    (
+        "PayloadTooLarge",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The body is longer than is read, counted as it arrives.",
+        _body(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 2097152}),
+        (),
+    ),
+    (
+        "UnsupportedMediaType",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is not JSON in UTF-8.",
+        _body(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"),
+        (),
+    ),
+    (
+        "RateLimitExceeded",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests of this key for this project and endpoint.",
+        _body(
+            ErrorCode.RATE_LIMIT_EXCEEDED, "Too many requests", retry_after=42, limit=30, window="1 minute"
+        ),
+        ("Retry-After",),
+    ),
+    (
+        "InternalError",
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The server's own fault; its log has the request's id.",
+        _body(ErrorCode.INTERNAL_ERROR, "Internal server error"),
+        (),
+    ),
+    (
+        "ServiceUnavailable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Something the brain needs is away, or too much is under way.",
+        _body(ErrorCode.SERVICE_UNAVAILABLE, "Service temporarily unavailable"),
+        ("Retry-After",),
+    ),
+)
+PROJECT_WRITTEN: Final = "$request.body#/nodes/0/projectId"
+LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "createNodes": {
+        "FindDuplicates": {
+            "operationId": "findDuplicates",
+            "description": "A written node is found by its own text at once.",
+            "requestBody": {
+                "projectId": f"{{{PROJECT_WRITTEN}}}",
+                "content": "{$request.body#/nodes/0/content}",
+            },
+        },
+        "GetContext": {
+            "operationId": "getDepartmentContext",
+            "description": "The written nodes are context for later departments.",
+            "parameters": {"projectId": PROJECT_WRITTEN},
+        },
+    }
+}
+OF_BODIES: Final = frozenset({"RequestTimeout", "PayloadTooLarge", "UnsupportedMediaType"})
+"""Failures that only a request with a body can meet."""
+
+
+def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.0 document of the routers under `prefix`.
+
+    Raises:
+        ConversionError: a model says something that OpenAPI 3.0 cannot.
+        KeyError: a route has no sample.
+    """
+    found = _found(routers, prefix)
+    definitions = {**found["components"]["schemas"], **_error_schemas()}
+    for body in ITS_BODIES:
+        definitions.pop(body, None)
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {
+            "title": TITLE,
+            "version": API_VERSION,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "servers": [{"url": "/", "description": "The brain that this document came from"}],
+        "tags": list(TAGS),
+        "security": [{"apiKey": []}],
+        "paths": {
+            path: {method: _operation(method, path, each, definitions) for method, each in methods.items()}
+            for path, methods in found["paths"].items()
+        },
+        "components": {
+            "schemas": {name: convert(schema, definitions) for name, schema in sorted(definitions.items())},
+            "headers": dict(HEADERS),
+            "responses": {failure[0]: _failure(failure) for failure in FAILURES},
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key that `gather-brain keys create` has shown once.",
+                }
+            },
+        },
+    }
+
+
+def _found(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
+    """Return what FastAPI says of the routes, in OpenAPI 3.1."""
+    app = FastAPI(openapi_url=None)
+    for router in routers:
+        app.include_router(router, prefix=prefix)
+    return get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)
+
+
+def _error_schemas() -> dict[str, Schema]:
+    models = [(model, "serialization") for model in (ErrorBody, RateLimitBody)]
+    _, document = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    schemas: dict[str, Schema] = document["$defs"]
+    return schemas
+
+
+def _operation(
+    method: str, path: str, found: Mapping[str, Any], definitions: Mapping[str, Schema]
+) -> dict[str, Any]:
+    sample = examples.OPERATIONS[method, path]
+    operation: dict[str, Any] = {
+        "operationId": sample.id,
+        "tags": [sample.tag],
+        "summary": found["summary"],
+        "description": found["description"],
+    }
+    if "parameters" in found:
+        operation["parameters"] = [
+            _parameter(each, sample.request, definitions) for each in found["parameters"]
+        ]
+    if "requestBody" in found:
+        schema = convert(found["requestBody"]["content"]["application/json"]["schema"], definitions)
+        content = {"schema": schema, "example": sample.request}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    operation["responses"] = _responses(found, sample, definitions)
+    operation["x-codeSamples"] = [
+        {"lang": "Shell", "label": "curl", "source": examples.curl(method, path, sample)},
+        {"lang": "Python", "label": "requests", "source": examples.python(method, path, sample)},
+    ]
+    return operation
+
+
+def _parameter(
+    found: Mapping[str, Any], request: Mapping[str, Any], definitions: Mapping[str, Schema]
+) -> dict[str, Any]:
+    schema = convert(found["schema"], definitions)
+    description = schema.pop("description", found.get("description", "The project that is read."))
+    parameter = {
+        "name": found["name"],
+        "in": found["in"],
+        "required": found.get("required", False),
+        "description": description,
+        "schema": schema,
+    }
+    return parameter | ({"example": request[found["name"]]} if found["name"] in request else {})
+
+
+def _responses(
+    found: Mapping[str, Any], sample: examples.Operation, definitions: Mapping[str, Schema]
+) -> dict[str, Any]:
+    schema = convert(found["responses"]["200"]["content"]["application/json"]["schema"], definitions)
+    done = {
+        "description": "Done.",
+        "headers": _headers(()),
+        "content": {"application/json": {"schema": schema, "example": sample.response}},
+    }
+    if sample.id in LINKS:
+        done["links"] = LINKS[sample.id]
+    failures = {
+        str(status.value): {"$ref": f"#/components/responses/{name}"}
+        for name, status, *_ in FAILURES
+        if "requestBody" in found or name not in OF_BODIES
+    }
+    return {"200": done} | failures
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    _, status, description, bodies, headers = failure
+    model = RateLimitBody if status == HTTPStatus.TOO_MANY_REQUESTS else ErrorBody
+    examples = {code: {"value": body} for code, body in bodies.items()}
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "description": description,
+        "headers": _headers(headers),
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    }
+
+
+def _headers(more: Sequence[str]) -> dict[str, Schema]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*COMMON_HEADERS, *more)}

@@ -1,0 +1,112 @@
+"""What a project holds of its departments, and what was made of it."""
+
+from collections.abc import Mapping
+from typing import Final, LiteralString
+
+from gather_brain.embeddings.slots import SlotName
+
+OVERVIEW: Final = """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node {projectId: $projectId, department: department})
+  RETURN count(n) AS nodeCount, avg(n.qualityScore) AS qualityScore, max(n.updatedAt) AS changedAt
+}
+OPTIONAL MATCH (d:Department {projectId: $projectId, department: department})
+WHERE d.model = $model AND d.version = $version
+RETURN department, nodeCount, qualityScore, changedAt, d {.*} AS stored
+"""
+
+SAMPLE: Final = """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node {projectId: $projectId, department: department})
+  WHERE n[$modelProperty] = $model
+  WITH n ORDER BY n.contentHash, n.id LIMIT $limit
+  RETURN collect(n.terms) AS terms, collect(n[$vectorProperty]) AS vectors
+}
+RETURN department, terms, vectors
+"""
+
+STORE_PROFILE: Final = """
+CYPHER 25
+MERGE (d:Department {projectId: $projectId, department: $department})
+SET d += $profile,
+    d.model = $model,
+    d.version = $version,
+    d.fingerprint = $fingerprint,
+    d.madeAt = $now
+"""
+
+STORE_REFINED: Final = """
+CYPHER 25
+MATCH (d:Department {projectId: $projectId, department: $department})
+SET d.refinedThemes = $themes, d.refinedFrom = $shortlist, d.refinedAt = $now
+"""
+
+# Setting `claimedAt` takes the lock before `refineAfter` is read, so that of two replicas one claims.
+CLAIM_REFINEMENT: Final = """
+CYPHER 25
+MATCH (d:Department {projectId: $projectId, department: $department})
+SET d.claimedAt = $now
+WITH d WHERE coalesce(d.refineAfter, '') <= $now
+SET d.refineAfter = $until
+RETURN d.department AS department
+"""
+
+_TOP_COLUMNS: Final = """
+RETURN department, n.id AS id, n.content AS content, n.properties AS properties, score
+ORDER BY department, score DESC, id
+"""
+
+TOP_EXACT: Final = (
+    """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node {projectId: $projectId, department: department})
+  WHERE n[$modelProperty] = $model
+  WITH n, vector.similarity.cosine(n[$vectorProperty], $target) AS score
+  RETURN n, score ORDER BY score DESC, n.id LIMIT $limit
+}
+"""
+    + _TOP_COLUMNS
+)
+
+TOP_INDEXED: Final = (
+    """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node)
+  SEARCH n IN (
+    VECTOR INDEX node_embedding FOR $target
+    WHERE n.projectId = $projectId AND n.department = department AND n.embeddingModel = $model
+    LIMIT $overfetch
+  ) SCORE AS score
+  RETURN n, score ORDER BY score DESC, n.id LIMIT $limit
+}
+"""
+    + _TOP_COLUMNS
+)
+"""For large departments, whose nodes may all be far from the target: there the index is only nearly right."""
+
+TOP_INDEXED_B: Final = (
+    """
+CYPHER 25
+UNWIND $departments AS department
+CALL (department) {
+  MATCH (n:Node)
+  SEARCH n IN (
+    VECTOR INDEX node_embedding_b FOR $target
+    WHERE n.projectId = $projectId AND n.department = department AND n.embeddingModelB = $model
+    LIMIT $overfetch
+  ) SCORE AS score
+  RETURN n, score ORDER BY score DESC, n.id LIMIT $limit
+}
+"""
+    + _TOP_COLUMNS
+)
+
+TOP_INDEXED_IN: Final[Mapping[SlotName, LiteralString]] = {"a": TOP_INDEXED, "b": TOP_INDEXED_B}

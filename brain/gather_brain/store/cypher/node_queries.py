@@ -1,0 +1,50 @@
+"""Writing a project's nodes."""
+
+from typing import Final
+
+from gather_brain.store.cypher.embedding_queries import ENTER_GATE
+
+PROJECT_IS_KNOWN: Final = (
+    "CYPHER 25 MATCH (n:Node {projectId: $projectId}) WITH n LIMIT 1 RETURN count(n) > 0 AS known"
+)
+
+# Setting `writtenAt` takes the project's lock until the commit, so that a project's batches are written one
+# after the other and its nodes are numbered in the order of their commits: of two nodes that say the same,
+# whoever comes second finds the first, and both know which is which. The number goes with what the node says,
+# so that a batch that is sent again changes nothing. The node's own lock, likewise, is taken before its
+# revision is read, so that of two writers at once the higher revision stays.
+WRITE_NODES: Final = (
+    ENTER_GATE
+    + """
+MERGE (p:Project {projectId: $projectId})
+SET p.writtenAt = $now
+SET p.serial = coalesce(p.serial, 0) + size($rows)
+WITH p.serial - size($rows) AS first
+UNWIND $rows AS row
+MERGE (n:Node {projectId: $projectId, id: row.id})
+ON CREATE SET n.createdAt = $now, n.createdBy = $writeId
+SET n.writtenAt = $now
+FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE [] END |
+  SET n.serial = CASE
+        WHEN n.contentHash = row.contentHash AND n.type = row.type AND n.serial IS NOT NULL THEN n.serial
+        ELSE first + row.position
+      END,
+      n.type = row.type,
+      n.content = row.content,
+      n.contentHash = row.contentHash,
+      n.department = row.department,
+      n.qualityScore = row.qualityScore,
+      n.properties = row.properties,
+      n.revision = row.revision,
+      n.terms = row.terms,
+      n.embedding = row.vectorA,
+      n.embeddingModel = $modelA,
+      n.embeddingDimensions = $dimensionsA,
+      n.embeddingB = row.vectorB,
+      n.embeddingModelB = $modelB,
+      n.embeddingDimensionsB = $dimensionsB,
+      n.updatedAt = $now
+)
+RETURN n.id AS id, n.createdBy = $writeId AS created
+"""
+)

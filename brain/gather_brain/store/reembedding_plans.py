@@ -1,0 +1,102 @@
+"""The plan of the embeddings in Neo4j: read by every server, changed by a compare and swap."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gather_brain.embeddings.reembedding_plan import Phase, Plan
+from gather_brain.embeddings.slots import Model, Place, other_slot
+from gather_brain.store.cypher import embedding_queries as queries
+from gather_brain.store.cypher import reembedding_queries
+from gather_brain.store.database import Database, Record
+from gather_brain.store.write_locks import GATES
+
+MS_PER_S: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStore:
+    """Reads and changes the plan."""
+
+    database: Database
+
+    async def read(self) -> Plan | None:
+        """Return the plan, or None where there is none yet.
+
+        Raises:
+            UnavailableError: Neo4j is away or slow.
+        """
+        rows = await self.database.read("embeddings", queries.READ_STATE)
+        return _plan(rows[0]) if rows else None
+
+    async def ensure(self, model: Model) -> Plan:
+        """Return the plan; the first one is for the model that nodes have, and `model` where there are none.
+
+        Raises:
+            UnavailableError: as for `read`.
+        """
+        plan = await self.read()
+        while plan is None:
+            rows = await self.database.read("embeddings", reembedding_queries.COMMONEST_MODEL)
+            if rows and rows[0]["model"] is not None:
+                model = Model(rows[0]["model"], rows[0]["dimensions"])
+            await self.database.write("embeddings", queries.CREATE_GATES, gates=GATES)
+            await self.database.write(
+                "embeddings", queries.CREATE_STATE, model=model.name, dimensions=model.dimensions
+            )
+            plan = await self.read()
+        return plan
+
+    async def change(self, before: Plan, after: Plan) -> bool:
+        """Put `after` in the place of `before` and wait out every write that has seen it.
+
+        False if the plan is no longer `before`. Errors as for `read`.
+        """
+        return bool(
+            await self.database.write(
+                "embeddings_change", queries.CHANGE_STATE, now=_now(), epoch=before.epoch, **_columns(after)
+            )
+        )
+
+    async def note_progress(self, plan: Plan, done: int, total: int) -> None:
+        """Keep how far a change has come; errors as for `read`."""
+        await self.database.write(
+            "embeddings", queries.NOTE_PROGRESS, epoch=plan.epoch, done=done, total=total
+        )
+
+
+def _columns(plan: Plan) -> dict[str, Any]:
+    required = plan.required
+    return {
+        "phase": plan.phase.value,
+        "activeSlot": plan.active.slot,
+        "activeModel": plan.active.model.name,
+        "activeDimensions": plan.active.model.dimensions,
+        "otherModel": plan.other.name if plan.other else None,
+        "otherDimensions": plan.other.dimensions if plan.other else None,
+        "requiredA": required.get("a"),
+        "requiredB": required.get("b"),
+        "done": plan.done,
+        "total": plan.total,
+        "startedAt": plan.started_at or (_now() if plan.phase is Phase.FILLING else None),
+    }
+
+
+def _plan(row: Record) -> Plan:
+    state = row["state"]
+    slot = other_slot(other_slot(state["activeSlot"]))
+    other = state["otherModel"]
+    return Plan(
+        epoch=state["epoch"],
+        phase=Phase(state["phase"]),
+        active=Place(slot, Model(state["activeModel"], state["activeDimensions"])),
+        other=None if other is None else Model(other, state["otherDimensions"]),
+        done=state["done"],
+        total=state["total"],
+        started_at=state["startedAt"],
+        age_s=row["ageMs"] / MS_PER_S,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,182 @@
+"""Themes of departments without a model call: counted, weighted, reranked and told apart; pure.
+
+Phrases of one to three words are taken from each node once, when it is written; reading adds them up, so
+that a request never parses texts. Departments are classes: a phrase is a candidate when many of a
+department's nodes use it and few of the others' do. Candidates are then ranked by how near they are to the
+department's centre, and chosen one by one so that each says something that those before it do not.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gather_brain.vectors import Matrix
+from gather_brain.words import STOP_WORDS, stem, words
+
+PHRASE_WORDS_MAX: Final = 3
+TERMS_PER_NODE_MAX: Final = 96
+"""An item of 110 words has about 60 different phrases without stop words at their ends."""
+THEMES_MAX: Final = 8
+THEME_NODES_MIN: Final = 2
+"""A phrase of one node alone is a detail, not a theme, where the department has several nodes."""
+PHRASE_BONUS: Final = 1.35
+"""Longer phrases say more ("dark aesthetic" over "dark") but are rarer; one factor a word makes up for it."""
+TERM_CHARACTERS_MAX: Final = 64
+COUNTED_MAX: Final = 512
+"""Phrases kept of one department: what others use less than all of these tells nothing apart."""
+SHORTLIST_MAX: Final = 48
+"""Phrases of one department that may become its themes, whatever departments it is compared with."""
+CANDIDATES_MAX: Final = 20
+"""Phrases that are ranked by their vectors: two and a half for each theme, 0.1 s of embedding where five
+departments' are all new."""
+VARIETY: Final = 0.3
+"""What likeness to the themes before weighs, against 0.7 for relevance (the lambda with which Carbonell and
+Goldstein 1998, doi 10.1145/290941.291025, stay on a subject; 0.3 is theirs for surveying a field)."""
+NEAR_IDENTICAL: Final = 0.8
+"""Cosine from which two phrases are one theme: "final mix" and "final mixes" have 0.94, "sea" and "ocean"
+0.87, "mourning" and "grief" 0.75, "dialogue recording" and "wild recording" 0.57 with the default model."""
+VAGUE_WORDS: Final = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty hundred
+        thousand half third dozen several none nobody everybody everyone anybody someone somebody
+        far around behind across along beside inside outside beyond later earlier soon already ago today
+        seem seems look looks want wants find finds found say says said tell tells told ask asks asked
+        turn turns take taken bring brings
+        """,
+    )
+)
+"""No stop words elsewhere, but in no theme of any film."""
+ADJECTIVES: Final = frozenset(
+    re.findall(r"\S+", "big small long short low high good bad real main whole next full new old second")
+)
+"""They say something only before a noun: "old harbour", not "old"."""
+NO_THEME: Final = STOP_WORDS | VAGUE_WORDS
+CLAUSE_END: Final = re.compile(r"[^\w\s'’-]+")  # noqa: RUF001 - both apostrophes are meant
+
+
+def phrases(text: str) -> list[str]:
+    """Return the text's different phrases of 1 to 3 words, in the order of their first use.
+
+    No phrase holds a stop word, a vague word, a number or a single letter, ends with a mere adjective,
+    or goes across punctuation.
+    """
+    found: dict[str, None] = {}
+    for run in (run for clause in CLAUSE_END.split(text) for run in _runs(words(clause))):
+        for size in range(1, PHRASE_WORDS_MAX + 1):
+            for start in range(len(run) - size + 1):
+                phrase = " ".join(run[start : start + size])
+                if len(phrase) <= TERM_CHARACTERS_MAX and run[start + size - 1] not in ADJECTIVES:
+                    found.setdefault(phrase)
+    return list(found)[:TERMS_PER_NODE_MAX]
+
+
+def _runs(tokens: Iterable[str]) -> list[list[str]]:
+    """Split at words that cannot be in a theme."""
+    runs: list[list[str]] = [[]]
+    for token in tokens:
+        if len(token) > 2 and not token[0].isdigit() and token not in NO_THEME:  # noqa: PLR2004
+            runs[-1].append(token.removesuffix("'s"))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseCounts:
+    """How many of a department's nodes use a phrase: `uses` of the most used, `total` over all phrases."""
+
+    uses: Mapping[str, int]
+    total: int
+
+    def shortlist(self) -> list[str]:
+        """Return the phrases that may become themes, the most used first; longer ones count for more."""
+        ranked = sorted(self.uses, key=lambda phrase: (-self.uses[phrase] * _bonus(phrase), phrase))
+        return ranked[:SHORTLIST_MAX]
+
+
+def counted(terms_of_nodes: Sequence[Sequence[str]]) -> PhraseCounts:
+    """Count the nodes that use each phrase; the order of nodes does not matter."""
+    uses = Counter(term for terms in terms_of_nodes for term in set(terms))
+    needed = THEME_NODES_MIN if len(terms_of_nodes) > THEME_NODES_MIN else 1
+    kept = sorted((phrase for phrase in uses if uses[phrase] >= needed), key=lambda each: (-uses[each], each))
+    return PhraseCounts({phrase: uses[phrase] for phrase in kept[:COUNTED_MAX]}, uses.total())
+
+
+def candidates(departments: Mapping[str, PhraseCounts]) -> dict[str, dict[str, float]]:
+    """Return the weight of each department's candidate phrases, the heaviest first.
+
+    Source: class-based TF-IDF as in BERTopic (Grootendorst 2022, arXiv 2203.05794), tf * log(1 + A / f), here
+    with the number of nodes that use a phrase as tf and f, so that one talkative node makes no theme.
+    """
+    everywhere: Counter[str] = Counter()
+    for counts in departments.values():
+        everywhere.update(counts.uses)
+    average = sum(counts.total for counts in departments.values()) / max(len(departments), 1)
+    return {name: _heaviest(counts, everywhere, average) for name, counts in departments.items()}
+
+
+def _heaviest(counts: PhraseCounts, everywhere: Mapping[str, int], average: float) -> dict[str, float]:
+    weights = {
+        phrase: counts.uses[phrase] * math.log(1 + average / everywhere[phrase]) * _bonus(phrase)
+        for phrase in counts.shortlist()
+    }
+    ranked = sorted(weights, key=lambda phrase: (-weights[phrase], phrase))
+    return {phrase: weights[phrase] for phrase in ranked[:CANDIDATES_MAX]}
+
+
+def _bonus(phrase: str) -> float:
+    return PHRASE_BONUS ** phrase.count(" ")
+
+
+def chosen(
+    weights: Mapping[str, float], vectors: Matrix, centre: Matrix, limit: int = THEMES_MAX
+) -> list[str]:
+    """Return the themes among candidate phrases, the best first.
+
+    `vectors` has one unit row for each phrase, in their order; `centre` is the department's unit vector (d,).
+    A phrase's relevance is its cosine with the centre times the root of its weight, each as a share of the
+    largest; maximal marginal relevance then chooses, and passes over what a theme says already.
+    """
+    phrases_left = list(weights)
+    if not phrases_left:
+        return []
+    relevance = _relevance(np.array(list(weights.values()), np.float64), vectors @ centre)
+    likeness = vectors @ vectors.T
+    taken: list[int] = []
+    left = sorted(range(len(phrases_left)), key=lambda index: phrases_left[index])
+    while left and len(taken) < limit:
+        best = max(left, key=lambda index: _marginal(index, relevance, likeness, taken))
+        taken.append(best)
+        left = [
+            index
+            for index in left
+            if likeness[index, best] < NEAR_IDENTICAL
+            and not is_part(phrases_left[index], phrases_left[best])
+            and index != best
+        ]
+    return [phrases_left[index] for index in taken]
+
+
+def _relevance(weights: Matrix, closeness: Matrix) -> Matrix:
+    near = np.clip(closeness, 0.0, None)
+    shares: Matrix = np.sqrt(weights / weights.max()) * (near / near.max() if near.max() > 0 else 1.0)
+    return shares
+
+
+def _marginal(index: int, relevance: Matrix, likeness: Matrix, taken: Sequence[int]) -> float:
+    said = max((float(likeness[index, other]) for other in taken), default=0.0)
+    # Rounded, so that sums that differ in their last bit alone cannot change which theme goes first.
+    return round((1 - VARIETY) * float(relevance[index]) - VARIETY * said, 5)
+
+
+def is_part(one: str, other: str) -> bool:
+    """Tell whether the words of one phrase are all in the other ("noir" beside "noir lighting")."""
+    these, those = ({stem(word) for word in phrase.split()} for phrase in (one, other))
+    return these <= those or those <= these

@@ -1,0 +1,42 @@
+"""The frames that the bridge adds to the events themselves, and the codes with which it closes a socket."""
+
+import json
+from enum import IntEnum
+from typing import Final
+
+from gather_bridge.live.replay import Position, ReloadReason
+
+FRAME_MAX_BYTES: Final = 64 * 1024
+"""Nothing larger is taken or sent; events are refused at the same size."""
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes (RFC 6455 section 7.4; 4000 and above are ours)."""
+
+    POLICY = 1008
+    """The client sent more than a listener has to say."""
+    TRY_LATER = 1013
+    """The event log is away: come back with the same offset and epoch."""
+    TOKEN_REVOKED = 4003
+    """The token no longer allows this project."""
+    TOO_SLOW = 4008
+    """Too much was waiting: come back with the last offset and epoch."""
+    LOG_CHANGED = 4009
+    """The log was trimmed or replaced during the replay: come back with the last offset and epoch."""
+
+
+def hello(position: Position, reload: ReloadReason | None) -> str:
+    """Return the frame that begins a story: the first one, and again when the log began anew."""
+    body = {
+        "type": "hello",
+        "epoch": position.epoch,
+        "offset": position.offset,
+        "recovered": reload is None,
+    }
+    return json.dumps({**body, "reason": str(reload)} if reload else body)
+
+
+def heartbeat(position: Position, *, is_live: bool) -> str:
+    """Return the frame that shows that the socket works; `live` is false while the event log is away."""
+    body = {"type": "heartbeat", "epoch": position.epoch, "offset": position.offset, "live": is_live}
+    return json.dumps(body)

@@ -1,0 +1,76 @@
+"""The one Redis reader of this process: hands every event on, and comes back whenever Redis does."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gather_bridge.live.hub import Hub
+from gather_bridge.metrics import Metrics
+from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_contracts.events import Event
+
+logger = logging.getLogger(__name__)
+
+RETRY_FIRST_S: Final = 0.1
+RETRY_MAX_S: Final = 2.0
+CHECK_INTERVAL_S: Final = 15.0
+"""How often every feed is compared with the log; pub/sub itself promises nothing."""
+
+
+class Reader:
+    """Reads the channels of all projects."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        hub: Hub,
+        metrics: Metrics,
+        listeners: Sequence[Callable[[Event], None]] = (),
+    ) -> None:
+        """`listeners` hear every event, also of projects without sockets; they must not wait."""
+        self._log = log
+        self._hub = hub
+        self._metrics = metrics
+        self._listeners = listeners
+        self._is_live = False
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether events arrive as they happen."""
+        return self._is_live
+
+    async def run(self) -> None:
+        """Read for ever."""
+        wait_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._read()
+            except EventLogUnavailable as error:
+                if self._is_live:
+                    wait_s = RETRY_FIRST_S
+                    logger.warning("event log lost", extra={"error": str(error)[:300]})
+                self._set_live(False)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_MAX_S)
+
+    async def check(self) -> None:
+        """Compare the feeds with the log from time to time, for ever."""
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            self._hub.check_all()
+
+    async def _read(self) -> None:
+        async with self._log.subscribed() as events:
+            self._set_live(True)
+            logger.info("event log heard")
+            self._hub.check_all()
+            async for event in events:
+                self._metrics.events.inc()
+                self._hub.accept(event)
+                for listener in self._listeners:
+                    listener(event)
+
+    def _set_live(self, is_live: bool) -> None:
+        self._is_live = is_live
+        self._metrics.event_log_up.set(is_live)

@@ -1,0 +1,1 @@
+"""One client on a WebSocket: who may listen, the handshake and the session."""

@@ -1,0 +1,139 @@
+"""The demo model's HTTP face: what Gather uses of the OpenAI-compatible API, and a switch for tests."""
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, FastAPI, Header
+from fastapi.responses import JSONResponse, Response
+
+from gather_demo.llm.answer import Request, seed_of, write_answer
+from gather_demo.llm.behaviour import Behaviour, BehaviourOrder, BehaviourState, Fault, FaultOrder
+from gather_demo.llm.material import Material
+from gather_demo.llm.prompt_facts import text_of
+from gather_demo.llm.schema_filler import SchemaError
+from gather_demo.llm.wire import (
+    ChatRequest,
+    Usage,
+    completion,
+    count_usage,
+    cut,
+    error_body,
+    faulty_response,
+    listed_model,
+)
+from gather_demo.service import new_app
+
+PROMPT_CHARS_MAX: Final = 400_000
+"""About 100,000 tokens; a longer prompt is refused as a model's context window would refuse it."""
+MODELS: Final = ("anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini", "google/gemini-2.5-flash")
+"""The names listed; any other `vendor/name` is served as well, since every answer has the same source."""
+
+_MODEL_NAME: Final = re.compile(r"^[\w.-]{1,60}/[\w.:-]{1,60}$")
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class Totals:
+    """What was asked since the start, for tests and curious people."""
+
+    requests: int = 0
+    faults: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass
+class DemoModel:
+    """The writer behind the API, with how it behaves and what it has counted."""
+
+    material: Material
+    behaviour: Behaviour
+    repeat_share: float
+    totals: Totals = field(default_factory=Totals)
+
+    async def complete(self, body: ChatRequest, fault: Fault | None) -> Response | dict[str, Any]:
+        """Answer a chat, rightly or with the fault that is asked for or due."""
+        self.totals.requests += 1
+        order = FaultOrder(fault=fault) if fault else self.behaviour.next_fault()
+        await asyncio.sleep(self.behaviour.delay_s)
+        if refused := refusal(body):
+            return JSONResponse(error_body(refused, 400), 400)
+        try:
+            content = await asyncio.to_thread(write_answer, self._request(body), self.material)
+        except SchemaError as error:
+            return JSONResponse(error_body(f"json_schema: {error}", 400), 400)
+        content, reason = cut(content, body.max_tokens)
+        usage = count_usage(text_of(body.messages), content)
+        _LOGGER.info("answered for %s with %d tokens", body.model, usage.total_tokens)
+        if order:
+            self.totals.faults += 1
+            return faulty_response(order, body.model, content, usage)
+        self.totals.usage += usage
+        return completion(body.model, content, reason, usage)
+
+    def _request(self, body: ChatRequest) -> Request:
+        seed = seed_of(body.model, body.messages, body.seed)
+        return Request(body.messages, body.schema_asked(), seed, self.repeat_share)
+
+
+def refusal(body: ChatRequest) -> str | None:
+    """Return why no model would serve the request, None if it can be served."""
+    if not _MODEL_NAME.match(body.model):
+        return f"{body.model} is not a valid model ID"
+    if body.stream:
+        return "the demo model does not stream"
+    if len(text_of(body.messages)) > PROMPT_CHARS_MAX:
+        return "the prompt is longer than the context window"
+    return None
+
+
+def build_app(material: Material, *, delay_s: float = 0, repeat_share: float = 0.1) -> FastAPI:
+    """Return the application; `repeat_share` (0-1) of the notes repeat others."""
+    app = new_app("gather-demo-llm", "Writes from sentences of its own; no language model is behind it.")
+    model = DemoModel(material, Behaviour(delay_s), repeat_share)
+
+    @app.post("/v1/chat/completions", response_model=None)
+    async def complete(
+        body: ChatRequest, x_demo_fault: Annotated[Fault | None, Header()] = None
+    ) -> Response | dict[str, Any]:
+        """Answer a chat; the header X-Demo-Fault asks for a fault in this answer alone."""
+        return await model.complete(body, x_demo_fault)
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        """List models."""
+        return {"object": "list", "data": [listed_model(name) for name in MODELS]}
+
+    app.include_router(_switch(model), prefix="/demo")
+    return app
+
+
+def _switch(model: DemoModel) -> APIRouter:
+    """Return the routes with which tests look at the model and make it misbehave."""
+    router = APIRouter()
+
+    @router.get("/usage")
+    async def usage() -> Totals:
+        """Say what was asked since the start."""
+        return model.totals
+
+    @router.get("/behaviour")
+    async def state() -> BehaviourState:
+        """Say how the model behaves now."""
+        return model.behaviour.state()
+
+    @router.post("/behaviour")
+    async def behave(order: BehaviourOrder) -> BehaviourState:
+        """Change how the model behaves."""
+        model.behaviour.change(order)
+        return model.behaviour.state()
+
+    @router.delete("/behaviour")
+    async def behave_well() -> BehaviourState:
+        """Behave as started."""
+        model.behaviour.clear()
+        return model.behaviour.state()
+
+    return router

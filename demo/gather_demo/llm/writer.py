@@ -1,0 +1,159 @@
+"""Write notes from the material and the prompt's facts; the same seed writes the same notes.
+
+Like a model it prefers what is not in the prompt yet, goes to the gaps first, and now and then repeats
+itself, word for word or nearly.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+from gather_demo.llm.material import Aspect, Material
+from gather_demo.llm.prompt_facts import NAME_DEFAULT, Facts
+from gather_demo.llm.text_measures import cut, sentences, shingles, words
+
+WORDS_MIN: Final = 40
+WORDS_MAX: Final = 110
+EXACT_SHARE: Final = 0.5
+"""Of the repeated notes, the share that is repeated word for word."""
+LINK_SHARE: Final = 0.3
+"""Of the notes, the share with a sentence that ties them to the rest; more would make all notes alike."""
+SENTENCES_TO_CUT: Final = 3
+SUMMARY_MAX: Final = 140
+
+_SLOT = re.compile(r"\{\w+\}")
+_LINKS: Final = (
+    "It sits beside what is already noted about {name} and must not contradict it.",
+    "{title} gains a rule here that other departments can see and build on.",
+    "The same choice will be felt again in {m} later scenes, so it should be made once and early.",
+    "Around {place} this is cheap to try, and a failed attempt costs {n} hours at most.",
+    "Whoever plays opposite {name} needs to know it before the rehearsal.",
+    "If it works at {hour}, it will work for the rest of {title}.",
+)
+_SYNONYMS: Final = {
+    "audience": "viewers", "should": "ought to", "scenes": "sequences", "scene": "sequence", "keep": "hold",
+    "never": "at no time", "show": "reveal", "begins": "starts", "small": "slight", "whole": "entire",
+    "film": "picture", "build": "construct", "shot": "take", "give": "grant", "needs": "requires",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One written note, 40 to 110 words unless it repeats a shorter text of the prompt."""
+
+    text: str
+    summary: str
+    context: str
+    aspect: str
+
+
+def write_notes(
+    facts: Facts, material: Material, count: int, rng: random.Random, repeat_share: float
+) -> list[Note]:
+    """Return `count` notes; about `repeat_share` (0-1) of them repeat a note or a known text."""
+    aspects = _aspect_turns(facts, rng)
+    taken: set[str] = set()
+    notes: list[Note] = []
+    for _ in range(count):
+        if rng.random() < repeat_share and (notes or facts.known_texts):
+            notes.append(_repeat(notes, facts, rng))
+        else:
+            aspect = _next_aspect(aspects, facts, material, taken)
+            notes.append(_new_note(aspect, facts, material, rng, taken))
+    return notes
+
+
+def _aspect_turns(facts: Facts, rng: random.Random) -> Iterator[str]:
+    """Yield aspects for ever: the gaps, then all in shuffled rounds, so that none is left out for long."""
+    yield from rng.sample(facts.gaps, len(facts.gaps))
+    while True:
+        yield from rng.sample(facts.aspects, len(facts.aspects))
+
+
+def _next_aspect(turns: Iterator[str], facts: Facts, material: Material, taken: set[str]) -> str:
+    """Return the next aspect about which there is something new to say, the next of all if there is none."""
+    for aspect in islice(turns, 2 * len(facts.aspects)):
+        if _unused(material.aspect(facts.department, aspect).what, facts, taken):
+            return aspect
+    return next(turns)
+
+
+def _unused(templates: Sequence[str], facts: Facts, taken: set[str]) -> list[str]:
+    return [t for t in templates if t not in taken and not is_known(t, facts.known_shingles)]
+
+
+def _new_note(aspect: str, facts: Facts, material: Material, rng: random.Random, taken: set[str]) -> Note:
+    """Write a note about the aspect, with sentences that neither prompt nor answer has, if any are left."""
+    sentences_of: Aspect = material.aspect(facts.department, aspect)
+    slots = _slots(facts, material, rng) | {"aspect": aspect}
+    what = _fresh(sentences_of.what, facts, rng, taken)
+    how = _fresh(sentences_of.how, facts, rng, taken)
+    link = rng.choice(_LINKS)
+    following = rng.choice(material.next_steps(facts.department))
+    body = [_fill(template, slots) for template in (what, how, link, following)]
+    if aspect not in body[0].lower():
+        body[0] = f"{aspect.capitalize()}: {body[0]}"
+    if rng.random() > LINK_SHARE and len(words(" ".join([*body[:2], body[3]]))) >= WORDS_MIN:
+        del body[2]
+    return Note(
+        text=_within_words(body),
+        summary=cut(_fill(what, slots), SUMMARY_MAX),
+        context=f"Proposed for the {aspect} of {facts.title}; depends on the notes about {slots['name']}.",
+        aspect=aspect,
+    )
+
+
+def _slots(facts: Facts, material: Material, rng: random.Random) -> dict[str, str]:
+    return {
+        "title": facts.title,
+        "name": rng.choice(facts.names) if facts.names else NAME_DEFAULT,
+        "n": str(rng.randint(2, 6)),
+        "m": str(rng.randint(3, 9)),
+        "place": rng.choice(material.places),
+        "hour": rng.choice(material.hours),
+    }
+
+
+def _fresh(templates: Sequence[str], facts: Facts, rng: random.Random, taken: set[str]) -> str:
+    """Return a template that is not used yet, any if all are."""
+    chosen = rng.choice(_unused(templates, facts, taken) or templates)
+    taken.add(chosen)
+    return chosen
+
+
+def is_known(template: str, known_shingles: frozenset[str]) -> bool:
+    """Tell whether a run of five words of the template, outside its slots, stands in the known text."""
+    return any(shingles(piece) & known_shingles for piece in _SLOT.split(template))
+
+
+def _fill(template: str, slots: dict[str, str]) -> str:
+    filled = _SLOT.sub(lambda slot: slots[slot[0][1:-1]], template)
+    return filled[0].upper() + filled[1:]
+
+
+def _within_words(body: Sequence[str]) -> str:
+    """Join sentences; leave out the last where the note would grow too long."""
+    text = " ".join(body)
+    return text if len(words(text)) <= WORDS_MAX else " ".join(body[:-1])
+
+
+def _repeat(notes: Sequence[Note], facts: Facts, rng: random.Random) -> Note:
+    """Return a note that was there before, word for word or nearly."""
+    known = [
+        Note(text, cut(sentences(text)[0], SUMMARY_MAX), "Repeats an earlier note.", "")
+        for text in facts.known_texts
+    ]
+    original = rng.choice([*notes, *known])
+    return original if rng.random() < EXACT_SHARE else replace(original, text=rephrase(original.text, rng))
+
+
+def rephrase(text: str, rng: random.Random) -> str:
+    """Return a near duplicate: a few words exchanged, the last sentence left out or a phrase put before."""
+    exchanged = re.sub(r"\b[a-z]+\b", lambda w: _SYNONYMS.get(w[0], w[0]), text)
+    parts = sentences(exchanged)
+    if len(parts) >= SENTENCES_TO_CUT and rng.getrandbits(1):
+        return " ".join(parts[:-1])
+    return f"Put differently: {exchanged[0].lower()}{exchanged[1:]}"

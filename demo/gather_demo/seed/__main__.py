@@ -1,0 +1,103 @@
+"""`python -m gather_demo.seed`: write the example project; waits for the stores."""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo import AsyncMongoClient, ReplaceOne
+from pymongo.errors import PyMongoError
+
+from gather_clients.brain_client import BrainClient, BrainRejected, BrainUnavailable
+from gather_contracts.names import ITEMS_COLLECTION, gather_database
+from gather_demo.seed.project import Project, read_project
+from gather_demo.service import LABEL, configure_logs
+
+RETRY_S: Final = 3.0
+ATTEMPT_S: Final = 20.0
+
+_LOGGER = logging.getLogger("gather_demo.seed")
+
+
+class Settings(BaseSettings):
+    """Where to write; secrets are files of these names in `GATHER_SECRETS_DIR`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    mongodb_uri: SecretStr = Field(validation_alias="MONGODB_URI")
+    brain_url: str = Field(validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr = Field(validation_alias="BRAIN_SERVICE_API_KEY")
+    patience_s: float = Field(default=1200, ge=1, le=7200, validation_alias="GATHER_DEMO_SEED_PATIENCE_S")
+    """How long to wait for a store; the brain comes with another release, which a person installs later."""
+    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+
+class StoreAbsentError(RuntimeError):
+    """A store did not come within the patience; the message says which and why."""
+
+
+async def seed_mongodb(uri: str, project: Project) -> int:
+    """Write the notes into MongoDB and return how many were not there before."""
+    async with AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=5000) as client:
+        collection = client[gather_database(project.project_id)][ITEMS_COLLECTION]
+        writes = [ReplaceOne({"_id": item["_id"]}, item, upsert=True) for item in project.items()]
+        return (await collection.bulk_write(writes)).upserted_count
+
+
+async def seed_brain(brain: BrainClient, project: Project) -> int:
+    """Write the notes into the brain and return how many were not there before."""
+    return (await brain.create_nodes(project.nodes(), deadline_s=ATTEMPT_S)).created
+
+
+async def patiently(
+    what: str, attempt: Callable[[], Awaitable[int]], patience_s: float, absent: type[Exception]
+) -> int:
+    """Return the attempt's result, trying again while it raises `absent`; raises StoreAbsentError."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return await attempt()
+        except absent as error:
+            if time.monotonic() > deadline:
+                raise StoreAbsentError(f"{what} did not come within {patience_s:.0f} s: {error}") from error
+            _LOGGER.info("waiting for %s: %s", what, str(error)[:200])
+        await asyncio.sleep(RETRY_S)
+
+
+async def seed(settings: Settings, project: Project) -> None:
+    """Write the project into both stores."""
+    uri, key = settings.mongodb_uri.get_secret_value(), settings.brain_api_key.get_secret_value()
+    new = await patiently("MongoDB", lambda: seed_mongodb(uri, project), settings.patience_s, PyMongoError)
+    _LOGGER.info("MongoDB has the %d notes, %d of them new", len(project.notes), new)
+    async with BrainClient(settings.brain_url, key) as brain:
+        new = await patiently(
+            "the brain", lambda: seed_brain(brain, project), settings.patience_s, BrainUnavailable
+        )
+    _LOGGER.info("the brain has the %d notes, %d of them new", len(project.notes), new)
+
+
+def main() -> None:
+    """Seed and exit: 0 done, 75 a store did not come, 64 the brain refused the notes or the key."""
+    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", "/etc/gather/secrets"))
+    settings = Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
+    configure_logs(settings.log_level)
+    project = read_project()
+    _LOGGER.warning("%s: seeding the example project %s", LABEL, project.project_id)
+    try:
+        asyncio.run(seed(settings, project))
+    except StoreAbsentError:
+        _LOGGER.exception("gave up")
+        sys.exit(os.EX_TEMPFAIL)
+    except BrainRejected:
+        _LOGGER.exception("the brain refuses")
+        sys.exit(os.EX_USAGE)
+
+
+if __name__ == "__main__":
+    main()

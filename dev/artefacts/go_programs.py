@@ -1,0 +1,214 @@
+"""Build the cluster's programs with Go: the node's own, kubectl and Helm.
+
+Each set goes into its own folder of the cache, named by its version. Go's caches make an interrupted
+build go on where it was.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dev.artefacts import versions
+from dev.artefacts.cache import GIB, Cache, require_space
+from dev.artefacts.stamps import build_folder, fingerprint, is_complete
+from dev.commands import run_logged
+from dev.errors import MachineError
+from dev.paths import ROOT
+from dev.progress import Reporter
+
+SOURCES = ROOT / "dev/cluster/node"
+BUILD_TIMEOUT_S = 3600
+"""Kubernetes takes seven minutes on two idle cores; a busy machine may need several times that."""
+BUILD_SPACE_BYTES = 9 * GIB
+"""Modules 2.5, Go's build cache 4.4, the programs 0.7, and what the linker holds meanwhile."""
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+)  # fmt: skip
+ETCD = "go.etcd.io/etcd/server/v3"
+SMALL = "-s -w"
+Run = Callable[[Sequence[str]], None]
+
+
+def kubernetes_flags(version: str) -> str:
+    """Return the linker flags by which Kubernetes' programs know their version."""
+    major, minor, _ = version.split(".")
+    facts = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join([SMALL, *(f"-X {p}.{key}={value}" for p in packages for key, value in facts.items())])
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSet:
+    """Programs that are built together from one Go module.
+
+    Attributes:
+        name: names the folder, with the version.
+        module: the folder of `dev/cluster/node/` with the go.mod that pins everything; none for `go install`.
+        builds: per `go build`, the linker flags, the output name ("" for the package's own) and packages.
+        installs: packages for `go install`, which takes the pins from the package's own module.
+    """
+
+    name: str
+    version: str
+    module: str = ""
+    builds: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    installs: tuple[str, ...] = ()
+
+    def folder(self, cache: Cache) -> Path:
+        """Where the finished programs are."""
+        return cache.program_folder(self.name, self.version)
+
+    def stamp(self) -> str:
+        """Name all that the programs are made of."""
+        sources = sorted((SOURCES / self.module).glob("*.*")) if self.module else []
+        return fingerprint([repr(self), *(source.read_text(encoding="utf-8") for source in sources)])
+
+    def is_built(self, cache: Cache) -> bool:
+        """Tell whether the programs are there, whole and from this recipe."""
+        return is_complete(self.folder(cache), self.stamp())
+
+    def fetch_commands(self) -> list[list[str]]:
+        """Return the commands that download the modules and build nothing."""
+        packages = [package for _, _, some in self.builds for package in some]
+        return [["go", "list", "-deps", "-f", "{{.Name}}", *packages]] if packages else []
+
+    def build_commands(self, into: Path) -> list[list[str]]:
+        """Return the commands that write the programs into a folder."""
+        builds = [
+            [
+                "go",
+                "build",
+                "-mod=readonly",
+                "-trimpath",
+                "-ldflags",
+                flags,
+                "-o",
+                f"{into}/{output}",
+                *packages,
+            ]
+            for flags, output, packages in self.builds
+        ]
+        return builds + [["go", "install", "-trimpath", "-ldflags", SMALL, p] for p in self.installs]
+
+
+KUBERNETES = ProgramSet(
+    name="kubernetes",
+    version=versions.KUBERNETES,
+    module="kubernetes",
+    builds=(
+        (
+            kubernetes_flags(versions.KUBERNETES),
+            "",
+            tuple(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS),
+        ),
+        (SMALL, "etcd", (ETCD,)),
+    ),
+)
+COREDNS = ProgramSet(
+    name="coredns", version=versions.COREDNS, module="coredns", builds=((SMALL, "coredns", (".",)),)
+)
+HELM = ProgramSet(
+    name="helm", version=versions.HELM, installs=(f"helm.sh/helm/v3/cmd/helm@v{versions.HELM}",)
+)
+KUBECTL = ProgramSet(
+    name="kubectl",
+    version=versions.KUBERNETES,
+    module="kubernetes",
+    builds=((kubernetes_flags(versions.KUBERNETES), "", ("k8s.io/kubernetes/cmd/kubectl",)),),
+)
+"""kubectl alone, for the kind provider; the node's set holds it already."""
+KIND = ProgramSet(name="kind", version=versions.KIND, installs=(f"sigs.k8s.io/kind@v{versions.KIND}",))
+
+
+def parse_go_version(said: str) -> tuple[int, int] | None:
+    """Return major and minor of what `go env GOVERSION` printed, or None if it is no version."""
+    match = re.match(r"go(\d+)\.(\d+)", said.strip())
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def require_go(found: str | None) -> None:
+    """Raise MachineError unless Go is there and new enough; `found` is its GOVERSION."""
+    wanted = ".".join(map(str, versions.GO_AT_LEAST))
+    remedy = (
+        f"Gather builds its cluster with Go {wanted} or later: install it from https://go.dev/dl/ "
+        "(unpack to /usr/local/go), or from backports "
+        "(apt-get install -t bookworm-backports golang-go) once they are that new."
+    )
+    if found is None:
+        raise MachineError(f"Go is missing. {remedy}")
+    version = parse_go_version(found)
+    if version is None or version < versions.GO_AT_LEAST:
+        raise MachineError(f"Go is too old ({found.strip()}). {remedy}")
+
+
+def go_environment(into: Path | None = None) -> dict[str, str]:
+    """Return the environment for Go: no C compiler, no VCS stamps, no settings of the user's projects."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/go/bin"))
+    target = {"GOBIN": str(into)} if into else {}
+    return {"PATH": path, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", **target}
+
+
+def installed_go() -> str | None:
+    """Return Go's version as it names it, or None if there is no Go."""
+    environment = {**os.environ, **go_environment()}
+    try:
+        done = subprocess.run(
+            ["go", "env", "GOVERSION"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout
+
+
+def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    folder = SOURCES / programs.module if programs.module else cache.root
+    log = cache.logs / f"{programs.name}.log"
+    run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=environment, cwd=folder)
+
+
+def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
+    """Build the programs unless they are there; raises CommandError with the compiler's last words."""
+    if programs.is_built(cache):
+        return
+
+    def fill(folder: Path) -> None:
+        for command in programs.build_commands(folder):
+            _go(programs, cache, command, go_environment(folder))
+
+    with reporter.step(f"Build {programs.name} {programs.version}") as step:
+        step.waits_for(f"go build; its words are in {cache.logs / f'{programs.name}.log'}")
+        build_folder(programs.folder(cache), programs.stamp(), fill)
+
+
+def _fetch(programs: ProgramSet, cache: Cache) -> None:
+    for command in programs.fetch_commands():
+        _go(programs, cache, command, go_environment())
+
+
+def ensure_programs(wanted: Sequence[ProgramSet], cache: Cache, reporter: Reporter) -> None:
+    """Build what is missing: one set after the other, since a build uses every core.
+
+    The modules of later sets are downloaded while the first is compiled.
+    """
+    missing = [programs for programs in wanted if not programs.is_built(cache)]
+    if not missing:
+        return
+    require_go(installed_go())
+    require_space(cache.root, BUILD_SPACE_BYTES, "Building the cluster's programs")
+    with ThreadPoolExecutor(max_workers=1) as downloads:
+        fetches: dict[str, Future[None]] = {
+            programs.name: downloads.submit(partial(_fetch, programs, cache)) for programs in missing
+        }
+        for programs in missing:
+            fetches[programs.name].result()
+            build(programs, cache, reporter)

@@ -1,0 +1,18 @@
+"""The versions of all that the one-machine cluster is made of: the only place that names them.
+
+The Go modules under `dev/cluster/node/` pin the same versions with all they depend on; a test compares them.
+"""
+
+KUBERNETES = "1.34.10"
+"""The last minor version that takes cgroup v1 without being asked to."""
+COREDNS = "1.13.1"
+HELM = "3.21.4"
+KIND = "0.30.0"
+KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+"""The node image that this kind was released with; nodes of the same minor version as ours."""
+GO_AT_LEAST = (1, 26)
+"""What Helm's module asks for; Kubernetes and CoreDNS are content with 1.24."""
+NEO4J = "2026.08.1"
+"""Community; the first years' releases with `SEARCH ... WHERE` inside the vector index are 2026.x."""
+JAVA_AT_LEAST = 21
+"""What Neo4j 2026.x asks for."""

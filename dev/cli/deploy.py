@@ -1,0 +1,45 @@
+"""`python -m dev deploy` and `demo`: Gather on the cluster, and its first run."""
+
+from typing import Annotated
+
+import typer
+
+from dev.artefacts.cache import Cache
+from dev.cluster import kubectl
+from dev.cluster.choose import choose_provider
+from dev.cluster.deploy import Tools, deploy
+from dev.cluster.show_run import run_demo
+from dev.images.build import Images
+from dev.images.specs import chart_settings
+from dev.paths import ROOT
+from dev.progress import Reporter
+
+app = typer.Typer()
+Namespace = Annotated[str, typer.Option(help="Namespace of both releases; made if it is missing.")]
+
+
+def bring_up(namespace: str, reporter: Reporter) -> Tools:
+    """Bring up the cluster, give it the images and install both charts; return what reaches it."""
+    cache = Cache.from_environment()
+    with cache.locked(reporter.say):
+        provider = choose_provider(cache, reporter)
+        provider.up()
+        tags = Images.from_environment(cache, reporter).load(provider)
+    reach = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
+    with reporter.step(f"Install Gather in {namespace}") as step:
+        deploy(reach, namespace, chart_settings(tags), step.waits_for)
+    return reach
+
+
+@app.command(name="deploy")
+def deploy_command(namespace: Namespace = "gather") -> None:
+    """Bring up all that is missing and install Gather with its backing services."""
+    bring_up(namespace, Reporter())
+
+
+@app.command()
+def demo(namespace: Namespace = "gather") -> None:
+    """Install Gather, apply examples/gatherrun.yaml and show it to its end."""
+    reporter = Reporter()
+    reach = bring_up(namespace, reporter)
+    run_demo(list(reach.kubectl), namespace, str(ROOT / "examples" / "gatherrun.yaml"), reporter)

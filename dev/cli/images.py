@@ -1,0 +1,38 @@
+"""`python -m dev images` and `load`: build what changed, and give it to the running cluster."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dev.artefacts.cache import Cache
+from dev.cluster.choose import choose_provider
+from dev.images.build import Images
+from dev.progress import Reporter
+
+app = typer.Typer()
+Names = Annotated[list[str] | None, typer.Argument(help="Images, such as `worker`; all if none is named.")]
+
+
+def tags_table(tags: dict[str, str]) -> Table:
+    """Return the images and their tags as a table."""
+    table = Table("image", "tag", box=None)
+    for name, tag in sorted(tags.items()):
+        table.add_row(name, tag)
+    return table
+
+
+@app.command()
+def images(names: Names = None) -> None:
+    """Build the images whose content changed."""
+    cache, reporter = Cache.from_environment(), Reporter()
+    Console().print(tags_table(Images.from_environment(cache, reporter).build(names or ())))
+
+
+@app.command()
+def load(names: Names = None) -> None:
+    """Build the images whose content changed, and give the cluster those that it has not got."""
+    cache, reporter = Cache.from_environment(), Reporter()
+    provider = choose_provider(cache, reporter)
+    Console().print(tags_table(Images.from_environment(cache, reporter).load(provider, names or ())))

@@ -1,0 +1,102 @@
+"""Ask an API server and a name server whether they are well, without starting a program for it."""
+
+import base64
+import http.client
+import json
+import os
+import socket
+import ssl
+import struct
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from dev.cluster.kubeconfig import Credentials
+
+REQUEST_TIMEOUT_S = 5.0
+"""An API server on two busy cores answers within a second; this bounds a hung one."""
+DNS_TIMEOUT_S = 2.0
+
+
+def _tls(credentials: Credentials) -> ssl.SSLContext:
+    """Return a TLS context with the cluster's authority and our certificate."""
+    context = ssl.create_default_context(cadata=base64.b64decode(credentials.authority).decode())
+    with tempfile.NamedTemporaryFile() as file:  # load_cert_chain takes files only; this one is ours alone
+        file.write(base64.b64decode(credentials.certificate) + base64.b64decode(credentials.key))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """One API server, asked as one user."""
+
+    credentials: Credentials
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Return status and body of a GET; (0, reason) if nothing answered."""
+        address = urlsplit(self.credentials.server)
+        connection = http.client.HTTPSConnection(
+            address.hostname or "", address.port, timeout=REQUEST_TIMEOUT_S, context=_tls(self.credentials)
+        )
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            return 0, str(error).encode()
+        finally:
+            connection.close()
+
+    def is_ready(self) -> bool:
+        """Tell whether the API server says that it is ready."""
+        return self.get("/readyz")[0] == http.HTTPStatus.OK
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the nodes, or none if nothing answered."""
+        status, body = self.get("/api/v1/nodes")
+        return list(json.loads(body)["items"]) if status == http.HTTPStatus.OK else []
+
+    def is_node_ready(self) -> bool:
+        """Tell whether there are nodes and all are Ready."""
+        nodes = self.nodes()
+        return bool(nodes) and all(map(is_ready_node, nodes))
+
+    def has_default_account(self) -> bool:
+        """Tell whether pods can be made: the default namespace has its service account."""
+        return self.get("/api/v1/namespaces/default/serviceaccounts/default")[0] == http.HTTPStatus.OK
+
+
+def is_ready_node(node: dict[str, Any]) -> bool:
+    """Tell whether a Node's condition Ready is True."""
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def dns_query(name: str, identifier: int) -> bytes:
+    """Return a DNS question for a name's IPv4 address (RFC 1035, section 4.1)."""
+    header = struct.pack(">HHHHHH", identifier, 0x0100, 1, 0, 0, 0)  # recursion desired, one question
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return header + labels + b"\0" + struct.pack(">HH", 1, 1)  # type A, class IN
+
+
+def is_dns_answer(packet: bytes, identifier: int) -> bool:
+    """Tell whether a packet answers our question, without an error and with at least one record."""
+    if len(packet) < 12:  # noqa: PLR2004 - the header's length, RFC 1035
+        return False
+    answered, flags, _, records = struct.unpack(">HHHH", packet[:8])
+    return answered == identifier and bool(flags & 0x8000) and not flags & 0x000F and records > 0
+
+
+def resolves(server: str, name: str) -> bool:
+    """Tell whether the name server at an address knows a name."""
+    identifier = int.from_bytes(os.urandom(2))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.settimeout(DNS_TIMEOUT_S)
+        try:
+            channel.sendto(dns_query(name, identifier), (server, 53))
+            return is_dns_answer(channel.recv(512), identifier)
+        except OSError:
+            return False

@@ -1,0 +1,239 @@
+"""The provider for machines without a Docker engine: a real node of our own build."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.artefacts import debian_packages, go_programs, versions
+from dev.artefacts.cache import GIB, Cache, require_space
+from dev.artefacts.stamps import fingerprint
+from dev.cluster import kubeconfig
+from dev.cluster.apiserver import ApiServer, resolves
+from dev.cluster.node import cgroups, configs, layout, network, pki, tree
+from dev.cluster.node.pause import ensure_pause_archive
+from dev.cluster.provider import Status
+from dev.errors import ClusterError, ContextError, MachineError
+from dev.progress import Reporter, Step
+
+NODE_SPACE_BYTES = 6 * GIB
+"""The images unpacked (3 GiB), etcd, logs and what the demo's pods write."""
+READY_TIMEOUT_S = 240.0
+"""The node is ready after ten seconds on idle cores; two that compile have taken a minute."""
+HEAL_TIMEOUT_S = 60.0
+"""How long a node that runs may be unwell before `up` starts it anew: it may just be busy."""
+IMPORT_TIMEOUT_S = 600.0
+POLL_S = 0.2
+FINGERPRINT_FILE = "fingerprint"
+
+
+class NodeProvider:
+    """One Kubernetes node as a process tree in its own namespaces, on this machine, as root."""
+
+    name = "node"
+
+    def __init__(self, cache: Cache, reporter: Reporter) -> None:
+        self.cache = cache
+        self.reporter = reporter
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig with our context."""
+        return self.cache.kubeconfig
+
+    def up(self) -> None:
+        """Bring the node up, or leave it alone if it is well; what is missing is installed and built."""
+        debian_packages.require_root("Bringing up the node")
+        self._refuse_other_node()
+        cgroups.own_hierarchies()
+        debian_packages.ensure_packages(debian_packages.NODE_PACKAGES, self.cache, self.reporter)
+        go_programs.ensure_programs(
+            (go_programs.KUBERNETES, go_programs.COREDNS, go_programs.HELM), self.cache, self.reporter
+        )
+        if self._is_up():
+            self.reporter.say(f"The node is up ({self.kubeconfig}).")
+            return
+        self._start_clean()
+
+    def down(self) -> None:
+        """End the node and remove all that it left, also when it was killed or the machine restarted."""
+        debian_packages.require_root("Ending the node")
+        self._refuse_other_node()
+        if not (tree.find() or self.cache.node.exists() or cgroups.existing_groups() or network.has_link()):
+            self.reporter.say("There is no node here.")
+            return
+        with self.reporter.step("End the node") as step:
+            self._remove(step)
+
+    def status(self) -> Status:
+        """Return what is known of the node."""
+        running = tree.find()
+        if running is None or running.folder != self.cache.node:
+            return Status(self.name, is_running=False, is_ready=False, last_words=self._last_words())
+        ready = self._unwell_part() is None
+        return Status(self.name, True, ready, self._versions(), tree.memory_bytes(), running.init_pid)
+
+    def load_image(self, archive: Path) -> None:
+        """Import a docker-archive into the node; raises ClusterError if there is no node."""
+        tree.load_image(self._running(), archive, IMPORT_TIMEOUT_S)
+
+    def images(self) -> frozenset[str]:
+        """Return the names of the images that the node has."""
+        return tree.image_names(self._running())
+
+    def _last_words(self) -> str:
+        """Return why the node ended, if it ended by itself."""
+        failure = self.cache.node / layout.FAILURE_FILE
+        if failure.exists():
+            return failure.read_text(encoding="utf-8", errors="replace").strip()
+        return "it was killed, or the machine was restarted" if self.cache.node.exists() else ""
+
+    def _refuse_other_node(self) -> None:
+        """Raise MachineError if the node that runs on this machine is another cache folder's."""
+        running = tree.find()
+        if running and running.folder != self.cache.node:
+            raise other_node_error(running)
+
+    def _running(self) -> tree.Tree:
+        running = tree.find()
+        if running is None or running.folder != self.cache.node:
+            raise ClusterError("The node does not run: bring it up with `make up`.")
+        return running
+
+    def _versions(self) -> dict[str, str]:
+        return {"Kubernetes": versions.KUBERNETES, "CoreDNS": versions.COREDNS, "Helm": versions.HELM}
+
+    def _is_up(self) -> bool:
+        """Tell whether the node runs, was made by this very recipe, and is well or becomes so soon."""
+        if tree.find() is None:
+            return False
+        if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
+            self.reporter.say("The node is of another version: starting it anew.")
+            return False
+        self._restore_kubeconfig()
+        if self._becomes_well():
+            return True
+        self.reporter.say("The node is not well: starting it anew.")
+        return False
+
+    def _restore_kubeconfig(self) -> None:
+        """Write the kubeconfig of the running node again: it may have been changed or removed."""
+        text = (self.cache.node / "pki" / "admin.conf").read_text(encoding="utf-8")
+        kubeconfig.write(self.kubeconfig, text)
+
+    def _becomes_well(self) -> bool:
+        deadline = time.monotonic() + HEAL_TIMEOUT_S
+        while part := self._unwell_part():
+            if time.monotonic() > deadline or tree.find() is None:
+                self.reporter.say(f"Not ready: {part}.")
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def _unwell_part(self) -> str | None:
+        """Return what does not work yet, or None if all does."""
+        try:
+            api = ApiServer(kubeconfig.read(self.kubeconfig))
+        except ContextError as error:
+            return str(error)
+        for part, is_well in _checks(api):
+            if not is_well():
+                return part
+        return None
+
+    def _recipe(self) -> str:
+        """Name all that decides how the node behaves."""
+        daemons = [repr(d) for d in (*configs.first_daemons(), *configs.later_daemons())]
+        sets = (go_programs.KUBERNETES, go_programs.COREDNS)
+        files = [repr(item) for item in sorted(configs.config_files().items())]
+        return fingerprint([*daemons, *files, *(programs_.stamp() for programs_ in sets)])
+
+    def _start_clean(self) -> None:
+        require_space(self.cache.root, NODE_SPACE_BYTES, "The node")
+        with self.reporter.step("Clear what an earlier node left") as step:
+            self._remove(step)
+        network.require_free_network()
+        network.ensure_bridge_filter()
+        with self.reporter.step("Start the node") as step:
+            step.waits_for("keys and configuration")
+            self._lay_out()
+            tree.launch(self.cache.node)
+            self._await_ready(step)
+        self.reporter.say(f"The node is up: KUBECONFIG={self.kubeconfig}")
+
+    def _remove(self, step: Step) -> None:
+        """End the tree and remove its folder."""
+        step.waits_for("its processes, link and control groups")
+        tree.end()
+        self.kubeconfig.unlink(missing_ok=True)
+        step.waits_for(f"the removal of {self.cache.node}")
+        remove_folder(self.cache.node)
+        remove_folder(self.cache.tool_state)
+
+    def _lay_out(self) -> None:
+        """Write the node's folder: keys, configuration, programs and the pause image."""
+        node = self.cache.node
+        for folder in layout.FOLDERS:
+            mode = 0o700 if folder in layout.SECRET_FOLDERS else 0o755
+            (node / folder).mkdir(mode=mode, parents=True, exist_ok=True)
+        for name, text in configs.config_files().items():
+            (node / name).write_text(text, encoding="utf-8")
+        for programs_ in (go_programs.KUBERNETES, go_programs.COREDNS):
+            for program in programs_.folder(self.cache).glob("[!.]*"):
+                (node / "programs" / program.name).symlink_to(program)
+        shutil.copyfile(ensure_pause_archive(self.cache), node / layout.PAUSE_ARCHIVE)
+        admin = pki.write_pki(node / "pki")
+        (node / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
+        kubeconfig.write(self.kubeconfig, kubeconfig.render(admin))
+
+    def _await_ready(self, step: Step) -> None:
+        """Wait until pods can run; raises ClusterError with the node's last words if it ends."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while part := self._unwell_part():
+            step.waits_for(part)
+            if tree.find() is None:
+                raise ClusterError(f"The node ended while it started: {tree.read_words(self.cache.node)}")
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"Not within {READY_TIMEOUT_S:.0f} s: {part}. The programs' logs are in "
+                    f"{self.cache.node / 'logs'}."
+                )
+            time.sleep(POLL_S)
+
+
+def _checks(api: ApiServer) -> list[tuple[str, Callable[[], bool]]]:
+    """Return what must hold, in the order in which it comes about."""
+    return [
+        ("the API server's readiness", api.is_ready),
+        ("the node to be Ready", api.is_node_ready),
+        ("the default service account", api.has_default_account),
+        ("the name server", lambda: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
+    ]
+
+
+def other_node_error(running: tree.Tree) -> MachineError:
+    """Return the error for a node that another cache folder's `up` started."""
+    cache = running.folder.parent
+    return MachineError(
+        f"A node of another cache folder runs here ({cache}), and a machine has room for one. Use it with "
+        f"GATHER_CACHE={cache}, or end it with `python -m dev --cache {cache} down`."
+    )
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that may still be let go of by ending processes; raises ClusterError if it stays."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(POLL_S)
+    raise ClusterError(
+        f"{folder} cannot be removed: is something still mounted below it (grep it in /proc/mounts)?"
+    )
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,207 @@
+"""The node's process tree as seen from outside: start it, find it again, end it.
+
+The tree is whatever runs in the node's control groups. That holds when its parent was killed, when this
+program was, and after a reboot, when there is nothing left of it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from dev.cluster.node import cgroups, layout, network, unified
+from dev.commands import output_of
+from dev.errors import ClusterError
+from dev.paths import ROOT
+
+NAMESPACES = (
+    "--mount",
+    "--cgroup",
+    "--net",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--propagation",
+    "private",
+)
+ENTER = """\
+while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit; shift; done
+shift
+exec "$@"
+"""
+"""A shell enters the control groups and becomes `unshare`, so that the cgroup namespace starts below them."""
+START_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 60.0
+"""The kernel ends a pid namespace at once; unmounting what its containers held takes longer under load."""
+POLL_S = 0.05
+INIT_MODULE = "dev.cluster.node.init"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A running node: its first process as this machine numbers it, and the folder that it works in."""
+
+    init_pid: int
+    folder: Path
+
+
+def _init_folder(process: psutil.Process) -> Path | None:
+    """Return the folder that a node's first process was started for, or None if it is no such process."""
+    try:
+        command = process.cmdline()
+    except psutil.Error:
+        return None
+    if INIT_MODULE in command and command[0] != "unshare":
+        return Path(command[command.index(INIT_MODULE) + 1])
+    return None
+
+
+def find() -> Tree | None:
+    """Return the node that runs on this machine, whoever started it."""
+    for pid in sorted(cgroups.processes_in(cgroups.existing_groups())):
+        try:
+            folder = _init_folder(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            continue
+        if folder:
+            return Tree(pid, folder)
+    return None
+
+
+def launch_command(groups: Iterable[Path], folder: Path) -> list[str]:
+    """Return the command that becomes the node's process tree."""
+    entered = [*map(str, groups), "--"]
+    init = [sys.executable, "-m", INIT_MODULE, str(folder)]
+    return ["sh", "-c", ENTER, "gather-node", *entered, "unshare", *NAMESPACES, *init]
+
+
+def launch(folder: Path) -> Tree:
+    """Start the tree and give it its link; its own words go to `logs/init.log`."""
+    groups = cgroups.make_groups(cgroups.own_hierarchies())
+    for path in layout.BORROWED.values():
+        path.mkdir(parents=True, exist_ok=True)
+    with (folder / "logs" / "init.log").open("ab") as log:
+        outer = subprocess.Popen(
+            launch_command(groups, folder), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, env=_environment(),
+        )  # fmt: skip
+    tree = _await_init(outer, folder)
+    for group in groups:
+        if unified.is_mounted(group):
+            unified.step_down(group, unified.OUTER, outer.pid)
+    network.connect(tree.init_pid)
+    return tree
+
+
+def _environment() -> dict[str, str]:
+    """Return what the node's programs inherit: where programs are, and no setting of this shell's."""
+    path = os.environ.get("PATH", "")
+    return {
+        "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/root",
+    }
+
+
+def _await_init(outer: subprocess.Popen[bytes], folder: Path) -> Tree:
+    """Wait until the first process is in its own network namespace."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if outer.poll() is not None:
+            break
+        tree = find()
+        if tree and _network_namespace(tree.init_pid) != _network_namespace(os.getpid()):
+            return tree
+        time.sleep(POLL_S)
+    outer.kill()
+    raise ClusterError(f"The node's namespaces could not be made: {read_words(folder)}")
+
+
+def _network_namespace(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return ""
+
+
+def read_words(folder: Path) -> str:
+    """Return what the node said when it failed."""
+    files = (folder / layout.FAILURE_FILE, folder / "logs" / "init.log")
+    texts = [f.read_text(encoding="utf-8", errors="replace").strip() for f in files if f.exists()]
+    return "\n".join(filter(None, texts)) or f"it left no word; see {folder / 'logs'}"
+
+
+def end() -> None:
+    """End every process of a node and remove its link and its control groups, whatever state it is in.
+
+    Raises ClusterError if something could not be removed.
+    """
+    _kill_all(cgroups.existing_groups())
+    network.remove_link()
+    for path in layout.BORROWED.values():
+        remove_if_empty(path)
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while left := cgroups.remove_groups(cgroups.existing_groups()):
+        if time.monotonic() > deadline:
+            raise ClusterError(f"These control groups cannot be removed: {', '.join(map(str, left))}")
+        time.sleep(POLL_S)
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a mount point that we made; one with something in it is somebody else's."""
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+def _kill_all(groups: list[Path]) -> None:
+    """Kill every process in the groups, the tree's root first, and wait until they are gone."""
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while pids := cgroups.processes_in(groups):
+        for pid in sorted(pids):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline:
+            raise ClusterError(f"These processes of the node cannot be ended: {sorted(pids)}")
+        time.sleep(POLL_S)
+
+
+def memory_bytes() -> int:
+    """Return the memory of the whole tree, programs and pods, with shared pages counted once (PSS)."""
+    total_kib = 0
+    for pid in cgroups.processes_in(cgroups.existing_groups()):
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        except OSError:  # ended meanwhile
+            continue
+        total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total_kib * 1024
+
+
+def load_image(tree: Tree, archive: Path, timeout_s: float) -> None:
+    """Hand an image archive to the node's containerd, through its socket in the node's own /run."""
+    output_of([*ctr(tree), "images", "import", str(archive)], timeout_s=timeout_s)
+
+
+def image_names(tree: Tree) -> frozenset[str]:
+    """Return the names of the images that the node has."""
+    return frozenset(output_of([*ctr(tree), "images", "list", "--quiet"]).split())
+
+
+def ctr(tree: Tree) -> list[str]:
+    """Return containerd's client, bound to the node's containerd."""
+    return [
+        "ctr",
+        "--address",
+        f"/proc/{tree.init_pid}/root{layout.CONTAINERD_SOCKET}",
+        "--namespace",
+        "k8s.io",
+    ]

@@ -1,0 +1,1 @@
+"""Writes the generated files: CRD, OpenAPI, token vocabulary, locks."""

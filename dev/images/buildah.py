@@ -1,0 +1,159 @@
+"""buildah, for machines without a Docker engine: builds the same Dockerfiles on a base image of our own.
+
+The base comes from debootstrap, and this machine's way to packages is mounted while a build runs. All
+that it stores is in the cache; what it mounts is gone when it ends.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.artefacts.cache import Cache, require_space
+from dev.artefacts.debian_packages import ensure_packages, require_root
+from dev.commands import output_of, run_logged
+from dev.errors import CommandError
+from dev.images.archives import rename_image
+from dev.images.builders import BUILD_TIMEOUT_S, SAVE_TIMEOUT_S, build_arguments
+from dev.images.pip_config import PipConfig, machine_pip_config
+from dev.images.specs import Image
+from dev.progress import Reporter
+
+SPACE_BYTES = 4 * 1024**3
+"""All images with their layers, twice over while one is loaded."""
+PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap", "ca-certificates": "/etc/ssl/certs"}
+END_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+SUITE = "bookworm"
+BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
+BASE_LEFT_OUT = (
+    "var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/info",
+    "usr/share/locale",
+)  # fmt: skip
+"""Half of what debootstrap makes, and nothing that a program reads."""
+SEAL_BUSY = "sealing memfd copy"
+SEAL_ATTEMPTS = 3
+"""buildah seals a copy of itself in memory before it starts a step. The kernel refuses that with EBUSY while
+something holds one of its pages for a moment (fcntl(2), F_SEAL_WRITE); the same command then goes through."""
+
+
+def base_recipe_key() -> str:
+    """Return the key of the base image that debootstrap makes."""
+    recipe = "\n".join((SUITE, *BASE_PACKAGES, *BASE_LEFT_OUT))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+
+def volumes(configuration: PipConfig, file: Path) -> list[str]:
+    """Return the options that mount pip's configuration, and what it names, read-only into a build."""
+    mounted = [(file, Path("/etc/pip.conf")), *((path, path) for path in configuration.mounts)]
+    return [word for source, target in mounted for word in ("-v", f"{source}:{target}:ro")]
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove what is in a folder, and leave the folder."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildahBuilder:
+    """Builds with buildah, as root, in a storage of our own inside the cache."""
+
+    cache: Cache
+    reporter: Reporter
+    base_key: str = field(default_factory=base_recipe_key)
+
+    @property
+    def base(self) -> str:
+        """The base image's full name."""
+        return f"localhost/python-base:{self.base_key}"
+
+    @property
+    def _scratch(self) -> Path:
+        """Temporary files, and pip's downloads that all builds share."""
+        return self.cache.root / "tmp"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"TMPDIR": str(self._scratch)}
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return a buildah command on our storage; what it mounts is below /run, gone with a reboot."""
+        storage = self.cache.root / "containers"
+        run = f"/run/gather-{hashlib.sha256(str(storage).encode()).hexdigest()[:8]}"
+        # A build whose python was killed ends too, instead of going on beside the next one.
+        return [*END_WITH_US, "buildah", "--root", str(storage), "--runroot", run, *arguments]
+
+    def prepare(self) -> None:
+        """Install buildah and debootstrap, remove what a killed build left, make the base image.
+
+        Raises:
+            MachineError: not root, or the disk is too full.
+        """
+        require_root("Building images without a Docker engine")
+        require_space(self.cache.root, SPACE_BYTES, "Building the images")
+        ensure_packages(PACKAGES, self.cache, self.reporter)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for leftover in self._scratch.glob("pip-*.conf"):
+            leftover.unlink()
+        output_of(self.command("rm", "--all"), timeout_s=SAVE_TIMEOUT_S)
+        if self.base not in self.references():
+            with self.reporter.step("Make the base image with debootstrap"):
+                self._make_base()
+
+    def references(self) -> frozenset[str]:
+        """Return the full names of the images in our storage."""
+        if shutil.which("buildah") is None:
+            return frozenset()
+        listed = output_of(self.command("images", "--format", "{{.Name}}:{{.Tag}}"))
+        return frozenset(listed.split())
+
+    def build(self, image: Image, tags: Sequence[str], source: Path, contexts: Mapping[str, Path]) -> None:
+        """Build in a chroot; layers that did not change are taken from the last build."""
+        configuration = machine_pip_config()
+        with tempfile.NamedTemporaryFile("w", dir=self._scratch, prefix="pip-", suffix=".conf") as file:
+            file.write(configuration.text)
+            file.flush()
+            # A mounted file cannot be in the image; an option or a build argument would be in its history.
+            isolated = ["bud", "--layers", "--isolation", "chroot", *volumes(configuration, Path(file.name))]
+            arguments = build_arguments(image, tags, contexts, self.base)
+            self._log(image.name, self.command(*isolated, *arguments), source)
+
+    def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
+        """Write the image into an archive; buildah knows one name for it, the others are added."""
+        plain = archive.with_suffix(".plain")
+        try:
+            target = f"docker-archive:{plain}"
+            command = self.command("push", "--quiet", image.reference(tags[0]), target)
+            self._log(image.name, command)
+            rename_image(plain, archive, [image.reference(tag) for tag in tags])
+        finally:
+            plain.unlink(missing_ok=True)
+
+    def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
+        log = self.cache.logs / f"image-{name}.log"
+        for _ in range(SEAL_ATTEMPTS - 1):
+            try:
+                run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
+            except CommandError as error:
+                if SEAL_BUSY not in str(error):
+                    raise
+            else:
+                return
+        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
+
+    def _make_base(self) -> None:
+        """Install Debian into a container of our storage and keep it as an image."""
+        container = output_of(self.command("from", "scratch")).strip()
+        root = output_of(self.command("mount", container)).strip()
+        include = f"--include={','.join(BASE_PACKAGES)}"
+        self._log("base", ["debootstrap", "--variant=minbase", include, SUITE, root])
+        for path in BASE_LEFT_OUT:
+            empty_folder(Path(root) / path)
+        self._log("base", self.command("umount", container))
+        self._log("base", self.command("config", "--cmd", "python3", container))
+        self._log("base", self.command("commit", "--quiet", "--rm", container, self.base))

@@ -1,0 +1,203 @@
+"""Where one department stands, told from its Job, its pods and its live numbers.
+
+Success comes from the pod (a Job's own word follows seconds later); failure comes from the Job (only it knows
+whether another attempt follows). Numbers never go back.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gather_contracts import names
+from gather_contracts.events import timestamp
+from gather_contracts.reasons import DepartmentPhase, DepartmentReason
+from gather_contracts.resource import DepartmentStatus, GatherRun
+from gather_contracts.result import DepartmentResult, StopReason
+from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, View
+
+JOB_GENERATIONS_MAX = 3
+"""Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
+
+ENDED = frozenset({DepartmentPhase.SUCCEEDED, DepartmentPhase.FAILED, DepartmentPhase.SKIPPED})
+FINAL = ENDED | {DepartmentPhase.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """One department's facts within one view."""
+
+    index: int
+    status: DepartmentStatus
+    """As it was last written."""
+    generation: int
+    """Number of its current Job, from 1; 0 if none was made."""
+    job_name: str
+    job: JobFacts | None
+    pods: tuple[PodFacts, ...]
+    live: Numbers
+
+
+def job_names(run: GatherRun, slug: str) -> dict[str, int]:
+    """Return the names that a department's Jobs can have, each with its number."""
+    return {
+        names.job_name(run.metadata.name, run.metadata.uid, slug, generation): generation
+        for generation in range(1, JOB_GENERATIONS_MAX + 1)
+    }
+
+
+def gather_department(view: View, index: int, status: DepartmentStatus) -> Department:
+    """Collect what the view knows of the department at `index`."""
+    known = job_names(view.run, status.slug)
+    current = max(
+        (name for name in (status.job_name, *view.jobs) if name in known), key=known.__getitem__, default=""
+    )
+    return Department(
+        index=index,
+        status=status,
+        generation=known.get(current, 0),
+        job_name=current,
+        job=view.jobs.get(current),
+        pods=tuple(p for p in view.pods if p.job_name in known),
+        live=view.live.get(status.slug, Numbers()),
+    )
+
+
+def judge(department: Department, now: datetime) -> DepartmentStatus:
+    """Return the department's status as its facts have it; it starts, skips and cancels nothing."""
+    status = department.status
+    if status.phase in FINAL:
+        return status
+    advanced = _with_numbers(_begun(department, now), _sources(department))
+    done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
+    if done is not None:
+        return close(_settled(advanced, done), DepartmentPhase.SUCCEEDED, done.reason, now)
+    if department.job is not None and department.job.is_failed:
+        return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
+    if _has_lost_its_result(department):
+        return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
+    if department.generation == 0:
+        return advanced
+    waiting = next((p.reason for p in reversed(department.pods) if p.phase == "Pending"), "")
+    reason = waiting or _last_end(department)
+    return advanced.model_copy(update={"phase": DepartmentPhase.RUNNING, "reason": reason})
+
+
+def needs_job(department: Department) -> bool:
+    """Tell whether a Job has to be made: none was, it was deleted, or it completed without a result."""
+    if department.generation >= JOB_GENERATIONS_MAX:
+        return False
+    job = department.job
+    return job is None or (job.is_complete and not job.is_terminating)
+
+
+def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime) -> DepartmentStatus:
+    """Return the department as ended."""
+    end = {"phase": phase, "reason": str(reason), "completion_time": timestamp(now)}
+    return status.model_copy(update=end)
+
+
+def needs_fresh_view(view: View) -> bool:
+    """Tell whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
+
+    Two watches are not ordered among each other: a Job can be seen complete before its pod is, and a Job just
+    made may not be seen yet. Acting on that would make a second Job.
+    """
+    run = view.run
+    if run.is_being_deleted or run.spec.cancel:
+        return True
+    departments = (gather_department(view, i, d) for i, d in enumerate(run.status.departments))
+    return any(_contradicts(d) for d in departments if d.status.phase not in FINAL)
+
+
+def _contradicts(department: Department) -> bool:
+    if department.generation == 0 or any(p.has_succeeded for p in department.pods):
+        return False
+    return department.job is None or department.job.is_complete
+
+
+def _has_lost_its_result(department: Department) -> bool:
+    if department.generation < JOB_GENERATIONS_MAX:
+        return False
+    return department.job is None or department.job.is_complete
+
+
+def _begun(department: Department, now: datetime) -> DepartmentStatus:
+    """Return the status with what its Job says; the Job can be there before the status ever named it."""
+    status = department.status
+    if department.generation == 0:
+        return status
+    limit = department.job.iterations if department.job is not None else 0
+    return status.model_copy(
+        update={
+            "job_name": department.job_name,
+            "iteration_limit": status.iteration_limit or limit,
+            "attempt": max(status.attempt, _attempts(department)),
+            "start_time": status.start_time or timestamp(now),
+        }
+    )
+
+
+def _sources(department: Department) -> list[Numbers]:
+    results = [_of_result(p.result) for p in department.pods if p.result is not None]
+    return [*results, department.live]
+
+
+def _with_numbers(status: DepartmentStatus, sources: Iterable[Numbers]) -> DepartmentStatus:
+    """Return the status moved on to the source that is furthest; a source that lags changes nothing."""
+    for source in sources:
+        if source.iterations < status.iterations or source == Numbers():
+            continue
+        status = status.model_copy(
+            update={
+                "iterations": source.iterations,
+                "items_created": max(status.items_created, source.items_created),
+                "quality_score": round(source.quality_score, 2),
+                "cost_usd": max(status.cost_usd, round(source.cost_usd, 6)),
+                "tokens": max(status.tokens, source.tokens),
+            }
+        )
+    return status
+
+
+def _settled(status: DepartmentStatus, result: DepartmentResult) -> DepartmentStatus:
+    """Return the status with the result's numbers: what the worker counted goes before what was heard."""
+    return status.model_copy(
+        update={
+            "iterations": result.iterations,
+            "items_created": result.items_created,
+            "quality_score": round(result.quality_score, 2),
+            "cost_usd": round(result.cost_usd, 6),
+            "tokens": result.tokens,
+        }
+    )
+
+
+def _of_result(result: DepartmentResult) -> Numbers:
+    return Numbers(
+        result.iterations, result.items_created, result.quality_score, result.cost_usd, result.tokens
+    )
+
+
+def _attempts(department: Department) -> int:
+    failed = department.job.failed_pods if department.job is not None else 0
+    return max(failed, len(department.pods))
+
+
+def _failure_reason(department: Department) -> str:
+    """Return the last attempt's own word, else the kubelet's, else the Job's."""
+    ended = [p for p in department.pods if p.phase == "Failed"]
+    result = next((p.result for p in reversed(ended) if p.result is not None), None)
+    if result is not None:
+        return result.reason
+    reason = next((p.reason for p in reversed(ended) if p.reason), "")
+    job_reason = department.job.failure_reason if department.job is not None else ""
+    return reason or job_reason or DepartmentReason.ATTEMPTS_USED_UP
+
+
+def _last_end(department: Department) -> str:
+    """Return why the last attempt ended while the Job goes on with another one; "" before the first end."""
+    for pod in reversed(department.pods):
+        # A fenced pod was overtaken by the one at work: its end says nothing about the department.
+        if pod.phase == "Failed" and (pod.result is None or pod.result.reason is not StopReason.FENCED):
+            return pod.result.reason if pod.result is not None else pod.reason
+    return ""

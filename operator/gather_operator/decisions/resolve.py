@@ -1,0 +1,86 @@
+"""Which departments a run works on: the CMS's answer, the user's selection, and what was left out and why."""
+
+from dataclasses import dataclass
+
+from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
+from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherRun
+from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_operator.decisions.conditions import shorten
+from gather_operator.decisions.facts import CmsReading
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The departments in working order, and sentences about those that were left out."""
+
+    departments: tuple[ResolvedDepartment, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resolution:
+    """Return the run's departments by `codeDepNumber`, ties by slug; at most `DEPARTMENTS_MAX`."""
+    candidates, repeated = _unique(reading.departments)
+    chosen = _selected(run, candidates)
+    kept = chosen[:DEPARTMENTS_MAX]
+    return Resolution(
+        departments=tuple(resolve_department(d, run.spec.quality_threshold, default_model) for d in kept),
+        left_out=(
+            *_sentence("not named by the CMS", _unknown(run, candidates)),
+            *_sentence("malformed in the CMS", reading.malformed),
+            *_sentence("named twice by the CMS", repeated),
+            *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in chosen[DEPARTMENTS_MAX:]]),
+        ),
+    )
+
+
+def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
+    """Return `run.json`'s content; the resolution must not be empty."""
+    identity = RunIdentity(name=run.metadata.name, namespace=run.metadata.namespace, uid=run.metadata.uid)
+    return RunDocument(
+        run=identity,
+        spec=run.spec,
+        departments=list(resolution.departments),
+        left_out=[shorten(sentence) for sentence in resolution.left_out],
+    )
+
+
+def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDepartment, ...]:
+    """Return the departments that the status already names, for a run whose document was deleted.
+
+    Order, threshold and model stay as they were fixed; only the description has to come from the CMS again.
+    """
+    descriptions = {d.slug: d.description for d in reading.departments}
+    return tuple(_restored(d, descriptions.get(d.slug, "")) for d in run.status.departments)
+
+
+def _restored(status: DepartmentStatus, description: str) -> ResolvedDepartment:
+    return ResolvedDepartment(
+        slug=status.slug,
+        name=status.name,
+        description=description,
+        code_dep_number=status.code_dep_number,
+        threshold=status.threshold,
+        model=status.model,
+    )
+
+
+def _unique(departments: tuple[CmsDepartment, ...]) -> tuple[list[CmsDepartment], list[str]]:
+    """Return the departments in working order without repeated slugs, and the slugs that were repeated."""
+    ordered = sorted(departments, key=lambda d: (d.code_dep_number, d.slug))
+    first = {d.slug: d for d in reversed(ordered)}
+    unique = sorted(first.values(), key=lambda d: (d.code_dep_number, d.slug))
+    return unique, sorted({d.slug for d in ordered if first[d.slug] is not d})
+
+
+def _selected(run: GatherRun, candidates: list[CmsDepartment]) -> list[CmsDepartment]:
+    wanted = set(run.spec.departments)
+    return [d for d in candidates if not wanted or d.slug in wanted]
+
+
+def _unknown(run: GatherRun, candidates: list[CmsDepartment]) -> list[str]:
+    known = {d.slug for d in candidates}
+    return [slug for slug in dict.fromkeys(run.spec.departments) if slug not in known]
+
+
+def _sentence(why: str, names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return (f"{why}: {', '.join(names)}",) if names else ()

@@ -1,0 +1,143 @@
+"""Sends the operator's own events and registers webhooks, from what stands in the written status.
+
+Redis away holds up nothing: it is tried again later, and a deleted run is let go after a bound.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gather_clients.event_log import EventLogUnavailable
+from gather_contracts import names
+from gather_contracts.events import Event
+from gather_contracts.resource import GatherRun
+from gather_operator.decisions.run_events import Announcement, due, may_give_up
+from gather_operator.metrics import ANNOUNCEMENTS
+
+logger = logging.getLogger(__name__)
+
+ValueT = TypeVar("ValueT")
+
+WEBHOOK_EXPIRY_S: Final = 7 * 24 * 3600
+WEBHOOK_REFRESH_S: Final = 60.0
+"""A running run's webhook is registered anew this often, since Redis may have lost its data."""
+RETRY_S: Final = 2.0
+"""After Redis did not answer, it is left alone for this long, so that no run waits for it in turn."""
+REMEMBERED_MAX: Final = 20_000
+
+
+class Log(Protocol):
+    """The part of the event log that announcing needs."""
+
+    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+        """Append the event unless the key was used before; raises EventLogUnavailable."""
+
+
+class WebhookRegistry:
+    """Tells the bridge, through Redis, where a run's events go."""
+
+    def __init__(self, redis_url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._redis: Redis = Redis.from_url(
+            redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=True
+        )
+
+    async def register(self, run: GatherRun) -> None:
+        """Register the run's webhook for a week; raises EventLogUnavailable."""
+        uid = run.metadata.uid
+        fields: dict[Any, Any] = {
+            "project_id": run.spec.project_id,
+            "run": run.metadata.name,
+            "url": run.spec.webhook_url or "",
+        }
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hset(names.webhook_registration(uid), mapping=fields)
+        pipeline.expire(names.webhook_registration(uid), WEBHOOK_EXPIRY_S)
+        pipeline.sadd(names.WEBHOOK_REGISTRATIONS, uid)
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                await pipeline.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise EventLogUnavailable(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+
+class Announcer:
+    """Sends what is due and remembers what it has sent; the log's keys remember it across restarts."""
+
+    def __init__(
+        self, log: Log, webhooks: WebhookRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` counts seconds."""
+        self._log = log
+        self._webhooks = webhooks
+        self._clock = clock
+        self._sent: OrderedDict[str, None] = OrderedDict()
+        self._registered_s: OrderedDict[str, float] = OrderedDict()
+        self._not_before_s = 0.0
+
+    def is_settled(self, run: GatherRun, now: datetime | None = None) -> bool:
+        """Tell whether everything due for the run was sent or may be given up."""
+        moment = now or datetime.now(UTC)
+        pending = self._pending(run, moment)
+        return not pending or may_give_up(run, moment)
+
+    async def announce(self, run: GatherRun, now: datetime | None = None) -> float | None:
+        """Send what is due; return None if nothing is left, else after how many seconds to try again."""
+        pending = self._pending(run, now or datetime.now(UTC))
+        if not pending and not self._needs_webhook(run):
+            return None
+        wait_s = self._not_before_s - self._clock()
+        if wait_s > 0:
+            return wait_s
+        try:
+            await self._register(run)
+            for announcement in pending:
+                await self._send(announcement)
+        except EventLogUnavailable as error:
+            logger.warning(
+                "event log unavailable", extra={"run": run.metadata.name, "error": str(error)[:300]}
+            )
+            self._not_before_s = self._clock() + RETRY_S
+            return RETRY_S
+        return None
+
+    def _pending(self, run: GatherRun, now: datetime) -> list[Announcement]:
+        return [a for a in due(run, now) if a.key not in self._sent]
+
+    def _needs_webhook(self, run: GatherRun) -> bool:
+        is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
+        last_s = self._registered_s.get(run.metadata.uid)
+        return is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
+
+    async def _register(self, run: GatherRun) -> None:
+        if self._needs_webhook(run):
+            await self._webhooks.register(run)
+            _remember(self._registered_s, run.metadata.uid, self._clock())
+
+    async def _send(self, announcement: Announcement) -> None:
+        kind = announcement.event.type
+        try:
+            offset = await self._log.append(announcement.event, announcement.key)
+        except EventLogUnavailable:
+            ANNOUNCEMENTS.labels(type=kind, result="unavailable").inc()
+            raise
+        ANNOUNCEMENTS.labels(type=kind, result="repeated" if offset is None else "sent").inc()
+        _remember(self._sent, announcement.key, None)
+
+
+def _remember(memory: OrderedDict[str, ValueT], key: str, value: ValueT) -> None:
+    """Keep the value under the key, and let the oldest go beyond `REMEMBERED_MAX`."""
+    memory[key] = value
+    while len(memory) > REMEMBERED_MAX:
+        memory.popitem(last=False)

@@ -1,0 +1,124 @@
+"""Live numbers of departments, heard on the event channels.
+
+They are a comfort and never the truth: a pod's result replaces them. After every (re)connect the tail of each
+project's log is read again, so that a restart does not show a run standing still.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_contracts.events import Event, IterationComplete
+from gather_operator.decisions.facts import Numbers
+from gather_operator.metrics import EVENT_LOG_UP
+
+logger = logging.getLogger(__name__)
+
+RUNS_MAX: Final = 4096
+"""Runs that are remembered; the least recently heard go first."""
+DEPARTMENTS_MAX: Final = 64
+"""Per run; twice what a run can have, so that a forged slug cannot grow it."""
+TAIL: Final = 1000
+"""Events that are read again per project: more than two runs of 200 iterations."""
+RECONNECT_S: Final = 1.0
+COUNT_MAX: Final = 2**40
+QUALITY_MAX: Final = 100
+
+
+class LiveNumbers:
+    """The furthest numbers heard, by run and department."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[str, dict[str, Numbers]] = OrderedDict()
+
+    def of_run(self, run_uid: str) -> dict[str, Numbers]:
+        """Return the run's numbers by department slug."""
+        return dict(self._runs.get(run_uid, {}))
+
+    def take(self, event: Event) -> bool:
+        """Take an event in; return whether it changed anything."""
+        if not isinstance(event, IterationComplete) or not event.run_uid or not _is_plausible(event):
+            return False
+        departments = self._runs.setdefault(event.run_uid, {})
+        self._runs.move_to_end(event.run_uid)
+        while len(self._runs) > RUNS_MAX:
+            self._runs.popitem(last=False)
+        known = departments.get(event.department)
+        if known is None and len(departments) >= DEPARTMENTS_MAX:
+            return False
+        if known is not None and event.iteration < known.iterations:
+            return False
+        departments[event.department] = _numbers(event)
+        return departments[event.department] != known
+
+    def forget(self, run_uid: str) -> None:
+        """Drop a run that is gone."""
+        self._runs.pop(run_uid, None)
+
+
+class Listener:
+    """Feeds live numbers from the event log until cancelled."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        numbers: LiveNumbers,
+        notify: Callable[[str], None],
+        projects: Callable[[], Iterable[str]],
+    ) -> None:
+        """`notify` gets the UID of each run that moved; `projects` names those with unfinished runs."""
+        self._log = log
+        self._numbers = numbers
+        self._notify = notify
+        self._projects = projects
+
+    async def run(self) -> None:
+        """Subscribe, refill, listen; begin again whenever the connection breaks."""
+        while True:
+            try:
+                await self._listen()
+            except EventLogUnavailable as error:
+                EVENT_LOG_UP.set(0)
+                logger.warning("live progress pauses", extra={"error": str(error)[:300]})
+                await asyncio.sleep(RECONNECT_S)
+
+    async def refill(self, project_id: str) -> None:
+        """Read the end of a project's log; raises EventLogUnavailable."""
+        try:
+            events = await self._log.tail(project_id, TAIL)
+        except ValueError as error:
+            logger.warning("unreadable event log", extra={"project": project_id, "error": str(error)[:300]})
+            return
+        for event in events:
+            self._take(event)
+
+    async def _listen(self) -> None:
+        async with self._log.subscribed() as events:
+            EVENT_LOG_UP.set(1)
+            for project_id in set(self._projects()):
+                await self.refill(project_id)
+            async for event in events:
+                self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if self._numbers.take(event):
+            self._notify(event.run_uid)
+
+
+def _is_plausible(event: IterationComplete) -> bool:
+    """Anyone may publish on a channel; a number that the CRD refuses would block every status write."""
+    counts = (event.iteration, event.items_created, event.tokens, event.cost_usd)
+    return all(0 <= n < COUNT_MAX for n in counts) and 0 <= event.quality_score <= QUALITY_MAX
+
+
+def _numbers(event: IterationComplete) -> Numbers:
+    return Numbers(
+        iterations=event.iteration,
+        items_created=event.items_created,
+        quality_score=event.quality_score,
+        cost_usd=event.cost_usd,
+        tokens=event.tokens,
+    )

@@ -1,0 +1,85 @@
+"""Looks at every run every few seconds and lists GatherRuns anew, so that no lost event can hang a run."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from gather_contracts.resource import GatherRun
+from gather_operator.errors import ClusterError, Missing
+from gather_operator.event_publisher import Announcer
+from gather_operator.health import Health
+from gather_operator.kube.cluster import Cluster
+from gather_operator.metrics import RELISTS, RUNS
+from gather_operator.run_cache import RunStore, version_number
+from gather_operator.work_queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RETRY_S: Final = 1.0
+
+
+class Ticker:
+    """The heartbeat of level-triggered work."""
+
+    def __init__(
+        self, cluster: Cluster, store: RunStore, queue: WorkQueue, health: Health, announcer: Announcer
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._queue = queue
+        self._health = health
+        self._announcer = announcer
+        self._complained = ""
+        self.listed = asyncio.Event()
+        """Set once GatherRuns have been listed."""
+
+    async def run(self, tick_interval_s: float, relist_interval_s: float) -> None:
+        """List and tick until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(tick_interval_s))
+            group.create_task(self._list(relist_interval_s))
+
+    async def _tick(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            for run in self._store.all():
+                if self._is_unfinished(run):
+                    self._queue.add(run.metadata.uid)
+
+    async def _list(self, interval_s: float) -> None:
+        while True:
+            has_answered = await self.relist()
+            await asyncio.sleep(interval_s if has_answered else RETRY_S)
+
+    async def relist(self) -> bool:
+        """List GatherRuns and queue what changed; return whether the API answered."""
+        try:
+            bodies, version = await self._cluster.list_runs()
+        except ClusterError as error:
+            self._complain(error)
+            return False
+        self._complained = ""
+        RELISTS.labels(kind="gatherruns", reason="tick").inc()
+        self._health.listed_s = time.monotonic()
+        for uid in self._store.replace(bodies, version):
+            self._queue.add(uid)
+        self._health.canary.listed(
+            (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
+        )
+        for phase, count in self._store.phases().items():
+            RUNS.labels(phase=phase).set(count)
+        self.listed.set()
+        return True
+
+    def _complain(self, error: ClusterError) -> None:
+        """Say once what is wrong, not every second."""
+        hint = "is the CRD installed?" if isinstance(error, Missing) else ""
+        if str(error) != self._complained:
+            logger.warning("GatherRuns could not be listed", extra={"error": str(error)[:500], "hint": hint})
+        self._complained = str(error)
+
+    def _is_unfinished(self, run: GatherRun) -> bool:
+        if not run.status.phase.is_final or run.is_being_deleted:
+            return True
+        return not self._announcer.is_settled(run)

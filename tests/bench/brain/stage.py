@@ -1,0 +1,160 @@
+"""What is measured: a Neo4j with all nodes in it and a brain before it, each a process of its own.
+
+Filling takes a minute or two, so the filled data folder is kept in the cache under a name that changes with
+whatever the data depends on; a later run copies it.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import neo4j
+
+from dev.artefacts.cache import Cache, default_root, require_space
+from dev.artefacts.stamps import build_folder, fingerprint, is_complete
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.artefacts.versions import NEO4J
+from dev.paths import ROOT
+from dev.progress import Reporter
+from dev.stores import Store, neo4j_store
+from tests.bench.brain.bare_model import BareModel
+from tests.bench.brain.seed import Seeder, Sizes
+from tests.support.brain_process import brain_service
+
+SOURCES: Final = (
+    "tests/bench/brain/seed.py",
+    "tests/bench/texts.py",
+    "tests/bench/films.yaml",
+    "demo/gather_demo/llm",
+    "brain/gather_brain/store",
+    "brain/gather_brain/words.py",
+    "brain/gather_brain/themes/phrases.py",
+)
+"""What the seeded data depends on: a change in any file of them fills anew."""
+NAME: Final = "neo4j"
+SPACE_PER_NODE_BYTES: Final = 60_000
+"""In the cache and in the copy, with transaction logs; measured 20,000 a node and copy."""
+COPY_TIMEOUT_S: Final = 600
+INDEXES_TIMEOUT_S: Final = 600
+STOP_TIMEOUT_S: Final = 300
+"""Neo4j writes everything to disk; cut short, it would put that in order at every later start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """`neo4j` is None where somebody else's is used; `model` is the bench's own copy of the brain's model."""
+
+    brain: Store
+    neo4j: Store | None
+    neo4j_uri: str
+    model: BareModel
+    sizes: Sizes
+
+
+@contextmanager
+def laboratory(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterator[Lab]:
+    """Run a brain on a Neo4j that holds the nodes; on `own_neo4j` they are written and stay."""
+    programs = StoreArtefacts.from_environment()
+    model_dir = programs.embedding_model()
+    model = BareModel(model_dir)
+    folder = Path(tempfile.mkdtemp(prefix="gather-bench-"))
+    try:
+        if own_neo4j is not None:
+            with _brain(folder, own_neo4j, model_dir, reporter) as brain:
+                _seed(brain, own_neo4j, model, sizes, reporter)
+                yield Lab(brain, None, own_neo4j, model, sizes)
+            return
+        store = neo4j_store(programs, folder)
+        _bring_data(folder, programs, model, model_dir, sizes, reporter)
+        with _running(store, reporter), _brain(folder, store.uri, model_dir, reporter) as brain:
+            yield Lab(brain, store, store.uri, model, sizes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _brain(folder: Path, neo4j_uri: str, model_dir: Path, reporter: Reporter) -> Iterator[Store]:
+    inside = folder / "brain"
+    inside.mkdir()
+    with _running(brain_service(inside, neo4j_uri, model_dir), reporter) as brain:
+        yield brain
+
+
+@contextmanager
+def _running(store: Store, reporter: Reporter) -> Iterator[Store]:
+    with reporter.step(f"Starting {store.name}"):
+        store.start()
+    try:
+        yield store
+    finally:
+        store.kill()
+
+
+def _bring_data(  # noqa: PLR0917
+    target: Path,
+    programs: StoreArtefacts,
+    model: BareModel,
+    model_dir: Path,
+    sizes: Sizes,
+    reporter: Reporter,
+) -> None:
+    """Copy a filled Neo4j's data into the folder, from the cache, which is filled first if it has to be."""
+    cache = Cache(default_root() / "bench")
+    key = fingerprint([NEO4J, model.name, repr(sizes), *_source_digests()])
+    kept = cache.program_folder(NAME, key)
+    # The lock covers the copy too: another benchmark of other sources removes what it finds here.
+    with cache.locked(reporter.say):
+        if not is_complete(kept, key):
+            for older in cache.root.glob(f"{NAME}-*"):
+                shutil.rmtree(older)
+            space = (sizes.nodes + sizes.others) * SPACE_PER_NODE_BYTES
+            require_space(cache.root, space, "The bench's database")
+            build_folder(kept, key, lambda inside: _fill(inside, programs, model, model_dir, sizes, reporter))
+        with reporter.step("Copying the filled database"):
+            _copy(kept / "data", target / "data")
+
+
+def _fill(  # noqa: PLR0917
+    folder: Path,
+    programs: StoreArtefacts,
+    model: BareModel,
+    model_dir: Path,
+    sizes: Sizes,
+    reporter: Reporter,
+) -> None:
+    store = neo4j_store(programs, folder)
+    with _running(store, reporter):
+        with _brain(folder, store.uri, model_dir, reporter) as brain:
+            _seed(brain, store.uri, model, sizes, reporter)
+        with reporter.step("Stopping Neo4j with its data"):
+            store.stop(STOP_TIMEOUT_S)
+
+
+def _seed(brain: Store, neo4j_uri: str, model: BareModel, sizes: Sizes, reporter: Reporter) -> None:
+    with (
+        reporter.step(f"Writing {sizes.nodes + sizes.others:,} nodes") as step,
+        neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver,
+    ):
+        Seeder(model, sizes).write(brain.uri, driver, step)
+        step.waits_for("indexes")
+        driver.execute_query("CALL db.awaitIndexes($timeout_s)", timeout_s=INDEXES_TIMEOUT_S)
+
+
+def _source_digests() -> Iterator[str]:
+    for source in SOURCES:
+        place = ROOT / source
+        files = [place] if place.is_file() else sorted([*place.rglob("*.py"), *place.rglob("*.yaml")])
+        yield from (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+
+
+def _copy(source: Path, target: Path) -> None:
+    # cp shares the blocks where the file system can.
+    subprocess.run(
+        ["cp", "-a", "--reflink=auto", str(source), str(target)], check=True, timeout=COPY_TIMEOUT_S
+    )

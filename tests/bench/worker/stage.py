@@ -1,0 +1,163 @@
+"""What the worker's benchmark runs on: stores, brain and demo model as processes, and projects with notes."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pymongo import MongoClient
+
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.progress import Reporter
+from dev.stores import running
+from gather_clients.brain_client import BrainClient
+from gather_contracts import names
+from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageItem, CoverageRequest
+from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
+from gather_contracts.items import GatherItem
+from gather_contracts.resource import GatherRunSpec
+from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_worker.services.brain import INDEX_BATCH, node_of
+from tests.bench.texts import NoteWriter
+from tests.support.brain_process import BRAIN_KEY, brain_service
+from tests.support.worker_harness import Services, WorkerLab, demo_model_service
+
+NEVER_REACHED: Final = 100.0
+"""A threshold that keeps a department at work until its iterations are used up or its quality is flat."""
+SEED_DEADLINE_S: Final = 120
+HTTP_TIMEOUT_S: Final = 10
+
+
+@dataclass
+class Stage:
+    """The services, and a folder for the workers' files."""
+
+    services: Services
+    folder: Path
+    labs: int = 0
+
+    def new_lab(self, project_id: str) -> WorkerLab:
+        """Return a new run of a project, of all the demo CMS's departments."""
+        folder = self.folder / f"lab-{self.labs}"
+        folder.mkdir()
+        self.labs += 1
+        return WorkerLab(self.services, folder, run_document(project_id))
+
+    def behave(self, delay_s: float) -> None:
+        """Let the demo model take so long for an answer."""
+        order = {"delay_s": delay_s}
+        url = f"{self.services.model_uri}/demo/behaviour"
+        httpx.post(url, json=order, timeout=HTTP_TIMEOUT_S).raise_for_status()
+
+    def seeded_project(self, items: int, seed: int) -> str:
+        """Return a new project with so many notes in MongoDB and in the brain."""
+        project_id = uuid.uuid4().hex[:24]
+        if items:
+            notes = _notes(project_id, items, seed)
+            self._write(project_id, notes)
+            asyncio.run(self._index(notes))
+        return project_id
+
+    def _write(self, project_id: str, notes: Sequence[GatherItem]) -> None:
+        documents = [note.model_dump(by_alias=True) for note in notes]
+        with MongoClient[dict[str, Any]](self.services.mongodb_uri) as client:
+            client[names.gather_database(project_id)][names.ITEMS_COLLECTION].insert_many(documents)
+
+    async def _index(self, notes: Sequence[GatherItem]) -> None:
+        async with BrainClient(self.services.brain_uri, BRAIN_KEY, timeout_s=SEED_DEADLINE_S) as brain:
+            for start in range(0, len(notes), INDEX_BATCH):
+                nodes = [node_of(note) for note in notes[start : start + INDEX_BATCH]]
+                await brain.create_nodes(nodes, deadline_s=SEED_DEADLINE_S)
+            for department in departments():
+                await _analyze(brain, department, [n for n in notes if n.department == department.slug])
+
+
+@contextmanager
+def stage(reporter: Reporter, services: Services | None = None) -> Iterator[Stage]:
+    """Start everything that a worker needs, unless it is there; what was started is ended and removed."""
+    folder = Path(tempfile.mkdtemp(prefix="gather-bench-worker-"))
+    try:
+        with contextlib.ExitStack() as stack:
+            yield Stage(services or _started(folder, stack, reporter), folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(folder: Path, stack: contextlib.ExitStack, reporter: Reporter) -> Services:
+    programs = StoreArtefacts.from_environment()
+    stores = {}
+    for kind in ("mongodb", "redis", "neo4j"):
+        with reporter.step(f"Starting {kind}"):
+            stores[kind] = stack.enter_context(running(kind, programs)).uri
+    places = [folder / "brain", folder / "model"]
+    for place in places:
+        place.mkdir()
+    brain = brain_service(places[0], stores["neo4j"], programs.embedding_model())
+    model = demo_model_service(places[1])
+    for service in (brain, model):
+        with reporter.step(f"Starting {service.name}"):
+            service.start()
+        stack.callback(service.kill)
+    return Services(stores["mongodb"], stores["redis"], stores["neo4j"], brain.uri, model.uri)
+
+
+async def _analyze(brain: BrainClient, department: ResolvedDepartment, notes: Sequence[GatherItem]) -> None:
+    """Let the brain see the notes as the workers that wrote them would have: it remembers their sentences."""
+    newest = notes[-COVERAGE_ITEMS_MAX:]
+    if newest:
+        request = CoverageRequest(
+            project_id=newest[0].project_id,
+            department=department.slug,
+            gather_items=[CoverageItem(id=n.id, content=n.content, summary=n.summary) for n in newest],
+            department_description=department.description,
+        )
+        await brain.analyze_coverage(request, deadline_s=SEED_DEADLINE_S)
+
+
+def departments() -> list[ResolvedDepartment]:
+    """Return the demo CMS's departments that take part, in their order, none of which is ever good enough."""
+    documents = read_departments(DEPARTMENTS_FILE)
+    known = [CmsDepartment.model_validate(d) for d in documents if d.get("gatherCheck") and d.get("isActive")]
+    resolved = [resolve_department(d, NEVER_REACHED, "demo/model") for d in known]
+    ordered = sorted(resolved, key=lambda department: department.code_dep_number)
+    return [department.model_copy(update={"threshold": NEVER_REACHED}) for department in ordered]
+
+
+def run_document(project_id: str) -> RunDocument:
+    """Return a run of them."""
+    return RunDocument(
+        run=RunIdentity(name="bench", namespace="default", uid=str(uuid.uuid4())),
+        spec=GatherRunSpec(project_id=project_id, user_id="bench", department_timeout_seconds=3600),
+        departments=departments(),
+    )
+
+
+def _notes(project_id: str, count: int, seed: int) -> list[GatherItem]:
+    """Return notes of one film, spread evenly over the departments."""
+    writer = NoteWriter(seed)
+    film = writer.film()
+    known = departments()
+    return [_note(project_id, known[place % len(known)], writer, film) for place in range(count)]
+
+
+def _note(project_id: str, department: ResolvedDepartment, writer: NoteWriter, film: Any) -> GatherItem:
+    content = writer.note(department.slug, film)
+    return GatherItem(
+        id=str(uuid.uuid4()),
+        content=content,
+        summary=content[:120],
+        context="Why this matters to the film.",
+        project_id=project_id,
+        department=department.slug,
+        department_name=department.name,
+        user_id="bench",
+        is_automated=True,
+    )

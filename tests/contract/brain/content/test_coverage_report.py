@@ -1,0 +1,66 @@
+"""What docs/coverage.md publishes holds, and the laws hold for real notes with the real model."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dev.paths import ROOT
+from gather_brain.embeddings.onnx_model import OnnxModel
+from tests.evals.coverage import Vectors, found_for, published, report_on
+from tests.evals.coverage_cases import Department, departments, fillers
+
+DOCUMENT = ROOT / "docs" / "coverage.md"
+MARGIN = 0.08
+"""Processors round differently: a case or two near a threshold may fall on its other side."""
+POINTS = 2.0
+"""The same for a mean change of coverage, in points."""
+
+
+@pytest.fixture(scope="module")
+def vectors(embedding_model_dir: Path) -> Vectors:
+    """The default model, each text computed once."""
+    return Vectors(OnnxModel(embedding_model_dir, None).embed)
+
+
+def _scores(department: Department, texts: Sequence[str], vectors: Vectors) -> dict[str, float]:
+    return found_for(department, texts, vectors).scores
+
+
+def test_the_published_figures_of_the_held_out_departments_hold(vectors: Vectors) -> None:
+    """Every row of the table; better is fine, worse is not."""
+    figures = published(DOCUMENT.read_text("utf-8"), "held_out")
+    found = report_on("held_out", vectors).shares()
+    assert set(found) == set(figures)
+    lower_is_better = {fact for fact in figures if "change of" in fact or "is said to be" in fact}
+    lower_is_better |= {fact for fact in figures if fact.startswith("rank") and figures[fact] < 0}
+    for fact, figure in figures.items():
+        margin = POINTS if "change of" in fact else MARGIN
+        worse = found[fact] - figure if fact in lower_is_better else figure - found[fact]
+        assert worse <= margin, f"{fact}: {found[fact]:.2f}, published {figure:.2f}"
+
+
+def test_no_fewer_than_sixty_cases_of_each_half_were_measured() -> None:
+    """A report on a handful of cases would say nothing."""
+    for half in ("fit", "held_out"):
+        noted = [note for department in departments(half) for note in department.notes]
+        assert len(noted) >= 60
+        assert len({note.text for note in noted}) == len(noted)
+
+
+@pytest.mark.parametrize("slug", ["locations", "music", "visual-effects"])
+def test_the_laws_hold_for_real_notes(slug: str, vectors: Vectors) -> None:
+    """Order, addition, duplication."""
+    department = next(found for found in departments("held_out") if found.slug == slug)
+    texts = department.texts
+    whole = _scores(department, texts, vectors)
+    turned = _scores(department, texts[::-1], vectors)
+    assert all(abs(turned[score] - whole[score]) < 0.01 for score in whole)
+    copied = _scores(department, [*texts, *(text.upper() for text in texts[:4])], vectors)
+    assert all(copied[score] <= whole[score] + 1e-3 for score in whole)
+    kept = [_scores(department, department.mixed[:count], vectors)["coverage"] for count in range(1, 11)]
+    assert all(before <= after + 1e-3 for before, after in pairwise(kept))
+    padded = _scores(department, [*texts, *fillers()], vectors)
+    assert padded["coverage"] >= whole["coverage"] - 1e-3
+    assert padded["coherence"] < whole["coherence"]

@@ -1,0 +1,67 @@
+"""The default embedding model, held to another export of the same network that computes in 32 bits."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.paths import ROOT
+from gather_brain.embeddings.onnx_model import WINDOWS_MAX, OnnxModel
+
+STORY = json.loads((ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8"))
+NOTES = [note["content"] for note in STORY["notes"]]
+ODD = [
+    "a",
+    "...",
+    "INT. KITCHEN - NIGHT",
+    "1 2 3 4 5 6 7 8 9",
+    "Ünïcödé façade",
+    "東京の映画",
+    "the " * 100,
+    "x" * 300,
+]
+
+
+@pytest.fixture(scope="module")
+def model(embedding_model_dir: Path) -> OnnxModel:
+    """The model that the brain's image holds."""
+    return OnnxModel(embedding_model_dir, None)
+
+
+@pytest.fixture(scope="module")
+def reference(store_artefacts: StoreArtefacts) -> OnnxModel:
+    """The other export; it takes many texts at a time."""
+    return OnnxModel(store_artefacts.reference_model(), None)
+
+
+def test_vectors_are_those_of_the_network_in_32_bits(model: OnnxModel, reference: OnnxModel) -> None:
+    """Its 8 bits cost a thousandth of the cosine at the median."""
+    cosines = (model.embed(NOTES) * reference.embed(NOTES)).sum(axis=1)
+    assert np.median(cosines) > 0.997
+    assert cosines.min() > 0.995
+    assert (model.embed(ODD) * reference.embed(ODD)).sum(axis=1).min() > 0.98
+
+
+def test_similarities_are_those_of_the_network_in_32_bits(model: OnnxModel, reference: OnnxModel) -> None:
+    """What duplicates and coverage are measured by."""
+    ours, theirs = (each.embed(NOTES) for each in (model, reference))
+    assert np.abs(ours @ ours.T - theirs @ theirs.T).max() < 0.03
+
+
+def test_a_texts_vector_does_not_depend_on_its_neighbours(model: OnnxModel) -> None:
+    """So that the same note, searched for alone, has similarity 1 to the one written in a batch."""
+    together = model.embed([*NOTES, *ODD])
+    alone = np.concatenate([model.embed([text]) for text in (*NOTES, *ODD)])
+    assert (together == alone).all()
+
+
+def test_a_long_text_counts_beyond_its_first_window(model: OnnxModel) -> None:
+    """And what comes after the last window does not."""
+    window = "The lamp turns over the bay. " * 40
+    same_beginning = model.embed([window, window + "The editor has cut the chase by half. " * 20])
+    assert float(same_beginning[0] @ same_beginning[1]) < 0.99
+    whole = "lamp " * 254 * WINDOWS_MAX
+    first, second = model.embed([whole, whole + "The editor has cut the chase by half."])
+    assert float(first @ second) == pytest.approx(1, abs=1e-6)

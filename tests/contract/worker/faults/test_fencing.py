@@ -1,0 +1,216 @@
+"""Every way in which a worker can write, and why a worker that was replaced changes nothing by it.
+
+A new method of the store, or a new writing call in it, fails here until it is listed with its reason.
+"""
+
+import ast
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from pymongo import AsyncMongoClient
+
+from gather_contracts import names
+from gather_contracts.items import Automation, GatherItem
+from gather_contracts.result import StopReason
+from gather_worker.attempt import Attempt
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.errors import Fenced
+from gather_worker.llm.answer_cache import AnswerCache
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.prompts import Prompt
+from gather_worker.schemas import QualityVerdict
+from gather_worker.services import mongodb
+from gather_worker.services.brain import Brain
+from gather_worker.services.department_events import Announcer
+from gather_worker.services.mongodb import Store
+from gather_worker.steps.checkpointer import Keeper
+from tests.support.scripted_model import client_of
+
+READS: Final = {"leftovers", "unsent_evaluations", "read_items", "items_by_id", "other_ledgers", "close"}
+WRITES: Final = {
+    "take_epoch": "is the fence: whoever calls it is the newest worker",
+    "write": "conditional on the epoch, and on no later write of the same worker",
+    "clear_leftover": "conditional on the other's epoch and on the very write that was read",
+    "note_evaluation_sent": "true whoever writes it, and only where it was due",
+    "save_items": "only what a conditional write made pending, under an id of its place, where there is none",
+    "set_scores": "only what a conditional write made the score, where there is none",
+}
+"""The store's writing methods; each but `take_epoch` is called below by a worker that was replaced."""
+WRITING_CALLS: Final = {
+    "insert_one", "insert_many", "update_one", "update_many", "replace_one", "delete_one", "delete_many",
+    "find_one_and_update", "find_one_and_replace", "find_one_and_delete", "bulk_write", "drop", "rename",
+    "aggregate", "command", "create_index",
+}  # fmt: skip
+OTHERS: Final = {
+    Brain: {
+        "index": "a lower revision never replaces a higher one, and of equal ones both say the same",
+    },
+    Announcer: {
+        "started": "one key an attempt; it may come late, and says by its attempt which one it was",
+        "deduplicating": "one key an iteration",
+        "iterated": "one key an iteration, and only after the conditional write of its score",
+        "finished": "one key a department, and only after the conditional write of its end",
+    },
+    ModelGateway: {
+        "ask": "each request only after the conditional write of what it may cost",
+        "ask_signed": "likewise",
+    },
+    AnswerCache: {
+        "put": "one key a question; whoever keeps the answer, it is one to that question",
+    },
+}
+"""What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
+OTHERS_READ: Final = {
+    Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
+    Announcer: {"close"},
+    ModelGateway: {"close", "is_budget_ample"},
+    AnswerCache: {"get", "close"},
+}
+
+
+def methods_of(owner: type) -> set[str]:
+    """Return the public coroutine methods."""
+    found = inspect.getmembers(owner, inspect.iscoroutinefunction)
+    return {name for name, _ in found if not name.startswith("_")}
+
+
+def test_every_method_that_writes_is_listed_with_its_reason() -> None:
+    """What is neither a known read nor a known write is a new way past the fence."""
+    assert methods_of(Store) - READS == set(WRITES)
+    for owner, writes in OTHERS.items():
+        assert methods_of(owner) - OTHERS_READ[owner] == set(writes)
+
+
+def test_no_other_function_of_the_store_writes() -> None:
+    """By its source: each call that can change MongoDB stands in a listed method."""
+    tree = ast.parse(Path(inspect.getfile(mongodb)).read_text(encoding="utf-8"))
+    writing = {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Attribute) and call.attr in WRITING_CALLS
+    }
+    assert writing == (set(WRITES) - {"save_items"}) | {"_write_all"}
+    assert "_write_all" in inspect.getsource(Store.save_items)
+
+
+class Replaced:
+    """A worker of epoch 1, its successor of epoch 2 that has gone on, and a department that left notes."""
+
+    def __init__(self, uri: str) -> None:
+        self.project_id = uuid.uuid4().hex[:24]
+        self.client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri)
+        self.database = self.client[names.gather_database(self.project_id)]
+        self.store = Store(uri, self.project_id, Attempt(60), 5)
+
+    def item(self, name: str) -> GatherItem:
+        """Return a note."""
+        automation = Automation(
+            run="r", run_uid="u", task_id="t", iteration=1, model="m", created_at=datetime.now(UTC)
+        )
+        return GatherItem(
+            id=name, content=f"The keeper counts lamp {name}.", project_id=self.project_id,
+            department="story", is_automated=True, automation=automation,
+        )  # fmt: skip
+
+    async def prepare(self) -> None:
+        """Let the old worker accept a note and leave, and the new one finish; another department likewise."""
+        store = self.store
+        self.old = (await store.take_epoch(Checkpoint(id="u/story"))).accepted([self.item("a")]).revised()
+        await store.write(self.old)
+        left = (await store.take_epoch(Checkpoint(id="u/sound"))).accepted([self.item("b")])
+        self.other_old = left.ended(StopReason.THRESHOLD_REACHED, is_evaluated=True).revised()
+        await store.write(self.other_old)
+        for department in ("story", "sound"):
+            new = await store.take_epoch(Checkpoint(id=f"u/{department}"))
+            await store.save_items(new.pending)
+            await store.set_scores(["a", "b"], 70)
+            new = new.saved().scored(None, None, []).ended(StopReason.THRESHOLD_REACHED, is_evaluated=True)
+            await store.write(new.evaluation_sent().revised())
+
+    async def everything(self) -> list[Any]:
+        """Return all that is stored."""
+        collections = sorted(await self.database.list_collection_names())
+        return [await self.database[name].find().sort("_id").to_list() for name in collections]
+
+
+@pytest.fixture
+async def replaced(mongodb_uri: str) -> AsyncIterator[Replaced]:
+    """A worker that was replaced."""
+    replaced = Replaced(mongodb_uri)
+    await replaced.prepare()
+    yield replaced
+    await replaced.client.drop_database(replaced.database.name)
+    await replaced.store.close()
+    await replaced.client.close()
+
+
+LATE_CALLS: Final[dict[str, Callable[[Replaced], Awaitable[None]]]] = {
+    "write": lambda late: late.store.write(late.old.saved().revised()),
+    "clear_leftover": lambda late: late.store.clear_leftover(late.other_old),
+    "note_evaluation_sent": lambda late: late.store.note_evaluation_sent(late.other_old),
+    "save_items": lambda late: late.store.save_items(
+        [item.model_copy(update={"content": "Other words."}) for item in late.old.pending]
+    ),
+    "set_scores": lambda late: late.store.set_scores(["a"], 99),
+}
+
+
+@pytest.mark.parametrize("method", sorted(set(WRITES) - {"take_epoch"}))
+async def test_no_write_of_a_replaced_worker_changes_anything(replaced: Replaced, method: str) -> None:
+    """Each writing method, called as the worker would have called it before it was replaced."""
+    before = await replaced.everything()
+    try:
+        await LATE_CALLS[method](replaced)
+    except Fenced:
+        assert method == "write"
+    else:
+        assert method != "write"
+    assert await replaced.everything() == before
+
+
+async def test_a_replaced_worker_pays_for_nothing(replaced: Replaced) -> None:
+    """What a request may cost is written first, and that write is refused."""
+    asked: list[httpx.Request] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(500)
+
+    model = ModelGateway(client_of(answer), Attempt(60), timeout_s=5, max_tokens=1000)
+    await Keeper(replaced.store, model, Checkpoint(id="u/sea")).take_epoch()
+    await replaced.store.take_epoch(Checkpoint(id="u/sea"))
+    with pytest.raises(Fenced):
+        await model.ask("m/x", Prompt("judge.v1", "rules", "data"), QualityVerdict)
+    await model.close()
+    assert asked == []
+
+
+async def test_a_write_that_was_held_up_cannot_undo_a_later_one_of_the_same_worker(
+    replaced: Replaced,
+) -> None:
+    """A connection breaks, the write is repeated elsewhere, and then the first one arrives."""
+    first = (await replaced.store.take_epoch(Checkpoint(id="u/sea"))).accepted([replaced.item("c")]).revised()
+    await replaced.store.write(first)
+    await replaced.store.write(first)
+    await replaced.store.write(first.saved().revised())
+    before = await replaced.everything()
+    with pytest.raises(Fenced):
+        await replaced.store.write(first)
+    assert await replaced.everything() == before
+
+
+async def test_clearing_what_another_left_twice_counts_its_notes_once(replaced: Replaced) -> None:
+    """The answer to the first try may have been lost."""
+    left = (await replaced.store.take_epoch(Checkpoint(id="u/sea"))).accepted([replaced.item("c")]).revised()
+    await replaced.store.write(left)
+    for _ in range(2):
+        await replaced.store.clear_leftover(left)
+    assert (await replaced.store.take_epoch(Checkpoint(id="u/sea"))).items_created == 1

@@ -1,0 +1,133 @@
+"""A model, a brain, an event log and an answer cache within this process, for tests that count what a worker
+asks of them.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from gather_contracts.events import Event
+from gather_worker.llm.answer_cache import KeptAnswer
+
+
+class ModelTwin:
+    """Writes six notes an answer, of which two repeat each other; judges as it is told."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.written = 0
+        self.verdicts: list[float] = []
+        """On each iteration's notes; 50 once they are used up."""
+        self.wait: Callable[[str], Awaitable[None]] | None = None
+        """Awaited before each answer, with the question's name."""
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer by the schema's name."""
+        self.requests += 1
+        asked = json.loads(request.content)["response_format"]["json_schema"]["name"]
+        if self.wait:
+            await self.wait(asked)
+        content = self._notes() if asked == "generate" else self._verdict()
+        choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
+        usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.01}
+        return httpx.Response(200, json={"choices": [choice], "usage": usage})
+
+    def _notes(self) -> dict[str, Any]:
+        self.written += 1
+        notes = [
+            " ".join(f"{word}{self.written}x{n}" for word in ("lamp", "sea", "wall", "boat"))
+            for n in range(6)
+        ]
+        # The third repeats the second: of two that are alike the later stays.
+        notes[1] = notes[2].upper()
+        return {"items": [{"content": note, "summary": "s", "context": "c"} for note in notes]}
+
+    def _verdict(self) -> dict[str, Any]:
+        score = self.verdicts.pop(0) if self.verdicts else 50
+        return dict.fromkeys(("depth", "coherence", "actionability"), score)
+
+
+class BrainTwin:
+    """As much of the brain as a worker can see."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {}
+        self.coverages: list[float] = []
+        """Of each iteration's notes; by their number once they are used up."""
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer by path."""
+        if request.url.path == "/readyz":
+            return httpx.Response(200)
+        body = json.loads(request.content)
+        timing = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}
+        if request.url.path.endswith("/nodes/batch"):
+            return self._write(body["nodes"])
+        if request.url.path.endswith("/search/duplicates/batch"):
+            return httpx.Response(
+                200, json={"results": [{"duplicates": []} for _ in body["contents"]], **timing}
+            )
+        if request.url.path.endswith("/search/similarity"):
+            answer = {"similarities": [0.0 for _ in body["pairs"]], "model": "m", "total_time_ms": 0}
+            return httpx.Response(200, json=answer)
+        return self._cover(body["gatherItems"])
+
+    def _write(self, nodes: list[dict[str, Any]]) -> httpx.Response:
+        self.nodes |= {node["id"]: node["properties"] for node in nodes}
+        written = [
+            {
+                "id": n["id"],
+                "type": "GatherItem",
+                "properties": {},
+                "embedding": {"dimensions": 1, "model": "m"},
+            }
+            for n in nodes
+        ]
+        timing = {"embedding_time_ms": 0, "neo4j_write_time_ms": 0, "total_time_ms": 0}
+        ids = [node["id"] for node in nodes]
+        return httpx.Response(200, json={"created": 1, "nodeIds": ids, "nodes": written, "timing": timing})
+
+    def _cover(self, items: list[Any]) -> httpx.Response:
+        analysis: dict[str, Any] = {"coveredAspects": [], "gaps": [], "recommendations": []}
+        metrics = {"depth": 1, "breadth": 1, "coherence": 1, "actionability": 1}
+        timing = {"embedding_time_ms": 0, "analysis_time_ms": 0, "total_time_ms": 0}
+        score = self.coverages.pop(0) if self.coverages else min(100, len(items))
+        answer = {"department": "story", "coverageScore": score, "analysis": analysis}
+        return httpx.Response(
+            200, json={**answer, "itemDistribution": {}, "qualityMetrics": metrics, "timing": timing}
+        )
+
+
+class LogTwin:
+    """An event log in this process."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Event] = {}
+
+    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+        """Keep the first event of each key."""
+        self.sent.setdefault(str(idempotency_key), event)
+        return 1
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class AnswersTwin:
+    """Redis, as far as answers are kept in it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, KeptAnswer] = {}
+
+    async def get(self, key: str) -> KeptAnswer | None:
+        """Return a kept answer."""
+        return self.kept.get(key)
+
+    async def put(self, key: str, answer: KeptAnswer) -> None:
+        """Keep an answer."""
+        self.kept[key] = answer
+
+    async def close(self) -> None:
+        """Nothing is open."""

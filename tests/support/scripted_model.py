@@ -1,0 +1,64 @@
+"""A model that answers from a script, in the process: for unit tests of the gateway."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import httpx
+
+from gather_worker.attempt import Attempt
+from gather_worker.llm.endpoint import new_client
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.prompts import Prompt
+
+Reply = httpx.Response | Exception
+
+PROMPT: Final = Prompt("judge.v1", "rules", "data")
+VERDICT: Final = json.dumps({"depth": 1, "coherence": 2, "actionability": 3, "reason": "r"})
+USAGE: Final = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
+
+
+def client_of(
+    answer: Callable[[httpx.Request], Awaitable[httpx.Response]], base_url: str = "http://model.test/v1"
+) -> httpx.AsyncClient:
+    """Return a client of an endpoint in this process, whose bodies come in a stream as from the network."""
+
+    async def served(request: httpx.Request) -> httpx.Response:
+        given = await answer(request)
+        return httpx.Response(given.status_code, headers=given.headers, stream=given.stream)
+
+    return new_client(base_url, "k", httpx.MockTransport(served))
+
+
+class ScriptedModel:
+    """An OpenAI-compatible endpoint in this process that gives one scripted reply after the other."""
+
+    def __init__(self, base_url: str) -> None:
+        self.replies: list[Reply] = []
+        self.requests: list[httpx.Request] = []
+        self.client = client_of(self._answer, base_url)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def body(self, number: int = -1) -> dict[str, Any]:
+        """Return a request's body."""
+        found: dict[str, Any] = json.loads(self.requests[number].content)
+        return found
+
+
+def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx.Response:
+    """Return a completion, or an error's status."""
+    if status != 200:
+        return httpx.Response(status, json={"error": {"message": "no"}}, headers=headers)
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+    return httpx.Response(200, json={"choices": [choice], "usage": USAGE})
+
+
+def scripted_gateway(model: ScriptedModel, duration_s: float = 60, **options: Any) -> ModelGateway:
+    """Return a gateway to the scripted model."""
+    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})

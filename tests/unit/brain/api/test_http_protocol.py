@@ -1,0 +1,89 @@
+"""A connection that sends nothing useful is ended; one that waits for its answer is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gather_brain.api.http_protocol import BoundedProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+WAIT_S = 30
+
+
+class Application:
+    """Answers when it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        """Answer one request."""
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+
+@pytest.fixture
+def application() -> Application:
+    """The test's application."""
+    return Application()
+
+
+@pytest.fixture
+async def address(application: Application) -> AsyncIterator[tuple[str, int]]:
+    """Where the protocol listens, with a keep-alive time of one second, the shortest that uvicorn has."""
+    config = uvicorn.Config(application, timeout_keep_alive=1, log_config=None, http=BoundedProtocol)
+    config.load()
+    state = uvicorn.server.ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: BoundedProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    yield server.sockets[0].getsockname()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHo", b"nonsense\r\n\r\n"], ids=["nothing", "half a head", "nonsense"]
+)
+async def test_a_connection_without_a_request_is_ended(address: tuple[str, int], sent: bytes) -> None:
+    """Nobody is asked to close it."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(sent)
+    read = await asyncio.wait_for(reader.read(), WAIT_S)
+    assert read.startswith(b"HTTP/1.1 400 ") is (sent == b"nonsense\r\n\r\n")
+    writer.close()
+
+
+async def test_slow_bytes_of_a_head_win_no_time(address: tuple[str, int]) -> None:
+    """Each byte would put the end off for ever."""
+    reader, writer = await asyncio.open_connection(*address)
+
+    async def trickle() -> None:
+        while True:
+            writer.write(b"G")
+            await asyncio.sleep(0.05)
+
+    trickling = asyncio.create_task(trickle())
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await asyncio.wait_for(reader.readexactly(1), WAIT_S)
+    trickling.cancel()
+    writer.close()
+
+
+async def test_a_request_under_way_is_waited_for(address: tuple[str, int], application: Application) -> None:
+    """Only its own time-outs end it: here it takes longer than the keep-alive time."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(REQUEST)
+    idle, idle_writer = await asyncio.open_connection(*address)
+    await asyncio.wait_for(idle.read(), WAIT_S)  # the keep-alive time is over
+    idle_writer.close()
+    application.may_answer.set()
+    assert (await asyncio.wait_for(reader.readline(), WAIT_S)).startswith(b"HTTP/1.1 204 ")
+    writer.write(REQUEST)
+    rest = await asyncio.wait_for(reader.readuntil(b"HTTP/1.1 204 "), WAIT_S)
+    assert rest
+    writer.close()

@@ -1,0 +1,65 @@
+"""Aspects come from the department's own words first."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_brain.coverage.aspects import ASPECTS_ENOUGH, ASPECTS_MAX, aspects_of, profile_of
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        (
+            "Story Department handles narrative, plot structure, pacing, character arcs, and themes",
+            ["Narrative", "Plot Structure", "Pacing", "Character Arcs", "Themes"],
+        ),
+        (
+            "Production Design Department handles sets, props, costumes, colour palette and materials",
+            ["Sets", "Props", "Costumes", "Colour Palette", "Materials"],
+        ),
+        (
+            "Responsible for: permits and clearances, crew safety, budget planning, transport, catering",
+            ["Permits And Clearances", "Crew Safety", "Budget Planning", "Transport", "Catering"],
+        ),
+        (
+            "- lens choice\n- framing\n- night exposure\n- camera movement\n- filters",
+            ["Lens Choice", "Framing", "Night Exposure", "Camera Movement", "Filters"],
+        ),
+    ],
+    ids=["verb and list", "a verb that is also a noun", "pairs inside a list", "bullets"],
+)
+def test_a_description_names_its_aspects(description: str, expected: list[str]) -> None:
+    """Lists are read as people write them."""
+    assert [aspect.name for aspect in aspects_of("any", description)] == expected
+
+
+def test_a_thin_description_of_a_usual_department_is_filled_up() -> None:
+    """Its own words stay in front."""
+    names = [aspect.name for aspect in aspects_of("story", "Story Department handles pacing")]
+    assert names[0] == "Pacing"
+    assert len(names) == ASPECTS_ENOUGH
+
+
+def test_known_aspects_carry_what_belongs_to_them() -> None:
+    """A bare word is near to few sentences that are about it."""
+    pacing = aspects_of("story", "handles pacing, weather")[0]
+    assert "tempo" in pacing.gloss
+    assert len(pacing.facets) > 2
+
+
+def test_an_unknown_department_without_a_description_is_its_own_aspect() -> None:
+    """There is always something to measure against."""
+    assert [aspect.name for aspect in aspects_of("bee-keeping", "")] == ["Bee Keeping"]
+
+
+@pytest.mark.parametrize("slug", ["story", "story-department", "main-story"])
+def test_slugs_of_usual_departments_are_recognised(slug: str) -> None:
+    """CMS editors name departments freely."""
+    assert "premise" in profile_of(slug)
+
+
+@given(st.text(min_size=1, max_size=63), st.text(max_size=500))
+def test_any_description_gives_some_aspects_and_not_too_many(slug: str, description: str) -> None:
+    """Descriptions are people's free text."""
+    assert 1 <= len(aspects_of(slug, description)) <= ASPECTS_MAX

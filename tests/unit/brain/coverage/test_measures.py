@@ -1,0 +1,102 @@
+"""Depth, coherence and actionability move the way a reader would expect."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dev.paths import ROOT
+from gather_brain.coverage.measures import (
+    COHERENT_NOTES,
+    Said,
+    actionability_of,
+    coherence_of,
+    depth_of,
+    said_by_all,
+    said_in,
+)
+from gather_brain.vectors import Matrix, unit_rows
+
+NOTES = [note["content"] for note in json.loads((ROOT / "tests/data/story_notes.json").read_text())["notes"]]
+
+
+@pytest.fixture
+def notes() -> list[Said]:
+    """Thirty hand-written notes."""
+    return [said_in(text) for text in NOTES]
+
+
+def _film(size: int) -> Matrix:
+    """Vectors about as near to each other as notes on one film."""
+    rng = np.random.default_rng(3)
+    strangers = unit_rows(rng.normal(size=(size, 384)).astype(np.float32))
+    return unit_rows(strangers + 0.8 * unit_rows(rng.normal(size=(1, 384)).astype(np.float32)))
+
+
+def _sure(count: int) -> Matrix:
+    return np.ones(count, np.float32)
+
+
+def test_thinner_notes_are_less_deep_and_less_actionable(notes: list[Said]) -> None:
+    """Cutting each note to eight words leaves headlines."""
+    thin = [said_in(" ".join(text.split()[:8])) for text in NOTES]
+    assert depth_of(thin) < 50
+    assert depth_of(notes) > 60
+    assert actionability_of(thin) < 50
+    assert actionability_of(notes) > 60
+
+
+def test_padding_with_empty_words_adds_no_depth(notes: list[Said]) -> None:
+    """Depth counts what is said, not how long it takes."""
+    padded = [said_in(f"{text} {'It is as it was and so it is. ' * 5}") for text in NOTES]
+    assert depth_of(padded) == pytest.approx(depth_of(notes), abs=0.5)
+
+
+def test_depth_grows_with_the_number_of_notes(notes: list[Said]) -> None:
+    """A department of three notes is not worked out."""
+    assert depth_of(notes[:3]) < depth_of(notes[:12]) < depth_of(notes)
+
+
+def test_repeating_a_verb_gives_no_second_instruction() -> None:
+    """Saying "use" three times is one instruction."""
+    once, often = said_in("use the lamp"), said_in("use the lamp use it use use")
+    assert actionability_of([once]) == actionability_of([often])
+
+
+def test_near_duplicates_say_together_what_all_of_them_say() -> None:
+    """A second wording adds nothing, however many words it has."""
+    common = said_by_all(["Ada cuts the rope at 9.", "Ada cuts the thick wet rope at 9 with a knife."])
+    assert common.vocabulary == said_in("Ada cuts the rope at 9.").vocabulary
+
+
+def test_items_of_one_film_cohere_and_strangers_do_not() -> None:
+    """Coherence is closeness to each other."""
+    strangers = unit_rows(np.random.default_rng(4).normal(size=(20, 384)).astype(np.float32))
+    assert coherence_of(strangers, _sure(20), 20, 0) < 5
+    assert coherence_of(_film(20), _sure(20), 20, 0) > 80
+
+
+def test_repetition_contradiction_and_other_matters_each_lower_coherence() -> None:
+    """By their share of the notes."""
+    film = _film(10)
+    whole = coherence_of(film, _sure(10), 10, 0)
+    assert coherence_of(film, _sure(10), 15, 0) == pytest.approx(whole / 1.5)
+    assert coherence_of(film, _sure(10), 10, 5) == pytest.approx(whole / 2)
+    assert coherence_of(film, 0 * _sure(10), 10, 0) == pytest.approx(whole / 2)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_notes_have_no_coherence(count: int) -> None:
+    """There is nothing to hold together."""
+    assert coherence_of(np.ones((count, 4), np.float32), _sure(count), count, 0) == 0
+
+
+def test_two_notes_cohere_less_than_many() -> None:
+    """Two may be alike by chance."""
+    film = _film(COHERENT_NOTES + 1)
+    assert coherence_of(film[:2], _sure(2), 2, 0) < coherence_of(film, _sure(len(film)), len(film), 0)
+
+
+def test_nothing_scores_nothing() -> None:
+    """No items, no quality."""
+    assert (depth_of([]), actionability_of([])) == (0.0, 0.0)

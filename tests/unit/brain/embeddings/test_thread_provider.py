@@ -1,0 +1,79 @@
+"""A blocking model in threads: what goes into one turn, and what comes of it."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_brain.embeddings.thread_provider import (
+    CHARACTERS_PER_TURN,
+    TEXTS_PER_TURN,
+    ThreadProvider,
+    parts_of,
+)
+from gather_brain.vectors import Matrix
+
+
+class CountingModel:
+    """A model whose vector is the text as a number; it waits until so many threads are in it, if told."""
+
+    name = "counting"
+    dimensions = 1
+
+    def __init__(self, together: int = 1) -> None:
+        self._barrier = threading.Barrier(together)
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return one row for each text."""
+        self._barrier.wait(10)
+        return np.array([[float(text)] for text in texts], np.float32)
+
+
+class BrokenModel:
+    """A model that fails."""
+
+    name = "broken"
+    dimensions = 1
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Fail."""
+        raise ValueError(f"cannot read {texts[0]}")
+
+
+@given(st.lists(st.integers(0, 3 * CHARACTERS_PER_TURN).map("x".__mul__), max_size=60))
+def test_turns_cover_all_texts_in_their_order_and_are_short(texts: list[str]) -> None:
+    """A turn holds more than its bound only if it holds one text."""
+    parts = [texts[part] for part in parts_of(texts)]
+    assert [text for part in parts for text in part] == texts
+    for part in parts:
+        assert 1 <= len(part) <= TEXTS_PER_TURN
+        assert len(part) == 1 or sum(map(len, part)) <= CHARACTERS_PER_TURN
+
+
+async def test_rows_come_back_in_the_order_of_the_texts() -> None:
+    """Whichever thread computed them."""
+    provider = ThreadProvider(CountingModel(), threads=3)
+    texts = [str(number) for number in range(TEXTS_PER_TURN * 5 + 1)]
+    rows = await provider.embed(texts)
+    await provider.close()
+    assert rows[:, 0].tolist() == [float(text) for text in texts]
+
+
+async def test_one_request_is_computed_in_all_threads() -> None:
+    """Each turn here waits for another one beside it."""
+    provider = ThreadProvider(CountingModel(together=2), threads=2)
+    rows = await provider.embed(["1"] * TEXTS_PER_TURN * 2)
+    await provider.close()
+    assert rows.shape == (TEXTS_PER_TURN * 2, 1)
+
+
+async def test_a_models_failure_reaches_the_caller() -> None:
+    """As it was raised, and the next request is answered by the same threads."""
+    provider = ThreadProvider(BrokenModel(), threads=2)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="cannot read 1"):
+            await provider.embed(["1"] * TEXTS_PER_TURN * 4)
+    await provider.close()

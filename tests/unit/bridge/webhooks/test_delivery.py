@@ -1,0 +1,193 @@
+"""Delivery to webhooks: at least once, in order, from where it was left, and given up after a day."""
+
+import asyncio
+import hashlib
+import hmac
+from dataclasses import replace
+
+import pytest
+
+from gather_bridge.errors import DeliveryFailed, UrlRefused
+from gather_bridge.live.replay import Position
+from gather_bridge.metrics import Metrics
+from gather_bridge.webhooks import delivery
+from gather_bridge.webhooks.delivery import Dispatcher, resumed, retry_wait_s
+from gather_bridge.webhooks.registrations import Registration, parse_registration
+from gather_bridge.webhooks.signature import signature
+from gather_contracts.events import AutomationCancelled, Deduplicating, Event
+
+P = "66f1a2b3c4d5e6f708192a3b"
+URL = "https://app.example/hooks"
+
+
+def an_event(offset: int, run_uid: str = "u-1", epoch: str = "e1") -> Event:
+    return Deduplicating(
+        project_id=P, run="film", run_uid=run_uid, department="story", offset=offset, epoch=epoch
+    )
+
+
+def the_end(offset: int, run_uid: str = "u-1") -> Event:
+    return AutomationCancelled(
+        project_id=P, run="film", run_uid=run_uid, items_created_so_far=3, offset=offset, epoch="e1"
+    )
+
+
+class World:
+    """Log, store and receiver in memory."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.saved: dict[str, Registration] = {}
+        self.taken: list[int] = []
+        self.calls = 0
+        self.failures: list[Exception] = []
+        self.now_s = 1000.0
+        self.all_ended = asyncio.Event()
+
+    async def position(self, project_id: str) -> tuple[str, int]:  # noqa: ARG002 - one project
+        return (self.events[-1].epoch, self.events[-1].offset) if self.events else ("", 0)
+
+    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:  # noqa: ARG002
+        return [e for e in self.events if e.offset > after_offset][:limit]
+
+    async def listed(self) -> list[str]:
+        return [uid for uid, registration in self.saved.items() if not registration.ended]
+
+    async def load(self, run_uid: str) -> Registration | None:
+        return self.saved.get(run_uid)
+
+    async def save(self, run_uid: str, position: Position, failing_since_s: float | None = None) -> None:
+        self.saved[run_uid] = replace(self.saved[run_uid], position=position, failing_since_s=failing_since_s)
+
+    async def end(self, run_uid: str, why: str) -> None:
+        self.saved[run_uid] = replace(self.saved[run_uid], ended=why)
+        if not await self.listed():
+            self.all_ended.set()
+
+    async def forget(self, run_uid: str) -> None:
+        pass
+
+    async def deliver(self, url: str, event: Event) -> None:  # noqa: ARG002
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken.append(event.offset)
+
+    def register(self, run_uid: str = "u-1", position: Position | None = None) -> None:
+        self.saved[run_uid] = Registration(run_uid, P, "film", URL, position or Position())
+
+    async def serve(self) -> None:
+        """Run the dispatcher until every registration has ended."""
+        dispatcher = Dispatcher(
+            self, self, self, metrics=Metrics(), retry_base_s=0.001, clock=lambda: self.now_s
+        )
+        task = asyncio.create_task(dispatcher.run())
+        async with asyncio.timeout(10):
+            await self.all_ended.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(delivery, "POLL_INTERVAL_S", 0.01)
+    return World()
+
+
+async def test_every_event_of_the_run_is_delivered_in_order_until_its_last(world: World) -> None:
+    """Other runs of the project are not this webhook's business."""
+    world.register()
+    world.events = [an_event(1), an_event(2, "u-2"), an_event(3), the_end(4, "u-2"), the_end(5), an_event(6)]
+    await world.serve()
+    assert world.taken == [1, 3, 5]
+    assert world.saved["u-1"].ended == "complete"
+
+
+async def test_a_failed_event_is_tried_again_before_the_next(world: World) -> None:
+    """Order is part of the promise."""
+    world.register()
+    world.failures = [DeliveryFailed("status 500")] * 3
+    world.events = [an_event(1), an_event(2), the_end(3)]
+    await world.serve()
+    assert (world.taken, world.calls) == ([1, 2, 3], 6)
+
+
+async def test_a_new_process_goes_on_where_the_old_one_ended(world: World) -> None:
+    """What was taken is kept after each event."""
+    world.register(position=Position("e1", 2))
+    world.events = [an_event(1), an_event(2), an_event(3), the_end(4)]
+    await world.serve()
+    assert world.taken == [3, 4]
+
+
+async def test_a_receiver_that_took_nothing_for_a_day_is_given_up(world: World) -> None:
+    """The day counts from the first failure, also over restarts."""
+    world.register()
+    world.saved["u-1"] = replace(
+        world.saved["u-1"], failing_since_s=world.now_s - delivery.GIVE_UP_AFTER_S - 1
+    )
+    world.failures = [DeliveryFailed("no answer in time")]
+    world.events = [an_event(1), the_end(2)]
+    await world.serve()
+    assert (world.taken, world.saved["u-1"].ended) == ([], "given_up")
+
+
+async def test_a_url_that_can_never_work_is_called_once(world: World) -> None:
+    """Trying again would change nothing."""
+    world.register()
+    world.failures = [UrlRefused("not a plain https URL")]
+    world.events = [an_event(1), the_end(2)]
+    await world.serve()
+    assert (world.calls, world.saved["u-1"].ended) == (1, "refused")
+
+
+async def test_a_log_that_began_anew_is_delivered_from_its_beginning(world: World) -> None:
+    """Offsets of the old one say nothing."""
+    world.register(position=Position("old", 7))
+    world.events = [an_event(1), the_end(2)]
+    await world.serve()
+    assert world.taken == [1, 2]
+
+
+async def test_one_failing_receiver_does_not_hold_up_another(world: World) -> None:
+    """Each run has a task of its own."""
+    world.register()
+    world.register("u-2")
+    world.failures = [DeliveryFailed("status 500")] * 5
+    world.events = [an_event(1), an_event(2, "u-2"), the_end(3), the_end(4, "u-2")]
+    await world.serve()
+    assert sorted(world.taken) == [1, 2, 3, 4]
+
+
+def test_waits_double_up_to_a_bound() -> None:
+    """With a fifth of jitter, so that receivers are not called in step."""
+    assert [retry_wait_s(n, 1, 0) for n in (1, 2, 3, 4, 10, 1000)] == [1, 2, 4, 8, 300, 300]
+    assert retry_wait_s(1, 1, 1) == 1.2
+    assert retry_wait_s(1, 1, -1) == 0.8
+
+
+def test_a_position_counts_only_in_its_own_log() -> None:
+    """Another epoch, or a log that went back, is read from its beginning."""
+    assert resumed(Position("e1", 3), Position("e1", 5)) == Position("e1", 3)
+    assert resumed(Position("e1", 3), Position("e2", 5)) == Position("e2", 0)
+    assert resumed(Position("e1", 9), Position("e1", 5)) == Position("e1", 0)
+    assert resumed(Position(), Position("e1", 5)) == Position()
+
+
+def test_an_unreadable_registration_is_none() -> None:
+    """The hash has expired, or somebody else wrote it."""
+    fields = {"project_id": P, "run": "film", "url": URL}
+    assert parse_registration("u-1", fields) == Registration("u-1", P, "film", URL, Position())
+    assert parse_registration("u-1", {**fields, "epoch": "e1", "offset": "7", "failing_since": "1.5"}) == (
+        Registration("u-1", P, "film", URL, Position("e1", 7), 1.5)
+    )
+    assert parse_registration("u-1", {}) is None
+    assert parse_registration("u-1", {**fields, "offset": "x"}) is None
+
+
+def test_the_signature_is_over_time_and_body() -> None:
+    """Either one changed is another signature."""
+    expected = hmac.new(b"secret", b'1700000000.{"a":1}', hashlib.sha256).hexdigest()
+    assert signature(b"secret", b'{"a":1}', 1700000000) == f"t=1700000000,v1={expected}"
+    assert signature(b"secret", b'{"a":2}', 1700000000) != signature(b"secret", b'{"a":1}', 1700000000)
+    assert signature(b"other", b'{"a":1}', 1700000000) != signature(b"secret", b'{"a":1}', 1700000000)

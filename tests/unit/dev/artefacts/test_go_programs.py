@@ -1,0 +1,116 @@
+"""What is built, with which commands, and what is said when Go is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.artefacts import go_programs, versions
+from dev.artefacts.cache import Cache
+from dev.errors import MachineError
+from dev.paths import ROOT
+from dev.progress import Reporter
+
+NODE_MODULES = ROOT / "dev/cluster/node"
+
+
+def test_the_modules_pin_the_versions_that_the_cluster_names() -> None:
+    kubernetes = (NODE_MODULES / "kubernetes" / "go.mod").read_text(encoding="ascii")
+    coredns = (NODE_MODULES / "coredns" / "go.mod").read_text(encoding="ascii")
+    assert f"k8s.io/kubernetes v{versions.KUBERNETES} " in kubernetes
+    staging = versions.KUBERNETES.replace("1.", "0.", 1)
+    assert f"replace k8s.io/apiserver => k8s.io/apiserver v{staging}\n" in kubernetes
+    assert f"require github.com/coredns/coredns v{versions.COREDNS}\n" in coredns
+
+
+def test_the_kind_node_has_the_minor_version_of_our_own_node() -> None:
+    minor = versions.KUBERNETES.rpartition(".")[0]
+    assert versions.KIND_NODE.startswith(f"kindest/node:v{minor}.")
+    assert "@sha256:" in versions.KIND_NODE
+
+
+def test_each_version_has_its_own_folder() -> None:
+    cache = Cache(Path("/cache"))
+    assert go_programs.KUBERNETES.folder(cache) == Path(f"/cache/kubernetes-{versions.KUBERNETES}")
+    assert go_programs.HELM.folder(cache) == Path(f"/cache/helm-{versions.HELM}")
+
+
+def test_the_stamp_changes_with_the_recipe() -> None:
+    stamps = {
+        p.stamp()
+        for p in (go_programs.KUBERNETES, go_programs.KUBECTL, go_programs.COREDNS, go_programs.HELM)
+    }
+    assert len(stamps) == 4
+
+
+def test_kubernetes_is_built_with_its_version_in_it() -> None:
+    kubernetes, etcd = go_programs.KUBERNETES.build_commands(Path("/into"))
+    assert kubernetes[:3] == ["go", "build", "-mod=readonly"]
+    flags = kubernetes[kubernetes.index("-ldflags") + 1]
+    assert f"-X k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}" in flags
+    assert "-X k8s.io/client-go/pkg/version.gitMinor=34" in flags
+    assert kubernetes[-1] == "k8s.io/kubernetes/cmd/kubectl"
+    assert etcd[-3:] == ["-o", "/into/etcd", "go.etcd.io/etcd/server/v3"]
+
+
+def test_helm_is_installed_from_its_own_module_at_the_pinned_version() -> None:
+    assert go_programs.HELM.build_commands(Path("/into")) == [
+        ["go", "install", "-trimpath", "-ldflags", "-s -w", f"helm.sh/helm/v3/cmd/helm@v{versions.HELM}"]
+    ]
+    assert go_programs.HELM.fetch_commands() == []
+
+
+def test_go_writes_into_the_folder_that_is_being_built() -> None:
+    environment = go_programs.go_environment(Path("/into"))
+    assert environment["GOBIN"] == "/into"
+    assert environment["CGO_ENABLED"] == "0"
+    assert "GOBIN" not in go_programs.go_environment()
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("go1.26.8\n", (1, 26)),
+        ("go1.19\n", (1, 19)),
+        ("go1.27rc1", (1, 27)),
+        ("devel +abc", None),
+        ("", None),
+    ],
+)
+def test_the_version_is_read_from_what_go_prints(said: str, version: tuple[int, int] | None) -> None:
+    assert go_programs.parse_go_version(said) == version
+
+
+@pytest.mark.parametrize("found", ["go1.26.0", "go1.30.1", "go2.0"])
+def test_a_go_that_is_new_enough_is_taken(found: str) -> None:
+    go_programs.require_go(found)
+
+
+def test_a_missing_go_is_named_with_where_to_get_it() -> None:
+    with pytest.raises(MachineError, match=r"Go is missing\. .*https://go\.dev/dl/.*apt-get install"):
+        go_programs.require_go(None)
+
+
+@pytest.mark.parametrize("found", ["go1.19.8\n", "what is this"])
+def test_an_old_go_is_named_with_its_version(found: str) -> None:
+    with pytest.raises(MachineError, match="Go is too old"):
+        go_programs.require_go(found)
+
+
+def test_nothing_is_asked_of_the_machine_when_all_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path)
+    folder = go_programs.HELM.folder(cache)
+    folder.mkdir()
+    (folder / ".complete").write_text(go_programs.HELM.stamp(), encoding="ascii")
+    monkeypatch.setattr(go_programs, "installed_go", lambda: pytest.fail("asked for Go"))
+    go_programs.ensure_programs([go_programs.HELM], cache, Reporter())
+
+
+def test_a_full_disk_is_found_before_the_build_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(go_programs, "installed_go", lambda: "go1.26.0")
+    monkeypatch.setattr(go_programs, "BUILD_SPACE_BYTES", 2**62)
+    with pytest.raises(MachineError, match=r"needs \d+\.\d GiB in .* GATHER_CACHE=FOLDER"):
+        go_programs.ensure_programs([go_programs.HELM], Cache(tmp_path), Reporter())

@@ -1,0 +1,182 @@
+"""The command lines that build images, and what is mounted while they run."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from dev.artefacts.cache import Cache
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.errors import CommandError, MachineError
+from dev.images import buildah, builders
+from dev.images.archives import rename_image
+from dev.images.build import context_folders, context_versions, select
+from dev.images.buildah import BuildahBuilder, empty_folder, volumes
+from dev.images.builders import DockerBuilder, build_arguments
+from dev.images.pip_config import PipConfig, pip_config
+from dev.images.specs import IMAGES, Image
+from dev.progress import Reporter
+
+IMAGE = Image("gather-room", "room/Dockerfile", "gather", "room.image.tag")
+
+
+def test_a_build_names_its_base_its_contexts_and_its_tags() -> None:
+    arguments = build_arguments(IMAGE, ("k1", "dev"), {"jars": Path("/jars")}, "base:1")
+    assert arguments == [
+        "--network", "host", "--build-arg", "BASE=base:1", "-f", "room/Dockerfile",
+        "--build-context", "jars=/jars",
+        "-t", "localhost/gather-room:k1", "-t", "localhost/gather-room:dev", ".",
+    ]  # fmt: skip
+
+
+def test_buildah_keeps_its_storage_in_the_cache_and_its_mounts_below_run(tmp_path: Path) -> None:
+    command = BuildahBuilder(Cache(tmp_path), Reporter()).command("images")
+    buildah_command = command[len(buildah.END_WITH_US) :]
+    assert buildah_command[:4] == ["buildah", "--root", str(tmp_path / "containers"), "--runroot"]
+    assert buildah_command[4].startswith("/run/gather-")
+    assert buildah_command[5:] == ["images"]
+
+
+def test_docker_builds_with_buildkit_from_the_source_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[list[str], dict[str, object]]] = []
+    monkeypatch.setattr(
+        builders, "run_logged", lambda command, _log, **options: calls.append((command, options))
+    )
+    DockerBuilder(Cache(tmp_path)).build(IMAGE, ("k1",), tmp_path / "source", {})
+    ((command, options),) = calls
+    assert command[:2] == ["docker", "build"]
+    assert "BASE=python:3.12-slim-bookworm" in command
+    assert options["cwd"] == tmp_path / "source"
+    assert options["env"] == {"DOCKER_BUILDKIT": "1"}
+
+
+def test_docker_saves_all_names_into_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(builders, "output_of", lambda command, **_options: calls.append(command))
+    DockerBuilder(Cache(tmp_path)).save(IMAGE, ("k1", "dev"), tmp_path / "a.tar")
+    assert calls == [
+        [
+            "docker",
+            "save",
+            "-o",
+            str(tmp_path / "a.tar"),
+            "localhost/gather-room:k1",
+            "localhost/gather-room:dev",
+        ]
+    ]
+
+
+def test_building_without_docker_asks_for_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(MachineError, match="needs root"):
+        BuildahBuilder(Cache(tmp_path), Reporter()).prepare()
+
+
+def test_building_on_a_full_disk_says_how_much_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(buildah, "SPACE_BYTES", 1 << 60)
+    with pytest.raises(MachineError, match="GATHER_CACHE"):
+        BuildahBuilder(Cache(tmp_path), Reporter()).prepare()
+
+
+def test_pip_configuration_is_mounted_read_only() -> None:
+    options = volumes(PipConfig("", (Path("/etc/ca.crt"),)), Path("/cache/pip.conf"))
+    assert options == ["-v", "/cache/pip.conf:/etc/pip.conf:ro", "-v", "/etc/ca.crt:/etc/ca.crt:ro"]
+
+
+def test_pip_settings_that_say_where_packages_come_from_are_passed_on(tmp_path: Path) -> None:
+    listed = "\n".join(
+        (
+            f"global.cert='{tmp_path}/file.crt'",
+            "global.target='/elsewhere'",
+            "global.timeout='5'",
+            ":env:.timeout='180'",
+            f":env:.find-links='{tmp_path} /missing/wheels'",
+            "install.user='true'",
+        )
+    )
+    found = pip_config(listed, tmp_path / "no-bundle")
+    assert found.text == (
+        f"[global]\ncert = {tmp_path}/file.crt\nfind-links = {tmp_path} /missing/wheels\ntimeout = 180\n"
+    )
+    assert found.mounts == (tmp_path,)
+
+
+def test_pip_trusts_what_the_machine_trusts(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.crt"
+    bundle.touch()
+    assert pip_config("", bundle) == PipConfig(f"[global]\ncert = {bundle}\n", (bundle,))
+
+
+def test_emptying_a_folder_keeps_it_and_follows_no_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    inside = tmp_path / "inside"
+    (inside / "sub").mkdir(parents=True)
+    (inside / "link").symlink_to(outside)
+    (inside / "file").touch()
+    empty_folder(inside)
+    assert list(inside.iterdir()) == []
+    assert (outside / "kept").exists()
+
+
+def test_an_archive_gets_exactly_the_names_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(
+        json.dumps([{"Config": "c.json", "RepoTags": None, "Layers": ["l.tar"]}])
+    )
+    (tmp_path / "l.tar").write_bytes(b"layer" * 1000)
+    (tmp_path / "repositories").write_text("{}")
+    old, new = tmp_path / "old.tar", tmp_path / "new.tar"
+    with tarfile.open(old, "w") as archive:
+        for name in ("l.tar", "manifest.json", "repositories"):
+            archive.add(tmp_path / name, name)
+    rename_image(old, new, ["a:1", "a:dev"])
+    with tarfile.open(new) as archive:
+        names = archive.getnames()
+        manifest = archive.extractfile("manifest.json")
+        layer = archive.extractfile("l.tar")
+        assert manifest is not None
+        assert layer is not None
+        assert json.load(manifest) == [
+            {"Config": "c.json", "RepoTags": ["a:1", "a:dev"], "Layers": ["l.tar"]}
+        ]
+        assert layer.read() == b"layer" * 1000
+    assert names == ["l.tar", "manifest.json"]
+
+
+def test_images_are_selected_with_and_without_their_prefix() -> None:
+    assert [image.name for image in select(["worker", "gather-brain"])] == ["gather-worker", "gather-brain"]
+    assert select([]) == list(IMAGES)
+
+
+def test_an_unknown_image_is_named_with_those_that_exist() -> None:
+    with pytest.raises(MachineError, match=r"nonsense; there are neo4j, .*worker"):
+        select(["nonsense"])
+
+
+def test_every_build_context_has_a_version_and_a_folder() -> None:
+    assert set(context_versions()) == set(context_folders(StoreArtefacts.from_environment()))
+
+
+def test_a_build_that_the_kernel_refused_for_a_moment_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only for that refusal, and not for ever."""
+    said = ["Close_Fd sealing memfd copy: Device or resource busy"] * 2
+
+    def run(*_arguments: object, **_options: object) -> None:
+        if said:
+            raise CommandError(said.pop())
+
+    monkeypatch.setattr(buildah, "run_logged", run)
+    builder = BuildahBuilder(Cache(tmp_path), Reporter())
+    builder._log("worker", ["buildah"])
+    said += ["no space left on device"]
+    with pytest.raises(CommandError, match="no space"):
+        builder._log("worker", ["buildah"])

@@ -1,0 +1,74 @@
+"""The node's configuration: what the whole of it has to agree on."""
+
+import json
+
+import pytest
+
+from dev.cluster.node import configs, layout
+
+
+def _flags(daemon: configs.Daemon) -> dict[str, str]:
+    pairs = (argument.removeprefix("--").partition("=") for argument in daemon.command[1:])
+    return {name: value for name, _, value in pairs}
+
+
+def test_the_kubelet_needs_no_privilege_that_root_may_lack() -> None:
+    kubelet = configs.kubelet_config()
+    assert kubelet["oomScoreAdj"] == 0
+    assert kubelet["maxOpenFiles"] <= 20_000
+    assert "restrict_oom_score_adj = true" in configs.containerd_config()
+    assert configs.proxy_config()["oomScoreAdj"] == 0
+
+
+def test_a_full_disk_of_the_machine_evicts_no_pod() -> None:
+    kubelet = configs.kubelet_config()
+    assert set(kubelet["evictionHard"].values()) == {"0%"}
+    assert kubelet["imageGCHighThresholdPercent"] == 100
+
+
+def test_the_kubelet_gives_the_node_the_label_that_workers_ask_for() -> None:
+    assert _flags(configs.kubelet())["node-labels"] == "pool=cpu_intensive"
+
+
+def test_pods_ask_the_name_server_that_listens() -> None:
+    assert configs.kubelet_config()["clusterDNS"] == [layout.NODE_ADDRESS]
+    assert f"bind {layout.NODE_ADDRESS}" in configs.corefile()
+    assert "forward" not in configs.corefile()
+
+
+def test_api_server_and_controller_manager_agree_on_services_and_accounts() -> None:
+    api, manager = _flags(configs.api_server()), _flags(configs.controller_manager())
+    assert api["service-cluster-ip-range"] == manager["service-cluster-ip-range"]
+    signing = "service-account-signing-key-file"
+    assert api[signing] == manager["service-account-private-key-file"]
+
+
+def test_the_pod_network_is_the_one_that_the_proxy_knows() -> None:
+    ipam = configs.cni_config()["plugins"][0]["ipam"]
+    assert ipam["ranges"] == [[{"subnet": configs.proxy_config()["clusterCIDR"]}]]
+
+
+def test_the_control_plane_is_not_slower_than_what_is_measured_on_it() -> None:
+    assert _flags(configs.controller_manager())["kube-api-qps"] == "500"
+    assert configs.scheduler_config()["clientConnection"]["qps"] == 500
+
+
+@pytest.mark.parametrize("name", [n for n in configs.config_files() if n.endswith(("json", "conflist"))])
+def test_every_json_file_is_json(name: str) -> None:
+    assert isinstance(json.loads(configs.config_files()[name]), dict)
+
+
+def test_every_path_that_a_program_is_told_lies_in_a_folder_that_is_made() -> None:
+    texts = [*configs.config_files().values()]
+    texts += [
+        argument for d in (*configs.first_daemons(), *configs.later_daemons()) for argument in d.command
+    ]
+    prefix = f"{layout.INSIDE}/"
+    for text in texts:
+        for rest in text.split(prefix)[1:]:
+            assert rest.split("/")[0].split('"')[0].rstrip("\n") in layout.FOLDERS
+
+
+def test_what_holds_keys_is_closed_to_others() -> None:
+    assert set(layout.SECRET_FOLDERS) <= set(layout.FOLDERS)
+    assert "pki" in layout.SECRET_FOLDERS

@@ -1,0 +1,29 @@
+"""The node's process tree: how it is launched, and what is left of it."""
+
+from pathlib import Path
+
+from dev.cluster.node import tree
+
+
+def test_the_shell_enters_every_group_before_the_namespaces_are_made() -> None:
+    command = tree.launch_command([Path("/cg/cpu"), Path("/cg/memory")], Path("/cache/node"))
+    assert command[:2] == ["sh", "-c"]
+    assert command[4:8] == ["/cg/cpu", "/cg/memory", "--", "unshare"]
+    assert command[-3:] == ["-m", "dev.cluster.node.init", "/cache/node"]
+    assert "--kill-child" in command
+
+
+def test_a_mount_point_with_something_in_it_is_somebody_elses(tmp_path: Path) -> None:
+    empty, used = tmp_path / "empty", tmp_path / "used"
+    empty.mkdir()
+    used.mkdir()
+    (used / "file").touch()
+    for path in (empty, used, tmp_path / "missing"):
+        tree.remove_if_empty(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["used"]
+
+
+def test_the_last_words_of_a_node_are_its_own(tmp_path: Path) -> None:
+    assert tree.read_words(tmp_path) == f"it left no word; see {tmp_path / 'logs'}"
+    (tmp_path / "failure.txt").write_text("etcd ended with 1\n", encoding="ascii")
+    assert tree.read_words(tmp_path) == "etcd ended with 1"

@@ -1,0 +1,142 @@
+"""A run's beginning: finalizer, CMS, run document and what is said while one of them is missing."""
+
+from typing import Any
+
+import pytest
+
+from gather_contracts.reasons import Reason, RunPhase
+from gather_contracts.resource import Condition, GatherRunStatus
+from gather_operator.decisions.actions import (
+    CreateJob,
+    HoldFinalizer,
+    WriteDocument,
+)
+from gather_operator.decisions.decide import decide, needs_cms
+from gather_operator.decisions.facts import CmsFailure, CmsReading
+
+RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
+
+
+def conditions(status: GatherRunStatus) -> dict[str, Condition]:
+    return {c.type: c for c in status.conditions}
+
+
+def running(build: Any, *slugs: str, spec: dict[str, Any] | None = None, **first: Any) -> Any:
+    """A run with its first department at work, or as `first` says."""
+    job = (
+        {} if "jobName" in first or first.get("phase") == "Pending" else {"jobName": build.job_name(slugs[0])}
+    )
+    departments = build.departments(*slugs, **{**RUNNING, **job, **first})
+    return build.run(spec=spec, status={"phase": "Running", "departments": departments})
+
+
+# --- acceptance
+
+
+def test_a_new_run_gets_the_finalizer_before_anything_else(build: Any) -> None:
+    """Else a deletion in the first second would leave pods behind."""
+    decision = decide(build.view(build.run(finalizers=())))
+    assert decision.actions == (HoldFinalizer(),)
+    assert decision.status.phase is RunPhase.PENDING
+    assert decision.status.conditions == []
+
+
+def test_the_finalizers_of_others_do_not_count(build: Any) -> None:
+    """Only ours makes a deletion wait for the pods."""
+    assert decide(build.view(build.run(finalizers=("a.b/c",)))).actions == (HoldFinalizer(),)
+
+
+@pytest.mark.parametrize(
+    ("run", "has_document", "expected"),
+    [
+        pytest.param({}, False, True, id="a held run without document"),
+        pytest.param({}, True, False, id="a run with its document"),
+        pytest.param({"finalizers": ()}, False, False, id="a run that is not held yet"),
+        pytest.param({"spec": {"cancel": True}}, False, False, id="a cancelled run"),
+        pytest.param({"deleted": "2026-05-01T11:00:00Z"}, False, False, id="a deleted run"),
+        pytest.param({"status": {"phase": "Failed"}}, False, False, id="an ended run"),
+    ],
+)
+def test_the_cms_is_asked_only_when_its_answer_is_needed(
+    build: Any, run: dict[str, Any], has_document: bool, expected: bool
+) -> None:
+    """Once at the start of a run."""
+    assert needs_cms(build.run(**run), has_document=has_document) is expected
+
+
+def test_an_answer_of_the_cms_becomes_the_run_document_and_the_departments(build: Any) -> None:
+    """In the CMS's order, each with its threshold and model."""
+    decision = decide(build.view(build.run(), cms=build.cms("story", "world")))
+    (write,) = decision.actions
+    assert isinstance(write, WriteDocument)
+    assert [d.slug for d in write.document.departments] == ["story", "world"]
+    assert write.document.departments[0].description == "About story"
+    assert (decision.status.phase, decision.status.progress) == (RunPhase.RUNNING, "0/2")
+    assert decision.status.start_time == "2026-05-01T12:00:00.000Z"
+    accepted = conditions(decision.status)["Accepted"]
+    assert (accepted.status, accepted.reason) == ("True", Reason.DEPARTMENTS_RESOLVED)
+
+
+def test_a_cms_that_is_down_leaves_the_run_pending_with_the_reason(build: Any) -> None:
+    """It is asked again; nothing else happens."""
+    decision = decide(build.view(build.run(), cms=CmsFailure("The CMS answered HTTP 401.")))
+    assert decision.actions == ()
+    assert decision.status.phase is RunPhase.PENDING
+    accepted = conditions(decision.status)["Accepted"]
+    assert (accepted.status, accepted.reason) == ("False", Reason.CMS_UNAVAILABLE)
+    assert accepted.message == "The CMS answered HTTP 401."
+
+
+def test_between_two_questions_to_the_cms_the_status_stays(build: Any) -> None:
+    """No answer is not a new failure."""
+    waiting = decide(build.view(build.run(), cms=CmsFailure("away"))).status
+    run = build.run().model_copy(update={"status": waiting})
+    assert decide(build.view(run)).status == waiting
+
+
+def test_unknown_and_malformed_departments_are_named(build: Any) -> None:
+    """The run goes on with the rest."""
+    run = build.run(spec={"departments": ["world", "wrold"]})
+    reading = build.cms("story", "world", malformed=("Bad Slug (slug)",))
+    status = decide(build.view(run, cms=reading)).status
+    accepted = conditions(status)["Accepted"]
+    assert accepted.reason == Reason.DEPARTMENTS_LEFT_OUT
+    assert accepted.status == "True"
+    assert "not named by the CMS: wrold" in accepted.message
+    assert "malformed in the CMS: Bad Slug (slug)" in accepted.message
+    assert [d.slug for d in status.departments] == ["world"]
+
+
+@pytest.mark.parametrize("reading", [CmsReading(()), CmsReading((), ("x (slug)",))])
+def test_a_run_without_departments_fails_and_says_so(build: Any, reading: CmsReading) -> None:
+    """The spec cannot change, so waiting would be for ever."""
+    decision = decide(build.view(build.run(spec={"departments": ["nope"]}), cms=reading))
+    assert decision.actions == ()
+    assert decision.status.phase is RunPhase.FAILED
+    assert decision.status.completion_time
+    for kind in ("Accepted", "Succeeded"):
+        condition = conditions(decision.status)[kind]
+        assert (condition.status, condition.reason) == ("False", Reason.NO_DEPARTMENTS)
+        assert "nope" in condition.message
+
+
+def test_killed_between_document_and_status_the_document_is_the_truth(build: Any) -> None:
+    """The first Job starts, and what was left out is still said."""
+    document = build.document("story", "world", left_out=["not named by the CMS: wrold"])
+    decision = decide(build.view(build.run(), document=document))
+    assert decision.actions == (CreateJob(0, 1, 49),)
+    assert [d.slug for d in decision.status.departments] == ["story", "world"]
+    assert "wrold" in conditions(decision.status)["Accepted"].message
+
+
+def test_a_deleted_run_document_is_restored_from_the_status(build: Any) -> None:
+    """Order, thresholds and models stay; descriptions come from the CMS."""
+    run = running(build, "world", "story")
+    decision = decide(build.view(run, cms=build.cms("story", "world", "new")))
+    (write,) = decision.actions
+    assert isinstance(write, WriteDocument)
+    assert [(d.slug, d.description) for d in write.document.departments] == [
+        ("world", "About world"),
+        ("story", "About story"),
+    ]
+    assert decision.status == run.status

@@ -1,0 +1,73 @@
+"""Kubernetes Events: one for each transition, none for mere progress."""
+
+from typing import Any
+
+from gather_contracts.reasons import RunPhase
+from gather_contracts.resource import GatherRunStatus
+from gather_operator.decisions.decide import decide
+from gather_operator.decisions.facts import CmsFailure
+from gather_operator.decisions.kube_events import build_event, notes
+
+
+def reasons(before: GatherRunStatus, after: GatherRunStatus) -> list[str]:
+    return [n.reason for n in notes(before, after)]
+
+
+def status(build: Any, *slugs: str, phase: str = "Running", **first: Any) -> GatherRunStatus:
+    return build.run(status={"phase": phase, "departments": build.departments(*slugs, **first)}).status  # type: ignore[no-any-return]
+
+
+def test_progress_is_no_event(build: Any) -> None:
+    """Hundreds of iterations must not become hundreds of Events."""
+    before = status(build, "story", phase="Running", jobName="j", iterations=1)
+    after = status(build, "story", phase="Running", jobName="j", iterations=2, itemsCreated=9)
+    assert reasons(before, after) == []
+
+
+def test_a_department_starts_and_ends(build: Any) -> None:
+    """The end of one and the start of the next come in that order."""
+    before = status(build, "story", "world", jobName="j1", phase="Running")
+    after = status(build, "story", "world", jobName="j1")
+    departments = [
+        after.departments[0].model_copy(update={"phase": "Succeeded", "reason": "ThresholdReached"}),
+        after.departments[1].model_copy(update={"phase": "Running", "job_name": "j2"}),
+    ]
+    later = after.model_copy(update={"departments": departments})
+    assert reasons(before, later) == ["DepartmentSucceeded", "DepartmentStarted"]
+
+
+def test_failures_and_skips_are_warnings(build: Any) -> None:
+    """They stand out in `kubectl describe`."""
+    before = status(build, "story")
+    for phase in ("Failed", "Skipped"):
+        (note,) = notes(before, status(build, "story", phase="Running").model_copy(
+            update={"departments": [before.departments[0].model_copy(update={"phase": phase})]}
+        ))  # fmt: skip
+        assert (note.reason, note.kind) == (f"Department{phase}", "Warning")
+
+
+def test_acceptance_is_told_once(build: Any) -> None:
+    """The CMS being away for an hour is one Event, its return another."""
+    empty = build.run().status
+    away = decide(build.view(build.run(), cms=CmsFailure("refused"))).status
+    still = decide(build.view(build.run(), cms=CmsFailure("timed out"))).status
+    accepted = decide(build.view(build.run(), cms=build.cms("story"))).status
+    assert reasons(empty, away) == ["CMSUnavailable"]
+    assert reasons(away, still) == []
+    assert reasons(away, accepted) == ["DepartmentsResolved"]
+
+
+def test_the_end_is_told(build: Any) -> None:
+    """With the words of the condition."""
+    before = status(build, "story")
+    for phase in (RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED, RunPhase.CANCELLING):
+        assert reasons(before, before.model_copy(update={"phase": phase})) == [phase]
+
+
+def test_an_event_points_at_its_run(build: Any) -> None:
+    """`kubectl describe` finds it by the UID."""
+    note = notes(build.run().status, build.run(status={"phase": "Failed"}).status)[0]
+    event = build_event(build.run(), note, build.now)
+    assert event["involvedObject"]["uid"] == build.uid
+    assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-05-01T12:00:00Z")
+    assert event["metadata"]["generateName"] == "film."

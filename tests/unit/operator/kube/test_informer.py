@@ -1,0 +1,164 @@
+"""The cache of Jobs and pods: whatever happens to a watch, the cache comes right again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gather_contracts.result import StopReason
+from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.errors import ClusterUnavailable, Conflict
+from gather_operator.kube import informer as module
+from gather_operator.kube.informer import Informer, Observer
+
+LIMIT_S = 5
+
+
+def job(name: str, version: int, run_uid: str = "run", **fields: Any) -> JobFacts:
+    return JobFacts(name, run_uid, 0, resource_version=str(version), **fields)
+
+
+class Api:
+    """Answers lists, and plays one script of watch events after the other."""
+
+    def __init__(self, lists: list[Any], watches: list[list[Any]]) -> None:
+        self.lists = lists
+        self.watches = watches
+        self.listed = 0
+        self.since: list[str] = []
+
+    async def list_objects(self) -> tuple[list[JobFacts], str]:
+        answer = self.lists[min(self.listed, len(self.lists) - 1)]
+        self.listed += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, str(100 + self.listed)
+
+    async def watch_objects(self, since: str) -> AsyncIterator[tuple[str, JobFacts]]:
+        self.since.append(since)
+        for event in self.watches.pop(0) if self.watches else []:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors are tried again at once."""
+    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0)
+
+
+async def settle(api: Api, until: Any) -> Informer[JobFacts]:
+    """Run an informer until the condition holds for it."""
+    changed = asyncio.Event()
+    informer: Informer[JobFacts] = Informer(
+        "jobs", api.list_objects, api.watch_objects, lambda _: changed.set()
+    )
+    task = asyncio.create_task(informer.run())
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            while not until(informer):
+                await changed.wait()
+                changed.clear()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return informer
+
+
+def names(informer: Informer[JobFacts]) -> list[str]:
+    return sorted(o.name for o in informer.of_run("run"))
+
+
+async def test_changes_are_applied_on_top_of_the_list() -> None:
+    """Added, modified and deleted; the watch begins where the list ended."""
+    api = Api(
+        [[job("a", 1), job("b", 1)]],
+        [[("ADDED", job("c", 5)), ("MODIFIED", job("a", 6, is_complete=True)), ("DELETED", job("b", 7))]],
+    )
+    informer = await settle(api, lambda i: names(i) == ["a", "c"])
+    assert api.since == ["101"]
+    assert {o.name: o.is_complete for o in informer.of_run("run")} == {"a": True, "c": False}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Conflict("410 Gone"), ClusterUnavailable("an error event"), ClusterUnavailable("a torn line")],
+)
+async def test_after_any_fault_everything_is_listed_anew(fault: Exception) -> None:
+    """What was missed meanwhile is in the list: one more, one less."""
+    api = Api([[job("a", 1)], [job("b", 2)]], [[fault]])
+    await settle(api, lambda i: names(i) == ["b"])
+    assert api.listed == 2
+
+
+async def test_a_list_that_fails_is_tried_again() -> None:
+    """The API server was away."""
+    api = Api([ClusterUnavailable("refused"), ClusterUnavailable("refused"), [job("a", 1)]], [])
+    await settle(api, lambda i: names(i) == ["a"])
+
+
+async def test_a_silent_watch_is_left_for_a_new_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection may be dead without a word."""
+    monkeypatch.setattr(module, "SILENCE_S", 0.02)
+    api = Api([[job("a", 1)], [job("b", 2)]], [])
+    await settle(api, lambda i: names(i) == ["b"])
+
+
+async def test_an_older_version_does_not_overwrite_a_newer_one() -> None:
+    """Events can be replayed."""
+    stale = ("MODIFIED", job("a", 3))
+    api = Api([[job("a", 5, is_complete=True)]], [[stale, ("ADDED", job("b", 6))]])
+    informer = await settle(api, lambda i: names(i) == ["a", "b"])
+    assert next(o for o in informer.of_run("run") if o.name == "a").is_complete
+
+
+async def test_a_new_list_tells_only_of_runs_that_changed() -> None:
+    """A thousand unchanged runs are not decided anew."""
+    told: list[str] = []
+    both = [job("a", 1, "one"), job("b", 1, "other")]
+    api = Api([both, [both[0], job("b", 2, "other")]], [[Conflict("410")]])
+    informer: Informer[JobFacts] = Informer("jobs", api.list_objects, api.watch_objects, told.append)
+    await informer._relist("start")
+    told.clear()
+    await informer._relist("gone")
+    assert told == ["other"]
+
+
+class NoCluster:
+    """Stands in where nothing is called."""
+
+    list_jobs = list_pods = watch_jobs = watch_pods = None
+
+
+def test_a_deleted_pod_s_result_is_remembered(build: Any) -> None:
+    """A stopped worker's last word comes just before its pod goes."""
+    observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
+    last = build.pod("story", phase="Failed", result=build.result(2, 9, reason=StopReason.TERMINATED))
+    observer.pods._objects[last.name] = build.pod("story", phase="Running")
+    observer.pods._apply("DELETED", last)
+    _, (pod,) = observer.cached(build.uid)
+    assert pod.is_gone
+    assert pod.result == last.result
+
+
+def test_only_so_many_deleted_pods_are_remembered(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first."""
+    monkeypatch.setattr(module, "GONE_PODS_MAX", 3)
+    observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
+    for attempt in range(1, 6):
+        observer.pods._apply("DELETED", build.pod("story", attempt=attempt))
+    _, pods = observer.cached(build.uid)
+    assert [p.name[-1] for p in pods] == ["3", "4", "5"]
+
+
+def test_pods_come_oldest_first(build: Any) -> None:
+    """The last attempt's reason is the one that counts."""
+    observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
+    for attempt in (2, 1, 3):
+        pod: PodFacts = build.pod("story", attempt=attempt)
+        observer.pods._apply("ADDED", pod)
+    _, pods = observer.cached(build.uid)
+    assert [p.created[-8:-6] for p in pods] == ["01", "02", "03"]

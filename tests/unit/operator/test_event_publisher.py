@@ -1,0 +1,199 @@
+"""The operator's own events: which are due, sent once, and never holding anything up."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gather_clients.event_log import EventLogUnavailable
+from gather_operator.decisions import run_events
+from gather_operator.decisions.run_events import may_give_up, summary
+from gather_operator.event_publisher import RETRY_S, Announcer
+
+ENDED = "2026-05-01T11:59:00.000Z"
+
+
+class Log:
+    """An event log in memory that can be away; its keys outlive the announcer."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, Any] = {}
+        self.calls = 0
+        self.is_away = False
+
+    async def append(self, event: Any, idempotency_key: str | None = None) -> int | None:
+        self.calls += 1
+        if self.is_away:
+            raise EventLogUnavailable("refused")
+        if idempotency_key in self.events:
+            return None
+        self.events[str(idempotency_key)] = event
+        return len(self.events)
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+def announcer_of(log: Log, registered: list[str] | None = None, clock: Any = lambda: 0.0) -> Announcer:
+    async def register(run: Any) -> None:
+        if log.is_away:
+            raise EventLogUnavailable("refused")
+        (registered if registered is not None else []).append(run.spec.webhook_url)
+
+    return Announcer(log, SimpleNamespace(register=register), clock)  # type: ignore[arg-type]
+
+
+def due(run: Any, now: Any) -> list[Any]:
+    """The announcements, with events of any type."""
+    return list(run_events.due(run, now))
+
+
+def ended(build: Any, phase: str, **fields: Any) -> Any:
+    departments = build.departments("story", "world", phase="Succeeded", iterations=3, itemsCreated=18)
+    status = {
+        "phase": phase,
+        "completionTime": ENDED,
+        "itemsCreated": 18,
+        "iterations": 3,
+        "departments": departments,
+    }
+    return build.run(status={**status, **fields.pop("status", {})}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        ("Pending", []),
+        ("Running", []),
+        ("Cancelling", []),
+        ("Succeeded", ["automation_complete"]),
+        ("Failed", ["automation_failed"]),
+        ("Cancelled", ["automation_cancelled"]),
+    ],
+)
+def test_the_end_is_announced_by_its_phase(build: Any, phase: str, expected: list[str]) -> None:
+    """From the written status and nothing else."""
+    assert [a.event.type for a in due(ended(build, phase), build.now)] == expected
+
+
+def test_a_failed_department_is_announced_before_the_run_s_end(build: Any) -> None:
+    """Each with its own key."""
+    departments = build.departments("story", "world", phase="Failed", reason="OOMKilled", attempt=4)
+    run = ended(build, "Failed", status={"departments": departments})
+    first, second = due(run, build.now)
+    assert (first.event.type, second.event.type) == ("department_failed", "automation_failed")
+    assert (first.event.department, first.event.reason, first.event.attempt) == ("story", "OOMKilled", 4)
+    assert first.key != second.key
+
+
+def test_the_summary_equals_the_status(build: Any) -> None:
+    """One line a department, skipped ones too."""
+    run = ended(build, "Succeeded")
+    (complete,) = due(run, build.now)
+    assert complete.event.summary == summary(run)
+    assert [s.department for s in complete.event.summary] == ["story", "world"]
+    assert (complete.event.items_created, complete.event.total_iterations) == (18, 3)
+    assert complete.event.departments_processed == 1
+
+
+def test_keys_tell_runs_apart(build: Any) -> None:
+    """A recreated run announces its own end."""
+    (one,) = due(ended(build, "Succeeded"), build.now)
+    (other,) = due(ended(build, "Succeeded", uid="other"), build.now)
+    assert one.key != other.key
+
+
+def test_old_runs_are_not_announced_again(build: Any) -> None:
+    """The log forgets its keys after a week; a restart must not announce last month's runs."""
+    run = ended(build, "Succeeded")
+    assert due(run, build.now + timedelta(hours=23))
+    assert due(run, build.now + timedelta(hours=25)) == []
+
+
+async def test_each_event_is_sent_once(build: Any, log: Log) -> None:
+    """The announcer remembers, and after a restart the log's keys do."""
+    announcer = announcer_of(log)
+    run = ended(build, "Succeeded")
+    for _ in range(3):
+        assert await announcer.announce(run, build.now) is None
+    assert log.calls == 1
+    await announcer_of(log).announce(run, build.now)
+    assert (log.calls, len(log.events)) == (2, 1)
+    assert announcer.is_settled(run, build.now)
+
+
+async def test_an_absent_log_is_left_alone_for_a_while(build: Any, log: Log) -> None:
+    """Not every run in turn shall wait for its timeout."""
+    now_s = [0.0]
+    announcer = announcer_of(log, clock=lambda: now_s[0])
+    log.is_away = True
+    run, other = ended(build, "Succeeded"), ended(build, "Failed", uid="other")
+    assert await announcer.announce(run, build.now) == RETRY_S
+    assert await announcer.announce(other, build.now) == RETRY_S
+    assert log.calls == 1
+    assert not announcer.is_settled(run, build.now)
+    log.is_away = False
+    now_s[0] += RETRY_S
+    assert await announcer.announce(run, build.now) is None
+    assert announcer.is_settled(run, build.now)
+
+
+async def test_a_run_with_nothing_to_say_is_not_delayed(build: Any, log: Log) -> None:
+    """Nor is the log asked."""
+    assert await announcer_of(log).announce(build.run(), build.now) is None
+    assert log.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("deleted", "completed", "seconds", "expected"),
+    [
+        pytest.param(None, ENDED, 86400, False, id="not deleted: never"),
+        pytest.param(ENDED, ENDED, 10, False, id="deleted ten seconds ago"),
+        pytest.param(ENDED, ENDED, 16, True, id="deleted sixteen seconds ago"),
+        pytest.param("2026-05-01T11:58:00Z", ENDED, 10, False, id="its pods took a minute, ended just now"),
+        pytest.param("2026-05-01T11:59:00Z", None, 16, True, id="no end written"),
+    ],
+)
+def test_a_deletion_waits_for_the_log_only_so_long(
+    build: Any, deleted: str | None, completed: str | None, seconds: int, expected: bool
+) -> None:
+    """Fifteen seconds from the later of deletion and end."""
+    run = build.run(deleted=deleted, status={"phase": "Cancelled", "completionTime": completed})
+    ended_at = build.now - timedelta(minutes=1)
+    assert may_give_up(run, ended_at + timedelta(seconds=seconds)) is expected
+
+
+async def test_a_webhook_is_registered_once_before_the_run_starts(build: Any, log: Log) -> None:
+    """And again by a new operator: its expiry is renewed."""
+    registered: list[str] = []
+    announcer = announcer_of(log, registered)
+    run = build.run(spec={"webhookUrl": "https://example.org/hook"})
+    await announcer.announce(run, build.now)
+    await announcer.announce(run, build.now)
+    assert registered == ["https://example.org/hook"]
+    await announcer_of(log, registered).announce(run, build.now)
+    assert len(registered) == 2
+
+
+async def test_a_webhook_is_registered_anew_after_a_while(build: Any, log: Log) -> None:
+    """Redis may have lost its data meanwhile, and with them where the events go."""
+    registered: list[str] = []
+    times_s = [0.0]
+    announcer = announcer_of(log, registered, clock=lambda: times_s[-1])
+    run = build.run(spec={"webhookUrl": "https://example.org/hook"})
+    for now_s in (0.0, 59.0, 60.0):
+        times_s.append(now_s)
+        await announcer.announce(run, build.now)
+    assert len(registered) == 2
+
+
+async def test_without_a_webhook_nothing_is_registered(build: Any, log: Log) -> None:
+    """Nor for a run that has ended."""
+    registered: list[str] = []
+    await announcer_of(log, registered).announce(build.run(), build.now)
+    over = ended(build, "Succeeded", spec={"webhookUrl": "https://example.org/hook"})
+    await announcer_of(log, registered).announce(over, build.now)
+    assert registered == []

@@ -1,0 +1,68 @@
+"""The checkpoint's steps."""
+
+from gather_contracts.items import GatherItem
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.department.quality import Quality, Source
+from gather_worker.schemas import Draft
+
+QUALITY = Quality(
+    score=70, coverage=70, depth=70, coherence=70, actionability=70,
+    coverage_source=Source.BRAIN, rubric_source=Source.MODEL,
+)  # fmt: skip
+DRAFT = Draft(content="The keeper counts every lamp.", summary="Lamps.", context="Why")
+
+
+def item(name: str) -> GatherItem:
+    """Return a note."""
+    return GatherItem(id=name, content="x", project_id="a" * 24, department="story")
+
+
+def test_an_iteration_leaves_a_trace_at_every_step() -> None:
+    """Each state says what is left to do."""
+    begun = Checkpoint(id="c").generated([DRAFT])
+    assert (len(begun.drafts), begun.iterations) == (1, 0)
+    accepted = begun.accepted([item("a"), item("b")])
+    assert (accepted.drafts, accepted.iterations, len(accepted.pending), accepted.is_scored) == (
+        [],
+        1,
+        2,
+        False,
+    )
+    saved = accepted.saved()
+    assert (saved.pending, saved.unindexed, saved.items_created) == ([], ["a", "b"], 2)
+    indexed = saved.indexed({"a"})
+    assert indexed.unindexed == ["b"]
+    scored = indexed.scored(QUALITY, ["gap"], ["a", "b"])
+    assert (scored.scores, scored.gaps, scored.is_scored, scored.quality_score) == ([70], ["gap"], True, 70)
+    assert sorted(scored.unindexed) == ["a", "b"]
+
+
+def test_an_unmeasured_iteration_keeps_what_was_known() -> None:
+    """The last quality and the gaps stay; the notes have no score to index."""
+    before = Checkpoint(id="c").scored(QUALITY, ["gap"], [])
+    after = before.scored(None, None, ["a"])
+    assert (after.scores, after.quality, after.gaps, after.unindexed) == ([70, None], QUALITY, ["gap"], [])
+    assert after.quality_score == 70
+
+
+def test_a_checkpoint_survives_the_store() -> None:
+    """What is written is what is read, with the names that other languages expect."""
+    checkpoint = (
+        Checkpoint(id="c", epoch=3, run_uid="u")
+        .generated([DRAFT])
+        .accepted([item("a")])
+        .scored(QUALITY, ["g"], [])
+    )
+    document = checkpoint.model_dump(by_alias=True)
+    assert document["_id"] == "c"
+    assert document["runUid"] == "u"
+    assert document["pending"][0]["_id"] == "a"
+    assert Checkpoint.model_validate(document) == checkpoint
+
+
+def test_the_highest_token_ratio_counts_from_the_next_iteration_on() -> None:
+    """All attempts at an iteration ask in the same words."""
+    checkpoint = Checkpoint(id="c").accepted([], token_ratio=2.0)
+    assert checkpoint.token_ratio == 2.0
+    assert checkpoint.generated([DRAFT]).token_ratio == 2.0
+    assert checkpoint.accepted([]).token_ratio == 2.0

@@ -1,0 +1,179 @@
+"""One request: where it goes, what it holds, and that no answer takes more than its share of memory."""
+
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gather_worker.errors import InvalidInput, ModelRejected, ModelTransient
+from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint, new_client
+from tests.support.scripted_model import VERDICT, client_of, reply
+
+NewModel = Callable[..., Any]
+SCHEMA = {"name": "judge", "strict": True, "schema": {"type": "object"}}
+MESSAGES = [{"role": "user", "content": "écris"}]
+
+
+async def asked(endpoint: Endpoint) -> Any:
+    """Return the body that the endpoint answers."""
+    return await endpoint.complete("m/x", MESSAGES, SCHEMA, 100, 30)
+
+
+def packed(content: bytes, encoding: str = "gzip") -> httpx.Response:
+    """Return an answer in that encoding."""
+    return httpx.Response(200, stream=httpx.ByteStream(content), headers={"Content-Encoding": encoding})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("http://m.test/v1", "http://m.test/v1/chat/completions"),
+        ("http://m.test/v1/", "http://m.test/v1/chat/completions"),
+        ("https://m.test/api/v1", "https://m.test/api/v1/chat/completions"),
+        ("http://m.test:8080", "http://m.test:8080/chat/completions"),
+    ],
+)
+async def test_the_base_url_may_have_a_path_and_end_with_a_slash_or_not(
+    new_model: NewModel, base_url: str, expected: str
+) -> None:
+    """As users write it."""
+    model = new_model(reply(), base_url=base_url)
+    await asked(Endpoint(model.client, 5))
+    assert str(model.requests[0].url) == expected
+
+
+async def test_the_whole_request(new_model: NewModel) -> None:
+    """Nothing more than this is sent, and the key only where it belongs."""
+    model = new_model(reply(), base_url="https://openrouter.ai/api/v1")
+    await asked(Endpoint(model.client, 5))
+    assert model.body() == {
+        "model": "m/x",
+        "messages": MESSAGES,
+        "response_format": {"type": "json_schema", "json_schema": SCHEMA},
+        "max_tokens": 100,
+        "provider": {"require_parameters": True},
+        "usage": {"include": True},
+    }
+    sent = model.requests[0].headers
+    assert (sent["Authorization"], sent["User-Agent"]) == ("Bearer k", "gather-worker")
+    assert (sent["Content-Type"], sent["Accept-Encoding"]) == ("application/json", "gzip")
+    other = new_model(reply(), base_url="https://m.test/v1")
+    await asked(Endpoint(other.client, 5))
+    assert set(other.body()) == {"model", "messages", "response_format", "max_tokens"}
+
+
+async def test_without_a_key_none_is_sent() -> None:
+    """An endpoint that wants none might refuse one that is wrong."""
+    async with new_client("http://m.test/v1", "") as client:
+        assert "Authorization" not in client.headers
+
+
+@pytest.mark.parametrize(
+    "base_url", ["", "m.test/v1", "ftp://m.test/v1", "http://", "http://[::1", "http://m.test:port/v1"]
+)
+def test_an_address_that_can_never_work_is_a_wrong_setting(base_url: str) -> None:
+    """Told at the start, and without the address, which may hold a password."""
+    with pytest.raises(InvalidInput, match=r"GATHER_LLM_BASE_URL is not an http or https URL$"):
+        new_client(base_url, "k")
+
+
+@pytest.mark.parametrize("key", ["käse", "two\nlines", "nul\0"])
+def test_a_key_that_no_header_can_hold_is_a_wrong_setting(key: str) -> None:
+    """Told without the key."""
+    with pytest.raises(InvalidInput, match="OPENROUTER_API_KEY") as caught:
+        new_client("http://m.test/v1", key)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(301, ModelRejected), (308, ModelRejected), (302, ModelTransient), (307, ModelTransient)],
+)
+async def test_a_redirect_is_not_followed(
+    new_model: NewModel, status: int, expected: type[Exception]
+) -> None:
+    """It would take key and prompt elsewhere; one for good is a wrong setting, and the error says which."""
+    moved = reply(status=status, Location="http://elsewhere.test/v1/chat/completions")
+    model = new_model(moved)
+    with pytest.raises(expected, match="GATHER_LLM_BASE_URL"):
+        await asked(Endpoint(model.client, 5))
+    assert len(model.requests) == 1
+
+
+async def test_an_answer_may_be_packed(new_model: NewModel) -> None:
+    """As it was asked for."""
+    body = json.dumps({"choices": [{"message": {"content": VERDICT}}]}).encode()
+    model = new_model(packed(gzip.compress(body)), packed(body, "identity"))
+    endpoint = Endpoint(model.client, 5)
+    assert await asked(endpoint) == await asked(endpoint) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        packed(gzip.compress(b" " * 4 * BODY_MAX_BYTES, 1)),
+        packed(gzip.compress(b"{}") + b"x" * 2 * BODY_MAX_BYTES),
+        packed(gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
+        packed(zlib.compress(b"{}"), "br"),
+        packed(b"not packed at all"),
+        packed(gzip.compress(b'{"choices": []}')[:-12]),
+    ],
+    ids=["bomb", "behind its end", "twice", "unasked", "broken", "half"],
+)
+async def test_a_badly_packed_answer_may_pass_and_may_have_been_charged(
+    new_model: NewModel, answer: httpx.Response
+) -> None:
+    """Whatever it is, it is one of our errors."""
+    with pytest.raises(ModelTransient) as caught:
+        await asked(Endpoint(new_model(answer).client, 5))
+    assert caught.value.may_be_charged
+
+
+async def test_a_bomb_is_unpacked_only_as_far_as_an_answer_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the network gives it in one piece."""
+    unpacked: list[int] = []
+    genuine = zlib.decompressobj
+
+    class Counting:
+        def __init__(self, *arguments: Any) -> None:
+            self._genuine = genuine(*arguments)
+
+        def decompress(self, *arguments: Any) -> bytes:
+            piece = self._genuine.decompress(*arguments)
+            unpacked.append(len(piece))
+            return piece
+
+    async def bomb(_: httpx.Request) -> httpx.Response:
+        return packed(gzip.compress(b" " * 4 * BODY_MAX_BYTES, 1))
+
+    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    with pytest.raises(ModelTransient, match="too long"):
+        await asked(Endpoint(client_of(bomb), 5))
+    assert sum(unpacked) == BODY_MAX_BYTES + 1
+
+
+async def test_an_errors_body_is_not_read(new_model: NewModel) -> None:
+    """Its status says enough, and it may be endless."""
+    read: list[bytes] = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            read.append(b" ")
+            yield b" " * 2**16
+
+    with pytest.raises(ModelTransient, match="answered 503"):
+        await asked(Endpoint(new_model(httpx.Response(503, content=endless())).client, 5))
+    assert read == []
+
+
+async def test_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster may have no other way out."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", "")
+    async with new_client("https://m.test/v1", "k") as client:
+        ways = {pattern.pattern for pattern in client._mounts}
+    assert "https://" in ways

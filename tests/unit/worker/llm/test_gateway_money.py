@@ -1,0 +1,166 @@
+"""What requests cost: reserved before they are sent, settled after, within the budget, never paid twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gather_contracts.resource import Budget
+from gather_worker.errors import (
+    AnswerInvalid,
+    BudgetUsed,
+)
+from gather_worker.llm.budget import MemoryBook, Purse
+from gather_worker.llm.ledger import Ledger
+from gather_worker.llm.pricing import Price
+from gather_worker.schemas import QualityVerdict
+from tests.support.fakes import AnswersTwin
+from tests.support.scripted_model import PROMPT, reply, scripted_gateway
+
+NewModel = Callable[..., Any]
+
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+
+# --- what is paid
+
+
+@pytest.mark.parametrize(
+    ("trouble", "stands"),
+    [
+        (reply(status=429), False),
+        (reply(status=503), False),
+        (httpx.ConnectError("refused"), False),
+        (httpx.ConnectTimeout("nobody there"), False),
+        (httpx.PoolTimeout("no connection free"), False),
+        (httpx.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.RemoteProtocolError("cut"), True),
+        (httpx.Response(200, content=b'{"choices": ['), True),
+    ],
+    ids=["429", "503", "refused", "nobody", "full", "error in 200", "slow", "cut", "half"],
+)
+async def test_what_may_have_been_charged_stays_on_the_ledger(
+    new_model: NewModel, trouble: Any, *, stands: bool
+) -> None:
+    """A request whose answer nobody read counts at its worst; one that was refused counts nothing."""
+    asked = scripted_gateway(new_model(trouble, reply()))
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert len(asked.ledger.reserved) == stands
+    assert asked.ledger.cost_usd == 0.5
+    assert asked.ledger.tokens >= 12 + 100 * stands
+
+
+async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewModel) -> None:
+    """A process that is killed in the call has written down what it may have spent."""
+    kept: list[tuple[int, int]] = []
+
+    class Book:
+        ledger = Ledger()
+
+        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+            self.ledger = change(self.ledger)
+            kept.append((len(model.requests), len(self.ledger.reserved)))
+
+        async def other_ledgers(self) -> list[Ledger]:
+            return []
+
+    model = new_model(reply())
+    asked = scripted_gateway(model)
+    asked.keep_ledger_in(Book())
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert kept == [(0, 1), (1, 0)]
+
+
+async def test_a_budget_of_nothing_asks_nobody(new_model: NewModel) -> None:
+    """Not even for the price list."""
+    model = new_model()
+    for budget in (Budget(max_tokens=0), Budget(max_cost_usd=0)):
+        asked = scripted_gateway(model, purse=Purse(budget, Price(0, 0)))
+        with pytest.raises(BudgetUsed):
+            await asked.ask("m/x", PROMPT, QualityVerdict)
+        assert asked.is_budget_used
+    assert model.requests == []
+
+
+async def test_what_is_left_limits_the_answer(new_model: NewModel) -> None:
+    """max_tokens is lowered to what the budget can pay, and no further request follows."""
+    model = new_model(reply())
+    purse = Purse(Budget(max_cost_usd=2.0), Price(0, 1e-3))
+    asked = scripted_gateway(model, purse=purse, max_tokens=8000)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert model.body()["max_tokens"] == 2000
+    assert asked.ledger.cost_usd == 0.5
+    left = Purse(Budget(max_cost_usd=0.5), Price(0, 1e-3))
+    with pytest.raises(BudgetUsed):
+        await scripted_gateway(model, purse=left, max_tokens=8000).ask("m/x", PROMPT, QualityVerdict)
+
+
+async def test_retries_are_paid_one_by_one(new_model: NewModel) -> None:
+    """A failed attempt that may have been charged leaves less for the next; the cap holds over both."""
+    model = new_model(httpx.ReadTimeout("slow"))
+    purse = Purse(Budget(max_cost_usd=1.5), Price(0, 1e-3))
+    with pytest.raises(BudgetUsed):
+        await scripted_gateway(model, purse=purse, max_tokens=1000).ask("m/x", PROMPT, QualityVerdict)
+    assert len(model.requests) == 1
+
+
+async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_model: NewModel) -> None:
+    """Two questions, one look at the list; the reserve is by its price."""
+    listed = {"data": [{"id": "m/x", "pricing": {"prompt": "0", "completion": "0.001"}}]}
+    model = new_model(httpx.Response(200, json=listed), reply())
+    asked = scripted_gateway(model, purse=Purse(Budget(max_cost_usd=1.2)), max_tokens=8000)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert [request.url.path for request in model.requests] == ["/v1/models", "/v1/chat/completions"]
+    assert model.body()["max_tokens"] == 1200
+    with pytest.raises(BudgetUsed):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+
+
+# --- kept answers
+
+
+async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
+    """Also after a re-ask: what is kept under the question is the good answer. Another scope asks again."""
+    cache = AnswersTwin()
+    model = new_model(reply("no"), reply(), reply())
+    for scope in ("1", "1", "2"):
+        asked = scripted_gateway(model, cache=cache)
+        assert (await asked.ask("m/x", PROMPT, QualityVerdict, scope=scope)).depth == 1
+    assert len(model.requests) == 3
+
+
+@pytest.mark.parametrize("wrong", ["no", '{"depth": 1}'])
+async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
+    """A cached failure would poison every later attempt."""
+    cache = AnswersTwin()
+    with pytest.raises(AnswerInvalid):
+        await scripted_gateway(new_model(reply(wrong), reply(wrong)), cache=cache).ask(
+            "m/x", PROMPT, QualityVerdict
+        )
+    assert cache.kept == {}
+
+
+async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewModel) -> None:
+    """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
+    cache, dead = AnswersTwin(), scripted_gateway(new_model(reply()))
+    dead._cache = cache  # type: ignore[assignment]
+    left: list[Ledger] = []
+
+    class DyingBook(MemoryBook):
+        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+            if self.ledger.reserved:
+                left.append(self.ledger)
+                raise KeyboardInterrupt
+            await super().keep_ledger(change)
+
+    dead.keep_ledger_in(DyingBook())
+    with pytest.raises(KeyboardInterrupt):
+        await dead.ask("m/x", PROMPT, QualityVerdict)
+    successor = scripted_gateway(new_model(), cache=cache)
+    book = MemoryBook(left[0])
+    successor.keep_ledger_in(book)
+    await successor.ask("m/x", PROMPT, QualityVerdict)
+    assert (book.ledger.cost_usd, book.ledger.requests, book.ledger.reserved) == (0.5, 1, [])

@@ -1,0 +1,221 @@
+# ruff: noqa: S311 - repeatable, not secret
+"""Answers as no model should give them: each is refused with one of our errors, or nothing bad is in it."""
+
+import json
+import logging
+import os
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
+from gather_worker.errors import AnswerInvalid, ModelError
+from gather_worker.llm.chat_completion import Completion, parse_body, read_answer, read_completion, read_usage
+from gather_worker.schemas import (
+    CONTENT_MIN,
+    ITEMS_MAX,
+    ITEMS_MIN,
+    DraftBatch,
+    PairVerdicts,
+    QualityVerdict,
+    json_schema,
+)
+from tests.support.malformed_answers import CONTROLS, IN_TEXT, IN_VALUE, good_answer, malformed_answers
+
+MALFORMED = malformed_answers(seed=20, count=200)
+FUZZ_S = float(os.environ.get("GATHER_FUZZ_S", "6"))
+EXAMPLES_AT_ONCE = 1000
+MESSAGE_MAX = 2000
+"""Of an error: it is logged, and sent back to the model."""
+SHAPES = (DraftBatch, QualityVerdict, PairVerdicts)
+_LOGGER = logging.getLogger(__name__)
+
+
+def assert_fit_to_save(text: str, least: int, most: int) -> None:
+    """Within its bounds, storable, and nothing in it that a reader would not see."""
+    assert least <= len(text) <= most
+    assert text == text.strip()
+    text.encode("utf-8")
+    assert not any(control[0] in text for control in CONTROLS if control[0] != "\n")
+    assert all(character >= " " or character in "\t\n" for character in text)
+
+
+def assert_sound(answer: BaseModel) -> None:
+    """Nothing bad in an answer that was taken."""
+    if isinstance(answer, DraftBatch):
+        assert ITEMS_MIN <= len(answer.items) <= ITEMS_MAX
+        for item in answer.items:
+            assert set(item.model_dump()) == {"content", "summary", "context"}
+            assert_fit_to_save(item.content, CONTENT_MIN, CONTENT_MAX)
+            assert_fit_to_save(item.summary, 1, SUMMARY_MAX)
+            assert_fit_to_save(item.context, 0, CONTEXT_MAX)
+    if isinstance(answer, QualityVerdict):
+        assert all(0 <= n <= 100 for n in (answer.depth, answer.coherence, answer.actionability))
+    if isinstance(answer, PairVerdicts):
+        assert all(isinstance(verdict.duplicate, bool) for verdict in answer.verdicts)
+    # What is kept in the checkpoint must come back from it.
+    assert type(answer).model_validate_json(answer.model_dump_json()) == answer
+
+
+def read(content: bytes) -> BaseModel | None:
+    """Read a body in every shape as the gateway would; None if it is refused."""
+    found: BaseModel | None = None
+    messages: list[str] = []
+    for shape in SHAPES:
+        try:
+            body = parse_body(content)
+            usage = read_usage(body)
+            assert usage is None or 0 <= (usage.cost_usd or 0) < 1e9
+            assert usage is None or 0 <= usage.tokens_in < 1e9
+            answer = read_answer(read_completion(body), shape)
+        except ModelError as error:
+            messages.append(str(error))
+        else:
+            assert_sound(answer)
+            found = answer
+    assert all(0 < len(message) < MESSAGE_MAX for message in messages)
+    return found
+
+
+@pytest.mark.parametrize(
+    "text", [m.text for m in MALFORMED], ids=[f"{n} {m.way}" for n, m in enumerate(MALFORMED)]
+)
+def test_nothing_bad_is_taken_from_a_malformed_answer(text: str) -> None:
+    """Refused with AnswerInvalid, or taken without what was wrong with it."""
+    try:
+        answer = read_answer(Completion(text, is_cut_off=False), DraftBatch)
+    except AnswerInvalid as error:
+        message = str(error)
+    else:
+        assert_sound(answer)
+        return
+    assert 0 < len(message) < MESSAGE_MAX
+
+
+def test_most_of_the_malformed_answers_are_refused_and_some_can_be_used() -> None:
+    """Else the test above would look at one side only."""
+    taken: Counter[str] = Counter()
+    for malformed in MALFORMED:
+        try:
+            read_answer(Completion(malformed.text, is_cut_off=False), DraftBatch)
+        except AnswerInvalid:
+            continue
+        taken[malformed.way] += 1
+    assert len({m.way for m in MALFORMED}) == len(IN_VALUE) + len(IN_TEXT) > 45
+    assert 10 <= sum(taken.values()) <= 60
+    assert {"fields of others", "wrapped", "content with control characters"} <= set(taken)
+    assert not {"a key twice", "too few items", "content no text", "deep lists", "content of dots"} & set(
+        taken
+    )
+
+
+def test_the_same_seed_makes_the_same_answers() -> None:
+    """A failure can be looked at again."""
+    assert malformed_answers(seed=20, count=200) == MALFORMED
+    assert malformed_answers(seed=21, count=200) != MALFORMED
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_good_answers_are_taken(shape: type[BaseModel]) -> None:
+    """The fuzzer starts from these."""
+    assert isinstance(read(_body(json.dumps(_good(shape, random.Random(1))))), shape)
+
+
+# --- the fuzzer
+
+
+def _body(text: str, **more: Any) -> bytes:
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 5, "cost": 0.1}, **more}).encode()
+
+
+def _good(shape: type[BaseModel], rng: random.Random) -> Any:
+    """Return a good answer of any shape, from its JSON schema."""
+    return good_answer(rng) if shape is DraftBatch else _filled(json_schema(shape))
+
+
+def _filled(schema: dict[str, Any]) -> Any:
+    if schema["type"] == "object":
+        return {name: _filled(sub) for name, sub in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [_filled(schema["items"])] * 3
+    return {"string": "because it says so", "number": 50, "integer": 1, "boolean": True}[schema["type"]]
+
+
+PIECES = (
+    b"NaN", b"1e999", b"9" * 4500, b"\\ud800", b"\\u0000", b"\\", b'"content":"x",', b"[" * 3000,
+    b'{"a":' * 3000, b"null", b"true", b"-0", b"{", b"}", b"]", b'"', b"\xff", b"\x00",
+    b"\xe2\x80\xae", b"\xed\xa0\x80",
+)  # fmt: skip
+LEAVES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 101, 10**400, 1e308, -0.5, float("nan"), float("inf"), "", " ", "stop", "error",
+    "length", "50", "\x00\ud800\u202e", "word " * 3000, [], {}, "null", b"bytes".hex(),
+)  # fmt: skip
+DEPTH_MAX = 3
+
+
+def fuzzed_body(seed: int) -> bytes:
+    """Return a body: a good one with values exchanged, then with bytes cut out and put in."""
+    rng = random.Random(seed)
+    answer = _good(rng.choice(SHAPES), rng)
+    for _ in range(rng.choice((0, 0, 1, 2, 3))):
+        _exchange(answer, rng)
+    body = json.loads(_body(json.dumps(answer)))
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        _exchange(body, rng)
+    content = json.dumps(body).encode()
+    for _ in range(rng.choice((0, 0, 1, 2, 3))):
+        start = rng.randint(0, len(content))
+        piece = rng.choice(PIECES) if rng.getrandbits(1) else rng.randbytes(rng.randint(0, 4))
+        content = content[:start] + piece + content[start + rng.choice((0, 0, 1, 1, 8, 300)) :]
+    return content
+
+
+def _exchange(value: Any, rng: random.Random) -> None:
+    """Put any JSON value in a random place below `value`."""
+    while isinstance(value, dict | list) and value:
+        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        if not isinstance(value[key], dict | list) or rng.randrange(4) == 0:
+            value[key] = _any_value(rng)
+            return
+        value = value[key]
+
+
+def _any_value(rng: random.Random, depth: int = 0) -> Any:
+    kind = rng.randrange(5) if depth < DEPTH_MAX else 3
+    if kind == 0:
+        return (
+            [_any_value(rng, depth + 1) for _ in range(rng.randint(0, 12))]
+            if rng.getrandbits(1)
+            else [[]] * 12
+        )
+    if kind == 1:
+        return {str(rng.choice(LEAVES))[:20]: _any_value(rng, depth + 1) for _ in range(rng.randint(0, 3))}
+    if kind == 2:
+        return "".join(chr(rng.choice((rng.randrange(0x110000), rng.randrange(256)))) for _ in range(60))
+    return rng.choice(LEAVES)
+
+
+def test_no_body_breaks_the_parser() -> None:
+    """As long as GATHER_FUZZ_S says: an error of ours, or an answer without anything bad in it."""
+    counted: Counter[str] = Counter()
+
+    @settings(
+        max_examples=EXAMPLES_AT_ONCE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.integers(0, 2**64))
+    def once(seed: int) -> None:
+        counted["taken" if read(fuzzed_body(seed)) else "refused"] += 1
+
+    started = time.monotonic()
+    while not counted or time.monotonic() - started < FUZZ_S:
+        once()
+    _LOGGER.info("fuzzed for %.0f s: %s", time.monotonic() - started, dict(counted))
+    assert counted["taken"] > EXAMPLES_AT_ONCE / 100
+    assert counted["refused"] > EXAMPLES_AT_ONCE / 100

@@ -1,0 +1,210 @@
+"""The brain as a worker asks it: it helps, or is done without, and holds nothing up."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from gather_clients.brain_client import BrainClient
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.items import Automation, GatherItem
+from gather_worker.attempt import Attempt
+from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
+from gather_worker.errors import BrainAway, DeadlineNear, Terminated
+from gather_worker.services import brain as module
+from gather_worker.services.brain import Brain, node_of
+
+PROJECT = "a" * 24
+TIMING = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}
+NOTHING_FOUND = httpx.Response(200, json={"results": [{"duplicates": []}], **TIMING})
+DEPARTMENT = ResolvedDepartment(slug="story", name="Story", code_dep_number=1, threshold=80, model="m/x")
+
+
+class Twin:
+    """A brain that gives scripted answers; /readyz answers as `ready` says."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.calls: list[httpx.Request] = []
+        self.knocks = 0
+        self.ready = True
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer."""
+        if request.url.path == "/readyz":
+            self.knocks += 1
+            return httpx.Response(200 if self.ready else 503)
+        self.calls.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def asked(twin: Twin, attempt: Attempt | None = None) -> Brain:
+    """Return the worker's side of the twin."""
+    client = BrainClient("http://brain", "k", transport=httpx.MockTransport(twin.answer))
+    return Brain(client, attempt or Attempt(60), PROJECT)
+
+
+def refusal(status: int, code: str, **headers: str) -> httpx.Response:
+    """Return one of the brain's errors."""
+    return httpx.Response(status, json={"error": code, "message": "m"}, headers=headers)
+
+
+async def test_neighbours_are_asked_for_in_one_request() -> None:
+    """All drafts of an iteration, in the project's notes of all departments."""
+    twin = Twin(NOTHING_FOUND)
+    await asked(twin).neighbours(["one", "two"])
+    body = json.loads(twin.calls[0].content)
+    assert (body["contents"], body["type"]) == (["one", "two"], "GatherItem")
+    assert body["threshold"] == NEIGHBOUR_COSINE_MIN
+    assert "department" not in body
+
+
+def compared(*cosines: float) -> httpx.Response:
+    """Return the brain's answer to pairs."""
+    return httpx.Response(200, json={"similarities": cosines, "model": "mini", "total_time_ms": 1})
+
+
+async def test_pairs_are_compared_fifty_at_a_time() -> None:
+    """In their order, with the model that the cosines are of."""
+    twin = Twin(compared(*[0.5] * 50), compared(0.7))
+    pairs = [(f"one {place}", f"other {place}") for place in range(51)]
+    assert await asked(twin).compare(pairs) == ("mini", [*[0.5] * 50, 0.7])
+    sent = [json.loads(call.content)["pairs"] for call in twin.calls]
+    assert [(pair["a"], pair["b"]) for part in sent for pair in part] == pairs
+
+
+async def test_a_key_that_may_not_compare_is_as_good_as_no_brain() -> None:
+    """404: the project is another's."""
+    with pytest.raises(BrainAway):
+        await asked(Twin(refusal(404, "not_found"))).compare([("one", "other")])
+
+
+async def test_a_project_without_nodes_has_no_neighbours_and_no_context() -> None:
+    """404 is no trouble: the first iteration of the first department meets it."""
+    twin = Twin(refusal(404, "not_found"), refusal(404, "not_found"))
+    brain = asked(twin)
+    assert await brain.neighbours(["one", "two"]) == [[], []]
+    assert await brain.earlier_context("sound", ["story"]) is None
+
+
+async def test_a_limit_is_waited_for() -> None:
+    """A worker that is told 429 waits; it never goes on without for it."""
+    twin = Twin(refusal(429, "rate_limit_exceeded", **{"Retry-After": "1"}), NOTHING_FOUND)
+    started = time.monotonic()
+    assert await asked(twin).neighbours(["one"]) == [[]]
+    assert time.monotonic() - started >= 1
+
+
+async def test_a_limit_beyond_patience_is_gone_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded."""
+    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    with pytest.raises(BrainAway):
+        await asked(Twin(refusal(429, "rate_limit_exceeded", **{"Retry-After": "60"}))).neighbours(["one"])
+
+
+async def test_an_absent_brain_is_noticed_at_once_and_then_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One knock, then silence for a while, then one knock again; when it is back it is asked."""
+    twin = Twin(NOTHING_FOUND)
+    twin.ready = False
+    brain = asked(twin)
+    for _ in range(5):
+        with pytest.raises(BrainAway):
+            await brain.neighbours(["one"])
+    assert (twin.knocks, len(twin.calls)) == (1, 0)
+    monkeypatch.setattr(module, "QUIET_S", 0.0)
+    later = asked(twin)
+    for _ in range(2):
+        with pytest.raises(BrainAway):
+            await later.neighbours(["one"])
+    twin.ready = True
+    assert await later.neighbours(["one"]) == [[]]
+
+
+async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> None:
+    """One knock for a row of calls."""
+    twin = Twin(NOTHING_FOUND, NOTHING_FOUND, NOTHING_FOUND)
+    brain = asked(twin)
+    for _ in range(3):
+        await brain.neighbours(["one"])
+    assert twin.knocks == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_counts_as_away(status: int) -> None:
+    """Its owner can mend it; until then the notes wait."""
+    with pytest.raises(BrainAway):
+        await asked(Twin(refusal(status, "unauthorized"))).index([note("a")])
+
+
+async def test_notes_that_the_brain_refuses_are_not_sent_for_ever() -> None:
+    """400: they stay in MongoDB, and the worker goes on."""
+    await asked(Twin(refusal(400, "batch_validation_failed"))).index([note("a")])
+
+
+async def test_a_refused_question_is_gone_without() -> None:
+    """It would be refused again."""
+    with pytest.raises(BrainAway):
+        await asked(Twin(refusal(400, "validation_failed"))).coverage(DEPARTMENT, [note("a")])
+
+
+@pytest.mark.parametrize("ending", [Terminated, DeadlineNear])
+async def test_no_wait_outlasts_the_attempt(ending: type[Exception]) -> None:
+    """SIGTERM and the deadline go before patience."""
+    attempt = Attempt(60 if ending is Terminated else 0)
+    if ending is Terminated:
+        attempt.terminate()
+    with pytest.raises(ending):
+        await asked(Twin(), attempt).neighbours(["one"])
+
+
+async def test_coverage_is_asked_for_the_newest_hundred() -> None:
+    """The API's limit."""
+    twin = Twin(refusal(404, "not_found"))
+    await asked(twin).coverage(DEPARTMENT, [note(f"i{n}") for n in range(150)])
+    sent = [item["id"] for item in json.loads(twin.calls[0].content)["gatherItems"]]
+    assert sent == [f"i{n}" for n in range(50, 150)]
+
+
+def note(name: str, score: float | None = None) -> GatherItem:
+    """Return a note."""
+    automation = Automation(
+        run="r",
+        run_uid="u",
+        task_id="pod",
+        iteration=2,
+        model="m/x",
+        quality_score=score,
+        created_at=datetime.now(UTC),
+    )
+    return GatherItem(
+        id=name, content="The keeper.", summary="s", context="c", project_id=PROJECT, department="story",
+        department_name="Story", user_id="u", is_automated=True, automation=automation,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("score", "check"),
+    [(None, lambda p: "qualityScore" not in p), (75.5, lambda p: p["qualityScore"] == 75.5)],
+    ids=["before it is scored", "after"],
+)
+def test_a_node_carries_the_properties_of_the_requirements(
+    score: float | None, check: Callable[[dict[str, Any]], bool]
+) -> None:
+    """Under the note's own id."""
+    node = node_of(note("a", score))
+    assert (node.id, node.type, node.content, node.project_id) == ("a", "GatherItem", "The keeper.", PROJECT)
+    expected = {
+        "department": "story", "departmentName": "Story", "isAutomated": True, "iteration": 2,
+        "model": "m/x", "taskId": "pod", "summary": "s", "context": "c",
+    }  # fmt: skip
+    assert expected.items() <= node.properties.items()
+    assert check(dict(node.properties))

@@ -1,0 +1,177 @@
+"""Who is asked about a department's quality, and what happens where one of them does not answer."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from gather_contracts.brain import (
+    COVERAGE_ITEMS_MAX,
+    CoverageAnalysis,
+    CoverageResponse,
+    CoverageTiming,
+    QualityMetrics,
+)
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.items import GatherItem
+from gather_contracts.run_document import RunDocument
+from gather_worker.department.quality import Source
+from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, Terminated
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.prompts import Prompt
+from gather_worker.schemas import QualityVerdict
+from gather_worker.services.brain import Brain
+from gather_worker.steps.measuring import Advisers, Measurement, measure
+
+Answer = QualityVerdict | Exception
+COVERAGE = CoverageResponse(
+    department="story",
+    coverage_score=60,
+    analysis=CoverageAnalysis(covered_aspects=[], gaps=[], recommendations=[]),
+    item_distribution={},
+    quality_metrics=QualityMetrics(depth=10, breadth=20, coherence=30, actionability=40),
+    timing=CoverageTiming(embedding_time_ms=0, analysis_time_ms=0, total_time_ms=0),
+)
+
+
+class FakeBrain:
+    """Gives one answer to every question about coverage."""
+
+    def __init__(self, answer: CoverageResponse | Exception | None) -> None:
+        self.answer = answer
+
+    async def coverage(self, _: ResolvedDepartment, __: Sequence[GatherItem]) -> CoverageResponse | None:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class FakeModel:
+    """Gives one answer after the other."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.prompts: list[Prompt] = []
+
+    async def ask(self, _: str, prompt: Prompt, __: type[QualityVerdict]) -> QualityVerdict:
+        self.prompts.append(prompt)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def verdict(score: float) -> QualityVerdict:
+    return QualityVerdict(depth=score, coherence=score, actionability=score)
+
+
+def notes(*texts: str) -> list[GatherItem]:
+    return [
+        GatherItem(id=f"{number}", content=text, project_id="a" * 24, department="story")
+        for number, text in enumerate(texts or ("One lamp.", "Two lamps.", "No lamp at all."))
+    ]
+
+
+async def measured(
+    document: RunDocument,
+    model: FakeModel,
+    answer: Any = COVERAGE,
+    *,
+    own: Sequence[GatherItem] = (),
+    earlier: float | None = None,
+) -> Measurement:
+    advisers = Advisers(
+        brain=cast("Brain", FakeBrain(answer)),
+        model=cast("ModelGateway", model),
+        judge_model="m/j",
+        judge_repeats=len(model.answers),
+    )
+    return await measure(advisers, document.departments[0], own or notes(), earlier)
+
+
+async def test_the_median_of_three_readings_counts(document: RunDocument) -> None:
+    """Each reading sees the notes in an order of its own."""
+    model = FakeModel(verdict(90), verdict(10), verdict(70))
+    found = (await measured(document, model)).quality
+    assert found is not None
+    assert (found.depth, found.verdicts, found.spread) == (70, 3, 80)
+    assert len({prompt.user for prompt in model.prompts}) == 3
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [AnswerInvalid("no"), ModelUnavailable("away"), ModelRejected("refused", is_request_fault=False)],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_reading_that_fails_is_done_without(
+    document: RunDocument, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two of three are enough, and the log names the third."""
+    found = (await measured(document, FakeModel(verdict(80), failure, verdict(60)))).quality
+    assert found is not None
+    assert (found.depth, found.verdicts, found.rubric_source) == (70, 2, Source.MODEL)
+    assert "a verdict on quality is missing" in caplog.text
+
+
+async def test_where_all_readings_fail_the_brain_s_measures_stand_in(
+    document: RunDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And it is said."""
+    found = (await measured(document, FakeModel(AnswerInvalid("a"), AnswerInvalid("b")))).quality
+    assert found is not None
+    assert (found.depth, found.verdicts, found.rubric_source) == (10, 0, Source.BRAIN)
+    assert "the brain's measures stand in" in caplog.text
+
+
+async def test_without_a_judge_nobody_is_asked(
+    document: RunDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No repeats, no warning: it was wanted so."""
+    found = (await measured(document, FakeModel())).quality
+    assert found is not None
+    assert found.rubric_source is Source.BRAIN
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("answer", [None, BrainAway("away")], ids=["no nodes yet", "away"])
+async def test_without_coverage_there_is_no_score(document: RunDocument, answer: Any) -> None:
+    """The model's three parts are not made into four."""
+    assert await measured(document, FakeModel(verdict(50)), answer) == Measurement(None, None, (verdict(50),))
+
+
+async def test_the_end_of_the_attempt_goes_before_a_missing_verdict(document: RunDocument) -> None:
+    """SIGTERM in one of three readings ends the attempt; the others' answers are not scored by halves."""
+    with pytest.raises(Terminated):
+        await measured(document, FakeModel(AnswerInvalid("no"), Terminated("stop"), verdict(60)))
+
+
+async def test_copies_cost_the_model_s_coherence(document: RunDocument) -> None:
+    """Two of four notes are left."""
+    own = notes("One lamp.", "one LAMP", "Two lamps.", "Two lamps.")
+    found = (await measured(document, FakeModel(verdict(80)), own=own)).quality
+    assert found is not None
+    assert (found.depth, found.coherence) == (80, 40)
+
+
+async def test_a_measurement_is_logged_with_its_sources(
+    document: RunDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers and who measured them; never a note's text."""
+    with caplog.at_level(logging.INFO, "gather_worker"):
+        await measured(document, FakeModel(verdict(80)))
+    (record,) = caplog.records
+    logged = record.__dict__["quality"]
+    assert (logged["coverage_source"], logged["rubric_source"], logged["verdicts"]) == ("brain", "model", 1)
+    assert "lamp" not in str(record.__dict__)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(COVERAGE_ITEMS_MAX, 60), (COVERAGE_ITEMS_MAX + 1, 80)])
+async def test_coverage_does_not_fall_where_the_brain_sees_the_newest_notes_only(
+    document: RunDocument, count: int, expected: float
+) -> None:
+    """The hundred-and-first note pushes the first one out of its sight, and not out of the department."""
+    own = notes(*(f"Lamp number {number}." for number in range(count)))
+    found = (await measured(document, FakeModel(verdict(50)), own=own, earlier=80)).quality
+    assert found is not None
+    assert found.coverage == expected

@@ -1,0 +1,1 @@
+"""The commands of `gather-worker`: arguments and settings in, clients opened, an exit code out."""

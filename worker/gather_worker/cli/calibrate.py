@@ -1,0 +1,147 @@
+"""`gather-worker calibrate`: labelled pairs in, a calibration and what it is worth out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from gather_contracts.result import ExitCode
+from gather_worker.attempt import Attempt
+from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
+from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
+from gather_worker.calibrate.report import PairReport, report_of, table_of
+from gather_worker.calibrate.split import split
+from gather_worker.cli.clients import open_brain, run_command
+from gather_worker.cli.settings import ToolSettings
+from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn
+from gather_worker.duplicates.features import ComparableText, features_of
+from gather_worker.errors import InvalidInput
+from gather_worker.settings import read_settings
+
+PAIRS_MIN: Final = 200
+"""To calibrate with, of each file: with fewer a fold has not five leaves' worth of pairs."""
+LABELS_MIN: Final = 40
+"""Of these at least so many duplicates, and as many others: a leaf's worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of pairs in its two parts, each pair with its cosine."""
+
+    name: str
+    to_fit: Sequence[tuple[LabelledPair, float]]
+    held_out: Sequence[tuple[LabelledPair, float]]
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """Write the calibration and print its figures; raises InvalidInput and TryAgain."""
+    if arguments.source and len(arguments.source) != len(arguments.pairs):
+        raise InvalidInput("--source: one for each --pairs, or none")
+    if not arguments.out.parent.is_dir():
+        raise InvalidInput(f"--out: {arguments.out.parent} is no folder")
+    names = arguments.source or [path.stem for path in arguments.pairs]
+    files = [read_pairs(path) for path in arguments.pairs]
+    for path, pairs in zip(arguments.pairs, files, strict=True):
+        check_enough(path.name, split(pairs, arguments.held_out)[0])
+    model, cosines = run_command(_cosines(arguments, [pair for pairs in files for pair in pairs]))
+    kinds = kinds_of(names, files, cosines, arguments.held_out)
+    calibration = calibrate(kinds, model)
+    _write(arguments.out, calibration)
+    reports = [measured(kind, calibration) for kind in kinds]
+    sys.stdout.write(_printed(arguments, calibration, reports))
+    return ExitCode.DONE
+
+
+async def _cosines(arguments: argparse.Namespace, pairs: Sequence[LabelledPair]) -> tuple[str, list[float]]:
+    settings = read_settings(ToolSettings)
+    async with open_brain(settings, Attempt(DURATION_S), arguments.project) as brain:
+        return await cosines_of(brain, pairs, report_progress)
+
+
+def check_enough(name: str, to_fit: Sequence[LabelledPair]) -> None:
+    """Raise InvalidInput if a calibration cannot be made of so few pairs."""
+    duplicates = sum(pair.duplicate for pair in to_fit)
+    if len(to_fit) < PAIRS_MIN or not LABELS_MIN <= duplicates <= len(to_fit) - LABELS_MIN:
+        raise InvalidInput(
+            f"{name}: {len(to_fit)} pairs are left to calibrate with, {duplicates} of them duplicates; "
+            f"wanted are {PAIRS_MIN}, with {LABELS_MIN} duplicates and {LABELS_MIN} others"
+        )
+
+
+def kinds_of(
+    names: Sequence[str],
+    files: Sequence[Sequence[LabelledPair]],
+    cosines: Sequence[float],
+    held_out_share: float,
+) -> list[Kind]:
+    """Return the kinds, each split; `cosines` are of all pairs, file after file."""
+    rest = iter(cosines)
+    kinds = []
+    for name, pairs in zip(names, files, strict=True):
+        cosine_of = {id(pair): next(rest) for pair in pairs}
+        parts = split(pairs, held_out_share)
+        to_fit, held_out = ([(pair, cosine_of[id(pair)]) for pair in part] for part in parts)
+        kinds.append(Kind(name, to_fit, held_out))
+    return kinds
+
+
+def calibrate(kinds: Sequence[Kind], embedding_model: str) -> Calibration:
+    """Return the calibration of the kinds' pairs that are not held out; raises InvalidInput."""
+    try:
+        from gather_worker.calibrate.fitting import Sample, fit  # noqa: PLC0415 - LightGBM comes with its own extra
+    except ModuleNotFoundError as error:
+        raise InvalidInput(f"{error.name} is missing: pip install 'gather[worker,calibrate]'") from error
+    samples = [
+        Sample(
+            [
+                features_of(ComparableText(pair.a), ComparableText(pair.b), cosine)
+                for pair, cosine in kind.to_fit
+            ],
+            [pair.duplicate for pair, _ in kind.to_fit],
+        )
+        for kind in kinds
+    ]
+    made_on = MadeOn(
+        sources=tuple(kind.name for kind in kinds),
+        pairs=sum(len(sample.duplicates) for sample in samples),
+        duplicates=sum(sum(sample.duplicates) for sample in samples),
+        at=datetime.now(UTC).date().isoformat(),
+    )
+    return fit(samples, embedding_model, made_on)
+
+
+def measured(kind: Kind, calibration: Calibration) -> PairReport:
+    """Return what the calibration is worth on the kind's held-out pairs."""
+    pairs = [pair for pair, _ in kind.held_out]
+    return report_of(kind.name, pairs, [cosine for _, cosine in kind.held_out], Decision(calibration))
+
+
+def _write(path: Path, calibration: Calibration) -> None:
+    """Write the file whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(f"{calibration.model_dump_json()}\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"--out: {path.name} cannot be written: {error.strerror}") from error
+
+
+def _printed(arguments: argparse.Namespace, calibration: Calibration, reports: Sequence[PairReport]) -> str:
+    made_on = calibration.made_on
+    if arguments.is_table:
+        made = (
+            f"{arguments.out}: for embeddings of {calibration.embedding_model}, made on "
+            f"{made_on.pairs} pairs ({made_on.duplicates} duplicates) of {', '.join(made_on.sources)}"
+        )
+        return "\n".join([made, *("\n" + table_of(report) for report in reports)])
+    report: dict[str, Any] = {
+        "calibration": str(arguments.out),
+        "embeddingModel": calibration.embedding_model,
+        "madeOn": made_on.model_dump(),
+        "heldOut": [each.model_dump(by_alias=True) for each in reports],
+    }
+    return f"{json.dumps(report, indent=2)}\n"

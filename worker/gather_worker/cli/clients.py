@@ -1,0 +1,50 @@
+"""The brain and the model as the commands besides `run` open them, and how such a command runs."""
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from gather_clients.brain_client import BrainClient
+from gather_contracts.names import OBJECT_ID_PATTERN
+from gather_worker.attempt import Attempt
+from gather_worker.cli.settings import ToolSettings
+from gather_worker.errors import InvalidInput
+from gather_worker.llm.endpoint import new_client
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.services.brain import Brain
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_brain(settings: ToolSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
+    """Open the brain; raises InvalidInput if the project's id is none."""
+    if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
+        raise InvalidInput("--project: 24 hexadecimal digits are wanted")
+    async with BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
+        yield Brain(client, attempt, project_id)
+
+
+@asynccontextmanager
+async def open_model(settings: ToolSettings, attempt: Attempt) -> AsyncIterator[ModelGateway]:
+    """Open the model, without a budget and without kept answers."""
+    model = ModelGateway(
+        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        attempt,
+        timeout_s=settings.llm_timeout_s,
+        max_tokens=settings.llm_max_tokens,
+    )
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+def run_command(work: Coroutine[None, None, T]) -> T:
+    """Run a command's work, with warnings of the brain's and the model's troubles on standard error."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    return asyncio.run(work)

@@ -1,0 +1,121 @@
+"""`gather-worker duplicates`: how well a worker tells duplicates, on pairs of the user's own."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from gather_contracts.result import ExitCode
+from gather_worker.attempt import Attempt
+from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
+from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
+from gather_worker.calibrate.report import PairReport, probabilities_of, report_of, table_of
+from gather_worker.cli.clients import open_brain, open_model, run_command
+from gather_worker.cli.settings import ToolSettings
+from gather_worker.duplicates.calibration import (
+    Calibration,
+    Decision,
+    Verdict,
+    read_calibration,
+    shipped_calibration,
+)
+from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
+from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, TryAgain
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.prompts.builders import duplicates_prompt
+from gather_worker.schemas import PairVerdicts
+from gather_worker.settings import read_settings
+
+Judged = Callable[[int], bool]
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """Print the report; raises InvalidInput and TryAgain."""
+    pairs = read_pairs(arguments.pairs)
+    settings = read_settings(ToolSettings)
+    has_model = settings.has_model and settings.judge_model is not None
+    with_model = has_model if arguments.with_model is None else arguments.with_model
+    if with_model and not has_model:
+        raise InvalidInput(
+            "--model: set GATHER_JUDGE_MODEL, and OPENROUTER_API_KEY or GATHER_LLM_BASE_URL; "
+            "--no-model does without"
+        )
+    report = run_command(_measure(arguments, pairs, settings, with_model=with_model))
+    text = table_of(report) if arguments.is_table else json.dumps(report.model_dump(by_alias=True), indent=2)
+    sys.stdout.write(f"{text.rstrip()}\n")
+    return ExitCode.DONE
+
+
+async def _measure(
+    arguments: argparse.Namespace,
+    pairs: Sequence[LabelledPair],
+    settings: ToolSettings,
+    *,
+    with_model: bool,
+) -> PairReport:
+    own = arguments.calibration or settings.duplicate_calibration
+    calibration = read_calibration(own) if own else None
+    attempt = Attempt(DURATION_S)
+    async with open_brain(settings, attempt, arguments.project) as brain:
+        model, cosines = await cosines_of(brain, pairs, report_progress)
+    decision = _decision(calibration, model, arguments.threshold or settings.duplicate_threshold)
+    judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
+    return report_of(arguments.pairs.stem, pairs, cosines, decision, judged)
+
+
+def _decision(own: Calibration | None, embedding_model: str, threshold: float) -> Decision:
+    if own is not None and own.embedding_model != embedding_model:
+        raise InvalidInput(
+            f"the calibration is for embeddings of {own.embedding_model}, the brain's are of "
+            f"{embedding_model}"
+        )
+    calibration = own or shipped_calibration(embedding_model)
+    if calibration is None:
+        raise InvalidInput(
+            f"no calibration for embeddings of {embedding_model}: make one with gather-worker calibrate, and "
+            "name it with --calibration"
+        )
+    return Decision(calibration, threshold)
+
+
+async def _judge(
+    pairs: Sequence[LabelledPair],
+    cosines: Sequence[float],
+    decision: Decision,
+    settings: ToolSettings,
+    attempt: Attempt,
+) -> Judged:
+    """Have the model judge the pairs between the cuts, as a worker does; one without a verdict stays on its
+    side of the cut.
+    """
+    probabilities = probabilities_of(pairs, cosines, decision)
+    unsure = [
+        place
+        for place, probability in enumerate(probabilities)
+        if decision.verdict(probability) is Verdict.UNSURE
+    ]
+    said: dict[int, bool] = {}
+    async with open_model(settings, attempt) as model:
+        for start in range(0, len(unsure), JUDGED_PAIRS_MAX):
+            places = unsure[start : start + JUDGED_PAIRS_MAX]
+            said |= await _verdicts(model, settings.judge_model or "", pairs, places)
+            sys.stderr.write(f"judged {start + len(places):,} of {len(unsure):,} pairs\n")
+    return lambda place: said.get(place, decision.is_duplicate(probabilities[place]))
+
+
+async def _verdicts(
+    model: ModelGateway, name: str, pairs: Sequence[LabelledPair], places: Sequence[int]
+) -> dict[int, bool]:
+    asked = [Pair(place, text=pairs[place].b, other=pairs[place].a) for place in places]
+    try:
+        answer = await model.ask(name, duplicates_prompt(asked), PairVerdicts)
+    except AnswerInvalid as error:
+        sys.stderr.write(f"no verdict on {len(places)} pairs, the cut decides: {error}\n")
+        return {}
+    except ModelError as error:
+        raise TryAgain(f"the model gives no verdicts: {error}") from error
+    return {
+        places[verdict.pair]: verdict.duplicate
+        for verdict in answer.verdicts
+        if 0 <= verdict.pair < len(places)
+    }

@@ -1,0 +1,139 @@
+"""The composition root: settings and task in, clients opened, the pipeline run, clients closed."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from gather_clients.brain_client import BrainClient
+from gather_clients.event_log import EventLog
+from gather_contracts.result import StopReason
+from gather_worker.attempt import Attempt, soft_deadline_s
+from gather_worker.department.outcome import Outcome
+from gather_worker.department.task import DepartmentTask, read_task
+from gather_worker.duplicates.calibration import read_calibration
+from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
+from gather_worker.llm.answer_cache import AnswerCache
+from gather_worker.llm.budget import Purse
+from gather_worker.llm.endpoint import new_client
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.llm.tracing import Tracing, open_tracer
+from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
+from gather_worker.metrics import METER
+from gather_worker.services.brain import Brain
+from gather_worker.services.department_events import Announcer
+from gather_worker.services.mongodb import Store
+from gather_worker.settings import Settings, read_settings
+from gather_worker.steps.dependencies import Tools
+from gather_worker.steps.pipeline import Pipeline
+
+CLOSE_TIMEOUT_S: Final = 2.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: float) -> StopReason:
+    """Work on the department until it is finished; raises WorkerError if only the attempt ends.
+
+    `started_at` is the monotonic time of the process's start, from which the deadline counts.
+    """
+    METER.begin(started_at)
+    settings = read_settings(Settings)
+    configure_logging(settings.log_level)
+    hide_in_logs(settings.secrets())
+    task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
+    department = task.department
+    set_log_context(
+        run=task.document.run.name, department=department.slug, iteration=0, model=department.model
+    )
+    timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
+    attempt = Attempt(timeout_s - (time.monotonic() - started_at))
+    _end_on_signals(attempt)
+    async with _open_tools(task, settings, attempt) as tools:
+        return await _run(Pipeline(task, settings, tools, attempt), outcome)
+
+
+def _end_on_signals(attempt: Attempt) -> None:
+    """Let SIGTERM and SIGINT end the attempt.
+
+    Not through the loop, which would take its handlers with it when it closes: a signal that comes while the
+    result is written would then kill the process, and the operator would never learn the result.
+    """
+    loop = asyncio.get_running_loop()
+
+    def terminate(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the attempt over
+            loop.call_soon_threadsafe(attempt.terminate)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, terminate)
+
+
+async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
+    try:
+        return await pipeline.run()
+    except (Fenced, StoreUnavailable):
+        raise
+    except WorkerError:
+        with contextlib.suppress(WorkerError):
+            await pipeline.keep_measured()
+        raise
+    finally:
+        outcome.checkpoint = pipeline.checkpoint
+
+
+@asynccontextmanager
+async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt) -> AsyncIterator[Tools]:
+    project_id = task.document.spec.project_id
+    own = settings.duplicate_calibration
+    calibration = None if own is None else read_calibration(own)
+    model = _open_model(settings, attempt, task)
+    store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
+    client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
+    log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
+    brain = Brain(client, attempt, project_id)
+    announcer = Announcer(log, task.document, task.department, task.allowance)
+    try:
+        yield Tools(store, brain, model, announcer, calibration)
+    finally:
+        await asyncio.gather(*(_close(tool) for tool in (model, store, brain, announcer)))
+
+
+def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> ModelGateway:
+    cache = AnswerCache(
+        settings.redis_url.get_secret_value(), settings.redis_timeout_s, settings.llm_cache_ttl_s
+    )
+    return ModelGateway(
+        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        attempt,
+        timeout_s=settings.llm_timeout_s,
+        max_tokens=settings.llm_max_tokens,
+        fallback_model=settings.llm_fallback_model,
+        purse=Purse(task.document.spec.budget, settings.llm_price),
+        cache=cache if settings.llm_cache_ttl_s else None,
+        run=task.document.run.uid,
+        tracing=_open_tracing(settings),
+    )
+
+
+def _open_tracing(settings: Settings) -> Tracing:
+    """Return the tracing that is asked for; without OpenTelemetry a run is worth more than its spans."""
+    try:
+        return Tracing(open_tracer() if settings.is_traced else None)
+    except ImportError:
+        _LOGGER.warning("GATHER_TRACING is set, but OpenTelemetry is not installed: no spans are made")
+        return Tracing()
+
+
+async def _close(tool: ModelGateway | Store | Brain | Announcer) -> None:
+    """Close within bounds: a store that hangs must not hold up the exit."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await tool.close()
+    except Exception as error:  # noqa: BLE001 - the attempt is over, and its result must be told
+        _LOGGER.warning("%s did not close: %s", type(tool).__name__, type(error).__name__)

@@ -1,0 +1,109 @@
+"""`gather-worker score`: what a worker would say of these notes, without a run.
+
+It asks the real brain, and the model where one is set, in the same way as a worker does, and prints each part
+with its source; so that users can see on notes of their own what a score is worth.
+"""
+
+import argparse
+import json
+import sys
+from typing import Any, Final
+
+from gather_contracts.brain import COVERAGE_ITEMS_MAX
+from gather_contracts.result import ExitCode
+from gather_worker.attempt import Attempt
+from gather_worker.cli.clients import open_brain, open_model, run_command
+from gather_worker.cli.score_input import ScoreInput, read_score_input
+from gather_worker.cli.settings import ToolSettings
+from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, Quality
+from gather_worker.errors import InvalidInput
+from gather_worker.llm.ledger import Ledger
+from gather_worker.prompts.judge_input import without_copies
+from gather_worker.settings import read_settings
+from gather_worker.steps.measuring import Advisers, Measurement, measure
+
+DURATION_S: Final = 300.0
+"""For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """Print the score of the files that the arguments name; raises InvalidInput."""
+    given = read_score_input(arguments.department, arguments.items, arguments.project)
+    settings = read_settings(ToolSettings)
+    with_model = settings.has_model if arguments.with_model is None else arguments.with_model
+    if with_model and not settings.has_model:
+        raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
+    report = run_command(_score(given, settings, settings.judge_repeats if with_model else 0))
+    sys.stdout.write(table_of(report) if arguments.is_table else f"{json.dumps(report, indent=2)}\n")
+    return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
+
+
+async def _score(given: ScoreInput, settings: ToolSettings, repeats: int) -> dict[str, Any]:
+    attempt = Attempt(DURATION_S)
+    async with (
+        open_brain(settings, attempt, given.project_id) as brain,
+        open_model(settings, attempt) as model,
+    ):
+        judge_model = settings.judge_model or given.department.model
+        advisers = Advisers(brain=brain, model=model, judge_model=judge_model, judge_repeats=repeats)
+        measured = await measure(advisers, given.department, given.items, None)
+        return report_of(given, measured, advisers, model.ledger)
+
+
+# --- what is printed
+
+
+def report_of(given: ScoreInput, measured: Measurement, advisers: Advisers, spent: Ledger) -> dict[str, Any]:
+    """Return the report; `score` and `parts` are null where they cannot be measured."""
+    quality = measured.quality
+    return {
+        "department": given.department.slug,
+        "score": quality.score if quality else None,
+        "parts": _parts(quality) if quality else None,
+        "items": {
+            "scored": len(given.items),
+            "distinct": len(without_copies([item.content for item in given.items]).texts),
+            "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
+            "ofOtherDepartments": given.left_out,
+        },
+        "judge": _judge(measured, advisers, quality, spent) if advisers.judge_repeats else None,
+        "gaps": measured.gaps or [],
+    }
+
+
+def _parts(quality: Quality) -> dict[str, Any]:
+    return {
+        part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
+        for part, weight in WEIGHTS.items()
+    }
+
+
+def _judge(
+    measured: Measurement, advisers: Advisers, quality: Quality | None, spent: Ledger
+) -> dict[str, Any]:
+    return {
+        "model": advisers.judge_model,
+        "asked": advisers.judge_repeats,
+        "verdicts": [
+            {
+                part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
+                for part in RUBRIC_PARTS
+            }
+            for v in measured.verdicts
+        ],
+        "spread": round(quality.spread, 1) if quality else None,
+        "costUSD": spent.total_usd,
+        "tokens": spent.tokens,
+    }
+
+
+def table_of(report: dict[str, Any]) -> str:
+    """Return the report's score and parts as lines for people."""
+    if report["score"] is None:
+        return f"{report['department']}: not measurable\n"
+    rows = [
+        f"{name:<14} {part['score']:>5.1f}  x {part['weight']:.2f}  {part['source']}"
+        for name, part in report["parts"].items()
+    ]
+    gaps = [f"gap: {gap}" for gap in report["gaps"]]
+    return "\n".join([f"{report['department']:<14} {report['score']:>5.1f}", *rows, *gaps, ""])

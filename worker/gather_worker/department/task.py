@@ -1,0 +1,112 @@
+"""What one worker is to do: a department of a run, and how many iterations it may use; read once, then
+fixed.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gather_contracts import names
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.items import Automation, GatherItem
+from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, decode_run_document
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.errors import InvalidInput
+from gather_worker.schemas import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentTask:
+    """A department of a run; `allowance` is its iterations over all attempts."""
+
+    document: RunDocument
+    index: int
+    allowance: int
+    task_id: str
+
+    @property
+    def department(self) -> ResolvedDepartment:
+        """Return the department itself."""
+        return self.document.departments[self.index]
+
+    @property
+    def previous(self) -> list[str]:
+        """Return the slugs of the departments before it."""
+        return [department.slug for department in self.document.departments[: self.index]]
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Tell whether reaching the threshold asks for an evaluation."""
+        return self.document.spec.enable_auto_evaluation
+
+    def is_last_attempt(self, epoch: int) -> bool:
+        """Tell whether the Job may start no further pod after the `epoch`-th."""
+        return epoch > self.document.spec.department_retries
+
+    @property
+    def is_last_department(self) -> bool:
+        """Tell whether no later worker of the run can take over what this one leaves."""
+        return self.index + 1 == len(self.document.departments)
+
+    def fresh_checkpoint(self) -> Checkpoint:
+        """Return the checkpoint of a department that nobody has begun."""
+        return Checkpoint(
+            id=names.checkpoint_id(self.document.run.uid, self.department.slug),
+            run=self.document.run.name,
+            run_uid=self.document.run.uid,
+            project_id=self.document.spec.project_id,
+            department=self.department.slug,
+            department_number=self.department.code_dep_number,
+            user_id=self.document.spec.user_id,
+            began_at=datetime.now(UTC),
+        )
+
+    def item_ids(self, iteration: int, slots: int) -> list[str]:
+        """Return the ids that an iteration's notes can have."""
+        return [self._item_id(iteration, slot) for slot in range(slots)]
+
+    def item(
+        self, draft: Draft, iteration: int, slot: int, now: datetime, *, writer: str = "", prompt: str = ""
+    ) -> GatherItem:
+        """Return the draft as a note of this department; its id follows from its place alone.
+
+        `writer` is the model that wrote it, the department's own if empty.
+        """
+        automation = Automation(
+            run=self.document.run.name,
+            run_uid=self.document.run.uid,
+            task_id=self.task_id,
+            iteration=iteration,
+            model=writer or self.department.model,
+            prompt=prompt,
+            created_at=now,
+        )
+        return GatherItem(
+            id=self._item_id(iteration, slot),
+            content=draft.content,
+            summary=draft.summary,
+            context=draft.context,
+            project_id=self.document.spec.project_id,
+            department=self.department.slug,
+            department_name=self.department.name,
+            user_id=self.document.spec.user_id,
+            is_automated=True,
+            automation=automation,
+        )
+
+    def _item_id(self, iteration: int, slot: int) -> str:
+        return names.item_id(self.document.run.uid, self.department.slug, iteration, slot)
+
+
+def read_task(run_file: Path, index: int, allowance: int, task_id: str) -> DepartmentTask:
+    """Return the task in the run document; raises InvalidInput for what can never work."""
+    try:
+        with run_file.open("rb") as file:
+            document = decode_run_document(file.read(RUN_DOCUMENT_MAX_BYTES + 1).decode())
+    except OSError as error:
+        raise InvalidInput(f"the run file cannot be read: {type(error).__name__}") from error
+    except ValueError as error:
+        raise InvalidInput(f"the run file is malformed: {type(error).__name__}") from error
+    if not 0 <= index < len(document.departments):
+        raise InvalidInput(f"the run has {len(document.departments)} departments, none with index {index}")
+    return DepartmentTask(document, index, allowance, task_id)

@@ -1,0 +1,1 @@
+"""How duplicates are decided, from texts and what is known of them; pure."""

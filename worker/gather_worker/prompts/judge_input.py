@@ -1,0 +1,46 @@
+"""Which notes a judge is shown, and in which order: nothing but the notes' own words may sway it; pure.
+
+Models favour what stands first or last, so that the order in which notes were written must not reach them.
+Several readings of the same notes get different orders, so that the median of their verdicts depends on none.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gather_worker.duplicates.word_overlap import text_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The notes to judge, without copies."""
+
+    texts: tuple[str, ...]
+    distinct_share: float
+    """Share of all notes that are left, 0-1."""
+
+
+def without_copies(texts: Sequence[str]) -> Judged:
+    """Return one text of each that differ in case, spacing and punctuation only, whatever their order.
+
+    A judge that never sees a copy cannot be swayed by it; the copies' share is charged to coherence instead.
+    """
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(text_hash(text), []).append(text)
+    kept = tuple(min(group, key=_oddness) for group in groups.values())
+    return Judged(kept, len(kept) / len(texts) if texts else 1.0)
+
+
+def _oddness(text: str) -> tuple[bool, str]:
+    """Rank the forms of one text: a copy in one case alone does not take the place of the note itself."""
+    return text.islower() or text.isupper(), text
+
+
+def neutral_order(texts: Iterable[str], reading: int) -> list[str]:
+    """Return the texts in an order that follows from their words and the reading's number alone."""
+
+    def place(text: str) -> bytes:
+        return hashlib.sha256(f"{reading}\0{text}".encode("utf-8", "replace")).digest()
+
+    return sorted(texts, key=lambda text: (place(text), text))

@@ -1,0 +1,205 @@
+"""The brain, as one department asks it: every call either helps or raises BrainAway, and none holds it up
+long.
+
+A brain that cannot be reached is asked again only after a while, and then whether it is ready; a brain that
+says "later" (429, or 503 with Retry-After) is waited for, since it is there.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from gather_clients.brain_client import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
+from gather_contracts import brain as bodies
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.items import GatherItem
+from gather_contracts.meters import Timer
+from gather_worker.attempt import Attempt
+from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
+from gather_worker.errors import BrainAway
+from gather_worker.metrics import metered
+
+T = TypeVar("T")
+
+NODE_TYPE: Final = "GatherItem"
+CALL_DEADLINE_S: Final = 20.0
+"""For one question with the client's own retries; promised are 3 s, a busy machine takes longer."""
+INDEX_BATCH: Final = 20
+INDEX_DEADLINE_S: Final = 30.0
+"""50 nodes may take 8 s by promise; a brain that has just come back and serves all its workers takes
+longer."""
+PATIENCE_S: Final = 90.0
+"""For a brain that answers "later": the slowest limit, 5 coverage analyses a minute, frees a place in 12 s.
+"""
+QUIET_S: Final = 5.0
+"""How long a brain that was away is left alone."""
+TRUSTED_S: Final = 1.0
+"""How long after an answer the brain is taken to be there; later it is asked first whether it is ready, which
+takes milliseconds, since a call to a brain that is gone takes its whole deadline."""
+CONTEXT_NODES: Final = 20
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Brain:
+    """One project's brain; all texts of a call belong to the project."""
+
+    def __init__(self, client: BrainClient, attempt: Attempt, project_id: str) -> None:
+        self._client = client
+        self._attempt = attempt
+        self._project_id = project_id
+        self._quiet_until: float | None = None
+        self._answered_at = float("-inf")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def neighbours(self, texts: Sequence[str]) -> list[list[bodies.Duplicate]]:
+        """Return each text's nearest saved notes of the project, those that are near at all."""
+        request = bodies.DuplicatesBatchRequest(
+            project_id=self._project_id, contents=list(texts), threshold=NEIGHBOUR_COSINE_MIN,
+            limit=NEIGHBOURS, type=NODE_TYPE,
+        )  # fmt: skip
+        answer = await self._ask(
+            lambda: self._client.find_duplicates_batch(request, deadline_s=CALL_DEADLINE_S)
+        )
+        return [result.duplicates for result in answer.results] if answer else [[] for _ in texts]
+
+    async def compare(self, pairs: Sequence[tuple[str, str]]) -> tuple[str, list[float]]:
+        """Return the embedding model's name and the pairs' raw cosines, 0 to 1; at least one pair."""
+        model, cosines = "", list[float]()
+        for start in range(0, len(pairs), bodies.SIMILARITY_PAIRS_MAX):
+            request = bodies.SimilarityRequest(
+                project_id=self._project_id,
+                pairs=[
+                    bodies.SimilarityPair(a=one, b=other)
+                    for one, other in pairs[start : start + bodies.SIMILARITY_PAIRS_MAX]
+                ],
+            )
+            answer = await self._ask(partial(self._client.compare, request, deadline_s=CALL_DEADLINE_S))
+            if answer is None:
+                raise BrainAway("the key may not use the project")
+            model, cosines = answer.model, cosines + answer.similarities
+        return model, cosines
+
+    async def earlier_context(
+        self, department: str, previous: Sequence[str]
+    ) -> bodies.ContextResponse | None:
+        """Return what earlier departments offer; None where the project has nothing yet."""
+        return await self._ask(
+            lambda: self._client.department_context(
+                self._project_id, department, previous, limit=CONTEXT_NODES, deadline_s=CALL_DEADLINE_S
+            )
+        )
+
+    async def coverage(
+        self, department: ResolvedDepartment, items: Sequence[GatherItem]
+    ) -> bodies.CoverageResponse | None:
+        """Return how well the department's newest notes cover its purpose."""
+        newest = items[-bodies.COVERAGE_ITEMS_MAX :]
+        request = bodies.CoverageRequest(
+            project_id=self._project_id,
+            department=department.slug,
+            gather_items=[bodies.CoverageItem(id=i.id, content=i.content, summary=i.summary) for i in newest],
+            department_description=department.description,
+        )
+        return await self._ask(lambda: self._client.analyze_coverage(request, deadline_s=CALL_DEADLINE_S))
+
+    async def index(self, items: Sequence[GatherItem]) -> None:
+        """Write up to `INDEX_BATCH` notes; writing one again changes nothing but its properties."""
+        nodes = [node_of(item) for item in items]
+        try:
+            await self._call(lambda: self._client.create_nodes(nodes, deadline_s=INDEX_DEADLINE_S))
+        except BrainRejected as error:
+            # Sent again it would be refused again, for ever; the notes stay in MongoDB.
+            _LOGGER.error("the brain refuses %d notes: %s", len(nodes), error.code)  # noqa: TRY400 - no trace needed
+
+    async def _ask(self, send: Callable[[], Awaitable[T]]) -> T | None:
+        """Return the answer to a question; one that the brain refuses is as good as not answered."""
+        try:
+            return await self._call(send)
+        except BrainRejected as error:
+            _LOGGER.error("the brain refuses a question: %s", error.code)  # noqa: TRY400 - no trace needed
+            raise BrainAway(str(error)) from error
+
+    async def _call(self, send: Callable[[], Awaitable[T]]) -> T | None:
+        """Return the answer, None for a project without nodes; raises BrainAway and BrainRejected."""
+        await self._knock()
+        patience_ends_at = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._answered(send())
+            except BrainNotFound:
+                return None
+            except BrainRejected as error:
+                if error.status in {401, 403}:
+                    raise self._away(f"the key is refused: {error.code}") from error
+                raise
+            except BrainUnavailable as error:
+                wait_s = error.retry_after_s
+                if wait_s is None or time.monotonic() + wait_s > patience_ends_at:
+                    raise self._away(str(error)) from error
+            _LOGGER.info("the brain asks for %.0f s", wait_s)
+            await self._attempt.sleep(wait_s)
+
+    @metered(Timer.BRAIN)
+    async def _answered(self, work: Awaitable[T]) -> T:
+        answer = await self._attempt.race(work)
+        self._answered_at = time.monotonic()
+        return answer
+
+    async def _knock(self) -> None:
+        """Raise BrainAway without a call if it was away a moment ago, or is not ready."""
+        now = time.monotonic()
+        if self._quiet_until is not None and now < self._quiet_until:
+            raise BrainAway("the brain was away a moment ago")
+        if now - self._answered_at < TRUSTED_S:
+            return
+        if not await self._attempt.race(self._client.is_ready()):
+            raise self._away("it is not ready")
+        if self._quiet_until is not None:
+            self._quiet_until = None
+            _LOGGER.info("the brain is back")
+
+    def _away(self, message: str) -> BrainAway:
+        if self._quiet_until is None:
+            _LOGGER.error("the brain is away: %s", message)
+        self._quiet_until = time.monotonic() + QUIET_S
+        self._answered_at = float("-inf")
+        return BrainAway(message)
+
+
+def node_of(item: GatherItem) -> bodies.NodeIn:
+    """Return the note as a node, under the same id and with the properties that the requirements name.
+
+    A note with its score is a later revision: an old worker that wakes up late cannot take the score off.
+    """
+    automation = item.automation
+    properties: dict[str, bodies.PropertyValue] = {
+        "department": item.department,
+        "departmentName": item.department_name,
+        "isAutomated": item.is_automated,
+        "summary": item.summary,
+        "context": item.context,
+        "userId": item.user_id,
+    }
+    if automation is not None:
+        properties |= {
+            "iteration": automation.iteration,
+            "model": automation.model,
+            "taskId": automation.task_id,
+            "run": automation.run,
+        }
+        if automation.quality_score is not None:
+            properties["qualityScore"] = automation.quality_score
+    return bodies.NodeIn(
+        id=item.id,
+        type=NODE_TYPE,
+        content=item.content,
+        project_id=item.project_id,
+        properties=properties,
+        revision=int("qualityScore" in properties),
+    )

@@ -1,0 +1,101 @@
+"""The events of one department; Redis away costs live progress and nothing else."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_contracts import events, names
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.result import StopReason
+from gather_contracts.run_document import RunDocument
+from gather_worker.department.checkpoint import Checkpoint
+
+QUIET_S: Final = 5.0
+"""How long a Redis that was away is left alone, so that it slows no iteration."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Sends one department's events; each has a key, so that a successor does not send it twice."""
+
+    def __init__(
+        self, log: EventLog, document: RunDocument, department: ResolvedDepartment, allowance: int
+    ) -> None:
+        self._log = log
+        self._document = document
+        self._department = department
+        self._allowance = allowance
+        self._quiet_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._log.close()
+
+    async def started(self, attempt: int) -> None:
+        """A worker has begun or taken up the department; `attempt` counts from 1."""
+        event = events.DepartmentStarted(
+            **self._common(),
+            department_name=self._department.name,
+            threshold=self._department.threshold,
+            model=self._department.model,
+            attempt=attempt,
+        )
+        await self._send(event, f"started/{attempt}")
+
+    async def deduplicating(self, iteration: int) -> None:
+        """New notes are being compared."""
+        await self._send(events.Deduplicating(**self._common()), f"deduplicating/{iteration}")
+
+    async def iterated(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint's last iteration is saved and scored."""
+        event = events.IterationComplete(
+            **self._common(),
+            department_name=self._department.name,
+            iteration=checkpoint.iterations,
+            total_iterations=self._allowance,
+            quality_score=checkpoint.quality_score,
+            items_created=checkpoint.items_created,
+            threshold=self._department.threshold,
+            cost_usd=round(checkpoint.ledger.total_usd, 6),
+            tokens=checkpoint.ledger.tokens,
+        )
+        await self._send(event, f"iteration/{checkpoint.iterations}")
+
+    async def finished(self, checkpoint: Checkpoint) -> None:
+        """The department's loop has ended by itself."""
+        if checkpoint.finished is StopReason.ITERATIONS_USED:
+            used_up = events.MaxIterationsReached(
+                **self._common(),
+                final_quality_score=checkpoint.quality_score,
+                threshold=self._department.threshold,
+            )
+            await self._send(used_up, "max-iterations")
+        complete = events.DepartmentComplete(
+            **self._common(),
+            department_name=self._department.name,
+            quality_score=checkpoint.quality_score,
+            iterations_used=checkpoint.iterations,
+        )
+        await self._send(complete, "complete")
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "project_id": self._document.spec.project_id,
+            "run": self._document.run.name,
+            "run_uid": self._document.run.uid,
+            "at": events.timestamp(datetime.now(UTC)),
+            "department": self._department.slug,
+        }
+
+    async def _send(self, event: events.Event, what: str) -> None:
+        if time.monotonic() < self._quiet_until:
+            return
+        key = f"{names.checkpoint_id(self._document.run.uid, self._department.slug)}/{what}"
+        try:
+            await self._log.append(event, key)
+        except EventLogUnavailable:
+            self._quiet_until = time.monotonic() + QUIET_S
+            _LOGGER.warning("Redis is away; live progress pauses")

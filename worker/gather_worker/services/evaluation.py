@@ -1,0 +1,92 @@
+"""The Celery message that asks for a department's evaluation; queued exactly once, whatever crashes.
+
+Celery itself can only promise "at least" or "at most" once: whoever dies between sending and noting that it
+was sent does not know. So the checkpoint says that the message is due before it is sent, which makes it "at
+least once"; and on Redis the message and the memory of its id are written by one script, so that sending it
+again is a no-op. A Redis that loses its data loses both together, and the message is then queued again. What
+is left: a Redis that loses its data after the message was taken and before the checkpoint says "sent". The
+second message has the first one's task id, as it has at any broker other than Redis, which gets "at least
+once"; a consumer that keeps results by task id sees that it was done.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final, cast
+
+from celery import Celery  # type: ignore[import-untyped]
+from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
+
+from gather_contracts import names
+from gather_contracts.meters import Timer
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.metrics import metered
+
+SENT_EXPIRY_S: Final = 30 * 24 * 3600
+"""Longer than a run stays suspended between a worker's death while sending and its successor."""
+RETRY_POLICY: Final = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 1.0}
+
+PUT_ONCE_SCRIPT: Final = """
+if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then redis.call('LPUSH', KEYS[2], ARGV[2]) end
+"""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class _OnceChannel(kombu_redis.Channel):
+    """Puts a message into its queue unless one with its task id was put before."""
+
+    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
+        task_id = message["headers"]["id"]
+        untyped: Any = self  # as kombu is
+        priority = untyped._get_message_priority(message, reverse=False)  # noqa: SLF001
+        key = untyped._q_for_pri(queue, priority)  # noqa: SLF001
+        text = cast("Any", dumps)(message)
+        with untyped.conn_or_acquire() as client:
+            client.eval(PUT_ONCE_SCRIPT, 2, names.evaluation_sent(task_id), key, SENT_EXPIRY_S, text)
+
+
+class OnceTransport(kombu_redis.Transport):
+    """kombu's Redis transport with the channel above."""
+
+    Channel = _OnceChannel
+
+
+@metered(Timer.EVALUATION)
+async def send_evaluation(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> bool:
+    """Queue `evaluate_department`; return False if the broker could not be reached in time."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await asyncio.to_thread(_send, broker_url, checkpoint, timeout_s)
+    except Exception as error:  # noqa: BLE001 - each broker has its own errors, and none may fail the department
+        _LOGGER.error("the evaluation could not be queued: %s", type(error).__name__)  # noqa: TRY400
+        return False
+    return True
+
+
+def _send(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> None:
+    app = Celery(names.WORKER_NAME, broker=broker_url, set_as_current=False)
+    timeouts = {"socket_timeout": timeout_s / 3, "socket_connect_timeout": timeout_s / 3}
+    app.conf.update(
+        broker_transport=OnceTransport if broker_url.startswith(("redis://", "rediss://")) else None,
+        broker_transport_options=timeouts,
+        broker_connection_timeout=timeout_s / 3,
+        task_ignore_result=True,
+    )
+    try:
+        app.send_task(
+            names.EVALUATION_TASK,
+            kwargs={
+                "project_id": checkpoint.project_id,
+                "department_number": checkpoint.department_number,
+                "user_id": checkpoint.user_id,
+                "auto_triggered": True,
+            },
+            task_id=names.evaluation_task_id(checkpoint.run_uid, checkpoint.department),
+            queue=names.EVALUATION_QUEUE,
+            priority=names.EVALUATION_PRIORITY,
+            retry=True,
+            retry_policy=RETRY_POLICY,
+        )
+    finally:
+        app.close()

@@ -1,0 +1,66 @@
+"""The department's checkpoint as MongoDB has it, and the only way to change it.
+
+Each change is applied to what was kept last and stored whole before the next one is looked at, so that two
+steps that run at the same time cannot undo each other.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.llm.ledger import Ledger
+from gather_worker.metrics import METER
+from gather_worker.services.mongodb import Store
+
+Change = Callable[[Checkpoint], Checkpoint]
+
+
+class Keeper:
+    """One worker's hold on its department; `checkpoint` is always the last one kept."""
+
+    def __init__(self, store: Store, model: ModelGateway, fresh: Checkpoint) -> None:
+        self._store = store
+        self._model = model
+        self._lock = asyncio.Lock()
+        self._tried = 0
+        self.checkpoint = fresh
+
+    async def take_epoch(self) -> None:
+        """Take the department over from whoever had it, with what it left."""
+        self.checkpoint = await self._store.take_epoch(self.checkpoint)
+        METER.resume(self.checkpoint.meters)
+        self._model.keep_ledger_in(self)
+
+    async def keep(self, change: Change) -> None:
+        """Store the changed checkpoint, with what was measured until now.
+
+        Raises Fenced if a newer worker has the department, and StoreUnavailable.
+        """
+        async with self._lock:
+            changed = change(self.checkpoint).revised(above=self._tried)
+            changed = changed.measured(METER.totals(changed.scores))
+            # Also a write that fails may still arrive; the next one must not give way to it.
+            self._tried = changed.revision
+            await self._store.write(changed)
+            self.checkpoint = changed
+
+    async def keep_measured(self) -> None:
+        """Note what was measured since the last write; for the end of an attempt that broke off."""
+        if self.checkpoint.epoch:
+            await self.keep(lambda checkpoint: checkpoint)
+
+    # --- what the model costs, as `purse.Book` wants it
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the department's ledger."""
+        return self.checkpoint.ledger
+
+    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+        """Change the ledger and store it; raises as `keep` does."""
+        await self.keep(lambda checkpoint: checkpoint.charged(change(checkpoint.ledger)))
+
+    async def other_ledgers(self) -> list[Ledger]:
+        """Return the ledgers of the run's other departments, as they are now."""
+        return await self._store.other_ledgers(self.checkpoint)

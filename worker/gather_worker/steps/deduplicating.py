@@ -1,0 +1,163 @@
+"""New notes told from repeated ones: what the brain and the model know is asked for, `dedupe` decides.
+
+Either may be away: without the brain words alone decide, without the model the calibrated cut does.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from gather_contracts.items import GatherItem
+from gather_contracts.meters import Timer
+from gather_worker.duplicates import candidates
+from gather_worker.duplicates.calibration import Calibration
+from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Findings, Opinion, Pair, Rule
+from gather_worker.duplicates.rules import by_words, rule_for
+from gather_worker.duplicates.word_overlap import shortened, text_hash
+from gather_worker.errors import NO_ANSWER, BrainAway
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.metrics import metered
+from gather_worker.prompts import DUPLICATES, builders
+from gather_worker.schemas import Draft, PairVerdicts
+from gather_worker.services.brain import Brain
+
+VERDICTS_KEPT: Final = 200
+"""Of the model, in the checkpoint, the newest: ten iterations' worth at the most."""
+
+_LOGGER = logging.getLogger(__name__)
+
+Verdicts = Mapping[str, bool]
+"""What the model has said, by `verdict_key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of one batch: notes, and pairs of notes."""
+
+    drafts: int
+    copies: int
+    """Notes dropped for equal words."""
+    near: int
+    """Notes dropped for what they say."""
+    unsure_pairs: int
+    judged_pairs: int
+    """Of the unsure pairs, those that the model was asked about now."""
+    remembered_pairs: int
+    """Of the unsure pairs, those that it had been asked about before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The slots of the notes that say something new, in order, and what to remember."""
+
+    kept: list[int]
+    verdicts: dict[str, bool]
+    counts: Counts
+
+
+class DuplicateFinder:
+    """Chooses the new notes of one project's batches.
+
+    `threshold` is the policy score that a drop needs, 0 to 1; `own` the user's own calibration.
+    """
+
+    def __init__(
+        self, brain: Brain, model: ModelGateway, judge_model: str, threshold: float, own: Calibration | None
+    ) -> None:
+        self._brain = brain
+        self._model = model
+        self._judge_model = judge_model
+        self._threshold = threshold
+        self._own = own
+        self._rule: tuple[str, Rule] | None = None
+
+    @metered(Timer.DEDUPE)
+    async def choose(
+        self, drafts: Sequence[Draft], items: Sequence[GatherItem], department: str, verdicts: Verdicts
+    ) -> Choice:
+        """Return which of the drafts to keep; `items` are all of the project's saved notes."""
+        findings = candidates.find_copies(drafts, (text_hash(item.content) for item in items))
+        slots = candidates.open_slots(len(drafts), findings)
+        own_texts = [item.content for item in items if item.department == department]
+        pairs, rule = await self._pairs(drafts, slots, own_texts)
+        unsure = candidates.decide(findings, pairs, rule)
+        said = await self._judge([pair for pair, _ in unsure], verdicts)
+        self._settle(findings, unsure, {**verdicts, **said})
+        kept = candidates.survivors(len(drafts), findings)
+        keys = {self._key(pair) for pair, _ in unsure}
+        counts = Counts(
+            drafts=len(drafts),
+            copies=len(drafts) - len(slots),
+            near=len(slots) - len(kept),
+            unsure_pairs=len(unsure),
+            judged_pairs=len(said),
+            remembered_pairs=len(keys & verdicts.keys()),
+        )
+        _LOGGER.info(
+            "duplicates dropped: %d of %d", len(drafts) - len(kept), len(drafts), extra=asdict(counts)
+        )
+        return Choice(kept, _newest({**verdicts, **said}), counts)
+
+    async def _pairs(
+        self, drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]
+    ) -> tuple[list[Pair], Rule]:
+        """Return the pairs that may be duplicates, and the rule that decides them."""
+        by_words_alone = [
+            *candidates.pairs_by_words(drafts, slots, own_texts),
+            *candidates.pairs_among(drafts, slots),
+        ]
+        if not slots:
+            return [], by_words
+        try:
+            neighbours = await self._brain.neighbours([drafts[slot].content for slot in slots])
+            near = candidates.pairs_by_meaning(drafts, slots, neighbours)
+            return await self._compared(candidates.without_repeats([*near, *by_words_alone]))
+        except BrainAway:
+            _LOGGER.warning("duplicates are looked for by words alone: the brain is away")
+            return by_words_alone, by_words
+
+    async def _compared(self, pairs: Sequence[Pair]) -> tuple[list[Pair], Rule]:
+        """Return the pairs with all their cosines, and the rule for the model that these are of."""
+        if not pairs:
+            return [], by_words
+        asked = [pair for pair in pairs if pair.cosine is None] or pairs[:1]
+        texts = [(pair.text, pair.other) for pair in asked]
+        embedding_model, cosines = await self._brain.compare(texts)
+        if self._rule is None or self._rule[0] != embedding_model:
+            self._rule = embedding_model, rule_for(embedding_model, self._threshold, self._own)
+        return candidates.with_cosines(pairs, dict(zip(texts, cosines, strict=True))), self._rule[1]
+
+    async def _judge(self, unsure: Sequence[Pair], verdicts: Verdicts) -> dict[str, bool]:
+        """Return what the model says of the pairs that it has not been asked about before."""
+        by_key = {self._key(pair): pair for pair in unsure}
+        new = [key for key in by_key if key not in verdicts][:JUDGED_PAIRS_MAX]
+        if not new:
+            return {}
+        prompt = builders.duplicates_prompt([by_key[key] for key in new])
+        try:
+            answer = await self._model.ask(self._judge_model, prompt, PairVerdicts)
+        except NO_ANSWER as error:
+            _LOGGER.warning("no verdict on %d possible duplicates, the cut decides: %s", len(new), error)
+            return {}
+        said = {verdict.pair: verdict.duplicate for verdict in answer.verdicts}
+        return {key: said[place] for place, key in enumerate(new) if place in said}
+
+    def _settle(self, findings: Findings, unsure: Sequence[tuple[Pair, Opinion]], verdicts: Verdicts) -> None:
+        for pair, opinion in unsure:
+            if verdicts.get(self._key(pair), opinion.is_duplicate):
+                findings.add(pair)
+
+    def _key(self, pair: Pair) -> str:
+        return verdict_key(self._judge_model, pair)
+
+
+def verdict_key(judge_model: str, pair: Pair) -> str:
+    """Return a name for what the model is asked about a pair: the same for the same question only."""
+    shown = (shortened(text, JUDGED_CHARS) for text in (pair.other, pair.text))
+    return hashlib.sha256("\0".join((judge_model, DUPLICATES, *shown)).encode()).hexdigest()[:32]
+
+
+def _newest(verdicts: Verdicts) -> dict[str, bool]:
+    return dict(list(verdicts.items())[-VERDICTS_KEPT:])

@@ -1,0 +1,21 @@
+"""The outside world, as one department's steps share it."""
+
+from dataclasses import dataclass
+
+from gather_worker.duplicates.calibration import Calibration
+from gather_worker.llm.gateway import ModelGateway
+from gather_worker.services.brain import Brain
+from gather_worker.services.department_events import Announcer
+from gather_worker.services.mongodb import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """One of each."""
+
+    store: Store
+    brain: Brain
+    model: ModelGateway
+    announcer: Announcer
+    calibration: Calibration | None = None
+    """The user's own, for duplicates."""

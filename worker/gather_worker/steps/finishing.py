@@ -1,0 +1,98 @@
+"""What a finished department still owes: evaluation messages, its notes in the brain, its last events.
+
+All of it waits in the checkpoint and can be done again; nothing of it costs the model anything.
+"""
+
+import logging
+from typing import Final
+
+from gather_contracts.result import StopReason
+from gather_worker.attempt import Attempt
+from gather_worker.department.checkpoint import Checkpoint, Evaluation
+from gather_worker.errors import BrainAway, DeadlineNear, EvaluationUnavailable, IndexUnavailable
+from gather_worker.metrics import METER
+from gather_worker.settings import Settings
+from gather_worker.steps.publishing import Settler
+
+INDEX_RETRY_S: Final = 3.0
+"""Between two looks for the brain when nothing else is left to do."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Ending:
+    """The last steps of one department."""
+
+    def __init__(self, settler: Settler, settings: Settings, attempt: Attempt) -> None:
+        self._settler = settler
+        self._task = settler.task
+        self._keeper = settler.keeper
+        self._tools = settler.tools
+        self._settings = settings
+        self._attempt = attempt
+
+    async def finish(self) -> None:
+        """Pay what is owed; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
+        await self.send_evaluations()
+        await self._index_the_rest()
+        await self._tools.announcer.finished(self._keeper.checkpoint)
+        self._check_evaluation()
+        checkpoint = self._keeper.checkpoint
+        level = logging.INFO if checkpoint.finished is StopReason.THRESHOLD_REACHED else logging.WARNING
+        _LOGGER.log(
+            level, "department finished: %s, quality %.1f, %d notes, %d iterations",
+            checkpoint.finished, checkpoint.quality_score, checkpoint.items_created, checkpoint.iterations,
+        )  # fmt: skip
+
+    async def send_evaluations(self) -> None:
+        """Queue the department's evaluation if it is due, and those that earlier workers could not queue."""
+        own = self._keeper.checkpoint
+        if own.evaluation is Evaluation.SENDING:
+            if not await self._send(own):
+                return
+            await self._keeper.keep(Checkpoint.evaluation_sent)
+        for other in await self._tools.store.unsent_evaluations(own.id):
+            if not await self._send(other):
+                return
+            await self._tools.store.note_evaluation_sent(other)
+            _LOGGER.info("queued the evaluation that department %s had left", other.department)
+
+    async def _send(self, checkpoint: Checkpoint) -> bool:
+        from gather_worker.services.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
+
+        is_sent = await send_evaluation(
+            self._settings.broker_url, checkpoint, self._settings.evaluation_timeout_s
+        )
+        METER.evaluated(is_sent=is_sent)
+        return is_sent
+
+    def _check_evaluation(self) -> None:
+        """End the attempt with EvaluationUnavailable where nobody else would send the message.
+
+        A later department of the run does, or the project's next run; so only the last department comes
+        again for it, as often as it may.
+        """
+        checkpoint = self._keeper.checkpoint
+        if checkpoint.evaluation is not Evaluation.SENDING:
+            return
+        if self._task.is_last_department and not self._task.is_last_attempt(checkpoint.epoch):
+            raise EvaluationUnavailable("the evaluation waits for Celery's broker")
+        _LOGGER.error("the evaluation is left for the project's next worker to queue")
+
+    async def _index_the_rest(self) -> None:
+        """Wait for the brain while the attempt lasts; a finished department never fails for it.
+
+        Ends with IndexUnavailable while a further attempt can go on waiting. The last attempt lets the notes
+        wait in the checkpoint, for the next worker of the project.
+        """
+        try:
+            while self._keeper.checkpoint.unindexed:
+                try:
+                    await self._settler.index()
+                except BrainAway:
+                    await self._attempt.sleep(INDEX_RETRY_S)
+        except DeadlineNear as error:
+            waiting = len(self._keeper.checkpoint.unindexed)
+            if not self._task.is_last_attempt(self._keeper.checkpoint.epoch):
+                raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
+            _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400
