@@ -30,8 +30,8 @@ from gather_brain.context.theme_refiner import Budget, ThemeRefiner
 from gather_brain.embeddings.active_models import Models
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
-from gather_brain.limits.buckets import Accounts, OwnAccounts
-from gather_brain.limits.redis_buckets import RedisAccounts
+from gather_brain.limits.buckets import Buckets, LocalBuckets
+from gather_brain.limits.redis_buckets import RedisBuckets
 from gather_brain.metrics import Metrics
 from gather_brain.openapi.document import build_document
 from gather_brain.readiness import Readiness
@@ -52,14 +52,14 @@ def build_app(
     models = Models(embedders, PlanStore(database), metrics.reembedding)
     readiness = Readiness(database, models)
     ring = KeyRing(bootstrap, KeyStore(database))
-    accounts = open_accounts(settings, metrics)
+    buckets = open_buckets(settings, metrics)
     theme_model = ThemeModel(settings.themes) if settings.themes.base_url else None
     keeper = ProfileKeeper(build_refiner(settings, theme_model, metrics))
     paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(database, models, readiness, accounts, keeper)
+        app.state.services = Services(database, models, readiness, buckets, keeper)
         app.state.metrics = metrics
         background = [asyncio.create_task(work) for work in (readiness.keep(), keeper.run())]
         try:
@@ -70,7 +70,7 @@ def build_app(
             await asyncio.gather(*background, return_exceptions=True)
             if theme_model:
                 await theme_model.close()
-            await accounts.close()
+            await buckets.close()
             await models.close()
             await database.close()
 
@@ -86,7 +86,7 @@ def build_app(
                 max_requests=settings.max_requests,
             ),
             Middleware(Keys, principal_of=ring.principal_of),
-            Middleware(Refusals, accounts=accounts),
+            Middleware(Refusals, buckets=buckets),
             Middleware(
                 Bodies,
                 endpoints=[f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router, "POST")],
@@ -121,11 +121,11 @@ def build_refiner(settings: Settings, model: ThemeModel | None, metrics: Metrics
     )
 
 
-def open_accounts(settings: Settings, metrics: Metrics) -> Accounts:
-    """Return the accounts of limits; Redis is connected to when the first is charged."""
+def open_buckets(settings: Settings, metrics: Metrics) -> Buckets:
+    """Return the buckets of limits; Redis is connected to when the first is charged."""
     url = settings.redis_url
-    shared = None if url is None else RedisAccounts(url.get_secret_value(), settings.redis_timeout_s)
-    return Accounts(shared, OwnAccounts(), metrics.limits_shared)
+    shared = None if url is None else RedisBuckets(url.get_secret_value(), settings.redis_timeout_s)
+    return Buckets(shared, LocalBuckets(), metrics.limits_shared)
 
 
 def open_database(settings: Settings, metrics: Metrics | None = None) -> Database:

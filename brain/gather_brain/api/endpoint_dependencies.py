@@ -11,7 +11,7 @@ from gather_brain.auth.key_ring import Principal
 from gather_brain.context.profile_refresher import ProfileKeeper
 from gather_brain.embeddings.active_models import Models, Working
 from gather_brain.errors import RateLimitedError, UnavailableError
-from gather_brain.limits.buckets import Accounts
+from gather_brain.limits.buckets import Buckets
 from gather_brain.limits.policy import ENDPOINTS
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
@@ -25,7 +25,7 @@ class Services:
     database: Database
     models: Models
     readiness: Readiness
-    accounts: Accounts
+    buckets: Buckets
     keeper: ProfileKeeper
 
 
@@ -51,10 +51,10 @@ class Caller:
         return self.working
 
     async def project(self, project_id: str) -> ProjectRepository:
-        """Charge the key's account for the project and the endpoint, and return the project's repository.
+        """Charge the key's bucket for the project and the endpoint, and return the project's repository.
 
         Raises:
-            NotFoundError: the key may not use the project; no account of it is touched.
+            NotFoundError: the key may not use the project; no bucket of it is touched.
             RateLimitedError: too many requests.
             UnavailableError: as for `models`.
         """
@@ -64,12 +64,12 @@ class Caller:
 
     async def _charge(self, project_id: str) -> None:
         name = ENDPOINTS[self.path]
-        account = f"{self.principal.key_id}:{project_id}:{name}"
-        standing = await self.services.accounts.charge(account, self.principal.policy(name))
+        bucket = f"{self.principal.key_id}:{project_id}:{name}"
+        limit = await self.services.buckets.charge(bucket, self.principal.policy(name))
         self.state.charged = True
-        self.state.standing = standing
-        if not standing.admitted:
-            raise RateLimitedError(standing.policy.per_minute, standing.next_s)
+        self.state.limit = limit
+        if not limit.admitted:
+            raise RateLimitedError(limit.policy.per_minute, limit.next_s)
 
 
 def _caller(request: Request) -> Caller:

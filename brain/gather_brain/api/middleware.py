@@ -4,7 +4,7 @@ Order, from outside: `Requests` (id, limits' header fields, log line, metrics, l
 before anything is read), `Refusals` (charges what reaches no project), `Bodies` (415, 413, 408; counts what
 arrives and trusts no header).
 
-The project stands in the body, so an endpoint charges its account (`api.services.Caller.project`) and leaves
+The project stands in the body, so an endpoint charges its bucket (`api.services.Caller.project`) and leaves
 in the scope's state how it stands; until then the header fields show the key's limit untouched.
 """
 
@@ -32,8 +32,8 @@ from gather_brain.errors import (
     UnavailableError,
     UnsupportedMediaError,
 )
-from gather_brain.limits.buckets import Accounts
-from gather_brain.limits.policy import DEFAULTS, ENDPOINTS, LimitName, Standing, header_fields
+from gather_brain.limits.buckets import Buckets
+from gather_brain.limits.policy import DEFAULTS, ENDPOINTS, LimitName, LimitState, header_fields
 from gather_brain.logs import request_id
 from gather_brain.metrics import Metrics
 
@@ -125,10 +125,10 @@ class _Watched:
             headers["X-Request-Id"] = self._identity
             headers.setdefault("Cache-Control", "no-store")
             if _is_limited(self._scope["path"]):
-                standing = self._scope.get("state", {}).get("standing") or Standing(
+                limit = self._scope.get("state", {}).get("limit") or LimitState(
                     DEFAULTS[_limit_of(self._scope["path"])]
                 )
-                headers.update(header_fields(standing, time.time()))
+                headers.update(header_fields(limit, time.time()))
             headers["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
 
@@ -159,20 +159,20 @@ class Keys:
                 return
             state = scope.setdefault("state", {})
             state["principal"] = principal
-            state["standing"] = Standing(principal.policy(_limit_of(scope["path"])))
+            state["limit"] = LimitState(principal.policy(_limit_of(scope["path"])))
         await self._app(scope, receive, send)
 
 
 class Refusals:
     """Charges a key for requests that it had better not sent: the invalid, and those for others' projects.
 
-    They reach no account of a project, since that would make accounts of any name, and tell whose exist. The
+    They reach no bucket of a project, since that would make buckets of any name, and tell whose exist. The
     header fields of such an answer show the endpoint's limit untouched, whatever the project.
     """
 
-    def __init__(self, app: ASGIApp, *, accounts: Accounts) -> None:
+    def __init__(self, app: ASGIApp, *, buckets: Buckets) -> None:
         self._app = app
-        self._accounts = accounts
+        self._buckets = buckets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -187,11 +187,11 @@ class Refusals:
             nonlocal too_many
             if message["type"] == "http.response.start" and _is_refusal(message["status"], state):
                 policy = principal.policy("refused")
-                standing = await self._accounts.charge(f"{principal.key_id}:-:refused", policy)
-                if not standing.admitted:
+                limit = await self._buckets.charge(f"{principal.key_id}:-:refused", policy)
+                if not limit.admitted:
                     too_many = True
-                    state["standing"] = standing
-                    failure = RateLimitedError(policy.per_minute, standing.next_s)
+                    state["limit"] = limit
+                    failure = RateLimitedError(policy.per_minute, limit.next_s)
                     await error_response(failure)(scope, receive, send)
             if not too_many:
                 await send(message)

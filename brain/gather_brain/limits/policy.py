@@ -1,12 +1,12 @@
-"""How often a key may ask of an endpoint for a project: GCRA, as pure functions over whole microseconds.
+"""How often a key may use an endpoint for a project: GCRA, as pure functions over whole microseconds.
 
-One number stands for an account: its backlog, the time until nothing of what was asked counts any more. Each
-admitted request adds the interval at which the policy lets requests through; a request that would lift the
-backlog over `burst` intervals is refused and adds nothing. So no instant sees more than `burst` requests, and
-no time t more than `burst` and t's share of the rate.
+A bucket is one number: its backlog, the time until no past request counts any more. Each admitted request
+adds the interval at which the policy lets requests through; a request that would lift the backlog over
+`burst` intervals is refused and adds nothing. So no instant sees more than `burst` requests, and no time t
+more than `burst` and t's share of the rate.
 
-Whole microseconds, since sums of floating-point intervals refuse the last request of some bursts. That, a pin
-on an older Redis client and a clock that cannot be passed in are why this is not throttled-py.
+Whole microseconds, since sums of floating-point intervals refuse the last request of some bursts.
+throttled-py has such sums, pins an older Redis client and takes no clock, so it is not used.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ LIMIT_NAMES: Final[tuple[LimitName, ...]] = get_args(LimitName)
 
 
 class Policy(BaseModel):
-    """So many requests a minute in the long run, and `burst` at once."""
+    """`per_minute` requests in the long run, and `burst` at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,8 +73,8 @@ ENDPOINTS: Final[Mapping[str, LimitName]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How an account stands, after a request was admitted or refused."""
+class LimitState:
+    """The state of a bucket after a request was admitted or refused."""
 
     policy: Policy
     admitted: bool = True
@@ -89,8 +89,8 @@ class Standing:
     def remaining(self) -> int:
         """Return what is left of the minute's limit.
 
-        It counts down from the limit, and at 0 the burst above it is being used: whoever stops at 0 is never
-        refused.
+        It counts down from the limit, and at 0 the burst above it is being used: a caller that stops at 0 is
+        never refused.
         """
         above = max(0, self.policy.burst - self.policy.per_minute)
         return min(max(0, self.available - above), self.policy.per_minute)
@@ -103,33 +103,33 @@ class Standing:
 
     @property
     def reset_s(self) -> float:
-        """Return the seconds until the account is as if nothing had been asked."""
+        """Return the seconds until the bucket is empty again."""
         return self.backlog_us / MICROS
 
 
-def charge(policy: Policy, backlog_us: int) -> Standing:
-    """Admit or refuse one request to an account with this backlog.
+def charge(policy: Policy, backlog_us: int) -> LimitState:
+    """Admit or refuse one request by a bucket with this backlog.
 
     A backlog outside the policy (clocks that jumped, a limit that was lowered) counts as the nearest inside.
     """
     backlog_us = min(max(backlog_us, 0), policy.capacity_us)
     admitted = backlog_us + policy.interval_us <= policy.capacity_us
-    return Standing(policy, admitted, backlog_us + policy.interval_us if admitted else backlog_us)
+    return LimitState(policy, admitted, backlog_us + policy.interval_us if admitted else backlog_us)
 
 
-def header_fields(standing: Standing, now_s: float) -> dict[str, str]:
-    """Return the header fields that tell a caller how it stands; `now_s` is Unix time.
+def header_fields(state: LimitState, now_s: float) -> dict[str, str]:
+    """Return the header fields that describe a bucket to its caller; `now_s` is Unix time.
 
     Source: the required X-RateLimit fields, and draft-ietf-httpapi-ratelimit-headers-11, where `t` is the
     time within which no more than `r` can be used.
     """
-    policy = standing.policy
+    policy = state.policy
     return {
         "X-RateLimit-Limit": str(policy.per_minute),
-        "X-RateLimit-Remaining": str(standing.remaining),
-        "X-RateLimit-Reset": str(math.ceil(now_s + standing.reset_s)),
+        "X-RateLimit-Remaining": str(state.remaining),
+        "X-RateLimit-Reset": str(math.ceil(now_s + state.reset_s)),
         "RateLimit-Policy": f'"minute";q={policy.per_minute};w={WINDOW_S}, "burst";q={policy.burst}',
-        "RateLimit": f'"burst";r={standing.available};t={standing.next_s}',
+        "RateLimit": f'"burst";r={state.available};t={state.next_s}',
     }
 
 
@@ -141,7 +141,7 @@ def read_limit(text: str) -> tuple[LimitName, Policy]:
     """Read `name=per_minute/burst`, such as `batch=600/600`.
 
     Raises:
-        ValueError: it is none; the message says what one looks like.
+        ValueError: it is not one; the message shows the form.
     """
     if found := _WRITTEN.fullmatch(text):
         with contextlib.suppress(ValidationError):

@@ -1,4 +1,4 @@
-"""Accounts of limits in Redis: one script, one round trip, Redis's clock, and keys that go by themselves."""
+"""Buckets in Redis: one script, one round trip, Redis's clock, and keys that expire."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,8 +9,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gather_brain.limits.buckets import AccountsAwayError
-from gather_brain.limits.policy import Policy, Standing
+from gather_brain.limits.buckets import BucketsUnavailableError
+from gather_brain.limits.policy import LimitState, Policy
 
 KEY_PREFIX: Final = "gather-brain:limit:"
 
@@ -24,12 +24,12 @@ backlog = backlog + interval
 redis.call('SET', KEYS[1], string.format('%.0f', now + backlog), 'PX', math.ceil(backlog / 1000))
 return {1, backlog}
 """
-"""`limits.charge`, where the backlog is. Microseconds since 1970 are exact in Lua's numbers (below 2^53) but
-not in their default text form, hence the format."""
+"""`policy.charge`, run where the backlog is. Microseconds since 1970 are exact in Lua's numbers (below 2^53)
+but not in their default text form, hence the format."""
 
 
-class RedisAccounts:
-    """Accounts that all replicas with the same Redis charge.
+class RedisBuckets:
+    """Buckets that all replicas with the same Redis charge.
 
     `timeout_s` is for each call, connecting included.
     """
@@ -45,15 +45,15 @@ class RedisAccounts:
         )
         self._charge = self._redis.register_script(CHARGE_SCRIPT)
 
-    async def charge(self, account: str, policy: Policy) -> Standing:
+    async def charge(self, bucket: str, policy: Policy) -> LimitState:
         """Charge one request.
 
         Raises:
-            AccountsAwayError: Redis did not answer in time.
+            BucketsUnavailableError: Redis did not answer in time.
         """
-        keys, arguments = [KEY_PREFIX + account], [policy.interval_us, policy.capacity_us]
+        keys, arguments = [KEY_PREFIX + bucket], [policy.interval_us, policy.capacity_us]
         admitted, backlog_us = await self._call(self._charge(keys=keys, args=arguments))
-        return Standing(policy, bool(admitted), int(backlog_us))
+        return LimitState(policy, bool(admitted), int(backlog_us))
 
     async def ping(self) -> None:
         """Return if Redis answers, with the errors of `charge`."""
@@ -68,5 +68,5 @@ class RedisAccounts:
             async with asyncio.timeout(self._timeout_s):
                 return await call
         except (RedisError, OSError, TimeoutError) as failure:
-            # Its text may hold the address; its name tells enough.
-            raise AccountsAwayError(type(failure).__name__) from failure
+            # Its text may hold the address; its name is enough.
+            raise BucketsUnavailableError(type(failure).__name__) from failure

@@ -150,7 +150,7 @@ async def test_two_replicas_admit_the_burst_together_and_then_say_when_to_come_b
         assert retry_after - 1 <= int(headers["X-RateLimit-Reset"]) - time.time()
 
 
-async def test_a_batch_of_searches_is_one_request_of_the_same_account(
+async def test_a_batch_of_searches_is_one_request_of_the_same_bucket(
     replicas: Replicas, project: str
 ) -> None:
     """Batches are welcome; they are no second allowance."""
@@ -159,7 +159,7 @@ async def test_a_batch_of_searches_is_one_request_of_the_same_account(
     assert [available(answer) for answer in seen] == [19, 18, 17]
 
 
-async def test_projects_and_keys_do_not_share_an_account(replicas: Replicas, project: str) -> None:
+async def test_projects_and_keys_do_not_share_a_bucket(replicas: Replicas, project: str) -> None:
     """The pair counts."""
     async with replicas.client("slow") as slow, replicas.client("usual") as usual:
         first = await send(slow, search(project))
@@ -186,7 +186,7 @@ JSON = {"Content-Type": "application/json"}
         (415, "tenant", {"content": b"{}"}),
     ],
 )
-async def test_every_answer_says_how_the_limit_stands(
+async def test_every_answer_has_the_limit_header_fields(
     replicas: Replicas, status: int, key: str | None, request_: dict[str, Any]
 ) -> None:
     """Whatever went wrong, and before a project is known."""
@@ -202,7 +202,7 @@ async def test_every_answer_says_how_the_limit_stands(
     assert re.fullmatch(r'"burst";r=\d+;t=\d+', answer.headers["RateLimit"])
 
 
-def test_a_brain_without_neo4j_says_how_the_limit_stands_too(starting_brain: Any) -> None:
+def test_a_brain_without_neo4j_sends_the_limit_header_fields_too(starting_brain: Any) -> None:
     """503 is an answer like any other."""
     method, path, body = search("0" * 24)
     headers = {"Authorization": f"Bearer {starting_brain.service_key}"}
@@ -211,7 +211,7 @@ def test_a_brain_without_neo4j_says_how_the_limit_stands_too(starting_brain: Any
     assert [name for name in FIELDS if name not in answer.headers] == []
 
 
-async def test_another_s_project_touches_no_account_and_looks_like_none(
+async def test_another_s_project_touches_no_bucket_and_looks_like_none(
     replicas: Replicas, project: str, redis: Redis
 ) -> None:
     """Neither the body nor the figures tell the one that exists from the one that does not."""
@@ -230,7 +230,7 @@ async def test_another_s_project_touches_no_account_and_looks_like_none(
             assert theirs.headers["X-RateLimit-Limit"] == theirs.headers["X-RateLimit-Remaining"]
     touched = [key async for key in redis.scan_iter(f"{KEY_PREFIX}file:tenant:*")]
     assert f"{KEY_PREFIX}file:tenant:-:refused" in touched
-    assert not [account for account in touched if project in account or "0" * 24 in account]
+    assert not [bucket for bucket in touched if project in bucket or "0" * 24 in bucket]
 
 
 async def test_requests_that_reach_no_project_have_a_limit_of_their_own(replicas: Replicas) -> None:
@@ -247,7 +247,7 @@ async def test_requests_that_reach_no_project_have_a_limit_of_their_own(replicas
         assert (await send(client, search(OWN_PROJECT))).status_code != 429
 
 
-async def test_redis_away_fails_no_request_and_forgets_nothing_of_this_process(
+async def test_a_missing_redis_fails_no_request_and_forgets_nothing_of_this_process(
     start_brain: Callable[..., AbstractContextManager[Any]],
     settings: dict[str, str],
     redis_store: Store,
@@ -266,22 +266,22 @@ async def test_redis_away_fails_no_request_and_forgets_nothing_of_this_process(
             before = [available(await send(client, search(project))) for _ in range(3)]
             assert await shared()
             with redis_store.absent():
-                away = [await send(client, search(project)) for _ in range(18)]
+                without = [await send(client, search(project)) for _ in range(18)]
                 assert not await shared()
             assert before == [19, 18, 17]
-            assert [available(answer) for answer in away] == [*range(16, -1, -1), 0]
-            assert [answer.status_code for answer in away] == [404] * 17 + [429]
+            assert [available(answer) for answer in without] == [*range(16, -1, -1), 0]
+            assert [answer.status_code for answer in without] == [404] * 17 + [429]
             while not await shared():
                 pass
         lines = [json.loads(line) for line in brain.log.read_text().splitlines()]
-    told = [line["message"] for line in lines if line["logger"] == "gather_brain.limits.buckets"]
-    assert told == [
-        "redis is away: this process counts its limits alone",
-        "redis is back: limits are counted together",
+    logged = [line["message"] for line in lines if line["logger"] == "gather_brain.limits.buckets"]
+    assert logged == [
+        "Redis is unavailable: this process counts its limits alone",
+        "Redis is back: limits are counted together",
     ]
 
 
-async def test_the_client_and_the_worker_wait_when_they_are_told_to(replicas: Replicas, project: str) -> None:
+async def test_the_client_and_the_worker_wait_as_long_as_a_429_says(replicas: Replicas, project: str) -> None:
     """A run can want more than its limit; that costs time and nothing else."""
     async with replicas.client("usual") as service:
         assert (await send(service, batch(project))).status_code == 200
@@ -363,7 +363,7 @@ async def test_a_revoked_key_is_refused_by_every_replica_within_five_seconds(
             await client.aclose()
 
 
-def test_a_key_ends_when_it_was_said_to(replicas: Replicas, project: str) -> None:
+def test_a_key_expires_at_its_time(replicas: Replicas, project: str) -> None:
     """Also one for all projects, and although the brain had it in its memory."""
     one, _ = replicas.brains
     key = one.keys("create", "--name", "service", "--project", "*", "--expires-in", "1s").stdout.strip()
