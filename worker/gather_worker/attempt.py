@@ -89,7 +89,7 @@ class Attempt:
         """Wait, but no longer than until SIGTERM or the deadline, which raise."""
         await self.race(asyncio.sleep(duration_s))
 
-    async def settle(self, duration_s: float) -> None:
+    async def back_off(self, duration_s: float) -> None:
         """Wait between two tries of a save; SIGTERM shortens the wait and raises nothing."""
         if self.is_terminated:
             await asyncio.sleep(min(duration_s, 0.2, self.saving_remaining_s))

@@ -115,7 +115,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-TOOLS: Final = {
+COMMANDS: Final = {
     "calibrate": "gather_worker.cli.calibrate",
     "duplicates": "gather_worker.cli.duplicates",
     "score": "gather_worker.cli.score",
@@ -126,8 +126,8 @@ for. They write no termination message."""
 
 def main() -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
-    if sys.argv[1:2] and sys.argv[1] in TOOLS:
-        sys.exit(int(run_tool(sys.argv[1:])))
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        sys.exit(int(execute_command(sys.argv[1:])))
     outcome = Outcome()
     signal.signal(signal.SIGTERM, lambda *_: _end_early())
     configure_logging("INFO")
@@ -150,11 +150,11 @@ def main() -> NoReturn:
     sys.exit(int(outcome.exit_code))
 
 
-def run_tool(arguments: Sequence[str]) -> ExitCode:
-    """Run a command of `TOOLS`; what is wrong goes to standard error as one sentence."""
+def execute_command(arguments: Sequence[str]) -> ExitCode:
+    """Run a command of `COMMANDS`; what is wrong goes to standard error as one sentence."""
     try:
         parsed = parse_arguments(arguments)
-        tool: Any = importlib.import_module(TOOLS[parsed.command])
+        tool: Any = importlib.import_module(COMMANDS[parsed.command])
         code: ExitCode = tool.execute(parsed)
     except WorkerError as error:
         sys.stderr.write(f"gather-worker {arguments[0]}: {error}\n")

@@ -91,4 +91,4 @@ async def test_a_wait_between_saves_ends_with_sigterm_and_raises_nothing() -> No
     attempt = Attempt(10)
     asyncio.get_running_loop().call_soon(attempt.terminate)
     async with asyncio.timeout(5):
-        await attempt.settle(60)
+        await attempt.back_off(60)

@@ -16,7 +16,7 @@ from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import PairReport, report_of, table_of
 from gather_worker.calibrate.split import split
 from gather_worker.cli.clients import open_brain, run_command
-from gather_worker.cli.settings import ToolSettings
+from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.errors import InvalidInput
@@ -57,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 
 
 async def _cosines(arguments: argparse.Namespace, pairs: Sequence[LabelledPair]) -> tuple[str, list[float]]:
-    settings = read_settings(ToolSettings)
+    settings = read_settings(CommandSettings)
     async with open_brain(settings, Attempt(DURATION_S), arguments.project) as brain:
         return await cosines_of(brain, pairs, report_progress)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from gather_clients.brain_client import BrainClient
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
-from gather_worker.cli.settings import ToolSettings
+from gather_worker.cli.settings import CommandSettings
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_brain(settings: ToolSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
+async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
     """Open the brain; raises InvalidInput if the project's id is none."""
     if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
         raise InvalidInput("--project: 24 hexadecimal digits are wanted")
@@ -30,7 +30,7 @@ async def open_brain(settings: ToolSettings, attempt: Attempt, project_id: str) 
 
 
 @asynccontextmanager
-async def open_model(settings: ToolSettings, attempt: Attempt) -> AsyncIterator[ModelGateway]:
+async def open_model(settings: CommandSettings, attempt: Attempt) -> AsyncIterator[ModelGateway]:
     """Open the model, without a budget and without kept answers."""
     model = ModelGateway(
         new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),

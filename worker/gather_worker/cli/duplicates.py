@@ -11,7 +11,7 @@ from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progr
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import PairReport, probabilities_of, report_of, table_of
 from gather_worker.cli.clients import open_brain, open_model, run_command
-from gather_worker.cli.settings import ToolSettings
+from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
     Calibration,
     Decision,
@@ -32,7 +32,7 @@ Judged = Callable[[int], bool]
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the report; raises InvalidInput and TryAgain."""
     pairs = read_pairs(arguments.pairs)
-    settings = read_settings(ToolSettings)
+    settings = read_settings(CommandSettings)
     has_model = settings.has_model and settings.judge_model is not None
     with_model = has_model if arguments.with_model is None else arguments.with_model
     if with_model and not has_model:
@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 async def _measure(
     arguments: argparse.Namespace,
     pairs: Sequence[LabelledPair],
-    settings: ToolSettings,
+    settings: CommandSettings,
     *,
     with_model: bool,
 ) -> PairReport:
@@ -82,7 +82,7 @@ async def _judge(
     pairs: Sequence[LabelledPair],
     cosines: Sequence[float],
     decision: Decision,
-    settings: ToolSettings,
+    settings: CommandSettings,
     attempt: Attempt,
 ) -> Judged:
     """Have the model judge the pairs between the cuts, as a worker does; one without a verdict stays on its

@@ -26,10 +26,10 @@ from gather_worker.llm.tracing import Tracing, open_tracer
 from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
 from gather_worker.metrics import METER
 from gather_worker.services.brain import Brain
-from gather_worker.services.department_events import Announcer
+from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.mongodb import Store
 from gather_worker.settings import Settings, read_settings
-from gather_worker.steps.dependencies import Tools
+from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.pipeline import Pipeline
 
 CLOSE_TIMEOUT_S: Final = 2.0
@@ -54,8 +54,8 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
     _end_on_signals(attempt)
-    async with _open_tools(task, settings, attempt) as tools:
-        return await _run(Pipeline(task, settings, tools, attempt), outcome)
+    async with _open_dependencies(task, settings, attempt) as dependencies:
+        return await _run(Pipeline(task, settings, dependencies, attempt), outcome)
 
 
 def _end_on_signals(attempt: Attempt) -> None:
@@ -81,14 +81,16 @@ async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
         raise
     except WorkerError:
         with contextlib.suppress(WorkerError):
-            await pipeline.keep_measured()
+            await pipeline.save_meters()
         raise
     finally:
         outcome.checkpoint = pipeline.checkpoint
 
 
 @asynccontextmanager
-async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt) -> AsyncIterator[Tools]:
+async def _open_dependencies(
+    task: DepartmentTask, settings: Settings, attempt: Attempt
+) -> AsyncIterator[Dependencies]:
     project_id = task.document.spec.project_id
     own = settings.duplicate_calibration
     calibration = None if own is None else read_calibration(own)
@@ -97,11 +99,11 @@ async def _open_tools(task: DepartmentTask, settings: Settings, attempt: Attempt
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
     log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
     brain = Brain(client, attempt, project_id)
-    announcer = Announcer(log, task.document, task.department, task.allowance)
+    events = EventPublisher(log, task.document, task.department, task.allowance)
     try:
-        yield Tools(store, brain, model, announcer, calibration)
+        yield Dependencies(store, brain, model, events, calibration)
     finally:
-        await asyncio.gather(*(_close(tool) for tool in (model, store, brain, announcer)))
+        await asyncio.gather(*(_close(tool) for tool in (model, store, brain, events)))
 
 
 def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> ModelGateway:
@@ -130,7 +132,7 @@ def _open_tracing(settings: Settings) -> Tracing:
         return Tracing()
 
 
-async def _close(tool: ModelGateway | Store | Brain | Announcer) -> None:
+async def _close(tool: ModelGateway | Store | Brain | EventPublisher) -> None:
     """Close within bounds: a store that hangs must not hold up the exit."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):

@@ -14,7 +14,7 @@ from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.score_input import ScoreInput, read_score_input
-from gather_worker.cli.settings import ToolSettings
+from gather_worker.cli.settings import CommandSettings
 from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.ledger import Ledger
@@ -29,7 +29,7 @@ DURATION_S: Final = 300.0
 def execute(arguments: argparse.Namespace) -> ExitCode:
     """Print the score of the files that the arguments name; raises InvalidInput."""
     given = read_score_input(arguments.department, arguments.items, arguments.project)
-    settings = read_settings(ToolSettings)
+    settings = read_settings(CommandSettings)
     with_model = settings.has_model if arguments.with_model is None else arguments.with_model
     if with_model and not settings.has_model:
         raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
 
 
-async def _score(given: ScoreInput, settings: ToolSettings, repeats: int) -> dict[str, Any]:
+async def _score(given: ScoreInput, settings: CommandSettings, repeats: int) -> dict[str, Any]:
     attempt = Attempt(DURATION_S)
     async with (
         open_brain(settings, attempt, given.project_id) as brain,

@@ -5,7 +5,7 @@ from pydantic import Field, SecretStr
 from gather_worker.settings import OPENROUTER_URL, Settings
 
 
-class ToolSettings(Settings):
+class CommandSettings(Settings):
     """What a worker can be told, as far as it concerns the brain and the model."""
 
     mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")

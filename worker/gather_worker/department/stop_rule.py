@@ -14,7 +14,7 @@ PLATEAU_GAIN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LoopState:
     """All that the decision depends on."""
 
     iterations: int
@@ -31,36 +31,36 @@ class Standing:
     """Whether a request to the model did not fit into what the run's budget leaves."""
 
 
-def decide_stop(standing: Standing) -> StopReason | None:
+def decide_stop(state: LoopState) -> StopReason | None:
     """Return why the loop ends now, None if another iteration is due.
 
     Reasons that finish the department go before those that only end the attempt.
     """
     rules = (
-        (is_good_enough(standing), StopReason.THRESHOLD_REACHED),
-        (standing.iterations >= standing.allowance, StopReason.ITERATIONS_USED),
-        (flat_iterations(standing.scores) >= 2 * PLATEAU_ITERATIONS, StopReason.QUALITY_FLAT),
-        (standing.is_budget_used, StopReason.BUDGET_USED),
-        (standing.is_terminated, StopReason.TERMINATED),
-        (standing.remaining_s <= standing.iteration_s, StopReason.DEADLINE_NEAR),
+        (is_good_enough(state), StopReason.THRESHOLD_REACHED),
+        (state.iterations >= state.allowance, StopReason.ITERATIONS_USED),
+        (flat_iterations(state.scores) >= 2 * PLATEAU_ITERATIONS, StopReason.QUALITY_FLAT),
+        (state.is_budget_used, StopReason.BUDGET_USED),
+        (state.is_terminated, StopReason.TERMINATED),
+        (state.remaining_s <= state.iteration_s, StopReason.DEADLINE_NEAR),
     )
     return next((reason for holds, reason in rules if holds), None)
 
 
-def goes_on_regardless(standing: Standing, best_score: float) -> bool:
+def goes_on_regardless(state: LoopState, best_score: float) -> bool:
     """Tell whether the loop goes on, and with the prompt that the scores so far ask for, whatever score is
     being measured: none at all, or any from 0 to `best_score`.
     """
     # Rules ask whether a score is at least something, so that between the ends nothing else can come out.
-    outcomes = [replace(standing, scores=(*standing.scores, score)) for score in (None, 0.0, best_score)]
+    outcomes = [replace(state, scores=(*state.scores, score)) for score in (None, 0.0, best_score)]
     prompts = {is_flat(outcome.scores) for outcome in outcomes}
     return len(prompts) == 1 and all(decide_stop(outcome) is None for outcome in outcomes)
 
 
-def is_good_enough(standing: Standing) -> bool:
+def is_good_enough(state: LoopState) -> bool:
     """Tell whether the last measured score reaches the threshold."""
-    score = last_score(standing.scores)
-    return score is not None and score >= standing.threshold
+    score = last_score(state.scores)
+    return score is not None and score >= state.threshold
 
 
 def last_score(scores: Sequence[float | None]) -> float | None:

@@ -18,7 +18,7 @@ QUIET_S: Final = 5.0
 _LOGGER = logging.getLogger(__name__)
 
 
-class Announcer:
+class EventPublisher:
     """Sends one department's events; each has a key, so that a successor does not send it twice."""
 
     def __init__(

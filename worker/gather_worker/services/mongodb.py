@@ -220,7 +220,7 @@ class Store:
                     raise StoreUnavailable(f"MongoDB is away: {type(error).__name__}") from error
                 _LOGGER.log(level, "MongoDB is away, waiting: %s", type(error).__name__)
                 level = logging.WARNING
-            await self._attempt.settle(wait_s)
+            await self._attempt.back_off(wait_s)
             wait_s = min(2 * wait_s, BACKOFF_MAX_S)
 
 

@@ -16,7 +16,7 @@ from gather_worker.services.mongodb import Store
 Change = Callable[[Checkpoint], Checkpoint]
 
 
-class Keeper:
+class Checkpointer:
     """One worker's hold on its department; `checkpoint` is always the last one kept."""
 
     def __init__(self, store: Store, model: ModelGateway, fresh: Checkpoint) -> None:
@@ -32,7 +32,7 @@ class Keeper:
         METER.resume(self.checkpoint.meters)
         self._model.keep_ledger_in(self)
 
-    async def keep(self, change: Change) -> None:
+    async def save(self, change: Change) -> None:
         """Store the changed checkpoint, with what was measured until now.
 
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
@@ -45,10 +45,10 @@ class Keeper:
             await self._store.write(changed)
             self.checkpoint = changed
 
-    async def keep_measured(self) -> None:
+    async def save_meters(self) -> None:
         """Note what was measured since the last write; for the end of an attempt that broke off."""
         if self.checkpoint.epoch:
-            await self.keep(lambda checkpoint: checkpoint)
+            await self.save(lambda checkpoint: checkpoint)
 
     # --- what the model costs, as `purse.Book` wants it
 
@@ -58,8 +58,8 @@ class Keeper:
         return self.checkpoint.ledger
 
     async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
-        """Change the ledger and store it; raises as `keep` does."""
-        await self.keep(lambda checkpoint: checkpoint.charged(change(checkpoint.ledger)))
+        """Change the ledger and store it; raises as `save` does."""
+        await self.save(lambda checkpoint: checkpoint.charged(change(checkpoint.ledger)))
 
     async def other_ledgers(self) -> list[Ledger]:
         """Return the ledgers of the run's other departments, as they are now."""

@@ -57,7 +57,7 @@ class Choice:
     counts: Counts
 
 
-class DuplicateFinder:
+class Deduplicator:
     """Chooses the new notes of one project's batches.
 
     `threshold` is the policy score that a drop needs, 0 to 1; `own` the user's own calibration.

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from gather_worker.duplicates.calibration import Calibration
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
-from gather_worker.services.department_events import Announcer
+from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.mongodb import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Dependencies:
     """One of each."""
 
     store: Store
     brain: Brain
     model: ModelGateway
-    announcer: Announcer
+    events: EventPublisher
     calibration: Calibration | None = None
     """The user's own, for duplicates."""

@@ -22,7 +22,7 @@ from gather_worker.llm.gateway import Signed
 from gather_worker.prompts import GENERATE, Prompt, builders, prompt_version
 from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
-from gather_worker.steps.publishing import Settler
+from gather_worker.steps.publishing import Publisher
 
 ANSWER_FAILURES_MAX: Final = 3
 """Answers, each with its re-ask, that may be useless in a row before the attempt ends; one in ten is, with
@@ -34,11 +34,11 @@ _LOGGER = logging.getLogger(__name__)
 class Drafter:
     """Brings one iteration's drafts after the other into the checkpoint."""
 
-    def __init__(self, settler: Settler) -> None:
-        self._settler = settler
-        self._task = settler.task
-        self._keeper = settler.keeper
-        self._tools = settler.tools
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._task = publisher.task
+        self._checkpointer = publisher.checkpointer
+        self._dependencies = publisher.dependencies
         self._earlier: builders.Earlier | None = None
         self._question: asyncio.Task[Signed[DraftBatch] | None] | None = None
         self._early: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class Drafter:
     def has_begun(self) -> bool:
         """Tell whether the next iteration's drafts are paid for: here, or on their way."""
         is_asked = self._early is not None and not self._early.done()
-        return is_asked or bool(self._keeper.checkpoint.drafts)
+        return is_asked or bool(self._checkpointer.checkpoint.drafts)
 
     def begin_early(self, gaps: Sequence[str], *, is_flat: bool) -> None:
         """Ask for the next iteration's drafts now, if the budget is ample; `draft` waits for them."""
@@ -69,7 +69,7 @@ class Drafter:
         if self._early is not None:
             await self._early
             self._early = None
-        if not self._keeper.checkpoint.drafts:
+        if not self._checkpointer.checkpoint.drafts:
             await self._keep(await self._ask(gaps, is_flat=is_flat))
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class Drafter:
             await asyncio.gather(self._early, return_exceptions=True)
 
     async def _ask_early(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch] | None:
-        is_ample = await self._tools.model.is_budget_ample()
+        is_ample = await self._dependencies.model.is_budget_ample()
         return await self._ask(gaps, is_flat=is_flat) if is_ample else None
 
     async def _keep_early(self, question: Awaitable[Signed[DraftBatch] | None]) -> None:
@@ -89,26 +89,26 @@ class Drafter:
     async def _keep(self, signed: Signed[DraftBatch]) -> None:
         drafts, version = list(signed.answer.items), prompt_version(GENERATE)
         _LOGGER.debug("%d notes written", len(drafts))
-        await self._keeper.keep(lambda checkpoint: checkpoint.generated(drafts, signed.writer, version))
+        await self._checkpointer.save(lambda checkpoint: checkpoint.generated(drafts, signed.writer, version))
 
     async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch]:
         prompt = builders.generate_prompt(
             self._task.department,
-            self._settler.items,
+            self._publisher.items,
             await self._earlier_context(),
             gaps,
             focus_on_gaps=is_flat,
-            ratio=self._keeper.checkpoint.token_ratio,
+            ratio=self._checkpointer.checkpoint.token_ratio,
         )
         return await self._generate(prompt)
 
     async def _generate(self, prompt: Prompt) -> Signed[DraftBatch]:
         """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""
-        checkpoint = self._keeper.checkpoint
+        checkpoint = self._checkpointer.checkpoint
         model, scope = self._task.department.model, f"{checkpoint.id}/{checkpoint.iterations + 1}"
         for _ in range(ANSWER_FAILURES_MAX):
             try:
-                return await self._tools.model.ask_signed(model, prompt, DraftBatch, scope=scope)
+                return await self._dependencies.model.ask_signed(model, prompt, DraftBatch, scope=scope)
             except AnswerInvalid as error:
                 _LOGGER.error("the model's answer is useless: %s", error)  # noqa: TRY400 - no trace needed
             except BudgetUsed:
@@ -125,10 +125,12 @@ class Drafter:
             return await self._ask_earlier()
         except BrainAway:
             _LOGGER.warning("context comes from MongoDB alone: the brain is away")
-            return builders.earlier_from_items(self._settler.items, self._task.previous)
+            return builders.earlier_from_items(self._publisher.items, self._task.previous)
 
     async def _ask_earlier(self) -> builders.Earlier:
         if self._earlier is None and self._task.previous:
-            answer = await self._tools.brain.earlier_context(self._task.department.slug, self._task.previous)
+            answer = await self._dependencies.brain.earlier_context(
+                self._task.department.slug, self._task.previous
+            )
             self._earlier = builders.earlier_from_brain(answer) if answer else {}
         return self._earlier or {}

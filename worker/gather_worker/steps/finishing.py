@@ -12,7 +12,7 @@ from gather_worker.department.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import BrainAway, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings
-from gather_worker.steps.publishing import Settler
+from gather_worker.steps.publishing import Publisher
 
 INDEX_RETRY_S: Final = 3.0
 """Between two looks for the brain when nothing else is left to do."""
@@ -20,14 +20,14 @@ INDEX_RETRY_S: Final = 3.0
 _LOGGER = logging.getLogger(__name__)
 
 
-class Ending:
+class Finisher:
     """The last steps of one department."""
 
-    def __init__(self, settler: Settler, settings: Settings, attempt: Attempt) -> None:
-        self._settler = settler
-        self._task = settler.task
-        self._keeper = settler.keeper
-        self._tools = settler.tools
+    def __init__(self, publisher: Publisher, settings: Settings, attempt: Attempt) -> None:
+        self._publisher = publisher
+        self._task = publisher.task
+        self._checkpointer = publisher.checkpointer
+        self._dependencies = publisher.dependencies
         self._settings = settings
         self._attempt = attempt
 
@@ -35,9 +35,9 @@ class Ending:
         """Pay what is owed; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
         await self.send_evaluations()
         await self._index_the_rest()
-        await self._tools.announcer.finished(self._keeper.checkpoint)
+        await self._dependencies.events.finished(self._checkpointer.checkpoint)
         self._check_evaluation()
-        checkpoint = self._keeper.checkpoint
+        checkpoint = self._checkpointer.checkpoint
         level = logging.INFO if checkpoint.finished is StopReason.THRESHOLD_REACHED else logging.WARNING
         _LOGGER.log(
             level, "department finished: %s, quality %.1f, %d notes, %d iterations",
@@ -46,15 +46,15 @@ class Ending:
 
     async def send_evaluations(self) -> None:
         """Queue the department's evaluation if it is due, and those that earlier workers could not queue."""
-        own = self._keeper.checkpoint
+        own = self._checkpointer.checkpoint
         if own.evaluation is Evaluation.SENDING:
             if not await self._send(own):
                 return
-            await self._keeper.keep(Checkpoint.evaluation_sent)
-        for other in await self._tools.store.unsent_evaluations(own.id):
+            await self._checkpointer.save(Checkpoint.evaluation_sent)
+        for other in await self._dependencies.store.unsent_evaluations(own.id):
             if not await self._send(other):
                 return
-            await self._tools.store.note_evaluation_sent(other)
+            await self._dependencies.store.note_evaluation_sent(other)
             _LOGGER.info("queued the evaluation that department %s had left", other.department)
 
     async def _send(self, checkpoint: Checkpoint) -> bool:
@@ -72,7 +72,7 @@ class Ending:
         A later department of the run does, or the project's next run; so only the last department comes
         again for it, as often as it may.
         """
-        checkpoint = self._keeper.checkpoint
+        checkpoint = self._checkpointer.checkpoint
         if checkpoint.evaluation is not Evaluation.SENDING:
             return
         if self._task.is_last_department and not self._task.is_last_attempt(checkpoint.epoch):
@@ -86,13 +86,13 @@ class Ending:
         wait in the checkpoint, for the next worker of the project.
         """
         try:
-            while self._keeper.checkpoint.unindexed:
+            while self._checkpointer.checkpoint.unindexed:
                 try:
-                    await self._settler.index()
+                    await self._publisher.index()
                 except BrainAway:
                     await self._attempt.sleep(INDEX_RETRY_S)
         except DeadlineNear as error:
-            waiting = len(self._keeper.checkpoint.unindexed)
-            if not self._task.is_last_attempt(self._keeper.checkpoint.epoch):
+            waiting = len(self._checkpointer.checkpoint.unindexed)
+            if not self._task.is_last_attempt(self._checkpointer.checkpoint.epoch):
                 raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
             _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400

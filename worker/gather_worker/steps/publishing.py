@@ -13,14 +13,14 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BrainAway
 from gather_worker.schemas import ITEMS_MAX
 from gather_worker.services.brain import INDEX_BATCH
-from gather_worker.steps.checkpointer import Keeper
-from gather_worker.steps.dependencies import Tools
+from gather_worker.steps.checkpointer import Checkpointer
+from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.measuring import Advisers, Measurement, measure, together
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class Settler:
+class Publisher:
     """Brings accepted notes to where they belong; `items` are the project's, the oldest first.
 
     `on_coverage` hears what the brain finds as soon as it is known; the model takes longer.
@@ -29,23 +29,23 @@ class Settler:
     def __init__(
         self,
         task: DepartmentTask,
-        keeper: Keeper,
-        tools: Tools,
+        checkpointer: Checkpointer,
+        dependencies: Dependencies,
         advisers: Advisers,
         on_coverage: Callable[[CoverageResponse], None],
     ) -> None:
         self.task = task
-        self.keeper = keeper
-        self.tools = tools
+        self.checkpointer = checkpointer
+        self.dependencies = dependencies
         self._advisers = advisers
         self._on_coverage = on_coverage
         self.items: list[GatherItem] = []
 
     @property
     def _checkpoint(self) -> Checkpoint:
-        return self.keeper.checkpoint
+        return self.checkpointer.checkpoint
 
-    async def settle(self) -> None:
+    async def publish(self) -> None:
         """Bring the last accepted iteration everywhere: MongoDB, the brain, its score, the event log."""
         if self._checkpoint.pending:
             await self._save()
@@ -58,14 +58,14 @@ class Settler:
         else:
             await self._index_and_score()
             await self._write_score()
-        await self.tools.announcer.iterated(self._checkpoint)
+        await self.dependencies.events.iterated(self._checkpoint)
 
     async def _save(self) -> None:
         pending = self._checkpoint.pending
-        await self.tools.store.save_items(pending)
+        await self.dependencies.store.save_items(pending)
         known = {item.id for item in self.items}
         self.items += [item for item in pending if item.id not in known]
-        await self.keeper.keep(Checkpoint.saved)
+        await self.checkpointer.save(Checkpoint.saved)
         _LOGGER.debug("%d notes are in MongoDB", len(pending))
 
     async def _index_and_score(self) -> None:
@@ -81,7 +81,9 @@ class Settler:
         else:
             measured, _ = await together(self._measured(), self._try_index())
         new = self._new_ids()
-        await self.keeper.keep(lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new))
+        await self.checkpointer.save(
+            lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, new)
+        )
 
     async def _try_index(self) -> None:
         try:
@@ -107,7 +109,7 @@ class Settler:
         score = self._checkpoint.scores[-1]
         if score is not None:
             ids = self.task.item_ids(self._checkpoint.iterations, ITEMS_MAX)
-            await self.tools.store.set_scores(ids, score)
+            await self.dependencies.store.set_scores(ids, score)
 
     async def index(self) -> None:
         """Bring the notes that wait for the brain there; raises BrainAway."""
@@ -116,28 +118,28 @@ class Settler:
 
     async def _index_next(self, ids: list[str]) -> None:
         await self._index_batch(ids)
-        await self.keeper.keep(lambda checkpoint: checkpoint.indexed(set(ids)))
+        await self.checkpointer.save(lambda checkpoint: checkpoint.indexed(set(ids)))
         _LOGGER.debug("%d notes are in the brain", len(ids))
 
     async def _index_batch(self, ids: list[str]) -> None:
-        items = await self.tools.store.items_by_id(ids)
+        items = await self.dependencies.store.items_by_id(ids)
         if items:
-            await self.tools.brain.index(items)
+            await self.dependencies.brain.index(items)
 
     # --- what other departments left
 
-    async def settle_leftovers(self) -> None:
+    async def publish_leftovers(self) -> None:
         """Bring the notes that other departments' workers could not bring everywhere to where they belong."""
         try:
-            for other in await self.tools.store.leftovers(self._checkpoint.id):
-                await self._settle_other(other)
+            for other in await self.dependencies.store.leftovers(self._checkpoint.id):
+                await self._publish_other(other)
         except BrainAway:
             _LOGGER.warning("notes of other departments wait for the brain")
 
-    async def _settle_other(self, other: Checkpoint) -> None:
-        await self.tools.store.save_items(other.pending)
+    async def _publish_other(self, other: Checkpoint) -> None:
+        await self.dependencies.store.save_items(other.pending)
         ids = [*other.unindexed, *(item.id for item in other.pending)]
         for start in range(0, len(ids), INDEX_BATCH):
             await self._index_batch(ids[start : start + INDEX_BATCH])
-        await self.tools.store.clear_leftover(other)
+        await self.dependencies.store.clear_leftover(other)
         _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)

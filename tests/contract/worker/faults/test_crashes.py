@@ -30,10 +30,10 @@ from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import RESERVES_MAX
 from gather_worker.llm.pricing import Price
 from gather_worker.services.brain import Brain
-from gather_worker.services.department_events import Announcer
+from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.mongodb import Store
 from gather_worker.settings import Settings
-from gather_worker.steps.dependencies import Tools
+from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.pipeline import Pipeline
 from tests.support.fakes import AnswersTwin, BrainTwin, LogTwin, ModelTwin
@@ -97,7 +97,7 @@ class World:
         client = client_of(self.model.answer)
         brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer))
         task = DepartmentTask(self.document, 0, ITERATIONS, "pod")
-        tools = Tools(
+        dependencies = Dependencies(
             store,
             Brain(brain, attempt, project_id),
             ModelGateway(
@@ -108,14 +108,14 @@ class World:
                 purse=Purse(self.document.spec.budget, PRICE),
                 cache=self.answers,  # type: ignore[arg-type]
             ),
-            Announcer(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]
+            EventPublisher(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]
         )
         try:
-            return await Pipeline(task, self.settings, tools, attempt).run(), store.calls
+            return await Pipeline(task, self.settings, dependencies, attempt).run(), store.calls
         except Killed:
             return None, store.calls
         finally:
-            for tool in (tools.store, tools.brain, tools.model):
+            for tool in (dependencies.store, dependencies.brain, dependencies.model):
                 await tool.close()
 
     async def check(self) -> dict[str, Any]:

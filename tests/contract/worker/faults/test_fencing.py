@@ -27,9 +27,9 @@ from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
 from gather_worker.services import mongodb
 from gather_worker.services.brain import Brain
-from gather_worker.services.department_events import Announcer
+from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.mongodb import Store
-from gather_worker.steps.checkpointer import Keeper
+from gather_worker.steps.checkpointer import Checkpointer
 from tests.support.scripted_model import client_of
 
 READS: Final = {"leftovers", "unsent_evaluations", "read_items", "items_by_id", "other_ledgers", "close"}
@@ -51,7 +51,7 @@ OTHERS: Final = {
     Brain: {
         "index": "a lower revision never replaces a higher one, and of equal ones both say the same",
     },
-    Announcer: {
+    EventPublisher: {
         "started": "one key an attempt; it may come late, and says by its attempt which one it was",
         "deduplicating": "one key an iteration",
         "iterated": "one key an iteration, and only after the conditional write of its score",
@@ -68,7 +68,7 @@ OTHERS: Final = {
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
     Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
-    Announcer: {"close"},
+    EventPublisher: {"close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
 }
@@ -185,7 +185,7 @@ async def test_a_replaced_worker_pays_for_nothing(replaced: Replaced) -> None:
         return httpx.Response(500)
 
     model = ModelGateway(client_of(answer), Attempt(60), timeout_s=5, max_tokens=1000)
-    await Keeper(replaced.store, model, Checkpoint(id="u/sea")).take_epoch()
+    await Checkpointer(replaced.store, model, Checkpoint(id="u/sea")).take_epoch()
     await replaced.store.take_epoch(Checkpoint(id="u/sea"))
     with pytest.raises(Fenced):
         await model.ask("m/x", Prompt("judge.v1", "rules", "data"), QualityVerdict)

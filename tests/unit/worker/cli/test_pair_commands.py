@@ -15,7 +15,7 @@ from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
 from gather_worker.calibrate.split import split
 from gather_worker.cli.calibrate import check_enough
 from gather_worker.errors import BrainAway, InvalidInput, TryAgain
-from gather_worker.main import parse_arguments, run_tool
+from gather_worker.main import execute_command, parse_arguments
 
 SETTINGS = {"BRAIN_SERVICE_BASE_URL": "http://127.0.0.1:9", "BRAIN_SERVICE_API_KEY": "k"}
 
@@ -46,7 +46,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_help_says_what_is_wanted_and_how_it_ends(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With an example, the settings and the exit codes."""
     with pytest.raises(SystemExit) as ended:
-        run_tool([command, "--help"])
+        execute_command([command, "--help"])
     assert ended.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
     for said in (
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_work_is_refused_before_anything_is_asked(
     """Exit code 64, one sentence that names the line."""
     path = tmp_path / "pairs.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
-    assert run_tool(["calibrate", "--pairs", str(path), "--out", str(tmp_path / "out.json")]) == 64
+    assert execute_command(["calibrate", "--pairs", str(path), "--out", str(tmp_path / "out.json")]) == 64
     error = capsys.readouterr().err
     assert error.startswith("gather-worker calibrate: pairs.jsonl")
     assert reason in error
@@ -114,7 +114,7 @@ def test_arguments_that_cannot_work_are_refused(
 ) -> None:
     """Exit code 64, one sentence."""
     monkeypatch.chdir(written.parent)
-    assert run_tool([*arguments, "--pairs", str(written)]) == 64
+    assert execute_command([*arguments, "--pairs", str(written)]) == 64
     assert reason in capsys.readouterr().err
 
 
@@ -130,7 +130,7 @@ def test_missing_settings_are_named(
 ) -> None:
     """And none that pairs have nothing to do with."""
     monkeypatch.delenv("BRAIN_SERVICE_API_KEY")
-    assert run_tool(["duplicates", "--pairs", str(written), "--no-model"]) == 64
+    assert execute_command(["duplicates", "--pairs", str(written), "--no-model"]) == 64
     assert capsys.readouterr().err == (
         "gather-worker duplicates: settings missing or wrong: BRAIN_SERVICE_API_KEY\n"
     )
@@ -138,7 +138,7 @@ def test_missing_settings_are_named(
 
 def test_a_brain_that_does_not_answer_is_for_later(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 75; no termination message is printed."""
-    assert run_tool(["duplicates", "--pairs", str(written), "--no-model"]) == 75
+    assert execute_command(["duplicates", "--pairs", str(written), "--no-model"]) == 75
     out, error = capsys.readouterr()
     assert out == ""
     assert "the brain gives no cosines" in error

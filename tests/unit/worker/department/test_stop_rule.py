@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gather_contracts.result import StopReason
 from gather_worker.department.stop_rule import (
-    Standing,
+    LoopState,
     decide_stop,
     flat_iterations,
     goes_on_regardless,
@@ -17,11 +17,11 @@ from gather_worker.department.stop_rule import (
     last_score,
 )
 
-FRESH = Standing(iterations=0, allowance=10, scores=(), threshold=80, remaining_s=500)
+FRESH = LoopState(iterations=0, allowance=10, scores=(), threshold=80, remaining_s=500)
 
 
 @pytest.mark.parametrize(
-    ("standing", "expected"),
+    ("state", "expected"),
     [
         pytest.param(FRESH, None, id="nothing done yet: go on"),
         pytest.param(replace(FRESH, iterations=1, scores=(79.9,)), None, id="below the threshold: go on"),
@@ -87,12 +87,12 @@ FRESH = Standing(iterations=0, allowance=10, scores=(), threshold=80, remaining_
         pytest.param(replace(FRESH, remaining_s=22, iteration_s=21), None, id="time for one more"),
     ],
 )
-def test_the_loop_ends_for_the_right_reason(standing: Standing, expected: StopReason | None) -> None:
+def test_the_loop_ends_for_the_right_reason(state: LoopState, expected: StopReason | None) -> None:
     """Reasons that finish the department go before those that end only the attempt."""
-    assert decide_stop(standing) is expected
+    assert decide_stop(state) is expected
 
 
-ALL_AT_ONCE = Standing(
+ALL_AT_ONCE = LoopState(
     iterations=10,
     allowance=10,
     scores=(85.0,) * 10,
@@ -116,10 +116,10 @@ PRECEDENCE: tuple[tuple[StopReason | None, dict[str, Any]], ...] = (
 
 def test_of_several_reasons_the_first_of_the_order_counts() -> None:
     """What finishes the department goes before what only ends the attempt: nothing is done twice for it."""
-    standing, found = ALL_AT_ONCE, []
+    state, found = ALL_AT_ONCE, []
     for _, change in PRECEDENCE:
-        found.append(decide_stop(standing))
-        standing = replace(standing, **change)
+        found.append(decide_stop(state))
+        state = replace(state, **change)
     assert found == [reason for reason, _ in PRECEDENCE]
 
 
@@ -167,7 +167,7 @@ def test_the_last_score_is_the_last_measured_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "best", "expected"),
+    ("state", "best", "expected"),
     [
         pytest.param(replace(FRESH, iterations=1), 79.9, True, id="no score can be enough"),
         pytest.param(replace(FRESH, iterations=1), 80.0, False, id="the best one is just enough"),
@@ -186,9 +186,9 @@ def test_the_last_score_is_the_last_measured_one() -> None:
         pytest.param(replace(FRESH, iterations=1, is_budget_used=True), 10.0, False, id="no money is left"),
     ],
 )
-def test_the_loop_goes_on_whatever_is_measured(standing: Standing, best: float, *, expected: bool) -> None:
+def test_the_loop_goes_on_whatever_is_measured(state: LoopState, best: float, *, expected: bool) -> None:
     """Only then is it sound to begin before the score is known."""
-    assert goes_on_regardless(standing, best) is expected
+    assert goes_on_regardless(state, best) is expected
 
 
 @given(st.lists(st.none() | st.floats(0, 100), max_size=9), st.floats(0, 100), st.floats(0, 1) | st.none())
@@ -196,9 +196,9 @@ def test_no_score_up_to_the_best_changes_what_comes_next(
     scores: list[float | None], best: float, share: float | None
 ) -> None:
     """The law behind the shortcut of looking at the ends alone."""
-    standing = replace(FRESH, iterations=len(scores) + 1, scores=tuple(scores))
-    if decide_stop(standing) is not None or not goes_on_regardless(standing, best):
+    state = replace(FRESH, iterations=len(scores) + 1, scores=tuple(scores))
+    if decide_stop(state) is not None or not goes_on_regardless(state, best):
         return
-    known = replace(standing, scores=(*scores, None if share is None else share * best))
+    known = replace(state, scores=(*scores, None if share is None else share * best))
     assert decide_stop(known) is None
     assert is_flat(known.scores) == is_flat((*scores, 0.0))

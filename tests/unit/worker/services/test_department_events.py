@@ -8,7 +8,7 @@ from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.llm.ledger import Ledger
-from gather_worker.services.department_events import Announcer
+from gather_worker.services.department_events import EventPublisher
 
 
 class Log:
@@ -31,16 +31,16 @@ class Log:
         """Nothing is open."""
 
 
-def announcer(log: Log, document: RunDocument) -> Announcer:
-    """Return the first department's announcer."""
-    return Announcer(log, document, document.departments[0], 12)  # type: ignore[arg-type]
+def publisher(log: Log, document: RunDocument) -> EventPublisher:
+    """Return the first department's publisher."""
+    return EventPublisher(log, document, document.departments[0], 12)  # type: ignore[arg-type]
 
 
 async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunDocument) -> None:
     """Items of the department so far, the allowance as the total, cost and tokens."""
     log = Log()
     ledger = Ledger(cost_usd=0.25, tokens_in=10, tokens_out=5)
-    await announcer(log, document).iterated(
+    await publisher(log, document).iterated(
         Checkpoint(id="c", iterations=3, items_created=17, scores=[60, 70, 75], ledger=ledger)
     )
     key, event = log.sent[0]
@@ -54,11 +54,11 @@ async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunD
     }  # fmt: skip
 
 
-async def test_each_attempt_is_announced_with_its_number(document: RunDocument) -> None:
+async def test_each_attempt_is_published_with_its_number(document: RunDocument) -> None:
     """A key of its own, so that the second pod is heard as well."""
     log = Log()
     for attempt in (1, 2):
-        await announcer(log, document).started(attempt)
+        await publisher(log, document).started(attempt)
     assert [key for key, _ in log.sent] == ["uid-1/story/started/1", "uid-1/story/started/2"]
 
 
@@ -66,7 +66,7 @@ async def test_only_used_up_iterations_are_called_that(document: RunDocument) ->
     """max_iterations_reached goes before department_complete, and not with other reasons."""
     log = Log()
     for reason in (StopReason.ITERATIONS_USED, StopReason.THRESHOLD_REACHED, StopReason.QUALITY_FLAT):
-        await announcer(log, document).finished(Checkpoint(id="c", finished=reason))
+        await publisher(log, document).finished(Checkpoint(id="c", finished=reason))
     types = [event.type for _, event in log.sent]
     assert types == ["max_iterations_reached", *["department_complete"] * 3]
 
@@ -74,7 +74,7 @@ async def test_only_used_up_iterations_are_called_that(document: RunDocument) ->
 async def test_a_redis_that_is_away_is_left_alone_for_a_while(document: RunDocument) -> None:
     """One failed call, not one per event: each may take its whole timeout."""
     log = Log(is_away=True)
-    events = announcer(log, document)
+    events = publisher(log, document)
     for iteration in range(10):
         await events.deduplicating(iteration)
     assert log.calls == 1

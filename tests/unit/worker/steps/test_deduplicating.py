@@ -19,7 +19,7 @@ from gather_worker.duplicates.rules import CalibratedRule, FlatRule, by_words, r
 from gather_worker.errors import BrainAway, ModelUnavailable
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Draft, PairVerdict, PairVerdicts
-from gather_worker.steps.deduplicating import VERDICTS_KEPT, DuplicateFinder
+from gather_worker.steps.deduplicating import VERDICTS_KEPT, Deduplicator
 
 PROJECT = "a" * 24
 WORDS = (
@@ -113,9 +113,9 @@ class FakeModel:
         return answer(verdicts=verdicts)
 
 
-def finder(brain: Any, model: Any, own: Calibration | None = None) -> DuplicateFinder:
+def finder(brain: Any, model: Any, own: Calibration | None = None) -> Deduplicator:
     """Return a finder with the usual threshold."""
-    return DuplicateFinder(brain, model, "judge", 0.90, own or calibration())
+    return Deduplicator(brain, model, "judge", 0.90, own or calibration())
 
 
 async def test_only_what_the_calibration_is_unsure_of_costs_a_question() -> None:
@@ -229,7 +229,7 @@ async def test_an_unknown_embedding_model_is_told_once_and_a_flat_cosine_decides
     brain = FakeBrain({(text(0), text(10)): 0.89, (text(1), text(10)): 0.91}, [text(10)])
     brain.model = "unheard-of"
     drafts, saved = [draft(text(0)), draft(text(1))], [item(0, text(10))]
-    unknown = DuplicateFinder(brain, FakeModel(), "judge", 0.90, None)  # type: ignore[arg-type]
+    unknown = Deduplicator(brain, FakeModel(), "judge", 0.90, None)  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert (await unknown.choose(drafts, saved, "story", {})).kept == [0]
