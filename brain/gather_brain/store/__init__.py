@@ -1,1 +1,1 @@
-"""Neo4j: the only part of the brain that talks to it, and within it one module that holds all Cypher."""
+"""Neo4j: the only part of the brain that talks to it, and within it one folder that holds all Cypher."""

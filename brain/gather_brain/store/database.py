@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
@@ -16,14 +17,14 @@ from gather_brain.store.cypher import schema_queries
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
 RETRY_S: Final = 2.0
-"""Enough for a deadlock; whoever meets a Neo4j that is away is soon told to come back."""
+"""Enough for a deadlock; if Neo4j is unavailable, the caller soon gets 503."""
 PROBE_TIMEOUT_S: Final = 2.0
 
 Record = Mapping[str, Any]
 
 
 class Database:
-    """One Neo4j database; `observe` is told each query's kind and duration in seconds."""
+    """One Neo4j database; `observe` gets each query's kind and duration in seconds."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Database:
         """Run one reading query.
 
         Raises:
-            UnavailableError: Neo4j is away or slow; the same can succeed later.
+            UnavailableError: Neo4j is unavailable or slow; the same can succeed later.
         """
         return await self._run(kind, query, parameters, neo4j.READ_ACCESS)
 
@@ -87,7 +88,7 @@ class Database:
             await self.write("schema", statement)
 
     async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
-        """Create the slot's vector index, in the place of one made otherwise; errors as for `read`."""
+        """Create the slot's vector index, or replace one that differs; errors as for `read`."""
         found = await self.read("schema", schema_queries.INDEX_STATE, name=schema_queries.INDEX_NAME[slot])
         if found and (
             found[0]["dimensions"] != dimensions
@@ -101,12 +102,12 @@ class Database:
         await self.write("schema", schema_queries.DROP_INDEX[slot])
 
     async def is_index_online(self, slot: SlotName) -> bool:
-        """Tell whether the slot's vector index holds all that it should; errors as for `read`."""
+        """Return whether the slot's vector index is complete; errors as for `read`."""
         found = await self.read("probe", schema_queries.INDEX_STATE, name=schema_queries.INDEX_NAME[slot])
         return bool(found) and found[0]["state"] == "ONLINE"
 
     async def is_serving(self, slot: SlotName) -> bool:
-        """Tell whether Neo4j answers now and the slot's vector index serves; False for every failure."""
+        """Return whether Neo4j answers now and the slot's vector index serves; False for every failure."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return await self.is_index_online(slot)
@@ -131,7 +132,7 @@ class Database:
                 execute = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
                 return await execute(work)
         except (DriverError, Neo4jError, OSError, TimeoutError) as failure:
-            if is_passing(failure):
+            if is_temporary(failure):
                 raise UnavailableError from failure
             raise
         finally:
@@ -139,8 +140,8 @@ class Database:
                 self._observe(kind, time.perf_counter() - started)
 
 
-def is_passing(failure: Exception) -> bool:
-    """Tell whether trying again later can help: Neo4j away, busy, starting or slow."""
+def is_temporary(failure: Exception) -> bool:
+    """Return whether trying again later can help: Neo4j unavailable, busy, starting or slow."""
     if isinstance(failure, Neo4jError):
         code = failure.code or ""
         return (
@@ -160,3 +161,8 @@ def is_passing(failure: Exception) -> bool:
     return isinstance(failure, OSError | TimeoutError) or (
         isinstance(failure, DriverError) and not isinstance(failure, neo4j.exceptions.ConfigurationError)
     )
+
+
+def time_text(moment: datetime, timespec: str = "seconds") -> str:
+    """Return a time as Neo4j keeps it for us: ISO 8601 in UTC, with a Z."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -4,7 +4,7 @@ Made by the project's repository alone, whose scope goes into every query.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
@@ -29,13 +29,13 @@ from gather_brain.vectors import Matrix, raw_cosine
 EXACT_MAX: Final = 500
 """Up to so many nodes the exact query is as fast as the index (15 ms) and misses nothing."""
 TOP_OVERFETCH: Final = 5
-"""How many more are asked of the index where only the best of a large department are wanted.
+"""How many times the wanted nodes the index returns for a large department.
 
 Measured against exact ranking, five departments of 2,000 notes each by eleven targets: recall 1.000 with 20
-asked for as with 100. The rest is for what those notes do not show, and costs no time that can be measured.
+returned as with 100. The rest is a margin for other notes and costs no measurable time.
 """
 SAMPLED_AT_ONCE: Final = 4
-"""Departments: their vectors are 800 lists of floats at most, some 10 MiB for a moment."""
+"""Departments in one query: at most 800 vectors, about 10 MiB for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Departments:
 
     @property
     def project_id(self) -> str:
-        """The project, by which waiting work is told apart."""
+        """The project; waiting work is grouped by it."""
         return str(self._scope["projectId"])
 
     async def overview(self, departments: Sequence[str]) -> dict[str, Overview]:
@@ -77,14 +77,27 @@ class Departments:
         rows = await self._read(
             "departments", queries.OVERVIEW, departments=list(departments), version=VERSION
         )
-        return {row["department"]: _overview(row) for row in rows}
+        return {
+            row["department"]: Overview(
+                department=row["department"],
+                node_count=row["nodeCount"],
+                quality_score=row["qualityScore"],
+                changed_at=row["changedAt"],
+                stored=None if row["stored"] is None else _stored(row["stored"]),
+            )
+            for row in rows
+        }
 
     async def samples(self, departments: Sequence[str]) -> dict[str, Sample]:
         """Return the nodes that stand for each department, at most 200 of each."""
         found: dict[str, Sample] = {}
-        for some in _chunks(departments):
-            rows = await self._read("department_sample", queries.SAMPLE, departments=some, limit=SAMPLE_MAX)
-            found.update((row["department"], _sample(row)) for row in rows)
+        for start in range(0, len(departments), SAMPLED_AT_ONCE):
+            some = list(departments[start : start + SAMPLED_AT_ONCE])
+            for row in await self._read(
+                "department_sample", queries.SAMPLE, departments=some, limit=SAMPLE_MAX
+            ):
+                terms = [each or [] for each in row["terms"]]
+                found[row["department"]] = Sample(terms, np.array(row["vectors"], np.float32))
         return found
 
     async def nearest(
@@ -95,7 +108,17 @@ class Departments:
         small = [name for name, count in counts.items() if 0 < count <= EXACT_MAX]
         large = [name for name, count in counts.items() if count > EXACT_MAX]
         for query, named in ((queries.TOP_EXACT, small), (self._top_indexed, large)):
-            for row in await self._top(query, named, target, limit) if named else []:
+            if not named:
+                continue
+            rows = await self._read(
+                "department_top",
+                query,
+                departments=named,
+                target=target.tolist(),
+                limit=limit,
+                overfetch=limit * TOP_OVERFETCH,
+            )
+            for row in rows:
                 top[row["department"]].append(_top_node(row))
         return top
 
@@ -123,7 +146,7 @@ class Departments:
         )
 
     async def claim_refinement(self, department: str, now: datetime, lease: timedelta) -> bool:
-        """Tell whether this replica may ask the model now; no other may until the lease has passed."""
+        """Return whether this replica may ask the model now; no other may until the lease has passed."""
         rows = await self._write(
             "department_claim",
             queries.CLAIM_REFINEMENT,
@@ -133,39 +156,11 @@ class Departments:
         )
         return bool(rows)
 
-    async def _top(
-        self, query: LiteralString, departments: Sequence[str], target: Matrix, limit: int
-    ) -> list[Record]:
-        return await self._read(
-            "department_top",
-            query,
-            departments=list(departments),
-            target=target.tolist(),
-            limit=limit,
-            overfetch=limit * TOP_OVERFETCH,
-        )
-
     async def _read(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         return await self._database.read(kind, query, **(parameters | self._scope))
 
     async def _write(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         return await self._database.write(kind, query, **(parameters | self._scope))
-
-
-def _chunks(departments: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(departments), SAMPLED_AT_ONCE):
-        yield list(departments[start : start + SAMPLED_AT_ONCE])
-
-
-def _overview(row: Record) -> Overview:
-    stored = row["stored"]
-    return Overview(
-        department=row["department"],
-        node_count=row["nodeCount"],
-        quality_score=row["qualityScore"],
-        changed_at=row["changedAt"],
-        stored=None if stored is None else _stored(stored),
-    )
 
 
 def _stored(properties: Mapping[str, Any]) -> StoredProfile:
@@ -176,10 +171,6 @@ def _stored(properties: Mapping[str, Any]) -> StoredProfile:
         made_at=properties["madeAt"],
         refined=None if themes is None else Refined(tuple(themes), tuple(properties["refinedFrom"])),
     )
-
-
-def _sample(row: Record) -> Sample:
-    return Sample([terms or [] for terms in row["terms"]], np.array(row["vectors"], np.float32))
 
 
 def _top_node(row: Mapping[str, Any]) -> TopNode:

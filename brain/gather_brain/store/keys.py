@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from gather_brain.limits.policy import LimitName, Policy, read_limit, write_limit
 from gather_brain.store.cypher import key_queries
-from gather_brain.store.database import Database
+from gather_brain.store.database import Database, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class KeyStore:
             sha256=key.sha256,
             projects=list(key.projects),
             limits=[write_limit(name, policy) for name, policy in key.limits.items()],
-            expires_at=None if key.expires_at is None else _text(key.expires_at),
-            now=_text(datetime.now(UTC)),
+            expires_at=None if key.expires_at is None else time_text(key.expires_at),
+            now=time_text(datetime.now(UTC)),
         )
 
     async def find(self, sha256: str) -> StoredKey | None:
@@ -65,7 +65,7 @@ class KeyStore:
         return StoredKey(row["id"], row["name"], row["sha256"], tuple(row["projects"]), limits, expires_at)
 
     async def list(self) -> list[ListedKey]:
-        """Return all keys, the oldest first."""
+        """Return all keys, oldest first."""
         rows = await self._database.read("key_list", key_queries.LIST_KEYS)
         return [
             ListedKey(
@@ -84,10 +84,6 @@ class KeyStore:
         """Make a key invalid from now on; False if there is no such key."""
         return bool(
             await self._database.write(
-                "key_revoke", key_queries.REVOKE_KEY, id=key_id, now=_text(datetime.now(UTC))
+                "key_revoke", key_queries.REVOKE_KEY, id=key_id, now=time_text(datetime.now(UTC))
             )
         )
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
 """One project's nodes that say nearly the same as a text or as another node.
 
-Made by the project's repository alone, whose scope goes into every query. The index of vectors is only nearly
-right, so it is asked for more than is wanted; where few nodes are to be searched, all of them are compared;
-and the same text is found by its hash, whatever the vectors say.
+Made by the project's repository alone, whose scope goes into every query. The vector index is approximate, so
+more neighbours are requested than wanted; if few nodes qualify, all of them are compared; and the same text
+is found by its hash, whatever the vectors say.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from gather_contracts.brain import DUPLICATE_THRESHOLD
 EXACT_MAX: Final = 500
 """Up to so many candidates the exact query is as fast as the index (15 ms) and misses nothing."""
 OVERFETCH: Final = 200
-"""How many neighbours the index is asked for at least.
+"""The least number of neighbours requested from the index.
 
-Measured among 10,000 to 17,000 nodes with crowds of 300 to 5,000 that nearly say the same: with as many as
-were wanted (50), the index missed up to 67 % of them; with 100, up to 32 %; with 200, none.
+Measured among 10,000 to 17,000 nodes with crowds of 300 to 5,000 near duplicates: with as many as were wanted
+(50), the index missed up to 67 % of them; with 100, up to 32 %; with 200, none.
 """
 EARLIER_OVERFETCH: Final = 16
-"""Only the nearest earlier node is wanted; asked for one, the index would end at the first good one."""
+"""Only the nearest earlier node is wanted, but limited to 1 the index would stop at the first good one."""
 EARLIER_QUERIES: Final = 2
-"""At once, for a batch's look-up: Neo4j works on one query with one core, some 4 ms a node."""
+"""Parallel queries for a batch: Neo4j uses one core a query, some 4 ms a node."""
 ROUNDING: Final = 1e-6
 """Float32 vectors: a text compared with itself comes out a little below 1."""
 
@@ -44,7 +44,7 @@ class Where:
 
     @property
     def filter(self) -> dict[str, Any]:
-        """The parameters of a query that say so."""
+        """The query's parameters."""
         inside = {} if self.department is None else {"department": self.department}
         return {"type": self.type} | inside
 
@@ -76,7 +76,7 @@ class Earlier:
 
 
 class Neighbours:
-    """Who is near to whom in one project."""
+    """Finds the nearest nodes in one project."""
 
     def __init__(self, database: Database, scope: Mapping[str, Any], slot: SlotName) -> None:
         self._database = database
@@ -84,7 +84,7 @@ class Neighbours:
         self._slot = slot
 
     async def count(self, where: Where) -> int:
-        """Return how many nodes may be found, of which 501 stands for all that is more.
+        """Return how many nodes may be found, at most 501.
 
         Raises:
             NotFoundError: the project has no nodes at all.
@@ -159,19 +159,15 @@ def _score(similarity: float) -> float:
 
 
 def _merged(texts: int, near: Sequence[Record], same: Sequence[Record], limit: int) -> list[list[Match]]:
-    """Put together what vectors and hashes have found; a node that both have found counts by its hash."""
+    """Merge the nodes found by vector and by hash; a node found by both counts by its hash."""
     found: list[dict[str, Match]] = [{} for _ in range(texts)]
     for row in (*near, *same):
-        found[row["q"]][row["id"]] = _match(row)
+        found[row["q"]][row["id"]] = Match(
+            id=row["id"],
+            similarity=round(raw_cosine(row["score"]), 6),
+            content=row["content"],
+            properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
+        )
     return [
         sorted(matches.values(), key=lambda match: (-match.similarity, match.id))[:limit] for matches in found
     ]
-
-
-def _match(row: Record) -> Match:
-    return Match(
-        id=row["id"],
-        similarity=round(raw_cosine(row["score"]), 6),
-        content=row["content"],
-        properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
-    )

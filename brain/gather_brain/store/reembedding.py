@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SLOTS, Embedded, Place, SlotName
 from gather_brain.store.cypher import reembedding_queries as queries
-from gather_brain.store.database import Database
+from gather_brain.store.database import Database, time_text
 
 PAGE_NODES: Final = 256
 """At most 2 MiB of content at once."""
@@ -42,7 +42,7 @@ class Page:
 
 
 class Reembedding:
-    """Fills and empties slots, page by page; every method raises UnavailableError while Neo4j is away."""
+    """Fills and empties slots, page by page; every method raises UnavailableError if Neo4j is unavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +67,7 @@ class Reembedding:
         return Page(Cursor(found[0]["project"])) if found else None
 
     async def fill(self, project_id: str, nodes: Sequence[Unembedded], embedded: Embedded) -> int:
-        """Write vectors and return how many; a node whose content is another one now is left as it is."""
+        """Write vectors and return how many; a node whose content has changed meanwhile is skipped."""
         rows = [
             {"id": node.id, "content": node.content, "vector": vector.tolist()}
             for node, vector in zip(nodes, embedded.rows, strict=True)
@@ -78,7 +78,7 @@ class Reembedding:
             projectId=project_id,
             rows=rows,
             dimensions=embedded.place.model.dimensions,
-            now=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            now=time_text(datetime.now(UTC), "milliseconds"),
             **_properties(embedded.place),
         )
         filled: int = written[0]["filled"]
@@ -95,7 +95,7 @@ class Reembedding:
         await self._database.prepare_vectors(place.slot, place.model.dimensions)
 
     async def is_index_online(self, place: Place) -> bool:
-        """Tell whether the place's vector index holds all that it should."""
+        """Return whether the place's vector index is complete."""
         return await self._database.is_index_online(place.slot)
 
     async def drop_index(self, slot: SlotName) -> None:

@@ -1,4 +1,4 @@
-"""The plan of the embeddings in Neo4j: read by every server, changed by a compare and swap."""
+"""The embedding plan in Neo4j: read by every server, changed by compare-and-swap."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,8 +8,8 @@ from gather_brain.embeddings.reembedding_plan import Phase, Plan
 from gather_brain.embeddings.slots import Model, Place, other_slot
 from gather_brain.store.cypher import embedding_queries as queries
 from gather_brain.store.cypher import reembedding_queries
-from gather_brain.store.database import Database, Record
-from gather_brain.store.write_locks import GATES
+from gather_brain.store.database import Database, Record, time_text
+from gather_brain.store.write_locks import LOCKS
 
 MS_PER_S: Final = 1000
 
@@ -24,7 +24,7 @@ class PlanStore:
         """Return the plan, or None where there is none yet.
 
         Raises:
-            UnavailableError: Neo4j is away or slow.
+            UnavailableError: Neo4j is unavailable or slow.
         """
         rows = await self.database.read("embeddings", queries.READ_STATE)
         return _plan(rows[0]) if rows else None
@@ -40,7 +40,7 @@ class PlanStore:
             rows = await self.database.read("embeddings", reembedding_queries.COMMONEST_MODEL)
             if rows and rows[0]["model"] is not None:
                 model = Model(rows[0]["model"], rows[0]["dimensions"])
-            await self.database.write("embeddings", queries.CREATE_GATES, gates=GATES)
+            await self.database.write("embeddings", queries.CREATE_LOCKS, locks=LOCKS)
             await self.database.write(
                 "embeddings", queries.CREATE_STATE, model=model.name, dimensions=model.dimensions
             )
@@ -48,18 +48,22 @@ class PlanStore:
         return plan
 
     async def change(self, before: Plan, after: Plan) -> bool:
-        """Put `after` in the place of `before` and wait out every write that has seen it.
+        """Replace `before` by `after` and wait for every write that has seen `before`.
 
         False if the plan is no longer `before`. Errors as for `read`.
         """
         return bool(
             await self.database.write(
-                "embeddings_change", queries.CHANGE_STATE, now=_now(), epoch=before.epoch, **_columns(after)
+                "embeddings_change",
+                queries.CHANGE_STATE,
+                now=time_text(datetime.now(UTC)),
+                epoch=before.epoch,
+                **_columns(after),
             )
         )
 
     async def note_progress(self, plan: Plan, done: int, total: int) -> None:
-        """Keep how far a change has come; errors as for `read`."""
+        """Save the progress of a change; errors as for `read`."""
         await self.database.write(
             "embeddings", queries.NOTE_PROGRESS, epoch=plan.epoch, done=done, total=total
         )
@@ -78,7 +82,8 @@ def _columns(plan: Plan) -> dict[str, Any]:
         "requiredB": required.get("b"),
         "done": plan.done,
         "total": plan.total,
-        "startedAt": plan.started_at or (_now() if plan.phase is Phase.FILLING else None),
+        "startedAt": plan.started_at
+        or (time_text(datetime.now(UTC)) if plan.phase is Phase.FILLING else None),
     }
 
 
@@ -96,7 +101,3 @@ def _plan(row: Record) -> Plan:
         started_at=state["startedAt"],
         age_s=row["ageMs"] / MS_PER_S,
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

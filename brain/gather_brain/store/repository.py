@@ -1,7 +1,7 @@
 """One project's nodes; every method works on that project and there is no way to name another.
 
-A repository is made by `Principal.open` for a key that may use the project, and nowhere else. Neo4j's cosine
-score, (1 + cosine) / 2, is turned into raw cosine here and never leaves this folder.
+Only `Principal.open` makes a repository, for a key that may use the project. Neo4j's cosine score,
+(1 + cosine) / 2, is turned into raw cosine here and never leaves this folder.
 """
 
 import json
@@ -14,17 +14,17 @@ from typing import Any, Final
 from gather_brain.embeddings.slots import SLOTS, Embedded, Place
 from gather_brain.errors import NotFoundError, UnavailableError
 from gather_brain.store.cypher import node_queries
-from gather_brain.store.database import Database
+from gather_brain.store.database import Database, time_text
 from gather_brain.store.department_store import Departments
 from gather_brain.store.neighbours import Neighbours
-from gather_brain.store.write_locks import gate_parameters, vectors_of
+from gather_brain.store.write_locks import lock_parameters, vectors_of
 
 QUALITY_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NewNode:
-    """A node to write, with all that is known of it before Neo4j sees it."""
+    """A node to write."""
 
     id: str
     type: str
@@ -63,12 +63,12 @@ class ProjectRepository:
             raise NotFoundError
 
     async def write(self, nodes: Sequence[NewNode], embedded: Sequence[Embedded]) -> int:
-        """Write the nodes in one transaction and return how many of them were not there before.
+        """Write the nodes in one transaction and return how many of them are new.
 
-        A node whose id is there is replaced; its creation time stays.
+        A node with an id that exists is replaced; its creation time stays.
 
         Raises:
-            UnavailableError: vectors of a model that every node must have now are not among `embedded`.
+            UnavailableError: `embedded` lacks the vectors of a model that every node must have now.
         """
         rows = [
             _row(node) | {"position": index} | vectors_of(embedded, index) for index, node in enumerate(nodes)
@@ -79,9 +79,9 @@ class ProjectRepository:
             "batch_insert",
             node_queries.WRITE_NODES,
             **self._scope,
-            **gate_parameters(embedded),
+            **lock_parameters(embedded),
             rows=rows,
-            now=_now(),
+            now=time_text(datetime.now(UTC), "milliseconds"),
             writeId=str(uuid.uuid4()),
         )
         if len(written) < len(nodes):
@@ -90,7 +90,7 @@ class ProjectRepository:
 
 
 def departments_of(nodes: Sequence[NewNode]) -> list[str]:
-    """Return the departments that the nodes are filed under, each once."""
+    """Return the nodes' departments, each once."""
     return list(dict.fromkeys(node.department for node in nodes if node.department is not None))
 
 
@@ -103,17 +103,13 @@ def _row(node: NewNode) -> dict[str, Any]:
         "revision": node.revision,
         "department": node.department,
         "qualityScore": _quality(node.properties.get("qualityScore")),
-        # One text: Neo4j's own property types would not give back what came (null, an integer's size).
+        # JSON: Neo4j's own property types would lose something (null, an integer's size).
         "properties": json.dumps(dict(node.properties), ensure_ascii=False),
         "terms": list(node.terms),
     }
 
 
 def _quality(value: Any) -> float | None:
-    """Return a score that counts in the department's mean; anything else is a property like others."""
+    """Return a score that counts in the department's mean; any other value is a plain property."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value <= QUALITY_MAX else None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What a write brings to the gate that it passes: which model's vectors it has for which slot."""
+"""Parameters with which a write takes its lock: which model's vectors it has for which slot."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from gather_brain.embeddings.slots import SLOTS, Embedded
 
-GATES: Final = 16
-"""Two writes at once meet at one gate, and wait for each other, this seldom; a change passes all of them."""
+LOCKS: Final = 16
+"""A write takes one of them, a change of model all; so few writes wait for each other."""
 
 
-def gate_parameters(embedded: Sequence[Embedded]) -> dict[str, Any]:
-    """Return the parameters of `ENTER_GATE` and the models and dimensions that go with the vectors."""
+def lock_parameters(embedded: Sequence[Embedded]) -> dict[str, Any]:
+    """Return the parameters of `TAKE_LOCK` and the models and dimensions that go with the vectors."""
     places = {each.place.slot: each.place for each in embedded}
-    parameters: dict[str, Any] = {"gate": secrets.randbelow(GATES)}
+    parameters: dict[str, Any] = {"lock": secrets.randbelow(LOCKS)}
     for name in SLOTS:
         place = places.get(name)
         parameters[f"model{name.upper()}"] = place.model.name if place else None

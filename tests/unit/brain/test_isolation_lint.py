@@ -17,8 +17,8 @@ ROOM = Path(gather_brain.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
 CYPHER = sorted((ROOM / "store/cypher").glob("*.py"))
 DATABASE = ROOM / "store/database.py"
-HANDS_ON: Final = {"read", "write", "_read", "_write", "_top"}
-"""Methods of the store that are given a query and hand it on."""
+HANDS_ON: Final = {"read", "write", "_read", "_write"}
+"""Methods of the store that take a query and pass it on."""
 TENANTS: Final = re.compile(r"\(\w*:(?:Node|Department|Project)\b")
 """A pattern of something that belongs to a project."""
 DRIVER: Final = {"session", "execute_query", "execute_read", "execute_write", "begin_transaction"}
@@ -92,7 +92,7 @@ def test_no_query_is_written_outside_of_the_modules_of_cypher(module: Path) -> N
     "module", [path for path in MODULES if "database" in path.read_text() and path not in CYPHER], ids=name_of
 )
 def test_every_query_that_runs_is_a_constant(module: Path) -> None:
-    """What the database is asked is a name out of the modules of Cypher, and nothing was added to it."""
+    """A query is a name from the modules of Cypher, and nothing was added to it."""
     tree = ast.parse(module.read_text())
     known = Constants(tree)
     for call in database_calls(tree):
@@ -100,7 +100,7 @@ def test_every_query_that_runs_is_a_constant(module: Path) -> None:
 
 
 def database_calls(tree: ast.AST) -> Iterator[ast.Call]:
-    """The calls that hand a query on: of the database, or of a method of the class's own that hands it on."""
+    """The calls that pass a query on: to the database, or to a method of the same class that does."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             method, receiver = node.func.attr, ast.unparse(node.func.value)
@@ -111,8 +111,7 @@ def database_calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 def query_of(call: ast.Call) -> ast.expr:
     """The argument that is the query; most methods take its kind before it."""
-    is_first = len(call.args) == 1 or (isinstance(call.func, ast.Attribute) and call.func.attr == "_top")
-    return call.args[0 if is_first else 1]
+    return call.args[0 if len(call.args) == 1 else 1]
 
 
 class Constants:

@@ -1,7 +1,8 @@
 """Which model's vectors are in which slot, and who may write: one state, read by all, changed one at a time.
 
-A write passes one gate, picked at random, and whoever changes the state passes all of them: so no write that
-has seen the old state can end after a change, and writes seldom wait for each other.
+A write takes one write lock, picked at random, and a change of the state takes all of them: so no write that
+has seen the old state can end after a change, and writes seldom wait for each other. In the database a lock
+is an `EmbeddingsGate`, as older versions named it.
 """
 
 from typing import Final
@@ -10,21 +11,21 @@ STATE_IDENTITY: Final = """
 CYPHER 25 CREATE CONSTRAINT embeddings_identity IF NOT EXISTS
 FOR (e:Embeddings) REQUIRE e.id IS UNIQUE
 """
-GATE_IDENTITY: Final = """
+LOCK_IDENTITY: Final = """
 CYPHER 25 CREATE CONSTRAINT embeddings_gate_identity IF NOT EXISTS
-FOR (g:EmbeddingsGate) REQUIRE g.id IS UNIQUE
+FOR (l:EmbeddingsGate) REQUIRE l.id IS UNIQUE
 """
-CREATE_GATES: Final = "CYPHER 25 UNWIND range(0, $gates - 1) AS id MERGE (:EmbeddingsGate {id: id})"
+CREATE_LOCKS: Final = "CYPHER 25 UNWIND range(0, $locks - 1) AS id MERGE (:EmbeddingsGate {id: id})"
 
-ENTER_GATE: Final = """
+TAKE_LOCK: Final = """
 CYPHER 25
-MATCH (g:EmbeddingsGate {id: $gate})
-SET g.passedAt = $now
-WITH g
+MATCH (l:EmbeddingsGate {id: $lock})
+SET l.passedAt = $now
+WITH l
 MATCH (e:Embeddings {id: 'embeddings'})
 WHERE coalesce(e.requiredA, '') IN ['', $modelA] AND coalesce(e.requiredB, '') IN ['', $modelB]
 """
-"""How every query that writes content begins: setting a property takes the gate's lock until the commit.
+"""How every query that writes content begins: setting a property takes the lock until the commit.
 
 No row goes on from here if a slot's model is not the one that is required there, so nothing is written then.
 """
@@ -47,10 +48,10 @@ RETURN e {.epoch, .phase, .activeSlot, .activeModel, .activeDimensions, .otherMo
 
 CHANGE_STATE: Final = """
 CYPHER 25
-MATCH (g:EmbeddingsGate)
-WITH g ORDER BY g.id
-SET g.passedAt = $now
-WITH count(g) AS gates
+MATCH (l:EmbeddingsGate)
+WITH l ORDER BY l.id
+SET l.passedAt = $now
+WITH count(l) AS locks
 MATCH (e:Embeddings {id: 'embeddings', epoch: $epoch})
 SET e.epoch = $epoch + 1,
     e.phase = $phase,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gather_brain.store.cypher.embedding_queries import ENTER_GATE
+from gather_brain.store.cypher.embedding_queries import TAKE_LOCK
 
 PROJECT_IS_KNOWN: Final = (
     "CYPHER 25 MATCH (n:Node {projectId: $projectId}) WITH n LIMIT 1 RETURN count(n) > 0 AS known"
@@ -10,11 +10,11 @@ PROJECT_IS_KNOWN: Final = (
 
 # Setting `writtenAt` takes the project's lock until the commit, so that a project's batches are written one
 # after the other and its nodes are numbered in the order of their commits: of two nodes that say the same,
-# whoever comes second finds the first, and both know which is which. The number goes with what the node says,
+# the second finds the first, and both know which is which. The number goes with what the node says,
 # so that a batch that is sent again changes nothing. The node's own lock, likewise, is taken before its
 # revision is read, so that of two writers at once the higher revision stays.
 WRITE_NODES: Final = (
-    ENTER_GATE
+    TAKE_LOCK
     + """
 MERGE (p:Project {projectId: $projectId})
 SET p.writtenAt = $now

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
-from gather_brain.store.cypher.embedding_queries import GATE_IDENTITY, STATE_IDENTITY
+from gather_brain.store.cypher.embedding_queries import LOCK_IDENTITY, STATE_IDENTITY
 
 NODE_IDENTITY: Final = """
 CYPHER 25 CREATE CONSTRAINT node_identity IF NOT EXISTS
@@ -73,7 +73,7 @@ STATEMENTS: Final[tuple[LiteralString, ...]] = (
     KEY_HASH,
     KEY_ID,
     STATE_IDENTITY,
-    GATE_IDENTITY,
+    LOCK_IDENTITY,
 )
 
 INDEX_STATE: Final = """

@@ -185,7 +185,7 @@ def test_a_server_that_cannot_find_anything_names_the_remedy(
 def test_who_may_write_leaves_no_reader_without_a_vector(
     phases: list[str], models: tuple[Model, ...]
 ) -> None:
-    """A write that passes the gate under a plan is found by all who act upon it or the plan before.
+    """A write that takes its lock under a plan is found by all who act upon it or the plan before.
 
     `seen` is whether the change was noticed; a server acts upon the plan before for no longer than the
     shortest time that the phases with readers of both slots last.
