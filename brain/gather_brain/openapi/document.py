@@ -1,11 +1,11 @@
 """The OpenAPI 3.0 document: what FastAPI finds in the routes, in the words of 3.0, and what it cannot see.
 
-Keys, limits and the size of bodies are the middleware's, so FastAPI knows nothing of the answers they give.
+The middleware checks keys, limits and the size of bodies, so FastAPI does not know the answers it gives.
 """
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -33,9 +33,8 @@ TAGS: Final = (
     {"name": "context", "description": "What earlier departments offer a later one."},
     {"name": "coverage", "description": "How well items cover what a department is for."},
 )
-NEVER_SENT: Final = "422"
-"""FastAPI's own status for invalid requests; the brain answers 400 with the standard body."""
-ITS_BODIES: Final = ("HTTPValidationError", "ValidationError")
+FASTAPI_BODIES: Final = ("HTTPValidationError", "ValidationError")
+"""Of its status 422 for invalid requests; the brain answers 400 with the standard body."""
 
 HEADERS: Final[Mapping[str, Schema]] = {
     "X-Request-Id": {
@@ -84,7 +83,15 @@ COMMON_HEADERS: Final = (
     "RateLimit",
 )  # fmt: skip
 
-Failure = tuple[str, HTTPStatus, str, Mapping[str, Mapping[str, Any]], tuple[str, ...]]
+
+class Failure(NamedTuple):
+    """A response that is not 200: its name among the components, and an example body of each code."""
+
+    name: str
+    status: HTTPStatus
+    description: str
+    bodies: Mapping[str, Mapping[str, Any]]
+    headers: tuple[str, ...] = ()
 
 
 def _body(code: ErrorCode, message: str, **more: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -92,7 +99,7 @@ def _body(code: ErrorCode, message: str, **more: Any) -> Mapping[str, Mapping[st
 
 
 FAILURES: Final[Sequence[Failure]] = (
-    (
+    Failure(
         "ValidationFailed",
         HTTPStatus.BAD_REQUEST,
         "The request, or nodes of the batch, are not as they should be; `details` says where.",
@@ -108,58 +115,51 @@ FAILURES: Final[Sequence[Failure]] = (
                 details={"invalid_nodes": [{"index": 0, "reason": "Missing required field: content"}]},
             ),
         },
-        (),
     ),
-    (
+    Failure(
         "Unauthorized",
         HTTPStatus.UNAUTHORIZED,
         "No key, or none that is valid now.",
         _body(ErrorCode.UNAUTHORIZED, "Invalid or missing API key"),
         ("WWW-Authenticate",),
     ),
-    (
+    Failure(
         "Forbidden",
         HTTPStatus.FORBIDDEN,
         "Access denied. Not for projects: one that the key may not use is 404, as one that does not exist.",
         _body(ErrorCode.FORBIDDEN, "Forbidden"),
-        (),
     ),
-    (
+    Failure(
         "NotFound",
         HTTPStatus.NOT_FOUND,
         "The project has no nodes, or the key may not use it.",
         _body(ErrorCode.NOT_FOUND, "Project not found"),
-        (),
     ),
-    (
+    Failure(
         "MethodNotAllowed",
         HTTPStatus.METHOD_NOT_ALLOWED,
         "The path has no such method.",
         _body(ErrorCode.METHOD_NOT_ALLOWED, "Method Not Allowed"),
-        (),
     ),
-    (
+    Failure(
         "RequestTimeout",
         HTTPStatus.REQUEST_TIMEOUT,
         "The body did not arrive in time.",
         _body(ErrorCode.REQUEST_TIMEOUT, "Request body did not arrive in time"),
-        (),
     ),
-    (
+    Failure(
         "PayloadTooLarge",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The body is longer than is read, counted as it arrives.",
         _body(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 2097152}),
-        (),
     ),
-    (
+    Failure(
         "UnsupportedMediaType",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The body is not JSON in UTF-8.",
         _body(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"),
-        (),
     ),
-    (
+    Failure(
         "RateLimitExceeded",
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests of this key for this project and endpoint.",
@@ -168,14 +168,13 @@ FAILURES: Final[Sequence[Failure]] = (
         ),
         ("Retry-After",),
     ),
-    (
+    Failure(
         "InternalError",
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The server's own fault; its log has the request's id.",
         _body(ErrorCode.INTERNAL_ERROR, "Internal server error"),
-        (),
     ),
-    (
+    Failure(
         "ServiceUnavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Something the brain needs is away, or too much is under way.",
@@ -202,7 +201,7 @@ LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
     }
 }
 OF_BODIES: Final = frozenset({"RequestTimeout", "PayloadTooLarge", "UnsupportedMediaType"})
-"""Failures that only a request with a body can meet."""
+"""Failures of requests with a body only."""
 
 
 def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
@@ -210,12 +209,21 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
 
     Raises:
         ConversionError: a model says something that OpenAPI 3.0 cannot.
-        KeyError: a route has no sample.
+        KeyError: a route has no example.
     """
-    found = _found(routers, prefix)
-    definitions = {**found["components"]["schemas"], **_error_schemas()}
-    for body in ITS_BODIES:
-        definitions.pop(body, None)
+    app = FastAPI(openapi_url=None)
+    for router in routers:
+        app.include_router(router, prefix=prefix)
+    found = get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)  # in OpenAPI 3.1
+    _, errors = models_json_schema(
+        [(model, "serialization") for model in (ErrorBody, RateLimitBody)],
+        ref_template="#/components/schemas/{model}",
+    )
+    definitions = {
+        name: schema
+        for name, schema in (found["components"]["schemas"] | errors["$defs"]).items()
+        if name not in FASTAPI_BODIES
+    }
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
@@ -228,13 +236,16 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
         "tags": list(TAGS),
         "security": [{"apiKey": []}],
         "paths": {
-            path: {method: _operation(method, path, each, definitions) for method, each in methods.items()}
+            path: {
+                method: _operation(examples.OPERATIONS[method, path], each, definitions)
+                for method, each in methods.items()
+            }
             for path, methods in found["paths"].items()
         },
         "components": {
             "schemas": {name: convert(schema, definitions) for name, schema in sorted(definitions.items())},
             "headers": dict(HEADERS),
-            "responses": {failure[0]: _failure(failure) for failure in FAILURES},
+            "responses": {failure.name: _failure(failure) for failure in FAILURES},
             "securitySchemes": {
                 "apiKey": {
                     "type": "http",
@@ -246,43 +257,27 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
     }
 
 
-def _found(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
-    """Return what FastAPI says of the routes, in OpenAPI 3.1."""
-    app = FastAPI(openapi_url=None)
-    for router in routers:
-        app.include_router(router, prefix=prefix)
-    return get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)
-
-
-def _error_schemas() -> dict[str, Schema]:
-    models = [(model, "serialization") for model in (ErrorBody, RateLimitBody)]
-    _, document = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    schemas: dict[str, Schema] = document["$defs"]
-    return schemas
-
-
 def _operation(
-    method: str, path: str, found: Mapping[str, Any], definitions: Mapping[str, Schema]
+    example: examples.Operation, found: Mapping[str, Any], definitions: Mapping[str, Schema]
 ) -> dict[str, Any]:
-    sample = examples.OPERATIONS[method, path]
     operation: dict[str, Any] = {
-        "operationId": sample.id,
-        "tags": [sample.tag],
+        "operationId": example.id,
+        "tags": [example.tag],
         "summary": found["summary"],
         "description": found["description"],
     }
     if "parameters" in found:
         operation["parameters"] = [
-            _parameter(each, sample.request, definitions) for each in found["parameters"]
+            _parameter(each, example.request, definitions) for each in found["parameters"]
         ]
     if "requestBody" in found:
         schema = convert(found["requestBody"]["content"]["application/json"]["schema"], definitions)
-        content = {"schema": schema, "example": sample.request}
+        content = {"schema": schema, "example": example.request}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    operation["responses"] = _responses(found, sample, definitions)
+    operation["responses"] = _responses(found, example, definitions)
     operation["x-codeSamples"] = [
-        {"lang": "Shell", "label": "curl", "source": examples.curl(method, path, sample)},
-        {"lang": "Python", "label": "requests", "source": examples.python(method, path, sample)},
+        {"lang": "Shell", "label": "curl", "source": examples.curl(example)},
+        {"lang": "Python", "label": "requests", "source": examples.python(example)},
     ]
     return operation
 
@@ -303,33 +298,32 @@ def _parameter(
 
 
 def _responses(
-    found: Mapping[str, Any], sample: examples.Operation, definitions: Mapping[str, Schema]
+    found: Mapping[str, Any], example: examples.Operation, definitions: Mapping[str, Schema]
 ) -> dict[str, Any]:
     schema = convert(found["responses"]["200"]["content"]["application/json"]["schema"], definitions)
     done = {
         "description": "Done.",
         "headers": _headers(()),
-        "content": {"application/json": {"schema": schema, "example": sample.response}},
+        "content": {"application/json": {"schema": schema, "example": example.response}},
     }
-    if sample.id in LINKS:
-        done["links"] = LINKS[sample.id]
+    if example.id in LINKS:
+        done["links"] = LINKS[example.id]
     failures = {
-        str(status.value): {"$ref": f"#/components/responses/{name}"}
-        for name, status, *_ in FAILURES
-        if "requestBody" in found or name not in OF_BODIES
+        str(failure.status.value): {"$ref": f"#/components/responses/{failure.name}"}
+        for failure in FAILURES
+        if "requestBody" in found or failure.name not in OF_BODIES
     }
     return {"200": done} | failures
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
-    _, status, description, bodies, headers = failure
-    model = RateLimitBody if status == HTTPStatus.TOO_MANY_REQUESTS else ErrorBody
-    examples = {code: {"value": body} for code, body in bodies.items()}
+    model = RateLimitBody if failure.status == HTTPStatus.TOO_MANY_REQUESTS else ErrorBody
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    shown = {code: {"value": body} for code, body in failure.bodies.items()}
     return {
-        "description": description,
-        "headers": _headers(headers),
-        "content": {"application/json": {"schema": schema, "examples": examples}},
+        "description": failure.description,
+        "headers": _headers(failure.headers),
+        "content": {"application/json": {"schema": schema, "examples": shown}},
     }
 
 

@@ -36,21 +36,20 @@ def convert(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if "anyOf" in schema:
         return _union(schema, definitions)
     if "$ref" in schema:
-        return _reference(schema, definitions)
+        # 3.0 ignores what stands beside a reference.
+        reference = {"$ref": schema.pop("$ref")}
+        return {"allOf": [reference], **convert(schema, definitions)} if schema else reference
     converted: Schema = {}
     for keyword, value in schema.items():
-        converted |= _keyword(keyword, value, definitions)
+        if keyword in PASSED_ON or keyword.startswith("x-"):
+            # FastAPI makes floats of all bounds; 50.0 nodes read oddly.
+            is_whole = isinstance(value, float) and value.is_integer()
+            converted[keyword] = int(value) if is_whole else value
+        elif keyword in CONVERTED:
+            converted |= CONVERTED[keyword](value, definitions)
+        else:
+            raise ConversionError(f"OpenAPI 3.0 cannot say {keyword}")
     return converted
-
-
-def _keyword(keyword: str, value: Any, definitions: Mapping[str, Schema]) -> Schema:
-    if keyword in PASSED_ON or keyword.startswith("x-"):
-        # FastAPI makes floats of all bounds; 50.0 nodes read oddly.
-        is_whole = isinstance(value, float) and value.is_integer()
-        return {keyword: int(value) if is_whole else value}
-    if keyword not in CONVERTED:
-        raise ConversionError(f"OpenAPI 3.0 cannot say {keyword}")
-    return CONVERTED[keyword](value, definitions)
 
 
 def _union(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
@@ -58,70 +57,32 @@ def _union(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     branches = [convert(branch, definitions) for branch in schema["anyOf"] if branch != NULL]
     if len(branches) < len(schema["anyOf"]):
-        branches[0] = _nullable(branches[0], definitions)
+        first = branches[0]
+        if "$ref" in first:
+            first = convert(definitions[first["$ref"].removeprefix(REFERENCE)], definitions)
+        if "type" not in first:
+            raise ConversionError("OpenAPI 3.0 knows null only beside one type")
+        branches[0] = {**first, "nullable": True}
     if len(branches) == 1:
         return {**branches[0], **convert(rest, definitions)}
     return {"anyOf": branches, **convert(rest, definitions)}
 
 
-def _nullable(branch: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    if "$ref" in branch:
-        branch = convert(definitions[branch["$ref"].removeprefix(REFERENCE)], definitions)
-    if "type" not in branch:
-        raise ConversionError("OpenAPI 3.0 knows null only beside one type")
-    return {**branch, "nullable": True}
-
-
-def _reference(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Keep what stands beside a reference: 3.0 ignores it there."""
-    rest = {key: value for key, value in schema.items() if key != "$ref"}
-    reference = {"$ref": schema["$ref"]}
-    return {"allOf": [reference], **convert(rest, definitions)} if rest else reference
-
-
-def _constant(value: Any, _: Mapping[str, Schema]) -> Schema:
-    return {"enum": [value]}
-
-
-def _first_example(value: Any, _: Mapping[str, Schema]) -> Schema:
-    return {"example": value[0]}
-
-
-def _one(keyword: str) -> Callable[[Any, Mapping[str, Schema]], Schema]:
-    def converted(value: Any, definitions: Mapping[str, Schema]) -> Schema:
-        return {keyword: convert(value, definitions) if isinstance(value, dict) else value}
-
-    return converted
-
-
-def _named(value: Any, definitions: Mapping[str, Schema]) -> Schema:
-    return {"properties": {name: convert(child, definitions) for name, child in value.items()}}
-
-
-def _all_of(value: Any, definitions: Mapping[str, Schema]) -> Schema:
-    return {"allOf": [convert(child, definitions) for child in value]}
-
-
-def _bound(inclusive: str, exclusive: str) -> Callable[[Any, Mapping[str, Schema]], Schema]:
-    def converted(value: Any, _: Mapping[str, Schema]) -> Schema:
-        return {inclusive: value, exclusive: True}
-
-    return converted
-
-
-def _names(value: Any, _: Mapping[str, Schema]) -> Schema:
-    # The one limit that 3.0 has no word for and that is worth telling.
-    return {"x-propertyNames": value}
+def _child(value: Any, definitions: Mapping[str, Schema]) -> Any:
+    return convert(value, definitions) if isinstance(value, dict) else value
 
 
 CONVERTED: Final[Mapping[str, Callable[[Any, Mapping[str, Schema]], Schema]]] = {
-    "const": _constant,
-    "examples": _first_example,
-    "items": _one("items"),
-    "additionalProperties": _one("additionalProperties"),
-    "properties": _named,
-    "allOf": _all_of,
-    "exclusiveMinimum": _bound("minimum", "exclusiveMinimum"),
-    "exclusiveMaximum": _bound("maximum", "exclusiveMaximum"),
-    "propertyNames": _names,
+    "const": lambda value, _: {"enum": [value]},
+    "examples": lambda value, _: {"example": value[0]},
+    "items": lambda value, known: {"items": _child(value, known)},
+    "additionalProperties": lambda value, known: {"additionalProperties": _child(value, known)},
+    "properties": lambda value, known: {
+        "properties": {name: convert(child, known) for name, child in value.items()}
+    },
+    "allOf": lambda value, known: {"allOf": [convert(child, known) for child in value]},
+    "exclusiveMinimum": lambda value, _: {"minimum": value, "exclusiveMinimum": True},
+    "exclusiveMaximum": lambda value, _: {"maximum": value, "exclusiveMaximum": True},
+    # The one limit without a word in 3.0 that is worth publishing.
+    "propertyNames": lambda value, _: {"x-propertyNames": value},
 }
