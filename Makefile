@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 SOURCES := contracts clients operator worker brain bridge demo dev tests
+# A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
+ROOM :=
 
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Try it
 
@@ -46,12 +48,12 @@ types: $(STAMP) ## Check types
 	@$(BIN)/mypy $(SOURCES)
 
 .PHONY: unit
-unit: $(STAMP) ## Run the tests that need nothing but Python
-	@$(BIN)/pytest -n 2 tests/unit
+unit: $(STAMP) ## Run the tests that need nothing but Python (ROOM=worker: one room's, in seconds)
+	@$(BIN)/pytest $(if $(ROOM),tests/unit/$(ROOM),-n 2 tests/unit)
 
 .PHONY: contract
-contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract
+contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=brain: one room's)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract$(if $(ROOM),/$(ROOM))
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
@@ -61,44 +63,44 @@ e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
 test: check unit contract e2e ## Run every check and every test
 
 .PHONY: isolation
-isolation: $(STAMP) ## Test that two tenants see nothing of each other, with 10,000 generated requests and more
+isolation: $(STAMP) ## Test with 10,000 generated requests that two tenants see nothing of each other
 	@GATHER_ISOLATION_REQUESTS=10000 GATHER_ISOLATION_TIMED_REQUESTS=1000 \
 	  GATHER_CONCURRENCY_ROUNDS=100 GATHER_CONCURRENCY_KILLS=12 \
 	  $(BIN)/pytest tests/contract/brain/isolation/test_isolation.py tests/contract/brain/isolation/test_isolation_refusals.py \
 	  tests/contract/brain/isolation/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
 
 .PHONY: faults
-faults: $(STAMP) ## Kill, stop and hold up workers at every one of their writes, and kill MongoDB under them
+faults: $(STAMP) ## Kill, stop and delay workers at each of their writes, and kill MongoDB under them
 	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 
 .PHONY: schemathesis
-schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests and more
+schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \
 	  $(BIN)/pytest tests/contract/brain/api/test_schemathesis.py --log-cli-level=INFO
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## Feed whole workers 200 broken answers of the model, and their parser as many as 10 minutes hold
+fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 10 minutes
 	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/llm/test_malformed_answers.py
 	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/llm/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
 .PHONY: check
-check: $(STAMP) ## Check all that needs no cluster; fails if a generated file differs
+check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
 	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check openapi-check
 
 ##@ Measure
 
 .PHONY: coverage-report
-coverage-report: $(STAMP) ## Measure how often the brain's scores fall where notes were made worse (ARGS=--markdown)
+coverage-report: $(STAMP) ## Measure whether the brain's scores fall when notes get worse (ARGS=--markdown)
 	@$(PY) -m tests.evals.coverage $(ARGS)
 
 .PHONY: quality-report
-quality-report: $(STAMP) ## Measure how often the quality score falls where notes were made worse (ARGS="--model NAME", --markdown)
+quality-report: $(STAMP) ## Measure whether the quality score falls when notes get worse (ARGS="--model NAME")
 	@$(PY) -m tests.evals.quality $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS="--help" lists what can be set)
+bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.brain.benchmark $(ARGS)
 
 .PHONY: bench-worker
@@ -106,11 +108,11 @@ bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS
 	@$(PY) -m tests.bench.worker.benchmark $(ARGS)
 
 .PHONY: bench-recall
-bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE" for texts of your own)
+bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE": your own texts)
 	@$(PY) -m tests.evals.recall $(ARGS)
 
 .PHONY: duplicates-report
-duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship makes the shipped calibration)
+duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration)
 	@test -d "$(PAIRS)" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names"; exit 1; }
 	@$(PY) -m tests.evals.duplicates $(ARGS) "$(PAIRS)"
 
@@ -142,7 +144,7 @@ charts: $(STAMP) ## Lint and render the charts
 	  dev/helm lint --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
 
 .PHONY: vocabulary
-vocabulary: $(STAMP) ## Write the vocabulary that the worker counts tokens with
+vocabulary: $(STAMP) ## Write the vocabulary with which the worker counts tokens
 	@$(PY) -m dev.generate.token_vocabulary
 
 .PHONY: lock
