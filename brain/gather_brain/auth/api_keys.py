@@ -1,7 +1,7 @@
-"""The form of API keys and of the file that brings the first ones; pure but for reading that file.
+"""The form of API keys and of the file with the first ones; pure but for reading that file.
 
-A key is `gbk_`, 256 random bits and a checksum. The prefix lets secret scanners find it, the checksum turns
-away mistyped keys without a look-up, and so much randomness needs no slow hash: SHA-256 is enough.
+A key is `gbk_`, 256 random bits and a checksum. Secret scanners find it by the prefix, the checksum rejects
+mistyped keys without a look-up, and so many random bits need no slow hash: SHA-256 is enough.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ PREFIX: Final = "gbk_"
 RANDOM_BYTES: Final = 32
 FORM: Final = re.compile(r"gbk_([A-Za-z0-9_-]{43})_([0-9a-f]{8})")
 KEY_MAX: Final = 256
-"""A longer header is not a key and is not hashed."""
+"""Longer ones are not hashed."""
 ALL_PROJECTS: Final = "*"
 BOOTSTRAP_KEYS_MAX: Final = 1000
 
 
 class BootstrapKey(BaseModel):
-    """A key from the keys file: whoever mounts that file has chosen the key and written down its hash."""
+    """A key of the keys file, which holds its hash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class BootstrapKey(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     projects: tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...] = Field(min_length=1)
     limits: dict[LimitName, Policy] = Field(default_factory=dict)
-    """In place of the usual ones; keys of one name are counted as one."""
+    """In place of the defaults; keys of the same name are counted as one."""
     expires_at: AwareDatetime | None = None
 
 
@@ -50,7 +50,7 @@ def new_key() -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Tell whether a key could have come from `new_key`."""
+    """Return whether a key could have come from `new_key`."""
     form = FORM.fullmatch(key)
     return form is not None and secrets.compare_digest(form[2], _checksum(form[1]))
 
@@ -68,10 +68,10 @@ def bearer_key(header: str | None) -> str | None:
 
 
 def read_keys_file(path: Path | None) -> tuple[BootstrapKey, ...]:
-    """Read the keys file; none is no keys.
+    """Read the keys file; without one there are no keys.
 
     Raises:
-        KeysFileError: it is missing or not what it should be.
+        KeysFileError: it is missing or invalid.
     """
     if path is None:
         return ()

@@ -1,4 +1,4 @@
-"""From a key to the projects that it may use: the one door to a `ProjectRepository`."""
+"""From a key to the projects that it may use: the only way to a `ProjectRepository`."""
 
 import asyncio
 import hmac
@@ -21,14 +21,14 @@ from gather_brain.store.repository import ProjectRepository
 logger = logging.getLogger(__name__)
 
 CACHE_S: Final = 3.0
-"""How long a key's look-up counts: revoking takes effect within it (5 s are promised)."""
+"""How long a looked-up key is cached: revoking takes effect within it (5 s are promised)."""
 CACHE_MAX: Final = 4096
-"""Of valid keys, and of unknown ones apart; the oldest go, so that a flood of unknown keys neither grows
-memory nor drives out valid ones."""
+"""Valid keys, and unknown ones in a cache of their own; the oldest are dropped, so that a flood of unknown
+keys neither grows memory nor evicts valid ones."""
 LOOK_UPS_MAX: Final = 4
-"""Look-ups under way at once, of Neo4j's 20 connections: anybody can make up well-formed keys."""
+"""Concurrent look-ups, of Neo4j's 20 connections: anybody can make up well-formed keys."""
 LOOK_UP_WAIT_S: Final = 1.0
-"""For a turn: hundreds of look-ups fit in it, unless Neo4j is away."""
+"""Hundreds of look-ups fit in it, unless Neo4j is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Principal:
     expires_at: datetime | None = None
 
     def policy(self, name: LimitName) -> Policy:
-        """Return the key's own limit, or the usual one."""
+        """Return the key's own limit, or the default."""
         return self.limits.get(name, DEFAULTS[name])
 
     def require(self, project_id: str) -> None:
-        """Let a project pass that the key may use.
+        """Check that the key may use a project.
 
         Raises:
             NotFoundError: it may not; the same as for a project that does not exist.
@@ -60,24 +60,24 @@ class Principal:
         return ProjectRepository(database, project_id, place)
 
 
-_Found = tuple[float, Principal | None]
-"""Until when it counts, and who the key stands for."""
+_Cached = tuple[float, Principal | None]
+"""Until when it is valid, and whose key it is."""
 
 
-class FindsKeys(Protocol):
-    """Where keys are kept by their hash."""
+class KeyFinder(Protocol):
+    """A store of keys by their hash."""
 
     async def find(self, sha256: str) -> StoredKey | None:
         """Return the key that is valid now, or None."""
 
 
 class KeyRing:
-    """Knows the keys of the keys file always, and those in the store as of the last few seconds."""
+    """The keys of the keys file, and those in the store as of the last few seconds."""
 
     def __init__(
         self,
         bootstrap: Sequence[BootstrapKey],
-        store: FindsKeys,
+        store: KeyFinder,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -88,71 +88,61 @@ class KeyRing:
         self._store = store
         self._clock = clock
         self._now = now
-        self._valid: OrderedDict[str, _Found] = OrderedDict()
-        self._unknown: OrderedDict[str, _Found] = OrderedDict()
+        self._valid: OrderedDict[str, _Cached] = OrderedDict()
+        self._unknown: OrderedDict[str, _Cached] = OrderedDict()
         self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
 
     async def principal_of(self, key: str | None) -> Principal:
-        """Return who a key stands for.
+        """Return whose key it is.
 
         Raises:
             UnauthorizedError: no key, or one that is not valid now.
-            UnavailableError: the store of keys is away.
+            UnavailableError: the store of keys is unavailable.
         """
-        principal = None if key is None else await self._known(key)
+        principal = None if key is None else await self._find(key)
         if principal is None or (principal.expires_at is not None and principal.expires_at <= self._now()):
             raise UnauthorizedError
         return principal
 
-    async def _known(self, key: str) -> Principal | None:
+    async def _find(self, key: str) -> Principal | None:
         sha256 = key_hash(key)
         for known, principal in self._bootstrap.items():
             if hmac.compare_digest(known, sha256):
                 return principal
-        return await self._stored(sha256) if is_well_formed(key) else None
-
-    async def _stored(self, sha256: str) -> Principal | None:
+        if not is_well_formed(key):
+            return None
         cached = self._cached(sha256)
         if cached is None:
-            await self._turn()
             try:
-                # Whoever waited for its turn may find that another request has asked for the same key.
-                cached = self._cached(sha256) or await self._looked_up(sha256)
+                async with asyncio.timeout(LOOK_UP_WAIT_S):
+                    await self._look_ups.acquire()
+            except TimeoutError:
+                raise UnavailableError from None
+            try:
+                # Another request may have looked up the same key meanwhile.
+                cached = self._cached(sha256) or await self._look_up(sha256)
             finally:
                 self._look_ups.release()
         return cached[1]
 
-    def _cached(self, sha256: str) -> _Found | None:
-        found = self._valid.get(sha256) or self._unknown.get(sha256)
-        return found if found is not None and found[0] > self._clock() else None
+    def _cached(self, sha256: str) -> _Cached | None:
+        cached = self._valid.get(sha256) or self._unknown.get(sha256)
+        return cached if cached is not None and cached[0] > self._clock() else None
 
-    async def _turn(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_UP_WAIT_S):
-                await self._look_ups.acquire()
-        except TimeoutError:
-            raise UnavailableError from None
-
-    async def _looked_up(self, sha256: str) -> _Found:
-        # From when the store was asked, not from when it answered: a revocation may have come between.
+    async def _look_up(self, sha256: str) -> _Cached:
+        # Counted from the query, not from its answer: a revocation may have come between.
         until = self._clock() + CACHE_S
-        principal = _principal(await self._store.find(sha256), sha256)
-        self._remember(sha256, until, principal)
-        return until, principal
-
-    def _remember(self, sha256: str, until: float, principal: Principal | None) -> None:
+        stored = await self._store.find(sha256)
+        principal = None
+        if stored is not None and hmac.compare_digest(stored.sha256, sha256):
+            principal = Principal(stored.id, _lower(stored.projects), stored.limits, stored.expires_at)
         self._valid.pop(sha256, None)
         self._unknown.pop(sha256, None)
         cache = self._unknown if principal is None else self._valid
         cache[sha256] = (until, principal)
         if len(cache) > CACHE_MAX:
             cache.popitem(last=False)
-
-
-def _principal(stored: StoredKey | None, sha256: str) -> Principal | None:
-    if stored is None or not hmac.compare_digest(stored.sha256, sha256):
-        return None
-    return Principal(stored.id, _lower(stored.projects), stored.limits, stored.expires_at)
+        return until, principal
 
 
 def _lower(projects: Sequence[str]) -> frozenset[str]:

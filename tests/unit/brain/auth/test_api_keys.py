@@ -32,24 +32,24 @@ PLACE = Place("a", Model("model", 2))
 OTHER = "507f1f77bcf86cd799439012"
 
 
-class Store:
-    """A store of keys that counts how often it is asked."""
+class FakeKeyStore:
+    """A store of keys that counts its queries."""
 
     def __init__(self, *keys: StoredKey) -> None:
         self.keys = {key.sha256: key for key in keys}
-        self.asked = 0
-        self.away = False
+        self.queries = 0
+        self.is_unavailable = False
 
     async def find(self, sha256: str) -> StoredKey | None:
         """Answer as Neo4j would."""
-        self.asked += 1
-        if self.away:
+        self.queries += 1
+        if self.is_unavailable:
             raise UnavailableError
         return self.keys.get(sha256)
 
 
-class SlowStore(Store):
-    """A store that answers when told, and knows how many ask at once."""
+class SlowKeyStore(FakeKeyStore):
+    """A store that answers when the test says so, and knows how many queries wait at once."""
 
     def __init__(self, *keys: StoredKey) -> None:
         super().__init__(*keys)
@@ -58,16 +58,16 @@ class SlowStore(Store):
 
     async def find(self, sha256: str) -> StoredKey | None:
         """Wait for `answer`."""
-        told = asyncio.Event()
-        self.waiting.append(told)
+        answered = asyncio.Event()
+        self.waiting.append(answered)
         self.most = max(self.most, len(self.waiting))
-        await told.wait()
+        await answered.wait()
         return await super().find(sha256)
 
     def answer(self) -> None:
         """Answer all that wait."""
-        for told in self.waiting:
-            told.set()
+        for answered in self.waiting:
+            answered.set()
         self.waiting.clear()
 
 
@@ -106,9 +106,9 @@ def test_the_key_of_an_authorization_header(header: str | None, key: str | None)
 
 
 async def test_a_key_from_the_file_needs_no_store() -> None:
-    """Workers keep their access while Neo4j is away."""
-    store = Store()
-    store.away = True
+    """Workers keep their access while Neo4j is unavailable."""
+    store = FakeKeyStore()
+    store.is_unavailable = True
     ring = KeyRing([BootstrapKey(name="worker", sha256=key_hash("secret"), projects=("*",))], store)
     assert (await ring.principal_of("secret")).projects == {"*"}
 
@@ -116,17 +116,17 @@ async def test_a_key_from_the_file_needs_no_store() -> None:
 @pytest.mark.parametrize("key", [None, "nonsense", "gbk_short"])
 async def test_no_key_and_malformed_keys_are_refused_without_asking_the_store(key: str | None) -> None:
     """Floods of nonsense cost no query."""
-    store = Store()
+    store = FakeKeyStore()
     with pytest.raises(UnauthorizedError):
         await KeyRing([], store).principal_of(key)
-    assert store.asked == 0
+    assert store.queries == 0
 
 
 async def test_revoking_takes_effect_within_the_cache_time(clock: HandClock) -> None:
     """5 seconds are promised."""
     assert CACHE_S <= 5
     key = new_key()
-    store = Store(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
     ring = KeyRing([], store, clock)
     assert (await ring.principal_of(key)).key_id == "id"
     store.keys.clear()
@@ -139,7 +139,7 @@ async def test_revoking_takes_effect_within_the_cache_time(clock: HandClock) -> 
 
 async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> None:
     """A flood of well-formed unknown keys must not grow memory."""
-    store = Store()
+    store = FakeKeyStore()
     ring = KeyRing([], store, HandClock())
     for _ in range(CACHE_MAX + 10):
         with pytest.raises(UnauthorizedError):
@@ -148,32 +148,32 @@ async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> 
 
 
 async def test_a_flood_of_unknown_keys_does_not_drive_out_a_valid_one() -> None:
-    """Who has a key pays nothing for those who have none."""
+    """Valid keys cost no further look-up."""
     key = new_key()
-    store = Store(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
     ring = KeyRing([], store, HandClock())
     await ring.principal_of(key)
     for _ in range(CACHE_MAX + 10):
         with pytest.raises(UnauthorizedError):
             await ring.principal_of(new_key())
-    asked = store.asked
+    queries = store.queries
     assert (await ring.principal_of(key)).key_id == "id"
-    assert store.asked == asked
+    assert store.queries == queries
 
 
-async def test_few_look_ups_are_under_way_at_once_and_one_answers_all_who_ask_for_the_same_key() -> None:
+async def test_look_ups_are_few_at_once_and_shared_by_requests_with_the_same_key() -> None:
     """Anybody can make up well-formed keys; Neo4j's connections are for those who have one."""
     key = new_key()
-    store = SlowStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = SlowKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
     ring = KeyRing([], store, HandClock())
     keys = [key] * 50 + [new_key() for _ in range(50)]
-    asked = [asyncio.create_task(ring.principal_of(each)) for each in keys]
-    while not all(task.done() for task in asked):
+    tasks = [asyncio.create_task(ring.principal_of(each)) for each in keys]
+    while not all(task.done() for task in tasks):
         await asyncio.sleep(0)
         store.answer()
     assert store.most == LOOK_UPS_MAX
-    assert store.asked < LOOK_UPS_MAX + 51
-    assert [task.exception() is None for task in asked] == [True] * 50 + [False] * 50
+    assert store.queries < LOOK_UPS_MAX + 51
+    assert [task.exception() is None for task in tasks] == [True] * 50 + [False] * 50
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -183,26 +183,28 @@ async def test_a_key_ends_at_its_time_even_if_it_is_remembered(stored: bool) -> 
     now = [end - timedelta(seconds=1)]
     kept = StoredKey("id", "app", key_hash(key), (PROJECT,), expires_at=end)
     listed = BootstrapKey(name="app", sha256=key_hash(key), projects=(PROJECT,), expires_at=end)
-    ring = KeyRing([] if stored else [listed], Store(kept), HandClock(), lambda: now[0])
+    ring = KeyRing([] if stored else [listed], FakeKeyStore(kept), HandClock(), lambda: now[0])
     assert (await ring.principal_of(key)).projects == {PROJECT}
     now[0] = end
     with pytest.raises(UnauthorizedError):
         await ring.principal_of(key)
 
 
-async def test_a_key_s_own_limits_go_before_the_usual_ones() -> None:
+async def test_a_key_s_own_limits_override_the_defaults() -> None:
     """Name by name."""
     key, own = new_key(), Policy(per_minute=600, burst=700)
-    ring = KeyRing([], Store(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), HandClock())
+    ring = KeyRing(
+        [], FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), HandClock()
+    )
     principal = await ring.principal_of(key)
     assert principal.policy("batch") == own
     assert principal.policy("coverage") == DEFAULTS["coverage"]
 
 
-async def test_a_store_that_is_away_is_not_a_wrong_key() -> None:
+async def test_an_unavailable_store_is_not_a_wrong_key() -> None:
     """The caller must hear "later", not "never"."""
-    store = Store()
-    store.away = True
+    store = FakeKeyStore()
+    store.is_unavailable = True
     with pytest.raises(UnavailableError):
         await KeyRing([], store).principal_of(new_key())
 
@@ -252,7 +254,7 @@ def test_a_bad_keys_file_is_refused_without_showing_what_it_holds(tmp_path: Path
     assert "short" not in str(refused.value)
 
 
-def test_a_missing_keys_file_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_keys_file_is_reported(tmp_path: Path) -> None:
     """A wrong mount must not start a brain without keys."""
     with pytest.raises(KeysFileError, match="cannot be read"):
         read_keys_file(tmp_path / "none.json")
@@ -263,11 +265,11 @@ def test_a_missing_keys_file_is_said_so(tmp_path: Path) -> None:
     [["--limit", "batch=0/1"], ["--limit", "nonsense=1/1"], ["--expires-in", "soon"], ["--expires-in", "0d"]],
 )
 def test_limits_and_ends_that_are_none_are_refused(arguments: list[str]) -> None:
-    """A typing error must not become a key; the store is not even asked."""
+    """A typing error must not become a key; the store gets no query."""
     refused = CliRunner().invoke(cli, ["keys", "create", "--name", "x", "--project", PROJECT, *arguments])
     assert (refused.exit_code, refused.stdout) == (2, "")
 
 
-def test_a_key_for_all_projects_is_made_only_if_it_is_said() -> None:
+def test_a_key_for_all_projects_needs_an_explicit_star() -> None:
     """No project is not every project."""
     assert CliRunner().invoke(cli, ["keys", "create", "--name", "x"]).exit_code == 2
