@@ -302,7 +302,7 @@ def test_context_comes_from_mongodb_while_the_brain_is_away(lab: WorkerLab, brai
         assert lab.node_ids() == indexed
     ended = worker.wait()
     assert ended.exit_code == 0, ended.messages()
-    assert "context comes from MongoDB alone: the brain is away" in ended.messages()
+    assert "context comes from MongoDB alone: the brain is unavailable" in ended.messages()
     assert {item["_id"] for item in lab.items()} == lab.node_ids()
 
 

@@ -15,12 +15,12 @@ from gather_worker.attempt import Attempt
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.score_input import ScoreInput, read_score_input
 from gather_worker.cli.settings import CommandSettings
-from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, Quality
+from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.ledger import Ledger
 from gather_worker.prompts.judge_input import without_copies
 from gather_worker.settings import read_settings
-from gather_worker.steps.measuring import Advisers, Measurement, measure
+from gather_worker.steps.measuring import Measurement, QualityMeasurer
 
 DURATION_S: Final = 300.0
 """For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
@@ -45,45 +45,41 @@ async def _score(given: ScoreInput, settings: CommandSettings, repeats: int) -> 
         open_model(settings, attempt) as model,
     ):
         judge_model = settings.judge_model or given.department.model
-        advisers = Advisers(brain=brain, model=model, judge_model=judge_model, judge_repeats=repeats)
-        measured = await measure(advisers, given.department, given.items, None)
-        return report_of(given, measured, advisers, model.ledger)
+        measurer = QualityMeasurer(given.department, brain, model, judge_model, repeats)
+        return report_of(given, await measurer.measure(given.items), measurer, model.ledger)
 
 
 # --- what is printed
 
 
-def report_of(given: ScoreInput, measured: Measurement, advisers: Advisers, spent: Ledger) -> dict[str, Any]:
+def report_of(
+    given: ScoreInput, measured: Measurement, measurer: QualityMeasurer, spent: Ledger
+) -> dict[str, Any]:
     """Return the report; `score` and `parts` are null where they cannot be measured."""
     quality = measured.quality
+    parts = quality and {
+        part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
+        for part, weight in WEIGHTS.items()
+    }
     return {
         "department": given.department.slug,
         "score": quality.score if quality else None,
-        "parts": _parts(quality) if quality else None,
+        "parts": parts,
         "items": {
             "scored": len(given.items),
             "distinct": len(without_copies([item.content for item in given.items]).texts),
             "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
             "ofOtherDepartments": given.left_out,
         },
-        "judge": _judge(measured, advisers, quality, spent) if advisers.judge_repeats else None,
+        "judge": _judge(measured, measurer, spent) if measurer.judge_repeats else None,
         "gaps": measured.gaps or [],
     }
 
 
-def _parts(quality: Quality) -> dict[str, Any]:
+def _judge(measured: Measurement, measurer: QualityMeasurer, spent: Ledger) -> dict[str, Any]:
     return {
-        part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
-        for part, weight in WEIGHTS.items()
-    }
-
-
-def _judge(
-    measured: Measurement, advisers: Advisers, quality: Quality | None, spent: Ledger
-) -> dict[str, Any]:
-    return {
-        "model": advisers.judge_model,
-        "asked": advisers.judge_repeats,
+        "model": measurer.judge_model,
+        "asked": measurer.judge_repeats,
         "verdicts": [
             {
                 part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
@@ -91,7 +87,7 @@ def _judge(
             }
             for v in measured.verdicts
         ],
-        "spread": round(quality.spread, 1) if quality else None,
+        "spread": round(measured.quality.spread, 1) if measured.quality else None,
         "costUSD": spent.total_usd,
         "tokens": spent.tokens,
     }

@@ -1,14 +1,13 @@
 """The department's checkpoint as MongoDB has it, and the only way to change it.
 
-Each change is applied to what was kept last and stored whole before the next one is looked at, so that two
-steps that run at the same time cannot undo each other.
+Each change is applied to the last saved checkpoint and stored whole before the next change is looked at, so
+that two steps that run at the same time cannot undo each other.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from gather_worker.department.checkpoint import Checkpoint
-from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import Ledger
 from gather_worker.metrics import METER
 from gather_worker.services.mongodb import Store
@@ -17,20 +16,18 @@ Change = Callable[[Checkpoint], Checkpoint]
 
 
 class Checkpointer:
-    """One worker's hold on its department; `checkpoint` is always the last one kept."""
+    """One worker's hold on its department; `checkpoint` is always the last one saved."""
 
-    def __init__(self, store: Store, model: ModelGateway, fresh: Checkpoint) -> None:
+    def __init__(self, store: Store, fresh: Checkpoint) -> None:
         self._store = store
-        self._model = model
         self._lock = asyncio.Lock()
-        self._tried = 0
+        self._last_tried = 0
         self.checkpoint = fresh
 
     async def take_epoch(self) -> None:
-        """Take the department over from whoever had it, with what it left."""
+        """Take the department over from whatever worker had it, with what that one left."""
         self.checkpoint = await self._store.take_epoch(self.checkpoint)
         METER.resume(self.checkpoint.meters)
-        self._model.keep_ledger_in(self)
 
     async def save(self, change: Change) -> None:
         """Store the changed checkpoint, with what was measured until now.
@@ -38,19 +35,19 @@ class Checkpointer:
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
         """
         async with self._lock:
-            changed = change(self.checkpoint).revised(above=self._tried)
+            changed = change(self.checkpoint).revised(above=self._last_tried)
             changed = changed.measured(METER.totals(changed.scores))
-            # Also a write that fails may still arrive; the next one must not give way to it.
-            self._tried = changed.revision
+            # A write that fails may still arrive, so the next one needs a higher revision than that.
+            self._last_tried = changed.revision
             await self._store.write(changed)
             self.checkpoint = changed
 
     async def save_meters(self) -> None:
-        """Note what was measured since the last write; for the end of an attempt that broke off."""
+        """Store what was measured since the last write, for an attempt that broke off."""
         if self.checkpoint.epoch:
             await self.save(lambda checkpoint: checkpoint)
 
-    # --- what the model costs, as `purse.Book` wants it
+    # --- the ledger, as the model's budget wants it kept
 
     @property
     def ledger(self) -> Ledger:

@@ -1,6 +1,6 @@
-"""New notes told from repeated ones: what the brain and the model know is asked for, `dedupe` decides.
+"""Separates new notes from duplicates: queries the brain and the model, then lets `candidates` decide.
 
-Either may be away: without the brain words alone decide, without the model the calibrated cut does.
+Either may be unavailable: without the brain words alone decide, without the model the calibrated cut does.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from gather_contracts.items import GatherItem
 from gather_contracts.meters import Timer
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
-from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Findings, Opinion, Pair, Rule
+from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule
 from gather_worker.duplicates.rules import by_words, rule_for
 from gather_worker.duplicates.word_overlap import shortened, text_hash
 from gather_worker.errors import NO_ANSWER, BrainAway
@@ -24,7 +24,7 @@ from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
 
 VERDICTS_KEPT: Final = 200
-"""Of the model, in the checkpoint, the newest: ten iterations' worth at the most."""
+"""The model's newest, in the checkpoint; an iteration adds 20 at most."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,7 +84,10 @@ class Deduplicator:
         pairs, rule = await self._pairs(drafts, slots, own_texts)
         unsure = candidates.decide(findings, pairs, rule)
         said = await self._judge([pair for pair, _ in unsure], verdicts)
-        self._settle(findings, unsure, {**verdicts, **said})
+        known = {**verdicts, **said}
+        for pair, opinion in unsure:
+            if known.get(self._key(pair), opinion.is_duplicate):
+                findings.add(pair)
         kept = candidates.survivors(len(drafts), findings)
         keys = {self._key(pair) for pair, _ in unsure}
         counts = Counts(
@@ -98,7 +101,7 @@ class Deduplicator:
         _LOGGER.info(
             "duplicates dropped: %d of %d", len(drafts) - len(kept), len(drafts), extra=asdict(counts)
         )
-        return Choice(kept, _newest({**verdicts, **said}), counts)
+        return Choice(kept, dict(list(known.items())[-VERDICTS_KEPT:]), counts)
 
     async def _pairs(
         self, drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]
@@ -115,7 +118,7 @@ class Deduplicator:
             near = candidates.pairs_by_meaning(drafts, slots, neighbours)
             return await self._compared(candidates.without_repeats([*near, *by_words_alone]))
         except BrainAway:
-            _LOGGER.warning("duplicates are looked for by words alone: the brain is away")
+            _LOGGER.warning("duplicates are looked for by words alone: the brain is unavailable")
             return by_words_alone, by_words
 
     async def _compared(self, pairs: Sequence[Pair]) -> tuple[list[Pair], Rule]:
@@ -144,11 +147,6 @@ class Deduplicator:
         said = {verdict.pair: verdict.duplicate for verdict in answer.verdicts}
         return {key: said[place] for place, key in enumerate(new) if place in said}
 
-    def _settle(self, findings: Findings, unsure: Sequence[tuple[Pair, Opinion]], verdicts: Verdicts) -> None:
-        for pair, opinion in unsure:
-            if verdicts.get(self._key(pair), opinion.is_duplicate):
-                findings.add(pair)
-
     def _key(self, pair: Pair) -> str:
         return verdict_key(self._judge_model, pair)
 
@@ -157,7 +155,3 @@ def verdict_key(judge_model: str, pair: Pair) -> str:
     """Return a name for what the model is asked about a pair: the same for the same question only."""
     shown = (shortened(text, JUDGED_CHARS) for text in (pair.other, pair.text))
     return hashlib.sha256("\0".join((judge_model, DUPLICATES, *shown)).encode()).hexdigest()[:32]
-
-
-def _newest(verdicts: Verdicts) -> dict[str, bool]:
-    return dict(list(verdicts.items())[-VERDICTS_KEPT:])

@@ -1,4 +1,4 @@
-"""The outside world, as one department's steps share it."""
+"""The outside systems that one department's steps share, as `cli.run` opens them."""
 
 from dataclasses import dataclass
 

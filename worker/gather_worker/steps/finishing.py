@@ -1,6 +1,6 @@
-"""What a finished department still owes: evaluation messages, its notes in the brain, its last events.
+"""What a finished department still has to do: evaluation messages, its notes in the brain, its last events.
 
-All of it waits in the checkpoint and can be done again; nothing of it costs the model anything.
+All of it waits in the checkpoint, can be repeated, and costs no model call.
 """
 
 import logging
@@ -9,13 +9,17 @@ from typing import Final
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint, Evaluation
+from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BrainAway, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
+from gather_worker.services.department_events import EventPublisher
+from gather_worker.services.mongodb import Store
 from gather_worker.settings import Settings
+from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.publishing import Publisher
 
 INDEX_RETRY_S: Final = 3.0
-"""Between two looks for the brain when nothing else is left to do."""
+"""Between two tries to reach the brain when nothing else is left to do."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,21 +27,37 @@ _LOGGER = logging.getLogger(__name__)
 class Finisher:
     """The last steps of one department."""
 
-    def __init__(self, publisher: Publisher, settings: Settings, attempt: Attempt) -> None:
-        self._publisher = publisher
-        self._task = publisher.task
-        self._checkpointer = publisher.checkpointer
-        self._dependencies = publisher.dependencies
+    def __init__(
+        self,
+        task: DepartmentTask,
+        settings: Settings,
+        attempt: Attempt,
+        *,
+        checkpointer: Checkpointer,
+        publisher: Publisher,
+        store: Store,
+        events: EventPublisher,
+    ) -> None:
+        self._task = task
         self._settings = settings
         self._attempt = attempt
+        self._checkpointer = checkpointer
+        self._publisher = publisher
+        self._store = store
+        self._events = events
 
     async def finish(self) -> None:
-        """Pay what is owed; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
+        """Do what is left; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
         await self.send_evaluations()
         await self._index_the_rest()
-        await self._dependencies.events.finished(self._checkpointer.checkpoint)
-        self._check_evaluation()
         checkpoint = self._checkpointer.checkpoint
+        await self._events.finished(checkpoint)
+        if checkpoint.evaluation is Evaluation.SENDING:
+            # A later department of the run sends it, or the project's next run; so only the last department
+            # comes again for it, as often as it may.
+            if self._task.is_last_department and not self._task.is_last_attempt(checkpoint.epoch):
+                raise EvaluationUnavailable("the evaluation waits for Celery's broker")
+            _LOGGER.error("the evaluation is left for the project's next worker to queue")
         level = logging.INFO if checkpoint.finished is StopReason.THRESHOLD_REACHED else logging.WARNING
         _LOGGER.log(
             level, "department finished: %s, quality %.1f, %d notes, %d iterations",
@@ -51,10 +71,10 @@ class Finisher:
             if not await self._send(own):
                 return
             await self._checkpointer.save(Checkpoint.evaluation_sent)
-        for other in await self._dependencies.store.unsent_evaluations(own.id):
+        for other in await self._store.unsent_evaluations(own.id):
             if not await self._send(other):
                 return
-            await self._dependencies.store.note_evaluation_sent(other)
+            await self._store.note_evaluation_sent(other)
             _LOGGER.info("queued the evaluation that department %s had left", other.department)
 
     async def _send(self, checkpoint: Checkpoint) -> bool:
@@ -66,24 +86,11 @@ class Finisher:
         METER.evaluated(is_sent=is_sent)
         return is_sent
 
-    def _check_evaluation(self) -> None:
-        """End the attempt with EvaluationUnavailable where nobody else would send the message.
-
-        A later department of the run does, or the project's next run; so only the last department comes
-        again for it, as often as it may.
-        """
-        checkpoint = self._checkpointer.checkpoint
-        if checkpoint.evaluation is not Evaluation.SENDING:
-            return
-        if self._task.is_last_department and not self._task.is_last_attempt(checkpoint.epoch):
-            raise EvaluationUnavailable("the evaluation waits for Celery's broker")
-        _LOGGER.error("the evaluation is left for the project's next worker to queue")
-
     async def _index_the_rest(self) -> None:
         """Wait for the brain while the attempt lasts; a finished department never fails for it.
 
-        Ends with IndexUnavailable while a further attempt can go on waiting. The last attempt lets the notes
-        wait in the checkpoint, for the next worker of the project.
+        Ends with IndexUnavailable while a further attempt can go on waiting. The last attempt leaves the
+        notes in the checkpoint, for the next worker of the project.
         """
         try:
             while self._checkpointer.checkpoint.unindexed:
@@ -92,7 +99,8 @@ class Finisher:
                 except BrainAway:
                     await self._attempt.sleep(INDEX_RETRY_S)
         except DeadlineNear as error:
-            waiting = len(self._checkpointer.checkpoint.unindexed)
-            if not self._task.is_last_attempt(self._checkpointer.checkpoint.epoch):
+            checkpoint = self._checkpointer.checkpoint
+            waiting = len(checkpoint.unindexed)
+            if not self._task.is_last_attempt(checkpoint.epoch):
                 raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
             _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400

@@ -1,10 +1,10 @@
-"""What the brain and the model say of a department's notes, asked and put together; each may be away, and is
-then done without.
+"""The quality of a department's notes, from what the brain and the model say of them; what is unavailable is
+done without.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,42 +23,65 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Advisers:
-    """Who is asked."""
-
-    brain: Brain
-    model: ModelGateway
-    judge_model: str
-    judge_repeats: int
-    """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
-    """A department's quality and its gaps; None for what could not be had."""
+    """A department's quality and its gaps; None for what could not be measured."""
 
     quality: Quality | None
     gaps: list[str] | None
     verdicts: tuple[QualityVerdict, ...] = ()
 
 
-async def measure(
-    advisers: Advisers,
-    department: ResolvedDepartment,
-    own: Sequence[GatherItem],
-    earlier_coverage: float | None,
-    on_coverage: Callable[[CoverageResponse], None] | None = None,
-) -> Measurement:
-    """Measure the department's notes; the brain and the model are asked at the same time.
+@dataclass(frozen=True, slots=True)
+class QualityMeasurer:
+    """Measures one department's notes."""
 
-    `on_coverage` hears the brain's answer when it comes, unless the model is not asked at all.
-    """
-    if not own:
-        return Measurement(None, None)
-    hear = on_coverage if advisers.judge_repeats else None
-    coverage, verdicts = await together(
-        _coverage(advisers, department, own, hear), _verdicts(advisers, department, own)
-    )
+    department: ResolvedDepartment
+    brain: Brain
+    model: ModelGateway
+    judge_model: str
+    judge_repeats: int
+    """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
+
+    async def measure(self, own: Sequence[GatherItem], earlier_coverage: float | None = None) -> Measurement:
+        """Ask the brain and the model at the same time; there must be notes."""
+        coverage, verdicts = await together(self.coverage(own), self.verdicts(own))
+        return measurement_of(own, coverage, verdicts, earlier_coverage)
+
+    async def coverage(self, own: Sequence[GatherItem]) -> CoverageResponse | None:
+        """Return the brain's coverage of the notes, None if it has none to give."""
+        try:
+            coverage = await self.brain.coverage(self.department, own)
+        except BrainAway:
+            _LOGGER.warning("coverage is not measured: the brain is unavailable")
+            return None
+        if coverage is None:
+            _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
+        return coverage
+
+    async def verdicts(self, own: Sequence[GatherItem]) -> list[QualityVerdict]:
+        """Return the model's verdicts; each may fail."""
+        readings = (self._verdict(own, number) for number in range(self.judge_repeats))
+        verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
+        if self.judge_repeats and not verdicts:
+            _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
+        return verdicts
+
+    async def _verdict(self, own: Sequence[GatherItem], reading: int) -> QualityVerdict | None:
+        prompt = builders.judge_prompt(self.department, own, reading=reading)
+        try:
+            return await self.model.ask(self.judge_model, prompt, QualityVerdict)
+        except NO_ANSWER as error:
+            _LOGGER.warning("a verdict on quality is missing: %s", error)
+            return None
+
+
+def measurement_of(
+    own: Sequence[GatherItem],
+    coverage: CoverageResponse | None,
+    verdicts: Sequence[QualityVerdict],
+    earlier_coverage: float | None,
+) -> Measurement:
+    """Return the quality of the notes and their gaps, and log it."""
     quality = combine(
         coverage,
         verdicts,
@@ -71,48 +94,8 @@ async def measure(
     return Measurement(quality, gaps_of(coverage) if coverage else None, tuple(verdicts))
 
 
-async def _coverage(
-    advisers: Advisers,
-    department: ResolvedDepartment,
-    own: Sequence[GatherItem],
-    hear: Callable[[CoverageResponse], None] | None,
-) -> CoverageResponse | None:
-    try:
-        coverage = await advisers.brain.coverage(department, own)
-    except BrainAway:
-        _LOGGER.warning("coverage is not measured: the brain is away")
-        return None
-    if coverage is None:
-        _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
-    elif hear is not None:
-        hear(coverage)
-    return coverage
-
-
-async def _verdicts(
-    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem]
-) -> list[QualityVerdict]:
-    """Return the verdicts that could be had; some may fail."""
-    readings = (_verdict(advisers, department, own, number) for number in range(advisers.judge_repeats))
-    verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
-    if advisers.judge_repeats and not verdicts:
-        _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
-    return verdicts
-
-
-async def _verdict(
-    advisers: Advisers, department: ResolvedDepartment, own: Sequence[GatherItem], reading: int
-) -> QualityVerdict | None:
-    prompt = builders.judge_prompt(department, own, reading=reading)
-    try:
-        return await advisers.model.ask(advisers.judge_model, prompt, QualityVerdict)
-    except NO_ANSWER as error:
-        _LOGGER.warning("a verdict on quality is missing: %s", error)
-        return None
-
-
 async def together(*works: Awaitable[Any]) -> Any:
-    """Await all to their end, then raise the first end of the attempt that one of them met."""
+    """Await all to their end; then raise if one of them raised, first of all what ends the attempt."""
     results = await asyncio.gather(*works, return_exceptions=True)
     ends = [result for result in results if isinstance(result, BaseException)]
     for end in sorted(ends, key=lambda e: not isinstance(e, WorkerError)):

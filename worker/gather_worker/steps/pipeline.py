@@ -1,15 +1,17 @@
 """One department, in reading order: take up, generate, dedupe, accept, save, index, score, announce, stop.
 
 Every step leaves its result in the checkpoint before the next begins, and every step but the model's can be
-done twice without harm; so a successor goes on where a killed worker stopped, and pays for no answer twice.
+repeated without harm; so a successor goes on where a killed worker stopped, and pays for no answer twice.
 """
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from gather_contracts.brain import CoverageResponse
+from gather_contracts.items import GatherItem
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
@@ -31,7 +33,8 @@ from gather_worker.steps.deduplicating import Deduplicator
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.finishing import Finisher
-from gather_worker.steps.measuring import Advisers
+from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
+from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
 
 ITERATIONS_LEFT_WARNED: Final = 2
@@ -49,105 +52,202 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Works on one department until it is finished or the attempt ends; `checkpoint` is always the last
-    kept.
+    """Works on one department until it is finished or the attempt ends; builds the steps from what they
+    depend on.
     """
 
     def __init__(
         self, task: DepartmentTask, settings: Settings, dependencies: Dependencies, attempt: Attempt
     ) -> None:
-        self._task = task
-        self._dependencies = dependencies
-        self._attempt = attempt
+        store, brain, model = dependencies.store, dependencies.brain, dependencies.model
         judge_model = settings.judge_model or task.department.model
-        self._advisers = Advisers(
-            brain=dependencies.brain,
-            model=dependencies.model,
-            judge_model=judge_model,
-            judge_repeats=settings.judge_repeats,
-        )
+        self._task = task
+        self._attempt = attempt
+        self._model = model
+        self._events = dependencies.events
+        self._checkpointer = Checkpointer(store, task.fresh_checkpoint())
+        self._notes = ProjectNotes(task, store)
+        self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model)
         self._deduplicator = Deduplicator(
-            dependencies.brain,
-            dependencies.model,
-            judge_model,
-            settings.duplicate_threshold,
-            dependencies.calibration,
+            brain, model, judge_model, settings.duplicate_threshold, dependencies.calibration
         )
-        self._checkpointer = Checkpointer(dependencies.store, dependencies.model, task.fresh_checkpoint())
-        self._publisher = Publisher(task, self._checkpointer, dependencies, self._advisers, self._draft_early)
-        self._drafter = Drafter(self._publisher)
-        self._finisher = Finisher(self._publisher, settings, attempt)
-        self._iteration_s = 0.0
-        self._began_s = float("inf")
+        self._measurer = QualityMeasurer(task.department, brain, model, judge_model, settings.judge_repeats)
+        self._publisher = Publisher(task, self._checkpointer, self._notes, store, brain)
+        self._finisher = Finisher(
+            task, settings, attempt,
+            checkpointer=self._checkpointer, publisher=self._publisher, store=store, events=self._events,
+        )  # fmt: skip
+        self._longest_iteration_s = 0.0
+        self._iteration_began_s = float("inf")
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return the checkpoint that was kept last."""
+        """Return the checkpoint that was saved last."""
         return self._checkpointer.checkpoint
 
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:
-            return await self._run()
+            await self._take_up()
+            if self.checkpoint.finished is None:
+                await self._publish()
+                await self._publisher.publish_leftovers()
+                await self._finisher.send_evaluations()
+                await self._drafter.prepare()
+            while (reason := await self._stop_reason()) is None:
+                await self._iterate()
+            await self._finisher.finish()
+            return reason
         finally:
             await self._drafter.close()
 
-    async def _run(self) -> StopReason:
-        await self._take_up()
-        if self.checkpoint.finished is None:
-            await self._publisher.publish()
-            await self._publisher.publish_leftovers()
-            await self._finisher.send_evaluations()
-            await self._drafter.prepare()
-        while (reason := self.checkpoint.finished) is None:
-            await self._step()
-        await self._finisher.finish()
-        return reason
-
     async def save_meters(self) -> None:
-        """Note what was measured since the last write; for the end of an attempt that broke off."""
+        """Store what was measured since the last write, for an attempt that broke off."""
         await self._checkpointer.save_meters()
 
-    # --- taking up
+    # --- take up
 
     async def _take_up(self) -> None:
-        """Take the next epoch, read what there is, and say that the department is at work."""
+        """Take the next epoch, read what there is, and announce that the department is at work."""
         await self._checkpointer.take_epoch()
+        self._model.keep_ledger_in(self._checkpointer)
         set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
-        self._publisher.items = await self._dependencies.store.read_items()
-        await self._dependencies.events.started(self.checkpoint.epoch)
+        await self._notes.read()
+        await self._events.started(self.checkpoint.epoch)
         _LOGGER.info(
             "department taken up: %d iterations done, threshold %g, model %s",
             self.checkpoint.iterations, self._task.department.threshold, self._task.department.model,
         )  # fmt: skip
 
-    # --- an iteration
+    # --- generate, dedupe, accept
 
-    async def _step(self) -> None:
-        # Drafts that are paid for are taken in before the loop may end; `check` tells if no time is left.
+    async def _iterate(self) -> None:
+        """Do one iteration; one that the budget leaves no room for is given up, and the stop rule ends the
+        loop.
+        """
+        iteration = self.checkpoint.iterations + 1
+        set_log_context(iteration=iteration)
+        end_lap = METER.start_lap()
+        self._iteration_began_s = time.monotonic()
+        try:
+            await self._generate()
+            written = len(self.checkpoint.drafts)
+            kept = await self._dedupe_and_accept(iteration)
+            await self._publish()
+        except BudgetUsed as error:
+            _LOGGER.warning("the run's budget is used: %s", error)
+            return
+        finally:
+            self._longest_iteration_s = self._longest_s()
+            self._iteration_began_s = float("inf")
+        _LOGGER.info(
+            "iteration done: %d notes written, %d kept, quality %.1f",
+            written, kept, self.checkpoint.quality_score, extra=end_lap().log_fields(),
+        )  # fmt: skip
+        left = self._task.allowance - iteration
+        if left == ITERATIONS_LEFT_WARNED and decide_stop(self._loop_state()) is None:
+            _LOGGER.warning("%d iterations are left of %d", left, self._task.allowance)
+
+    async def _generate(self) -> None:
+        scores = self.checkpoint.scores
+        if turns_to_gaps := is_flat(scores):
+            _LOGGER.warning(
+                "quality stays at %.1f for %d iterations: the prompt turns to the gaps",
+                self.checkpoint.quality_score, flat_iterations(scores),
+            )  # fmt: skip
+        await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
+
+    async def _dedupe_and_accept(self, iteration: int) -> int:
+        """Accept the drafts that say something new; return how many."""
+        await self._events.deduplicating(iteration)
+        drafts = self.checkpoint.drafts
+        choice = await self._deduplicator.choose(
+            drafts, self._notes.items, self._task.department.slug, self.checkpoint.verdicts
+        )
+        now = datetime.now(UTC)
+        signature = {"writer": self.checkpoint.writer, "prompt": self.checkpoint.prompt}
+        items = [self._task.item(drafts[slot], iteration, slot, now, **signature) for slot in choice.kept]
+        METER.judged(len(drafts), len(items))
+        ratio = self._model.token_ratio(self._task.department.model)
+        await self._checkpointer.save(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))
+        return len(items)
+
+    # --- save, index, score, announce
+
+    async def _publish(self) -> None:
+        """Bring the last accepted iteration everywhere: MongoDB, the brain, its score, the event log."""
+        await self._publisher.save()
+        if not self.checkpoint.iterations:
+            return
+        if self.checkpoint.is_scored:
+            # A predecessor was killed between measuring and writing the score on the notes.
+            await self._publisher.write_score()
+            await self._publisher.try_index()
+        else:
+            await self._index_and_score()
+            await self._publisher.write_score()
+        await self._events.iterated(self.checkpoint)
+
+    async def _index_and_score(self) -> None:
+        """Index and measure at the same time, since the brain needs seconds less than the model.
+
+        The score is saved last: notes that were indexed without it then wait to be indexed again. A brain
+        that has nothing of the project yet refuses to measure, so there one goes after the other.
+        """
+        if self._publisher.has_indexed_none:
+            await self._publisher.try_index()
+            measured = await self._measure()
+        else:
+            measured, _ = await together(self._measure(), self._publisher.try_index())
+        ids = self._notes.ids_of(self.checkpoint.iterations)
+        await self._checkpointer.save(
+            lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, ids)
+        )
+
+    async def _measure(self) -> Measurement:
+        quality, own = self.checkpoint.quality, self._notes.own
+        if quality is not None and not self._notes.ids_of(self.checkpoint.iterations):
+            # The same notes have the same quality; asking again would only cost.
+            return Measurement(quality, None)
+        if not own:
+            return Measurement(None, None)
+        coverage, verdicts = await together(self._coverage(own), self._measurer.verdicts(own))
+        return measurement_of(own, coverage, verdicts, quality.coverage if quality else None)
+
+    async def _coverage(self, own: Sequence[GatherItem]) -> CoverageResponse | None:
+        """Return the coverage; have the next notes written while the judge still reads, where they are needed
+        whatever it says.
+        """
+        coverage = await self._measurer.coverage(own)
+        if coverage is not None:
+            state = self._loop_state()
+            if goes_on_regardless(state, best_score(coverage.coverage_score, self.checkpoint.quality)):
+                self._drafter.begin_early(gaps_of(coverage), is_flat=is_flat(state.scores))
+        return coverage
+
+    # --- stop
+
+    async def _stop_reason(self) -> StopReason | None:
+        """Return why the department is finished, None if another iteration is due.
+
+        The checkpoint then says so, too. Raises WorkerError if only the attempt ends.
+        """
+        if self.checkpoint.finished is not None:
+            return self.checkpoint.finished
+        # Drafts that are paid for are taken in before the loop may end; `check` raises if no time is left.
         reason = None if self._drafter.has_begun else decide_stop(self._loop_state())
         if reason is StopReason.THRESHOLD_REACHED and self.checkpoint.began_at is not None:
             METER.reached((datetime.now(UTC) - self.checkpoint.began_at).total_seconds())
-        if reason is not None and reason in FINISHED:
+        if reason in FINISHED:
             is_evaluated = reason is StopReason.THRESHOLD_REACHED and self._task.is_evaluated
             await self._checkpointer.save(
                 lambda checkpoint: checkpoint.ended(reason, is_evaluated=is_evaluated)
             )
-            return
+            return reason
         if reason is StopReason.DEADLINE_NEAR:
             raise DeadlineNear("no further iteration fits into the attempt's time")
         self._attempt.check()
-        self._began_s = time.monotonic()
-        try:
-            await self._iterate()
-        except BudgetUsed as error:
-            _LOGGER.warning("the run's budget is used: %s", error)  # the next look at the stop rule ends it
-            return
-        finally:
-            self._iteration_s, self._began_s = self._longest_s(), float("inf")
-        left = self._task.allowance - self.checkpoint.iterations
-        if left == ITERATIONS_LEFT_WARNED and decide_stop(self._loop_state()) is None:
-            _LOGGER.warning("%d iterations are left of %d", left, self._task.allowance)
+        return None
 
     def _loop_state(self) -> LoopState:
         return LoopState(
@@ -158,45 +258,9 @@ class Pipeline:
             remaining_s=self._attempt.remaining_s,
             iteration_s=self._longest_s(),
             is_terminated=self._attempt.is_terminated,
-            is_budget_used=self._dependencies.model.is_budget_used,
+            is_budget_used=self._model.is_budget_used,
         )
 
     def _longest_s(self) -> float:
         """Return how long the longest iteration has taken, the one under way included."""
-        return max(self._iteration_s, time.monotonic() - self._began_s)
-
-    async def _iterate(self) -> None:
-        iteration = self.checkpoint.iterations + 1
-        set_log_context(iteration=iteration)
-        end_lap = METER.start_lap()
-        await self._drafter.draft(self.checkpoint.gaps, is_flat=self._is_flat())
-        await self._dependencies.events.deduplicating(iteration)
-        drafts = self.checkpoint.drafts
-        slug, remembered = self._task.department.slug, self.checkpoint.verdicts
-        choice = await self._deduplicator.choose(drafts, self._publisher.items, slug, remembered)
-        now = datetime.now(UTC)
-        signature = {"writer": self.checkpoint.writer, "prompt": self.checkpoint.prompt}
-        items = [self._task.item(drafts[slot], iteration, slot, now, **signature) for slot in choice.kept]
-        METER.judged(len(drafts), len(choice.kept))
-        ratio = self._dependencies.model.token_ratio(self._task.department.model)
-        await self._checkpointer.save(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))
-        await self._publisher.publish()
-        _LOGGER.info(
-            "iteration done: %d notes written, %d kept, quality %.1f",
-            len(drafts), len(choice.kept), self.checkpoint.quality_score, extra=end_lap().log_fields(),
-        )  # fmt: skip
-
-    def _draft_early(self, coverage: CoverageResponse) -> None:
-        """Have the next notes written while the judge still reads, where they are needed whatever it says."""
-        state = self._loop_state()
-        if goes_on_regardless(state, best_score(coverage.coverage_score, self.checkpoint.quality)):
-            self._drafter.begin_early(gaps_of(coverage), is_flat=is_flat(state.scores))
-
-    def _is_flat(self) -> bool:
-        if not is_flat(self.checkpoint.scores):
-            return False
-        _LOGGER.warning(
-            "quality stays at %.1f for %d iterations: the prompt turns to the gaps",
-            self.checkpoint.quality_score, flat_iterations(self.checkpoint.scores),
-        )  # fmt: skip
-        return True
+        return max(self._longest_iteration_s, time.monotonic() - self._iteration_began_s)

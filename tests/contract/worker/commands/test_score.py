@@ -142,7 +142,7 @@ def test_what_cannot_be_measured_exits_75(command: Command) -> None:
     assert "the brain has no notes of the project yet" in unknown.stderr
     away = command.run("--project", PROJECT_UNKNOWN, BRAIN_SERVICE_BASE_URL="http://127.0.0.1:9")
     assert away.returncode == 75
-    assert "the brain is away" in away.stderr
+    assert "the brain is unavailable" in away.stderr
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ async def test_without_the_brain_words_decide(caplog: pytest.LogCaptureFixture) 
         choice = await finder(brain, model).choose(drafts, [item(0, base)], "story", {})
     assert choice.kept == [1, 2]
     assert len(model.prompts) == 1
-    assert "the brain is away" in caplog.text
+    assert "the brain is unavailable" in caplog.text
     elsewhere = await finder(brain, model).choose(drafts, [item(0, base, "sound")], "story", {})
     assert 0 in elsewhere.kept
 

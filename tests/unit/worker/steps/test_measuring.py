@@ -22,7 +22,7 @@ from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
 from gather_worker.services.brain import Brain
-from gather_worker.steps.measuring import Advisers, Measurement, measure
+from gather_worker.steps.measuring import Measurement, QualityMeasurer
 
 Answer = QualityVerdict | Exception
 COVERAGE = CoverageResponse(
@@ -81,13 +81,14 @@ async def measured(
     own: Sequence[GatherItem] = (),
     earlier: float | None = None,
 ) -> Measurement:
-    advisers = Advisers(
+    measurer = QualityMeasurer(
+        department=document.departments[0],
         brain=cast("Brain", FakeBrain(answer)),
         model=cast("ModelGateway", model),
         judge_model="m/j",
         judge_repeats=len(model.answers),
     )
-    return await measure(advisers, document.departments[0], own or notes(), earlier)
+    return await measurer.measure(own or notes(), earlier)
 
 
 async def test_the_median_of_three_readings_counts(document: RunDocument) -> None:
