@@ -20,8 +20,8 @@ from gather_brain.api import (
     probes,
     search_routes,
 )
-from gather_brain.api.endpoint_dependencies import Services
-from gather_brain.api.middleware import API, Bodies, Keys, Refusals, Requests
+from gather_brain.api.endpoint_dependencies import Dependencies
+from gather_brain.api.middleware import API, Authentication, BodyLimit, Instrumentation, RefusalLimit
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.auth.key_ring import KeyRing
 from gather_brain.context.profile_refresher import ProfileKeeper
@@ -59,7 +59,7 @@ def build_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = Services(database, models, readiness, buckets, keeper)
+        app.state.dependencies = Dependencies(database, models, readiness, buckets, keeper)
         app.state.metrics = metrics
         background = [asyncio.create_task(work) for work in (readiness.keep(), keeper.run())]
         try:
@@ -80,15 +80,15 @@ def build_app(
         lifespan=lifespan,
         middleware=[
             Middleware(
-                Requests,
+                Instrumentation,
                 metrics=metrics,
                 endpoints=[*paths, *_paths(probes.router)],
                 max_requests=settings.max_requests,
             ),
-            Middleware(Keys, principal_of=ring.principal_of),
-            Middleware(Refusals, buckets=buckets),
+            Middleware(Authentication, principal_of=ring.principal_of),
+            Middleware(RefusalLimit, buckets=buckets),
             Middleware(
-                Bodies,
+                BodyLimit,
                 endpoints=[f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router, "POST")],
                 max_bytes=settings.max_body_bytes,
                 timeout_s=settings.body_timeout_s,

@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeVar
 import typer
 import uvicorn
 
-from gather_brain.api.draining_server import Server
+from gather_brain.api.draining_server import DrainingServer
 from gather_brain.api.http_protocol import BoundedProtocol
 from gather_brain.app import build_app, open_database
 from gather_brain.auth import api_keys as key_form
@@ -76,7 +76,7 @@ def serve() -> None:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    server = Server(config, drain_s=settings.drain_s, on_drain=app.state.readiness.stop)
+    server = DrainingServer(config, drain_s=settings.drain_s, on_drain=app.state.readiness.stop)
     server.run()
     if not server.started:
         raise typer.Exit(1)

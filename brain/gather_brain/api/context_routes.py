@@ -26,7 +26,7 @@ SINGLE: Final = ("projectId", "department", "limit")
 
 
 def _require_single(request: Request) -> None:
-    """Refuse a parameter that is given twice: one of its values would be ignored."""
+    """Refuse a repeated parameter: one of its values would be ignored."""
     repeated = [name for name in SINGLE if len(request.query_params.getlist(name)) > 1]
     if repeated:
         details = dict.fromkeys(repeated, "Parameter should be given once")
@@ -40,21 +40,24 @@ def _require_single(request: Request) -> None:
 )
 async def department_context(query: Annotated[ContextQuery, Query()], caller: CallerDep) -> ContextResponse:
     """Aggregate the named departments' nodes by their relevance to `department`; none named is none."""
-    repository = await caller.project(query.project_id)
+    repository = await caller.open_project(query.project_id)
     watch = Stopwatch()
     embedder = caller.models.embedder
     wanted = list(dict.fromkeys([*query.previous_departments, *query.previous_departments_plain]))
     overviews = await repository.departments.overview(list(dict.fromkeys([query.department, *wanted])))
     if not any(each.node_count for each in overviews.values()):
         await repository.require_known()
-    profiles = await caller.services.keeper.profiles(repository.departments, embedder, overviews)
+    profiles = await caller.dependencies.keeper.profiles(repository.departments, embedder, overviews)
     description = (await embedder.embed([profile_of(query.department)]))[0]
     target = target_vector(description, profiles.get(query.department))
     counts = {name: overviews[name].node_count for name in wanted}
     top = await repository.departments.nearest(counts, target, query.limit)
     query_ms = watch.lap_ms()
     themes = await themes_of({name: profiles[name] for name in wanted if name in profiles}, embedder)
-    found = [_found(overviews[name], profiles.get(name), themes.get(name, []), top[name]) for name in wanted]
+    found = [
+        _department_found(overviews[name], profiles.get(name), themes.get(name, []), top[name])
+        for name in wanted
+    ]
     return ContextResponse(
         project_id=query.project_id,
         target_department=query.department,
@@ -68,10 +71,10 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     )
 
 
-def _found(
+def _department_found(
     overview: Overview, profile: Profile | None, computed: Sequence[str], top: Sequence[TopNode]
 ) -> DepartmentFound:
-    """Put together what is known of a department; a model's themes go first while they hold."""
+    """Combine what is known of a department; a model's themes go first while they hold."""
     refined = overview.stored.refined if overview.stored else None
     holds = refined is not None and profile is not None and still_matches(refined, profile)
     return DepartmentFound(

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
-from gather_brain.coverage.analysis import Measured, measured, planned
+from gather_brain.coverage.analysis import measured, planned
 from gather_brain.coverage.recommendations import analysis_of, distribution_of
 from gather_contracts import brain as bodies
 
@@ -17,7 +17,7 @@ router = APIRouter(route_class=JsonRoute)
 @router.post("/analyze/coverage", summary="Analyse the coverage of a department")
 async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -> bodies.CoverageResponse:
     """Measure up to 100 items against the department's aspects; nothing is stored."""
-    repository = await caller.project(request.project_id)
+    repository = await caller.open_project(request.project_id)
     await repository.require_known()
     watch = Stopwatch()
     plan = planned(
@@ -35,17 +35,13 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
         coverage_score=round(found.coverage.score, 1),
         analysis=analysis,
         item_distribution=dict(distribution_of(found.coverage)),
-        quality_metrics=_metrics(found),
+        quality_metrics=bodies.QualityMetrics(
+            depth=round(found.depth, 1),
+            breadth=round(found.coverage.breadth, 1),
+            coherence=round(found.coherence, 1),
+            actionability=round(found.actionability, 1),
+        ),
         timing=bodies.CoverageTiming(
             embedding_time_ms=embedding_ms, analysis_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),
-    )
-
-
-def _metrics(found: Measured) -> bodies.QualityMetrics:
-    return bodies.QualityMetrics(
-        depth=round(found.depth, 1),
-        breadth=round(found.coverage.breadth, 1),
-        coherence=round(found.coherence, 1),
-        actionability=round(found.actionability, 1),
     )

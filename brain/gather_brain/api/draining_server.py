@@ -1,10 +1,9 @@
-"""uvicorn, with a rollout in mind: after SIGTERM requests still come in for a while.
+"""uvicorn that drains: after SIGTERM it still accepts requests for a while.
 
-Kubernetes sends SIGTERM and takes a pod out of its Services at the same time; whoever closes the door at once
-refuses what Services still send.
+Kubernetes sends SIGTERM and takes a pod out of its Services at the same time; a server that stopped at once
+would refuse what Services still send.
 """
 
-import logging
 import signal
 import time
 from collections.abc import Callable
@@ -12,14 +11,11 @@ from types import FrameType
 
 import uvicorn
 
-logger = logging.getLogger(__name__)
 
+class DrainingServer(uvicorn.Server):
+    """Serves for `drain_s` after the first SIGTERM, then finishes the requests under way.
 
-class Server(uvicorn.Server):
-    """Serves on for `drain_s` after the first SIGTERM, then finishes what is under way.
-
-    A second SIGTERM cuts the first part short. `on_drain` is called when it begins, and says at the readiness
-    probe that nothing more should come.
+    A second SIGTERM ends draining early. `on_drain` is called when it begins, to fail the readiness probe.
     """
 
     def __init__(self, config: uvicorn.Config, *, drain_s: float, on_drain: Callable[[], None]) -> None:
@@ -29,7 +25,7 @@ class Server(uvicorn.Server):
         self._ends_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, or end."""
+        """Start draining, or stop."""
         if sig == signal.SIGTERM and self._ends_at is None and self.started:
             self._ends_at = time.monotonic() + self._drain_s
             self._on_drain()
@@ -37,7 +33,7 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """End when the time is up; uvicorn calls this ten times a second."""
+        """Stop when the time is up; uvicorn calls this ten times a second."""
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)

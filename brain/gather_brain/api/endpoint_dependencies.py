@@ -1,4 +1,4 @@
-"""What endpoints are given: the embedder, and repositories for projects that the caller's key may use."""
+"""What endpoints work with: embedding models, and repositories of projects that the caller's key may use."""
 
 import time
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from gather_brain.store.repository import ProjectRepository
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Dependencies:
     """What lives as long as the process."""
 
     database: Database
@@ -31,10 +31,10 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One request's view of the services."""
+    """Who sent a request, and what may serve it."""
 
     principal: Principal
-    services: Services
+    dependencies: Dependencies
     path: str
     state: State
     working: Working | None
@@ -44,42 +44,39 @@ class Caller:
         """The embedding models, the same for the whole request.
 
         Raises:
-            UnavailableError: Neo4j has not been reached lately, or its nodes are of another embedding model.
+            UnavailableError: Neo4j has not been reached lately, or its nodes have another embedding model.
         """
         if self.working is None:
             raise UnavailableError
         return self.working
 
-    async def project(self, project_id: str) -> ProjectRepository:
+    async def open_project(self, project_id: str) -> ProjectRepository:
         """Charge the key's bucket for the project and the endpoint, and return the project's repository.
 
         Raises:
-            NotFoundError: the key may not use the project; no bucket of it is touched.
+            NotFoundError: the key may not use the project; none of its buckets is touched.
             RateLimitedError: too many requests.
             UnavailableError: as for `models`.
         """
         self.principal.require(project_id)
-        await self._charge(project_id)
-        return self.principal.open(self.services.database, project_id, self.models.place)
-
-    async def _charge(self, project_id: str) -> None:
         name = ENDPOINTS[self.path]
         bucket = f"{self.principal.key_id}:{project_id}:{name}"
-        limit = await self.services.buckets.charge(bucket, self.principal.policy(name))
+        limit = await self.dependencies.buckets.charge(bucket, self.principal.policy(name))
         self.state.charged = True
         self.state.limit = limit
         if not limit.admitted:
             raise RateLimitedError(limit.policy.per_minute, limit.next_s)
+        return self.principal.open(self.dependencies.database, project_id, self.models.place)
 
 
 def _caller(request: Request) -> Caller:
-    services: Services = request.app.state.services
+    dependencies: Dependencies = request.app.state.dependencies
     return Caller(
         principal=request.state.principal,
-        services=services,
+        dependencies=dependencies,
         path=request.scope["path"],
         state=request.state,
-        working=services.models.now() if services.readiness.is_prepared else None,
+        working=dependencies.models.now() if dependencies.readiness.is_prepared else None,
     )
 
 
@@ -87,7 +84,7 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 
 
 class Stopwatch:
-    """Milliseconds since its making, and since the lap before."""
+    """Milliseconds since the start and since the last lap."""
 
     def __init__(self) -> None:
         self._started = self._lap = time.perf_counter()

@@ -14,7 +14,7 @@ from gather_contracts.brain import CONTENT_MAX, ErrorBody
 
 PLACE_MAX: Final = 100
 PLACES_MAX: Final = 50
-"""A request can be wrong in very many places; the first ones tell enough."""
+"""A request can be wrong in very many places; the first ones are enough."""
 OF_A_PROPERTY: Final = 3
 KEY: Final = "[key]"
 PROPERTY_VALUES: Final = f"must be a text of at most {CONTENT_MAX} characters, a number, true, false or null"
@@ -51,7 +51,7 @@ async def on_service_error(_: Request, failure: Exception) -> JSONResponse:
 
 
 async def on_http_error(_: Request, failure: Exception) -> JSONResponse:
-    """Answer what the framework refuses: no such path, no such method."""
+    """Answer what the framework refuses: an unknown path or method."""
     assert isinstance(failure, HTTPException)  # noqa: S101 - as above
     status = HTTPStatus(failure.status_code)
     code = CODES.get(
@@ -67,7 +67,7 @@ async def on_invalid_request(_: Request, failure: Exception) -> JSONResponse:
 
 
 def validation_error(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
-    """Sort out whose fault it is: single nodes of a batch, or the request as a whole."""
+    """Return the error of single nodes of a batch, or of the request as a whole."""
     invalid_nodes: dict[int, str] = {}
     fields: dict[str, str] = {}
     for error in errors[:PLACES_MAX]:
@@ -85,7 +85,7 @@ def _reason(place: tuple[str | int, ...], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"Missing required field: {_name(place)}"
     if place[:1] == ("properties",) and len(place) == OF_A_PROPERTY:
-        # Pydantic tells of each kind of value in turn why it is not that kind.
+        # Pydantic says of each kind of value in turn why it is not that kind.
         message = _message(error) if place[-1] == KEY else PROPERTY_VALUES
         return f"{_name(place[:-1])}: {message}"
     return f"{_name(place)}: {_message(error)}" if place else _message(error)

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it, with an end to waiting and the standard body where no application is asked.
+"""uvicorn's HTTP/1.1 with a limit on waiting, and with the standard body for malformed requests.
 
-Uvicorn waits for ever for a request's head, and answers one that is none with a text of its own.
+uvicorn waits without limit for a request's head, and answers a malformed one with a text of its own.
 """
 
 import asyncio
@@ -24,30 +24,32 @@ class BoundedProtocol(H11Protocol):
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timer for the first request."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting while no request is under way: slow bytes win no time."""
+        """Keep the timer while no request is under way: slow bytes win no time."""
         if self._refused:
             return
         super().data_received(data)
-        if self._is_owed_data():
-            self._wait()
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        is_answered = cycle is None or cycle.response_complete
+        if is_answered and not self.transport.is_closing():
+            self._start_timer()
         else:
-            self._stop_waiting()
+            self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection's timer with it."""
-        self._stop_waiting()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the body is always the same
-        """Answer what is no HTTP request, or one whose head is over 64 KiB.
+        """Answer a malformed request, or one whose head is over 64 KiB.
 
         Closing at once would reset the connection under a caller that still sends, and the answer would be
-        lost; so the rest is read and dropped. A request that is under way must learn of its end, though.
+        lost; so the rest is read and dropped. A request under way must learn of the end, though.
         """
         if self.conn.our_state not in UNANSWERED:
             self.transport.close()
@@ -66,16 +68,11 @@ class BoundedProtocol(H11Protocol):
         else:
             self.transport.write_eof()
 
-    def _is_owed_data(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
-        is_answered = cycle is None or cycle.response_complete
-        return is_answered and not self.transport.is_closing()
-
-    def _wait(self) -> None:
+    def _start_timer(self) -> None:
         if self._overdue is None:
             self._overdue = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
 
-    def _stop_waiting(self) -> None:
+    def _stop_timer(self) -> None:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None

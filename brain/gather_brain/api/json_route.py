@@ -1,6 +1,6 @@
-"""How a body becomes values: strict JSON, of bounded depth and bounded numbers.
+"""Strict JSON bodies, of bounded depth and bounded numbers.
 
-The standard library's reader takes NaN, lone surrogates, UTF-16 and any depth that the stack allows.
+The standard library's reader accepts NaN, lone surrogates, UTF-16 and any depth that the stack allows.
 """
 
 import json
@@ -14,11 +14,11 @@ from pydantic_core import from_json
 
 class _JsonRequest(Request):
     async def json(self) -> Any:
-        """Return the body's value; of a name that is given twice, the last counts."""
+        """Return the body's value; of a repeated name, the last counts."""
         try:
             return from_json(await self.body(), allow_inf_nan=False)
         except ValueError as failure:
-            # The message names a place and never what stands there.
+            # The message names a place, never its content.
             raise json.JSONDecodeError(str(failure), "", 0) from None
 
 

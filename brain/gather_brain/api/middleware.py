@@ -1,11 +1,11 @@
-"""What happens to every request before an endpoint sees it: id, limits, key, body. Pure ASGI.
+"""What happens to every request before an endpoint sees it: id, key, limits, body. Pure ASGI.
 
-Order, from outside: `Requests` (id, limits' header fields, log line, metrics, last resort), `Keys` (401
-before anything is read), `Refusals` (charges what reaches no project), `Bodies` (415, 413, 408; counts what
-arrives and trusts no header).
+Order, from outside: `Instrumentation` (id, limits' header fields, log line, metrics, last resort),
+`Authentication` (401 before anything is read), `RefusalLimit` (charges requests that reach no project),
+`BodyLimit` (415, 413, 408; counts the bytes and trusts no header).
 
-The project stands in the body, so an endpoint charges its bucket (`api.services.Caller.project`) and leaves
-in the scope's state how it stands; until then the header fields show the key's limit untouched.
+The project stands in the body, so the endpoint charges its bucket (`Caller.open_project`) and leaves the
+bucket's state in the scope; until then the header fields show the key's limit unused.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,8 +47,8 @@ JSON_TYPE: Final = re.compile(r'application/json\s*(?:;\s*charset="?utf-?8"?\s*)
 """JSON between programs is UTF-8. Source: RFC 8259, section 8.1."""
 
 
-class Requests:
-    """Gives each request an id, counts and logs it, and turns what nobody caught into a 500."""
+class Instrumentation:
+    """Gives each request an id, counts and logs it, and turns an unexpected error into a 500."""
 
     def __init__(
         self, app: ASGIApp, *, metrics: Metrics, endpoints: Sequence[str], max_requests: int
@@ -66,33 +66,29 @@ class Requests:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        watched = _Watched(send, request_id.get(), scope)
+        watched = _WatchedSend(send, request_id.get(), scope)
         started = time.perf_counter()
         self._under_way += 1
         try:
-            await self._answer(scope, receive, watched)
-        finally:
-            self._under_way -= 1
-            self._note(scope, watched.status, time.perf_counter() - started)
-            request_id.reset(token)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: "_Watched") -> None:
-        try:
             self._require_room(scope["path"])
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, watched)
         except Exception as failure:
             known = failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
             if known is not failure:
                 logger.exception("request failed")
-            if send.status is None:
-                await error_response(known, close=True)(scope, receive, send)
+            if watched.status is None:
+                await error_response(known, close=True)(scope, receive, watched)
+        finally:
+            self._under_way -= 1
+            self._record(scope, watched.status, time.perf_counter() - started)
+            request_id.reset(token)
 
     def _require_room(self, path: str) -> None:
         if self._under_way > self._max_requests and path.startswith(API):
             raise UnavailableError(retry_after_s=1)
 
-    def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
-        # A path that is not ours is one label, else callers could make metrics without end.
+    def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
+        # All unknown paths share one label, else callers could create metrics without limit.
         endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
         self._metrics.request(endpoint, scope["method"], status or 499, seconds)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -109,8 +105,8 @@ class Requests:
             logger.info("request", extra=fields)
 
 
-class _Watched:
-    """A `send` that remembers the status and adds the request's id and how the caller's limit stands."""
+class _WatchedSend:
+    """A `send` that remembers the status and adds the request's id and the state of the caller's limit."""
 
     def __init__(self, send: Send, identity: str, scope: Scope) -> None:
         self._send = send
@@ -141,7 +137,7 @@ def _limit_of(path: str) -> LimitName:
     return ENDPOINTS.get(path, "refused")
 
 
-class Keys:
+class Authentication:
     """Lets a request to the API through only with a valid key."""
 
     def __init__(self, app: ASGIApp, *, principal_of: Callable[[str | None], Awaitable[Principal]]) -> None:
@@ -163,11 +159,11 @@ class Keys:
         await self._app(scope, receive, send)
 
 
-class Refusals:
-    """Charges a key for requests that it had better not sent: the invalid, and those for others' projects.
+class RefusalLimit:
+    """Charges a key for requests that are refused: invalid ones, and those for others' projects.
 
-    They reach no bucket of a project, since that would make buckets of any name, and tell whose exist. The
-    header fields of such an answer show the endpoint's limit untouched, whatever the project.
+    They charge no project's bucket, since that would create buckets of any name and reveal which projects
+    exist. The header fields of such an answer show the endpoint's limit unused, whatever the project.
     """
 
     def __init__(self, app: ASGIApp, *, buckets: Buckets) -> None:
@@ -185,7 +181,12 @@ class Refusals:
 
         async def charged(message: Message) -> None:
             nonlocal too_many
-            if message["type"] == "http.response.start" and _is_refusal(message["status"], state):
+            is_refusal = (
+                message["type"] == "http.response.start"
+                and HTTPStatus.BAD_REQUEST <= message["status"] < HTTPStatus.INTERNAL_SERVER_ERROR
+                and "charged" not in state
+            )
+            if is_refusal:
                 policy = principal.policy("refused")
                 limit = await self._buckets.charge(f"{principal.key_id}:-:refused", policy)
                 if not limit.admitted:
@@ -199,14 +200,10 @@ class Refusals:
         await self._app(scope, receive, charged)
 
 
-def _is_refusal(status: int, state: Mapping[str, Any]) -> bool:
-    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and "charged" not in state
+class BodyLimit:
+    """Reads a whole JSON body, of limited length and within limited time, and passes it on.
 
-
-class Bodies:
-    """Reads a whole body of JSON, of limited length and within limited time, and passes it on.
-
-    Other paths and methods than its own get no body at all: the router refuses them.
+    Requests to other paths and with other methods get no body: the router refuses them.
     """
 
     def __init__(self, app: ASGIApp, *, endpoints: Sequence[str], max_bytes: int, timeout_s: float) -> None:
@@ -221,18 +218,20 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         try:
-            _require_json(Headers(scope=scope))
-            body = await self._read(scope, receive)
+            body = await self._read(Headers(scope=scope), receive)
         except ServiceError as failure:
-            # The server discards what is left of a body once it is answered; closing at once would reset the
+            # The server discards the rest of a body once it has answered; closing at once would reset the
             # connection under a caller that still sends, and the answer would be lost.
             await error_response(failure, close=isinstance(failure, BodyTimeoutError))(scope, receive, send)
             return
         if body is not None:
             await self._app(scope, _replayed(body, receive), send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        declared = Headers(scope=scope).get("content-length", "")
+    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        is_json = JSON_TYPE.fullmatch(headers.get("content-type", "").strip())
+        if not is_json or headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaError
+        declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_bytes:
             raise TooLargeError(self._max_bytes)
         body = bytearray()
@@ -249,12 +248,6 @@ class Bodies:
                         return bytes(body)
         except TimeoutError:
             raise BodyTimeoutError from None
-
-
-def _require_json(headers: Headers) -> None:
-    is_json = JSON_TYPE.fullmatch(headers.get("content-type", "").strip())
-    if not is_json or headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaError
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

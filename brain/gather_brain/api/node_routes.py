@@ -28,14 +28,25 @@ router = APIRouter(route_class=JsonRoute)
 async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     """Write 1 to 50 nodes of one project; the same id in the same project is the same node."""
     _require_one_batch(batch.nodes)
-    repository = await caller.project(batch.nodes[0].project_id)
+    repository = await caller.open_project(batch.nodes[0].project_id)
     watch = Stopwatch()
     embedded = await caller.models.embed_for_writing([node.content for node in batch.nodes])
     embedding_ms = watch.lap_ms()
-    nodes = [_new_node(node) for node in batch.nodes]
+    nodes = [
+        NewNode(
+            id=node.id or str(uuid.uuid4()),
+            type=node.type,
+            content=node.content,
+            content_hash=content_hash(node.content),
+            properties=node.properties,
+            terms=phrases(node.content),
+            revision=node.revision,
+        )
+        for node in batch.nodes
+    ]
     created = await repository.write(nodes, embedded)
     earlier = await repository.neighbours.earlier([node.id for node in nodes])
-    caller.services.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
+    caller.dependencies.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
     model = caller.models.place.model
     info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(
@@ -59,18 +70,6 @@ def _require_one_batch(nodes: list[NodeIn]) -> None:
             invalid[index] = f"id: the same as that of node {seen[node.id]}"
     if invalid:
         raise BatchValidationFailedError(invalid)
-
-
-def _new_node(node: NodeIn) -> NewNode:
-    return NewNode(
-        id=node.id or str(uuid.uuid4()),
-        type=node.type,
-        content=node.content,
-        content_hash=content_hash(node.content),
-        properties=node.properties,
-        terms=phrases(node.content),
-        revision=node.revision,
-    )
 
 
 def _node_out(node: NewNode, info: EmbeddingInfo, earlier: Earlier | None) -> NodeOut:

@@ -12,14 +12,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """Say that the process answers; nothing outside it counts."""
+    """Answer 200: the process is alive; nothing outside it counts."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
-    """Say whether requests can be served now, and if not whether the brain is starting or has lost Neo4j."""
-    state = await request.app.state.services.readiness.state()
+    """Answer 200 if requests can be served now, else 503 with the reason."""
+    state = await request.app.state.dependencies.readiness.state()
     status = HTTPStatus.OK if state.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     headers = {} if status == HTTPStatus.OK else {"Retry-After": "2"}
     return JSONResponse(asdict(state), status, headers)

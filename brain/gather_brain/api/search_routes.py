@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
-from gather_brain.store.neighbours import Match, Text, Where
+from gather_brain.store.neighbours import Text, Where
 from gather_brain.vectors import Matrix
 from gather_brain.words import content_hash
 from gather_contracts.brain import (
@@ -19,7 +19,6 @@ from gather_contracts.brain import (
     DuplicatesRequest,
     DuplicatesResponse,
     DuplicatesResult,
-    SimilarityPair,
     SimilarityRequest,
     SimilarityResponse,
 )
@@ -59,44 +58,47 @@ async def find_duplicates_batch(
 async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityResponse:
     """Return the raw cosine of each pair of texts; nothing of the project is read, so it may be empty."""
     watch = Stopwatch()
-    await caller.project(request.project_id)
+    await caller.open_project(request.project_id)
     embedder = caller.models.embedder
     rows = await embedder.embed([text for pair in request.pairs for text in (pair.a, pair.b)])
     cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2]).tolist()
     return SimilarityResponse(
-        similarities=[_similarity(*each) for each in zip(request.pairs, cosines, strict=True)],
+        similarities=[
+            1.0 if content_hash(pair.a) == content_hash(pair.b) else round(min(max(cosine, 0.0), 1.0), 6)
+            for pair, cosine in zip(request.pairs, cosines, strict=True)
+        ],
         model=embedder.name,
         total_time_ms=watch.total_ms(),
     )
 
 
-def _similarity(pair: SimilarityPair, cosine: float) -> float:
-    if content_hash(pair.a) == content_hash(pair.b):
-        return 1.0
-    return round(min(max(cosine, 0.0), 1.0), 6)
-
-
 async def _search(
     contents: Sequence[str], request: DuplicatesFilter, caller: Caller, watch: Stopwatch
 ) -> tuple[list[list[Duplicate]], int, int]:
-    repository = await caller.project(request.project_id)
+    repository = await caller.open_project(request.project_id)
     where = Where(type=request.type, department=request.department, excluded_ids=request.exclude_node_ids)
-    # Counting costs Neo4j some milliseconds, in which the model can work already.
+    # Counting takes Neo4j some milliseconds, in which the model can already work.
     candidates, (rows, embedding_ms) = await asyncio.gather(
         repository.neighbours.count(where), _embedded(contents, caller)
     )
     watch.lap_ms()
     texts = [Text(content_hash(content), row) for content, row in zip(contents, rows, strict=True)]
     found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
-    return [[_duplicate(match) for match in matches] for matches in found], embedding_ms, watch.lap_ms()
+    duplicates = [
+        [
+            Duplicate(
+                node_id=match.id,
+                similarity=match.similarity,
+                content=match.content,
+                properties=match.properties,
+            )
+            for match in matches
+        ]
+        for matches in found
+    ]
+    return duplicates, embedding_ms, watch.lap_ms()
 
 
 async def _embedded(contents: Sequence[str], caller: Caller) -> tuple[Matrix, int]:
     watch = Stopwatch()
     return await caller.models.embedder.embed(contents), watch.total_ms()
-
-
-def _duplicate(match: Match) -> Duplicate:
-    return Duplicate(
-        node_id=match.id, similarity=match.similarity, content=match.content, properties=match.properties
-    )
