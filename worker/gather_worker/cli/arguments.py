@@ -1,25 +1,90 @@
-"""The arguments of `gather-worker calibrate` and `gather-worker duplicates`."""
+"""The command line of `gather-worker`; what cannot work raises InvalidInput."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from gather_worker.errors import InvalidInput
+
+ITERATIONS_MAX: Final = 500
+"""The highest `maxIterations` that the resource allows."""
+DEPARTMENT_INDEX_MAX: Final = 31
 NO_PROJECT: Final = "0" * 24
 HELD_OUT_DEFAULT: Final = 0.3
 BRAIN_HELP: Final = (
     "The cosines come from the brain at BRAIN_SERVICE_BASE_URL with BRAIN_SERVICE_API_KEY, 50 pairs a "
-    "request: they are of the model that runs use. Exit codes: 0 done, 64 wrong input, 75 not possible now."
+    "request, so they are those of the embedding model that runs use. Exit codes: 0 done, 64 wrong input, "
+    "75 not possible now."
 )
 PAIRS_HELP: Final = "JSON Lines with the texts `a` and `b`, and `duplicate`, true or false"
 
 
-def add_calibrate(commands: Any) -> None:
-    """Add the command that makes a calibration."""
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"arguments: {message}")
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed arguments; raises InvalidInput."""
+    parser = _Parser(prog="gather-worker", description="Works on one department of a GatherRun.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_run(commands)
+    _add_score(commands)
+    _add_calibrate(commands)
+    _add_duplicates(commands)
+    return parser.parse_args(arguments)
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser("run", help="write notes until the department is good enough")
+    run.add_argument("--run-file", type=Path, required=True, help="run.json, as the operator wrote it")
+    run.add_argument(
+        "--department-index", type=_between(int, 0, DEPARTMENT_INDEX_MAX), required=True,
+        help="the department's place in run.json, from 0",
+    )  # fmt: skip
+    run.add_argument(
+        "--iterations", type=_between(int, 1, ITERATIONS_MAX), required=True,
+        help="iterations that all attempts together may use",
+    )  # fmt: skip
+
+
+def _add_score(commands: Any) -> None:
+    score = commands.add_parser(
+        "score",
+        help="measure the quality of a department's notes",
+        description="Prints a department's quality score, its four parts and who measured each.",
+        epilog="Example: gather-worker score --department story.json --items notes.jsonl "
+        "--project 66f1a2b3c4d5e6f708192a3b --table. The brain is BRAIN_SERVICE_BASE_URL with "
+        "BRAIN_SERVICE_API_KEY; the model, if there is one, GATHER_LLM_BASE_URL with OPENROUTER_API_KEY. "
+        "Exit codes: 0 measured, 64 wrong input, 75 not measurable now.",
+    )
+    score.add_argument(
+        "--department", type=Path, required=True, metavar="FILE",
+        help="JSON with slug, and if known name, description and model, as in the CMS or in run.json",
+    )  # fmt: skip
+    score.add_argument(
+        "--items", type=Path, required=True, metavar="FILE",
+        help="notes as JSON Lines or a JSON list: texts, or objects with content; those that name another "
+        "department are left out",
+    )  # fmt: skip
+    score.add_argument(
+        "--project", metavar="ID",
+        help="a project that the brain knows; unset: the items' own projectId",
+    )  # fmt: skip
+    _add_form(score)
+    score.add_argument(
+        "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
+        help="have the model judge, or not; unset: if a key or an endpoint is set",
+    )  # fmt: skip
+
+
+def _add_calibrate(commands: Any) -> None:
     parser = commands.add_parser(
         "calibrate",
         help="make a calibration of duplicates from labelled pairs",
         description="Makes a calibration of duplicates for the brain's embedding model, and measures it on "
-        "pairs that it was not made on.",
+        "pairs that were held out.",
         epilog="Example: gather-worker calibrate --pairs ours.jsonl --out ours.json --table. "
         f"GATHER_DUPLICATE_CALIBRATION=ours.json has workers use it. {BRAIN_HELP}",
     )
@@ -33,19 +98,18 @@ def add_calibrate(commands: Any) -> None:
         help="what the pairs of a file are and where they come from, once for each --pairs; unset: its name",
     )  # fmt: skip
     parser.add_argument(
-        "--held-out", type=_share, default=HELD_OUT_DEFAULT, metavar="SHARE",
-        help="of the pairs, 0.1 to 0.5, that are measured and not calibrated with (default %(default)s)",
+        "--held-out", type=_between(float, 0.1, 0.5), default=HELD_OUT_DEFAULT, metavar="SHARE",
+        help="share of the pairs, 0.1 to 0.5, that the calibration is measured on (default %(default)s)",
     )  # fmt: skip
     _add_common(parser)
 
 
-def add_duplicates(commands: Any) -> None:
-    """Add the command that measures duplicate detection."""
+def _add_duplicates(commands: Any) -> None:
     parser = commands.add_parser(
         "duplicates",
-        help="measure how well duplicates are told on labelled pairs",
-        description="Prints precision, recall, F1 and the share of pairs that go to the model, for each way "
-        "to tell duplicates. Rows that name a simulated judge ask no model.",
+        help="measure how well duplicates are found among labelled pairs",
+        description="Prints precision, recall, F1 and the share of pairs that go to the model, for each "
+        "method. Rows that name a simulated judge ask no model.",
         epilog="Example: gather-worker duplicates --pairs ours.jsonl --no-model --table. The model is "
         f"GATHER_JUDGE_MODEL at GATHER_LLM_BASE_URL with OPENROUTER_API_KEY. {BRAIN_HELP}",
     )
@@ -55,12 +119,12 @@ def add_duplicates(commands: Any) -> None:
         help="unset: GATHER_DUPLICATE_CALIBRATION, else the one that comes with Gather",
     )  # fmt: skip
     parser.add_argument(
-        "--threshold", type=_threshold, metavar="SCORE",
+        "--threshold", type=_between(float, 0.5, 1.0), metavar="SCORE",
         help="0.5 to 1; unset: GATHER_DUPLICATE_THRESHOLD, which is 0.90 if that is unset too",
     )  # fmt: skip
     parser.add_argument(
         "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
-        help="have the model judge what is between the cuts, or not; unset: if GATHER_JUDGE_MODEL is set",
+        help="have the model judge pairs between the cuts, or not; unset: if GATHER_JUDGE_MODEL is set",
     )  # fmt: skip
     _add_common(parser)
 
@@ -68,24 +132,23 @@ def add_duplicates(commands: Any) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--project", default=NO_PROJECT, metavar="ID",
-        help="a project that the key may use, whose limits count; nothing of it is read or written",
+        help="a project that the key may use; its rate limits apply, its data is neither read nor written",
     )  # fmt: skip
+    _add_form(parser)
+
+
+def _add_form(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="is_table", action="store_false", help="print JSON (default)")
     form.add_argument("--table", dest="is_table", action="store_true", help="print a table")
     parser.set_defaults(is_table=False)
 
 
-def _share(text: str) -> float:
-    return _between(text, 0.1, 0.5)
+def _between(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
+        return value
 
-
-def _threshold(text: str) -> float:
-    return _between(text, 0.5, 1.0)
-
-
-def _between(text: str, least: float, most: float) -> float:
-    value = float(text)
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
-    return value
+    return number

@@ -55,14 +55,24 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
     _end_on_signals(attempt)
     async with _open_dependencies(task, settings, attempt) as dependencies:
-        return await _run(Pipeline(task, settings, dependencies, attempt), outcome)
+        pipeline = Pipeline(task, settings, dependencies, attempt)
+        try:
+            return await pipeline.run()
+        except (Fenced, StoreUnavailable):
+            raise
+        except WorkerError:
+            with contextlib.suppress(WorkerError):
+                await pipeline.save_meters()
+            raise
+        finally:
+            outcome.checkpoint = pipeline.checkpoint
 
 
 def _end_on_signals(attempt: Attempt) -> None:
     """Let SIGTERM and SIGINT end the attempt.
 
-    Not through the loop, which would take its handlers with it when it closes: a signal that comes while the
-    result is written would then kill the process, and the operator would never learn the result.
+    Not with the loop's own handlers, which end with it: a signal that comes while the result is written would
+    then kill the process, and the operator would never learn the result.
     """
     loop = asyncio.get_running_loop()
 
@@ -74,19 +84,6 @@ def _end_on_signals(attempt: Attempt) -> None:
         signal.signal(number, terminate)
 
 
-async def _run(pipeline: Pipeline, outcome: Outcome) -> StopReason:
-    try:
-        return await pipeline.run()
-    except (Fenced, StoreUnavailable):
-        raise
-    except WorkerError:
-        with contextlib.suppress(WorkerError):
-            await pipeline.save_meters()
-        raise
-    finally:
-        outcome.checkpoint = pipeline.checkpoint
-
-
 @asynccontextmanager
 async def _open_dependencies(
     task: DepartmentTask, settings: Settings, attempt: Attempt
@@ -94,22 +91,28 @@ async def _open_dependencies(
     project_id = task.document.spec.project_id
     own = settings.duplicate_calibration
     calibration = None if own is None else read_calibration(own)
-    model = _open_model(settings, attempt, task)
+    model = _open_model(task, settings, attempt)
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
-    log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
     brain = Brain(client, attempt, project_id)
+    log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
     events = EventPublisher(log, task.document, task.department, task.allowance)
     try:
         yield Dependencies(store, brain, model, events, calibration)
     finally:
-        await asyncio.gather(*(_close(tool) for tool in (model, store, brain, events)))
+        await asyncio.gather(*(_close(each) for each in (model, store, brain, events)))
 
 
-def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> ModelGateway:
+def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> ModelGateway:
     cache = AnswerCache(
         settings.redis_url.get_secret_value(), settings.redis_timeout_s, settings.llm_cache_ttl_s
     )
+    tracer = None
+    if settings.is_traced:
+        try:
+            tracer = open_tracer()
+        except ImportError:
+            _LOGGER.warning("GATHER_TRACING is set, but OpenTelemetry is not installed: no spans are made")
     return ModelGateway(
         new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
         attempt,
@@ -119,23 +122,14 @@ def _open_model(settings: Settings, attempt: Attempt, task: DepartmentTask) -> M
         purse=Purse(task.document.spec.budget, settings.llm_price),
         cache=cache if settings.llm_cache_ttl_s else None,
         run=task.document.run.uid,
-        tracing=_open_tracing(settings),
+        tracing=Tracing(tracer),
     )
 
 
-def _open_tracing(settings: Settings) -> Tracing:
-    """Return the tracing that is asked for; without OpenTelemetry a run is worth more than its spans."""
-    try:
-        return Tracing(open_tracer() if settings.is_traced else None)
-    except ImportError:
-        _LOGGER.warning("GATHER_TRACING is set, but OpenTelemetry is not installed: no spans are made")
-        return Tracing()
-
-
-async def _close(tool: ModelGateway | Store | Brain | EventPublisher) -> None:
+async def _close(dependency: ModelGateway | Store | Brain | EventPublisher) -> None:
     """Close within bounds: a store that hangs must not hold up the exit."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await tool.close()
-    except Exception as error:  # noqa: BLE001 - the attempt is over, and its result must be told
-        _LOGGER.warning("%s did not close: %s", type(tool).__name__, type(error).__name__)
+            await dependency.close()
+    except Exception as error:  # noqa: BLE001 - the attempt is over, and its result must be written
+        _LOGGER.warning("%s did not close: %s", type(dependency).__name__, type(error).__name__)

@@ -13,9 +13,10 @@ from gather_contracts.brain import SIMILARITY_PAIRS_MAX
 from gather_worker.calibrate.cosines import cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
 from gather_worker.calibrate.split import split
+from gather_worker.cli.arguments import parse_arguments
 from gather_worker.cli.calibrate import check_enough
 from gather_worker.errors import BrainAway, InvalidInput, TryAgain
-from gather_worker.main import execute_command, parse_arguments
+from gather_worker.main import execute_command
 
 SETTINGS = {"BRAIN_SERVICE_BASE_URL": "http://127.0.0.1:9", "BRAIN_SERVICE_API_KEY": "k"}
 

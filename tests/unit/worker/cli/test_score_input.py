@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from gather_contracts.departments import DEFAULT_MODEL
+from gather_worker.cli.arguments import parse_arguments
 from gather_worker.cli.score_input import ITEMS_MAX, ScoreInput, read_score_input
 from gather_worker.errors import InvalidInput
-from gather_worker.main import parse_arguments
 
 PROJECT = "66f1a2b3c4d5e6f708192a3b"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, encode_run_document
+from gather_worker.cli.arguments import parse_arguments
 from gather_worker.department.task import DepartmentTask, read_task
 from gather_worker.errors import InvalidInput
-from gather_worker.main import parse_arguments
 from gather_worker.schemas import Draft
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
