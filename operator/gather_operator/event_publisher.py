@@ -18,8 +18,8 @@ from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import Event
 from gather_contracts.resource import GatherRun
-from gather_operator.decisions.run_events import Announcement, due, may_give_up
-from gather_operator.metrics import ANNOUNCEMENTS
+from gather_operator.decisions.run_events import RunEvent, due, may_give_up
+from gather_operator.metrics import EVENTS_PUBLISHED
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class WebhookRegistry:
         await self._redis.aclose()
 
 
-class Announcer:
+class EventPublisher:
     """Sends what is due and remembers what it has sent; the log's keys remember it across restarts."""
 
     def __init__(
@@ -86,13 +86,13 @@ class Announcer:
         self._registered_s: OrderedDict[str, float] = OrderedDict()
         self._not_before_s = 0.0
 
-    def is_settled(self, run: GatherRun, now: datetime | None = None) -> bool:
+    def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
         """Tell whether everything due for the run was sent or may be given up."""
         moment = now or datetime.now(UTC)
         pending = self._pending(run, moment)
         return not pending or may_give_up(run, moment)
 
-    async def announce(self, run: GatherRun, now: datetime | None = None) -> float | None:
+    async def publish(self, run: GatherRun, now: datetime | None = None) -> float | None:
         """Send what is due; return None if nothing is left, else after how many seconds to try again."""
         pending = self._pending(run, now or datetime.now(UTC))
         if not pending and not self._needs_webhook(run):
@@ -102,8 +102,8 @@ class Announcer:
             return wait_s
         try:
             await self._register(run)
-            for announcement in pending:
-                await self._send(announcement)
+            for event in pending:
+                await self._send(event)
         except EventLogUnavailable as error:
             logger.warning(
                 "event log unavailable", extra={"run": run.metadata.name, "error": str(error)[:300]}
@@ -112,7 +112,7 @@ class Announcer:
             return RETRY_S
         return None
 
-    def _pending(self, run: GatherRun, now: datetime) -> list[Announcement]:
+    def _pending(self, run: GatherRun, now: datetime) -> list[RunEvent]:
         return [a for a in due(run, now) if a.key not in self._sent]
 
     def _needs_webhook(self, run: GatherRun) -> bool:
@@ -125,15 +125,15 @@ class Announcer:
             await self._webhooks.register(run)
             _remember(self._registered_s, run.metadata.uid, self._clock())
 
-    async def _send(self, announcement: Announcement) -> None:
-        kind = announcement.event.type
+    async def _send(self, due: RunEvent) -> None:
+        kind = due.event.type
         try:
-            offset = await self._log.append(announcement.event, announcement.key)
+            offset = await self._log.append(due.event, due.key)
         except EventLogUnavailable:
-            ANNOUNCEMENTS.labels(type=kind, result="unavailable").inc()
+            EVENTS_PUBLISHED.labels(type=kind, result="unavailable").inc()
             raise
-        ANNOUNCEMENTS.labels(type=kind, result="repeated" if offset is None else "sent").inc()
-        _remember(self._sent, announcement.key, None)
+        EVENTS_PUBLISHED.labels(type=kind, result="repeated" if offset is None else "sent").inc()
+        _remember(self._sent, due.key, None)
 
 
 def _remember(memory: OrderedDict[str, ValueT], key: str, value: ValueT) -> None:

@@ -1,4 +1,4 @@
-"""Whether the operator is alive and ready, told from what it has heard and from the clock it is given."""
+"""Whether the operator is alive and ready, from what it has heard and the clock that it is given."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,8 +7,8 @@ from typing import Final
 
 API_ANSWERS_S: Final = 30.0
 """The API counts as answering if a list succeeded within this time."""
-DEAF_S: Final = 180.0
-"""Watches that have shown nothing new for this long although the API answers: only a restart can help."""
+NO_EVENTS_S: Final = 180.0
+"""A watch has shown nothing for this long although the API answers: only a restart can help."""
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class _Missed:
 
 
 class WatchCanary:
-    """Tells whether kopf's watch still delivers, by comparing it with what lists show.
+    """Knows whether kopf's watch still delivers, by comparing it with what lists show.
 
     A list that shows a newer version of a run than the watch has delivered starts a clock for that run; the
     watch delivering that version or a newer one stops it.
@@ -31,19 +31,19 @@ class WatchCanary:
         self._delivered: dict[str, int] = {}
         self._missed: dict[str, _Missed] = {}
         self._grace_until_s = clock() + silence_s
-        self._deaf_since_s: float | None = None
+        self._broken_since_s: float | None = None
 
     def delivered(self, uid: str, version: int) -> None:
-        """Note that the watch showed this version of a run."""
+        """Record that the watch showed this version of a run."""
         self._delivered[uid] = max(version, self._delivered.get(uid, 0))
         missed = self._missed.get(uid)
         if missed is not None and missed.version <= version:
             del self._missed[uid]
         if not self._missed:
-            self._deaf_since_s = None
+            self._broken_since_s = None
 
     def listed(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Note what a list showed: each run's UID and version."""
+        """Record what a list showed: each run's UID and version."""
         known = dict(versions)
         for uid in (self._delivered.keys() | self._missed.keys()) - known.keys():
             self._delivered.pop(uid, None)
@@ -53,26 +53,26 @@ class WatchCanary:
                 self._missed[uid] = _Missed(version, self._clock())
 
     def is_silent(self) -> bool:
-        """Tell whether the watch has missed something for too long."""
+        """Return whether the watch has missed something for too long."""
         now_s = self._clock()
         if now_s < self._grace_until_s:
             return False
         return any(now_s - missed.since_s > self._silence_s for missed in self._missed.values())
 
     def restarted(self) -> None:
-        """Note that the watch was started again; it gets time to show everything."""
-        if self._deaf_since_s is None and self.is_silent():
-            self._deaf_since_s = self._clock()
+        """Record that the watch was started again; it gets time to show everything."""
+        if self._broken_since_s is None and self.is_silent():
+            self._broken_since_s = self._clock()
         self._grace_until_s = self._clock() + self._silence_s
 
-    def deaf_for_s(self) -> float:
+    def broken_for_s(self) -> float:
         """Return for how long starting the watch again has not helped; 0 while it delivers."""
-        return 0.0 if self._deaf_since_s is None else self._clock() - self._deaf_since_s
+        return 0.0 if self._broken_since_s is None else self._clock() - self._broken_since_s
 
 
 @dataclass(slots=True)
 class Health:
-    """What liveness and readiness are told from."""
+    """What liveness and readiness depend on."""
 
     canary: WatchCanary
     informers_seen_s: Callable[[], list[float]]
@@ -90,12 +90,12 @@ class Health:
         now_s = self.clock()
         if self.listed_s is None or now_s - self.listed_s > API_ANSWERS_S:
             return ""
-        if self.canary.deaf_for_s() > DEAF_S:
-            return "the watch of GatherRuns is deaf"
-        if any(now_s - seen_s > DEAF_S for seen_s in self.informers_seen_s()):
-            return "the watch of Jobs or pods is deaf"
+        if self.canary.broken_for_s() > NO_EVENTS_S:
+            return "the GatherRun watch receives no events"
+        if any(now_s - seen_s > NO_EVENTS_S for seen_s in self.informers_seen_s()):
+            return "the Job or pod watch receives no events"
         return ""
 
     def is_ready(self) -> bool:
-        """Tell whether runs are being worked on."""
+        """Return whether runs are being worked on."""
         return self.listed_s is not None and self.is_synced()

@@ -19,18 +19,18 @@ from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_operator.cms import Cms
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.event_publisher import Announcer, WebhookRegistry
+from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.kopf_handlers import load_config
-from gather_operator.kube.kopf_supervisor import RunWatcher
+from gather_operator.kube.kopf_supervisor import KopfSupervisor
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import Listener, LiveNumbers
 from gather_operator.probe_server import serving
-from gather_operator.reconcile import Outside, Reconciler
-from gather_operator.resync import Ticker
-from gather_operator.run_cache import RunStore, version_number
+from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.resync import Resync
+from gather_operator.run_cache import RunCache, version_number
 from gather_operator.settings import Settings, read_settings
 from gather_operator.work_queue import WorkQueue
 
@@ -118,32 +118,34 @@ def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
 async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = _clients(settings, stack)
     cluster = clients.cluster
-    queue, store, live = WorkQueue(), RunStore(), LiveNumbers()
+    queue, cache, live = WorkQueue(), RunCache(), LiveNumbers()
     observer = Observer(cluster, queue.add)
-    announcer = Announcer(clients.log, clients.webhooks)
+    publisher = EventPublisher(clients.log, clients.webhooks)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
         informers_seen_s=lambda: [observer.jobs.last_seen_s, observer.pods.last_seen_s],
         is_synced=lambda: observer.jobs.synced.is_set() and observer.pods.synced.is_set(),
     )
-    writer = StatusWriter(cluster, store, settings.status_interval_s)
+    writer = StatusWriter(cluster, cache, settings.status_interval_s)
     reconciler = Reconciler(
-        Outside(cluster, clients.cms, observer, store, live, writer, announcer),
+        Dependencies(cluster, clients.cms, observer, cache, live, writer, publisher),
         worker_template(settings),
         settings.default_model,
         settings.delete_deadline_s,
     )
-    ticker = Ticker(cluster, store, queue, health, announcer)
-    listener = Listener(clients.log, live, queue.add, lambda: _unfinished_projects(store))
-    watcher = RunWatcher(settings.namespace, settings.api_timeout_s, canary, _delivery(store, queue, canary))
+    resync = Resync(cluster, cache, queue, health, publisher)
+    listener = Listener(clients.log, live, queue.add, lambda: _unfinished_projects(cache))
+    watcher = KopfSupervisor(
+        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, queue, canary)
+    )
 
     await stack.enter_async_context(serving(health, settings.port))
     started_s = time.monotonic()
     async with asyncio.TaskGroup() as group:
         group.create_task(observer.run())
-        group.create_task(ticker.run(settings.tick_interval_s, settings.relist_interval_s))
-        await ticker.listed.wait()
+        group.create_task(resync.run(settings.tick_interval_s, settings.relist_interval_s))
+        await resync.listed.wait()
         # Only now, since kopf never looks again for a resource that it did not find at its start.
         group.create_task(watcher.run())
         await observer.synced()
@@ -166,22 +168,22 @@ def worker_template(settings: Settings) -> WorkerTemplate:
     )
 
 
-def _delivery(store: RunStore, queue: WorkQueue, canary: WatchCanary) -> Any:
+def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
     def deliver(kind: str, body: dict[str, Any]) -> None:
         metadata = body["metadata"]
         uid = metadata["uid"]
         canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
         if kind == "DELETED":
-            store.remove(uid)
+            cache.remove(uid)
         else:
-            store.put(body)
+            cache.put(body)
         queue.add(uid)
 
     return deliver
 
 
-def _unfinished_projects(store: RunStore) -> set[str]:
-    return {run.spec.project_id for run in store.all() if not run.status.phase.is_final}
+def _unfinished_projects(cache: RunCache) -> set[str]:
+    return {run.spec.project_id for run in cache.all() if not run.status.phase.is_final}
 
 
 def _without_input(error: Exception) -> str:

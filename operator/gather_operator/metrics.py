@@ -32,7 +32,7 @@ WATCH_RESTARTS = Counter(
     "Times that kopf's watch was started again because it ended or fell silent.",
     registry=REGISTRY,
 )
-ANNOUNCEMENTS = Counter(
+EVENTS_PUBLISHED = Counter(
     "gather_operator_announcements",
     "Events to the event log, by type and result.",
     ["type", "result"],

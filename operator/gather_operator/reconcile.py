@@ -20,20 +20,20 @@ from gather_operator.decisions.actions import (
     ReleaseFinalizer,
     WriteDocument,
 )
-from gather_operator.decisions.assessment import needs_fresh_view
+from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.conditions import ConditionSet
 from gather_operator.decisions.decide import decide, needs_cms
-from gather_operator.decisions.facts import CmsFailure, CmsReading, View
+from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
 from gather_operator.decisions.manifests import WorkerTemplate, build_config_map, build_job
 from gather_operator.decisions.summary_reason import with_reason
 from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
-from gather_operator.event_publisher import Announcer
+from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
-from gather_operator.run_cache import RunStore
+from gather_operator.run_cache import RunCache
 from gather_operator.worker_metrics import count_ends
 
 logger = logging.getLogger(__name__)
@@ -49,16 +49,16 @@ MOVES_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Dependencies:
     """Everything that a pass talks to."""
 
     cluster: Cluster
     cms: Cms
     observer: Observer
-    store: RunStore
+    cache: RunCache
     live: LiveNumbers
     writer: StatusWriter
-    announcer: Announcer
+    publisher: EventPublisher
 
 
 class Reconciler:
@@ -66,12 +66,12 @@ class Reconciler:
 
     def __init__(
         self,
-        outside: Outside,
+        dependencies: Dependencies,
         template: WorkerTemplate,
         default_model: str = DEFAULT_MODEL,
         delete_deadline_s: float = 300,
     ) -> None:
-        self._to = outside
+        self._deps = dependencies
         self._template = template
         self._default_model = default_model
         self._delete_deadline_s = delete_deadline_s
@@ -84,7 +84,7 @@ class Reconciler:
 
         Raises OperatorError where the pass has to be tried again later.
         """
-        run = self._to.store.get(uid)
+        run = self._deps.cache.get(uid)
         if run is None:
             self._forget(uid)
             return None
@@ -102,26 +102,26 @@ class Reconciler:
     # --- the pass
 
     async def _pass(self, run: GatherRun) -> float | None:
-        announce_wait_s = await self._to.announcer.announce(run)
-        view = await self._gather(run)
-        decision = decide(view)
+        publish_wait_s = await self._deps.publisher.publish(run)
+        snapshot = await self._gather(run)
+        decision = decide(snapshot)
         try:
             for action in decision.actions:
-                await self._act(view, action)
+                await self._act(snapshot, action)
         except Refused as error:
-            return await self._blocked(view, error)
-        latest = self._to.store.get(run.metadata.uid)
+            return await self._blocked(snapshot, error)
+        latest = self._deps.cache.get(run.metadata.uid)
         if latest is None:
             return None
-        throttled_s = await self._to.writer.write(latest, decision.status)
+        throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
-            count_ends(latest, decision.status, view.pods)
+            count_ends(latest, decision.status, snapshot.pods)
         is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
         if not is_moving:
             self._moves.pop(run.metadata.uid, None)
         again_s = self._again_s(run.metadata.uid) if is_moving else None
-        return _soonest(again_s, throttled_s, announce_wait_s)
+        return _soonest(again_s, throttled_s, publish_wait_s)
 
     def _again_s(self, uid: str) -> float:
         """Return when to look again after a move: soon, but ever later where moves do not come to rest.
@@ -132,39 +132,39 @@ class Reconciler:
         steps = min(max(moves - MOVES_FREE, 0), MOVES_MAX)
         return float(min(MOVE_FIRST_S * 2**steps, MOVE_LAST_S))
 
-    async def _gather(self, run: GatherRun) -> View:
+    async def _gather(self, run: GatherRun) -> RunSnapshot:
         document = await self._document(run)
-        view = self._view(run, document)
+        snapshot = self._view(run, document)
         if run.status.phase.is_final:
-            return view
+            return snapshot
         uid = run.metadata.uid
-        jobs, pods = self._to.observer.cached(uid)
-        view = replace(view, jobs=jobs, pods=pods)
-        if needs_fresh_view(view):
-            jobs, pods = await self._to.observer.fresh(uid)
+        jobs, pods = self._deps.observer.cached(uid)
+        snapshot = replace(snapshot, jobs=jobs, pods=pods)
+        if needs_fresh_facts(snapshot):
+            jobs, pods = await self._deps.observer.fresh(uid)
         cms = await self._ask_cms(run) if needs_cms(run, has_document=document is not None) else None
-        return replace(view, jobs=jobs, pods=pods, cms=cms)
+        return replace(snapshot, jobs=jobs, pods=pods, cms=cms)
 
-    def _view(self, run: GatherRun, document: RunDocument | None) -> View:
-        return View(
+    def _view(self, run: GatherRun, document: RunDocument | None) -> RunSnapshot:
+        return RunSnapshot(
             run=run,
             now=datetime.now(UTC),
             document=document,
-            live=self._to.live.of_run(run.metadata.uid),
-            is_settled=self._to.announcer.is_settled(run),
+            live=self._deps.live.of_run(run.metadata.uid),
+            has_published_all=self._deps.publisher.has_published_all(run),
             delete_deadline_s=self._delete_deadline_s,
             default_model=self._default_model,
         )
 
-    async def _blocked(self, view: View, error: Refused) -> float:
+    async def _blocked(self, snapshot: RunSnapshot, error: Refused) -> float:
         """Say in the status why nothing moves, and try again."""
-        logger.warning("refused", extra={"run": view.run.metadata.name, "error": str(error)[:500]})
+        logger.warning("refused", extra={"run": snapshot.run.metadata.name, "error": str(error)[:500]})
         DECISIONS.labels(outcome="refused").inc()
-        conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
+        conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
         conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, str(error))
-        status: GatherRunStatus = view.run.status.model_copy(update={"conditions": conditions.listed()})
-        known = self._to.store.get(view.run.metadata.uid) or view.run
-        await self._to.writer.write(known, with_reason(status))
+        status: GatherRunStatus = snapshot.run.status.model_copy(update={"conditions": conditions.listed()})
+        known = self._deps.cache.get(snapshot.run.metadata.uid) or snapshot.run
+        await self._deps.writer.write(known, with_reason(status))
         return REFUSED_RETRY_S
 
     # --- facts
@@ -184,7 +184,7 @@ class Reconciler:
         uid = run.metadata.uid
         name = names.run_config_map_name(run.metadata.name, uid)
         try:
-            data = await self._to.cluster.get_config_map(name)
+            data = await self._deps.cluster.get_config_map(name)
         except Missing:
             return None
         try:
@@ -193,7 +193,7 @@ class Reconciler:
             document = None
         if document is None or not _fits(document, run):
             logger.warning("unusable run document, written anew", extra={"run": run.metadata.name})
-            await self._to.cluster.delete_config_map(name)
+            await self._deps.cluster.delete_config_map(name)
             return None
         return document
 
@@ -203,7 +203,7 @@ class Reconciler:
         if datetime.now(UTC) < not_before:
             return None
         try:
-            reading = await self._to.cms.departments()
+            reading = await self._deps.cms.departments()
         except CmsUnavailable as error:
             wait_s = min(CMS_BACKOFF_FIRST_S * 2 ** min(failures, 10), CMS_BACKOFF_LAST_S)
             self._cms_failures[uid] = (failures + 1, _in(wait_s))
@@ -213,65 +213,65 @@ class Reconciler:
 
     # --- actions
 
-    async def _act(self, view: View, action: Action) -> None:
+    async def _act(self, snapshot: RunSnapshot, action: Action) -> None:
         ACTIONS.labels(action=type(action).__name__).inc()
-        logger.info("acting", extra={"run": view.run.metadata.name, "action": type(action).__name__})
+        logger.info("acting", extra={"run": snapshot.run.metadata.name, "action": type(action).__name__})
         match action:
             case HoldFinalizer():
-                await self._hold(view.run)
+                await self._hold(snapshot.run)
             case ReleaseFinalizer():
-                await self._release(view.run)
+                await self._release(snapshot.run)
             case WriteDocument(document):
-                await self._to.cluster.create_config_map(build_config_map(view.run, document))
-                self._documents[view.run.metadata.uid] = document
+                await self._deps.cluster.create_config_map(build_config_map(snapshot.run, document))
+                self._documents[snapshot.run.metadata.uid] = document
             case CreateJob():
-                await self._create_job(view, action)
+                await self._create_job(snapshot, action)
             case DeleteJob(name):
-                await self._to.cluster.delete_job(name)
+                await self._deps.cluster.delete_job(name)
             case DeletePod(name):
-                await self._to.cluster.delete_pod(name)
+                await self._deps.cluster.delete_pod(name)
 
     async def _hold(self, run: GatherRun) -> None:
         metadata = run.metadata
         held = [*metadata.finalizers, names.FINALIZER]
-        body = await self._to.cluster.put_finalizers(metadata.name, metadata.resource_version, held)
-        self._to.store.put(body)
+        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, held)
+        self._deps.cache.put(body)
 
     async def _release(self, run: GatherRun) -> None:
         metadata = run.metadata
         others = [f for f in metadata.finalizers if f != names.FINALIZER]
-        body = await self._to.cluster.put_finalizers(metadata.name, metadata.resource_version, others)
+        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, others)
         if others:
-            self._to.store.put(body)
+            self._deps.cache.put(body)
         else:
-            self._to.store.remove(metadata.uid)
+            self._deps.cache.remove(metadata.uid)
 
-    async def _create_job(self, view: View, action: CreateJob) -> None:
-        if view.document is None:
+    async def _create_job(self, snapshot: RunSnapshot, action: CreateJob) -> None:
+        if snapshot.document is None:
             return
         # Without its ConfigMap the pod would hang in creation; one that is there already costs one answer.
-        await self._to.cluster.create_config_map(build_config_map(view.run, view.document))
-        slug = view.document.departments[action.department_index].slug
+        await self._deps.cluster.create_config_map(build_config_map(snapshot.run, snapshot.document))
+        slug = snapshot.document.departments[action.department_index].slug
         manifest = build_job(
-            view.run, slug, action.department_index, action.generation, action.iterations, self._template
+            snapshot.run, slug, action.department_index, action.generation, action.iterations, self._template
         )
-        await self._to.cluster.create_job(manifest)
+        await self._deps.cluster.create_job(manifest)
 
     # --- memory
 
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""
         try:
-            self._to.store.put(await self._to.cluster.get_run(run.metadata.name))
+            self._deps.cache.put(await self._deps.cluster.get_run(run.metadata.name))
         except Missing:
-            self._to.store.remove(run.metadata.uid)
+            self._deps.cache.remove(run.metadata.uid)
 
     def _forget(self, uid: str) -> None:
         self._documents.pop(uid, None)
         self._moves.pop(uid, None)
         self._cms_failures.pop(uid, None)
-        self._to.live.forget(uid)
-        self._to.writer.forget(uid)
+        self._deps.live.forget(uid)
+        self._deps.writer.forget(uid)
 
 
 def _fits(document: RunDocument, run: GatherRun) -> bool:

@@ -7,11 +7,11 @@ from typing import Final
 
 from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterError, Missing
-from gather_operator.event_publisher import Announcer
+from gather_operator.event_publisher import EventPublisher
 from gather_operator.health import Health
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import RELISTS, RUNS
-from gather_operator.run_cache import RunStore, version_number
+from gather_operator.run_cache import RunCache, version_number
 from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -19,17 +19,17 @@ logger = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 
 
-class Ticker:
+class Resync:
     """The heartbeat of level-triggered work."""
 
     def __init__(
-        self, cluster: Cluster, store: RunStore, queue: WorkQueue, health: Health, announcer: Announcer
+        self, cluster: Cluster, cache: RunCache, queue: WorkQueue, health: Health, publisher: EventPublisher
     ) -> None:
         self._cluster = cluster
-        self._store = store
+        self._cache = cache
         self._queue = queue
         self._health = health
-        self._announcer = announcer
+        self._publisher = publisher
         self._complained = ""
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""
@@ -43,7 +43,7 @@ class Ticker:
     async def _tick(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            for run in self._store.all():
+            for run in self._cache.all():
                 if self._is_unfinished(run):
                     self._queue.add(run.metadata.uid)
 
@@ -62,12 +62,12 @@ class Ticker:
         self._complained = ""
         RELISTS.labels(kind="gatherruns", reason="tick").inc()
         self._health.listed_s = time.monotonic()
-        for uid in self._store.replace(bodies, version):
+        for uid in self._cache.replace(bodies, version):
             self._queue.add(uid)
         self._health.canary.listed(
             (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
         )
-        for phase, count in self._store.phases().items():
+        for phase, count in self._cache.phases().items():
             RUNS.labels(phase=phase).set(count)
         self.listed.set()
         return True
@@ -82,4 +82,4 @@ class Ticker:
     def _is_unfinished(self, run: GatherRun) -> bool:
         if not run.status.phase.is_final or run.is_being_deleted:
             return True
-        return not self._announcer.is_settled(run)
+        return not self._publisher.has_published_all(run)

@@ -20,7 +20,7 @@ def version_number(resource_version: str) -> int:
     return int(resource_version) if resource_version.isdecimal() else 0
 
 
-class RunStore:
+class RunCache:
     """Keeps the newest known version of each run."""
 
     def __init__(self) -> None:

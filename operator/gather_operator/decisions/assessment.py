@@ -13,7 +13,7 @@ from gather_contracts.events import timestamp
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun
 from gather_contracts.result import DepartmentResult, StopReason
-from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, View
+from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, RunSnapshot
 
 JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
@@ -24,7 +24,7 @@ FINAL = ENDED | {DepartmentPhase.CANCELLED}
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """One department's facts within one view."""
+    """One department's facts within one snapshot."""
 
     index: int
     status: DepartmentStatus
@@ -45,24 +45,26 @@ def job_names(run: GatherRun, slug: str) -> dict[str, int]:
     }
 
 
-def gather_department(view: View, index: int, status: DepartmentStatus) -> Department:
-    """Collect what the view knows of the department at `index`."""
-    known = job_names(view.run, status.slug)
+def gather_department(snapshot: RunSnapshot, index: int, status: DepartmentStatus) -> Department:
+    """Collect what the snapshot knows of the department at `index`."""
+    known = job_names(snapshot.run, status.slug)
     current = max(
-        (name for name in (status.job_name, *view.jobs) if name in known), key=known.__getitem__, default=""
+        (name for name in (status.job_name, *snapshot.jobs) if name in known),
+        key=known.__getitem__,
+        default="",
     )
     return Department(
         index=index,
         status=status,
         generation=known.get(current, 0),
         job_name=current,
-        job=view.jobs.get(current),
-        pods=tuple(p for p in view.pods if p.job_name in known),
-        live=view.live.get(status.slug, Numbers()),
+        job=snapshot.jobs.get(current),
+        pods=tuple(p for p in snapshot.pods if p.job_name in known),
+        live=snapshot.live.get(status.slug, Numbers()),
     )
 
 
-def judge(department: Department, now: datetime) -> DepartmentStatus:
+def assess(department: Department, now: datetime) -> DepartmentStatus:
     """Return the department's status as its facts have it; it starts, skips and cancels nothing."""
     status = department.status
     if status.phase in FINAL:
@@ -96,16 +98,16 @@ def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: da
     return status.model_copy(update=end)
 
 
-def needs_fresh_view(view: View) -> bool:
+def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     """Tell whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
 
     Two watches are not ordered among each other: a Job can be seen complete before its pod is, and a Job just
     made may not be seen yet. Acting on that would make a second Job.
     """
-    run = view.run
+    run = snapshot.run
     if run.is_being_deleted or run.spec.cancel:
         return True
-    departments = (gather_department(view, i, d) for i, d in enumerate(run.status.departments))
+    departments = (gather_department(snapshot, i, d) for i, d in enumerate(run.status.departments))
     return any(_contradicts(d) for d in departments if d.status.phase not in FINAL)
 
 

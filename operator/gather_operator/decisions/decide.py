@@ -23,9 +23,16 @@ from gather_operator.decisions.actions import (
     WriteDocument,
 )
 from gather_operator.decisions.allowance import iteration_allowance
-from gather_operator.decisions.assessment import FINAL, Department, close, gather_department, judge, needs_job
+from gather_operator.decisions.assessment import (
+    FINAL,
+    Department,
+    assess,
+    close,
+    gather_department,
+    needs_job,
+)
 from gather_operator.decisions.conditions import ConditionSet
-from gather_operator.decisions.facts import CmsFailure, CmsReading, View
+from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
 from gather_operator.decisions.finish import failed, finished
 from gather_operator.decisions.resolve import Resolution, build_document, resolve, restore_departments
 from gather_operator.decisions.stop import decide_stop
@@ -33,28 +40,28 @@ from gather_operator.decisions.summary_reason import with_reason
 from gather_operator.decisions.totals import current, totals
 
 
-def decide(view: View) -> Decision:
+def decide(snapshot: RunSnapshot) -> Decision:
     """Return what to do for the run, and the status that holds once it is done."""
-    decision = _decide(view)
-    if decision.status == view.run.status:
+    decision = _decide(snapshot)
+    if decision.status == snapshot.run.status:
         return decision
     return replace(decision, status=with_reason(decision.status))
 
 
-def _decide(view: View) -> Decision:
-    run = view.run
+def _decide(snapshot: RunSnapshot) -> Decision:
+    run = snapshot.run
     is_held = names.FINALIZER in run.metadata.finalizers
     if run.is_being_deleted:
-        return _decide_deletion(view) if is_held else Decision(run.status)
+        return _decide_deletion(snapshot) if is_held else Decision(run.status)
     if run.status.phase.is_final:
         return Decision(run.status)
     if not is_held:
         return Decision(_observed(run), (HoldFinalizer(),))
     if run.spec.cancel:
-        return decide_stop(view)
-    if view.document is None:
-        return _decide_acceptance(view)
-    return _decide_departments(view, view.document)
+        return decide_stop(snapshot)
+    if snapshot.document is None:
+        return _decide_acceptance(snapshot)
+    return _decide_departments(snapshot, snapshot.document)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
@@ -63,11 +70,11 @@ def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
     return is_waiting and not has_document and names.FINALIZER in run.metadata.finalizers
 
 
-def _decide_deletion(view: View) -> Decision:
-    if not view.run.status.phase.is_final:
-        return decide_stop(view)
-    release: tuple[Action, ...] = (ReleaseFinalizer(),) if view.is_settled else ()
-    return Decision(view.run.status, release)
+def _decide_deletion(snapshot: RunSnapshot) -> Decision:
+    if not snapshot.run.status.phase.is_final:
+        return decide_stop(snapshot)
+    release: tuple[Action, ...] = (ReleaseFinalizer(),) if snapshot.has_published_all else ()
+    return Decision(snapshot.run.status, release)
 
 
 def _observed(run: GatherRun) -> GatherRunStatus:
@@ -77,54 +84,54 @@ def _observed(run: GatherRun) -> GatherRunStatus:
 # --- acceptance
 
 
-def _decide_acceptance(view: View) -> Decision:
-    if view.cms is None:
-        return Decision(_observed(view.run))
-    if isinstance(view.cms, CmsFailure):
-        return Decision(_waiting(view, view.cms))
-    if view.run.status.departments:
-        restored = Resolution(restore_departments(view.run, view.cms))
-        return Decision(view.run.status, (WriteDocument(build_document(view.run, restored)),))
-    return _decide_resolution(view, view.cms)
+def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
+    if snapshot.cms is None:
+        return Decision(_observed(snapshot.run))
+    if isinstance(snapshot.cms, CmsFailure):
+        return Decision(_waiting(snapshot, snapshot.cms))
+    if snapshot.run.status.departments:
+        restored = Resolution(restore_departments(snapshot.run, snapshot.cms))
+        return Decision(snapshot.run.status, (WriteDocument(build_document(snapshot.run, restored)),))
+    return _decide_resolution(snapshot, snapshot.cms)
 
 
-def _decide_resolution(view: View, reading: CmsReading) -> Decision:
-    resolution = resolve(view.run, reading, view.default_model)
+def _decide_resolution(snapshot: RunSnapshot, reading: CmsReading) -> Decision:
+    resolution = resolve(snapshot.run, reading, snapshot.default_model)
     if not resolution.departments:
-        return Decision(_without_departments(view, resolution))
-    document = build_document(view.run, resolution)
-    return Decision(_accepted(view, document), (WriteDocument(document),))
+        return Decision(_without_departments(snapshot, resolution))
+    document = build_document(snapshot.run, resolution)
+    return Decision(_accepted(snapshot, document), (WriteDocument(document),))
 
 
-def _waiting(view: View, failure: CmsFailure) -> GatherRunStatus:
-    conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
+def _waiting(snapshot: RunSnapshot, failure: CmsFailure) -> GatherRunStatus:
+    conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
     conditions.put(ConditionType.ACCEPTED, False, Reason.CMS_UNAVAILABLE, failure.message)
     conditions.put(ConditionType.PROGRESSING, False, Reason.WAITING, "Waiting for the CMS.")
-    return _observed(view.run).model_copy(update={"conditions": conditions.listed()})
+    return _observed(snapshot.run).model_copy(update={"conditions": conditions.listed()})
 
 
-def _without_departments(view: View, resolution: Resolution) -> GatherRunStatus:
+def _without_departments(snapshot: RunSnapshot, resolution: Resolution) -> GatherRunStatus:
     message = "; ".join(("No department takes part", *resolution.left_out)) + "."
-    conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
+    conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
     conditions.put(ConditionType.ACCEPTED, False, Reason.NO_DEPARTMENTS, message)
-    return failed(view, _observed(view.run), conditions, Reason.NO_DEPARTMENTS, message)
+    return failed(snapshot, _observed(snapshot.run), conditions, Reason.NO_DEPARTMENTS, message)
 
 
-def _accepted(view: View, document: RunDocument) -> GatherRunStatus:
+def _accepted(snapshot: RunSnapshot, document: RunDocument) -> GatherRunStatus:
     departments = [_pending(d) for d in document.departments]
-    conditions = ConditionSet(view.run.status, view.run.metadata.generation, view.now)
+    conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
     reason = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
-    count, most = len(departments), view.run.spec.max_iterations
+    count, most = len(departments), snapshot.run.spec.max_iterations
     too_few = (
         [f"maxIterations {most} lasts for {most} of them, the others will be skipped"] if most < count else []
     )
     message = "; ".join((f"{count} departments", *too_few, *document.left_out)) + "."
     conditions.put(ConditionType.ACCEPTED, True, reason, message)
     conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, "The first department is about to start.")
-    return _observed(view.run).model_copy(
+    return _observed(snapshot.run).model_copy(
         update={
             "phase": RunPhase.RUNNING,
-            "start_time": timestamp(view.now),
+            "start_time": timestamp(snapshot.now),
             "conditions": conditions.listed(),
             **totals(departments),
         }
@@ -144,49 +151,53 @@ def _pending(department: ResolvedDepartment) -> DepartmentStatus:
 # --- departments
 
 
-def _decide_departments(view: View, document: RunDocument) -> Decision:
+def _decide_departments(snapshot: RunSnapshot, document: RunDocument) -> Decision:
     """Judge every department in order, then start the next one if none is at work."""
     # Without departments in the status the operator was killed, or held back by the throttle, after it wrote
     # the document: the document is the truth.
-    status = view.run.status if view.run.status.departments else _accepted(view, document)
+    status = snapshot.run.status if snapshot.run.status.departments else _accepted(snapshot, document)
     departments: list[DepartmentStatus] = []
     actions: list[Action] = []
     for index, known in enumerate(status.departments):
         after = len(status.departments) - index - 1
-        departments.append(_step(view, gather_department(view, index, known), departments, after, actions))
+        departments.append(
+            _step(snapshot, gather_department(snapshot, index, known), departments, after, actions)
+        )
     if all(d.phase in FINAL for d in departments):
-        return Decision(finished(view, status, departments), tuple(actions))
-    return Decision(_progressing(view, status, departments), tuple(actions))
+        return Decision(finished(snapshot, status, departments), tuple(actions))
+    return Decision(_progressing(snapshot, status, departments), tuple(actions))
 
 
 def _step(
-    view: View,
+    snapshot: RunSnapshot,
     department: Department,
     before: Sequence[DepartmentStatus],
     after: int,
     actions: list[Action],
 ) -> DepartmentStatus:
     """Return one department's new status, adding the Job that it needs to `actions`."""
-    judged = judge(department, view.now)
-    if judged.phase in FINAL or any(d.phase not in FINAL for d in before):
-        return judged
+    assessed = assess(department, snapshot.now)
+    if assessed.phase in FINAL or any(d.phase not in FINAL for d in before):
+        return assessed
     if not needs_job(department):
-        return judged
+        return assessed
     used = sum(d.iterations for d in before)
-    iterations = judged.iteration_limit or iteration_allowance(view.run.spec.max_iterations, used, after)
-    skip = _reason_to_skip(view, before, iterations)
+    iterations = assessed.iteration_limit or iteration_allowance(
+        snapshot.run.spec.max_iterations, used, after
+    )
+    skip = _reason_to_skip(snapshot, before, iterations)
     if skip is not None:
-        return close(judged, DepartmentPhase.SKIPPED, skip, view.now)
+        return close(assessed, DepartmentPhase.SKIPPED, skip, snapshot.now)
     generation = department.generation + 1
     actions.append(CreateJob(department.index, generation, iterations))
-    return _started(view, judged, generation, iterations)
+    return _started(snapshot, assessed, generation, iterations)
 
 
 def _reason_to_skip(
-    view: View, before: Sequence[DepartmentStatus], iterations: int
+    snapshot: RunSnapshot, before: Sequence[DepartmentStatus], iterations: int
 ) -> DepartmentReason | None:
     has_failure = any(d.phase is DepartmentPhase.FAILED for d in before)
-    if has_failure and view.run.spec.on_department_failure is OnDepartmentFailure.STOP:
+    if has_failure and snapshot.run.spec.on_department_failure is OnDepartmentFailure.STOP:
         return DepartmentReason.EARLIER_DEPARTMENT_FAILED
     # The worker counts the money; whoever comes after it would be told the same, at the price of a pod.
     if any(d.reason == StopReason.BUDGET_USED for d in before):
@@ -194,23 +205,25 @@ def _reason_to_skip(
     return DepartmentReason.ITERATIONS_EXHAUSTED if iterations <= 0 else None
 
 
-def _started(view: View, status: DepartmentStatus, generation: int, iterations: int) -> DepartmentStatus:
-    metadata = view.run.metadata
+def _started(
+    snapshot: RunSnapshot, status: DepartmentStatus, generation: int, iterations: int
+) -> DepartmentStatus:
+    metadata = snapshot.run.metadata
     return status.model_copy(
         update={
             "phase": DepartmentPhase.RUNNING,
             "reason": "",
             "job_name": names.job_name(metadata.name, metadata.uid, status.slug, generation),
             "iteration_limit": iterations,
-            "start_time": status.start_time or timestamp(view.now),
+            "start_time": status.start_time or timestamp(snapshot.now),
         }
     )
 
 
 def _progressing(
-    view: View, status: GatherRunStatus, departments: Sequence[DepartmentStatus]
+    snapshot: RunSnapshot, status: GatherRunStatus, departments: Sequence[DepartmentStatus]
 ) -> GatherRunStatus:
-    conditions = ConditionSet(status, view.run.metadata.generation, view.now)
+    conditions = ConditionSet(status, snapshot.run.metadata.generation, snapshot.now)
     at_work = current(departments)
     if at_work is not None:
         waits = f" ({at_work.reason})" if at_work.reason else ""
@@ -218,7 +231,7 @@ def _progressing(
         conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, message)
     return status.model_copy(
         update={
-            "observed_generation": view.run.metadata.generation,
+            "observed_generation": snapshot.run.metadata.generation,
             "phase": RunPhase.RUNNING,
             "conditions": conditions.listed(),
             **totals(departments),

@@ -91,7 +91,7 @@ class CmsFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class RunSnapshot:
     """All facts about one run at one moment."""
 
     run: GatherRun
@@ -105,7 +105,7 @@ class View:
     """By department slug, from the event log."""
     cms: CmsReading | CmsFailure | None = None
     """None when the CMS was not asked."""
-    is_settled: bool = True
+    has_published_all: bool = True
     """All announcements that the written status asks for are sent or given up."""
     delete_deadline_s: float = 300
     """From the deletion until the run is let go although pods still hang."""

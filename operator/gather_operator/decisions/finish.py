@@ -7,18 +7,20 @@ from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, Run
 from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.conditions import ConditionSet
-from gather_operator.decisions.facts import View
+from gather_operator.decisions.facts import RunSnapshot
 from gather_operator.decisions.totals import totals
 
 
-def finished(view: View, status: GatherRunStatus, departments: Sequence[DepartmentStatus]) -> GatherRunStatus:
+def finished(
+    snapshot: RunSnapshot, status: GatherRunStatus, departments: Sequence[DepartmentStatus]
+) -> GatherRunStatus:
     """Return the status of a run whose departments have all ended."""
-    conditions = ConditionSet(status, view.run.metadata.generation, view.now)
+    conditions = ConditionSet(status, snapshot.run.metadata.generation, snapshot.now)
     summed = status.model_copy(update=totals(departments))
     broken = [f"{d.slug} ({d.reason})" for d in departments if d.phase is DepartmentPhase.FAILED]
     if broken:
         message = f"Failed departments: {', '.join(broken)}."
-        return failed(view, summed, conditions, Reason.DEPARTMENTS_FAILED, message)
+        return failed(snapshot, summed, conditions, Reason.DEPARTMENTS_FAILED, message)
     skipped = [d.slug for d in departments if d.phase is DepartmentPhase.SKIPPED]
     message = f"{summed.items_created} items in {summed.iterations} iterations."
     if skipped:
@@ -28,7 +30,7 @@ def finished(view: View, status: GatherRunStatus, departments: Sequence[Departme
         message = f"{message} The budget is used."
     conditions.put(ConditionType.PROGRESSING, False, Reason.FINISHED, "The run has ended.")
     conditions.put(ConditionType.SUCCEEDED, True, Reason.ALL_DEPARTMENTS_DONE, message)
-    return _ended(view, summed, conditions, RunPhase.SUCCEEDED)
+    return _ended(snapshot, summed, conditions, RunPhase.SUCCEEDED)
 
 
 def _is_budget_used(departments: Sequence[DepartmentStatus]) -> bool:
@@ -36,33 +38,35 @@ def _is_budget_used(departments: Sequence[DepartmentStatus]) -> bool:
 
 
 def failed(
-    view: View, status: GatherRunStatus, conditions: ConditionSet, reason: Reason, message: str
+    snapshot: RunSnapshot, status: GatherRunStatus, conditions: ConditionSet, reason: Reason, message: str
 ) -> GatherRunStatus:
     """Return the status of a run that has ended badly."""
     conditions.put(ConditionType.PROGRESSING, False, Reason.FINISHED, "The run has ended.")
     conditions.put(ConditionType.SUCCEEDED, False, reason, message)
-    return _ended(view, status, conditions, RunPhase.FAILED)
+    return _ended(snapshot, status, conditions, RunPhase.FAILED)
 
 
 def cancelled(
-    view: View, status: GatherRunStatus, departments: Sequence[DepartmentStatus]
+    snapshot: RunSnapshot, status: GatherRunStatus, departments: Sequence[DepartmentStatus]
 ) -> GatherRunStatus:
     """Return the status of a run whose pods have been stopped; what they made is kept."""
-    conditions = ConditionSet(status, view.run.metadata.generation, view.now)
+    conditions = ConditionSet(status, snapshot.run.metadata.generation, snapshot.now)
     summed = status.model_copy(update=totals(departments))
     conditions.put(ConditionType.PROGRESSING, False, Reason.CANCELLED, "All pods are gone.")
     message = f"Cancelled; {summed.items_created} items are kept."
     conditions.put(ConditionType.SUCCEEDED, False, Reason.CANCELLED, message)
-    return _ended(view, summed, conditions, RunPhase.CANCELLED)
+    return _ended(snapshot, summed, conditions, RunPhase.CANCELLED)
 
 
-def _ended(view: View, status: GatherRunStatus, conditions: ConditionSet, phase: RunPhase) -> GatherRunStatus:
+def _ended(
+    snapshot: RunSnapshot, status: GatherRunStatus, conditions: ConditionSet, phase: RunPhase
+) -> GatherRunStatus:
     return status.model_copy(
         update={
-            "observed_generation": view.run.metadata.generation,
+            "observed_generation": snapshot.run.metadata.generation,
             "phase": phase,
             "current_department": "",
-            "completion_time": timestamp(view.now),
+            "completion_time": timestamp(snapshot.now),
             "conditions": conditions.listed(),
         }
     )

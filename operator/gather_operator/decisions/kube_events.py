@@ -14,7 +14,7 @@ MESSAGE_MAX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class KubeEvent:
     """One Event: what happened, in a word and in a sentence."""
 
     reason: str
@@ -22,7 +22,7 @@ class Note:
     kind: str = NORMAL
 
 
-def notes(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+def events_between(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:
     """Return the Events for the way from one written status to the next, in the order of what happened."""
     known = {d.slug: d for d in before.departments}
     found = [
@@ -30,10 +30,10 @@ def notes(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
         *(n for d in after.departments for n in _department(known.get(d.slug), d)),
         *_end(before, after),
     ]
-    return [Note(n.reason, n.message[:MESSAGE_MAX], n.kind) for n in found]
+    return [KubeEvent(n.reason, n.message[:MESSAGE_MAX], n.kind) for n in found]
 
 
-def build_event(run: GatherRun, note: Note, now: datetime | None = None) -> dict[str, Any]:
+def build_event(run: GatherRun, event: KubeEvent, now: datetime | None = None) -> dict[str, Any]:
     """Return the Event's manifest."""
     moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = run.metadata
@@ -48,9 +48,9 @@ def build_event(run: GatherRun, note: Note, now: datetime | None = None) -> dict
             "namespace": metadata.namespace,
             "uid": metadata.uid,
         },
-        "reason": note.reason,
-        "message": note.message,
-        "type": note.kind,
+        "reason": event.reason,
+        "message": event.message,
+        "type": event.kind,
         "source": {"component": names.MANAGED_BY},
         "reportingComponent": names.MANAGED_BY,
         "reportingInstance": "",
@@ -60,43 +60,43 @@ def build_event(run: GatherRun, note: Note, now: datetime | None = None) -> dict
     }
 
 
-def _acceptance(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+def _acceptance(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:
     old, new = (
         {c.type: c for c in status.conditions}.get(ConditionType.ACCEPTED) for status in (before, after)
     )
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
         return []
-    return [Note(new.reason, new.message, NORMAL if new.status == "True" else WARNING)]
+    return [KubeEvent(new.reason, new.message, NORMAL if new.status == "True" else WARNING)]
 
 
-def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> list[Note]:
+def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> list[KubeEvent]:
     old = before.phase if before is not None else DepartmentPhase.PENDING
-    found: list[Note] = []
+    found: list[KubeEvent] = []
     has_started = after.job_name and (before is None or before.job_name != after.job_name)
     if has_started:
-        found.append(Note("DepartmentStarted", f"Job {after.job_name} works on {after.slug}."))
+        found.append(KubeEvent("DepartmentStarted", f"Job {after.job_name} works on {after.slug}."))
     if after.phase is old:
         return found
     numbers = f"{after.items_created} items, {after.iterations} iterations, quality {after.quality_score:g}"
     match after.phase:
         case DepartmentPhase.SUCCEEDED:
-            found.append(Note("DepartmentSucceeded", f"{after.slug}: {after.reason}; {numbers}."))
+            found.append(KubeEvent("DepartmentSucceeded", f"{after.slug}: {after.reason}; {numbers}."))
         case DepartmentPhase.FAILED:
-            found.append(Note("DepartmentFailed", f"{after.slug}: {after.reason}; {numbers}.", WARNING))
+            found.append(KubeEvent("DepartmentFailed", f"{after.slug}: {after.reason}; {numbers}.", WARNING))
         case DepartmentPhase.SKIPPED:
-            found.append(Note("DepartmentSkipped", f"{after.slug}: {after.reason}.", WARNING))
+            found.append(KubeEvent("DepartmentSkipped", f"{after.slug}: {after.reason}.", WARNING))
         case _:
             pass
     return found
 
 
-def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[Note]:
+def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:
     if after.phase is before.phase:
         return []
     if after.phase is RunPhase.CANCELLING:
-        return [Note("Cancelling", "Stopping the pods; what they made is kept.")]
+        return [KubeEvent("Cancelling", "Stopping the pods; what they made is kept.")]
     if not after.phase.is_final:
         return []
     condition = {c.type: c for c in after.conditions}.get(ConditionType.SUCCEEDED)
     message = condition.message if condition is not None else ""
-    return [Note(after.phase, message, WARNING if after.phase is RunPhase.FAILED else NORMAL)]
+    return [KubeEvent(after.phase, message, WARNING if after.phase is RunPhase.FAILED else NORMAL)]

@@ -17,24 +17,24 @@ from gather_contracts.events import (
 from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
 
-ANNOUNCE_WINDOW: Final = timedelta(hours=24)
+PUBLISH_WINDOW: Final = timedelta(hours=24)
 """After this an ended run is not announced any more; the event log forgets its keys after 7 days."""
 DELETION_PATIENCE: Final = timedelta(seconds=15)
 """How long an unreachable event log may hold up a deleted run, from its end or its deletion."""
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class RunEvent:
     """An event and its idempotency key."""
 
     key: str
     event: Event
 
 
-def due(run: GatherRun, now: datetime) -> list[Announcement]:
+def due(run: GatherRun, now: datetime) -> list[RunEvent]:
     """Return the events that must have been sent, given what stands in the status, oldest first."""
     ended = _ended(run)
-    if ended is not None and now - ended > ANNOUNCE_WINDOW:
+    if ended is not None and now - ended > PUBLISH_WINDOW:
         return []
     return [*_failures(run, now), *_end(run, now)]
 
@@ -67,10 +67,10 @@ def _ended(run: GatherRun) -> datetime | None:
     return datetime.fromisoformat(moment).astimezone(UTC) if moment else None
 
 
-def _failures(run: GatherRun, now: datetime) -> Iterator[Announcement]:
+def _failures(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
     for department in run.status.departments:
         if department.phase is DepartmentPhase.FAILED:
-            yield Announcement(
+            yield RunEvent(
                 f"{run.metadata.uid}:failed:{department.slug}",
                 DepartmentFailed(
                     project_id=run.spec.project_id,
@@ -84,10 +84,10 @@ def _failures(run: GatherRun, now: datetime) -> Iterator[Announcement]:
             )
 
 
-def _end(run: GatherRun, now: datetime) -> Iterator[Announcement]:
+def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
     event = _final_event(run, now)
     if event is not None:
-        yield Announcement(f"{run.metadata.uid}:ended", event)
+        yield RunEvent(f"{run.metadata.uid}:ended", event)
 
 
 def _final_event(run: GatherRun, now: datetime) -> Event | None:

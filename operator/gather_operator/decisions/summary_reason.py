@@ -6,7 +6,7 @@ from gather_contracts.result import StopReason
 from gather_operator.decisions.totals import current
 
 
-def telling_reason(status: GatherRunStatus) -> str:
+def summary_reason(status: GatherRunStatus) -> str:
     """Return why a run waits, goes on or has ended as it did; "" before anything is known.
 
     A run that failed says why its first failed department did. One that succeeded says why the first of its
@@ -28,7 +28,7 @@ def telling_reason(status: GatherRunStatus) -> str:
 
 def with_reason(status: GatherRunStatus) -> GatherRunStatus:
     """Return the status with its telling reason."""
-    return status.model_copy(update={"reason": telling_reason(status)})
+    return status.model_copy(update={"reason": summary_reason(status)})
 
 
 def _of_running(status: GatherRunStatus) -> str:

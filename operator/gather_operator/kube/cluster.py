@@ -21,7 +21,7 @@ from lightkube.types import CascadeType, PatchType
 from gather_contracts import names
 from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict, Missing, Refused
-from gather_operator.kube.conversion import read_job, read_pod
+from gather_operator.kube.conversion import job_facts, pod_facts
 from gather_operator.metrics import API_ERRORS
 
 logger = logging.getLogger(__name__)
@@ -144,22 +144,22 @@ class Cluster:
     async def list_jobs(self, run_uid: str | None = None) -> tuple[list[JobFacts], str]:
         """Return our Jobs, of one run if named, and the resourceVersion of the list."""
         items, version = await self._list(Job, run_uid, "list jobs")
-        return [read_job(job) for job in items], version
+        return [job_facts(job) for job in items], version
 
     async def list_pods(self, run_uid: str | None = None) -> tuple[list[PodFacts], str]:
         """Return our pods, of one run if named, and the resourceVersion of the list."""
         items, version = await self._list(Pod, run_uid, "list pods")
-        return [read_pod(pod) for pod in items], version
+        return [pod_facts(pod) for pod in items], version
 
     async def watch_jobs(self, since: str) -> AsyncIterator[tuple[str, JobFacts]]:
         """Yield (type, facts) for each change of our Jobs after `since`; ends by raising ClusterError."""
         async for kind, job in self._watch(Job, since, "watch jobs"):
-            yield kind, read_job(job)
+            yield kind, job_facts(job)
 
     async def watch_pods(self, since: str) -> AsyncIterator[tuple[str, PodFacts]]:
         """Yield (type, facts) for each change of our pods after `since`; ends by raising ClusterError."""
         async for kind, pod in self._watch(Pod, since, "watch pods"):
-            yield kind, read_pod(pod)
+            yield kind, pod_facts(pod)
 
     async def close(self) -> None:
         """Close the connections."""

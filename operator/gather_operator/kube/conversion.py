@@ -16,7 +16,7 @@ ORDINARY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Not worth a word in the status: every pod passes through them."""
 
 
-def read_job(job: Job) -> JobFacts:
+def job_facts(job: Job) -> JobFacts:
     """Return the facts of a Job."""
     metadata = job.metadata or ObjectMeta()
     conditions = {
@@ -37,7 +37,7 @@ def read_job(job: Job) -> JobFacts:
     )
 
 
-def read_pod(pod: Pod) -> PodFacts:
+def pod_facts(pod: Pod) -> PodFacts:
     """Return the facts of a pod, with its result once its container has ended."""
     metadata = pod.metadata or ObjectMeta()
     status = pod.status

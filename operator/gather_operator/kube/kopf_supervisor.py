@@ -27,7 +27,7 @@ STOP_S: Final = 10.0
 """For an old kopf to end before the next one starts; two at once would do no harm."""
 
 
-class RunWatcher:
+class KopfSupervisor:
     """Supervises kopf's watch of the GatherRuns of one namespace."""
 
     def __init__(self, namespace: str, api_timeout_s: float, canary: WatchCanary, deliver: Deliver) -> None:

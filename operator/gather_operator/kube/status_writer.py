@@ -9,15 +9,15 @@ from collections.abc import Callable
 from typing import Final
 
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
-from gather_operator.decisions.kube_events import Note, build_event, notes
+from gather_operator.decisions.kube_events import KubeEvent, build_event, events_between
 from gather_operator.errors import ClusterError, Conflict
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import STATUS_WRITES
-from gather_operator.run_cache import RunStore
+from gather_operator.run_cache import RunCache
 
 logger = logging.getLogger(__name__)
 
-NOTES_PER_WRITE_MAX: Final = 8
+EVENTS_PER_WRITE_MAX: Final = 8
 
 
 class StatusWriter:
@@ -26,13 +26,13 @@ class StatusWriter:
     def __init__(
         self,
         cluster: Cluster,
-        store: RunStore,
+        cache: RunCache,
         interval_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`interval_s` is the shortest time between two writes of one run; `clock` counts seconds."""
         self._cluster = cluster
-        self._store = store
+        self._cache = cache
         self._interval_s = interval_s
         self._clock = clock
         self._written_s: dict[str, float] = {}
@@ -40,7 +40,7 @@ class StatusWriter:
     async def write(self, run: GatherRun, status: GatherRunStatus) -> float | None:
         """Write the status if it differs; return None if it stands, else after how many seconds to try again.
 
-        Raises ClusterError; after a conflict the newer version is in the store.
+        Raises ClusterError; after a conflict the newer version is in the cache.
         """
         if status == run.status:
             return None
@@ -50,7 +50,7 @@ class StatusWriter:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
         await self._put(run, status)
-        await self._post(run, notes(run.status, status))
+        await self._post(run, events_between(run.status, status))
         return None
 
     def forget(self, run_uid: str) -> None:
@@ -66,15 +66,15 @@ class StatusWriter:
             )
         except Conflict:
             STATUS_WRITES.labels(result="conflict").inc()
-            self._store.put(await self._cluster.get_run(metadata.name))
+            self._cache.put(await self._cluster.get_run(metadata.name))
             raise
         STATUS_WRITES.labels(result="written").inc()
-        self._store.put(body)
+        self._cache.put(body)
 
-    async def _post(self, run: GatherRun, due: list[Note]) -> None:
-        for note in due[:NOTES_PER_WRITE_MAX]:
+    async def _post(self, run: GatherRun, due: list[KubeEvent]) -> None:
+        for event in due[:EVENTS_PER_WRITE_MAX]:
             try:
-                await self._cluster.create_event(build_event(run, note))
+                await self._cluster.create_event(build_event(run, event))
             except ClusterError as error:
                 # An Event is a courtesy; the status already says it.
-                logger.warning("event not posted", extra={"reason": note.reason, "error": str(error)[:300]})
+                logger.warning("event not posted", extra={"reason": event.reason, "error": str(error)[:300]})

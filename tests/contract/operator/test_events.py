@@ -14,7 +14,7 @@ from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import IterationComplete, timestamp
 from gather_contracts.resource import GatherRun, parse_run
-from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, Announcer, WebhookRegistry
+from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, EventPublisher, WebhookRegistry
 from gather_operator.live_numbers import Listener, LiveNumbers
 
 LIMIT_S = 15
@@ -58,12 +58,12 @@ def iteration(run: GatherRun, number: int) -> IterationComplete:
 async def test_the_end_is_in_the_log_once_however_often_operators_restart(
     log: EventLog, webhooks: WebhookRegistry, phase: str
 ) -> None:
-    """Each new announcer sends it again, and the key makes that a no-op."""
+    """Each new publisher sends it again, and the key makes that a no-op."""
     run = run_of(phase)
     for _ in range(3):
-        announcer = Announcer(log, webhooks)
-        assert await announcer.announce(run) is None
-        assert announcer.is_settled(run)
+        publisher = EventPublisher(log, webhooks)
+        assert await publisher.publish(run) is None
+        assert publisher.has_published_all(run)
     (event,) = await log.tail(run.spec.project_id)
     assert event.type.startswith("automation_")
     assert (event.run_uid, event.offset) == (run.metadata.uid, 1)
@@ -74,7 +74,7 @@ async def test_a_webhook_is_registered_for_a_week(
 ) -> None:
     """As the bridge reads it."""
     run = run_of("Running", webhookUrl="https://example.org/hook")
-    await Announcer(log, webhooks).announce(run)
+    await EventPublisher(log, webhooks).publish(run)
     async with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         key = names.webhook_registration(run.metadata.uid)
         assert await client.hgetall(key) == {
@@ -92,12 +92,12 @@ async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
     """Nothing is lost, and nobody hangs."""
     now_s = [0.0]
     run = run_of("Succeeded")
-    announcer = Announcer(log, webhooks, clock=lambda: now_s[0])
+    publisher = EventPublisher(log, webhooks, clock=lambda: now_s[0])
     with redis_store.absent():
-        assert await announcer.announce(run) is not None
-        assert not announcer.is_settled(run)
+        assert await publisher.publish(run) is not None
+        assert not publisher.has_published_all(run)
     now_s[0] += 60
-    assert await announcer.announce(run) is None
+    assert await publisher.publish(run) is None
     assert len(await log.tail(run.spec.project_id)) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gather_operator.health import WatchCanary
 from gather_operator.kube import kopf_supervisor as module
-from gather_operator.kube.kopf_supervisor import RunWatcher
+from gather_operator.kube.kopf_supervisor import KopfSupervisor
 
 LIMIT_S = 20
 
@@ -40,7 +40,7 @@ async def watching(silence_s: float = 1.0) -> AsyncIterator[Seen]:
     """Run the watcher while the block lasts."""
     canary = WatchCanary(silence_s)
     seen = Seen(canary)
-    task = asyncio.create_task(RunWatcher("films", 5, canary, seen.deliver).run())
+    task = asyncio.create_task(KopfSupervisor("films", 5, canary, seen.deliver).run())
     try:
         yield seen
     finally:
@@ -77,7 +77,7 @@ async def test_an_error_event_that_ends_kopf_s_watch_is_healed(api: Any, code: i
         api.run("first", 7)
         seen.canary.listed([("first", 7)])
         await seen.until(lambda events: events[-1] == ("", "first", "7"))
-    assert seen.canary.deaf_for_s() == 0
+    assert seen.canary.broken_for_s() == 0
 
 
 async def test_a_torn_line_is_healed(api: Any) -> None:

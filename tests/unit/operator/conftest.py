@@ -14,7 +14,7 @@ from gather_contracts.departments import CmsDepartment, ResolvedDepartment
 from gather_contracts.resource import DepartmentStatus, GatherRun, parse_run
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.run_document import RunDocument, RunIdentity
-from gather_operator.decisions.facts import CmsReading, JobFacts, PodFacts, View
+from gather_operator.decisions.facts import CmsReading, JobFacts, PodFacts, RunSnapshot
 from gather_operator.errors import Conflict, Missing
 from gather_operator.probe_server import serving
 
@@ -126,11 +126,11 @@ class Build:
             malformed,
         )
 
-    def view(self, run: GatherRun, **fields: Any) -> View:
+    def snapshot(self, run: GatherRun, **fields: Any) -> RunSnapshot:
         """All facts at one moment; jobs may be given as a list."""
         if isinstance(jobs := fields.get("jobs"), list):
             fields["jobs"] = {j.name: j for j in jobs}
-        return View(run=run, now=NOW, **{"default_model": "default/model", **fields})
+        return RunSnapshot(run=run, now=NOW, **{"default_model": "default/model", **fields})
 
 
 @pytest.fixture

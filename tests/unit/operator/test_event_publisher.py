@@ -9,13 +9,13 @@ import pytest
 from gather_clients.event_log import EventLogUnavailable
 from gather_operator.decisions import run_events
 from gather_operator.decisions.run_events import may_give_up, summary
-from gather_operator.event_publisher import RETRY_S, Announcer
+from gather_operator.event_publisher import RETRY_S, EventPublisher
 
 ENDED = "2026-05-01T11:59:00.000Z"
 
 
 class Log:
-    """An event log in memory that can be away; its keys outlive the announcer."""
+    """An event log in memory that can be away; its keys outlive the publisher."""
 
     def __init__(self) -> None:
         self.events: dict[str, Any] = {}
@@ -37,13 +37,13 @@ def log() -> Log:
     return Log()
 
 
-def announcer_of(log: Log, registered: list[str] | None = None, clock: Any = lambda: 0.0) -> Announcer:
+def publisher_of(log: Log, registered: list[str] | None = None, clock: Any = lambda: 0.0) -> EventPublisher:
     async def register(run: Any) -> None:
         if log.is_away:
             raise EventLogUnavailable("refused")
         (registered if registered is not None else []).append(run.spec.webhook_url)
 
-    return Announcer(log, SimpleNamespace(register=register), clock)  # type: ignore[arg-type]
+    return EventPublisher(log, SimpleNamespace(register=register), clock)  # type: ignore[arg-type]
 
 
 def due(run: Any, now: Any) -> list[Any]:
@@ -114,36 +114,36 @@ def test_old_runs_are_not_announced_again(build: Any) -> None:
 
 
 async def test_each_event_is_sent_once(build: Any, log: Log) -> None:
-    """The announcer remembers, and after a restart the log's keys do."""
-    announcer = announcer_of(log)
+    """The publisher remembers, and after a restart the log's keys do."""
+    publisher = publisher_of(log)
     run = ended(build, "Succeeded")
     for _ in range(3):
-        assert await announcer.announce(run, build.now) is None
+        assert await publisher.publish(run, build.now) is None
     assert log.calls == 1
-    await announcer_of(log).announce(run, build.now)
+    await publisher_of(log).publish(run, build.now)
     assert (log.calls, len(log.events)) == (2, 1)
-    assert announcer.is_settled(run, build.now)
+    assert publisher.has_published_all(run, build.now)
 
 
 async def test_an_absent_log_is_left_alone_for_a_while(build: Any, log: Log) -> None:
     """Not every run in turn shall wait for its timeout."""
     now_s = [0.0]
-    announcer = announcer_of(log, clock=lambda: now_s[0])
+    publisher = publisher_of(log, clock=lambda: now_s[0])
     log.is_away = True
     run, other = ended(build, "Succeeded"), ended(build, "Failed", uid="other")
-    assert await announcer.announce(run, build.now) == RETRY_S
-    assert await announcer.announce(other, build.now) == RETRY_S
+    assert await publisher.publish(run, build.now) == RETRY_S
+    assert await publisher.publish(other, build.now) == RETRY_S
     assert log.calls == 1
-    assert not announcer.is_settled(run, build.now)
+    assert not publisher.has_published_all(run, build.now)
     log.is_away = False
     now_s[0] += RETRY_S
-    assert await announcer.announce(run, build.now) is None
-    assert announcer.is_settled(run, build.now)
+    assert await publisher.publish(run, build.now) is None
+    assert publisher.has_published_all(run, build.now)
 
 
 async def test_a_run_with_nothing_to_say_is_not_delayed(build: Any, log: Log) -> None:
     """Nor is the log asked."""
-    assert await announcer_of(log).announce(build.run(), build.now) is None
+    assert await publisher_of(log).publish(build.run(), build.now) is None
     assert log.calls == 0
 
 
@@ -169,12 +169,12 @@ def test_a_deletion_waits_for_the_log_only_so_long(
 async def test_a_webhook_is_registered_once_before_the_run_starts(build: Any, log: Log) -> None:
     """And again by a new operator: its expiry is renewed."""
     registered: list[str] = []
-    announcer = announcer_of(log, registered)
+    publisher = publisher_of(log, registered)
     run = build.run(spec={"webhookUrl": "https://example.org/hook"})
-    await announcer.announce(run, build.now)
-    await announcer.announce(run, build.now)
+    await publisher.publish(run, build.now)
+    await publisher.publish(run, build.now)
     assert registered == ["https://example.org/hook"]
-    await announcer_of(log, registered).announce(run, build.now)
+    await publisher_of(log, registered).publish(run, build.now)
     assert len(registered) == 2
 
 
@@ -182,18 +182,18 @@ async def test_a_webhook_is_registered_anew_after_a_while(build: Any, log: Log) 
     """Redis may have lost its data meanwhile, and with them where the events go."""
     registered: list[str] = []
     times_s = [0.0]
-    announcer = announcer_of(log, registered, clock=lambda: times_s[-1])
+    publisher = publisher_of(log, registered, clock=lambda: times_s[-1])
     run = build.run(spec={"webhookUrl": "https://example.org/hook"})
     for now_s in (0.0, 59.0, 60.0):
         times_s.append(now_s)
-        await announcer.announce(run, build.now)
+        await publisher.publish(run, build.now)
     assert len(registered) == 2
 
 
 async def test_without_a_webhook_nothing_is_registered(build: Any, log: Log) -> None:
     """Nor for a run that has ended."""
     registered: list[str] = []
-    await announcer_of(log, registered).announce(build.run(), build.now)
+    await publisher_of(log, registered).publish(build.run(), build.now)
     over = ended(build, "Succeeded", spec={"webhookUrl": "https://example.org/hook"})
-    await announcer_of(log, registered).announce(over, build.now)
+    await publisher_of(log, registered).publish(over, build.now)
     assert registered == []

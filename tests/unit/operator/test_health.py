@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from gather_operator.health import API_ANSWERS_S, DEAF_S, Health, WatchCanary
+from gather_operator.health import API_ANSWERS_S, NO_EVENTS_S, Health, WatchCanary
 from tests.support.fake_clock import HandClock
+
+SILENT = "the GatherRun watch receives no events"
 
 
 @pytest.fixture
@@ -59,38 +61,45 @@ def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: HandClock) -> N
     assert not canary.is_silent()
     clock.now_s += 31
     assert canary.is_silent()
-    assert canary.deaf_for_s() == 31
+    assert canary.broken_for_s() == 31
     canary.delivered("a", 6)
-    assert (canary.is_silent(), canary.deaf_for_s()) == (False, 0)
+    assert (canary.is_silent(), canary.broken_for_s()) == (False, 0)
 
 
 def health_of(canary: WatchCanary, clock: HandClock, listed_s: float | None, seen_s: float) -> Health:
     return Health(canary, lambda: [clock.now_s, seen_s], lambda: True, clock, listed_s)
 
 
-def deaf(canary: WatchCanary, clock: HandClock) -> None:
+def break_watch(canary: WatchCanary, clock: HandClock) -> None:
     canary.listed([("a", 6)])
     clock.now_s += 31
     canary.restarted()
-    clock.now_s += DEAF_S + 1
+    clock.now_s += NO_EVENTS_S + 1
 
 
 @pytest.mark.parametrize(
-    ("is_deaf", "ago_s", "expected"),  # ago: the last list, and what an informer last heard
+    ("is_broken", "ago_s", "expected"),  # ago: the last list, and what an informer last heard
     [
         pytest.param(False, (1, 1), "", id="all well"),
         pytest.param(False, (None, 1e6), "", id="the API never answered"),
-        pytest.param(True, (API_ANSWERS_S + 1, 1e6), "", id="the API is away: a restart would not help"),
-        pytest.param(True, (1, 1), "the watch of GatherRuns is deaf", id="the API answers, kopf is deaf"),
-        pytest.param(False, (1, DEAF_S + 1), "the watch of Jobs or pods is deaf", id="an informer is deaf"),
+        pytest.param(
+            True, (API_ANSWERS_S + 1, 1e6), "", id="the API is unavailable: a restart would not help"
+        ),
+        pytest.param(True, (1, 1), SILENT, id="kopf shows nothing"),
+        pytest.param(
+            False,
+            (1, NO_EVENTS_S + 1),
+            "the Job or pod watch receives no events",
+            id="an informer hears nothing",
+        ),
     ],
 )
 def test_liveness(
-    canary: WatchCanary, clock: HandClock, is_deaf: bool, ago_s: tuple[float | None, float], expected: str
+    canary: WatchCanary, clock: HandClock, is_broken: bool, ago_s: tuple[float | None, float], expected: str
 ) -> None:
     """Only if the API answers and a watch is silent."""
-    if is_deaf:
-        deaf(canary, clock)
+    if is_broken:
+        break_watch(canary, clock)
     listed_ago_s, seen_ago_s = ago_s
     listed_s = None if listed_ago_s is None else clock.now_s - listed_ago_s
     assert health_of(canary, clock, listed_s, clock.now_s - seen_ago_s).trouble() == expected
@@ -114,6 +123,6 @@ async def test_the_endpoints_answer(canary: WatchCanary, clock: HandClock, aioht
     status, text = await aiohttp_get(health, "/metrics")
     assert status == 200
     assert "gather_operator_decisions" in text
-    deaf(canary, clock)
+    break_watch(canary, clock)
     health.listed_s = clock.now_s
-    assert await aiohttp_get(health, "/healthz") == (500, "the watch of GatherRuns is deaf")
+    assert await aiohttp_get(health, "/healthz") == (500, SILENT)

@@ -11,11 +11,11 @@ from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
-from gather_operator.event_publisher import Announcer
+from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import Outside, Reconciler
-from gather_operator.run_cache import RunStore
+from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.run_cache import RunCache
 from gather_operator.worker_metrics import DEPARTMENTS_ENDED
 
 SLUGS = ("story", "world", "music")
@@ -27,26 +27,26 @@ class Operator:
 
     def __init__(self, world: Any, cms: Any) -> None:
         self.world = world
-        self.store = RunStore()
+        self.cache = RunCache()
         webhooks = SimpleNamespace(register=None)
-        self.announcer = Announcer(world, webhooks)  # type: ignore[arg-type]
-        self.writer = StatusWriter(world, self.store, interval_s=0)
-        outside = Outside(
+        self.publisher = EventPublisher(world, webhooks)  # type: ignore[arg-type]
+        self.writer = StatusWriter(world, self.cache, interval_s=0)
+        dependencies = Dependencies(
             cluster=world,
             cms=cms,
             observer=world,
-            store=self.store,
+            cache=self.cache,
             live=LiveNumbers(),
             writer=self.writer,
-            announcer=self.announcer,
+            publisher=self.publisher,
         )
-        self.reconciler = Reconciler(outside, WorkerTemplate(image="worker"), "default/model")
+        self.reconciler = Reconciler(dependencies, WorkerTemplate(image="worker"), "default/model")
 
     async def step(self) -> None:
         """See every run as it is and make one pass over each."""
         for body in list(self.world.runs.values()):
-            self.store.put(body)
-        for uid in [run.metadata.uid for run in self.store.all()]:
+            self.cache.put(body)
+        for uid in [run.metadata.uid for run in self.cache.all()]:
             await self.reconciler.work(uid)
 
 
@@ -315,7 +315,7 @@ async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
         body = world.runs["film"]
         metadata = {**body["metadata"], "finalizers": [], "resourceVersion": world._next()}
         world.runs["film"] = {**body, "metadata": metadata}
-        operator.store.put(world.runs["film"])
+        operator.cache.put(world.runs["film"])
         delays.append(await operator.reconciler.work(build.uid) or 0)
     assert delays[0] < 0.1
     assert delays[-1] == 5.0
@@ -325,10 +325,10 @@ async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms:
     """A stale list brought it back; the first call to the API shows that it is gone."""
     world = make_world()
     operator = Operator(world, cms)
-    operator.store.put(build.body())
+    operator.cache.put(build.body())
     with pytest.raises(Exception, match="film"):
         await operator.reconciler.work(build.uid)
-    assert operator.store.get(build.uid) is None
+    assert operator.cache.get(build.uid) is None
     assert await operator.reconciler.work(build.uid) is None
 
 

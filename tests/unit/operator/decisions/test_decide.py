@@ -136,8 +136,8 @@ def test_departments(build: Any, case: str) -> None:
     """What follows for two departments, the first of which is at work."""
     known, expected_phases, expected_actions = DEPARTMENT_CASES[case]
     run = running(build, "story", "world")
-    view = build.view(run, document=build.document("story", "world"), **facts_of(build, known))
-    decision = decide(view)
+    snapshot = build.snapshot(run, document=build.document("story", "world"), **facts_of(build, known))
+    decision = decide(snapshot)
     assert phases(decision.status) == expected_phases
     assert list(decision.actions) == expected_actions
 
@@ -147,30 +147,30 @@ def test_deciding_twice_asks_for_the_same(build: Any, case: str) -> None:
     """Killed after the decision and before its first act: the next operator decides alike."""
     known, _, _ = DEPARTMENT_CASES[case]
     run = running(build, "story", "world")
-    view = build.view(run, document=build.document("story", "world"), **facts_of(build, known))
-    assert decide(view) == decide(view)
+    snapshot = build.snapshot(run, document=build.document("story", "world"), **facts_of(build, known))
+    assert decide(snapshot) == decide(snapshot)
 
 
 @pytest.mark.parametrize("case", DEPARTMENT_CASES)
 def test_after_the_status_is_written_no_second_job_is_asked_for(build: Any, case: str) -> None:
-    """The Job just made is not in the cache yet; the fresh view has it."""
+    """The Job just made is not in the cache yet; the fresh snapshot has it."""
     known, _, _ = DEPARTMENT_CASES[case]
     run = running(build, "story", "world")
     facts = facts_of(build, known)
     document = build.document("story", "world")
-    first = decide(build.view(run, document=document, **facts))
+    first = decide(build.snapshot(run, document=document, **facts))
     made = [a for a in first.actions if isinstance(a, CreateJob)]
     slugs = ["story", "world"]
     facts["jobs"] += [build.job(slugs[a.department_index], a.generation) for a in made]
     written = run.model_copy(update={"status": first.status})
-    assert decide(build.view(written, document=document, **facts)).actions == ()
+    assert decide(build.snapshot(written, document=document, **facts)).actions == ()
 
 
 def test_a_pod_s_result_is_the_last_word_on_the_numbers(build: Any) -> None:
     """More was heard live than was saved: what the worker counted stands."""
     run = running(build, "story", itemsCreated=20, iterations=4)
     status = decide(
-        build.view(
+        build.snapshot(
             run,
             document=build.document("story"),
             jobs=[build.job("story")],
@@ -198,8 +198,10 @@ def test_a_pod_s_result_is_the_last_word_on_the_numbers(build: Any) -> None:
 def test_live_numbers_never_take_progress_back(build: Any, live: Numbers, expected: tuple[Any, ...]) -> None:
     """Iterations and items only grow; quality is the latest measure."""
     run = running(build, "story", iterations=2, itemsCreated=12, qualityScore=40)
-    view = build.view(run, document=build.document("story"), jobs=[build.job("story")], live={"story": live})
-    department = decide(view).status.departments[0]
+    snapshot = build.snapshot(
+        run, document=build.document("story"), jobs=[build.job("story")], live={"story": live}
+    )
+    department = decide(snapshot).status.departments[0]
     assert (department.iterations, department.items_created, department.quality_score) == expected
 
 
@@ -208,7 +210,7 @@ def test_a_failed_department_keeps_what_its_attempts_made_and_says_why(build: An
     run = running(build, "story", "world")
     facts = facts_of(build, {"jobs": ["failed"], "pods": ["failed"]})
     department = decide(
-        build.view(run, document=build.document("story", "world"), **facts)
+        build.snapshot(run, document=build.document("story", "world"), **facts)
     ).status.departments[0]
     assert (department.phase, department.reason) == (DepartmentPhase.FAILED, "ModelUnavailable")
     assert (department.iterations, department.items_created, department.attempt) == (2, 12, 2)
@@ -227,24 +229,24 @@ def test_reasons_of_failed_departments(
     build: Any, pod: dict[str, Any], job_reason: str, expected: str
 ) -> None:
     """The word nearest to what happened."""
-    view = build.view(
+    snapshot = build.snapshot(
         running(build, "story"),
         document=build.document("story"),
         jobs=[build.job("story", is_failed=True, failure_reason=job_reason)],
         pods=(build.pod("story", phase="Failed", **pod),),
     )
-    assert decide(view).status.departments[0].reason == expected
+    assert decide(snapshot).status.departments[0].reason == expected
 
 
 def test_the_current_department_says_what_its_pod_waits_for(build: Any) -> None:
     """A full node pool must be visible without looking at pods."""
-    view = build.view(
+    snapshot = build.snapshot(
         running(build, "story"),
         document=build.document("story"),
         jobs=[build.job("story")],
         pods=(build.pod("story", reason="Unschedulable"),),
     )
-    status = decide(view).status
+    status = decide(snapshot).status
     assert status.departments[0].reason == "Unschedulable"
     assert "Unschedulable" in conditions(status)["Progressing"].message
     assert status.current_department == "story"
@@ -254,7 +256,7 @@ def test_on_failure_stop_skips_the_rest_and_the_run_fails(build: Any) -> None:
     """What was made is kept; automation_failed follows from the status."""
     run = running(build, "story", "world", "music", spec={"onDepartmentFailure": "Stop"})
     facts = facts_of(build, {"jobs": ["failed"], "pods": ["failed"]})
-    decision = decide(build.view(run, document=build.document("story", "world", "music"), **facts))
+    decision = decide(build.snapshot(run, document=build.document("story", "world", "music"), **facts))
     assert decision.actions == ()
     assert phases(decision.status) == ["Failed", "Skipped", "Skipped"]
     assert {d.reason for d in decision.status.departments[1:]} == {"EarlierDepartmentFailed"}
@@ -265,13 +267,13 @@ def test_on_failure_stop_skips_the_rest_and_the_run_fails(build: Any) -> None:
 def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> None:
     """The run still succeeds, and says which ones."""
     run = running(build, "story", "world", "music", spec={"maxIterations": 3})
-    view = build.view(
+    snapshot = build.snapshot(
         run,
         document=build.document("story", "world", "music"),
         jobs=[build.job("story")],
         pods=(build.done("story"),),
     )
-    status = decide(view).status
+    status = decide(snapshot).status
     assert phases(status) == ["Succeeded", "Skipped", "Skipped"]
     assert {d.reason for d in status.departments[1:]} == {"IterationsExhausted"}
     assert (status.phase, status.progress) == (RunPhase.SUCCEEDED, "3/3")
@@ -282,13 +284,13 @@ def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> N
     """No pod is started to be told that nothing is left; the run succeeds with what there is, and says so."""
     run = running(build, "story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})
     used = build.result(reason=StopReason.BUDGET_USED)
-    view = build.view(
+    snapshot = build.snapshot(
         run,
         document=build.document("story", "world", "music"),
         jobs=[build.job("story")],
         pods=(build.pod("story", phase="Succeeded", result=used),),
     )
-    decision = decide(view)
+    decision = decide(snapshot)
     status = decision.status
     assert decision.actions == ()
     assert phases(status) == ["Succeeded", "Skipped", "Skipped"]
@@ -302,8 +304,8 @@ def test_a_last_department_that_used_the_budget_is_told(build: Any) -> None:
     run = running(build, "story")
     used = build.result(reason=StopReason.BUDGET_USED)
     pods = (build.pod("story", phase="Succeeded", result=used),)
-    view = build.view(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
-    assert "The budget is used." in conditions(decide(view).status)["Succeeded"].message
+    snapshot = build.snapshot(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
+    assert "The budget is used." in conditions(decide(snapshot).status)["Succeeded"].message
 
 
 def test_a_run_ends_well_when_its_last_department_does(build: Any) -> None:
@@ -311,13 +313,13 @@ def test_a_run_ends_well_when_its_last_department_does(build: Any) -> None:
     departments = build.departments("story", "world", **SUCCEEDED)
     departments[1].update({**RUNNING, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
-    view = build.view(
+    snapshot = build.snapshot(
         run,
         document=build.document("story", "world"),
         jobs=[build.job("world")],
         pods=(build.done("world"),),
     )
-    status = decide(view).status
+    status = decide(snapshot).status
     assert status.phase is RunPhase.SUCCEEDED
     assert (status.progress, status.current_department) == ("2/2", "")
     assert (status.iterations, status.items_created) == (6, 36)
@@ -332,8 +334,8 @@ def test_a_run_with_a_failed_department_fails_at_its_end(build: Any) -> None:
     departments = build.departments("story", "world", phase="Failed", reason="ModelUnavailable")
     departments[1].update({**RUNNING, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
-    view = build.view(run, document=build.document("story", "world"), pods=(build.done("world"),))
-    status = decide(view).status
+    snapshot = build.snapshot(run, document=build.document("story", "world"), pods=(build.done("world"),))
+    status = decide(snapshot).status
     assert status.phase is RunPhase.FAILED
     assert conditions(status)["Succeeded"].reason == Reason.DEPARTMENTS_FAILED
     assert "story" in conditions(status)["Succeeded"].message
@@ -344,13 +346,13 @@ def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> No
     departments = build.departments("story", "world", **SUCCEEDED, jobName=build.job_name("story"))
     departments[1].update({**RUNNING, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
-    view = build.view(
+    snapshot = build.snapshot(
         run,
         document=build.document("story", "world"),
         jobs=[build.job("world")],
         live={"story": Numbers(9, 99)},
     )
-    decision = decide(view)
+    decision = decide(snapshot)
     assert decision.status.departments[0] == run.status.departments[0]
     assert decision.actions == ()
 
@@ -358,7 +360,7 @@ def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> No
 def test_an_ended_run_is_left_alone(build: Any) -> None:
     """Even if it is cancelled afterwards."""
     run = build.run(status={"phase": "Succeeded"}, spec={"cancel": True})
-    decision = decide(build.view(run, jobs=[build.job("story")]))
+    decision = decide(build.snapshot(run, jobs=[build.job("story")]))
     assert decision.actions == ()
     assert decision.status == run.status
 
@@ -366,10 +368,10 @@ def test_an_ended_run_is_left_alone(build: Any) -> None:
 def test_mean_quality_counts_only_departments_that_have_a_score(build: Any) -> None:
     """A department that has not begun does not pull it down."""
     run = running(build, "story", "world")
-    view = build.view(
+    snapshot = build.snapshot(
         run,
         document=build.document("story", "world"),
         jobs=[build.job("story")],
         live={"story": Numbers(1, 6, 50)},
     )
-    assert decide(view).status.quality_score == 50
+    assert decide(snapshot).status.quality_score == 50

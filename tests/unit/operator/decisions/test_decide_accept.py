@@ -35,7 +35,7 @@ def running(build: Any, *slugs: str, spec: dict[str, Any] | None = None, **first
 
 def test_a_new_run_gets_the_finalizer_before_anything_else(build: Any) -> None:
     """Else a deletion in the first second would leave pods behind."""
-    decision = decide(build.view(build.run(finalizers=())))
+    decision = decide(build.snapshot(build.run(finalizers=())))
     assert decision.actions == (HoldFinalizer(),)
     assert decision.status.phase is RunPhase.PENDING
     assert decision.status.conditions == []
@@ -43,7 +43,7 @@ def test_a_new_run_gets_the_finalizer_before_anything_else(build: Any) -> None:
 
 def test_the_finalizers_of_others_do_not_count(build: Any) -> None:
     """Only ours makes a deletion wait for the pods."""
-    assert decide(build.view(build.run(finalizers=("a.b/c",)))).actions == (HoldFinalizer(),)
+    assert decide(build.snapshot(build.run(finalizers=("a.b/c",)))).actions == (HoldFinalizer(),)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_cms_is_asked_only_when_its_answer_is_needed(
 
 def test_an_answer_of_the_cms_becomes_the_run_document_and_the_departments(build: Any) -> None:
     """In the CMS's order, each with its threshold and model."""
-    decision = decide(build.view(build.run(), cms=build.cms("story", "world")))
+    decision = decide(build.snapshot(build.run(), cms=build.cms("story", "world")))
     (write,) = decision.actions
     assert isinstance(write, WriteDocument)
     assert [d.slug for d in write.document.departments] == ["story", "world"]
@@ -79,7 +79,7 @@ def test_an_answer_of_the_cms_becomes_the_run_document_and_the_departments(build
 
 def test_a_cms_that_is_down_leaves_the_run_pending_with_the_reason(build: Any) -> None:
     """It is asked again; nothing else happens."""
-    decision = decide(build.view(build.run(), cms=CmsFailure("The CMS answered HTTP 401.")))
+    decision = decide(build.snapshot(build.run(), cms=CmsFailure("The CMS answered HTTP 401.")))
     assert decision.actions == ()
     assert decision.status.phase is RunPhase.PENDING
     accepted = conditions(decision.status)["Accepted"]
@@ -89,16 +89,16 @@ def test_a_cms_that_is_down_leaves_the_run_pending_with_the_reason(build: Any) -
 
 def test_between_two_questions_to_the_cms_the_status_stays(build: Any) -> None:
     """No answer is not a new failure."""
-    waiting = decide(build.view(build.run(), cms=CmsFailure("away"))).status
+    waiting = decide(build.snapshot(build.run(), cms=CmsFailure("away"))).status
     run = build.run().model_copy(update={"status": waiting})
-    assert decide(build.view(run)).status == waiting
+    assert decide(build.snapshot(run)).status == waiting
 
 
 def test_unknown_and_malformed_departments_are_named(build: Any) -> None:
     """The run goes on with the rest."""
     run = build.run(spec={"departments": ["world", "wrold"]})
     reading = build.cms("story", "world", malformed=("Bad Slug (slug)",))
-    status = decide(build.view(run, cms=reading)).status
+    status = decide(build.snapshot(run, cms=reading)).status
     accepted = conditions(status)["Accepted"]
     assert accepted.reason == Reason.DEPARTMENTS_LEFT_OUT
     assert accepted.status == "True"
@@ -110,7 +110,7 @@ def test_unknown_and_malformed_departments_are_named(build: Any) -> None:
 @pytest.mark.parametrize("reading", [CmsReading(()), CmsReading((), ("x (slug)",))])
 def test_a_run_without_departments_fails_and_says_so(build: Any, reading: CmsReading) -> None:
     """The spec cannot change, so waiting would be for ever."""
-    decision = decide(build.view(build.run(spec={"departments": ["nope"]}), cms=reading))
+    decision = decide(build.snapshot(build.run(spec={"departments": ["nope"]}), cms=reading))
     assert decision.actions == ()
     assert decision.status.phase is RunPhase.FAILED
     assert decision.status.completion_time
@@ -123,7 +123,7 @@ def test_a_run_without_departments_fails_and_says_so(build: Any, reading: CmsRea
 def test_killed_between_document_and_status_the_document_is_the_truth(build: Any) -> None:
     """The first Job starts, and what was left out is still said."""
     document = build.document("story", "world", left_out=["not named by the CMS: wrold"])
-    decision = decide(build.view(build.run(), document=document))
+    decision = decide(build.snapshot(build.run(), document=document))
     assert decision.actions == (CreateJob(0, 1, 49),)
     assert [d.slug for d in decision.status.departments] == ["story", "world"]
     assert "wrold" in conditions(decision.status)["Accepted"].message
@@ -132,7 +132,7 @@ def test_killed_between_document_and_status_the_document_is_the_truth(build: Any
 def test_a_deleted_run_document_is_restored_from_the_status(build: Any) -> None:
     """Order, thresholds and models stay; descriptions come from the CMS."""
     run = running(build, "world", "story")
-    decision = decide(build.view(run, cms=build.cms("story", "world", "new")))
+    decision = decide(build.snapshot(run, cms=build.cms("story", "world", "new")))
     (write,) = decision.actions
     assert isinstance(write, WriteDocument)
     assert [(d.slug, d.description) for d in write.document.departments] == [

@@ -42,7 +42,7 @@ def test_cancelling_deletes_the_job_at_work_and_leaves_ended_ones(build: Any) ->
     """Their logs may be wanted."""
     jobs = [build.job("story", is_complete=True), build.job("world")]
     pods = (build.done("story"), build.pod("world", phase="Running"))
-    decision = decide(build.view(stopping(build), jobs=jobs, pods=pods))
+    decision = decide(build.snapshot(stopping(build), jobs=jobs, pods=pods))
     assert decision.actions == (DeleteJob(build.job_name("world")),)
     assert decision.status.phase is RunPhase.CANCELLING
     assert phases(decision.status) == ["Succeeded", "Running"]
@@ -51,7 +51,7 @@ def test_cancelling_deletes_the_job_at_work_and_leaves_ended_ones(build: Any) ->
 def test_a_pod_whose_job_is_gone_is_deleted_too(build: Any) -> None:
     """The garbage collector may be slow; thirty seconds are promised."""
     pods = (build.pod("world", phase="Running"),)
-    decision = decide(build.view(stopping(build), pods=pods))
+    decision = decide(build.snapshot(stopping(build), pods=pods))
     assert decision.actions == (DeletePod(pods[0].name),)
     assert pods[0].name in conditions(decision.status)["Progressing"].message
 
@@ -59,7 +59,7 @@ def test_a_pod_whose_job_is_gone_is_deleted_too(build: Any) -> None:
 def test_a_terminating_pod_is_waited_for(build: Any) -> None:
     """Its worker is saving."""
     pods = (build.pod("world", phase="Running", is_terminating=True),)
-    decision = decide(build.view(stopping(build), pods=pods))
+    decision = decide(build.snapshot(stopping(build), pods=pods))
     assert decision.actions == ()
     assert decision.status.phase is RunPhase.CANCELLING
 
@@ -72,7 +72,7 @@ def test_once_the_pods_are_gone_the_run_is_cancelled_with_what_was_made(build: A
         is_gone=True,
         result=build.result(2, 11, reason=StopReason.TERMINATED, quality_score=30),
     )
-    decision = decide(build.view(stopping(build), pods=(last,), live={"world": Numbers(1, 6, 20)}))
+    decision = decide(build.snapshot(stopping(build), pods=(last,), live={"world": Numbers(1, 6, 20)}))
     status = decision.status
     assert decision.actions == ()
     assert (status.phase, status.progress) == (RunPhase.CANCELLED, "1/2")
@@ -83,20 +83,20 @@ def test_once_the_pods_are_gone_the_run_is_cancelled_with_what_was_made(build: A
 
 def test_without_a_result_the_numbers_come_from_the_last_events(build: Any) -> None:
     """A pod that was killed hard left no message."""
-    status = decide(build.view(stopping(build), live={"world": Numbers(2, 9, 30)})).status
+    status = decide(build.snapshot(stopping(build), live={"world": Numbers(2, 9, 30)})).status
     assert status.departments[1].items_created == 9
 
 
 def test_a_run_that_ended_while_it_was_cancelled_has_ended_well(build: Any) -> None:
     """The last department was done before its pod could be stopped."""
     pods = (build.done("world"),)
-    decision = decide(build.view(stopping(build), jobs=[build.job("world", is_complete=True)], pods=pods))
+    decision = decide(build.snapshot(stopping(build), jobs=[build.job("world", is_complete=True)], pods=pods))
     assert decision.status.phase is RunPhase.SUCCEEDED
 
 
 def test_a_run_cancelled_before_it_began_is_cancelled_at_once(build: Any) -> None:
     """The CMS need not answer for that."""
-    decision = decide(build.view(build.run(spec={"cancel": True})))
+    decision = decide(build.snapshot(build.run(spec={"cancel": True})))
     assert (decision.actions, decision.status.phase) == ((), RunPhase.CANCELLED)
 
 
@@ -113,14 +113,14 @@ def deleted(build: Any, at: str = DELETED, **status: Any) -> Any:
 def test_deleting_a_run_deletes_all_its_jobs_ended_or_not(build: Any) -> None:
     """Nothing of it stays but its items."""
     jobs = [build.job("story"), build.job("story", 2, is_failed=True)]
-    decision = decide(build.view(deleted(build), jobs=jobs))
+    decision = decide(build.snapshot(deleted(build), jobs=jobs))
     assert set(decision.actions) == {DeleteJob(j.name) for j in jobs}
     assert decision.status.phase is RunPhase.CANCELLING
 
 
 def test_a_deleted_run_is_not_let_go_before_its_status_says_cancelled(build: Any) -> None:
     """automation_cancelled is sent from what stands there."""
-    decision = decide(build.view(deleted(build)))
+    decision = decide(build.snapshot(deleted(build)))
     assert (decision.actions, decision.status.phase) == ((), RunPhase.CANCELLED)
 
 
@@ -128,15 +128,15 @@ def test_a_deleted_run_is_not_let_go_before_its_status_says_cancelled(build: Any
 def test_a_deleted_run_is_let_go_once_it_is_announced(
     build: Any, settled: bool, expected: tuple[Any, ...]
 ) -> None:
-    """Or once waiting for the event log has taken long enough, which is the announcer's to say."""
+    """Or once waiting for the event log has taken long enough, which is the publisher's to say."""
     run = build.run(deleted=DELETED, status={"phase": "Cancelled"})
-    assert decide(build.view(run, is_settled=settled)).actions == expected
+    assert decide(build.snapshot(run, has_published_all=settled)).actions == expected
 
 
 def test_deleting_an_ended_run_lets_it_go_at_once(build: Any) -> None:
     """Its Jobs go with it, by their owner references."""
     run = build.run(deleted=DELETED, status={"phase": "Succeeded"})
-    assert decide(build.view(run, jobs=[build.job("story", is_complete=True)])).actions == (
+    assert decide(build.snapshot(run, jobs=[build.job("story", is_complete=True)])).actions == (
         ReleaseFinalizer(),
     )
 
@@ -144,7 +144,7 @@ def test_deleting_an_ended_run_lets_it_go_at_once(build: Any) -> None:
 def test_a_deleted_run_that_we_do_not_hold_is_left_alone(build: Any) -> None:
     """Somebody else's finalizer keeps it."""
     run = build.run(deleted=DELETED, finalizers=("a.b/c",))
-    assert decide(build.view(run)).actions == ()
+    assert decide(build.snapshot(run)).actions == ()
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_a_pod_on_a_dead_node_holds_a_deletion_up_only_so_long(
 ) -> None:
     """Five minutes; its later writes are fenced off anyway."""
     pods = (build.pod("story", phase="Running", is_terminating=True),)
-    assert decide(build.view(deleted(build, at), pods=pods)).status.phase is expected
+    assert decide(build.snapshot(deleted(build, at), pods=pods)).status.phase is expected
 
 
 def test_a_run_deleted_before_it_was_accepted_goes_without_asking_the_cms(build: Any) -> None:
     """Its status has no departments yet."""
-    decision = decide(build.view(build.run(deleted=DELETED)))
+    decision = decide(build.snapshot(build.run(deleted=DELETED)))
     assert decision.status.phase is RunPhase.CANCELLED
 
 
@@ -169,9 +169,9 @@ def test_names_in_actions_carry_the_run_s_identity(build: Any) -> None:
     """A recreated run of the same name meets none of the old Jobs."""
     other = names.job_name("film", "another-uid", "story", 1)
     assert other != build.job_name("story")
-    view = build.view(
+    snapshot = build.snapshot(
         build.run(),
         document=build.document("story"),
         jobs=[build.job("story").__class__(other, "another-uid", 0)],
     )
-    assert decide(view).actions == (CreateJob(0, 1, 50),)
+    assert decide(snapshot).actions == (CreateJob(0, 1, 50),)

@@ -6,11 +6,11 @@ from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRunStatus
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import CmsFailure
-from gather_operator.decisions.kube_events import build_event, notes
+from gather_operator.decisions.kube_events import build_event, events_between
 
 
 def reasons(before: GatherRunStatus, after: GatherRunStatus) -> list[str]:
-    return [n.reason for n in notes(before, after)]
+    return [n.reason for n in events_between(before, after)]
 
 
 def status(build: Any, *slugs: str, phase: str = "Running", **first: Any) -> GatherRunStatus:
@@ -40,18 +40,18 @@ def test_failures_and_skips_are_warnings(build: Any) -> None:
     """They stand out in `kubectl describe`."""
     before = status(build, "story")
     for phase in ("Failed", "Skipped"):
-        (note,) = notes(before, status(build, "story", phase="Running").model_copy(
+        (event,) = events_between(before, status(build, "story", phase="Running").model_copy(
             update={"departments": [before.departments[0].model_copy(update={"phase": phase})]}
         ))  # fmt: skip
-        assert (note.reason, note.kind) == (f"Department{phase}", "Warning")
+        assert (event.reason, event.kind) == (f"Department{phase}", "Warning")
 
 
 def test_acceptance_is_told_once(build: Any) -> None:
     """The CMS being away for an hour is one Event, its return another."""
     empty = build.run().status
-    away = decide(build.view(build.run(), cms=CmsFailure("refused"))).status
-    still = decide(build.view(build.run(), cms=CmsFailure("timed out"))).status
-    accepted = decide(build.view(build.run(), cms=build.cms("story"))).status
+    away = decide(build.snapshot(build.run(), cms=CmsFailure("refused"))).status
+    still = decide(build.snapshot(build.run(), cms=CmsFailure("timed out"))).status
+    accepted = decide(build.snapshot(build.run(), cms=build.cms("story"))).status
     assert reasons(empty, away) == ["CMSUnavailable"]
     assert reasons(away, still) == []
     assert reasons(away, accepted) == ["DepartmentsResolved"]
@@ -66,8 +66,8 @@ def test_the_end_is_told(build: Any) -> None:
 
 def test_an_event_points_at_its_run(build: Any) -> None:
     """`kubectl describe` finds it by the UID."""
-    note = notes(build.run().status, build.run(status={"phase": "Failed"}).status)[0]
-    event = build_event(build.run(), note, build.now)
-    assert event["involvedObject"]["uid"] == build.uid
-    assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-05-01T12:00:00Z")
-    assert event["metadata"]["generateName"] == "film."
+    event = events_between(build.run().status, build.run(status={"phase": "Failed"}).status)[0]
+    manifest = build_event(build.run(), event, build.now)
+    assert manifest["involvedObject"]["uid"] == build.uid
+    assert (manifest["type"], manifest["firstTimestamp"]) == ("Warning", "2026-05-01T12:00:00Z")
+    assert manifest["metadata"]["generateName"] == "film."

@@ -9,7 +9,7 @@ from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import CmsFailure
-from gather_operator.decisions.summary_reason import telling_reason
+from gather_operator.decisions.summary_reason import summary_reason
 
 THRESHOLD = ("Succeeded", "ThresholdReached")
 LIMIT = ("Succeeded", "IterationsUsed")
@@ -96,7 +96,7 @@ def test_the_telling_reason(
             "departments": [department(number, *known) for number, known in enumerate(departments)],
         }
     )
-    assert telling_reason(status) == expected
+    assert summary_reason(status) == expected
 
 
 def at_work(build: Any, **spec: Any) -> Any:
@@ -110,10 +110,10 @@ def at_work(build: Any, **spec: Any) -> Any:
 def test_a_reason_that_finishes_a_department_stands_in_the_resource(build: Any, reason: StopReason) -> None:
     """In the department's line and in REASON."""
     done = build.pod("story", phase="Succeeded", result=build.result(3, 18, reason=reason))
-    view = build.view(
+    snapshot = build.snapshot(
         at_work(build), document=build.document("story"), jobs=[build.job("story")], pods=(done,)
     )
-    status = decide(view).status
+    status = decide(snapshot).status
     assert (status.departments[0].phase, status.departments[0].reason) == ("Succeeded", reason)
     assert (status.phase, status.reason) == ("Succeeded", reason)
 
@@ -123,8 +123,8 @@ def test_a_reason_that_ends_the_last_attempt_stands_in_the_resource(build: Any, 
     """In the department's line, in REASON, and in the message for people."""
     ended = build.pod("story", phase="Failed", result=build.result(3, 18, reason=reason))
     job = build.job("story", is_failed=True, failure_reason="BackoffLimitExceeded", failed_pods=4)
-    view = build.view(at_work(build), document=build.document("story"), jobs=[job], pods=(ended,))
-    status = decide(view).status
+    snapshot = build.snapshot(at_work(build), document=build.document("story"), jobs=[job], pods=(ended,))
+    status = decide(snapshot).status
     assert (status.departments[0].phase, status.departments[0].reason) == ("Failed", reason)
     assert (status.phase, status.reason) == ("Failed", reason)
     assert f"story ({reason})" in status.conditions[-1].message
@@ -137,10 +137,10 @@ def test_a_reason_that_ends_an_attempt_shows_while_the_next_is_at_work(
     """Soft deadline and SIGTERM are seen, though the Job goes on; a fenced pod says nothing that counts."""
     ended = build.pod("story", phase="Failed", result=build.result(3, 18, reason=reason))
     going_on = build.pod("story", attempt=2, phase="Running")
-    view = build.view(
+    snapshot = build.snapshot(
         at_work(build), document=build.document("story"), jobs=[build.job("story")], pods=(ended, going_on)
     )
-    status = decide(view).status
+    status = decide(snapshot).status
     expected = "" if reason is StopReason.FENCED else reason
     assert (status.departments[0].phase, status.departments[0].reason) == ("Running", expected)
     assert status.reason == (expected or "DepartmentRunning")
@@ -150,15 +150,15 @@ def test_what_a_pod_waits_for_goes_before_how_the_last_one_ended(build: Any) -> 
     """It is what can be helped now."""
     ended = build.pod("story", phase="Failed", result=build.result(3, 18, reason=StopReason.DEADLINE_NEAR))
     waiting = build.pod("story", attempt=2, reason="Unschedulable")
-    view = build.view(
+    snapshot = build.snapshot(
         at_work(build), document=build.document("story"), jobs=[build.job("story")], pods=(ended, waiting)
     )
-    assert decide(view).status.reason == "Unschedulable"
+    assert decide(snapshot).status.reason == "Unschedulable"
 
 
 def test_a_cms_that_is_away_shows(build: Any) -> None:
     """Not "Waiting", which says nothing."""
-    assert decide(build.view(build.run(), cms=CmsFailure("away"))).status.reason == "CMSUnavailable"
+    assert decide(build.snapshot(build.run(), cms=CmsFailure("away"))).status.reason == "CMSUnavailable"
 
 
 def test_the_status_of_an_ended_run_is_left_alone(build: Any) -> None:
@@ -166,16 +166,16 @@ def test_the_status_of_an_ended_run_is_left_alone(build: Any) -> None:
     run = build.run(
         status={"phase": "Succeeded", "departments": build.departments("story", phase="Succeeded")}
     )
-    assert decide(build.view(run)).status == run.status
+    assert decide(build.snapshot(run)).status == run.status
 
 
 def test_too_few_iterations_are_said_at_the_start(build: Any) -> None:
     """The CMS may name more departments than the run has iterations; a selection is refused by the CRD."""
     slugs = [f"d{number}" for number in range(7)]
     run = build.run(spec={"maxIterations": 3})
-    accepted = decide(build.view(run, cms=build.cms(*slugs))).status.conditions[0]
+    accepted = decide(build.snapshot(run, cms=build.cms(*slugs))).status.conditions[0]
     assert "maxIterations 3 lasts for 3 of them" in accepted.message
-    enough = decide(build.view(build.run(spec={"maxIterations": 7}), cms=build.cms(*slugs))).status
+    enough = decide(build.snapshot(build.run(spec={"maxIterations": 7}), cms=build.cms(*slugs))).status
     assert "maxIterations" not in enough.conditions[0].message
 
 
@@ -184,7 +184,7 @@ def test_three_iterations_for_seven_departments(build: Any) -> None:
     slugs = [f"d{number}" for number in range(7)]
     document = build.document(*slugs)
     run = build.run(spec={"maxIterations": 3})
-    status = decide(build.view(run, document=document)).status
+    status = decide(build.snapshot(run, document=document)).status
     allowed = []
     for slug in slugs:
         at_work = next((d for d in status.departments if d.phase is DepartmentPhase.RUNNING), None)
@@ -195,7 +195,7 @@ def test_three_iterations_for_seven_departments(build: Any) -> None:
             slug, phase="Succeeded", result=build.result(1, 6, reason=StopReason.ITERATIONS_USED)
         )
         later = run.model_copy(update={"status": status})
-        status = decide(build.view(later, document=document, jobs=[build.job(slug)], pods=(done,))).status
+        status = decide(build.snapshot(later, document=document, jobs=[build.job(slug)], pods=(done,))).status
     assert allowed == [1, 1, 1]
     assert [str(d.phase) for d in status.departments] == ["Succeeded"] * 3 + ["Skipped"] * 4
     assert (status.phase, status.iterations, status.reason) == (

@@ -8,7 +8,7 @@ from lightkube.resources.core_v1 import Pod
 
 from gather_contracts import names
 from gather_contracts.result import StopReason
-from gather_operator.kube.conversion import read_job, read_pod
+from gather_operator.kube.conversion import job_facts, pod_facts
 
 LABELS = {names.LABEL_RUN_UID: "uid", names.LABEL_DEPARTMENT_INDEX: "3", names.LABEL_ITERATIONS: "7"}
 RESULT = '{"iterations":2,"itemsCreated":9,"qualityScore":55.5,"reason":"Terminated"}'
@@ -38,7 +38,7 @@ def container(**state: Any) -> dict[str, Any]:
 
 def test_a_new_job_has_no_end() -> None:
     """Its labels say whose it is."""
-    facts = read_job(job())
+    facts = job_facts(job())
     assert (facts.name, facts.run_uid, facts.department_index, facts.iterations) == ("j", "uid", 3, 7)
     assert not facts.is_finished
     assert not facts.is_terminating
@@ -58,7 +58,7 @@ def test_a_job_has_ended_only_by_its_last_condition(
     conditions: list[dict[str, str]], complete: bool, failed: bool
 ) -> None:
     """FailureTarget comes while its pods still run."""
-    facts = read_job(job({"conditions": conditions, "failed": 2}))
+    facts = job_facts(job({"conditions": conditions, "failed": 2}))
     assert (facts.is_complete, facts.is_failed, facts.failed_pods) == (complete, failed, 2)
     assert facts.failure_reason == ("PodFailurePolicy" if failed else "")
 
@@ -66,7 +66,7 @@ def test_a_job_has_ended_only_by_its_last_condition(
 def test_a_pod_s_result_is_its_termination_message() -> None:
     """Also of one that was stopped."""
     ended = container(terminated={"exitCode": 143, "reason": "Error", "message": RESULT})
-    facts = read_pod(pod({"phase": "Failed", **ended}))
+    facts = pod_facts(pod({"phase": "Failed", **ended}))
     assert facts.job_name == "j"
     assert facts.result is not None
     assert (facts.result.items_created, facts.result.reason) == (9, StopReason.TERMINATED)
@@ -77,7 +77,7 @@ def test_a_pod_s_result_is_its_termination_message() -> None:
 def test_an_unreadable_result_is_none(message: str | None) -> None:
     """A pod that ended well without one has not succeeded for us."""
     ended = container(terminated={"exitCode": 0, "reason": "Completed", "message": message})
-    facts = read_pod(pod({"phase": "Succeeded", **ended}))
+    facts = pod_facts(pod({"phase": "Succeeded", **ended}))
     assert facts.result is None
     assert not facts.has_succeeded
 
@@ -116,12 +116,12 @@ def test_an_unreadable_result_is_none(message: str | None) -> None:
 )
 def test_reasons(status: dict[str, Any], reason: str) -> None:
     """In Kubernetes' own words."""
-    assert read_pod(pod(status)).reason == reason
+    assert pod_facts(pod(status)).reason == reason
 
 
 def test_times_and_deletion_are_read() -> None:
     """Attempts are put in order by their creation."""
-    facts = read_pod(
+    facts = pod_facts(
         pod({}, creationTimestamp="2026-05-01T12:00:00Z", deletionTimestamp="2026-05-01T12:00:09Z")
     )
     assert facts.created == "2026-05-01T12:00:00+00:00"
@@ -130,5 +130,5 @@ def test_times_and_deletion_are_read() -> None:
 
 def test_labels_of_others_do_not_trip_us() -> None:
     """Somebody made a Job with our label by hand."""
-    facts = read_job(job(labels={names.LABEL_DEPARTMENT_INDEX: "a"}))
+    facts = job_facts(job(labels={names.LABEL_DEPARTMENT_INDEX: "a"}))
     assert (facts.run_uid, facts.department_index, facts.iterations) == ("", -1, 0)

@@ -8,7 +8,7 @@ from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterUnavailable, Conflict
 from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.run_cache import RunStore
+from gather_operator.run_cache import RunCache
 from tests.support.fake_clock import HandClock
 
 
@@ -25,19 +25,19 @@ def status_of(run: GatherRun, items: int) -> Any:
 
 async def test_an_unchanged_status_is_not_written(world: Any, build: Any, clock: HandClock) -> None:
     """Whatever woke the operator."""
-    writer = StatusWriter(world, RunStore(), 1, clock)
+    writer = StatusWriter(world, RunCache(), 1, clock)
     assert await writer.write(build.run(), build.run().status) is None
     assert world.statuses == []
 
 
 async def test_at_most_one_write_a_second(world: Any, build: Any, clock: HandClock) -> None:
     """The second change waits, and says for how long; the latest state is written then."""
-    store = RunStore()
-    writer = StatusWriter(world, store, 1, clock)
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 1, clock)
     run = build.run()
     assert await writer.write(run, status_of(run, 1)) is None
     clock.now_s += 0.25
-    run = store.get(build.uid)
+    run = cache.get(build.uid)
     assert run
     assert await writer.write(run, status_of(run, 2)) == 0.75
     clock.now_s += 0.75
@@ -48,7 +48,7 @@ async def test_at_most_one_write_a_second(world: Any, build: Any, clock: HandClo
 async def test_another_run_is_not_held_up(world: Any, build: Any, clock: HandClock) -> None:
     """The limit is for each run."""
     world.runs["other"] = build.body(name="other", uid="other")
-    writer = StatusWriter(world, RunStore(), 1, clock)
+    writer = StatusWriter(world, RunCache(), 1, clock)
     for run in (build.run(), build.run(name="other", uid="other")):
         assert await writer.write(run, status_of(run, 1)) is None
     assert len(world.statuses) == 2
@@ -59,12 +59,12 @@ async def test_a_newer_version_is_fetched_and_not_overwritten(
 ) -> None:
     """Somebody cancelled meanwhile: that has to be seen first."""
     world.runs["film"] = build.body(version="5", spec={"cancel": True})
-    store = RunStore()
-    writer = StatusWriter(world, store, 1, clock)
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 1, clock)
     run = build.run(version="1")
     with pytest.raises(Conflict):
         await writer.write(run, status_of(run, 1))
-    newer = store.get(build.uid)
+    newer = cache.get(build.uid)
     assert newer is not None
     assert newer.spec.cancel is True
     assert world.statuses == []
@@ -72,12 +72,12 @@ async def test_a_newer_version_is_fetched_and_not_overwritten(
 
 async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any, clock: HandClock) -> None:
     """More items are no transition; the end is one."""
-    store = RunStore()
-    writer = StatusWriter(world, store, 0, clock)
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 0, clock)
     run = build.run()
     await writer.write(run, status_of(run, 1))
     assert world.events == []
-    run = store.get(build.uid)
+    run = cache.get(build.uid)
     assert run
     await writer.write(run, run.status.model_copy(update={"phase": RunPhase.SUCCEEDED}))
     assert world.events == ["Succeeded"]
@@ -92,7 +92,7 @@ async def test_an_event_that_cannot_be_posted_does_not_matter(
         raise ClusterUnavailable("create event")
 
     monkeypatch.setattr(world, "create_event", refuse)
-    writer = StatusWriter(world, RunStore(), 0, clock)
+    writer = StatusWriter(world, RunCache(), 0, clock)
     run = build.run()
     await writer.write(run, run.status.model_copy(update={"phase": RunPhase.SUCCEEDED}))
     assert world.runs["film"]["status"]["phase"] == "Succeeded"
@@ -107,7 +107,7 @@ async def test_a_failed_write_posts_no_event(
         raise ClusterUnavailable("patch")
 
     monkeypatch.setattr(world, "put_status", fail)
-    writer = StatusWriter(world, RunStore(), 0, clock)
+    writer = StatusWriter(world, RunCache(), 0, clock)
     run = build.run()
     with pytest.raises(ClusterUnavailable):
         await writer.write(run, run.status.model_copy(update={"phase": RunPhase.SUCCEEDED}))
