@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,3 +114,11 @@ def test_a_wrong_value_is_refused(chart: str, values: dict[str, Any], named: str
     errors = list(jsonschema.Draft7Validator(schema_of(chart)).iter_errors(values))
     assert errors
     assert named in f"{errors[0].message} {list(errors[0].absolute_path)}"
+
+
+@pytest.mark.parametrize("chart", NAMES)
+def test_the_chart_has_the_version_of_the_distribution(chart: str) -> None:
+    """Images are tagged with the chart's appVersion by default."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    metadata = yaml.safe_load(read(chart, "Chart.yaml"))
+    assert (metadata["version"], metadata["appVersion"]) == (version, version)
