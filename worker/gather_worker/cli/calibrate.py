@@ -23,9 +23,9 @@ from gather_worker.errors import InvalidInput
 from gather_worker.settings import read_settings
 
 PAIRS_MIN: Final = 200
-"""To calibrate with, of each file: with fewer a fold has not five leaves' worth of pairs."""
+"""To calibrate with, of each file: a fold then has enough pairs for five leaves."""
 LABELS_MIN: Final = 40
-"""Of these at least so many duplicates, and as many others: a leaf's worth."""
+"""At least so many duplicates, and as many others: enough for a leaf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     if arguments.source and len(arguments.source) != len(arguments.pairs):
         raise InvalidInput("--source: one for each --pairs, or none")
     if not arguments.out.parent.is_dir():
-        raise InvalidInput(f"--out: {arguments.out.parent} is no folder")
+        raise InvalidInput(f"--out: {arguments.out.parent} is not a folder")
     names = arguments.source or [path.stem for path in arguments.pairs]
     files = [read_pairs(path) for path in arguments.pairs]
     for path, pairs in zip(arguments.pairs, files, strict=True):

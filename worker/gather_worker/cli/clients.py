@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: str) -> AsyncIterator[Brain]:
-    """Open the brain; raises InvalidInput if the project's id is none."""
+    """Open the brain; raises InvalidInput if the project's id is malformed."""
     if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
-        raise InvalidInput("--project: 24 hexadecimal digits are wanted")
+        raise InvalidInput("--project: must be 24 hexadecimal digits")
     async with BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
         yield Brain(client, attempt, project_id)
 
 
 @asynccontextmanager
 async def open_model(settings: CommandSettings, attempt: Attempt) -> AsyncIterator[ModelGateway]:
-    """Open the model, without a budget and without kept answers."""
+    """Open the model, without a budget and without a cache of answers."""
     model = ModelGateway(
         new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
         attempt,
@@ -45,6 +45,6 @@ async def open_model(settings: CommandSettings, attempt: Attempt) -> AsyncIterat
 
 
 def run_command(work: Coroutine[None, None, T]) -> T:
-    """Run a command's work, with warnings of the brain's and the model's troubles on standard error."""
+    """Run a command's work, with warnings about the brain and the model on standard error."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     return asyncio.run(work)

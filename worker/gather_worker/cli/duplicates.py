@@ -1,4 +1,4 @@
-"""`gather-worker duplicates`: how well a worker tells duplicates, on pairs of the user's own."""
+"""`gather-worker duplicates`: how well a worker finds duplicates, measured on labelled pairs."""
 
 import argparse
 import json
@@ -13,7 +13,6 @@ from gather_worker.calibrate.report import PairReport, probabilities_of, report_
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
-    Calibration,
     Decision,
     Verdict,
     read_calibration,
@@ -53,29 +52,24 @@ async def _measure(
     *,
     with_model: bool,
 ) -> PairReport:
-    own = arguments.calibration or settings.duplicate_calibration
-    calibration = read_calibration(own) if own else None
+    file = arguments.calibration or settings.duplicate_calibration
+    own = read_calibration(file) if file else None
     attempt = Attempt(DURATION_S)
     async with open_brain(settings, attempt, arguments.project) as brain:
         model, cosines = await cosines_of(brain, pairs, report_progress)
-    decision = _decision(calibration, model, arguments.threshold or settings.duplicate_threshold)
-    judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
-    return report_of(arguments.pairs.stem, pairs, cosines, decision, judged)
-
-
-def _decision(own: Calibration | None, embedding_model: str, threshold: float) -> Decision:
-    if own is not None and own.embedding_model != embedding_model:
+    if own is not None and own.embedding_model != model:
         raise InvalidInput(
-            f"the calibration is for embeddings of {own.embedding_model}, the brain's are of "
-            f"{embedding_model}"
+            f"the calibration is for embeddings of {own.embedding_model}, the brain's are of {model}"
         )
-    calibration = own or shipped_calibration(embedding_model)
+    calibration = own or shipped_calibration(model)
     if calibration is None:
         raise InvalidInput(
-            f"no calibration for embeddings of {embedding_model}: make one with gather-worker calibrate, and "
+            f"no calibration for embeddings of {model}: make one with gather-worker calibrate, and "
             "name it with --calibration"
         )
-    return Decision(calibration, threshold)
+    decision = Decision(calibration, arguments.threshold or settings.duplicate_threshold)
+    judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
+    return report_of(arguments.pairs.stem, pairs, cosines, decision, judged)
 
 
 async def _judge(
@@ -85,9 +79,7 @@ async def _judge(
     settings: CommandSettings,
     attempt: Attempt,
 ) -> Judged:
-    """Have the model judge the pairs between the cuts, as a worker does; one without a verdict stays on its
-    side of the cut.
-    """
+    """Have the model judge the pairs between the cuts, as a worker does; without a verdict the cut counts."""
     probabilities = probabilities_of(pairs, cosines, decision)
     unsure = [
         place

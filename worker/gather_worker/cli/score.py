@@ -1,7 +1,7 @@
-"""`gather-worker score`: what a worker would say of these notes, without a run.
+"""`gather-worker score`: the quality that a worker would measure of these notes, without a run.
 
 It asks the real brain, and the model where one is set, in the same way as a worker does, and prints each part
-with its source; so that users can see on notes of their own what a score is worth.
+with its source, so that users can see on their own notes what a score is worth.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from gather_worker.settings import read_settings
 from gather_worker.steps.measuring import Measurement, QualityMeasurer
 
 DURATION_S: Final = 300.0
-"""For the whole command: a brain that is limited is waited for, and a large model takes a minute."""
+"""For the whole command: the brain's rate limit is waited for, and a large model takes a minute."""
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
@@ -61,6 +61,20 @@ def report_of(
         part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
         for part, weight in WEIGHTS.items()
     }
+    judge = {
+        "model": measurer.judge_model,
+        "asked": measurer.judge_repeats,
+        "verdicts": [
+            {
+                part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
+                for part in RUBRIC_PARTS
+            }
+            for v in measured.verdicts
+        ],
+        "spread": round(quality.spread, 1) if quality else None,
+        "costUSD": spent.total_usd,
+        "tokens": spent.tokens,
+    }
     return {
         "department": given.department.slug,
         "score": quality.score if quality else None,
@@ -71,25 +85,8 @@ def report_of(
             "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
             "ofOtherDepartments": given.left_out,
         },
-        "judge": _judge(measured, measurer, spent) if measurer.judge_repeats else None,
+        "judge": judge if measurer.judge_repeats else None,
         "gaps": measured.gaps or [],
-    }
-
-
-def _judge(measured: Measurement, measurer: QualityMeasurer, spent: Ledger) -> dict[str, Any]:
-    return {
-        "model": measurer.judge_model,
-        "asked": measurer.judge_repeats,
-        "verdicts": [
-            {
-                part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
-                for part in RUBRIC_PARTS
-            }
-            for v in measured.verdicts
-        ],
-        "spread": round(measured.quality.spread, 1) if measured.quality else None,
-        "costUSD": spent.total_usd,
-        "tokens": spent.tokens,
     }
 
 

@@ -1,10 +1,10 @@
-"""What `gather-worker score` is given: a department and its notes in files; each fault is named by its place.
+"""The input of `gather-worker score`: files with a department and its notes; errors name file and line.
 
 The files are a user's: a CMS document, a line of a database dump, or notes typed by hand.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -114,27 +114,18 @@ def _text(file: Path) -> str:
         raise InvalidInput(f"{file}: not UTF-8 at byte {error.start}") from error
 
 
-def _records(file: Path) -> Iterator[tuple[str, Any]]:
-    """Yield each item's place and data, of a JSON list or of JSON Lines."""
+def _records(file: Path) -> list[tuple[str, Any]]:
+    """Return each item's place and data, of a JSON list or of JSON Lines."""
     text = _text(file)
-    found = list(_listed(file, text) if text.lstrip().startswith("[") else _lines(file, text))
+    if text.lstrip().startswith("["):
+        found = [(f"{file}: item {number}", data) for number, data in enumerate(_parsed(text, str(file)), 1)]
+    else:
+        # Not splitlines(): JSON may hold other line ends of Unicode unescaped.
+        lines = [(f"{file}: line {number}", line) for number, line in enumerate(text.split("\n"), 1)]
+        found = [(where, _parsed(line, where)) for where, line in lines if line.strip()]
     if len(found) > ITEMS_MAX:
         raise InvalidInput(f"{file}: {len(found)} items, at most {ITEMS_MAX} are taken")
-    for where, data in found:
-        yield where, {"content": data} if isinstance(data, str) else data
-
-
-def _listed(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    for number, data in enumerate(_parsed(text, str(file)), start=1):
-        yield f"{file}: item {number}", data
-
-
-def _lines(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    # Not splitlines(): JSON may hold other line ends of Unicode unescaped.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            where = f"{file}: line {number}"
-            yield where, _parsed(line, where)
+    return [(where, {"content": data} if isinstance(data, str) else data) for where, data in found]
 
 
 def _parsed(text: str, where: str) -> Any:

@@ -6,12 +6,12 @@ from gather_worker.settings import OPENROUTER_URL, Settings
 
 
 class CommandSettings(Settings):
-    """What a worker can be told, as far as it concerns the brain and the model."""
+    """A worker's settings that concern the brain and the model."""
 
     mongodb_uri: SecretStr = Field(default=SecretStr(""), validation_alias="MONGODB_URI")
     redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")
 
     @property
     def has_model(self) -> bool:
-        """Tell whether a model is set: a key for OpenRouter, or another endpoint."""
+        """Return whether a model is set: a key for OpenRouter, or another endpoint."""
         return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL

@@ -96,7 +96,7 @@ def test_a_file_that_cannot_work_is_refused_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["calibrate", "--out", "no/such/folder/x.json"], "is no folder"),
+        (["calibrate", "--out", "no/such/folder/x.json"], "is not a folder"),
         (["calibrate", "--out", "x.json", "--source", "a", "--source", "b"], "one for each --pairs"),
         (["calibrate", "--out", "x.json", "--held-out", "0.9"], "not between 0.1 and 0.5"),
         (["calibrate", "--out", "x.json", "--project", "mine"], "24 hexadecimal digits"),
