@@ -1,4 +1,4 @@
-"""The application: endpoints, middleware and what lives as long as they do, put together."""
+"""The application: endpoints, middleware and what they depend on, put together."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ def build_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.dependencies = Dependencies(database, models, readiness, buckets, keeper)
         app.state.metrics = metrics
-        background = [asyncio.create_task(work) for work in (readiness.keep(), keeper.run())]
+        background = [asyncio.create_task(work) for work in (readiness.run(), keeper.run())]
         try:
             yield
         finally:
@@ -113,7 +113,7 @@ def published_document() -> dict[str, Any]:
 
 
 def build_refiner(settings: Settings, model: ThemeModel | None, metrics: Metrics) -> ThemeRefiner | None:
-    """Return what refines themes, if a model is set for it."""
+    """Return what refines themes, if a model is configured for it."""
     if model is None:
         return None
     return ThemeRefiner(
@@ -122,7 +122,7 @@ def build_refiner(settings: Settings, model: ThemeModel | None, metrics: Metrics
 
 
 def open_buckets(settings: Settings, metrics: Metrics) -> Buckets:
-    """Return the buckets of limits; Redis is connected to when the first is charged."""
+    """Return the buckets of the rate limits; the first charge connects to Redis."""
     url = settings.redis_url
     shared = None if url is None else RedisBuckets(url.get_secret_value(), settings.redis_timeout_s)
     return Buckets(shared, LocalBuckets(), metrics.limits_shared)

@@ -1,7 +1,7 @@
-"""Everything that a request can end with other than an answer.
+"""Every error that a request can end with.
 
-The tree is split by what the caller can do; each leaf carries its HTTP status and the code of the standard
-error body. Messages are written here and say nothing of other tenants, of queries or of machines.
+The tree is split by what the caller can do; each leaf has its HTTP status and the code of the standard error
+body. Messages say nothing about other tenants, queries or machines.
 
     ServiceError
       - UnauthorizedError, Forbidden, NotFoundError        another key or another project
@@ -17,13 +17,13 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """A request that ends without its answer."""
+    """A request that ends with an error."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
     retry_after_s: int | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
-    """What the body holds beside the standard ones."""
+    """Fields of the body beside the standard ones."""
 
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class UnauthorizedError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """The project has no nodes, or is another's: the two must look the same."""
+    """The project has no nodes, or is another tenant's: both must look the same."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
@@ -52,7 +52,7 @@ class NotFoundError(ServiceError):
 
 
 class ValidationFailedError(ServiceError):
-    """The request's own fault; `details` names each field and its reason."""
+    """The request is invalid; `details` names each field and its reason."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "validation_failed"
@@ -70,7 +70,7 @@ class BatchValidationFailedError(ServiceError):
 
 
 class TooLargeError(ServiceError):
-    """The body is longer than is read."""
+    """The body is too long."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "payload_too_large"
@@ -112,7 +112,7 @@ class RateLimitedError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """Something the brain needs is away or full; the same request can succeed after `retry_after_s`."""
+    """Something the brain needs is unavailable or full; try again after `retry_after_s`."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "service_unavailable"

@@ -15,7 +15,7 @@ import uvicorn
 from gather_brain.api.draining_server import DrainingServer
 from gather_brain.api.http_protocol import BoundedProtocol
 from gather_brain.app import build_app, open_database
-from gather_brain.auth import api_keys as key_form
+from gather_brain.auth.api_keys import ALL_PROJECTS, KeysFileError, key_hash, new_key, read_keys_file
 from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
@@ -25,7 +25,7 @@ from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
 from gather_brain.reembed_command import reembed
 from gather_brain.settings import read_settings
-from gather_brain.store.keys import KeyStore, ListedKey, StoredKey
+from gather_brain.store.keys import KeyStore, StoredKey
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ DURATION: Final = re.compile(r"([1-9]\d{0,4})([smhd])")
 DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 cli = typer.Typer(add_completion=False)
-keys_cli = typer.Typer(no_args_is_help=True, help="API keys: created once, kept only as hashes.")
+keys_cli = typer.Typer(no_args_is_help=True, help="API keys; only their hashes are stored.")
 cli.add_typer(keys_cli, name="keys")
 cli.command()(reembed)
 
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @cli.callback(invoke_without_command=True)
 def serve_by_default(context: typer.Context) -> None:
-    """The brain API over Neo4j; without a command it serves."""
+    """The brain API over Neo4j. Without a command it serves."""
     if context.invoked_subcommand is None:
         serve()
 
@@ -57,10 +57,10 @@ def serve() -> None:
     set_up_logs(settings.log_level)
     metrics = Metrics()
     try:
-        bootstrap = key_form.read_keys_file(settings.keys_file)
+        bootstrap = read_keys_file(settings.keys_file)
         cache = VectorCache(settings.embedding_cache_entries)
         embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts)
-    except (key_form.KeysFileError, ModelError) as failure:
+    except (KeysFileError, ModelError) as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(64) from None
     app = build_app(settings, bootstrap, embedders, metrics)
@@ -84,22 +84,24 @@ def serve() -> None:
 
 @keys_cli.command("create")
 def create_key(
-    project: Annotated[list[str], typer.Option(help="A project's id; may be given several times.")],
+    project: Annotated[list[str], typer.Option(help="A project id, or * for all; repeatable.")],
     name: Annotated[str, typer.Option(help="Who the key is for.")],
     limit: Annotated[
-        list[str], typer.Option(help="A limit of its own, NAME=PER_MINUTE/BURST; may be given several times.")
+        list[str], typer.Option(help="A limit of its own, NAME=PER_MINUTE/BURST; repeatable.")
     ] = [],  # noqa: B006 - Typer copies defaults
-    expires_in: Annotated[str, typer.Option(help="Such as 12h or 30d; without it the key has no end.")] = "",
+    expires_in: Annotated[
+        str, typer.Option(help="Such as 12h or 30d; without it the key does not expire.")
+    ] = "",
 ) -> None:
-    """Create a key and print it, alone, on standard output; it is shown this once."""
+    """Create a key and print it, alone, on standard output. It is never shown again."""
     projects = [_project(value) for value in dict.fromkeys(project)]
     if not KEY_NAME.fullmatch(name):
         raise typer.BadParameter("1 to 128 letters, digits, spaces, dots, dashes", param_hint="--name")
-    key = key_form.new_key()
+    key = new_key()
     created = StoredKey(
         id=secrets.token_hex(6),
         name=name,
-        sha256=key_form.key_hash(key),
+        sha256=key_hash(key),
         projects=tuple(projects),
         limits=dict(map(_limit, limit)),
         expires_at=_end_of(expires_in) if expires_in else None,
@@ -111,14 +113,22 @@ def create_key(
 
 @keys_cli.command("list")
 def list_keys() -> None:
-    """List all keys, tab-separated: id, name, projects, created, revoked, expires, own limits; - for none."""
+    """List all keys, tab-separated: id, name, projects, created, revoked, expires, limits (- if none)."""
     for key in _with_store(lambda store: store.list()):
-        typer.echo(_line(key))
+        optional = (key.revoked_at, key.expires_at, ",".join(key.limits))
+        fields = (
+            key.id,
+            key.name,
+            ",".join(key.projects),
+            key.created_at,
+            *(each or "-" for each in optional),
+        )
+        typer.echo("\t".join(fields))
 
 
 @keys_cli.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `list` shows.")]) -> None:
-    """Make a key invalid; it takes effect within 5 seconds."""
+    """Revoke a key; it takes effect within 5 seconds."""
     if not _with_store(lambda store: store.revoke(key_id)):
         typer.echo(f"there is no key {key_id}", err=True)
         raise typer.Exit(1)
@@ -130,7 +140,7 @@ def main() -> None:
 
 
 def _project(value: str) -> str:
-    if value == key_form.ALL_PROJECTS:
+    if value == ALL_PROJECTS:
         return value
     if not re.fullmatch(OBJECT_ID_PATTERN, value):
         raise typer.BadParameter("a project id is 24 hexadecimal digits", param_hint="--project")
@@ -152,7 +162,7 @@ def _end_of(duration: str) -> datetime:
 
 
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
-    """Run one piece of work on the key store and exit with 75 where Neo4j is away."""
+    """Run one piece of work on the key store; exit with 75 if Neo4j is unavailable."""
 
     async def run() -> T:
         async with open_database(read_settings()) as database:
@@ -162,12 +172,5 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except UnavailableError:
-        typer.echo("Neo4j cannot be reached", err=True)
+        typer.echo("Neo4j is unavailable; try again later", err=True)
         raise typer.Exit(75) from None
-
-
-def _line(key: ListedKey) -> str:
-    optional = (key.revoked_at, key.expires_at, ",".join(key.limits))
-    return "\t".join(
-        (key.id, key.name, ",".join(key.projects), key.created_at, *(each or "-" for each in optional))
-    )

@@ -1,6 +1,6 @@
-"""What Prometheus sees of the brain, under the names that the requirements give.
+"""The brain's metrics, under the names that the requirements give.
 
-Prometheus computes quantiles from histograms, since a quantile label of one replica cannot be added up.
+Durations are histograms, since quantiles of several replicas cannot be added up.
 """
 
 from typing import Final
@@ -95,11 +95,11 @@ class Metrics:
         self._limited.labels(endpoint).inc()
 
     def limits_shared(self, is_shared: bool) -> None:
-        """Note whether limits are counted with other replicas."""
+        """Set whether limits are counted with other replicas."""
         self._limits_shared.set(is_shared)
 
     def embedding(self, model: str, seconds: float) -> None:
-        """Note how long the model took."""
+        """Observe how long the model took."""
         self._embeddings.labels(model).observe(seconds)
 
     def texts(self, outcome: str, count: int) -> None:
@@ -107,14 +107,14 @@ class Metrics:
         self._texts.labels(outcome).inc(count)
 
     def reembedding(self, plan: Plan) -> None:
-        """Note where the change of model stands."""
+        """Set the state of the change of model."""
         self._reembedded.set(plan.done)
         self._reembed_total.set(plan.total)
         for phase in Phase:
             self._phase.labels(phase.value).set(phase is plan.phase)
 
     def query(self, kind: str, seconds: float) -> None:
-        """Note how long Neo4j took."""
+        """Observe how long Neo4j took."""
         self._queries.labels(kind).observe(seconds)
 
     def theme_refinement(self, outcome: str) -> None:

@@ -1,7 +1,7 @@
 """Whether the brain can serve: Neo4j reachable, schema there, model as on the nodes, vector index online.
 
-"starting" until Neo4j has been reached for the first time, "unavailable" when it is lost later, so that
-somebody who looks can tell a slow start from a failure.
+The status is "starting" until Neo4j has been reached for the first time and "unavailable" if it is lost
+later, which tells a slow start from a failure.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ logger = logging.getLogger(__name__)
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 5.0
 PROBE_COUNTS_S: Final = 1.0
-"""Probes from anybody cost Neo4j one query a second at most."""
+"""However many probes come, Neo4j gets one query a second at most."""
 
 Status = Literal["starting", "ready", "unavailable", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """One answer to "can you serve?"."""
+class ReadinessState:
+    """One answer of `/readyz`."""
 
     status: Status
     model: str
     neo4j: str
     reason: str | None = None
-    """What somebody must do, if waiting does not help."""
+    """What must be done, if waiting does not help."""
 
 
 class Readiness:
-    """Prepares Neo4j as soon as it is there, and knows ever after whether it still is."""
+    """Prepares Neo4j as soon as it is available, and knows from then on whether it still is."""
 
     def __init__(
         self, database: Database, models: Models, clock: Callable[[], float] = time.monotonic
@@ -51,7 +51,7 @@ class Readiness:
         self._probing = asyncio.Lock()
 
     def stop(self) -> None:
-        """Say from now on that nothing more should come: this process ends soon."""
+        """Be not ready from now on: this process ends soon."""
         self._stopping = True
 
     @property
@@ -59,13 +59,13 @@ class Readiness:
         """Whether the schema has been there since this process started."""
         return self._prepared
 
-    async def keep(self) -> None:
-        """Create the schema, and follow the plan of the embeddings from then on."""
+    async def run(self) -> None:
+        """Create the schema, then follow the embedding plan."""
         await self.prepare()
         await self._models.watch()
 
     async def prepare(self) -> None:
-        """Create the schema, trying again until it stands."""
+        """Create the schema, trying again until it exists."""
         wait_s = RETRY_FIRST_S
         while not self._prepared:
             try:
@@ -74,26 +74,26 @@ class Readiness:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 self._prepared = True
             except UnavailableError:
-                logger.info("waiting for neo4j", extra={"wait_s": wait_s})
+                logger.info("waiting for Neo4j", extra={"wait_s": wait_s})
             except Exception:
-                logger.exception("neo4j cannot be prepared")
+                logger.exception("Neo4j cannot be prepared")
             if not self._prepared:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_MAX_S)
-        logger.info("neo4j is prepared", extra={"model": self._models.name})
+        logger.info("Neo4j is prepared", extra={"model": self._models.name})
 
-    async def state(self) -> State:
+    async def state(self) -> ReadinessState:
         """Return whether the brain can serve now."""
         model = self._models.name
         if self._stopping:
-            return State("stopping", model, "not asked any more")
+            return ReadinessState("stopping", model, "not checked while shutting down")
         if not self._prepared:
-            return State("starting", model, "not reached yet")
+            return ReadinessState("starting", model, "not reached yet")
         if not await self._is_online():
-            return State("unavailable", model, "not reachable, or its index is not online")
+            return ReadinessState("unavailable", model, "not reachable, or its index is not online")
         if self._models.hindrance is not None:
-            return State("unavailable", model, "online", self._models.hindrance)
-        return State("ready", model, "online")
+            return ReadinessState("unavailable", model, "online", self._models.hindrance)
+        return ReadinessState("ready", model, "online")
 
     async def _is_online(self) -> bool:
         async with self._probing:

@@ -1,13 +1,13 @@
-"""A change of embedding model, made while requests are served; `embedding_plan` decides, this module does.
+"""A change of embedding model, made while requests are served; `reembedding_plan` decides, this module acts.
 
-It may be killed at any moment and started again: what is left to do is seen in the data.
+It may be killed at any moment and started again: the data shows what is left to do.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.embeddings.reembedding_plan import (
@@ -21,9 +21,9 @@ from gather_brain.embeddings.reembedding_plan import (
     cleared,
     decide_step,
 )
-from gather_brain.embeddings.slots import Embedded, Model, Place, SlotName, other_slot
+from gather_brain.embeddings.slots import Embedded, Model, Place, other_slot
 from gather_brain.errors import UnavailableError
-from gather_brain.store.reembedding import Cursor, Page, Reembedding, Unembedded
+from gather_brain.store.reembedding import Cursor, Reembedding
 from gather_brain.store.reembedding_plans import PlanStore
 
 TEXTS_AT_ONCE: Final = 32
@@ -32,17 +32,14 @@ INDEX_POLL_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 10.0
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class NoPlanError(Exception):
-    """No brain has worked with this Neo4j yet, so there is nothing to embed anew."""
+class ModelChange:
+    """One run of a change of model; `report` gets the plan, or what it waits for, about once a second.
 
-
-class Change:
-    """One run of a change of model; `tell` is told the plan, and what is waited for, about once a second.
-
-    Neo4j or the model being away is waited out, for `patience_s` at a time.
+    It waits for an unavailable Neo4j or model, for `patience_s` at a time.
     """
 
     def __init__(
@@ -53,7 +50,7 @@ class Change:
         *,
         grace_s: float,
         patience_s: float,
-        tell: Callable[[Plan, str], None],
+        report: Callable[[Plan, str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plans = plans
@@ -61,9 +58,9 @@ class Change:
         self._embedder = embedder
         self._grace_s = grace_s
         self._patience_s = patience_s
-        self._tell = tell
+        self._report = report
         self._clock = clock
-        self._noted_at = 0.0
+        self._reported_at = 0.0
 
     async def run(self) -> Plan:
         """Make the embedder's model the only one, from wherever the plan stands, and return the last plan.
@@ -71,14 +68,14 @@ class Change:
         Raises:
             PlanError: the plan does not allow it; the message names what does.
             NoPlanError: there is no plan.
-            UnavailableError: Neo4j or the model has been away for too long.
+            UnavailableError: Neo4j or the model was unavailable for too long.
         """
-        await self._patiently(self._embedder.prepare)
+        await self._retry(self._embedder.prepare)
         target = Model(self._embedder.name, self._embedder.dimensions)
         found = Found()
         while True:
-            plan = await self._patiently(self._require_plan)
-            self._tell(plan, "")
+            plan = await self._retry(self._plans.require)
+            self._report(plan, "")
             step = decide_step(plan, target, found, self._grace_s)
             if step.action is Action.END:
                 return plan
@@ -88,16 +85,23 @@ class Change:
         """Take one step and return what is known after it."""
         match step.action:
             case Action.CHANGE if step.plan is not None:
-                after = step.plan
-                # Lost to somebody else's change, it is decided anew.
-                await self._patiently(lambda: self._plans.change(plan, after))
+                # If somebody else's change came first, the next step is decided from that one.
+                await self._retry(self._plans.change, plan, step.plan)
                 return Found()
             case Action.FILL:
                 return replace(found, missing=await self._fill(plan))
             case Action.AWAIT_INDEX:
-                return replace(found, is_index_online=await self._await_index(plan))
+                online = await self._retry(self._nodes.is_index_online, _pending(plan))
+                if not online:
+                    self._report(plan, "the new index is being built")
+                    await asyncio.sleep(INDEX_POLL_S)
+                return replace(found, is_index_online=online)
             case Action.CLEAR:
-                await self._clear(other_slot(plan.active.slot))
+                slot = other_slot(plan.active.slot)
+                await self._retry(self._nodes.drop_index, slot)
+                cursor: Cursor | None = Cursor()
+                while cursor is not None:
+                    cursor = await self._retry(self._nodes.clear_page, slot, cursor)
                 return replace(found, is_cleared=True)
             case _:
                 await asyncio.sleep(step.wait_s)
@@ -106,64 +110,35 @@ class Change:
     async def _fill(self, plan: Plan) -> int:
         """Embed what one pass over all nodes finds missing, and return how much it was."""
         place = _pending(plan)
-        await self._patiently(lambda: self._nodes.prepare_index(place))
-        done, total = await self._patiently(lambda: self._nodes.counts(place))
+        await self._retry(self._nodes.prepare_index, place)
+        done, total = await self._retry(self._nodes.counts, place)
         missing, cursor = 0, Cursor()
-        while (page := await self._page(place, cursor)) is not None:
+        while (page := await self._retry(self._nodes.page, place, cursor)) is not None:
             for start in range(0, len(page.missing), TEXTS_AT_ONCE):
                 some = page.missing[start : start + TEXTS_AT_ONCE]
-                done += await self._fill_some(page.cursor.project_id, some, place)
-                await self._note(plan, done, max(total, done))
+                rows = await self._retry(self._embedder.embed, [node.content for node in some])
+                embedded = Embedded(place, rows)
+                done += await self._retry(self._nodes.fill, page.cursor.project_id, some, embedded)
+                await self._save_progress(plan, done, max(total, done))
             missing, cursor = missing + len(page.missing), page.cursor
-        done, total = await self._patiently(lambda: self._nodes.counts(place))
-        await self._note(plan, done, total, at_once=True)
+        done, total = await self._retry(self._nodes.counts, place)
+        await self._save_progress(plan, done, total, at_once=True)
         return missing
 
-    async def _page(self, place: Place, cursor: Cursor) -> Page | None:
-        return await self._patiently(lambda: self._nodes.page(place, cursor))
-
-    async def _fill_some(self, project_id: str, nodes: Sequence[Unembedded], place: Place) -> int:
-        texts = [node.content for node in nodes]
-        embedded = Embedded(place, await self._patiently(lambda: self._embedder.embed(texts)))
-        return await self._patiently(lambda: self._nodes.fill(project_id, nodes, embedded))
-
-    async def _await_index(self, plan: Plan) -> bool:
-        place = _pending(plan)
-        online = await self._patiently(lambda: self._nodes.is_index_online(place))
-        if not online:
-            self._tell(plan, "the new index is being built")
-            await asyncio.sleep(INDEX_POLL_S)
-        return online
-
-    async def _clear(self, slot: SlotName) -> None:
-        await self._patiently(lambda: self._nodes.drop_index(slot))
-        cursor: Cursor | None = Cursor()
-        while cursor is not None:
-            cursor = await self._cleared_page(slot, cursor)
-
-    async def _cleared_page(self, slot: SlotName, cursor: Cursor) -> Cursor | None:
-        return await self._patiently(lambda: self._nodes.clear_page(slot, cursor))
-
-    async def _note(self, plan: Plan, done: int, total: int, *, at_once: bool = False) -> None:
+    async def _save_progress(self, plan: Plan, done: int, total: int, *, at_once: bool = False) -> None:
         now = self._clock()
-        if at_once or now - self._noted_at >= PROGRESS_S:
-            self._noted_at = now
-            await self._patiently(lambda: self._plans.note_progress(plan, done, total))
-            self._tell(replace(plan, done=done, total=total), "")
+        if at_once or now - self._reported_at >= PROGRESS_S:
+            self._reported_at = now
+            await self._retry(self._plans.save_progress, plan, done, total)
+            self._report(replace(plan, done=done, total=total), "")
 
-    async def _require_plan(self) -> Plan:
-        plan = await self._plans.read()
-        if plan is None:
-            raise NoPlanError
-        return plan
-
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do a piece of work that can be done twice, again and again while what it needs is away."""
+    async def _retry(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do a piece of work, and repeat it while what it needs is unavailable."""
         give_up_at = self._clock() + self._patience_s
         wait_s = RETRY_FIRST_S
         while True:
             try:
-                return await work()
+                return await work(*args, **kwargs)
             except UnavailableError:
                 if self._clock() + wait_s > give_up_at:
                     raise
@@ -184,14 +159,12 @@ async def abort(plans: PlanStore, nodes: Reembedding) -> Plan:
     Raises:
         PlanError: there is no change that can be given up.
         NoPlanError: there is no plan.
-        UnavailableError: Neo4j is away; the same again goes on from there.
+        UnavailableError: Neo4j is unavailable; call it again to continue.
     """
-    plan = await plans.read()
-    if plan is None:
-        raise NoPlanError
+    plan = await plans.require()
     if plan.phase is not Phase.CLEARING:
         if not await plans.change(plan, aborted(plan)):
-            raise PlanError("the plan has changed meanwhile; look at `gather-brain reembed --status`")
+            raise PlanError("the plan has changed meanwhile; see `gather-brain reembed --status`")
         plan = aborted(plan)
     slot = other_slot(plan.active.slot)
     await nodes.drop_index(slot)

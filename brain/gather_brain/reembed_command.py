@@ -1,57 +1,64 @@
-"""`gather-brain reembed`: the change of embedding model from the command line, in a brain's pod or a Job."""
+"""`gather-brain reembed`: change the embedding model, from a brain's pod or a Job."""
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from gather_brain.app import open_database
-from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
 from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, Plan, PlanError
 from gather_brain.errors import UnavailableError
-from gather_brain.reembed import Change, NoPlanError, abort
-from gather_brain.settings import Settings, read_settings
+from gather_brain.reembed import ModelChange, abort
+from gather_brain.settings import read_settings
 from gather_brain.store.reembedding import Reembedding
-from gather_brain.store.reembedding_plans import PlanStore
+from gather_brain.store.reembedding_plans import NoPlanError, PlanStore
 
 NICENESS: Final = 10
-"""Requests that are served on the same processors go first."""
+"""Requests served on the same processors go first."""
 EXIT_INPUT: Final = 64
 EXIT_AGAIN: Final = 75
 
 
 def reembed(
-    status: Annotated[bool, typer.Option("--status", help="Only say where the change stands.")] = False,
-    abort_change: Annotated[bool, typer.Option("--abort", help="Give the change under way up.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only print the state of the change.")] = False,
+    abort_change: Annotated[bool, typer.Option("--abort", help="Give up the change under way.")] = False,
     grace_s: Annotated[
         float,
         typer.Option("--grace", min=GRACE_MIN_S, max=3600, help="Seconds to keep the old vectors in the end"),
     ] = 60.0,
     patience_s: Annotated[
         float,
-        typer.Option("--patience", min=0, help="Seconds to wait for a Neo4j or a model that is away."),
+        typer.Option("--patience", min=0, help="Seconds to wait for an unavailable Neo4j or model."),
     ] = 600.0,
 ) -> None:
-    """Embed all nodes with the next model, then search by it; run again, it goes on where it was stopped."""
+    """Embed all nodes with the next model, then search by it; if stopped, run it again to continue."""
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
     settings = read_settings()
-    if status:
-        _run(lambda: _status(settings))
-    elif abort_change:
-        _run(lambda: _abort(settings))
-    else:
-        os.nice(NICENESS)
-        _run(lambda: _change(settings, grace_s, patience_s))
 
+    async def work() -> Plan:
+        async with open_database(settings) as database:
+            plans, nodes = PlanStore(database), Reembedding(database)
+            if status:
+                return await plans.require()
+            if abort_change:
+                return await abort(plans, nodes)
+            os.nice(NICENESS)
+            # The next model, or the only one. Each node is embedded once, so nothing is worth caching.
+            (embedder,) = build_embedders(settings.models[-1:], VectorCache(0))
+            change = ModelChange(
+                plans, nodes, embedder, grace_s=grace_s, patience_s=patience_s, report=_report
+            )
+            try:
+                return await change.run()
+            finally:
+                await embedder.close()
 
-def _run(work: Callable[[], Coroutine[Any, Any, Plan]]) -> None:
-    """Run a piece of work, print the plan that stands after it, and exit by what the caller can do."""
     try:
         plan = asyncio.run(work())
     except NoPlanError:
@@ -61,47 +68,12 @@ def _run(work: Callable[[], Coroutine[Any, Any, Plan]]) -> None:
         typer.echo(str(failure), err=True)
         raise typer.Exit(EXIT_INPUT) from None
     except UnavailableError:
-        typer.echo("Neo4j or the embedding model cannot be reached; run the same again", err=True)
+        typer.echo("Neo4j or the embedding model is unavailable; run the command again to continue", err=True)
         raise typer.Exit(EXIT_AGAIN) from None
     typer.echo("\n".join(described(plan)))
 
 
-async def _status(settings: Settings) -> Plan:
-    async with open_database(settings) as database:
-        plan = await PlanStore(database).read()
-    if plan is None:
-        raise NoPlanError
-    return plan
-
-
-async def _abort(settings: Settings) -> Plan:
-    async with open_database(settings) as database:
-        return await abort(PlanStore(database), Reembedding(database))
-
-
-async def _change(settings: Settings, grace_s: float, patience_s: float) -> Plan:
-    embedder = _target(settings)
-    try:
-        async with open_database(settings) as database:
-            change = Change(
-                PlanStore(database),
-                Reembedding(database),
-                embedder,
-                grace_s=grace_s,
-                patience_s=patience_s,
-                tell=_tell,
-            )
-            return await change.run()
-    finally:
-        await embedder.close()
-
-
-def _target(settings: Settings) -> Embedder:
-    """Return the next model, or the only one: each node is embedded once, so nothing is worth caching."""
-    return build_embedders(settings.models[-1:], VectorCache(0))[0]
-
-
-def _tell(plan: Plan, note: str) -> None:
+def _report(plan: Plan, note: str) -> None:
     typer.echo(note or _sentence(plan), err=True)
 
 
@@ -117,7 +89,7 @@ def _sentence(plan: Plan) -> str:
         case Phase.RETIRING:
             return f"retiring: {active} is searched by; {other} is kept for requests under way"
         case Phase.CLEARING:
-            return f"clearing: vectors that are not of {active} are removed"
+            return f"clearing: vectors of models other than {active} are being removed"
 
 
 def described(plan: Plan) -> list[str]:

@@ -1,4 +1,4 @@
-"""Everything that can be set, read once from the environment and the secrets folder; frozen."""
+"""All settings, read once from the environment and the secrets folder; frozen."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     neo4j_uri: str = Field(default="bolt://localhost:7687", alias="NEO4J_URI", max_length=2048)
     neo4j_user: str = Field(default="neo4j", alias="NEO4J_USER", max_length=128)
     neo4j_password: SecretStr | None = Field(default=None, alias="NEO4J_PASSWORD")
-    """None: Neo4j is asked without authentication, for trying out."""
+    """None: no authentication, for trying out."""
     neo4j_database: str = Field(default="neo4j", alias="GATHER_BRAIN_NEO4J_DATABASE", max_length=63)
     neo4j_timeout_s: float = Field(default=10.0, alias="GATHER_BRAIN_NEO4J_TIMEOUT_S", gt=0, le=60)
     """For one piece of work with its retries; the required worst answer is 8 s."""
@@ -34,27 +34,27 @@ class Settings(BaseSettings):
     """50 nodes of 8,000 characters are 0.4 MiB in English and 1.2 MiB in the widest scripts."""
     body_timeout_s: float = Field(default=30.0, alias="GATHER_BRAIN_BODY_TIMEOUT_S", gt=0)
     max_requests: int = Field(default=100, alias="GATHER_BRAIN_MAX_REQUESTS", ge=1)
-    """Requests under way at once; one more is told to come back. Times the body limit, it bounds memory."""
+    """Concurrent requests; one more gets 503. Times the body limit, it bounds memory."""
     shutdown_timeout_s: int = Field(default=15, alias="GATHER_BRAIN_SHUTDOWN_TIMEOUT_S", ge=1)
 
     drain_s: float = Field(default=3.0, alias="GATHER_BRAIN_DRAIN_S", ge=0, le=60)
-    """After SIGTERM, how long requests still come in while `/readyz` says no: until no Service sends any."""
+    """How long requests are accepted after SIGTERM, with `/readyz` at 503: until no Service sends any."""
 
     redis_url: SecretStr | None = Field(default=None, alias="REDIS_URL")
     """Where replicas count limits together; None: each counts for itself."""
     redis_timeout_s: float = Field(default=1.0, alias="GATHER_REDIS_TIMEOUT_S", ge=0.1, le=30)
-    """For each call; a Redis that is silent is waited for once and then looked for in the background."""
+    """For each call; after the first time-out a background task waits for Redis."""
 
     keys_file: Path | None = Field(default=None, alias="GATHER_BRAIN_KEYS_FILE")
     """A JSON list of {name, sha256, projects} and, if wanted, `limits` and `expires_at`, mounted from a
     Secret; `projects` ["*"] is a service key."""
 
     models: tuple[ModelSettings, ...] = Field(default=(), alias="GATHER_BRAIN_MODELS", max_length=2)
-    """The embedding model at work and, if it is to be replaced, the next one; of variables of their own."""
+    """The current embedding model and, if it is to be replaced, the next one; with variables of their own."""
     embedding_cache_entries: int = Field(default=10_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
-    """Of all models together; 1.5 KiB each with 384 dimensions."""
+    """For all models together; 1.5 KiB each with 384 dimensions."""
     themes: ThemeSettings = Field(default=ThemeSettings(), alias="GATHER_BRAIN_THEMES")
-    """The model that refines themes, of variables of its own; off without an endpoint."""
+    """The model that refines themes, with variables of its own; off without an endpoint."""
 
 
 def read_settings() -> Settings:

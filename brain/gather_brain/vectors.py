@@ -1,4 +1,4 @@
-"""Rows of float32 as they come from an embedding model, and how near two of them are; pure."""
+"""Embedding vectors as rows of float32, and how near two of them are; pure."""
 
 import numpy as np
 from numpy.typing import NDArray

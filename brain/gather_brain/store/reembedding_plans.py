@@ -14,6 +14,10 @@ from gather_brain.store.write_locks import LOCKS
 MS_PER_S: Final = 1000
 
 
+class NoPlanError(Exception):
+    """No brain has used this Neo4j yet, so there is nothing to re-embed."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanStore:
     """Reads and changes the plan."""
@@ -28,6 +32,18 @@ class PlanStore:
         """
         rows = await self.database.read("embeddings", queries.READ_STATE)
         return _plan(rows[0]) if rows else None
+
+    async def require(self) -> Plan:
+        """Return the plan.
+
+        Raises:
+            NoPlanError: there is none yet.
+            UnavailableError: as for `read`.
+        """
+        plan = await self.read()
+        if plan is None:
+            raise NoPlanError
+        return plan
 
     async def ensure(self, model: Model) -> Plan:
         """Return the plan; the first one is for the model that nodes have, and `model` where there are none.
@@ -62,10 +78,10 @@ class PlanStore:
             )
         )
 
-    async def note_progress(self, plan: Plan, done: int, total: int) -> None:
+    async def save_progress(self, plan: Plan, done: int, total: int) -> None:
         """Save the progress of a change; errors as for `read`."""
         await self.database.write(
-            "embeddings", queries.NOTE_PROGRESS, epoch=plan.epoch, done=done, total=total
+            "embeddings", queries.SAVE_PROGRESS, epoch=plan.epoch, done=done, total=total
         )
 
 

@@ -69,7 +69,7 @@ SET e.epoch = $epoch + 1,
 RETURN e.epoch AS epoch
 """
 
-NOTE_PROGRESS: Final = """
+SAVE_PROGRESS: Final = """
 CYPHER 25
 MATCH (e:Embeddings {id: 'embeddings', epoch: $epoch})
 SET e.done = $done, e.total = $total
