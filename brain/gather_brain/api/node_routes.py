@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import BatchValidationFailedError
-from gather_brain.store.neighbours import Earlier
 from gather_brain.store.repository import NewNode, departments_of
 from gather_brain.themes.phrases import phrases
 from gather_brain.words import content_hash
@@ -46,13 +45,25 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     ]
     created = await repository.write(nodes, embedded)
     earlier = await repository.neighbours.earlier([node.id for node in nodes])
+    duplicates = {
+        node_id: DuplicateOf(node_id=each.id, similarity=each.similarity) for node_id, each in earlier.items()
+    }
     caller.dependencies.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
     model = caller.models.place.model
     info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(
         created=created,
         node_ids=[node.id for node in nodes],
-        nodes=[_node_out(node, info, earlier.get(node.id)) for node in nodes],
+        nodes=[
+            NodeOut(
+                id=node.id,
+                type=node.type,
+                properties=dict(node.properties),
+                embedding=info,
+                duplicate_of=duplicates.get(node.id),
+            )
+            for node in nodes
+        ],
         timing=BatchTiming(
             embedding_time_ms=embedding_ms, neo4j_write_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),
@@ -70,13 +81,3 @@ def _require_one_batch(nodes: list[NodeIn]) -> None:
             invalid[index] = f"id: the same as that of node {seen[node.id]}"
     if invalid:
         raise BatchValidationFailedError(invalid)
-
-
-def _node_out(node: NewNode, info: EmbeddingInfo, earlier: Earlier | None) -> NodeOut:
-    return NodeOut(
-        id=node.id,
-        type=node.type,
-        properties=dict(node.properties),
-        embedding=info,
-        duplicate_of=earlier and DuplicateOf(node_id=earlier.id, similarity=earlier.similarity),
-    )
