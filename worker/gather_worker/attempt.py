@@ -1,6 +1,6 @@
 """The time that an attempt has, and its two early ends: SIGTERM and the deadline.
 
-What may be broken off without loss (a model call, a question to the brain, a wait) is awaited through
+What can be cancelled without loss (a model call, a question to the brain, a wait) is awaited through
 `Attempt.race`; what saves is not, and is bounded by its own timeouts.
 """
 
@@ -38,24 +38,24 @@ class Attempt:
         self._saving_ends_at = float("inf")
 
     def terminate(self) -> None:
-        """Note that SIGTERM came; `race` breaks off, and saving has `SAVE_GRACE_S` left."""
+        """Note that SIGTERM came: `race` cancels its work, and saving has `SAVE_GRACE_S` left."""
         if not self._terminated.is_set():
             self._saving_ends_at = self._clock() + SAVE_GRACE_S
             self._terminated.set()
 
     @property
     def is_terminated(self) -> bool:
-        """Tell whether SIGTERM came."""
+        """Return whether SIGTERM came."""
         return self._terminated.is_set()
 
     @property
     def remaining_s(self) -> float:
-        """Return the time for work that may be broken off."""
+        """Return the time for work that can be cancelled."""
         return max(0.0, self._ends_at - self._clock())
 
     @property
     def saving_remaining_s(self) -> float:
-        """Return the time for saving: the margin behind the deadline is for this."""
+        """Return the time for saving, which the margin behind the deadline is for."""
         own_s = self._ends_at + MARGIN_MIN_S - self._clock()
         return max(0.0, min(own_s, self._saving_ends_at - self._clock()))
 
@@ -71,7 +71,7 @@ class Attempt:
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._terminated.wait())
         try:
-            # Zero is not "no time": work that is done at once is taken, so that a check comes first.
+            # A timeout of 0 would still accept work that is done at once, so check first.
             self.check()
             await asyncio.wait({task, stop}, timeout=self.remaining_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -3,10 +3,10 @@
 WorkerError
   x InvalidInput        the run document, the settings or the model's name can never work: exit 64
   x TryAgain            a later attempt goes on from the checkpoint: exit 75
-    - StoreUnavailable  MongoDB stayed away
+    - StoreUnavailable  MongoDB stayed unavailable
     - ModelUnavailable  the language model gave no usable answer
-    - IndexUnavailable  the brain stayed away; all items are saved and wait to be indexed
-    - EvaluationUnavailable  Celery's broker stayed away; the department is finished but for its evaluation
+    - IndexUnavailable  the brain stayed unavailable; all notes are saved and wait to be indexed
+    - EvaluationUnavailable  Celery's broker stayed unavailable; only the evaluation is left
     - DeadlineNear      the attempt's time is over
     - Fenced            a newer worker has the department; nothing more may be written
   x Terminated          SIGTERM: save and exit 143
@@ -15,9 +15,9 @@ ModelError              one answer of the model, inside the gateway
   x ModelTransient      the same request may work in a moment
   x ModelRejected       the same request will never work
     - BudgetUsed        it was not sent: its worst case does not fit into what the budget leaves
-  x AnswerInvalid       an answer came, but not one of the shape that was asked for
+  x AnswerInvalid       the answer does not have the required shape
 
-BrainAway               the brain cannot help now; the caller goes on without it
+BrainUnusable           the brain is unavailable or refuses; the caller goes on without it
 """
 
 from typing import ClassVar, Final
@@ -44,7 +44,7 @@ class TryAgain(WorkerError):  # noqa: N818
 
 
 class StoreUnavailable(TryAgain):
-    """MongoDB stayed away longer than the worker may wait."""
+    """MongoDB was unavailable for longer than the worker may wait."""
 
     reason = StopReason.STORE_UNAVAILABLE
 
@@ -56,7 +56,7 @@ class ModelUnavailable(TryAgain):
 
 
 class IndexUnavailable(TryAgain):
-    """The department is finished but for items that the brain does not have yet."""
+    """The department is finished but for notes that the brain does not have yet."""
 
     reason = StopReason.INDEX_UNAVAILABLE
 
@@ -87,13 +87,13 @@ class Terminated(WorkerError):  # noqa: N818
 
 
 class ModelError(Exception):
-    """One request to the model did not give what was asked for."""
+    """One request to the model gave no usable answer."""
 
 
 class ModelTransient(ModelError):  # noqa: N818
     """Rate limit, overload, a broken connection; `retry_after_s` is what the server asked for, if it did.
 
-    `may_be_charged` tells that the request was sent and its answer never read: nobody knows what it came to.
+    `may_be_charged`: the request was sent and its answer never read, so that its cost is unknown.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class ModelTransient(ModelError):  # noqa: N818
 class ModelRejected(ModelError):  # noqa: N818
     """The endpoint refused the request for what it is.
 
-    `is_request_fault` tells a wrong request (its model's name, its form) from a refusal that the owner of the
-    account can lift: a wrong key, no credit.
+    `is_request_fault`: the request itself is wrong (its model's name, its form). Otherwise the owner of the
+    account can lift the refusal: a wrong key, no credit.
     """
 
     def __init__(self, message: str, *, is_request_fault: bool) -> None:
@@ -124,7 +124,7 @@ class BudgetUsed(ModelRejected):
 
 
 class AnswerInvalid(ModelError):  # noqa: N818
-    """The answer does not have the asked-for shape, not even after one re-ask; `text` is what came."""
+    """The answer does not have the required shape, not even after one re-ask; `text` is the answer."""
 
     def __init__(self, message: str, text: str = "") -> None:
         super().__init__(message)
@@ -132,8 +132,8 @@ class AnswerInvalid(ModelError):  # noqa: N818
 
 
 NO_ANSWER: Final = (AnswerInvalid, ModelRejected, ModelUnavailable)
-"""What the gateway raises where there is no answer; advice is then done without."""
+"""What the gateway raises where there is no answer; verdicts are then done without."""
 
 
-class BrainAway(Exception):  # noqa: N818
-    """The brain cannot help now."""
+class BrainUnusable(Exception):  # noqa: N818
+    """The brain is unavailable or refuses."""

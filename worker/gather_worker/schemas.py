@@ -1,5 +1,4 @@
-"""The shapes that the model is asked to answer in: a pydantic model checks, its JSON schema goes with the
-request.
+"""The shapes of the model's answers: a pydantic model checks them, its JSON schema goes with the request.
 
 The schema says less than the model checks: providers refuse or silently ignore length and range keywords
 (llama.cpp skips what it does not know), so bounds stand in the descriptions for the model and are checked
@@ -16,9 +15,9 @@ from gather_worker.duplicates.word_overlap import clean, letters, shortened
 ITEMS_MIN = 5
 ITEMS_MAX = 10
 CONTENT_MIN = 20
-"""Shorter than any note that says something; the models' usual failure is "..." or a heading."""
+"""Shorter than any real note; the models' usual failure is "..." or a heading."""
 CONTENT_LETTERS_MIN = 10
-"""In any script; a row of dots, dashes or pictures is no note."""
+"""In any script; a row of dots, dashes or emoji is not a note."""
 REASON_MAX = 400
 
 _DROPPED_KEYWORDS = frozenset(

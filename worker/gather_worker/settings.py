@@ -20,7 +20,7 @@ OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
 
 class Settings(BaseSettings):
-    """All that a worker can be told from outside, besides its run document."""
+    """All that configures a worker, besides its run document."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
@@ -42,14 +42,14 @@ class Settings(BaseSettings):
     llm_fallback_model: str | None = Field(
         default=None, max_length=128, validation_alias="GATHER_LLM_FALLBACK_MODEL"
     )
-    """Stands in for a model that fails again and again; unset: none does."""
+    """Stands in for a model that fails repeatedly; unset: none does."""
     llm_price_in: float | None = Field(
         default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_INPUT_USD_PER_MILLION"
     )
     llm_price_out: float | None = Field(
         default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_OUTPUT_USD_PER_MILLION"
     )
-    """USD for a million tokens, of the dearest model in use, where the endpoint names no prices."""
+    """USD for a million tokens of the most expensive model in use, where the endpoint names no prices."""
     llm_cache_ttl_s: int = Field(
         default=86_400, ge=0, le=30 * 86_400, validation_alias="GATHER_LLM_CACHE_TTL_S"
     )
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     duplicate_calibration: Path | None = Field(default=None, validation_alias="GATHER_DUPLICATE_CALIBRATION")
     """A file of `gather-worker calibrate`, over the shipped ones."""
     store_patience_s: float = Field(default=60, ge=1, le=600, validation_alias="GATHER_STORE_PATIENCE_S")
-    """How long MongoDB may be away before the attempt ends with exit code 75."""
+    """How long MongoDB may be unavailable before the attempt ends with exit code 75."""
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     evaluation_timeout_s: float = Field(
         default=10, ge=1, le=60, validation_alias="GATHER_EVALUATION_TIMEOUT_S"
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
 
     @property
     def llm_price(self) -> Price | None:
-        """Return the price that the owner names, None if the endpoint is to be believed."""
+        """Return the configured price, None if the endpoint's counts."""
         if self.llm_price_in is None or self.llm_price_out is None:
             return None
         return Price(self.llm_price_in / 1e6, self.llm_price_out / 1e6)

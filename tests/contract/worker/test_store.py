@@ -179,7 +179,7 @@ async def test_leftovers_are_those_of_other_departments(project: Project) -> Non
 
 
 class Noticed(logging.Handler):
-    """Notes that the store has noticed that MongoDB is away."""
+    """Notes that the store has noticed that MongoDB is unavailable."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class Noticed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the message."""
-        if "MongoDB is away" in record.getMessage():
+        if "MongoDB is unavailable" in record.getMessage():
             self.event.set()
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
 from gather_worker.calibrate.labelled_pairs import LabelledPair
-from gather_worker.errors import BrainAway, TryAgain
+from gather_worker.errors import BrainUnusable, TryAgain
 from gather_worker.services.brain import Brain
 
 DURATION_S: Final = 6 * 3600.0
@@ -32,7 +32,7 @@ async def cosines_of(
         places = order[start : start + SIMILARITY_PAIRS_MAX]
         try:
             model, found = await brain.compare([(pairs[place].a, pairs[place].b) for place in places])
-        except BrainAway as error:
+        except BrainUnusable as error:
             raise TryAgain(f"the brain gives no cosines: {error}") from error
         models.add(model)
         if len(models) > 1:

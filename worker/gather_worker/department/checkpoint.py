@@ -1,4 +1,4 @@
-"""What a department remembers between iterations and pods: one MongoDB document, always written whole.
+"""A department's state between iterations and pods: one MongoDB document, always written whole.
 
 The steps of an iteration leave their result here before the next step begins, so that a successor finds which
 step was the last: `drafts` (paid for, not yet judged), `pending` (accepted, not yet in `gather`), `scores`
@@ -21,7 +21,7 @@ from gather_worker.schemas import Draft
 
 
 class Evaluation(StrEnum):
-    """How far the department's evaluation message is."""
+    """The state of the department's evaluation message."""
 
     NONE = ""
     """There is none to send, or the department is not finished."""
@@ -85,7 +85,7 @@ class Checkpoint(Stored):
 
     @property
     def is_scored(self) -> bool:
-        """Tell whether every iteration has its score."""
+        """Return whether every iteration has its score."""
         return len(self.scores) >= self.iterations
 
     def generated(self, drafts: list[Draft], writer: str = "", prompt: str = "") -> Self:

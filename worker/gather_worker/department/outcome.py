@@ -7,7 +7,7 @@ MESSAGE_MAX = 256
 
 
 class Outcome:
-    """Filled as the attempt goes on, so that whatever ends it, the numbers so far are told."""
+    """Filled as the attempt goes on, so that the numbers so far are reported whatever ends it."""
 
     def __init__(self) -> None:
         self.checkpoint: Checkpoint | None = None

@@ -19,9 +19,9 @@ WEIGHTS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 RUBRIC_PARTS: Final = ("depth", "coherence", "actionability")
 VERDICT_RISE_MAX: Final = 15.0
-"""By which no part of a verdict is taken to rise from one iteration to the next, in points. The demo model's
-rose by less than 4; of a capable model no figure is known here. One that rises by more costs an iteration
-that was not needed, whose notes are kept."""
+"""Points by which a part of a verdict is expected to rise at most from one iteration to the next. The demo
+model's rose by less than 4; for a capable model no figure is known. A larger rise costs one iteration too
+many, whose notes are kept."""
 GAPS_MAX: Final = 8
 GAP_CHARS: Final = 200
 
@@ -32,7 +32,7 @@ class Source(StrEnum):
     BRAIN = "brain"
     MODEL = "model"
     EARLIER = "earlier"
-    """An earlier iteration's: the brain is away, or found less in the newest notes, all that it was shown."""
+    """An earlier iteration's: the brain is unavailable, or was shown the newest notes alone and found less."""
 
 
 class Rubric(Protocol):
@@ -87,7 +87,7 @@ def combine(
     distinct_share: float = 1.0,
     is_partial: bool = False,
 ) -> Quality | None:
-    """Return the quality from what could be had; None if coverage or the rubric are missing altogether.
+    """Return the quality from what could be measured; None if coverage or the rubric are missing altogether.
 
     `distinct_share` is the share (0-1) of the notes that the model was shown, copies left out: copies cost
     coherence, as in the brain's own measure. `is_partial` says that the brain was shown the newest notes
@@ -113,7 +113,7 @@ def combine(
 
 
 def best_score(coverage: float, last: Quality | None) -> float:
-    """Return the highest score that is to be reckoned with while the model's verdict is still out, 0-100.
+    """Return the highest score to expect while the model's verdict is still out, 0-100.
 
     `coverage` is the brain's, just measured; `last` the last iteration's quality.
     """

@@ -48,17 +48,17 @@ def decide_stop(state: LoopState) -> StopReason | None:
 
 
 def goes_on_regardless(state: LoopState, best_score: float) -> bool:
-    """Tell whether the loop goes on, and with the prompt that the scores so far ask for, whatever score is
-    being measured: none at all, or any from 0 to `best_score`.
+    """Return True if every possible outcome of the measurement in progress continues the loop with the same
+    prompt: no score, or any from 0 to `best_score`.
     """
-    # Rules ask whether a score is at least something, so that between the ends nothing else can come out.
+    # The rules compare scores with lower bounds only, so no score between the two ends decides otherwise.
     outcomes = [replace(state, scores=(*state.scores, score)) for score in (None, 0.0, best_score)]
     prompts = {is_flat(outcome.scores) for outcome in outcomes}
     return len(prompts) == 1 and all(decide_stop(outcome) is None for outcome in outcomes)
 
 
 def is_good_enough(state: LoopState) -> bool:
-    """Tell whether the last measured score reaches the threshold."""
+    """Return whether the last measured score reaches the threshold."""
     score = last_score(state.scores)
     return score is not None and score >= state.threshold
 
@@ -86,5 +86,5 @@ def flat_iterations(scores: Sequence[float | None]) -> int:
 
 
 def is_flat(scores: Sequence[float | None]) -> bool:
-    """Tell whether the prompt should turn to the gaps, because more of the same did not help."""
+    """Return whether the prompt should turn to the gaps, because more of the same did not help."""
     return flat_iterations(scores) >= PLATEAU_ITERATIONS

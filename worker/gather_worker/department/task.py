@@ -1,6 +1,4 @@
-"""What one worker is to do: a department of a run, and how many iterations it may use; read once, then
-fixed.
-"""
+"""One worker's task: a department of a run, and how many iterations it may use; read once, then fixed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,20 +34,20 @@ class DepartmentTask:
 
     @property
     def is_evaluated(self) -> bool:
-        """Tell whether reaching the threshold asks for an evaluation."""
+        """Return whether reaching the threshold asks for an evaluation."""
         return self.document.spec.enable_auto_evaluation
 
     def is_last_attempt(self, epoch: int) -> bool:
-        """Tell whether the Job may start no further pod after the `epoch`-th."""
+        """Return whether the Job may start no further pod after the `epoch`-th."""
         return epoch > self.document.spec.department_retries
 
     @property
     def is_last_department(self) -> bool:
-        """Tell whether no later worker of the run can take over what this one leaves."""
+        """Return whether no later worker of the run can take over what this one leaves."""
         return self.index + 1 == len(self.document.departments)
 
     def fresh_checkpoint(self) -> Checkpoint:
-        """Return the checkpoint of a department that nobody has begun."""
+        """Return the checkpoint of a department that no worker has begun."""
         return Checkpoint(
             id=names.checkpoint_id(self.document.run.uid, self.department.slug),
             run=self.document.run.name,

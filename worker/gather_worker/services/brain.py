@@ -1,8 +1,7 @@
-"""The brain, as one department asks it: every call either helps or raises BrainAway, and none holds it up
-long.
+"""The brain, as one department uses it: every call answers or raises BrainUnusable, and none takes long.
 
-A brain that cannot be reached is asked again only after a while, and then whether it is ready; a brain that
-says "later" (429, or 503 with Retry-After) is waited for, since it is there.
+A brain that cannot be reached is tried again only after a while, and then asked first whether it is ready.
+One that answers "later" (429, or 503 with Retry-After) is waited for.
 """
 
 import logging
@@ -18,14 +17,14 @@ from gather_contracts.items import GatherItem
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
-from gather_worker.errors import BrainAway
+from gather_worker.errors import BrainUnusable
 from gather_worker.metrics import metered
 
 T = TypeVar("T")
 
 NODE_TYPE: Final = "GatherItem"
 CALL_DEADLINE_S: Final = 20.0
-"""For one question with the client's own retries; promised are 3 s, a busy machine takes longer."""
+"""For one call with the client's own retries; 3 s are promised, a busy machine takes longer."""
 INDEX_BATCH: Final = 20
 INDEX_DEADLINE_S: Final = 30.0
 """50 nodes may take 8 s by promise; a brain that has just come back and serves all its workers takes
@@ -34,10 +33,10 @@ PATIENCE_S: Final = 90.0
 """For a brain that answers "later": the slowest limit, 5 coverage analyses a minute, frees a place in 12 s.
 """
 QUIET_S: Final = 5.0
-"""How long a brain that was away is left alone."""
+"""How long an unavailable brain is not tried again."""
 TRUSTED_S: Final = 1.0
-"""How long after an answer the brain is taken to be there; later it is asked first whether it is ready, which
-takes milliseconds, since a call to a brain that is gone takes its whole deadline."""
+"""How long after an answer the brain counts as available. Later it is asked first whether it is ready, which
+takes milliseconds: a call to an unavailable brain takes its whole deadline."""
 CONTEXT_NODES: Final = 20
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class Brain:
         await self._client.aclose()
 
     async def neighbours(self, texts: Sequence[str]) -> list[list[bodies.Duplicate]]:
-        """Return each text's nearest saved notes of the project, those that are near at all."""
+        """Return each text's nearest saved notes of the project, if any are near."""
         request = bodies.DuplicatesBatchRequest(
             project_id=self._project_id, contents=list(texts), threshold=NEIGHBOUR_COSINE_MIN,
             limit=NEIGHBOURS, type=NODE_TYPE,
@@ -81,7 +80,7 @@ class Brain:
             )
             answer = await self._ask(partial(self._client.compare, request, deadline_s=CALL_DEADLINE_S))
             if answer is None:
-                raise BrainAway("the key may not use the project")
+                raise BrainUnusable("the key may not use the project")
             model, cosines = answer.model, cosines + answer.similarities
         return model, cosines
 
@@ -114,20 +113,20 @@ class Brain:
         try:
             await self._call(lambda: self._client.create_nodes(nodes, deadline_s=INDEX_DEADLINE_S))
         except BrainRejected as error:
-            # Sent again it would be refused again, for ever; the notes stay in MongoDB.
+            # It would be refused every time; the notes stay in MongoDB.
             _LOGGER.error("the brain refuses %d notes: %s", len(nodes), error.code)  # noqa: TRY400 - no trace needed
 
     async def _ask(self, send: Callable[[], Awaitable[T]]) -> T | None:
-        """Return the answer to a question; one that the brain refuses is as good as not answered."""
+        """Return the answer; a refusal counts as unavailable."""
         try:
             return await self._call(send)
         except BrainRejected as error:
-            _LOGGER.error("the brain refuses a question: %s", error.code)  # noqa: TRY400 - no trace needed
-            raise BrainAway(str(error)) from error
+            _LOGGER.error("the brain refuses a request: %s", error.code)  # noqa: TRY400 - no trace needed
+            raise BrainUnusable(str(error)) from error
 
     async def _call(self, send: Callable[[], Awaitable[T]]) -> T | None:
-        """Return the answer, None for a project without nodes; raises BrainAway and BrainRejected."""
-        await self._knock()
+        """Return the answer, None for a project without nodes; raises BrainUnusable and BrainRejected."""
+        await self._check_ready()
         patience_ends_at = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -136,13 +135,13 @@ class Brain:
                 return None
             except BrainRejected as error:
                 if error.status in {401, 403}:
-                    raise self._away(f"the key is refused: {error.code}") from error
+                    raise self._unavailable(f"the key is refused: {error.code}") from error
                 raise
             except BrainUnavailable as error:
                 wait_s = error.retry_after_s
                 if wait_s is None or time.monotonic() + wait_s > patience_ends_at:
-                    raise self._away(str(error)) from error
-            _LOGGER.info("the brain asks for %.0f s", wait_s)
+                    raise self._unavailable(str(error)) from error
+            _LOGGER.info("the brain limits requests; waiting %.0f s", wait_s)
             await self._attempt.sleep(wait_s)
 
     @metered(Timer.BRAIN)
@@ -151,25 +150,25 @@ class Brain:
         self._answered_at = time.monotonic()
         return answer
 
-    async def _knock(self) -> None:
-        """Raise BrainAway without a call if it was away a moment ago, or is not ready."""
+    async def _check_ready(self) -> None:
+        """Raise BrainUnusable without a call if it was unavailable a moment ago, or is not ready."""
         now = time.monotonic()
         if self._quiet_until is not None and now < self._quiet_until:
-            raise BrainAway("the brain was away a moment ago")
+            raise BrainUnusable("the brain was unavailable a moment ago")
         if now - self._answered_at < TRUSTED_S:
             return
         if not await self._attempt.race(self._client.is_ready()):
-            raise self._away("it is not ready")
+            raise self._unavailable("it is not ready")
         if self._quiet_until is not None:
             self._quiet_until = None
-            _LOGGER.info("the brain is back")
+            _LOGGER.info("the brain is available again")
 
-    def _away(self, message: str) -> BrainAway:
+    def _unavailable(self, message: str) -> BrainUnusable:
         if self._quiet_until is None:
-            _LOGGER.error("the brain is away: %s", message)
+            _LOGGER.error("the brain is unavailable: %s", message)
         self._quiet_until = time.monotonic() + QUIET_S
         self._answered_at = float("-inf")
-        return BrainAway(message)
+        return BrainUnusable(message)
 
 
 def node_of(item: GatherItem) -> bodies.NodeIn:

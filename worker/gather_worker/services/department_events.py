@@ -1,4 +1,4 @@
-"""The events of one department; Redis away costs live progress and nothing else."""
+"""The events of one department; without Redis live progress is lost and nothing else."""
 
 import logging
 import time
@@ -13,13 +13,13 @@ from gather_contracts.run_document import RunDocument
 from gather_worker.department.checkpoint import Checkpoint
 
 QUIET_S: Final = 5.0
-"""How long a Redis that was away is left alone, so that it slows no iteration."""
+"""How long an unavailable Redis is not tried again, so that it slows no iteration."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class EventPublisher:
-    """Sends one department's events; each has a key, so that a successor does not send it twice."""
+    """Publishes one department's events; each has a key, so that a successor does not publish it twice."""
 
     def __init__(
         self, log: EventLog, document: RunDocument, department: ResolvedDepartment, allowance: int
@@ -98,4 +98,4 @@ class EventPublisher:
             await self._log.append(event, key)
         except EventLogUnavailable:
             self._quiet_until = time.monotonic() + QUIET_S
-            _LOGGER.warning("Redis is away; live progress pauses")
+            _LOGGER.warning("Redis is unavailable; live progress pauses")

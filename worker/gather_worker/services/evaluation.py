@@ -1,12 +1,12 @@
-"""The Celery message that asks for a department's evaluation; queued exactly once, whatever crashes.
+"""The Celery message that requests a department's evaluation; queued exactly once, whatever crashes.
 
-Celery itself can only promise "at least" or "at most" once: whoever dies between sending and noting that it
-was sent does not know. So the checkpoint says that the message is due before it is sent, which makes it "at
-least once"; and on Redis the message and the memory of its id are written by one script, so that sending it
+Celery itself can only promise "at least" or "at most" once: a worker that dies between sending and noting
+that it was sent leaves that open. So the checkpoint says that the message is due before it is sent, which
+makes it "at least once"; and on Redis one script writes the message and remembers its id, so that sending it
 again is a no-op. A Redis that loses its data loses both together, and the message is then queued again. What
 is left: a Redis that loses its data after the message was taken and before the checkpoint says "sent". The
-second message has the first one's task id, as it has at any broker other than Redis, which gets "at least
-once"; a consumer that keeps results by task id sees that it was done.
+second message has the first one's task id, as it has at any other broker, which gets "at least once"; a
+consumer that keeps results by task id sees that it was done.
 """
 
 import asyncio

@@ -5,14 +5,14 @@ after the conditional checkpoint write that put it into `pending`, under an `_id
 place, and with $setOnInsert. A pod whose epoch is old gets no further note into `pending`, and writing
 again what it already put there changes nothing.
 
-MongoDB away: every call is repeated with growing waits for `patience_s`, after SIGTERM for what is left of
-the grace period, and then raises StoreUnavailable.
+While MongoDB is unavailable every call is repeated with growing waits for `patience_s`, after SIGTERM for
+what is left of the grace period, and then raises StoreUnavailable.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -81,7 +81,7 @@ class Store:
 
     async def take_epoch(self, fresh: Checkpoint) -> Checkpoint:
         """Return the department's checkpoint under the next epoch; `fresh` is stored where there is none."""
-        first = _checkpoint_document(fresh)
+        first = fresh.model_dump(by_alias=True)
         for key in ("_id", "epoch", "revision"):
             first.pop(key)
         taken = await self._persist(
@@ -99,7 +99,7 @@ class Store:
 
         Written again after an answer that was lost, it changes nothing; arriving after a later one, neither.
         """
-        fields = _checkpoint_document(checkpoint) | {"updatedAt": datetime.now(UTC)}
+        fields = checkpoint.model_dump(by_alias=True) | {"updatedAt": datetime.now(UTC)}
         mine = {
             "_id": fields.pop("_id"),
             "epoch": fields.pop("epoch"),
@@ -129,14 +129,14 @@ class Store:
     async def clear_leftover(self, other: Checkpoint) -> None:
         """Note that another department's notes are everywhere, unless its worker has written since."""
         same = {"_id": other.id, "epoch": other.epoch, "revision": other.revision}
-        settled = {
+        cleared = {
             "pending": [],
             "unindexed": [],
             # The sum and not the difference: this may be written twice.
             "itemsCreated": other.items_created + len(other.pending),
             "updatedAt": datetime.now(UTC),
         }
-        await self._persist(lambda: self._checkpoints.update_one(same, {"$set": settled}))
+        await self._persist(lambda: self._checkpoints.update_one(same, {"$set": cleared}))
 
     async def unsent_evaluations(self, own_id: str) -> list[Checkpoint]:
         """Return the project's other checkpoints whose evaluation message may not have been sent."""
@@ -147,7 +147,7 @@ class Store:
         return [Checkpoint.model_validate(document) for document in found]
 
     async def note_evaluation_sent(self, other: Checkpoint) -> None:
-        """Note that another department's evaluation message is at the broker; true whoever writes it."""
+        """Note that another department's evaluation message is at the broker; any worker may write that."""
         due = {"_id": other.id, "evaluation": Evaluation.SENDING.value}
         sent = {"evaluation": Evaluation.SENT.value, "updatedAt": datetime.now(UTC)}
         await self._persist(lambda: self._checkpoints.update_one(due, {"$set": sent}))
@@ -156,7 +156,8 @@ class Store:
 
     async def save_items(self, items: Sequence[GatherItem]) -> None:
         """Write the notes that are not there yet; one that is stays as it is."""
-        writes = [_insertion(item) for item in items]
+        documents = [item.model_dump(by_alias=True) for item in items]
+        writes = [UpdateOne({"_id": d.pop("_id")}, {"$setOnInsert": d}, upsert=True) for d in documents]
         if writes:
             await self._persist(lambda: self._write_all(writes))
 
@@ -217,32 +218,19 @@ class Store:
                     raise
                 left_s = min(ends_at - time.monotonic(), self._attempt.saving_remaining_s)
                 if left_s <= wait_s:
-                    raise StoreUnavailable(f"MongoDB is away: {type(error).__name__}") from error
-                _LOGGER.log(level, "MongoDB is away, waiting: %s", type(error).__name__)
+                    raise StoreUnavailable(f"MongoDB is unavailable: {type(error).__name__}") from error
+                _LOGGER.log(level, "MongoDB is unavailable; retrying: %s", type(error).__name__)
                 level = logging.WARNING
             await self._attempt.back_off(wait_s)
             wait_s = min(2 * wait_s, BACKOFF_MAX_S)
 
 
-def _checkpoint_document(checkpoint: Checkpoint) -> Document:
-    return checkpoint.model_dump(by_alias=True)
-
-
-def _insertion(item: GatherItem) -> UpdateOne:
-    document = item.model_dump(by_alias=True)
-    return UpdateOne({"_id": document.pop("_id")}, {"$setOnInsert": document}, upsert=True)
-
-
-def _parse_items(documents: Any) -> list[GatherItem]:
+def _parse_items(documents: Iterable[Document]) -> list[GatherItem]:
     """Return the documents that are notes; ids of notes that other programs wrote may be ObjectIds."""
     items: list[GatherItem] = []
     for document in documents:
         try:
-            items.append(_parse_item(document))
+            items.append(GatherItem.model_validate({**document, "_id": str(document["_id"])}))
         except ValidationError:
-            _LOGGER.warning("a document in `gather` is no note and is left alone")
+            _LOGGER.warning("skipping a document in `gather` that is not a gather item")
     return items
-
-
-def _parse_item(document: Mapping[str, Any]) -> GatherItem:
-    return GatherItem.model_validate({**document, "_id": str(document["_id"])})

@@ -16,7 +16,7 @@ from gather_worker.duplicates.calibration import Calibration
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule
 from gather_worker.duplicates.rules import by_words, rule_for
 from gather_worker.duplicates.word_overlap import shortened, text_hash
-from gather_worker.errors import NO_ANSWER, BrainAway
+from gather_worker.errors import NO_ANSWER, BrainUnusable
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.metrics import metered
 from gather_worker.prompts import DUPLICATES, builders
@@ -117,7 +117,7 @@ class Deduplicator:
             neighbours = await self._brain.neighbours([drafts[slot].content for slot in slots])
             near = candidates.pairs_by_meaning(drafts, slots, neighbours)
             return await self._compared(candidates.without_repeats([*near, *by_words_alone]))
-        except BrainAway:
+        except BrainUnusable:
             _LOGGER.warning("duplicates are looked for by words alone: the brain is unavailable")
             return by_words_alone, by_words
 

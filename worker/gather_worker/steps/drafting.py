@@ -13,7 +13,7 @@ from typing import Final
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import (
     AnswerInvalid,
-    BrainAway,
+    BrainUnusable,
     BudgetUsed,
     InvalidInput,
     ModelRejected,
@@ -57,7 +57,7 @@ class Drafter:
     async def prepare(self) -> None:
         """Load what every prompt of this process needs; what is unavailable now is requested again later."""
         warm_up()
-        with contextlib.suppress(BrainAway):
+        with contextlib.suppress(BrainUnusable):
             await self._ask_earlier()
 
     @property
@@ -106,7 +106,7 @@ class Drafter:
         """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""
         try:
             earlier = await self._ask_earlier()
-        except BrainAway:
+        except BrainUnusable:
             _LOGGER.warning("context comes from MongoDB alone: the brain is unavailable")
             earlier = builders.earlier_from_items(self._notes.items, self._task.previous)
         checkpoint, department = self._checkpointer.checkpoint, self._task.department

@@ -10,7 +10,7 @@ from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint, Evaluation
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BrainAway, DeadlineNear, EvaluationUnavailable, IndexUnavailable
+from gather_worker.errors import BrainUnusable, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.mongodb import Store
@@ -96,7 +96,7 @@ class Finisher:
             while self._checkpointer.checkpoint.unindexed:
                 try:
                     await self._publisher.index()
-                except BrainAway:
+                except BrainUnusable:
                     await self._attempt.sleep(INDEX_RETRY_S)
         except DeadlineNear as error:
             checkpoint = self._checkpointer.checkpoint

@@ -12,7 +12,7 @@ from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker.department.quality import Quality, combine, gaps_of
-from gather_worker.errors import NO_ANSWER, BrainAway, WorkerError
+from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders
 from gather_worker.prompts.judge_input import without_copies
@@ -51,7 +51,7 @@ class QualityMeasurer:
         """Return the brain's coverage of the notes, None if it has none to give."""
         try:
             coverage = await self.brain.coverage(self.department, own)
-        except BrainAway:
+        except BrainUnusable:
             _LOGGER.warning("coverage is not measured: the brain is unavailable")
             return None
         if coverage is None:

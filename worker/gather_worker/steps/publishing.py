@@ -7,7 +7,7 @@ import logging
 
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BrainAway
+from gather_worker.errors import BrainUnusable
 from gather_worker.schemas import ITEMS_MAX
 from gather_worker.services.brain import INDEX_BATCH, Brain
 from gather_worker.services.mongodb import Store
@@ -48,7 +48,7 @@ class Publisher:
         return all(item.id in waiting for item in self._notes.items)
 
     async def index(self) -> None:
-        """Bring the notes that wait for the brain there; raises BrainAway."""
+        """Bring the notes that wait for the brain there; raises BrainUnusable."""
         while waiting := self._checkpointer.checkpoint.unindexed:
             ids = waiting[:INDEX_BATCH]
             await self._index_batch(ids)
@@ -59,7 +59,7 @@ class Publisher:
         """Index if the brain can be reached; else the notes wait."""
         try:
             await self.index()
-        except BrainAway:
+        except BrainUnusable:
             _LOGGER.warning("%d notes wait for the brain", len(self._checkpointer.checkpoint.unindexed))
 
     async def write_score(self) -> None:
@@ -78,7 +78,7 @@ class Publisher:
                     await self._index_batch(ids[start : start + INDEX_BATCH])
                 await self._store.clear_leftover(other)
                 _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
-        except BrainAway:
+        except BrainUnusable:
             _LOGGER.warning("notes of other departments wait for the brain")
 
     async def _index_batch(self, ids: list[str]) -> None:

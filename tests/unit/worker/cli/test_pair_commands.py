@@ -15,7 +15,7 @@ from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
 from gather_worker.calibrate.split import split
 from gather_worker.cli.arguments import parse_arguments
 from gather_worker.cli.calibrate import check_enough
-from gather_worker.errors import BrainAway, InvalidInput, TryAgain
+from gather_worker.errors import BrainUnusable, InvalidInput, TryAgain
 from gather_worker.main import execute_command
 
 SETTINGS = {"BRAIN_SERVICE_BASE_URL": "http://127.0.0.1:9", "BRAIN_SERVICE_API_KEY": "k"}
@@ -155,7 +155,7 @@ class ScriptedBrain:
         """Return the number in the texts as their cosine."""
         model = self.models.pop(0)
         if not model:
-            raise BrainAway("gone")
+            raise BrainUnusable("gone")
         assert len(pairs) <= SIMILARITY_PAIRS_MAX
         return model, [int(one.split()[1]) / 1000 for one, _ in pairs]
 

@@ -14,7 +14,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import Automation, GatherItem
 from gather_worker.attempt import Attempt
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
-from gather_worker.errors import BrainAway, DeadlineNear, Terminated
+from gather_worker.errors import BrainUnusable, DeadlineNear, Terminated
 from gather_worker.services import brain as module
 from gather_worker.services.brain import Brain, node_of
 
@@ -82,7 +82,7 @@ async def test_pairs_are_compared_fifty_at_a_time() -> None:
 
 async def test_a_key_that_may_not_compare_is_as_good_as_no_brain() -> None:
     """404: the project is another's."""
-    with pytest.raises(BrainAway):
+    with pytest.raises(BrainUnusable):
         await asked(Twin(refusal(404, "not_found"))).compare([("one", "other")])
 
 
@@ -105,7 +105,7 @@ async def test_a_limit_is_waited_for() -> None:
 async def test_a_limit_beyond_patience_is_gone_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounded."""
     monkeypatch.setattr(module, "PATIENCE_S", 0.5)
-    with pytest.raises(BrainAway):
+    with pytest.raises(BrainUnusable):
         await asked(Twin(refusal(429, "rate_limit_exceeded", **{"Retry-After": "60"}))).neighbours(["one"])
 
 
@@ -117,13 +117,13 @@ async def test_an_absent_brain_is_noticed_at_once_and_then_left_alone(
     twin.ready = False
     brain = asked(twin)
     for _ in range(5):
-        with pytest.raises(BrainAway):
+        with pytest.raises(BrainUnusable):
             await brain.neighbours(["one"])
     assert (twin.knocks, len(twin.calls)) == (1, 0)
     monkeypatch.setattr(module, "QUIET_S", 0.0)
     later = asked(twin)
     for _ in range(2):
-        with pytest.raises(BrainAway):
+        with pytest.raises(BrainUnusable):
             await later.neighbours(["one"])
     twin.ready = True
     assert await later.neighbours(["one"]) == [[]]
@@ -141,7 +141,7 @@ async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_counts_as_away(status: int) -> None:
     """Its owner can mend it; until then the notes wait."""
-    with pytest.raises(BrainAway):
+    with pytest.raises(BrainUnusable):
         await asked(Twin(refusal(status, "unauthorized"))).index([note("a")])
 
 
@@ -152,7 +152,7 @@ async def test_notes_that_the_brain_refuses_are_not_sent_for_ever() -> None:
 
 async def test_a_refused_question_is_gone_without() -> None:
     """It would be refused again."""
-    with pytest.raises(BrainAway):
+    with pytest.raises(BrainUnusable):
         await asked(Twin(refusal(400, "validation_failed"))).coverage(DEPARTMENT, [note("a")])
 
 

@@ -16,7 +16,7 @@ from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, 
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair
 from gather_worker.duplicates.features import FEATURES
 from gather_worker.duplicates.rules import CalibratedRule, FlatRule, by_words, rule_for
-from gather_worker.errors import BrainAway, ModelUnavailable
+from gather_worker.errors import BrainUnusable, ModelUnavailable
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Draft, PairVerdict, PairVerdicts
 from gather_worker.steps.deduplicating import VERDICTS_KEPT, Deduplicator
@@ -84,7 +84,7 @@ class FakeBrain:
     async def neighbours(self, texts: Sequence[str]) -> list[list[Duplicate]]:
         """Return what is at .5 and above."""
         if self.is_away:
-            raise BrainAway("away")
+            raise BrainUnusable("away")
         near = [[(self._cosine(each, other), other) for other in self.saved] for each in texts]
         return [
             [Duplicate(node_id="n", similarity=c, content=o, properties={}) for c, o in found if c >= 0.5]

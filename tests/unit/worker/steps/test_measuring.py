@@ -17,7 +17,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.quality import Source
-from gather_worker.errors import AnswerInvalid, BrainAway, ModelRejected, ModelUnavailable, Terminated
+from gather_worker.errors import AnswerInvalid, BrainUnusable, ModelRejected, ModelUnavailable, Terminated
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
@@ -135,7 +135,7 @@ async def test_without_a_judge_nobody_is_asked(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("answer", [None, BrainAway("away")], ids=["no nodes yet", "away"])
+@pytest.mark.parametrize("answer", [None, BrainUnusable("away")], ids=["no nodes yet", "away"])
 async def test_without_coverage_there_is_no_score(document: RunDocument, answer: Any) -> None:
     """The model's three parts are not made into four."""
     assert await measured(document, FakeModel(verdict(50)), answer) == Measurement(None, None, (verdict(50),))
