@@ -32,7 +32,7 @@ class Source(StrEnum):
     BRAIN = "brain"
     MODEL = "model"
     EARLIER = "earlier"
-    """An earlier iteration's: the brain is unavailable, or was shown the newest notes alone and found less."""
+    """An earlier iteration's: the brain is unavailable, or was shown only the newest notes and found less."""
 
 
 class Rubric(Protocol):
