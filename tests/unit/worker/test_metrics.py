@@ -1,4 +1,4 @@
-"""The meter: what is counted once, added over attempts, and told apart from the model's time."""
+"""The meter: what is counted once, added over attempts, and kept apart from the model's time."""
 
 import asyncio
 
@@ -6,15 +6,15 @@ import pytest
 
 from gather_contracts.meters import BOUNDS_S, Meters, Timer, counts_of, sum_s
 from gather_worker.metrics import METER, Meter, metered
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 
 @pytest.fixture
-def meter(clock: HandClock) -> Meter:
+def meter(clock: FakeClock) -> Meter:
     return Meter(clock)
 
 
-def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, clock: HandClock) -> None:
+def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, clock: FakeClock) -> None:
     """A bound belongs to the bucket below it; what raises has taken its time too."""
 
     def break_off() -> None:
@@ -33,7 +33,7 @@ def test_a_time_is_counted_in_its_bucket_whatever_ended_the_block(meter: Meter, 
     assert len(counts) == len(BOUNDS_S) + 1
 
 
-def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock: HandClock) -> None:
+def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock: FakeClock) -> None:
     """Own time is what is left of the wall's; a wait begun inside another adds only what goes beyond."""
     end = meter.start_lap()
     clock.now_s += 1
@@ -49,7 +49,7 @@ def test_questions_to_the_model_at_the_same_time_count_once(meter: Meter, clock:
     assert sum_s(meter.totals().times[Timer.OWN]) == 1
 
 
-def test_a_question_that_outlives_its_iteration_is_a_part_of_both(meter: Meter, clock: HandClock) -> None:
+def test_a_question_that_outlives_its_iteration_is_a_part_of_both(meter: Meter, clock: FakeClock) -> None:
     """The next notes may be asked for before the last ones are scored."""
     first = meter.start_lap()
     clock.now_s += 1
@@ -63,7 +63,7 @@ def test_a_question_that_outlives_its_iteration_is_a_part_of_both(meter: Meter, 
     assert [(lap.wall_s, lap.model_s, lap.own_s) for lap in laps] == [(3, 2, 1), (7, 3, 4)]
 
 
-def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: HandClock) -> None:
+def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: FakeClock) -> None:
     """And only with the first."""
     meter.begin(clock.now_s)
     clock.now_s += 0.75
@@ -74,7 +74,7 @@ def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: 
     assert (sum_s(tally), sum(counts_of(tally))) == (0.75, 1)
 
 
-def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: HandClock) -> None:
+def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: FakeClock) -> None:
     """Totals are of all attempts, and writing them twice changes nothing."""
     kept = Meters(times={Timer.BRAIN: [5_000, 1]}, items=[0, 1], written=6, evaluations_failed=1)
     meter.resume(kept)
@@ -92,7 +92,7 @@ def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: HandClock) -> No
     assert (total.evaluations_sent, total.evaluations_failed, total.threshold_ms) == (1, 1, 61_500)
 
 
-async def test_a_metered_function_is_counted_when_it_is_broken_off() -> None:
+async def test_a_metered_function_is_counted_when_it_is_cancelled() -> None:
     """As a call is when SIGTERM comes."""
 
     @metered(Timer.EVALUATION)

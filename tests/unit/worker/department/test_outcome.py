@@ -34,7 +34,7 @@ def test_the_termination_message_fits_whatever_the_error_says(message: str, reas
     assert read.cost_usd == 12345.678901
 
 
-def test_an_end_before_the_beginning_is_told_as_well() -> None:
+def test_an_end_before_the_beginning_is_reported_as_well() -> None:
     """Nothing was read, so nothing is counted."""
     result = Outcome().result()
     assert (result.reason, result.iterations, result.items_created) == (StopReason.INTERNAL_ERROR, 0, 0)

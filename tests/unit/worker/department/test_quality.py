@@ -87,7 +87,7 @@ def test_without_a_verdict_the_brains_measures_stand_in() -> None:
     assert quality.rubric_source is Source.BRAIN
 
 
-def test_while_the_brain_is_away_the_earlier_coverage_counts() -> None:
+def test_while_the_brain_is_unavailable_the_earlier_coverage_counts() -> None:
     """The notes only became more, so that it is a lower bound."""
     quality = combine(None, [VERDICT], 55)
     assert quality is not None
@@ -219,7 +219,7 @@ def test_no_usual_verdict_comes_to_more_than_the_best(
     assert found.score <= best_score(now, last) <= best_score(max(now, before), None)
 
 
-def test_the_brain_s_measures_tell_nothing_of_the_model_s_next_verdict() -> None:
+def test_the_brains_measures_do_not_predict_the_models_next_verdict() -> None:
     """It may say anything then, as after none."""
     last = combine(coverage(60), [], None)
     assert best_score(60, last) == best_score(60, None) == 84

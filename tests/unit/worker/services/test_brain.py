@@ -24,7 +24,7 @@ NOTHING_FOUND = httpx.Response(200, json={"results": [{"duplicates": []}], **TIM
 DEPARTMENT = ResolvedDepartment(slug="story", name="Story", code_dep_number=1, threshold=80, model="m/x")
 
 
-class Twin:
+class FakeBrain:
     """A brain that gives scripted answers; /readyz answers as `ready` says."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
@@ -45,9 +45,9 @@ class Twin:
         return answer
 
 
-def asked(twin: Twin, attempt: Attempt | None = None) -> Brain:
-    """Return the worker's side of the twin."""
-    client = BrainClient("http://brain", "k", transport=httpx.MockTransport(twin.answer))
+def asked(fake: FakeBrain, attempt: Attempt | None = None) -> Brain:
+    """Return the worker's side of the fake."""
+    client = BrainClient("http://brain", "k", transport=httpx.MockTransport(fake.answer))
     return Brain(client, attempt or Attempt(60), PROJECT)
 
 
@@ -58,9 +58,9 @@ def refusal(status: int, code: str, **headers: str) -> httpx.Response:
 
 async def test_neighbours_are_asked_for_in_one_request() -> None:
     """All drafts of an iteration, in the project's notes of all departments."""
-    twin = Twin(NOTHING_FOUND)
-    await asked(twin).neighbours(["one", "two"])
-    body = json.loads(twin.calls[0].content)
+    fake = FakeBrain(NOTHING_FOUND)
+    await asked(fake).neighbours(["one", "two"])
+    body = json.loads(fake.calls[0].content)
     assert (body["contents"], body["type"]) == (["one", "two"], "GatherItem")
     assert body["threshold"] == NEIGHBOUR_COSINE_MIN
     assert "department" not in body
@@ -73,87 +73,91 @@ def compared(*cosines: float) -> httpx.Response:
 
 async def test_pairs_are_compared_fifty_at_a_time() -> None:
     """In their order, with the model that the cosines are of."""
-    twin = Twin(compared(*[0.5] * 50), compared(0.7))
+    fake = FakeBrain(compared(*[0.5] * 50), compared(0.7))
     pairs = [(f"one {place}", f"other {place}") for place in range(51)]
-    assert await asked(twin).compare(pairs) == ("mini", [*[0.5] * 50, 0.7])
-    sent = [json.loads(call.content)["pairs"] for call in twin.calls]
+    assert await asked(fake).compare(pairs) == ("mini", [*[0.5] * 50, 0.7])
+    sent = [json.loads(call.content)["pairs"] for call in fake.calls]
     assert [(pair["a"], pair["b"]) for part in sent for pair in part] == pairs
 
 
 async def test_a_key_that_may_not_compare_is_as_good_as_no_brain() -> None:
     """404: the project is another's."""
     with pytest.raises(BrainUnusable):
-        await asked(Twin(refusal(404, "not_found"))).compare([("one", "other")])
+        await asked(FakeBrain(refusal(404, "not_found"))).compare([("one", "other")])
 
 
 async def test_a_project_without_nodes_has_no_neighbours_and_no_context() -> None:
     """404 is no trouble: the first iteration of the first department meets it."""
-    twin = Twin(refusal(404, "not_found"), refusal(404, "not_found"))
-    brain = asked(twin)
+    fake = FakeBrain(refusal(404, "not_found"), refusal(404, "not_found"))
+    brain = asked(fake)
     assert await brain.neighbours(["one", "two"]) == [[], []]
     assert await brain.earlier_context("sound", ["story"]) is None
 
 
 async def test_a_limit_is_waited_for() -> None:
-    """A worker that is told 429 waits; it never goes on without for it."""
-    twin = Twin(refusal(429, "rate_limit_exceeded", **{"Retry-After": "1"}), NOTHING_FOUND)
+    """A worker that gets 429 waits; it does not go on without the brain for that."""
+    fake = FakeBrain(refusal(429, "rate_limit_exceeded", **{"Retry-After": "1"}), NOTHING_FOUND)
     started = time.monotonic()
-    assert await asked(twin).neighbours(["one"]) == [[]]
+    assert await asked(fake).neighbours(["one"]) == [[]]
     assert time.monotonic() - started >= 1
 
 
-async def test_a_limit_beyond_patience_is_gone_without(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_limit_longer_than_the_patience_counts_as_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Bounded."""
     monkeypatch.setattr(module, "PATIENCE_S", 0.5)
     with pytest.raises(BrainUnusable):
-        await asked(Twin(refusal(429, "rate_limit_exceeded", **{"Retry-After": "60"}))).neighbours(["one"])
+        await asked(FakeBrain(refusal(429, "rate_limit_exceeded", **{"Retry-After": "60"}))).neighbours(
+            ["one"]
+        )
 
 
-async def test_an_absent_brain_is_noticed_at_once_and_then_left_alone(
+async def test_an_unavailable_brain_is_noticed_at_once_and_not_tried_again_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One knock, then silence for a while, then one knock again; when it is back it is asked."""
-    twin = Twin(NOTHING_FOUND)
-    twin.ready = False
-    brain = asked(twin)
+    """One readiness check, then none for a while, then one again; once it is ready it is asked."""
+    fake = FakeBrain(NOTHING_FOUND)
+    fake.ready = False
+    brain = asked(fake)
     for _ in range(5):
         with pytest.raises(BrainUnusable):
             await brain.neighbours(["one"])
-    assert (twin.knocks, len(twin.calls)) == (1, 0)
+    assert (fake.knocks, len(fake.calls)) == (1, 0)
     monkeypatch.setattr(module, "QUIET_S", 0.0)
-    later = asked(twin)
+    later = asked(fake)
     for _ in range(2):
         with pytest.raises(BrainUnusable):
             await later.neighbours(["one"])
-    twin.ready = True
+    fake.ready = True
     assert await later.neighbours(["one"]) == [[]]
 
 
 async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> None:
     """One knock for a row of calls."""
-    twin = Twin(NOTHING_FOUND, NOTHING_FOUND, NOTHING_FOUND)
-    brain = asked(twin)
+    fake = FakeBrain(NOTHING_FOUND, NOTHING_FOUND, NOTHING_FOUND)
+    brain = asked(fake)
     for _ in range(3):
         await brain.neighbours(["one"])
-    assert twin.knocks == 1
+    assert fake.knocks == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_counts_as_away(status: int) -> None:
+async def test_a_refused_key_counts_as_unavailable(status: int) -> None:
     """Its owner can mend it; until then the notes wait."""
     with pytest.raises(BrainUnusable):
-        await asked(Twin(refusal(status, "unauthorized"))).index([note("a")])
+        await asked(FakeBrain(refusal(status, "unauthorized"))).index([note("a")])
 
 
-async def test_notes_that_the_brain_refuses_are_not_sent_for_ever() -> None:
+async def test_notes_that_the_brain_refuses_are_not_sent_again() -> None:
     """400: they stay in MongoDB, and the worker goes on."""
-    await asked(Twin(refusal(400, "batch_validation_failed"))).index([note("a")])
+    await asked(FakeBrain(refusal(400, "batch_validation_failed"))).index([note("a")])
 
 
-async def test_a_refused_question_is_gone_without() -> None:
+async def test_a_refused_request_counts_as_unavailable() -> None:
     """It would be refused again."""
     with pytest.raises(BrainUnusable):
-        await asked(Twin(refusal(400, "validation_failed"))).coverage(DEPARTMENT, [note("a")])
+        await asked(FakeBrain(refusal(400, "validation_failed"))).coverage(DEPARTMENT, [note("a")])
 
 
 @pytest.mark.parametrize("ending", [Terminated, DeadlineNear])
@@ -163,14 +167,14 @@ async def test_no_wait_outlasts_the_attempt(ending: type[Exception]) -> None:
     if ending is Terminated:
         attempt.terminate()
     with pytest.raises(ending):
-        await asked(Twin(), attempt).neighbours(["one"])
+        await asked(FakeBrain(), attempt).neighbours(["one"])
 
 
 async def test_coverage_is_asked_for_the_newest_hundred() -> None:
     """The API's limit."""
-    twin = Twin(refusal(404, "not_found"))
-    await asked(twin).coverage(DEPARTMENT, [note(f"i{n}") for n in range(150)])
-    sent = [item["id"] for item in json.loads(twin.calls[0].content)["gatherItems"]]
+    fake = FakeBrain(refusal(404, "not_found"))
+    await asked(fake).coverage(DEPARTMENT, [note(f"i{n}") for n in range(150)])
+    sent = [item["id"] for item in json.loads(fake.calls[0].content)["gatherItems"]]
     assert sent == [f"i{n}" for n in range(50, 150)]
 
 

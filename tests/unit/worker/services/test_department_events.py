@@ -1,4 +1,4 @@
-"""Events of a department: each once, and a Redis that is away slows nothing down."""
+"""Events of a department: each once, and an unavailable Redis slows nothing down."""
 
 import json
 
@@ -12,7 +12,7 @@ from gather_worker.services.department_events import EventPublisher
 
 
 class Log:
-    """An event log that notes what it is given, or is away."""
+    """An event log that notes what it is given, or is unavailable."""
 
     def __init__(self, *, is_away: bool = False) -> None:
         self.is_away = is_away
@@ -71,7 +71,7 @@ async def test_only_used_up_iterations_are_called_that(document: RunDocument) ->
     assert types == ["max_iterations_reached", *["department_complete"] * 3]
 
 
-async def test_a_redis_that_is_away_is_left_alone_for_a_while(document: RunDocument) -> None:
+async def test_an_unavailable_redis_is_not_tried_again_soon(document: RunDocument) -> None:
     """One failed call, not one per event: each may take its whole timeout."""
     log = Log(is_away=True)
     events = publisher(log, document)

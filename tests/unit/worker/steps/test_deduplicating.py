@@ -179,7 +179,7 @@ async def test_a_bounded_number_of_verdicts_is_remembered() -> None:
 
 @pytest.mark.parametrize(("cosine", "kept"), [(0.75, [0]), (0.9, [])])
 async def test_without_a_verdict_the_cut_decides(cosine: float, kept: list[int]) -> None:
-    """The model is away: an unsure pair falls on its side of the calibrated cut."""
+    """The model is unavailable: an unsure pair falls on its side of the calibrated cut."""
     brain = FakeBrain({(text(0), text(10)): cosine}, [text(10)])
     model = FakeModel(says=ModelUnavailable("away"))
     choice = await finder(brain, model).choose([draft(text(0))], [item(0, text(10))], "story", {})
@@ -222,7 +222,7 @@ async def test_without_the_brain_words_decide(caplog: pytest.LogCaptureFixture) 
     assert 0 in elsewhere.kept
 
 
-async def test_an_unknown_embedding_model_is_told_once_and_a_flat_cosine_decides(
+async def test_unknown_embedding_model_logs_once_and_uses_flat_cosine(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The warning names the way out."""
@@ -273,7 +273,7 @@ BATCH, SAVED = range(5), (10, 11)
     says=st.booleans(),
     is_away=st.booleans(),
 )
-async def test_whatever_is_near_to_whatever(
+async def test_no_kept_note_is_a_duplicate_and_every_dropped_one_is(
     cosines: list[float], repeats: list[int], says: bool, is_away: bool
 ) -> None:
     """Each dropped note leads, from duplicate to duplicate, to a saved one or to one that is kept.
