@@ -71,7 +71,7 @@ def test_the_queries_that_cross_projects_are_counted() -> None:
 
 
 @pytest.mark.parametrize("module", CYPHER, ids=name_of)
-def test_queries_hold_no_place_for_formatting(module: Path) -> None:
+def test_queries_are_not_formatted(module: Path) -> None:
     """Constants only: no f-string, no format, no percent, and joined with constants alone."""
     for node in ast.walk(ast.parse(module.read_text())):
         assert not isinstance(node, ast.JoinedStr | ast.Mod)
@@ -183,7 +183,7 @@ def looped(loop: ast.For) -> Iterator[tuple[str, ast.expr]]:
         "for query in (queries.NEAREST, x): database.write('kind', query)",
     ],
 )
-def test_a_query_that_is_made_would_be_noticed(source: str) -> None:
+def test_a_query_built_from_input_is_noticed(source: str) -> None:
     """The check above can fail."""
     tree = ast.parse(f"from gather_brain.store.cypher import search as queries\n{source}")
     (call,) = database_calls(tree)
@@ -203,8 +203,8 @@ def test_only_the_database_module_touches_the_driver(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", sorted((ROOM / "api").glob("*.py")), ids=name_of)
-def test_what_answers_requests_can_neither_ask_nor_cross(module: Path) -> None:
-    """Endpoints have repositories of projects that the key may use, and nothing that knows more."""
+def test_endpoints_can_import_neither_queries_nor_reembedding(module: Path) -> None:
+    """Endpoints have repositories of projects that the key may use, and nothing else."""
     names = imported(ast.parse(module.read_text()))
     assert not {name for name in names if name.startswith("gather_brain.store.cypher")}
     assert not {name for name in names if "reembed" in name}

@@ -160,7 +160,7 @@ def test_keys_that_could_open_nothing_are_refused(brain: Any, arguments: list[st
     assert refused.stdout == ""
 
 
-async def test_texts_with_nul_and_other_oddities_come_back_as_they_were(
+async def test_texts_with_nul_and_other_oddities_are_returned_unchanged(
     http: httpx.AsyncClient, project: str
 ) -> None:
     """What JSON can say, a text may hold."""

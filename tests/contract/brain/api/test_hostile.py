@@ -79,12 +79,12 @@ BODIES: Final[dict[str, tuple[str, bytes]]] = {
 
 
 def standard(response: httpx.Response, *statuses: int) -> ErrorBody:
-    """Return the body of a refusal, which has the standard form and tells nothing of the inside."""
+    """Return the body of a refusal, which has the standard form and reveals no internals."""
     assert response.status_code in statuses, response.text[:500]
     body = ErrorBody.model_validate_json(response.content)
     assert len(response.content) < 20_000
-    for told in ("Traceback", 'File "', "pydantic", "MATCH", "neo4j", "input_value"):
-        assert told not in response.text
+    for internal in ("Traceback", 'File "', "pydantic", "MATCH", "neo4j", "input_value"):
+        assert internal not in response.text
     return body
 
 
@@ -98,7 +98,7 @@ async def test_a_hostile_body_is_refused_cleanly(http: httpx.AsyncClient, name: 
     assert refused.details
 
 
-async def test_a_refusal_names_the_field_and_not_what_stood_in_it(http: httpx.AsyncClient) -> None:
+async def test_a_refusal_names_the_field_and_not_its_content(http: httpx.AsyncClient) -> None:
     """What a caller sent may be secret, and its place is enough to find it."""
     body = {"projectId": "secret-project-of-24-char", "content": 7, "limit": "secret-limit", "secret": "x"}
     response = await http.post(SEARCH, json=body)

@@ -105,7 +105,7 @@ def test_a_hostile_query_is_answered_cleanly(brain: Any, name: str) -> None:
         f"POST {SEARCH} HTTP/1.1\r\nHost: a\r\nContent-Length: {'9' * 5000}\r\n\r\n",
     ],
 )  # fmt: skip
-def test_what_is_no_http_request_gets_the_standard_body_too(brain: Any, request_text: str) -> None:
+def test_a_malformed_http_request_gets_the_standard_body_too(brain: Any, request_text: str) -> None:
     """Where no application is asked, the server answers."""
     status, headers, body = spoken(brain, request_text)
     assert status == 400
@@ -186,7 +186,7 @@ def test_a_length_over_the_limit_is_413_before_the_body_is_read(brain: Any) -> N
     assert ErrorBody.model_validate_json(body).details == {"max_bytes": 2 * 2**20}
 
 
-def test_slow_requests_are_given_up(start_brain: Callable[..., AbstractContextManager[Any]]) -> None:
+def test_slow_requests_time_out(start_brain: Callable[..., AbstractContextManager[Any]]) -> None:
     """A body that trickles is 408, and so is one that stops."""
     with start_brain(GATHER_BRAIN_BODY_TIMEOUT_S="1") as brain:
         head = f"POST {SEARCH} HTTP/1.1\r\nHost: a\r\n{bearer(brain)}Content-Type: application/json\r\n"

@@ -85,7 +85,7 @@ async def test_concurrent_batches_with_the_same_ids_write_once(client: BrainClie
     assert context.context["story"].node_count == 20
 
 
-async def test_neo4j_away_is_503_and_back_is_as_before(
+async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
     brain: Any, http: httpx.AsyncClient, client: BrainClient, project: str, neo4j_store: Store
 ) -> None:
     """503 with Retry-After in the meantime; the client waits and nothing is lost or doubled."""
@@ -107,7 +107,7 @@ async def test_neo4j_away_is_503_and_back_is_as_before(
     assert (await http.get("/readyz")).json()["status"] == "ready"
 
 
-def test_a_brain_that_has_not_met_neo4j_yet_says_that_it_starts(starting_brain: Any) -> None:
+def test_a_brain_that_has_not_reached_neo4j_yet_is_starting(starting_brain: Any) -> None:
     """Starting and unavailable call for different patience."""
     headers = {"Authorization": f"Bearer {starting_brain.service_key}"}
     ready = httpx.get(f"{starting_brain.url}/readyz")
@@ -124,7 +124,7 @@ def test_a_brain_that_has_not_met_neo4j_yet_says_that_it_starts(starting_brain: 
     assert unknown.status_code == 401
 
 
-def test_a_brain_without_a_model_says_what_is_missing(brain: Any, tmp_path: Any) -> None:
+def test_a_brain_without_a_model_names_what_is_missing(brain: Any, tmp_path: Any) -> None:
     """A wrong mount is not a crash with a trace."""
     failed = subprocess.run(
         [str(Path(sys.executable).with_name("gather-brain")), "serve"],

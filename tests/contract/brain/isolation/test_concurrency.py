@@ -40,7 +40,7 @@ MOMENTS: Final = (
     "commit arrives",
     "look-up arrives",
 )
-"""What of the batch the brain had sent, or Neo4j had answered, when it was killed; the most telling first."""
+"""What of the batch the brain had sent, or Neo4j had answered, when it was killed; most decisive first."""
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ async def named_by(client: BrainClient, nodes: list[NodeIn]) -> str | None:
     return None if duplicate is None else duplicate.node_id
 
 
-class Tap:
+class Neo4jProxy:
     """Stands between a brain and Neo4j, and kills Neo4j at one moment of the next batch."""
 
     def __init__(self, store: Store) -> None:
@@ -163,8 +163,8 @@ class Tap:
 class _Connection:
     """One connection: knows how far the batch on it has come."""
 
-    def __init__(self, tap: Tap, brain: socket.socket, server: socket.socket) -> None:
-        self._tap = tap
+    def __init__(self, proxy: Neo4jProxy, brain: socket.socket, server: socket.socket) -> None:
+        self._proxy = proxy
         self._brain = brain
         self._server = server
         self._sent = b""
@@ -195,8 +195,8 @@ class _Connection:
             "look-up arrives": LOOK_UP in recent,
             "commit arrives": self._writes and COMMIT in recent,
         }
-        if any(self._tap.meets(moment) for moment, here in arrives.items() if here):
-            self._tap.kill()
+        if any(self._proxy.meets(moment) for moment, here in arrives.items() if here):
+            self._proxy.kill()
             return False
         self._server.sendall(data)
         runs = {
@@ -204,49 +204,51 @@ class _Connection:
             "commit runs": self._writes and COMMIT in recent,
         }
         self._commits = self._writes and COMMIT in recent
-        if any(self._tap.meets(moment) for moment, here in runs.items() if here):
-            self._tap.kill()
+        if any(self._proxy.meets(moment) for moment, here in runs.items() if here):
+            self._proxy.kill()
             return False
         return True
 
     def _down(self, data: bytes) -> bool:
         """Pass on what Neo4j answers; an answer to the commit is lost with it."""
-        if self._commits and self._tap.meets("commit answered"):
-            self._tap.kill()
+        if self._commits and self._proxy.meets("commit answered"):
+            self._proxy.kill()
             return False
         self._brain.sendall(data)
         return True
 
 
 @pytest.fixture(scope="module")
-def tap(neo4j_store: Store) -> Iterator[Tap]:
-    """What the tapped brain takes for Neo4j."""
-    made = Tap(neo4j_store)
+def proxy(neo4j_store: Store) -> Iterator[Neo4jProxy]:
+    """What the proxied brain takes for Neo4j."""
+    made = Neo4jProxy(neo4j_store)
     yield made
     made.close()
     neo4j_store.start()
 
 
 @pytest.fixture(scope="module")
-def tapped(tap: Tap, start_brain: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
+def proxied_brain(
+    proxy: Neo4jProxy, start_brain: Callable[..., AbstractContextManager[Any]]
+) -> Iterator[Any]:
     """A brain whose words to Neo4j are listened to."""
-    with start_brain(NEO4J_URI=tap.uri) as running:
+    with start_brain(NEO4J_URI=proxy.uri) as running:
         yield running
 
 
 @pytest.mark.parametrize("moment", list(itertools.islice(itertools.cycle(MOMENTS), KILLS)))
 def test_neo4j_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    tap: Tap, tapped: Any, neo4j_store: Store, project: str, moment: str
+    proxy: Neo4jProxy, proxied_brain: Any, neo4j_store: Store, project: str, moment: str
 ) -> None:
     """The client tries again, and each node is there once, with what it repeats, as if nothing had been."""
     text = f"Ada counts the ships of {project} from the gallery."
     contents = [f"Night {n} on {project}: the wind turns {n} times." for n in range(8)]
     contents += [text, text.upper()]
     nodes = [note(project, str(uuid.uuid4()), content) for content in contents]
-    tap.arm(moment)
+    proxy.arm(moment)
     with ThreadPoolExecutor(1) as other_thread:
-        answer = other_thread.submit(asyncio.run, written(tapped, nodes))
-        assert tap.killed.wait(60), answer.done() and answer.result()
+        answer = other_thread.submit(asyncio.run, written(proxied_brain, nodes))
+        assert proxy.killed.wait(60), answer.done() and answer.result()
         neo4j_store.start()
         result = answer.result(180)
     assert result.created in {0, len(nodes)}
@@ -269,6 +271,6 @@ async def written(brain: Any, nodes: list[NodeIn]) -> BatchResponse:
         return await client.create_nodes(nodes, deadline_s=150)
 
 
-def test_the_brain_is_ready_again_after_all_that(tapped: Any) -> None:
+def test_the_brain_is_ready_again_after_all_that(proxied_brain: Any) -> None:
     """Without a new start of its own."""
-    assert httpx.get(f"{tapped.url}/readyz", timeout=10).status_code == 200
+    assert httpx.get(f"{proxied_brain.url}/readyz", timeout=10).status_code == 200

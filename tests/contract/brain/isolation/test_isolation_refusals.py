@@ -141,7 +141,7 @@ def spent_keys(world: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_operation_answers_whom_it_must_not(
+def test_no_operation_answers_without_permission(
     world: Any, spent_keys: dict[str, str], operation: str, situation: str
 ) -> None:
     """Every operation by everybody who has no business there: the same words, and nothing besides."""

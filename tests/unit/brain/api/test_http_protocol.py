@@ -14,7 +14,7 @@ WAIT_S = 30
 
 
 class Application:
-    """Answers when it may."""
+    """Answers when the test says so."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -50,7 +50,7 @@ async def address(application: Application) -> AsyncIterator[tuple[str, int]]:
     "sent", [b"", b"GET / HTTP/1.1\r\nHo", b"nonsense\r\n\r\n"], ids=["nothing", "half a head", "nonsense"]
 )
 async def test_a_connection_without_a_request_is_ended(address: tuple[str, int], sent: bytes) -> None:
-    """Nobody is asked to close it."""
+    """Although the client does not close it."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(sent)
     read = await asyncio.wait_for(reader.read(), WAIT_S)
@@ -58,8 +58,8 @@ async def test_a_connection_without_a_request_is_ended(address: tuple[str, int],
     writer.close()
 
 
-async def test_slow_bytes_of_a_head_win_no_time(address: tuple[str, int]) -> None:
-    """Each byte would put the end off for ever."""
+async def test_slow_bytes_of_a_head_do_not_extend_the_timer(address: tuple[str, int]) -> None:
+    """Else each byte would postpone the end."""
     reader, writer = await asyncio.open_connection(*address)
 
     async def trickle() -> None:
@@ -74,7 +74,7 @@ async def test_slow_bytes_of_a_head_win_no_time(address: tuple[str, int]) -> Non
     writer.close()
 
 
-async def test_a_request_under_way_is_waited_for(address: tuple[str, int], application: Application) -> None:
+async def test_a_request_under_way_is_not_cut_off(address: tuple[str, int], application: Application) -> None:
     """Only its own time-outs end it: here it takes longer than the keep-alive time."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(REQUEST)

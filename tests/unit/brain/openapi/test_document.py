@@ -46,7 +46,7 @@ def test_the_document_is_openapi_3_0(document: dict[str, Any]) -> None:
     assert list(OpenAPIV30SpecValidator(document).iter_errors()) == []
 
 
-def test_a_word_of_3_1_would_be_seen(document: dict[str, Any]) -> None:
+def test_the_validator_rejects_words_of_3_1(document: dict[str, Any]) -> None:
     """The validator is strict enough for the test above to mean something."""
     for broken in ({"type": ["string", "null"]}, {"const": 1}, {"anyOf": [{"type": "null"}]}):
         schemas = {**document["components"]["schemas"], "X": broken}
@@ -155,7 +155,7 @@ def test_json_schema_is_said_in_the_words_of_3_0(schema: dict[str, Any], expecte
         {"properties": {"a": {"if": {}}}},
     ],
 )
-def test_what_3_0_cannot_say_is_refused(schema: dict[str, Any]) -> None:
+def test_schemas_without_an_equivalent_in_3_0_are_refused(schema: dict[str, Any]) -> None:
     """Dropping it would promise more than the API takes."""
     with pytest.raises(ConversionError):
         convert(schema, {})
