@@ -2,7 +2,7 @@
 
 One process works on one department, so there is one meter, as there is one log. Its totals are written with
 every checkpoint and not counted from there: a write that is repeated or lost counts nothing twice, and a
-successor goes on from the last one that was kept.
+successor goes on from the last one that was saved.
 """
 
 import functools
@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final, ParamSpec, TypeVar
 
 from gather_contracts.meters import (
@@ -180,12 +181,7 @@ def metered(
 
 def _added(one: Sequence[int], other: Sequence[int]) -> list[int]:
     """Return the sums of two rows of counts, without the zeros at the end."""
-    length = max(len(one), len(other))
-    added = [_at(one, place) + _at(other, place) for place in range(length)]
+    added = [a + b for a, b in zip_longest(one, other, fillvalue=0)]
     while added and added[-1] == 0:
         added.pop()
     return added
-
-
-def _at(counts: Sequence[int], place: int) -> int:
-    return counts[place] if place < len(counts) else 0
