@@ -7,8 +7,7 @@ from typing import Final
 
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
-from gather_contracts.reasons import ConditionType, Reason
-from gather_contracts.resource import GatherRun, GatherRunStatus
+from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument, decode_run_document
 from gather_operator.cms import Cms
 from gather_operator.decisions.actions import (
@@ -21,11 +20,10 @@ from gather_operator.decisions.actions import (
     WriteDocument,
 )
 from gather_operator.decisions.assessment import needs_fresh_facts
-from gather_operator.decisions.conditions import ConditionSet
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
 from gather_operator.decisions.manifests import WorkerTemplate, build_config_map, build_job
-from gather_operator.decisions.summary_reason import with_reason
+from gather_operator.decisions.run_status import refused
 from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.cluster import Cluster
@@ -160,11 +158,8 @@ class Reconciler:
         """Say in the status why nothing moves, and try again."""
         logger.warning("refused", extra={"run": snapshot.run.metadata.name, "error": str(error)[:500]})
         DECISIONS.labels(outcome="refused").inc()
-        conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
-        conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, str(error))
-        status: GatherRunStatus = snapshot.run.status.model_copy(update={"conditions": conditions.listed()})
         known = self._deps.cache.get(snapshot.run.metadata.uid) or snapshot.run
-        await self._deps.writer.write(known, with_reason(status))
+        await self._deps.writer.write(known, refused(snapshot, str(error)))
         return REFUSED_RETRY_S
 
     # --- facts

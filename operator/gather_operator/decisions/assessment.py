@@ -1,10 +1,10 @@
-"""Where one department stands, told from its Job, its pods and its live numbers.
+"""Where one department stands, by its Job, its pods and its live numbers.
 
 Success comes from the pod (a Job's own word follows seconds later); failure comes from the Job (only it knows
 whether another attempt follows). Numbers never go back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,23 +45,27 @@ def job_names(run: GatherRun, slug: str) -> dict[str, int]:
     }
 
 
-def gather_department(snapshot: RunSnapshot, index: int, status: DepartmentStatus) -> Department:
-    """Collect what the snapshot knows of the department at `index`."""
-    known = job_names(snapshot.run, status.slug)
-    current = max(
-        (name for name in (status.job_name, *snapshot.jobs) if name in known),
-        key=known.__getitem__,
-        default="",
-    )
-    return Department(
-        index=index,
-        status=status,
-        generation=known.get(current, 0),
-        job_name=current,
-        job=snapshot.jobs.get(current),
-        pods=tuple(p for p in snapshot.pods if p.job_name in known),
-        live=snapshot.live.get(status.slug, Numbers()),
-    )
+def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatus]) -> list[Department]:
+    """Collect what the snapshot knows of each department, in order."""
+    found: list[Department] = []
+    for index, status in enumerate(statuses):
+        known = job_names(snapshot.run, status.slug)
+        current = max(
+            (name for name in (status.job_name, *snapshot.jobs) if name in known),
+            key=known.__getitem__,
+            default="",
+        )
+        department = Department(
+            index=index,
+            status=status,
+            generation=known.get(current, 0),
+            job_name=current,
+            job=snapshot.jobs.get(current),
+            pods=tuple(p for p in snapshot.pods if p.job_name in known),
+            live=snapshot.live.get(status.slug, Numbers()),
+        )
+        found.append(department)
+    return found
 
 
 def assess(department: Department, now: datetime) -> DepartmentStatus:
@@ -69,13 +73,15 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     status = department.status
     if status.phase in FINAL:
         return status
-    advanced = _with_numbers(_begun(department, now), _sources(department))
+    results = [p.result for p in department.pods if p.result is not None]
+    advanced = _with_numbers(_begun(department, now), [*map(_of_result, results), department.live])
     done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
     if done is not None:
         return close(_settled(advanced, done), DepartmentPhase.SUCCEEDED, done.reason, now)
-    if department.job is not None and department.job.is_failed:
+    job = department.job
+    if job is not None and job.is_failed:
         return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
-    if _has_lost_its_result(department):
+    if department.generation >= JOB_GENERATIONS_MAX and (job is None or job.is_complete):
         return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
     if department.generation == 0:
         return advanced
@@ -85,7 +91,7 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
 
 
 def needs_job(department: Department) -> bool:
-    """Tell whether a Job has to be made: none was, it was deleted, or it completed without a result."""
+    """Return whether a Job has to be made: none was, it was deleted, or it completed without a result."""
     if department.generation >= JOB_GENERATIONS_MAX:
         return False
     job = department.job
@@ -99,7 +105,7 @@ def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: da
 
 
 def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
-    """Tell whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
+    """Return whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
 
     Two watches are not ordered among each other: a Job can be seen complete before its pod is, and a Job just
     made may not be seen yet. Acting on that would make a second Job.
@@ -107,20 +113,13 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     run = snapshot.run
     if run.is_being_deleted or run.spec.cancel:
         return True
-    departments = (gather_department(snapshot, i, d) for i, d in enumerate(run.status.departments))
-    return any(_contradicts(d) for d in departments if d.status.phase not in FINAL)
-
-
-def _contradicts(department: Department) -> bool:
-    if department.generation == 0 or any(p.has_succeeded for p in department.pods):
-        return False
-    return department.job is None or department.job.is_complete
-
-
-def _has_lost_its_result(department: Department) -> bool:
-    if department.generation < JOB_GENERATIONS_MAX:
-        return False
-    return department.job is None or department.job.is_complete
+    return any(
+        department.generation > 0
+        and not any(p.has_succeeded for p in department.pods)
+        and (department.job is None or department.job.is_complete)
+        for department in gather_departments(snapshot, run.status.departments)
+        if department.status.phase not in FINAL
+    )
 
 
 def _begun(department: Department, now: datetime) -> DepartmentStatus:
@@ -128,20 +127,15 @@ def _begun(department: Department, now: datetime) -> DepartmentStatus:
     status = department.status
     if department.generation == 0:
         return status
-    limit = department.job.iterations if department.job is not None else 0
+    limit, failed = (department.job.iterations, department.job.failed_pods) if department.job else (0, 0)
     return status.model_copy(
         update={
             "job_name": department.job_name,
             "iteration_limit": status.iteration_limit or limit,
-            "attempt": max(status.attempt, _attempts(department)),
+            "attempt": max(status.attempt, failed, len(department.pods)),
             "start_time": status.start_time or timestamp(now),
         }
     )
-
-
-def _sources(department: Department) -> list[Numbers]:
-    results = [_of_result(p.result) for p in department.pods if p.result is not None]
-    return [*results, department.live]
 
 
 def _with_numbers(status: DepartmentStatus, sources: Iterable[Numbers]) -> DepartmentStatus:
@@ -162,7 +156,7 @@ def _with_numbers(status: DepartmentStatus, sources: Iterable[Numbers]) -> Depar
 
 
 def _settled(status: DepartmentStatus, result: DepartmentResult) -> DepartmentStatus:
-    """Return the status with the result's numbers: what the worker counted goes before what was heard."""
+    """Return the status with the result's numbers: what the worker counted replaces what was heard."""
     return status.model_copy(
         update={
             "iterations": result.iterations,
@@ -178,11 +172,6 @@ def _of_result(result: DepartmentResult) -> Numbers:
     return Numbers(
         result.iterations, result.items_created, result.quality_score, result.cost_usd, result.tokens
     )
-
-
-def _attempts(department: Department) -> int:
-    failed = department.job.failed_pods if department.job is not None else 0
-    return max(failed, len(department.pods))
 
 
 def _failure_reason(department: Department) -> str:

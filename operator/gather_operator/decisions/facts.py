@@ -1,6 +1,6 @@
 """What is known about a run's Jobs, pods and live numbers, without any Kubernetes type.
 
-`cluster.py` makes these from API objects; everything that decides reads nothing else.
+`kube/conversion.py` makes these from API objects; everything that decides reads nothing else.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class JobFacts:
 
     @property
     def is_finished(self) -> bool:
-        """Tell whether it will start no more pods."""
+        """Return whether it will start no more pods."""
         return self.is_complete or self.is_failed
 
 
@@ -60,7 +60,7 @@ class PodFacts:
 
     @property
     def has_succeeded(self) -> bool:
-        """Tell whether it ended with exit code 0 and a readable result."""
+        """Return whether it ended with exit code 0 and a readable result."""
         return self.phase == "Succeeded" and self.result is not None
 
 
@@ -106,7 +106,7 @@ class RunSnapshot:
     cms: CmsReading | CmsFailure | None = None
     """None when the CMS was not asked."""
     has_published_all: bool = True
-    """All announcements that the written status asks for are sent or given up."""
+    """All events that the written status calls for are published, or given up."""
     delete_deadline_s: float = 300
     """From the deletion until the run is let go although pods still hang."""
     default_model: str = ""

@@ -20,12 +20,13 @@ class Resolution:
 def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resolution:
     """Return the run's departments by `codeDepNumber`, ties by slug; at most `DEPARTMENTS_MAX`."""
     candidates, repeated = _unique(reading.departments)
-    chosen = _selected(run, candidates)
+    wanted, known = dict.fromkeys(run.spec.departments), {d.slug for d in candidates}
+    chosen = [d for d in candidates if not wanted or d.slug in wanted]
     kept = chosen[:DEPARTMENTS_MAX]
     return Resolution(
         departments=tuple(resolve_department(d, run.spec.quality_threshold, default_model) for d in kept),
         left_out=(
-            *_sentence("not named by the CMS", _unknown(run, candidates)),
+            *_sentence("not named by the CMS", [slug for slug in wanted if slug not in known]),
             *_sentence("malformed in the CMS", reading.malformed),
             *_sentence("named twice by the CMS", repeated),
             *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in chosen[DEPARTMENTS_MAX:]]),
@@ -50,18 +51,31 @@ def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDe
     Order, threshold and model stay as they were fixed; only the description has to come from the CMS again.
     """
     descriptions = {d.slug: d.description for d in reading.departments}
-    return tuple(_restored(d, descriptions.get(d.slug, "")) for d in run.status.departments)
-
-
-def _restored(status: DepartmentStatus, description: str) -> ResolvedDepartment:
-    return ResolvedDepartment(
-        slug=status.slug,
-        name=status.name,
-        description=description,
-        code_dep_number=status.code_dep_number,
-        threshold=status.threshold,
-        model=status.model,
+    return tuple(
+        ResolvedDepartment(
+            slug=d.slug,
+            name=d.name,
+            description=descriptions.get(d.slug, ""),
+            code_dep_number=d.code_dep_number,
+            threshold=d.threshold,
+            model=d.model,
+        )
+        for d in run.status.departments
     )
+
+
+def pending_departments(document: RunDocument) -> list[DepartmentStatus]:
+    """Return the statuses with which a run's departments begin."""
+    return [
+        DepartmentStatus(
+            slug=d.slug,
+            name=d.name,
+            code_dep_number=d.code_dep_number,
+            threshold=d.threshold,
+            model=d.model,
+        )
+        for d in document.departments
+    ]
 
 
 def _unique(departments: tuple[CmsDepartment, ...]) -> tuple[list[CmsDepartment], list[str]]:
@@ -70,16 +84,6 @@ def _unique(departments: tuple[CmsDepartment, ...]) -> tuple[list[CmsDepartment]
     first = {d.slug: d for d in reversed(ordered)}
     unique = sorted(first.values(), key=lambda d: (d.code_dep_number, d.slug))
     return unique, sorted({d.slug for d in ordered if first[d.slug] is not d})
-
-
-def _selected(run: GatherRun, candidates: list[CmsDepartment]) -> list[CmsDepartment]:
-    wanted = set(run.spec.departments)
-    return [d for d in candidates if not wanted or d.slug in wanted]
-
-
-def _unknown(run: GatherRun, candidates: list[CmsDepartment]) -> list[str]:
-    known = {d.slug for d in candidates}
-    return [slug for slug in dict.fromkeys(run.spec.departments) if slug not in known]
 
 
 def _sentence(why: str, names: list[str] | tuple[str, ...]) -> tuple[str, ...]:

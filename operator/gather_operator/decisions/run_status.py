@@ -1,0 +1,158 @@
+"""A run's status, built in one direction: departments, their totals, the conditions, and last the reason.
+
+Each function returns the status of a run in one state. No stage reads a later one, and nothing changes a status
+once it is built.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gather_contracts.events import timestamp
+from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, RunPhase
+from gather_contracts.resource import DepartmentStatus, GatherRunStatus
+from gather_contracts.result import StopReason
+from gather_contracts.run_document import RunDocument
+from gather_operator.decisions.assessment import FINAL
+from gather_operator.decisions.conditions import ConditionSet
+from gather_operator.decisions.facts import PodFacts, RunSnapshot
+from gather_operator.decisions.summary_reason import summary_reason
+from gather_operator.decisions.totals import current, totals
+
+
+def build_status(
+    snapshot: RunSnapshot,
+    conditions: ConditionSet | None = None,
+    phase: RunPhase | None = None,
+    summed: Mapping[str, Any] | None = None,
+) -> GatherRunStatus:
+    """Return the status of the generation that was seen; what is left out stays as it was written.
+
+    `summed` are the departments and their totals.
+    """
+    written = snapshot.run.status
+    changes = {"observed_generation": snapshot.run.metadata.generation, **(summed or {})}
+    if changes.get("departments") and not written.departments:
+        changes["start_time"] = timestamp(snapshot.now)
+    if phase is not None:
+        changes["phase"] = phase
+        if phase.is_final:
+            changes["completion_time"] = timestamp(snapshot.now)
+    return _with_reason(written, changes, conditions)
+
+
+def waiting_for_cms(snapshot: RunSnapshot, why: str) -> GatherRunStatus:
+    """Return the status of a run whose departments are not known yet."""
+    conditions = _conditions(snapshot)
+    conditions.put(ConditionType.ACCEPTED, False, Reason.CMS_UNAVAILABLE, why)
+    conditions.put(ConditionType.PROGRESSING, False, Reason.WAITING, "Waiting for the CMS.")
+    return build_status(snapshot, conditions)
+
+
+def without_departments(snapshot: RunSnapshot, left_out: Sequence[str]) -> GatherRunStatus:
+    """Return the status of a run that has failed because no department takes part."""
+    conditions = _conditions(snapshot)
+    message = "; ".join(("No department takes part", *left_out)) + "."
+    conditions.put(ConditionType.ACCEPTED, False, Reason.NO_DEPARTMENTS, message)
+    _put_end(conditions, False, Reason.NO_DEPARTMENTS, message)
+    return build_status(snapshot, conditions, RunPhase.FAILED)
+
+
+def working(
+    snapshot: RunSnapshot, document: RunDocument, departments: Sequence[DepartmentStatus]
+) -> GatherRunStatus:
+    """Return the status of a run whose departments are fixed, until the last of them has ended."""
+    summed = totals(departments)
+    conditions = _conditions(snapshot)
+    if not snapshot.run.status.departments:
+        _put_acceptance(conditions, document, snapshot.run.spec.max_iterations)
+    if all(d.phase in FINAL for d in departments):
+        return build_status(snapshot, conditions, _put_outcome(conditions, departments, summed), summed)
+    at_work = current(departments)
+    if at_work is not None:
+        waits = f" ({at_work.reason})" if at_work.reason else ""
+        message = f"Department {at_work.slug} is at work{waits}."
+        conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, message)
+    return build_status(snapshot, conditions, RunPhase.RUNNING, summed)
+
+
+def finished(snapshot: RunSnapshot, departments: Sequence[DepartmentStatus]) -> GatherRunStatus:
+    """Return the status of a run whose departments have all ended by themselves."""
+    summed = totals(departments)
+    conditions = _conditions(snapshot)
+    return build_status(snapshot, conditions, _put_outcome(conditions, departments, summed), summed)
+
+
+def stopping(
+    snapshot: RunSnapshot, departments: Sequence[DepartmentStatus], pods: Sequence[PodFacts]
+) -> GatherRunStatus:
+    """Return the status of a run that is being cancelled or deleted and waits for these pods to end."""
+    conditions = _conditions(snapshot)
+    message = f"Waiting for {', '.join(p.name for p in pods)}." if pods else "Stopping."
+    conditions.put(ConditionType.PROGRESSING, True, Reason.CANCELLING, message)
+    return build_status(snapshot, conditions, RunPhase.CANCELLING, totals(departments))
+
+
+def cancelled(snapshot: RunSnapshot, departments: Sequence[DepartmentStatus]) -> GatherRunStatus:
+    """Return the status of a run whose pods have been stopped; what they made is kept."""
+    summed = totals(departments)
+    conditions = _conditions(snapshot)
+    message = f"Cancelled; {summed['items_created']} items are kept."
+    conditions.put(ConditionType.PROGRESSING, False, Reason.CANCELLED, "All pods are gone.")
+    conditions.put(ConditionType.SUCCEEDED, False, Reason.CANCELLED, message)
+    return build_status(snapshot, conditions, RunPhase.CANCELLED, summed)
+
+
+def refused(snapshot: RunSnapshot, why: str) -> GatherRunStatus:
+    """Return the status of a run for which Kubernetes refused an action: nothing else has changed."""
+    conditions = _conditions(snapshot)
+    conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, why)
+    return _with_reason(snapshot.run.status, {}, conditions)
+
+
+def _conditions(snapshot: RunSnapshot) -> ConditionSet:
+    return ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
+
+
+def _with_reason(
+    written: GatherRunStatus, changes: Mapping[str, Any], conditions: ConditionSet | None
+) -> GatherRunStatus:
+    """Return the status with its last word, the reason, which follows from all the others."""
+    listed = {"conditions": conditions.listed()} if conditions is not None else {}
+    status = written.model_copy(update={**changes, **listed})
+    return status.model_copy(update={"reason": summary_reason(status)})
+
+
+def _put_acceptance(conditions: ConditionSet, document: RunDocument, most: int) -> None:
+    """Say that the departments are fixed; `most` is the run's `maxIterations`."""
+    count = len(document.departments)
+    too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
+    sentences = (f"{count} departments", *((too_few,) if most < count else ()), *document.left_out)
+    reason = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
+    conditions.put(ConditionType.ACCEPTED, True, reason, "; ".join(sentences) + ".")
+    conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, "The first department is about to start.")
+
+
+def _put_outcome(
+    conditions: ConditionSet, departments: Sequence[DepartmentStatus], summed: Mapping[str, Any]
+) -> RunPhase:
+    """Say how a run ended whose departments have all ended; return its phase."""
+    broken = [f"{d.slug} ({d.reason})" for d in departments if d.phase is DepartmentPhase.FAILED]
+    if broken:
+        message = f"Failed departments: {', '.join(broken)}."
+        _put_end(conditions, False, Reason.DEPARTMENTS_FAILED, message)
+        return RunPhase.FAILED
+    message = f"{summed['items_created']} items in {summed['iterations']} iterations."
+    skipped = [d.slug for d in departments if d.phase is DepartmentPhase.SKIPPED]
+    is_budget_used = any(d.reason == StopReason.BUDGET_USED for d in departments)
+    if skipped:
+        want = "budget" if is_budget_used else "iterations"
+        message = f"{message} Skipped for want of {want}: {', '.join(skipped)}."
+    elif is_budget_used:
+        message = f"{message} The budget is used."
+    _put_end(conditions, True, Reason.ALL_DEPARTMENTS_DONE, message)
+    return RunPhase.SUCCEEDED
+
+
+def _put_end(conditions: ConditionSet, has_succeeded: bool, reason: Reason, message: str) -> None:
+    conditions.put(ConditionType.PROGRESSING, False, Reason.FINISHED, "The run has ended.")
+    conditions.put(ConditionType.SUCCEEDED, has_succeeded, reason, message)
