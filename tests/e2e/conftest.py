@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dev.paths import ROOT
-from tests.support.deployed_gather import Lab
+from tests.support.deployed_gather import DeployedGather
 
 NAMESPACE = os.environ.get("GATHER_E2E_NAMESPACE", "gather-e2e")
 SLOW_ANSWER_S = 2.0
@@ -17,9 +17,9 @@ SLOW_ANSWER_S = 2.0
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
+def gather() -> DeployedGather:
     """Return the deployment under test; fails at once, with the command that makes it, if there is none."""
-    found = Lab([str(ROOT / "dev" / "kubectl")], NAMESPACE)
+    found = DeployedGather([str(ROOT / "dev" / "kubectl")], NAMESPACE)
     ready = found.kubectl(
         "get", "deployments", "-o", "jsonpath={.items[*].status.readyReplicas}", check=False
     )
@@ -29,29 +29,29 @@ def lab() -> Lab:
 
 
 @pytest.fixture(scope="session")
-def brain_key(lab: Lab) -> str:
+def brain_key(gather: DeployedGather) -> str:
     """Return the key with which the workers call the brain."""
-    secret = json.loads(lab.kubectl("get", "secret", "gather-backing-worker", "-o", "json"))
+    secret = json.loads(gather.kubectl("get", "secret", "gather-backing-worker", "-o", "json"))
     return base64.b64decode(secret["data"]["BRAIN_SERVICE_API_KEY"]).decode()
 
 
-def _behave(lab: Lab, **behaviour: float) -> None:
-    with lab.forward("gather-backing-demo-llm", 8080) as port:
+def _behave(gather: DeployedGather, **behaviour: float) -> None:
+    with gather.forward("gather-backing-demo-llm", 8080) as port:
         httpx.post(f"http://127.0.0.1:{port}/demo/behaviour", json=behaviour, timeout=10).raise_for_status()
 
 
 @pytest.fixture
-def slow_model(lab: Lab) -> Iterator[None]:
+def slow_model(gather: DeployedGather) -> Iterator[None]:
     """Let the demo model take its time, so that a fault meets a department in the middle."""
-    _behave(lab, delay_s=SLOW_ANSWER_S)
+    _behave(gather, delay_s=SLOW_ANSWER_S)
     yield
-    _behave(lab, delay_s=0)
+    _behave(gather, delay_s=0)
 
 
 @pytest.fixture
-def cms_down(lab: Lab) -> Iterator[None]:
+def cms_down(gather: DeployedGather) -> Iterator[None]:
     """Take the demo CMS away for a test; it is back afterwards, whatever the test did."""
-    lab.scale("gather-backing-demo-cms", 0)
+    gather.scale("gather-backing-demo-cms", 0)
     yield
-    lab.scale("gather-backing-demo-cms", 1)
-    lab.wait_ready("gather-backing-demo-cms")
+    gather.scale("gather-backing-demo-cms", 1)
+    gather.wait_ready("gather-backing-demo-cms")

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.deployed_gather import Lab, run_of, wait_for
+from tests.support.deployed_gather import DeployedGather, run_of, wait_for
 
 PROJECT = "f10000000000000000000001"
 DEPARTMENTS = ["story", "character"]
 
 
-def _events(lab: Lab, query: str, run_uid: str, count: int | None = None) -> list[dict[str, Any]]:
+def _events(
+    gather: DeployedGather, query: str, run_uid: str, count: int | None = None
+) -> list[dict[str, Any]]:
     """Return the events after a place in the log, up to the run's last or to so many of the run's."""
     events: list[dict[str, Any]] = []
-    with lab.forward("gather-bridge", 8080) as port:
+    with gather.forward("gather-bridge", 8080) as port:
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events{query}"
         with connect(url, open_timeout=30) as socket:
             hello = json.loads(socket.recv(timeout=30))
@@ -32,15 +34,15 @@ def _is_enough(own: list[dict[str, Any]], count: int | None) -> bool:
 
 
 @pytest.mark.usefixtures("slow_model")
-def test_a_listener_outlives_the_bridge_s_pod(lab: Lab) -> None:
+def test_a_listener_outlives_the_bridge_s_pod(gather: DeployedGather) -> None:
     """It comes back with its last offset and epoch and gets exactly what it missed, then live events."""
-    with run_of(lab, "bridge-killed", PROJECT, departments=DEPARTMENTS, maxIterations=8) as run:
+    with run_of(gather, "bridge-killed", PROJECT, departments=DEPARTMENTS, maxIterations=8) as run:
         uid = run.metadata.uid
-        before = _events(lab, "?offset=0", uid, count=4)
-        pods = _ready_pods(lab)
-        lab.kill_pods("app.kubernetes.io/component=bridge")
-        wait_for("another bridge", lambda: bool(_ready_pods(lab) - pods), 120)
-        after = _events(lab, f"?offset={before[-1]['offset']}&epoch={before[-1]['epoch']}", uid)
+        before = _events(gather, "?offset=0", uid, count=4)
+        pods = _ready_pods(gather)
+        gather.kill_pods("app.kubernetes.io/component=bridge")
+        wait_for("another bridge", lambda: bool(_ready_pods(gather) - pods), 120)
+        after = _events(gather, f"?offset={before[-1]['offset']}&epoch={before[-1]['epoch']}", uid)
     events = before + after
     first = events[0]["offset"]
     assert [e["offset"] for e in events] == list(range(first, first + len(events)))
@@ -49,11 +51,11 @@ def test_a_listener_outlives_the_bridge_s_pod(lab: Lab) -> None:
     assert (own[0], own[-1]) == ("department_started", "automation_complete")
 
 
-def _ready_pods(lab: Lab) -> set[str]:
+def _ready_pods(gather: DeployedGather) -> set[str]:
     """Return the names of the bridge's pods that are ready."""
     return {
         pod["metadata"]["name"]
-        for pod in lab.objects("pods", "app.kubernetes.io/component=bridge")
+        for pod in gather.objects("pods", "app.kubernetes.io/component=bridge")
         for condition in pod["status"].get("conditions", [])
         if condition["type"] == "Ready" and condition["status"] == "True"
     }

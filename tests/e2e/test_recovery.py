@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import Lab, is_succeeded, run_of, total_items, wait_for
+from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items, wait_for
 
 DEPARTMENTS = ["story", "character"]
 """Two departments are enough to see that the second still comes after the fault."""
@@ -16,69 +16,69 @@ def iterating(run: GatherRun) -> bool:
     return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
 
 
-def assert_whole(lab: Lab, run: GatherRun, project_id: str) -> None:
+def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> None:
     """The run ended well, one Job a department, no item twice, both stores equal, the status true."""
     assert is_succeeded(run), run.status
-    assert len(lab.jobs_of(run)) == len(run.status.departments) == len(DEPARTMENTS)
-    items = lab.items(project_id)
+    assert len(gather.jobs_of(run)) == len(run.status.departments) == len(DEPARTMENTS)
+    items = gather.items(project_id)
     assert max(Counter(item["content"] for item in items).values()) == 1
-    assert {item["_id"] for item in items} == lab.node_ids(project_id)
+    assert {item["_id"] for item in items} == gather.node_ids(project_id)
     assert run.status.items_created == total_items(run) == len(items)
 
 
 @pytest.mark.usefixtures("slow_model")
-def test_an_operator_killed_in_the_middle_goes_on_with_one_job_a_department(lab: Lab) -> None:
+def test_an_operator_killed_in_the_middle_goes_on_with_one_job_a_department(gather: DeployedGather) -> None:
     """The new operator finds the Jobs by their names."""
     project = "b10000000000000000000001"
-    with run_of(lab, "operator-killed", project, departments=DEPARTMENTS, maxIterations=12):
-        lab.wait_run("operator-killed", "to iterate", iterating, 120)
-        lab.kill_pods("app.kubernetes.io/component=operator")
-        run = lab.wait_end("operator-killed", 300)
-        assert_whole(lab, run, project)
+    with run_of(gather, "operator-killed", project, departments=DEPARTMENTS, maxIterations=12):
+        gather.wait_run("operator-killed", "to iterate", iterating, 120)
+        gather.kill_pods("app.kubernetes.io/component=operator")
+        run = gather.wait_end("operator-killed", 300)
+        assert_whole(gather, run, project)
 
 
 @pytest.mark.usefixtures("slow_model")
-def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(lab: Lab) -> None:
+def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(gather: DeployedGather) -> None:
     """The Job's next pod takes the next epoch; no item is written twice and no iteration is lost."""
     project = "b10000000000000000000002"
-    with run_of(lab, "worker-killed", project, departments=DEPARTMENTS, maxIterations=12) as created:
-        before = lab.wait_run("worker-killed", "to iterate", iterating, 120)
-        pod = lab.wait_running_pod(created, 30)
-        lab.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
-        run = lab.wait_end("worker-killed", 300)
-        assert_whole(lab, run, project)
+    with run_of(gather, "worker-killed", project, departments=DEPARTMENTS, maxIterations=12) as created:
+        before = gather.wait_run("worker-killed", "to iterate", iterating, 120)
+        pod = gather.wait_running_pod(created, 30)
+        gather.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
+        run = gather.wait_end("worker-killed", 300)
+        assert_whole(gather, run, project)
         assert run.status.departments[0].attempt >= 2
         assert run.status.departments[0].iterations >= before.status.departments[0].iterations
 
 
 @pytest.mark.usefixtures("slow_model")
-def test_redis_killed_and_back_does_not_disturb_the_run(lab: Lab) -> None:
+def test_redis_killed_and_back_does_not_disturb_the_run(gather: DeployedGather) -> None:
     """Live progress pauses; the resource and MongoDB hold the truth."""
     project = "b10000000000000000000003"
-    with run_of(lab, "redis-killed", project, departments=DEPARTMENTS, maxIterations=12):
-        lab.wait_run("redis-killed", "to iterate", iterating, 120)
-        lab.kill_pods("app.kubernetes.io/component=redis")
-        run = lab.wait_end("redis-killed", 300)
-        assert_whole(lab, run, project)
+    with run_of(gather, "redis-killed", project, departments=DEPARTMENTS, maxIterations=12):
+        gather.wait_run("redis-killed", "to iterate", iterating, 120)
+        gather.kill_pods("app.kubernetes.io/component=redis")
+        run = gather.wait_end("redis-killed", 300)
+        assert_whole(gather, run, project)
 
 
 @pytest.mark.usefixtures("slow_model")
-def test_items_land_in_the_brain_after_it_comes_back(lab: Lab) -> None:
+def test_items_land_in_the_brain_after_it_comes_back(gather: DeployedGather) -> None:
     """Accepted items wait in the checkpoint; MongoDB has them at once, the brain later."""
     project = "b10000000000000000000004"
-    with run_of(lab, "brain-away", project, departments=DEPARTMENTS, maxIterations=12):
-        lab.wait_run("brain-away", "to iterate", iterating, 120)
-        lab.scale("gather-brain", 0)
+    with run_of(gather, "brain-away", project, departments=DEPARTMENTS, maxIterations=12):
+        gather.wait_run("brain-away", "to iterate", iterating, 120)
+        gather.scale("gather-brain", 0)
         try:
-            indexed = len(lab.node_ids(project))
+            indexed = len(gather.node_ids(project))
             wait_for(
                 "items in MongoDB that the brain does not have",
-                lambda: len(lab.items(project)) > indexed,
+                lambda: len(gather.items(project)) > indexed,
                 120,
             )
-            assert len(lab.node_ids(project)) == indexed
+            assert len(gather.node_ids(project)) == indexed
         finally:
-            lab.scale("gather-brain", 1)
-            lab.wait_ready("gather-brain")
-        run = lab.wait_end("brain-away", 400)
-        assert_whole(lab, run, project)
+            gather.scale("gather-brain", 1)
+            gather.wait_ready("gather-brain")
+        run = gather.wait_end("brain-away", 400)
+        assert_whole(gather, run, project)

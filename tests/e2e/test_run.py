@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import Lab, is_succeeded, run_of, total_items
+from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items
 
 PROJECT = "a10000000000000000000001"
 QUALIFYING = 7
@@ -31,11 +31,13 @@ class Observed:
         self.columns = columns
 
 
-def _watch(lab: Lab, name: str, states: list[GatherRun], columns: list[str], done: threading.Event) -> None:
+def _watch(
+    gather: DeployedGather, name: str, states: list[GatherRun], columns: list[str], done: threading.Event
+) -> None:
     """Note every state and every line of `kubectl get gatherruns` that differs from the one before."""
     while not done.wait(0.3):
-        run = lab.run(name)
-        line = lab.kubectl("get", "gatherruns", name, "--no-headers").rsplit(maxsplit=1)[0]
+        run = gather.run(name)
+        line = gather.kubectl("get", "gatherruns", name, "--no-headers").rsplit(maxsplit=1)[0]
         if not states or run.status != states[-1].status:
             states.append(run)
         if not columns or line != columns[-1]:
@@ -43,16 +45,16 @@ def _watch(lab: Lab, name: str, states: list[GatherRun], columns: list[str], don
 
 
 @pytest.fixture(scope="module")
-def observed(lab: Lab) -> Iterator[Observed]:
+def observed(gather: DeployedGather) -> Iterator[Observed]:
     """Run all departments once and look at everything afterwards."""
     states: list[GatherRun] = []
     columns: list[str] = []
     done = threading.Event()
-    with lab.recorded_events(PROJECT) as events, run_of(lab, "whole", PROJECT, maxIterations=60):
-        watcher = threading.Thread(target=_watch, args=(lab, "whole", states, columns, done))
+    with gather.recorded_events(PROJECT) as events, run_of(gather, "whole", PROJECT, maxIterations=60):
+        watcher = threading.Thread(target=_watch, args=(gather, "whole", states, columns, done))
         watcher.start()
         try:
-            run = lab.wait_end("whole", 600)
+            run = gather.wait_end("whole", 600)
             deadline = time.monotonic() + 30
             while not any(e.type == "automation_complete" for e in events) and time.monotonic() < deadline:
                 time.sleep(0.1)
@@ -71,33 +73,35 @@ def test_the_run_succeeds_with_seven_departments_in_the_cms_s_order(observed: Ob
     assert observed.run.status.progress == "7/7"
 
 
-def test_each_department_has_exactly_one_job(lab: Lab, observed: Observed) -> None:
+def test_each_department_has_exactly_one_job(gather: DeployedGather, observed: Observed) -> None:
     """No retry was needed, and none was made."""
-    jobs = lab.jobs_of(observed.run)
+    jobs = gather.jobs_of(observed.run)
     assert len(jobs) == QUALIFYING
     assert [job["metadata"]["name"] for job in jobs] == [d.job_name for d in observed.run.status.departments]
 
 
-def test_departments_ran_one_after_the_other(lab: Lab, observed: Observed) -> None:
+def test_departments_ran_one_after_the_other(gather: DeployedGather, observed: Observed) -> None:
     """A department starts after the one before it has ended, so that it can build on it."""
     started = [d.start_time for d in observed.run.status.departments]
     ended = [d.completion_time for d in observed.run.status.departments]
     assert all(e is not None and s is not None and e <= s for e, s in zip(ended, started[1:], strict=False))
 
 
-def test_workers_ran_on_the_cpu_intensive_pool_without_a_token(lab: Lab, observed: Observed) -> None:
+def test_workers_ran_on_the_cpu_intensive_pool_without_a_token(
+    gather: DeployedGather, observed: Observed
+) -> None:
     """The node selector is the pool; the pod has no Kubernetes credentials."""
-    for pod in lab.pods_of(observed.run):
+    for pod in gather.pods_of(observed.run):
         assert pod["spec"]["nodeSelector"]["pool"] == "cpu_intensive"
         assert pod["spec"]["automountServiceAccountToken"] is False
         mounts = [m["mountPath"] for c in pod["spec"]["containers"] for m in c["volumeMounts"]]
         assert not any("serviceaccount" in path for path in mounts)
 
 
-def test_every_item_is_in_mongodb_with_its_metadata(lab: Lab, observed: Observed) -> None:
+def test_every_item_is_in_mongodb_with_its_metadata(gather: DeployedGather, observed: Observed) -> None:
     """The application reads these fields."""
     run = observed.run
-    items = lab.items(PROJECT, run.metadata.uid)
+    items = gather.items(PROJECT, run.metadata.uid)
     assert len(items) > QUALIFYING
     known = {d.slug: d for d in run.status.departments}
     for item in items:
@@ -114,15 +118,17 @@ def test_every_item_is_in_mongodb_with_its_metadata(lab: Lab, observed: Observed
         assert 0 <= automation["qualityScore"] <= 100
 
 
-def test_mongodb_and_the_brain_hold_the_same_items(lab: Lab, observed: Observed) -> None:
+def test_mongodb_and_the_brain_hold_the_same_items(gather: DeployedGather, observed: Observed) -> None:
     """Every accepted item is indexed, and nothing else is."""
-    assert {item["_id"] for item in lab.items(PROJECT)} == lab.node_ids(PROJECT)
+    assert {item["_id"] for item in gather.items(PROJECT)} == gather.node_ids(PROJECT)
 
 
-def test_the_brain_finds_an_item_by_its_text(lab: Lab, observed: Observed, brain_key: str) -> None:
+def test_the_brain_finds_an_item_by_its_text(
+    gather: DeployedGather, observed: Observed, brain_key: str
+) -> None:
     """The way applications reach what a run wrote."""
-    item = lab.items(PROJECT, observed.run.metadata.uid)[0]
-    with lab.forward("gather-brain", 8080) as port:
+    item = gather.items(PROJECT, observed.run.metadata.uid)[0]
+    with gather.forward("gather-brain", 8080) as port:
         answer = httpx.post(
             f"http://127.0.0.1:{port}/api/v1/search/duplicates",
             headers={"Authorization": f"Bearer {brain_key}"},
@@ -134,10 +140,10 @@ def test_the_brain_finds_an_item_by_its_text(lab: Lab, observed: Observed, brain
     assert best["similarity"] > 0.99
 
 
-def test_the_status_equals_what_is_in_mongodb(lab: Lab, observed: Observed) -> None:
+def test_the_status_equals_what_is_in_mongodb(gather: DeployedGather, observed: Observed) -> None:
     """Totals and per-department numbers, not only their order of magnitude."""
     run = observed.run
-    saved = sorted(item["department"] for item in lab.items(PROJECT, run.metadata.uid))
+    saved = sorted(item["department"] for item in gather.items(PROJECT, run.metadata.uid))
     counted = {slug: len(list(group)) for slug, group in groupby(saved)}
     assert {d.slug: d.items_created for d in run.status.departments if d.items_created} == counted
     assert run.status.items_created == total_items(run) == len(saved)
@@ -212,21 +218,21 @@ def test_offsets_have_no_gap(observed: Observed) -> None:
     assert len({e.epoch for e in observed.events}) == 1
 
 
-def test_describe_shows_why(lab: Lab, observed: Observed) -> None:
+def test_describe_shows_why(gather: DeployedGather, observed: Observed) -> None:
     """Conditions with reasons, and Kubernetes Events for the transitions."""
-    text = lab.kubectl("describe", "gatherrun", observed.run.metadata.name)
+    text = gather.kubectl("describe", "gatherrun", observed.run.metadata.name)
     assert "AllDepartmentsDone" in text
     conditions = {c.type: c for c in observed.run.status.conditions}
     assert conditions["Accepted"].status == "True"
     assert conditions["Progressing"].status == "False"
     assert conditions["Succeeded"].status == "True"
-    events = json.loads(lab.kubectl("get", "events", "-o", "json"))["items"]
+    events = json.loads(gather.kubectl("get", "events", "-o", "json"))["items"]
     assert any(e["involvedObject"].get("uid") == observed.run.metadata.uid for e in events)
 
 
-def test_the_operator_shows_what_the_workers_measured(lab: Lab, observed: Observed) -> None:
+def test_the_operator_shows_what_the_workers_measured(gather: DeployedGather, observed: Observed) -> None:
     """At /metrics, after the pods have ended: at least what this run's departments did."""
-    with lab.forward("gather-operator", 8080) as port:
+    with gather.forward("gather-operator", 8080) as port:
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 

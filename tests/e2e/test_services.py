@@ -7,24 +7,24 @@ from websockets.sync.client import ClientConnection, connect
 
 from dev.commands import output_of
 from dev.paths import ROOT
-from tests.support.deployed_gather import Lab, is_succeeded, run_of
+from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
 
 PROJECT = "e10000000000000000000001"
 
 
-def test_the_chart_s_own_test_passes(lab: Lab) -> None:
+def test_the_chart_s_own_test_passes(gather: DeployedGather) -> None:
     """`helm test` asks the brain, from inside the cluster, whether it is ready."""
-    said = output_of([str(ROOT / "dev" / "helm"), "test", "gather", "-n", lab.namespace], timeout_s=120)
+    said = output_of([str(ROOT / "dev" / "helm"), "test", "gather", "-n", gather.namespace], timeout_s=120)
     assert "Succeeded" in said
 
 
-def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(lab: Lab) -> None:
+def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(gather: DeployedGather) -> None:
     """What a page sees live, and what it gets after it was away: the same events, without a gap."""
-    with lab.forward("gather-bridge", 8080) as port:
+    with gather.forward("gather-bridge", 8080) as port:
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events"
-        with connect(f"{url}?offset=0") as socket, run_of(lab, "socket", PROJECT, departments=["story"]):
+        with connect(f"{url}?offset=0") as socket, run_of(gather, "socket", PROJECT, departments=["story"]):
             live = _events_until_the_end(socket)
-            assert is_succeeded(lab.wait_end("socket", 120))
+            assert is_succeeded(gather.wait_end("socket", 120))
         missed = live[1:]
         with connect(f"{url}?offset={live[0]['offset']}&epoch={live[0]['epoch']}") as socket:
             assert _events_until_the_end(socket) == missed
@@ -44,9 +44,9 @@ def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:
     return events
 
 
-def test_rooms_count_what_they_do(lab: Lab) -> None:
+def test_rooms_count_what_they_do(gather: DeployedGather) -> None:
     """Prometheus' text at /metrics, under the names that the requirements give."""
-    with lab.forward("gather-brain", 8080) as port:
+    with gather.forward("gather-brain", 8080) as port:
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     for name in ("http_requests_total", "http_request_duration_seconds", "neo4j_query_duration_seconds"):
         assert name in text

@@ -17,10 +17,10 @@ from dev.stores import Store
 from gather_contracts import names
 from tests.support.brain_process import environment_command, script
 
-READY_KEY: Final = "celery-lab:ready"
-RECEIVED_KEY: Final = "celery-lab:received"
+READY_KEY: Final = "celery-consumer:ready"
+RECEIVED_KEY: Final = "celery-consumer:received"
 
-app = Celery("celery-lab", broker=os.environ.get("CELERY_BROKER_URL"))
+app = Celery("celery-consumer", broker=os.environ.get("CELERY_BROKER_URL"))
 app.conf.worker_hijack_root_logger = False
 
 

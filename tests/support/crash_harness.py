@@ -1,4 +1,4 @@
-"""Worker processes that are killed, stopped or held up at chosen writes, and the truth that must hold after.
+"""Worker processes that are killed, stopped or held up at chosen writes, and what must be true afterwards.
 
 The truth is read from the services themselves: the notes in MongoDB, the nodes in Neo4j, the events and the
 queue in Redis, and what the demo model says that it charged.
@@ -18,8 +18,8 @@ import redis
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from tests.support.deployed_gather import wait_for
-from tests.support.fault_proxies import Moment, Request, Taps, Trap
-from tests.support.worker_harness import Ended, Worker, WorkerLab
+from tests.support.fault_proxies import FaultProxies, Phase, Request, Trigger
+from tests.support.worker_harness import Ended, Worker, WorkerHarness
 
 CATCH_TIMEOUT_S: Final = 60
 
@@ -80,27 +80,29 @@ class Truth:
 
 
 @dataclass
-class CrashLab:
-    """One run of one department, with taps between its workers and the services."""
+class CrashHarness:
+    """One run of one department, with proxies between its workers and the services."""
 
-    lab: WorkerLab
-    taps: Taps
+    harness: WorkerHarness
+    proxies: FaultProxies
     iterations: int = 4
     before: Charged = field(init=False)
 
     def __post_init__(self) -> None:
-        self.before = read_charged(self.lab.services.model_uri)
+        self.before = read_charged(self.harness.services.model_uri)
 
-    def start(self, *, is_tapped: bool) -> Worker:
+    def start(self, *, is_proxied: bool) -> Worker:
         """Start a worker on the department."""
-        self.lab.reached_at = self.taps.services if is_tapped else None
-        return self.lab.start(0, self.iterations)
+        self.harness.reached_at = self.proxies.services if is_proxied else None
+        return self.harness.start(0, self.iterations)
 
     def run(self) -> Ended:
         """Run a worker to its end, undisturbed."""
-        return self.start(is_tapped=False).wait()
+        return self.start(is_proxied=False).wait()
 
-    def trapped(self, number: int, moment: Moment, action: Callable[[Worker], bool]) -> tuple[Trap, Worker]:
+    def start_with_trigger(
+        self, number: int, phase: Phase, action: Callable[[Worker], bool]
+    ) -> tuple[Trigger, Worker]:
         """Start a worker on which `action` acts at its `number`-th write."""
         started: list[Worker] = []
         is_started = threading.Event()
@@ -109,34 +111,36 @@ class CrashLab:
             is_started.wait(CATCH_TIMEOUT_S)
             return action(started[0])
 
-        trap = self.taps.set_trap(number, moment, act)
-        started.append(self.start(is_tapped=True))
+        trigger = self.proxies.set_trigger(number, phase, act)
+        started.append(self.start(is_proxied=True))
         is_started.set()
-        return trap, started[0]
+        return trigger, started[0]
 
-    def killed_at(self, number: int, moment: Moment) -> Request | None:
+    def killed_at(self, number: int, phase: Phase) -> Request | None:
         """Run a worker that dies at its `number`-th write; return the write, None if it had fewer."""
-        trap, worker = self.trapped(number, moment, kill)
+        trigger, worker = self.start_with_trigger(number, phase, kill)
         worker.wait()
-        return trap.caught
+        return trigger.fired_by
 
     def wait_epoch(self, epoch: int) -> None:
         """Wait until so many workers have taken the department up."""
-        wait_for(f"epoch {epoch}", lambda: self.lab.checkpoint().get("epoch") == epoch, CATCH_TIMEOUT_S)
+        wait_for(f"epoch {epoch}", lambda: self.harness.checkpoint().get("epoch") == epoch, CATCH_TIMEOUT_S)
 
     def truth(self) -> Truth:
         """Read everything."""
-        task_id = names.evaluation_task_id(self.lab.document.run.uid, self.lab.document.departments[0].slug)
-        with redis.Redis.from_url(self.lab.services.redis_url) as client:
-            log: Any = client.xrange(names.event_log(self.lab.project_id))
+        task_id = names.evaluation_task_id(
+            self.harness.document.run.uid, self.harness.document.departments[0].slug
+        )
+        with redis.Redis.from_url(self.harness.services.redis_url) as client:
+            log: Any = client.xrange(names.event_log(self.harness.project_id))
             queue: Any = client.lrange(names.EVALUATION_QUEUE, 0, -1)
         return Truth(
-            checkpoint=self.lab.checkpoint(),
-            items=self.lab.items(),
-            nodes=self.lab.node_properties(),
+            checkpoint=self.harness.checkpoint(),
+            items=self.harness.items(),
+            nodes=self.harness.node_properties(),
             events=[decode_event(fields[b"event"]) for _, fields in log],
             evaluations=sum(json.loads(text)["headers"]["id"] == task_id for text in queue),
-            charged=read_charged(self.lab.services.model_uri).since(self.before),
+            charged=read_charged(self.harness.services.model_uri).since(self.before),
         )
 
 

@@ -29,24 +29,24 @@ POLL_S = 0.2
 """How often a condition is looked at; a change that lasts shorter is seen by a watch, not here."""
 
 
-class LabTimeoutError(AssertionError):
+class WaitTimeoutError(AssertionError):
     """A condition did not come true in time; the message says which and what was last seen."""
 
 
 def wait_for(what: str, probe: Callable[[], T | None], timeout_s: float) -> T:
-    """Return the first value of `probe` that is neither None nor False; raises LabTimeoutError."""
+    """Return the first value of `probe` that is neither None nor False; raises WaitTimeoutError."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = probe()
         if value is not None and value is not False:
             return value
         if time.monotonic() > deadline:
-            raise LabTimeoutError(f"not within {timeout_s:.0f} s: {what}")
+            raise WaitTimeoutError(f"not within {timeout_s:.0f} s: {what}")
         time.sleep(POLL_S)
 
 
 @dataclass(frozen=True)
-class Lab:
+class DeployedGather:
     """One namespace with Gather and its backing services in it."""
 
     kubectl_command: Sequence[str]
@@ -222,14 +222,14 @@ class _Recorder:
 
 
 @contextmanager
-def run_of(lab: Lab, name: str, project_id: str, **spec: Any) -> Iterator[GatherRun]:
+def run_of(gather: DeployedGather, name: str, project_id: str, **spec: Any) -> Iterator[GatherRun]:
     """Yield a new run and delete it at the block's end, whatever happened."""
-    run = lab.apply_run(name, project_id, **spec)
+    run = gather.apply_run(name, project_id, **spec)
     try:
         yield run
     finally:
-        lab.delete_run(name)
-        lab.wait_gone(name, 60)
+        gather.delete_run(name)
+        gather.wait_gone(name, 60)
 
 
 def total_items(run: GatherRun) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class HandClock:
+class FakeClock:
     """Gives `now_s` to whoever asks what time it is."""
 
     now_s: float = 1000.0

@@ -12,7 +12,7 @@ from gather_contracts.events import Event
 from gather_worker.llm.answer_cache import KeptAnswer
 
 
-class ModelTwin:
+class FakeModel:
     """Writes six notes an answer, of which two repeat each other; judges as it is told."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class ModelTwin:
         return dict.fromkeys(("depth", "coherence", "actionability"), score)
 
 
-class BrainTwin:
+class FakeBrain:
     """As much of the brain as a worker can see."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class BrainTwin:
         )
 
 
-class LogTwin:
+class FakeEventLog:
     """An event log in this process."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class LogTwin:
         """Nothing is open."""
 
 
-class AnswersTwin:
+class FakeAnswerCache:
     """Redis, as far as answers are kept in it."""
 
     def __init__(self) -> None:

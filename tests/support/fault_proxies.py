@@ -1,9 +1,9 @@
-"""Proxies between a worker and its services: they list what it sends, and act at a chosen request.
+"""Proxies between a worker and its services: they list its requests and inject a fault at a chosen one.
 
 Each passes bytes on as they come. A request is what a client sends after it was last answered, which is how
 MongoDB's driver, redis-py and both HTTP clients use a connection; its name is read from its first bytes. So
-every write of a real worker process can be found without a line of the worker knowing of it, and the worker
-can be killed while the request has not been seen by the service, or has been answered but not heard.
+every write of a real worker process is found without a change to the worker, and the worker can be killed
+before the service sees a request, or before the worker sees its response.
 """
 
 import contextlib
@@ -32,13 +32,13 @@ HTTP_WRITES: Final = re.compile(r"POST \S*(/chat/completions|/nodes/batch) ")
 _REDIS_NAME: Final = re.compile(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n")
 
 
-class Moment(StrEnum):
-    """When the action happens."""
+class Phase(StrEnum):
+    """Which half of an exchange the trigger holds up."""
 
-    UNSENT = "unsent"
-    """The service has not seen the request, and does not unless it is let go."""
-    UNHEARD = "unheard"
-    """The service has answered, and the worker does not hear it."""
+    REQUEST = "request"
+    """The service has not seen the request, and sees it only if it is passed on."""
+    RESPONSE = "response"
+    """The service has answered; the worker gets the response only if it is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,49 +54,49 @@ class Request:
 
 
 @dataclass
-class Trap:
-    """What waits for a write to come by; `action` says whether the request, or its answer, goes on."""
+class Trigger:
+    """Acts at one write; `action` returns whether the request, or its response, is passed on."""
 
     number: int
-    moment: Moment
+    phase: Phase
     action: Callable[[], bool]
-    caught: Request | None = None
+    fired_by: Request | None = None
 
 
-class Taps:
+class FaultProxies:
     """The proxies; `services` is where a worker finds them."""
 
     def __init__(self, services: Services) -> None:
         self._lock = threading.Lock()
-        self._trap: Trap | None = None
+        self._trigger: Trigger | None = None
         self._listeners: list[socket.socket] = []
         self.requests: list[Request] = []
         self.services = replace(
             services,
-            mongodb_uri=self._tapped("mongodb", services.mongodb_uri, _mongodb_request),
-            redis_url=self._tapped("redis", services.redis_url, _redis_request),
-            brain_uri=self._tapped("brain", services.brain_uri, _http_request),
-            model_uri=self._tapped("model", services.model_uri, _http_request),
+            mongodb_uri=self._proxied("mongodb", services.mongodb_uri, _mongodb_request),
+            redis_url=self._proxied("redis", services.redis_url, _redis_request),
+            brain_uri=self._proxied("brain", services.brain_uri, _http_request),
+            model_uri=self._proxied("model", services.model_uri, _http_request),
         )
 
     @property
     def writes(self) -> list[Request]:
-        """Return the writes since the last `listen`."""
+        """Return the writes since the last `reset`."""
         return [request for request in self.requests if request.is_write]
 
-    def listen(self) -> None:
-        """Forget what was seen; no trap is set."""
+    def reset(self) -> None:
+        """Forget the requests seen so far and any trigger."""
         with self._lock:
-            self.requests, self._trap = [], None
+            self.requests, self._trigger = [], None
 
-    def set_trap(self, number: int, moment: Moment, action: Callable[[], bool]) -> Trap:
-        """Forget what was seen, and act once at the `number`-th write from now, counted from 1.
+    def set_trigger(self, number: int, phase: Phase, action: Callable[[], bool]) -> Trigger:
+        """Forget the requests seen so far, and act once at the `number`-th write from now, counted from 1.
 
         The connection stands still while the action lasts, and is cut if it returns False.
         """
         with self._lock:
-            self.requests, self._trap = [], Trap(number, moment, action)
-            return self._trap
+            self.requests, self._trigger = [], Trigger(number, phase, action)
+            return self._trigger
 
     def close(self) -> None:
         """Take no further connections; the ones that are open end with their clients."""
@@ -105,7 +105,7 @@ class Taps:
 
     # --- one connection
 
-    def _tapped(self, service: str, uri: str, read: Callable[[str, bytes], Request]) -> str:
+    def _proxied(self, service: str, uri: str, read: Callable[[str, bytes], Request]) -> str:
         """Listen for a service and return its URI with the proxy's address."""
         address = urlsplit(uri).netloc
         host, port = address.rsplit(":", 1)
@@ -128,33 +128,42 @@ class Taps:
             except OSError:
                 client.close()
                 continue
-            line = _Line(self, client, server, read)
+            line = _Connection(self, client, server, read)
             _start(line.pass_up)
             _start(line.pass_down)
 
-    def note(self, request: Request) -> Trap | None:
-        """List a request, and return the trap if it is the one."""
+    def note(self, request: Request) -> Trigger | None:
+        """List a request, and return the trigger if it is the one that fires it."""
         with self._lock:
             self.requests.append(request)
-            trap = self._trap
-            if trap is None or not request.is_write or trap.caught or len(self.writes) != trap.number:
+            trigger = self._trigger
+            if (
+                trigger is None
+                or not request.is_write
+                or trigger.fired_by
+                or len(self.writes) != trigger.number
+            ):
                 return None
-            trap.caught = request
-            return trap
+            trigger.fired_by = request
+            return trigger
 
 
-class _Line:
+class _Connection:
     """A client's connection and its service's."""
 
     def __init__(
-        self, taps: Taps, client: socket.socket, server: socket.socket, read: Callable[[bytes], Request]
+        self,
+        proxies: FaultProxies,
+        client: socket.socket,
+        server: socket.socket,
+        read: Callable[[bytes], Request],
     ) -> None:
-        self._taps = taps
+        self._proxies = proxies
         self._client = client
         self._server = server
         self._read = read
         self._is_asked = False
-        self._trap: Trap | None = None
+        self._trigger: Trigger | None = None
 
     def pass_up(self) -> None:
         """Pass on what the client sends."""
@@ -162,8 +171,8 @@ class _Line:
             while chunk := self._client.recv(CHUNK_BYTES):
                 if not self._is_asked:
                     self._is_asked = True
-                    self._trap = self._taps.note(self._read(chunk))
-                    if not self._may_go_on(Moment.UNSENT):
+                    self._trigger = self._proxies.note(self._read(chunk))
+                    if not self._may_go_on(Phase.REQUEST):
                         return
                 self._server.sendall(chunk)
 
@@ -172,13 +181,13 @@ class _Line:
         with self._closed_at_the_end():
             while chunk := self._server.recv(CHUNK_BYTES):
                 self._is_asked = False
-                if not self._may_go_on(Moment.UNHEARD):
+                if not self._may_go_on(Phase.RESPONSE):
                     return
-                self._trap = None
+                self._trigger = None
                 self._client.sendall(chunk)
 
-    def _may_go_on(self, moment: Moment) -> bool:
-        return self._trap is None or self._trap.moment is not moment or self._trap.action()
+    def _may_go_on(self, phase: Phase) -> bool:
+        return self._trigger is None or self._trigger.phase is not phase or self._trigger.action()
 
     @contextmanager
     def _closed_at_the_end(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ _MARK: Final = re.compile(r"inj-\d\d")
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A text that tries to make the model do something, and what an obeying model does."""
+    """A text that tries to make the model do something, and what a model that obeys it does."""
 
     mark: str
     """Stands before the text, so that it is known again however much of it is cut off."""
@@ -60,7 +60,7 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
 
 
 @dataclass
-class ObeyingModel:
+class InjectableModel:
     """Answers requests; remembers them, and which payloads it has obeyed."""
 
     payloads: Sequence[Payload] = ()
@@ -204,7 +204,7 @@ def filled(schema: Mapping[str, Any], number: float) -> Any:
 
 
 @contextmanager
-def served(model: ObeyingModel) -> Iterator[ObeyingModel]:
+def served(model: InjectableModel) -> Iterator[InjectableModel]:
     """Serve the model from this process."""
     with answering(model.answer) as model.uri:
         yield model

@@ -122,7 +122,7 @@ class Worker:
 
 
 @dataclass
-class WorkerLab:
+class WorkerHarness:
     """One run of one project, and the workers that are started for it."""
 
     services: Services
@@ -247,7 +247,7 @@ def run_document(project_id: str, run_uid: str, **spec: Any) -> RunDocument:
         ),
     ]
     return RunDocument(
-        run=RunIdentity(name="lab", namespace="default", uid=run_uid),
-        spec=GatherRunSpec(project_id=project_id, user_id="lab-user", **spec),
+        run=RunIdentity(name="harness", namespace="default", uid=run_uid),
+        spec=GatherRunSpec(project_id=project_id, user_id="harness-user", **spec),
         departments=departments,
     )

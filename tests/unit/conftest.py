@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 
 @pytest.fixture
-def clock() -> HandClock:
+def clock() -> FakeClock:
     """A clock that is set by hand."""
-    return HandClock()
+    return FakeClock()

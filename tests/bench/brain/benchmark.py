@@ -18,7 +18,7 @@ from tests.bench.brain.calls import Calls
 from tests.bench.brain.floors import Floors
 from tests.bench.brain.rows import Measured, RowKey, all_rows, measure
 from tests.bench.brain.seed import Sizes, agreement, project_ids
-from tests.bench.brain.stage import Lab, laboratory
+from tests.bench.brain.stage import Stage, run_stage
 from tests.bench.brain.sustained import (
     BATCH_NODES,
     PROJECTS,
@@ -77,43 +77,45 @@ def brain(  # noqa: PLR0917 - options, given by name
     reporter = Reporter()
     machine = this_machine()
     reporter.say(machine.as_line())
-    with laboratory(sizes, neo4j_uri, reporter) as lab:
-        reporter.say(_conditions(lab))
-        rows = _rows(lab, repeats, only, reporter, is_warmed_up=warm_up)
+    with run_stage(sizes, neo4j_uri, reporter) as stage:
+        reporter.say(_conditions(stage))
+        rows = _rows(stage, repeats, only, reporter, is_warmed_up=warm_up)
         sustained = None
         if sustained_s and (not only or RowKey.SUSTAINED in only):
-            calls = Calls(SEED_SUSTAINED, _seeded(lab))
+            calls = Calls(SEED_SUSTAINED, _seeded(stage))
             load = Load(sustained_s, rate, departments, unseen_share)
-            sustained = asyncio.run(sustain(lab, calls, load, reporter))
-            _say_sustained(sustained, load, lab.sizes, reporter)
-        reporter.say(f"\nbrain's memory at the end: {report.memory_text(memory_of(lab.brain.pid))}")
+            sustained = asyncio.run(sustain(stage, calls, load, reporter))
+            _say_sustained(sustained, load, stage.sizes, reporter)
+        reporter.say(f"\nbrain's memory at the end: {report.memory_text(memory_of(stage.brain.pid))}")
         if json_file is not None:
-            json_file.write_text(json.dumps(_as_json(machine, sizes, lab, rows, sustained)), encoding="utf-8")
+            json_file.write_text(
+                json.dumps(_as_json(machine, sizes, stage, rows, sustained)), encoding="utf-8"
+            )
     if _say_errors(rows, sustained, reporter):
         raise typer.Exit(1)
 
 
 def _rows(
-    lab: Lab, repeats: int, only: Sequence[RowKey] | None, reporter: Reporter, *, is_warmed_up: bool
+    stage: Stage, repeats: int, only: Sequence[RowKey] | None, reporter: Reporter, *, is_warmed_up: bool
 ) -> list[Measured]:
-    project = project_ids(lab.sizes)[0]
-    calls = Calls(SEED_ROWS, _seeded(lab))
-    with Floors(lab.neo4j_uri, lab.brain.uri, lab.model, project) as floors:
+    project = project_ids(stage.sizes)[0]
+    calls = Calls(SEED_ROWS, _seeded(stage))
+    with Floors(stage.neo4j_uri, stage.brain.uri, stage.model, project) as floors:
         rows = all_rows(calls, floors, project)
         wanted = [row for row in rows if not only or row.key in only]
-        measured = measure(lab, wanted, repeats, reporter, is_warmed_up=is_warmed_up) if wanted else []
+        measured = measure(stage, wanted, repeats, reporter, is_warmed_up=is_warmed_up) if wanted else []
     if measured:
         reporter.say(f"\n{report.rows_table(measured)}\n\n{report.floors_text(measured)}")
     return measured
 
 
-def _conditions(lab: Lab) -> str:
-    sizes = lab.sizes
-    with neo4j.GraphDatabase.driver(lab.neo4j_uri, auth=None) as driver:
-        near = agreement(driver, lab.model)
+def _conditions(stage: Stage) -> str:
+    sizes = stage.sizes
+    with neo4j.GraphDatabase.driver(stage.neo4j_uri, auth=None) as driver:
+        near = agreement(driver, stage.model)
     return (
-        f"Neo4j {NEO4J}, {lab.model.name}, one brain with its default settings, one caller at a time; all on "
-        "this machine.\n"
+        f"Neo4j {NEO4J}, {stage.model.name}, one brain with its default settings, one caller at a time; all "
+        "on this machine.\n"
         f"{sizes.nodes:,} nodes in 10 departments of the measured project, {sizes.others:,} in "
         f"{sizes.other_projects} other projects.\n"
         "Seeded nodes are pairs of embedded half notes; their vectors are sums, with a median cosine of "
@@ -123,11 +125,11 @@ def _conditions(lab: Lab) -> str:
     )
 
 
-def _seeded(lab: Lab) -> list[str]:
-    with neo4j.GraphDatabase.driver(lab.neo4j_uri, auth=None) as driver:
+def _seeded(stage: Stage) -> list[str]:
+    with neo4j.GraphDatabase.driver(stage.neo4j_uri, auth=None) as driver:
         records = driver.execute_query(
             "MATCH (n:Node {projectId: $project}) RETURN n.content AS content ORDER BY n.id LIMIT $limit",
-            project=project_ids(lab.sizes)[0],
+            project=project_ids(stage.sizes)[0],
             limit=SEEDED_TEXTS,
         ).records
     return [record["content"] for record in records]
@@ -153,15 +155,15 @@ def _say_errors(rows: Sequence[Measured], sustained: Sustained | None, reporter:
 
 
 def _as_json(
-    machine: Machine, sizes: Sizes, lab: Lab, rows: Sequence[Measured], sustained: Sustained | None
+    machine: Machine, sizes: Sizes, stage: Stage, rows: Sequence[Measured], sustained: Sustained | None
 ) -> dict[str, Any]:
-    memory = memory_of(lab.brain.pid)
+    memory = memory_of(stage.brain.pid)
     return {
         "machine": machine.as_json(),
         "nodes": sizes.nodes,
         "others": sizes.others,
         "otherProjects": sizes.other_projects,
-        "model": lab.model.name,
+        "model": stage.model.name,
         "neo4j": NEO4J,
         "rows": [row.as_json() for row in rows],
         "sustained": report.sustained_json(sustained) if sustained else None,

@@ -14,7 +14,7 @@ import httpx
 from dev.progress import Reporter
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.floors import Floors
-from tests.bench.brain.stage import Lab
+from tests.bench.brain.stage import Stage
 from tests.bench.measure import MS_PER_S, Spread, cpu_s, spread
 from tests.support.brain_process import BRAIN_KEY
 
@@ -112,16 +112,16 @@ def all_rows(calls: Calls, floors: Floors, project: str) -> list[Row]:
 
 
 def measure(
-    lab: Lab, rows: Sequence[Row], repeats: int, reporter: Reporter, *, is_warmed_up: bool
+    stage: Stage, rows: Sequence[Row], repeats: int, reporter: Reporter, *, is_warmed_up: bool
 ) -> list[Measured]:
     """Measure the rows one after the other, each request together with its floor."""
     headers = {"Authorization": f"Bearer {BRAIN_KEY}", "Content-Type": "application/json"}
-    with httpx.Client(base_url=lab.brain.uri, headers=headers, timeout=TIMEOUT_S) as client:
+    with httpx.Client(base_url=stage.brain.uri, headers=headers, timeout=TIMEOUT_S) as client:
         measured = []
         for row in rows:
             if is_warmed_up:
                 _warm_up(client, row, reporter)
-            measured.append(_measure_row(lab, client, row, repeats, reporter))
+            measured.append(_measure_row(stage, client, row, repeats, reporter))
         return measured
 
 
@@ -138,25 +138,25 @@ def send(client: httpx.Client, call: Call) -> httpx.Response:
     return client.request(call.method, call.path, content=call.body, params=call.query or None)
 
 
-def _measure_row(lab: Lab, client: httpx.Client, row: Row, repeats: int, reporter: Reporter) -> Measured:
+def _measure_row(stage: Stage, client: httpx.Client, row: Row, repeats: int, reporter: Reporter) -> Measured:
     measured = Measured(row)
     with reporter.step(f"Measuring {row.title}") as step:
         for index, (call, floor) in enumerate(islice(row.samples, repeats)):
             step.waits_for(f"{index} of {repeats}")
-            _measure_call(lab, client, call, measured)
+            _measure_call(stage, client, call, measured)
             measured.floors.append(floor(call))
     measured.brain_cpu_ms /= repeats
     measured.neo4j_cpu_ms /= repeats
     return measured
 
 
-def _measure_call(lab: Lab, client: httpx.Client, call: Call, measured: Measured) -> None:
-    brain, neo4j = cpu_s(lab.brain.pid), cpu_s(lab.neo4j.pid) if lab.neo4j else 0.0
+def _measure_call(stage: Stage, client: httpx.Client, call: Call, measured: Measured) -> None:
+    brain, neo4j = cpu_s(stage.brain.pid), cpu_s(stage.neo4j.pid) if stage.neo4j else 0.0
     started = time.perf_counter()
     answer = send(client, call)
     measured.walls.append((time.perf_counter() - started) * MS_PER_S)
-    measured.brain_cpu_ms += (cpu_s(lab.brain.pid) - brain) * MS_PER_S
-    measured.neo4j_cpu_ms += ((cpu_s(lab.neo4j.pid) if lab.neo4j else 0.0) - neo4j) * MS_PER_S
+    measured.brain_cpu_ms += (cpu_s(stage.brain.pid) - brain) * MS_PER_S
+    measured.neo4j_cpu_ms += ((cpu_s(stage.neo4j.pid) if stage.neo4j else 0.0) - neo4j) * MS_PER_S
     if answer.status_code == HTTPStatus.OK:
         measured.embeddings.append(embedding_ms(answer.content))
     else:

@@ -47,7 +47,7 @@ STOP_TIMEOUT_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class Stage:
     """`neo4j` is None where somebody else's is used; `model` is the bench's own copy of the brain's model."""
 
     brain: Store
@@ -58,7 +58,7 @@ class Lab:
 
 
 @contextmanager
-def laboratory(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterator[Lab]:
+def run_stage(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterator[Stage]:
     """Run a brain on a Neo4j that holds the nodes; on `own_neo4j` they are written and stay."""
     programs = StoreArtefacts.from_environment()
     model_dir = programs.embedding_model()
@@ -68,12 +68,12 @@ def laboratory(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Itera
         if own_neo4j is not None:
             with _brain(folder, own_neo4j, model_dir, reporter) as brain:
                 _seed(brain, own_neo4j, model, sizes, reporter)
-                yield Lab(brain, None, own_neo4j, model, sizes)
+                yield Stage(brain, None, own_neo4j, model, sizes)
             return
         store = neo4j_store(programs, folder)
         _bring_data(folder, programs, model, model_dir, sizes, reporter)
         with _running(store, reporter), _brain(folder, store.uri, model_dir, reporter) as brain:
-            yield Lab(brain, store, store.uri, model, sizes)
+            yield Stage(brain, store, store.uri, model, sizes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

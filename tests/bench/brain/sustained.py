@@ -18,7 +18,7 @@ from dev.progress import Reporter, Step
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.rows import COVERAGE_ITEMS
 from tests.bench.brain.seed import project_ids
-from tests.bench.brain.stage import Lab
+from tests.bench.brain.stage import Stage
 from tests.bench.measure import MS_PER_S, Memory, cpu_s, memory_of
 from tests.support.brain_process import BRAIN_KEY
 
@@ -96,13 +96,13 @@ def kinds_of(calls: Calls, projects: Sequence[str], load: Load) -> list[Kind]:
     return [replace(kind, per_minute=kind.per_minute * load.rate) for kind in kinds]
 
 
-async def sustain(lab: Lab, calls: Calls, load: Load, reporter: Reporter) -> Sustained:
+async def sustain(stage: Stage, calls: Calls, load: Load, reporter: Reporter) -> Sustained:
     """Send everything for so many seconds and wait for the last answer."""
-    kinds = kinds_of(calls, project_ids(lab.sizes), load)
+    kinds = kinds_of(calls, project_ids(stage.sizes), load)
     headers = {"Authorization": f"Bearer {BRAIN_KEY}", "Content-Type": "application/json"}
     limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
     async with httpx.AsyncClient(
-        base_url=lab.brain.uri, headers=headers, timeout=TIMEOUT_S, limits=limits
+        base_url=stage.brain.uri, headers=headers, timeout=TIMEOUT_S, limits=limits
     ) as client:
         with reporter.step("Warming up") as step:
             for kind in kinds:
@@ -110,16 +110,16 @@ async def sustain(lab: Lab, calls: Calls, load: Load, reporter: Reporter) -> Sus
                 for call in itertools.islice(kind.calls, kind.warm_up):
                     await _send(client, call)
         with reporter.step(f"All kinds at once for {load.seconds:.0f} s") as step:
-            return await _measured(lab, client, kinds, load.seconds, step)
+            return await _measured(stage, client, kinds, load.seconds, step)
 
 
 async def _measured(
-    lab: Lab, client: httpx.AsyncClient, kinds: Sequence[Kind], seconds: float, step: Step
+    stage: Stage, client: httpx.AsyncClient, kinds: Sequence[Kind], seconds: float, step: Step
 ) -> Sustained:
-    before = memory_of(lab.brain.pid)
+    before = memory_of(stage.brain.pid)
     peaks = [before.pss]
-    used = _cpu(lab)
-    watcher = asyncio.create_task(_watch(lab.brain.pid, peaks, kinds, step))
+    used = _cpu(stage)
+    watcher = asyncio.create_task(_watch(stage.brain.pid, peaks, kinds, step))
     started = time.perf_counter()
     try:
         await asyncio.gather(*(_drive(client, kind, started, seconds) for kind in kinds))
@@ -127,8 +127,8 @@ async def _measured(
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
     passed = time.perf_counter() - started
-    brain, neo4j = (now - then for now, then in zip(_cpu(lab), used, strict=True))
-    after = memory_of(lab.brain.pid)
+    brain, neo4j = (now - then for now, then in zip(_cpu(stage), used, strict=True))
+    after = memory_of(stage.brain.pid)
     return Sustained(passed, kinds, before, after, max(*peaks, after.pss), brain / passed, neo4j / passed)
 
 
@@ -168,8 +168,8 @@ async def _watch(pid: int, peaks: list[float], kinds: Sequence[Kind], step: Step
         step.waits_for(f"{answers} answers, {sum(len(kind.errors) for kind in kinds)} errors")
 
 
-def _cpu(lab: Lab) -> tuple[float, float]:
-    return cpu_s(lab.brain.pid), cpu_s(lab.neo4j.pid) if lab.neo4j else 0.0
+def _cpu(stage: Stage) -> tuple[float, float]:
+    return cpu_s(stage.brain.pid), cpu_s(stage.neo4j.pid) if stage.neo4j else 0.0
 
 
 def _alternating(measured: str, others: Sequence[str]) -> Iterator[str]:

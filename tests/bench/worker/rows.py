@@ -13,7 +13,7 @@ from gather_operator.decisions.allowance import iteration_allowance
 from tests.bench.measure import MIB
 from tests.bench.worker.stage import Stage
 from tests.support.http_server import answering
-from tests.support.worker_harness import Ended, WorkerLab
+from tests.support.worker_harness import Ended, WorkerHarness
 
 FIRST_CALL_TIMEOUT_S: Final = 60
 WORKER_TIMEOUT_S: Final = 3600
@@ -82,24 +82,24 @@ def run_iterations(stage: Stage, project_id: str, iterations: int) -> Runs:
     runs, left = Runs(), iterations
     started = time.monotonic()
     for _ in range(ROUNDS_MAX):
-        lab = stage.new_lab(project_id)
+        harness = stage.new_harness(project_id)
         try:
-            left -= _one_run(lab, left, runs)
+            left -= _one_run(harness, left, runs)
         finally:
-            lab.stop()
+            harness.stop()
         if left <= 0 or runs.failures():
             break
     runs.wall_s = time.monotonic() - started
     return runs
 
 
-def _one_run(lab: WorkerLab, iterations: int, runs: Runs) -> int:
-    used, count = 0, len(lab.document.departments)
+def _one_run(harness: WorkerHarness, iterations: int, runs: Runs) -> int:
+    used, count = 0, len(harness.document.departments)
     for index in range(count):
         allowed = iteration_allowance(iterations, used, count - index - 1)
         if not allowed:
             break
-        ended = lab.start(index, allowed).wait(WORKER_TIMEOUT_S)
+        ended = harness.start(index, allowed).wait(WORKER_TIMEOUT_S)
         runs.ended.append(ended)
         if ended.result is None or ended.exit_code:
             break
@@ -109,16 +109,16 @@ def _one_run(lab: WorkerLab, iterations: int, runs: Runs) -> int:
 
 def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Runs:
     """Let one worker of each project do so many iterations, all at the same time."""
-    labs = [stage.new_lab(project_id) for project_id in project_ids]
+    harnesses = [stage.new_harness(project_id) for project_id in project_ids]
     started = time.monotonic()
     try:
-        workers = [lab.start(0, iterations) for lab in labs]
+        workers = [harness.start(0, iterations) for harness in harnesses]
         # Each needs somebody who looks at its memory until its end.
         with ThreadPoolExecutor(len(workers)) as pool:
             runs = Runs(list(pool.map(lambda worker: worker.wait(WORKER_TIMEOUT_S), workers)))
     finally:
-        for lab in labs:
-            lab.stop()
+        for harness in harnesses:
+            harness.stop()
     runs.wall_s = time.monotonic() - started
     return runs
 
@@ -128,7 +128,7 @@ def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Ru
 
 def start_s(stage: Stage, project_id: str, index: int) -> float:
     """Return the time from a worker's start, as a process, to its first request to the model."""
-    lab = stage.new_lab(project_id)
+    harness = stage.new_harness(project_id)
     asked, asked_at = threading.Event(), list[float]()
 
     def note(_: Any) -> None:
@@ -139,12 +139,12 @@ def start_s(stage: Stage, project_id: str, index: int) -> float:
     try:
         with answering(note) as url:
             started = time.monotonic()
-            lab.start(index, 1, GATHER_LLM_BASE_URL=f"{url}/v1")
+            harness.start(index, 1, GATHER_LLM_BASE_URL=f"{url}/v1")
             if not asked.wait(FIRST_CALL_TIMEOUT_S):
-                raise TimeoutError(lab.workers[0].log_text())
+                raise TimeoutError(harness.workers[0].log_text())
             return asked_at[0] - started
     finally:
-        lab.stop()
+        harness.stop()
 
 
 def libraries_s() -> float:

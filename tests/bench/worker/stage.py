@@ -28,7 +28,7 @@ from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_worker.services.brain import INDEX_BATCH, node_of
 from tests.bench.texts import NoteWriter
 from tests.support.brain_process import BRAIN_KEY, brain_service
-from tests.support.worker_harness import Services, WorkerLab, demo_model_service
+from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
 
 NEVER_REACHED: Final = 100.0
 """A threshold that keeps a department at work until its iterations are used up or its quality is flat."""
@@ -42,14 +42,14 @@ class Stage:
 
     services: Services
     folder: Path
-    labs: int = 0
+    harnesses: int = 0
 
-    def new_lab(self, project_id: str) -> WorkerLab:
+    def new_harness(self, project_id: str) -> WorkerHarness:
         """Return a new run of a project, of all the demo CMS's departments."""
-        folder = self.folder / f"lab-{self.labs}"
+        folder = self.folder / f"harness-{self.harnesses}"
         folder.mkdir()
-        self.labs += 1
-        return WorkerLab(self.services, folder, run_document(project_id))
+        self.harnesses += 1
+        return WorkerHarness(self.services, folder, run_document(project_id))
 
     def behave(self, delay_s: float) -> None:
         """Let the demo model take so long for an answer."""

@@ -10,7 +10,7 @@ import pytest
 
 from dev.stores import Store
 from tests.support.brain_process import brain_service
-from tests.support.worker_harness import Services, WorkerLab, demo_model_service, run_document
+from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 
 
 @pytest.fixture(scope="session")
@@ -53,23 +53,23 @@ def services(
 
 
 @pytest.fixture
-def new_lab(services: Services, tmp_path: Path) -> Iterator[Callable[..., WorkerLab]]:
-    """Make labs for runs of projects of their own; keyword arguments go into the run's spec."""
-    labs: list[WorkerLab] = []
+def new_harness(services: Services, tmp_path: Path) -> Iterator[Callable[..., WorkerHarness]]:
+    """Make harnesses for runs of projects of their own; keyword arguments go into the run's spec."""
+    harnesses: list[WorkerHarness] = []
 
-    def make(**spec: Any) -> WorkerLab:
-        folder = tmp_path / f"lab-{len(labs)}"
+    def make(**spec: Any) -> WorkerHarness:
+        folder = tmp_path / f"harness-{len(harnesses)}"
         folder.mkdir()
         document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
-        labs.append(WorkerLab(services, folder, document))
-        return labs[-1]
+        harnesses.append(WorkerHarness(services, folder, document))
+        return harnesses[-1]
 
     yield make
-    for lab in labs:
-        lab.stop()
+    for harness in harnesses:
+        harness.stop()
 
 
 @pytest.fixture
-def lab(new_lab: Callable[..., WorkerLab]) -> WorkerLab:
+def harness(new_harness: Callable[..., WorkerHarness]) -> WorkerHarness:
     """One run of a project of its own."""
-    return new_lab()
+    return new_harness()

@@ -7,25 +7,25 @@ import httpx
 
 from gather_contracts.brain import CoverageResponse
 from tests.support.brain_process import BRAIN_KEY
-from tests.support.injectable_model import ObeyingModel, fenced, served
-from tests.support.worker_harness import WorkerLab
+from tests.support.injectable_model import InjectableModel, fenced, served
+from tests.support.worker_harness import WorkerHarness
 
-NewLab = Callable[[], WorkerLab]
+NewHarness = Callable[[], WorkerHarness]
 GAP_NOTES = 5
 
 
-def coverage_of(lab: WorkerLab, iterations: int) -> CoverageResponse:
+def coverage_of(harness: WorkerHarness, iterations: int) -> CoverageResponse:
     """Return what the brain says of the notes of the first iterations."""
-    department = lab.document.departments[0]
-    items = [i for i in lab.items() if i["automation"]["iteration"] <= iterations]
+    department = harness.document.departments[0]
+    items = [i for i in harness.items() if i["automation"]["iteration"] <= iterations]
     body = {
-        "projectId": lab.project_id,
+        "projectId": harness.project_id,
         "department": department.slug,
         "departmentDescription": department.description,
         "gatherItems": [{"id": item["_id"], "content": item["content"]} for item in items],
     }
     answer = httpx.post(
-        f"{lab.services.brain_uri}/api/v1/analyze/coverage",
+        f"{harness.services.brain_uri}/api/v1/analyze/coverage",
         json=body, headers={"Authorization": f"Bearer {BRAIN_KEY}"}, timeout=20,
     )  # fmt: skip
     return CoverageResponse.model_validate(answer.raise_for_status().json())
@@ -37,30 +37,30 @@ def by_aspect(response: CoverageResponse) -> dict[str, float]:
     return covered | {gap.aspect: gap.coverage for gap in response.analysis.gaps}
 
 
-def shown_gaps(model: ObeyingModel) -> list[list[dict[str, Any]]]:
+def shown_gaps(model: InjectableModel) -> list[list[dict[str, Any]]]:
     """Return the gaps that each request for notes showed."""
     shown = [fenced(body["messages"]) for body in model.requests]
     return [data["gaps"] for data in shown if "gaps" in data]
 
 
-def run_two_iterations(lab: WorkerLab, model: ObeyingModel) -> list[str]:
+def run_two_iterations(harness: WorkerHarness, model: InjectableModel) -> list[str]:
     """Return the aspects that the second iteration was to treat, in their order."""
-    lab.services = type(lab.services)(**{**vars(lab.services), "model_uri": model.uri})
-    assert lab.run(0, 2).exit_code == 0
+    harness.services = type(harness.services)(**{**vars(harness.services), "model_uri": model.uri})
+    assert harness.run(0, 2).exit_code == 0
     first, second = shown_gaps(model)
     assert first == []
     assert sum(order["notes"] for order in second) == GAP_NOTES
     return [order["gap"].partition(":")[0] for order in second]
 
 
-def test_the_worst_gaps_come_first_and_close_where_they_are_followed(new_lab: NewLab) -> None:
-    """With a model that does as it is told, beside one that does not care."""
+def test_the_worst_gaps_come_first_and_close_where_they_are_followed(new_harness: NewHarness) -> None:
+    """With a model that follows the gaps, beside one that ignores them."""
     risen = {}
     for follows in (True, False):
-        lab = new_lab()
-        with served(ObeyingModel(follows_gaps=follows)) as model:
-            named = run_two_iterations(lab, model)
-        before, after = by_aspect(coverage_of(lab, 1)), by_aspect(coverage_of(lab, 2))
+        harness = new_harness()
+        with served(InjectableModel(follows_gaps=follows)) as model:
+            named = run_two_iterations(harness, model)
+        before, after = by_aspect(coverage_of(harness, 1)), by_aspect(coverage_of(harness, 2))
         assert [before[aspect] for aspect in named] == sorted(before.values())[: len(named)]
         risen[follows] = [after[aspect] - before[aspect] for aspect in named]
     followed, ignored = (sum(risen[follows]) / len(risen[follows]) for follows in (True, False))

@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from gather_operator.health import API_ANSWERS_S, NO_EVENTS_S, Health, WatchCanary
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 SILENT = "the GatherRun watch receives no events"
 
 
 @pytest.fixture
-def canary(clock: HandClock) -> WatchCanary:
+def canary(clock: FakeClock) -> WatchCanary:
     canary = WatchCanary(30, clock)
     clock.now_s += 31
     return canary
 
 
-def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: HandClock) -> None:
+def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: FakeClock) -> None:
     """It may be behind a list by seconds."""
     canary.listed([("a", 5)])
     clock.now_s += 10
@@ -26,7 +26,7 @@ def test_a_watch_that_delivers_is_not_silent(canary: WatchCanary, clock: HandClo
     assert not canary.is_silent()
 
 
-def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: HandClock) -> None:
+def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: FakeClock) -> None:
     """Nothing changed, so nothing was missed."""
     canary.delivered("a", 5)
     for _ in range(10):
@@ -35,7 +35,7 @@ def test_a_quiet_namespace_is_not_silence(canary: WatchCanary, clock: HandClock)
     assert not canary.is_silent()
 
 
-def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary, clock: HandClock) -> None:
+def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary, clock: FakeClock) -> None:
     """Also while the run goes on changing."""
     canary.delivered("a", 5)
     for version in (6, 7, 8, 9):
@@ -44,7 +44,7 @@ def test_what_a_list_shows_and_the_watch_does_not_is_silence(canary: WatchCanary
     assert canary.is_silent()
 
 
-def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: HandClock) -> None:
+def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: FakeClock) -> None:
     """It was created and deleted between two lists."""
     canary.listed([("a", 6)])
     canary.listed([])
@@ -52,7 +52,7 @@ def test_a_run_that_is_gone_is_no_longer_missed(canary: WatchCanary, clock: Hand
     assert not canary.is_silent()
 
 
-def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: HandClock) -> None:
+def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: FakeClock) -> None:
     """And if that does not help, the canary says for how long."""
     canary.listed([("a", 6)])
     clock.now_s += 31
@@ -66,11 +66,11 @@ def test_a_restarted_watch_gets_time(canary: WatchCanary, clock: HandClock) -> N
     assert (canary.is_silent(), canary.broken_for_s()) == (False, 0)
 
 
-def health_of(canary: WatchCanary, clock: HandClock, listed_s: float | None, seen_s: float) -> Health:
+def health_of(canary: WatchCanary, clock: FakeClock, listed_s: float | None, seen_s: float) -> Health:
     return Health(canary, lambda: [clock.now_s, seen_s], lambda: True, clock, listed_s)
 
 
-def break_watch(canary: WatchCanary, clock: HandClock) -> None:
+def break_watch(canary: WatchCanary, clock: FakeClock) -> None:
     canary.listed([("a", 6)])
     clock.now_s += 31
     canary.restarted()
@@ -95,7 +95,7 @@ def break_watch(canary: WatchCanary, clock: HandClock) -> None:
     ],
 )
 def test_liveness(
-    canary: WatchCanary, clock: HandClock, is_broken: bool, ago_s: tuple[float | None, float], expected: str
+    canary: WatchCanary, clock: FakeClock, is_broken: bool, ago_s: tuple[float | None, float], expected: str
 ) -> None:
     """Only if the API answers and a watch is silent."""
     if is_broken:
@@ -105,7 +105,7 @@ def test_liveness(
     assert health_of(canary, clock, listed_s, clock.now_s - seen_ago_s).trouble() == expected
 
 
-def test_readiness_needs_one_full_look(canary: WatchCanary, clock: HandClock) -> None:
+def test_readiness_needs_one_full_look(canary: WatchCanary, clock: FakeClock) -> None:
     """And is not lost when the API goes away."""
     assert not health_of(canary, clock, None, 0).is_ready()
     health = health_of(canary, clock, clock.now_s, 0)
@@ -113,7 +113,7 @@ def test_readiness_needs_one_full_look(canary: WatchCanary, clock: HandClock) ->
     assert health.is_ready()
 
 
-async def test_the_endpoints_answer(canary: WatchCanary, clock: HandClock, aiohttp_get: Any) -> None:
+async def test_the_endpoints_answer(canary: WatchCanary, clock: FakeClock, aiohttp_get: Any) -> None:
     """What the kubelet and Prometheus ask for."""
     health = health_of(canary, clock, None, 0)
     assert await aiohttp_get(health, "/healthz") == (200, "ok")

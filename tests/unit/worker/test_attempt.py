@@ -6,7 +6,7 @@ import pytest
 
 from gather_worker.attempt import SAVE_GRACE_S, Attempt, soft_deadline_s
 from gather_worker.errors import DeadlineNear, Terminated
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 
 @pytest.mark.parametrize(("timeout_s", "expected"), [(600, 570), (3600, 3570), (100, 90), (30, 25)])
@@ -15,7 +15,7 @@ def test_the_soft_deadline_leaves_time_to_save(timeout_s: float, expected: float
     assert soft_deadline_s(timeout_s) == expected
 
 
-async def test_time_runs_down(clock: HandClock) -> None:
+async def test_time_runs_down(clock: FakeClock) -> None:
     """And never below nothing."""
     attempt = Attempt(10, clock)
     clock.now_s += 4
@@ -26,7 +26,7 @@ async def test_time_runs_down(clock: HandClock) -> None:
         attempt.check()
 
 
-async def test_saving_after_sigterm_has_its_own_time(clock: HandClock) -> None:
+async def test_saving_after_sigterm_has_its_own_time(clock: FakeClock) -> None:
     """Counted from the first SIGTERM; a second one grants no more."""
     attempt = Attempt(500, clock)
     attempt.terminate()

@@ -13,7 +13,7 @@ import pytest
 from gather_worker.department.quality import WEIGHTS
 from tests.evals.coverage_cases import departments
 from tests.support.brain_process import BRAIN_KEY, script
-from tests.support.worker_harness import Services, WorkerLab, run_document
+from tests.support.worker_harness import Services, WorkerHarness, run_document
 
 PROJECT_UNKNOWN = uuid.uuid4().hex[:24]
 """Drawn, since other tests share the brain."""
@@ -23,8 +23,8 @@ TIMEOUT_S = 60
 class Command:
     """The command with one film's department and notes in files."""
 
-    def __init__(self, lab: WorkerLab, folder: Path) -> None:
-        self.lab = lab
+    def __init__(self, harness: WorkerHarness, folder: Path) -> None:
+        self.harness = harness
         self.folder = folder
         known = departments("held_out")[1]
         self.notes = known.texts
@@ -41,7 +41,7 @@ class Command:
             [script("gather-worker"), "score", *files, *arguments],
             env={
                 "PATH": os.environ["PATH"],
-                "BRAIN_SERVICE_BASE_URL": self.lab.services.brain_uri,
+                "BRAIN_SERVICE_BASE_URL": self.harness.services.brain_uri,
                 "BRAIN_SERVICE_API_KEY": BRAIN_KEY,
                 "GATHER_SECRETS_DIR": str(self.folder / "none"),
                 **environment,
@@ -51,7 +51,7 @@ class Command:
 
     def report(self, *arguments: str, **environment: str) -> dict[str, Any]:
         """Run it on the project's brain and return the JSON that it prints."""
-        done = self.run("--project", self.lab.project_id, *arguments, **environment)
+        done = self.run("--project", self.harness.project_id, *arguments, **environment)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -59,21 +59,21 @@ class Command:
     @property
     def model(self) -> dict[str, str]:
         """The environment that sets the demo model."""
-        return {"GATHER_LLM_BASE_URL": f"{self.lab.services.model_uri}/v1"}
+        return {"GATHER_LLM_BASE_URL": f"{self.harness.services.model_uri}/v1"}
 
 
 @pytest.fixture(scope="module")
-def known(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerLab]:
+def known(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerHarness]:
     """A project that the brain knows, since a worker has worked on it."""
     document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-    lab = WorkerLab(services, tmp_path_factory.mktemp("known"), document)
-    lab.run(0, 1)
-    yield lab
-    lab.stop()
+    harness = WorkerHarness(services, tmp_path_factory.mktemp("known"), document)
+    harness.run(0, 1)
+    yield harness
+    harness.stop()
 
 
 @pytest.fixture
-def command(known: WorkerLab, tmp_path: Path) -> Command:
+def command(known: WorkerHarness, tmp_path: Path) -> Command:
     """Files to score."""
     return Command(known, tmp_path)
 
@@ -128,7 +128,7 @@ def test_more_notes_than_coverage_takes_are_scored(command: Command) -> None:
 def test_the_table_is_for_people(command: Command) -> None:
     """The same numbers."""
     report = command.report()
-    done = command.run("--project", command.lab.project_id, "--table")
+    done = command.run("--project", command.harness.project_id, "--table")
     lines = done.stdout.splitlines()
     assert lines[0].split() == [report["department"], f"{report['score']:.1f}"]
     assert [line.split()[0] for line in lines[1:5]] == list(WEIGHTS)

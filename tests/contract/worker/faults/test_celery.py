@@ -12,10 +12,10 @@ from celery import Celery  # type: ignore[import-untyped]
 from dev.stores import Store
 from gather_contracts import names
 from tests.support.celery_consumer import celery_service, forget, received
-from tests.support.crash_harness import CrashLab
+from tests.support.crash_harness import CrashHarness
 from tests.support.deployed_gather import wait_for
-from tests.support.fault_proxies import Moment, Taps
-from tests.support.worker_harness import Services, WorkerLab
+from tests.support.fault_proxies import FaultProxies, Phase
+from tests.support.worker_harness import Services, WorkerHarness
 
 IS_FULL = float(os.environ.get("GATHER_FAULTS_SHARE", "0")) == 1
 THRESHOLD = 1
@@ -34,36 +34,36 @@ def celery(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def taps(services: Services) -> Iterator[Taps]:
+def proxies(services: Services) -> Iterator[FaultProxies]:
     """Proxies to all services."""
-    taps = Taps(services)
-    yield taps
-    taps.close()
+    proxies = FaultProxies(services)
+    yield proxies
+    proxies.close()
 
 
 @pytest.fixture
-def new_crash(new_lab: Callable[..., WorkerLab], taps: Taps) -> Callable[[], CrashLab]:
+def new_crash(new_harness: Callable[..., WorkerHarness], proxies: FaultProxies) -> Callable[[], CrashHarness]:
     """Make runs of one department of projects of their own."""
 
-    def make() -> CrashLab:
-        lab = new_lab()
-        lab.set_threshold(THRESHOLD)
-        return CrashLab(lab, taps)
+    def make() -> CrashHarness:
+        harness = new_harness()
+        harness.set_threshold(THRESHOLD)
+        return CrashHarness(harness, proxies)
 
     return make
 
 
-def kwargs_of(lab: WorkerLab, number: int = 10) -> dict[str, Any]:
+def kwargs_of(harness: WorkerHarness, number: int = 10) -> dict[str, Any]:
     """Return the task's arguments, as the requirements name them."""
     return {
-        "project_id": lab.project_id,
+        "project_id": harness.project_id,
         "department_number": number,
-        "user_id": "lab-user",
+        "user_id": "harness-user",
         "auto_triggered": True,
     }
 
 
-def evaluations(redis_url: str, lab: WorkerLab) -> list[dict[str, Any]]:
+def evaluations(redis_url: str, harness: WorkerHarness) -> list[dict[str, Any]]:
     """Return the project's tasks that Celery has run, once all that were queued until now are through."""
     sentinel = str(uuid.uuid4())
     app = Celery(broker=redis_url, set_as_current=False)
@@ -71,51 +71,55 @@ def evaluations(redis_url: str, lab: WorkerLab) -> list[dict[str, Any]]:
     app.send_task(names.EVALUATION_TASK, kwargs=arguments, task_id=sentinel, queue=names.EVALUATION_QUEUE)
     app.close()
     wait_for("the sentinel", lambda: any(task["id"] == sentinel for task in received(redis_url)), 60)
-    return [task for task in received(redis_url) if task["kwargs"]["project_id"] == lab.project_id]
+    return [task for task in received(redis_url) if task["kwargs"]["project_id"] == harness.project_id]
 
 
-def moments_around(message: int) -> list[tuple[int, Moment]]:
+def phases_around(message: int) -> list[tuple[int, Phase]]:
     """Return the deaths that are tried: the message did not reach Redis, or did and nobody knows; and, in
     full, the writes next to it.
     """
-    inner = [(message, Moment.UNSENT), (message, Moment.UNHEARD)]
-    outer = [(message - 1, Moment.UNHEARD), (message + 1, Moment.UNSENT)]
+    inner = [(message, Phase.REQUEST), (message, Phase.RESPONSE)]
+    outer = [(message - 1, Phase.RESPONSE), (message + 1, Phase.REQUEST)]
     return inner + outer if IS_FULL else inner
 
 
 @pytest.mark.usefixtures("celery")
 def test_a_worker_killed_while_it_sends_queues_one_evaluation(
-    new_crash: Callable[[], CrashLab], taps: Taps, redis_url: str
+    new_crash: Callable[[], CrashHarness], proxies: FaultProxies, redis_url: str
 ) -> None:
     """At the writes around the message, found in a run that nobody disturbs: before, in and after it."""
     crash = new_crash()
-    taps.listen()
-    assert crash.start(is_tapped=True).wait().exit_code == 0
-    (message,) = (n for n, w in enumerate(taps.writes, start=1) if (w.service, w.name) == ("redis", "EVAL"))
-    (task,) = evaluations(redis_url, crash.lab)
-    assert task["kwargs"] == kwargs_of(crash.lab)
-    for number, moment in moments_around(message):
+    proxies.reset()
+    assert crash.start(is_proxied=True).wait().exit_code == 0
+    (message,) = (
+        n for n, w in enumerate(proxies.writes, start=1) if (w.service, w.name) == ("redis", "EVAL")
+    )
+    (task,) = evaluations(redis_url, crash.harness)
+    assert task["kwargs"] == kwargs_of(crash.harness)
+    for number, phase in phases_around(message):
         crash = new_crash()
-        assert crash.killed_at(number, moment)
+        assert crash.killed_at(number, phase)
         assert crash.run().exit_code == 0
-        (task,) = evaluations(redis_url, crash.lab)
-        assert task["kwargs"] == kwargs_of(crash.lab)
-        document = crash.lab.document
+        (task,) = evaluations(redis_url, crash.harness)
+        assert task["kwargs"] == kwargs_of(crash.harness)
+        document = crash.harness.document
         assert task["id"] == names.evaluation_task_id(document.run.uid, document.departments[0].slug)
 
 
-def test_a_redis_that_comes_back_between_sending_and_noting_does_not_double_the_message(
-    new_crash: Callable[[], CrashLab], taps: Taps, redis_store: Store, celery: Store
+def test_evaluation_is_queued_once_if_redis_restarts_before_the_checkpoint_is_saved(
+    new_crash: Callable[[], CrashHarness], proxies: FaultProxies, redis_store: Store, celery: Store
 ) -> None:
     """With its data it knows the id; without it has lost the message as well, which is then sent again."""
     crash = new_crash()
-    taps.listen()
-    assert crash.start(is_tapped=True).wait().exit_code == 0
-    (message,) = (n for n, w in enumerate(taps.writes, start=1) if (w.service, w.name) == ("redis", "EVAL"))
+    proxies.reset()
+    assert crash.start(is_proxied=True).wait().exit_code == 0
+    (message,) = (
+        n for n, w in enumerate(proxies.writes, start=1) if (w.service, w.name) == ("redis", "EVAL")
+    )
     for is_data_lost in (False, True):
         celery.stop()
         crash = new_crash()
-        assert crash.killed_at(message, Moment.UNHEARD)
+        assert crash.killed_at(message, Phase.RESPONSE)
         with redis.Redis.from_url(redis_store.uri) as client:
             assert client.llen(names.EVALUATION_QUEUE) == 1
             if is_data_lost:
@@ -125,26 +129,26 @@ def test_a_redis_that_comes_back_between_sending_and_noting_does_not_double_the_
         assert crash.run().exit_code == 0
         forget(redis_store.uri)
         celery.start()
-        assert len(evaluations(redis_store.uri, crash.lab)) == 1
+        assert len(evaluations(redis_store.uri, crash.harness)) == 1
 
 
 def test_an_evaluation_that_could_not_be_queued_comes_with_the_next_worker(
-    new_lab: Callable[..., WorkerLab], redis_store: Store, celery: Store
+    new_harness: Callable[..., WorkerHarness], redis_store: Store, celery: Store
 ) -> None:
     """The first department leaves it to the second; the last one comes again for it."""
     celery.stop()
-    lab = new_lab(departmentRetries=1)
-    lab.set_threshold(THRESHOLD)
+    harness = new_harness(departmentRetries=1)
+    harness.set_threshold(THRESHOLD)
     with redis_store.absent():
-        first = lab.run(0, 2, GATHER_EVALUATION_TIMEOUT_S="2")
-        last = lab.run(1, 2, GATHER_EVALUATION_TIMEOUT_S="2")
+        first = harness.run(0, 2, GATHER_EVALUATION_TIMEOUT_S="2")
+        last = harness.run(1, 2, GATHER_EVALUATION_TIMEOUT_S="2")
     assert first.exit_code == 0, first.messages()
     assert last.result is not None
     assert (last.exit_code, last.result.reason) == (75, "EvaluationUnavailable"), last.messages()
-    assert [c["evaluation"] for c in lab.checkpoints()] == ["sending", "sending"]
-    assert lab.run(1, 2).exit_code == 0
-    assert [c["evaluation"] for c in lab.checkpoints()] == ["sent", "sent"]
+    assert [c["evaluation"] for c in harness.checkpoints()] == ["sending", "sending"]
+    assert harness.run(1, 2).exit_code == 0
+    assert [c["evaluation"] for c in harness.checkpoints()] == ["sent", "sent"]
     forget(redis_store.uri)
     celery.start()
-    tasks = evaluations(redis_store.uri, lab)
+    tasks = evaluations(redis_store.uri, harness)
     assert sorted(task["kwargs"]["department_number"] for task in tasks) == [10, 20]

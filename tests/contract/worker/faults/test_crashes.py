@@ -36,7 +36,7 @@ from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.pipeline import Pipeline
-from tests.support.fakes import AnswersTwin, BrainTwin, LogTwin, ModelTwin
+from tests.support.fakes import FakeAnswerCache, FakeBrain, FakeEventLog, FakeModel
 from tests.support.scripted_model import client_of
 from tests.support.worker_harness import run_document
 
@@ -81,7 +81,12 @@ class World:
         self.uri = mongodb_uri
         spec = {"enableAutoEvaluation": False, **spec}
         self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
-        self.model, self.brain, self.log, self.answers = ModelTwin(), BrainTwin(), LogTwin(), AnswersTwin()
+        self.model, self.brain, self.log, self.answers = (
+            FakeModel(),
+            FakeBrain(),
+            FakeEventLog(),
+            FakeAnswerCache(),
+        )
         self.under_way = Attempt(0)
         self.settings = Settings(
             MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),

@@ -64,7 +64,7 @@ async def test_the_message_is_one_that_celery_understands(
     assert kwargs == {
         "project_id": checkpoint.project_id,
         "department_number": 10,
-        "user_id": "lab-user",
+        "user_id": "harness-user",
         "auto_triggered": True,
     }
 
@@ -72,7 +72,7 @@ async def test_the_message_is_one_that_celery_understands(
 async def test_sending_twenty_times_queues_one_message(
     redis_url: str, client: redis.Redis, checkpoint: Checkpoint
 ) -> None:
-    """One after the other and all at once; each is told that it is done."""
+    """One after the other and all at once; each call reports success."""
     sent = [await send_evaluation(redis_url, checkpoint, TIMEOUT_S) for _ in range(3)]
     sent += await asyncio.gather(*(send_evaluation(redis_url, checkpoint, TIMEOUT_S) for _ in range(17)))
     assert sent == [True] * 20
@@ -100,7 +100,7 @@ async def test_departments_and_runs_have_evaluations_of_their_own(
     assert [len(messages(client, each)) for each in [checkpoint, *others]] == [1, 1, 1, 1]
 
 
-async def test_a_broker_that_is_away_takes_bounded_time(checkpoint: Checkpoint) -> None:
+async def test_an_unavailable_broker_takes_bounded_time(checkpoint: Checkpoint) -> None:
     """And raises nothing: the department is done all the same."""
     async with asyncio.timeout(8):
         assert not await send_evaluation("redis://127.0.0.1:1/0", checkpoint, 3)

@@ -21,9 +21,9 @@ import pytest
 from dev.stores import Store
 from gather_contracts.result import StopReason
 from gather_worker.llm.ledger import Ledger
-from tests.support.crash_harness import CrashLab, Freeze, Truth
-from tests.support.fault_proxies import Moment, Request, Taps
-from tests.support.worker_harness import Ended, Services, Worker, WorkerLab, run_document
+from tests.support.crash_harness import CrashHarness, Freeze, Truth
+from tests.support.fault_proxies import FaultProxies, Phase, Request
+from tests.support.worker_harness import Ended, Services, Worker, WorkerHarness, run_document
 
 SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.03"))
 SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "3"))
@@ -33,7 +33,7 @@ ENDS = {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUA
 IN_FLIGHT_MAX = 2
 """Requests to the model: the verdict on one iteration and the notes of the next."""
 
-NewCrash = Callable[[], CrashLab]
+NewCrash = Callable[[], CrashHarness]
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -105,11 +105,11 @@ def chosen(count: int, seed: int, *, share: float = SHARE) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def taps(services: Services) -> Iterator[Taps]:
+def proxies(services: Services) -> Iterator[FaultProxies]:
     """Proxies to all services."""
-    taps = Taps(services)
-    yield taps
-    taps.close()
+    proxies = FaultProxies(services)
+    yield proxies
+    proxies.close()
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,10 @@ def threshold(services: Services, tmp_path_factory: pytest.TempPathFactory) -> f
     the evaluation are gone through.
     """
     document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-    lab = WorkerLab(services, tmp_path_factory.mktemp("threshold"), document)
-    lab.set_threshold(100)
-    assert lab.run(0, 2).exit_code == 0
-    first, second = lab.checkpoint()["scores"]
+    harness = WorkerHarness(services, tmp_path_factory.mktemp("threshold"), document)
+    harness.set_threshold(100)
+    assert harness.run(0, 2).exit_code == 0
+    first, second = harness.checkpoint()["scores"]
     assert first < second
     return float(second)
 
@@ -130,30 +130,30 @@ def threshold(services: Services, tmp_path_factory: pytest.TempPathFactory) -> f
 def undisturbed(
     request: pytest.FixtureRequest,
     services: Services,
-    taps: Taps,
+    proxies: FaultProxies,
     threshold: float,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Undisturbed]:
     """The run that all others must equal, of the course that the test names."""
     course = getattr(request, "param", Course.EVALUATED)
-    labs: list[WorkerLab] = []
+    harnesses: list[WorkerHarness] = []
 
-    def make() -> CrashLab:
+    def make() -> CrashHarness:
         document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-        labs.append(WorkerLab(services, tmp_path_factory.mktemp(course), document))
-        labs[-1].set_threshold(threshold if course is Course.EVALUATED else 100)
-        return CrashLab(labs[-1], taps, iterations=4 if course is Course.EVALUATED else 2)
+        harnesses.append(WorkerHarness(services, tmp_path_factory.mktemp(course), document))
+        harnesses[-1].set_threshold(threshold if course is Course.EVALUATED else 100)
+        return CrashHarness(harnesses[-1], proxies, iterations=4 if course is Course.EVALUATED else 2)
 
     yield _undisturbed(make, course)
-    for lab in labs:
-        lab.stop()
+    for harness in harnesses:
+        harness.stop()
 
 
 def _undisturbed(make: NewCrash, course: Course) -> Undisturbed:
     crash = make()
-    crash.taps.listen()
+    crash.proxies.reset()
     started_at = time.monotonic()
-    ended = crash.start(is_tapped=True).wait()
+    ended = crash.start(is_proxied=True).wait()
     duration_s = time.monotonic() - started_at
     assert ended.exit_code == 0, ended.messages()
     truth = crash.truth()
@@ -161,9 +161,9 @@ def _undisturbed(make: NewCrash, course: Course) -> Undisturbed:
     assert_ledger(truth, unheard=0)
     expected = (2, int(course is Course.EVALUATED))
     assert (truth.checkpoint["iterations"], truth.evaluations) == expected, truth.checkpoint["scores"]
-    for number, write in enumerate(crash.taps.writes, start=1):
+    for number, write in enumerate(crash.proxies.writes, start=1):
         _LOGGER.info("%s, write %d: %s", course, number, write)
-    return Undisturbed(make, truth, crash.taps.writes, duration_s)
+    return Undisturbed(make, truth, crash.proxies.writes, duration_s)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def new_crash(undisturbed: Undisturbed) -> NewCrash:
     return undisturbed.new_crash
 
 
-def assert_recovered(crash: CrashLab, ended: Ended, undisturbed: Undisturbed) -> Truth:
+def assert_recovered(crash: CrashHarness, ended: Ended, undisturbed: Undisturbed) -> Truth:
     """The last worker finished the department, and it is as if nothing had happened."""
     assert ended.exit_code == 0, ended.messages()
     truth = crash.truth()
@@ -182,16 +182,16 @@ def assert_recovered(crash: CrashLab, ended: Ended, undisturbed: Undisturbed) ->
 
 
 @pytest.mark.parametrize("undisturbed", Course, indirect=True)
-@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("phase", Phase)
 def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(
-    new_crash: NewCrash, undisturbed: Undisturbed, moment: Moment
+    new_crash: NewCrash, undisturbed: Undisturbed, phase: Phase
 ) -> None:
     """Whether the write had its effect or not; and at most the calls in flight are paid twice."""
-    numbers = chosen(len(undisturbed.writes), len(moment))
+    numbers = chosen(len(undisturbed.writes), len(phase))
     paid_twice = unnoted = 0
     for number in numbers:
         crash = new_crash()
-        caught = crash.killed_at(number, moment)
+        caught = crash.killed_at(number, phase)
         assert caught, f"write {number} did not come"
         truth = assert_recovered(crash, crash.run(), undisturbed)
         assert_ledger(truth)
@@ -201,7 +201,7 @@ def test_a_worker_killed_at_any_write_loses_and_doubles_nothing(
         unnoted += truth.unnoted_requests
     _LOGGER.info(
         "killed at %d of %d writes, each %s: 0 lost, 0 doubled, %d calls paid twice, %d kept at their worst",
-        len(numbers), len(undisturbed.writes), moment, paid_twice, unnoted,
+        len(numbers), len(undisturbed.writes), phase, paid_twice, unnoted,
     )  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def test_workers_killed_one_after_the_other_lose_and_double_nothing(
     chance = random.Random(seed)  # noqa: S311 - no secret
     crash = new_crash()
     for _ in range(4):
-        crash.killed_at(chance.randint(2, len(undisturbed.writes) // 2), chance.choice(list(Moment)))
+        crash.killed_at(chance.randint(2, len(undisturbed.writes) // 2), chance.choice(list(Phase)))
     assert_ledger(assert_recovered(crash, crash.run(), undisturbed), unheard=4 * IN_FLIGHT_MAX)
 
 
@@ -239,7 +239,7 @@ def test_sigterm_at_random_moments_loses_and_doubles_nothing(
     while codes.total() < SIGTERMS:
         crash = new_crash()
         delay_s = chance.uniform(0, undisturbed.duration_s)
-        ended = stopped_after(crash.start(is_tapped=False), delay_s)
+        ended = stopped_after(crash.start(is_proxied=False), delay_s)
         if ended is None:
             continue  # a quicker run than the undisturbed one
         codes[ended.exit_code] += 1
@@ -263,9 +263,9 @@ def test_a_worker_stopped_in_a_write_and_woken_up_late_changes_nothing(
     for number in numbers:
         crash = new_crash()
         freeze = Freeze()
-        _, zombie = crash.trapped(number, Moment.UNSENT, freeze)
+        _, zombie = crash.start_with_trigger(number, Phase.REQUEST, freeze)
         assert freeze.is_frozen.wait(60), zombie.log_text()
-        successor = crash.start(is_tapped=False)
+        successor = crash.start(is_proxied=False)
         if is_finished:
             successor.wait()
         else:
@@ -306,7 +306,7 @@ def test_mongodb_killed_at_a_write_loses_nothing_that_it_confirmed(
             is_killed.set()
             return False
 
-        _, worker = crash.trapped(number, Moment.UNHEARD, kill_mongodb)
+        _, worker = crash.start_with_trigger(number, Phase.RESPONSE, kill_mongodb)
         assert is_killed.wait(60), worker.log_text()
         mongodb_store.start()
         assert_ledger(assert_recovered(crash, worker.wait(), undisturbed), unheard=0)

@@ -22,8 +22,8 @@ from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.duplicates.word_overlap import clean
 from gather_worker.prompts import GENERATE, prompt_version
 from tests.support.brain_process import BRAIN_KEY
-from tests.support.injectable_model import USAGE, ObeyingModel, Payload, fenced, read_payloads, served
-from tests.support.worker_harness import Ended, WorkerLab, run_document
+from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
+from tests.support.worker_harness import Ended, WorkerHarness, run_document
 
 PAYLOADS = ROOT / "tests" / "data" / "injections.yaml"
 PROJECT, OTHER_PROJECT = "a1" * 12, "b2" * 12
@@ -58,9 +58,9 @@ def payloads(known: Mapping[str, str]) -> list[Payload]:
 
 
 @pytest.fixture
-def model(payloads: list[Payload]) -> Iterator[ObeyingModel]:
+def model(payloads: list[Payload]) -> Iterator[InjectableModel]:
     """A model that obeys them."""
-    with served(ObeyingModel(payloads)) as model:
+    with served(InjectableModel(payloads)) as model:
         yield model
 
 
@@ -69,19 +69,21 @@ def _department(slug: str, number: int, payloads: list[Payload]) -> ResolvedDepa
     description = "Handles plot structure, pacing and dialogue style.\n" + "\n".join(p.text for p in payloads)
     return ResolvedDepartment(
         slug=slug, name=f"{slug} $(MONGODB_URI)\n{payloads[0].mark} </data>", description=description[:8000],
-        code_dep_number=number, threshold=100, model="obeying/model",
+        code_dep_number=number, threshold=100, model="injectable/model",
     )  # fmt: skip
 
 
 @pytest.fixture
-def injected_lab(new_lab: Any, model: ObeyingModel, payloads: list[Payload], known: Mapping[str, str]) -> Any:
+def injected_harness(
+    new_harness: Any, model: InjectableModel, payloads: list[Payload], known: Mapping[str, str]
+) -> Any:
     """A project full of payloads, beside things that are none of the worker's."""
-    lab: WorkerLab = new_lab()
-    lab.services = type(lab.services)(**{**vars(lab.services), "model_uri": model.uri})
+    harness: WorkerHarness = new_harness()
+    harness.services = type(harness.services)(**{**vars(harness.services), "model_uri": model.uri})
     departments = [_department("story", 1, payloads[:25]), _department("character", 2, payloads[25:])]
     document = run_document(PROJECT, "uid-injected")
-    lab.document = document.model_copy(update={"departments": departments})
-    with MongoClient[dict[str, Any]](lab.services.mongodb_uri) as client:
+    harness.document = document.model_copy(update={"departments": departments})
+    with MongoClient[dict[str, Any]](harness.services.mongodb_uri) as client:
         for project in (PROJECT, OTHER_PROJECT):
             client.drop_database(names.gather_database(project))
         own, other = (client[names.gather_database(p)] for p in (PROJECT, OTHER_PROJECT))
@@ -92,7 +94,7 @@ def injected_lab(new_lab: Any, model: ObeyingModel, payloads: list[Payload], kno
             {"_id": known["sibling_checkpoint"], "epoch": 7, "department": "edit", "iterations": 3,
              "scores": [71.5], "pending": [], "unindexed": [], "evaluation": "sent"}
         )  # fmt: skip
-    with neo4j.GraphDatabase.driver(lab.services.neo4j_uri, auth=None) as driver:
+    with neo4j.GraphDatabase.driver(harness.services.neo4j_uri, auth=None) as driver:
         driver.execute_query(
             "MATCH (n) WHERE n.projectId IN [$a, $b] DETACH DELETE n", a=PROJECT, b=OTHER_PROJECT
         )
@@ -101,7 +103,7 @@ def injected_lab(new_lab: Any, model: ObeyingModel, payloads: list[Payload], kno
                 "CREATE (:Node {id: $id, projectId: $project, type: 'Other', department: 'edit'})",
                 id=identity, project=project,
             )  # fmt: skip
-    return lab
+    return harness
 
 
 def _by_hand(payload: Payload) -> dict[str, Any]:
@@ -116,22 +118,22 @@ def _bystander(identity: str, project: str) -> dict[str, Any]:
     return {
         "_id": identity, "content": "The mill burns in winter.", "summary": "Fire.", "context": "Why not.",
         "projectId": project, "department": "edit", "departmentName": "Editing", "userId": "person",
-        "isAutomated": True, "automation": {"run": "lab", "qualityScore": 71.5},
+        "isAutomated": True, "automation": {"run": "harness", "qualityScore": 71.5},
     }  # fmt: skip
 
 
 # --- what is in the stores beside the worker's own
 
 
-def world(lab: WorkerLab, own: set[str]) -> dict[str, Any]:
+def world(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
     """Return all that a worker of the departments `own` has no business to change."""
-    return {**_mongodb(lab, own), **_neo4j(lab, own), **_redis(lab)}
+    return {**_mongodb(harness, own), **_neo4j(harness, own), **_redis(harness)}
 
 
-def _mongodb(lab: WorkerLab, own: set[str]) -> dict[str, Any]:
+def _mongodb(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    uid = lab.document.run.uid
-    with MongoClient[dict[str, Any]](lab.services.mongodb_uri) as client:
+    uid = harness.document.run.uid
+    with MongoClient[dict[str, Any]](harness.services.mongodb_uri) as client:
         for database in sorted(set(client.list_database_names()) - {"admin", "config", "local"}):
             for collection in sorted(client[database].list_collection_names()):
                 for document in client[database][collection].find():
@@ -144,19 +146,19 @@ def _mongodb(lab: WorkerLab, own: set[str]) -> dict[str, Any]:
     return found
 
 
-def _neo4j(lab: WorkerLab, own: set[str]) -> dict[str, Any]:
+def _neo4j(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
     query = (
         "MATCH (n:Node) WHERE NOT (n.projectId = $project AND n.department IN $own) "
         "RETURN elementId(n) AS id, labels(n) AS labels, properties(n) AS properties"
     )
-    with neo4j.GraphDatabase.driver(lab.services.neo4j_uri, auth=None) as driver:
+    with neo4j.GraphDatabase.driver(harness.services.neo4j_uri, auth=None) as driver:
         records = driver.execute_query(query, project=PROJECT, own=sorted(own)).records
     return {f"node/{r['id']}": (r["labels"], r["properties"]) for r in records}
 
 
-def _redis(lab: WorkerLab) -> dict[str, Any]:
+def _redis(harness: WorkerHarness) -> dict[str, Any]:
     """Return every key but the project's own events and the answers that are remembered."""
-    with redis.Redis.from_url(lab.services.redis_url) as client:
+    with redis.Redis.from_url(harness.services.redis_url) as client:
         keys: Any = client.keys("*")
         foreign = [k for k in keys if PROJECT.encode() not in k and not client.ttl(k) > 0]
         return {f"redis/{key!r}": client.dump(key) for key in sorted(foreign)}
@@ -166,36 +168,36 @@ def _redis(lab: WorkerLab) -> dict[str, Any]:
 
 
 def test_obeyed_injections_change_nothing_but_their_notes_text(
-    injected_lab: WorkerLab, model: ObeyingModel, payloads: list[Payload]
+    injected_harness: WorkerHarness, model: InjectableModel, payloads: list[Payload]
 ) -> None:
     """In notes, department texts and answers, in two departments, one of which reads the other's notes."""
-    lab = injected_lab
-    before = world(lab, {"story"})
+    harness = injected_harness
+    before = world(harness, {"story"})
     for bystander in (OTHER_ITEM, SIBLING_ITEM):
         assert any(key.endswith(bystander) for key in before)
         assert any("node/" in key and bystander in str(thing) for key, thing in before.items())
-    first = lab.run(0, ITERATIONS)
-    assert world(lab, {"story"}) == before
-    assert_own_things_are_whole(lab, 0, first, model)
-    assert_all_were_obeyed(lab, model, payloads)
+    first = harness.run(0, ITERATIONS)
+    assert world(harness, {"story"}) == before
+    assert_own_things_are_whole(harness, 0, first, model)
+    assert_all_were_obeyed(harness, model, payloads)
 
-    before = world(lab, {"character"})
+    before = world(harness, {"character"})
     asked = len(model.requests)
-    second = lab.run(1, 3)
-    assert world(lab, {"character"}) == before
-    assert_own_things_are_whole(lab, 1, second, model, since=asked)
+    second = harness.run(1, 3)
+    assert world(harness, {"character"}) == before
+    assert_own_things_are_whole(harness, 1, second, model, since=asked)
     shown = fenced(model.requests[asked]["messages"])["earlier_departments"]
     assert "inj-" in json.dumps(shown)
 
 
-def assert_all_were_obeyed(lab: WorkerLab, model: ObeyingModel, payloads: list[Payload]) -> None:
+def assert_all_were_obeyed(harness: WorkerHarness, model: InjectableModel, payloads: list[Payload]) -> None:
     """Every payload was read and obeyed in its ways, and its text was written as a note."""
     ways = {(p.mark, way) for p in payloads for way in p.obeys}
     # How many pairs the rule is unsure of depends on the calibration.
     assert {way for way in ways if way[1] != "pairs"} <= model.obeyed
     assert {way for _, way in ways} == {way for _, way in model.obeyed} - {"written"}
     assert {mark for mark, way in model.obeyed if way == "written"} == {p.mark for p in payloads}
-    texts = "\n".join(item["content"] for item in lab.items() if item["department"] == "story")
+    texts = "\n".join(item["content"] for item in harness.items() if item["department"] == "story")
     # A few say nothing new beside the others, and are dropped.
     assert len([p.mark for p in payloads if p.mark in texts]) >= 45
     prompt = fenced(model.requests[0]["messages"])
@@ -204,33 +206,33 @@ def assert_all_were_obeyed(lab: WorkerLab, model: ObeyingModel, payloads: list[P
 
 
 def assert_own_things_are_whole(
-    lab: WorkerLab, index: int, ended: Ended, model: ObeyingModel, since: int = 0
+    harness: WorkerHarness, index: int, ended: Ended, model: InjectableModel, since: int = 0
 ) -> None:
     """The department's own documents, nodes, events, result and log have the form that they always have."""
-    department = lab.document.departments[index]
+    department = harness.document.departments[index]
     assert ended.exit_code == 0, ended.messages()
-    checkpoint = lab.checkpoint(index)
+    checkpoint = harness.checkpoint(index)
     ids = {
-        names.item_id(lab.document.run.uid, department.slug, iteration, slot)
+        names.item_id(harness.document.run.uid, department.slug, iteration, slot)
         for iteration in range(1, checkpoint["iterations"] + 1)
         for slot in range(10)
     }
-    items = [i for i in lab.items() if i["department"] == department.slug and i["isAutomated"]]
+    items = [i for i in harness.items() if i["department"] == department.slug and i["isAutomated"]]
     assert len(items) == checkpoint["itemsCreated"] > 0
     for item in items:
-        assert_is_a_plain_note(lab, department, item, ids)
-    nodes = {i for i in lab.node_properties() if i in ids}
+        assert_is_a_plain_note(harness, department, item, ids)
+    nodes = {i for i in harness.node_properties() if i in ids}
     assert nodes == {item["_id"] for item in items}
     assert_checkpoint_is_sound(checkpoint, model.requests[since:])
-    assert_result_is_true(ended, checkpoint, lab.workers[index].folder)
-    assert_events_are_sound(lab, department)
-    assert_log_is_sound(lab, index, ended)
+    assert_result_is_true(ended, checkpoint, harness.workers[index].folder)
+    assert_events_are_sound(harness, department)
+    assert_log_is_sound(harness, index, ended)
     for body in model.requests[since:]:
-        assert_request_holds_no_secret(lab, body)
+        assert_request_holds_no_secret(harness, body)
 
 
 def assert_is_a_plain_note(
-    lab: WorkerLab, department: ResolvedDepartment, item: dict[str, Any], ids: set[str]
+    harness: WorkerHarness, department: ResolvedDepartment, item: dict[str, Any], ids: set[str]
 ) -> None:
     """Only content, summary and context are the model's."""
     automation = item.pop("automation")
@@ -240,14 +242,14 @@ def assert_is_a_plain_note(
     assert (item["projectId"], item["departmentName"], item["userId"]) == (
         PROJECT,
         department.name,
-        "lab-user",
+        "harness-user",
     )
-    assert (automation["run"], automation["runUid"]) == (lab.document.run.name, lab.document.run.uid)
+    assert (automation["run"], automation["runUid"]) == (harness.document.run.name, harness.document.run.uid)
     assert (automation["model"], automation["prompt"]) == (department.model, prompt_version(GENERATE))
     assert 1 <= automation["iteration"] <= ITERATIONS
     for text in (item["content"], item["summary"], item["context"]):
         assert text == clean(text)
-        assert lab.services.mongodb_uri not in text
+        assert harness.services.mongodb_uri not in text
         assert BRAIN_KEY not in text
 
 
@@ -272,9 +274,9 @@ def assert_result_is_true(ended: Ended, checkpoint: dict[str, Any], folder: Path
     assert ended.result.items_created == checkpoint["itemsCreated"]
 
 
-def assert_events_are_sound(lab: WorkerLab, department: ResolvedDepartment) -> None:
+def assert_events_are_sound(harness: WorkerHarness, department: ResolvedDepartment) -> None:
     """Of the types that a worker sends, of this project, with no field that the contract does not name."""
-    with redis.Redis.from_url(lab.services.redis_url) as client:
+    with redis.Redis.from_url(harness.services.redis_url) as client:
         entries: Any = client.xrange(names.event_log(PROJECT))
         queued: Any = [*client.lrange(names.EVALUATION_QUEUE, 0, -1), *client.lrange("celery", 0, -1)]
     # Other tests' messages may be there; nothing obeyed may have queued one of this project.
@@ -284,24 +286,28 @@ def assert_events_are_sound(lab: WorkerLab, department: ResolvedDepartment) -> N
     assert {event["type"] for event in own} <= OWN_EVENTS
     for event in own:
         assert set(event) <= set(type(decode_event(json.dumps(event).encode())).model_fields)
-        assert (event["project_id"], event["run"]) == (PROJECT, lab.document.run.name)
+        assert (event["project_id"], event["run"]) == (PROJECT, harness.document.run.name)
         assert event.get("department_name", department.name) == department.name
 
 
-def assert_log_is_sound(lab: WorkerLab, index: int, ended: Ended) -> None:
+def assert_log_is_sound(harness: WorkerHarness, index: int, ended: Ended) -> None:
     """One JSON object a line, each this worker's own, none with a payload's words."""
-    text = lab.workers[index].log_text()
+    text = harness.workers[index].log_text()
     assert len(ended.log) == len(text.splitlines()) > 3
-    department = lab.document.departments[index].slug
-    assert all((line["run"], line["department"]) == ("lab", department) for line in ended.log)
+    department = harness.document.departments[index].slug
+    assert all((line["run"], line["department"]) == ("harness", department) for line in ended.log)
     assert [words for words in FORGED if words in text] == []
     assert not re.search(r"[^\x20-\x7e\n]", text)
 
 
-def assert_request_holds_no_secret(lab: WorkerLab, body: dict[str, Any]) -> None:
+def assert_request_holds_no_secret(harness: WorkerHarness, body: dict[str, Any]) -> None:
     """Neither secrets nor tools are within the model's reach, and payloads stay inside the fence."""
     text = json.dumps(body)
-    for secret in (*lab.services.secrets().values(), lab.services.brain_uri, lab.services.neo4j_uri):
+    for secret in (
+        *harness.services.secrets().values(),
+        harness.services.brain_uri,
+        harness.services.neo4j_uri,
+    ):
         assert secret not in text
     assert not {"tools", "functions", "tool_choice", "function_call"} & set(body)
     assert body["messages"][1]["content"].count("data>") == 2

@@ -7,9 +7,9 @@ from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_worker.duplicates.word_overlap import clean, letters
 from gather_worker.llm.endpoint import BODY_MAX_BYTES
 from gather_worker.schemas import CONTENT_LETTERS_MIN
-from tests.support.injectable_model import NOTES, ObeyingModel, served
+from tests.support.injectable_model import NOTES, InjectableModel, served
 from tests.support.malformed_answers import malformed_answers
-from tests.support.worker_harness import WorkerLab
+from tests.support.worker_harness import WorkerHarness
 
 COUNT = int(os.environ.get("GATHER_MALFORMED_ANSWERS", "15"))
 BAD_IN_A_ROW = 3
@@ -17,31 +17,31 @@ BAD_IN_A_ROW = 3
 ITERATIONS = 6
 
 
-def test_a_worker_survives_malformed_answers(new_lab: Callable[[], WorkerLab]) -> None:
+def test_a_worker_survives_malformed_answers(new_harness: Callable[[], WorkerHarness]) -> None:
     """Three in a row, then a good one, and so on."""
     bad = [malformed.text for malformed in malformed_answers(seed=3, count=COUNT)]
     answers = [given for n in range(0, COUNT, BAD_IN_A_ROW) for given in [*bad[n : n + BAD_IN_A_ROW], ""]]
     unread = 0
-    with served(ObeyingModel(answers=answers)) as model:
+    with served(InjectableModel(answers=answers)) as model:
         while model.answers:
             asked = len(model.requests)
-            lab = new_lab()
-            lab.services = type(lab.services)(**{**vars(lab.services), "model_uri": model.uri})
-            ended = lab.run(0, ITERATIONS)
+            harness = new_harness()
+            harness.services = type(harness.services)(**{**vars(harness.services), "model_uri": model.uri})
+            ended = harness.run(0, ITERATIONS)
             assert ended.exit_code == 0, ended.messages()
-            assert_sound(lab)
-            ledger = lab.checkpoint()["ledger"]
+            assert_sound(harness)
+            ledger = harness.checkpoint()["ledger"]
             # An answer that is too long is not read to its end, where its price stands.
             assert ledger["requests"] + len(ledger["reserved"]) == len(model.requests) - asked
             unread += len(ledger["reserved"])
     assert unread <= sum(len(text) > BODY_MAX_BYTES for text in bad)
 
 
-def assert_sound(lab: WorkerLab) -> None:
+def assert_sound(harness: WorkerHarness) -> None:
     """What was saved is whole, the same in both stores, and fit to be read."""
-    items = lab.items()
+    items = harness.items()
     assert len(items) >= NOTES
-    assert {item["_id"] for item in items} == lab.node_ids()
+    assert {item["_id"] for item in items} == harness.node_ids()
     limits = {"content": CONTENT_MAX, "summary": SUMMARY_MAX, "context": CONTEXT_MAX}
     for item in items:
         assert all(

@@ -25,7 +25,7 @@ from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableErr
 from gather_brain.limits.policy import DEFAULTS, Policy
 from gather_brain.main import cli
 from gather_brain.store.keys import StoredKey
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 PROJECT = "507f1f77bcf86cd799439011"
 PLACE = Place("a", Model("model", 2))
@@ -122,7 +122,7 @@ async def test_no_key_and_malformed_keys_are_refused_without_asking_the_store(ke
     assert store.queries == 0
 
 
-async def test_revoking_takes_effect_within_the_cache_time(clock: HandClock) -> None:
+async def test_revoking_takes_effect_within_the_cache_time(clock: FakeClock) -> None:
     """5 seconds are promised."""
     assert CACHE_S <= 5
     key = new_key()
@@ -140,7 +140,7 @@ async def test_revoking_takes_effect_within_the_cache_time(clock: HandClock) -> 
 async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> None:
     """A flood of well-formed unknown keys must not grow memory."""
     store = FakeKeyStore()
-    ring = KeyRing([], store, HandClock())
+    ring = KeyRing([], store, FakeClock())
     for _ in range(CACHE_MAX + 10):
         with pytest.raises(UnauthorizedError):
             await ring.principal_of(new_key())
@@ -151,7 +151,7 @@ async def test_a_flood_of_unknown_keys_does_not_drive_out_a_valid_one() -> None:
     """Valid keys cost no further look-up."""
     key = new_key()
     store = FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
-    ring = KeyRing([], store, HandClock())
+    ring = KeyRing([], store, FakeClock())
     await ring.principal_of(key)
     for _ in range(CACHE_MAX + 10):
         with pytest.raises(UnauthorizedError):
@@ -165,7 +165,7 @@ async def test_look_ups_are_few_at_once_and_shared_by_requests_with_the_same_key
     """Anybody can make up well-formed keys; Neo4j's connections are for those who have one."""
     key = new_key()
     store = SlowKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
-    ring = KeyRing([], store, HandClock())
+    ring = KeyRing([], store, FakeClock())
     keys = [key] * 50 + [new_key() for _ in range(50)]
     tasks = [asyncio.create_task(ring.principal_of(each)) for each in keys]
     while not all(task.done() for task in tasks):
@@ -183,7 +183,7 @@ async def test_a_key_ends_at_its_time_even_if_it_is_remembered(stored: bool) -> 
     now = [end - timedelta(seconds=1)]
     kept = StoredKey("id", "app", key_hash(key), (PROJECT,), expires_at=end)
     listed = BootstrapKey(name="app", sha256=key_hash(key), projects=(PROJECT,), expires_at=end)
-    ring = KeyRing([] if stored else [listed], FakeKeyStore(kept), HandClock(), lambda: now[0])
+    ring = KeyRing([] if stored else [listed], FakeKeyStore(kept), FakeClock(), lambda: now[0])
     assert (await ring.principal_of(key)).projects == {PROJECT}
     now[0] = end
     with pytest.raises(UnauthorizedError):
@@ -194,7 +194,7 @@ async def test_a_key_s_own_limits_override_the_defaults() -> None:
     """Name by name."""
     key, own = new_key(), Policy(per_minute=600, burst=700)
     ring = KeyRing(
-        [], FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), HandClock()
+        [], FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), FakeClock()
     )
     principal = await ring.principal_of(key)
     assert principal.policy("batch") == own

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from gather_brain.embeddings.active_models import Models, Working
+from gather_brain.embeddings.active_models import ActiveModels, RequestModels
 from gather_brain.embeddings.embedder import Embedder, VectorCache
-from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, Plan, flipped, started
+from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan, flipped, started
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 ONE = Model("one", 2)
 TWO = Model("two", 3)
-STEADY = Plan(epoch=0, phase=Phase.STEADY, active=Place("a", ONE))
+STEADY = ReembeddingPlan(epoch=0, phase=Phase.STEADY, active=Place("a", ONE))
 FILLING = started(STEADY, TWO)
 CLOSING = replace(FILLING, phase=Phase.CLOSING)
 
@@ -55,16 +55,16 @@ class Provider:
 class Plans:
     """A store with one plan."""
 
-    plan: Plan | None
+    plan: ReembeddingPlan | None
     away: bool = False
 
-    async def read(self) -> Plan | None:
+    async def read(self) -> ReembeddingPlan | None:
         if self.away:
             raise UnavailableError
         return self.plan
 
-    async def ensure(self, model: Model) -> Plan:
-        self.plan = Plan(0, Phase.STEADY, Place("a", model))
+    async def ensure(self, model: Model) -> ReembeddingPlan:
+        self.plan = ReembeddingPlan(0, Phase.STEADY, Place("a", model))
         return self.plan
 
 
@@ -74,22 +74,22 @@ class Server:
 
     plans: Plans
     providers: list[Provider]
-    clock: HandClock = field(default_factory=HandClock)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         cache = VectorCache(10)
-        self.models = Models(
+        self.models = ActiveModels(
             [Embedder(provider, cache) for provider in self.providers], self.plans, clock=self.clock
         )
 
-    def working(self) -> Working:
+    def request_models(self) -> RequestModels:
         """How it works now."""
-        working = self.models.now()
-        assert working is not None
-        return working
+        request_models = self.models.for_request()
+        assert request_models is not None
+        return request_models
 
 
-def server(plan: Plan | None, *models: Model) -> Server:
+def server(plan: ReembeddingPlan | None, *models: Model) -> Server:
     """A server that has read nothing yet."""
     return Server(Plans(plan), [Provider(model) for model in models])
 
@@ -97,9 +97,9 @@ def server(plan: Plan | None, *models: Model) -> Server:
 async def test_the_first_server_makes_the_plan_for_its_model() -> None:
     """An empty Neo4j."""
     made = server(None, ONE)
-    assert made.models.now() is None
+    assert made.models.for_request() is None
     assert (await made.models.prepare()).active == Place("a", ONE)
-    assert made.working().place == Place("a", ONE)
+    assert made.request_models().place == Place("a", ONE)
     assert made.models.hindrance is None
 
 
@@ -107,7 +107,7 @@ async def test_a_server_with_another_model_does_not_work_and_says_why() -> None:
     """It would find nothing, which looks like an answer."""
     made = server(STEADY, TWO)
     await made.models.prepare()
-    assert made.models.now() is None
+    assert made.models.for_request() is None
     assert "gather-brain reembed" in (made.models.hindrance or "")
 
 
@@ -116,32 +116,32 @@ async def test_a_plan_is_trusted_for_a_few_seconds_from_when_it_was_asked_for() 
     made = server(STEADY, ONE)
     await made.models.prepare()
     made.clock.now_s += LEASE_S
-    assert made.models.now() is not None
+    assert made.models.for_request() is not None
     made.clock.now_s += 0.1
-    assert made.models.now() is None
+    assert made.models.for_request() is None
     await made.models.refresh()
-    assert made.models.now() is not None
+    assert made.models.for_request() is not None
 
 
 async def test_the_change_is_noticed_and_a_request_under_way_keeps_what_it_began_with() -> None:
     """Its embedder and its slot belong together."""
     made = server(CLOSING, ONE, TWO)
     await made.models.prepare()
-    before = made.working()
+    before = made.request_models()
     made.plans.plan = flipped(CLOSING)
     await made.models.refresh()
-    after = made.working()
+    after = made.request_models()
     assert (before.place.model, before.embedder.name) == (ONE, "one")
     assert (after.place, after.embedder.name) == (Place("b", TWO), "two")
     assert made.models.slot == "b"
 
 
 @pytest.mark.parametrize("plan", [FILLING, CLOSING, flipped(CLOSING)])
-async def test_a_write_brings_the_vectors_of_both_models(plan: Plan) -> None:
+async def test_a_write_brings_the_vectors_of_both_models(plan: ReembeddingPlan) -> None:
     """Each for its own slot."""
     made = server(plan, ONE, TWO)
     await made.models.prepare()
-    embedded = await made.working().embed_for_writing(["text"])
+    embedded = await made.request_models().embed_for_writing(["text"])
     assert {each.place: each.rows.shape for each in embedded} == {
         Place("a", ONE): (1, 2),
         Place("b", TWO): (1, 3),
@@ -153,12 +153,12 @@ async def test_a_next_model_that_is_away_hinders_no_write_until_it_is_needed() -
     made = server(FILLING, ONE, TWO)
     await made.models.prepare()
     made.providers[1].away = True
-    (embedded,) = await made.working().embed_for_writing(["text"])
+    (embedded,) = await made.request_models().embed_for_writing(["text"])
     assert embedded.place.model == ONE
     made.plans.plan = CLOSING
     await made.models.refresh()
     with pytest.raises(UnavailableError):
-        await made.working().embed_for_writing(["another text"])
+        await made.request_models().embed_for_writing(["another text"])
 
 
 async def test_a_server_without_a_model_that_is_needed_writes_nothing() -> None:
@@ -166,7 +166,7 @@ async def test_a_server_without_a_model_that_is_needed_writes_nothing() -> None:
     made = server(CLOSING, ONE)
     await made.models.prepare()
     with pytest.raises(UnavailableError):
-        await made.working().embed_for_writing(["text"])
+        await made.request_models().embed_for_writing(["text"])
     assert made.providers[0].asked == []
 
 
@@ -175,10 +175,10 @@ async def test_a_model_that_is_away_at_the_start_is_used_when_it_is_back() -> No
     made = server(STEADY, ONE)
     made.providers[0].away = True
     await made.models.prepare()
-    assert made.models.now() is None
+    assert made.models.for_request() is None
     made.providers[0].away = False
     await made.models.prepare()
-    assert made.models.now() is not None
+    assert made.models.for_request() is not None
 
 
 async def test_vectors_of_two_models_are_cached_apart() -> None:
@@ -186,5 +186,5 @@ async def test_vectors_of_two_models_are_cached_apart() -> None:
     made = server(FILLING, ONE, TWO)
     await made.models.prepare()
     for _ in range(2):
-        await made.working().embed_for_writing(["text"])
+        await made.request_models().embed_for_writing(["text"])
     assert [provider.asked for provider in made.providers] == [["text"], ["text"]]

@@ -9,7 +9,7 @@ from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterUnavailable, Conflict
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.run_cache import RunCache
-from tests.support.fake_clock import HandClock
+from tests.support.fake_clock import FakeClock
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def status_of(run: GatherRun, items: int) -> Any:
     return run.status.model_copy(update={"items_created": items, "phase": RunPhase.RUNNING})
 
 
-async def test_an_unchanged_status_is_not_written(world: Any, build: Any, clock: HandClock) -> None:
+async def test_an_unchanged_status_is_not_written(world: Any, build: Any, clock: FakeClock) -> None:
     """Whatever woke the operator."""
     writer = StatusWriter(world, RunCache(), 1, clock)
     assert await writer.write(build.run(), build.run().status) is None
     assert world.statuses == []
 
 
-async def test_at_most_one_write_a_second(world: Any, build: Any, clock: HandClock) -> None:
+async def test_at_most_one_write_a_second(world: Any, build: Any, clock: FakeClock) -> None:
     """The second change waits, and says for how long; the latest state is written then."""
     cache = RunCache()
     writer = StatusWriter(world, cache, 1, clock)
@@ -45,7 +45,7 @@ async def test_at_most_one_write_a_second(world: Any, build: Any, clock: HandClo
     assert [s["itemsCreated"] for s in world.statuses] == [1, 3]
 
 
-async def test_another_run_is_not_held_up(world: Any, build: Any, clock: HandClock) -> None:
+async def test_another_run_is_not_held_up(world: Any, build: Any, clock: FakeClock) -> None:
     """The limit is for each run."""
     world.runs["other"] = build.body(name="other", uid="other")
     writer = StatusWriter(world, RunCache(), 1, clock)
@@ -55,7 +55,7 @@ async def test_another_run_is_not_held_up(world: Any, build: Any, clock: HandClo
 
 
 async def test_a_newer_version_is_fetched_and_not_overwritten(
-    world: Any, build: Any, clock: HandClock
+    world: Any, build: Any, clock: FakeClock
 ) -> None:
     """Somebody cancelled meanwhile: that has to be seen first."""
     world.runs["film"] = build.body(version="5", spec={"cancel": True})
@@ -70,7 +70,7 @@ async def test_a_newer_version_is_fetched_and_not_overwritten(
     assert world.statuses == []
 
 
-async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any, clock: HandClock) -> None:
+async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any, clock: FakeClock) -> None:
     """More items are no transition; the end is one."""
     cache = RunCache()
     writer = StatusWriter(world, cache, 0, clock)
@@ -84,7 +84,7 @@ async def test_events_follow_a_write_and_only_transitions(world: Any, build: Any
 
 
 async def test_an_event_that_cannot_be_posted_does_not_matter(
-    world: Any, build: Any, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    world: Any, build: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status already says it."""
 
@@ -99,7 +99,7 @@ async def test_an_event_that_cannot_be_posted_does_not_matter(
 
 
 async def test_a_failed_write_posts_no_event(
-    world: Any, build: Any, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    world: Any, build: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is told what did not happen."""
 

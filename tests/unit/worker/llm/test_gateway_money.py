@@ -15,7 +15,7 @@ from gather_worker.llm.budget import MemoryBook, Purse
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.pricing import Price
 from gather_worker.schemas import QualityVerdict
-from tests.support.fakes import AnswersTwin
+from tests.support.fakes import FakeAnswerCache
 from tests.support.scripted_model import PROMPT, reply, scripted_gateway
 
 NewModel = Callable[..., Any]
@@ -124,7 +124,7 @@ async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_mode
 
 async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
     """Also after a re-ask: what is kept under the question is the good answer. Another scope asks again."""
-    cache = AnswersTwin()
+    cache = FakeAnswerCache()
     model = new_model(reply("no"), reply(), reply())
     for scope in ("1", "1", "2"):
         asked = scripted_gateway(model, cache=cache)
@@ -135,7 +135,7 @@ async def test_an_equal_question_is_paid_once(new_model: NewModel) -> None:
 @pytest.mark.parametrize("wrong", ["no", '{"depth": 1}'])
 async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
     """A cached failure would poison every later attempt."""
-    cache = AnswersTwin()
+    cache = FakeAnswerCache()
     with pytest.raises(AnswerInvalid):
         await scripted_gateway(new_model(reply(wrong), reply(wrong)), cache=cache).ask(
             "m/x", PROMPT, QualityVerdict
@@ -145,7 +145,7 @@ async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
 
 async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewModel) -> None:
     """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
-    cache, dead = AnswersTwin(), scripted_gateway(new_model(reply()))
+    cache, dead = FakeAnswerCache(), scripted_gateway(new_model(reply()))
     dead._cache = cache  # type: ignore[assignment]
     left: list[Ledger] = []
 
