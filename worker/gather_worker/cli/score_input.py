@@ -4,7 +4,6 @@ The files are a user's: a CMS document, a line of a database dump, or notes type
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -65,7 +64,14 @@ def read_score_input(department_file: Path, items_file: Path, project: str | Non
     own = [item for item in given if item.department in {None, department.slug}]
     if not own:
         raise InvalidInput(f"{items_file}: no items of department {department.slug}")
-    project_id = _project_of(given, project, items_file)
+    if project is not None:
+        project_id = _checked(_Project, {"project": project}, "arguments").project
+    else:
+        named = {item.project_id for item in given if item.project_id}
+        if len(named) != 1:
+            found = "several" if named else "none"
+            raise InvalidInput(f"--project is needed: {items_file} names {found}")
+        project_id = named.pop()
     items = [
         GatherItem(
             id=f"item-{number}", content=item.content, project_id=project_id, department=department.slug
@@ -86,16 +92,6 @@ def _department(file: Path) -> ResolvedDepartment:
         threshold=0,
         model=found.model or DEFAULT_MODEL,
     )
-
-
-def _project_of(items: Sequence[_Item], project: str | None, file: Path) -> str:
-    if project is not None:
-        return _checked(_Project, {"project": project}, "arguments").project
-    named = {item.project_id for item in items if item.project_id}
-    if len(named) != 1:
-        found = "several" if named else "none"
-        raise InvalidInput(f"--project is needed: {file} names {found}, and coverage is asked for one")
-    return named.pop()
 
 
 # --- files

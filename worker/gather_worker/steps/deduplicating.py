@@ -106,28 +106,26 @@ class Deduplicator:
     async def _pairs(
         self, drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]
     ) -> tuple[list[Pair], Rule]:
-        """Return the pairs that may be duplicates, and the rule that decides them."""
+        """Return the pairs that may be duplicates, with their cosines, and the rule that decides them."""
+        if not slots:
+            return [], by_words
         by_words_alone = [
             *candidates.pairs_by_words(drafts, slots, own_texts),
             *candidates.pairs_among(drafts, slots),
         ]
-        if not slots:
-            return [], by_words
         try:
             neighbours = await self._brain.neighbours([drafts[slot].content for slot in slots])
             near = candidates.pairs_by_meaning(drafts, slots, neighbours)
-            return await self._compared(candidates.without_repeats([*near, *by_words_alone]))
+            pairs = candidates.without_repeats([*near, *by_words_alone])
+            if not pairs:
+                return [], by_words
+            # At least one, since the answer also says which embedding model the cosines are of.
+            asked = [pair for pair in pairs if pair.cosine is None] or pairs[:1]
+            texts = [(pair.text, pair.other) for pair in asked]
+            embedding_model, cosines = await self._brain.compare(texts)
         except BrainUnusable:
             _LOGGER.warning("duplicates are looked for by words alone: the brain is unavailable")
             return by_words_alone, by_words
-
-    async def _compared(self, pairs: Sequence[Pair]) -> tuple[list[Pair], Rule]:
-        """Return the pairs with all their cosines, and the rule for the model that these are of."""
-        if not pairs:
-            return [], by_words
-        asked = [pair for pair in pairs if pair.cosine is None] or pairs[:1]
-        texts = [(pair.text, pair.other) for pair in asked]
-        embedding_model, cosines = await self._brain.compare(texts)
         if self._rule is None or self._rule[0] != embedding_model:
             self._rule = embedding_model, rule_for(embedding_model, self._threshold, self._own)
         return candidates.with_cosines(pairs, dict(zip(texts, cosines, strict=True))), self._rule[1]

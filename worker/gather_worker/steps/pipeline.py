@@ -129,8 +129,14 @@ class Pipeline:
         set_log_context(iteration=iteration)
         end_lap = METER.start_lap()
         self._iteration_began_s = time.monotonic()
+        scores = self.checkpoint.scores
+        if turns_to_gaps := is_flat(scores):
+            _LOGGER.warning(
+                "quality stays at %.1f for %d iterations: the prompt turns to the gaps",
+                self.checkpoint.quality_score, flat_iterations(scores),
+            )  # fmt: skip
         try:
-            await self._generate()
+            await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
             written = len(self.checkpoint.drafts)
             kept = await self._dedupe_and_accept(iteration)
             await self._publish()
@@ -147,15 +153,6 @@ class Pipeline:
         left = self._task.allowance - iteration
         if left == ITERATIONS_LEFT_WARNED and decide_stop(self._loop_state()) is None:
             _LOGGER.warning("%d iterations are left of %d", left, self._task.allowance)
-
-    async def _generate(self) -> None:
-        scores = self.checkpoint.scores
-        if turns_to_gaps := is_flat(scores):
-            _LOGGER.warning(
-                "quality stays at %.1f for %d iterations: the prompt turns to the gaps",
-                self.checkpoint.quality_score, flat_iterations(scores),
-            )  # fmt: skip
-        await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
 
     async def _dedupe_and_accept(self, iteration: int) -> int:
         """Accept the drafts that say something new; return how many."""
