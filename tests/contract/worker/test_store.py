@@ -81,7 +81,7 @@ async def test_each_worker_takes_the_next_epoch(project: Project) -> None:
 
 
 async def test_twenty_workers_at_once_take_twenty_epochs(project: Project) -> None:
-    """No two share one, whoever creates the document."""
+    """No two share one, whichever creates the document."""
     store = project.store()
     taken = await asyncio.gather(*(store.take_epoch(FRESH) for _ in range(20)))
     assert sorted(checkpoint.epoch for checkpoint in taken) == list(range(1, 21))
@@ -113,7 +113,7 @@ async def test_a_late_writer_cannot_change_a_note(project: Project) -> None:
 
 
 async def test_many_writers_of_the_same_notes_write_each_once(project: Project) -> None:
-    """Concurrent upserts may collide on the key; whoever is second has nothing to do."""
+    """Concurrent upserts may collide on the key; the second one has nothing to do."""
     notes = [project.item(f"i{n}") for n in range(10)]
     await asyncio.gather(*(project.store().save_items(notes) for _ in range(8)))
     assert len(await project.items()) == 10
@@ -191,7 +191,7 @@ class Noticed(logging.Handler):
             self.event.set()
 
 
-async def test_a_short_absence_is_waited_out(project: Project, mongodb_store: Process) -> None:
+async def test_a_short_outage_is_waited_out(project: Project, mongodb_store: Process) -> None:
     """The write happens, and happens once."""
     store = project.store(patience_s=60)
     taken = await store.take_epoch(FRESH)
@@ -208,7 +208,7 @@ async def test_a_short_absence_is_waited_out(project: Project, mongodb_store: Pr
     assert len(await project.items()) == 1
 
 
-async def test_a_long_absence_ends_the_attempt(project: Project, mongodb_store: Process) -> None:
+async def test_a_long_outage_ends_the_attempt(project: Project, mongodb_store: Process) -> None:
     """Within its patience, and sooner after SIGTERM."""
     attempt = Attempt(60)
     store = project.store(attempt, patience_s=3)

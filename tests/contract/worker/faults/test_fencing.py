@@ -34,10 +34,10 @@ from tests.support.scripted_model import client_of
 
 READS: Final = {"leftovers", "unsent_evaluations", "read_items", "items_by_id", "other_ledgers", "close"}
 WRITES: Final = {
-    "take_epoch": "is the fence: whoever calls it is the newest worker",
+    "take_epoch": "is the fence: the worker that calls it is the newest",
     "write": "conditional on the epoch, and on no later write of the same worker",
     "clear_leftover": "conditional on the other's epoch and on the very write that was read",
-    "note_evaluation_sent": "true whoever writes it, and only where it was due",
+    "note_evaluation_sent": "true whichever worker writes it, and only where it was due",
     "save_items": "only what a conditional write made pending, under an id of its place, where there is none",
     "set_scores": "only what a conditional write made the score, where there is none",
 }
@@ -62,7 +62,7 @@ OTHERS: Final = {
         "ask_signed": "likewise",
     },
     AnswerCache: {
-        "put": "one key a question; whoever keeps the answer, it is one to that question",
+        "put": "one key a question; any answer that is kept is one to that question",
     },
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
