@@ -27,7 +27,7 @@ from gather_brain.auth.key_ring import KeyRing
 from gather_brain.context.profile_refresher import ProfileKeeper
 from gather_brain.context.theme_llm import ThemeModel
 from gather_brain.context.theme_refiner import Budget, ThemeRefiner
-from gather_brain.embeddings.active_models import Models
+from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
 from gather_brain.limits.buckets import Buckets, LocalBuckets
@@ -49,7 +49,7 @@ def build_app(
 ) -> FastAPI:
     """Return the application; it opens Neo4j when it starts and closes it when it ends."""
     database = open_database(settings, metrics)
-    models = Models(embedders, PlanStore(database), metrics.reembedding)
+    models = ActiveModels(embedders, PlanStore(database), metrics.reembedding)
     readiness = Readiness(database, models)
     ring = KeyRing(bootstrap, KeyStore(database))
     buckets = open_buckets(settings, metrics)

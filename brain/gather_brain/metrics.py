@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
-from gather_brain.embeddings.reembedding_plan import Phase, Plan
+from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
 from gather_brain.limits.policy import ENDPOINTS
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
@@ -106,7 +106,7 @@ class Metrics:
         """Count texts that were in the cache ("hit") or not ("miss")."""
         self._texts.labels(outcome).inc(count)
 
-    def reembedding(self, plan: Plan) -> None:
+    def reembedding(self, plan: ReembeddingPlan) -> None:
         """Set the state of the change of model."""
         self._reembedded.set(plan.done)
         self._reembed_total.set(plan.total)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gather_brain.embeddings.active_models import Models
+from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.errors import UnavailableError
 from gather_brain.store.database import Database
 
@@ -40,7 +40,7 @@ class Readiness:
     """Prepares Neo4j as soon as it is available, and knows from then on whether it still is."""
 
     def __init__(
-        self, database: Database, models: Models, clock: Callable[[], float] = time.monotonic
+        self, database: Database, models: ActiveModels, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
         self._models = models

@@ -12,10 +12,10 @@ from typing import Final, ParamSpec, TypeVar
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.embeddings.reembedding_plan import (
     Action,
-    Found,
     Phase,
-    Plan,
     PlanError,
+    ReembeddingPlan,
+    SlotState,
     Step,
     aborted,
     cleared,
@@ -50,7 +50,7 @@ class ModelChange:
         *,
         grace_s: float,
         patience_s: float,
-        report: Callable[[Plan, str], None],
+        report: Callable[[ReembeddingPlan, str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plans = plans
@@ -62,7 +62,7 @@ class ModelChange:
         self._clock = clock
         self._reported_at = 0.0
 
-    async def run(self) -> Plan:
+    async def run(self) -> ReembeddingPlan:
         """Make the embedder's model the only one, from wherever the plan stands, and return the last plan.
 
         Raises:
@@ -72,7 +72,7 @@ class ModelChange:
         """
         await self._retry(self._embedder.prepare)
         target = Model(self._embedder.name, self._embedder.dimensions)
-        found = Found()
+        found = SlotState()
         while True:
             plan = await self._retry(self._plans.require)
             self._report(plan, "")
@@ -81,13 +81,13 @@ class ModelChange:
                 return plan
             found = await self._do(plan, step, found)
 
-    async def _do(self, plan: Plan, step: Step, found: Found) -> Found:
+    async def _do(self, plan: ReembeddingPlan, step: Step, found: SlotState) -> SlotState:
         """Take one step and return what is known after it."""
         match step.action:
             case Action.CHANGE if step.plan is not None:
                 # If somebody else's change came first, the next step is decided from that one.
                 await self._retry(self._plans.change, plan, step.plan)
-                return Found()
+                return SlotState()
             case Action.FILL:
                 return replace(found, missing=await self._fill(plan))
             case Action.AWAIT_INDEX:
@@ -107,7 +107,7 @@ class ModelChange:
                 await asyncio.sleep(step.wait_s)
                 return found
 
-    async def _fill(self, plan: Plan) -> int:
+    async def _fill(self, plan: ReembeddingPlan) -> int:
         """Embed what one pass over all nodes finds missing, and return how much it was."""
         place = _pending(plan)
         await self._retry(self._nodes.prepare_index, place)
@@ -125,7 +125,9 @@ class ModelChange:
         await self._save_progress(plan, done, total, at_once=True)
         return missing
 
-    async def _save_progress(self, plan: Plan, done: int, total: int, *, at_once: bool = False) -> None:
+    async def _save_progress(
+        self, plan: ReembeddingPlan, done: int, total: int, *, at_once: bool = False
+    ) -> None:
         now = self._clock()
         if at_once or now - self._reported_at >= PROGRESS_S:
             self._reported_at = now
@@ -146,14 +148,14 @@ class ModelChange:
             wait_s = min(wait_s * 2, RETRY_MAX_S)
 
 
-def _pending(plan: Plan) -> Place:
+def _pending(plan: ReembeddingPlan) -> Place:
     place = plan.other_place
     if place is None:
         raise PlanError(f"nothing is to be embedded: the embeddings are {plan.phase.value}")
     return place
 
 
-async def abort(plans: PlanStore, nodes: Reembedding) -> Plan:
+async def abort(plans: PlanStore, nodes: Reembedding) -> ReembeddingPlan:
     """Give up the change under way and empty the next model's slot; return the last plan.
 
     Raises:

@@ -12,7 +12,7 @@ from gather_brain.app import open_database
 from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
-from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, Plan, PlanError
+from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, PlanError, ReembeddingPlan
 from gather_brain.errors import UnavailableError
 from gather_brain.reembed import ModelChange, abort
 from gather_brain.settings import read_settings
@@ -41,7 +41,7 @@ def reembed(
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
     settings = read_settings()
 
-    async def work() -> Plan:
+    async def work() -> ReembeddingPlan:
         async with open_database(settings) as database:
             plans, nodes = PlanStore(database), Reembedding(database)
             if status:
@@ -73,11 +73,11 @@ def reembed(
     typer.echo("\n".join(described(plan)))
 
 
-def _report(plan: Plan, note: str) -> None:
+def _report(plan: ReembeddingPlan, note: str) -> None:
     typer.echo(note or _sentence(plan), err=True)
 
 
-def _sentence(plan: Plan) -> str:
+def _sentence(plan: ReembeddingPlan) -> str:
     active, other = plan.active.model.name, plan.other.name if plan.other else ""
     match plan.phase:
         case Phase.STEADY:
@@ -92,7 +92,7 @@ def _sentence(plan: Plan) -> str:
             return f"clearing: vectors of models other than {active} are being removed"
 
 
-def described(plan: Plan) -> list[str]:
+def described(plan: ReembeddingPlan) -> list[str]:
     """Return the plan as lines of a name and a value, tab-separated."""
     fields = {
         "phase": plan.phase.value,

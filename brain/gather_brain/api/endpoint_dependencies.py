@@ -9,7 +9,7 @@ from starlette.datastructures import State
 
 from gather_brain.auth.key_ring import Principal
 from gather_brain.context.profile_refresher import ProfileKeeper
-from gather_brain.embeddings.active_models import Models, Working
+from gather_brain.embeddings.active_models import ActiveModels, RequestModels
 from gather_brain.errors import RateLimitedError, UnavailableError
 from gather_brain.limits.buckets import Buckets
 from gather_brain.limits.policy import ENDPOINTS
@@ -23,7 +23,7 @@ class Dependencies:
     """What lives as long as the process."""
 
     database: Database
-    models: Models
+    models: ActiveModels
     readiness: Readiness
     buckets: Buckets
     keeper: ProfileKeeper
@@ -37,18 +37,18 @@ class Caller:
     dependencies: Dependencies
     path: str
     state: State
-    working: Working | None
+    request_models: RequestModels | None
 
     @property
-    def models(self) -> Working:
+    def models(self) -> RequestModels:
         """The embedding models, the same for the whole request.
 
         Raises:
             UnavailableError: Neo4j has not been reached lately, or its nodes have another embedding model.
         """
-        if self.working is None:
+        if self.request_models is None:
             raise UnavailableError
-        return self.working
+        return self.request_models
 
     async def open_project(self, project_id: str) -> ProjectRepository:
         """Charge the key's bucket for the project and the endpoint, and return the project's repository.
@@ -76,7 +76,7 @@ def _caller(request: Request) -> Caller:
         dependencies=dependencies,
         path=request.scope["path"],
         state=request.state,
-        working=dependencies.models.now() if dependencies.readiness.is_prepared else None,
+        request_models=dependencies.models.for_request() if dependencies.readiness.is_prepared else None,
     )
 
 

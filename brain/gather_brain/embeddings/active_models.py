@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gather_brain.embeddings.embedder import Embedder
-from gather_brain.embeddings.reembedding_plan import LEASE_S, Plan, PlanError, View, view_of
+from gather_brain.embeddings.reembedding_plan import LEASE_S, PlanError, ReembeddingPlan, ServerRole, role_of
 from gather_brain.embeddings.slots import Embedded, Model, Place, SlotName
 from gather_brain.errors import UnavailableError
 
@@ -22,21 +22,21 @@ POLL_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class RequestModels:
     """The models as one request uses them, from its beginning to its end."""
 
-    view: View
+    role: ServerRole
     embedders: Mapping[str, Embedder]
 
     @property
     def place(self) -> Place:
         """Whose vectors are searched, and where they are."""
-        return self.view.reads
+        return self.role.reads
 
     @property
     def embedder(self) -> Embedder:
         """The model whose vectors are searched."""
-        return self.embedders[self.view.reads.model.name]
+        return self.embedders[self.role.reads.model.name]
 
     async def embed_for_writing(self, texts: Sequence[str]) -> list[Embedded]:
         """Return the texts' vectors by every model that there is a place for.
@@ -46,39 +46,39 @@ class Working:
         Raises:
             UnavailableError: a model that is needed now is away, or is not one of this process.
         """
-        if self.view.lacks is not None:
+        if self.role.lacks is not None:
             raise UnavailableError
-        made = await asyncio.gather(*(self._embedded(place, texts) for place in self.view.writes))
+        made = await asyncio.gather(*(self._embedded(place, texts) for place in self.role.writes))
         return [each for each in made if each is not None]
 
     async def _embedded(self, place: Place, texts: Sequence[str]) -> Embedded | None:
         try:
             return Embedded(place, await self.embedders[place.model.name].embed(texts))
         except UnavailableError:
-            if place.model.name in self.view.required:
+            if place.model.name in self.role.required:
                 raise
             logger.warning("the next model is away", extra={"model": place.model.name})
             return None
 
 
-class ReadsPlans(Protocol):
+class PlanSource(Protocol):
     """Where the plan is."""
 
-    async def read(self) -> Plan | None:
+    async def read(self) -> ReembeddingPlan | None:
         """Return the plan, or None where there is none yet."""
 
-    async def ensure(self, model: Model) -> Plan:
+    async def ensure(self, model: Model) -> ReembeddingPlan:
         """Return the plan, after making one where there is none."""
 
 
-class Models:
+class ActiveModels:
     """Knows what to do now; `observe` is told every plan that is read."""
 
     def __init__(
         self,
         embedders: Sequence[Embedder],
-        plans: ReadsPlans,
-        observe: Callable[[Plan], None] | None = None,
+        plans: PlanSource,
+        observe: Callable[[ReembeddingPlan], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """The first of the embedders is the configured model, a second one the next."""
@@ -87,10 +87,10 @@ class Models:
         self._plans = plans
         self._observe = observe
         self._clock = clock
-        self._plan: Plan | None = None
+        self._plan: ReembeddingPlan | None = None
         self._until = 0.0
         self._hindrance: str | None = "the plan of the embeddings has not been read yet"
-        self._view: View | None = None
+        self._role: ServerRole | None = None
 
     @property
     def hindrance(self) -> str | None:
@@ -100,23 +100,23 @@ class Models:
     @property
     def name(self) -> str:
         """The name of the model that is searched with, or of the configured one before it is known."""
-        return self._view.reads.model.name if self._view else next(iter(self._embedders))
+        return self._role.reads.model.name if self._role else next(iter(self._embedders))
 
     @property
     def slot(self) -> SlotName:
         """Where the vectors are that are searched now."""
         return self._plan.active.slot if self._plan else "a"
 
-    def now(self) -> Working | None:
+    def for_request(self) -> RequestModels | None:
         """Return how to work, for one request.
 
         None: the plan has not been read for too long, or it asks for a model that this process has not.
         """
-        if self._view is None or self._clock() > self._until:
+        if self._role is None or self._clock() > self._until:
             return None
-        return Working(self._view, self._embedders)
+        return RequestModels(self._role, self._embedders)
 
-    async def prepare(self) -> Plan:
+    async def prepare(self) -> ReembeddingPlan:
         """Prepare the models, make the first plan where there is none, and return the plan.
 
         Raises:
@@ -159,16 +159,16 @@ class Models:
         if self._observe:
             self._observe(plan)
 
-    def _take_over(self, plan: Plan) -> None:
+    def _take_over(self, plan: ReembeddingPlan) -> None:
         known = tuple(
             Model(embedder.name, embedder.dimensions)
             for embedder in self._embedders.values()
             if embedder not in self._unprepared
         )
         hindrance: str | None = None
-        view: View | None = None
+        role: ServerRole | None = None
         try:
-            view = view_of(plan, known)
+            role = role_of(plan, known)
         except PlanError as failure:
             hindrance = str(failure)
         if hindrance != self._hindrance and hindrance is not None:
@@ -176,7 +176,7 @@ class Models:
         if self._plan is None or self._plan.epoch != plan.epoch:
             fields = {"phase": plan.phase.value, "active": plan.active.model.name}
             logger.info("embeddings", extra=fields | {"other": plan.other.name if plan.other else None})
-        self._plan, self._view, self._hindrance = plan, view, hindrance
+        self._plan, self._role, self._hindrance = plan, role, hindrance
 
     async def _prepare_embedders(self) -> None:
         """Prepare what is not prepared; a model that is away is tried again later."""

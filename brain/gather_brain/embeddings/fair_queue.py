@@ -1,4 +1,4 @@
-"""Who may go next, where few can at a time: whoever has had least since it came."""
+"""Fair admission to a limited resource: the waiting request that has used least goes next."""
 
 import asyncio
 import heapq
@@ -8,66 +8,64 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Share:
-    """What one request has had; it starts level with those that are being served when it comes."""
+class Flow:
+    """One request's turns; `used` starts level with the requests that are being served when it comes."""
 
-    had: float
+    used: float
 
 
 @dataclass(order=True, slots=True)
 class _Waiting:
-    had: float
+    used: float
     number: int
     admitted: asyncio.Future[None] = field(compare=False)
 
 
-class Turns:
+class FairQueue:
     """Admits `places` at a time, by start-time fair queueing (Goyal, Vin and Cheng, 1996).
 
-    A request that needs one turn goes before the further turns of longer ones, and none waits for ever: each
-    turn moves its own request back, and one that comes later starts no further in front than the last
-    admitted.
+    A request that needs one turn goes before the further turns of longer ones, and none starves: each turn
+    moves its own request back, and one that comes later starts no further in front than the last admitted.
     """
 
     def __init__(self, places: int) -> None:
         self._free = places
         self._waiting: list[_Waiting] = []
-        self._now = 0.0
+        self._virtual_time = 0.0
         self._number = 0
 
-    def join(self) -> Share:
-        """Return the share of a request that comes now."""
-        return Share(self._now)
+    def join(self) -> Flow:
+        """Return the flow of a request that comes now."""
+        return Flow(self._virtual_time)
 
     @asynccontextmanager
-    async def turn(self, share: Share, cost: float) -> AsyncIterator[None]:
-        """Wait for a place and hold it; `cost` is what the turn takes, in any unit that all turns share."""
-        had, share.had = share.had, share.had + cost
-        await self._admission(had)
-        try:
-            yield
-        finally:
-            self._free += 1
-            self._admit()
-
-    async def _admission(self, had: float) -> None:
+    async def turn(self, flow: Flow, cost: float) -> AsyncIterator[None]:
+        """Wait for a place and hold it; `cost` is what the turn takes, in one unit for all turns."""
         self._number += 1
-        waiting = _Waiting(had, self._number, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(flow.used, self._number, asyncio.get_running_loop().create_future())
+        flow.used += cost
         heapq.heappush(self._waiting, waiting)
         self._admit()
         try:
             await waiting.admitted
         except asyncio.CancelledError:
             if waiting.admitted.done() and not waiting.admitted.cancelled():
-                # Admitted in the moment in which it gave up: the place goes on to the next.
-                self._free += 1
-                self._admit()
+                # Admitted at the moment in which it gave up: the place goes to the next.
+                self._release()
             raise
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._free += 1
+        self._admit()
 
     def _admit(self) -> None:
         while self._free and self._waiting:
             first = heapq.heappop(self._waiting)
             if not first.admitted.cancelled():
                 self._free -= 1
-                self._now = max(self._now, first.had)
+                self._virtual_time = max(self._virtual_time, first.used)
                 first.admitted.set_result(None)

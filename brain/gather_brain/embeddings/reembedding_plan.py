@@ -41,7 +41,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReembeddingPlan:
     """The state of the embeddings; `age_s` is the time since the phase began, by Neo4j's clock."""
 
     epoch: int
@@ -72,7 +72,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SlotState:
     """What is known of the other slot: nodes that the last whole pass found empty (None: no pass in this
     phase yet), whether its index holds all that it should, and whether it has been cleared.
     """
@@ -98,7 +98,7 @@ class Step:
     """The next thing to do; `plan` is what to change to, `wait_s` how long to wait."""
 
     action: Action
-    plan: Plan | None = None
+    plan: ReembeddingPlan | None = None
     wait_s: float = 0.0
 
 
@@ -106,7 +106,7 @@ class PlanError(Exception):
     """The change cannot be made; the message says why and what would help."""
 
 
-def decide_step(plan: Plan, target: Model, found: Found, grace_s: float) -> Step:
+def decide_step(plan: ReembeddingPlan, target: Model, slot: SlotState, grace_s: float) -> Step:
     """Return the next step on the way to `target` being the only model.
 
     Raises:
@@ -117,20 +117,20 @@ def decide_step(plan: Plan, target: Model, found: Found, grace_s: float) -> Step
         case Phase.STEADY:
             return Step(Action.END) if plan.active.model == target else _to(started(plan, target))
         case Phase.FILLING:
-            return _while_filling(plan, found)
+            return _while_filling(plan, slot)
         case Phase.CLOSING:
-            return _to(flipped(plan)) if found.missing == 0 else Step(Action.FILL)
+            return _to(flipped(plan)) if slot.missing == 0 else Step(Action.FILL)
         case Phase.RETIRING:
             remaining_s = grace_s - plan.age_s
             return Step(Action.WAIT, wait_s=remaining_s) if remaining_s > 0 else _to(retired(plan))
         case Phase.CLEARING:
-            return _to(cleared(plan)) if found.is_cleared else Step(Action.CLEAR)
+            return _to(cleared(plan)) if slot.is_cleared else Step(Action.CLEAR)
 
 
-def _while_filling(plan: Plan, found: Found) -> Step:
-    if found.missing is None or found.missing > LATE_NODES_MAX:
+def _while_filling(plan: ReembeddingPlan, slot: SlotState) -> Step:
+    if slot.missing is None or slot.missing > LATE_NODES_MAX:
         return Step(Action.FILL)
-    if not found.is_index_online:
+    if not slot.is_index_online:
         return Step(Action.AWAIT_INDEX)
     if plan.age_s < LEASE_S:
         # Servers that know both models learn of the next one first; they are never told to come back.
@@ -138,11 +138,11 @@ def _while_filling(plan: Plan, found: Found) -> Step:
     return _to(_changed(plan, Phase.CLOSING))
 
 
-def _to(plan: Plan) -> Step:
+def _to(plan: ReembeddingPlan) -> Step:
     return Step(Action.CHANGE, plan)
 
 
-def _require_sound(plan: Plan, target: Model) -> None:
+def _require_sound(plan: ReembeddingPlan, target: Model) -> None:
     for place in plan.places:
         require_same_dimensions(place.model, target)
     under_way = plan.phase in {Phase.FILLING, Phase.CLOSING}
@@ -162,12 +162,12 @@ def require_same_dimensions(known: Model, configured: Model) -> None:
         )
 
 
-def started(plan: Plan, target: Model) -> Plan:
+def started(plan: ReembeddingPlan, target: Model) -> ReembeddingPlan:
     """Return the plan of a change that begins."""
     return replace(_changed(plan, Phase.FILLING), other=target, done=0, total=0, started_at=None)
 
 
-def flipped(plan: Plan) -> Plan:
+def flipped(plan: ReembeddingPlan) -> ReembeddingPlan:
     """Return the plan with the two models' parts exchanged."""
     place = plan.other_place
     if place is None:
@@ -175,17 +175,17 @@ def flipped(plan: Plan) -> Plan:
     return replace(_changed(plan, Phase.RETIRING), active=place, other=plan.active.model)
 
 
-def retired(plan: Plan) -> Plan:
+def retired(plan: ReembeddingPlan) -> ReembeddingPlan:
     """Return the plan without the model before."""
     return replace(_changed(plan, Phase.CLEARING), other=None)
 
 
-def cleared(plan: Plan) -> Plan:
+def cleared(plan: ReembeddingPlan) -> ReembeddingPlan:
     """Return the plan after all is done."""
     return _changed(plan, Phase.STEADY)
 
 
-def aborted(plan: Plan) -> Plan:
+def aborted(plan: ReembeddingPlan) -> ReembeddingPlan:
     """Return the plan that gives the next model up.
 
     Raises:
@@ -196,12 +196,12 @@ def aborted(plan: Plan) -> Plan:
     return replace(_changed(plan, Phase.CLEARING), other=None, done=0, total=0)
 
 
-def _changed(plan: Plan, phase: Phase) -> Plan:
+def _changed(plan: ReembeddingPlan, phase: Phase) -> ReembeddingPlan:
     return replace(plan, epoch=plan.epoch + 1, phase=phase, age_s=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ServerRole:
     """What a server with some models does under a plan."""
 
     reads: Place
@@ -211,7 +211,7 @@ class View:
     lacks: str | None
 
 
-def view_of(plan: Plan, models: tuple[Model, ...]) -> View:
+def role_of(plan: ReembeddingPlan, models: tuple[Model, ...]) -> ServerRole:
     """Return what a server that has these models does under the plan.
 
     Raises:
@@ -227,10 +227,10 @@ def view_of(plan: Plan, models: tuple[Model, ...]) -> View:
     writes = tuple(place for place in plan.places if place.model in models)
     required = frozenset(plan.required.values())
     missing = sorted(required - {place.model.name for place in writes})
-    return View(plan.active, writes, required, missing[0] if missing else None)
+    return ServerRole(plan.active, writes, required, missing[0] if missing else None)
 
 
-def _remedy(plan: Plan, models: tuple[Model, ...]) -> str:
+def _remedy(plan: ReembeddingPlan, models: tuple[Model, ...]) -> str:
     active, configured = plan.active.model.name, models[0].name
     if plan.other in models and plan.phase in {Phase.FILLING, Phase.CLOSING}:
         return (

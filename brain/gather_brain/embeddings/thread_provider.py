@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from gather_brain.embeddings.fair_queue import Share, Turns
+from gather_brain.embeddings.fair_queue import FairQueue, Flow
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix
 
@@ -46,7 +46,7 @@ class ThreadProvider:
         self._model = model
         self._observe = observe
         self._lanes = threads
-        self._turns = Turns(threads)
+        self._queue = FairQueue(threads)
         self._waiting = 0
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="embedding")
 
@@ -72,8 +72,8 @@ class ThreadProvider:
         self._waiting += 1
         started = time.perf_counter()
         rows = np.zeros((len(texts), self.dimensions), np.float32)
-        parts, share = parts_of(texts), self._turns.join()
-        lanes = [asyncio.create_task(self._fill(rows, texts, parts, share)) for _ in range(self._lanes)]
+        parts, flow = parts_of(texts), self._queue.join()
+        lanes = [asyncio.create_task(self._fill(rows, texts, parts, flow)) for _ in range(self._lanes)]
         try:
             await asyncio.gather(*lanes)
         finally:
@@ -84,10 +84,10 @@ class ThreadProvider:
                 self._observe(self.name, time.perf_counter() - started)
         return rows
 
-    async def _fill(self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], share: Share) -> None:
+    async def _fill(self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], flow: Flow) -> None:
         """Take one part after the other, as the other lanes of the same request do."""
         for part in parts:
-            async with self._turns.turn(share, cost(texts[part])):
+            async with self._queue.turn(flow, cost(texts[part])):
                 rows[part] = await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._model.embed, texts[part]
                 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gather_brain.embeddings.reembedding_plan import Phase, Plan
+from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
 from gather_brain.embeddings.slots import Model, Place, other_slot
 from gather_brain.store.cypher import embedding_queries as queries
 from gather_brain.store.cypher import reembedding_queries
@@ -24,7 +24,7 @@ class PlanStore:
 
     database: Database
 
-    async def read(self) -> Plan | None:
+    async def read(self) -> ReembeddingPlan | None:
         """Return the plan, or None where there is none yet.
 
         Raises:
@@ -33,7 +33,7 @@ class PlanStore:
         rows = await self.database.read("embeddings", queries.READ_STATE)
         return _plan(rows[0]) if rows else None
 
-    async def require(self) -> Plan:
+    async def require(self) -> ReembeddingPlan:
         """Return the plan.
 
         Raises:
@@ -45,7 +45,7 @@ class PlanStore:
             raise NoPlanError
         return plan
 
-    async def ensure(self, model: Model) -> Plan:
+    async def ensure(self, model: Model) -> ReembeddingPlan:
         """Return the plan; the first one is for the model that nodes have, and `model` where there are none.
 
         Raises:
@@ -63,7 +63,7 @@ class PlanStore:
             plan = await self.read()
         return plan
 
-    async def change(self, before: Plan, after: Plan) -> bool:
+    async def change(self, before: ReembeddingPlan, after: ReembeddingPlan) -> bool:
         """Replace `before` by `after` and wait for every write that has seen `before`.
 
         False if the plan is no longer `before`. Errors as for `read`.
@@ -78,14 +78,14 @@ class PlanStore:
             )
         )
 
-    async def save_progress(self, plan: Plan, done: int, total: int) -> None:
+    async def save_progress(self, plan: ReembeddingPlan, done: int, total: int) -> None:
         """Save the progress of a change; errors as for `read`."""
         await self.database.write(
             "embeddings", queries.SAVE_PROGRESS, epoch=plan.epoch, done=done, total=total
         )
 
 
-def _columns(plan: Plan) -> dict[str, Any]:
+def _columns(plan: ReembeddingPlan) -> dict[str, Any]:
     required = plan.required
     return {
         "phase": plan.phase.value,
@@ -103,11 +103,11 @@ def _columns(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _plan(row: Record) -> Plan:
+def _plan(row: Record) -> ReembeddingPlan:
     state = row["state"]
     slot = other_slot(other_slot(state["activeSlot"]))
     other = state["otherModel"]
-    return Plan(
+    return ReembeddingPlan(
         epoch=state["epoch"],
         phase=Phase(state["phase"]),
         active=Place(slot, Model(state["activeModel"], state["activeDimensions"])),

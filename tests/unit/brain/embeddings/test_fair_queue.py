@@ -4,22 +4,22 @@ import asyncio
 
 import pytest
 
-from gather_brain.embeddings.fair_queue import Share, Turns
+from gather_brain.embeddings.fair_queue import FairQueue, Flow
 
 
-async def take(turns: Turns, share: Share, costs: list[int], log: list[str], name: str) -> None:
+async def take(queue: FairQueue, flow: Flow, costs: list[int], log: list[str], name: str) -> None:
     for cost in costs:
-        async with turns.turn(share, cost):
+        async with queue.turn(flow, cost):
             log.append(name)
             await asyncio.sleep(0)
 
 
 async def test_no_more_are_admitted_than_there_are_places() -> None:
-    turns, inside, most = Turns(2), 0, 0
+    queue, inside, most = FairQueue(2), 0, 0
 
     async def enter() -> None:
         nonlocal inside, most
-        async with turns.turn(turns.join(), 1):
+        async with queue.turn(queue.join(), 1):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -31,58 +31,58 @@ async def test_no_more_are_admitted_than_there_are_places() -> None:
 
 async def test_a_short_request_goes_before_the_rest_of_long_ones() -> None:
     """However many long ones there are, it waits for the turn under way alone."""
-    turns = Turns(1)
+    queue = FairQueue(1)
     log: list[str] = []
     shorts: list[asyncio.Task[None]] = []
 
-    async def long(share: Share) -> None:
+    async def long(flow: Flow) -> None:
         for _ in range(5):
-            async with turns.turn(share, 10):
+            async with queue.turn(flow, 10):
                 log.append("long")
                 if len(log) == 8:
-                    shorts.append(asyncio.create_task(take(turns, turns.join(), [1], log, "short")))
+                    shorts.append(asyncio.create_task(take(queue, queue.join(), [1], log, "short")))
                 await asyncio.sleep(0)
 
-    await asyncio.gather(*(long(turns.join()) for _ in range(4)))
+    await asyncio.gather(*(long(queue.join()) for _ in range(4)))
     await asyncio.gather(*shorts)
     assert log.index("short") == 8
 
 
 async def test_short_requests_without_end_let_a_long_one_finish() -> None:
     """It has moved back by its own turns only, and those that come later do not start in front of it."""
-    turns = Turns(1)
+    queue = FairQueue(1)
     log: list[str] = []
-    long = asyncio.create_task(take(turns, turns.join(), [10] * 3, log, "long"))
+    long = asyncio.create_task(take(queue, queue.join(), [10] * 3, log, "long"))
     for _ in range(200):
         if long.done():
             break
-        await asyncio.gather(*(take(turns, turns.join(), [4], log, "short") for _ in range(3)))
+        await asyncio.gather(*(take(queue, queue.join(), [4], log, "short") for _ in range(3)))
     assert long.done()
 
 
 async def test_one_that_gives_up_leaves_no_place_taken() -> None:
     """While it waits, and in the moment in which it is admitted."""
-    turns = Turns(1)
-    async with turns.turn(turns.join(), 1):
-        waiting = asyncio.create_task(take(turns, turns.join(), [1], [], "waiting"))
+    queue = FairQueue(1)
+    async with queue.turn(queue.join(), 1):
+        waiting = asyncio.create_task(take(queue, queue.join(), [1], [], "waiting"))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        admitted = asyncio.create_task(take(turns, turns.join(), [1], [], "admitted"))
+        admitted = asyncio.create_task(take(queue, queue.join(), [1], [], "admitted"))
         await asyncio.sleep(0)
     admitted.cancel()
     with pytest.raises(asyncio.CancelledError):
         await admitted
     log: list[str] = []
-    await asyncio.wait_for(take(turns, turns.join(), [1], log, "next"), 5)
+    await asyncio.wait_for(take(queue, queue.join(), [1], log, "next"), 5)
     assert log == ["next"]
 
 
 async def test_a_failed_turn_gives_its_place_back() -> None:
-    turns = Turns(1)
+    queue = FairQueue(1)
     with pytest.raises(ValueError, match="model"):
-        async with turns.turn(turns.join(), 1):
+        async with queue.turn(queue.join(), 1):
             raise ValueError("model")
     log: list[str] = []
-    await asyncio.wait_for(take(turns, turns.join(), [1], log, "next"), 5)
+    await asyncio.wait_for(take(queue, queue.join(), [1], log, "next"), 5)
     assert log == ["next"]
