@@ -1,6 +1,6 @@
 """Sends the operator's own events and registers webhooks, from what stands in the written status.
 
-Redis away holds up nothing: it is tried again later, and a deleted run is let go after a bound.
+An unavailable Redis holds up nothing: it is tried again later, and a deleted run waits for it only so long.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ ValueT = TypeVar("ValueT")
 
 WEBHOOK_EXPIRY_S: Final = 7 * 24 * 3600
 WEBHOOK_REFRESH_S: Final = 60.0
-"""A running run's webhook is registered anew this often, since Redis may have lost its data."""
+"""A running run's webhook is registered again this often, since Redis may have lost its data."""
 RETRY_S: Final = 2.0
-"""After Redis did not answer, it is left alone for this long, so that no run waits for it in turn."""
+"""After Redis did not answer, no run asks it for this long: they would all wait for its timeout in turn."""
 REMEMBERED_MAX: Final = 20_000
 
 
 class Log(Protocol):
-    """The part of the event log that announcing needs."""
+    """The part of the event log that publishing needs."""
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Append the event unless the key was used before; raises EventLogUnavailable."""
 
 
 class WebhookRegistry:
-    """Tells the bridge, through Redis, where a run's events go."""
+    """Registers for the bridge, in Redis, where a run's events go."""
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -87,7 +87,7 @@ class EventPublisher:
         self._not_before_s = 0.0
 
     def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
-        """Tell whether everything due for the run was sent or may be given up."""
+        """Return whether everything due for the run was sent or may be given up."""
         moment = now or datetime.now(UTC)
         pending = self._pending(run, moment)
         return not pending or may_give_up(run, moment)
@@ -95,13 +95,16 @@ class EventPublisher:
     async def publish(self, run: GatherRun, now: datetime | None = None) -> float | None:
         """Send what is due; return None if nothing is left, else after how many seconds to try again."""
         pending = self._pending(run, now or datetime.now(UTC))
-        if not pending and not self._needs_webhook(run):
+        needs_webhook = self._needs_webhook(run)
+        if not pending and not needs_webhook:
             return None
         wait_s = self._not_before_s - self._clock()
         if wait_s > 0:
             return wait_s
         try:
-            await self._register(run)
+            if needs_webhook:
+                await self._webhooks.register(run)
+                _remember(self._registered_s, run.metadata.uid, self._clock())
             for event in pending:
                 await self._send(event)
         except EventLogUnavailable as error:
@@ -119,11 +122,6 @@ class EventPublisher:
         is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
         last_s = self._registered_s.get(run.metadata.uid)
         return is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
-
-    async def _register(self, run: GatherRun) -> None:
-        if self._needs_webhook(run):
-            await self._webhooks.register(run)
-            _remember(self._registered_s, run.metadata.uid, self._clock())
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type

@@ -134,7 +134,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         settings.default_model,
         settings.delete_deadline_s,
     )
-    resync = Resync(cluster, cache, queue, health, publisher)
+    resync = Resync(cluster, cache, queue, health)
     listener = Listener(clients.log, live, queue.add, lambda: _unfinished_projects(cache))
     watcher = KopfSupervisor(
         settings.namespace, settings.api_timeout_s, canary, _delivery(cache, queue, canary)

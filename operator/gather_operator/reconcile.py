@@ -2,13 +2,12 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import GatherRun
-from gather_contracts.run_document import RunDocument, decode_run_document
 from gather_operator.cms import Cms
 from gather_operator.decisions.actions import (
     Action,
@@ -22,12 +21,13 @@ from gather_operator.decisions.actions import (
 from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
-from gather_operator.decisions.manifests import WorkerTemplate, build_config_map, build_job
+from gather_operator.decisions.manifests import WorkerTemplate, build_job
 from gather_operator.decisions.run_status import refused
 from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Observer
+from gather_operator.kube.run_documents import RunDocuments
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
@@ -73,7 +73,7 @@ class Reconciler:
         self._template = template
         self._default_model = default_model
         self._delete_deadline_s = delete_deadline_s
-        self._documents: dict[str, RunDocument] = {}
+        self._documents = RunDocuments(dependencies.cluster)
         self._moves: dict[str, int] = {}
         self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
@@ -97,8 +97,6 @@ class Reconciler:
                 await self._check_existence(run)
                 raise
 
-    # --- the pass
-
     async def _pass(self, run: GatherRun) -> float | None:
         publish_wait_s = await self._deps.publisher.publish(run)
         snapshot = await self._gather(run)
@@ -107,7 +105,7 @@ class Reconciler:
             for action in decision.actions:
                 await self._act(snapshot, action)
         except Refused as error:
-            return await self._blocked(snapshot, error)
+            return await self._say_refused(snapshot, str(error))
         latest = self._deps.cache.get(run.metadata.uid)
         if latest is None:
             return None
@@ -119,7 +117,87 @@ class Reconciler:
         if not is_moving:
             self._moves.pop(run.metadata.uid, None)
         again_s = self._again_s(run.metadata.uid) if is_moving else None
-        return _soonest(again_s, throttled_s, publish_wait_s)
+        return min((s for s in (again_s, throttled_s, publish_wait_s) if s is not None), default=None)
+
+    # --- gather
+
+    async def _gather(self, run: GatherRun) -> RunSnapshot:
+        uid = run.metadata.uid
+        document = await self._documents.read(run)
+        snapshot = RunSnapshot(
+            run=run,
+            now=datetime.now(UTC),
+            document=document,
+            live=self._deps.live.of_run(uid),
+            has_published_all=self._deps.publisher.has_published_all(run),
+            delete_deadline_s=self._delete_deadline_s,
+            default_model=self._default_model,
+        )
+        if run.status.phase.is_final:
+            return snapshot
+        jobs, pods = self._deps.observer.cached(uid)
+        if needs_fresh_facts(replace(snapshot, jobs=jobs, pods=pods)):
+            jobs, pods = await self._deps.observer.fresh(uid)
+        cms = await self._ask_cms(uid) if needs_cms(run, has_document=document is not None) else None
+        return replace(snapshot, jobs=jobs, pods=pods, cms=cms)
+
+    async def _ask_cms(self, uid: str) -> CmsReading | CmsFailure | None:
+        """Return the CMS's answer, or None while it is too early to ask again."""
+        failures, not_before = self._cms_failures.get(uid, (0, datetime.min.replace(tzinfo=UTC)))
+        if datetime.now(UTC) < not_before:
+            return None
+        try:
+            reading = await self._deps.cms.departments()
+        except CmsUnavailable as error:
+            wait_s = min(CMS_BACKOFF_FIRST_S * 2 ** min(failures, 10), CMS_BACKOFF_LAST_S)
+            self._cms_failures[uid] = (failures + 1, datetime.now(UTC) + timedelta(seconds=wait_s))
+            return CmsFailure(str(error))
+        self._cms_failures.pop(uid, None)
+        return reading
+
+    # --- act
+
+    async def _act(self, snapshot: RunSnapshot, action: Action) -> None:
+        run, cluster = snapshot.run, self._deps.cluster
+        ACTIONS.labels(action=type(action).__name__).inc()
+        logger.info("acting", extra={"run": run.metadata.name, "action": type(action).__name__})
+        match action:
+            case HoldFinalizer():
+                await self._put_finalizers(run, [*run.metadata.finalizers, names.FINALIZER])
+            case ReleaseFinalizer():
+                await self._put_finalizers(run, [f for f in run.metadata.finalizers if f != names.FINALIZER])
+            case WriteDocument(document):
+                await self._documents.write(run, document)
+            case CreateJob(index, generation, iterations):
+                if snapshot.document is None:
+                    return
+                # Without its ConfigMap the pod would hang in creation; one that exists costs one answer.
+                await self._documents.write(run, snapshot.document)
+                slug = snapshot.document.departments[index].slug
+                await cluster.create_job(build_job(run, slug, index, generation, iterations, self._template))
+            case DeleteJob(name):
+                await cluster.delete_job(name)
+            case DeletePod(name):
+                await cluster.delete_pod(name)
+
+    async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
+        metadata = run.metadata
+        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, finalizers)
+        if finalizers:
+            self._deps.cache.put(body)
+        else:
+            self._deps.cache.remove(metadata.uid)
+
+    async def _say_refused(self, snapshot: RunSnapshot, why: str) -> float:
+        """Say in the status why nothing moves; return when to try again."""
+        run = snapshot.run
+        logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": why[:500]})
+        DECISIONS.labels(outcome="refused").inc()
+        latest = self._deps.cache.get(run.metadata.uid) or run
+        await self._deps.writer.write(latest, refused(snapshot, why))
+        return REFUSED_RETRY_S
+
+    # --- memory
 
     def _again_s(self, uid: str) -> float:
         """Return when to look again after a move: soon, but ever later where moves do not come to rest.
@@ -130,130 +208,6 @@ class Reconciler:
         steps = min(max(moves - MOVES_FREE, 0), MOVES_MAX)
         return float(min(MOVE_FIRST_S * 2**steps, MOVE_LAST_S))
 
-    async def _gather(self, run: GatherRun) -> RunSnapshot:
-        document = await self._document(run)
-        snapshot = self._view(run, document)
-        if run.status.phase.is_final:
-            return snapshot
-        uid = run.metadata.uid
-        jobs, pods = self._deps.observer.cached(uid)
-        snapshot = replace(snapshot, jobs=jobs, pods=pods)
-        if needs_fresh_facts(snapshot):
-            jobs, pods = await self._deps.observer.fresh(uid)
-        cms = await self._ask_cms(run) if needs_cms(run, has_document=document is not None) else None
-        return replace(snapshot, jobs=jobs, pods=pods, cms=cms)
-
-    def _view(self, run: GatherRun, document: RunDocument | None) -> RunSnapshot:
-        return RunSnapshot(
-            run=run,
-            now=datetime.now(UTC),
-            document=document,
-            live=self._deps.live.of_run(run.metadata.uid),
-            has_published_all=self._deps.publisher.has_published_all(run),
-            delete_deadline_s=self._delete_deadline_s,
-            default_model=self._default_model,
-        )
-
-    async def _blocked(self, snapshot: RunSnapshot, error: Refused) -> float:
-        """Say in the status why nothing moves, and try again."""
-        logger.warning("refused", extra={"run": snapshot.run.metadata.name, "error": str(error)[:500]})
-        DECISIONS.labels(outcome="refused").inc()
-        known = self._deps.cache.get(snapshot.run.metadata.uid) or snapshot.run
-        await self._deps.writer.write(known, refused(snapshot, str(error)))
-        return REFUSED_RETRY_S
-
-    # --- facts
-
-    async def _document(self, run: GatherRun) -> RunDocument | None:
-        uid = run.metadata.uid
-        if run.status.phase.is_final or run.is_being_deleted:
-            self._documents.pop(uid, None)
-        elif uid not in self._documents:
-            document = await self._read_document(run)
-            if document is None:
-                return None
-            self._documents[uid] = document
-        return self._documents.get(uid)
-
-    async def _read_document(self, run: GatherRun) -> RunDocument | None:
-        uid = run.metadata.uid
-        name = names.run_config_map_name(run.metadata.name, uid)
-        try:
-            data = await self._deps.cluster.get_config_map(name)
-        except Missing:
-            return None
-        try:
-            document = decode_run_document(data.get(names.RUN_DOCUMENT_FILE, ""))
-        except ValueError:
-            document = None
-        if document is None or not _fits(document, run):
-            logger.warning("unusable run document, written anew", extra={"run": run.metadata.name})
-            await self._deps.cluster.delete_config_map(name)
-            return None
-        return document
-
-    async def _ask_cms(self, run: GatherRun) -> CmsReading | CmsFailure | None:
-        uid = run.metadata.uid
-        failures, not_before = self._cms_failures.get(uid, (0, datetime.min.replace(tzinfo=UTC)))
-        if datetime.now(UTC) < not_before:
-            return None
-        try:
-            reading = await self._deps.cms.departments()
-        except CmsUnavailable as error:
-            wait_s = min(CMS_BACKOFF_FIRST_S * 2 ** min(failures, 10), CMS_BACKOFF_LAST_S)
-            self._cms_failures[uid] = (failures + 1, _in(wait_s))
-            return CmsFailure(str(error))
-        self._cms_failures.pop(uid, None)
-        return reading
-
-    # --- actions
-
-    async def _act(self, snapshot: RunSnapshot, action: Action) -> None:
-        ACTIONS.labels(action=type(action).__name__).inc()
-        logger.info("acting", extra={"run": snapshot.run.metadata.name, "action": type(action).__name__})
-        match action:
-            case HoldFinalizer():
-                await self._hold(snapshot.run)
-            case ReleaseFinalizer():
-                await self._release(snapshot.run)
-            case WriteDocument(document):
-                await self._deps.cluster.create_config_map(build_config_map(snapshot.run, document))
-                self._documents[snapshot.run.metadata.uid] = document
-            case CreateJob():
-                await self._create_job(snapshot, action)
-            case DeleteJob(name):
-                await self._deps.cluster.delete_job(name)
-            case DeletePod(name):
-                await self._deps.cluster.delete_pod(name)
-
-    async def _hold(self, run: GatherRun) -> None:
-        metadata = run.metadata
-        held = [*metadata.finalizers, names.FINALIZER]
-        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, held)
-        self._deps.cache.put(body)
-
-    async def _release(self, run: GatherRun) -> None:
-        metadata = run.metadata
-        others = [f for f in metadata.finalizers if f != names.FINALIZER]
-        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, others)
-        if others:
-            self._deps.cache.put(body)
-        else:
-            self._deps.cache.remove(metadata.uid)
-
-    async def _create_job(self, snapshot: RunSnapshot, action: CreateJob) -> None:
-        if snapshot.document is None:
-            return
-        # Without its ConfigMap the pod would hang in creation; one that is there already costs one answer.
-        await self._deps.cluster.create_config_map(build_config_map(snapshot.run, snapshot.document))
-        slug = snapshot.document.departments[action.department_index].slug
-        manifest = build_job(
-            snapshot.run, slug, action.department_index, action.generation, action.iterations, self._template
-        )
-        await self._deps.cluster.create_job(manifest)
-
-    # --- memory
-
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""
         try:
@@ -262,23 +216,8 @@ class Reconciler:
             self._deps.cache.remove(run.metadata.uid)
 
     def _forget(self, uid: str) -> None:
-        self._documents.pop(uid, None)
+        self._documents.forget(uid)
         self._moves.pop(uid, None)
         self._cms_failures.pop(uid, None)
         self._deps.live.forget(uid)
         self._deps.writer.forget(uid)
-
-
-def _fits(document: RunDocument, run: GatherRun) -> bool:
-    """Tell whether the document is this run's and names the departments that the status names."""
-    slugs = [d.slug for d in document.departments]
-    known = [d.slug for d in run.status.departments]
-    return document.run.uid == run.metadata.uid and known in ([], slugs)
-
-
-def _in(seconds: float) -> datetime:
-    return datetime.fromtimestamp(datetime.now(UTC).timestamp() + seconds, UTC)
-
-
-def _soonest(*delays_s: float | None) -> float | None:
-    return min((d for d in delays_s if d is not None), default=None)

@@ -1,13 +1,11 @@
-"""Looks at every run every few seconds and lists GatherRuns anew, so that no lost event can hang a run."""
+"""Looks at every run every few seconds and lists GatherRuns again, so that no lost event can hang a run."""
 
 import asyncio
 import logging
 import time
 from typing import Final
 
-from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterError, Missing
-from gather_operator.event_publisher import EventPublisher
 from gather_operator.health import Health
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import RELISTS, RUNS
@@ -20,17 +18,17 @@ RETRY_S: Final = 1.0
 
 
 class Resync:
-    """The heartbeat of level-triggered work."""
+    """Brings every unfinished run back into the queue, whatever the watches say.
 
-    def __init__(
-        self, cluster: Cluster, cache: RunCache, queue: WorkQueue, health: Health, publisher: EventPublisher
-    ) -> None:
+    An ended run whose events are not published yet comes back by itself: its pass asks for another.
+    """
+
+    def __init__(self, cluster: Cluster, cache: RunCache, queue: WorkQueue, health: Health) -> None:
         self._cluster = cluster
         self._cache = cache
         self._queue = queue
         self._health = health
-        self._publisher = publisher
-        self._complained = ""
+        self._last_error = ""
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""
 
@@ -38,28 +36,28 @@ class Resync:
         """List and tick until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(tick_interval_s))
-            group.create_task(self._list(relist_interval_s))
+            while True:
+                has_answered = await self.relist()
+                await asyncio.sleep(relist_interval_s if has_answered else RETRY_S)
 
     async def _tick(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
             for run in self._cache.all():
-                if self._is_unfinished(run):
+                if not run.status.phase.is_final or run.is_being_deleted:
                     self._queue.add(run.metadata.uid)
-
-    async def _list(self, interval_s: float) -> None:
-        while True:
-            has_answered = await self.relist()
-            await asyncio.sleep(interval_s if has_answered else RETRY_S)
 
     async def relist(self) -> bool:
         """List GatherRuns and queue what changed; return whether the API answered."""
         try:
             bodies, version = await self._cluster.list_runs()
         except ClusterError as error:
-            self._complain(error)
+            if str(error) != self._last_error:  # logged once, not every second
+                hint = "is the CRD installed?" if isinstance(error, Missing) else ""
+                logger.warning("listing GatherRuns failed", extra={"error": str(error)[:500], "hint": hint})
+            self._last_error = str(error)
             return False
-        self._complained = ""
+        self._last_error = ""
         RELISTS.labels(kind="gatherruns", reason="tick").inc()
         self._health.listed_s = time.monotonic()
         for uid in self._cache.replace(bodies, version):
@@ -71,15 +69,3 @@ class Resync:
             RUNS.labels(phase=phase).set(count)
         self.listed.set()
         return True
-
-    def _complain(self, error: ClusterError) -> None:
-        """Say once what is wrong, not every second."""
-        hint = "is the CRD installed?" if isinstance(error, Missing) else ""
-        if str(error) != self._complained:
-            logger.warning("GatherRuns could not be listed", extra={"error": str(error)[:500], "hint": hint})
-        self._complained = str(error)
-
-    def _is_unfinished(self, run: GatherRun) -> bool:
-        if not run.status.phase.is_final or run.is_being_deleted:
-            return True
-        return not self._publisher.has_published_all(run)

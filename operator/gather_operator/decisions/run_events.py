@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from gather_contracts.events import (
     AutomationCancelled,
@@ -18,7 +18,7 @@ from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
 
 PUBLISH_WINDOW: Final = timedelta(hours=24)
-"""After this an ended run is not announced any more; the event log forgets its keys after 7 days."""
+"""After this an ended run publishes nothing any more; the event log forgets its keys after 7 days."""
 DELETION_PATIENCE: Final = timedelta(seconds=15)
 """How long an unreachable event log may hold up a deleted run, from its end or its deletion."""
 
@@ -40,7 +40,7 @@ def due(run: GatherRun, now: datetime) -> list[RunEvent]:
 
 
 def may_give_up(run: GatherRun, now: datetime) -> bool:
-    """Tell whether a deleted run has waited long enough for the event log."""
+    """Return whether a deleted run has waited long enough for the event log."""
     since = run.metadata.deletion_timestamp
     if since is None:
         return False
@@ -73,10 +73,7 @@ def _failures(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
             yield RunEvent(
                 f"{run.metadata.uid}:failed:{department.slug}",
                 DepartmentFailed(
-                    project_id=run.spec.project_id,
-                    run=run.metadata.name,
-                    run_uid=run.metadata.uid,
-                    at=timestamp(now),
+                    **_identity(run, now),
                     department=department.slug,
                     reason=department.reason,
                     attempt=department.attempt,
@@ -85,52 +82,38 @@ def _failures(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
 
 
 def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
-    event = _final_event(run, now)
-    if event is not None:
-        yield RunEvent(f"{run.metadata.uid}:ended", event)
-
-
-def _final_event(run: GatherRun, now: datetime) -> Event | None:
-    match run.status.phase:
+    key, status, identity = f"{run.metadata.uid}:ended", run.status, _identity(run, now)
+    match status.phase:
         case RunPhase.SUCCEEDED:
-            return _complete(run, now)
-        case RunPhase.FAILED:
-            return _failed(run, now)
-        case RunPhase.CANCELLED:
-            return AutomationCancelled(
-                project_id=run.spec.project_id,
-                run=run.metadata.name,
-                run_uid=run.metadata.uid,
-                at=timestamp(now),
-                items_created_so_far=run.status.items_created,
+            complete = AutomationComplete(
+                **identity,
+                total_iterations=status.iterations,
+                departments_processed=sum(d.phase is DepartmentPhase.SUCCEEDED for d in status.departments),
+                items_created=status.items_created,
+                summary=summary(run),
             )
+            yield RunEvent(key, complete)
+        case RunPhase.FAILED:
+            condition = {c.type: c for c in status.conditions}.get(ConditionType.SUCCEEDED)
+            failed = AutomationFailed(
+                **identity,
+                reason=condition.reason if condition is not None else "",
+                message=condition.message if condition is not None else "",
+                items_created=status.items_created,
+                summary=summary(run),
+            )
+            yield RunEvent(key, failed)
+        case RunPhase.CANCELLED:
+            yield RunEvent(key, AutomationCancelled(**identity, items_created_so_far=status.items_created))
         case _:
-            return None
+            pass
 
 
-def _complete(run: GatherRun, now: datetime) -> Event:
-    done = (d for d in run.status.departments if d.phase is DepartmentPhase.SUCCEEDED)
-    return AutomationComplete(
-        project_id=run.spec.project_id,
-        run=run.metadata.name,
-        run_uid=run.metadata.uid,
-        at=timestamp(now),
-        total_iterations=run.status.iterations,
-        departments_processed=sum(1 for _ in done),
-        items_created=run.status.items_created,
-        summary=summary(run),
-    )
-
-
-def _failed(run: GatherRun, now: datetime) -> Event:
-    condition = {c.type: c for c in run.status.conditions}.get(ConditionType.SUCCEEDED)
-    return AutomationFailed(
-        project_id=run.spec.project_id,
-        run=run.metadata.name,
-        run_uid=run.metadata.uid,
-        at=timestamp(now),
-        reason=condition.reason if condition is not None else "",
-        message=condition.message if condition is not None else "",
-        items_created=run.status.items_created,
-        summary=summary(run),
-    )
+def _identity(run: GatherRun, now: datetime) -> dict[str, Any]:
+    """Return the fields that every event carries."""
+    return {
+        "project_id": run.spec.project_id,
+        "run": run.metadata.name,
+        "run_uid": run.metadata.uid,
+        "at": timestamp(now),
+    }

@@ -1,6 +1,6 @@
 """A run's status, built in one direction: departments, their totals, the conditions, and last the reason.
 
-Each function returns the status of a run in one state. No stage reads a later one, and nothing changes a status
+Each function returns the status of a run in one state. No stage reads a later one, and no status is changed
 once it is built.
 """
 

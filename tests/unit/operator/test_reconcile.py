@@ -1,6 +1,7 @@
 """Passes over runs in a cluster in memory, with the operator killed at every single write."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
+from gather_contracts.events import timestamp
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
-from gather_operator.event_publisher import EventPublisher
+from gather_operator.event_publisher import RETRY_S, EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Dependencies, Reconciler
@@ -301,6 +303,23 @@ async def test_redis_away_holds_up_neither_a_run_nor_its_deletion_for_long(
     status = {**body["status"], "completionTime": "2001-01-01T00:00:00Z"}
     world.runs["film"] = {**body, "metadata": metadata, "status": status}
     await live(world, cms, lambda: not world.runs, {})
+
+
+async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published(
+    make_world: Any, build: Any, cms: Any
+) -> None:
+    """Nothing else brings it back: it has ended, and no watch will show it again."""
+
+    async def unavailable(*_: Any) -> None:
+        raise EventLogUnavailable("refused")
+
+    world = make_world()
+    world.append = unavailable
+    operator = Operator(world, cms)
+    status = {"phase": "Succeeded", "completionTime": timestamp(datetime.now(UTC))}
+    operator.cache.put(build.body(status=status))
+    assert await operator.reconciler.work(build.uid) == RETRY_S
+    assert await operator.reconciler.work(build.uid) == pytest.approx(RETRY_S, abs=1)
 
 
 async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(

@@ -1,0 +1,62 @@
+"""The run documents (`run.json`), each in a ConfigMap; read once and remembered while the run lasts."""
+
+import logging
+
+from gather_contracts import names
+from gather_contracts.resource import GatherRun
+from gather_contracts.run_document import RunDocument, decode_run_document
+from gather_operator.decisions.manifests import build_config_map
+from gather_operator.errors import Missing
+from gather_operator.kube.cluster import Cluster
+
+logger = logging.getLogger(__name__)
+
+
+class RunDocuments:
+    """Reads and writes run documents; what it remembers only saves calls."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._known: dict[str, RunDocument] = {}
+
+    async def read(self, run: GatherRun) -> RunDocument | None:
+        """Return the run's document, or None if it has or needs none; one that cannot be used is deleted."""
+        uid = run.metadata.uid
+        if run.status.phase.is_final or run.is_being_deleted:
+            self.forget(uid)
+            return None
+        if uid in self._known:
+            return self._known[uid]
+        name = names.run_config_map_name(run.metadata.name, uid)
+        try:
+            data = await self._cluster.get_config_map(name)
+        except Missing:
+            return None
+        try:
+            document = decode_run_document(data.get(names.RUN_DOCUMENT_FILE, ""))
+        except ValueError:
+            document = None
+        if document is None or not _fits(document, run):
+            logger.warning(
+                "unusable run document deleted; writing it again", extra={"run": run.metadata.name}
+            )
+            await self._cluster.delete_config_map(name)
+            return None
+        self._known[uid] = document
+        return document
+
+    async def write(self, run: GatherRun, document: RunDocument) -> None:
+        """Write the document; one that exists is kept."""
+        await self._cluster.create_config_map(build_config_map(run, document))
+        self._known[run.metadata.uid] = document
+
+    def forget(self, run_uid: str) -> None:
+        """Drop what is remembered of a run that has ended or is gone."""
+        self._known.pop(run_uid, None)
+
+
+def _fits(document: RunDocument, run: GatherRun) -> bool:
+    """Return whether the document is this run's and names the departments that the status names."""
+    slugs = [d.slug for d in document.departments]
+    known = [d.slug for d in run.status.departments]
+    return document.run.uid == run.metadata.uid and known in ([], slugs)
