@@ -11,11 +11,11 @@ import pytest
 
 from dev.paths import ROOT
 
-NOT_OURS: Final = {"__pycache__", "node_modules", "build", "dist"}
+NOT_OURS: Final = {"__pycache__", "node_modules", "build", "dist", "venv"}
 SHOWN: Final = {".github", ".ci"}
 """Hidden folders that belong to the repository; all others are tools' own."""
 ELSEWHERE: Final = ("operator/__init__.py", "logs/", "pan/*")
-"""Named in the documentation although it is not here: it must not exist, a run makes it, or users bring it."""
+"""Named although not here: the first must not exist, the cluster makes the second, users bring the third."""
 PRODUCT: Final = ("contracts", "clients", "operator", "worker", "brain", "bridge", "demo", "dev")
 HEADINGS: Final = ["Context", "Choice", "Figures", "Consequences", "What would change our mind"]
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
