@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from importlib.resources import files
 from typing import Final
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001 - both apostrophes are meant
@@ -10,44 +11,11 @@ SENTENCE_END: Final = re.compile(r"(?<=[.!?…;])[\"'”’)]*\s+|\n+")  # noqa:
 SENTENCE_WORDS_MIN: Final = 3
 """Shorter pieces ("Yes.", "Act one:") say too little to match an aspect and join their neighbour."""
 
-STOP_WORDS: Final = frozenset(
-    re.findall(
-        r"\S+",
-        """
-        a about above after again against all almost also although always am among an and another
-        any are aren't as at away back be became because become been before being below between both
-        but by can can't cannot come comes could couldn't did didn't do does doesn't doing don't
-        done down during each either else enough even ever every everything few first for from
-        further gave get gets give gives go goes going gone got had hadn't has hasn't have haven't
-        having he her here hers herself him himself his how however i if in instead into is isn't it
-        it's its itself just keep keeps kept last least less let lets like made make makes many may
-        me might more most much must my myself near need needs neither never next no nor not nothing
-        now of off often on once one only onto or other others our ours ourselves out over own part
-        perhaps put puts quite rather same see sees seen shall she should shouldn't since so some
-        something still such take takes than that that's the their theirs them themselves then there
-        these they they're thing things this those though three through till to together too toward
-        towards two under until up upon us use used uses very was wasn't way we well went were
-        weren't what whatever when whenever where whether which while who whole whom whose why will
-        with within without won't would wouldn't yet you your yours yourself
-        """,
-    )
-)
+STOP_WORDS: Final = frozenset((files("gather_brain") / "stop_words.txt").read_text(encoding="utf-8").split())
 
 SUFFIXES: Final = (
-    "ations",
-    "ation",
-    "ments",
-    "ment",
-    "ings",
-    "ing",
-    "ions",
-    "ion",
-    "ies",
-    "ed",
-    "es",
-    "s",
-    "y",
-    "e",
+    *("ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion", "ies"),
+    *("ed", "es", "s", "y", "e"),
 )
 STEM_MIN: Final = 4
 

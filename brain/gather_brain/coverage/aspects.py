@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from gather_brain.coverage.descriptions import named_in
-from gather_brain.coverage.film_departments import ALIASES, DEPARTMENTS, GLOSSES, GLOSSES_OF, aspect_key
-from gather_brain.coverage.film_vocabulary import TRADE_WORDS
+from gather_brain.coverage.film_departments import (
+    ALIASES,
+    DEPARTMENTS,
+    GLOSSES,
+    GLOSSES_OF,
+    TRADE_WORDS,
+    aspect_key,
+)
 from gather_brain.words import content_words, stem
 
 ASPECTS_MAX: Final = 24

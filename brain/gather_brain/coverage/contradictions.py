@@ -9,6 +9,7 @@ that need knowledge of the world are not found; docs/coverage.md says how many a
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
@@ -34,26 +35,8 @@ NEGATIONS: Final = frozenset(
         """,
     )
 )
-_OPPOSITES: Final = """
-    day night|always never|first last|before after|open closed|open close|begin end|start end|start stop| slow
-    fast|slowly quickly|slow quick|loud quiet|loud silent|loudly low|warm cold|hot cold|bright dark| light
-    dark|wide narrow|long short|longer shorter|high low|higher lower|up down|left right|inside outside|
-    interior exterior|black white|early late|earlier later|more less|more fewer|most least|many few|old new|
-    old young|clean dirty|hard soft|full empty|wet dry|big small|large small|huge tiny|tall short|thick thin|
-    heavy light|rich poor|strong weak|same different|alike different|together alone|public private|real fake|
-    true false|real digital|summer winter|spring autumn|summer autumn|win lose|wins loses|keep drop|keeps
-    drops| keep remove|add remove|stay leave|stays leaves|rise fall|rises falls|grow shrink|increase decrease|
-    raise lower|allow forbid|allowed forbidden|accept refuse|accepts refuses|love hate|loves hates| respect
-    despise|like dislike|happy sad|laugh cry|calm nervous|safe dangerous|cheap expensive| easy
-    difficult|simple complex|show hide|shows hides|visible hidden|visible invisible|everybody nobody| everyone
-    nobody|everything nothing|all none|elegant clumsy|rough smooth|sharp blurred|colour monochrome| handheld
-    tripod|moving still|major minor|city village|indoors outdoors|north south|east west|male female| man
-    woman|brother sister|mother father|alive dead|lives dies|arrive leave|arrives leaves|come go| comes
-    goes|build destroy|on off|improvise rehearse|natural artificial|bare covered|noisy quiet| noisy
-    silent|minimum maximum|front back|top bottom|above below|over under|near far|close far|solid liquid|
-    remember forget|knows ignores|succeeds fails|success failure|with without|yes no """
 OPPOSITES: Final[dict[str, set[str]]] = {}
-for _pair in _OPPOSITES.replace("\n", " ").split("|"):
+for _pair in (files("gather_brain.coverage") / "opposites.txt").read_text(encoding="utf-8").splitlines():
     _one, _other = _pair.split()
     OPPOSITES.setdefault(_one, set()).add(_other)
     OPPOSITES.setdefault(_other, set()).add(_one)
