@@ -24,6 +24,8 @@ PAUSE_S: Final = 0.3
 """Between attempts, doubled each time; a longer absence is waited out by the run, not here."""
 MALFORMED_MAX: Final = 8
 """Malformed documents that are named one by one."""
+UNTICKED: Final = {"gatherCheck": False, "isActive": False}
+"""A box that was never ticked is null: it is not ticked."""
 
 
 class Cms:
@@ -140,19 +142,15 @@ def read_documents(documents: list[Any]) -> CmsReading:
     departments: list[CmsDepartment] = []
     malformed: list[str] = []
     for place, document in enumerate(documents, start=1):
+        filled = {**UNTICKED, **_without_nulls(document)} if isinstance(document, dict) else document
         try:
-            departments.append(CmsDepartment.model_validate(_filled(document)))
+            departments.append(CmsDepartment.model_validate(filled))
         except ValidationError as error:
             field = ".".join(str(part) for part in error.errors()[0]["loc"]) or "document"
             malformed.append(f"{_name_of(document, place)} ({field})")
     taking_part = tuple(d for d in departments if d.gather_check and d.is_active)
-    return CmsReading(taking_part, _capped(malformed))
-
-
-def _filled(document: Any) -> Any:
-    """Return the document without Payload's nulls; a box that was never ticked is not ticked."""
-    unticked = {"gatherCheck": False, "isActive": False}
-    return {**unticked, **_without_nulls(document)} if isinstance(document, dict) else document
+    rest = len(malformed) - MALFORMED_MAX
+    return CmsReading(taking_part, (*malformed[:MALFORMED_MAX], *((f"{rest} more",) if rest > 0 else ())))
 
 
 def _without_nulls(document: Any) -> Any:
@@ -168,11 +166,6 @@ def _name_of(document: Any, place: int) -> str:
         if isinstance(value, str | int):
             return str(value)[:40]
     return f"document {place}"
-
-
-def _capped(malformed: list[str]) -> tuple[str, ...]:
-    rest = len(malformed) - MALFORMED_MAX
-    return (*malformed[:MALFORMED_MAX], *((f"{rest} more",) if rest > 0 else ()))
 
 
 def _short(error: Exception) -> str:

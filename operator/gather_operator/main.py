@@ -135,7 +135,12 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         settings.delete_deadline_s,
     )
     resync = Resync(cluster, cache, queue, health)
-    listener = Listener(clients.log, live, queue.add, lambda: _unfinished_projects(cache))
+    listener = Listener(
+        clients.log,
+        live,
+        queue.add,
+        lambda: {r.spec.project_id for r in cache.all() if not r.status.phase.is_final},
+    )
     watcher = KopfSupervisor(
         settings.namespace, settings.api_timeout_s, canary, _delivery(cache, queue, canary)
     )
@@ -180,10 +185,6 @@ def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
         queue.add(uid)
 
     return deliver
-
-
-def _unfinished_projects(cache: RunCache) -> set[str]:
-    return {run.spec.project_id for run in cache.all() if not run.status.phase.is_final}
 
 
 def _without_input(error: Exception) -> str:

@@ -68,25 +68,24 @@ class WorkQueue:
                 delay_s = await self._attempt(key, work)
             finally:
                 self._busy.discard(key)
-            self._requeue(key, delay_s)
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
+            elif delay_s is not None:
+                self.add_later(key, delay_s)
 
     async def _attempt(self, key: str, work: Work) -> float | None:
         try:
             delay_s = await work(key)
         except OperatorError as error:
-            logger.warning("a run has to wait", extra={"run_uid": key, "error": str(error)[:500]})
+            logger.warning(
+                "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)[:500]}
+            )
         except Exception:
             # One run's trouble must not stop the others.
-            logger.exception("deciding a run failed", extra={"run_uid": key})
+            logger.exception("reconcile failed unexpectedly; retrying with back-off", extra={"run_uid": key})
         else:
             self._failures.pop(key, None)
             return delay_s
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         return float(min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 10), BACKOFF_LAST_S))
-
-    def _requeue(self, key: str, delay_s: float | None) -> None:
-        if key in self._again:
-            self._again.discard(key)
-            self.add(key)
-        elif delay_s is not None:
-            self.add_later(key, delay_s)

@@ -130,14 +130,10 @@ def count_ends(run: GatherRun, written: GatherRunStatus, pods: Sequence[PodFacts
             known = job_names(run, department.slug)
             _count_department(department, [pod for pod in pods if pod.job_name in known])
     if written.phase.is_final and not run.status.phase.is_final:
-        _count_run(run, written)
-
-
-def _count_run(run: GatherRun, status: GatherRunStatus) -> None:
-    RUNS_ENDED.labels(phase=status.phase).inc()
-    _observe(RUN_SECONDS.labels(phase=status.phase), status.start_time, status.completion_time)
-    starts = [department.start_time for department in status.departments if department.start_time]
-    _observe(RUN_WAIT, run.metadata.creation_timestamp, min(starts, default=None))
+        RUNS_ENDED.labels(phase=written.phase).inc()
+        _observe(RUN_SECONDS.labels(phase=written.phase), written.start_time, written.completion_time)
+        starts = [department.start_time for department in written.departments if department.start_time]
+        _observe(RUN_WAIT, run.metadata.creation_timestamp, min(starts, default=None))
 
 
 def _count_department(department: DepartmentStatus, pods: Sequence[PodFacts]) -> None:
@@ -152,18 +148,14 @@ def _count_department(department: DepartmentStatus, pods: Sequence[PodFacts]) ->
     if department.iterations:
         QUALITY.labels(iteration=LAST).observe(department.quality_score)
     for pod in pods:
-        _count_attempt(pod)
-    # Each attempt tells the sum of all before it, so that the last to have told anything tells all.
-    told = [pod.result.meters for pod in pods if pod.result is not None and pod.result.meters is not None]
-    if told:
-        _count_meters(told[-1])
-
-
-def _count_attempt(pod: PodFacts) -> None:
-    outcome = pod.result.reason if pod.result is not None else pod.reason
-    ATTEMPTS.labels(outcome=outcome if outcome in OUTCOMES else LOST).inc()
-    _observe(ATTEMPT_WAIT, pod.created, pod.started)
-    _observe(ATTEMPT_SECONDS, pod.started, pod.ended)
+        outcome = pod.result.reason if pod.result is not None else pod.reason
+        ATTEMPTS.labels(outcome=outcome if outcome in OUTCOMES else LOST).inc()
+        _observe(ATTEMPT_WAIT, pod.created, pod.started)
+        _observe(ATTEMPT_SECONDS, pod.started, pod.ended)
+    # Each attempt carries the sum of all before it, so the last that left meters has them all.
+    meters = [pod.result.meters for pod in pods if pod.result is not None and pod.result.meters is not None]
+    if meters:
+        _count_meters(meters[-1])
 
 
 def _count_meters(meters: Meters) -> None:

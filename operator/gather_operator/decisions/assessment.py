@@ -4,15 +4,16 @@ Success comes from the pod (a Job's own word follows seconds later); failure com
 whether another attempt follows). Numbers never go back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gather_contracts import names
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun
-from gather_contracts.result import DepartmentResult, StopReason
+from gather_contracts.result import StopReason
 from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, RunSnapshot
 
 JOB_GENERATIONS_MAX = 3
@@ -73,11 +74,12 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     status = department.status
     if status.phase in FINAL:
         return status
-    results = [p.result for p in department.pods if p.result is not None]
-    advanced = _with_numbers(_begun(department, now), [*map(_of_result, results), department.live])
+    advanced = _advanced(department, now)
     done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
     if done is not None:
-        return close(_settled(advanced, done), DepartmentPhase.SUCCEEDED, done.reason, now)
+        # What the worker counted replaces what was heard.
+        counted = advanced.model_copy(update=_counts(Numbers.of_result(done)))
+        return close(counted, DepartmentPhase.SUCCEEDED, done.reason, now)
     job = department.job
     if job is not None and job.is_failed:
         return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
@@ -122,56 +124,40 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     )
 
 
-def _begun(department: Department, now: datetime) -> DepartmentStatus:
-    """Return the status with what its Job says; the Job can be there before the status ever named it."""
+def _advanced(department: Department, now: datetime) -> DepartmentStatus:
+    """Return the status with what its Job says and the numbers of the source that is furthest.
+
+    The Job can be there before the status ever named it. A source that lags behind changes nothing.
+    """
     status = department.status
-    if department.generation == 0:
-        return status
-    limit, failed = (department.job.iterations, department.job.failed_pods) if department.job else (0, 0)
-    return status.model_copy(
-        update={
+    if department.generation > 0:
+        limit, failed = (department.job.iterations, department.job.failed_pods) if department.job else (0, 0)
+        begun = {
             "job_name": department.job_name,
             "iteration_limit": status.iteration_limit or limit,
             "attempt": max(status.attempt, failed, len(department.pods)),
             "start_time": status.start_time or timestamp(now),
         }
-    )
-
-
-def _with_numbers(status: DepartmentStatus, sources: Iterable[Numbers]) -> DepartmentStatus:
-    """Return the status moved on to the source that is furthest; a source that lags changes nothing."""
-    for source in sources:
+        status = status.model_copy(update=begun)
+    results = [Numbers.of_result(p.result) for p in department.pods if p.result is not None]
+    for source in (*results, department.live):
         if source.iterations < status.iterations or source == Numbers():
             continue
-        status = status.model_copy(
-            update={
-                "iterations": source.iterations,
-                "items_created": max(status.items_created, source.items_created),
-                "quality_score": round(source.quality_score, 2),
-                "cost_usd": max(status.cost_usd, round(source.cost_usd, 6)),
-                "tokens": max(status.tokens, source.tokens),
-            }
-        )
+        counts = _counts(source)
+        for name in ("items_created", "cost_usd", "tokens"):
+            counts[name] = max(getattr(status, name), counts[name])
+        status = status.model_copy(update=counts)
     return status
 
 
-def _settled(status: DepartmentStatus, result: DepartmentResult) -> DepartmentStatus:
-    """Return the status with the result's numbers: what the worker counted replaces what was heard."""
-    return status.model_copy(
-        update={
-            "iterations": result.iterations,
-            "items_created": result.items_created,
-            "quality_score": round(result.quality_score, 2),
-            "cost_usd": round(result.cost_usd, 6),
-            "tokens": result.tokens,
-        }
-    )
-
-
-def _of_result(result: DepartmentResult) -> Numbers:
-    return Numbers(
-        result.iterations, result.items_created, result.quality_score, result.cost_usd, result.tokens
-    )
+def _counts(numbers: Numbers) -> dict[str, Any]:
+    return {
+        "iterations": numbers.iterations,
+        "items_created": numbers.items_created,
+        "quality_score": round(numbers.quality_score, 2),
+        "cost_usd": round(numbers.cost_usd, 6),
+        "tokens": numbers.tokens,
+    }
 
 
 def _failure_reason(department: Department) -> str:

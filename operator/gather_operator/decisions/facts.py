@@ -74,6 +74,13 @@ class Numbers:
     cost_usd: float = 0
     tokens: int = 0
 
+    @classmethod
+    def of_result(cls, result: DepartmentResult) -> "Numbers":
+        """Return the numbers of a worker's result."""
+        return cls(
+            result.iterations, result.items_created, result.quality_score, result.cost_usd, result.tokens
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CmsReading:

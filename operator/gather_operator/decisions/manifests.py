@@ -59,6 +59,7 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
         names.LABEL_DEPARTMENT_INDEX: str(index),
         names.LABEL_ITERATIONS: str(iterations),
     }
+    never = {"containerName": CONTAINER, "operator": "In", "values": [int(ExitCode.NEVER)]}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -69,7 +70,16 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
             "backoffLimit": run.spec.department_retries,
             # A replacement starts only once the old pod is fully gone: no two at work by our own doing.
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "FailJob", "onExitCodes": never},
+                    # Evicted, drained or preempted: not the worker's fault, so it costs no attempt.
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
+                ]
+            },
             "template": {
                 "metadata": {"labels": labels},
                 "spec": _pod_spec(run, index, iterations, template),
@@ -104,16 +114,8 @@ def _run_labels(run: GatherRun) -> dict[str, str]:
     }
 
 
-def _failure_rules() -> list[dict[str, Any]]:
-    never = {"containerName": CONTAINER, "operator": "In", "values": [int(ExitCode.NEVER)]}
-    return [
-        {"action": "FailJob", "onExitCodes": never},
-        # Evicted, drained or preempted: not the worker's fault, so it costs no attempt.
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-    ]
-
-
 def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTemplate) -> dict[str, Any]:
+    config_map = names.run_config_map_name(run.metadata.name, run.metadata.uid)
     return {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": run.spec.department_timeout_seconds,
@@ -132,15 +134,11 @@ def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTempl
         },
         "containers": [_container(index, iterations, template)],
         "volumes": [
-            {"name": "run", "configMap": {"name": names.run_config_map_name(*_identity(run))}},
+            {"name": "run", "configMap": {"name": config_map}},
             {"name": "secrets", "secret": {"secretName": template.secret, "defaultMode": 0o440}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
         ],
     }
-
-
-def _identity(run: GatherRun) -> tuple[str, str]:
-    return run.metadata.name, run.metadata.uid
 
 
 def _container(index: int, iterations: int, template: WorkerTemplate) -> dict[str, Any]:

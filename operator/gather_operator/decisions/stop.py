@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_operator.decisions.actions import Action, Decision, DeleteJob, DeletePod
 from gather_operator.decisions.assessment import FINAL, assess, close, gather_departments
-from gather_operator.decisions.facts import JobFacts, RunSnapshot
+from gather_operator.decisions.facts import RunSnapshot
 from gather_operator.decisions.run_status import cancelled, finished, stopping
 
 
@@ -18,7 +18,8 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
     run, now = snapshot.run, snapshot.now
     departments = [assess(d, now) for d in gather_departments(snapshot, run.status.departments)]
     standing = [j for j in snapshot.jobs.values() if not j.is_terminating]
-    going = [j for j in standing if _is_to_go(snapshot, j)]
+    # Deleting the run takes all its Jobs; cancelling leaves those that ended, for their logs.
+    going = [j for j in standing if run.is_being_deleted or not j.is_finished]
     kept = {j.name for j in standing} - {j.name for j in going}
     remaining = [p for p in snapshot.pods if not p.is_gone and p.job_name not in kept]
     # Pods are deleted after their Job has begun to go: before that it would replace them.
@@ -31,11 +32,6 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
         closed = [d if d.phase in FINAL else close(d, phase, reason, now) for d in departments]
         return Decision(cancelled(snapshot, closed))
     return Decision(stopping(snapshot, departments, remaining), actions)
-
-
-def _is_to_go(snapshot: RunSnapshot, job: JobFacts) -> bool:
-    """Deleting the run takes all its Jobs; cancelling leaves those that ended, for their logs."""
-    return snapshot.run.is_being_deleted or not job.is_finished
 
 
 def _is_overdue(snapshot: RunSnapshot) -> bool:

@@ -216,16 +216,14 @@ def _mapped(what: str) -> Iterator[None]:
 
 
 def _translated(what: str, error: Exception) -> ClusterError:
-    code = _status_code(error)
+    code = None
+    if isinstance(error, ApiError):
+        code = error.status.code
+    elif isinstance(error, httpx2.HTTPStatusError):
+        code = error.response.status_code
     message = f"{what}: {str(error) or type(error).__name__}"
     if code == httpx2.codes.NOT_FOUND:
         return Missing(message)
     if code in {httpx2.codes.CONFLICT, httpx2.codes.GONE}:
         return Conflict(message)
     return Refused(message) if code in REFUSALS else ClusterUnavailable(message)
-
-
-def _status_code(error: Exception) -> int | None:
-    if isinstance(error, ApiError):
-        return error.status.code
-    return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else None

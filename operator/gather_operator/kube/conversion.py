@@ -100,9 +100,5 @@ def _reason(pod: Pod, containers: list[ContainerStatus]) -> str:
             return state.terminated.reason or ""
         if state and state.waiting and state.waiting.reason not in ORDINARY_WAITS:
             return state.waiting.reason or ""
-    return _unscheduled(pod)
-
-
-def _unscheduled(pod: Pod) -> str:
     conditions = (pod.status.conditions if pod.status else None) or []
     return next((c.reason or "" for c in conditions if c.type == "PodScheduled" and c.status == "False"), "")

@@ -22,7 +22,7 @@ from gather_operator.run_cache import version_number
 logger = logging.getLogger(__name__)
 
 SILENCE_S: Final = WATCH_WINDOW_S + 15
-"""Nothing heard for this long: the connection may be dead, so everything is listed anew."""
+"""Nothing heard for this long: the connection may be dead, so everything is listed again."""
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_LAST_S: Final = 5.0
 GONE_PODS_MAX: Final = 1024
@@ -83,15 +83,12 @@ class Informer(Generic[T]):
         for name, old in before.items():
             if name not in self._objects:
                 self._forget(old)
-        for run_uid in self._changed(before):
+        pairs = ((before.get(n), self._objects.get(n)) for n in before.keys() | self._objects.keys())
+        changed = {o.run_uid for old, new in pairs if old != new for o in (old, new) if o is not None}
+        for run_uid in changed:
             self._notify(run_uid)
         self.synced.set()
         return version
-
-    def _changed(self, before: dict[str, T]) -> set[str]:
-        names = before.keys() | self._objects.keys()
-        pairs = [(before.get(name), self._objects.get(name)) for name in names]
-        return {o.run_uid for pair in pairs if pair[0] != pair[1] for o in pair if o is not None}
 
     async def _follow(self, version: str) -> str:
         """Apply changes until the watch falls silent; raises ClusterError when it breaks."""

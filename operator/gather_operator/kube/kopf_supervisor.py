@@ -65,20 +65,16 @@ class KopfSupervisor:
 
         threading.Thread(target=run_kopf, name="gatherrun-watch", daemon=True).start()
         try:
-            await self._until_ended_or_silent(ended)
+            while not (ended.is_set() or self._canary.is_silent()):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), CHECK_S)
         finally:
             stop.set_result(None)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), STOP_S)
-        logger.warning("the watch of GatherRuns is started again", extra={"silent": self._canary.is_silent()})
+        logger.warning("restarting the GatherRun watch", extra={"silent": self._canary.is_silent()})
         self._canary.restarted()
         return has_delivered.is_set()
-
-    async def _until_ended_or_silent(self, ended: asyncio.Event) -> None:
-        while not self._canary.is_silent():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), CHECK_S)
-                return
 
     def _run_kopf(self, hand_over: Deliver, stop: "Future[None]") -> None:
         try:
@@ -93,4 +89,4 @@ class KopfSupervisor:
             )
         except Exception:
             # Whatever ended it, the supervisor starts another; lists carry the runs meanwhile.
-            logger.exception("the watch of GatherRuns failed")
+            logger.exception("the GatherRun watch failed")

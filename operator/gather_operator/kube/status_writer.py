@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
-from gather_operator.decisions.kube_events import KubeEvent, build_event, events_between
+from gather_operator.decisions.kube_events import build_event, events_between
 from gather_operator.errors import ClusterError, Conflict
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import STATUS_WRITES
@@ -44,37 +44,30 @@ class StatusWriter:
         """
         if status == run.status:
             return None
-        uid = run.metadata.uid
+        name, uid, version = run.metadata.name, run.metadata.uid, run.metadata.resource_version
         wait_s = self._written_s.get(uid, -self._interval_s) + self._interval_s - self._clock()
         if wait_s > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
-        await self._put(run, status)
-        await self._post(run, events_between(run.status, status))
+        self._written_s[uid] = self._clock()
+        try:
+            body = await self._cluster.put_status(name, version, dump_status(status))
+        except Conflict:
+            STATUS_WRITES.labels(result="conflict").inc()
+            self._cache.put(await self._cluster.get_run(name))
+            raise
+        STATUS_WRITES.labels(result="written").inc()
+        self._cache.put(body)
+        for event in events_between(run.status, status)[:EVENTS_PER_WRITE_MAX]:
+            try:
+                await self._cluster.create_event(build_event(run, event))
+            except ClusterError as error:
+                # An Event is a courtesy; the status already says it.
+                logger.warning(
+                    "Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)[:300]}
+                )
         return None
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that is gone."""
         self._written_s.pop(run_uid, None)
-
-    async def _put(self, run: GatherRun, status: GatherRunStatus) -> None:
-        metadata = run.metadata
-        self._written_s[metadata.uid] = self._clock()
-        try:
-            body = await self._cluster.put_status(
-                metadata.name, metadata.resource_version, dump_status(status)
-            )
-        except Conflict:
-            STATUS_WRITES.labels(result="conflict").inc()
-            self._cache.put(await self._cluster.get_run(metadata.name))
-            raise
-        STATUS_WRITES.labels(result="written").inc()
-        self._cache.put(body)
-
-    async def _post(self, run: GatherRun, due: list[KubeEvent]) -> None:
-        for event in due[:EVENTS_PER_WRITE_MAX]:
-            try:
-                await self._cluster.create_event(build_event(run, event))
-            except ClusterError as error:
-                # An Event is a courtesy; the status already says it.
-                logger.warning("event not posted", extra={"reason": event.reason, "error": str(error)[:300]})
