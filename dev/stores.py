@@ -1,18 +1,13 @@
 """MongoDB, Redis and Neo4j as throw-away processes on free ports: for contract tests and for trying out.
 
-Each lives in a temporary folder, ends with the process that started it even if that is killed, and can
-be stopped and started again with its data for tests of faults.
+Each lives in a temporary folder, and can be stopped and started again with its data for tests of faults.
 """
 
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -24,17 +19,8 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.commands import last_lines
-from dev.errors import CommandError
+from dev.service_process import HOST, PROBE_TIMEOUT_S, Command, ServiceProcess, free_port
 
-Command = Sequence[str | Path]
-
-READY_TIMEOUT_S = 120
-"""Neo4j takes 7 to 15 s on two idle cores; the rest is for busy ones."""
-STOP_TIMEOUT_S = 30
-POLL_S = 0.05
-PROBE_TIMEOUT_S = 5
-HOST = "127.0.0.1"
 NEO4J_HEAP = "512m"
 NEO4J_OPENS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.nio", "java.io", "sun.nio.ch")),
@@ -48,105 +34,8 @@ SHORT_LIVED_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Code is compiled once and plainly: what is compiled better would be worth its time after some minutes."""
 
 
-def free_port() -> int:
-    """Return a TCP port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@dataclass
-class Store:
-    """One store's process: `uri` is where it listens, from `start` to `stop`, at the same port every time."""
-
-    name: str
-    uri: str
-    folder: Path
-    command: Command
-    answers: Callable[[str], bool]
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    @property
-    def log(self) -> Path:
-        """What the process printed."""
-        return self.folder / "log"
-
-    @property
-    def pid(self) -> int:
-        """The process's id; raises RuntimeError while there is none."""
-        if self._process is None:
-            raise RuntimeError(f"{self.name} does not run")
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start the process and return when it answers; nothing happens if it runs.
-
-        Raises:
-            CommandError: it ended or did not answer in time; the message holds its last words.
-        """
-        if self._process is not None:
-            return
-        with self.log.open("ab") as log:
-            # --pdeathsig: a test run that is killed leaves no store behind.
-            line = ["setpriv", "--pdeathsig", "KILL", *self.command]
-            self._process = subprocess.Popen(
-                line, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-        try:
-            self._wait_until_it_answers(self._process)
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """End the process in good order, or kill it in the end, with its data kept for the next `start`."""
-        self._end(signal.SIGTERM, timeout_s)
-
-    def kill(self) -> None:
-        """End the process as a crash would."""
-        self._end(signal.SIGKILL, STOP_TIMEOUT_S)
-
-    def restart(self) -> None:
-        """Stop and start: what clients see as a short absence."""
-        self.stop()
-        self.start()
-
-    @contextmanager
-    def absent(self) -> Iterator[None]:
-        """Keep the store away for as long as the block lasts."""
-        self.stop()
-        try:
-            yield
-        finally:
-            self.start()
-
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self.answers(self.uri):
-            if process.poll() is not None:
-                raise CommandError(f"{self.name} ended with {process.returncode}:\n{self._last_words()}")
-            if time.monotonic() > deadline:
-                raise CommandError(f"{self.name} does not answer at {self.uri}:\n{self._last_words()}")
-            time.sleep(POLL_S)
-
-    def _last_words(self) -> str:
-        return last_lines(self.log.read_text(encoding="utf-8", errors="replace"))
-
-    def _end(self, how: signal.Signals, timeout_s: float) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-
 def mongodb_answers(uri: str) -> bool:
-    """Tell whether MongoDB at `uri` answers a ping."""
+    """Return whether MongoDB at `uri` answers a ping."""
     timeout_ms = PROBE_TIMEOUT_S * 1000
     with pymongo.MongoClient[dict[str, object]](uri, serverSelectionTimeoutMS=timeout_ms) as client:
         try:
@@ -157,7 +46,7 @@ def mongodb_answers(uri: str) -> bool:
 
 
 def redis_answers(uri: str) -> bool:
-    """Tell whether Redis at `uri` answers a ping."""
+    """Return whether Redis at `uri` answers a ping."""
     with redis.Redis.from_url(uri, socket_timeout=PROBE_TIMEOUT_S) as client:
         try:
             return bool(client.ping())
@@ -166,7 +55,7 @@ def redis_answers(uri: str) -> bool:
 
 
 def neo4j_answers(uri: str) -> bool:
-    """Tell whether Neo4j at `uri` answers a query, which it does some time after it listens."""
+    """Return whether Neo4j at `uri` answers a query, which it does some time after it listens."""
     driver = neo4j.GraphDatabase.driver(uri, auth=None, connection_timeout=PROBE_TIMEOUT_S)
     with driver, driver.session(database="neo4j") as session:
         try:
@@ -176,7 +65,7 @@ def neo4j_answers(uri: str) -> bool:
     return True
 
 
-def mongodb_store(programs: StoreArtefacts, folder: Path) -> Store:
+def mongodb_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
     """Describe a MongoDB without authentication in `folder`."""
     port = free_port()
     data = folder / "data"
@@ -198,10 +87,10 @@ def mongodb_store(programs: StoreArtefacts, folder: Path) -> Store:
         "diagnosticDataCollectionEnabled=false",
     ]
     uri = f"mongodb://{HOST}:{port}/?directConnection=true"
-    return Store("MongoDB", uri, folder, [programs.mongod(), *options, *memory], mongodb_answers)
+    return ServiceProcess("MongoDB", uri, folder, [programs.mongod(), *options, *memory], mongodb_answers)
 
 
-def redis_store(programs: StoreArtefacts, folder: Path) -> Store:
+def redis_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
     """Describe a Redis in `folder` that keeps every write (append-only file)."""
     port = free_port()
     options: Command = [
@@ -216,7 +105,7 @@ def redis_store(programs: StoreArtefacts, folder: Path) -> Store:
         "--appendonly",
         "yes",
     ]
-    return Store(
+    return ServiceProcess(
         "Redis", f"redis://{HOST}:{port}/0", folder, [programs.redis_server(), *options], redis_answers
     )
 
@@ -244,7 +133,7 @@ def vector_options(java: Path) -> tuple[str, ...]:
     return (f"--add-modules={VECTOR_MODULE}",) if has_it else ()
 
 
-def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool = False) -> Store:
+def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool = False) -> ServiceProcess:
     """Describe a Neo4j without authentication in `folder`.
 
     A short-lived one starts with little over half the work, and searches more slowly ever after.
@@ -259,12 +148,12 @@ def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool 
     options = [f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, *speed]
     java: Command = [program, *options, "-cp", f"{programs.neo4j_jars()}/*"]
     place: Command = [f"--home-dir={folder}", f"--config-dir={configuration}", "--console-mode"]
-    return Store(
+    return ServiceProcess(
         "Neo4j", f"bolt://{listen}", folder, [*java, "org.neo4j.server.Neo4jCommunity", *place], neo4j_answers
     )
 
 
-KINDS: dict[str, Callable[..., Store]] = {
+KINDS: dict[str, Callable[..., ServiceProcess]] = {
     "mongodb": mongodb_store,
     "redis": redis_store,
     "neo4j": neo4j_store,
@@ -272,7 +161,7 @@ KINDS: dict[str, Callable[..., Store]] = {
 
 
 @contextmanager
-def running(kind: str, programs: StoreArtefacts | None = None, **options: bool) -> Iterator[Store]:
+def running(kind: str, programs: StoreArtefacts | None = None, **options: bool) -> Iterator[ServiceProcess]:
     """Run a store of a `KINDS` kind for as long as the block lasts; its data goes with it.
 
     `options` are those that only this kind has.

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.stores import Store, running
+from dev.service_process import ServiceProcess
+from dev.stores import running
 from gather_clients.event_log import EventLog
 
 LONG_FILES = (
@@ -44,40 +45,40 @@ def store_artefacts() -> StoreArtefacts:
 
 
 @pytest.fixture(scope="session")
-def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's MongoDB, for tests that take it away: `with mongodb_store.absent(): ...`."""
     with running("mongodb", store_artefacts) as store:
         yield store
 
 
 @pytest.fixture(scope="session")
-def redis_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+def redis_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's Redis, for tests that take it away: `with redis_store.absent(): ...`."""
     with running("redis", store_artefacts) as store:
         yield store
 
 
 @pytest.fixture(scope="session")
-def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's Neo4j, for tests that take it away: `with neo4j_store.absent(): ...`."""
     with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(mongodb_store: Store) -> str:
+def mongodb_uri(mongodb_store: ServiceProcess) -> str:
     """Where the session's MongoDB listens; no authentication."""
     return mongodb_store.uri
 
 
 @pytest.fixture(scope="session")
-def redis_url(redis_store: Store) -> str:
+def redis_url(redis_store: ServiceProcess) -> str:
     """Where the session's Redis listens; no authentication."""
     return redis_store.uri
 
 
 @pytest.fixture(scope="session")
-def neo4j_uri(neo4j_store: Store) -> str:
+def neo4j_uri(neo4j_store: ServiceProcess) -> str:
     """Where the session's Neo4j speaks Bolt; no authentication."""
     return neo4j_store.uri
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.deployed_gather import DeployedGather, run_of, wait_for
+from dev.waiting import wait_for
+from tests.support.deployed_gather import DeployedGather, run_of
 
 PROJECT = "f10000000000000000000001"
 DEPARTMENTS = ["story", "character"]

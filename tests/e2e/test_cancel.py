@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from dev.waiting import wait_for
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, run_of, wait_for
+from tests.support.deployed_gather import DeployedGather, run_of
 
 POD_LIMIT_S = 30
 """Promised in the design: from the deletion to no pod left."""

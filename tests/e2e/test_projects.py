@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, wait_for
+from dev.waiting import wait_for
+from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
 
 ONE, OTHER = "d10000000000000000000001", "d10000000000000000000002"
 

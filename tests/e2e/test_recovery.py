@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from dev.waiting import wait_for
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items, wait_for
+from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items
 
 DEPARTMENTS = ["story", "character"]
 """Two departments are enough to see that the second still comes after the fault."""

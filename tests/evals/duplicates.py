@@ -23,6 +23,8 @@ import typer
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from dev.progress import Reporter
+from dev.rooms import BRAIN_KEY, brain_service
+from dev.service_process import script
 from dev.stores import running
 from gather_clients.brain_client import BrainClient
 from gather_worker.attempt import Attempt
@@ -47,7 +49,6 @@ from gather_worker.errors import InvalidInput
 from gather_worker.services.brain import Brain
 from tests.bench.report import table
 from tests.evals.pair_sets import SOURCES, read_sets
-from tests.support.brain_process import BRAIN_KEY, brain_service, script
 
 CALIBRATIONS: Final = ROOT / "worker/gather_worker/duplicates/calibrations"
 COMMAND_TIMEOUT_S: Final = 3600

@@ -1,4 +1,4 @@
-"""The application's side of evaluations, for tests: a Celery worker that notes what it is asked to evaluate.
+"""The application's side of evaluations, for tests: a Celery worker that records each evaluation.
 
 Run as `celery --app tests.support.celery_consumer worker`; the broker comes from `CELERY_BROKER_URL`.
 """
@@ -13,9 +13,8 @@ from celery import Celery  # type: ignore[import-untyped]
 from celery.signals import worker_ready  # type: ignore[import-untyped]
 
 from dev.paths import ROOT
-from dev.stores import Store
+from dev.service_process import ServiceProcess, script
 from gather_contracts import names
-from tests.support.brain_process import environment_command, script
 
 READY_KEY: Final = "celery-consumer:ready"
 RECEIVED_KEY: Final = "celery-consumer:received"
@@ -32,7 +31,7 @@ def _redis() -> redis.Redis:
 def evaluate_department(
     self: Any, *, project_id: str, department_number: int, user_id: str, auto_triggered: bool
 ) -> None:
-    """Note the task's id and arguments."""
+    """Record the task's id and arguments."""
     arguments = {
         "project_id": project_id,
         "department_number": department_number,
@@ -49,13 +48,13 @@ def _note_ready(**_: Any) -> None:
         client.set(READY_KEY, "1")
 
 
-def celery_service(folder: Path, redis_url: str) -> Store:
+def celery_service(folder: Path, redis_url: str) -> ServiceProcess:
     """Describe a Celery worker on the evaluations' queue."""
     environment = {"CELERY_BROKER_URL": redis_url, "PYTHONPATH": str(ROOT)}
     options = ["--pool", "solo", "--queues", names.EVALUATION_QUEUE, "--loglevel", "WARNING"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = [script("celery"), "--app", "tests.support.celery_consumer", "worker", *options, *quiet]
-    return Store("Celery", redis_url, folder, [*environment_command(environment), *command], _is_ready)
+    return ServiceProcess("Celery", redis_url, folder, command, _is_ready, environment)
 
 
 def received(redis_url: str) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from typing import Any, Final
 import httpx
 import redis
 
+from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.events import decode_event
-from tests.support.deployed_gather import wait_for
 from tests.support.fault_proxies import FaultProxies, Phase, Request, Trigger
 from tests.support.worker_harness import Ended, Worker, WorkerHarness
 

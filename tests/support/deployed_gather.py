@@ -6,43 +6,23 @@ It knows nothing that a user could not know, and waits only for conditions that 
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import neo4j
 import redis
 from pymongo import MongoClient
 
 from dev.cluster.port_forward import forwarded
+from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun, parse_run
 
-T = TypeVar("T")
-
 COMMAND_TIMEOUT_S = 60
-POLL_S = 0.2
-"""How often a condition is looked at; a change that lasts shorter is seen by a watch, not here."""
-
-
-class WaitTimeoutError(AssertionError):
-    """A condition did not come true in time; the message says which and what was last seen."""
-
-
-def wait_for(what: str, probe: Callable[[], T | None], timeout_s: float) -> T:
-    """Return the first value of `probe` that is neither None nor False; raises WaitTimeoutError."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = probe()
-        if value is not None and value is not False:
-            return value
-        if time.monotonic() > deadline:
-            raise WaitTimeoutError(f"not within {timeout_s:.0f} s: {what}")
-        time.sleep(POLL_S)
 
 
 @dataclass(frozen=True)

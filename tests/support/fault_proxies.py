@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-from dev.stores import HOST
+from dev.service_process import HOST
 from tests.support.worker_harness import Services
 
 CHUNK_BYTES: Final = 65_536

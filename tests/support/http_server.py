@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from dev.stores import HOST
+from dev.service_process import HOST
 
 POLL_S: Final = 0.05
 """How often the server looks whether it should end."""

@@ -13,26 +13,19 @@ from typing import Any, Final
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
-from dev.stores import HOST, Command, Store, free_port
-from tests.support.brain_process import environment_command, http_answers
+from dev.service_process import HOST, Command, ServiceProcess, free_port, http_answers
 
 CONTEXT_TOKENS: Final = 4096
 
 
-def llama_service(programs: StoreArtefacts, folder: Path) -> Store:
+def llama_service(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
     """Describe a server of the smallest model there is; its answers mean nothing."""
     artefact, port = programs.llama(), free_port()
     environment = {"PYTHONPATH": f"{artefact}:{ROOT}", "OMP_NUM_THREADS": "1"}
-    process: Command = [
-        sys.executable,
-        "-m",
-        "tests.support.llama_server",
-        artefact / "model.gguf",
-        str(port),
-    ]
-    command = [*environment_command(environment), *process]
+    module = "tests.support.llama_server"
+    command: Command = [sys.executable, "-m", module, artefact / "model.gguf", str(port)]
     answers = partial(http_answers, path="/health")
-    return Store("llama.cpp", f"http://{HOST}:{port}", folder, command, answers)
+    return ServiceProcess("llama.cpp", f"http://{HOST}:{port}", folder, command, answers, environment)
 
 
 def main() -> None:

@@ -19,23 +19,23 @@ import neo4j
 from pymongo import MongoClient
 
 from dev.paths import ROOT
-from dev.stores import HOST, Store, free_port
+from dev.rooms import BRAIN_KEY
+from dev.service_process import HOST, ServiceProcess, free_port, http_answers, script
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
-from tests.support.brain_process import BRAIN_KEY, environment_command, http_answers, script
 
 EXIT_TIMEOUT_S = 120
 
 
-def demo_model_service(folder: Path) -> Store:
+def demo_model_service(folder: Path) -> ServiceProcess:
     """Describe a demo model."""
     port = free_port()
     environment = {"GATHER_DEMO_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    command = [*environment_command(environment), sys.executable, "-m", "gather_demo.llm"]
-    return Store("Demo model", f"http://{HOST}:{port}", folder, command, http_answers)
+    command = [sys.executable, "-m", "gather_demo.llm"]
+    return ServiceProcess("Demo model", f"http://{HOST}:{port}", folder, command, http_answers, environment)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any, Final
 import httpx
 
 from dev.progress import Reporter
+from dev.rooms import BRAIN_KEY
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.floors import Floors
 from tests.bench.brain.stage import Stage
 from tests.bench.measure import MS_PER_S, Spread, cpu_s, spread
-from tests.support.brain_process import BRAIN_KEY
 
 COVERAGE_ITEMS: Final = 100
 NEW_ITEMS: Final = 10

@@ -18,12 +18,12 @@ import neo4j
 import numpy as np
 
 from dev.progress import Step
+from dev.rooms import BRAIN_KEY
 from gather_brain.themes.phrases import phrases
 from gather_brain.vectors import Matrix, unit_rows
 from gather_brain.words import content_hash
 from tests.bench.brain.bare_model import BareModel
 from tests.bench.texts import Film, NoteWriter
-from tests.support.brain_process import BRAIN_KEY
 
 ROWS_PER_WRITE: Final = 1000
 NODES_PER_HALF: Final = 4

@@ -22,10 +22,11 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.artefacts.versions import NEO4J
 from dev.paths import ROOT
 from dev.progress import Reporter
-from dev.stores import Store, neo4j_store
+from dev.rooms import brain_service
+from dev.service_process import ServiceProcess
+from dev.stores import neo4j_store
 from tests.bench.brain.bare_model import BareModel
 from tests.bench.brain.seed import Seeder, Sizes
-from tests.support.brain_process import brain_service
 
 SOURCES: Final = (
     "tests/bench/brain/seed.py",
@@ -50,8 +51,8 @@ STOP_TIMEOUT_S: Final = 300
 class Stage:
     """`neo4j` is None where somebody else's is used; `model` is the bench's own copy of the brain's model."""
 
-    brain: Store
-    neo4j: Store | None
+    brain: ServiceProcess
+    neo4j: ServiceProcess | None
     neo4j_uri: str
     model: BareModel
     sizes: Sizes
@@ -79,7 +80,7 @@ def run_stage(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterat
 
 
 @contextmanager
-def _brain(folder: Path, neo4j_uri: str, model_dir: Path, reporter: Reporter) -> Iterator[Store]:
+def _brain(folder: Path, neo4j_uri: str, model_dir: Path, reporter: Reporter) -> Iterator[ServiceProcess]:
     inside = folder / "brain"
     inside.mkdir()
     with _running(brain_service(inside, neo4j_uri, model_dir), reporter) as brain:
@@ -87,7 +88,7 @@ def _brain(folder: Path, neo4j_uri: str, model_dir: Path, reporter: Reporter) ->
 
 
 @contextmanager
-def _running(store: Store, reporter: Reporter) -> Iterator[Store]:
+def _running(store: ServiceProcess, reporter: Reporter) -> Iterator[ServiceProcess]:
     with reporter.step(f"Starting {store.name}"):
         store.start()
     try:
@@ -136,7 +137,7 @@ def _fill(  # noqa: PLR0917
             store.stop(STOP_TIMEOUT_S)
 
 
-def _seed(brain: Store, neo4j_uri: str, model: BareModel, sizes: Sizes, reporter: Reporter) -> None:
+def _seed(brain: ServiceProcess, neo4j_uri: str, model: BareModel, sizes: Sizes, reporter: Reporter) -> None:
     with (
         reporter.step(f"Writing {sizes.nodes + sizes.others:,} nodes") as step,
         neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver,

@@ -15,12 +15,12 @@ from typing import Any, Final
 import httpx
 
 from dev.progress import Reporter, Step
+from dev.rooms import BRAIN_KEY
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.rows import COVERAGE_ITEMS
 from tests.bench.brain.seed import project_ids
 from tests.bench.brain.stage import Stage
 from tests.bench.measure import MS_PER_S, Memory, cpu_s, memory_of
-from tests.support.brain_process import BRAIN_KEY
 
 MINUTE_S: Final = 60
 BATCH_NODES: Final = 10

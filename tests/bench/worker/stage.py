@@ -16,6 +16,7 @@ from pymongo import MongoClient
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.progress import Reporter
+from dev.rooms import BRAIN_KEY, brain_service
 from dev.stores import running
 from gather_clients.brain_client import BrainClient
 from gather_contracts import names
@@ -27,7 +28,6 @@ from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_worker.services.brain import INDEX_BATCH, node_of
 from tests.bench.texts import NoteWriter
-from tests.support.brain_process import BRAIN_KEY, brain_service
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
 
 NEVER_REACHED: Final = 100.0

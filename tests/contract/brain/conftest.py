@@ -1,4 +1,4 @@
-"""A brain as it runs in its pod: its own process, on the real Neo4j with the real model."""
+"""Brains as processes of their own, on the real Neo4j with the real model."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.paths import ROOT
-from dev.stores import HOST, Store, free_port
+from dev.rooms import BRAIN_KEY, UNLIMITED, brain_service
+from dev.service_process import HOST, ServiceProcess, free_port, http_answers, script
 from gather_brain.auth.api_keys import key_hash, new_key
 from gather_clients.brain_client import BrainClient
-from tests.support.brain_process import BRAIN, BRAIN_KEY, UNLIMITED, brain_environment, brain_of, http_answers
 
 TENANT_PROJECTS = 3000
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -30,8 +31,7 @@ Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 class Brain:
     """A running brain; `service_key` may use every project."""
 
-    process: Store
-    environment: dict[str, str]
+    process: ServiceProcess
     service_key: str = BRAIN_KEY
 
     @property
@@ -45,6 +45,11 @@ class Brain:
         return self.process.log
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What its commands need to find the same Neo4j."""
+        return {"PATH": os.environ["PATH"], **self.process.environment}
+
+    @property
     def pid(self) -> int:
         """Its process."""
         return self.process.pid
@@ -52,7 +57,7 @@ class Brain:
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `gather-brain keys ...` as an operator would with kubectl exec."""
         return subprocess.run(
-            [BRAIN, "keys", *arguments],
+            [script("gather-brain"), "keys", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -69,16 +74,10 @@ class Brain:
 
 @contextmanager
 def _running(
-    neo4j_uri: str, model_dir: Path, folder: Path, settings: Mapping[str, str], ready: str = "/readyz"
+    neo4j_uri: str, model_dir: Path, folder: Path, settings: Mapping[str, str], ready_path: str = "/readyz"
 ) -> Iterator[Brain]:
-    environment = {"PATH": os.environ["PATH"], **brain_environment(folder, neo4j_uri, model_dir), **settings}
-    process = brain_of(folder, environment)
-    process.answers = lambda uri: http_answers(uri, ready)
-    process.start()
-    try:
-        yield Brain(process, environment)
-    finally:
-        process.stop()
+    with brain_service(folder, neo4j_uri, model_dir, settings, ready_path).running() as process:
+        yield Brain(process)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +105,7 @@ def start_brain(
 def starting_brain(embedding_model_dir: Path, tmp_path: Path) -> Iterator[Brain]:
     """A brain whose Neo4j is not there yet."""
     nowhere = f"bolt://{HOST}:{free_port()}"
-    with _running(nowhere, embedding_model_dir, tmp_path, {}, ready="/healthz") as running:
+    with _running(nowhere, embedding_model_dir, tmp_path, {}, ready_path="/healthz") as running:
         yield running
 
 
@@ -174,12 +173,9 @@ def embedding_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     port = free_port()
     command = [sys.executable, str(ROOT / "tests/support/embedding_server.py"), str(port)]
     folder = tmp_path_factory.mktemp("embeddings")
-    server = Store(
-        "Embeddings", f"http://{HOST}:{port}", folder, command, lambda uri: http_answers(uri, "/seen")
-    )
-    server.start()
-    yield server.uri
-    server.stop()
+    answers = partial(http_answers, path="/seen")
+    with ServiceProcess("Embeddings", f"http://{HOST}:{port}", folder, command, answers).running() as server:
+        yield server.uri
 
 
 @dataclass

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.stores import free_port
+from dev.service_process import free_port
+from dev.waiting import wait_for
 from gather_bridge.websocket.access import token_hash
-from tests.support.deployed_gather import wait_for
 
 SECRET = "a-webhook-secret-of-some-length"  # noqa: S105 - of these tests alone
 

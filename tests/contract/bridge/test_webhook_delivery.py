@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dev.paths import ROOT
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_bridge.errors import DeliveryFailed, UrlRefused
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
@@ -243,7 +243,9 @@ async def test_the_documented_check_accepts_our_signature_and_no_other(
     assert not is_genuine(SECRET, "", body, now_s)
 
 
-async def test_failures_redis_and_the_bridge_itself_may_come_and_go(hook: Hook, redis_store: Store) -> None:
+async def test_failures_redis_and_the_bridge_itself_may_come_and_go(
+    hook: Hook, redis_store: ServiceProcess
+) -> None:
     """Every event arrives at least once and in order, whatever was away in between."""
     hook.receiver.answers = [500, 503, 429, 302]
     hook.register()

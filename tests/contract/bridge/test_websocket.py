@@ -12,7 +12,7 @@ import pytest
 import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_bridge.websocket import access
 from gather_bridge.websocket.access import token_hash
 from gather_clients.event_log import EventLog
@@ -151,7 +151,7 @@ async def test_a_trimmed_log_is_too_old(serving: Any, log: EventLog, redis_url: 
 
 
 async def test_redis_dies_and_returns_and_no_event_is_lost_or_doubled(
-    serving: Any, log: EventLog, redis_store: Store, project: str
+    serving: Any, log: EventLog, redis_store: ServiceProcess, project: str
 ) -> None:
     """With its data: the epoch stays, clients stay connected and notice nothing but a pause."""
     other = EventLog(redis_store.uri)
@@ -189,7 +189,7 @@ async def test_a_redis_that_lost_its_data_tells_clients_to_reload(
 
 
 async def test_a_client_that_comes_while_redis_is_away_is_told_to_come_later(
-    serving: Any, redis_store: Store, project: str
+    serving: Any, redis_store: ServiceProcess, project: str
 ) -> None:
     """Nothing can be said about what it missed."""
     with redis_store.absent():

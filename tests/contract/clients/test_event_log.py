@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from dev.stores import Store, free_port
+from dev.service_process import ServiceProcess, free_port
 from gather_clients.event_log import EventLog, EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import AutomationComplete, Deduplicating, decode_event
@@ -133,7 +133,7 @@ async def test_a_subscriber_sees_every_project_from_now_on(
     assert [(e.project_id, e.offset) for e in seen] == [(other, 1), (project, 2)]
 
 
-async def test_a_subscriber_learns_that_redis_went(redis_store: Store, log: EventLog) -> None:
+async def test_a_subscriber_learns_that_redis_went(redis_store: ServiceProcess, log: EventLog) -> None:
     """It must read the gap from the log, so silence would lose events."""
     async with log.subscribed() as events, asyncio.timeout(20):
         waiting = asyncio.ensure_future(anext(events))
@@ -144,7 +144,7 @@ async def test_a_subscriber_learns_that_redis_went(redis_store: Store, log: Even
 
 
 async def test_the_first_append_after_a_restart_succeeds_and_appends_once(
-    redis_store: Store, log: EventLog, project: str
+    redis_store: ServiceProcess, log: EventLog, project: str
 ) -> None:
     """The connection of before is noticed and replaced; data and epoch are those of before."""
     await log.append(an_event(project))

@@ -11,8 +11,8 @@ import pymongo
 import redis
 from tokenizers import Tokenizer
 
-from dev.stores import Store
-from tests.support.deployed_gather import wait_for
+from dev.service_process import ServiceProcess
+from dev.waiting import wait_for
 
 
 def test_mongodb_keeps_what_is_written(mongodb_uri: str) -> None:
@@ -21,7 +21,7 @@ def test_mongodb_keeps_what_is_written(mongodb_uri: str) -> None:
         assert client["stores"]["kept"].count_documents({}) == 1
 
 
-def test_redis_is_away_for_a_while_and_comes_back_with_its_data(redis_store: Store) -> None:
+def test_redis_is_away_for_a_while_and_comes_back_with_its_data(redis_store: ServiceProcess) -> None:
     with redis.Redis.from_url(redis_store.uri) as client:
         client.set("kept", "yes")
         with redis_store.absent():
@@ -29,7 +29,7 @@ def test_redis_is_away_for_a_while_and_comes_back_with_its_data(redis_store: Sto
         assert client.get("kept") == b"yes"
 
 
-def test_neo4j_is_away_for_a_while_and_comes_back_with_its_data(neo4j_store: Store) -> None:
+def test_neo4j_is_away_for_a_while_and_comes_back_with_its_data(neo4j_store: ServiceProcess) -> None:
     with neo4j.GraphDatabase.driver(neo4j_store.uri, auth=None) as driver:
         driver.execute_query("CREATE (:StoresTest {kept: true})")
     with neo4j_store.absent():

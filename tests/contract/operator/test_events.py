@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis.asyncio as redis
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import IterationComplete, timestamp
@@ -87,7 +87,7 @@ async def test_a_webhook_is_registered_for_a_week(
 
 
 async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
-    log: EventLog, webhooks: WebhookRegistry, redis_store: Store
+    log: EventLog, webhooks: WebhookRegistry, redis_store: ServiceProcess
 ) -> None:
     """Nothing is lost, and nobody hangs."""
     now_s = [0.0]
@@ -102,7 +102,7 @@ async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
 
 
 async def test_live_numbers_are_heard_and_filled_up_after_a_break(
-    log: EventLog, redis_url: str, redis_store: Store
+    log: EventLog, redis_url: str, redis_store: ServiceProcess
 ) -> None:
     """What was published while Redis or the operator was away is read from the log's tail."""
     run = run_of("Running")

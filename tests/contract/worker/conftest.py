@@ -8,33 +8,30 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.stores import Store
-from tests.support.brain_process import brain_service
+from dev.rooms import brain_service
+from dev.service_process import ServiceProcess
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 
 
 @pytest.fixture(scope="session")
 def brain_store(
     neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
+) -> Iterator[ServiceProcess]:
     """The session's brain, for tests that take it away."""
-    brain = brain_service(tmp_path_factory.mktemp("brain"), neo4j_uri, embedding_model_dir)
-    brain.start()
-    yield brain
-    brain.stop()
+    folder = tmp_path_factory.mktemp("brain")
+    with brain_service(folder, neo4j_uri, embedding_model_dir).running() as brain:
+        yield brain
 
 
 @pytest.fixture(scope="session")
-def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """The session's demo model."""
-    model = demo_model_service(tmp_path_factory.mktemp("model"))
-    model.start()
-    yield model
-    model.stop()
+    with demo_model_service(tmp_path_factory.mktemp("model")).running() as model:
+        yield model
 
 
 @pytest.fixture
-def behave(model_store: Store) -> Iterator[Callable[..., None]]:
+def behave(model_store: ServiceProcess) -> Iterator[Callable[..., None]]:
     """Make the demo model misbehave: `behave(fault="rate_limit", count=2)`; it behaves again afterwards."""
 
     def order(**behaviour: Any) -> None:
@@ -46,7 +43,7 @@ def behave(model_store: Store) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture(scope="session")
 def services(
-    mongodb_uri: str, redis_url: str, neo4j_uri: str, brain_store: Store, model_store: Store
+    mongodb_uri: str, redis_url: str, neo4j_uri: str, brain_store: ServiceProcess, model_store: ServiceProcess
 ) -> Services:
     """Where everything is."""
     return Services(mongodb_uri, redis_url, neo4j_uri, brain_store.uri, model_store.uri)

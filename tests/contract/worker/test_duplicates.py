@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from dev.paths import ROOT
-from dev.stores import Store
+from dev.service_process import ServiceProcess
+from dev.waiting import wait_for
 from gather_demo.llm.judge import is_duplicate
 from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.duplicates.word_overlap import text_hash
-from tests.support.deployed_gather import wait_for
 from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
@@ -91,7 +91,9 @@ def test_a_calibration_that_is_none_is_wrong_input(new_harness: NewHarness, tmp_
     assert "own.json is not one" in ended.result.message
 
 
-def test_without_the_brain_copies_are_still_dropped(new_harness: NewHarness, brain_store: Store) -> None:
+def test_without_the_brain_copies_are_still_dropped(
+    new_harness: NewHarness, brain_store: ServiceProcess
+) -> None:
     """By words alone; with the brain back, by what it knows."""
     harness = endless(new_harness)
     with brain_store.absent():

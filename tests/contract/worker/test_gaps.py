@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
+from dev.rooms import BRAIN_KEY
 from gather_contracts.brain import CoverageResponse
-from tests.support.brain_process import BRAIN_KEY
 from tests.support.injectable_model import InjectableModel, fenced, served
 from tests.support.worker_harness import WorkerHarness
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 import redis
 
-from dev.stores import Store
+from dev.rooms import BRAIN_KEY
+from dev.service_process import ServiceProcess
+from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.result import StopReason
-from tests.support.brain_process import BRAIN_KEY
-from tests.support.deployed_gather import wait_for
 from tests.support.worker_harness import Ended, Worker, WorkerHarness
 
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
@@ -292,7 +292,7 @@ def test_a_model_that_stays_unavailable_exits_75(harness: WorkerHarness, behave:
     assert ended.result.reason is StopReason.MODEL_UNAVAILABLE
 
 
-def test_items_land_in_the_brain_when_it_is_back(harness: WorkerHarness, brain_store: Store) -> None:
+def test_items_land_in_the_brain_when_it_is_back(harness: WorkerHarness, brain_store: ServiceProcess) -> None:
     """MongoDB has them at once; the finished worker waits for the brain."""
     with brain_store.absent():
         worker = harness.start(0, 2)
@@ -303,7 +303,7 @@ def test_items_land_in_the_brain_when_it_is_back(harness: WorkerHarness, brain_s
 
 
 def test_context_comes_from_mongodb_while_the_brain_is_unavailable(
-    harness: WorkerHarness, brain_store: Store
+    harness: WorkerHarness, brain_store: ServiceProcess
 ) -> None:
     """The second department builds on the first one's notes, and is indexed once the brain is available."""
     harness.run(0, 1)
@@ -318,7 +318,9 @@ def test_context_comes_from_mongodb_while_the_brain_is_unavailable(
     assert {item["_id"] for item in harness.items()} == harness.node_ids()
 
 
-def test_a_department_never_fails_for_the_brain_alone(new_harness: NewHarness, brain_store: Store) -> None:
+def test_a_department_never_fails_for_the_brain_alone(
+    new_harness: NewHarness, brain_store: ServiceProcess
+) -> None:
     """First attempt: 75 at its deadline. Last attempt: 0, and the project's next worker indexes the items.
 
     Two runs wait for their deadlines at the same time; the first attempt of one of them is killed for it.
@@ -344,7 +346,9 @@ def test_a_department_never_fails_for_the_brain_alone(new_harness: NewHarness, b
     assert harness.checkpoint(0)["unindexed"] == []
 
 
-def test_without_redis_events_are_lost_and_nothing_else(harness: WorkerHarness, redis_store: Store) -> None:
+def test_without_redis_events_are_lost_and_nothing_else(
+    harness: WorkerHarness, redis_store: ServiceProcess
+) -> None:
     """The items are whole; the evaluation could not be queued, and the log says so."""
     with redis_store.absent():
         ended = harness.run(0, 6, GATHER_EVALUATION_TIMEOUT_S="3")
@@ -352,7 +356,7 @@ def test_without_redis_events_are_lost_and_nothing_else(harness: WorkerHarness, 
     assert any("evaluation could not be queued" in message for message in ended.messages())
 
 
-def test_mongodb_unavailable_exits_75(harness: WorkerHarness, mongodb_store: Store) -> None:
+def test_mongodb_unavailable_exits_75(harness: WorkerHarness, mongodb_store: ServiceProcess) -> None:
     """After the worker's patience; the next attempt goes on."""
     harness.run(0, 1)
     with mongodb_store.absent():

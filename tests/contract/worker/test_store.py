@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from dev.stores import Store as Process
+from dev.service_process import ServiceProcess
 from gather_contracts import names
 from gather_contracts.items import Automation, GatherItem
 from gather_worker.attempt import Attempt
@@ -191,7 +191,7 @@ class Noticed(logging.Handler):
             self.event.set()
 
 
-async def test_a_short_outage_is_waited_out(project: Project, mongodb_store: Process) -> None:
+async def test_a_short_outage_is_waited_out(project: Project, mongodb_store: ServiceProcess) -> None:
     """The write happens, and happens once."""
     store = project.store(patience_s=60)
     taken = await store.take_epoch(FRESH)
@@ -208,7 +208,7 @@ async def test_a_short_outage_is_waited_out(project: Project, mongodb_store: Pro
     assert len(await project.items()) == 1
 
 
-async def test_a_long_outage_ends_the_attempt(project: Project, mongodb_store: Process) -> None:
+async def test_a_long_outage_ends_the_attempt(project: Project, mongodb_store: ServiceProcess) -> None:
     """Within its patience, and sooner after SIGTERM."""
     attempt = Attempt(60)
     store = project.store(attempt, patience_s=3)

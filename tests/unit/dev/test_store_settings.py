@@ -8,7 +8,8 @@ import pytest
 
 from dev.artefacts.store_binaries import java_major, requirements_key
 from dev.paths import ROOT
-from dev.stores import free_port, neo4j_configuration
+from dev.service_process import free_port
+from dev.stores import neo4j_configuration
 
 START = ROOT / "dev/images/dockerfiles/neo4j/start.py"
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_brain.limits.redis_buckets import KEY_PREFIX
 from gather_clients.brain_client import BrainClient
 from gather_contracts.brain import DuplicatesRequest
@@ -250,7 +250,7 @@ async def test_requests_that_reach_no_project_have_a_limit_of_their_own(replicas
 async def test_a_missing_redis_fails_no_request_and_forgets_nothing_of_this_process(
     start_brain: Callable[..., AbstractContextManager[Any]],
     settings: dict[str, str],
-    redis_store: Store,
+    redis_store: ServiceProcess,
     project: str,
 ) -> None:
     """The process goes on with its own count, says so once, and comes back by itself."""

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_clients.brain_client import BrainClient, BrainNotFound
 from gather_contracts.brain import (
     BatchRequest,
@@ -86,7 +86,7 @@ async def test_concurrent_batches_with_the_same_ids_write_once(client: BrainClie
 
 
 async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
-    brain: Any, http: httpx.AsyncClient, client: BrainClient, project: str, neo4j_store: Store
+    brain: Any, http: httpx.AsyncClient, client: BrainClient, project: str, neo4j_store: ServiceProcess
 ) -> None:
     """503 with Retry-After in the meantime; the client waits and nothing is lost or doubled."""
     await client.create_nodes([node_in(project, 1)])

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.stores import Store, running
+from dev.service_process import ServiceProcess, script
+from dev.stores import running
 from gather_clients.brain_client import BrainClient, BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
-from tests.support.brain_process import BRAIN
 
 NODES = int(os.environ.get("GATHER_REEMBED_NODES", "592"))
 PROJECTS = tuple(secrets.token_hex(12) for _ in range(2))
@@ -62,7 +62,7 @@ def node_of(number: int, version: int = 0) -> NodeIn:
 
 
 @pytest.fixture(scope="module")
-def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[Store]:
+def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """A Neo4j of these tests' own: all of its nodes change."""
     with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
@@ -70,7 +70,7 @@ def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def start(
-    own_neo4j: Store,
+    own_neo4j: ServiceProcess,
     embedding_endpoint: str,
     start_brain: Callable[..., AbstractContextManager[Any]],
     tmp_path_factory: pytest.TempPathFactory,
@@ -105,7 +105,7 @@ def next_model(endpoint: str, model: str) -> dict[str, str]:
 def reembed(brain: Any, *arguments: str) -> subprocess.Popen[str]:
     """Start `gather-brain reembed` as an operator would with kubectl exec."""
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", BRAIN, "reembed", *arguments],
+        ["setpriv", "--pdeathsig", "KILL", script("gather-brain"), "reembed", *arguments],
         env=brain.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -121,7 +121,7 @@ def ended(process: subprocess.Popen[str]) -> dict[str, str]:
     return dict(line.split("\t") for line in out.splitlines())
 
 
-def cypher(store: Store, query: Any, **parameters: Any) -> list[dict[str, Any]]:
+def cypher(store: ServiceProcess, query: Any, **parameters: Any) -> list[dict[str, Any]]:
     """Look at Neo4j past the brain."""
     with neo4j.GraphDatabase.driver(store.uri, notifications_min_severity="OFF") as driver:
         return [record.data() for record in driver.execute_query(query, parameters).records]
@@ -235,7 +235,7 @@ async def vectors(endpoint: str, model: str, texts: list[str]) -> np.ndarray[Any
 
 
 async def test_a_change_of_model_loses_nothing_though_all_is_killed_in_the_middle(
-    own_neo4j: Store, embedding_endpoint: str, start: Callable[..., AbstractContextManager[Any]]
+    own_neo4j: ServiceProcess, embedding_endpoint: str, start: Callable[..., AbstractContextManager[Any]]
 ) -> None:
     """Two servers, one of which does not know the next model; the command and Neo4j are killed meanwhile."""
     first, second = "hashed-words-48", "hashed-words-96"
@@ -272,7 +272,9 @@ async def test_a_change_of_model_loses_nothing_though_all_is_killed_in_the_middl
         _only_the_model_s_own_vectors_are_searched(own_neo4j, brain)
 
 
-async def _all_nodes_are_changed(store: Store, endpoint: str, model: str, versions: dict[int, int]) -> None:
+async def _all_nodes_are_changed(
+    store: ServiceProcess, endpoint: str, model: str, versions: dict[int, int]
+) -> None:
     """Every node has its own content's vector of the new model, and none of the old."""
     rows = cypher(
         store,
@@ -304,7 +306,7 @@ def _old_server_names_the_remedy(old: Any) -> None:
     assert answer.status_code == 503
 
 
-def _only_the_model_s_own_vectors_are_searched(store: Store, brain: Any) -> None:
+def _only_the_model_s_own_vectors_are_searched(store: ServiceProcess, brain: Any) -> None:
     """A vector of another model in the same slot is like none, in the index and in the exact query."""
     headers = {"Authorization": f"Bearer {brain.service_key}"}
     small = secrets.token_hex(12)
@@ -325,7 +327,7 @@ def _only_the_model_s_own_vectors_are_searched(store: Store, brain: Any) -> None
 
 
 async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
-    own_neo4j: Store,
+    own_neo4j: ServiceProcess,
     embedding_model_dir: Path,
     tmp_path: Path,
     start: Callable[..., AbstractContextManager[Any]],
@@ -358,7 +360,7 @@ async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
             assert near.duplicates[0].node_id == "n000004"
 
 
-def _models_of_nodes(store: Store) -> dict[tuple[str, int], int]:
+def _models_of_nodes(store: ServiceProcess) -> dict[tuple[str, int], int]:
     """Count the nodes by the model and the dimensions of each vector that they have."""
     rows = cypher(
         store,

@@ -16,7 +16,7 @@ import httpx
 import neo4j
 import pytest
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_clients.brain_client import BrainClient
 from gather_contracts.brain import BatchResponse, NodeIn
 
@@ -116,7 +116,7 @@ async def named_by(client: BrainClient, nodes: list[NodeIn]) -> str | None:
 class Neo4jProxy:
     """Stands between a brain and Neo4j, and kills Neo4j at one moment of the next batch."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ServiceProcess) -> None:
         self._store = store
         host, _, port = store.uri.removeprefix("bolt://").partition(":")
         self._address = (host, int(port))
@@ -219,7 +219,7 @@ class _Connection:
 
 
 @pytest.fixture(scope="module")
-def proxy(neo4j_store: Store) -> Iterator[Neo4jProxy]:
+def proxy(neo4j_store: ServiceProcess) -> Iterator[Neo4jProxy]:
     """What the proxied brain takes for Neo4j."""
     made = Neo4jProxy(neo4j_store)
     yield made
@@ -238,7 +238,7 @@ def proxied_brain(
 
 @pytest.mark.parametrize("moment", list(itertools.islice(itertools.cycle(MOMENTS), KILLS)))
 def test_neo4j_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    proxy: Neo4jProxy, proxied_brain: Any, neo4j_store: Store, project: str, moment: str
+    proxy: Neo4jProxy, proxied_brain: Any, neo4j_store: ServiceProcess, project: str, moment: str
 ) -> None:
     """The client tries again, and each node is there once, with what it repeats, as if nothing had been."""
     text = f"Ada counts the ships of {project} from the gallery."

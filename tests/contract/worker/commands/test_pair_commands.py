@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dev.stores import Store
+from dev.rooms import BRAIN_KEY
+from dev.service_process import ServiceProcess, script
 from gather_demo.llm.material import read_material
 from gather_demo.llm.writer import rephrase
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
-from tests.support.brain_process import BRAIN_KEY, script
 
 PAIRS = 400
 
@@ -43,7 +43,7 @@ def _sentences() -> list[str]:
     return found
 
 
-def run(brain: Store, *arguments: str, **environment: str) -> Any:
+def run(brain: ServiceProcess, *arguments: str, **environment: str) -> Any:
     """Return what a command prints."""
     variables = {
         "PATH": os.environ["PATH"],
@@ -62,7 +62,7 @@ def run(brain: Store, *arguments: str, **environment: str) -> Any:
 
 
 def test_a_calibration_is_made_measured_and_used(
-    brain_store: Store, model_store: Store, pairs_file: Path, tmp_path: Path
+    brain_store: ServiceProcess, model_store: ServiceProcess, pairs_file: Path, tmp_path: Path
 ) -> None:
     """Its figures are of pairs that it was not made on, and the model is asked about the band only."""
     own = tmp_path / "own.json"

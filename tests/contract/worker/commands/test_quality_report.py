@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dev.paths import ROOT
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_brain.embeddings.onnx_model import OnnxModel
 from tests.evals.coverage import Vectors, published
 from tests.evals.quality import BrainMeasure, judged_by, report_on
@@ -38,7 +38,7 @@ def test_the_published_figures_of_the_held_out_departments_hold(brain: BrainMeas
 
 async def test_a_model_s_figures_are_made_by_the_same_command(
     brain: BrainMeasure,
-    model_store: Store,
+    model_store: ServiceProcess,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

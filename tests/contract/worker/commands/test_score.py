@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from dev.rooms import BRAIN_KEY
+from dev.service_process import script
 from gather_worker.department.quality import WEIGHTS
 from tests.evals.coverage_cases import departments
-from tests.support.brain_process import BRAIN_KEY, script
 from tests.support.worker_harness import Services, WorkerHarness, run_document
 
 PROJECT_UNKNOWN = uuid.uuid4().hex[:24]

@@ -9,11 +9,11 @@ import pytest
 import redis
 from celery import Celery  # type: ignore[import-untyped]
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
+from dev.waiting import wait_for
 from gather_contracts import names
 from tests.support.celery_consumer import celery_service, forget, received
 from tests.support.crash_harness import CrashHarness
-from tests.support.deployed_gather import wait_for
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness
 
@@ -23,7 +23,7 @@ THRESHOLD = 1
 
 
 @pytest.fixture(scope="module")
-def celery(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def celery(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """The application's Celery worker, for tests that look at what it gets."""
     forget(redis_url)
     celery = celery_service(tmp_path_factory.mktemp("celery"), redis_url)
@@ -107,7 +107,10 @@ def test_a_worker_killed_while_it_sends_queues_one_evaluation(
 
 
 def test_evaluation_is_queued_once_if_redis_restarts_before_the_checkpoint_is_saved(
-    new_crash: Callable[[], CrashHarness], proxies: FaultProxies, redis_store: Store, celery: Store
+    new_crash: Callable[[], CrashHarness],
+    proxies: FaultProxies,
+    redis_store: ServiceProcess,
+    celery: ServiceProcess,
 ) -> None:
     """With its data it knows the id; without it has lost the message as well, which is then sent again."""
     crash = new_crash()
@@ -133,7 +136,7 @@ def test_evaluation_is_queued_once_if_redis_restarts_before_the_checkpoint_is_sa
 
 
 def test_an_evaluation_that_could_not_be_queued_comes_with_the_next_worker(
-    new_harness: Callable[..., WorkerHarness], redis_store: Store, celery: Store
+    new_harness: Callable[..., WorkerHarness], redis_store: ServiceProcess, celery: ServiceProcess
 ) -> None:
     """The first department leaves it to the second; the last one comes again for it."""
     celery.stop()

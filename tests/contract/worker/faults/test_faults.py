@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import pytest
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_contracts.result import StopReason
 from gather_worker.llm.ledger import Ledger
 from tests.support.crash_harness import CrashHarness, Freeze, Truth
@@ -293,7 +293,7 @@ def assert_ended_fenced(late: Ended) -> None:
 
 
 def test_mongodb_killed_at_a_write_loses_nothing_that_it_confirmed(
-    new_crash: NewCrash, undisturbed: Undisturbed, mongodb_store: Store
+    new_crash: NewCrash, undisturbed: Undisturbed, mongodb_store: ServiceProcess
 ) -> None:
     """Its last tenth of a second would be lost without the journal; the worker waits and goes on."""
     own = [n for n, write in enumerate(undisturbed.writes, start=1) if write.service == "mongodb"]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_worker.llm import answer_cache
 from gather_worker.llm.answer_cache import ENTRY_MAX_BYTES, INDEX, PREFIX, AnswerCache, KeptAnswer, cache_key
 
@@ -86,7 +86,7 @@ async def test_what_is_not_an_answer_is_none(cache: AnswerCache, redis: Redis, t
     assert await cache.get(key_of()) is None
 
 
-async def test_redis_away_is_no_cache(redis_url: str, redis_store: Store) -> None:
+async def test_redis_away_is_no_cache(redis_url: str, redis_store: ServiceProcess) -> None:
     """Nothing is raised, and Redis is left alone for a while, so that no request waits for it twice."""
     now = 0.0
     cache = AnswerCache(redis_url, timeout_s=1, ttl_s=60, clock=lambda: now)

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dev.waiting import wait_for
 from gather_contracts.result import StopReason
-from tests.support.deployed_gather import wait_for
 from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]

@@ -13,6 +13,7 @@ import redis
 from pymongo import MongoClient
 
 from dev.paths import ROOT
+from dev.rooms import BRAIN_KEY
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.events import decode_event
@@ -21,7 +22,6 @@ from gather_contracts.result import DepartmentResult, StopReason
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.duplicates.word_overlap import clean
 from gather_worker.prompts import GENERATE, prompt_version
-from tests.support.brain_process import BRAIN_KEY
 from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
 from tests.support.worker_harness import Ended, WorkerHarness, run_document
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.stores import Store
+from dev.service_process import ServiceProcess
 from gather_contracts.resource import Budget
 from gather_worker.attempt import Attempt
 from gather_worker.errors import AnswerInvalid, BudgetUsed, ModelUnavailable
@@ -39,7 +39,9 @@ PROMPT = Prompt("mood.v1", "Answer in JSON.", "The keeper counts the lamps at ni
 
 
 @pytest.fixture(scope="module")
-def llama(store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def llama(
+    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
     """The server, once for the module."""
     server = llama_service(store_artefacts, tmp_path_factory.mktemp("llama"))
     server.start()
@@ -48,7 +50,7 @@ def llama(store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-async def gateways(llama: Store) -> AsyncIterator["Gateways"]:
+async def gateways(llama: ServiceProcess) -> AsyncIterator["Gateways"]:
     """Make gateways; all are closed at the end."""
     made = Gateways(llama.uri)
     yield made
