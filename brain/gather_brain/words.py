@@ -38,6 +38,11 @@ def stem(word: str) -> str:
     return word
 
 
+def spoken(slug: str) -> str:
+    """Return a department's slug as words."""
+    return slug.replace("-", " ").replace("_", " ")
+
+
 def sentences(text: str, limit: int) -> list[str]:
     """Return the first `limit` sentences; pieces of fewer than three words join the sentence before."""
     found: list[str] = []

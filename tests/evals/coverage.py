@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from gather_brain.coverage.analysis import Measured, measured, planned
+from gather_brain.coverage.analysis import Measurement, measure, plan_measurement
 from gather_brain.coverage.coverage_score import AspectCoverage
 from gather_brain.coverage.film_departments import aspect_key
 from gather_brain.coverage.recommendations import COVERED_MIN
@@ -68,7 +68,7 @@ class Vectors:
 class Found:
     """One department's scores for one set of notes."""
 
-    measured: Measured
+    measured: Measurement
 
     @property
     def scores(self) -> dict[str, float]:
@@ -97,8 +97,8 @@ class Found:
 def found_for(department: Department, texts: Sequence[str], vectors: Vectors) -> Found:
     """Measure a department with these notes."""
     named = [(f"item-{index}", text) for index, text in enumerate(texts)]
-    plan = planned(department.slug, department.description, named)
-    return Found(measured(plan, vectors(plan.texts)))
+    plan = plan_measurement(department.slug, department.description, named)
+    return Found(measure(plan, vectors(plan.texts)))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
-from gather_brain.coverage.aspects import profile_of
+from gather_brain.coverage.aspects import typical_text
 from gather_brain.errors import ValidationFailedError
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
@@ -48,7 +48,7 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     if not any(each.node_count for each in overviews.values()):
         await repository.require_known()
     profiles = await caller.dependencies.keeper.profiles(repository.departments, embedder, overviews)
-    description = (await embedder.embed([profile_of(query.department)]))[0]
+    description = (await embedder.embed([typical_text(query.department)]))[0]
     target = target_vector(description, profiles.get(query.department))
     counts = {name: overviews[name].node_count for name in wanted}
     top = await repository.departments.nearest(counts, target, query.limit)

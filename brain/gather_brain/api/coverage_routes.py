@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
-from gather_brain.coverage.analysis import measured, planned
+from gather_brain.coverage.analysis import measure, plan_measurement
 from gather_brain.coverage.recommendations import analysis_of, distribution_of
 from gather_contracts import brain as bodies
 
@@ -20,7 +20,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     repository = await caller.open_project(request.project_id)
     await repository.require_known()
     watch = Stopwatch()
-    plan = planned(
+    plan = plan_measurement(
         request.department,
         request.department_description,
         [(item.id or f"item-{index}", item.content) for index, item in enumerate(request.gather_items)],
@@ -28,7 +28,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     rows = await caller.models.embedder.embed(plan.texts) if plan.items else np.zeros((0, 0), np.float32)
     embedding_ms = watch.lap_ms()
     # Off the loop: a hundred items take tens of milliseconds of arithmetic.
-    found = await asyncio.to_thread(measured, plan, rows)
+    found = await asyncio.to_thread(measure, plan, rows)
     analysis = analysis_of(found.coverage, plan.aspects, request.department)
     return bodies.CoverageResponse(
         department=request.department,

@@ -11,7 +11,7 @@ from gather_brain.store.department_store import TopNode
 from gather_brain.themes.phrases import PhraseCounts, is_part
 from gather_brain.themes.profiles import Profile
 from gather_brain.vectors import Matrix, unit_rows
-from gather_brain.words import sentences
+from gather_brain.words import sentences, spoken
 from gather_contracts import brain as bodies
 
 SUMMARY_THEMES: Final = 3
@@ -97,13 +97,13 @@ def summary_of(departments: Sequence[DepartmentFound], target: str) -> str:
 def _sentence(found: DepartmentFound, target: str) -> str:
     notes = f"{found.node_count} note{'' if found.node_count == 1 else 's'}"
     about = f" deals with {_listed(found.themes[:SUMMARY_THEMES])}" if found.themes else " is varied"
-    name = _spoken(found.department)
+    name = spoken(found.department)
     beginning = f"{name[:1].upper()}{name[1:]} ({notes}){about}"
     if not found.top:
         return f"{beginning}."
     nearest = _excerpt(found.top[0])
     end = "" if nearest.endswith((".", "!", "?", "…")) else "."
-    return f"{beginning}; closest to {_spoken(target)}: {nearest}{end}"
+    return f"{beginning}; closest to {spoken(target)}: {nearest}{end}"
 
 
 def _shared_sentence(departments: Sequence[DepartmentFound]) -> list[str]:
@@ -124,10 +124,6 @@ def _shared_sentence(departments: Sequence[DepartmentFound]) -> list[str]:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _spoken(department: str) -> str:
-    return department.replace("-", " ").replace("_", " ")
 
 
 def _excerpt(node: TopNode) -> str:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gather_brain.coverage.aspect_scores import Sentences, evidence_of, stacked, targets_of
+from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_of
 from gather_brain.coverage.aspects import Aspect, aspects_of
 from gather_brain.coverage.contradictions import contradicted_items
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
-from gather_brain.coverage.measures import actionability_of, coherence_of, depth_of, said_by_all
+from gather_brain.coverage.measures import actionability_of, coherence_of, common_features, depth_of
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
 from gather_brain.vectors import Matrix, unit_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MeasurementPlan:
     """What is to be measured against what."""
 
     aspects: tuple[Aspect, ...]
@@ -26,13 +26,13 @@ class Plan:
 
     @property
     def texts(self) -> list[str]:
-        """All that has to be embedded, in the order that `measured` wants the rows in."""
+        """All that has to be embedded, in the order in which `measure` takes the rows."""
         facets = [facet for aspect in self.aspects for facet in aspect.facets]
         return [*COMMON_ASPECTS, *facets, *(text for item in self.items for text in item.sentences)]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """Coverage and the other measures, 0-100 each."""
 
     coverage: Coverage
@@ -45,44 +45,43 @@ class Measured:
     """Those that others contradict in so many words."""
 
 
-def planned(department: str, description: str, texts: Sequence[tuple[str, str]]) -> Plan:
+def plan_measurement(department: str, description: str, texts: Sequence[tuple[str, str]]) -> MeasurementPlan:
     """Return what to measure for a department's items, given as (id, content)."""
     items = distinct_items(texts)
-    return Plan(aspects_of(department, description), tuple(items), len(texts) - len(items))
+    return MeasurementPlan(aspects_of(department, description), tuple(items), len(texts) - len(items))
 
 
-def measured(plan: Plan, rows: Matrix) -> Measured:
+def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
     """Return the scores; `rows` has one unit row for each of the plan's texts."""
-    names = [aspect.name for aspect in plan.aspects]
-    if not plan.items:
-        return Measured(nothing_covered(names), 0.0, 0.0, 0.0, (), frozenset())
-    groups = [len(aspect.facets) for aspect in plan.aspects] + [len(item.sentences) for item in plan.items]
+    aspects, items = plan.aspects, plan.items
+    if not items:
+        names = [aspect.name for aspect in aspects]
+        return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), frozenset())
+    groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
     common, *parts = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups[:-1]]))
-    facets, said = parts[: len(names)], stacked(parts[len(names) :])
-    weighted = [(aspect.name, aspect.weight) for aspect in plan.aspects]
-    evidence = evidence_of(said, targets_of(facets, common))
-    alike = near_duplicates(said.items)
-    clusters = clusters_of(alike)
-    coverage = coverage_of(plan.items, weighted, evidence, alike, clusters)
-    return _with_measures(plan, said, coverage, evidence.max(axis=1), [members(mask) for mask in clusters])
+    facets, sentences = parts[: len(aspects)], stacked(parts[len(aspects) :])
+    scores = aspect_scores(sentences, targets_of(facets, common))
+    alike = near_duplicates(sentences.items)
+    masks = clusters_of(alike)
+    weighted = [(aspect.name, aspect.weight) for aspect in aspects]
+    coverage = coverage_of(items, weighted, scores, alike, masks)
 
-
-def _with_measures(
-    plan: Plan, said: Sentences, coverage: Coverage, relevance: Matrix, clusters: Sequence[Sequence[int]]
-) -> Measured:
-    vectors = said.items
-    notes = [said_by_all([plan.items[place].content for place in cluster]) for cluster in clusters]
-    texts = [sentence for item in plan.items for sentence in item.sentences]
-    disputed = contradicted_items(texts, said)
-    contradicted = sum(not disputed.isdisjoint(cluster) for cluster in clusters)
-    centres = unit_rows(np.stack([vectors[cluster].mean(axis=0) for cluster in clusters]))
-    relevant = np.array([relevance[cluster].min() for cluster in clusters], np.float32)
-    count = len(plan.items) + plan.repeated
-    return Measured(
+    # From here on near duplicates are one note.
+    clusters = [members(mask) for mask in masks]
+    notes = [common_features([items[place].content for place in cluster]) for cluster in clusters]
+    texts = [sentence for item in items for sentence in item.sentences]
+    contradicted = contradicted_items(texts, sentences)
+    relevance = scores.max(axis=1)
+    return Measurement(
         coverage=coverage,
         depth=depth_of(notes),
-        coherence=coherence_of(centres, relevant, count, contradicted),
+        coherence=coherence_of(
+            unit_rows(np.stack([sentences.items[cluster].mean(axis=0) for cluster in clusters])),
+            np.array([relevance[cluster].min() for cluster in clusters], np.float32),
+            len(items) + plan.repeated,
+            sum(not contradicted.isdisjoint(cluster) for cluster in clusters),
+        ),
         actionability=actionability_of(notes),
-        note_ids=tuple(item.id for item in plan.items),
-        contradicted_ids=frozenset(plan.items[place].id for place in disputed),
+        note_ids=tuple(item.id for item in items),
+        contradicted_ids=frozenset(items[place].id for place in contradicted),
     )

@@ -6,7 +6,7 @@ cosine, the department's other aspects compete for it, and so do the usual aspec
 
 The shares and the temperature are the maximum-likelihood fit, rounded, on the labelled notes of the
 departments for fitting (docs/coverage.md) with all-MiniLM-L6-v2. The thresholds were then loosened (the fit
-had .205 and no handicap) until thirty clear notes on six aspects (tests/contract/brain/story_notes.json)
+had .205 and no handicap) until thirty clear notes on six aspects (tests/data/story_notes.json)
 reached a coverage of 85. The published figures are of departments that took no part in it.
 """
 
@@ -91,7 +91,7 @@ def targets_of(facets: Sequence[Matrix], common: Matrix) -> Targets:
     return Targets(own.rows, own.starts, offsets, rivals, rival_offsets)
 
 
-def evidence_of(sentences: Sentences, targets: Targets) -> Matrix:
+def aspect_scores(sentences: Sentences, targets: Targets) -> Matrix:
     """Return how far each item treats each aspect, 0 to 1, (items, aspects): its likeliest sentence for it.
 
     The likelihood is a softmax over the aspects, the nearest rival and "nothing here". An item's row depends

@@ -13,7 +13,7 @@ from gather_brain.coverage.film_departments import (
     TRADE_WORDS,
     aspect_key,
 )
-from gather_brain.words import content_words, stem
+from gather_brain.words import content_words, spoken, stem
 
 ASPECTS_MAX: Final = 24
 ASPECTS_ENOUGH: Final = 5
@@ -21,12 +21,11 @@ ASPECTS_ENOUGH: Final = 5
 
 FACET_END: Final = re.compile(r",\s*|\s+and\s+")
 GLOSSES_JOINED_MAX: Final = 3
-
+HINTS_MAX: Final = 3
 
 VITAL: Final = 1.0
 OKAY: Final = 0.5
 """Weights in the score: what the description names against what a built-in list adds to it."""
-HINTS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,9 @@ class Aspect:
     def facets(self) -> tuple[str, ...]:
         """What is embedded for it: the name alone, with what is said of it, and each part of that."""
         name = self.name.lower()
-        told = [text for text in (self.gloss, *self.hints) if text]
-        parts = [part for text in told for part in FACET_END.split(text) if part]
-        return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in told), *parts]))
+        glosses = [text for text in (self.gloss, *self.hints) if text]
+        parts = [part for text in glosses for part in FACET_END.split(text) if part]
+        return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in glosses), *parts]))
 
 
 def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
@@ -59,32 +58,29 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     found: dict[frozenset[str], Aspect] = {}
     for named in named_in(description):
         _add(found, named.name, named.gloss, known, VITAL)
-    told = len(found)
+    are_named = bool(found)
     for name in DEPARTMENTS.get(known, ()):
-        said_already = any(aspect_key(name) & key for key in found)
-        if not told or (len(found) < ASPECTS_ENOUGH and not said_already):
-            _add(found, name, "", known, OKAY if told or len(found) >= ASPECTS_ENOUGH else VITAL)
+        is_covered = any(aspect_key(name) & key for key in found)
+        if not are_named or (len(found) < ASPECTS_ENOUGH and not is_covered):
+            _add(found, name, "", known, OKAY if are_named or len(found) >= ASPECTS_ENOUGH else VITAL)
     if not found:
-        _add(found, _words_of(department), "", known, VITAL)
+        _add(found, spoken(department), "", known, VITAL)
     return tuple(found.values())[:ASPECTS_MAX]
 
 
-def profile_of(department: str) -> str:
-    """Return a text that stands for a department of which nothing but the slug is known."""
+def typical_text(department: str) -> str:
+    """Return a text that stands for a department of which only the slug is known."""
     names = DEPARTMENTS.get(_known_as(department), ())
-    return ", ".join([_words_of(department), *(name.lower() for name in names)])
+    return ", ".join([spoken(department), *(name.lower() for name in names)])
 
 
 def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str, weight: float) -> None:
     key = aspect_key(name) or frozenset([name.lower()])
     if key not in found:
-        known = gloss or _gloss_of(key, department)
-        found[key] = Aspect(_titled(name), known, _hints_of(name), weight)
-
-
-def _hints_of(name: str) -> tuple[str, ...]:
-    stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
-    return tuple(TRADE_WORDS[word] for word in stems if word in TRADE_WORDS)[:HINTS_MAX]
+        title = " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
+        stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
+        hints = tuple(TRADE_WORDS[word] for word in stems if word in TRADE_WORDS)[:HINTS_MAX]
+        found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight)
 
 
 def _gloss_of(key: frozenset[str], department: str) -> str:
@@ -113,11 +109,3 @@ def _known_as(department: str) -> str:
     inside = [name for name in names if f"-{name}-" in f"-{slug}-"]
     found = max(inside, key=lambda name: (len(name), -names.index(name)), default=slug)
     return ALIASES.get(found, found)
-
-
-def _words_of(department: str) -> str:
-    return department.replace("-", " ").replace("_", " ")
-
-
-def _titled(name: str) -> str:
-    return " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())

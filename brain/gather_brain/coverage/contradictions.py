@@ -1,9 +1,9 @@
 """Items that contradict each other in so many words; pure.
 
-Embeddings hardly tell "shoot at night" from "shoot by day". What can be told cheaply is that two sentences of
-different items are about the same thing (near by cosine, with a third of the shorter one's words in common)
-and that one has a negation, the opposite of a word, or another number before the same noun. Contradictions
-that need knowledge of the world are not found; docs/coverage.md says how many are.
+Embeddings hardly separate "shoot at night" from "shoot by day". What can be found cheaply is that two
+sentences of different items are about the same thing (near by cosine, with a third of the shorter one's
+words in common) and that one has a negation, the opposite of a word, or another number before the same noun.
+Contradictions that need knowledge of the world are not found; docs/coverage.md says how many are.
 """
 
 import re
@@ -56,7 +56,7 @@ NO_MATTER: Final = STOP_WORDS | NEGATIONS | NUMBERS.keys()
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Statement:
     """What of a sentence is compared."""
 
     words: frozenset[str]
@@ -76,18 +76,18 @@ def contradicted_items(texts: Sequence[str], sentences: Sentences) -> set[int]:
     near[owners[:, None] == owners[None, :]] = 0
     ones, others = np.nonzero(near >= SAME_MATTER)
     nearest = np.argsort(-near[ones, others], kind="stable")[:PAIRS_MAX]
-    said: dict[int, _Said] = {}
+    statements: dict[int, _Statement] = {}
     found: set[int] = set()
     for one, other in zip(ones[nearest].tolist(), others[nearest].tolist(), strict=True):
         for place in (one, other):
-            if place not in said:
-                said[place] = _said(texts[place])
-        if _contradict(said[one], said[other]):
+            if place not in statements:
+                statements[place] = _statement(texts[place])
+        if _contradict(statements[one], statements[other]):
             found |= {int(owners[one]), int(owners[other])}
     return found
 
 
-def _said(text: str) -> _Said:
+def _statement(text: str) -> _Statement:
     found = words(text)
     numbers: dict[str, set[str]] = {}
     for word, after in pairwise(found):
@@ -95,7 +95,7 @@ def _said(text: str) -> _Said:
         if value and after not in STOP_WORDS:
             numbers.setdefault(stem(after), set()).add(value)
     matter = frozenset(stem(word) for word in found if len(word) > 1 and word not in NO_MATTER)
-    return _Said(
+    return _Statement(
         frozenset(found),
         matter,
         not NEGATIONS.isdisjoint(found),
@@ -103,19 +103,15 @@ def _said(text: str) -> _Said:
     )
 
 
-def _contradict(one: _Said, other: _Said) -> bool:
+def _contradict(one: _Statement, other: _Statement) -> bool:
     shared = len(one.matter & other.matter)
     shorter = min(len(one.matter), len(other.matter))
     if shared < SHARED_WORDS_MIN or shared < SHARED_PART_MIN * shorter:
         return False
-    return one.is_negated != other.is_negated or _opposite(one, other) or _other_number(one, other)
-
-
-def _opposite(one: _Said, other: _Said) -> bool:
-    only_there = other.words - one.words
-    return any(not only_there.isdisjoint(OPPOSITES.get(word, ())) for word in one.words - other.words)
-
-
-def _other_number(one: _Said, other: _Said) -> bool:
-    both = one.numbers.keys() & other.numbers.keys()
-    return any(one.numbers[noun].isdisjoint(other.numbers[noun]) for noun in both)
+    only_one, only_other = one.words - other.words, other.words - one.words
+    counted = one.numbers.keys() & other.numbers.keys()
+    return (
+        one.is_negated != other.is_negated
+        or any(not only_other.isdisjoint(OPPOSITES.get(word, ())) for word in only_one)
+        or any(one.numbers[noun].isdisjoint(other.numbers[noun]) for noun in counted)
+    )

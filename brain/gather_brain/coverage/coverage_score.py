@@ -3,8 +3,8 @@
 Three laws hold by construction, and property tests hold them:
 
 - Order does not matter: nothing depends on an item's place.
-- An added item never lowers coverage: each item's evidence depends on that item alone, and evidence is
-  summed over the heaviest set of items of which no two are duplicates; more items can only add to it.
+- An added item never lowers coverage: an item's scores depend on that item alone, and they are summed
+  over the heaviest set of items of which no two are duplicates; more items can only add to it.
 - A duplicate never raises it: the same text counts once. Of the same thing in nearly the same words the
   clearer wording counts; to count the less clear one would let an added item lower coverage.
 """
@@ -20,8 +20,8 @@ from gather_brain.vectors import Matrix
 from gather_brain.words import content_hash, sentences
 
 SATURATION: Final = 1.45
-"""Sum of evidence at which an aspect is 63 % covered: one clear note gives 50, two give 75 and three 87."""
-ITEM_EVIDENCE_MIN: Final = 0.15
+"""Sum of scores at which an aspect is 63 % covered: one clear note gives 50, two give 75 and three 87."""
+ITEM_SCORE_MIN: Final = 0.15
 """From here on an item is named as treating an aspect."""
 SENTENCES_MAX: Final = 12
 """Of one item; bounds the cost of 100 items. It does not depend on their number, so the laws stand."""
@@ -63,7 +63,9 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
     """
     first: dict[str, tuple[str, str]] = {}
     # Of several spellings the one with fewest capitals stands, since capitals can pass for names.
-    for identity, content in sorted(texts, key=lambda pair: (_capitals(pair[1]), pair[1], pair[0])):
+    for identity, content in sorted(
+        texts, key=lambda pair: (sum(map(str.isupper, pair[1])), pair[1], pair[0])
+    ):
         first.setdefault(content_hash(content), (identity, content))
     return [
         Item(identity, content, tuple(sentences(content, SENTENCES_MAX)) or (content,))
@@ -71,47 +73,38 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
     ]
 
 
-def _capitals(text: str) -> int:
-    return sum(map(str.isupper, text))
-
-
 def coverage_of(
     items: Sequence[Item],
     weighted_aspects: Sequence[tuple[str, float]],
-    evidence: Matrix,
+    scores: Matrix,
     alike: Sequence[int],
     clusters: Sequence[int],
 ) -> Coverage:
     """Return the coverage of each aspect by the items.
 
     `items` are distinct (see `distinct_items`) and at least one; `weighted_aspects` are names with their
-    weights in the score; `evidence` is (items, aspects). Of `alike` and `clusters` see `duplicates`.
+    weights in the score; `scores` is (items, aspects). `alike` and `clusters` are those of `near_duplicates`.
     """
-    sums = [heaviest_without_duplicates(column, alike, clusters) for column in evidence.T.tolist()]
+    sums = [heaviest_without_duplicates(column, alike, clusters) for column in scores.T.tolist()]
     coverages = 100 * (1 - np.exp(-np.array(sums) / SATURATION))
     weights = np.array([weight for _, weight in weighted_aspects])
-    names = [name for name, _ in weighted_aspects]
+    best = scores.argmax(axis=1)
+    aspects = []
+    for column, (name, _) in enumerate(weighted_aspects):
+        is_treated = scores[:, column] >= ITEM_SCORE_MIN
+        places = np.flatnonzero(is_treated).tolist()
+        ranked = sorted((-float(scores[place, column]), items[place].id) for place in places)
+        primary = int(((best == column) & is_treated).sum())
+        ids = tuple(identity for _, identity in ranked)
+        aspects.append(AspectCoverage(name, float(coverages[column]), ids, primary))
     return Coverage(
         score=float(coverages @ weights / weights.sum()),
         # A half-covered aspect counts as there: breadth asks whether something is said on it, not how much.
         breadth=float(np.minimum(coverages / 50, 1).mean() * 100),
-        aspects=tuple(
-            _aspect(name, float(coverages[column]), column, items, evidence)
-            for column, name in enumerate(names)
-        ),
+        aspects=tuple(aspects),
     )
 
 
 def nothing_covered(names: Sequence[str]) -> Coverage:
     """Return the coverage by no items."""
     return Coverage(0.0, 0.0, tuple(AspectCoverage(name, 0.0, (), 0) for name in names))
-
-
-def _aspect(
-    name: str, coverage: float, column: int, items: Sequence[Item], evidence: Matrix
-) -> AspectCoverage:
-    weights = evidence[:, column]
-    treating = np.flatnonzero(weights >= ITEM_EVIDENCE_MIN).tolist()
-    ordered = sorted((-float(weights[place]), items[place].id) for place in treating)
-    primary = (evidence.argmax(axis=1) == column) & (weights >= ITEM_EVIDENCE_MIN)
-    return AspectCoverage(name, coverage, tuple(identity for _, identity in ordered), int(primary.sum()))

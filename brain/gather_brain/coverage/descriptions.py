@@ -1,6 +1,6 @@
 """What a department's description lists, however people write it; pure.
 
-Four ways are told apart, and the first that names two things or more is taken: lines with bullets or numbers,
+Four ways are recognised, and the first that names two things or more is taken: lines with bullets or numbers,
 pieces between semicolons or spaced slashes, sentences that list something after a verb or a colon ("handles
 plot, pacing and theme"), and bare lists. What is prose names nothing.
 """
@@ -111,8 +111,8 @@ def _sentences(text: str) -> Iterator[Named]:
 
 def _listed(sentence: str) -> list[Named]:
     after = _after_lead(sentence)
-    told = any(lead.match(sentence) for lead in LEADS)
-    pieces = _split(after, told=told)
+    is_led = any(lead.match(sentence) for lead in LEADS)
+    pieces = _split(after, is_led=is_led)
     found = [named for piece in pieces if (named := _named(piece, "", whole=False)).name]
     # Without a verb or a colon before it, a list is what has several pieces that are mostly names.
     is_list = after != sentence or (len(pieces) > 1 and 2 * len(found) > len(pieces))
@@ -128,16 +128,16 @@ def _after_lead(sentence: str) -> str:
     return sentence
 
 
-def _split(listed: str, *, told: bool) -> list[str]:
+def _split(listed: str, *, is_led: bool) -> list[str]:
     """Split a list; an "and" splits at its end ("a, b and c") and joins elsewhere ("a and b, c").
 
-    A list that is `told` by a sentence has an "and" before its end; one that just stands there, with other
+    A list that `is_led` by a verb has an "and" before its end; one that just stands there, with other
     pairs in it ("a and b, c and d"), need not.
     """
     hidden = PARENTHESIS.findall(listed)
     pieces = re.split(f"{WEAK.pattern}|{STRONG.pattern}", PARENTHESIS.sub("\0", listed))
     last = pieces[-1]
-    joined = LEADING_AND.match(last) or (not told and any(AND.search(piece) for piece in pieces[:-1]))
+    joined = LEADING_AND.match(last) or (not is_led and any(AND.search(piece) for piece in pieces[:-1]))
     ends = [last] if joined else AND.split(last)
     rest = iter(hidden)
     return [re.sub("\0", lambda _: f" ({next(rest)})", piece) for piece in [*pieces[:-1], *ends]]

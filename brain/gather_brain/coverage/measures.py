@@ -1,14 +1,14 @@
 """The brain's own measures of depth, coherence and actionability, 0-100 each; pure.
 
 They are what a reader could count: different words, names and numbers, closeness of each item to the rest,
-words that tell somebody to do something, notes that contradict each other in so many words. A rubric-bound
+words that ask for an action, notes that contradict each other in so many words. A rubric-bound
 model call judges better; these stand in for it when it fails, and unlike it they never change for the same
 items.
 
 Near duplicates count as one note that says what all of them say, so that saying a thing twice gains nothing.
 
 Constants marked "fitted" were set on hand-written notes of 40-70 words
-(tests/contract/brain/story_notes.json) so that they come out between 60 and 97 on each measure, notes cut to
+(tests/data/story_notes.json) so that they come out between 60 and 97 on each measure, notes cut to
 eight words below 50; those of coherence on the labelled departments for fitting (docs/coverage.md).
 """
 
@@ -39,7 +39,7 @@ another film .36, a department's own .5; fitted."""
 
 OFF_TOPIC_LOSS: Final = 0.5
 RELEVANT: Final = 0.3
-"""Evidence at which a note surely belongs to the department; its own notes have .8 (median), strangers 0."""
+"""Score at which a note surely belongs to the department; its own notes have .8 (median), strangers 0."""
 COHERENT_NOTES: Final = 4
 """Further notes from which on the number of notes no longer counts: two may be alike by chance."""
 
@@ -75,8 +75,8 @@ _stem: Final = lru_cache(maxsize=20_000)(stem)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a text says that can be counted."""
+class TextFeatures:
+    """What can be counted in a text."""
 
     vocabulary: frozenset[str]
     specifics: frozenset[str]
@@ -84,40 +84,40 @@ class Said:
     anchors: frozenset[str]
 
 
-def said_in(text: str) -> Said:
-    """Return what the text says."""
+def features_of(text: str) -> TextFeatures:
+    """Return what can be counted in the text."""
     numbers = frozenset(NUMBER.findall(text))
-    said = words(text)
-    return Said(
-        vocabulary=frozenset(_stem(word) for word in said if len(word) > 1 and word not in STOP_WORDS),
+    found = words(text)
+    return TextFeatures(
+        vocabulary=frozenset(_stem(word) for word in found if len(word) > 1 and word not in STOP_WORDS),
         specifics=numbers | (frozenset(name.lower() for name in NAME.findall(text)) - STOP_WORDS),
         # Different cues, so that saying "use" five times is not five instructions.
-        verbs=frozenset(_stem(word) for word in said) & ACTION_WORDS,
+        verbs=frozenset(_stem(word) for word in found) & ACTION_WORDS,
         anchors=numbers | {match.lower() for match in ANCHOR.findall(text)},
     )
 
 
-def said_by_all(texts: Sequence[str]) -> Said:
+def common_features(texts: Sequence[str]) -> TextFeatures:
     """Return what near duplicates have in common."""
-    each = [said_in(text) for text in texts]
-    return Said(
-        vocabulary=frozenset.intersection(*(said.vocabulary for said in each)),
-        specifics=frozenset.intersection(*(said.specifics for said in each)),
-        verbs=frozenset.intersection(*(said.verbs for said in each)),
-        anchors=frozenset.intersection(*(said.anchors for said in each)),
+    each = [features_of(text) for text in texts]
+    return TextFeatures(
+        vocabulary=frozenset.intersection(*(features.vocabulary for features in each)),
+        specifics=frozenset.intersection(*(features.specifics for features in each)),
+        verbs=frozenset.intersection(*(features.verbs for features in each)),
+        anchors=frozenset.intersection(*(features.anchors for features in each)),
     )
 
 
-def depth_of(notes: Sequence[Said]) -> float:
+def depth_of(notes: Sequence[TextFeatures]) -> float:
     """Return the level of detail: different words and specifics of the mean note, and words over all."""
     if not notes:
         return 0.0
     each = [
-        DETAIL_SHARE * _saturated(len(said.vocabulary), DETAIL_WORDS)
-        + PRECISION_SHARE * _saturated(len(said.specifics), SPECIFICS)
-        for said in notes
+        DETAIL_SHARE * _saturated(len(note.vocabulary), DETAIL_WORDS)
+        + PRECISION_SHARE * _saturated(len(note.specifics), SPECIFICS)
+        for note in notes
     ]
-    together = len(frozenset().union(*(said.vocabulary for said in notes)))
+    together = len(frozenset().union(*(note.vocabulary for note in notes)))
     volume = (1 - DETAIL_SHARE - PRECISION_SHARE) * _saturated(together, VOLUME_WORDS)
     return 100 * (math.fsum(each) / len(each) + volume)
 
@@ -145,11 +145,11 @@ def coherence_of(vectors: Matrix, relevance: Matrix, count: int, contradicted: i
     return 100 * float(belonging.mean()) * different * undisputed * enough
 
 
-def actionability_of(notes: Sequence[Said]) -> float:
-    """Return how far somebody could work from the mean note: verbs of doing, and when, where, how much."""
+def actionability_of(notes: Sequence[TextFeatures]) -> float:
+    """Return how far a reader could work from the mean note: action verbs, and when, where, how much."""
     if not notes:
         return 0.0
-    cues = (len(said.verbs) + len(said.anchors) / 2 for said in notes)
+    cues = (len(note.verbs) + len(note.anchors) / 2 for note in notes)
     return 100 * math.fsum(_saturated(count, CUES) for count in cues) / len(notes)
 
 

@@ -11,7 +11,7 @@ NEAR_DUPLICATE: Final = 0.88
 """Cosine of two items' vectors (means of sentences). Of the labelled departments for fitting, paraphrases
 have .85 to .99 (nine in ten above .89), different notes at most .60, contradicting ones .58 to .89."""
 SEARCH_STEPS_MAX: Final = 1000
-"""For the heaviest set without duplicates of one cluster; only items made to confuse it need so many."""
+"""For the heaviest set without duplicates of one cluster; only adversarial items need so many."""
 
 
 def near_duplicates(vectors: Matrix) -> list[int]:
@@ -25,7 +25,7 @@ def near_duplicates(vectors: Matrix) -> list[int]:
 
 
 def clusters_of(alike: Sequence[int]) -> list[int]:
-    """Return the groups of items that near duplicates hang together by, each as a set of bits."""
+    """Return the connected groups of near duplicates, each as a set of bits."""
     found = []
     rest = (1 << len(alike)) - 1
     while rest:
@@ -58,7 +58,7 @@ def heaviest_without_duplicates(
 
     This is the maximum weight independent set, found for each cluster by itself: at once where all its
     members are alike, else by branching on the item with most duplicates. Where that takes too many steps
-    (only texts made for it), the greedy sum, heaviest first.
+    (adversarial texts only), the greedy sum, heaviest first.
     """
     return sum(_heaviest_of(cluster, weights, alike) for cluster in clusters)
 

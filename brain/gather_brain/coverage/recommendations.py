@@ -5,6 +5,7 @@ from typing import Final
 
 from gather_brain.coverage.aspects import VITAL, Aspect
 from gather_brain.coverage.coverage_score import AspectCoverage, Coverage
+from gather_brain.words import spoken
 from gather_contracts import brain as bodies
 
 COVERED_MIN: Final = 60.0
@@ -23,16 +24,32 @@ def analysis_of(coverage: Coverage, aspects: Sequence[Aspect], department: str) 
     """Return covered aspects (best first), gaps (those that cost most first) and what to do next."""
     by_name = {aspect.name: aspect for aspect in aspects}
     covered = [found for found in coverage.aspects if found.coverage >= COVERED_MIN]
+    covered.sort(key=lambda found: found.coverage, reverse=True)
     missing = [found for found in coverage.aspects if found.coverage < COVERED_MIN]
     # What the description names goes before what a built-in list adds, as in the score.
     missing.sort(key=lambda found: (-(100 - found.coverage) * by_name[found.aspect].weight, found.aspect))
     gaps = [_gap(found, by_name[found.aspect], department) for found in missing]
+    weak = sorted(
+        (found for found in covered if found.coverage < WEAK_BELOW), key=lambda found: found.coverage
+    )
+    recommendations = [
+        *(f"Focus next iteration on {gap.aspect.lower()} - this is the biggest gap" for gap in gaps[:1]),
+        *(gap.suggestion for gap in gaps[1:]),
+        *(_suggestion(by_name[found.aspect], department, started=True) for found in weak),
+    ]
     return bodies.CoverageAnalysis(
         covered_aspects=[
-            _covered(found) for found in sorted(covered, key=lambda found: found.coverage, reverse=True)
+            bodies.CoveredAspect(
+                aspect=found.aspect,
+                coverage=round(found.coverage, 1),
+                item_count=len(found.item_ids),
+                quality=next(word for least, word in QUALITY if found.coverage >= least),
+                items=list(found.item_ids),
+            )
+            for found in covered
         ],
         gaps=gaps,
-        recommendations=_recommendations(gaps, covered, by_name, department),
+        recommendations=recommendations[:RECOMMENDATIONS_MAX],
     )
 
 
@@ -41,30 +58,16 @@ def distribution_of(coverage: Coverage) -> Mapping[str, int]:
     return {found.aspect.lower(): found.primary_items for found in coverage.aspects}
 
 
-def _covered(found: AspectCoverage) -> bodies.CoveredAspect:
-    return bodies.CoveredAspect(
-        aspect=found.aspect,
-        coverage=round(found.coverage, 1),
-        item_count=len(found.item_ids),
-        quality=next(word for least, word in QUALITY if found.coverage >= least),
-        items=list(found.item_ids),
-    )
-
-
 def _gap(found: AspectCoverage, aspect: Aspect, department: str) -> bodies.CoverageGap:
+    # By how little is said, and one step less severe for what is not vital.
+    severity = (2 if found.coverage < HIGH_BELOW else 1) - (aspect.weight < VITAL)
     return bodies.CoverageGap(
         aspect=found.aspect,
         coverage=round(found.coverage, 1),
         item_count=len(found.item_ids),
-        severity=_severity(found.coverage, aspect.weight),
+        severity=SEVERITIES[severity],
         suggestion=_suggestion(aspect, department, started=bool(found.item_ids)),
     )
-
-
-def _severity(coverage: float, weight: float) -> str:
-    """Return how bad a gap is: by how little is said, and one step less for what is not vital."""
-    step = 2 if coverage < HIGH_BELOW else 1
-    return SEVERITIES[step if weight >= VITAL else step - 1]
 
 
 def _suggestion(aspect: Aspect, department: str, *, started: bool) -> str:
@@ -73,26 +76,7 @@ def _suggestion(aspect: Aspect, department: str, *, started: bool) -> str:
     if aspect.gloss or aspect.hints:
         about = aspect.gloss or "; ".join(aspect.hints)
         return f"{verb} {name}: {about}. Name scenes, people and moments of this film."
-    team = department.replace("-", " ").replace("_", " ")
+    team = spoken(department)
     return (
         f"{verb} {name}: say what the {team} department decides about it, in which scenes, for whom and why."
     )
-
-
-def _recommendations(
-    gaps: Sequence[bodies.CoverageGap],
-    covered: Sequence[AspectCoverage],
-    by_name: Mapping[str, Aspect],
-    department: str,
-) -> list[str]:
-    lines = [
-        f"Focus next iteration on {gap.aspect.lower()} - this is the biggest gap"
-        if place == 0
-        else gap.suggestion
-        for place, gap in enumerate(gaps)
-    ]
-    weak = sorted(
-        (found for found in covered if found.coverage < WEAK_BELOW), key=lambda found: found.coverage
-    )
-    lines += [_suggestion(by_name[found.aspect], department, started=True) for found in weak]
-    return lines[:RECOMMENDATIONS_MAX]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_brain.coverage.aspects import ASPECTS_ENOUGH, ASPECTS_MAX, aspects_of, profile_of
+from gather_brain.coverage.aspects import ASPECTS_ENOUGH, ASPECTS_MAX, aspects_of, typical_text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_unknown_department_without_a_description_is_its_own_aspect() -> None
 @pytest.mark.parametrize("slug", ["story", "story-department", "main-story"])
 def test_slugs_of_usual_departments_are_recognised(slug: str) -> None:
     """CMS editors name departments freely."""
-    assert "premise" in profile_of(slug)
+    assert "premise" in typical_text(slug)
 
 
 @given(st.text(min_size=1, max_size=63), st.text(max_size=500))

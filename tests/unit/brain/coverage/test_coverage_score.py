@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gather_brain.coverage.analysis import Measured, measured, planned
+from gather_brain.coverage.analysis import Measurement, measure, plan_measurement
 from gather_brain.coverage.coverage_score import SATURATION, Item, coverage_of, nothing_covered
 from gather_brain.coverage.near_duplicates import clusters_of, near_duplicates
 from gather_brain.coverage.recommendations import COVERED_MIN
@@ -54,13 +54,13 @@ def _row(text: str) -> Matrix:
     return row
 
 
-def measure(texts: Sequence[str]) -> Measured:
-    plan = planned("any", DESCRIPTION, [(f"i{index}", text) for index, text in enumerate(texts)])
-    return measured(plan, embedded(plan.texts))
+def measurement_of(texts: Sequence[str]) -> Measurement:
+    plan = plan_measurement("any", DESCRIPTION, [(f"i{index}", text) for index, text in enumerate(texts)])
+    return measure(plan, embedded(plan.texts))
 
 
 def scores(texts: Sequence[str]) -> dict[str, float]:
-    found = measure(texts)
+    found = measurement_of(texts)
     return {
         "coverage": found.coverage.score,
         "breadth": found.coverage.breadth,
@@ -120,7 +120,7 @@ def test_a_note_in_nearly_the_same_words_raises_neither_depth_nor_actionability_
 
 def test_no_items_cover_nothing_and_name_every_aspect() -> None:
     """The first iteration asks before anything is written."""
-    found = measure([])
+    found = measurement_of([])
     assert found.coverage == nothing_covered(["Pacing", "Lighting", "Costumes", "Silence", "Doubles"])
     assert (found.depth, found.coherence, found.actionability) == (0.0, 0.0, 0.0)
 
@@ -129,7 +129,7 @@ def test_leaving_one_aspect_out_lowers_the_score_and_names_it() -> None:
     """Cutting a topic must be seen."""
     whole = [f"{aspect} {more}" for aspect in ("pacing", "lighting", "silence") for more in ("slow", "wind")]
     cut = [text for text in whole if "lighting" not in text]
-    with_it, without = measure(whole).coverage, measure(cut).coverage
+    with_it, without = measurement_of(whole).coverage, measure(cut).coverage
     assert without.score < with_it.score
     assert without.aspects[1].coverage < 1
     assert with_it.aspects[1].coverage > 40
@@ -138,8 +138,8 @@ def test_leaving_one_aspect_out_lowers_the_score_and_names_it() -> None:
 def test_two_clear_notes_cover_an_aspect_and_one_leaves_a_gap() -> None:
     """As the constant says."""
     items = [Item(f"i{index}", f"text {index}", ("text",)) for index in range(2)]
-    evidence = np.array([[1.0, 1.0], [1.0, 0.0]], np.float32)
-    found = coverage_of(items, [("A", 1.0), ("B", 1.0)], evidence, [0, 0], [1, 2])
+    matrix = np.array([[1.0, 1.0], [1.0, 0.0]], np.float32)
+    found = coverage_of(items, [("A", 1.0), ("B", 1.0)], matrix, [0, 0], [1, 2])
     assert found.aspects[0].coverage == pytest.approx(100 * (1 - np.exp(-2 / SATURATION)))
     assert found.aspects[1].coverage < COVERED_MIN < found.aspects[0].coverage
 
@@ -147,9 +147,9 @@ def test_two_clear_notes_cover_an_aspect_and_one_leaves_a_gap() -> None:
 def test_what_the_description_names_weighs_more_than_what_the_built_in_list_adds() -> None:
     """A department's own words go first."""
     items = [Item("a", "text", ("text",))]
-    evidence = np.array([[1.0, 0.0]], np.float32)
-    named = coverage_of(items, [("A", 1.0), ("B", 0.5)], evidence, [0], [1])
-    added = coverage_of(items, [("A", 0.5), ("B", 1.0)], evidence, [0], [1])
+    matrix = np.array([[1.0, 0.0]], np.float32)
+    named = coverage_of(items, [("A", 1.0), ("B", 0.5)], matrix, [0], [1])
+    added = coverage_of(items, [("A", 0.5), ("B", 1.0)], matrix, [0], [1])
     assert named.score == pytest.approx(2 * added.score)
 
 

@@ -8,12 +8,12 @@ import pytest
 from dev.paths import ROOT
 from gather_brain.coverage.measures import (
     COHERENT_NOTES,
-    Said,
+    TextFeatures,
     actionability_of,
     coherence_of,
+    common_features,
     depth_of,
-    said_by_all,
-    said_in,
+    features_of,
 )
 from gather_brain.vectors import Matrix, unit_rows
 
@@ -21,9 +21,9 @@ NOTES = [note["content"] for note in json.loads((ROOT / "tests/data/story_notes.
 
 
 @pytest.fixture
-def notes() -> list[Said]:
+def notes() -> list[TextFeatures]:
     """Thirty hand-written notes."""
-    return [said_in(text) for text in NOTES]
+    return [features_of(text) for text in NOTES]
 
 
 def _film(size: int) -> Matrix:
@@ -37,36 +37,36 @@ def _sure(count: int) -> Matrix:
     return np.ones(count, np.float32)
 
 
-def test_thinner_notes_are_less_deep_and_less_actionable(notes: list[Said]) -> None:
+def test_thinner_notes_are_less_deep_and_less_actionable(notes: list[TextFeatures]) -> None:
     """Cutting each note to eight words leaves headlines."""
-    thin = [said_in(" ".join(text.split()[:8])) for text in NOTES]
+    thin = [features_of(" ".join(text.split()[:8])) for text in NOTES]
     assert depth_of(thin) < 50
     assert depth_of(notes) > 60
     assert actionability_of(thin) < 50
     assert actionability_of(notes) > 60
 
 
-def test_padding_with_empty_words_adds_no_depth(notes: list[Said]) -> None:
+def test_padding_with_empty_words_adds_no_depth(notes: list[TextFeatures]) -> None:
     """Depth counts what is said, not how long it takes."""
-    padded = [said_in(f"{text} {'It is as it was and so it is. ' * 5}") for text in NOTES]
+    padded = [features_of(f"{text} {'It is as it was and so it is. ' * 5}") for text in NOTES]
     assert depth_of(padded) == pytest.approx(depth_of(notes), abs=0.5)
 
 
-def test_depth_grows_with_the_number_of_notes(notes: list[Said]) -> None:
+def test_depth_grows_with_the_number_of_notes(notes: list[TextFeatures]) -> None:
     """A department of three notes is not worked out."""
     assert depth_of(notes[:3]) < depth_of(notes[:12]) < depth_of(notes)
 
 
 def test_repeating_a_verb_gives_no_second_instruction() -> None:
     """Saying "use" three times is one instruction."""
-    once, often = said_in("use the lamp"), said_in("use the lamp use it use use")
+    once, often = features_of("use the lamp"), features_of("use the lamp use it use use")
     assert actionability_of([once]) == actionability_of([often])
 
 
 def test_near_duplicates_say_together_what_all_of_them_say() -> None:
     """A second wording adds nothing, however many words it has."""
-    common = said_by_all(["Ada cuts the rope at 9.", "Ada cuts the thick wet rope at 9 with a knife."])
-    assert common.vocabulary == said_in("Ada cuts the rope at 9.").vocabulary
+    common = common_features(["Ada cuts the rope at 9.", "Ada cuts the thick wet rope at 9 with a knife."])
+    assert common.vocabulary == features_of("Ada cuts the rope at 9.").vocabulary
 
 
 def test_items_of_one_film_cohere_and_strangers_do_not() -> None:

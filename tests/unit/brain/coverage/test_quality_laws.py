@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev.paths import ROOT
-from gather_brain.coverage.measures import actionability_of, coherence_of, depth_of, said_in
+from gather_brain.coverage.measures import actionability_of, coherence_of, depth_of, features_of
 from gather_brain.vectors import Matrix, unit_rows
 
 FOLDER = ROOT / "tests" / "data" / "coverage" / "held_out"
@@ -38,7 +38,7 @@ def test_thinning_never_raises_depth_or_actionability(texts: list[str], data: st
     words = texts[place].split(" ")
     kept = data.draw(st.integers(0, len(words)))
     thin = [*texts[:place], " ".join(words[:kept]), *texts[place + 1 :]]
-    before, after = [said_in(text) for text in texts], [said_in(text) for text in thin]
+    before, after = [features_of(text) for text in texts], [features_of(text) for text in thin]
     assert depth_of(after) <= depth_of(before) + EPSILON
     assert actionability_of(after) <= actionability_of(before) + EPSILON
 
@@ -47,7 +47,7 @@ def test_thinning_never_raises_depth_or_actionability(texts: list[str], data: st
 @settings(deadline=None)
 def test_the_order_of_notes_does_not_matter(texts: list[str], chance: random.Random) -> None:
     """For depth and actionability."""
-    before = [said_in(text) for text in texts]
+    before = [features_of(text) for text in texts]
     turned = list(before)
     chance.shuffle(turned)
     assert abs(depth_of(turned) - depth_of(before)) < EPSILON
