@@ -129,7 +129,7 @@ def test_leaving_one_aspect_out_lowers_the_score_and_names_it() -> None:
     """Cutting a topic must be seen."""
     whole = [f"{aspect} {more}" for aspect in ("pacing", "lighting", "silence") for more in ("slow", "wind")]
     cut = [text for text in whole if "lighting" not in text]
-    with_it, without = measurement_of(whole).coverage, measure(cut).coverage
+    with_it, without = measurement_of(whole).coverage, measurement_of(cut).coverage
     assert without.score < with_it.score
     assert without.aspects[1].coverage < 1
     assert with_it.aspects[1].coverage > 40
