@@ -4,19 +4,15 @@ A channel alone loses what is sent while nobody listens, so one script appends t
 and nothing can come between. Redis away is never a reason to stop: callers catch `EventLogUnavailable`.
 """
 
-import asyncio
 import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 from gather_contracts.events import Event, decode_event, encode_event
 
@@ -59,6 +55,11 @@ KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP
 class EventLogUnavailable(Exception):  # noqa: N818 - named for what the caller does
     """Redis did not answer in time; live progress pauses, nothing else is lost."""
 
+    @classmethod
+    def because(cls, failure: Exception) -> Self:
+        """Return the error for a call that failed this way."""
+        return cls(str(failure) or type(failure).__name__)
+
 
 class EventLog:
     """Appends to and reads from the logs of all projects.
@@ -69,16 +70,11 @@ class EventLog:
     """
 
     def __init__(self, redis_url: str, timeout_s: float = 2.0) -> None:
+        self._redis_url = redis_url
         self._timeout_s = timeout_s
-        self._connect = partial(
-            Redis.from_url,
-            redis_url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            decode_responses=True,
-        )
-        # Once more, at once: after a restart of Redis the first call meets the old connection.
-        self._redis: Redis = self._connect(retry=Retry(NoBackoff(), 1), health_check_interval=30)
+        self._redis = connect(redis_url, timeout_s, decode_responses=True, health_check_interval=30)
+        self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
+        self._call = self._calls.call
         self._append = self._redis.register_script(APPEND_SCRIPT)
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
@@ -127,8 +123,13 @@ class EventLog:
         connection breaks; the caller subscribes again and reads the gap from the log.
         """
         # Without retries: a subscription that came back by itself would hide what it missed.
-        own = self._connect(
-            retry=Retry(NoBackoff(), 0), socket_keepalive=True, socket_keepalive_options=KEEPALIVE
+        own = connect(
+            self._redis_url,
+            self._timeout_s,
+            repeats=0,
+            decode_responses=True,
+            socket_keepalive=True,
+            socket_keepalive_options=KEEPALIVE,
         )
         async with own, own.pubsub(ignore_subscribe_messages=False) as subscription:
             await self._call(subscription.psubscribe(names.CHANNEL_PATTERN))
@@ -142,7 +143,7 @@ class EventLog:
             try:
                 message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1.0)
             except (RedisError, OSError) as error:
-                raise EventLogUnavailable(str(error)) from error
+                raise EventLogUnavailable.because(error) from error
             if message is not None and (event := _decoded(message["data"])):
                 yield event
 
@@ -152,15 +153,7 @@ class EventLog:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
-
-    async def _call(self, awaitable: Any) -> Any:
-        """Await a Redis call within the time limit; every way to fail is one error for the caller."""
-        try:
-            async with asyncio.timeout(2 * self._timeout_s):
-                return await awaitable
-        except (RedisError, OSError, TimeoutError) as error:
-            raise EventLogUnavailable(str(error) or type(error).__name__) from error
+        await self._calls.close()
 
 
 def _decoded(text: str) -> Event | None:

@@ -1,0 +1,177 @@
+"""Settings of every room: read once from the environment and the secrets folder, and what is wrong named.
+
+Secrets are files of the settings' names in the folder `GATHER_SECRETS_DIR`; environment variables go before
+them, for local use. What is wrong is said with the variable's name, its file if it came from one, and the
+rule that it breaks, never with any part of a value: it can be a secret.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AnyUrl, BaseModel, BeforeValidator, SecretBytes, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsError
+
+from gather_contracts.result import ExitCode
+
+SECRETS_DIR_DEFAULT: Final = "/etc/gather/secrets"
+SHOWN_MIN: Final = 6
+"""A shorter piece of a value gives nothing away, and ordinary words are full of them."""
+SHOWN_PIECE: Final = 8
+"""Of a longer value no such piece may stand in a reason."""
+ITEMS_MAX: Final = 1000
+"""A greater number in an error's place may be a key that somebody chose."""
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda text: text.upper() if isinstance(text, str) else text),
+]
+"""A level of Python's logging, in either case."""
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class ConfigurationError(Exception):
+    """The configuration can never work; each of `problems` is a sentence without a value."""
+
+    exit_code: Final = ExitCode.NEVER
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def secrets_folder() -> Path | None:
+    """Return the folder of secret files, None if there is none."""
+    folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
+    return folder if folder.is_dir() else None
+
+
+def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: Any) -> SettingsT:
+    """Return the settings of the process.
+
+    Args:
+        kind: the class of the settings.
+        prefix: of the variables, in the place of the class's own.
+        given: settings that are not read, such as groups that were read before.
+
+    Raises:
+        ConfigurationError: what is missing or wrong, each variable once.
+    """
+    folder = secrets_folder()
+    try:
+        return kind(_secrets_dir=folder, _env_prefix=prefix, **given)
+    except ValidationError as error:
+        wrong = [(found["loc"], _reason(found)) for found in error.errors()]
+    except SettingsError as error:
+        # Its text names the field, its cause quotes the value.
+        named = re.findall(r'field "(\w+)"', str(error))
+        wrong = [(tuple(named[:1]), "cannot be read: it is not JSON, or its file is not UTF-8")]
+    variables = _variables(kind, prefix)
+    problems = (
+        f"{_source(variables[str(place[0])], folder)}{_item(place)}: {reason}"
+        if place and str(place[0]) in variables
+        else reason
+        for place, reason in wrong
+    )
+    # Not raised inside `except`: the error that quotes values would be its context.
+    raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def secrets_of(value: Any) -> list[str]:
+    """Return every secret in the settings, nested ones too, and every address with a password in it."""
+    match value:
+        case SecretStr() | SecretBytes():
+            secret = value.get_secret_value()
+            return [secret if isinstance(secret, str) else secret.decode("utf-8", "replace")]
+        case BaseModel():
+            return [each for name in type(value).model_fields for each in secrets_of(getattr(value, name))]
+        case Mapping():
+            return [each for entry in value.values() for each in secrets_of(entry)]
+        case list() | tuple() | set() | frozenset():
+            return [each for entry in value for each in secrets_of(entry)]
+        case str() | AnyUrl() if _has_password(str(value)):
+            return [str(value)]
+    return []
+
+
+@contextmanager
+def exits_if_misconfigured(program: str) -> Iterator[None]:
+    """Turn a ConfigurationError of the block into lines on stderr and an exit with `ExitCode.NEVER`."""
+    try:
+        yield
+    except ConfigurationError as error:
+        sys.stderr.write("".join(f"{program}: {problem}\n" for problem in error.problems))
+        raise SystemExit(int(error.exit_code)) from None
+
+
+def _has_password(text: str) -> bool:
+    try:
+        return bool(urlsplit(text).password)
+    except ValueError:
+        return False
+
+
+def _variables(kind: type[BaseSettings], prefix: str | None) -> dict[str, str]:
+    """Return the environment variable of each field, by the names that pydantic gives the field in errors."""
+    before = kind.model_config.get("env_prefix", "") if prefix is None else prefix
+    variables: dict[str, str] = {}
+    for name, field in kind.model_fields.items():
+        alias = field.validation_alias
+        variable = alias if isinstance(alias, str) else f"{before}{name}".upper()
+        variables |= {name: variable, variable: variable}
+    return variables
+
+
+def _source(variable: str, folder: Path | None) -> str:
+    """Return where the value stands: its variable and, unless the environment has it, its file."""
+    name = variable.lower()
+    if folder is None or name in (key.lower() for key in os.environ):
+        return variable
+    files = [path for path in folder.iterdir() if path.name.lower() == name]
+    return f"{variable} (file {files[0]})" if files else variable
+
+
+def _item(place: tuple[int | str, ...]) -> str:
+    """Return which item of a list is meant; what else a place names can be a key of the value."""
+    match place:
+        case (_, int(index), *_) if index < ITEMS_MAX:
+            return f"[{index}]"
+    return ""
+
+
+def _reason(found: ErrorDetails) -> str:
+    """Return pydantic's reason, or only its name where the reason quotes the value."""
+    reason = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    # The keys of all settings together are the variables' names, which a reason may well say.
+    given = (
+        found["input"] if found["loc"] or not isinstance(found["input"], dict) else found["input"].values()
+    )
+    if any(_shows(reason, text) for text in _texts(given)):
+        return f"is not valid ({found['type']})"
+    return reason
+
+
+def _shows(reason: str, text: str) -> bool:
+    size = min(len(text), SHOWN_PIECE)
+    pieces = (reason[start : start + size] for start in range(len(reason) - size + 1))
+    return size >= SHOWN_MIN and any(piece in text for piece in pieces)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text and number in a value that was given."""
+    if isinstance(value, SecretStr | SecretBytes):
+        yield from _texts(value.get_secret_value())
+    elif isinstance(value, Mapping):
+        yield from _texts([*value.keys(), *value.values()])
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        for each in value:
+            yield from _texts(each)
+    else:
+        yield value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
