@@ -1,4 +1,4 @@
-"""Whether the operator is alive and ready, from what it has heard and the clock that it is given."""
+"""Whether the operator is alive and ready, by what it has received and the clock that it is given."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -76,7 +76,7 @@ class Health:
 
     canary: WatchCanary
     informers_seen_s: Callable[[], list[float]]
-    """When each informer last heard from the API, on the monotonic clock."""
+    """When the API last answered each informer, on the monotonic clock."""
     is_synced: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
     listed_s: float | None = None

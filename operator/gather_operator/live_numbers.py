@@ -1,6 +1,6 @@
-"""Live numbers of departments, heard on the event channels.
+"""Live numbers of departments, from the event channels.
 
-They are a comfort and never the truth: a pod's result replaces them. After every (re)connect the tail of each
+They are never the truth: a pod's result replaces them. After every (re)connect the tail of each
 project's log is read again, so that a restart does not show a run standing still.
 """
 
@@ -18,7 +18,7 @@ from gather_operator.metrics import EVENT_LOG_UP
 logger = logging.getLogger(__name__)
 
 RUNS_MAX: Final = 4096
-"""Runs that are remembered; the least recently heard go first."""
+"""Runs that are remembered; the least recently updated go first."""
 DEPARTMENTS_MAX: Final = 64
 """Per run; twice what a run can have, so that a forged slug cannot grow it."""
 TAIL: Final = 1000
@@ -29,7 +29,7 @@ QUALITY_MAX: Final = 100
 
 
 class LiveNumbers:
-    """The furthest numbers heard, by run and department."""
+    """The furthest numbers received, by run and department."""
 
     def __init__(self) -> None:
         self._runs: OrderedDict[str, dict[str, Numbers]] = OrderedDict()
@@ -82,7 +82,9 @@ class Listener:
                 await self._listen()
             except EventLogUnavailable as error:
                 EVENT_LOG_UP.set(0)
-                logger.warning("live progress pauses", extra={"error": str(error)[:300]})
+                logger.warning(
+                    "event log unavailable; live progress pauses", extra={"error": str(error)[:300]}
+                )
                 await asyncio.sleep(RECONNECT_S)
 
     async def refill(self, project_id: str) -> None:
@@ -90,7 +92,9 @@ class Listener:
         try:
             events = await self._log.tail(project_id, TAIL)
         except ValueError as error:
-            logger.warning("unreadable event log", extra={"project": project_id, "error": str(error)[:300]})
+            logger.warning(
+                "unreadable entry in the event log", extra={"project": project_id, "error": str(error)[:300]}
+            )
             return
         for event in events:
             self._take(event)

@@ -156,7 +156,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         await observer.synced()
         group.create_task(listener.run())
         group.create_task(queue.run(settings.workers, reconciler.work))
-        logger.info("working", extra={"after_s": round(time.monotonic() - started_s, 2)})
+        logger.info("reconciling runs", extra={"after_s": round(time.monotonic() - started_s, 2)})
 
 
 def worker_template(settings: Settings) -> WorkerTemplate:

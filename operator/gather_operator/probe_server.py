@@ -23,7 +23,10 @@ def build_app(health: Health) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         is_ready = health.is_ready()
-        return web.Response(text="ok" if is_ready else "waiting for the API", status=200 if is_ready else 503)
+        return web.Response(
+            text="ok" if is_ready else "waiting for the first list of GatherRuns, Jobs and pods",
+            status=200 if is_ready else 503,
+        )
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -42,7 +45,7 @@ async def serving(health: Health, port: int) -> AsyncIterator[int]:
         site = web.TCPSite(runner, "0.0.0.0", port)
         await site.start()
         bound = int(runner.addresses[0][1])
-        logger.info("serving", extra={"port": bound})
+        logger.info("serving probes and metrics", extra={"port": bound})
         yield bound
     finally:
         await runner.cleanup()

@@ -160,7 +160,9 @@ class Reconciler:
     async def _act(self, snapshot: RunSnapshot, action: Action) -> None:
         run, cluster = snapshot.run, self._deps.cluster
         ACTIONS.labels(action=type(action).__name__).inc()
-        logger.info("acting", extra={"run": run.metadata.name, "action": type(action).__name__})
+        logger.info(
+            "carrying out an action", extra={"run": run.metadata.name, "action": type(action).__name__}
+        )
         match action:
             case HoldFinalizer():
                 await self._put_finalizers(run, [*run.metadata.finalizers, names.FINALIZER])

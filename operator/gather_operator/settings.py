@@ -1,6 +1,6 @@
 """The operator's settings, read once into one frozen object in `main.py`.
 
-Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables go before them, for
+Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables override them, for
 local use.
 """
 
@@ -17,7 +17,7 @@ SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
 
 
 class Settings(BaseSettings):
-    """All that the operator can be told from outside."""
+    """All settings of the operator."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=8, ge=1, le=64, validation_alias="GATHER_OPERATOR_WORKERS")
     """Runs worked on at the same time."""
     tick_interval_s: float = Field(default=3, ge=0.1, le=60, validation_alias="GATHER_TICK_INTERVAL_S")
-    """Every unfinished run is decided anew this often, whatever the watches say."""
+    """Every unfinished run is decided again this often, whatever the watches say."""
     relist_interval_s: float = Field(default=10, ge=0.1, le=300, validation_alias="GATHER_RELIST_INTERVAL_S")
     """GatherRuns are listed this often, because a watch can die silently."""
     watch_silence_s: float = Field(default=30, ge=1, le=600, validation_alias="GATHER_WATCH_SILENCE_S")

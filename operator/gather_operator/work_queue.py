@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_LAST_S: Final = 8.0
-"""A run whose namespace hangs is tried at least this often, and holds up nobody else."""
+"""A run whose namespace hangs is tried at least this often, and delays no other."""
 
 Work = Callable[[str], Awaitable[float | None]]
 """Works on a key; returns in how many seconds it wants to be called again."""
@@ -82,7 +82,7 @@ class WorkQueue:
                 "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)[:500]}
             )
         except Exception:
-            # One run's trouble must not stop the others.
+            # One run's failure must not stop the others.
             logger.exception("reconcile failed unexpectedly; retrying with back-off", extra={"run_uid": key})
         else:
             self._failures.pop(key, None)

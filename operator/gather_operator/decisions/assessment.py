@@ -1,6 +1,6 @@
 """Where one department stands, by its Job, its pods and its live numbers.
 
-Success comes from the pod (a Job's own word follows seconds later); failure comes from the Job (only it knows
+Success comes from the pod (its Job says so only seconds later); failure comes from the Job (only it knows
 whether another attempt follows). Numbers never go back.
 """
 
@@ -77,7 +77,7 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     advanced = _advanced(department, now)
     done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
     if done is not None:
-        # What the worker counted replaces what was heard.
+        # What the worker counted replaces the live numbers.
         counted = advanced.model_copy(update=_counts(Numbers.of_result(done)))
         return close(counted, DepartmentPhase.SUCCEEDED, done.reason, now)
     job = department.job
@@ -161,7 +161,7 @@ def _counts(numbers: Numbers) -> dict[str, Any]:
 
 
 def _failure_reason(department: Department) -> str:
-    """Return the last attempt's own word, else the kubelet's, else the Job's."""
+    """Return the last attempt's own reason, else the kubelet's, else the Job's."""
     ended = [p for p in department.pods if p.phase == "Failed"]
     result = next((p.result for p in reversed(ended) if p.result is not None), None)
     if result is not None:

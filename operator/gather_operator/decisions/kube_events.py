@@ -1,4 +1,4 @@
-"""Kubernetes Events for a run's transitions: what `kubectl describe` tells of its past. Pure."""
+"""Kubernetes Events for a run's transitions: what `kubectl describe` shows of its past. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ MESSAGE_MAX: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class KubeEvent:
-    """One Event: what happened, in a word and in a sentence."""
+    """One Event: what happened, as a reason and as a sentence."""
 
     reason: str
     message: str

@@ -116,7 +116,7 @@ def _conditions(snapshot: RunSnapshot) -> ConditionSet:
 def _with_reason(
     written: GatherRunStatus, changes: Mapping[str, Any], conditions: ConditionSet | None
 ) -> GatherRunStatus:
-    """Return the status with its last word, the reason, which follows from all the others."""
+    """Return the status with its reason, which follows from everything else."""
     listed = {"conditions": conditions.listed()} if conditions is not None else {}
     status = written.model_copy(update={**changes, **listed})
     return status.model_copy(update={"reason": summary_reason(status)})

@@ -1,4 +1,4 @@
-"""Stopping a run, because it was cancelled or deleted: Jobs first, then pods, then the last word."""
+"""Stopping a run, because it was cancelled or deleted: Jobs first, then pods, then the final status."""
 
 from datetime import datetime, timedelta
 

@@ -171,7 +171,9 @@ class Cluster:
             with _mapped(what):
                 await create(resource.from_dict(manifest), namespace=self._namespace)
         except Conflict:
-            logger.debug("exists already", extra={"call": what, "object": manifest["metadata"].get("name")})
+            logger.debug(
+                "object exists already", extra={"call": what, "object": manifest["metadata"].get("name")}
+            )
 
     async def _delete(self, resource: Any, name: str, what: str) -> None:
         try:
@@ -180,7 +182,7 @@ class Cluster:
                     resource, name, namespace=self._namespace, cascade=CascadeType.BACKGROUND
                 )
         except Missing:
-            logger.debug("gone already", extra={"call": what, "object": name})
+            logger.debug("object is gone already", extra={"call": what, "object": name})
 
     async def _list(self, resource: Any, run_uid: str | None, what: str) -> tuple[list[Any], str]:
         labels = {**OURS, names.LABEL_RUN_UID: run_uid} if run_uid else OURS

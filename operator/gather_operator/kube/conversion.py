@@ -13,7 +13,7 @@ from gather_contracts.result import DepartmentResult, decode_result
 from gather_operator.decisions.facts import JobFacts, PodFacts
 
 ORDINARY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""Not worth a word in the status: every pod passes through them."""
+"""Not shown in the status: every pod passes through them."""
 
 
 def job_facts(job: Job) -> JobFacts:

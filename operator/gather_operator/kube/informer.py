@@ -1,7 +1,7 @@
 """Our Jobs and pods, kept current by list and watch with a label selector.
 
 kopf would list and watch all Jobs and pods of the namespace and filter them here. Whatever goes wrong with a
-watch (an error event, a torn line, silence) ends in a new list; nothing else has to be right for that.
+watch (an error event, a torn line, silence) ends in a new list.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from gather_operator.run_cache import version_number
 logger = logging.getLogger(__name__)
 
 SILENCE_S: Final = WATCH_WINDOW_S + 15
-"""Nothing heard for this long: the connection may be dead, so everything is listed again."""
+"""Nothing received for this long: the connection may be dead, so everything is listed again."""
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_LAST_S: Final = 5.0
 GONE_PODS_MAX: Final = 1024
@@ -54,7 +54,7 @@ class Informer(Generic[T]):
         self._objects: dict[str, T] = {}
         self.synced = asyncio.Event()
         self.last_seen_s = time.monotonic()
-        """When the API was last heard, on the monotonic clock."""
+        """When the API last answered, on the monotonic clock."""
 
     def of_run(self, run_uid: str) -> list[T]:
         """Return the run's objects."""
@@ -72,7 +72,9 @@ class Informer(Generic[T]):
             except ClusterError as error:
                 failures += 1
                 reason = "gone" if isinstance(error, Conflict) else "error"
-                logger.warning("watch ended", extra={"kind": self._kind, "error": str(error)[:500]})
+                logger.warning(
+                    "watch failed; listing again", extra={"kind": self._kind, "error": str(error)[:500]}
+                )
                 await asyncio.sleep(min(BACKOFF_FIRST_S * 2 ** min(failures, 10), BACKOFF_LAST_S))
 
     async def _relist(self, reason: str) -> str:

@@ -1,7 +1,7 @@
 """Keeps kopf running on a thread of its own, and starts it again when it ends or falls silent.
 
 On a thread, because a kopf operator that stops cancels every task of its event loop, ours included. Started
-again, because a watch of kopf's can die without a word: an error event other than 410 ends its task for good.
+again, because a watch of kopf's can die silently: an error event other than 410 ends its task for good.
 """
 
 import asyncio

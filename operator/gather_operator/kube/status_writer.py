@@ -1,6 +1,6 @@
 """The only writer of GatherRun status: on change, at most so often per run, never over a newer version.
 
-Kubernetes Events follow a write that succeeded, never go before it, and only for transitions.
+Kubernetes Events follow a write that succeeded, and only for transitions.
 """
 
 import logging

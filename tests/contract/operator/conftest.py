@@ -56,7 +56,7 @@ class Api:
         return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
 
     async def _core_resources(self, _: web.Request) -> web.Response:
-        # kopf waits until it has found these two, although it is told to watch neither.
+        # kopf waits until it has found these two, although it is set to watch neither.
         kinds = [("namespaces", "Namespace", False), ("events", "Event", True)]
         resources = [_resource(plural, kind, namespaced) for plural, kind, namespaced in kinds]
         return web.json_response({"kind": "APIResourceList", "resources": resources})

@@ -1,4 +1,4 @@
-"""The operator and the real event log: sent once, webhooks registered, live numbers heard after a break."""
+"""The operator and the real event log: sent once, webhooks registered, live numbers resumed after a break."""
 
 import asyncio
 import uuid
@@ -86,10 +86,10 @@ async def test_a_webhook_is_registered_for_a_week(
         assert run.metadata.uid in await client.smembers(names.WEBHOOK_REGISTRATIONS)
 
 
-async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
+async def test_without_redis_publishing_waits_and_goes_on_at_its_return(
     log: EventLog, webhooks: WebhookRegistry, redis_store: ServiceProcess
 ) -> None:
-    """Nothing is lost, and nobody hangs."""
+    """Nothing is lost, and nothing hangs."""
     now_s = [0.0]
     run = run_of("Succeeded")
     publisher = EventPublisher(log, webhooks, clock=lambda: now_s[0])
@@ -101,10 +101,10 @@ async def test_without_redis_announcing_waits_and_goes_on_at_its_return(
     assert len(await log.tail(run.spec.project_id)) == 1
 
 
-async def test_live_numbers_are_heard_and_filled_up_after_a_break(
+async def test_live_numbers_arrive_and_are_filled_up_after_a_break(
     log: EventLog, redis_url: str, redis_store: ServiceProcess
 ) -> None:
-    """What was published while Redis or the operator was away is read from the log's tail."""
+    """What was published while Redis or the operator was unavailable is read from the log's tail."""
     run = run_of("Running")
     await log.append(iteration(run, 1))
     numbers, changed = LiveNumbers(), asyncio.Event()

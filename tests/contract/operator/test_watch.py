@@ -69,7 +69,7 @@ async def test_what_exists_and_what_changes_is_delivered(api: Any) -> None:
 
 @pytest.mark.parametrize("code", [429, 500])
 async def test_an_error_event_that_ends_kopf_s_watch_is_healed(api: Any, code: int) -> None:
-    """Kopf's own task dies of it without a word; a list notices, and the watch is started again."""
+    """Kopf's own task dies of it silently; a list notices, and the watch is started again."""
     api.run("first", 1)
     api.scripts = [[{"type": "ERROR", "object": {"kind": "Status", "code": code, "message": "no"}}]]
     async with watching() as seen:
@@ -102,7 +102,7 @@ async def test_a_silent_watch_is_healed(api: Any) -> None:
         await seen.until(lambda events: events[-1] == ("", "first", "7"))
 
 
-async def test_a_watch_that_delivers_is_left_alone(api: Any) -> None:
+async def test_a_watch_that_delivers_is_not_restarted(api: Any) -> None:
     """One watch, however often lists are taken."""
     api.run("first", 1)
     async with watching(silence_s=0.2) as seen:

@@ -15,16 +15,16 @@ ENDED = "2026-05-01T11:59:00.000Z"
 
 
 class Log:
-    """An event log in memory that can be away; its keys outlive the publisher."""
+    """An event log in memory that can be unavailable; its keys outlive the publisher."""
 
     def __init__(self) -> None:
         self.events: dict[str, Any] = {}
         self.calls = 0
-        self.is_away = False
+        self.is_unavailable = False
 
     async def append(self, event: Any, idempotency_key: str | None = None) -> int | None:
         self.calls += 1
-        if self.is_away:
+        if self.is_unavailable:
             raise EventLogUnavailable("refused")
         if idempotency_key in self.events:
             return None
@@ -39,7 +39,7 @@ def log() -> Log:
 
 def publisher_of(log: Log, registered: list[str] | None = None, clock: Any = lambda: 0.0) -> EventPublisher:
     async def register(run: Any) -> None:
-        if log.is_away:
+        if log.is_unavailable:
             raise EventLogUnavailable("refused")
         (registered if registered is not None else []).append(run.spec.webhook_url)
 
@@ -47,7 +47,7 @@ def publisher_of(log: Log, registered: list[str] | None = None, clock: Any = lam
 
 
 def due(run: Any, now: Any) -> list[Any]:
-    """The announcements, with events of any type."""
+    """The events that are due, of any type."""
     return list(run_events.due(run, now))
 
 
@@ -74,12 +74,12 @@ def ended(build: Any, phase: str, **fields: Any) -> Any:
         ("Cancelled", ["automation_cancelled"]),
     ],
 )
-def test_the_end_is_announced_by_its_phase(build: Any, phase: str, expected: list[str]) -> None:
+def test_the_end_is_published_by_its_phase(build: Any, phase: str, expected: list[str]) -> None:
     """From the written status and nothing else."""
     assert [a.event.type for a in due(ended(build, phase), build.now)] == expected
 
 
-def test_a_failed_department_is_announced_before_the_run_s_end(build: Any) -> None:
+def test_a_failed_department_is_published_before_the_run_s_end(build: Any) -> None:
     """Each with its own key."""
     departments = build.departments("story", "world", phase="Failed", reason="OOMKilled", attempt=4)
     run = ended(build, "Failed", status={"departments": departments})
@@ -99,15 +99,15 @@ def test_the_summary_equals_the_status(build: Any) -> None:
     assert complete.event.departments_processed == 1
 
 
-def test_keys_tell_runs_apart(build: Any) -> None:
-    """A recreated run announces its own end."""
+def test_keys_differ_between_runs(build: Any) -> None:
+    """A recreated run publishes its own end."""
     (one,) = due(ended(build, "Succeeded"), build.now)
     (other,) = due(ended(build, "Succeeded", uid="other"), build.now)
     assert one.key != other.key
 
 
-def test_old_runs_are_not_announced_again(build: Any) -> None:
-    """The log forgets its keys after a week; a restart must not announce last month's runs."""
+def test_old_runs_are_not_published_again(build: Any) -> None:
+    """The log forgets its keys after a week; a restart must not publish last month's runs again."""
     run = ended(build, "Succeeded")
     assert due(run, build.now + timedelta(hours=23))
     assert due(run, build.now + timedelta(hours=25)) == []
@@ -125,23 +125,23 @@ async def test_each_event_is_sent_once(build: Any, log: Log) -> None:
     assert publisher.has_published_all(run, build.now)
 
 
-async def test_an_absent_log_is_left_alone_for_a_while(build: Any, log: Log) -> None:
+async def test_an_unavailable_log_is_not_asked_for_a_while(build: Any, log: Log) -> None:
     """Not every run in turn shall wait for its timeout."""
     now_s = [0.0]
     publisher = publisher_of(log, clock=lambda: now_s[0])
-    log.is_away = True
+    log.is_unavailable = True
     run, other = ended(build, "Succeeded"), ended(build, "Failed", uid="other")
     assert await publisher.publish(run, build.now) == RETRY_S
     assert await publisher.publish(other, build.now) == RETRY_S
     assert log.calls == 1
     assert not publisher.has_published_all(run, build.now)
-    log.is_away = False
+    log.is_unavailable = False
     now_s[0] += RETRY_S
     assert await publisher.publish(run, build.now) is None
     assert publisher.has_published_all(run, build.now)
 
 
-async def test_a_run_with_nothing_to_say_is_not_delayed(build: Any, log: Log) -> None:
+async def test_a_run_without_events_is_not_delayed(build: Any, log: Log) -> None:
     """Nor is the log asked."""
     assert await publisher_of(log).publish(build.run(), build.now) is None
     assert log.calls == 0
@@ -178,7 +178,7 @@ async def test_a_webhook_is_registered_once_before_the_run_starts(build: Any, lo
     assert len(registered) == 2
 
 
-async def test_a_webhook_is_registered_anew_after_a_while(build: Any, log: Log) -> None:
+async def test_a_webhook_is_registered_again_after_a_while(build: Any, log: Log) -> None:
     """Redis may have lost its data meanwhile, and with them where the events go."""
     registered: list[str] = []
     times_s = [0.0]

@@ -78,7 +78,7 @@ def break_watch(canary: WatchCanary, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_broken", "ago_s", "expected"),  # ago: the last list, and what an informer last heard
+    ("is_broken", "ago_s", "expected"),  # ago: the last list, and when an informer last received
     [
         pytest.param(False, (1, 1), "", id="all well"),
         pytest.param(False, (None, 1e6), "", id="the API never answered"),
@@ -90,7 +90,7 @@ def break_watch(canary: WatchCanary, clock: FakeClock) -> None:
             False,
             (1, NO_EVENTS_S + 1),
             "the Job or pod watch receives no events",
-            id="an informer hears nothing",
+            id="an informer receives nothing",
         ),
     ],
 )
@@ -106,7 +106,7 @@ def test_liveness(
 
 
 def test_readiness_needs_one_full_look(canary: WatchCanary, clock: FakeClock) -> None:
-    """And is not lost when the API goes away."""
+    """And stays when the API becomes unavailable."""
     assert not health_of(canary, clock, None, 0).is_ready()
     health = health_of(canary, clock, clock.now_s, 0)
     clock.now_s += 10_000

@@ -1,4 +1,4 @@
-"""Live numbers from events: bounded, never backwards, and deaf to nonsense."""
+"""Live numbers from events: bounded, never backwards, and implausible ones ignored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -64,7 +64,7 @@ def test_implausible_numbers_are_ignored(fields: dict[str, Any]) -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In runs, the least recently heard going first, and in departments."""
+    """In runs, the least recently updated going first, and in departments."""
     monkeypatch.setattr(module, "RUNS_MAX", 2)
     monkeypatch.setattr(module, "DEPARTMENTS_MAX", 2)
     numbers = LiveNumbers()

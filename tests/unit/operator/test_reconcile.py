@@ -84,7 +84,7 @@ def phase_of(world: Any, name: str = "film") -> str:
 
 
 def ended(world: Any) -> Callable[[], bool]:
-    """The run has ended and everything was said."""
+    """The run has ended and its events are published."""
     return lambda: (
         phase_of(world) in {"Succeeded", "Failed", "Cancelled"}
         and any(kind.startswith("automation") for kind in world.sent.values())
@@ -217,7 +217,7 @@ async def test_an_undisturbed_run_makes_few_writes(make_world: Any, build: Any, 
     assert world.writes - len(world.events) <= 20
 
 
-async def test_a_cms_that_is_away_is_asked_again_later(make_world: Any, build: Any) -> None:
+async def test_an_unavailable_cms_is_asked_again_later(make_world: Any, build: Any) -> None:
     """The run waits in Pending, says why, and the next pass does not ask at once."""
     asked: list[int] = []
 
@@ -236,7 +236,7 @@ async def test_a_cms_that_is_away_is_asked_again_later(make_world: Any, build: A
     assert conditions["Accepted"]["reason"] == "CMSUnavailable"
 
 
-async def test_a_refused_job_is_said_in_the_status_and_tried_again(
+async def test_a_refused_job_is_shown_in_the_status_and_tried_again(
     make_world: Any, build: Any, cms: Any
 ) -> None:
     """A quota or an admission rule stands in the way."""
@@ -262,7 +262,7 @@ async def test_a_refused_job_is_said_in_the_status_and_tried_again(
 
 
 @pytest.mark.parametrize("swap", ["{", "{}", "another run's", "other departments"])
-async def test_an_unusable_run_document_is_written_anew(
+async def test_an_unusable_run_document_is_written_again(
     make_world: Any, build: Any, cms: Any, swap: str
 ) -> None:
     """Somebody replaced the ConfigMap while the operator was down."""
@@ -285,7 +285,7 @@ async def test_an_unusable_run_document_is_written_anew(
     assert [d["slug"] for d in world.runs["film"]["status"]["departments"]] == list(SLUGS)
 
 
-async def test_redis_away_holds_up_neither_a_run_nor_its_deletion_for_long(
+async def test_an_unavailable_redis_holds_up_neither_a_run_nor_its_deletion_for_long(
     make_world: Any, build: Any, cms: Any
 ) -> None:
     """The run ends; a deletion that began long ago is let go."""
@@ -325,7 +325,7 @@ async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published
 async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
     make_world: Any, build: Any, cms: Any
 ) -> None:
-    """Moves that do not come to rest come ever more slowly."""
+    """Moves that do not settle become ever slower."""
     world = make_world()
     fill(world, build)
     operator = Operator(world, cms)

@@ -17,7 +17,7 @@ def test_the_newest_version_is_kept(build: Any) -> None:
 
 
 def test_a_list_adds_what_was_missed_and_removes_what_is_gone(build: Any) -> None:
-    """And tells which runs that are."""
+    """And returns which runs changed."""
     cache = RunCache()
     cache.put(build.body(uid="gone", version="1"))
     cache.put(build.body(uid="same", version="2"))

@@ -13,7 +13,7 @@ LIMIT_S = 5
 
 
 class Recorder:
-    """Notes what was worked on, and ends after so many."""
+    """Records what was worked on, and ends after so many."""
 
     def __init__(self, until: int) -> None:
         self.keys: list[str] = []
@@ -86,7 +86,7 @@ async def test_a_run_that_hangs_does_not_hold_up_another() -> None:
     assert recorder.keys == ["other"]
 
 
-@pytest.mark.parametrize("error", [ClusterUnavailable("away"), ZeroDivisionError("a mistake of ours")])
+@pytest.mark.parametrize("error", [ClusterUnavailable("unavailable"), ZeroDivisionError("a mistake of ours")])
 async def test_a_failure_is_tried_again_later_and_later(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

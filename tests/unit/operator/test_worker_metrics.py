@@ -27,7 +27,7 @@ ENDED = {"phase": "Succeeded", "reason": "ThresholdReached", "attempt": 2, "iter
 
 @pytest.fixture
 def gained() -> Callable[..., float]:
-    """Tell how much a sample has gained since the test began."""
+    """Return how much a sample has gained since the test began."""
 
     def read() -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         text = generate_latest(REGISTRY).decode()
@@ -102,16 +102,16 @@ def test_a_department_that_has_ended_before_is_not_counted_again(
     assert gained("notes_total", outcome="kept") == 0
 
 
-def test_a_failed_department_tells_what_its_last_result_said(
+def test_a_failed_department_counts_what_its_last_result_says(
     build: Any, gained: Callable[..., float]
 ) -> None:
-    """The attempt after it was lost without a word; words that nobody knows get no label of their own."""
-    told = build.pod("story", attempt=1, phase="Failed",
+    """The attempt after it left no result; unknown reasons get no label of their own."""
+    measured = build.pod("story", attempt=1, phase="Failed",
                      result=build.result(reason=StopReason.MODEL_UNAVAILABLE, meters=METERS))  # fmt: skip
     lost = build.pod("story", attempt=2, phase="Failed", reason="NobodyKnows")
     run = build.run(status={"departments": build.departments("story", phase="Running")})
     ended = {**ENDED, "phase": "Failed", "reason": "SomethingNew"}
-    count_ends(run, written_with(build, **ended), [told, lost])
+    count_ends(run, written_with(build, **ended), [measured, lost])
     assert gained("departments_ended_total", phase="Failed", reason="Other") == 1
     assert gained("attempts_total", outcome="Lost") == 1
     assert gained("notes_total", outcome="kept") == 14

@@ -75,12 +75,12 @@ DEPARTMENT_CASES: dict[str, tuple[dict[str, Any], list[str], list[Any]]] = {
         ["Failed", "Running"],
         [CreateJob(1, 1, 48)],
     ),
-    "its Job was deleted by somebody: another one": (
+    "its Job was deleted: another one": (
         {},
         ["Running", "Pending"],
         [CreateJob(0, 2, 10)],
     ),
-    "its Job is being deleted by somebody: wait until it is gone": (
+    "its Job is being deleted: wait until it is gone": (
         {"jobs": ["terminating"]},
         ["Running", "Pending"],
         [],
@@ -166,8 +166,8 @@ def test_after_the_status_is_written_no_second_job_is_asked_for(build: Any, case
     assert decide(build.snapshot(written, document=document, **facts)).actions == ()
 
 
-def test_a_pod_s_result_is_the_last_word_on_the_numbers(build: Any) -> None:
-    """More was heard live than was saved: what the worker counted stands."""
+def test_a_pod_s_result_replaces_the_live_numbers(build: Any) -> None:
+    """More was reported live than was saved: what the worker counted stands."""
     run = running(build, "story", itemsCreated=20, iterations=4)
     status = decide(
         build.snapshot(
@@ -191,7 +191,7 @@ def test_a_pod_s_result_is_the_last_word_on_the_numbers(build: Any) -> None:
         pytest.param(Numbers(3, 17, 61.5), (3, 17, 61.5), id="ahead: taken"),
         pytest.param(Numbers(2, 15, 50), (2, 15, 50), id="same iteration, more items: taken"),
         pytest.param(Numbers(1, 6, 90), (2, 12, 40), id="behind: ignored"),
-        pytest.param(Numbers(), (2, 12, 40), id="nothing heard: kept"),
+        pytest.param(Numbers(), (2, 12, 40), id="no live numbers: kept"),
         pytest.param(Numbers(3, 10, 55), (3, 12, 55), id="fewer items than known: items stay"),
     ],
 )
@@ -206,7 +206,7 @@ def test_live_numbers_never_take_progress_back(build: Any, live: Numbers, expect
 
 
 def test_a_failed_department_keeps_what_its_attempts_made_and_says_why(build: Any) -> None:
-    """The last attempt's own reason goes before the Job's."""
+    """The last attempt's own reason overrides the Job's."""
     run = running(build, "story", "world")
     facts = facts_of(build, {"jobs": ["failed"], "pods": ["failed"]})
     department = decide(
@@ -219,16 +219,16 @@ def test_a_failed_department_keeps_what_its_attempts_made_and_says_why(build: An
 @pytest.mark.parametrize(
     ("pod", "job_reason", "expected"),
     [
-        pytest.param({"reason": "OOMKilled"}, "BackoffLimitExceeded", "OOMKilled", id="the kubelet's word"),
+        pytest.param({"reason": "OOMKilled"}, "BackoffLimitExceeded", "OOMKilled", id="the kubelet's reason"),
         pytest.param({"reason": "DeadlineExceeded"}, "X", "DeadlineExceeded", id="out of time"),
-        pytest.param({}, "BackoffLimitExceeded", "BackoffLimitExceeded", id="the Job's word"),
-        pytest.param({}, "", "AttemptsUsedUp", id="nobody's word"),
+        pytest.param({}, "BackoffLimitExceeded", "BackoffLimitExceeded", id="the Job's reason"),
+        pytest.param({}, "", "AttemptsUsedUp", id="no reason given"),
     ],
 )
 def test_reasons_of_failed_departments(
     build: Any, pod: dict[str, Any], job_reason: str, expected: str
 ) -> None:
-    """The word nearest to what happened."""
+    """The reason nearest to what happened."""
     snapshot = build.snapshot(
         running(build, "story"),
         document=build.document("story"),
@@ -281,7 +281,7 @@ def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> N
 
 
 def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> None:
-    """No pod is started to be told that nothing is left; the run succeeds with what there is, and says so."""
+    """No pod starts only to find that nothing is left; the run succeeds with what there is, and says so."""
     run = running(build, "story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})
     used = build.result(reason=StopReason.BUDGET_USED)
     snapshot = build.snapshot(
@@ -299,7 +299,7 @@ def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> N
     assert "want of budget: world, music" in conditions(status)["Succeeded"].message
 
 
-def test_a_last_department_that_used_the_budget_is_told(build: Any) -> None:
+def test_a_last_department_that_used_the_budget_is_named_in_the_message(build: Any) -> None:
     """Nothing is skipped then, but the reader should know why the notes are few."""
     run = running(build, "story")
     used = build.result(reason=StopReason.BUDGET_USED)
@@ -357,7 +357,7 @@ def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> No
     assert decision.actions == ()
 
 
-def test_an_ended_run_is_left_alone(build: Any) -> None:
+def test_an_ended_run_is_not_touched(build: Any) -> None:
     """Even if it is cancelled afterwards."""
     run = build.run(status={"phase": "Succeeded"}, spec={"cancel": True})
     decision = decide(build.snapshot(run, jobs=[build.job("story")]))

@@ -89,7 +89,7 @@ def test_a_cms_that_is_down_leaves_the_run_pending_with_the_reason(build: Any) -
 
 def test_between_two_questions_to_the_cms_the_status_stays(build: Any) -> None:
     """No answer is not a new failure."""
-    waiting = decide(build.snapshot(build.run(), cms=CmsFailure("away"))).status
+    waiting = decide(build.snapshot(build.run(), cms=CmsFailure("unavailable"))).status
     run = build.run().model_copy(update={"status": waiting})
     assert decide(build.snapshot(run)).status == waiting
 
@@ -109,7 +109,7 @@ def test_unknown_and_malformed_departments_are_named(build: Any) -> None:
 
 @pytest.mark.parametrize("reading", [CmsReading(()), CmsReading((), ("x (slug)",))])
 def test_a_run_without_departments_fails_and_says_so(build: Any, reading: CmsReading) -> None:
-    """The spec cannot change, so waiting would be for ever."""
+    """The spec cannot change, so waiting would never end."""
     decision = decide(build.snapshot(build.run(spec={"departments": ["nope"]}), cms=reading))
     assert decision.actions == ()
     assert decision.status.phase is RunPhase.FAILED

@@ -1,4 +1,4 @@
-"""A run's early end: cancelled or deleted, and nothing is let go before it is told."""
+"""A run's early end: cancelled or deleted, and nothing is let go before its end is published."""
 
 from typing import Any
 
@@ -119,18 +119,18 @@ def test_deleting_a_run_deletes_all_its_jobs_ended_or_not(build: Any) -> None:
 
 
 def test_a_deleted_run_is_not_let_go_before_its_status_says_cancelled(build: Any) -> None:
-    """automation_cancelled is sent from what stands there."""
+    """automation_cancelled is built from the written status."""
     decision = decide(build.snapshot(deleted(build)))
     assert (decision.actions, decision.status.phase) == ((), RunPhase.CANCELLED)
 
 
-@pytest.mark.parametrize(("settled", "expected"), [(True, (ReleaseFinalizer(),)), (False, ())])
-def test_a_deleted_run_is_let_go_once_it_is_announced(
-    build: Any, settled: bool, expected: tuple[Any, ...]
+@pytest.mark.parametrize(("has_published_all", "expected"), [(True, (ReleaseFinalizer(),)), (False, ())])
+def test_a_deleted_run_is_let_go_once_its_events_are_published(
+    build: Any, has_published_all: bool, expected: tuple[Any, ...]
 ) -> None:
     """Or once waiting for the event log has taken long enough, which is the publisher's to say."""
     run = build.run(deleted=DELETED, status={"phase": "Cancelled"})
-    assert decide(build.snapshot(run, has_published_all=settled)).actions == expected
+    assert decide(build.snapshot(run, has_published_all=has_published_all)).actions == expected
 
 
 def test_deleting_an_ended_run_lets_it_go_at_once(build: Any) -> None:
@@ -141,7 +141,7 @@ def test_deleting_an_ended_run_lets_it_go_at_once(build: Any) -> None:
     )
 
 
-def test_a_deleted_run_that_we_do_not_hold_is_left_alone(build: Any) -> None:
+def test_a_deleted_run_without_our_finalizer_is_not_touched(build: Any) -> None:
     """Somebody else's finalizer keeps it."""
     run = build.run(deleted=DELETED, finalizers=("a.b/c",))
     assert decide(build.snapshot(run)).actions == ()

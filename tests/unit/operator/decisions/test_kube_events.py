@@ -46,18 +46,18 @@ def test_failures_and_skips_are_warnings(build: Any) -> None:
         assert (event.reason, event.kind) == (f"Department{phase}", "Warning")
 
 
-def test_acceptance_is_told_once(build: Any) -> None:
-    """The CMS being away for an hour is one Event, its return another."""
+def test_acceptance_is_one_event(build: Any) -> None:
+    """An hour without the CMS is one Event, its return another."""
     empty = build.run().status
-    away = decide(build.snapshot(build.run(), cms=CmsFailure("refused"))).status
+    refused = decide(build.snapshot(build.run(), cms=CmsFailure("refused"))).status
     still = decide(build.snapshot(build.run(), cms=CmsFailure("timed out"))).status
     accepted = decide(build.snapshot(build.run(), cms=build.cms("story"))).status
-    assert reasons(empty, away) == ["CMSUnavailable"]
-    assert reasons(away, still) == []
-    assert reasons(away, accepted) == ["DepartmentsResolved"]
+    assert reasons(empty, refused) == ["CMSUnavailable"]
+    assert reasons(refused, still) == []
+    assert reasons(refused, accepted) == ["DepartmentsResolved"]
 
 
-def test_the_end_is_told(build: Any) -> None:
+def test_the_end_is_an_event(build: Any) -> None:
     """With the words of the condition."""
     before = status(build, "story")
     for phase in (RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED, RunPhase.CANCELLING):

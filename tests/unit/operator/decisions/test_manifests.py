@@ -1,4 +1,4 @@
-"""The manifests: what a worker pod may and may not do, and what it is told."""
+"""The manifests: what a worker pod may and may not do, and what it is given."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one word for a run, and that every stop reason of a worker reaches the resource."""
+"""The summary reason of a run, and that every stop reason of a worker reaches the resource."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def conditions(*listed: tuple[str, str, str]) -> list[dict[str, str]]:
         pytest.param("Pending", [], [], "", id="nothing is known yet"),
         pytest.param(
             "Pending", [], [("Accepted", "False", "CMSUnavailable"), ("Progressing", "False", "Waiting")],
-            "CMSUnavailable", id="the CMS is away, not merely waiting",
+            "CMSUnavailable", id="the CMS is unavailable, not merely waiting",
         ),
         pytest.param(
             "Running", [("Running", "")], [("Progressing", "True", "DepartmentRunning")],
@@ -82,7 +82,7 @@ def conditions(*listed: tuple[str, str, str]) -> list[dict[str, str]]:
         ),
     ],
 )  # fmt: skip
-def test_the_telling_reason(
+def test_the_summary_reason(
     phase: str,
     departments: list[tuple[str, str]],
     conditions_of: list[tuple[str, str, str]],
@@ -146,7 +146,7 @@ def test_a_reason_that_ends_an_attempt_shows_while_the_next_is_at_work(
     assert status.reason == (expected or "DepartmentRunning")
 
 
-def test_what_a_pod_waits_for_goes_before_how_the_last_one_ended(build: Any) -> None:
+def test_what_a_pod_waits_for_overrides_how_the_last_one_ended(build: Any) -> None:
     """It is what can be helped now."""
     ended = build.pod("story", phase="Failed", result=build.result(3, 18, reason=StopReason.DEADLINE_NEAR))
     waiting = build.pod("story", attempt=2, reason="Unschedulable")
@@ -156,13 +156,15 @@ def test_what_a_pod_waits_for_goes_before_how_the_last_one_ended(build: Any) -> 
     assert decide(snapshot).status.reason == "Unschedulable"
 
 
-def test_a_cms_that_is_away_shows(build: Any) -> None:
+def test_an_unavailable_cms_shows(build: Any) -> None:
     """Not "Waiting", which says nothing."""
-    assert decide(build.snapshot(build.run(), cms=CmsFailure("away"))).status.reason == "CMSUnavailable"
+    assert (
+        decide(build.snapshot(build.run(), cms=CmsFailure("unavailable"))).status.reason == "CMSUnavailable"
+    )
 
 
-def test_the_status_of_an_ended_run_is_left_alone(build: Any) -> None:
-    """Also one from before there was such a word."""
+def test_the_status_of_an_ended_run_is_not_touched(build: Any) -> None:
+    """Also one from before there was a summary reason."""
     run = build.run(
         status={"phase": "Succeeded", "departments": build.departments("story", phase="Succeeded")}
     )

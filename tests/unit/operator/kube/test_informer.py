@@ -87,7 +87,7 @@ async def test_changes_are_applied_on_top_of_the_list() -> None:
     "fault",
     [Conflict("410 Gone"), ClusterUnavailable("an error event"), ClusterUnavailable("a torn line")],
 )
-async def test_after_any_fault_everything_is_listed_anew(fault: Exception) -> None:
+async def test_after_any_fault_everything_is_listed_again(fault: Exception) -> None:
     """What was missed meanwhile is in the list: one more, one less."""
     api = Api([[job("a", 1)], [job("b", 2)]], [[fault]])
     await settle(api, lambda i: names(i) == ["b"])
@@ -95,13 +95,13 @@ async def test_after_any_fault_everything_is_listed_anew(fault: Exception) -> No
 
 
 async def test_a_list_that_fails_is_tried_again() -> None:
-    """The API server was away."""
+    """The API server was unavailable."""
     api = Api([ClusterUnavailable("refused"), ClusterUnavailable("refused"), [job("a", 1)]], [])
     await settle(api, lambda i: names(i) == ["a"])
 
 
 async def test_a_silent_watch_is_left_for_a_new_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection may be dead without a word."""
+    """Its connection may be dead without an error."""
     monkeypatch.setattr(module, "SILENCE_S", 0.02)
     api = Api([[job("a", 1)], [job("b", 2)]], [])
     await settle(api, lambda i: names(i) == ["b"])
@@ -115,16 +115,16 @@ async def test_an_older_version_does_not_overwrite_a_newer_one() -> None:
     assert next(o for o in informer.of_run("run") if o.name == "a").is_complete
 
 
-async def test_a_new_list_tells_only_of_runs_that_changed() -> None:
-    """A thousand unchanged runs are not decided anew."""
-    told: list[str] = []
+async def test_a_new_list_notifies_only_runs_that_changed() -> None:
+    """A thousand unchanged runs are not decided again."""
+    notified: list[str] = []
     both = [job("a", 1, "one"), job("b", 1, "other")]
     api = Api([both, [both[0], job("b", 2, "other")]], [[Conflict("410")]])
-    informer: Informer[JobFacts] = Informer("jobs", api.list_objects, api.watch_objects, told.append)
+    informer: Informer[JobFacts] = Informer("jobs", api.list_objects, api.watch_objects, notified.append)
     await informer._relist("start")
-    told.clear()
+    notified.clear()
     await informer._relist("gone")
-    assert told == ["other"]
+    assert notified == ["other"]
 
 
 class NoCluster:
@@ -134,7 +134,7 @@ class NoCluster:
 
 
 def test_a_deleted_pod_s_result_is_remembered(build: Any) -> None:
-    """A stopped worker's last word comes just before its pod goes."""
+    """A stopped worker's result comes just before its pod goes."""
     observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
     last = build.pod("story", phase="Failed", result=build.result(2, 9, reason=StopReason.TERMINATED))
     observer.pods._objects[last.name] = build.pod("story", phase="Running")

@@ -101,7 +101,7 @@ async def test_an_event_that_cannot_be_posted_does_not_matter(
 async def test_a_failed_write_posts_no_event(
     world: Any, build: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is told what did not happen."""
+    """No Event says what did not happen."""
 
     async def fail(*_: Any) -> None:
         raise ClusterUnavailable("patch")
