@@ -5,12 +5,12 @@ The brain and the demo model run as processes of their own, like the stores; eac
 run, with its secrets in files and its termination log in a file.
 """
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from typing import Any
 import neo4j
 from pymongo import MongoClient
 
+from dev.errors import WaitTimeoutError
 from dev.paths import ROOT
 from dev.rooms import BRAIN_KEY
 from dev.service_process import HOST, ServiceProcess, free_port, http_answers, script
+from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
@@ -98,17 +100,18 @@ class Worker:
 
     def wait(self, timeout_s: float = EXIT_TIMEOUT_S) -> Ended:
         """Return how it ended; kills it and raises TimeoutError if it does not."""
-        deadline = time.monotonic() + timeout_s
-        while self.process.poll() is None:
-            if time.monotonic() > deadline:
-                self.process.kill()
-                self.process.wait()
-                raise TimeoutError(self.log_text())
-            try:
+
+        def has_ended() -> bool:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 self.watch_memory()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            time.sleep(0.01)
+            return self.process.poll() is not None
+
+        try:
+            wait_for("the worker's end", has_ended, timeout_s, poll_s=0.01)
+        except WaitTimeoutError as error:
+            self.process.kill()
+            self.process.wait()
+            raise TimeoutError(self.log_text()) from error
         return Ended(
             exit_code=self.process.returncode,
             result=decode_result((self.folder / "termination-log").read_text(encoding="utf-8")),

@@ -8,7 +8,6 @@ there. What went wrong stays in `failure.txt` in the node's folder. Started by `
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from dev.cluster.apiserver import ApiServer
 from dev.cluster.node import configs, layout, mounts, unified
 from dev.cluster.node.cgroups import ROOT
 from dev.cluster.node.configs import Daemon
+from dev.errors import DevError
+from dev.waiting import wait_for
 
 POLL_S = 0.05
 LINK_TIMEOUT_S = 30.0
@@ -25,8 +26,8 @@ READY_TIMEOUT_S = 180.0
 LOG_TAIL_BYTES = 2000
 
 
-class InitError(Exception):
-    """The node cannot go on; the message says which program ended and what it said last."""
+class InitError(DevError):
+    """A program of the node ended; the message holds the end of its log."""
 
 
 class Node:
@@ -45,13 +46,15 @@ class Node:
         return process.pid
 
     def wait_until(self, what: str, is_true: Callable[[], bool], timeout_s: float) -> None:
-        """Wait for a condition; raises InitError if a program ends or the time is over meanwhile."""
-        deadline = time.monotonic() + timeout_s
-        while not is_true():
+        """Wait for a condition; raises InitError if a program ends meanwhile."""
+
+        def probe() -> bool:
+            if is_true():
+                return True
             self._reap(os.WNOHANG)
-            if time.monotonic() > deadline:
-                raise InitError(f"not within {timeout_s:.0f} s: {what}")
-            time.sleep(POLL_S)
+            return False
+
+        wait_for(what, probe, timeout_s, POLL_S)
 
     def watch(self) -> None:
         """Reap whatever ends in this process tree; raises InitError when one of the programs does."""
@@ -62,16 +65,14 @@ class Node:
         """Run a program that ends by itself; raises InitError if it fails."""
         pid = self.start(daemon)
         del self._running[pid]
-        deadline = time.monotonic() + timeout_s
-        while True:
+
+        def is_done() -> bool:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done and status:
                 raise InitError(ended(daemon, status))
-            if done:
-                return
-            if time.monotonic() > deadline:
-                raise InitError(f"{daemon.name} did not end within {timeout_s:.0f} s")
-            time.sleep(POLL_S)
+            return bool(done)
+
+        wait_for(f"the end of {daemon.name}", is_done, timeout_s, POLL_S)
 
     def _reap(self, options: int) -> None:
         if not self._running:
@@ -140,7 +141,7 @@ def main() -> None:
         hand_on_controllers(node)
         start_programs(node)
         node.watch()
-    except (InitError, OSError, subprocess.SubprocessError) as error:
+    except (DevError, OSError, subprocess.SubprocessError) as error:
         (folder / layout.FAILURE_FILE).write_text(f"{error}\n", encoding="utf-8")
         sys.exit(1)
 

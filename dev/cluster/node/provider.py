@@ -1,7 +1,6 @@
 """The provider for machines without a Docker engine: a real node of our own build."""
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from dev.cluster.apiserver import ApiServer, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
 from dev.cluster.node.pause import ensure_pause_archive
 from dev.cluster.provider import Status
-from dev.errors import ClusterError, ContextError, MachineError
+from dev.errors import ClusterError, ContextError, MachineError, WaitTimeoutError
 from dev.progress import Reporter, Step
+from dev.waiting import wait_for
 
 NODE_SPACE_BYTES = 6 * GIB
 """The images unpacked (3 GiB), etcd, logs and what the demo's pods write."""
@@ -23,6 +23,7 @@ READY_TIMEOUT_S = 240.0
 HEAL_TIMEOUT_S = 60.0
 """How long a node that runs may be unwell before `up` starts it anew: it may just be busy."""
 IMPORT_TIMEOUT_S = 600.0
+REMOVE_TIMEOUT_S = 10.0
 POLL_S = 0.2
 FINGERPRINT_FILE = "fingerprint"
 
@@ -108,26 +109,16 @@ class NodeProvider:
         if tree.find() is None:
             return False
         if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
-            self.reporter.say("The node is of another version: starting it anew.")
+            self.reporter.say("The node is of another version: starting it again.")
             return False
-        self._restore_kubeconfig()
-        if self._becomes_well():
-            return True
-        self.reporter.say("The node is not well: starting it anew.")
-        return False
-
-    def _restore_kubeconfig(self) -> None:
-        """Write the kubeconfig of the running node again: it may have been changed or removed."""
-        text = (self.cache.node / "pki" / "admin.conf").read_text(encoding="utf-8")
-        kubeconfig.write(self.kubeconfig, text)
-
-    def _becomes_well(self) -> bool:
-        deadline = time.monotonic() + HEAL_TIMEOUT_S
-        while part := self._unwell_part():
-            if time.monotonic() > deadline or tree.find() is None:
-                self.reporter.say(f"Not ready: {part}.")
-                return False
-            time.sleep(POLL_S)
+        # The running node's own: the one in the cache may have been changed or removed.
+        admin = (self.cache.node / "pki" / "admin.conf").read_text(encoding="utf-8")
+        kubeconfig.write(self.kubeconfig, admin)
+        try:
+            self._await_ready(HEAL_TIMEOUT_S)
+        except ClusterError as error:
+            self.reporter.say(f"{error} Starting the node again.")
+            return False
         return True
 
     def _unwell_part(self) -> str | None:
@@ -146,7 +137,7 @@ class NodeProvider:
         daemons = [repr(d) for d in (*configs.first_daemons(), *configs.later_daemons())]
         sets = (go_programs.KUBERNETES, go_programs.COREDNS)
         files = [repr(item) for item in sorted(configs.config_files().items())]
-        return fingerprint([*daemons, *files, *(programs_.stamp() for programs_ in sets)])
+        return fingerprint([*daemons, *files, *(programs.stamp() for programs in sets)])
 
     def _start_clean(self) -> None:
         require_space(self.cache.root, NODE_SPACE_BYTES, "The node")
@@ -158,7 +149,7 @@ class NodeProvider:
             step.waits_for("keys and configuration")
             self._lay_out()
             tree.launch(self.cache.node)
-            self._await_ready(step)
+            self._await_ready(READY_TIMEOUT_S, step.waits_for)
         self.reporter.say(f"The node is up: KUBECONFIG={self.kubeconfig}")
 
     def _remove(self, step: Step) -> None:
@@ -178,27 +169,38 @@ class NodeProvider:
             (node / folder).mkdir(mode=mode, parents=True, exist_ok=True)
         for name, text in configs.config_files().items():
             (node / name).write_text(text, encoding="utf-8")
-        for programs_ in (go_programs.KUBERNETES, go_programs.COREDNS):
-            for program in programs_.folder(self.cache).glob("[!.]*"):
+        for programs in (go_programs.KUBERNETES, go_programs.COREDNS):
+            for program in programs.folder(self.cache).glob("[!.]*"):
                 (node / "programs" / program.name).symlink_to(program)
         shutil.copyfile(ensure_pause_archive(self.cache), node / layout.PAUSE_ARCHIVE)
         admin = pki.write_pki(node / "pki")
         (node / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
         kubeconfig.write(self.kubeconfig, kubeconfig.render(admin))
 
-    def _await_ready(self, step: Step) -> None:
-        """Wait until pods can run; raises ClusterError with the node's last words if it ends."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while part := self._unwell_part():
-            step.waits_for(part)
-            if tree.find() is None:
-                raise ClusterError(f"The node ended while it started: {tree.read_words(self.cache.node)}")
-            if time.monotonic() > deadline:
-                raise ClusterError(
-                    f"Not within {READY_TIMEOUT_S:.0f} s: {part}. The programs' logs are in "
-                    f"{self.cache.node / 'logs'}."
-                )
-            time.sleep(POLL_S)
+    def _await_ready(self, timeout_s: float, say: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until pods can run; `say` gets what is waited for.
+
+        Raises:
+            ClusterError: the node ended, or is not ready in time; the message says what is missing.
+        """
+        part: str | None = None
+
+        def is_ready() -> bool:
+            nonlocal part
+            part = self._unwell_part()
+            if part:
+                say(part)
+                if tree.find() is None:
+                    raise ClusterError(f"The node ended: {tree.read_words(self.cache.node)}")
+            return part is None
+
+        try:
+            wait_for("the node", is_ready, timeout_s, POLL_S)
+        except WaitTimeoutError as error:
+            logs = self.cache.node / "logs"
+            raise ClusterError(
+                f"Not within {timeout_s:.0f} s: {part}. The programs' logs are in {logs}."
+            ) from error
 
 
 def _checks(api: ApiServer) -> list[tuple[str, Callable[[], bool]]]:
@@ -221,15 +223,18 @@ def other_node_error(running: tree.Tree) -> MachineError:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that may still be let go of by ending processes; raises ClusterError if it stays."""
-    for _ in range(50):
+    """Remove a folder that ending processes may still hold; raises ClusterError if it stays."""
+
+    def is_gone() -> bool:
         shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(POLL_S)
-    raise ClusterError(
-        f"{folder} cannot be removed: is something still mounted below it (grep it in /proc/mounts)?"
-    )
+        return not folder.exists()
+
+    try:
+        wait_for(f"the removal of {folder}", is_gone, REMOVE_TIMEOUT_S, POLL_S)
+    except WaitTimeoutError as error:
+        raise ClusterError(
+            f"{folder} cannot be removed: is something still mounted below it (grep it in /proc/mounts)?"
+        ) from error
 
 
 def _read(file: Path) -> str | None:

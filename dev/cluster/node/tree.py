@@ -4,11 +4,11 @@ The tree is whatever runs in the node's control groups. That holds when its pare
 program was, and after a reboot, when there is nothing left of it.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ import psutil
 
 from dev.cluster.node import cgroups, layout, network, unified
 from dev.commands import output_of
-from dev.errors import ClusterError
+from dev.errors import ClusterError, DevError, WaitTimeoutError
 from dev.paths import ROOT
+from dev.waiting import wait_for
 
 NAMESPACES = (
     "--mount",
@@ -111,17 +112,20 @@ def _environment() -> dict[str, str]:
 
 
 def _await_init(outer: subprocess.Popen[bytes], folder: Path) -> Tree:
-    """Wait until the first process is in its own network namespace."""
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
+    """Return the tree once its first process is in its own network namespace."""
+
+    def in_namespaces() -> Tree | None:
         if outer.poll() is not None:
-            break
+            raise ClusterError("unshare ended")
         tree = find()
-        if tree and _network_namespace(tree.init_pid) != _network_namespace(os.getpid()):
-            return tree
-        time.sleep(POLL_S)
-    outer.kill()
-    raise ClusterError(f"The node's namespaces could not be made: {read_words(folder)}")
+        is_inside = tree and _network_namespace(tree.init_pid) != _network_namespace(os.getpid())
+        return tree if is_inside else None
+
+    try:
+        return wait_for("the node's namespaces", in_namespaces, START_TIMEOUT_S, POLL_S)
+    except DevError as error:
+        outer.kill()
+        raise ClusterError(f"The node's namespaces could not be made: {read_words(folder)}") from error
 
 
 def _network_namespace(pid: int) -> str:
@@ -147,11 +151,16 @@ def end() -> None:
     network.remove_link()
     for path in layout.BORROWED.values():
         remove_if_empty(path)
-    deadline = time.monotonic() + END_TIMEOUT_S
-    while left := cgroups.remove_groups(cgroups.existing_groups()):
-        if time.monotonic() > deadline:
-            raise ClusterError(f"These control groups cannot be removed: {', '.join(map(str, left))}")
-        time.sleep(POLL_S)
+    try:
+        wait_for(
+            "the removal of the control groups",
+            lambda: not cgroups.remove_groups(cgroups.existing_groups()),
+            END_TIMEOUT_S,
+            POLL_S,
+        )
+    except WaitTimeoutError as error:
+        left = ", ".join(map(str, cgroups.existing_groups()))
+        raise ClusterError(f"These control groups cannot be removed: {left}") from error
 
 
 def remove_if_empty(path: Path) -> None:
@@ -162,16 +171,19 @@ def remove_if_empty(path: Path) -> None:
 
 def _kill_all(groups: list[Path]) -> None:
     """Kill every process in the groups, the tree's root first, and wait until they are gone."""
-    deadline = time.monotonic() + END_TIMEOUT_S
-    while pids := cgroups.processes_in(groups):
-        for pid in sorted(pids):
-            try:
+
+    def are_gone() -> bool:
+        pids = sorted(cgroups.processes_in(groups))
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        if time.monotonic() > deadline:
-            raise ClusterError(f"These processes of the node cannot be ended: {sorted(pids)}")
-        time.sleep(POLL_S)
+        return not pids
+
+    try:
+        wait_for("the end of the node's processes", are_gone, END_TIMEOUT_S, POLL_S)
+    except WaitTimeoutError as error:
+        left = sorted(cgroups.processes_in(groups))
+        raise ClusterError(f"These processes of the node cannot be ended: {left}") from error
 
 
 def memory_bytes() -> int:

@@ -32,7 +32,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeProvider:
 
 def _runs(node: NodeProvider, monkeypatch: pytest.MonkeyPatch, *, recipe: str, well: bool) -> None:
     monkeypatch.setattr(tree, "find", lambda: tree.Tree(4711, node.cache.node))
-    monkeypatch.setattr(NodeProvider, "_becomes_well", lambda _: well)
+    monkeypatch.setattr(NodeProvider, "_unwell_part", lambda _: None if well else "the name server")
+    monkeypatch.setattr(provider, "HEAL_TIMEOUT_S", 0)
     (node.cache.node / "fingerprint").write_text(recipe, encoding="ascii")
 
 
