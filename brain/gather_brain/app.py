@@ -24,9 +24,9 @@ from gather_brain.api.endpoint_dependencies import Dependencies
 from gather_brain.api.middleware import API, Authentication, BodyLimit, Instrumentation, RefusalLimit
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.auth.key_ring import KeyRing
-from gather_brain.context.profile_refresher import ProfileKeeper
-from gather_brain.context.theme_llm import ThemeModel
-from gather_brain.context.theme_refiner import Budget, ThemeRefiner
+from gather_brain.context.profile_refresher import ProfileRefresher
+from gather_brain.context.theme_llm import ThemeLlm
+from gather_brain.context.theme_refiner import CallBudget, ThemeRefiner
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
@@ -53,23 +53,23 @@ def build_app(
     readiness = Readiness(database, models)
     ring = KeyRing(bootstrap, KeyStore(database))
     buckets = open_buckets(settings, metrics)
-    theme_model = ThemeModel(settings.themes) if settings.themes.base_url else None
-    keeper = ProfileKeeper(build_refiner(settings, theme_model, metrics))
+    theme_llm = ThemeLlm(settings.themes) if settings.themes.base_url else None
+    refresher = ProfileRefresher(build_refiner(settings, theme_llm, metrics))
     paths = [f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.dependencies = Dependencies(database, models, readiness, buckets, keeper)
+        app.state.dependencies = Dependencies(database, models, readiness, buckets, refresher)
         app.state.metrics = metrics
-        background = [asyncio.create_task(work) for work in (readiness.run(), keeper.run())]
+        background = [asyncio.create_task(work) for work in (readiness.run(), refresher.run())]
         try:
             yield
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            if theme_model:
-                await theme_model.close()
+            if theme_llm:
+                await theme_llm.close()
             await buckets.close()
             await models.close()
             await database.close()
@@ -112,12 +112,12 @@ def published_document() -> dict[str, Any]:
     return build_document(ROUTERS, PREFIX)
 
 
-def build_refiner(settings: Settings, model: ThemeModel | None, metrics: Metrics) -> ThemeRefiner | None:
+def build_refiner(settings: Settings, llm: ThemeLlm | None, metrics: Metrics) -> ThemeRefiner | None:
     """Return what refines themes, if a model is configured for it."""
-    if model is None:
+    if llm is None:
         return None
     return ThemeRefiner(
-        model, Budget(settings.themes.calls_per_hour), settings.themes.lease_s, metrics.theme_refinement
+        llm, CallBudget(settings.themes.calls_per_hour), settings.themes.lease_s, metrics.theme_refinement
     )
 
 

@@ -47,7 +47,8 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     overviews = await repository.departments.overview(list(dict.fromkeys([query.department, *wanted])))
     if not any(each.node_count for each in overviews.values()):
         await repository.require_known()
-    profiles = await caller.dependencies.keeper.profiles(repository.departments, embedder, overviews)
+    refresher = caller.dependencies.profile_refresher
+    profiles = await refresher.profiles(repository.departments, embedder, overviews)
     description = (await embedder.embed([typical_text(query.department)]))[0]
     target = target_vector(description, profiles.get(query.department))
     counts = {name: overviews[name].node_count for name in wanted}

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import State
 
 from gather_brain.auth.key_ring import Principal
-from gather_brain.context.profile_refresher import ProfileKeeper
+from gather_brain.context.profile_refresher import ProfileRefresher
 from gather_brain.embeddings.active_models import ActiveModels, RequestModels
 from gather_brain.errors import RateLimitedError, UnavailableError
 from gather_brain.limits.buckets import Buckets
@@ -26,7 +26,7 @@ class Dependencies:
     models: ActiveModels
     readiness: Readiness
     buckets: Buckets
-    keeper: ProfileKeeper
+    profile_refresher: ProfileRefresher
 
 
 @dataclass(frozen=True, slots=True)

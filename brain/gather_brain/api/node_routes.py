@@ -48,7 +48,9 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     duplicates = {
         node_id: DuplicateOf(node_id=each.id, similarity=each.similarity) for node_id, each in earlier.items()
     }
-    caller.dependencies.keeper.note(repository.departments, caller.models.embedder, departments_of(nodes))
+    caller.dependencies.profile_refresher.schedule(
+        repository.departments, caller.models.embedder, departments_of(nodes)
+    )
     model = caller.models.place.model
     info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(

@@ -1,4 +1,4 @@
-"""Work that can wait, by key: asked for again it is still done once, and there is never more than a limit."""
+"""Work that can wait, by key: scheduled twice it is done once, and never more waits than a limit allows."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class DueQueue(Generic[T]):
+class DelayQueue(Generic[T]):
     """Up to `limit` pieces of work, each under its key and due at a time; for one event loop."""
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,9 +21,9 @@ class DueQueue(Generic[T]):
         return len(self._waiting)
 
     def put(self, key: str, work: T, delay_s: float) -> bool:
-        """Keep the work until it is due; False where there is no room, which the caller must bear.
+        """Keep the work until it is due; return False where there is no room.
 
-        Work that waits under the key already keeps its time, so that asking again never puts it off.
+        Work that waits under the key already keeps its time, so that asking again never delays it.
         """
         due, _ = self._waiting.get(key, (self._clock() + delay_s, None))
         if key not in self._waiting and len(self._waiting) >= self._limit:

@@ -1,4 +1,4 @@
-"""Departments' profiles: read where they hold, made where they do not, and kept in the background.
+"""Departments' profiles: read where they hold, made where they do not, and refreshed in the background.
 
 A request never waits for more than a sample of each department and the phrases that nothing has embedded yet.
 What it had to make itself, and what a write has changed, is made again by a task of this process and stored
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from gather_brain.context.delay_queue import DueQueue
+from gather_brain.context.delay_queue import DelayQueue
 from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Departments, Overview
 from gather_brain.themes.phrases import candidates, chosen
@@ -31,7 +31,7 @@ from gather_brain.vectors import Matrix
 
 logger = logging.getLogger(__name__)
 
-SETTLE_S: Final = 2.0
+REFRESH_DELAY_S: Final = 2.0
 """From the first change to making the profile: a worker's batches come in bursts."""
 WAITING_MAX: Final = 1000
 """Departments; those beyond it are made when they are next asked for."""
@@ -54,7 +54,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """What tells tasks apart."""
+        """The same for two tasks of one department."""
         return f"{self.departments.project_id}/{self.department}"
 
 
@@ -62,34 +62,34 @@ class Refines(Protocol):
     """What puts themes into better words when a profile has been made."""
 
     def wants(self, stored: StoredProfile | None) -> bool:
-        """Tell whether the department's themes could be refined."""
+        """Return whether the department's themes could be refined."""
 
-    def note(self, task: Task) -> None:
-        """Look at the department when there is time."""
+    def schedule(self, task: Task) -> None:
+        """Have the department's themes refined in the background."""
 
     async def run(self) -> None:
         """Work until cancelled."""
 
 
-class ProfileKeeper:
+class ProfileRefresher:
     """Makes and stores profiles, one at a time."""
 
     def __init__(
         self,
         refiner: Refines | None = None,
-        settle_s: float = SETTLE_S,
+        delay_s: float = REFRESH_DELAY_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._refiner = refiner
-        self._settle_s = settle_s
+        self._delay_s = delay_s
         self._now = now
-        self._waiting = DueQueue[Task](WAITING_MAX)
+        self._waiting = DelayQueue[Task](WAITING_MAX)
 
-    def note(self, departments: Departments, embedder: Embeds, names: Sequence[str]) -> None:
-        """Have the profiles of departments looked at soon; returns at once."""
+    def schedule(self, departments: Departments, embedder: Embeds, names: Sequence[str]) -> None:
+        """Have the departments' profiles checked and made in the background; returns at once."""
         for name in names:
             task = Task(departments, embedder, name)
-            self._waiting.put(task.key, task, self._settle_s)
+            self._waiting.put(task.key, task, self._delay_s)
 
     async def profiles(
         self, departments: Departments, embedder: Embeds, overviews: Mapping[str, Overview]
@@ -98,14 +98,10 @@ class ProfileKeeper:
         found, stale = self._stored(overviews)
         samples = await departments.samples([name for name in stale if name not in found])
         found |= {name: profile_of(sample) for name, sample in samples.items()}
-        self.note(departments, embedder, [*stale, *self._refinable(overviews, stale)])
-        return found
-
-    def _refinable(self, overviews: Mapping[str, Overview], stale: Sequence[str]) -> list[str]:
         refiner = self._refiner
-        if refiner is None:
-            return []
-        return [name for name, each in overviews.items() if name not in stale and refiner.wants(each.stored)]
+        refinable = [name for name, each in overviews.items() if refiner and refiner.wants(each.stored)]
+        self.schedule(departments, embedder, [*stale, *refinable])
+        return found
 
     def _stored(self, overviews: Mapping[str, Overview]) -> tuple[dict[str, Profile], list[str]]:
         """Return the stored profiles that may be used, and the departments whose profile is to be made."""
@@ -122,21 +118,21 @@ class ProfileKeeper:
         return found, stale
 
     async def run(self) -> None:
-        """Keep profiles until cancelled."""
+        """Refresh scheduled profiles until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep())
+            group.create_task(self._refresh_scheduled())
             if self._refiner:
                 group.create_task(self._refiner.run())
 
-    async def _keep(self) -> None:
+    async def _refresh_scheduled(self) -> None:
         while True:
             task = await self._waiting.next()
             try:
                 await self._refresh(task)
             except UnavailableError:
-                logger.info("profile put off", extra={"reason": "neo4j or the model is away"})
+                logger.info("profile refresh skipped", extra={"reason": "Neo4j or the model is unavailable"})
             except Exception:
-                logger.exception("profile failed")
+                logger.exception("profile refresh failed")
 
     async def _refresh(self, task: Task) -> None:
         """Make and store the profile unless the stored one holds."""
@@ -153,7 +149,7 @@ class ProfileKeeper:
                 self._now(),
             )
         if self._refiner and overview.node_count:
-            self._refiner.note(task)
+            self._refiner.schedule(task)
 
 
 async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[str, list[str]]:
@@ -163,21 +159,18 @@ async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[s
         phrase for name, found in weights.items() for phrase in found if phrase not in profiles[name].vectors
     ]
     embedded = await phrase_vectors(list(dict.fromkeys(unknown)), embedder)
-    return {
-        name: _themes(weights[name], {**embedded, **profile.vectors}, profile.centre)
-        for name, profile in profiles.items()
-    }
+    themes: dict[str, list[str]] = {name: [] for name in profiles}
+    for name, profile in profiles.items():
+        if weights[name]:
+            vectors = {**embedded, **profile.vectors}
+            rows = np.stack([vectors[phrase] for phrase in weights[name]])
+            centre = rows.mean(axis=0) if profile.centre is None else profile.centre
+            themes[name] = chosen(weights[name], rows, centre)
+    return themes
 
 
 async def phrase_vectors(phrases: Sequence[str], embedder: Embeds) -> dict[str, Matrix]:
-    """Return the phrases' vectors as if read back, so that themes do not depend on who made them."""
+    """Return the vectors as they are read back, so that themes do not depend on who made them."""
     if not phrases:
         return {}
     return dict(zip(phrases, rounded(await embedder.embed(phrases)), strict=True))
-
-
-def _themes(weights: Mapping[str, float], vectors: Mapping[str, Matrix], centre: Matrix | None) -> list[str]:
-    if not weights:
-        return []
-    rows = np.stack([vectors[phrase] for phrase in weights])
-    return chosen(weights, rows, rows.mean(axis=0) if centre is None else centre)

@@ -45,24 +45,23 @@ def target_vector(description: Matrix, own: Profile | None) -> Matrix:
 
 def context_of(departments: Sequence[DepartmentFound]) -> dict[str, bodies.DepartmentContext]:
     """Return each department's context."""
-    return {each.department: _department(each) for each in departments}
-
-
-def _department(found: DepartmentFound) -> bodies.DepartmentContext:
-    return bodies.DepartmentContext(
-        node_count=found.node_count,
-        quality_score=round(found.quality_score or 0.0, 1),
-        top_nodes=[
-            bodies.TopNode(
-                node_id=node.id,
-                content=node.content,
-                summary=node.summary,
-                relevance=round(node.relevance, 4),
-            )
-            for node in found.top
-        ],
-        key_themes=list(found.themes),
-    )
+    return {
+        found.department: bodies.DepartmentContext(
+            node_count=found.node_count,
+            quality_score=round(found.quality_score or 0.0, 1),
+            top_nodes=[
+                bodies.TopNode(
+                    node_id=node.id,
+                    content=node.content,
+                    summary=node.summary,
+                    relevance=round(node.relevance, 4),
+                )
+                for node in found.top
+            ],
+            key_themes=list(found.themes),
+        )
+        for found in departments
+    }
 
 
 def most_relevant(departments: Sequence[DepartmentFound], limit: int) -> list[bodies.RelevantNode]:
@@ -101,7 +100,10 @@ def _sentence(found: DepartmentFound, target: str) -> str:
     beginning = f"{name[:1].upper()}{name[1:]} ({notes}){about}"
     if not found.top:
         return f"{beginning}."
-    nearest = _excerpt(found.top[0])
+    node = found.top[0]
+    nearest = " ".join((node.summary or next(iter(sentences(node.content, 1)), node.content)).split())
+    if len(nearest) > PART_MAX:
+        nearest = f"{nearest[:PART_MAX].rsplit(' ', 1)[0]} …"
     end = "" if nearest.endswith((".", "!", "?", "…")) else "."
     return f"{beginning}; closest to {spoken(target)}: {nearest}{end}"
 
@@ -124,9 +126,3 @@ def _shared_sentence(departments: Sequence[DepartmentFound]) -> list[str]:
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _excerpt(node: TopNode) -> str:
-    """Return the node's summary or first sentence, cut between words where that is too long."""
-    text = " ".join((node.summary or next(iter(sentences(node.content, 1)), node.content)).split())
-    return text if len(text) <= PART_MAX else f"{text[:PART_MAX].rsplit(' ', 1)[0]} …"

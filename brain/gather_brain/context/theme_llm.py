@@ -1,7 +1,7 @@
 """The chat endpoint that refines themes: one request of OpenAI's API, over httpx.
 
 The brain asks nothing else of a chat model, so the openai package would bring its retries, streams and more
-dependencies for one POST. There are no retries here: whoever asks can do without an answer.
+dependencies for one POST. There are no retries here: the caller can do without an answer.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class _Completion(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
 
 
-class ThemeModel:
+class ThemeLlm:
     """Asks for one completion at a time."""
 
     def __init__(self, settings: ThemeSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -58,7 +58,7 @@ class ThemeModel:
         """Return what the model wrote.
 
         Raises:
-            RefinementError: it is away, slow or refuses, or answers without end.
+            RefinementError: it is unavailable, slow, refuses, or gives no valid answer.
         """
         body: dict[str, Any] = {
             "model": self._model,

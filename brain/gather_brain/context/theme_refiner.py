@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from gather_brain.context.delay_queue import DueQueue
+from gather_brain.context.delay_queue import DelayQueue
 from gather_brain.context.profile_refresher import Task
 from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Overview
@@ -31,22 +31,22 @@ WAITING_MAX: Final = 200
 HOUR_S: Final = 3600.0
 
 
-class Asks(Protocol):
+class ChatModel(Protocol):
     """A chat model."""
 
     async def ask(self, messages: Sequence[dict[str, str]]) -> str:
         """Return what the model wrote, or raise RefinementError."""
 
 
-class Budget:
-    """So many calls in any hour."""
+class CallBudget:
+    """Allows so many calls in any hour."""
 
     def __init__(self, calls_per_hour: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._calls = deque[float](maxlen=calls_per_hour)
         self._clock = clock
 
     def allows(self) -> bool:
-        """Tell whether one more call may be made now."""
+        """Return whether one more call may be made now."""
         is_full = len(self._calls) == self._calls.maxlen
         return not is_full or self._clock() - self._calls[0] >= HOUR_S
 
@@ -56,12 +56,12 @@ class Budget:
 
 
 class ThemeRefiner:
-    """Refines what it is told of, when the content is new to the model; `observe` is told each outcome."""
+    """Refines the scheduled departments whose content is new to the model; `observe` gets each outcome."""
 
     def __init__(
         self,
-        model: Asks,
-        budget: Budget,
+        model: ChatModel,
+        budget: CallBudget,
         lease_s: float,
         observe: Callable[[str], None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -71,14 +71,14 @@ class ThemeRefiner:
         self._lease_s = lease_s
         self._observe = observe
         self._now = now
-        self._waiting = DueQueue[Task](WAITING_MAX)
+        self._waiting = DelayQueue[Task](WAITING_MAX)
 
     def wants(self, stored: StoredProfile | None) -> bool:
-        """Tell whether the department's themes could be refined."""
+        """Return whether the department's themes could be refined."""
         return needs_refining(stored)
 
-    def note(self, task: Task) -> None:
-        """Look at the department when there is time."""
+    def schedule(self, task: Task) -> None:
+        """Have the department's themes refined in the background."""
         self._waiting.put(task.key, task, 0)
 
     async def run(self) -> None:
@@ -88,9 +88,9 @@ class ThemeRefiner:
             try:
                 await self._refine(task)
             except UnavailableError:
-                logger.info("themes put off", extra={"reason": "neo4j or the embedding model is away"})
+                logger.info("refining themes skipped", extra={"reason": "Neo4j or the model is unavailable"})
             except Exception:
-                logger.exception("themes failed")
+                logger.exception("refining themes failed")
 
     async def _refine(self, task: Task) -> None:
         overview = (await task.departments.overview([task.department]))[task.department]
@@ -98,25 +98,22 @@ class ThemeRefiner:
             return
         if not self._budget.allows():
             self._observe("limited")
-        elif await task.departments.claim_refinement(
-            task.department, self._now(), timedelta(seconds=self._lease_s)
-        ):
-            self._budget.spend()
-            await self._ask(task, overview, overview.stored.profile)
-        else:
-            # Somebody asked lately; the content may have changed since.
+            return
+        lease = timedelta(seconds=self._lease_s)
+        if not await task.departments.claim_refinement(task.department, self._now(), lease):
+            # The model was asked lately; the content may have changed since.
             self._waiting.put(task.key, task, self._lease_s)
-
-    async def _ask(self, task: Task, overview: Overview, profile: Profile) -> None:
+            return
+        self._budget.spend()
+        profile = overview.stored.profile
         try:
             themes = await self._themes(task, overview, profile)
         except RefinementError as failure:
             self._observe("failed")
             logger.warning("themes not refined", extra={"reason": str(failure)})
             return
-        await task.departments.store_refined(
-            task.department, Refined(themes, refinable(profile)), self._now()
-        )
+        refined = Refined(themes, refinable(profile))
+        await task.departments.store_refined(task.department, refined, self._now())
         self._observe("refined")
 
     async def _themes(self, task: Task, overview: Overview, profile: Profile) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Themes of departments without a model call: counted, weighted, reranked and told apart; pure.
+"""Themes of departments without a model call: counted, weighted, reranked and made distinct; pure.
 
 Phrases of one to three words are taken from each node once, when it is written; reading adds them up, so
 that a request never parses texts. Departments are classes: a phrase is a candidate when many of a
@@ -28,7 +28,7 @@ PHRASE_BONUS: Final = 1.35
 """Longer phrases say more ("dark aesthetic" over "dark") but are rarer; one factor a word makes up for it."""
 TERM_CHARACTERS_MAX: Final = 64
 COUNTED_MAX: Final = 512
-"""Phrases kept of one department: what others use less than all of these tells nothing apart."""
+"""Phrases kept of one department: what others use less than all of these distinguishes nothing."""
 SHORTLIST_MAX: Final = 48
 """Phrases of one department that may become its themes, whatever departments it is compared with."""
 CANDIDATES_MAX: Final = 20
@@ -119,16 +119,15 @@ def candidates(departments: Mapping[str, PhraseCounts]) -> dict[str, dict[str, f
     for counts in departments.values():
         everywhere.update(counts.uses)
     average = sum(counts.total for counts in departments.values()) / max(len(departments), 1)
-    return {name: _heaviest(counts, everywhere, average) for name, counts in departments.items()}
-
-
-def _heaviest(counts: PhraseCounts, everywhere: Mapping[str, int], average: float) -> dict[str, float]:
-    weights = {
-        phrase: counts.uses[phrase] * math.log(1 + average / everywhere[phrase]) * _bonus(phrase)
-        for phrase in counts.shortlist()
-    }
-    ranked = sorted(weights, key=lambda phrase: (-weights[phrase], phrase))
-    return {phrase: weights[phrase] for phrase in ranked[:CANDIDATES_MAX]}
+    found: dict[str, dict[str, float]] = {}
+    for name, counts in departments.items():
+        weights = {
+            phrase: counts.uses[phrase] * math.log(1 + average / everywhere[phrase]) * _bonus(phrase)
+            for phrase in counts.shortlist()
+        }
+        ranked = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
+        found[name] = dict(ranked[:CANDIDATES_MAX])
+    return found
 
 
 def _bonus(phrase: str) -> float:
@@ -147,7 +146,9 @@ def chosen(
     phrases_left = list(weights)
     if not phrases_left:
         return []
-    relevance = _relevance(np.array(list(weights.values()), np.float64), vectors @ centre)
+    shares = np.array(list(weights.values()), np.float64)
+    near = np.clip(vectors @ centre, 0.0, None)
+    relevance = np.sqrt(shares / shares.max()) * (near / near.max() if near.max() > 0 else 1.0)
     likeness = vectors @ vectors.T
     taken: list[int] = []
     left = sorted(range(len(phrases_left)), key=lambda index: phrases_left[index])
@@ -164,12 +165,6 @@ def chosen(
     return [phrases_left[index] for index in taken]
 
 
-def _relevance(weights: Matrix, closeness: Matrix) -> Matrix:
-    near = np.clip(closeness, 0.0, None)
-    shares: Matrix = np.sqrt(weights / weights.max()) * (near / near.max() if near.max() > 0 else 1.0)
-    return shares
-
-
 def _marginal(index: int, relevance: Matrix, likeness: Matrix, taken: Sequence[int]) -> float:
     said = max((float(likeness[index, other]) for other in taken), default=0.0)
     # Rounded, so that sums that differ in their last bit alone cannot change which theme goes first.
@@ -177,6 +172,6 @@ def _marginal(index: int, relevance: Matrix, likeness: Matrix, taken: Sequence[i
 
 
 def is_part(one: str, other: str) -> bool:
-    """Tell whether the words of one phrase are all in the other ("noir" beside "noir lighting")."""
+    """Return whether the words of one phrase are all in the other ("noir" beside "noir lighting")."""
     these, those = ({stem(word) for word in phrase.split()} for phrase in (one, other))
     return these <= those or those <= these

@@ -1,8 +1,8 @@
 """What a department's texts come to: counted phrases, a centre, phrase vectors, kept to be read back; pure.
 
 A profile is made from a sample of at most 200 nodes, so that making one costs the same for every department.
-It is stored with a fingerprint of the content that it was made from, by whichever replica makes it first;
-any replica can tell from the fingerprint whether it still holds.
+It is stored with a fingerprint of the content that it was made from, by the replica that makes it first;
+every replica sees by the fingerprint whether it still holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from gather_brain.themes.phrases import PhraseCounts, counted
 from gather_brain.vectors import Matrix, unit_rows
 
 VERSION: Final = 1
-"""Of how profiles are made; those of another version are made anew."""
+"""Of how profiles are made; those of another version are made again."""
 SAMPLE_MAX: Final = 200
 """Nodes that stand for a department, in the order of their contents' hashes: all of them in most departments,
 otherwise an even sample that is the same at every reading. A phrase that 5 % of the nodes use is found in
@@ -27,7 +27,7 @@ REMADE_AFTER: Final = timedelta(hours=1)
 """Replicas' clocks may differ by a little, so that a fingerprint can miss a change; this bounds how long."""
 
 REFINED_SHORTLIST: Final = 24
-"""Phrases whose change tells that a department is about something else now."""
+"""Phrases by whose change a department is about something else now."""
 STILL_MATCHES: Final = 0.75
 """Share of the phrases of then and now that are in both; below it the department is about something else."""
 
@@ -76,14 +76,14 @@ def fingerprint(node_count: int, changed_at: str | None) -> str:
 
 
 def is_usable(stored: StoredProfile, node_count: int, changed_at: str | None, now: datetime) -> bool:
-    """Tell whether a stored profile may be answered with."""
+    """Return whether a stored profile may be answered with."""
     if stored.fingerprint == fingerprint(node_count, changed_at):
         return True
     return node_count > SAMPLE_MAX and now - datetime.fromisoformat(stored.made_at) <= STALE_MAX
 
 
 def is_due(stored: StoredProfile | None, node_count: int, changed_at: str | None, now: datetime) -> bool:
-    """Tell whether a profile is to be made in the background."""
+    """Return whether a profile is to be made in the background."""
     if stored is None or stored.fingerprint != fingerprint(node_count, changed_at):
         return True
     return now - datetime.fromisoformat(stored.made_at) > REMADE_AFTER
@@ -142,7 +142,7 @@ def refinable(profile: Profile) -> tuple[str, ...]:
 
 
 def still_matches(refined: Refined, profile: Profile) -> bool:
-    """Tell whether the department's content is still what the model's themes were made from."""
+    """Return whether the department's content is still what the model's themes were made from."""
     now = set(refinable(profile))
     return bool(now) and len(now & set(refined.shortlist)) >= STILL_MATCHES * len(
         now | set(refined.shortlist)

@@ -62,14 +62,14 @@ class RefinementError(Exception):
     """The model gave nothing that can be used; the message says why and quotes nothing."""
 
 
-class _Answer(BaseModel):
+class _ThemesAnswer(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     themes: list[str] = Field(max_length=LISTED_MAX)
 
 
 def needs_refining(stored: StoredProfile | None) -> bool:
-    """Tell whether the department has content for themes that no model has put into words yet."""
+    """Return whether the department has content for themes that no model has put into words yet."""
     if stored is None or stored.profile.centre is None or len(refinable(stored.profile)) < PHRASES_MIN:
         return False
     return stored.refined is None or not still_matches(stored.refined, stored.profile)
@@ -97,22 +97,18 @@ def themes_in(content: str) -> list[str]:
     """Return the themes of an answer that are phrases, each once, at most eight.
 
     Raises:
-        RefinementError: it is no JSON of the schema, or holds fewer than three phrases.
+        RefinementError: it does not follow the schema, or holds fewer than three phrases.
     """
     try:
-        listed = _Answer.model_validate_json(content).themes
+        listed = _ThemesAnswer.model_validate_json(content).themes
     except ValidationError:
-        raise RefinementError("an answer of another form") from None
+        raise RefinementError("the answer does not follow the schema") from None
     found: dict[str, str] = {}
+    least, most = THEME_CHARACTERS
     for theme in (" ".join(each.split()) for each in listed):
-        if _is_phrase(theme):
+        if least <= len(theme) <= most and THEME.fullmatch(theme):
             found.setdefault(theme.casefold(), theme)
     return _enough(list(found.values()), "fewer than three phrases")
-
-
-def _is_phrase(theme: str) -> bool:
-    least, most = THEME_CHARACTERS
-    return least <= len(theme) <= most and THEME.fullmatch(theme) is not None
 
 
 def near_themes(themes: Sequence[str], vectors: Matrix, profile: Profile) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import httpx
 import numpy as np
 
 from gather_brain.context.settings import ThemeSettings
-from gather_brain.context.theme_llm import ThemeModel
+from gather_brain.context.theme_llm import ThemeLlm
 from gather_brain.themes.phrases import phrases
 from gather_brain.themes.profiles import Sample, profile_of
 from gather_brain.themes.refinement import messages, themes_in
@@ -18,7 +18,7 @@ async def test_themes_are_chosen_from_the_phrases_of_the_prompt() -> None:
     contents = [note.content for note in read_project().notes if note.department == "story"]
     profile = profile_of(Sample([phrases(content) for content in contents], np.zeros((0,), np.float32)))
     settings = ThemeSettings(base_url="http://demo/v1", model="openai/gpt-4o-mini")
-    model = ThemeModel(settings, httpx.ASGITransport(build_app(read_material())))
+    model = ThemeLlm(settings, httpx.ASGITransport(build_app(read_material())))
     themes = themes_in(await model.ask(messages("story", profile, contents)))
     await model.close()
     assert set(themes) <= set(profile.counts.uses)

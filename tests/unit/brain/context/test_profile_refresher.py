@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from gather_brain.context.profile_refresher import ProfileKeeper, themes_of
-from gather_brain.context.theme_refiner import Budget, ThemeRefiner
+from gather_brain.context.profile_refresher import ProfileRefresher, themes_of
+from gather_brain.context.theme_refiner import CallBudget, ThemeRefiner
 from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Departments, Overview, TopNode
 from gather_brain.themes.profiles import Profile, Refined, Sample, StoredProfile
@@ -115,8 +115,8 @@ def story() -> Store:
 
 
 @asynccontextmanager
-async def running(keeper: ProfileKeeper) -> AsyncIterator[None]:
-    task = asyncio.create_task(keeper.run())
+async def running(refresher: ProfileRefresher) -> AsyncIterator[None]:
+    task = asyncio.create_task(refresher.run())
     try:
         async with asyncio.timeout(10):
             yield
@@ -125,27 +125,27 @@ async def running(keeper: ProfileKeeper) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_noted_department_gets_a_profile_that_requests_read() -> None:
+async def test_a_scheduled_department_gets_a_profile_that_requests_read() -> None:
     """Afterwards a request samples nothing and embeds nothing for it."""
-    store, embedder, keeper = story(), Embedder(), ProfileKeeper(settle_s=0)
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, ["story", "story"])
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story", "story"])
         await until(lambda: "story" in store.stored)
     store.sampled.clear()
     embedder.asked.clear()
     overviews = await store.overview(["story"])
-    profiles = await keeper.profiles(store.departments(), embedder, overviews)
+    profiles = await refresher.profiles(store.departments(), embedder, overviews)
     assert (await themes_of(profiles, embedder))["story"]
     assert (store.sampled, embedder.asked) == ([], [])
 
 
 async def test_a_stored_profile_and_one_made_at_once_give_the_same_themes() -> None:
     """Nobody can tell from the answer whether the background was there before."""
-    store, embedder, keeper = story(), Embedder(), ProfileKeeper(settle_s=0)
-    fresh = await keeper.profiles(store.departments(), embedder, await store.overview(["story"]))
-    async with running(keeper):
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
+    fresh = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
+    async with running(refresher):
         await until(lambda: "story" in store.stored)
-    kept = await keeper.profiles(store.departments(), embedder, await store.overview(["story"]))
+    kept = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
     assert kept["story"].vectors
     assert not fresh["story"].vectors
     assert await themes_of(fresh, embedder) == await themes_of(kept, embedder)
@@ -153,37 +153,37 @@ async def test_a_stored_profile_and_one_made_at_once_give_the_same_themes() -> N
 
 async def test_a_request_never_answers_with_what_has_changed() -> None:
     """A stale profile of a small department is made again in the request itself, and in the background."""
-    store, embedder, keeper = story(), Embedder(), ProfileKeeper(settle_s=0)
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, ["story"])
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: "story" in store.stored)
         store.terms["story"], store.changed_at = [["redemption"]] * 3, "2026-03-01T12:00:01.000Z"
-        profiles = await keeper.profiles(store.departments(), embedder, await store.overview(["story"]))
+        profiles = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
         assert await themes_of(profiles, embedder) == {"story": ["redemption"]}
         await until(lambda: "redemption" in store.stored["story"].profile.counts.uses)
 
 
-async def test_a_store_that_is_away_stops_nothing() -> None:
-    """What was noted meanwhile is lost, and what is noted later is done."""
-    store, embedder, keeper = story(), Embedder(), ProfileKeeper(settle_s=0)
+async def test_a_unavailable_store_stops_nothing() -> None:
+    """What was scheduled meanwhile is lost, and what is scheduled later is done."""
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
     store.away = True
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, ["story"])
-        await until(lambda: not len(keeper._waiting))
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
+        await until(lambda: not len(refresher._waiting))
         store.away = False
-        keeper.note(store.departments(), embedder, ["story"])
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: "story" in store.stored)
 
 
 async def test_refined_themes_are_kept_and_asked_for_once() -> None:
     """Content that the model has seen costs no second call."""
     store, embedder, outcomes, model = story(), Embedder(), list[str](), Script(ANSWER)
-    keeper = ProfileKeeper(ThemeRefiner(model, Budget(10), 300, outcomes.append), settle_s=0)
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, ["story"])
+    refresher = ProfileRefresher(ThemeRefiner(model, CallBudget(10), 300, outcomes.append), delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: "story" in store.stored and store.stored["story"].refined)
         seen = store.overviews
-        keeper.note(store.departments(), embedder, ["story"])
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: store.overviews == seen + 2)
     refined = store.stored["story"].refined
     assert refined is not None
@@ -195,12 +195,12 @@ async def test_refined_themes_are_kept_and_asked_for_once() -> None:
 async def test_a_failed_call_is_not_made_again_within_its_lease(failure: str | Exception) -> None:
     """A model that fails, or answers rubbish, is neither hammered nor waited for: profiles are kept."""
     store, embedder, model = story(), Embedder(), Script(failure, ANSWER)
-    keeper = ProfileKeeper(ThemeRefiner(model, Budget(10), 300), settle_s=0)
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, ["story"])
+    refresher = ProfileRefresher(ThemeRefiner(model, CallBudget(10), 300), delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: model.calls)
         store.changed_at = "2026-03-01T12:00:09.000Z"
-        keeper.note(store.departments(), embedder, ["story"])
+        refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: store.stored["story"].fingerprint.endswith("09.000Z"))
         await until(lambda: store.claims == 2)
     assert model.calls == 1
@@ -210,9 +210,9 @@ async def test_no_more_calls_than_the_budget_has() -> None:
     """Of any number of departments, in any hour."""
     store, embedder, outcomes = Store({f"d{n}": [PHRASES] * 3 for n in range(4)}), Embedder(), list[str]()
     model = Script(*[ANSWER] * 4)
-    keeper = ProfileKeeper(ThemeRefiner(model, Budget(2), 0, outcomes.append), settle_s=0)
-    async with running(keeper):
-        keeper.note(store.departments(), embedder, list(store.terms))
+    refresher = ProfileRefresher(ThemeRefiner(model, CallBudget(2), 0, outcomes.append), delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, list(store.terms))
         await until(lambda: len(outcomes) == 4)
     assert sorted(outcomes) == ["limited", "limited", "refined", "refined"]
     assert model.calls == 2
@@ -221,7 +221,7 @@ async def test_no_more_calls_than_the_budget_has() -> None:
 def test_a_budget_is_of_any_hour() -> None:
     """Not of the clock's hours, at whose turn twice as many could be made."""
     now = [0.0]
-    budget = Budget(2, clock=lambda: now[0])
+    budget = CallBudget(2, clock=lambda: now[0])
     for moment, allowed in (
         (0, True),
         (3599, True),

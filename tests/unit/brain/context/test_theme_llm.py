@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gather_brain.context.settings import ThemeSettings
-from gather_brain.context.theme_llm import ANSWER_MAX_BYTES, ThemeModel
+from gather_brain.context.theme_llm import ANSWER_MAX_BYTES, ThemeLlm
 from gather_brain.themes.refinement import RefinementError
 
 SECRET = "sk-very-secret"  # noqa: S105 - of no service
@@ -18,14 +18,14 @@ CHAT = [{"role": "user", "content": "canary-note"}]
 SEEN: list[httpx.Request] = []
 
 
-def answering(response: httpx.Response | Exception) -> ThemeModel:
+def answering(response: httpx.Response | Exception) -> ThemeLlm:
     def handle(request: httpx.Request) -> httpx.Response:
         SEEN.append(request)
         if isinstance(response, Exception):
             raise response
         return response
 
-    return ThemeModel(SETTINGS, httpx.MockTransport(handle))
+    return ThemeLlm(SETTINGS, httpx.MockTransport(handle))
 
 
 async def test_one_request_of_the_chat_api_is_sent() -> None:
@@ -81,7 +81,7 @@ async def test_an_answer_that_never_ends_is_given_up() -> None:
                 yield b" "
                 await asyncio.sleep(0.01)
 
-    model = ThemeModel(SETTINGS, httpx.MockTransport(lambda _: httpx.Response(200, stream=Trickle())))
+    model = ThemeLlm(SETTINGS, httpx.MockTransport(lambda _: httpx.Response(200, stream=Trickle())))
     with pytest.raises(RefinementError, match="TimeoutError"):
         await model.ask(CHAT)
     await model.close()
