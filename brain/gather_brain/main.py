@@ -1,10 +1,8 @@
 """The command line: `gather-brain serve`, `keys create | list | revoke` and `reembed`."""
 
 import asyncio
-import logging
 import re
 import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
@@ -15,20 +13,18 @@ import uvicorn
 from gather_brain.api.draining_server import DrainingServer
 from gather_brain.api.http_protocol import BoundedProtocol
 from gather_brain.app import build_app, open_database
-from gather_brain.auth.api_keys import ALL_PROJECTS, KeysFileError, key_hash, new_key, read_keys_file
+from gather_brain.auth.api_keys import ALL_PROJECTS, key_hash, new_key, read_keys_file
 from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
 from gather_brain.errors import UnavailableError
 from gather_brain.limits.policy import LimitName, Policy, read_limit
-from gather_brain.logs import set_up_logs
 from gather_brain.metrics import Metrics
 from gather_brain.reembed_command import reembed
-from gather_brain.settings import read_settings
+from gather_brain.settings import start_process
 from gather_brain.store.keys import KeyStore, StoredKey
+from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
 from gather_contracts.names import OBJECT_ID_PATTERN
-
-logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S: Final = 30
 KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
@@ -53,16 +49,14 @@ def serve_by_default(context: typer.Context) -> None:
 @cli.command()
 def serve() -> None:
     """Serve the API until SIGTERM, then finish the requests under way."""
-    settings = read_settings()
-    set_up_logs(settings.log_level)
+    settings = start_process()
     metrics = Metrics()
+    bootstrap = read_keys_file(settings.keys_file)
+    cache = VectorCache(settings.embedding_cache_entries)
     try:
-        bootstrap = read_keys_file(settings.keys_file)
-        cache = VectorCache(settings.embedding_cache_entries)
         embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts)
-    except (KeysFileError, ModelError) as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(64) from None
+    except ModelError as failure:
+        raise ConfigurationError(str(failure)) from None
     app = build_app(settings, bootstrap, embedders, metrics)
     config = uvicorn.Config(
         app,
@@ -136,7 +130,8 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `list` sh
 
 def main() -> None:
     """Run the command line."""
-    cli()
+    with exits_if_misconfigured("gather-brain"):
+        cli()
 
 
 def _project(value: str) -> str:
@@ -163,12 +158,12 @@ def _end_of(duration: str) -> datetime:
 
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
     """Run one piece of work on the key store; exit with 75 if Neo4j is unavailable."""
+    settings = start_process("ERROR")
 
     async def run() -> T:
-        async with open_database(read_settings()) as database:
+        async with open_database(settings) as database:
             return await work(KeyStore(database))
 
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
     try:
         return asyncio.run(run())
     except UnavailableError:

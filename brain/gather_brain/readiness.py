@@ -14,11 +14,11 @@ from typing import Final, Literal
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.errors import UnavailableError
 from gather_brain.store.database import Database
+from gather_clients.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
-RETRY_FIRST_S: Final = 0.5
-RETRY_MAX_S: Final = 5.0
+RETRY: Final = Backoff(first_s=0.5, last_s=5.0)
 PROBE_COUNTS_S: Final = 1.0
 """However many probes come, Neo4j gets one query a second at most."""
 
@@ -66,7 +66,7 @@ class Readiness:
 
     async def prepare(self) -> None:
         """Create the schema, trying again until it exists."""
-        wait_s = RETRY_FIRST_S
+        failures = 0
         while not self._prepared:
             try:
                 await self._database.prepare()
@@ -74,12 +74,12 @@ class Readiness:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 self._prepared = True
             except UnavailableError:
-                logger.info("waiting for Neo4j", extra={"wait_s": wait_s})
+                logger.info("waiting for Neo4j", extra={"wait_s": RETRY.wait_s(failures + 1)})
             except Exception:
                 logger.exception("Neo4j cannot be prepared")
             if not self._prepared:
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, RETRY_MAX_S)
+                failures += 1
+                await asyncio.sleep(RETRY.wait_s(failures))
         logger.info("Neo4j is prepared", extra={"model": self._models.name})
 
     async def state(self) -> ReadinessState:

@@ -25,12 +25,12 @@ from gather_brain.embeddings.slots import Embedded, Model, Place, other_slot
 from gather_brain.errors import UnavailableError
 from gather_brain.store.reembedding import Cursor, Reembedding
 from gather_brain.store.reembedding_plans import PlanStore
+from gather_clients.backoff import Backoff
 
 TEXTS_AT_ONCE: Final = 32
 PROGRESS_S: Final = 1.0
 INDEX_POLL_S: Final = 1.0
-RETRY_FIRST_S: Final = 0.5
-RETRY_MAX_S: Final = 10.0
+RETRY: Final = Backoff(first_s=0.5, last_s=10.0)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -137,15 +137,15 @@ class ModelChange:
     async def _retry(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do a piece of work, and repeat it while what it needs is unavailable."""
         give_up_at = self._clock() + self._patience_s
-        wait_s = RETRY_FIRST_S
+        failures = 0
         while True:
             try:
                 return await work(*args, **kwargs)
             except UnavailableError:
-                if self._clock() + wait_s > give_up_at:
+                failures += 1
+                if self._clock() + RETRY.wait_s(failures) > give_up_at:
                     raise
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
+            await asyncio.sleep(RETRY.wait_s(failures))
 
 
 def _pending(plan: ReembeddingPlan) -> Place:

@@ -1,9 +1,7 @@
 """`gather-brain reembed`: change the embedding model, from a brain's pod or a Job."""
 
 import asyncio
-import logging
 import os
-import sys
 from typing import Annotated, Final
 
 import typer
@@ -15,7 +13,7 @@ from gather_brain.embeddings.providers import build_embedders
 from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, PlanError, ReembeddingPlan
 from gather_brain.errors import UnavailableError
 from gather_brain.reembed import ModelChange, abort
-from gather_brain.settings import read_settings
+from gather_brain.settings import start_process
 from gather_brain.store.reembedding import Reembedding
 from gather_brain.store.reembedding_plans import NoPlanError, PlanStore
 
@@ -38,8 +36,7 @@ def reembed(
     ] = 600.0,
 ) -> None:
     """Embed all nodes with the next model, then search by it; if stopped, run it again to continue."""
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
-    settings = read_settings()
+    settings = start_process("ERROR")
 
     async def work() -> ReembeddingPlan:
         async with open_database(settings) as database:

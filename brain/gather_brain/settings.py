@@ -1,6 +1,6 @@
 """All settings, read once from the environment and the secrets folder; frozen."""
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_brain.context.settings import ThemeSettings, read_theme_settings
 from gather_brain.embeddings.settings import ModelSettings, read_model_settings
-
-SECRETS_DIR: Final = Path("/etc/gather/secrets")
+from gather_clients.configuration import LogLevel, read_settings, secrets_of
+from gather_clients.logs import SILENT, configure_logging, hide_in_logs
 
 
 class Settings(BaseSettings):
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default="0.0.0.0", alias="GATHER_BRAIN_HOST")
     port: int = Field(default=8080, alias="GATHER_BRAIN_PORT", ge=0, le=65535)
-    log_level: str = Field(default="INFO", alias="GATHER_LOG_LEVEL", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")
     max_body_bytes: int = Field(default=2 * 1024 * 1024, alias="GATHER_BRAIN_MAX_BODY_BYTES", ge=1024)
     """50 nodes of 8,000 characters are 0.4 MiB in English and 1.2 MiB in the widest scripts."""
     body_timeout_s: float = Field(default=30.0, alias="GATHER_BRAIN_BODY_TIMEOUT_S", gt=0)
@@ -57,12 +57,26 @@ class Settings(BaseSettings):
     """The model that refines themes, with variables of its own; off without an endpoint."""
 
 
-def read_settings() -> Settings:
-    """Read the settings; a file in the secrets folder counts where no environment variable does."""
-    folder = Path(os.environ.get("GATHER_SECRETS_DIR", str(SECRETS_DIR)))
-    secrets_dir = folder if folder.is_dir() else None
-    return Settings(
-        _secrets_dir=secrets_dir,
-        models=read_model_settings(secrets_dir),
-        themes=read_theme_settings(secrets_dir),
-    )
+LOGGERS: Final[Mapping[str, str | int]] = {
+    "uvicorn.access": SILENT,
+    "neo4j": "ERROR",
+    "neo4j.notifications": SILENT,
+}
+"""The brain logs requests itself, with their id; Neo4j's notifications are for the authors of queries."""
+
+
+def read_brain_settings() -> Settings:
+    """Return the settings of the process.
+
+    Raises:
+        ConfigurationError: what is missing or wrong.
+    """
+    return read_settings(Settings, models=read_model_settings(), themes=read_theme_settings())
+
+
+def start_process(log_level: str | None = None) -> Settings:
+    """Return the settings, and set logging up with `log_level` or theirs; raises ConfigurationError."""
+    settings = read_brain_settings()
+    configure_logging("brain", log_level or settings.log_level, LOGGERS)
+    hide_in_logs(secrets_of(settings))
+    return settings

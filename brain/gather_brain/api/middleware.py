@@ -34,8 +34,8 @@ from gather_brain.errors import (
 )
 from gather_brain.limits.buckets import Buckets
 from gather_brain.limits.policy import DEFAULTS, ENDPOINTS, LimitName, LimitState, header_fields
-from gather_brain.logs import request_id
 from gather_brain.metrics import Metrics
+from gather_clients.logs import log_context
 
 logger = logging.getLogger(__name__)
 
@@ -65,23 +65,25 @@ class Instrumentation:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        watched = _WatchedSend(send, request_id.get(), scope)
+        identity = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        watched = _WatchedSend(send, identity, scope)
         started = time.perf_counter()
         self._under_way += 1
-        try:
-            self._require_room(scope["path"])
-            await self._app(scope, receive, watched)
-        except Exception as failure:
-            known = failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
-            if known is not failure:
-                logger.exception("request failed")
-            if watched.status is None:
-                await error_response(known, close=True)(scope, receive, watched)
-        finally:
-            self._under_way -= 1
-            self._record(scope, watched.status, time.perf_counter() - started)
-            request_id.reset(token)
+        with log_context(request_id=identity):
+            try:
+                self._require_room(scope["path"])
+                await self._app(scope, receive, watched)
+            except Exception as failure:
+                known = (
+                    failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
+                )
+                if known is not failure:
+                    logger.exception("request failed")
+                if watched.status is None:
+                    await error_response(known, close=True)(scope, receive, watched)
+            finally:
+                self._under_way -= 1
+                self._record(scope, watched.status, time.perf_counter() - started)
 
     def _require_room(self, path: str) -> None:
         if self._under_way > self._max_requests and path.startswith(API):

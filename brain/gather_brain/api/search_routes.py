@@ -10,7 +10,6 @@ from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.store.neighbours import Text, Where
 from gather_brain.vectors import Matrix
-from gather_brain.words import content_hash
 from gather_contracts.brain import (
     Duplicate,
     DuplicatesBatchRequest,
@@ -22,6 +21,7 @@ from gather_contracts.brain import (
     SimilarityRequest,
     SimilarityResponse,
 )
+from gather_contracts.text import text_hash
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -64,7 +64,7 @@ async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityRe
     cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2]).tolist()
     return SimilarityResponse(
         similarities=[
-            1.0 if content_hash(pair.a) == content_hash(pair.b) else round(min(max(cosine, 0.0), 1.0), 6)
+            1.0 if text_hash(pair.a) == text_hash(pair.b) else round(min(max(cosine, 0.0), 1.0), 6)
             for pair, cosine in zip(request.pairs, cosines, strict=True)
         ],
         model=embedder.name,
@@ -82,7 +82,7 @@ async def _search(
         repository.neighbours.count(where), _embedded(contents, caller)
     )
     watch.lap_ms()
-    texts = [Text(content_hash(content), row) for content, row in zip(contents, rows, strict=True)]
+    texts = [Text(text_hash(content), row) for content, row in zip(contents, rows, strict=True)]
     found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
     duplicates = [
         [

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gather_brain.limits.policy import LimitName, Policy
+from gather_clients.configuration import ConfigurationError
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbk_"
@@ -37,10 +38,6 @@ class BootstrapKey(BaseModel):
     limits: dict[LimitName, Policy] = Field(default_factory=dict)
     """In place of the defaults; keys of the same name are counted as one."""
     expires_at: AwareDatetime | None = None
-
-
-class KeysFileError(Exception):
-    """The keys file cannot be used; the message says why and holds none of its content."""
 
 
 def new_key() -> str:
@@ -71,20 +68,24 @@ def read_keys_file(path: Path | None) -> tuple[BootstrapKey, ...]:
     """Read the keys file; without one there are no keys.
 
     Raises:
-        KeysFileError: it is missing or invalid.
+        ConfigurationError: it is missing or invalid; the message holds nothing of its content.
     """
     if path is None:
         return ()
+    known = {*BootstrapKey.model_fields, *range(BOOTSTRAP_KEYS_MAX)}
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         return tuple(TypeAdapter(list[BootstrapKey]).validate_python(listed[:BOOTSTRAP_KEYS_MAX]))
     except OSError as failure:
-        raise KeysFileError(f"the keys file cannot be read: {failure.strerror}") from failure
+        reason = f"cannot be read: {failure.strerror}"
     except ValidationError as failure:
-        places = sorted({".".join(map(str, error["loc"])) for error in failure.errors()})
-        raise KeysFileError(f"the keys file is not valid at {', '.join(places)}") from None
+        # The entry and our field of it: a field that is not ours could be a misplaced key.
+        found = [[part for part in error["loc"][:2] if part in known] for error in failure.errors()]
+        places = sorted({".".join(map(str, place)) for place in found})
+        reason = f"is not valid at {', '.join(places)}"
     except (ValueError, TypeError):
-        raise KeysFileError("the keys file is not a JSON list") from None
+        reason = "is not a JSON list"
+    raise ConfigurationError(f"GATHER_BRAIN_KEYS_FILE (file {path}): {reason}")
 
 
 def _checksum(body: str) -> str:

@@ -1,10 +1,11 @@
 """The settings of the model that refines themes; off unless an endpoint is named."""
 
-from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gather_clients.configuration import read_settings
 
 PREFIX: Final = "GATHER_BRAIN_THEMES_LLM_"
 
@@ -31,6 +32,6 @@ class ThemeSettings(BaseSettings):
         return self
 
 
-def read_theme_settings(folder: Path | None) -> ThemeSettings:
-    """Read the settings; `folder` holds secret files."""
-    return ThemeSettings(_secrets_dir=folder)
+def read_theme_settings() -> ThemeSettings:
+    """Return the settings; raises ConfigurationError."""
+    return read_settings(ThemeSettings)

@@ -1,10 +1,12 @@
 """One embedding model's settings: the same names for the model at work and, with a prefix, for the next."""
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
-from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gather_clients.configuration import ConfigurationError, read_settings
 
 PREFIX: Final = "GATHER_BRAIN_"
 NEXT_PREFIX: Final = "GATHER_BRAIN_NEXT_"
@@ -44,18 +46,25 @@ class ModelSettings(BaseSettings):
     embedding_max_characters: int = Field(default=8000, ge=100, le=100_000)
     """A text's rest does not count, as it would not fit into the model's window; 8000 is a node's longest."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.embedding_provider == "openai" and not (self.embedding_base_url and self.embedding_model):
-            raise ValueError("the openai provider needs EMBEDDING_BASE_URL and EMBEDDING_MODEL")
-        if self.embedding_send_dimensions and self.embedding_dimensions is None:
-            raise ValueError("EMBEDDING_SEND_DIMENSIONS needs EMBEDDING_DIMENSIONS")
-        return self
 
+def read_model_settings() -> tuple[ModelSettings, ...]:
+    """Return the settings of the current model and, if any are set, of the next one.
 
-def read_model_settings(folder: Path | None) -> tuple[ModelSettings, ...]:
-    """Read the model at work and, if anything is set of it, the next one; `folder` holds secret files."""
-    current = ModelSettings(_secrets_dir=folder)
-    following = ModelSettings(_secrets_dir=folder, _env_prefix=NEXT_PREFIX)
+    Raises:
+        ConfigurationError: what is missing or wrong, under its own prefix.
+    """
+    current, following = _read(PREFIX), _read(NEXT_PREFIX)
     # A key alone names no model: it may stand in a Secret that is there for longer than the change.
     return (current, following) if following.model_fields_set - {"embedding_api_key"} else (current,)
+
+
+def _read(prefix: str) -> ModelSettings:
+    settings = read_settings(ModelSettings, prefix=prefix)
+    name = f"{prefix}EMBEDDING_"
+    if settings.embedding_provider == "openai" and not (
+        settings.embedding_base_url and settings.embedding_model
+    ):
+        raise ConfigurationError(f"{name}PROVIDER=openai needs {name}BASE_URL and {name}MODEL")
+    if settings.embedding_send_dimensions and settings.embedding_dimensions is None:
+        raise ConfigurationError(f"{name}SEND_DIMENSIONS needs {name}DIMENSIONS")
+    return settings

@@ -5,6 +5,8 @@ it always keeps, and one background task waits for Redis to return.
 """
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import time
 from collections import OrderedDict
@@ -12,14 +14,14 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gather_brain.limits.policy import LimitState, Policy, charge
+from gather_clients.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
 BUCKETS_MAX: Final = 10_000
 """About 300 bytes each. The one charged longest ago is dropped, which has the least backlog to lose; only a
 service key can name so many projects."""
-RETRY_FIRST_S: Final = 0.5
-RETRY_MAX_S: Final = 5.0
+RECONNECT: Final = Backoff(first_s=0.5, last_s=5.0)
 
 
 class BucketsUnavailableError(Exception):
@@ -117,14 +119,11 @@ class Buckets:
         self._reconnecting = asyncio.create_task(self._reconnect(shared))
 
     async def _reconnect(self, shared: SharedBuckets) -> None:
-        wait_s = RETRY_FIRST_S
-        while not self._is_shared:
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
-            try:
+        for failures in itertools.count(1):
+            await asyncio.sleep(RECONNECT.wait_s(failures))
+            with contextlib.suppress(BucketsUnavailableError):
                 await shared.ping()
-            except BucketsUnavailableError:
-                continue
-            self._is_shared = True
+                break
+        self._is_shared = True
         self._observe(True)
         logger.info("Redis is back: limits are counted together")

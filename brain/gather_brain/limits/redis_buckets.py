@@ -1,16 +1,10 @@
 """Buckets in Redis: one script, one round trip, Redis's clock, and keys that expire."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any, Final
-
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from typing import Final
 
 from gather_brain.limits.buckets import BucketsUnavailableError
 from gather_brain.limits.policy import LimitState, Policy
+from gather_clients.redis_calls import RedisCalls, connect
 
 KEY_PREFIX: Final = "gather-brain:limit:"
 
@@ -35,15 +29,12 @@ class RedisBuckets:
     """
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            # Once more, at once: after a restart of Redis the first call meets the old connection.
-            retry=Retry(NoBackoff(), 1),
+        redis = connect(redis_url, timeout_s)
+        # The error's text may hold the address; its name is enough.
+        self._redis = RedisCalls(
+            redis, timeout_s, lambda error: BucketsUnavailableError(type(error).__name__)
         )
-        self._charge = self._redis.register_script(CHARGE_SCRIPT)
+        self._charge = redis.register_script(CHARGE_SCRIPT)
 
     async def charge(self, bucket: str, policy: Policy) -> LimitState:
         """Charge one request.
@@ -52,21 +43,13 @@ class RedisBuckets:
             BucketsUnavailableError: Redis did not answer in time.
         """
         keys, arguments = [KEY_PREFIX + bucket], [policy.interval_us, policy.capacity_us]
-        admitted, backlog_us = await self._call(self._charge(keys=keys, args=arguments))
+        admitted, backlog_us = await self._redis.call(self._charge(keys=keys, args=arguments))
         return LimitState(policy, bool(admitted), int(backlog_us))
 
     async def ping(self) -> None:
         """Return if Redis answers, with the errors of `charge`."""
-        await self._call(self._redis.ping())
+        await self._redis.call(self._redis.redis.ping())
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
-
-    async def _call(self, call: Awaitable[Any]) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await call
-        except (RedisError, OSError, TimeoutError) as failure:
-            # Its text may hold the address; its name is enough.
-            raise BucketsUnavailableError(type(failure).__name__) from failure
+        await self._redis.close()

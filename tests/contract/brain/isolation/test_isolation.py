@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from gather_brain.words import content_hash
+from gather_contracts.text import text_hash
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Tenants(RuleBasedStateMachine):
             return
         is_same = (
             before is not None
-            and content_hash(before.content) == content_hash(sent["content"])
+            and text_hash(before.content) == text_hash(sent["content"])
             and before.type == sent["type"]
         )
         mine[sent["id"]] = Known(
@@ -165,7 +165,7 @@ class Tenants(RuleBasedStateMachine):
         same = [
             identity
             for identity, each in earlier.items()
-            if content_hash(each.content) == content_hash(node.content)
+            if text_hash(each.content) == text_hash(node.content)
         ]
         named = written["duplicateOf"]
         if same:

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from gather_brain.auth.api_keys import (
     BootstrapKey,
-    KeysFileError,
     bearer_key,
     is_well_formed,
     key_hash,
@@ -25,6 +24,7 @@ from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableErr
 from gather_brain.limits.policy import DEFAULTS, Policy
 from gather_brain.main import cli
 from gather_brain.store.keys import StoredKey
+from gather_clients.configuration import ConfigurationError
 from tests.support.fake_clock import FakeClock
 
 PROJECT = "507f1f77bcf86cd799439011"
@@ -248,7 +248,7 @@ def test_a_bad_keys_file_is_refused_without_showing_what_it_holds(tmp_path: Path
     """Its errors end up in logs."""
     path = tmp_path / "keys.json"
     path.write_text(content)
-    with pytest.raises(KeysFileError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         read_keys_file(path)
     assert "SECRET" not in str(refused.value)
     assert "short" not in str(refused.value)
@@ -256,7 +256,7 @@ def test_a_bad_keys_file_is_refused_without_showing_what_it_holds(tmp_path: Path
 
 def test_a_missing_keys_file_is_reported(tmp_path: Path) -> None:
     """A wrong mount must not start a brain without keys."""
-    with pytest.raises(KeysFileError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
         read_keys_file(tmp_path / "none.json")
 
 
