@@ -9,7 +9,6 @@ from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import BatchValidationFailedError
 from gather_brain.store.repository import NewNode, departments_of
 from gather_brain.themes.phrases import phrases
-from gather_brain.words import content_hash
 from gather_contracts.brain import (
     BatchRequest,
     BatchResponse,
@@ -19,6 +18,7 @@ from gather_contracts.brain import (
     NodeIn,
     NodeOut,
 )
+from gather_contracts.text import text_hash
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -36,7 +36,7 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
             id=node.id or str(uuid.uuid4()),
             type=node.type,
             content=node.content,
-            content_hash=content_hash(node.content),
+            content_hash=text_hash(node.content),
             properties=node.properties,
             terms=phrases(node.content),
             revision=node.revision,
