@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from gather_clients.logs import configure_logging
 from gather_contracts.result import (
     TERMINATION_MESSAGE_PATH,
     DepartmentResult,
@@ -27,7 +28,6 @@ from gather_contracts.result import (
 from gather_worker.cli.arguments import parse_arguments
 from gather_worker.department.outcome import Outcome
 from gather_worker.errors import WorkerError
-from gather_worker.logs import configure_logging
 
 STARTED_AT: Final = time.monotonic()
 LEVELS: Final = {
@@ -58,7 +58,8 @@ def main() -> NoReturn:
         sys.exit(int(execute_command(sys.argv[1:])))
     outcome = Outcome()
     signal.signal(signal.SIGTERM, lambda *_: _end_early())
-    configure_logging("INFO")
+    # Libraries log from WARNING on; the level of our own lines is a setting, and not read yet.
+    configure_logging("worker", "WARNING", {_LOGGER.name: "INFO"})
     try:
         arguments = parse_arguments(sys.argv[1:])
         outcome.ended(asyncio.run(_work(arguments, outcome)), ExitCode.DONE)

@@ -4,18 +4,18 @@ Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment va
 local use.
 """
 
-import os
 import socket
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gather_clients import configuration
+from gather_clients.configuration import ConfigurationError, LogLevel
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.pricing import Price
 
-SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
 
@@ -76,9 +76,8 @@ class Settings(BaseSettings):
     )
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""
-    log_level: str = Field(
-        default="INFO", pattern="(?i)^(debug|info|warning|error)$", validation_alias="GATHER_LOG_LEVEL"
-    )
+    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+    """Of the worker's own lines; libraries log from WARNING on."""
 
     @field_validator("judge_repeats")
     @classmethod
@@ -106,20 +105,13 @@ class Settings(BaseSettings):
         """Return where Celery's messages go."""
         return (self.celery_broker_url or self.redis_url).get_secret_value()
 
-    def secrets(self) -> list[str]:
-        """Return every secret, for the log to strike out."""
-        values = (getattr(self, name) for name in type(self).model_fields)
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def read_settings(kind: type[SettingsT]) -> SettingsT:
     """Return the settings of the process; raises InvalidInput naming what is missing or wrong."""
-    folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
     try:
-        return kind(_secrets_dir=folder if folder.is_dir() else None)
-    except ValidationError as error:
-        wrong = ", ".join(sorted({str(part) for e in error.errors() for part in e["loc"][:1]}))
-        raise InvalidInput(f"settings missing or wrong: {wrong}") from error
+        return configuration.read_settings(kind)
+    except ConfigurationError as error:
+        raise InvalidInput(f"settings: {error}") from None

@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from gather_clients.brain_client import BrainClient
+from gather_clients.configuration import secrets_of
 from gather_clients.event_log import EventLog
+from gather_clients.logs import hide_in_logs, set_log_context
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.department.outcome import Outcome
@@ -23,7 +25,6 @@ from gather_worker.llm.budget import Purse
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.tracing import Tracing, open_tracer
-from gather_worker.logs import configure_logging, hide_in_logs, set_log_context
 from gather_worker.metrics import METER
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
@@ -44,8 +45,8 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     """
     METER.begin(started_at)
     settings = read_settings(Settings)
-    configure_logging(settings.log_level)
-    hide_in_logs(settings.secrets())
+    logging.getLogger("gather_worker").setLevel(settings.log_level)
+    hide_in_logs(secrets_of(settings))
     task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
     department = task.department
     set_log_context(

@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, InvalidOperation, PyMongoError
 
+from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_contracts.items import GatherItem
 from gather_contracts.meters import Timer
@@ -36,8 +37,7 @@ Document = dict[str, Any]
 
 SELECT_TIMEOUT_MS: Final = 2_000
 OPERATION_TIMEOUT_S: Final = 10.0
-BACKOFF_FIRST_S: Final = 0.2
-BACKOFF_MAX_S: Final = 5.0
+BACKOFF: Final = Backoff(0.2, 5.0)
 ITEMS_READ_MAX: Final = 5_000
 """The newest notes of a project; older ones are compared by the brain alone."""
 ITEMS_READ_CHARS: Final = 8_000_000
@@ -206,8 +206,7 @@ class Store:
 
     async def _persist(self, operation: Callable[[], Awaitable[T]]) -> T:
         ends_at = time.monotonic() + self._patience_s
-        wait_s = BACKOFF_FIRST_S
-        level = logging.ERROR
+        failures = 0
         while True:
             try:
                 with METER.timing(Timer.STORE):
@@ -216,13 +215,14 @@ class Store:
             except (PyMongoError, TimeoutError) as error:
                 if isinstance(error, BSONError | InvalidOperation):
                     raise
+                failures += 1
+                wait_s = BACKOFF.wait_s(failures)
                 left_s = min(ends_at - time.monotonic(), self._attempt.saving_remaining_s)
                 if left_s <= wait_s:
                     raise StoreUnavailable(f"MongoDB is unavailable: {type(error).__name__}") from error
+                level = logging.ERROR if failures == 1 else logging.WARNING
                 _LOGGER.log(level, "MongoDB is unavailable; retrying: %s", type(error).__name__)
-                level = logging.WARNING
             await self._attempt.back_off(wait_s)
-            wait_s = min(2 * wait_s, BACKOFF_MAX_S)
 
 
 def _parse_items(documents: Iterable[Document]) -> list[GatherItem]:

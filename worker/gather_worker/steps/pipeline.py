@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from gather_clients.logs import set_log_context
 from gather_contracts.brain import CoverageResponse
 from gather_contracts.items import GatherItem
 from gather_contracts.result import StopReason
@@ -25,7 +26,6 @@ from gather_worker.department.stop_rule import (
 )
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BudgetUsed, DeadlineNear
-from gather_worker.logs import set_log_context
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings
 from gather_worker.steps.checkpointer import Checkpointer

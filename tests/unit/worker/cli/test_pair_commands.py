@@ -133,7 +133,7 @@ def test_missing_settings_are_named(
     monkeypatch.delenv("BRAIN_SERVICE_API_KEY")
     assert execute_command(["duplicates", "--pairs", str(written), "--no-model"]) == 64
     assert capsys.readouterr().err == (
-        "gather-worker duplicates: settings missing or wrong: BRAIN_SERVICE_API_KEY\n"
+        "gather-worker duplicates: settings: BRAIN_SERVICE_API_KEY: Field required\n"
     )
 
 
