@@ -91,8 +91,8 @@ class Readiness:
             return ReadinessState("starting", model, "not reached yet")
         if not await self._is_online():
             return ReadinessState("unavailable", model, "not reachable, or its index is not online")
-        if self._models.hindrance is not None:
-            return ReadinessState("unavailable", model, "online", self._models.hindrance)
+        if self._models.problem is not None:
+            return ReadinessState("unavailable", model, "online", self._models.problem)
         return ReadinessState("ready", model, "online")
 
     async def _is_online(self) -> bool:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gather_brain.context.settings import ThemeSettings
 from gather_brain.themes.refinement import SCHEMA, RefinementError
+from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
 
 ANSWER_MAX_BYTES: Final = 64 * 1024
 """300 tokens are 2 KiB."""
@@ -47,7 +48,8 @@ class ThemeLlm:
         self._timeout_s = settings.timeout_s
         key = settings.api_key
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {},
+            headers=ACCEPT_ENCODING
+            | ({"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {}),
             timeout=settings.timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
@@ -75,9 +77,12 @@ class ThemeLlm:
                 asyncio.timeout(self._timeout_s),
                 self._client.stream("POST", self._url, json=body) as response,
             ):
-                content = await _content(response)
-        except (httpx.HTTPError, TimeoutError) as failure:
+                status = response.status_code
+                content = await read_body(response, ANSWER_MAX_BYTES) if status == HTTPStatus.OK else b""
+        except (httpx.HTTPError, BodyTooLong, TimeoutError) as failure:
             raise RefinementError(type(failure).__name__) from failure
+        if status != HTTPStatus.OK:
+            raise RefinementError(f"status {status}")
         try:
             return _Completion.model_validate_json(content).choices[0].message.content
         except ValidationError:
@@ -86,14 +91,3 @@ class ThemeLlm:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.aclose()
-
-
-async def _content(response: httpx.Response) -> bytes:
-    if response.status_code != HTTPStatus.OK:
-        raise RefinementError(f"status {response.status_code}")
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > ANSWER_MAX_BYTES:
-            raise RefinementError("an answer without end")
-    return bytes(content)

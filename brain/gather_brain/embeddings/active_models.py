@@ -1,6 +1,6 @@
-"""The embedding models of this process, and what it does with them under the plan that stands in Neo4j.
+"""The embedding models of this process, and how it uses them under the plan in Neo4j.
 
-The plan is read every second and acted upon for a few seconds at most: a server that cannot read it any more
+The plan is read every second and acted upon for a few seconds at most: a server that can no longer read it
 stops answering before the plan can have changed under it twice.
 """
 
@@ -41,10 +41,10 @@ class RequestModels:
     async def embed_for_writing(self, texts: Sequence[str]) -> list[Embedded]:
         """Return the texts' vectors by every model that there is a place for.
 
-        A model that only will be needed may be away: the nodes are embedded by it later.
+        The next model may be unavailable: the nodes are embedded by it later.
 
         Raises:
-            UnavailableError: a model that is needed now is away, or is not one of this process.
+            UnavailableError: a model that is needed now is unavailable, or not one of this process.
         """
         if self.role.lacks is not None:
             raise UnavailableError
@@ -57,7 +57,7 @@ class RequestModels:
         except UnavailableError:
             if place.model.name in self.role.required:
                 raise
-            logger.warning("the next model is away", extra={"model": place.model.name})
+            logger.warning("the next embedding model is unavailable", extra={"model": place.model.name})
             return None
 
 
@@ -72,7 +72,7 @@ class PlanSource(Protocol):
 
 
 class ActiveModels:
-    """Knows what to do now; `observe` is told every plan that is read."""
+    """Follows the plan; `observe` gets every plan that is read."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class ActiveModels:
         self._clock = clock
         self._plan: ReembeddingPlan | None = None
         self._until = 0.0
-        self._hindrance: str | None = "the plan of the embeddings has not been read yet"
+        self._problem: str | None = "the embedding plan has not been read yet"
         self._role: ServerRole | None = None
 
     @property
-    def hindrance(self) -> str | None:
-        """What keeps this process from answering, if the reason is a model; None: nothing."""
-        return self._hindrance
+    def problem(self) -> str | None:
+        """Why this process cannot answer, if the reason is a model."""
+        return self._problem
 
     @property
     def name(self) -> str:
@@ -108,9 +108,9 @@ class ActiveModels:
         return self._plan.active.slot if self._plan else "a"
 
     def for_request(self) -> RequestModels | None:
-        """Return how to work, for one request.
+        """Return the models for one request.
 
-        None: the plan has not been read for too long, or it asks for a model that this process has not.
+        None: the plan has not been read for too long, or it asks for a model that this process does not have.
         """
         if self._role is None or self._clock() > self._until:
             return None
@@ -120,7 +120,7 @@ class ActiveModels:
         """Prepare the models, make the first plan where there is none, and return the plan.
 
         Raises:
-            UnavailableError: Neo4j is away, or there is no plan and the configured model is away.
+            UnavailableError: Neo4j is unavailable, or the configured model is and there is no plan yet.
         """
         await self._prepare_embedders()
         plan = await self._plans.read()
@@ -132,24 +132,24 @@ class ActiveModels:
         return plan
 
     async def watch(self) -> None:
-        """Read the plan for ever."""
+        """Read the plan until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
             try:
                 await self._prepare_embedders()
                 await self.refresh()
             except UnavailableError:
-                logger.debug("the plan of the embeddings cannot be read")
+                logger.debug("the embedding plan cannot be read")
             except Exception:
-                logger.exception("the plan of the embeddings cannot be used")
+                logger.exception("following the embedding plan failed")
 
     async def refresh(self) -> None:
         """Read the plan and find out what it means for this process.
 
         Raises:
-            UnavailableError: Neo4j is away.
+            UnavailableError: Neo4j is unavailable.
         """
-        # Counted from before the question: the answer may have been right only then.
+        # Counted from before the query: the plan may have changed since it was read.
         until = self._clock() + LEASE_S
         plan = await self._plans.read()
         if plan is None:
@@ -165,27 +165,30 @@ class ActiveModels:
             for embedder in self._embedders.values()
             if embedder not in self._unprepared
         )
-        hindrance: str | None = None
+        problem: str | None = None
         role: ServerRole | None = None
         try:
             role = role_of(plan, known)
         except PlanError as failure:
-            hindrance = str(failure)
-        if hindrance != self._hindrance and hindrance is not None:
-            logger.error("the embeddings cannot be used", extra={"reason": hindrance})
+            problem = str(failure)
+        if problem != self._problem and problem is not None:
+            logger.error("the embeddings cannot be used", extra={"reason": problem})
         if self._plan is None or self._plan.epoch != plan.epoch:
             fields = {"phase": plan.phase.value, "active": plan.active.model.name}
-            logger.info("embeddings", extra=fields | {"other": plan.other.name if plan.other else None})
-        self._plan, self._role, self._hindrance = plan, role, hindrance
+            logger.info(
+                "the embedding plan has changed",
+                extra=fields | {"other": plan.other.name if plan.other else None},
+            )
+        self._plan, self._role, self._problem = plan, role, problem
 
     async def _prepare_embedders(self) -> None:
-        """Prepare what is not prepared; a model that is away is tried again later."""
+        """Prepare what is not prepared; an unavailable model is tried again later."""
         for embedder in tuple(self._unprepared):
             try:
                 await embedder.prepare()
                 self._unprepared.remove(embedder)
             except UnavailableError:
-                logger.warning("an embedding model is away", extra={"model": embedder.name})
+                logger.warning("an embedding model is unavailable", extra={"model": embedder.name})
 
     async def close(self) -> None:
         """Close all models."""

@@ -36,7 +36,7 @@ class EmbeddingProvider(Protocol):
         """Return one unit row for each text."""
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Release what it holds."""
 
 
 class VectorCache:
@@ -79,7 +79,7 @@ class Embedder:
         cache: VectorCache,
         observe: Callable[[str, int], None] | None = None,
     ) -> None:
-        """`observe` is told how many texts were "hit" and how many were "miss"."""
+        """`observe` gets how many texts were "hit" and how many were "miss"."""
         self._provider = provider
         self._cache = cache
         self._observe = observe

@@ -54,7 +54,8 @@ class OnnxModel:
         """
         try:
             self._load(folder)
-            config = _config(folder)
+            path = folder / CONFIG_FILE
+            config = ModelConfig.model_validate_json(path.read_bytes()) if path.exists() else ModelConfig()
         except Exception as failure:  # ONNX Runtime and tokenizers raise plain and private exceptions
             raise ModelError(f"the embedding model in {folder} cannot be loaded: {failure}") from failure
         self._tokenizer.no_padding()
@@ -68,9 +69,10 @@ class OnnxModel:
         # would wait for the slower of them.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # Memory that one long batch needed would otherwise stay with the process for ever.
+        # Otherwise the process would never give back the memory that one long batch needed.
         options.enable_cpu_mem_arena = False
-        if not has_vnni(_cpuinfo()):
+        cpuinfo = Path("/proc/cpuinfo")
+        if not has_vnni(cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""):
             # Sums of 8-bit products would be cut off at 16 bits (cosine to the right vector 0.991). This is
             # right everywhere, but half as fast where it is not needed.
             options.add_session_config_entry("session.x64quantprecision", "1")
@@ -91,33 +93,19 @@ class OnnxModel:
         ]
         sums = np.zeros((len(texts), self.dimensions), np.float32)
         for group in _groups(windows, self._tokens_per_run):
-            totals = self._run([window for _, window in group])
-            for (row, _), total in zip(group, totals, strict=True):
+            ids, mask = padded([window.ids for _, window in group])
+            feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+            # Sums rather than means: normalising makes them the same.
+            for (row, _), total in zip(group, pooled(hidden, mask), strict=True):
                 sums[row] += total
         return unit_rows(sums)
 
-    def _run(self, windows: Sequence[Encoding]) -> Matrix:
-        """Return the sum of the token vectors of each window; the mean's length is lost in normalising."""
-        ids, mask = padded([window.ids for window in windows])
-        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
-        return pooled(hidden, mask)
-
-
-def _config(folder: Path) -> ModelConfig:
-    path = folder / CONFIG_FILE
-    return ModelConfig.model_validate_json(path.read_bytes()) if path.exists() else ModelConfig()
-
 
 def has_vnni(cpuinfo: str) -> bool:
-    """Tell whether the first processor of `/proc/cpuinfo` sums 8-bit products in 32 bits."""
+    """Return whether the first processor of `/proc/cpuinfo` sums 8-bit products in 32 bits."""
     flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
     return not VNNI.isdisjoint(flags.split())
-
-
-def _cpuinfo() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def _groups(

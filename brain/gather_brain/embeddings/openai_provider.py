@@ -1,15 +1,14 @@
-"""Vectors from an endpoint that speaks OpenAI's embeddings API; the brain's only HTTP client.
+"""Vectors from an endpoint that speaks OpenAI's embeddings API.
 
-Whatever goes wrong there is "come back later" for the brain's callers: they can do nothing about it. What the
-endpoint says is logged by its status and kind alone, since error messages can quote texts and keys.
+Its failures are "try again later" for the brain's callers, who can do nothing about them. Only the status
+and the kind of a failure are logged, since error messages can quote texts and keys.
 """
 
 import asyncio
-import email.utils
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -21,6 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gather_brain.embeddings.settings import ModelSettings
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix, unit_rows
+from gather_clients.backoff import Backoff
+from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.retry_after import retry_after_s
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +30,10 @@ WAITING_MAX: Final = 64
 """Requests to the brain that wait for the endpoint, as before a local model."""
 ANSWER_MAX_BYTES: Final = 64 * 1024 * 1024
 """2048 vectors of 1536 numbers are 60 MiB of JSON."""
-RETRY_FIRST_S: Final = 0.25
-RETRY_MAX_S: Final = 2.0
+BACKOFF: Final = Backoff(0.25, 2.0)
 PROBE_TEXT: Final = "How long are the vectors?"
 REFUSED_RETRY_AFTER_S: Final = 30
-"""For a key or a model that the endpoint does not accept: somebody has to change a setting."""
+"""For a key or a model that the endpoint does not accept: a setting has to change."""
 BUSY_RETRY_AFTER_S: Final = 5
 RETRIED: Final = frozenset(
     {
@@ -52,13 +53,13 @@ class _Row(BaseModel):
     embedding: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
 
 
-class _Answer(BaseModel):
+class _EmbeddingsResponse(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     data: list[_Row]
 
 
-class PassingError(Exception):
+class RetryableError(Exception):
     """The attempt failed and another can succeed, after `retry_after_s` if the endpoint says so."""
 
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
@@ -67,7 +68,7 @@ class PassingError(Exception):
 
 
 class RefusedError(Exception):
-    """The endpoint will not serve this request, however often it is asked."""
+    """The endpoint will not serve this request, however often it is sent."""
 
 
 class OpenAiProvider:
@@ -79,7 +80,7 @@ class OpenAiProvider:
         observe: Callable[[str, float], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`observe` is told the model's name and the seconds that each call took, retries included."""
+        """`observe` gets the model's name and the seconds that each call took, retries included."""
         self._settings = settings
         self._model = settings.embedding_model or ""
         self._name = settings.model_name or self._model
@@ -90,7 +91,8 @@ class OpenAiProvider:
         self._url = f"{str(settings.embedding_base_url).rstrip('/')}/embeddings"
         key = settings.embedding_api_key
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {},
+            headers=ACCEPT_ENCODING
+            | ({"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {}),
             timeout=settings.embedding_timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=settings.embedding_concurrency),
@@ -107,7 +109,7 @@ class OpenAiProvider:
         """The length of a vector.
 
         Raises:
-            UnavailableError: the endpoint has not said yet.
+            UnavailableError: the endpoint has not answered yet.
         """
         if self._dimensions is None:
             raise UnavailableError
@@ -117,7 +119,7 @@ class OpenAiProvider:
         """Learn the dimensions from the endpoint, unless they are set.
 
         Raises:
-            UnavailableError: the endpoint is away or refuses.
+            UnavailableError: the endpoint is unavailable or refuses.
         """
         if self._dimensions is None:
             await self.embed([PROBE_TEXT])
@@ -135,48 +137,50 @@ class OpenAiProvider:
         self._waiting += 1
         started = time.perf_counter()
         try:
-            return await self._embed_all([text[: self._settings.embedding_max_characters] for text in texts])
+            return await self._embed_in_batches(
+                [text[: self._settings.embedding_max_characters] for text in texts]
+            )
         finally:
             self._waiting -= 1
             if self._observe:
                 self._observe(self.name, time.perf_counter() - started)
 
-    async def _embed_all(self, texts: Sequence[str]) -> Matrix:
+    async def _embed_in_batches(self, texts: Sequence[str]) -> Matrix:
         size = self._settings.embedding_batch_size
         deadline = time.monotonic() + self._settings.embedding_deadline_s
         try:
             async with asyncio.timeout(self._settings.embedding_deadline_s), asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._turn(texts[start : start + size], deadline))
+                    group.create_task(self._embed_batch(texts[start : start + size], deadline))
                     for start in range(0, len(texts), size)
                 ]
         except TimeoutError:
-            logger.warning("embedding endpoint", extra={"model": self.name, "reason": "deadline"})
+            logger.warning("embedding endpoint missed the deadline", extra={"model": self.name})
             raise UnavailableError from None
         except ExceptionGroup as failures:
-            # The first of several that end the same way.
+            # The first of several with the same end.
             raise failures.exceptions[0] from None
         return np.concatenate([task.result() for task in tasks])
 
-    async def _turn(self, texts: Sequence[str], deadline: float) -> Matrix:
+    async def _embed_batch(self, texts: Sequence[str], deadline: float) -> Matrix:
+        failures = 0
         async with self._turns:
-            return await self._with_retries(lambda: self._ask(texts), deadline)
-
-    async def _with_retries(self, attempt: Callable[[], Awaitable[Matrix]], deadline: float) -> Matrix:
-        wait_s = RETRY_FIRST_S
-        while True:
-            try:
-                return await attempt()
-            except RefusedError as failure:
-                logger.error("embedding endpoint", extra={"model": self.name, "reason": str(failure)})  # noqa: TRY400 - no trace needed
-                raise UnavailableError(REFUSED_RETRY_AFTER_S) from None
-            except PassingError as failure:
-                logger.warning("embedding endpoint", extra={"model": self.name, "reason": str(failure)})
-                pause_s = wait_s if failure.retry_after_s is None else failure.retry_after_s
+            while True:
+                try:
+                    return await self._ask(texts)
+                except RefusedError as failure:
+                    extra = {"model": self.name, "reason": str(failure)}
+                    logger.error("embedding endpoint refused the request", extra=extra)  # noqa: TRY400 - no trace needed
+                    raise UnavailableError(REFUSED_RETRY_AFTER_S) from None
+                except RetryableError as failure:
+                    extra = {"model": self.name, "reason": str(failure)}
+                    logger.warning("embedding endpoint failed", extra=extra)
+                    failures += 1
+                    asked_s = failure.retry_after_s
+                    pause_s = BACKOFF.wait_s(failures) if asked_s is None else asked_s
                 if time.monotonic() + pause_s >= deadline:
-                    raise UnavailableError(max(1, round(pause_s))) from None
-            await asyncio.sleep(pause_s)
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
+                    raise UnavailableError(max(1, round(pause_s)))
+                await asyncio.sleep(pause_s)
 
     async def _ask(self, texts: Sequence[str]) -> Matrix:
         body: dict[str, Any] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
@@ -188,9 +192,11 @@ class OpenAiProvider:
                 self._client.stream("POST", self._url, json=body) as response,
             ):
                 _require_success(response)
-                content = await _read(response)
-        except (httpx.TransportError, TimeoutError) as failure:
-            raise PassingError(type(failure).__name__) from failure
+                content = await read_body(response, ANSWER_MAX_BYTES)
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as failure:
+            raise RetryableError(type(failure).__name__) from failure
+        except BodyTooLong as failure:
+            raise RefusedError("the answer is too long") from failure
         # Off the loop: a large answer takes tens of milliseconds to read.
         rows = await asyncio.to_thread(vectors_in, content, len(texts), self._dimensions)
         self._dimensions = rows.shape[1]
@@ -206,56 +212,33 @@ def _require_success(response: httpx.Response) -> None:
         return
     reason = f"status {response.status_code}"
     if response.status_code in RETRIED:
-        raise PassingError(reason, retry_after_s(response.headers, datetime.now(UTC)))
+        raise RetryableError(reason, retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC)))
     raise RefusedError(reason)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > ANSWER_MAX_BYTES:
-            raise RefusedError("an answer without end")
-    return bytes(content)
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return what Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); None without it."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(value)) if value[:1].isdigit() else _until(value, now)
-    except ValueError:
-        return None
-
-
-def _until(value: str, now: datetime) -> float:
-    at = email.utils.parsedate_to_datetime(value)
-    return max(0.0, (at - now).total_seconds())
 
 
 def vectors_in(content: bytes, count: int, dimensions: int | None) -> Matrix:
     """Return the vectors of an answer in the order of the texts, each of length 1.
 
     Raises:
-        PassingError: an error inside a 200, or not JSON: what proxies make of a failure behind them.
-        RefusedError: an answer, but not to the question: a number of vectors or dimensions that is wrong.
+        RetryableError: an error inside a 200, no JSON, or missing vectors: what proxies make of a failure.
+        RefusedError: vectors of other dimensions than expected.
     """
     try:
         answer = json.loads(content)
     except ValueError:
-        raise PassingError("an answer that is not JSON") from None
+        raise RetryableError("the answer is not JSON") from None
     if not isinstance(answer, dict) or "error" in answer or "data" not in answer:
-        raise PassingError("an error inside a 200")
+        raise RetryableError("an error inside a 200")
     try:
-        rows = sorted(_Answer.model_validate(answer).data, key=lambda row: row.index)
+        rows = sorted(_EmbeddingsResponse.model_validate(answer).data, key=lambda row: row.index)
     except ValidationError:
-        raise PassingError("an answer of another form") from None
+        raise RetryableError("the answer has an unexpected form") from None
     if [row.index for row in rows] != list(range(count)):
-        raise PassingError(f"{len(rows)} vectors for {count} texts")
+        raise RetryableError(f"{len(rows)} vectors for {count} texts")
     lengths = {len(row.embedding) for row in rows}
     if len(lengths) != 1 or (dimensions is not None and lengths != {dimensions}):
-        raise RefusedError(f"vectors of {sorted(lengths)} dimensions in the place of {dimensions}")
+        raise RefusedError(f"vectors of {sorted(lengths)} dimensions instead of {dimensions}")
     matrix = np.array([row.embedding for row in rows], np.float32)
     if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
-        raise PassingError("a vector without direction")
+        raise RetryableError("a vector is zero or not finite")
     return unit_rows(matrix)

@@ -1,4 +1,4 @@
-"""From settings to the provider that they name."""
+"""Builds the providers that the settings name."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from gather_brain.embeddings.thread_provider import ThreadProvider
 def build_provider(
     settings: ModelSettings, observe: Callable[[str, float], None] | None = None
 ) -> EmbeddingProvider:
-    """Return the provider; `observe` is told the model's name and the seconds of each request.
+    """Return the provider; `observe` gets the model's name and the seconds of each request.
 
     Raises:
         ModelError: the model's folder cannot be used.

@@ -8,10 +8,10 @@ A plan says which model's vectors are in which slot and which of them a write mu
     steady    one model
     filling   the next model's vectors are made from the nodes' content; a write may lack them
     closing   every write brings both, so that what one pass still finds missing is all that is
-    retiring  the next model is the active one; writes still bring both, for whoever has not noticed yet
+    retiring  the next model is the active one; writes still bring both, for servers that have not noticed yet
     clearing  the slot that is no longer needed is emptied
 
-Every step can be taken again after a crash: what has been done is seen in the data.
+Every step can be repeated after a crash: the data shows what has been done.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ LEASE_S: Final = 5.0
 GRACE_MIN_S: Final = 2 * LEASE_S
 """A request that began under an old plan still finds the old vectors for as long."""
 LATE_NODES_MAX: Final = 1000
-"""So few nodes may be missing when the plan closes: a server that does not know the next model is told to
-come back until they are embedded, a few seconds."""
+"""So few nodes may be missing when the plan closes: a server without the next model refuses writes until
+they are embedded, a few seconds."""
 
 
 class Phase(StrEnum):
@@ -133,7 +133,7 @@ def _while_filling(plan: ReembeddingPlan, slot: SlotState) -> Step:
     if not slot.is_index_online:
         return Step(Action.AWAIT_INDEX)
     if plan.age_s < LEASE_S:
-        # Servers that know both models learn of the next one first; they are never told to come back.
+        # Servers that know both models learn of the next one first, and never refuse a write.
         return Step(Action.WAIT, wait_s=LEASE_S - plan.age_s)
     return _to(_changed(plan, Phase.CLOSING))
 
@@ -168,7 +168,7 @@ def started(plan: ReembeddingPlan, target: Model) -> ReembeddingPlan:
 
 
 def flipped(plan: ReembeddingPlan) -> ReembeddingPlan:
-    """Return the plan with the two models' parts exchanged."""
+    """Return the plan with the two models' roles exchanged."""
     place = plan.other_place
     if place is None:
         raise PlanError("there is no model to change to")
@@ -181,15 +181,15 @@ def retired(plan: ReembeddingPlan) -> ReembeddingPlan:
 
 
 def cleared(plan: ReembeddingPlan) -> ReembeddingPlan:
-    """Return the plan after all is done."""
+    """Return the plan of a finished change."""
     return _changed(plan, Phase.STEADY)
 
 
 def aborted(plan: ReembeddingPlan) -> ReembeddingPlan:
-    """Return the plan that gives the next model up.
+    """Return the plan without the next model.
 
     Raises:
-        PlanError: there is nothing to give up any more.
+        PlanError: no change can be aborted any more.
     """
     if plan.phase not in {Phase.FILLING, Phase.CLOSING}:
         raise PlanError(f"no change can be aborted: the embeddings are {plan.phase.value}")
@@ -215,7 +215,7 @@ def role_of(plan: ReembeddingPlan, models: tuple[Model, ...]) -> ServerRole:
     """Return what a server that has these models does under the plan.
 
     Raises:
-        PlanError: it cannot find anything; the message names the remedy.
+        PlanError: it can serve no search; the message names the remedy.
     """
     for place in plan.places:
         for model in models:
@@ -233,9 +233,7 @@ def role_of(plan: ReembeddingPlan, models: tuple[Model, ...]) -> ServerRole:
 def _remedy(plan: ReembeddingPlan, models: tuple[Model, ...]) -> str:
     active, configured = plan.active.model.name, models[0].name
     if plan.other in models and plan.phase in {Phase.FILLING, Phase.CLOSING}:
-        return (
-            f"the nodes are being embedded with {configured}; `gather-brain reembed --status` tells how far"
-        )
+        return f"the nodes are being embedded with {configured}; see `gather-brain reembed --status`"
     return (
         f"the nodes are embedded with {active} and not with {configured}: set {active} as the model and "
         f"{configured} as the next one (GATHER_BRAIN_NEXT_...), and run `gather-brain reembed`"

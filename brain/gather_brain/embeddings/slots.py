@@ -1,7 +1,7 @@
-"""Where vectors stand on a node: two slots, one of them for a new model while the old one's serves; pure.
+"""Where vectors stand on a node: two slots, one of them for a new model while the old one serves; pure.
 
-Whatever is in a slot was made from the content that the node has now: whoever writes content writes both
-slots at once, and empties the one for which it has no vector.
+A slot's vector is always of the content that the node has now: each write of content writes both slots at
+once, and empties the one for which it has no vector.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ from gather_brain.vectors import Matrix
 
 CHARACTERS_PER_TURN: Final = 1000
 """A long batch gives way after so many (20 ms on one core: 220 tokens), so that searches need not wait; one
-text is never parted."""
+text is never split."""
 TEXTS_PER_TURN: Final = 16
 """The same for texts so short that their number is what they cost."""
 CHARACTERS_PER_TEXT: Final = 20
@@ -39,9 +39,9 @@ class ThreadProvider:
     def __init__(
         self, model: BlockingModel, observe: Callable[[str, float], None] | None = None, threads: int = 1
     ) -> None:
-        """`observe` is told the model's name and the seconds that each request took, waiting included.
+        """`observe` gets the model's name and the seconds that each request took, waiting included.
 
-        With more than one thread the model must bear to be called by all of them at a time.
+        With more than one thread the model must allow calls from all of them at once.
         """
         self._model = model
         self._observe = observe
@@ -65,7 +65,7 @@ class ThreadProvider:
         """Return one unit row for each text.
 
         Raises:
-            UnavailableError: too many requests wait for the model already.
+            UnavailableError: too many requests wait for the model.
         """
         if self._waiting >= WAITING_MAX:
             raise UnavailableError(retry_after_s=5)

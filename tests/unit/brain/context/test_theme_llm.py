@@ -18,6 +18,14 @@ CHAT = [{"role": "user", "content": "canary-note"}]
 SEEN: list[httpx.Request] = []
 
 
+def streamed(content: bytes) -> httpx.Response:
+    return httpx.Response(200, stream=httpx.ByteStream(content))
+
+
+def streamed_json(answer: object) -> httpx.Response:
+    return streamed(json.dumps(answer).encode())
+
+
 def answering(response: httpx.Response | Exception) -> ThemeLlm:
     def handle(request: httpx.Request) -> httpx.Response:
         SEEN.append(request)
@@ -31,7 +39,7 @@ def answering(response: httpx.Response | Exception) -> ThemeLlm:
 async def test_one_request_of_the_chat_api_is_sent() -> None:
     """With the key, the schema and a bound on the answer's length."""
     completion = {"choices": [{"message": {"role": "assistant", "content": "hello"}}]}
-    model = answering(httpx.Response(200, json=completion))
+    model = answering(streamed_json(completion))
     assert await model.ask(CHAT) == "hello"
     await model.close()
     request = SEEN[-1]
@@ -49,12 +57,12 @@ async def test_one_request_of_the_chat_api_is_sent() -> None:
         httpx.Response(500, text="canary-note"),
         httpx.Response(429, headers={"Retry-After": "1"}),
         httpx.Response(302, headers={"Location": "http://169.254.169.254/"}),
-        httpx.Response(200, json={"error": {"message": "canary-note"}}),
-        httpx.Response(200, json={"choices": None}),
-        httpx.Response(200, json={"choices": []}),
-        httpx.Response(200, json={"choices": [{"message": {"content": None}}]}),
-        httpx.Response(200, text="not json"),
-        httpx.Response(200, content=b" " * (ANSWER_MAX_BYTES + 1)),
+        streamed_json({"error": {"message": "canary-note"}}),
+        streamed_json({"choices": None}),
+        streamed_json({"choices": []}),
+        streamed_json({"choices": [{"message": {"content": None}}]}),
+        streamed(b"not json"),
+        streamed(b" " * (ANSWER_MAX_BYTES + 1)),
         httpx.ConnectError("canary-note"),
         httpx.ReadTimeout("slow"),
     ],

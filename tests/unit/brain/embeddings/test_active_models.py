@@ -100,7 +100,7 @@ async def test_the_first_server_makes_the_plan_for_its_model() -> None:
     assert made.models.for_request() is None
     assert (await made.models.prepare()).active == Place("a", ONE)
     assert made.request_models().place == Place("a", ONE)
-    assert made.models.hindrance is None
+    assert made.models.problem is None
 
 
 async def test_a_server_with_another_model_does_not_work_and_says_why() -> None:
@@ -108,7 +108,7 @@ async def test_a_server_with_another_model_does_not_work_and_says_why() -> None:
     made = server(STEADY, TWO)
     await made.models.prepare()
     assert made.models.for_request() is None
-    assert "gather-brain reembed" in (made.models.hindrance or "")
+    assert "gather-brain reembed" in (made.models.problem or "")
 
 
 async def test_a_plan_is_trusted_for_a_few_seconds_from_when_it_was_asked_for() -> None:
