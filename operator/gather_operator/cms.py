@@ -8,6 +8,8 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
+from gather_clients.backoff import Backoff
+from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
 from gather_contracts.departments import CmsDepartment
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
@@ -20,8 +22,8 @@ PAGES_MAX: Final = 20
 """2,000 departments; a run can use 32."""
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 ATTEMPTS: Final = 3
-PAUSE_S: Final = 0.3
-"""Between attempts, doubled each time; a longer absence is waited out by the run, not here."""
+BACKOFF: Final = Backoff(0.3, 1.2)
+"""Between attempts; a longer absence is waited out by the run, not here."""
 MALFORMED_MAX: Final = 8
 """Malformed documents that are named one by one."""
 UNTICKED: Final = {"gatherCheck": False, "isActive": False}
@@ -48,7 +50,7 @@ class Cms:
         self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             base_url=app_url.rstrip("/"),
-            headers={"Authorization": f"users API-Key {api_key}"} if api_key else {},
+            headers={**ACCEPT_ENCODING, **({"Authorization": f"users API-Key {api_key}"} if api_key else {})},
             timeout=httpx.Timeout(timeout_s / 2),
             transport=transport,
         )
@@ -87,11 +89,11 @@ class Cms:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._page(page)
-            except (httpx.TransportError, _TryAgain) as error:
+            except (httpx.RequestError, _TryAgain) as error:
                 if attempt == ATTEMPTS:
                     raise CmsUnavailable(f"The CMS did not answer: {_short(error)}.") from error
                 logger.info("the CMS did not answer", extra={"attempt": attempt, "error": _short(error)})
-                await asyncio.sleep(PAUSE_S * 2 ** (attempt - 1))
+                await asyncio.sleep(BACKOFF.wait_s(attempt))
         raise AssertionError("unreachable")
 
     async def _page(self, page: int) -> dict[str, Any]:
@@ -108,30 +110,21 @@ class Cms:
                 raise _TryAgain(f"HTTP {response.status_code}")
             if response.status_code != httpx.codes.OK:
                 raise CmsUnavailable(f"The CMS answered HTTP {response.status_code}.")
-            return _parsed(await _body(response))
+            try:
+                body = await read_body(response, PAGE_BYTES_MAX)
+            except BodyTooLong as error:
+                raise CmsUnavailable(f"The CMS answered with more than {PAGE_BYTES_MAX} bytes.") from error
+        try:
+            parsed = json.loads(body)
+        except ValueError as error:
+            raise CmsUnavailable("The CMS did not answer with JSON.") from error
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("docs"), list):
+            raise CmsUnavailable("The CMS answered without a list of documents.")
+        return parsed
 
 
 class _TryAgain(Exception):  # noqa: N818 - never leaves this module
     """The CMS asks for another attempt."""
-
-
-async def _body(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > PAGE_BYTES_MAX:
-            raise CmsUnavailable(f"The CMS answered with more than {PAGE_BYTES_MAX} bytes.")
-    return bytes(body)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError as error:
-        raise CmsUnavailable("The CMS did not answer with JSON.") from error
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("docs"), list):
-        raise CmsUnavailable("The CMS answered without a list of documents.")
-    return parsed
 
 
 def read_documents(documents: list[Any]) -> CmsReading:

@@ -3,7 +3,6 @@
 An unavailable Redis holds up nothing: it is tried again later, and a deleted run waits for it only so long.
 """
 
-import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -11,10 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 from gather_contracts.events import Event
 from gather_contracts.resource import GatherRun
@@ -44,10 +41,8 @@ class WebhookRegistry:
     """Registers for the bridge, in Redis, where a run's events go."""
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._redis: Redis = Redis.from_url(
-            redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=True
-        )
+        redis = connect(redis_url, timeout_s, decode_responses=True)
+        self._calls = RedisCalls(redis, 2 * timeout_s, EventLogUnavailable.because)
 
     async def register(self, run: GatherRun) -> None:
         """Register the run's webhook for a week; raises EventLogUnavailable."""
@@ -57,19 +52,15 @@ class WebhookRegistry:
             "run": run.metadata.name,
             "url": run.spec.webhook_url or "",
         }
-        pipeline = self._redis.pipeline(transaction=True)
+        pipeline = self._calls.redis.pipeline(transaction=True)
         pipeline.hset(names.webhook_registration(uid), mapping=fields)
         pipeline.expire(names.webhook_registration(uid), WEBHOOK_EXPIRY_S)
         pipeline.sadd(names.WEBHOOK_REGISTRATIONS, uid)
-        try:
-            async with asyncio.timeout(2 * self._timeout_s):
-                await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise EventLogUnavailable(str(error) or type(error).__name__) from error
+        await self._calls.call(pipeline.execute())
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._calls.close()
 
 
 class EventPublisher:
@@ -108,9 +99,7 @@ class EventPublisher:
             for event in pending:
                 await self._send(event)
         except EventLogUnavailable as error:
-            logger.warning(
-                "event log unavailable", extra={"run": run.metadata.name, "error": str(error)[:300]}
-            )
+            logger.warning("event log unavailable", extra={"run": run.metadata.name, "error": str(error)})
             self._not_before_s = self._clock() + RETRY_S
             return RETRY_S
         return None

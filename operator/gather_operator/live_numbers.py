@@ -82,9 +82,7 @@ class Listener:
                 await self._listen()
             except EventLogUnavailable as error:
                 EVENT_LOG_UP.set(0)
-                logger.warning(
-                    "event log unavailable; live progress pauses", extra={"error": str(error)[:300]}
-                )
+                logger.warning("event log unavailable; live progress pauses", extra={"error": str(error)})
                 await asyncio.sleep(RECONNECT_S)
 
     async def refill(self, project_id: str) -> None:
@@ -93,7 +91,7 @@ class Listener:
             events = await self._log.tail(project_id, TAIL)
         except ValueError as error:
             logger.warning(
-                "unreadable entry in the event log", extra={"project": project_id, "error": str(error)[:300]}
+                "unreadable entry in the event log", extra={"project": project_id, "error": str(error)}
             )
             return
         for event in events:

@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import signal
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import kopf
 from lightkube import AsyncClient
 from lightkube.core.exceptions import ConfigError
-from pydantic import ValidationError
-from pythonjsonlogger.json import JsonFormatter
 
+from gather_clients.configuration import (
+    ConfigurationError,
+    exits_if_misconfigured,
+    read_settings,
+    secrets_of,
+)
 from gather_clients.event_log import EventLog
+from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts import names
 from gather_operator.cms import Cms
 from gather_operator.decisions.manifests import WorkerTemplate
@@ -31,37 +36,25 @@ from gather_operator.probe_server import serving
 from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.resync import Resync
 from gather_operator.run_cache import RunCache, version_number
-from gather_operator.settings import Settings, read_settings
+from gather_operator.settings import Settings
 from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-EXIT_CONFIG = 78
-"""EX_CONFIG of sysexits.h."""
+LOG_LEVELS = {
+    **dict.fromkeys(("httpx", "httpx2", "httpcore", "kopf"), logging.WARNING),
+    # It warns at each start that it leaves the signals to us, which is what we want.
+    "kopf._core.reactor.running": logging.ERROR,
+}
 
 
 def main() -> None:
     """Run the operator until SIGTERM or SIGINT."""
-    try:
-        settings = read_settings()
-        set_up_logging(settings.log_level)
+    with exits_if_misconfigured("gather-operator"):
+        settings = read_settings(Settings)
+        configure_logging("operator", settings.log_level, LOG_LEVELS)
+        hide_in_logs(secrets_of(settings))
         asyncio.run(run(settings))
-    except (ValidationError, ConfigError) as error:
-        sys.stderr.write(f"gather-operator: {_without_input(error)}\n")
-        raise SystemExit(EXIT_CONFIG) from None
-
-
-def set_up_logging(level: str) -> None:
-    """Send JSON lines to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "at"})
-    )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx", "httpx2", "httpcore", "kopf"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It warns at each start that it leaves the signals to us, which is what we want.
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 async def run(settings: Settings) -> None:
@@ -94,9 +87,13 @@ class Clients:
 
 
 def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
-    """Build the clients; the stack closes them."""
+    """Build the clients; the stack closes them. Raises ConfigurationError."""
+    try:
+        config = load_config()
+    except (ConfigError, kopf.LoginError) as error:
+        raise ConfigurationError(f"no way to the Kubernetes API: {error}") from None
     api = AsyncClient(
-        config=load_config(),
+        config=config,
         namespace=settings.namespace,
         timeout=httpx2.Timeout(settings.api_timeout_s),
         field_manager=names.MANAGED_BY,
@@ -185,13 +182,6 @@ def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
         queue.add(uid)
 
     return deliver
-
-
-def _without_input(error: Exception) -> str:
-    """Return the error's words without the values that it was given: they can be secrets."""
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return str(error)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import GatherRun
@@ -37,13 +38,10 @@ from gather_operator.worker_metrics import count_ends
 logger = logging.getLogger(__name__)
 
 REFUSED_RETRY_S: Final = 5.0
-CMS_BACKOFF_FIRST_S: Final = 2.0
-CMS_BACKOFF_LAST_S: Final = 30.0
-MOVE_FIRST_S: Final = 0.01
-MOVE_LAST_S: Final = 5.0
+CMS_BACKOFF: Final = Backoff(2.0, 30.0)
+MOVE_BACKOFF: Final = Backoff(0.01, 5.0)
 MOVES_FREE: Final = 8
 """Moves in a row without slowing down; a run's start needs four."""
-MOVES_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +147,8 @@ class Reconciler:
         try:
             reading = await self._deps.cms.departments()
         except CmsUnavailable as error:
-            wait_s = min(CMS_BACKOFF_FIRST_S * 2 ** min(failures, 10), CMS_BACKOFF_LAST_S)
-            self._cms_failures[uid] = (failures + 1, datetime.now(UTC) + timedelta(seconds=wait_s))
+            wait = timedelta(seconds=CMS_BACKOFF.wait_s(failures + 1))
+            self._cms_failures[uid] = (failures + 1, datetime.now(UTC) + wait)
             return CmsFailure(str(error))
         self._cms_failures.pop(uid, None)
         return reading
@@ -193,7 +191,7 @@ class Reconciler:
     async def _say_refused(self, snapshot: RunSnapshot, why: str) -> float:
         """Say in the status why nothing moves; return when to try again."""
         run = snapshot.run
-        logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": why[:500]})
+        logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": why})
         DECISIONS.labels(outcome="refused").inc()
         latest = self._deps.cache.get(run.metadata.uid) or run
         await self._deps.writer.write(latest, refused(snapshot, why))
@@ -207,8 +205,7 @@ class Reconciler:
         Somebody else who undoes what we do must not make us flood the API.
         """
         moves = self._moves[uid] = self._moves.get(uid, 0) + 1
-        steps = min(max(moves - MOVES_FREE, 0), MOVES_MAX)
-        return float(min(MOVE_FIRST_S * 2**steps, MOVE_LAST_S))
+        return MOVE_BACKOFF.wait_s(moves - MOVES_FREE + 1)
 
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""

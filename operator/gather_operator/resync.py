@@ -54,7 +54,7 @@ class Resync:
         except ClusterError as error:
             if str(error) != self._last_error:  # logged once, not every second
                 hint = "is the CRD installed?" if isinstance(error, Missing) else ""
-                logger.warning("listing GatherRuns failed", extra={"error": str(error)[:500], "hint": hint})
+                logger.warning("listing GatherRuns failed", extra={"error": str(error), "hint": hint})
             self._last_error = str(error)
             return False
         self._last_error = ""

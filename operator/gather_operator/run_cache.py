@@ -40,7 +40,7 @@ class RunCache:
             run = parse_run(body)
         except ValidationError as error:
             name = body.get("metadata", {}).get("name", "?")
-            logger.warning("unreadable GatherRun", extra={"run": name, "error": str(error)[:500]})
+            logger.warning("unreadable GatherRun", extra={"run": name, "error": str(error)})
             return None
         known = self._runs.get(run.metadata.uid)
         if known is not None and _version(known) > _version(run):

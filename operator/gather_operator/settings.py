@@ -4,16 +4,30 @@ Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment va
 local use.
 """
 
-import os
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis.connection import parse_url
 
+from gather_clients.configuration import LogLevel
 from gather_contracts.departments import DEFAULT_MODEL
 
-SECRETS_DIR_DEFAULT = "/etc/gather/secrets"
+
+def _redis_address(url: SecretStr) -> SecretStr:
+    try:
+        parse_url(url.get_secret_value())  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise ValueError("is not the address of a Redis") from None
+    return url
+
+
+def _header_text(key: SecretStr) -> SecretStr:
+    """Httpx would quote a key that no header can hold, in the error that ends in a run's status."""
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("has characters that a header cannot hold")
+    return key
 
 
 class Settings(BaseSettings):
@@ -43,8 +57,10 @@ class Settings(BaseSettings):
 
     app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""
-    payload_api_key: SecretStr | None = Field(default=None, validation_alias="PAYLOAD_API_KEY")
-    redis_url: SecretStr = Field(validation_alias="REDIS_URL")
+    payload_api_key: Annotated[SecretStr, AfterValidator(_header_text)] | None = Field(
+        default=None, validation_alias="PAYLOAD_API_KEY"
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
@@ -66,10 +82,4 @@ class Settings(BaseSettings):
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     delete_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
     """A deleted run is let go after this time even if a pod on a dead node still hangs."""
-    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
-
-
-def read_settings() -> Settings:
-    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
-    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
-    return Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
+    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gather_clients.backoff import Backoff
 from gather_operator.errors import OperatorError
 from gather_operator.metrics import QUEUE_DEPTH
 
 logger = logging.getLogger(__name__)
 
-BACKOFF_FIRST_S: Final = 0.5
-BACKOFF_LAST_S: Final = 8.0
+BACKOFF: Final = Backoff(0.5, 8.0)
 """A run whose namespace hangs is tried at least this often, and delays no other."""
 
 Work = Callable[[str], Awaitable[float | None]]
@@ -79,7 +79,7 @@ class WorkQueue:
             delay_s = await work(key)
         except OperatorError as error:
             logger.warning(
-                "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)[:500]}
+                "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)}
             )
         except Exception:
             # One run's failure must not stop the others.
@@ -88,4 +88,4 @@ class WorkQueue:
             self._failures.pop(key, None)
             return delay_s
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return float(min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 10), BACKOFF_LAST_S))
+        return BACKOFF.wait_s(failures)

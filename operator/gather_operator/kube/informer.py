@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, Generic, TypeVar, cast
 
+from gather_clients.backoff import Backoff
 from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.errors import ClusterError, Conflict
 from gather_operator.kube.cluster import WATCH_WINDOW_S, Cluster, Identified
@@ -23,8 +24,7 @@ logger = logging.getLogger(__name__)
 
 SILENCE_S: Final = WATCH_WINDOW_S + 15
 """Nothing received for this long: the connection may be dead, so everything is listed again."""
-BACKOFF_FIRST_S: Final = 0.2
-BACKOFF_LAST_S: Final = 5.0
+BACKOFF: Final = Backoff(0.4, 5.0)
 GONE_PODS_MAX: Final = 1024
 """Results of deleted pods that are remembered; a run that is being stopped needs its last one for seconds."""
 
@@ -72,10 +72,8 @@ class Informer(Generic[T]):
             except ClusterError as error:
                 failures += 1
                 reason = "gone" if isinstance(error, Conflict) else "error"
-                logger.warning(
-                    "watch failed; listing again", extra={"kind": self._kind, "error": str(error)[:500]}
-                )
-                await asyncio.sleep(min(BACKOFF_FIRST_S * 2 ** min(failures, 10), BACKOFF_LAST_S))
+                logger.warning("watch failed; listing again", extra={"kind": self._kind, "error": str(error)})
+                await asyncio.sleep(BACKOFF.wait_s(failures))
 
     async def _relist(self, reason: str) -> str:
         objects, version = await self._list()

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import kopf
 
+from gather_clients.backoff import Backoff
 from gather_contracts.names import MANAGED_BY
 from gather_operator.health import WatchCanary
 from gather_operator.kube.kopf_handlers import Deliver, build_registry, build_settings
@@ -21,8 +22,7 @@ from gather_operator.metrics import WATCH_RESTARTS
 logger = logging.getLogger(__name__)
 
 CHECK_S: Final = 1.0
-RESTART_FIRST_S: Final = 1.0
-RESTART_LAST_S: Final = 15.0
+RESTART_BACKOFF: Final = Backoff(1.0, 15.0)
 STOP_S: Final = 10.0
 """For an old kopf to end before the next one starts; two at once would do no harm."""
 
@@ -43,7 +43,7 @@ class KopfSupervisor:
         while True:
             failures = 0 if await self._once() else failures + 1
             WATCH_RESTARTS.inc()
-            await asyncio.sleep(min(RESTART_FIRST_S * 2 ** min(failures, 10), RESTART_LAST_S))
+            await asyncio.sleep(RESTART_BACKOFF.wait_s(failures + 1))
 
     async def _once(self) -> bool:
         """Run one kopf until it ends or falls silent; return whether it had delivered anything."""

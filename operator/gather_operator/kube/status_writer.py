@@ -64,7 +64,7 @@ class StatusWriter:
             except ClusterError as error:
                 # An Event is a courtesy; the status already says it.
                 logger.warning(
-                    "Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)[:300]}
+                    "Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)}
                 )
         return None
 

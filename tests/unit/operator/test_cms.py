@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_operator import cms as module
 from gather_operator.cms import Cms, read_documents
 from gather_operator.errors import CmsUnavailable
@@ -17,7 +18,7 @@ Respond = Callable[[httpx.Request], httpx.Response]
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow each other at once."""
-    monkeypatch.setattr(module, "PAUSE_S", 0)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0, 0))
 
 
 def document(slug: str, number: int, **fields: Any) -> dict[str, Any]:
@@ -33,7 +34,12 @@ def page(*documents: dict[str, Any], following: int | None = None) -> httpx.Resp
 
 
 async def read(respond: Respond, api_key: str | None = None, timeout_s: float = 5) -> Any:
-    cms = Cms("http://cms/", api_key, timeout_s, httpx.MockTransport(respond))
+    def streamed(request: httpx.Request) -> httpx.Response:
+        """As from a network: a response made with its body counts as read already."""
+        answer = respond(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
+
+    cms = Cms("http://cms/", api_key, timeout_s, httpx.MockTransport(streamed))
     try:
         return await cms.departments()
     finally:
@@ -126,6 +132,11 @@ async def test_passing_trouble_is_tried_again(trouble: httpx.Response | Exceptio
         pytest.param(
             httpx.Response(200, content=b" " * (module.PAGE_BYTES_MAX + 1)), "bytes", id="far too much"
         ),
+        pytest.param(
+            httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
+            "unpacked",
+            id="badly packed",
+        ),
     ],
 )
 async def test_wrong_answers_are_named(answer: httpx.Response, words: str) -> None:
@@ -136,7 +147,7 @@ async def test_wrong_answers_are_named(answer: httpx.Response, words: str) -> No
 
 async def test_the_whole_reading_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """However the pages and attempts add up."""
-    monkeypatch.setattr(module, "PAUSE_S", 60)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(60, 60))
     with pytest.raises(CmsUnavailable, match="within"):
         await read(lambda _: httpx.Response(503), timeout_s=0.05)
 

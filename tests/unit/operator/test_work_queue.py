@@ -109,7 +109,7 @@ async def test_a_failure_is_tried_again_later_and_later(
 
     queue.add("a")
     await run_until(queue, recorder, work)
-    assert delays[:5] == [0.5, 1.0, 2.0, 4.0, module.BACKOFF_LAST_S]
+    assert delays[:5] == [0.5, 1.0, 2.0, 4.0, module.BACKOFF.last_s]
 
 
 async def test_of_several_delays_the_shortest_counts() -> None:

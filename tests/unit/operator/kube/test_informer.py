@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_contracts.result import StopReason
 from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.errors import ClusterUnavailable, Conflict
@@ -47,7 +48,7 @@ class Api:
 @pytest.fixture(autouse=True)
 def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors are tried again at once."""
-    monkeypatch.setattr(module, "BACKOFF_FIRST_S", 0)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0, 0))
 
 
 async def settle(api: Api, until: Any) -> Informer[JobFacts]:
