@@ -89,15 +89,12 @@ class Readiness:
             return ReadinessState("stopping", model, "not checked while shutting down")
         if not self._prepared:
             return ReadinessState("starting", model, "not reached yet")
-        if not await self._is_online():
-            return ReadinessState("unavailable", model, "not reachable, or its index is not online")
-        if self._models.problem is not None:
-            return ReadinessState("unavailable", model, "online", self._models.problem)
-        return ReadinessState("ready", model, "online")
-
-    async def _is_online(self) -> bool:
         async with self._probing:
             now = self._clock()
             if self._probed is None or now - self._probed[0] >= PROBE_COUNTS_S:
                 self._probed = (now, await self._database.is_serving(self._models.slot))
-            return self._probed[1]
+        if not self._probed[1]:
+            return ReadinessState("unavailable", model, "not reachable, or its index is not online")
+        if self._models.problem is not None:
+            return ReadinessState("unavailable", model, "online", self._models.problem)
+        return ReadinessState("ready", model, "online")
