@@ -1,6 +1,5 @@
-"""Words, sentences and hashes of texts: what themes and coverage count; pure."""
+"""Words and sentences of texts: what themes and coverage count; pure."""
 
-import hashlib
 import re
 from importlib.resources import files
 from typing import Final
@@ -55,13 +54,3 @@ def sentences(text: str, limit: int) -> list[str]:
         else:
             found.append(trimmed)
     return found[:limit]
-
-
-def normalised(text: str) -> str:
-    """Return the text without case, punctuation and spacing: what makes two texts the same text."""
-    return " ".join(words(text)) or text.strip()
-
-
-def content_hash(text: str) -> str:
-    """Return the SHA-256 of the normalised text in hexadecimal."""
-    return hashlib.sha256(normalised(text).encode()).hexdigest()

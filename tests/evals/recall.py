@@ -25,8 +25,8 @@ from gather_brain.embeddings.slots import Model, Place
 from gather_brain.store.database import Database
 from gather_brain.store.neighbours import EXACT_MAX, Neighbours, Text, Where
 from gather_brain.vectors import Matrix, unit_rows
-from gather_brain.words import content_hash
 from gather_contracts.brain import DUPLICATE_THRESHOLD, NODES_PER_BATCH_MAX
+from gather_contracts.text import text_hash
 from tests.bench.brain.bare_model import BareModel
 from tests.bench.texts import NoteWriter
 
@@ -113,7 +113,7 @@ def rows_of(nodes: Nodes, model: str) -> Iterator[dict[str, Any]]:
             "type": type_of(index),
             "department": department_of(index),
             "content": text,
-            "contentHash": content_hash(text),
+            "contentHash": text_hash(text),
             "properties": "{}",
             "createdAt": "",
             "serial": index,
@@ -147,9 +147,9 @@ def crowd(row: Matrix, rng: np.random.Generator) -> Matrix:
 def expected(nodes: Nodes, question: Question, where: Where, limit: int) -> list[tuple[str, float]]:
     """Return the nearest nodes and their similarities by comparing all, down to the lowest threshold."""
     cosines = nodes.rows @ question.row
-    same = content_hash(question.text)
+    same = text_hash(question.text)
     found = [
-        (nodes.id_of(index), 1.0 if content_hash(nodes.texts[index]) == same else float(cosines[index]))
+        (nodes.id_of(index), 1.0 if text_hash(nodes.texts[index]) == same else float(cosines[index]))
         for index in np.flatnonzero(cosines >= THRESHOLDS[0] + SAME).tolist()
         if nodes.id_of(index) not in where.excluded_ids
         and type_of(index) == where.type
@@ -163,7 +163,7 @@ async def ask(
 ) -> None:
     """Ask one question and count what is missing; of equally near nodes any will do."""
     there = expected(nodes, question, where, measured.limit)
-    text = Text(content_hash(question.text), question.row)
+    text = Text(text_hash(question.text), question.row)
     started = time.perf_counter()
     measured.candidates = await neighbours.count(where)
     (matches,) = await neighbours.nearest([text], where, measured.candidates, THRESHOLDS[0], measured.limit)
@@ -216,7 +216,7 @@ async def count_told(neighbours: Neighbours, nodes: Nodes) -> Count:
 
 def nearest_earlier(nodes: Nodes, index: int, seen: set[tuple[str, str]]) -> float:
     """Return how near the nearest earlier node of the type is; `seen` are the texts before it."""
-    text = (content_hash(nodes.texts[index]), type_of(index))
+    text = (text_hash(nodes.texts[index]), type_of(index))
     if text in seen:
         return 1.0
     seen.add(text)

@@ -17,7 +17,8 @@ import numpy as np
 
 from gather_brain.coverage.near_duplicates import heaviest_without_duplicates
 from gather_brain.vectors import Matrix
-from gather_brain.words import content_hash, sentences
+from gather_brain.words import sentences
+from gather_contracts.text import text_hash
 
 SATURATION: Final = 1.45
 """Sum of scores at which an aspect is 63 % covered: one clear note gives 50, two give 75 and three 87."""
@@ -59,14 +60,14 @@ class Coverage:
 def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
     """Return the items of (id, content) pairs without those whose text is there already, in a fixed order.
 
-    Two texts are the same when they differ in case, punctuation and spacing only.
+    Two texts are the same when `text_hash` is.
     """
     first: dict[str, tuple[str, str]] = {}
     # Of several spellings the one with fewest capitals stands, since capitals can pass for names.
     for identity, content in sorted(
         texts, key=lambda pair: (sum(map(str.isupper, pair[1])), pair[1], pair[0])
     ):
-        first.setdefault(content_hash(content), (identity, content))
+        first.setdefault(text_hash(content), (identity, content))
     return [
         Item(identity, content, tuple(sentences(content, SENTENCES_MAX)) or (content,))
         for _, (identity, content) in sorted(first.items())

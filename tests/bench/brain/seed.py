@@ -21,7 +21,7 @@ from dev.progress import Step
 from dev.rooms import BRAIN_KEY
 from gather_brain.themes.phrases import phrases
 from gather_brain.vectors import Matrix, unit_rows
-from gather_brain.words import content_hash
+from gather_contracts.text import text_hash
 from tests.bench.brain.bare_model import BareModel
 from tests.bench.texts import Film, NoteWriter
 
@@ -119,7 +119,7 @@ class Seeder:
             "projectId": project,
             "id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             "content": content,
-            "contentHash": content_hash(content),
+            "contentHash": text_hash(content),
             "department": department,
             "qualityScore": quality,
             "properties": json.dumps(properties_of(department, content, quality)),
