@@ -21,10 +21,8 @@ from pydantic_settings import BaseSettings, SettingsError
 from gather_contracts.result import ExitCode
 
 SECRETS_DIR_DEFAULT: Final = "/etc/gather/secrets"
-SHOWN_MIN: Final = 6
-"""A shorter piece of a value gives nothing away, and ordinary words are full of them."""
-SHOWN_PIECE: Final = 8
-"""Of a longer value no such piece may stand in a reason."""
+SHOWN_MAX: Final = 5
+"""A longer piece of a value may not stand in a reason; shorter ones stand in ordinary words."""
 ITEMS_MAX: Final = 1000
 """A greater number in an error's place may be a key that somebody chose."""
 
@@ -149,19 +147,19 @@ def _item(place: tuple[int | str, ...]) -> str:
 def _reason(found: ErrorDetails) -> str:
     """Return pydantic's reason, or only its name where the reason quotes the value."""
     reason = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    # The keys of all settings together are the variables' names, which a reason may well say.
-    given = (
-        found["input"] if found["loc"] or not isinstance(found["input"], dict) else found["input"].values()
-    )
-    if any(_shows(reason, text) for text in _texts(given)):
+    if isinstance(found["input"], str) and found["type"] in {"too_long", "too_short"}:
+        # Of a secret, whose type counts as a list to pydantic.
+        reason = re.sub(r"items? after validation, not \d+$", "characters", reason)
+    # A rule of several settings is one of ours and may name what they hold ("the openai provider needs ...").
+    if found["loc"] and any(_shows(reason, text) for text in _texts(found["input"])):
         return f"is not valid ({found['type']})"
     return reason
 
 
 def _shows(reason: str, text: str) -> bool:
-    size = min(len(text), SHOWN_PIECE)
-    pieces = (reason[start : start + size] for start in range(len(reason) - size + 1))
-    return size >= SHOWN_MIN and any(piece in text for piece in pieces)
+    # A quoted value has more backslashes than the value itself.
+    said, secret = reason.replace("\\", ""), text.replace("\\", "")
+    return any(said[start : start + SHOWN_MAX + 1] in secret for start in range(len(said) - SHOWN_MAX))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -173,8 +173,8 @@ async def test_a_tasks_context_is_its_own(lines: Any) -> None:
 
 def test_a_line_that_cannot_be_written_is_reported_without_its_arguments(lines: Any) -> None:
     """Python's own report has several lines and shows the arguments."""
-    ours = [each for each in logging.getLogger().handlers if isinstance(each, logs._Handler)]
-    logging.getLogger().handlers = ours  # without pytest's, which raises
+    for other in [each for each in logging.getLogger().handlers if not isinstance(each, logs._Handler)]:
+        logging.getLogger().removeHandler(other)  # pytest's, which raises
     LOGGER.error("%d", "a-secret-argument")
     (line,) = lines()
     assert (line["message"], line["error"]) == ("log line lost", "TypeError")

@@ -42,7 +42,7 @@ async def test_a_silent_redis_is_asked_so_often_and_no_more(
     url, _, heard = server
     calls = calls_to(url, repeats=repeats)
     with pytest.raises(RoomError, match="TimeoutError"):
-        await calls.call(calls.redis.execute_command("PING"))
+        await calls.call(calls.redis.ping())
     await calls.close()
     assert b"".join(heard).count(b"PING") == times
 
@@ -52,7 +52,7 @@ async def test_a_call_ends_at_its_limit(server: tuple[str, dict[str, bytes], lis
     calls = calls_to(server[0], limit_s=0.1, timeout_s=30)
     started = time.monotonic()
     with pytest.raises(RoomError):
-        await calls.call(calls.redis.execute_command("PING"))
+        await calls.call(calls.redis.ping())
     assert time.monotonic() - started < 5
     await calls.close()
 
@@ -65,10 +65,10 @@ async def test_a_refusal_is_the_callers_error_and_an_answer_is_returned(
     calls = calls_to(url)
     said["answer"] = b"-LOADING Redis is loading the dataset in memory\r\n"
     with pytest.raises(RoomError) as refused:
-        await calls.call(calls.redis.execute_command("GET", "x"))
+        await calls.call(calls.redis.get("x"))
     assert "loading" in str(refused.value.__cause__)
     said["answer"] = b":7\r\n"
-    assert await calls.call(calls.redis.execute_command("STRLEN", "x")) == 7
+    assert await calls.call(calls.redis.strlen("x")) == 7
     await calls.close()
 
 
