@@ -12,10 +12,10 @@ from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import GatherItem
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
-from gather_worker.duplicates.word_overlap import shortened
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.prompts.truncation import cut_to_tokens, digest, fitted
+from gather_worker.text_cleaning import shortened
 
 PROJECT_NOTES_TOKENS: Final = 2000
 OWN_NOTES_TOKENS: Final = 4000

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from gather_contracts.items import GatherItem
-from gather_worker.duplicates.word_overlap import shortened
 from gather_worker.prompts import fence
 from gather_worker.prompts.tokens import count_tokens
+from gather_worker.text_cleaning import shortened
 
 NOTE_TOKENS: Final = 150
 """100 words: what a note is asked to have at most is twice that, and its point stands in its first half."""

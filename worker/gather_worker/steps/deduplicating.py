@@ -15,13 +15,14 @@ from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule
 from gather_worker.duplicates.rules import by_words, rule_for
-from gather_worker.duplicates.word_overlap import shortened, text_hash
+from gather_worker.duplicates.word_overlap import text_hash
 from gather_worker.errors import NO_ANSWER, BrainUnusable
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.metrics import metered
 from gather_worker.prompts import DUPLICATES, builders
 from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
+from gather_worker.text_cleaning import shortened
 
 VERDICTS_KEPT: Final = 200
 """The model's newest, in the checkpoint; an iteration adds 20 at most."""

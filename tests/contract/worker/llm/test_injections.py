@@ -20,8 +20,8 @@ from gather_contracts.events import decode_event
 from gather_contracts.items import Automation, GatherItem
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_worker.department.checkpoint import Checkpoint
-from gather_worker.duplicates.word_overlap import clean
 from gather_worker.prompts import GENERATE, prompt_version
+from gather_worker.text_cleaning import clean
 from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
 from tests.support.worker_harness import Ended, WorkerHarness, run_document
 
