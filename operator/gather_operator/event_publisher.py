@@ -86,7 +86,9 @@ class EventPublisher:
     async def publish(self, run: GatherRun, now: datetime | None = None) -> float | None:
         """Send what is due; return None if nothing is left, else after how many seconds to try again."""
         pending = self._pending(run, now or datetime.now(UTC))
-        needs_webhook = self._needs_webhook(run)
+        is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
+        last_s = self._registered_s.get(run.metadata.uid)
+        needs_webhook = is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
         if not pending and not needs_webhook:
             return None
         wait_s = self._not_before_s - self._clock()
@@ -106,11 +108,6 @@ class EventPublisher:
 
     def _pending(self, run: GatherRun, now: datetime) -> list[RunEvent]:
         return [a for a in due(run, now) if a.key not in self._sent]
-
-    def _needs_webhook(self, run: GatherRun) -> bool:
-        is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
-        last_s = self._registered_s.get(run.metadata.uid)
-        return is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type

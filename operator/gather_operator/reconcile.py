@@ -82,7 +82,10 @@ class Reconciler:
         """
         run = self._deps.cache.get(uid)
         if run is None:
-            self._forget(uid)
+            for memory in (self._documents, self._deps.live, self._deps.writer):
+                memory.forget(uid)
+            self._moves.pop(uid, None)
+            self._cms_failures.pop(uid, None)
             return None
         with DECISION_SECONDS.time():
             try:
@@ -213,10 +216,3 @@ class Reconciler:
             self._deps.cache.put(await self._deps.cluster.get_run(run.metadata.name))
         except Missing:
             self._deps.cache.remove(run.metadata.uid)
-
-    def _forget(self, uid: str) -> None:
-        self._documents.forget(uid)
-        self._moves.pop(uid, None)
-        self._cms_failures.pop(uid, None)
-        self._deps.live.forget(uid)
-        self._deps.writer.forget(uid)

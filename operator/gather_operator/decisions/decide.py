@@ -11,7 +11,6 @@ from gather_contracts.events import timestamp
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, OnDepartmentFailure
 from gather_contracts.result import StopReason
-from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.actions import (
     Action,
     CreateJob,
@@ -56,7 +55,12 @@ def decide(snapshot: RunSnapshot) -> Decision:
         return decide_stop(snapshot)
     if snapshot.document is None:
         return _decide_acceptance(snapshot)
-    return _decide_departments(snapshot, snapshot.document)
+    # Without departments in the status the operator was killed, or held back by the throttle, after it wrote
+    # the document: the document is the truth.
+    written = run.status.departments or pending_departments(snapshot.document)
+    known = gather_departments(snapshot, written)
+    departments, actions = _start_next(snapshot, known, [assess(d, snapshot.now) for d in known])
+    return Decision(working(snapshot, snapshot.document, departments), actions)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
@@ -80,16 +84,6 @@ def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
         return Decision(without_departments(snapshot, resolution.left_out))
     document = build_document(run, resolution)
     return Decision(working(snapshot, document, pending_departments(document)), (WriteDocument(document),))
-
-
-def _decide_departments(snapshot: RunSnapshot, document: RunDocument) -> Decision:
-    """Assess every department in order, then start the next one if none is at work."""
-    # Without departments in the status the operator was killed, or held back by the throttle, after it wrote
-    # the document: the document is the truth.
-    written = snapshot.run.status.departments or pending_departments(document)
-    known = gather_departments(snapshot, written)
-    departments, actions = _start_next(snapshot, known, [assess(d, snapshot.now) for d in known])
-    return Decision(working(snapshot, document, departments), actions)
 
 
 def _start_next(

@@ -64,7 +64,13 @@ def working(
     summed = totals(departments)
     conditions = _conditions(snapshot)
     if not snapshot.run.status.departments:
-        _put_acceptance(conditions, document, snapshot.run.spec.max_iterations)
+        count, most = len(document.departments), snapshot.run.spec.max_iterations
+        too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
+        sentences = (f"{count} departments", *((too_few,) if most < count else ()), *document.left_out)
+        accepted = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
+        conditions.put(ConditionType.ACCEPTED, True, accepted, "; ".join(sentences) + ".")
+        starting = "The first department is about to start."
+        conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, starting)
     if all(d.phase in FINAL for d in departments):
         return build_status(snapshot, conditions, _put_outcome(conditions, departments, summed), summed)
     at_work = current(departments)
@@ -120,16 +126,6 @@ def _with_reason(
     listed = {"conditions": conditions.listed()} if conditions is not None else {}
     status = written.model_copy(update={**changes, **listed})
     return status.model_copy(update={"reason": summary_reason(status)})
-
-
-def _put_acceptance(conditions: ConditionSet, document: RunDocument, most: int) -> None:
-    """Say that the departments are fixed; `most` is the run's `maxIterations`."""
-    count = len(document.departments)
-    too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
-    sentences = (f"{count} departments", *((too_few,) if most < count else ()), *document.left_out)
-    reason = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
-    conditions.put(ConditionType.ACCEPTED, True, reason, "; ".join(sentences) + ".")
-    conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, "The first department is about to start.")
 
 
 def _put_outcome(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_operator.health import WatchCanary
 from gather_operator.kube import kopf_supervisor as module
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
@@ -52,7 +53,7 @@ async def watching(silence_s: float = 1.0) -> AsyncIterator[Seen]:
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look and start again quickly."""
     monkeypatch.setattr(module, "CHECK_S", 0.05)
-    monkeypatch.setattr(module, "RESTART_FIRST_S", 0.05)
+    monkeypatch.setattr(module, "RESTART_BACKOFF", Backoff(0.05, 15))
 
 
 async def test_what_exists_and_what_changes_is_delivered(api: Any) -> None:
