@@ -84,7 +84,7 @@ class Found:
         return dict(zip(SCORES, values, strict=True))
 
     def aspect(self, label: str) -> AspectCoverage:
-        """Return the aspect that was read from the description for this label, the likest by its words."""
+        """Return the aspect that was read from the description for this label, the nearest by its words."""
         key = aspect_key(label)
 
         def likeness(found: AspectCoverage) -> float:

@@ -77,7 +77,7 @@ GRADED: Final = {
 Scores = dict[str, float]
 """The four parts and `score`, each 0-100."""
 Measure = Callable[[Department, Sequence[str], int], Scores]
-"""Scores of a department's notes; the number tells readings of the same notes apart."""
+"""Scores of a department's notes; the number distinguishes readings of the same notes."""
 
 
 class BrainMeasure:

@@ -172,7 +172,7 @@ async def ask(
     for threshold, count in measured.counts.items():
         wanted = [similarity for _, similarity in there if similarity >= threshold + SAME]
         count.there += len(wanted)
-        # Fewer are found where some are missing: whatever has no counterpart does not count.
+        # Fewer are found where some are missing: what has no counterpart does not count.
         pairs = zip(wanted, similarities, strict=False)
         count.found += sum(found >= similarity - SAME for similarity, found in pairs)
 
@@ -199,17 +199,17 @@ async def measure(
     return found
 
 
-async def count_told(neighbours: Neighbours, nodes: Nodes) -> Count:
+async def count_named(neighbours: Neighbours, nodes: Nodes) -> Count:
     """Ask, for each node, which earlier one it repeats; right is the nearest, or one as near."""
     count, seen = Count(), set[tuple[str, str]]()
     for start in range(0, len(nodes.texts), NODES_PER_BATCH_MAX):
         batch = range(start, min(start + NODES_PER_BATCH_MAX, len(nodes.texts)))
-        told = await neighbours.earlier([nodes.id_of(index) for index in batch])
+        named = await neighbours.earlier([nodes.id_of(index) for index in batch])
         for index in batch:
             nearest = nearest_earlier(nodes, index, seen)
             if nearest >= DUPLICATE_THRESHOLD + SAME:
                 count.there += 1
-                earlier = told.get(nodes.id_of(index))
+                earlier = named.get(nodes.id_of(index))
                 count.found += earlier is not None and earlier.similarity >= nearest - SAME
     return count
 
@@ -263,7 +263,7 @@ class Bench:
         self._asked_for = asked_for
         self._others = 0
         self._rng = np.random.default_rng(3)
-        self.told = Count()
+        self.named = Count()
 
     async def run(self, step: Step) -> list[Measured]:
         """Measure equal projects, one of 600 nodes in 60,000, one of 100 in 100,000, and a crowd."""
@@ -274,7 +274,7 @@ class Bench:
         rows = crowd(held.rows[0], self._rng)
         texts = [f"one of many {index}" for index in range(len(rows))]
         crowded = Nodes(secrets.token_hex(12), [*held.texts, *texts], np.concatenate([held.rows, rows]))
-        near = [Question("somebody near the crowd", row) for row in crowd(held.rows[0], self._rng)[CROWD:]]
+        near = [Question("a text near the crowd", row) for row in crowd(held.rows[0], self._rng)[CROWD:]]
         found: list[Measured] = []
         for name, nodes, others, questions in (
             ("1:1", held, len(held.texts), questions_of(held, self._asked_for)),
@@ -290,7 +290,7 @@ class Bench:
             neighbours = principal.open(self._database, nodes.project, self._place).neighbours
             found += await measure(neighbours, nodes, questions, name, others)
         step.waits_for("asking what each node of the crowd's project repeats")
-        self.told = await count_told(neighbours, crowded)
+        self.named = await count_named(neighbours, crowded)
         return found
 
     def _add_others(self, wanted: int, step: Step) -> None:
@@ -322,13 +322,13 @@ def table(found: Sequence[Measured]) -> str:
 async def measure_on(
     uri: str, place: Place, held: Nodes, asked_for: Nodes, step: Step
 ) -> tuple[list[Measured], Count]:
-    """Prepare Neo4j as the brain does, fill it and measure: searches, and what batches are told."""
+    """Prepare Neo4j as the brain does, fill it and measure: searches, and what batches name."""
     with neo4j.GraphDatabase.driver(uri, auth=None) as driver:
         async with Database(uri, None, database="neo4j", timeout_s=60, pool_size=4) as database:
             await database.prepare()
             await database.prepare_vectors(place.slot, place.model.dimensions)
             bench = Bench(driver, database, place, held, asked_for)
-            return await bench.run(step), bench.told
+            return await bench.run(step), bench.named
 
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -351,11 +351,11 @@ def recall(
         )
     place = Place("a", Model(model.name, held.rows.shape[1]))
     with running("neo4j", programs) as store, reporter.step("Measuring recall") as step:
-        found, told = asyncio.run(measure_on(store.uri, place, held, asked_for, step))
+        found, named = asyncio.run(measure_on(store.uri, place, held, asked_for, step))
     typer.echo(table(found))
-    counts = [told, *(count for each in found for count in each.counts.values())]
+    counts = [named, *(count for each in found for count in each.counts.values())]
     missed = sum(count.there - count.found for count in counts)
-    typer.echo(f"of nodes that repeat an earlier one, {told.found:,} of {told.there:,} name the nearest")
+    typer.echo(f"of nodes that repeat an earlier one, {named.found:,} of {named.there:,} name the nearest")
     typer.echo(f"{sum(count.there for count in counts):,} results in all, of which {missed:,} were missed")
     raise typer.Exit(1 if missed else 0)
 

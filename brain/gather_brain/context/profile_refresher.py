@@ -1,8 +1,8 @@
 """Departments' profiles: read where they hold, made where they do not, and refreshed in the background.
 
 A request never waits for more than a sample of each department and the phrases that nothing has embedded yet.
-What it had to make itself, and what a write has changed, is made again by a task of this process and stored
-for all replicas.
+What it had to make itself, and what a write has changed, is made again in the background and stored for all
+replicas.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What earlier departments offer a later one, put into words; pure."""
+"""What earlier departments offer a later one, in words; pure."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Themes put into better words by a model: one department at a time, in the background, within a budget.
 
-Nothing waits for it and nothing depends on it: until it has an answer, and whenever it has none, the computed
-themes are answered.
+Nothing waits for it and nothing depends on it: until it has an answer, and when it fails, the computed themes
+are used.
 """
 
 import logging
@@ -51,7 +51,7 @@ class CallBudget:
         return not is_full or self._clock() - self._calls[0] >= HOUR_S
 
     def spend(self) -> None:
-        """Count a call, whatever comes of it."""
+        """Count a call, whether it succeeds or not."""
         self._calls.append(self._clock())
 
 

@@ -31,7 +31,7 @@ TEMPERATURE: Final = 0.036
 RIVAL_COSINE_MAX: Final = 0.6
 """Another department's aspect that is nearer to one of ours than this is the same thing by another name."""
 RIVAL_HANDICAP: Final = 0.04
-"""By so much another department's aspect must be nearer, since the note was written for this one."""
+"""How much nearer another department's aspect must be, since the note was written for this one."""
 CHANCE: Final = 0.15
 CERTAIN: Final = 0.50
 """Likelihoods that count as nothing and as a clear note; without a floor a hundred strangers would add up."""
@@ -92,7 +92,7 @@ def targets_of(facets: Sequence[Matrix], common: Matrix) -> Targets:
 
 
 def aspect_scores(sentences: Sentences, targets: Targets) -> Matrix:
-    """Return how far each item treats each aspect, 0 to 1, (items, aspects): its likeliest sentence for it.
+    """Return how far each item treats each aspect, 0 to 1, (items, aspects): by its likeliest sentence.
 
     The likelihood is a softmax over the aspects, the nearest rival and "nothing here". An item's row depends
     on that item alone.

@@ -1,4 +1,4 @@
-"""What a department's description lists, however people write it; pure.
+"""What a department's description lists, in the ways in which people write lists; pure.
 
 Four ways are recognised, and the first that names two things or more is taken: lines with bullets or numbers,
 pieces between semicolons or spaced slashes, sentences that list something after a verb or a colon ("handles

@@ -5,7 +5,7 @@ words that ask for an action, notes that contradict each other in so many words.
 model call judges better; these stand in for it when it fails, and unlike it they never change for the same
 items.
 
-Near duplicates count as one note that says what all of them say, so that saying a thing twice gains nothing.
+Near duplicates count as one note with what they have in common: saying a thing twice gains nothing.
 
 Constants marked "fitted" were set on hand-written notes of 40-70 words
 (tests/data/story_notes.json) so that they come out between 60 and 97 on each measure, notes cut to

@@ -1,6 +1,6 @@
 """Vectors for texts: a provider behind a cache.
 
-A provider is a local model or, behind the same protocol, a remote endpoint; whatever it is, its name and
+A provider is a local model or, behind the same protocol, a remote endpoint. Its name and
 dimensions stand on every node that it embedded.
 """
 

@@ -30,7 +30,7 @@ TERM_CHARACTERS_MAX: Final = 64
 COUNTED_MAX: Final = 512
 """Phrases kept of one department: what others use less than all of these distinguishes nothing."""
 SHORTLIST_MAX: Final = 48
-"""Phrases of one department that may become its themes, whatever departments it is compared with."""
+"""Phrases of one department that may become its themes, for any departments it is compared with."""
 CANDIDATES_MAX: Final = 20
 """Phrases that are ranked by their vectors: two and a half for each theme, 0.1 s of embedding where five
 departments' are all new."""
@@ -141,7 +141,7 @@ def chosen(
 
     `vectors` has one unit row for each phrase, in their order; `centre` is the department's unit vector (d,).
     A phrase's relevance is its cosine with the centre times the root of its weight, each as a share of the
-    largest; maximal marginal relevance then chooses, and passes over what a theme says already.
+    largest; maximal marginal relevance then chooses, and skips what a theme says already.
     """
     phrases_left = list(weights)
     if not phrases_left:
@@ -166,9 +166,9 @@ def chosen(
 
 
 def _marginal(index: int, relevance: Matrix, likeness: Matrix, taken: Sequence[int]) -> float:
-    said = max((float(likeness[index, other]) for other in taken), default=0.0)
+    overlap = max((float(likeness[index, other]) for other in taken), default=0.0)
     # Rounded, so that sums that differ in their last bit alone cannot change which theme goes first.
-    return round((1 - VARIETY) * float(relevance[index]) - VARIETY * said, 5)
+    return round((1 - VARIETY) * float(relevance[index]) - VARIETY * overlap, 5)
 
 
 def is_part(one: str, other: str) -> bool:

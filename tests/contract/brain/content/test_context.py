@@ -87,7 +87,7 @@ def themes(answer: dict[str, Any]) -> dict[str, list[str]]:
 
 
 async def test_themes_are_what_each_department_is_about(http: httpx.AsyncClient, project: str) -> None:
-    """Five departments of one film, told apart, whatever order they are named in."""
+    """Five departments of one film have distinct themes, in any order."""
     await write(http, project, NOTES)
     answer = await context(http, project, list(NOTES))
     found = themes(answer)

@@ -66,14 +66,14 @@ async def test_what_repeats_a_node_of_the_project_names_the_nearest(
 async def test_other_types_and_other_projects_are_no_duplicates(
     http: httpx.AsyncClient, project: str
 ) -> None:
-    """A scene is not a note, and nothing is told of another project."""
+    """A scene is not a note, and nothing of another project is named."""
     await create(http, node(project, LAMP, type="Scene"))
     await create(http, node(secrets.token_hex(12), LAMP))
     assert await create(http, node(project, LAMP)) == [None]
 
 
 async def test_sending_a_batch_again_gives_the_same_answer(http: httpx.AsyncClient, project: str) -> None:
-    """A caller that tries again after a lost answer must not be told that the first repeats the second."""
+    """A caller that tries again after a lost answer must not learn that the first repeats the second."""
     first, second = node(project, LAMP), node(project, LAMP_AGAIN)
     assert await create(http, first) == [None]
     named = await create(http, second)

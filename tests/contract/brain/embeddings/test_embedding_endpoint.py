@@ -63,7 +63,7 @@ async def test_vectors_come_in_the_order_of_the_texts_and_are_of_length_1(provid
 
 
 async def test_dimensions_are_asked_for_once(provider: OpenAiProvider) -> None:
-    """Nobody has to know them beforehand."""
+    """They need not be known beforehand."""
     with pytest.raises(UnavailableError):
         _ = provider.dimensions
     await provider.prepare()
@@ -132,7 +132,7 @@ async def test_retry_after_is_obeyed(provider: OpenAiProvider, embedding_endpoin
 async def test_a_wait_beyond_the_deadline_is_the_callers(
     provider: OpenAiProvider, embedding_endpoint: str
 ) -> None:
-    """The brain's caller is told at once how long to wait."""
+    """The brain's caller learns at once how long to wait."""
     await order(embedding_endpoint, {"status": 429, "retry_after": "90"})
     with pytest.raises(UnavailableError) as refused:
         await provider.embed(["the lamp"])

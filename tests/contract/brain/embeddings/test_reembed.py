@@ -183,7 +183,7 @@ class Traffic:
         return True
 
     async def search(self) -> None:
-        """Search for what has been written, by its own text; whatever was found once is found always."""
+        """Search for what has been written, by its own text; what was found once is found always."""
         while True:
             number, version = secrets.choice(list(self.versions.items()))
             request = DuplicatesRequest(

@@ -35,7 +35,7 @@ class Embedder:
 
 @dataclass
 class Store:
-    """The departments of one project, held in memory; `away` makes every call fail."""
+    """The departments of one project, held in memory; `is_unavailable` makes every call fail."""
 
     terms: dict[str, list[list[str]]]
     changed_at: str = "2026-03-01T12:00:00.000Z"
@@ -45,11 +45,11 @@ class Store:
     sampled: list[str] = field(default_factory=list)
     claims: int = 0
     overviews: int = 0
-    away: bool = False
+    is_unavailable: bool = False
 
     async def overview(self, departments: Sequence[str]) -> dict[str, Overview]:
         self.overviews += 1
-        if self.away:
+        if self.is_unavailable:
             raise UnavailableError
         return {
             name: Overview(name, len(self.terms[name]), None, self.changed_at, self.stored.get(name))
@@ -96,7 +96,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 class Script:
-    """A model that answers or fails as told."""
+    """A model that gives the answers or failures of a script."""
 
     def __init__(self, *answers: str | Exception) -> None:
         self.answers = list(answers)
@@ -140,7 +140,7 @@ async def test_a_scheduled_department_gets_a_profile_that_requests_read() -> Non
 
 
 async def test_a_stored_profile_and_one_made_at_once_give_the_same_themes() -> None:
-    """Nobody can tell from the answer whether the background was there before."""
+    """The answer does not show whether the background task was there before."""
     store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
     fresh = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
     async with running(refresher):
@@ -166,11 +166,11 @@ async def test_a_request_never_answers_with_what_has_changed() -> None:
 async def test_a_unavailable_store_stops_nothing() -> None:
     """What was scheduled meanwhile is lost, and what is scheduled later is done."""
     store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
-    store.away = True
+    store.is_unavailable = True
     async with running(refresher):
         refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: not len(refresher._waiting))
-        store.away = False
+        store.is_unavailable = False
         refresher.schedule(store.departments(), embedder, ["story"])
         await until(lambda: "story" in store.stored)
 

@@ -53,7 +53,7 @@ def test_a_long_summary_ends_with_a_whole_sentence() -> None:
 
 
 def test_the_most_relevant_nodes_come_from_all_departments() -> None:
-    """Best first, whichever department they are of; equal ones by id, so that answers repeat."""
+    """Best first over all departments; equal ones by id, so that answers repeat."""
     nodes = [TopNode(f"n{number}", "x", "", relevance) for number, relevance in enumerate((0.5, 0.9, 0.5))]
     got = most_relevant([found("a", 1, (nodes[2],)), found("b", 2, (nodes[1], nodes[0]))], 3)
     assert [each.node_id for each in got] == ["n1", "n0", "n2"]

@@ -46,7 +46,7 @@ def test_a_sentence_that_says_the_opposite_contradicts(other: str) -> None:
     ids=["the same", "more of it", "another matter negated", "another matter"],
 )
 def test_a_sentence_that_says_more_does_not(other: str) -> None:
-    """A false alarm would punish whoever works a thing out."""
+    """A false alarm would punish notes that work a thing out."""
     assert _contradicted([SAID, other]) == set()
 
 

@@ -1,4 +1,4 @@
-"""Lists are read however people write them; prose names nothing."""
+"""Lists are read in the ways in which people write them; prose names nothing."""
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +32,7 @@ def names(description: str) -> list[str]:
         ("Sets, props, paint and so on", ["Sets", "props", "paint"]),
     ],
     ids=[
-        "numbers", "numbers in a line", "markup", "semicolons", "slashes", "pairs", "told", "scope",
+        "numbers", "numbers in a line", "markup", "semicolons", "slashes", "pairs", "verb", "scope",
         "singles", "and so on",
     ],
 )  # fmt: skip

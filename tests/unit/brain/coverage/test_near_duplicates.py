@@ -1,4 +1,4 @@
-"""Near duplicates count once, however they hang together."""
+"""Near duplicates count once, in pairs, chains and clusters."""
 
 import numpy as np
 import pytest

@@ -33,7 +33,7 @@ def centres(count: int, seed: int) -> Matrix:
 @given(some_notes, st.data())
 @settings(deadline=None)
 def test_thinning_never_raises_depth_or_actionability(texts: list[str], data: st.DataObject) -> None:
-    """A note that says only a part of what it said is no deeper and no more use."""
+    """A note that is cut to a part of itself is no deeper and no more use."""
     place = data.draw(st.integers(0, len(texts) - 1))
     words = texts[place].split(" ")
     kept = data.draw(st.integers(0, len(words)))

@@ -23,10 +23,10 @@ CLOSING = replace(FILLING, phase=Phase.CLOSING)
 
 @dataclass
 class Provider:
-    """A provider that can be away."""
+    """A provider that can be unavailable."""
 
     model: Model
-    away: bool = False
+    is_unavailable: bool = False
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -38,11 +38,11 @@ class Provider:
         return self.model.dimensions
 
     async def prepare(self) -> None:
-        if self.away:
+        if self.is_unavailable:
             raise UnavailableError
 
     async def embed(self, texts: Sequence[str]) -> Matrix:
-        if self.away:
+        if self.is_unavailable:
             raise UnavailableError
         self.asked.extend(texts)
         return np.ones((len(texts), self.dimensions), np.float32)
@@ -56,10 +56,10 @@ class Plans:
     """A store with one plan."""
 
     plan: ReembeddingPlan | None
-    away: bool = False
+    is_unavailable: bool = False
 
     async def read(self) -> ReembeddingPlan | None:
-        if self.away:
+        if self.is_unavailable:
             raise UnavailableError
         return self.plan
 
@@ -83,7 +83,7 @@ class Server:
         )
 
     def request_models(self) -> RequestModels:
-        """How it works now."""
+        """Its models for a request."""
         request_models = self.models.for_request()
         assert request_models is not None
         return request_models
@@ -103,7 +103,7 @@ async def test_the_first_server_makes_the_plan_for_its_model() -> None:
     assert made.models.problem is None
 
 
-async def test_a_server_with_another_model_does_not_work_and_says_why() -> None:
+async def test_a_server_with_another_model_serves_nothing_and_says_why() -> None:
     """It would find nothing, which looks like an answer."""
     made = server(STEADY, TWO)
     await made.models.prepare()
@@ -112,7 +112,7 @@ async def test_a_server_with_another_model_does_not_work_and_says_why() -> None:
 
 
 async def test_a_plan_is_trusted_for_a_few_seconds_from_when_it_was_asked_for() -> None:
-    """Neo4j away: the plan may have changed since."""
+    """While Neo4j is unavailable the plan may change."""
     made = server(STEADY, ONE)
     await made.models.prepare()
     made.clock.now_s += LEASE_S
@@ -148,11 +148,11 @@ async def test_a_write_brings_the_vectors_of_both_models(plan: ReembeddingPlan) 
     }
 
 
-async def test_a_next_model_that_is_away_hinders_no_write_until_it_is_needed() -> None:
+async def test_an_unavailable_next_model_stops_no_write_until_it_is_needed() -> None:
     """The command fills the gap."""
     made = server(FILLING, ONE, TWO)
     await made.models.prepare()
-    made.providers[1].away = True
+    made.providers[1].is_unavailable = True
     (embedded,) = await made.request_models().embed_for_writing(["text"])
     assert embedded.place.model == ONE
     made.plans.plan = CLOSING
@@ -170,13 +170,13 @@ async def test_a_server_without_a_model_that_is_needed_writes_nothing() -> None:
     assert made.providers[0].asked == []
 
 
-async def test_a_model_that_is_away_at_the_start_is_used_when_it_is_back() -> None:
+async def test_a_model_unavailable_at_the_start_is_used_when_it_is_back() -> None:
     """An endpoint whose dimensions are not known yet."""
     made = server(STEADY, ONE)
-    made.providers[0].away = True
+    made.providers[0].is_unavailable = True
     await made.models.prepare()
     assert made.models.for_request() is None
-    made.providers[0].away = False
+    made.providers[0].is_unavailable = False
     await made.models.prepare()
     assert made.models.for_request() is not None
 

@@ -106,7 +106,7 @@ async def test_a_short_request_overtakes_the_rest_of_a_long_one() -> None:
     assert model.asked.index(["search"]) == 1
 
 
-async def test_requests_beyond_the_queue_are_told_to_come_back() -> None:
+async def test_requests_beyond_the_queue_are_refused() -> None:
     """Every queue is limited."""
     gate = threading.Event()
     provider = ThreadProvider(LengthModel(gate))

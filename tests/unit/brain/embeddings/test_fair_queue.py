@@ -1,4 +1,4 @@
-"""Who goes next, where few can at a time."""
+"""Which request goes next, where few can at a time."""
 
 import asyncio
 
@@ -60,7 +60,7 @@ async def test_short_requests_without_end_let_a_long_one_finish() -> None:
     assert long.done()
 
 
-async def test_one_that_gives_up_leaves_no_place_taken() -> None:
+async def test_a_cancelled_request_leaves_no_place_taken() -> None:
     """While it waits, and in the moment in which it is admitted."""
     queue = FairQueue(1)
     async with queue.turn(queue.join(), 1):

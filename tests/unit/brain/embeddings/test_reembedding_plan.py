@@ -109,7 +109,7 @@ def test_waiting_ends_when_the_time_has_come() -> None:
     ids=lambda value: value.phase.value if isinstance(value, ReembeddingPlan) else "",
 )
 def test_what_a_write_must_bring(plan: ReembeddingPlan, required: dict[str, str]) -> None:
-    """Both models from the last pass until nobody looks into the old slot any more."""
+    """Both models from the last pass until no request looks into the old slot any more."""
     assert plan.required == required
 
 
@@ -136,14 +136,14 @@ def test_models_of_one_name_have_the_same_dimensions() -> None:
 
 
 @pytest.mark.parametrize("plan", [FILLING, CLOSING])
-def test_a_change_can_be_given_up_until_it_is_made(plan: ReembeddingPlan) -> None:
+def test_a_change_can_be_aborted_until_it_is_made(plan: ReembeddingPlan) -> None:
     """What has been filled is cleared."""
     given_up = aborted(plan)
     assert (given_up.phase, given_up.active, given_up.other) == (Phase.CLEARING, Place("a", ONE), None)
 
 
 @pytest.mark.parametrize("plan", [STEADY, RETIRING, CLEARING])
-def test_a_change_that_is_made_cannot_be_given_up(plan: ReembeddingPlan) -> None:
+def test_a_change_that_is_made_cannot_be_aborted(plan: ReembeddingPlan) -> None:
     """The way back is another change."""
     with pytest.raises(PlanError):
         aborted(plan)

@@ -86,7 +86,7 @@ def test_a_theme_is_what_one_department_says_and_the_others_do_not() -> None:
 
 @given(st.integers(2, 9), st.integers(2, 5))
 def test_a_phrase_common_to_all_ranks_below_a_specific_one(uses: int, others: int) -> None:
-    """With equal use, what only one department says is weighed more, however many departments there are."""
+    """With equal use, what only one department says weighs more, for any number of departments."""
     counts = {"story": counted([["harbour", "redemption"]] * uses)}
     counts |= {f"other-{number}": counted([["harbour", f"own-{number}"]] * uses) for number in range(others)}
     weights = candidates(counts)["story"]
