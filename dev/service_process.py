@@ -81,6 +81,11 @@ class ServiceProcess:
             raise RuntimeError(f"{self.name} does not run")
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process was started and ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start the process and return when it answers; does nothing if it runs.
 
@@ -98,11 +103,10 @@ class ServiceProcess:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT,
             )  # fmt: skip
         try:
-            wait_for(f"{self.name} at {self.uri}", self._is_ready, READY_TIMEOUT_S, POLL_S)
+            wait_for(f"{self.name} to answer at {self.uri}", self._is_ready, READY_TIMEOUT_S, POLL_S)
         except WaitTimeoutError as error:
-            said = self._log_end()
             self.kill()
-            raise CommandError(f"{self.name} does not answer at {self.uri}:\n{said}") from error
+            raise CommandError(f"{error}\n{self._log_end()}".strip()) from error
         except BaseException:
             self.kill()
             raise
@@ -139,8 +143,8 @@ class ServiceProcess:
             self.start()
 
     def _is_ready(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            raise CommandError(f"{self.name} ended with {self._process.returncode}:\n{self._log_end()}")
+        if self.has_ended:
+            raise CommandError(f"{self.name} ended while it started.\n{self._log_end()}".strip())
         return self.answers(self.uri)
 
     def _log_end(self) -> str:

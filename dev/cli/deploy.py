@@ -31,15 +31,21 @@ def bring_up(namespace: str, reporter: Reporter) -> Tools:
     return reach
 
 
-@app.command(name="deploy")
+@app.command(name="deploy", epilog="Example: python -m dev deploy --namespace gather")
 def deploy_command(namespace: Namespace = "gather") -> None:
-    """Bring up all that is missing and install Gather with its backing services."""
+    """Install this working tree's Gather with its backing services, to test it whole; needs what `up` needs.
+
+    It brings the cluster up and builds and loads the images that changed.
+    """
     bring_up(namespace, Reporter())
 
 
-@app.command()
+@app.command(epilog="Example: python -m dev demo")
 def demo(namespace: Namespace = "gather") -> None:
-    """Install Gather, apply examples/gatherrun.yaml and show it to its end."""
+    """Deploy Gather and show an example GatherRun from start to end, as a first look; needs what `up` needs.
+
+    The run is examples/gatherrun.yaml. It ends within two minutes and costs nothing.
+    """
     reporter = Reporter()
     reach = bring_up(namespace, reporter)
     run_demo(list(reach.kubectl), namespace, str(ROOT / "examples" / "gatherrun.yaml"), reporter)

@@ -1,4 +1,4 @@
-"""`python -m dev images` and `load`: build what changed, and give it to the running cluster."""
+"""`python -m dev images` and `load`: build what changed, and load it into the running cluster."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from dev.images.build import Images
 from dev.progress import Reporter
 
 app = typer.Typer()
-Names = Annotated[list[str] | None, typer.Argument(help="Images, such as `worker`; all if none is named.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Images, such as worker; all if none is named.")]
 
 
 def tags_table(tags: dict[str, str]) -> Table:
@@ -23,16 +23,16 @@ def tags_table(tags: dict[str, str]) -> Table:
     return table
 
 
-@app.command()
+@app.command(epilog="Example: python -m dev images worker brain")
 def images(names: Names = None) -> None:
-    """Build the images whose content changed."""
+    """Build the images whose content changed, to see that they build; needs a Docker engine or root."""
     cache, reporter = Cache.from_environment(), Reporter()
     Console().print(tags_table(Images.from_environment(cache, reporter).build(names or ())))
 
 
-@app.command()
+@app.command(epilog="Example: python -m dev load worker")
 def load(names: Names = None) -> None:
-    """Build the images whose content changed, and give the cluster those that it has not got."""
+    """Build the images whose content changed and load them, to use them by hand; needs the cluster up."""
     cache, reporter = Cache.from_environment(), Reporter()
     provider = choose_provider(cache, reporter)
     Console().print(tags_table(Images.from_environment(cache, reporter).load(provider, names or ())))

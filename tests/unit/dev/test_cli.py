@@ -8,7 +8,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dev.artefacts.cache import Cache
-from dev.cli import main
+from dev.cli import cluster, main
 from dev.cluster import kubectl
 from dev.cluster.provider import Status
 from dev.errors import ContextError, MachineError
@@ -16,7 +16,7 @@ from dev.errors import ContextError, MachineError
 
 def _shown(status: Status) -> str:
     text = io.StringIO()
-    Console(file=text, width=120).print(main.status_table(status, Cache(Path("/cache"))))
+    Console(file=text, width=120).print(cluster.status_table(status, Cache(Path("/cache"))))
     return text.getvalue()
 
 
@@ -64,7 +64,19 @@ def test_another_context_is_refused_by_what_works_on_our_cluster_only() -> None:
 
 def test_every_room_has_its_commands() -> None:
     shown = CliRunner().invoke(main.app, ["--help"]).output
-    for command in ("up", "down", "status", "kubectl", "helm", "images", "load", "stores", "deploy", "demo"):
+    for command in (
+        "up",
+        "down",
+        "status",
+        "kubectl",
+        "helm",
+        "images",
+        "load",
+        "stores",
+        "serve",
+        "deploy",
+        "demo",
+    ):
         assert f"│ {command} " in shown
 
 

@@ -1,0 +1,82 @@
+"""`python -m dev up`, `down`, `status`, `kubectl` and `helm`: the cluster itself."""
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dev.artefacts.cache import Cache
+from dev.cluster import kubectl
+from dev.cluster.choose import choose_provider
+from dev.cluster.provider import Status
+from dev.progress import Reporter
+
+MIB = 1024**2
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m dev up && dev/kubectl get nodes")
+def up() -> None:
+    """Bring up the one-node cluster, to deploy to it; needs Go, and a Docker engine or root.
+
+    It builds and installs what is missing, and does nothing if the cluster is up and well.
+    """
+    cache, reporter = Cache.from_environment(), Reporter()
+    with cache.locked(reporter.say):
+        choose_provider(cache, reporter).up()
+
+
+@app.command(epilog="Example: python -m dev down")
+def down() -> None:
+    """End the cluster and remove all that it left, when you are done; needs root if `up` did.
+
+    The built programs and images' layers stay in the cache.
+    """
+    cache, reporter = Cache.from_environment(), Reporter()
+    with cache.locked(reporter.say):
+        choose_provider(cache, reporter).down()
+
+
+@app.command(epilog="Example: python -m dev status || python -m dev up")
+def status() -> None:
+    """Show whether the cluster is ready, its versions and memory, when something is wrong; needs nothing.
+
+    It exits with 1 unless the cluster is ready.
+    """
+    cache, reporter = Cache.from_environment(), Reporter()
+    found = choose_provider(cache, reporter).status()
+    Console().print(status_table(found, cache))
+    if found.last_words:
+        Console(highlight=False).print(
+            f"It ended by itself: {found.last_words}", markup=False, soft_wrap=True
+        )
+    if not found.is_ready:
+        raise typer.Exit(1)
+
+
+def status_table(status: Status, cache: Cache) -> Table:
+    """Return the cluster's state as a table."""
+    table = Table(show_header=False, box=None)
+    running = "ready" if status.is_ready else "not ready" if status.is_running else "down"
+    table.add_row("provider", status.provider)
+    table.add_row("cluster", running)
+    for name, version in status.versions.items():
+        table.add_row(name, version)
+    if status.memory_bytes:
+        table.add_row("memory", f"{status.memory_bytes / MIB:.0f} MiB (programs and pods)")
+    table.add_row("kubeconfig", str(cache.kubeconfig) if status.is_running else "-")
+    table.add_row("cache", str(cache.root))
+    return table
+
+
+@app.command("kubectl", context_settings=PASS_THROUGH)
+def run_kubectl(context: typer.Context) -> None:
+    """Run the cluster's own kubectl, to look at what runs there; needs the cluster up."""
+    kubectl.execute("kubectl", context.args, context.obj.context)
+
+
+@app.command("helm", context_settings=PASS_THROUGH)
+def run_helm(context: typer.Context) -> None:
+    """Run the cluster's own Helm, to look at or change releases; needs the cluster up."""
+    kubectl.execute("helm", context.args, context.obj.context)
