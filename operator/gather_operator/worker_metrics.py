@@ -23,14 +23,13 @@ from gather_contracts.meters import (
     counts_of,
     sum_s,
 )
-from gather_contracts.reasons import DepartmentPhase, DepartmentReason
+from gather_contracts.reasons import DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 from gather_contracts.result import StopReason
-from gather_operator.decisions.assessment import ENDED, job_names
+from gather_operator.decisions.assessment import FINAL, job_names
 from gather_operator.decisions.facts import PodFacts
 from gather_operator.metrics import REGISTRY
 
-OVER: Final = ENDED | {DepartmentPhase.CANCELLED}
 LAST: Final = "last"
 LOST: Final = "Lost"
 """The outcome of an attempt that left no result and whose end Kubernetes gives no known word for."""
@@ -126,7 +125,7 @@ def count_ends(run: GatherRun, written: GatherRunStatus, pods: Sequence[PodFacts
     """Count what has ended with this write; `run` is as it was before, `pods` are the oldest first."""
     before = {department.slug: department.phase for department in run.status.departments}
     for department in written.departments:
-        if department.phase in OVER and before.get(department.slug) not in OVER:
+        if department.phase in FINAL and before.get(department.slug) not in FINAL:
             known = job_names(run, department.slug)
             _count_department(department, [pod for pod in pods if pod.job_name in known])
     if written.phase.is_final and not run.status.phase.is_final:

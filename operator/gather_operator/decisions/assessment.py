@@ -27,7 +27,6 @@ FINAL = ENDED | {DepartmentPhase.CANCELLED}
 class Department:
     """One department's facts within one snapshot."""
 
-    index: int
     status: DepartmentStatus
     """As it was last written."""
     generation: int
@@ -49,7 +48,7 @@ def job_names(run: GatherRun, slug: str) -> dict[str, int]:
 def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatus]) -> list[Department]:
     """Collect what the snapshot knows of each department, in order."""
     found: list[Department] = []
-    for index, status in enumerate(statuses):
+    for status in statuses:
         known = job_names(snapshot.run, status.slug)
         current = max(
             (name for name in (status.job_name, *snapshot.jobs) if name in known),
@@ -57,7 +56,6 @@ def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatu
             default="",
         )
         department = Department(
-            index=index,
             status=status,
             generation=known.get(current, 0),
             job_name=current,

@@ -11,7 +11,7 @@ import pytest
 
 from gather_contracts import names
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment
-from gather_contracts.resource import DepartmentStatus, GatherRun, parse_run
+from gather_contracts.resource import Condition, DepartmentStatus, GatherRun, GatherRunStatus, parse_run
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.decisions.facts import CmsReading, JobFacts, PodFacts, RunSnapshot
@@ -23,12 +23,30 @@ PROJECT = "0123456789abcdef01234567"
 UID = "11111111-2222-3333-4444-555555555555"
 
 
+SUCCEEDED = {"phase": "Succeeded", "reason": "ThresholdReached", "iterations": 3, "itemsCreated": 18}
+RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
+
+
 class Build:
     """Makes the inputs of decisions; every argument has a default that means "nothing special"."""
 
     now = NOW
     uid = UID
     project = PROJECT
+    succeeded = SUCCEEDED
+    """A department that has reached its threshold."""
+    at_work = RUNNING
+    """A department at work, but for its Job."""
+
+    @staticmethod
+    def conditions(status: GatherRunStatus) -> dict[str, Condition]:
+        """A status's conditions by type."""
+        return {c.type: c for c in status.conditions}
+
+    @staticmethod
+    def phases(status: GatherRunStatus) -> list[str]:
+        """The phases of a status's departments."""
+        return [str(d.phase) for d in status.departments]
 
     def body(
         self,
@@ -125,6 +143,13 @@ class Build:
             ),
             malformed,
         )
+
+    def running(self, *slugs: str, spec: dict[str, Any] | None = None, **first: Any) -> GatherRun:
+        """A run with its first department at work, or as `first` says."""
+        has_job = "jobName" not in first and first.get("phase") != "Pending"
+        job = {"jobName": self.job_name(slugs[0])} if has_job else {}
+        departments = self.departments(*slugs, **{**RUNNING, **job, **first})
+        return self.run(spec=spec, status={"phase": "Running", "departments": departments})
 
     def snapshot(self, run: GatherRun, **fields: Any) -> RunSnapshot:
         """All facts at one moment; jobs may be given as a list."""

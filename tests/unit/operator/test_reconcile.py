@@ -285,14 +285,14 @@ async def test_an_unusable_run_document_is_written_again(
     assert [d["slug"] for d in world.runs["film"]["status"]["departments"]] == list(SLUGS)
 
 
+async def unavailable(*_: Any) -> None:
+    raise EventLogUnavailable("refused")
+
+
 async def test_an_unavailable_redis_holds_up_neither_a_run_nor_its_deletion_for_long(
     make_world: Any, build: Any, cms: Any
 ) -> None:
     """The run ends; a deletion that began long ago is let go."""
-
-    async def unavailable(*_: Any) -> None:
-        raise EventLogUnavailable("refused")
-
     world = make_world()
     world.append = unavailable
     fill(world, build)
@@ -309,10 +309,6 @@ async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published
     make_world: Any, build: Any, cms: Any
 ) -> None:
     """Nothing else brings it back: it has ended, and no watch will show it again."""
-
-    async def unavailable(*_: Any) -> None:
-        raise EventLogUnavailable("refused")
-
     world = make_world()
     world.append = unavailable
     operator = Operator(world, cms)

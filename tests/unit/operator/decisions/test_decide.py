@@ -5,34 +5,12 @@ from typing import Any
 import pytest
 
 from gather_contracts.reasons import DepartmentPhase, Reason, RunPhase
-from gather_contracts.resource import Condition, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.actions import (
     CreateJob,
 )
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import Numbers
-
-SUCCEEDED = {"phase": "Succeeded", "reason": "ThresholdReached", "iterations": 3, "itemsCreated": 18}
-RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
-
-
-def conditions(status: GatherRunStatus) -> dict[str, Condition]:
-    return {c.type: c for c in status.conditions}
-
-
-def phases(status: GatherRunStatus) -> list[str]:
-    return [str(d.phase) for d in status.departments]
-
-
-def running(build: Any, *slugs: str, spec: dict[str, Any] | None = None, **first: Any) -> Any:
-    """A run with its first department at work, or as `first` says."""
-    job = (
-        {} if "jobName" in first or first.get("phase") == "Pending" else {"jobName": build.job_name(slugs[0])}
-    )
-    departments = build.departments(*slugs, **{**RUNNING, **job, **first})
-    return build.run(spec=spec, status={"phase": "Running", "departments": departments})
-
 
 # --- departments
 
@@ -135,10 +113,10 @@ def facts_of(build: Any, known: dict[str, Any]) -> dict[str, Any]:
 def test_departments(build: Any, case: str) -> None:
     """What follows for two departments, the first of which is at work."""
     known, expected_phases, expected_actions = DEPARTMENT_CASES[case]
-    run = running(build, "story", "world")
+    run = build.running("story", "world")
     snapshot = build.snapshot(run, document=build.document("story", "world"), **facts_of(build, known))
     decision = decide(snapshot)
-    assert phases(decision.status) == expected_phases
+    assert build.phases(decision.status) == expected_phases
     assert list(decision.actions) == expected_actions
 
 
@@ -146,7 +124,7 @@ def test_departments(build: Any, case: str) -> None:
 def test_deciding_twice_asks_for_the_same(build: Any, case: str) -> None:
     """Killed after the decision and before its first act: the next operator decides alike."""
     known, _, _ = DEPARTMENT_CASES[case]
-    run = running(build, "story", "world")
+    run = build.running("story", "world")
     snapshot = build.snapshot(run, document=build.document("story", "world"), **facts_of(build, known))
     assert decide(snapshot) == decide(snapshot)
 
@@ -155,7 +133,7 @@ def test_deciding_twice_asks_for_the_same(build: Any, case: str) -> None:
 def test_after_the_status_is_written_no_second_job_is_asked_for(build: Any, case: str) -> None:
     """The Job just made is not in the cache yet; the fresh snapshot has it."""
     known, _, _ = DEPARTMENT_CASES[case]
-    run = running(build, "story", "world")
+    run = build.running("story", "world")
     facts = facts_of(build, known)
     document = build.document("story", "world")
     first = decide(build.snapshot(run, document=document, **facts))
@@ -168,7 +146,7 @@ def test_after_the_status_is_written_no_second_job_is_asked_for(build: Any, case
 
 def test_a_pod_s_result_replaces_the_live_numbers(build: Any) -> None:
     """More was reported live than was saved: what the worker counted stands."""
-    run = running(build, "story", itemsCreated=20, iterations=4)
+    run = build.running("story", itemsCreated=20, iterations=4)
     status = decide(
         build.snapshot(
             run,
@@ -197,7 +175,7 @@ def test_a_pod_s_result_replaces_the_live_numbers(build: Any) -> None:
 )
 def test_live_numbers_never_take_progress_back(build: Any, live: Numbers, expected: tuple[Any, ...]) -> None:
     """Iterations and items only grow; quality is the latest measure."""
-    run = running(build, "story", iterations=2, itemsCreated=12, qualityScore=40)
+    run = build.running("story", iterations=2, itemsCreated=12, qualityScore=40)
     snapshot = build.snapshot(
         run, document=build.document("story"), jobs=[build.job("story")], live={"story": live}
     )
@@ -207,7 +185,7 @@ def test_live_numbers_never_take_progress_back(build: Any, live: Numbers, expect
 
 def test_a_failed_department_keeps_what_its_attempts_made_and_says_why(build: Any) -> None:
     """The last attempt's own reason overrides the Job's."""
-    run = running(build, "story", "world")
+    run = build.running("story", "world")
     facts = facts_of(build, {"jobs": ["failed"], "pods": ["failed"]})
     department = decide(
         build.snapshot(run, document=build.document("story", "world"), **facts)
@@ -230,7 +208,7 @@ def test_reasons_of_failed_departments(
 ) -> None:
     """The reason nearest to what happened."""
     snapshot = build.snapshot(
-        running(build, "story"),
+        build.running("story"),
         document=build.document("story"),
         jobs=[build.job("story", is_failed=True, failure_reason=job_reason)],
         pods=(build.pod("story", phase="Failed", **pod),),
@@ -241,24 +219,24 @@ def test_reasons_of_failed_departments(
 def test_the_current_department_says_what_its_pod_waits_for(build: Any) -> None:
     """A full node pool must be visible without looking at pods."""
     snapshot = build.snapshot(
-        running(build, "story"),
+        build.running("story"),
         document=build.document("story"),
         jobs=[build.job("story")],
         pods=(build.pod("story", reason="Unschedulable"),),
     )
     status = decide(snapshot).status
     assert status.departments[0].reason == "Unschedulable"
-    assert "Unschedulable" in conditions(status)["Progressing"].message
+    assert "Unschedulable" in build.conditions(status)["Progressing"].message
     assert status.current_department == "story"
 
 
 def test_on_failure_stop_skips_the_rest_and_the_run_fails(build: Any) -> None:
     """What was made is kept; automation_failed follows from the status."""
-    run = running(build, "story", "world", "music", spec={"onDepartmentFailure": "Stop"})
+    run = build.running("story", "world", "music", spec={"onDepartmentFailure": "Stop"})
     facts = facts_of(build, {"jobs": ["failed"], "pods": ["failed"]})
     decision = decide(build.snapshot(run, document=build.document("story", "world", "music"), **facts))
     assert decision.actions == ()
-    assert phases(decision.status) == ["Failed", "Skipped", "Skipped"]
+    assert build.phases(decision.status) == ["Failed", "Skipped", "Skipped"]
     assert {d.reason for d in decision.status.departments[1:]} == {"EarlierDepartmentFailed"}
     assert decision.status.phase is RunPhase.FAILED
     assert decision.status.items_created == 12
@@ -266,7 +244,7 @@ def test_on_failure_stop_skips_the_rest_and_the_run_fails(build: Any) -> None:
 
 def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> None:
     """The run still succeeds, and says which ones."""
-    run = running(build, "story", "world", "music", spec={"maxIterations": 3})
+    run = build.running("story", "world", "music", spec={"maxIterations": 3})
     snapshot = build.snapshot(
         run,
         document=build.document("story", "world", "music"),
@@ -274,15 +252,15 @@ def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> N
         pods=(build.done("story"),),
     )
     status = decide(snapshot).status
-    assert phases(status) == ["Succeeded", "Skipped", "Skipped"]
+    assert build.phases(status) == ["Succeeded", "Skipped", "Skipped"]
     assert {d.reason for d in status.departments[1:]} == {"IterationsExhausted"}
     assert (status.phase, status.progress) == (RunPhase.SUCCEEDED, "3/3")
-    assert "world, music" in conditions(status)["Succeeded"].message
+    assert "world, music" in build.conditions(status)["Succeeded"].message
 
 
 def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> None:
     """No pod starts only to find that nothing is left; the run succeeds with what there is, and says so."""
-    run = running(build, "story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})
+    run = build.running("story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})
     used = build.result(reason=StopReason.BUDGET_USED)
     snapshot = build.snapshot(
         run,
@@ -293,25 +271,25 @@ def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> N
     decision = decide(snapshot)
     status = decision.status
     assert decision.actions == ()
-    assert phases(status) == ["Succeeded", "Skipped", "Skipped"]
+    assert build.phases(status) == ["Succeeded", "Skipped", "Skipped"]
     assert [d.reason for d in status.departments] == ["BudgetUsed"] * 3
     assert status.phase is RunPhase.SUCCEEDED
-    assert "want of budget: world, music" in conditions(status)["Succeeded"].message
+    assert "want of budget: world, music" in build.conditions(status)["Succeeded"].message
 
 
 def test_a_last_department_that_used_the_budget_is_named_in_the_message(build: Any) -> None:
     """Nothing is skipped then, but the reader should know why the notes are few."""
-    run = running(build, "story")
+    run = build.running("story")
     used = build.result(reason=StopReason.BUDGET_USED)
     pods = (build.pod("story", phase="Succeeded", result=used),)
     snapshot = build.snapshot(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
-    assert "The budget is used." in conditions(decide(snapshot).status)["Succeeded"].message
+    assert "The budget is used." in build.conditions(decide(snapshot).status)["Succeeded"].message
 
 
 def test_a_run_ends_well_when_its_last_department_does(build: Any) -> None:
     """Conditions, times and totals."""
-    departments = build.departments("story", "world", **SUCCEEDED)
-    departments[1].update({**RUNNING, "jobName": build.job_name("world")})
+    departments = build.departments("story", "world", **build.succeeded)
+    departments[1].update({**build.at_work, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
     snapshot = build.snapshot(
         run,
@@ -324,27 +302,27 @@ def test_a_run_ends_well_when_its_last_department_does(build: Any) -> None:
     assert (status.progress, status.current_department) == ("2/2", "")
     assert (status.iterations, status.items_created) == (6, 36)
     assert status.completion_time == "2026-05-01T12:00:00.000Z"
-    succeeded = conditions(status)["Succeeded"]
+    succeeded = build.conditions(status)["Succeeded"]
     assert (succeeded.status, succeeded.reason) == ("True", Reason.ALL_DEPARTMENTS_DONE)
-    assert conditions(status)["Progressing"].reason == Reason.FINISHED
+    assert build.conditions(status)["Progressing"].reason == Reason.FINISHED
 
 
 def test_a_run_with_a_failed_department_fails_at_its_end(build: Any) -> None:
     """Continue goes on to the last one first."""
     departments = build.departments("story", "world", phase="Failed", reason="ModelUnavailable")
-    departments[1].update({**RUNNING, "jobName": build.job_name("world")})
+    departments[1].update({**build.at_work, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
     snapshot = build.snapshot(run, document=build.document("story", "world"), pods=(build.done("world"),))
     status = decide(snapshot).status
     assert status.phase is RunPhase.FAILED
-    assert conditions(status)["Succeeded"].reason == Reason.DEPARTMENTS_FAILED
-    assert "story" in conditions(status)["Succeeded"].message
+    assert build.conditions(status)["Succeeded"].reason == Reason.DEPARTMENTS_FAILED
+    assert "story" in build.conditions(status)["Succeeded"].message
 
 
 def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> None:
     """Its Job may be deleted, collected or even run again by hand."""
-    departments = build.departments("story", "world", **SUCCEEDED, jobName=build.job_name("story"))
-    departments[1].update({**RUNNING, "jobName": build.job_name("world")})
+    departments = build.departments("story", "world", **build.succeeded, jobName=build.job_name("story"))
+    departments[1].update({**build.at_work, "jobName": build.job_name("world")})
     run = build.run(status={"phase": "Running", "departments": departments})
     snapshot = build.snapshot(
         run,
@@ -367,7 +345,7 @@ def test_an_ended_run_is_not_touched(build: Any) -> None:
 
 def test_mean_quality_counts_only_departments_that_have_a_score(build: Any) -> None:
     """A department that has not begun does not pull it down."""
-    run = running(build, "story", "world")
+    run = build.running("story", "world")
     snapshot = build.snapshot(
         run,
         document=build.document("story", "world"),

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from gather_contracts.reasons import Reason, RunPhase
-from gather_contracts.resource import Condition, GatherRunStatus
 from gather_operator.decisions.actions import (
     CreateJob,
     HoldFinalizer,
@@ -13,22 +12,6 @@ from gather_operator.decisions.actions import (
 )
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading
-
-RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
-
-
-def conditions(status: GatherRunStatus) -> dict[str, Condition]:
-    return {c.type: c for c in status.conditions}
-
-
-def running(build: Any, *slugs: str, spec: dict[str, Any] | None = None, **first: Any) -> Any:
-    """A run with its first department at work, or as `first` says."""
-    job = (
-        {} if "jobName" in first or first.get("phase") == "Pending" else {"jobName": build.job_name(slugs[0])}
-    )
-    departments = build.departments(*slugs, **{**RUNNING, **job, **first})
-    return build.run(spec=spec, status={"phase": "Running", "departments": departments})
-
 
 # --- acceptance
 
@@ -73,7 +56,7 @@ def test_an_answer_of_the_cms_becomes_the_run_document_and_the_departments(build
     assert write.document.departments[0].description == "About story"
     assert (decision.status.phase, decision.status.progress) == (RunPhase.RUNNING, "0/2")
     assert decision.status.start_time == "2026-05-01T12:00:00.000Z"
-    accepted = conditions(decision.status)["Accepted"]
+    accepted = build.conditions(decision.status)["Accepted"]
     assert (accepted.status, accepted.reason) == ("True", Reason.DEPARTMENTS_RESOLVED)
 
 
@@ -82,7 +65,7 @@ def test_a_cms_that_is_down_leaves_the_run_pending_with_the_reason(build: Any) -
     decision = decide(build.snapshot(build.run(), cms=CmsFailure("The CMS answered HTTP 401.")))
     assert decision.actions == ()
     assert decision.status.phase is RunPhase.PENDING
-    accepted = conditions(decision.status)["Accepted"]
+    accepted = build.conditions(decision.status)["Accepted"]
     assert (accepted.status, accepted.reason) == ("False", Reason.CMS_UNAVAILABLE)
     assert accepted.message == "The CMS answered HTTP 401."
 
@@ -99,7 +82,7 @@ def test_unknown_and_malformed_departments_are_named(build: Any) -> None:
     run = build.run(spec={"departments": ["world", "wrold"]})
     reading = build.cms("story", "world", malformed=("Bad Slug (slug)",))
     status = decide(build.snapshot(run, cms=reading)).status
-    accepted = conditions(status)["Accepted"]
+    accepted = build.conditions(status)["Accepted"]
     assert accepted.reason == Reason.DEPARTMENTS_LEFT_OUT
     assert accepted.status == "True"
     assert "not named by the CMS: wrold" in accepted.message
@@ -115,7 +98,7 @@ def test_a_run_without_departments_fails_and_says_so(build: Any, reading: CmsRea
     assert decision.status.phase is RunPhase.FAILED
     assert decision.status.completion_time
     for kind in ("Accepted", "Succeeded"):
-        condition = conditions(decision.status)[kind]
+        condition = build.conditions(decision.status)[kind]
         assert (condition.status, condition.reason) == ("False", Reason.NO_DEPARTMENTS)
         assert "nope" in condition.message
 
@@ -126,12 +109,12 @@ def test_killed_between_document_and_status_the_document_is_the_truth(build: Any
     decision = decide(build.snapshot(build.run(), document=document))
     assert decision.actions == (CreateJob(0, 1, 49),)
     assert [d.slug for d in decision.status.departments] == ["story", "world"]
-    assert "wrold" in conditions(decision.status)["Accepted"].message
+    assert "wrold" in build.conditions(decision.status)["Accepted"].message
 
 
 def test_a_deleted_run_document_is_restored_from_the_status(build: Any) -> None:
     """Order, thresholds and models stay; descriptions come from the CMS."""
-    run = running(build, "world", "story")
+    run = build.running("world", "story")
     decision = decide(build.snapshot(run, cms=build.cms("story", "world", "new")))
     (write,) = decision.actions
     assert isinstance(write, WriteDocument)

@@ -6,7 +6,6 @@ import pytest
 
 from gather_contracts import names
 from gather_contracts.reasons import Reason, RunPhase
-from gather_contracts.resource import Condition, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.actions import (
     CreateJob,
@@ -17,24 +16,12 @@ from gather_operator.decisions.actions import (
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import Numbers
 
-SUCCEEDED = {"phase": "Succeeded", "reason": "ThresholdReached", "iterations": 3, "itemsCreated": 18}
-RUNNING = {"phase": "Running", "iterationLimit": 10, "startTime": "2026-05-01T11:00:00.000Z"}
-
-
-def conditions(status: GatherRunStatus) -> dict[str, Condition]:
-    return {c.type: c for c in status.conditions}
-
-
-def phases(status: GatherRunStatus) -> list[str]:
-    return [str(d.phase) for d in status.departments]
-
-
 # --- cancelling
 
 
 def stopping(build: Any, **spec: Any) -> Any:
-    departments = build.departments("story", "world", **SUCCEEDED, jobName=build.job_name("story"))
-    departments[1].update({**RUNNING, "jobName": build.job_name("world")})
+    departments = build.departments("story", "world", **build.succeeded, jobName=build.job_name("story"))
+    departments[1].update({**build.at_work, "jobName": build.job_name("world")})
     return build.run(spec={"cancel": True, **spec}, status={"phase": "Running", "departments": departments})
 
 
@@ -45,7 +32,7 @@ def test_cancelling_deletes_the_job_at_work_and_leaves_ended_ones(build: Any) ->
     decision = decide(build.snapshot(stopping(build), jobs=jobs, pods=pods))
     assert decision.actions == (DeleteJob(build.job_name("world")),)
     assert decision.status.phase is RunPhase.CANCELLING
-    assert phases(decision.status) == ["Succeeded", "Running"]
+    assert build.phases(decision.status) == ["Succeeded", "Running"]
 
 
 def test_a_pod_whose_job_is_gone_is_deleted_too(build: Any) -> None:
@@ -53,7 +40,7 @@ def test_a_pod_whose_job_is_gone_is_deleted_too(build: Any) -> None:
     pods = (build.pod("world", phase="Running"),)
     decision = decide(build.snapshot(stopping(build), pods=pods))
     assert decision.actions == (DeletePod(pods[0].name),)
-    assert pods[0].name in conditions(decision.status)["Progressing"].message
+    assert pods[0].name in build.conditions(decision.status)["Progressing"].message
 
 
 def test_a_terminating_pod_is_waited_for(build: Any) -> None:
@@ -76,9 +63,9 @@ def test_once_the_pods_are_gone_the_run_is_cancelled_with_what_was_made(build: A
     status = decision.status
     assert decision.actions == ()
     assert (status.phase, status.progress) == (RunPhase.CANCELLED, "1/2")
-    assert phases(status) == ["Succeeded", "Cancelled"]
+    assert build.phases(status) == ["Succeeded", "Cancelled"]
     assert (status.items_created, status.departments[1].items_created) == (29, 11)
-    assert conditions(status)["Succeeded"].reason == Reason.CANCELLED
+    assert build.conditions(status)["Succeeded"].reason == Reason.CANCELLED
 
 
 def test_without_a_result_the_numbers_come_from_the_last_events(build: Any) -> None:
@@ -106,7 +93,7 @@ DELETED = "2026-05-01T11:59:50Z"
 
 
 def deleted(build: Any, at: str = DELETED, **status: Any) -> Any:
-    departments = build.departments("story", **RUNNING, jobName=build.job_name("story"))
+    departments = build.departments("story", **build.at_work, jobName=build.job_name("story"))
     return build.run(deleted=at, status={"phase": "Running", "departments": departments, **status})
 
 
