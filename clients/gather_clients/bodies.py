@@ -15,7 +15,7 @@ class BodyTooLong(Exception):  # noqa: N818 - named for what it says of the body
 
 
 async def read_body(response: httpx.Response, limit_bytes: int) -> bytes:
-    """Return the body of a response that was opened as a stream.
+    """Return the body of a response, best of one that was opened as a stream.
 
     httpx itself unpacks each piece whole, which can be a thousand times its size.
 
@@ -24,6 +24,10 @@ async def read_body(response: httpx.Response, limit_bytes: int) -> bytes:
         httpx.DecodingError: it is packed wrongly, or in a way that was not asked for.
         httpx.TransportError: the connection broke.
     """
+    if response.is_stream_consumed:  # it was read before, and unpacked
+        if len(response.content) > limit_bytes:
+            raise BodyTooLong(f"more than {limit_bytes} bytes")
+        return response.content
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise httpx.DecodingError("packed in a way that was not asked for", request=response.request)

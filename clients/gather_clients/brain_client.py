@@ -18,10 +18,10 @@ import asyncio
 import contextlib
 import itertools
 import json
-import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -29,15 +29,17 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from gather_clients.backoff import Backoff
+from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.retry_after import retry_after_s
 from gather_clients.tls import tls_for
 from gather_contracts import brain as bodies
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
 """No realistic answer reaches it: 50 duplicates of 8,000 characters for each of 20 texts is half of it."""
 
-BACKOFF_FIRST_S: Final = 0.25
-BACKOFF_MAX_S: Final = 10.0
-"""Full jitter between nothing and min(max, first * 2^n), so that workers do not come back all at once."""
+BACKOFF: Final = Backoff(0.25, 10.0, jitter=(0, 1))
+"""Full jitter, so that workers do not come back all at once; added to what the brain asks for."""
 
 MESSAGE_MAX: Final = 300
 
@@ -134,7 +136,7 @@ class BrainClient:
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             verify=tls_for(httpx.URL(base_url)),
-            headers={"Authorization": f"Bearer {api_key}"},
+            headers={"Authorization": f"Bearer {api_key}", **ACCEPT_ENCODING},
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
             transport=transport,
@@ -238,12 +240,12 @@ class BrainClient:
 
     async def _call(self, request: httpx.Request, answer: type[AnswerT], deadline_s: float | None) -> AnswerT:
         ends_at = self._clock() + (self._deadline_s if deadline_s is None else deadline_s)
-        for attempt in itertools.count():
+        for attempt in itertools.count(1):
             try:
                 async with asyncio.timeout(max(ends_at - self._clock(), 0.001)):
                     return await self._attempt(request, answer)
             except BrainUnavailable as failure:
-                wait_s = _wait_s(attempt, failure.retry_after_s)
+                wait_s = BACKOFF.wait_s(attempt) + (failure.retry_after_s or 0)
                 if self._clock() + wait_s >= ends_at:
                     raise
             except TimeoutError as failure:
@@ -255,23 +257,17 @@ class BrainClient:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                content = await _read(response)
+                content = await read_body(response, MAX_RESPONSE_BYTES)
             finally:
                 await response.aclose()
+        except BodyTooLong as failure:
+            message = "the brain's answer is too long"
+            raise BrainRejected(response.status_code, "too_large", message) from failure
         except httpx.HTTPError as failure:
             raise BrainUnavailable(f"the brain cannot be reached: {type(failure).__name__}") from failure
         if response.is_success:
             return _parsed(content, answer)
         raise _failure(response, content)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > MAX_RESPONSE_BYTES:
-            raise BrainRejected(response.status_code, "too_large", "the brain's answer is too long")
-    return bytes(content)
 
 
 def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:
@@ -282,39 +278,21 @@ def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:
 
 
 def _failure(response: httpx.Response, content: bytes) -> BrainError:
+    """Return the error that an answer means; its body is the brain's own unless a proxy answered."""
     status = response.status_code
+    asked_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _rate_limited(response, content)
+        try:
+            limited = bodies.RateLimitBody.model_validate_json(content)
+        except ValidationError:
+            return BrainRateLimited(asked_s)
+        wait_s = limited.retry_after if asked_s is None else asked_s
+        return BrainRateLimited(wait_s, limited.limit, limited.window)
     if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return BrainUnavailable(f"the brain answered {status}", _retry_after_s(response))
+        return BrainUnavailable(f"the brain answered {status}", asked_s)
     code, message, details = "unknown", "the brain refused the request", None
     with contextlib.suppress(ValidationError):
         body = bodies.ErrorBody.model_validate_json(content)
-        code, message, details = body.error, _described(body)[:MESSAGE_MAX], body.details
-    return REJECTIONS.get(status, BrainRejected)(status, code, message, details)
-
-
-def _rate_limited(response: httpx.Response, content: bytes) -> BrainRateLimited:
-    retry_after_s = _retry_after_s(response)
-    try:
-        body = bodies.RateLimitBody.model_validate_json(content)
-    except ValidationError:
-        return BrainRateLimited(retry_after_s)
-    return BrainRateLimited(
-        body.retry_after if retry_after_s is None else retry_after_s, body.limit, body.window
-    )
-
-
-def _described(body: bodies.ErrorBody) -> str:
-    return body.message if not body.details else f"{body.message} {json.dumps(body.details)}"
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    """Return Retry-After in seconds; its other form, a date, is one the brain never sends."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
-
-
-def _wait_s(attempt: int, retry_after_s: float | None) -> float:
-    backoff_s = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 16)))  # noqa: S311
-    return backoff_s if retry_after_s is None else retry_after_s + backoff_s
+        code, details = body.error, body.details
+        message = f"{body.message} {json.dumps(details)}" if details else body.message
+    return REJECTIONS.get(status, BrainRejected)(status, code, message[:MESSAGE_MAX], details)

@@ -144,8 +144,13 @@ class EventLog:
                 message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1.0)
             except (RedisError, OSError) as error:
                 raise EventLogUnavailable.because(error) from error
-            if message is not None and (event := _decoded(message["data"])):
-                yield event
+            if message is None:
+                continue
+            try:
+                event = decode_event(message["data"])
+            except ValueError:
+                continue  # anyone may publish on a channel
+            yield event
 
     async def ping(self) -> None:
         """Raise EventLogUnavailable unless Redis answers."""
@@ -154,11 +159,3 @@ class EventLog:
     async def close(self) -> None:
         """Close the connections."""
         await self._calls.close()
-
-
-def _decoded(text: str) -> Event | None:
-    """Return the event, or None for what is no event of ours: anyone may publish on a channel."""
-    try:
-        return decode_event(text)
-    except ValueError:
-        return None

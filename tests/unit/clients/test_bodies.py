@@ -78,3 +78,10 @@ async def test_a_body_packed_in_another_way_is_refused(sent: bytes, encoding: st
     """As httpx says it, so that callers need no case of its own."""
     with pytest.raises(httpx.DecodingError):
         await read(sent, encoding)
+
+
+async def test_a_body_that_was_read_before_is_bounded_too() -> None:
+    """As of a response that was not opened as a stream."""
+    assert await read_body(httpx.Response(200, content=b"x" * LIMIT), LIMIT) == b"x" * LIMIT
+    with pytest.raises(BodyTooLong):
+        await read_body(httpx.Response(200, content=b"x" * (LIMIT + 1)), LIMIT)
