@@ -1,4 +1,4 @@
-"""Run other programs: with a time limit, their output kept, and their last words in the error."""
+"""Run other programs: with a time limit, their output kept, and its end in the error."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
 
 
 def output_of(command: Sequence[str], *, timeout_s: float = 60, stdin: str | None = None) -> str:
-    """Return what a short command printed; raises CommandError with its words if it fails."""
+    """Return what a short command printed; raises CommandError with the end of its output if it fails."""
     try:
         done = subprocess.run(
             command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -26,7 +26,7 @@ def output_of(command: Sequence[str], *, timeout_s: float = 60, stdin: str | Non
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"`{shlex.join(command)}` did not end within {timeout_s:.0f} s") from error
     except FileNotFoundError as error:
-        raise CommandError(f"{command[0]} is not installed") from error
+        raise CommandError(f"{command[0]} is not installed: install it, or add its folder to PATH") from error
     if done.returncode:
         said = last_lines(done.stderr or done.stdout)
         raise CommandError(f"`{shlex.join(command)}` failed ({done.returncode}):\n{said}")

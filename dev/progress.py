@@ -1,4 +1,4 @@
-"""Show what goes on and what is waited for: a live line on a terminal, a line now and then in a log."""
+"""Show what is done and what is waited for: a live line on a terminal, a line now and then in a log."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ class Reporter:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a step while the block runs, and how long it took when it ends well."""
+        """Show a step while the block runs, and how long it took if nothing was raised."""
         step = Step(title)
         ended = threading.Event()
         shown = self._show_live if self.console.is_terminal else self._show_lines

@@ -119,7 +119,7 @@ def neo4j_configuration(listen: str) -> str:
         "dbms.security.auth_enabled": "false",
         "dbms.usage_report.enabled": "false",
         "server.memory.pagecache.size": "64m",
-        # Else every stop waits 10 s for nobody.
+        # Else every stop takes 10 s longer.
         "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -173,6 +173,6 @@ def running(kind: str, programs: StoreArtefacts | None = None, **options: bool) 
         try:
             yield store
         finally:
-            store.kill()  # nobody wants the data
+            store.kill()  # the data is not needed
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -62,7 +62,7 @@ class Cache:
 
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Keep other `python -m dev` commands from changing the cluster or the cache meanwhile.
+        """Keep other `python -m dev` commands from changing the cluster or the cache in the block.
 
         The lock goes with its process, so that a killed one leaves none behind.
         """

@@ -12,7 +12,7 @@ IGNORED_SUFFIXES = ("_cache", ".egg-info", ".pyc")
 
 
 def is_ignored(name: str) -> bool:
-    """Tell whether a file or folder of that name is left out of builds."""
+    """Return whether a file or folder of that name is left out of builds."""
     return name in IGNORED or name.endswith(IGNORED_SUFFIXES)
 
 

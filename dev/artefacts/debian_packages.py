@@ -29,7 +29,7 @@ NODE_PACKAGES: Mapping[str, str] = {
 
 
 def is_present(probe: str) -> bool:
-    """Tell whether a command is on the search path, or a file exists."""
+    """Return whether a command is on the search path, or a file exists."""
     if probe.startswith("/"):
         return Path(probe).exists()
     path = os.pathsep.join((os.environ.get("PATH", ""), *SYSTEM_FOLDERS))

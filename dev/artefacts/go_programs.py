@@ -25,7 +25,7 @@ SOURCES = ROOT / "dev/cluster/node"
 BUILD_TIMEOUT_S = 3600
 """Kubernetes takes seven minutes on two idle cores; a busy machine may need several times that."""
 BUILD_SPACE_BYTES = 9 * GIB
-"""Modules 2.5, Go's build cache 4.4, the programs 0.7, and what the linker holds meanwhile."""
+"""Modules 2.5, Go's build cache 4.4, the programs 0.7, and what the linker holds."""
 KUBERNETES_PROGRAMS = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
 )  # fmt: skip
@@ -64,12 +64,12 @@ class ProgramSet:
         return cache.program_folder(self.name, self.version)
 
     def stamp(self) -> str:
-        """Name all that the programs are made of."""
+        """Return a digest of all that the programs are made of."""
         sources = sorted((SOURCES / self.module).glob("*.*")) if self.module else []
         return fingerprint([repr(self), *(source.read_text(encoding="utf-8") for source in sources)])
 
     def is_built(self, cache: Cache) -> bool:
-        """Tell whether the programs are there, whole and from this recipe."""
+        """Return whether the programs are there, whole and from this recipe."""
         return is_complete(self.folder(cache), self.stamp())
 
     def fetch_commands(self) -> list[list[str]]:
@@ -177,7 +177,7 @@ def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment:
 
 
 def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
-    """Build the programs unless they are there; raises CommandError with the compiler's last words."""
+    """Build the programs unless they are there; raises CommandError with the end of the compiler's output."""
     if programs.is_built(cache):
         return
 
@@ -186,7 +186,7 @@ def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
             _go(programs, cache, command, go_environment(folder))
 
     with reporter.step(f"Build {programs.name} {programs.version}") as step:
-        step.waits_for(f"go build; its words are in {cache.logs / f'{programs.name}.log'}")
+        step.waits_for(f"go build; its output is in {cache.logs / f'{programs.name}.log'}")
         build_folder(programs.folder(cache), programs.stamp(), fill)
 
 

@@ -22,7 +22,7 @@ def fingerprint(parts: Iterable[str]) -> str:
 
 
 def is_complete(folder: Path, stamp: str) -> bool:
-    """Tell whether the folder was finished from this very recipe."""
+    """Return whether the folder was finished from this recipe."""
     try:
         return (folder / STAMP).read_text(encoding="ascii") == stamp
     except (FileNotFoundError, NotADirectoryError):

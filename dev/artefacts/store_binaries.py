@@ -41,7 +41,7 @@ MONGOD_PACKAGES = {"libcurl4": str(LIBRARIES / "libcurl.so.4"), "libssl3": str(L
 """What mongod is linked against; libcurl4 brings the rest."""
 REDIS_PACKAGES = {"redis-tools": "/usr/bin/redis-check-rdb"}
 """One binary is Redis's server and checker, by the name it is called by; Debian's package
-redis-server adds a link to it, a user, and a system service that nobody asked for."""
+redis-server adds a link to it, a user, and a system service."""
 JAVA_VERSION = re.compile(r'version "(\d+)')
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -65,7 +65,7 @@ def java_major(text: str) -> int:
 
 
 def java_candidates() -> Iterator[Path]:
-    """Yield the Java programs that this machine may have, the likeliest first."""
+    """Yield the Java programs that this machine may have, the one that JAVA_HOME names first."""
     if home := os.environ.get("JAVA_HOME"):
         yield Path(home) / "bin" / "java"
     if found := shutil.which("java"):
@@ -74,7 +74,7 @@ def java_candidates() -> Iterator[Path]:
 
 
 def is_new_enough(java: Path) -> bool:
-    """Tell whether Neo4j can run on this Java."""
+    """Return whether Neo4j can run on this Java."""
     if not java.is_file():
         return False
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=30)

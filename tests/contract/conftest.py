@@ -46,21 +46,21 @@ def store_artefacts() -> StoreArtefacts:
 
 @pytest.fixture(scope="session")
 def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
-    """The session's MongoDB, for tests that take it away: `with mongodb_store.absent(): ...`."""
+    """The session's MongoDB, for tests that stop it: `with mongodb_store.absent(): ...`."""
     with running("mongodb", store_artefacts) as store:
         yield store
 
 
 @pytest.fixture(scope="session")
 def redis_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
-    """The session's Redis, for tests that take it away: `with redis_store.absent(): ...`."""
+    """The session's Redis, for tests that stop it: `with redis_store.absent(): ...`."""
     with running("redis", store_artefacts) as store:
         yield store
 
 
 @pytest.fixture(scope="session")
 def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
-    """The session's Neo4j, for tests that take it away: `with neo4j_store.absent(): ...`."""
+    """The session's Neo4j, for tests that stop it: `with neo4j_store.absent(): ...`."""
     with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
 

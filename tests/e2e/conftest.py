@@ -50,7 +50,7 @@ def slow_model(gather: DeployedGather) -> Iterator[None]:
 
 @pytest.fixture
 def cms_down(gather: DeployedGather) -> Iterator[None]:
-    """Take the demo CMS away for a test; it is back afterwards, whatever the test did."""
+    """Make the demo CMS unavailable for a test; it is back afterwards, whatever the test did."""
     gather.scale("gather-backing-demo-cms", 0)
     yield
     gather.scale("gather-backing-demo-cms", 1)

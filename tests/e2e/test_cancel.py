@@ -14,7 +14,7 @@ POD_LIMIT_S = 30
 
 
 def saved_something(run: GatherRun) -> bool:
-    """Tell whether the run has items that a cancellation could lose."""
+    """Return whether the run has items that a cancellation could lose."""
     return run.status.items_created > 0
 
 

@@ -52,7 +52,7 @@ def kubectl(*args: str, stdin: str | None = None) -> "subprocess.CompletedProces
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
-def told(done: "subprocess.CompletedProcess[str]") -> str:
+def output_of(done: "subprocess.CompletedProcess[str]") -> str:
     """Return what a refused command said; fails if it was not refused."""
     assert done.returncode, done.stdout
     return done.stderr
@@ -110,9 +110,9 @@ def test_there_are_at_least_25_invalid_examples() -> None:
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
 def test_an_invalid_run_is_refused_with_the_field_and_the_fix(path: Path) -> None:
-    """The second line of each example is what a user must be told."""
+    """The second line of each example is what a user must read."""
     expected = path.read_text("utf-8").splitlines()[1].removeprefix("# expect: ")
-    assert expected in told(kubectl("create", "--dry-run=server", "-f", str(path)))
+    assert expected in output_of(kubectl("create", "--dry-run=server", "-f", str(path)))
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
@@ -146,7 +146,7 @@ def test_the_api_server_fills_in_the_defaults() -> None:
 @pytest.mark.parametrize("field", sorted(CHANGED))
 def test_a_stored_field_cannot_change(stored: str, field: str) -> None:
     """The operator read the spec once; a change would be silently ignored."""
-    message = told(patch(stored, {field: CHANGED[field]}, "--dry-run=server"))
+    message = output_of(patch(stored, {field: CHANGED[field]}, "--dry-run=server"))
     assert (
         f"spec.{field}: Forbidden: {field} cannot change after creation: create another GatherRun" in message
     )
@@ -159,11 +159,11 @@ def test_every_field_but_cancel_is_in_that_list() -> None:
 
 def test_a_webhook_can_neither_appear_nor_vanish(stored: str) -> None:
     """A field that may be unset needs a rule where it is not."""
-    message = told(patch(stored, {"webhookUrl": None}, "--dry-run=server"))
+    message = output_of(patch(stored, {"webhookUrl": None}, "--dry-run=server"))
     assert "spec.webhookUrl: Forbidden: webhookUrl cannot change after creation" in message
     without = {key: value for key, value in FIRST.items() if key != "webhookUrl"}
     succeeded(kubectl("create", "-f", "-", stdin=manifest("without-webhook", without)))
-    message = told(patch("without-webhook", {"webhookUrl": "https://app.example/"}, "--dry-run=server"))
+    message = output_of(patch("without-webhook", {"webhookUrl": "https://app.example/"}, "--dry-run=server"))
     assert "spec.webhookUrl: Forbidden: webhookUrl cannot change after creation" in message
 
 
@@ -172,7 +172,7 @@ def test_a_run_can_be_cancelled_and_not_taken_up_again() -> None:
     succeeded(kubectl("create", "-f", "-", stdin=manifest("cancelled", FIRST)))
     succeeded(patch("cancelled", {"cancel": True}))
     for back in (False, None):
-        message = told(patch("cancelled", {"cancel": back}, "--dry-run=server"))
+        message = output_of(patch("cancelled", {"cancel": back}, "--dry-run=server"))
         assert "spec.cancel: Forbidden: cancel cannot be taken back: create another GatherRun" in message
 
 
@@ -182,7 +182,7 @@ def test_the_status_is_written_apart_from_the_spec(stored: str) -> None:
     run = json.loads(succeeded(kubectl("get", names.PLURAL, stored, "-o", "json")))
     assert "status" not in run
     wrong = ["--subresource=status", "--type=merge", "-p", '{"status": {"phase": "Sleeping"}}']
-    assert 'status.phase: Unsupported value: "Sleeping"' in told(
+    assert 'status.phase: Unsupported value: "Sleeping"' in output_of(
         kubectl("patch", names.PLURAL, stored, *wrong)
     )
 

@@ -1,4 +1,4 @@
-"""Two projects at once, and a CMS that is away: runs do not see or hinder each other."""
+"""Two projects at once, and a CMS that is unavailable: runs do not see or hinder each other."""
 
 import httpx
 import pytest
@@ -41,7 +41,7 @@ def test_two_runs_at_once_see_only_their_own_items(gather: DeployedGather, brain
 
 @pytest.mark.usefixtures("cms_down")
 def test_a_run_waits_for_the_cms_and_says_so(gather: DeployedGather) -> None:
-    """Pending with a reason while the CMS is away; it starts by itself once the CMS answers."""
+    """Pending with a reason while the CMS is unavailable; it starts by itself once the CMS answers."""
     project = "d10000000000000000000003"
     with run_of(gather, "waiting", project, departments=["story"], maxIterations=1):
         run = gather.wait_run("waiting", "to say why it waits", lambda r: bool(r.status.conditions), 60)

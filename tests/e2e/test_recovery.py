@@ -1,4 +1,4 @@
-"""What a run survives: its operator, its worker, Redis and the brain going away in the middle."""
+"""What a run survives: its operator, its worker, Redis and the brain becoming unavailable."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ DEPARTMENTS = ["story", "character"]
 
 
 def iterating(run: GatherRun) -> bool:
-    """Tell whether the first department is at work and has saved something."""
+    """Return whether the first department is at work and has saved something."""
     return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
 
 
@@ -67,8 +67,8 @@ def test_redis_killed_and_back_does_not_disturb_the_run(gather: DeployedGather) 
 def test_items_land_in_the_brain_after_it_comes_back(gather: DeployedGather) -> None:
     """Accepted items wait in the checkpoint; MongoDB has them at once, the brain later."""
     project = "b10000000000000000000004"
-    with run_of(gather, "brain-away", project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run("brain-away", "to iterate", iterating, 120)
+    with run_of(gather, "brain-unavailable", project, departments=DEPARTMENTS, maxIterations=12):
+        gather.wait_run("brain-unavailable", "to iterate", iterating, 120)
         gather.scale("gather-brain", 0)
         try:
             indexed = len(gather.node_ids(project))
@@ -81,5 +81,5 @@ def test_items_land_in_the_brain_after_it_comes_back(gather: DeployedGather) -> 
         finally:
             gather.scale("gather-brain", 1)
             gather.wait_ready("gather-brain")
-        run = gather.wait_end("brain-away", 400)
+        run = gather.wait_end("brain-unavailable", 400)
         assert_whole(gather, run, project)

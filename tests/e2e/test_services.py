@@ -19,7 +19,7 @@ def test_the_chart_s_own_test_passes(gather: DeployedGather) -> None:
 
 
 def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(gather: DeployedGather) -> None:
-    """What a page sees live, and what it gets after it was away: the same events, without a gap."""
+    """What a page sees live, and what it gets after it was disconnected: the same events, without a gap."""
     with gather.forward("gather-bridge", 8080) as port:
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events"
         with connect(f"{url}?offset=0") as socket, run_of(gather, "socket", PROJECT, departments=["story"]):

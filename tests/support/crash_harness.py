@@ -62,7 +62,7 @@ class Truth:
 
     @property
     def is_begun(self) -> bool:
-        """Tell whether any worker took the department up."""
+        """Return whether any worker took the department up."""
         return bool(self.checkpoint)
 
     @property

@@ -218,5 +218,5 @@ def total_items(run: GatherRun) -> int:
 
 
 def is_succeeded(run: GatherRun) -> bool:
-    """Tell whether the run ended well."""
+    """Return whether the run ended well."""
     return run.status.phase is RunPhase.SUCCEEDED

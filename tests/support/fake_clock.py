@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass
 class FakeClock:
-    """Gives `now_s` to whoever asks what time it is."""
+    """Returns `now_s` when it is called."""
 
     now_s: float = 1000.0
 

@@ -1,5 +1,5 @@
-"""A model, a brain, an event log and an answer cache within this process, for tests that count what a worker
-asks of them.
+"""A model, a brain, an event log and an answer cache in this process, for tests that count what a worker asks
+of them.
 """
 
 import json
@@ -13,7 +13,7 @@ from gather_worker.llm.answer_cache import KeptAnswer
 
 
 class FakeModel:
-    """Writes six notes an answer, of which two repeat each other; judges as it is told."""
+    """Writes six notes an answer, of which two repeat each other; judges with the `verdicts` given."""
 
     def __init__(self) -> None:
         self.requests = 0

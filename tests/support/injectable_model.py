@@ -65,7 +65,7 @@ class InjectableModel:
 
     payloads: Sequence[Payload] = ()
     follows_gaps: bool = False
-    """Whether it writes about the gaps that it is shown, as many notes as it is told."""
+    """Whether it writes about the gaps that it is shown, as many notes as are asked for."""
     answers: list[str] = field(default_factory=list)
     """Texts that it gives instead of notes, one after the other; "" for notes of its own."""
     uri: str = ""
@@ -94,8 +94,8 @@ class InjectableModel:
         answer = filled(schema, min(20 + len(self.requests), 99))
         if "verdicts" in answer:
             pairs = range(json.dumps(messages[-1]).count('\\"pair\\":'))
-            told = [self._next("pairs", self.payloads) for _ in pairs]
-            answer["verdicts"] = [{"pair": n, "duplicate": False, **told[n]} for n in pairs]
+            asked = [self._next("pairs", self.payloads) for _ in pairs]
+            answer["verdicts"] = [{"pair": n, "duplicate": False, **asked[n]} for n in pairs]
         else:
             answer |= self._next("verdict", seen)
         return {"role": "assistant", "content": json.dumps(answer)}
@@ -108,7 +108,7 @@ class InjectableModel:
         for way in ("raw", "message"):
             for payload in chosen:
                 if way in payload.obeys and (payload.mark, way) not in self.obeyed:
-                    return self._as_told(payload, way)
+                    return self._as_asked(payload, way)
         root: dict[str, Any] = {}
         for payload in chosen:
             root |= payload.obeys.get("root", {})
@@ -123,7 +123,7 @@ class InjectableModel:
         text = json.dumps({**root, "items": notes}).replace("@megabyte@", MEGABYTE)
         return {"role": "assistant", "content": text}
 
-    def _as_told(self, payload: Payload, way: str) -> dict[str, Any]:
+    def _as_asked(self, payload: Payload, way: str) -> dict[str, Any]:
         self.obeyed.add((payload.mark, way))
         good = json.dumps({"items": [harmless(1 - n) for n in range(NOTES)]})
         if way == "message":
@@ -133,11 +133,11 @@ class InjectableModel:
 
     def _next(self, way: str, seen: Sequence[Payload]) -> Mapping[str, Any]:
         """Return what the next payload asks a judge for, each in its turn."""
-        told = [p for p in seen if way in p.obeys]
-        fresh = [p for p in told if (p.mark, way) not in self.obeyed]
-        if not told:
+        asked = [p for p in seen if way in p.obeys]
+        fresh = [p for p in asked if (p.mark, way) not in self.obeyed]
+        if not asked:
             return {}
-        chosen = (fresh or told)[0]
+        chosen = (fresh or asked)[0]
         self.obeyed.add((chosen.mark, way))
         found: Mapping[str, Any] = chosen.obeys[way]
         return found
@@ -190,7 +190,7 @@ def varied(note: dict[str, Any], seed: str) -> dict[str, Any]:
     share = rng.uniform(0.3, 1.0)
     others = harmless(rng.randrange(1000))["content"].split()
     words = [rng.choice(others) if rng.random() < share else word for word in note["content"].split()]
-    # The mark stays, or it would be nobody's note.
+    # The mark stays, or the note would belong to no payload.
     return {**note, "content": " ".join([note["content"].split()[0], *words[1:]])}
 
 

@@ -1,7 +1,7 @@
 """Makes answers as no model should give them: the same seed makes the same ones.
 
 Each starts as a good answer and is broken in one of the ways that were seen of models and gateways, or that
-an enemy would think of. Some ways leave an answer that can be used, so that the two must be told apart.
+an enemy would think of. Some ways leave an answer that can be used, so that both kinds occur.
 """
 
 import json

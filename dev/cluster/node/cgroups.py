@@ -1,9 +1,9 @@
 """The node's control groups: one named group in every hierarchy, where version 1 has several.
 
-In version 1 it is below the group of whoever brought the node up; in version 2 it is at the top, since a
+In version 1 it is below the group of the user who brought the node up; in version 2 it is at the top, since a
 group with processes in it, such as a login session's, can give no controllers to those below.
 
-The whole tree is put in them before its cgroup namespace is made. So the groups tell at any time which
+The whole tree is put in them before its cgroup namespace is made. So the groups always show which
 processes belong to the node, even when every other trace of them is lost, and `down` finds what to remove.
 """
 
@@ -100,7 +100,7 @@ def _inherit_cpuset(group: Path) -> None:
 
 
 def existing_groups(root: Path = ROOT) -> list[Path]:
-    """Return every group of a node on this machine, whoever made it, outermost first."""
+    """Return every group of a node on this machine, outermost first."""
     found = []
     for folder, names, _ in os.walk(root):
         if layout.CGROUP in names:

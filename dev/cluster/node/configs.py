@@ -1,4 +1,4 @@
-"""What the node's programs are told: their configuration files and command lines, as pure functions.
+"""Configuration files and command lines of the node's programs, as pure functions.
 
 The node runs as root without CAP_SYS_RESOURCE where it must: nothing may lower an oom_score_adj or raise a
 file limit, hence the zeros and the 20000 below. Without them a sandbox dies with runc's "can't get final

@@ -105,7 +105,7 @@ def set_up_network(node: Node) -> None:
 
 
 def _links_have(name: str) -> bool:
-    """Tell whether this network namespace has a link; /sys still shows the one outside."""
+    """Return whether this network namespace has a link; /sys still shows the one outside."""
     lines = Path("/proc/net/dev").read_text(encoding="ascii").splitlines()
     return any(line.strip().startswith(f"{name}:") for line in lines)
 

@@ -19,7 +19,7 @@ def _mount(*arguments: str | Path) -> None:
 
 
 def mount_cgroups() -> None:
-    """Mount every hierarchy anew, so that its root is the node's own group."""
+    """Mount every hierarchy again, so that its root is the node's own group."""
     if unified.is_mounted(ROOT):
         # The kernel refuses one file system twice at one place, and here it is to have another root.
         subprocess.run(["umount", "--lazy", ROOT], check=True, timeout=30)

@@ -13,7 +13,7 @@ BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 def addresses() -> list[dict[str, Any]]:
-    """Return this machine's links with their addresses, as `ip -json` tells them."""
+    """Return this machine's links with their addresses, as `ip -json` prints them."""
     return list(json.loads(output_of(["ip", "-json", "address", "show"]) or "[]"))
 
 
@@ -33,7 +33,7 @@ def colliding_link(links: list[dict[str, Any]]) -> str | None:
 
 
 def routes() -> list[dict[str, Any]]:
-    """Return this machine's routes, as `ip -json` tells them."""
+    """Return this machine's routes, as `ip -json` prints them."""
     return list(json.loads(output_of(["ip", "-json", "route", "show"]) or "[]"))
 
 
@@ -49,7 +49,7 @@ def colliding_route(table: list[dict[str, Any]]) -> str | None:
 
 
 def foreign_link(links: list[dict[str, Any]]) -> bool:
-    """Tell whether a link of our name is not ours: no veth, or with an address that we never give."""
+    """Return whether a link of our name is not ours: no veth, or with an address that we never give."""
     for link in links:
         if link["ifname"] == layout.HOST_LINK:
             given = {a["local"] for a in link.get("addr_info", ()) if a.get("family") == "inet"}
@@ -94,7 +94,7 @@ def ensure_bridge_filter(switch: Path = BRIDGE_FILTER) -> None:
 
 
 def has_link() -> bool:
-    """Tell whether the machine's end of the pair is there."""
+    """Return whether the machine's end of the pair is there."""
     return any(link["ifname"] == layout.HOST_LINK for link in addresses())
 
 

@@ -1,4 +1,4 @@
-"""The node's keys and certificates: one authority, one certificate per program, all made anew by `up`."""
+"""The node's keys and certificates: one authority, one certificate per program, made at each clean start."""
 
 import base64
 import datetime as dt
@@ -126,13 +126,6 @@ def credentials_of(authority: Pair, pair: Pair) -> Credentials:
     return Credentials(SERVER, *texts)
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        path = folder / name
-        path.touch(mode=0o600)
-        path.write_bytes(content)
-
-
 def write_pki(folder: Path) -> Credentials:
     """Write all keys, certificates and kubeconfigs of the node; return the admin's credentials."""
     authority = make_authority()
@@ -148,5 +141,8 @@ def write_pki(folder: Path) -> Credentials:
         files |= {f"{name}.crt": pair.certificate_pem(), f"{name}.key": pair.key_pem()}
     users = {name: credentials_of(authority, issue(authority, *who)) for name, who in USERS.items()}
     files |= {f"{name}.conf": kubeconfig.render(user).encode() for name, user in users.items()}
-    _write(folder, files)
+    for name, content in files.items():
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
     return users["admin"]

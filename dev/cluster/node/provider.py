@@ -21,7 +21,7 @@ NODE_SPACE_BYTES = 6 * GIB
 READY_TIMEOUT_S = 240.0
 """The node is ready after ten seconds on idle cores; two that compile have taken a minute."""
 HEAL_TIMEOUT_S = 60.0
-"""How long a node that runs may be unwell before `up` starts it anew: it may just be busy."""
+"""How long a node that runs may not be ready before `up` starts it again: it may just be busy."""
 IMPORT_TIMEOUT_S = 600.0
 REMOVE_TIMEOUT_S = 10.0
 POLL_S = 0.2
@@ -43,7 +43,7 @@ class NodeProvider:
         return self.cache.kubeconfig
 
     def up(self) -> None:
-        """Bring the node up, or leave it alone if it is well; what is missing is installed and built."""
+        """Bring the node up, or leave it alone if it is ready; what is missing is installed and built."""
         debian_packages.require_root("Bringing up the node")
         self._refuse_other_node()
         cgroups.own_hierarchies()
@@ -70,9 +70,10 @@ class NodeProvider:
         """Return what is known of the node."""
         running = tree.find()
         if running is None or running.folder != self.cache.node:
-            return Status(self.name, is_running=False, is_ready=False, last_words=self._last_words())
-        ready = self._unwell_part() is None
-        return Status(self.name, True, ready, self._versions(), tree.memory_bytes(), running.init_pid)
+            return Status(self.name, is_running=False, is_ready=False, failure=self._failure())
+        ready = self._missing_part() is None
+        programs = {"Kubernetes": versions.KUBERNETES, "CoreDNS": versions.COREDNS, "Helm": versions.HELM}
+        return Status(self.name, True, ready, programs, tree.memory_bytes(), running.init_pid)
 
     def load_image(self, archive: Path) -> None:
         """Import a docker-archive into the node; raises ClusterError if there is no node."""
@@ -82,7 +83,7 @@ class NodeProvider:
         """Return the names of the images that the node has."""
         return tree.image_names(self._running())
 
-    def _last_words(self) -> str:
+    def _failure(self) -> str:
         """Return why the node ended, if it ended by itself."""
         failure = self.cache.node / layout.FAILURE_FILE
         if failure.exists():
@@ -101,11 +102,8 @@ class NodeProvider:
             raise ClusterError("The node does not run: bring it up with `make up`.")
         return running
 
-    def _versions(self) -> dict[str, str]:
-        return {"Kubernetes": versions.KUBERNETES, "CoreDNS": versions.COREDNS, "Helm": versions.HELM}
-
     def _is_up(self) -> bool:
-        """Tell whether the node runs, was made by this very recipe, and is well or becomes so soon."""
+        """Return whether the node runs, was made by this recipe, and is ready or soon becomes so."""
         if tree.find() is None:
             return False
         if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
@@ -121,19 +119,22 @@ class NodeProvider:
             return False
         return True
 
-    def _unwell_part(self) -> str | None:
+    def _missing_part(self) -> str | None:
         """Return what does not work yet, or None if all does."""
         try:
             api = ApiServer(kubeconfig.read(self.kubeconfig))
         except ContextError as error:
             return str(error)
-        for part, is_well in _checks(api):
-            if not is_well():
-                return part
-        return None
+        checks: list[tuple[str, Callable[[], bool]]] = [  # in the order in which they come true
+            ("the API server's readiness", api.is_ready),
+            ("the node to be Ready", api.is_node_ready),
+            ("the default service account", api.has_default_account),
+            ("the name server", lambda: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
+        ]
+        return next((part for part, is_true in checks if not is_true()), None)
 
     def _recipe(self) -> str:
-        """Name all that decides how the node behaves."""
+        """Return a digest of all that decides how the node behaves."""
         daemons = [repr(d) for d in (*configs.first_daemons(), *configs.later_daemons())]
         sets = (go_programs.KUBERNETES, go_programs.COREDNS)
         files = [repr(item) for item in sorted(configs.config_files().items())]
@@ -187,11 +188,11 @@ class NodeProvider:
 
         def is_ready() -> bool:
             nonlocal part
-            part = self._unwell_part()
+            part = self._missing_part()
             if part:
                 say(part)
                 if tree.find() is None:
-                    raise ClusterError(f"The node ended: {tree.read_words(self.cache.node)}")
+                    raise ClusterError(f"The node ended: {tree.failure_text(self.cache.node)}")
             return part is None
 
         try:
@@ -201,16 +202,6 @@ class NodeProvider:
             raise ClusterError(
                 f"Not within {timeout_s:.0f} s: {part}. The programs' logs are in {logs}."
             ) from error
-
-
-def _checks(api: ApiServer) -> list[tuple[str, Callable[[], bool]]]:
-    """Return what must hold, in the order in which it comes about."""
-    return [
-        ("the API server's readiness", api.is_ready),
-        ("the node to be Ready", api.is_node_ready),
-        ("the default service account", api.has_default_account),
-        ("the name server", lambda: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
-    ]
 
 
 def other_node_error(running: tree.Tree) -> MachineError:

@@ -1,6 +1,6 @@
 """The node's process tree as seen from outside: start it, find it again, end it.
 
-The tree is whatever runs in the node's control groups. That holds when its parent was killed, when this
+The tree is all that runs in the node's control groups. That holds when its parent was killed, when this
 program was, and after a reboot, when there is nothing left of it.
 """
 
@@ -65,7 +65,7 @@ def _init_folder(process: psutil.Process) -> Path | None:
 
 
 def find() -> Tree | None:
-    """Return the node that runs on this machine, whoever started it."""
+    """Return the node that runs on this machine, from any cache folder."""
     for pid in sorted(cgroups.processes_in(cgroups.existing_groups())):
         try:
             folder = _init_folder(psutil.Process(pid))
@@ -84,7 +84,7 @@ def launch_command(groups: Iterable[Path], folder: Path) -> list[str]:
 
 
 def launch(folder: Path) -> Tree:
-    """Start the tree and give it its link; its own words go to `logs/init.log`."""
+    """Start the tree and give it its link; its output goes to `logs/init.log`."""
     groups = cgroups.make_groups(cgroups.own_hierarchies())
     for path in layout.BORROWED.values():
         path.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def launch(folder: Path) -> Tree:
 
 
 def _environment() -> dict[str, str]:
-    """Return what the node's programs inherit: where programs are, and no setting of this shell's."""
+    """Return the environment of the node's programs: where programs are, and nothing else of this shell's."""
     path = os.environ.get("PATH", "")
     return {
         "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -125,7 +125,7 @@ def _await_init(outer: subprocess.Popen[bytes], folder: Path) -> Tree:
         return wait_for("the node's namespaces", in_namespaces, START_TIMEOUT_S, POLL_S)
     except DevError as error:
         outer.kill()
-        raise ClusterError(f"The node's namespaces could not be made: {read_words(folder)}") from error
+        raise ClusterError(f"The node's namespaces could not be made: {failure_text(folder)}") from error
 
 
 def _network_namespace(pid: int) -> str:
@@ -135,11 +135,11 @@ def _network_namespace(pid: int) -> str:
         return ""
 
 
-def read_words(folder: Path) -> str:
-    """Return what the node said when it failed."""
+def failure_text(folder: Path) -> str:
+    """Return why the node failed, from the files that it left."""
     files = (folder / layout.FAILURE_FILE, folder / "logs" / "init.log")
     texts = [f.read_text(encoding="utf-8", errors="replace").strip() for f in files if f.exists()]
-    return "\n".join(filter(None, texts)) or f"it left no word; see {folder / 'logs'}"
+    return "\n".join(filter(None, texts)) or f"it left no message; see {folder / 'logs'}"
 
 
 def end() -> None:
@@ -164,7 +164,7 @@ def end() -> None:
 
 
 def remove_if_empty(path: Path) -> None:
-    """Remove a mount point that we made; one with something in it is somebody else's."""
+    """Remove a mount point that we made; one with something in it is not ours."""
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
 
@@ -192,7 +192,7 @@ def memory_bytes() -> int:
     for pid in cgroups.processes_in(cgroups.existing_groups()):
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-        except OSError:  # ended meanwhile
+        except OSError:  # it has ended
             continue
         total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total_kib * 1024

@@ -16,7 +16,7 @@ INNER = "inner"
 
 
 def is_mounted(root: Path) -> bool:
-    """Tell whether version 2 is what the machine has at the usual place."""
+    """Return whether version 2 is what the machine has at the usual place."""
     return (root / "cgroup.controllers").exists()
 
 
@@ -40,5 +40,5 @@ def step_down(group: Path, name: str, pid: int) -> None:
 
 
 def is_empty(group: Path) -> bool:
-    """Tell whether a group has no process of its own."""
+    """Return whether a group has no process of its own."""
     return not (group / PROCESSES).read_text(encoding="ascii").split()

@@ -43,7 +43,7 @@ Sample = tuple[Call, Callable[[Call], float]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind of request; `samples` yields requests with their floors for ever."""
+    """A kind of request; `samples` yields requests with their floors without end."""
 
     key: RowKey
     title: str

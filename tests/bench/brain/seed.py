@@ -155,7 +155,7 @@ def agreement(driver: neo4j.Driver, model: BareModel) -> float:
 
 
 def _pattern(brain_uri: str, driver: neo4j.Driver) -> dict[str, Any]:
-    """Return the properties of a node that the API wrote, and take that node away again."""
+    """Return the properties of a node that the API wrote, and delete that node."""
     project = uuid.uuid4().hex[:24]
     content = "A pattern for other nodes."
     node = {

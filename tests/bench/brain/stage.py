@@ -37,7 +37,7 @@ SOURCES: Final = (
     "brain/gather_brain/words.py",
     "brain/gather_brain/themes/phrases.py",
 )
-"""What the seeded data depends on: a change in any file of them fills anew."""
+"""What the seeded data depends on: a change in any file of them fills it again."""
 NAME: Final = "neo4j"
 SPACE_PER_NODE_BYTES: Final = 60_000
 """In the cache and in the copy, with transaction logs; measured 20,000 a node and copy."""
@@ -49,7 +49,7 @@ STOP_TIMEOUT_S: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`neo4j` is None where somebody else's is used; `model` is the bench's own copy of the brain's model."""
+    """`neo4j` is None where `--neo4j` names one; `model` is the bench's own copy of the brain's model."""
 
     brain: ServiceProcess
     neo4j: ServiceProcess | None

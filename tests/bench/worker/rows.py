@@ -113,7 +113,7 @@ def run_at_once(stage: Stage, project_ids: Sequence[str], iterations: int) -> Ru
     started = time.monotonic()
     try:
         workers = [harness.start(0, iterations) for harness in harnesses]
-        # Each needs somebody who looks at its memory until its end.
+        # Each needs a thread that reads its memory until its end.
         with ThreadPoolExecutor(len(workers)) as pool:
             runs = Runs(list(pool.map(lambda worker: worker.wait(WORKER_TIMEOUT_S), workers)))
     finally:

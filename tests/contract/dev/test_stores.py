@@ -1,4 +1,4 @@
-"""The throw-away stores themselves: what the other contract tests lean on."""
+"""The throw-away stores themselves: what the other contract tests rely on."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def test_mongodb_keeps_what_is_written(mongodb_uri: str) -> None:
         assert client["stores"]["kept"].count_documents({}) == 1
 
 
-def test_redis_is_away_for_a_while_and_comes_back_with_its_data(redis_store: ServiceProcess) -> None:
+def test_redis_restarts_with_its_data(redis_store: ServiceProcess) -> None:
     with redis.Redis.from_url(redis_store.uri) as client:
         client.set("kept", "yes")
         with redis_store.absent():
@@ -29,7 +29,7 @@ def test_redis_is_away_for_a_while_and_comes_back_with_its_data(redis_store: Ser
         assert client.get("kept") == b"yes"
 
 
-def test_neo4j_is_away_for_a_while_and_comes_back_with_its_data(neo4j_store: ServiceProcess) -> None:
+def test_neo4j_restarts_with_its_data(neo4j_store: ServiceProcess) -> None:
     with neo4j.GraphDatabase.driver(neo4j_store.uri, auth=None) as driver:
         driver.execute_query("CREATE (:StoresTest {kept: true})")
     with neo4j_store.absent():
@@ -71,7 +71,7 @@ def test_the_embedding_model_folder_is_whole(embedding_model_dir: Path) -> None:
 
 
 def is_gone(status: Path) -> bool:
-    """Tell whether a process has ended; one that nobody reaped has."""
+    """Return whether a process has ended; one that was not reaped has."""
     try:
         return "zombie" in status.read_text()
     except (FileNotFoundError, ProcessLookupError):

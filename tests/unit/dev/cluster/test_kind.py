@@ -84,7 +84,7 @@ def test_up_leaves_a_cluster_that_is_well_alone(
     assert not [a for a in recorder.asked if "create" in a or "delete" in a]
 
 
-def test_up_makes_a_cluster_anew_that_is_not_well(
+def test_up_makes_a_cluster_again_that_is_not_ready(
     provider: Callable[[Recorder], kind.KindProvider], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kind.KindProvider, "_is_ready", lambda _: False)

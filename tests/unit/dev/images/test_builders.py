@@ -167,7 +167,7 @@ def test_every_build_context_has_a_version_and_a_folder() -> None:
 def test_a_build_that_the_kernel_refused_for_a_moment_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only for that refusal, and not for ever."""
+    """Only for that refusal, and not without end."""
     said = ["Close_Fd sealing memfd copy: Device or resource busy"] * 2
 
     def run(*_arguments: object, **_options: object) -> None:

@@ -1,4 +1,4 @@
-"""Which files an image is made of, and the key that tells whether it must be built again."""
+"""Which files an image is made of, and the key that decides whether it must be built again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The node's control groups are found from what the kernel tells, and removed to the last."""
+"""The node's control groups are found from what the kernel shows, and removed to the last."""
 
 from pathlib import Path
 

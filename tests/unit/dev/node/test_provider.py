@@ -1,4 +1,4 @@
-"""The node provider's decisions: when it leaves a node alone, starts it anew, or refuses."""
+"""The node provider's decisions: when it leaves a node alone, starts it again, or refuses."""
 
 import shutil
 from pathlib import Path
@@ -30,9 +30,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeProvider:
     return NodeProvider(cache, Reporter())
 
 
-def _runs(node: NodeProvider, monkeypatch: pytest.MonkeyPatch, *, recipe: str, well: bool) -> None:
+def _runs(node: NodeProvider, monkeypatch: pytest.MonkeyPatch, *, recipe: str, is_ready: bool) -> None:
     monkeypatch.setattr(tree, "find", lambda: tree.Tree(4711, node.cache.node))
-    monkeypatch.setattr(NodeProvider, "_unwell_part", lambda _: None if well else "the name server")
+    monkeypatch.setattr(NodeProvider, "_missing_part", lambda _: None if is_ready else "the name server")
     monkeypatch.setattr(provider, "HEAL_TIMEOUT_S", 0)
     (node.cache.node / "fingerprint").write_text(recipe, encoding="ascii")
 
@@ -41,24 +41,24 @@ def _was_started(node: NodeProvider) -> bool:
     return (node.cache.root / "started").exists()
 
 
-def test_a_node_that_is_well_is_left_alone(node: NodeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    _runs(node, monkeypatch, recipe=node._recipe(), well=True)
+def test_a_node_that_is_ready_is_left_alone(node: NodeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    _runs(node, monkeypatch, recipe=node._recipe(), is_ready=True)
     node.up()
     assert not _was_started(node)
 
 
-def test_a_node_that_stays_unwell_is_started_anew(
+def test_a_node_that_is_not_ready_is_started_again(
     node: NodeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _runs(node, monkeypatch, recipe=node._recipe(), well=False)
+    _runs(node, monkeypatch, recipe=node._recipe(), is_ready=False)
     node.up()
     assert _was_started(node)
 
 
-def test_a_node_of_another_recipe_is_started_anew(
+def test_a_node_of_another_recipe_is_started_again(
     node: NodeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _runs(node, monkeypatch, recipe="older", well=True)
+    _runs(node, monkeypatch, recipe="older", is_ready=True)
     node.up()
     assert _was_started(node)
 
@@ -81,7 +81,7 @@ def test_a_node_of_another_cache_is_refused_with_the_way_to_it(
 
 
 def test_a_running_node_gets_its_kubeconfig_back(node: NodeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    _runs(node, monkeypatch, recipe=node._recipe(), well=True)
+    _runs(node, monkeypatch, recipe=node._recipe(), is_ready=True)
     node.up()
     assert node.kubeconfig.read_text(encoding="ascii") == "{}"
 
@@ -102,9 +102,9 @@ def test_images_need_a_running_node(node: NodeProvider) -> None:
 def test_status_says_why_a_node_is_gone(node: NodeProvider) -> None:
     status = node.status()
     assert not status.is_running
-    assert status.last_words == "it was killed, or the machine was restarted"
+    assert status.failure == "it was killed, or the machine was restarted"
     (node.cache.node / "failure.txt").write_text("etcd ended with -9:\n", encoding="ascii")
-    assert node.status().last_words == "etcd ended with -9:"
+    assert node.status().failure == "etcd ended with -9:"
 
 
 def test_down_without_a_node_does_nothing(

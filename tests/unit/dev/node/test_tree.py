@@ -13,7 +13,7 @@ def test_the_shell_enters_every_group_before_the_namespaces_are_made() -> None:
     assert "--kill-child" in command
 
 
-def test_a_mount_point_with_something_in_it_is_somebody_elses(tmp_path: Path) -> None:
+def test_a_mount_point_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     empty, used = tmp_path / "empty", tmp_path / "used"
     empty.mkdir()
     used.mkdir()
@@ -23,7 +23,7 @@ def test_a_mount_point_with_something_in_it_is_somebody_elses(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["used"]
 
 
-def test_the_last_words_of_a_node_are_its_own(tmp_path: Path) -> None:
-    assert tree.read_words(tmp_path) == f"it left no word; see {tmp_path / 'logs'}"
+def test_a_failed_node_is_explained_by_its_own_files(tmp_path: Path) -> None:
+    assert tree.failure_text(tmp_path) == f"it left no message; see {tmp_path / 'logs'}"
     (tmp_path / "failure.txt").write_text("etcd ended with 1\n", encoding="ascii")
-    assert tree.read_words(tmp_path) == "etcd ended with 1"
+    assert tree.failure_text(tmp_path) == "etcd ended with 1"
