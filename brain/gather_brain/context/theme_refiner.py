@@ -14,8 +14,7 @@ from typing import Final, Protocol
 from gather_brain.context.delay_queue import DelayQueue
 from gather_brain.context.profile_refresher import Task
 from gather_brain.errors import UnavailableError
-from gather_brain.store.department_store import Overview
-from gather_brain.themes.profiles import Profile, Refined, StoredProfile, refinable
+from gather_brain.themes.profiles import Refined, StoredProfile, refinable
 from gather_brain.themes.refinement import (
     EXCERPTS_MAX,
     RefinementError,
@@ -93,35 +92,28 @@ class ThemeRefiner:
                 logger.exception("refining themes failed")
 
     async def _refine(self, task: Task) -> None:
-        overview = (await task.departments.overview([task.department]))[task.department]
-        if overview.stored is None or not needs_refining(overview.stored):
+        name = task.department
+        overview = (await task.departments.overview([name]))[name]
+        profile = overview.stored.profile if overview.stored else None
+        if profile is None or profile.centre is None or not needs_refining(overview.stored):
             return
         if not self._budget.allows():
             self._observe("limited")
             return
         lease = timedelta(seconds=self._lease_s)
-        if not await task.departments.claim_refinement(task.department, self._now(), lease):
+        if not await task.departments.claim_refinement(name, self._now(), lease):
             # The model was asked lately; the content may have changed since.
             self._waiting.put(task.key, task, self._lease_s)
             return
         self._budget.spend()
-        profile = overview.stored.profile
+        top = await task.departments.nearest({name: overview.node_count}, profile.centre, EXCERPTS_MAX)
         try:
-            themes = await self._themes(task, overview, profile)
+            answer = await self._model.ask(messages(name, profile, [node.content for node in top[name]]))
+            named = themes_in(answer)
+            themes = near_themes(named, await task.embedder.embed(named), profile)
         except RefinementError as failure:
             self._observe("failed")
             logger.warning("themes not refined", extra={"reason": str(failure)})
             return
-        refined = Refined(themes, refinable(profile))
-        await task.departments.store_refined(task.department, refined, self._now())
+        await task.departments.store_refined(name, Refined(themes, refinable(profile)), self._now())
         self._observe("refined")
-
-    async def _themes(self, task: Task, overview: Overview, profile: Profile) -> tuple[str, ...]:
-        if profile.centre is None:
-            raise RefinementError("a department without vectors")
-        top = await task.departments.nearest(
-            {task.department: overview.node_count}, profile.centre, EXCERPTS_MAX
-        )
-        contents = [node.content for node in top[task.department]]
-        themes = themes_in(await self._model.ask(messages(task.department, profile, contents)))
-        return near_themes(themes, await task.embedder.embed(themes), profile)

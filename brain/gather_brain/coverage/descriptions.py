@@ -101,22 +101,19 @@ def _explicit(text: str) -> Iterator[Named]:
 
 
 def _sentences(text: str) -> Iterator[Named]:
-    lists = [found for sentence in SENTENCE.split(text) if (found := _listed(sentence))]
+    lists: list[list[Named]] = []
+    for sentence in SENTENCE.split(text):
+        after = _after_lead(sentence)
+        pieces = _split(after, is_led=any(lead.match(sentence) for lead in LEADS))
+        found = [named for piece in pieces if (named := _named(piece, "", whole=False)).name]
+        # Without a verb or a colon before it, a list is what has several pieces that are mostly names.
+        if found and (after != sentence or (len(pieces) > 1 and 2 * len(found) > len(pieces))):
+            lists.append(found)
     # Where something is listed, a single long piece elsewhere is a description of the trade.
     real = any(len(found) > 1 for found in lists)
     for found in lists:
         if len(found) > 1 or not real or len(found[0].name.split()) <= SINGLE_WORDS_MAX:
             yield from found
-
-
-def _listed(sentence: str) -> list[Named]:
-    after = _after_lead(sentence)
-    is_led = any(lead.match(sentence) for lead in LEADS)
-    pieces = _split(after, is_led=is_led)
-    found = [named for piece in pieces if (named := _named(piece, "", whole=False)).name]
-    # Without a verb or a colon before it, a list is what has several pieces that are mostly names.
-    is_list = after != sentence or (len(pieces) > 1 and 2 * len(found) > len(pieces))
-    return found if is_list else []
 
 
 def _after_lead(sentence: str) -> str:

@@ -84,18 +84,13 @@ def _heaviest_of(cluster: int, weights: Sequence[float], alike: Sequence[int]) -
     try:
         return heaviest(cluster)
     except _TooManyStepsError:
-        return _greedy(inside, weights, alike)
+        taken, total = 0, 0.0
+        for index in sorted(inside, key=lambda index: (-weights[index], index)):
+            if not alike[index] & taken:
+                taken |= 1 << index
+                total += weights[index]
+        return total
 
 
 class _TooManyStepsError(Exception):
     """The exact search would take too long."""
-
-
-def _greedy(inside: Sequence[int], weights: Sequence[float], alike: Sequence[int]) -> float:
-    taken = 0
-    total = 0.0
-    for index in sorted(inside, key=lambda index: (-weights[index], index)):
-        if not alike[index] & taken:
-            taken |= 1 << index
-            total += weights[index]
-    return total

@@ -134,33 +134,28 @@ class OpenAiProvider:
             return np.zeros((0, self.dimensions), np.float32)
         if self._waiting >= WAITING_MAX:
             raise UnavailableError(BUSY_RETRY_AFTER_S)
+        size, deadline_s = self._settings.embedding_batch_size, self._settings.embedding_deadline_s
+        deadline = time.monotonic() + deadline_s
+        cut = [text[: self._settings.embedding_max_characters] for text in texts]
         self._waiting += 1
         started = time.perf_counter()
         try:
-            return await self._embed_in_batches(
-                [text[: self._settings.embedding_max_characters] for text in texts]
-            )
-        finally:
-            self._waiting -= 1
-            if self._observe:
-                self._observe(self.name, time.perf_counter() - started)
-
-    async def _embed_in_batches(self, texts: Sequence[str]) -> Matrix:
-        size = self._settings.embedding_batch_size
-        deadline = time.monotonic() + self._settings.embedding_deadline_s
-        try:
-            async with asyncio.timeout(self._settings.embedding_deadline_s), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(deadline_s), asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._embed_batch(texts[start : start + size], deadline))
-                    for start in range(0, len(texts), size)
+                    group.create_task(self._embed_batch(cut[start : start + size], deadline))
+                    for start in range(0, len(cut), size)
                 ]
+            return np.concatenate([task.result() for task in tasks])
         except TimeoutError:
             logger.warning("embedding endpoint missed the deadline", extra={"model": self.name})
             raise UnavailableError from None
         except ExceptionGroup as failures:
             # The first of several with the same end.
             raise failures.exceptions[0] from None
-        return np.concatenate([task.result() for task in tasks])
+        finally:
+            self._waiting -= 1
+            if self._observe:
+                self._observe(self.name, time.perf_counter() - started)
 
     async def _embed_batch(self, texts: Sequence[str], deadline: float) -> Matrix:
         failures = 0
@@ -191,12 +186,17 @@ class OpenAiProvider:
                 asyncio.timeout(self._settings.embedding_timeout_s),
                 self._client.stream("POST", self._url, json=body) as response,
             ):
-                _require_success(response)
-                content = await read_body(response, ANSWER_MAX_BYTES)
+                status = response.status_code
+                content = await read_body(response, ANSWER_MAX_BYTES) if status == HTTPStatus.OK else b""
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as failure:
             raise RetryableError(type(failure).__name__) from failure
         except BodyTooLong as failure:
             raise RefusedError("the answer is too long") from failure
+        if status in RETRIED:
+            retry_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
+            raise RetryableError(f"status {status}", retry_s)
+        if status != HTTPStatus.OK:
+            raise RefusedError(f"status {status}")
         # Off the loop: a large answer takes tens of milliseconds to read.
         rows = await asyncio.to_thread(vectors_in, content, len(texts), self._dimensions)
         self._dimensions = rows.shape[1]
@@ -205,15 +205,6 @@ class OpenAiProvider:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
-
-
-def _require_success(response: httpx.Response) -> None:
-    if response.status_code == HTTPStatus.OK:
-        return
-    reason = f"status {response.status_code}"
-    if response.status_code in RETRIED:
-        raise RetryableError(reason, retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC)))
-    raise RefusedError(reason)
 
 
 def vectors_in(content: bytes, count: int, dimensions: int | None) -> Matrix:
