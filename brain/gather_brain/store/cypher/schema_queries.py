@@ -55,7 +55,7 @@ OPTIONS {indexConfig: {
 }}
 """
 FILTERED: Final = frozenset({"projectId", "type", "department", "serial"})
-"""An index that was made before one of these was filtered is made anew."""
+"""An index made before one of these was filtered is replaced."""
 CREATE_INDEX: Final[Mapping[SlotName, LiteralString]] = {"a": NODE_EMBEDDING, "b": NODE_EMBEDDING_B}
 DROP_INDEX: Final[Mapping[SlotName, LiteralString]] = {
     "a": "CYPHER 25 DROP INDEX node_embedding IF EXISTS",
