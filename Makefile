@@ -33,6 +33,16 @@ down: $(STAMP) ## End the cluster and all that belongs to it
 images: $(STAMP) ## Build the images that changed
 	@$(PY) -m dev images
 
+##@ Work on one room
+
+.PHONY: dev-brain
+dev-brain: $(STAMP) ## Run a brain on stores of its own, restarted when its code changes (ARGS="--port 8080")
+	@$(PY) -m dev serve brain $(ARGS)
+
+.PHONY: dev-bridge
+dev-bridge: $(STAMP) ## Run a bridge on a Redis of its own, restarted when its code changes (ARGS="--port 8081")
+	@$(PY) -m dev serve bridge $(ARGS)
+
 ##@ Check
 
 .PHONY: fmt
