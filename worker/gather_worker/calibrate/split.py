@@ -1,4 +1,4 @@
-"""Labelled pairs in two parts, one to calibrate with and one to measure with, that have no text in common."""
+"""Labelled pairs in two parts without a text in common: one to calibrate with, one to measure with."""
 
 import random
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Final
 
 from gather_worker.calibrate.labelled_pairs import LabelledPair
 from gather_worker.duplicates.clusters import clusters
-from gather_worker.duplicates.word_overlap import text_hash
+from gather_worker.duplicates.features import ComparableText
 
 SEED: Final = 1
 
@@ -16,11 +16,17 @@ def split(
 ) -> tuple[list[LabelledPair], list[LabelledPair]]:
     """Return the pairs to calibrate with and those that are held out, the same ones every time.
 
-    Pairs that share a text, also by way of other pairs, stay together: of a text that is known from
-    calibrating, measuring would show too much. What the same texts make more than the share of, is not held
-    out.
+    Pairs that share a text, also by way of other pairs, stay together: results on texts that were calibrated
+    on would be too good. A group larger than the whole share is not held out. Texts of the same words count
+    as shared: "push-ups" and "push ups" are two texts to a reader, and still too much alike.
     """
-    groups = _groups(pairs)
+    first: dict[str, int] = {}
+    links = [
+        (place, first.setdefault(ComparableText(text).joined or text.strip(), place))
+        for place, pair in enumerate(pairs)
+        for text in (pair.a, pair.b)
+    ]
+    groups = clusters(len(pairs), links)
     random.Random(SEED).shuffle(groups)  # noqa: S311 - the same every time, no secret
     wanted = round(len(pairs) * held_out_share)
     held_out: list[int] = []
@@ -32,14 +38,3 @@ def split(
         [pair for place, pair in enumerate(pairs) if place not in out],
         [pair for place, pair in enumerate(pairs) if place in out],
     )
-
-
-def _groups(pairs: Sequence[LabelledPair]) -> list[list[int]]:
-    """Return the places of the pairs that hang together."""
-    first: dict[str, int] = {}
-    links = [
-        (place, first.setdefault(text_hash(text), place))
-        for place, pair in enumerate(pairs)
-        for text in (pair.a, pair.b)
-    ]
-    return clusters(len(pairs), links)

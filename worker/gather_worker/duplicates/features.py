@@ -1,7 +1,8 @@
-"""What two texts have in common, in numbers: the cheap half of telling whether they say the same; pure.
+"""What two texts have in common, in numbers: the cheap half of finding duplicates; pure.
 
 The embedding's cosine sees meaning and misses a changed number, name or negation; words see those and miss a
 paraphrase. A calibration (`calibration.py`) weighs both. Every feature is symmetric in the two texts.
+Calibrations depend on every detail of how words are found here, so that this is not `gather_contracts.text`.
 """
 
 import math
