@@ -1,4 +1,4 @@
-"""Cosines of labelled pairs from the brain, so that what is measured is what production's embeddings say."""
+"""Cosines of labelled pairs from the brain, so that production's own embeddings are measured."""
 
 import sys
 from collections.abc import Callable, Sequence

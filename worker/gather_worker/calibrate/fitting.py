@@ -1,9 +1,9 @@
 """Making a calibration from labelled pairs; the only user of LightGBM, which no pod needs.
 
-The trees are held to what everybody expects: more likeness never makes a pair less likely a duplicate, a
-difference in numbers, names or negation never more (`pair_features.RISING`, `FALLING`). Cut and band come
-from predictions for pairs that the predicting trees did not see (cross-validation), so that they are not
-too hopeful.
+The trees are monotone: more likeness never makes a pair less likely a duplicate, and a difference in
+numbers, names or negation never more likely (`features.RISING`, `FALLING`). Cut and band come from
+predictions for pairs that the predicting trees did not see (cross-validation), so that they are not
+too optimistic.
 """
 
 import math
@@ -20,16 +20,16 @@ from gather_worker.duplicates.features import FALLING, FEATURES, RISING
 
 FOLDS: Final = 5
 BAND_SHARE: Final = 0.06
-"""Of all pairs, how many are left to the model; a tenth is allowed, on pairs that nobody has seen."""
+"""The share of all pairs that is left to the model; a tenth is allowed, on unseen pairs."""
 REACH_MAX: Final = 1.5
-"""In log-odds, from a probability of .5 to .82: whoever is surer needs no judge; hard pairs' bands reach .9.
-Among pairs that are all easy to tell there are not enough unsure ones to fill the share."""
+"""In log-odds, from a probability of .5 to .82: a surer pair needs no judge; hard pairs' bands reach .9.
+Where all pairs are easy there are not enough unsure ones to fill the share."""
 ROUNDS: Final = 120
 LEAVES: Final = 12
 LEAF_PAIRS_MIN: Final = 40
 LEARNING_RATE: Final = 0.06
-"""Of nine settings on 10,000 pairs of story prose and 7,249 of STS-B the one that was never more than .01 of
-F1 behind the best."""
+"""Of nine settings, tried on 10,000 pairs of story prose and 7,249 of STS-B, the one that was never more than
+.01 of F1 behind the best."""
 SEED: Final = 1
 PAIRS_MIN: Final = 200
 """With fewer there are not five leaves' worth of pairs in a fold."""
@@ -54,17 +54,18 @@ def fit(samples: Sequence[Sample], embedding_model: str, made_on: MadeOn) -> Cal
     weights = (len(labels) / len(samples) / np.bincount(kinds))[kinds]
     unseen = _unseen_log_odds(features, labels, weights)
     cut = best_cut(unseen, labels, kinds)
-    below, above = _band(unseen - cut, weights)
-    trees = _trees(_booster(features, labels, weights))
+    distances = unseen - cut
+    trees = _booster(features, labels, weights).dump_model()["tree_info"]
     return Calibration(
         version=1,
         embedding_model=embedding_model,
         features=FEATURES,
         base=0.0,
-        trees=trees,
+        trees=tuple(_tree(each["tree_structure"]) for each in trees),
         cut=1 / (1 + math.exp(-cut)),
-        below=below,
-        above=above,
+        # Half of the band's share lies on each side of the cut.
+        below=_reach(-distances, distances < 0, weights),
+        above=_reach(distances, distances >= 0, weights),
         made_on=made_on,
     )
 
@@ -91,7 +92,7 @@ def best_cut(log_odds_of: Floats, labels: Flags, kinds: NDArray[np.int64]) -> fl
         for candidate in candidates
     ]
     best = np.flatnonzero(np.array(means) == max(means))
-    # Where all are told apart there is a gap, and the cut belongs into its middle.
+    # Where the labels separate cleanly there is a gap, and the cut belongs in its middle.
     return float(candidates[best[0]] + candidates[best[-1]]) / 2
 
 
@@ -101,12 +102,8 @@ def f1(called: Flags, labels: Flags) -> float:
     return 2 * right / max(int(called.sum()) + int(labels.sum()), 1)
 
 
-def _band(distances: Floats, weights: Floats) -> tuple[float, float]:
-    """Return how far to reach below and above the cut so that half of the band's share lies on each side."""
-    return _reach(-distances, distances < 0, weights), _reach(distances, distances >= 0, weights)
-
-
 def _reach(distances: Floats, inside: Flags, weights: Floats) -> float:
+    """Return how far the band must reach on one side of the cut to hold half of its share there."""
     order = np.argsort(distances[inside])
     share = np.cumsum(weights[inside][order]) / weights.sum()
     place = int(np.searchsorted(share, BAND_SHARE / 2))
@@ -130,10 +127,6 @@ def _booster(features: Floats, labels: Flags, weights: Floats) -> lightgbm.Boost
     }
     data = lightgbm.Dataset(features, labels.astype(np.int8), weight=weights, feature_name=list(FEATURES))
     return lightgbm.train(settings, data, num_boost_round=ROUNDS)
-
-
-def _trees(booster: lightgbm.Booster) -> tuple[Tree, ...]:
-    return tuple(_tree(entry["tree_structure"]) for entry in booster.dump_model()["tree_info"])
 
 
 def _tree(root: dict[str, Any]) -> Tree:

@@ -1,4 +1,4 @@
-"""How well duplicates are told from labelled pairs: the ways that there are, side by side; pure."""
+"""How well each way of finding duplicates does on labelled pairs, side by side; pure."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -29,14 +29,14 @@ class _Printed(BaseModel):
 
 
 class Row(_Printed):
-    """One way to tell duplicates; precision, recall and F1 are 0 to 1."""
+    """One way to find duplicates; precision, recall and F1 are 0 to 1."""
 
     way: str
     precision: float
     recall: float
     f1: float
     judged_share: float = 0.0
-    """Of all pairs, how many this way gives to a model."""
+    """The share of all pairs that this way gives to a model."""
     is_simulated: bool = False
     """No model was asked: its answers are made from the labels."""
 
@@ -50,7 +50,7 @@ class PairReport(_Printed):
     embedding_model: str
     threshold: float
     band_share: float
-    """Of all pairs, how many lie between the cuts, where only a model could tell."""
+    """The share of all pairs between the cuts, where only a model could decide."""
     rows: tuple[Row, ...]
 
     def f1_of(self, way: str) -> float:
@@ -80,7 +80,7 @@ def report_of(
     decision: Decision,
     judged: Callable[[int], bool] | None = None,
 ) -> PairReport:
-    """Return the report; `judged` tells what a model said of the pair at a place, None if none was asked."""
+    """Return the report; `judged` returns the model's verdict on the pair at a place."""
     labels = [pair.duplicate for pair in pairs]
     probabilities = probabilities_of(pairs, cosines, decision)
     verdicts = [decision.verdict(probability) for probability in probabilities]
@@ -95,11 +95,16 @@ def report_of(
             update={"judged_share": round(band_share, 4), "is_simulated": is_simulated}
         )
 
+    # Chosen on these very pairs, so that no calibration could beat it by moving a cut.
+    best = max(CUTS, key=lambda cut: f1_at(cut, cosines, labels))
+    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
+    usual = [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
     rows = [
-        *_single_cuts(cosines, labels),
+        _row(FLAT, [cosine >= FLAT_COSINE for cosine in cosines], labels),
+        _row(f"{BEST_CUT}, {best:.3f}", [cosine >= best for cosine in cosines], labels),
         _row(STAGES, [decision.is_duplicate(probability) for probability in probabilities], labels),
         with_judge(PERFECT_JUDGE, labels.__getitem__, is_simulated=True),
-        with_judge(USUAL_JUDGE, _usual_judge(labels).__getitem__, is_simulated=True),
+        with_judge(USUAL_JUDGE, usual.__getitem__, is_simulated=True),
     ]
     if judged is not None:
         rows.append(with_judge(MODEL, judged, is_simulated=False))
@@ -114,25 +119,9 @@ def report_of(
     )
 
 
-def _single_cuts(cosines: Sequence[float], labels: Sequence[bool]) -> list[Row]:
-    """Return the flat cut and the one that is best on these very pairs, which no calibration could beat by
-    moving a cut.
-    """
-    best = max(CUTS, key=lambda cut: f1_at(cut, cosines, labels))
-    return [
-        _row(FLAT, [cosine >= FLAT_COSINE for cosine in cosines], labels),
-        _row(f"{BEST_CUT}, {best:.3f}", [cosine >= best for cosine in cosines], labels),
-    ]
-
-
 def f1_at(cut: float, cosines: Sequence[float], labels: Sequence[bool]) -> float:
-    """Return the F1 of calling all pairs from a cosine on duplicates."""
+    """Return the F1 of calling every pair of at least this cosine a duplicate."""
     return _row("", [cosine >= cut for cosine in cosines], labels).f1
-
-
-def _usual_judge(labels: Sequence[bool]) -> list[bool]:
-    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
-    return [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
 
 
 def _row(way: str, called: Sequence[bool], labels: Sequence[bool]) -> Row:

@@ -2,8 +2,7 @@
 
 A calibration, made by `gather-worker calibrate`, is a set of small decision trees over `pair_features`, for
 one embedding model, from labelled pairs. It is data, not code: a JSON file that says what it was made on.
-What counts as a duplicate differs between kinds of texts, so whoever has labelled pairs of their own does
-well to make their own.
+What counts as a duplicate differs between kinds of texts: a calibration made on one's own pairs is better.
 """
 
 import enum
@@ -137,14 +136,14 @@ class Decision:
         return math.pow(probability, exponent)
 
     def verdict(self, probability: float) -> Verdict:
-        """Say whether the pair is a duplicate, is none, or is for the model to judge."""
+        """Return whether the pair is a duplicate, is none, or is for the model to judge."""
         distance = log_odds(probability) - log_odds(self.cut)
         if -self.calibration.below <= distance < self.calibration.above:
             return Verdict.UNSURE
         return Verdict.DUPLICATE if distance >= 0 else Verdict.DIFFERENT
 
     def is_duplicate(self, probability: float) -> bool:
-        """Say which side of the cut a probability is on, for when nobody judges the band."""
+        """Return which side of the cut a probability is on, for when nobody judges the band."""
         return probability >= self.cut
 
 

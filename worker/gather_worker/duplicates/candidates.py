@@ -1,9 +1,8 @@
-"""Which of the new notes say nothing new; pure: whoever asks the brain and the model passes in what they
-said.
+"""Which of the new notes say nothing new; pure: the answers of brain and model are passed in.
 
-Stages of rising cost: equal words (hash), then pairs that may be duplicates (the brain's nearest saved notes,
-saved notes of nearly the same words, the new notes among each other), decided by a rule (`dedupe_rules.py`),
-and for what the rule is unsure of the model. A note that is already saved is never dropped for a new one.
+Stages of rising cost: equal texts (hash), then pairs that may be duplicates (the brain's nearest saved notes,
+saved notes of nearly the same words, the new notes among each other), decided by a rule (`rules.py`), and by
+the model where the rule is unsure. A note that is already saved is never dropped for a new one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +35,7 @@ JUDGED_PAIRS_MAX: Final = 20
 class Pair:
     """A new note and what it may repeat: a saved text, or an earlier new note (`other_slot`).
 
-    `cosine` is raw, 0 to 1; None while the brain has not told it.
+    `cosine` is raw, 0 to 1; None until the brain has given it.
     """
 
     slot: int
@@ -77,12 +76,12 @@ class Findings:
             self.same.add((pair.other_slot, pair.slot))
 
     def matters(self, pair: Pair) -> bool:
-        """Tell whether it still makes a difference if the pair is a duplicate."""
+        """Return whether it still makes a difference if the pair is a duplicate."""
         return not {pair.slot, pair.other_slot} & self.known
 
 
 def find_copies(drafts: Sequence[Draft], saved_hashes: Iterable[str]) -> Findings:
-    """Find the notes whose words stand in a saved note, in any department, or in another new one."""
+    """Find the notes whose text is that of a saved note, in any department, or of another new one."""
     saved, last_of, findings = frozenset(saved_hashes), dict[str, int](), Findings()
     for slot, draft in enumerate(drafts):
         hashed = text_hash(draft.content)
@@ -95,7 +94,7 @@ def find_copies(drafts: Sequence[Draft], saved_hashes: Iterable[str]) -> Finding
 
 
 def open_slots(count: int, findings: Findings) -> list[int]:
-    """Return the slots that are still to be compared: no copies; of new notes with equal words the last."""
+    """Return the slots that are still to be compared: no copies; of new notes of one text the last."""
     gone = findings.known | {earlier for earlier, _ in findings.same}
     return [slot for slot in range(count) if slot not in gone]
 
@@ -112,7 +111,7 @@ def pairs_by_words(drafts: Sequence[Draft], slots: Sequence[int], own_texts: Seq
     """Return each new note with the saved one of the department whose words are most like its own, if they
     are like it at all.
 
-    The brain may be away, or may not have the saved note yet.
+    The brain may be unavailable, or may not have the saved note yet.
     """
     saved = [(_words(text), text) for text in own_texts[-OWN_COMPARED_MAX:]]
     pairs = []
@@ -158,7 +157,7 @@ def with_cosines(pairs: Sequence[Pair], cosines: Mapping[tuple[str, str], float]
 
 
 def decide(findings: Findings, pairs: Iterable[Pair], rule: Rule) -> list[tuple[Pair, Opinion]]:
-    """Add what the rule is sure of; return what it is unsure of and what still matters, likest first."""
+    """Add what the rule is sure of; return what it is unsure of and still matters, most alike first."""
     opinions = [(pair, rule(pair)) for pair in pairs]
     for pair, opinion in opinions:
         if opinion.verdict is Verdict.DUPLICATE:

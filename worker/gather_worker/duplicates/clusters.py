@@ -1,10 +1,10 @@
-"""What hangs together by pairs; pure."""
+"""Groups of what pairs connect; pure."""
 
 from collections.abc import Iterable
 
 
 def clusters(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the places 0 to `count` - 1 in groups that the links hold together, each in rising order.
+    """Return the places 0 to `count` - 1 in groups that the links connect, each in rising order.
 
     The groups stand in the order of their first places; a place without a link is a group of its own.
     """

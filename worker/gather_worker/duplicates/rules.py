@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def by_words(pair: Pair) -> Opinion:
-    """Decide by the words that both have; an unsure pair is none unless somebody says so.
+    """Decide by the words that both have; an unsure pair is no duplicate unless the model says so.
 
     Keeping a doubtful note costs a reader a moment, dropping it may cost the film a thought.
     """
@@ -44,7 +44,7 @@ class FlatRule:
 
 
 class CalibratedRule:
-    """A calibration and the user's threshold; words alone for a pair whose cosine nobody knows.
+    """A calibration and the user's threshold; words alone for a pair without a cosine.
 
     An unsure pair that nobody judges falls on its side of the calibrated cut.
     """
@@ -73,11 +73,11 @@ class CalibratedRule:
 
 def rule_for(embedding_model: str, threshold: float, own: Calibration | None) -> Rule:
     """Return the rule for cosines of an embedding model: the user's own calibration if it is for this model,
-    else the shipped one, else the flat threshold, which a warning tells.
+    else the shipped one, else the flat threshold, with a warning.
     """
     if own is not None and own.embedding_model != embedding_model:
         _LOGGER.warning(
-            "GATHER_DUPLICATE_CALIBRATION is for embeddings of %s, and the brain's are of %s: it is not used",
+            "GATHER_DUPLICATE_CALIBRATION is not used: it is for embeddings of %s, the brain's are of %s",
             own.embedding_model, embedding_model,
         )  # fmt: skip
         own = None
@@ -85,7 +85,7 @@ def rule_for(embedding_model: str, threshold: float, own: Calibration | None) ->
     if calibration is None:
         _LOGGER.warning(
             "no calibration of duplicates for embeddings of %s: a flat cosine of %g decides; "
-            "`gather-worker calibrate` makes one, GATHER_DUPLICATE_CALIBRATION names it",
+            "make one with `gather-worker calibrate` and name it in GATHER_DUPLICATE_CALIBRATION",
             embedding_model, threshold,
         )  # fmt: skip
         return FlatRule(threshold)
