@@ -17,19 +17,27 @@ def last_lines(text: str, count: int = LAST_LINES) -> str:
     return "\n".join(text.strip().splitlines()[-count:])
 
 
-def output_of(command: Sequence[str], *, timeout_s: float = 60, stdin: str | None = None) -> str:
+def output_of(
+    command: Sequence[str | Path],
+    *,
+    timeout_s: float = 60,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
     """Return what a short command printed; raises CommandError with the end of its output if it fails."""
+    words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+            words, input=stdin, capture_output=True, text=True, env={**os.environ, **(env or {})},
+            timeout=timeout_s, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise CommandError(f"`{shlex.join(command)}` did not end within {timeout_s:.0f} s") from error
+        raise CommandError(f"`{shlex.join(words)}` did not end within {timeout_s:.0f} s") from error
     except FileNotFoundError as error:
-        raise CommandError(f"{command[0]} is not installed: install it, or add its folder to PATH") from error
+        raise CommandError(f"{words[0]} is not installed: install it, or add its folder to PATH") from error
     if done.returncode:
         said = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"`{shlex.join(command)}` failed ({done.returncode}):\n{said}")
+        raise CommandError(f"`{shlex.join(words)}` failed ({done.returncode}):\n{said}")
     return done.stdout
 
 

@@ -4,7 +4,6 @@ Each lives in a temporary folder, and can be stopped and started again with its 
 """
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from dev.commands import output_of
 from dev.service_process import HOST, PROBE_TIMEOUT_S, Command, ServiceProcess, free_port
 
 NEO4J_HEAP = "512m"
@@ -70,44 +70,21 @@ def mongodb_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
     port = free_port()
     data = folder / "data"
     data.mkdir()
-    options: Command = [
-        "--dbpath",
-        data,
-        "--bind_ip",
-        HOST,
-        "--port",
-        str(port),
-        "--unixSocketPrefix",
-        folder,
-    ]
-    memory: Command = [
-        "--wiredTigerCacheSizeGB",
-        "0.25",
-        "--setParameter",
-        "diagnosticDataCollectionEnabled=false",
-    ]
+    place: Command = ["--dbpath", data, "--unixSocketPrefix", folder, "--bind_ip", HOST, "--port", str(port)]
+    memory: Command = ["--wiredTigerCacheSizeGB", "0.25"]
+    quiet: Command = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
     uri = f"mongodb://{HOST}:{port}/?directConnection=true"
-    return ServiceProcess("MongoDB", uri, folder, [programs.mongod(), *options, *memory], mongodb_answers)
+    return ServiceProcess(
+        "MongoDB", uri, folder, [programs.mongod(), *place, *memory, *quiet], mongodb_answers
+    )
 
 
 def redis_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
     """Describe a Redis in `folder` that keeps every write (append-only file)."""
     port = free_port()
-    options: Command = [
-        "--port",
-        str(port),
-        "--bind",
-        HOST,
-        "--dir",
-        folder,
-        "--save",
-        "",
-        "--appendonly",
-        "yes",
-    ]
-    return ServiceProcess(
-        "Redis", f"redis://{HOST}:{port}/0", folder, [programs.redis_server(), *options], redis_answers
-    )
+    place: Command = ["--port", str(port), "--bind", HOST, "--dir", folder]
+    command: Command = [programs.redis_server(), *place, "--save", "", "--appendonly", "yes"]
+    return ServiceProcess("Redis", f"redis://{HOST}:{port}/0", folder, command, redis_answers)
 
 
 def neo4j_configuration(listen: str) -> str:
@@ -128,8 +105,8 @@ def neo4j_configuration(listen: str) -> str:
 @cache
 def vector_options(java: Path) -> tuple[str, ...]:
     """Return the option that brings the vector module, which small Javas leave out."""
-    listed = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=True, timeout=30)
-    has_it = any(line.startswith(f"{VECTOR_MODULE}@") for line in listed.stdout.splitlines())
+    listed = output_of([java, "--list-modules"])
+    has_it = any(line.startswith(f"{VECTOR_MODULE}@") for line in listed.splitlines())
     return (f"--add-modules={VECTOR_MODULE}",) if has_it else ()
 
 

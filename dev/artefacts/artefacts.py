@@ -3,13 +3,12 @@
 Two processes that want the same one wait for each other; the second then finds it made.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.artefacts.cache import Cache
+from dev.artefacts.cache import Cache, locked
 from dev.artefacts.stamps import build_folder, is_complete
 from dev.progress import Reporter
 
@@ -37,13 +36,7 @@ class Artefacts:
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Hold the lock `name` of this cache, which goes with its process."""
-        locks = self.cache.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / name).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.reporter.say(f"Waiting for another process that makes {name} ...")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        """Hold the lock `name` of this cache."""
+        file = self.cache.root / "locks" / name
+        with locked(file, f"another process that makes {name}", self.reporter.say):
             yield

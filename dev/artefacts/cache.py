@@ -62,18 +62,22 @@ class Cache:
 
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Keep other `python -m dev` commands from changing the cluster or the cache in the block.
-
-        The lock goes with its process, so that a killed one leaves none behind.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"Waiting for another command that changes {self.root} ...")
-                fcntl.flock(file, fcntl.LOCK_EX)
+        """Keep other `python -m dev` commands from changing the cluster or the cache in the block."""
+        with locked(self.root / "lock", f"another command that changes {self.root}", say):
             yield
+
+
+@contextmanager
+def locked(file: Path, holder: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock file, which goes with its process; says that it waits for `holder` if another holds it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for {holder} ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def require_space(folder: Path, needed_bytes: int, what: str) -> None:

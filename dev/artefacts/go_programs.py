@@ -6,7 +6,6 @@ build go on where it was.
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from pathlib import Path
 from dev.artefacts import versions
 from dev.artefacts.cache import GIB, Cache, require_space
 from dev.artefacts.stamps import build_folder, fingerprint, is_complete
-from dev.commands import run_logged
-from dev.errors import MachineError
+from dev.commands import output_of, run_logged
+from dev.errors import CommandError, MachineError
 from dev.paths import ROOT
 from dev.progress import Reporter
 
@@ -79,21 +78,15 @@ class ProgramSet:
 
     def build_commands(self, into: Path) -> list[list[str]]:
         """Return the commands that write the programs into a folder."""
-        builds = [
-            [
-                "go",
-                "build",
-                "-mod=readonly",
-                "-trimpath",
-                "-ldflags",
-                flags,
-                "-o",
-                f"{into}/{output}",
-                *packages,
-            ]
-            for flags, output, packages in self.builds
+        build = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags"]
+        install = ["go", "install", "-trimpath", "-ldflags", SMALL]
+        return [
+            *(
+                [*build, flags, "-o", f"{into}/{output}", *packages]
+                for flags, output, packages in self.builds
+            ),
+            *([*install, package] for package in self.installs),
         ]
-        return builds + [["go", "install", "-trimpath", "-ldflags", SMALL, p] for p in self.installs]
 
 
 KUBERNETES = ProgramSet(
@@ -154,20 +147,11 @@ def go_environment(into: Path | None = None) -> dict[str, str]:
 
 
 def installed_go() -> str | None:
-    """Return Go's version as it names it, or None if there is no Go."""
-    environment = {**os.environ, **go_environment()}
+    """Return Go's version as it names it, or None if there is no Go that runs."""
     try:
-        done = subprocess.run(
-            ["go", "env", "GOVERSION"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=environment,
-        )
-    except FileNotFoundError:
+        return output_of(["go", "env", "GOVERSION"], env=go_environment())
+    except CommandError:
         return None
-    return done.stdout
 
 
 def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -19,16 +19,16 @@ Namespace = Annotated[str, typer.Option(help="Namespace of both releases; made i
 
 
 def bring_up(namespace: str, reporter: Reporter) -> Tools:
-    """Bring up the cluster, give it the images and install both charts; return what reaches it."""
+    """Bring up the cluster, give it the images and install both charts; return the tools bound to it."""
     cache = Cache.from_environment()
     with cache.locked(reporter.say):
         provider = choose_provider(cache, reporter)
         provider.up()
         tags = Images.from_environment(cache, reporter).load(provider)
-    reach = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
+    tools = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
     with reporter.step(f"Install Gather in {namespace}") as step:
-        deploy(reach, namespace, chart_settings(tags), step.waits_for)
-    return reach
+        deploy(tools, namespace, chart_settings(tags), step.waits_for)
+    return tools
 
 
 @app.command(name="deploy", epilog="Example: python -m dev deploy --namespace gather")
@@ -47,5 +47,5 @@ def demo(namespace: Namespace = "gather") -> None:
     The run is examples/gatherrun.yaml. It ends within two minutes and costs nothing.
     """
     reporter = Reporter()
-    reach = bring_up(namespace, reporter)
-    run_demo(list(reach.kubectl), namespace, str(ROOT / "examples" / "gatherrun.yaml"), reporter)
+    tools = bring_up(namespace, reporter)
+    run_demo(list(tools.kubectl), namespace, str(ROOT / "examples" / "gatherrun.yaml"), reporter)

@@ -67,12 +67,16 @@ def deploy(
     Raises:
         DeployError: a chart did not install within `INSTALL_TIMEOUT_S`.
     """
-    _apply(tools, namespace_manifest(namespace))
+    apply = [*tools.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-"]
+    output_of(apply, stdin=namespace_manifest(namespace))
     say("the pods of both charts")
 
     def install(release: str) -> None:
-        settings = image_settings.get(release, {})
-        _helm(tools, namespace, helm_install_command(tools.helm, release, namespace, settings))
+        command = helm_install_command(tools.helm, release, namespace, image_settings.get(release, {}))
+        try:
+            output_of(command, timeout_s=INSTALL_TIMEOUT_S + 60)
+        except CommandError as error:
+            raise DeployError(f"{error}\n{_pods_and_events(tools, namespace)}") from error
 
     # Both at once: Gather's pods wait for their stores by themselves.
     with ThreadPoolExecutor() as pool:
@@ -81,21 +85,8 @@ def deploy(
         done.result()
 
 
-def _apply(tools: Tools, manifest: str) -> None:
-    """Apply a manifest as server-side apply, which needs no annotation of the last state."""
-    output_of([*tools.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-"], stdin=manifest)
-
-
-def _helm(tools: Tools, namespace: str, command: list[str]) -> None:
-    """Run Helm; on failure, say which pods are not ready and what they last said."""
-    try:
-        output_of(command, timeout_s=INSTALL_TIMEOUT_S + 60)
-    except CommandError as error:
-        raise DeployError(f"{error}\n{_pods_and_events(tools, namespace)}") from error
-
-
 def _pods_and_events(tools: Tools, namespace: str) -> str:
-    """Return what the namespace's pods last said; a cluster that cannot tell hides no other error."""
+    """Return what the namespace's pods last said; a failure to ask hides no other error."""
     try:
         return output_of([*tools.kubectl, "-n", namespace, "get", "pods,events"])[-4000:]
     except CommandError as error:

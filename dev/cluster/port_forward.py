@@ -5,20 +5,13 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from dev.errors import DevError
+
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
-class ForwardError(RuntimeError):
+class ForwardError(DevError):
     """`kubectl port-forward` ended before it listened; the message is what it said."""
-
-
-def _local_port(process: subprocess.Popen[str]) -> int:
-    """Return the local port that kubectl chose; it prints one line as soon as it listens."""
-    line = process.stdout.readline() if process.stdout else ""
-    if match := _FORWARDING.search(line):
-        return int(match.group(1))
-    process.kill()
-    raise ForwardError(f"kubectl port-forward did not start: {(line + process.communicate()[0]).strip()}")
 
 
 @contextmanager
@@ -30,7 +23,13 @@ def forwarded(kubectl: Sequence[str], namespace: str, target: str, port: int) ->
     command = [*kubectl, "-n", namespace, "port-forward", "--address", "127.0.0.1", target, f":{port}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield _local_port(process)
+        line = process.stdout.readline() if process.stdout else ""  # printed as soon as it listens
+        match = _FORWARDING.search(line)
+        if match is None:
+            process.kill()
+            said = (line + process.communicate()[0]).strip()
+            raise ForwardError(f"kubectl port-forward did not start: {said}")
+        yield int(match.group(1))
     finally:
         process.kill()
         process.wait()

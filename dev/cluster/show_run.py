@@ -169,18 +169,13 @@ def run_demo(kubectl: list[str], namespace: str, manifest: str, reporter: Report
     started = time.monotonic()
     run = show_progress(watch_run(kubectl, namespace, name), console)
     if run is None or run.status.phase is not RunPhase.SUCCEEDED:
-        raise DemoError(_failure(run, name, namespace))
+        phase = run.status.phase if run else "never seen"
+        raise DemoError(
+            f"run {name} is {phase}, not Succeeded. "
+            f"Look at `dev/kubectl -n {namespace} describe gatherrun {name}` and "
+            f"`dev/kubectl -n {namespace} logs deploy/gather-operator`."
+        )
     console.print(f"Ended after {time.monotonic() - started:.0f} s.")
     with forwarded(kubectl, namespace, "svc/gather-backing-mongodb", 27017) as port:
         items = sample_items(f"mongodb://127.0.0.1:{port}/?directConnection=true", run)
     print_outcome(console, run, items, namespace)
-
-
-def _failure(run: GatherRun | None, name: str, namespace: str) -> str:
-    """Return what to say of a run that did not succeed."""
-    phase = run.status.phase if run else "never seen"
-    return (
-        f"run {name} is {phase}, not Succeeded. "
-        f"Look at `dev/kubectl -n {namespace} describe gatherrun {name}` and "
-        f"`dev/kubectl -n {namespace} logs deploy/gather-operator`."
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from dev.generate.files import differing_files, write_files
 from dev.paths import ROOT
 from gather_contracts.crd import custom_resource_definition
 
@@ -46,15 +47,12 @@ def files() -> Mapping[Path, str]:
 
 def outdated(root: Path) -> list[Path]:
     """Return the files that differ from what the contracts make them."""
-    made = files()
-    return [p for p in made if not (root / p).is_file() or (root / p).read_text("utf-8") != made[p]]
+    return differing_files(files(), root)
 
 
 def write(root: Path) -> None:
     """Write all files."""
-    for path, text in files().items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
+    write_files(files(), root)
 
 
 def main() -> None:

@@ -77,10 +77,6 @@ class BuildahBuilder:
         """Temporary files, and pip's downloads that all builds share."""
         return self.cache.root / "tmp"
 
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {"TMPDIR": str(self._scratch)}
-
     def command(self, *arguments: str) -> list[str]:
         """Return a buildah command on our storage; what it mounts is below /run, gone with a reboot."""
         storage = self.cache.root / "containers"
@@ -136,15 +132,16 @@ class BuildahBuilder:
 
     def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
         log = self.cache.logs / f"image-{name}.log"
-        for _ in range(SEAL_ATTEMPTS - 1):
+        for attempt in range(1, SEAL_ATTEMPTS + 1):
             try:
-                run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
+                run_logged(
+                    command, log, timeout_s=BUILD_TIMEOUT_S, env={"TMPDIR": str(self._scratch)}, cwd=cwd
+                )
             except CommandError as error:
-                if SEAL_BUSY not in str(error):
+                if attempt == SEAL_ATTEMPTS or SEAL_BUSY not in str(error):
                     raise
             else:
                 return
-        run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=self._environment, cwd=cwd)
 
     def _make_base(self) -> None:
         """Install Debian into a container of our storage and keep it as an image."""

@@ -5,11 +5,12 @@ It is mounted while a build runs and is in no image.
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from dev.commands import output_of
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """Debian's bundle, on the machine and in the base image; a machine's own authorities are in it."""
@@ -19,7 +20,6 @@ PASSED_ON = frozenset({
 })  # fmt: skip
 """Where packages come from and how; not where they go."""
 LISTED = re.compile(r"^(?P<section>.+)\.(?P<name>[a-z-]+)=(?P<value>'.*'|\".*\")$")
-TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +65,4 @@ def pip_config(listed: str, certificates: Path = CERTIFICATES) -> PipConfig:
 def machine_pip_config() -> PipConfig:
     """Return the configuration of this machine's pip."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
-    return pip_config(listed.stdout)
+    return pip_config(output_of(command))

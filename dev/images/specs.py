@@ -31,20 +31,16 @@ class Image:
         return f"{REGISTRY}/{self.name}:{tag}"
 
 
-def _room(name: str) -> Image:
-    return Image(f"gather-{name}", f"{name}/Dockerfile", "gather", f"{name}.image.tag")
-
-
-def _backing(name: str) -> Image:
-    return Image(
-        f"gather-{name}", f"dev/images/dockerfiles/{name}/Dockerfile", "gather-backing", f"{name}.image.tag"
+IMAGES = tuple(
+    Image(f"gather-{name}", f"{folder}/Dockerfile", release, f"{name}.image.tag")
+    for name, folder, release in (
+        *(
+            (store, f"dev/images/dockerfiles/{store}", "gather-backing")
+            for store in ("neo4j", "mongodb", "redis")
+        ),
+        *((room, room, "gather") for room in ("brain", "operator", "worker", "bridge")),
+        ("demo", "demo", "gather-backing"),
     )
-
-
-IMAGES = (
-    *(_backing(name) for name in ("neo4j", "mongodb", "redis")),
-    *(_room(name) for name in ("brain", "operator", "worker", "bridge")),
-    Image("gather-demo", "demo/Dockerfile", "gather-backing", "demo.image.tag"),
 )
 """The slowest first, since two are built at a time."""
 

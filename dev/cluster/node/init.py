@@ -16,6 +16,7 @@ from dev.cluster.apiserver import ApiServer
 from dev.cluster.node import configs, layout, mounts, unified
 from dev.cluster.node.cgroups import ROOT
 from dev.cluster.node.configs import Daemon
+from dev.commands import output_of
 from dev.errors import DevError
 from dev.waiting import wait_for
 
@@ -100,7 +101,7 @@ def set_up_network(node: Node) -> None:
         ["link", "set", layout.NODE_LINK, "up"],
         ["route", "add", "default", "via", layout.HOST_ADDRESS],
     ):
-        subprocess.run(["ip", *arguments], check=True, timeout=30)
+        output_of(["ip", *arguments])
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
 
 
@@ -141,7 +142,7 @@ def main() -> None:
         hand_on_controllers(node)
         start_programs(node)
         node.watch()
-    except (DevError, OSError, subprocess.SubprocessError) as error:
+    except (DevError, OSError) as error:
         (folder / layout.FAILURE_FILE).write_text(f"{error}\n", encoding="utf-8")
         sys.exit(1)
 

@@ -4,25 +4,25 @@ Runs inside the node's mount namespace only; nothing here is seen outside, and a
 """
 
 import os
-import subprocess
 from pathlib import Path
 
 from dev.cluster.node import layout, unified
 from dev.cluster.node.cgroups import ROOT, hierarchies
+from dev.commands import output_of
 
 SYSCTLS = {"vm/overcommit_memory": "1", "kernel/panic": "10", "kernel/panic_on_oops": "1"}
 """What the kubelet insists on writing, and what it writes: files over them keep the machine as it was."""
 
 
 def _mount(*arguments: str | Path) -> None:
-    subprocess.run(["mount", *map(str, arguments)], check=True, timeout=30)
+    output_of(["mount", *arguments])
 
 
 def mount_cgroups() -> None:
     """Mount every hierarchy again, so that its root is the node's own group."""
     if unified.is_mounted(ROOT):
         # The kernel refuses one file system twice at one place, and here it is to have another root.
-        subprocess.run(["umount", "--lazy", ROOT], check=True, timeout=30)
+        output_of(["umount", "--lazy", ROOT])
         _mount("-t", "cgroup2", "cgroup2", ROOT)
         unified.step_down(ROOT, unified.INNER, os.getpid())
     else:
@@ -40,12 +40,12 @@ def _mount_version_1() -> None:
     for hierarchy in found:
         folder = ROOT / hierarchy.options.removeprefix("name=")
         folder.mkdir()
-        named = hierarchy.options.startswith("name=")
+        has_name = hierarchy.options.startswith("name=")
         _mount(
             "-t",
             "cgroup",
             "-o",
-            f"none,{hierarchy.options}" if named else hierarchy.options,
+            f"none,{hierarchy.options}" if has_name else hierarchy.options,
             "cgroup",
             folder,
         )

@@ -106,7 +106,8 @@ class NodeProvider:
         """Return whether the node runs, was made by this recipe, and is ready or soon becomes so."""
         if tree.find() is None:
             return False
-        if self._recipe() != _read(self.cache.node / FINGERPRINT_FILE):
+        fingerprint_file = self.cache.node / FINGERPRINT_FILE
+        if not fingerprint_file.exists() or fingerprint_file.read_text(encoding="ascii") != self._recipe():
             self.reporter.say("The node is of another version: starting it again.")
             return False
         # The running node's own: the one in the cache may have been changed or removed.
@@ -226,10 +227,3 @@ def remove_folder(folder: Path) -> None:
         raise ClusterError(
             f"{folder} cannot be removed: is something still mounted below it (grep it in /proc/mounts)?"
         ) from error
-
-
-def _read(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="ascii")
-    except FileNotFoundError:
-        return None

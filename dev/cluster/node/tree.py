@@ -22,16 +22,9 @@ from dev.paths import ROOT
 from dev.waiting import wait_for
 
 NAMESPACES = (
-    "--mount",
-    "--cgroup",
-    "--net",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-    "--propagation",
-    "private",
-)
+    "--mount", "--cgroup", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+    "--propagation", "private",
+)  # fmt: skip
 ENTER = """\
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit; shift; done
 shift
@@ -210,10 +203,5 @@ def image_names(tree: Tree) -> frozenset[str]:
 
 def ctr(tree: Tree) -> list[str]:
     """Return containerd's client, bound to the node's containerd."""
-    return [
-        "ctr",
-        "--address",
-        f"/proc/{tree.init_pid}/root{layout.CONTAINERD_SOCKET}",
-        "--namespace",
-        "k8s.io",
-    ]
+    socket = f"/proc/{tree.init_pid}/root{layout.CONTAINERD_SOCKET}"
+    return ["ctr", "--address", socket, "--namespace", "k8s.io"]
