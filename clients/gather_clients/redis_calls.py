@@ -2,12 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import RedisError
+
+
+def _checked(url: SecretStr) -> SecretStr:
+    try:
+        parse_url(url.get_secret_value())  # type: ignore[no-untyped-call]
+    except ValueError:
+        # The library's own text quotes a part of it: of the password, if that has a # or a / in it.
+        raise ValueError(
+            "is not the address of a Redis; special characters of a password need %-codes"
+        ) from None
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_checked)]
+"""A setting that `connect` takes."""
 
 
 def connect(redis_url: str, timeout_s: float, *, repeats: int = 1, **options: Any) -> Redis:

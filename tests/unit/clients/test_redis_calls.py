@@ -5,8 +5,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_calls import RedisCalls, RedisUrl, connect
 
 
 class RoomError(Exception):
@@ -78,3 +79,22 @@ async def test_nobody_listening_is_the_callers_error() -> None:
     with pytest.raises(RoomError):
         await calls.call(calls.redis.ping())
     await calls.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://user:p%23ss@h:1/2", "unix:///run/redis.sock", "redis://[::1]:6379"]
+)
+def test_an_address_of_a_redis_is_taken(url: str) -> None:
+    """In each form that the client knows."""
+    checked: SecretStr = TypeAdapter(RedisUrl).validate_python(url)
+    assert checked.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url", ["", "h:6379", "http://h", "redis://:top-se#cret@h", "redis://:top-se/cret@h:1"]
+)
+def test_another_address_is_refused_without_any_part_of_it(url: str) -> None:
+    """A sign of the password that is not encoded makes a part of it look like a port."""
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(RedisUrl).validate_python(url)
+    assert "top-se" not in refused.value.errors()[0]["msg"]
