@@ -24,7 +24,7 @@ class Bridge:
     """Everything that one process needs."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises TokensFileError if nobody could connect."""
+        """Raises ConfigurationError, also if nobody could connect."""
         redis_url = settings.redis_url.get_secret_value()
         self.settings = settings
         self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
@@ -52,7 +52,7 @@ class Bridge:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the tasks for as long as the block lasts."""
+        """Run the tasks until the block ends."""
         works = {
             "reader": self.reader.run(),
             "check": self.reader.check(),
@@ -69,20 +69,20 @@ class Bridge:
             await self.log.close()
 
     def trouble(self) -> str | None:
-        """Return which task has ended that never should, or None."""
+        """Return which task has ended although none should, or None."""
         for task in self._tasks:
             if task.done():
                 return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
         return None
 
     def take_socket(self) -> None:
-        """Count a new socket; raises SocketRefused if there are as many as there may be."""
+        """Count a new socket; raises SocketRefused if the limit is reached."""
         if self._sockets >= self.settings.max_sockets:
-            raise SocketRefused(503, "too_many_sockets", "as many clients listen as may: try again later")
+            raise SocketRefused(503, "too_many_sockets", "too many clients are connected; try again later")
         self._sockets += 1
         self.metrics.sockets.set(self._sockets)
 
     def release_socket(self) -> None:
-        """Count a socket less."""
+        """Count one socket less."""
         self._sockets -= 1
         self.metrics.sockets.set(self._sockets)

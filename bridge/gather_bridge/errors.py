@@ -2,19 +2,21 @@
 
 BridgeError
 ├── TokensFileError       the tokens file cannot be used: correct it
-├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or come later
-├── SubscriberTooSlow     a client does not keep up: close its socket, it may come back for what it missed
+├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or try later
+├── SubscriberTooSlow     a client does not keep up: close its socket; it may come back for what it missed
 └── DeliveryError         an event did not reach a webhook
     ├── DeliveryFailed    try again later
     └── UrlRefused        the URL itself can never be called: stop
 """
+
+from gather_clients.configuration import ConfigurationError
 
 
 class BridgeError(Exception):
     """Base of all errors that the bridge expects."""
 
 
-class TokensFileError(BridgeError):
+class TokensFileError(BridgeError, ConfigurationError):
     """The tokens file is missing or malformed; the message holds none of its content."""
 
 

@@ -41,14 +41,14 @@ def build_app(bridge: Bridge) -> FastAPI:
 
     @app.get(EVENTS_PATH)
     async def events_without_upgrade(project_id: str) -> Response:  # noqa: ARG001 - part of the path
-        """Tell a plain request what this address is."""
+        """Say what this address is, to a request without an upgrade."""
         return error_response(426, "upgrade_required", "connect with a WebSocket", {"Upgrade": "websocket"})
 
     return app
 
 
 async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> None:
-    """Judge the handshake and serve the client until it goes."""
+    """Check the handshake and serve the client until it goes."""
     try:
         handshake = read_handshake(socket, project_id, bridge.access, bridge.settings.allowed_origins)
         bridge.take_socket()
@@ -85,13 +85,13 @@ def error_response(
 def _add_probes(app: FastAPI, bridge: Bridge) -> None:
     @app.get("/healthz")
     async def healthz() -> Response:
-        """Fail if a task that must run for ever has ended: only a new process helps."""
+        """Fail if a task has ended that never should: only a new process helps."""
         trouble = bridge.trouble()
         return PlainTextResponse(trouble or "ok", status_code=500 if trouble else 200)
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Fail while Redis is away: new clients are better off waiting."""
+        """Fail while Redis is unavailable, so that new clients wait."""
         is_ready = bridge.reader.is_live
         return PlainTextResponse("ok" if is_ready else "waiting for Redis", 200 if is_ready else 503)
 

@@ -21,12 +21,12 @@ PROBES: Final = 256
 class DroppingProtocol(WebSocketsSansIOProtocol):
     """Ends the connection some time after the session, even if the client reads nothing.
 
-    uvicorn closes a transport and leaves the kernel to flush what is still to be sent, which takes for ever
-    with a client that never reads; its memory and its file descriptor would stay.
+    uvicorn closes a transport and leaves it to the kernel to flush what is still to be sent. With a client
+    that never reads, this never ends: its memory and its file descriptor would stay.
     """
 
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
-        """Take note that the session has ended."""
+        """Start the time limit when the session has ended."""
         super().on_task_complete(task)
         self.loop.call_later(ABORT_AFTER_S, self.transport.abort)
 

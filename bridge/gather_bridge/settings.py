@@ -1,26 +1,24 @@
 """The bridge's settings, read once into one frozen object in `main.py`.
 
-Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment variables go before them, for
-local use.
+`gather_clients.configuration` says where they are read.
 """
 
-import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SECRETS_DIR_DEFAULT: Final = "/etc/gather/secrets"
+from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
+from gather_clients.redis_calls import RedisUrl
 
 
 class Settings(BaseSettings):
-    """All that the bridge can be told from outside."""
+    """All settings of the bridge."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    redis_url: SecretStr = Field(alias="REDIS_URL")
+    redis_url: RedisUrl = Field(alias="REDIS_URL")
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, alias="GATHER_REDIS_TIMEOUT_S")
 
     tokens_file: Path = Field(
@@ -56,10 +54,4 @@ class Settings(BaseSettings):
     host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")
     """/api/v1, /healthz, /readyz and /metrics."""
-    log_level: str = Field(default="INFO", alias="GATHER_LOG_LEVEL")
-
-
-def read_settings() -> Settings:
-    """Return the settings of the process; raises pydantic's ValidationError naming what is wrong."""
-    folder = Path(os.environ.get("GATHER_SECRETS_DIR", SECRETS_DIR_DEFAULT))
-    return Settings(_secrets_dir=folder if folder.is_dir() else None)
+    log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")

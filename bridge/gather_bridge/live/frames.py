@@ -14,9 +14,9 @@ class CloseCode(IntEnum):
     """WebSocket close codes (RFC 6455 section 7.4; 4000 and above are ours)."""
 
     POLICY = 1008
-    """The client sent more than a listener has to say."""
+    """The client sent more messages than a listener may."""
     TRY_LATER = 1013
-    """The event log is away: come back with the same offset and epoch."""
+    """The event log is unavailable: come back with the same offset and epoch."""
     TOKEN_REVOKED = 4003
     """The token no longer allows this project."""
     TOO_SLOW = 4008
@@ -26,7 +26,7 @@ class CloseCode(IntEnum):
 
 
 def hello(position: Position, reload: ReloadReason | None) -> str:
-    """Return the frame that begins a story: the first one, and again when the log began anew."""
+    """Return the frame before events: the first one, and another when the log starts again."""
     body = {
         "type": "hello",
         "epoch": position.epoch,
@@ -37,6 +37,6 @@ def hello(position: Position, reload: ReloadReason | None) -> str:
 
 
 def heartbeat(position: Position, *, is_live: bool) -> str:
-    """Return the frame that shows that the socket works; `live` is false while the event log is away."""
+    """Return the frame that shows that the socket works; `live` is false without the event log."""
     body = {"type": "heartbeat", "epoch": position.epoch, "offset": position.offset, "live": is_live}
     return json.dumps(body)

@@ -1,7 +1,7 @@
 """Fans the events of one Redis reader out to the sockets of this process, each project in an unbroken line.
 
-The reader only hands events over. Whatever is missing in between (a lost message, a Redis that was away) is
-read from the log, once for each project and apart from the reader, which never waits.
+The reader only hands events over. What is missing in between (a lost message, a Redis outage) is read from
+the log, once for each project and outside of the reader, which never waits.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 READ_BATCH: Final = 500
 """Events of one read from the log: 150 KiB."""
 REPAIRS_AT_ONCE: Final = 8
-"""Projects read from the log at once after Redis was away."""
+"""Projects read from the log at once after Redis comes back."""
 
 
 class Log(Protocol):
@@ -38,13 +38,13 @@ class Log(Protocol):
 
 @dataclass(eq=False)
 class Feed:
-    """One project's line of events, for as long as somebody listens."""
+    """One project's line of events, while somebody listens."""
 
     project_id: str
     position: Position | None = None
-    """What all mailboxes have got; None until the log has been asked."""
+    """What all mailboxes have; None until the log has been read."""
     last: Event | None = None
-    """The event at `position`, to notice a log that went back and was written anew."""
+    """The event at `position`, to notice a log that went back and was written again."""
     mailboxes: set[Mailbox] = field(default_factory=set)
     users: int = 0
     is_dirty: bool = False
@@ -53,12 +53,12 @@ class Feed:
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def publish(self, event: Event) -> None:
-        """Give the next event to everyone."""
+        """Give the next event to every client."""
         self.position, self.last = position_of(event), event
         self._put(event.model_dump_json())
 
     def reset(self, head: Position, reason: ReloadReason) -> None:
-        """Tell everyone to reload, and go on from the log's present end."""
+        """Tell every client to reload, and go on from the end of the log."""
         self.position, self.last = head, None
         self._put(frames.hello(head, reason))
 
@@ -89,19 +89,26 @@ class Hub:
 
     @asynccontextmanager
     async def joined(self, project_id: str) -> AsyncIterator[Subscription]:
-        """Listen to a project for as long as the block lasts; raises EventLogUnavailable on entering."""
+        """Listen to a project until the block ends; raises EventLogUnavailable on entering."""
         feed = self._feeds.setdefault(project_id, Feed(project_id))
         feed.users += 1
         mailbox = Mailbox(self._queue_events, self._queue_bytes)
         try:
-            start = await self._opened(feed)
-            feed.mailboxes.add(mailbox)  # at once after the position was read: nothing falls in between
-            yield Subscription(start, mailbox)
+            async with feed.opening:
+                if feed.position is None:
+                    feed.position = Position(*await self._log.position(project_id))
+                    if feed.is_dirty:
+                        self._mend(feed)
+            # Nothing is awaited in between, so that the mailbox gets all that follows the position.
+            feed.mailboxes.add(mailbox)
+            yield Subscription(feed.position, mailbox)
         finally:
             feed.mailboxes.discard(mailbox)
             feed.users -= 1
             if not feed.users:
-                self._close(feed)
+                self._feeds.pop(project_id, None)
+                if feed.repair is not None:
+                    feed.repair.cancel()
 
     def accept(self, event: Event) -> None:
         """Take an event from the reader."""
@@ -120,21 +127,8 @@ class Hub:
         for feed in self._feeds.values():
             self._mend(feed)
 
-    async def _opened(self, feed: Feed) -> Position:
-        async with feed.opening:
-            if feed.position is None:
-                feed.position = Position(*await self._log.position(feed.project_id))
-                if feed.is_dirty:
-                    self._mend(feed)
-        return feed.position
-
-    def _close(self, feed: Feed) -> None:
-        self._feeds.pop(feed.project_id, None)
-        if feed.repair is not None:
-            feed.repair.cancel()
-
     def _mend(self, feed: Feed) -> None:
-        """See to it that the feed is compared with the log soon."""
+        """Have the feed compared with the log soon."""
         feed.is_dirty = True
         if feed.repair is None and feed.position is not None:
             feed.repair = asyncio.create_task(self._repair(feed))
@@ -148,16 +142,19 @@ class Hub:
         except EventLogUnavailable as error:
             logger.info("feed waits for the event log", extra={"error": str(error)})
         except ValueError:
-            logger.exception("the event log holds something that is no event")
+            logger.exception("unreadable entry in the event log")
         finally:
             feed.repair = None
 
     async def _catch_up(self, feed: Feed, reached: Position) -> None:
-        """Publish what the log holds after `reached`, or tell everyone to reload if that is not possible."""
+        """Publish what the log holds after `reached`, or tell every client to reload if there is a gap."""
         head = Position(*await self._log.position(feed.project_id))
         if not reached.is_start and head.epoch != reached.epoch:
             return self._reset(feed, head, ReloadReason.EPOCH_CHANGED)
-        if head.offset < reached.offset or not await self._remembers(feed):
+        if head.offset < reached.offset:
+            return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
+        # A Redis that lost its last second gives the same offsets to other events.
+        if feed.last and await self._log.read(feed.project_id, feed.last.offset - 1, 1) != [feed.last]:
             return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
         while reached.offset < head.offset:
             events = await self._log.read(feed.project_id, reached.offset, READ_BATCH)
@@ -168,16 +165,7 @@ class Hub:
             reached = position_of(events[-1])
         return None
 
-    async def _remembers(self, feed: Feed) -> bool:
-        """Tell whether the log still has the last event as it was published.
-
-        A Redis that lost its last second gives the same offsets to other events.
-        """
-        if feed.last is None:
-            return True
-        return await self._log.read(feed.project_id, feed.last.offset - 1, 1) == [feed.last]
-
     def _reset(self, feed: Feed, head: Position, reason: ReloadReason) -> None:
         self._metrics.resets.labels(reason=reason).inc()
-        logger.warning("clients are told to reload", extra={"project": feed.project_id, "reason": reason})
+        logger.warning("telling clients to reload", extra={"project": feed.project_id, "reason": reason})
         feed.reset(head, reason)

@@ -28,7 +28,7 @@ class Mailbox:
         self._filled = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
-        """Add a frame; if that is too much, drop them all, and the reader is told."""
+        """Add a frame; if that is too much, drop them all, and `get` raises SubscriberTooSlow."""
         if self._is_over:
             return
         self._frames.append(frame)

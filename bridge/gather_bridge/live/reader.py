@@ -7,13 +7,13 @@ from typing import Final
 
 from gather_bridge.live.hub import Hub
 from gather_bridge.metrics import Metrics
+from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLog, EventLogUnavailable
 from gather_contracts.events import Event
 
 logger = logging.getLogger(__name__)
 
-RETRY_FIRST_S: Final = 0.1
-RETRY_MAX_S: Final = 2.0
+BACKOFF: Final = Backoff(0.1, 2.0)
 CHECK_INTERVAL_S: Final = 15.0
 """How often every feed is compared with the log; pub/sub itself promises nothing."""
 
@@ -37,25 +37,25 @@ class Reader:
 
     @property
     def is_live(self) -> bool:
-        """Tell whether events arrive as they happen."""
+        """Return whether events arrive as they happen."""
         return self._is_live
 
     async def run(self) -> None:
-        """Read for ever."""
-        wait_s = RETRY_FIRST_S
+        """Read until cancelled."""
+        failures = 0
         while True:
             try:
                 await self._read()
             except EventLogUnavailable as error:
                 if self._is_live:
-                    wait_s = RETRY_FIRST_S
+                    failures = 0
                     logger.warning("event log lost", extra={"error": str(error)[:300]})
                 self._set_live(False)
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RETRY_MAX_S)
+            failures += 1
+            await asyncio.sleep(BACKOFF.wait_s(failures))
 
     async def check(self) -> None:
-        """Compare the feeds with the log from time to time, for ever."""
+        """Compare the feeds with the log from time to time, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             self._hub.check_all()

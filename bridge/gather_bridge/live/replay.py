@@ -24,7 +24,7 @@ class Position:
 
     @property
     def is_start(self) -> bool:
-        """Tell whether nothing lies before it, whatever the epoch will be called."""
+        """Return whether nothing lies before it, whatever the epoch will be."""
         return not self.epoch and not self.offset
 
 
@@ -32,7 +32,7 @@ class ReloadReason(StrEnum):
     """Why a client must reload instead of going on."""
 
     EPOCH_CHANGED = "epoch_changed"
-    """The log lost its data and began anew; the client's offset says nothing."""
+    """The log lost its data and started again; the client's offset means nothing."""
     OFFSET_AHEAD = "offset_ahead"
     """The client has seen more than the log holds: the log went back."""
     TOO_OLD = "too_old"
@@ -80,12 +80,12 @@ def position_of(event: Event) -> Position:
 
 
 def follows(event: Event, position: Position) -> bool:
-    """Tell whether the event is the very next one."""
+    """Return whether the event is the next one."""
     return event.offset == position.offset + 1 and (event.epoch == position.epoch or position.is_start)
 
 
 def is_unbroken(events: Sequence[Event], after: Position) -> bool:
-    """Tell whether the events follow `after` and each other without a gap."""
+    """Return whether the events follow `after` and each other without a gap."""
     place = after
     for event in events:
         if not follows(event, place):
@@ -95,5 +95,5 @@ def is_unbroken(events: Sequence[Event], after: Position) -> bool:
 
 
 def is_seen(event: Event, position: Position) -> bool:
-    """Tell whether the event lies before the position, in the same epoch."""
+    """Return whether the event lies before the position, in the same epoch."""
     return event.epoch == position.epoch and event.offset <= position.offset

@@ -1,11 +1,10 @@
 """Delivers the events of registered runs to their webhooks: at least once each, in order, one run at a time.
 
-What was taken is kept in Redis after each event, so that a new process goes on where the old one ended.
+Redis keeps which event was delivered last, so that a new process goes on where the old one ended.
 """
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,18 +16,20 @@ from gather_bridge.live.hub import READ_BATCH, Log
 from gather_bridge.live.replay import Position, is_unbroken, position_of
 from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks.registrations import REGISTRATIONS_MAX, Registration
+from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts.events import FINAL_TYPES, Event
 
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S: Final = 2.0
-"""How soon a new registration is seen, and a run looked at again of which no event was heard."""
+"""How soon a new registration is seen, and a run is checked again without an event."""
 RETRY_MAX_S: Final = 300.0
+"""The longest wait before another try, without its jitter."""
+JITTER: Final = (0.8, 1.2)
 GIVE_UP_AFTER_S: Final = 24 * 3600.0
-"""A receiver that took nothing for a day is gone; the log holds a week."""
+"""A receiver that accepted nothing for a day is gone; the log holds a week."""
 CALLS_AT_ONCE: Final = 16
-JITTER: Final = 0.2
 
 
 class Sender(Protocol):
@@ -57,13 +58,8 @@ class Store(Protocol):
         """Take it off the list."""
 
 
-def retry_wait_s(failures: int, base_s: float, jitter: float) -> float:
-    """Return how long to wait after so many failures: doubling, at most `RETRY_MAX_S`; jitter is -1 to 1."""
-    return min(base_s * 2.0 ** min(failures - 1, 20), RETRY_MAX_S) * (1 + JITTER * jitter)
-
-
 def resumed(position: Position, head: Position) -> Position:
-    """Return where to go on: at `position`, or at the beginning of a log that is another one."""
+    """Return where to go on: at `position`, or at the beginning of a new log."""
     is_same = position.epoch == head.epoch and position.offset <= head.offset
     return position if is_same or position.is_start else Position(head.epoch, 0)
 
@@ -86,7 +82,7 @@ class Dispatcher:
         self._store = store
         self._sender = sender
         self._metrics = metrics
-        self._retry_base_s = retry_base_s
+        self._backoff = Backoff(retry_base_s, RETRY_MAX_S, JITTER)
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
@@ -98,7 +94,7 @@ class Dispatcher:
             wake.set()
 
     async def run(self) -> None:
-        """Serve the registrations for ever."""
+        """Serve the registrations until cancelled."""
         try:
             while True:
                 try:
@@ -163,40 +159,42 @@ class Dispatcher:
         return False
 
     async def _deliver(self, registration: Registration, event: Event) -> bool:
-        """Try until the event is taken; return False if nothing more is to be sent for the run."""
+        """Try until the event is delivered; return False if nothing more is to be sent for the run."""
         uid, failures, since_s = registration.run_uid, 0, registration.failing_since_s
         while True:
             try:
                 async with self._calls:
                     await self._sender.deliver(registration.url, event)
                 break
-            except UrlRefused as error:
-                return await self._end(uid, "refused", str(error))
-            except DeliveryFailed as error:
-                failures += 1
-                since_s = self._clock() if since_s is None else since_s
-                if self._clock() - since_s > GIVE_UP_AFTER_S:
-                    return await self._end(uid, "given_up", str(error))
-                await self._wait(uid, event, failures, since_s, str(error))
+            except UrlRefused as refused:
+                await self._end(uid, "refused", str(refused))
+                return False
+            except DeliveryFailed as failed:
+                error = str(failed)
+            failures += 1
+            since_s = self._clock() if since_s is None else since_s
+            if self._clock() - since_s > GIVE_UP_AFTER_S:
+                await self._end(uid, "given_up", error)
+                return False
+            self._metrics.deliveries.labels(result="failed").inc()
+            wait_s = self._backoff.wait_s(failures)
+            logger.info(
+                "webhook delivery failed; retrying",
+                extra={"run_uid": uid, "offset": event.offset, "error": error, "wait_s": round(wait_s, 1)},
+            )
+            if failures == 1:
+                await self._store.save(uid, Position(event.epoch, event.offset - 1), since_s)
+            await asyncio.sleep(wait_s)
         self._metrics.deliveries.labels(result="delivered").inc()
         await self._store.save(uid, position_of(event))
-        return not (event.type in FINAL_TYPES and not await self._end(uid, "complete", ""))
+        if event.type not in FINAL_TYPES:
+            return True
+        await self._end(uid, "complete", "")
+        return False
 
-    async def _wait(self, uid: str, event: Event, failures: int, since_s: float, error: str) -> None:
-        self._metrics.deliveries.labels(result="failed").inc()
-        wait_s = retry_wait_s(failures, self._retry_base_s, random.uniform(-1, 1))  # noqa: S311 - spreads load
-        logger.info(
-            "webhook tried again later",
-            extra={"run_uid": uid, "offset": event.offset, "error": error, "wait_s": round(wait_s, 1)},
-        )
-        if failures == 1:
-            await self._store.save(uid, Position(event.epoch, event.offset - 1), since_s)
-        await asyncio.sleep(wait_s)
-
-    async def _end(self, uid: str, why: str, error: str) -> bool:
-        """Send nothing more for the run; return False for the caller's convenience."""
+    async def _end(self, uid: str, why: str, error: str) -> None:
+        """Send nothing more for the run."""
         logger.info("webhook ended", extra={"run_uid": uid, "why": why, "error": error})
         if why != "complete":
             self._metrics.deliveries.labels(result=why).inc()
         await self._store.end(uid, why)
-        return False

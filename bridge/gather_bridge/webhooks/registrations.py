@@ -1,25 +1,20 @@
 """The webhooks in Redis: the operator registers a run's URL, the bridge keeps how far it has come."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from gather_bridge.live.replay import Position
 from gather_clients.event_log import LOG_EXPIRY_S, EventLogUnavailable
+from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 
 REGISTRATIONS_MAX: Final = 1000
-"""Webhooks served at once; further ones wait until some have ended."""
+"""Webhooks served at once; more wait until some have ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Where one run's events go, and which of them have been taken."""
+    """Where one run's events go, and which of them were delivered."""
 
     run_uid: str
     project_id: str
@@ -54,27 +49,23 @@ class Registrations:
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         """`timeout_s` is for each call."""
-        self._timeout_s = timeout_s
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            decode_responses=True,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self._redis = connect(redis_url, timeout_s, decode_responses=True)
+        self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
 
     async def listed(self) -> list[str]:
         """Return the UIDs of registered runs, at most `REGISTRATIONS_MAX`; raises EventLogUnavailable."""
-        found = await self._call(self._redis.srandmember(names.WEBHOOK_REGISTRATIONS, REGISTRATIONS_MAX))
+        found = await self._calls.call(
+            self._redis.srandmember(names.WEBHOOK_REGISTRATIONS, REGISTRATIONS_MAX)
+        )
         return sorted(str(uid) for uid in found)
 
     async def load(self, run_uid: str) -> Registration | None:
         """Return a registration, or None if there is none; raises EventLogUnavailable."""
         key = names.webhook_registration(run_uid)
-        return parse_registration(run_uid, await self._call(self._redis.hgetall(key)))
+        return parse_registration(run_uid, await self._calls.call(self._redis.hgetall(key)))
 
     async def save(self, run_uid: str, position: Position, failing_since_s: float | None = None) -> None:
-        """Keep how far a run's events were taken; raises EventLogUnavailable."""
+        """Keep how far a run's events were delivered; raises EventLogUnavailable."""
         since = "" if failing_since_s is None else str(failing_since_s)
         await self._put(run_uid, {"epoch": position.epoch, "offset": position.offset, "failing_since": since})
 
@@ -85,22 +76,15 @@ class Registrations:
 
     async def forget(self, run_uid: str) -> None:
         """Take a run off the list; raises EventLogUnavailable."""
-        await self._call(self._redis.srem(names.WEBHOOK_REGISTRATIONS, run_uid))
+        await self._calls.call(self._redis.srem(names.WEBHOOK_REGISTRATIONS, run_uid))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._calls.close()
 
     async def _put(self, run_uid: str, fields: dict[Any, Any]) -> None:
         key = names.webhook_registration(run_uid)
         both = self._redis.pipeline(transaction=True)
         both.hset(key, mapping=fields)
         both.expire(key, LOG_EXPIRY_S)
-        await self._call(both.execute())
-
-    async def _call(self, awaitable: Any) -> Any:
-        try:
-            async with asyncio.timeout(2 * self._timeout_s):
-                return await awaitable
-        except (RedisError, OSError, TimeoutError) as error:
-            raise EventLogUnavailable(str(error) or type(error).__name__) from error
+        await self._calls.call(both.execute())

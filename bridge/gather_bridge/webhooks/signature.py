@@ -1,4 +1,4 @@
-"""The signature by which a webhook's receiver tells our events from anybody's. Pure.
+"""The signature by which a webhook's receiver knows that an event is ours. Pure.
 
 The time is part of what is signed, so that an old call cannot be sent again later (the scheme of Stripe's
 webhooks).

@@ -66,8 +66,11 @@ def parse_target(url: str) -> Target:
     if not 0 < port < 2**16:
         raise UrlRefused("no such port")
     host = found["host"].strip("[]").lower()
-    if found["host"].startswith("[") and not _is_ipv6_address(host):
-        raise UrlRefused("not an IPv6 address")
+    if found["host"].startswith("["):
+        try:
+            IPv6Address(host)
+        except ValueError:
+            raise UrlRefused("not an IPv6 address") from None
     target = found["target"] or "/"
     return Target(host, port, target if target.startswith("/") else f"/{target}")
 
@@ -87,16 +90,8 @@ def choose_address(addresses: Sequence[str], allowed: Iterable[Network]) -> Addr
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether the address belongs to the internet and not to a network of ours or to a protocol."""
+    """Return whether the address is on the internet, not in a private network or a protocol's range."""
     if isinstance(address, IPv6Address) and address not in GLOBAL_UNICAST:
         return False
     is_special = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not is_special and not any(address in network for network in NOT_PUBLIC)
-
-
-def _is_ipv6_address(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True

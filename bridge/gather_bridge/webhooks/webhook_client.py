@@ -14,12 +14,13 @@ import httpx
 from gather_bridge.errors import DeliveryFailed
 from gather_bridge.webhooks.signature import HEADER, signature
 from gather_bridge.webhooks.url_guard import Address, Network, Target, choose_address, parse_target
+from gather_clients.configuration import ConfigurationError
 from gather_contracts.events import Event
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 SUCCESS: Final = 2
-"""The class of statuses that say that the event was taken."""
+"""The class of statuses that accept the event."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -40,14 +41,18 @@ class WebhookClient:
         ca_file: Path | None = None,
         resolve: Resolve = resolve,
     ) -> None:
-        """`timeout_s` is for a whole call, resolving included."""
+        """`timeout_s` is for a whole call, resolving included. Raises ConfigurationError."""
         self._secret = secret
         self._timeout_s = timeout_s
         self._allowed_networks = tuple(allowed_networks)
         self._resolve = resolve
         self._tls = httpx.create_ssl_context()
         if ca_file is not None:
-            self._tls.load_verify_locations(ca_file)
+            try:
+                self._tls.load_verify_locations(ca_file)
+            except OSError:
+                reason = "not a file of PEM certificates that can be read"
+                raise ConfigurationError(f"GATHER_BRIDGE_WEBHOOK_CA_FILE: {reason}") from None
 
     async def deliver(self, url: str, event: Event) -> None:
         """Send one event; raises DeliveryFailed, or UrlRefused if trying again can never help."""

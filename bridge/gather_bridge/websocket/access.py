@@ -55,14 +55,23 @@ def read_tokens(path: Path) -> list[Token]:
     try:
         return _TOKENS.validate_json(path.read_bytes())
     except OSError as error:
-        raise TokensFileError(f"the tokens file cannot be read: {error.strerror}") from None
+        raise TokensFileError(
+            f"GATHER_BRIDGE_TOKENS_FILE: the tokens file cannot be read: {error.strerror}"
+        ) from None
     except ValidationError as error:
-        places = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
-        raise TokensFileError(f"the tokens file is malformed at: {', '.join(places) or 'its top'}") from None
+        # A place can also end in a key of the file, which may be anything.
+        known = {*Token.model_fields}
+        places = sorted(
+            {".".join(str(p) for p in e["loc"] if isinstance(p, int) or p in known) for e in error.errors()}
+        )
+        where = ", ".join(filter(None, places)) or "its top"
+        raise TokensFileError(
+            f"GATHER_BRIDGE_TOKENS_FILE: the tokens file is malformed at: {where}"
+        ) from None
 
 
 def token_hash(token: str) -> str:
-    """Return the form in which a token is kept. It holds 256 random bits, so that one hash is enough."""
+    """Return the form in which a token is kept. It has 256 random bits, so that one hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -76,17 +85,17 @@ def bearer_token(authorization: str | None, subprotocols: Iterable[str]) -> str 
 
 
 def is_origin_allowed(origin: str | None, allowed: Iterable[str]) -> bool:
-    """Tell whether a page of this origin may connect; browsers always send one, so none is no page."""
+    """Return whether a page of this origin may connect; a client without one is no browser."""
     return origin is None or origin in set(allowed)
 
 
 class Access:
-    """Answers for every handshake and heartbeat; at most one look at the file in `RELOAD_INTERVAL_S`."""
+    """Judges every handshake and heartbeat; looks at the file once in `RELOAD_INTERVAL_S` at most."""
 
     def __init__(
         self, path: Path, *, allow_anonymous: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` counts seconds. Raises TokensFileError, also if nobody could ever connect."""
+        """`clock` counts seconds. Raises TokensFileError, also if nobody could connect."""
         self._path = path
         self._allow_anonymous = allow_anonymous
         self._clock = clock
@@ -96,7 +105,7 @@ class Access:
             self._take(read_tokens(path))
         if not self._projects and not allow_anonymous:
             raise TokensFileError(
-                "the tokens file names nobody: add {name, sha256, projects}, "
+                "GATHER_BRIDGE_TOKENS_FILE: the tokens file names nobody: add {name, sha256, projects}, "
                 "or set GATHER_BRIDGE_ALLOW_ANONYMOUS=true to let everyone listen"
             )
         self._looked_at_s = clock()
@@ -125,9 +134,11 @@ class Access:
         self._changed_at_ns = modified_ns
         try:
             self._take(read_tokens(self._path))
-            logger.info("tokens read again", extra={"tokens": len(self._projects)})
+            logger.info("tokens file read again", extra={"tokens": len(self._projects)})
         except TokensFileError as error:
-            logger.warning("tokens not read again; those of before count", extra={"error": str(error)})
+            logger.warning(
+                "tokens file not read again; the tokens read before stay valid", extra={"error": str(error)}
+            )
 
     def _modified_ns(self) -> int:
         """Return when the file was changed, 0 if there is none."""

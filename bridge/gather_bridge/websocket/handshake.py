@@ -39,7 +39,7 @@ def read_handshake(
         raise SocketRefused(403, "origin_not_allowed", "pages of this origin may not connect")
     subprotocols: list[str] = socket.scope.get("subprotocols", [])
     token = bearer_token(socket.headers.get("authorization"), subprotocols)
-    # Before anything is said about the project: strangers learn nothing.
+    # Before anything is said about the project, so that strangers learn nothing.
     verdict = access.verdict(token, project_id)
     if verdict is Verdict.UNKNOWN:
         raise SocketRefused(401, "unauthorized", UNAUTHORIZED)

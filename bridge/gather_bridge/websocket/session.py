@@ -21,7 +21,7 @@ from gather_contracts.events import Event
 logger = logging.getLogger(__name__)
 
 CLIENT_MESSAGES_MAX: Final = 100
-"""A listener has nothing to say; some libraries send a ping of their own, so a few are passed over."""
+"""Listeners need not send anything; some libraries send pings of their own, so a few are ignored."""
 CLOSE_TIMEOUT_S: Final = 2.0
 """A client that reads nothing does not read its close frame either."""
 
@@ -58,7 +58,7 @@ class Session:
         is_allowed: Callable[[], bool],
         is_live: Callable[[], bool],
     ) -> None:
-        """`is_allowed` tells at every heartbeat whether the client may still listen."""
+        """`is_allowed` says at every heartbeat whether the client may still listen."""
         self._socket = socket
         self._hub = hub
         self._log = log
@@ -68,7 +68,7 @@ class Session:
         self._is_live = is_live
 
     async def run(self, project_id: str, asked: Position | None) -> None:
-        """Serve an accepted socket until it ends, whoever ends it."""
+        """Serve an accepted socket until either side ends it."""
         talking = asyncio.create_task(self._talk(project_id, asked))
         hearing = asyncio.create_task(self._hear())
         try:
@@ -86,7 +86,7 @@ class Session:
                 await self._follow(subscription)
         except EventLogUnavailable as error:
             raise SessionEnded(
-                CloseCode.TRY_LATER, "the event log is away: come back with the same offset and epoch"
+                CloseCode.TRY_LATER, "the event log is unavailable: come back with the same offset and epoch"
             ) from error
         except SubscriberTooSlow as error:
             raise SessionEnded(
@@ -100,7 +100,8 @@ class Session:
             events = await self._missed(project_id, replay, asked)
             if not events:
                 replay = Replay(start.offset, start.offset, ReloadReason.TOO_OLD)
-        self._count(asked, replay)
+        result = replay.reload or ("live" if asked is None else "recovered")
+        self._metrics.replays.labels(result=result).inc()
         await self._send(Frame(frames.hello(start, replay.reload), start))
         while events:
             for event in events:
@@ -135,20 +136,20 @@ class Session:
         try:
             async with asyncio.timeout(self._limits.send_timeout_s):
                 await self._socket.send_text(frame.text)
-                # Sending waits only once the buffers are full; others have their turn before that, and a
-                # client that is gone is noticed.
+                # Sending waits only when the buffers are full; this lets others run before that, and notices
+                # a client that is gone.
                 await asyncio.sleep(0)
         except TimeoutError:
             raise SubscriberTooSlow from None
         self._metrics.frames.inc()
 
     async def _hear(self) -> None:
-        """Take what the client sends and pass it over; ends when the client goes."""
+        """Ignore what the client sends; ends when the client goes."""
         for _ in range(CLIENT_MESSAGES_MAX):
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
-        raise SessionEnded(CloseCode.POLICY, "this socket only sends; say nothing")
+        raise SessionEnded(CloseCode.POLICY, "clients must not send messages on this socket")
 
     async def _end(self, error: BaseException | None) -> None:
         if not isinstance(error, SessionEnded):
@@ -162,7 +163,3 @@ class Session:
                 await self._socket.close(error.code, error.reason)
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
             logger.info("client gone before its close frame", extra={"code": int(error.code)})
-
-    def _count(self, asked: Position | None, replay: Replay) -> None:
-        word = replay.reload or ("live" if asked is None else "recovered")
-        self._metrics.replays.labels(result=word).inc()

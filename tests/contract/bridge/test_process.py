@@ -72,6 +72,7 @@ def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path) -> None:
             _, said = process.communicate(timeout=30)
     lines: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines()]
     assert {"serving", "event log heard"} <= {line["message"] for line in lines}
+    assert {line["service"] for line in lines} == {"bridge"}
     assert SECRET not in said
     assert process.returncode in {0, -signal.SIGTERM}
 
@@ -94,7 +95,7 @@ def test_it_refuses_to_start_and_says_why(
         (secrets / missing).unlink()
     with start(secrets, **changed) as process:
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 78
+    assert process.returncode == 64
     assert words in said
     assert len(said.splitlines()) == 1
     assert SECRET not in said

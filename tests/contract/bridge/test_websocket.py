@@ -188,7 +188,7 @@ async def test_a_redis_that_lost_its_data_tells_clients_to_reload(
         assert await client.offsets(1) == [2]
 
 
-async def test_a_client_that_comes_while_redis_is_away_is_told_to_come_later(
+async def test_a_client_that_connects_without_redis_is_asked_to_come_later(
     serving: Any, redis_store: ServiceProcess, project: str
 ) -> None:
     """Nothing can be said about what it missed."""
@@ -253,7 +253,7 @@ async def test_a_client_that_never_reads_does_not_stay(
         await serving.until_metric('gather_bridge_sockets_closed_total{why="too_slow"} 1.0')
 
 
-async def test_heartbeats_tell_the_position(serve_bridge: ServeBridge, log: EventLog, project: str) -> None:
+async def test_heartbeats_name_the_position(serve_bridge: ServeBridge, log: EventLog, project: str) -> None:
     """A client can see that it is up to date although nothing happens."""
     async with serve_bridge(heartbeat_interval_s=0.05) as serving, serving.client(project) as client:
         await append(log, project, 1)
@@ -347,7 +347,7 @@ async def test_a_revoked_token_loses_its_socket(
         assert (await closed(client))[0] == 4003
 
 
-async def test_as_many_sockets_as_may_and_no_more(serve_bridge: ServeBridge, project: str) -> None:
+async def test_no_more_sockets_than_the_limit(serve_bridge: ServeBridge, project: str) -> None:
     """A place becomes free when a client goes; probes answer all the same."""
     async with serve_bridge(max_sockets=2) as serving:
         async with serving.client(project) as one, serving.client(project) as two:
@@ -362,7 +362,7 @@ async def test_as_many_sockets_as_may_and_no_more(serve_bridge: ServeBridge, pro
             await three.event()
 
 
-async def test_a_client_that_talks_is_closed(serving: Any, project: str) -> None:
+async def test_a_client_that_sends_messages_is_closed(serving: Any, project: str) -> None:
     """A few messages are passed over, since some libraries send pings of their own."""
     async with serving.client(project) as client:
         await client.event()
@@ -379,13 +379,13 @@ async def test_a_large_message_from_a_client_ends_its_socket(serving: Any, proje
         assert (await closed(client))[0] == 1009
 
 
-async def test_a_plain_request_is_told_to_upgrade(serving: Any, project: str) -> None:
+async def test_a_plain_request_is_asked_to_upgrade(serving: Any, project: str) -> None:
     """A person who opens the address in a browser."""
     answer = await serving.get(f"/api/v1/projects/{project}/events")
     assert (answer.status_code, answer.json()["error"]) == (426, "upgrade_required")
 
 
-async def test_the_end_of_the_process_tells_clients_to_come_back(
+async def test_at_its_end_the_process_asks_clients_to_come_back(
     serve_bridge: ServeBridge, project: str
 ) -> None:
     """1012 is service restart."""

@@ -136,7 +136,7 @@ async def test_events_during_a_repair_are_neither_lost_nor_out_of_order(hub: Hub
         assert await received(subscription.mailbox) == list(range(1, 26))
 
 
-async def test_who_joins_in_the_middle_gets_the_rest(hub: Hub, log: MemoryLog) -> None:
+async def test_a_client_that_joins_in_the_middle_gets_the_rest(hub: Hub, log: MemoryLog) -> None:
     """Each listener's line begins right after its own start."""
     starts: list[tuple[int, list[Any]]] = []
 
@@ -154,7 +154,7 @@ async def test_who_joins_in_the_middle_gets_the_rest(hub: Hub, log: MemoryLog) -
         assert got == list(range(start + 1, 11))
 
 
-async def test_a_log_that_began_anew_tells_everyone_to_reload(hub: Hub, log: MemoryLog) -> None:
+async def test_a_new_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """Once, and the new log's events follow."""
     async with hub.joined(P) as subscription:
         hub.accept(log.append())
@@ -168,7 +168,7 @@ async def test_a_log_that_began_anew_tells_everyone_to_reload(hub: Hub, log: Mem
         assert (got, await received(subscription.mailbox)) == (["epoch_changed"], [3])
 
 
-async def test_a_log_that_is_gone_tells_everyone_to_reload(hub: Hub, log: MemoryLog) -> None:
+async def test_a_lost_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """Even before anything new happens."""
     async with hub.joined(P) as subscription:
         hub.accept(log.append())
@@ -180,7 +180,7 @@ async def test_a_log_that_is_gone_tells_everyone_to_reload(hub: Hub, log: Memory
         assert await received(subscription.mailbox) == [1]
 
 
-async def test_a_log_that_went_back_tells_everyone_to_reload(hub: Hub, log: MemoryLog) -> None:
+async def test_a_log_that_went_back_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """A Redis that lost its last second gives the same offsets of the same epoch to other events."""
     async with hub.joined(P) as subscription:
         for _ in range(3):

@@ -25,7 +25,9 @@ async def test_frames_come_out_in_order() -> None:
 @pytest.mark.parametrize(
     ("max_frames", "max_bytes"), [pytest.param(3, 1000, id="events"), pytest.param(100, 3, id="bytes")]
 )
-async def test_too_much_drops_everything_and_tells_the_reader(max_frames: int, max_bytes: int) -> None:
+async def test_too_much_drops_everything_and_the_reader_gets_an_error(
+    max_frames: int, max_bytes: int
+) -> None:
     """A part of what waits would be a gap; the client comes back for all of it."""
     mailbox = Mailbox(max_frames, max_bytes)
     for offset in range(4):

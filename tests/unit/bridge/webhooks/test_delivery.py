@@ -11,9 +11,10 @@ from gather_bridge.errors import DeliveryFailed, UrlRefused
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks import delivery
-from gather_bridge.webhooks.delivery import Dispatcher, resumed, retry_wait_s
+from gather_bridge.webhooks.delivery import JITTER, RETRY_MAX_S, Dispatcher, resumed
 from gather_bridge.webhooks.registrations import Registration, parse_registration
 from gather_bridge.webhooks.signature import signature
+from gather_clients.backoff import Backoff
 from gather_contracts.events import AutomationCancelled, Deduplicating, Event
 
 P = "66f1a2b3c4d5e6f708192a3b"
@@ -120,7 +121,7 @@ async def test_a_new_process_goes_on_where_the_old_one_ended(world: World) -> No
     assert world.taken == [3, 4]
 
 
-async def test_a_receiver_that_took_nothing_for_a_day_is_given_up(world: World) -> None:
+async def test_a_receiver_that_accepted_nothing_for_a_day_is_given_up(world: World) -> None:
     """The day counts from the first failure, also over restarts."""
     world.register()
     world.saved["u-1"] = replace(
@@ -141,7 +142,7 @@ async def test_a_url_that_can_never_work_is_called_once(world: World) -> None:
     assert (world.calls, world.saved["u-1"].ended) == (1, "refused")
 
 
-async def test_a_log_that_began_anew_is_delivered_from_its_beginning(world: World) -> None:
+async def test_a_new_log_is_delivered_from_its_beginning(world: World) -> None:
     """Offsets of the old one say nothing."""
     world.register(position=Position("old", 7))
     world.events = [an_event(1), the_end(2)]
@@ -161,9 +162,10 @@ async def test_one_failing_receiver_does_not_hold_up_another(world: World) -> No
 
 def test_waits_double_up_to_a_bound() -> None:
     """With a fifth of jitter, so that receivers are not called in step."""
-    assert [retry_wait_s(n, 1, 0) for n in (1, 2, 3, 4, 10, 1000)] == [1, 2, 4, 8, 300, 300]
-    assert retry_wait_s(1, 1, 1) == 1.2
-    assert retry_wait_s(1, 1, -1) == 0.8
+    backoff = Backoff(1, RETRY_MAX_S, JITTER)
+    assert [backoff.wait_s(n, 0.5) for n in (1, 2, 3, 4, 10, 1000)] == [1, 2, 4, 8, 300, 300]
+    assert backoff.wait_s(1, 1) == 1.2
+    assert backoff.wait_s(1, 0) == 0.8
 
 
 def test_a_position_counts_only_in_its_own_log() -> None:

@@ -76,7 +76,7 @@ def test_without_a_file_everyone_or_nobody(tmp_path: Path, write: Write) -> None
     "text",
     ["", "{", "{}", "[1]", '[{"name": "a"}]', '[{"name": "a", "sha256": "secret", "projects": ["*"]}]',
      json.dumps([{**line("t"), "projects": []}]), json.dumps([{**line("t", MINE), "token": "secret"}]),
-     json.dumps([line("t", "not-a-project")])],
+     json.dumps([{**line("t", MINE), "secret": 1}]), json.dumps([line("t", "not-a-project")])],
     ids=ascii,
 )  # fmt: skip
 def test_a_malformed_file_is_refused_without_quoting_it(write: Write, text: str) -> None:
