@@ -1,7 +1,8 @@
-"""The run's money: no request is sent whose worst case does not fit into what the budget leaves.
+"""The run's budget: no request is sent whose worst case does not fit into what is left of it.
 
-Before a request its worst case is written into the department's ledger, after it the truth. So whoever takes
-a department up after a crash finds what its predecessor may have spent, and retries cannot spend it twice.
+Before a request its worst case is written into the department's ledger, after it the true cost. So a worker
+that resumes a department after a crash finds what its predecessor may have spent, and retries cannot spend it
+twice.
 """
 
 import asyncio
@@ -14,7 +15,16 @@ from typing import Final, Protocol
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
 from gather_worker.llm.ledger import Ledger, Reserve, Usage, rates_of
-from gather_worker.llm.pricing import ASSUMED, FREE, Price, Tariff, charged, learned, rate_of, tariff_of
+from gather_worker.llm.pricing import (
+    ASSUMED,
+    FREE,
+    Price,
+    PriceEstimate,
+    estimate_from,
+    learned,
+    rate_of,
+    with_cost,
+)
 
 OUTPUT_MIN_TOKENS: Final = 1024
 """An answer that may not be longer is not worth its prompt: five short notes need some 700."""
@@ -28,14 +38,14 @@ FindPrice = Callable[[str], Awaitable[Price | None]]
 _LOGGER = logging.getLogger(__name__)
 
 
-class Book(Protocol):
-    """Where the ledger is kept."""
+class LedgerStore(Protocol):
+    """Where the ledger is saved."""
 
     @property
     def ledger(self) -> Ledger:
-        """Return the ledger as it was last kept."""
+        """Return the ledger as it was last saved."""
 
-    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+    async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
         """Change the ledger; returns once no crash can undo it."""
 
     async def other_ledgers(self) -> Sequence[Ledger]:
@@ -43,12 +53,12 @@ class Book(Protocol):
 
 
 @dataclass
-class MemoryBook:
-    """A ledger that goes with its process: for commands that are not part of a run."""
+class InMemoryLedgerStore:
+    """A ledger that ends with its process: for commands that are not part of a run."""
 
     ledger: Ledger = field(default_factory=Ledger)
 
-    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+    async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
         """Change the ledger."""
         self.ledger = change(self.ledger)
 
@@ -58,61 +68,61 @@ class MemoryBook:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What the budget leaves, before a request; infinite where there is no cap."""
+class Remaining:
+    """What is left of the budget, before a request; infinite where there is no cap."""
 
     usd: float
     tokens: float
 
 
-def left_of(budget: Budget, ledgers: Sequence[Ledger]) -> Left:
-    """Return what the run's ledgers leave of its budget; below 0 if a request came to more than its worst."""
+def remaining_of(budget: Budget, ledgers: Sequence[Ledger]) -> Remaining:
+    """Return what the run's ledgers leave of its budget; below 0 if a request cost more than its worst."""
     usd = float("inf") if budget.max_cost_usd is None else budget.max_cost_usd
     tokens = float("inf") if budget.max_tokens is None else budget.max_tokens
     spent_usd = sum(ledger.total_usd for ledger in ledgers)
-    return Left(usd - spent_usd, tokens - sum(ledger.tokens for ledger in ledgers))
+    return Remaining(usd - spent_usd, tokens - sum(ledger.tokens for ledger in ledgers))
 
 
-def output_limit(left: Left, tariff: Tariff, tokens_in: int, wanted: int) -> int:
+def output_limit(remaining: Remaining, estimate: PriceEstimate, tokens_in: int, wanted: int) -> int:
     """Return the longest answer, up to `wanted` tokens, that still fits; 0 if it would not be worth asking.
 
     `tokens_in` is the prompt at most. A cap of 0 allows nothing, not even what is free.
     """
-    if left.usd <= 0 or left.tokens <= 0:
+    if remaining.usd <= 0 or remaining.tokens <= 0:
         return 0
-    price = tariff.price
-    fits = min(float(wanted), left.tokens - tokens_in)
-    if left.usd != float("inf"):
-        for_output_usd = left.usd - price.cost_usd(tokens_in, 0)
+    price = estimate.price
+    fits = min(float(wanted), remaining.tokens - tokens_in)
+    if remaining.usd != float("inf"):
+        for_output_usd = remaining.usd - price.cost_usd(tokens_in, 0)
         if for_output_usd < 0:
             return 0
         fits = min(fits, for_output_usd / price.usd_out if price.usd_out else fits)
     return int(fits) if fits >= min(wanted, OUTPUT_MIN_TOKENS) else 0
 
 
-class Purse:
-    """Pays for one process's requests; `price` is the owner's word for all models, if there is one."""
+class BudgetGuard:
+    """Pays for one process's requests; `price` is the owner's setting for all models, if there is one."""
 
     def __init__(self, budget: Budget | None = None, price: Price | None = None) -> None:
         self._budget = budget or Budget()
         self._fixed_price = price
-        self._book: Book = MemoryBook()
+        self._store: LedgerStore = InMemoryLedgerStore()
         self._lock = asyncio.Lock()
-        self._tariffs: dict[str, Tariff] = {}
+        self._estimates: dict[str, PriceEstimate] = {}
         self._answered: set[str] = set()
-        self._dearest: tuple[float, int] | None = None
-        """What a request so far may have come to at most, in USD and in tokens."""
+        self._largest_request: tuple[float, int] | None = None
+        """The highest worst case so far, in USD and in tokens."""
         self.is_used = False
         """Whether a request did not fit any more; the run can only end then."""
 
-    def use(self, book: Book) -> None:
+    def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep the ledger there from now on."""
-        self._book = book
+        self._store = store
 
     @property
     def ledger(self) -> Ledger:
-        """Return the ledger as it was last kept."""
-        return self._book.ledger
+        """Return the ledger as it was last saved."""
+        return self._store.ledger
 
     async def reserve(self, model: str, counted: int, wanted: int, find_price: FindPrice) -> Reserve:
         """Set aside the worst case of a request; its `tokens_out` is how long the answer may be.
@@ -128,97 +138,91 @@ class Purse:
         """
         async with self._lock:
             others = await self._others()
-            tariff = await self._tariff(model, others, find_price)
-            tokens_in = tariff.tokens_at_most(counted + MESSAGE_TOKENS)
-            limit = output_limit(left_of(self._budget, [self.ledger, *others]), tariff, tokens_in, wanted)
+            if model not in self._estimates:
+                self._estimates[model] = await self._first_estimate(model, others, find_price)
+            estimate = self._estimates[model]
+            tokens_in = estimate.tokens_at_most(counted + MESSAGE_TOKENS)
+            limit = output_limit(
+                remaining_of(self._budget, [self.ledger, *others]), estimate, tokens_in, wanted
+            )
             if not limit:
                 self.is_used = True
-                raise BudgetUsed("not even a short answer of the model fits into what the budget leaves")
+                raise BudgetUsed("the rest of the budget does not cover even a short answer of the model")
+            worst_usd = round(estimate.price.cost_usd(tokens_in, limit), 10)
             reserve = Reserve(
-                id=uuid.uuid4().hex,
-                model=model,
-                cost_usd=round(tariff.price.cost_usd(tokens_in, limit), 10),
-                tokens_in=tokens_in,
-                tokens_out=limit,
+                id=uuid.uuid4().hex, model=model, cost_usd=worst_usd, tokens_in=tokens_in, tokens_out=limit
             )
-            await self._book.keep_ledger(lambda ledger: ledger.with_reserve(reserve))
-            await self._check_again(reserve)
-            worst = reserve.cost_usd, reserve.tokens_in + reserve.tokens_out
-            self._dearest = max(self._dearest or worst, worst)
+            await self._store.save_ledger(lambda ledger: ledger.with_reserve(reserve))
+            # Another department may have reserved in between: both cannot have the same rest.
+            remaining = await self._remaining()
+            if remaining.usd < 0 or remaining.tokens < 0:
+                await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
+                self.is_used = True
+                raise BudgetUsed("another department of the run has taken the rest of the budget")
+            worst = worst_usd, tokens_in + limit
+            self._largest_request = max(self._largest_request or worst, worst)
             return reserve
 
     async def is_ample(self) -> bool:
-        """Tell whether the budget leaves enough for several requests at a time to take nothing from each
-        other, by the dearest request so far; before the first, nobody knows.
+        """Return whether the budget leaves enough for several requests at a time, each as large as the
+        largest so far; False before the first request.
         """
         if not self._is_capped:
             return True
-        if self._dearest is None:
+        if self._largest_request is None:
             return False
-        left = left_of(self._budget, [self.ledger, *await self._others()])
-        cost_usd, tokens = self._dearest
-        return left.usd >= AMPLE_REQUESTS * cost_usd and left.tokens >= AMPLE_REQUESTS * tokens
+        remaining = await self._remaining()
+        cost_usd, tokens = self._largest_request
+        return remaining.usd >= AMPLE_REQUESTS * cost_usd and remaining.tokens >= AMPLE_REQUESTS * tokens
 
-    def priced(self, model: str, usage: Usage) -> Usage:
-        """Return the usage with a cost, reckoned by the price where the endpoint names none."""
-        return charged(self._tariffs[model], usage)
+    def with_cost(self, model: str, usage: Usage) -> Usage:
+        """Return the usage with a cost, computed from the price where the endpoint names none."""
+        return with_cost(self._estimates[model], usage)
 
-    async def settle(self, reserve: Reserve, usage: Usage, counted: int = 0) -> None:
-        """Enter what the request came to in the place of its reserve; `counted` 0 teaches nothing."""
-        tariff = self._tariffs[reserve.model]
-        better = learned(tariff, usage, counted, is_first=reserve.model not in self._answered)
-        self._tariffs[reserve.model] = better
+    async def charge(self, reserve: Reserve, usage: Usage, counted: int = 0) -> None:
+        """Replace the reserve by what the request came to; `counted` 0 teaches nothing."""
+        before = self._estimates[reserve.model]
+        estimate = learned(before, usage, counted, is_first=reserve.model not in self._answered)
+        self._estimates[reserve.model] = estimate
         if usage.tokens_in:
             self._answered.add(reserve.model)
-        rate = rate_of(reserve.model, better) if better != tariff and better.is_known else None
+        rate = rate_of(reserve.model, estimate) if estimate != before and estimate.is_known else None
 
         def change(ledger: Ledger) -> Ledger:
-            settled = ledger.settled(reserve.id, usage)
-            return settled.rated(rate) if rate else settled
+            charged = ledger.with_charge(reserve.id, usage)
+            return charged.with_rate(rate) if rate else charged
 
-        await self._book.keep_ledger(change)
+        await self._store.save_ledger(change)
 
-    async def settle_left(self, reserve_id: str, usage: Usage) -> None:
-        """Enter what a predecessor's request came to, if its reserve still stands."""
+    async def charge_found(self, reserve_id: str, usage: Usage) -> None:
+        """Charge a predecessor's request whose answer was found, if its reserve still stands."""
         if any(reserve.id == reserve_id for reserve in self.ledger.reserved):
-            await self._book.keep_ledger(lambda ledger: ledger.settled(reserve_id, usage))
+            await self._store.save_ledger(lambda ledger: ledger.with_charge(reserve_id, usage))
 
     async def _others(self) -> Sequence[Ledger]:
-        return await self._book.other_ledgers() if self._is_capped else ()
+        return await self._store.other_ledgers() if self._is_capped else ()
+
+    async def _remaining(self) -> Remaining:
+        return remaining_of(self._budget, [self.ledger, *await self._others()])
 
     @property
     def _is_capped(self) -> bool:
         return self._budget.max_cost_usd is not None or self._budget.max_tokens is not None
 
-    async def _check_again(self, reserve: Reserve) -> None:
-        """Take the reserve back if another department's came in between: both cannot have it."""
-        if not self._is_capped:
-            return
-        left = left_of(self._budget, [self.ledger, *await self._others()])
-        if left.usd < 0 or left.tokens < 0:
-            await self._book.keep_ledger(lambda ledger: ledger.without_reserve(reserve.id))
-            self.is_used = True
-            raise BudgetUsed("another department of the run has taken what was left of the budget")
-
-    async def _tariff(self, model: str, others: Sequence[Ledger], find_price: FindPrice) -> Tariff:
-        if model not in self._tariffs:
-            self._tariffs[model] = await self._first_tariff(model, others, find_price)
-        return self._tariffs[model]
-
-    async def _first_tariff(self, model: str, others: Sequence[Ledger], find_price: FindPrice) -> Tariff:
+    async def _first_estimate(
+        self, model: str, others: Sequence[Ledger], find_price: FindPrice
+    ) -> PriceEstimate:
+        """Return what the ledgers, the owner and the endpoint say of a model that was not asked yet."""
+        # Without a cap on money nobody has to know the price, and the endpoint is not asked for its list.
+        is_priced = self._budget.max_cost_usd is not None
         rate = rates_of([self.ledger, *others]).get(model)
-        seen = tariff_of(rate) if rate else None
+        seen = estimate_from(rate) if rate else None
         if seen:
             self._answered.add(model)
-        listed = self._fixed_price or (await find_price(model) if self._is_priced else None)
+        listed = self._fixed_price or (await find_price(model) if is_priced else None)
         if listed:
-            known = Tariff(listed, is_known=True)
+            known = PriceEstimate(listed, is_known=True)
             return replace(known, token_ratio=seen.token_ratio) if seen else known
-        if seen is None and self._is_priced:
-            _LOGGER.warning("the price of model %s is not known; one is assumed until it is", model)
-        return seen or Tariff(ASSUMED if self._is_priced else FREE, is_known=False)
-
-    @property
-    def _is_priced(self) -> bool:
-        """Tell whether the price has to be known: only a cap on money asks the endpoint for its list."""
-        return self._budget.max_cost_usd is not None
+        if seen is None and is_priced:
+            _LOGGER.warning("the price of model %s is unknown; assuming one until its first answer", model)
+        return seen or PriceEstimate(ASSUMED if is_priced else FREE, is_known=False)

@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """One model's breaker; times are of one monotonic clock, in seconds."""
 
     failures: int = 0
@@ -41,20 +41,20 @@ class Breaker:
         """Return how long the model is not to be asked; 0 if it may be asked now."""
         return 0.0 if self.opens_at_s is None else max(0.0, self.opens_at_s - now_s)
 
-    def asked(self, now_s: float) -> "Breaker":
+    def asked(self, now_s: float) -> "CircuitBreaker":
         """A request goes out; while half-open, no other follows until it has failed or had its time."""
         if self.state(now_s) is State.HALF_OPEN:
             return replace(self, opens_at_s=now_s + COOLDOWN_S)
         return self
 
-    def succeeded(self) -> "Breaker":
+    def succeeded(self) -> "CircuitBreaker":
         """The model answered."""
-        return Breaker()
+        return CircuitBreaker()
 
-    def failed(self, now_s: float, retry_after_s: float | None = None) -> "Breaker":
+    def failed(self, now_s: float, retry_after_s: float | None = None) -> "CircuitBreaker":
         """The model did not answer; `retry_after_s` is what it asked for."""
         failures = self.failures + 1
         asked_s = retry_after_s or 0.0
         if failures < FAILURES_MAX and asked_s < COOLDOWN_S:
             return replace(self, failures=failures)
-        return Breaker(failures, now_s + max(COOLDOWN_S, asked_s))
+        return CircuitBreaker(failures, now_s + max(COOLDOWN_S, asked_s))

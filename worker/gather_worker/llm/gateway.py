@@ -1,6 +1,6 @@
 """The one way to the language model: any OpenAI-compatible endpoint, typed answers, one layer of retries.
 
-Every request, a retry and a re-ask included, is paid for from the purse before it is sent and settled when
+Every request, a retry and a re-ask included, is paid for from the budget before it is sent and settled when
 its answer was read.
 """
 
@@ -25,7 +25,7 @@ from gather_worker.errors import (
     ModelUnavailable,
 )
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer, cache_key
-from gather_worker.llm.budget import Book, Purse
+from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.chat_completion import (
     Completion,
     read_answer,
@@ -33,7 +33,7 @@ from gather_worker.llm.chat_completion import (
     read_usage,
     read_writer,
 )
-from gather_worker.llm.circuit_breaker import Breaker
+from gather_worker.llm.circuit_breaker import CircuitBreaker
 from gather_worker.llm.endpoint import Endpoint, Messages
 from gather_worker.llm.ledger import NOTHING, Ledger, Reserve, Usage
 from gather_worker.llm.tracing import Tracing
@@ -78,7 +78,7 @@ class ModelGateway:
     """Asks a model and returns typed answers.
 
     `timeout_s` limits one request, the attempt's remaining time all of them. `fallback_model` is asked while
-    the breaker of the wanted one is open. `purse` pays, `cache` keeps good answers for questions of the same
+    the breaker of the wanted one is open. `budget` pays, `cache` keeps good answers for questions of the same
     `run`; without them there is no limit and no memory.
     """
 
@@ -90,7 +90,7 @@ class ModelGateway:
         timeout_s: float,
         max_tokens: int,
         fallback_model: str | None = None,
-        purse: Purse | None = None,
+        budget: BudgetGuard | None = None,
         cache: AnswerCache | None = None,
         run: str = "",
         tracing: Tracing | None = None,
@@ -99,30 +99,30 @@ class ModelGateway:
         self._attempt = attempt
         self._max_tokens = max_tokens
         self._fallback_model = fallback_model
-        self._purse = purse or Purse()
+        self._budget = budget or BudgetGuard()
         self._cache = cache
         self._run = run
         self._tracing = tracing or Tracing()
-        self._breakers: dict[str, Breaker] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
         self._ratios = TokenRatios()
 
-    def keep_ledger_in(self, book: Book) -> None:
+    def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep what is spent there from now on."""
-        self._purse.use(book)
+        self._budget.save_ledger_in(store)
 
     @property
     def ledger(self) -> Ledger:
         """Return what was spent, over all attempts."""
-        return self._purse.ledger
+        return self._budget.ledger
 
     @property
     def is_budget_used(self) -> bool:
         """Tell whether a request did not fit into the budget any more."""
-        return self._purse.is_used
+        return self._budget.is_used
 
     async def is_budget_ample(self) -> bool:
         """Tell whether several requests at a time take nothing from each other; raises as the book does."""
-        return await self._purse.is_ample()
+        return await self._budget.is_ample()
 
     def token_ratio(self, model: str) -> float:
         """Return how many of its tokens the model needs for one of ours, 1 until it has answered."""
@@ -195,7 +195,7 @@ class ModelGateway:
             return None
         # Its process may have ended before it could enter the price.
         usage = Usage(kept.tokens_in, kept.tokens_out, kept.cost_usd)
-        await self._purse.settle_left(kept.reserve_id, usage)
+        await self._budget.charge_found(kept.reserve_id, usage)
         _LOGGER.info("the answer was paid for before", extra={"prompt": question.prompt.version})
         return Signed(answer, kept.writer)
 
@@ -287,8 +287,8 @@ class ModelGateway:
             return model
         return fallback
 
-    def _breaker(self, model: str) -> Breaker:
-        return self._breakers.get(model, Breaker())
+    def _breaker(self, model: str) -> CircuitBreaker:
+        return self._breakers.get(model, CircuitBreaker())
 
     # --- one request
 
@@ -299,7 +299,7 @@ class ModelGateway:
         """
         counted = _counted(messages, question)
         race = self._attempt.race
-        reserve = await self._purse.reserve(
+        reserve = await self._budget.reserve(
             model, counted, self._max_tokens, lambda name: race(self._endpoint.find_price(name))
         )
         limit = reserve.tokens_out
@@ -308,7 +308,7 @@ class ModelGateway:
             reported = read_usage(body)
             if reported:
                 self._ratios.observe(model, counted, reported.tokens_in)
-            usage = self._purse.priced(model, reported or _unreported(body, reserve))
+            usage = self._budget.with_cost(model, reported or _unreported(body, reserve))
             writer = read_writer(body, model)
             span.answered(writer, usage)
             try:
@@ -316,7 +316,7 @@ class ModelGateway:
                 answer = _read(completion, question.answer)
                 await self._keep(question, completion.text, writer, reserve, usage)
             finally:
-                await self._purse.settle(reserve, usage, counted if reported else 0)
+                await self._budget.charge(reserve, usage, counted if reported else 0)
             return Signed(answer, writer)
 
     async def _body(self, reserve: Reserve, question: _Question[AnswerT], messages: Messages) -> Any:
@@ -328,7 +328,7 @@ class ModelGateway:
                 return await self._attempt.race(call)
         except ModelError as error:
             if not (isinstance(error, ModelTransient) and error.may_be_charged):
-                await self._purse.settle(reserve, NOTHING)
+                await self._budget.charge(reserve, NOTHING)
             raise
 
 

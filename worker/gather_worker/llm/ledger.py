@@ -1,7 +1,8 @@
 """Money and tokens of one department: what is spent, and what is set aside for requests in flight; pure.
 
-A request is entered at its worst before it is sent, and at its true price once its answer is read. Where no
-answer is ever read (a process killed, a connection lost) the worst stands: the endpoint may have charged it.
+A request is entered at its worst case before it is sent, and at its true cost once its answer is read. Where
+no answer is ever read (a process killed, a connection lost) the worst case stands: the endpoint may have
+charged it.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 RESERVES_MAX: Final = 16
-"""Requests without an answer that are kept apart; older ones are only summed up."""
+"""Requests without an answer that are listed one by one; older ones are only summed up."""
 
 
 class Stored(BaseModel):
@@ -61,12 +62,12 @@ class Ledger(Stored):
     tokens_out: int = 0
     requests: int = 0
     reserved: list[Reserve] = Field(default_factory=list)
-    """In flight, or without an answer for ever."""
+    """In flight, or never answered."""
     rates: list[Rate] = Field(default_factory=list)
 
     @property
     def total_usd(self) -> float:
-        """Return what was spent at most: requests without an answer at their worst."""
+        """Return what was spent at most: requests without an answer at their worst case."""
         return round(self.cost_usd + sum(reserve.cost_usd for reserve in self.reserved), 10)
 
     @property
@@ -75,20 +76,20 @@ class Ledger(Stored):
         return self.tokens_in + self.tokens_out + sum(r.tokens_in + r.tokens_out for r in self.reserved)
 
     def with_reserve(self, reserve: Reserve) -> Self:
-        """A request is about to be sent."""
+        """Return the ledger with a request that is about to be sent."""
         reserved = [*self.reserved, reserve]
         if len(reserved) <= RESERVES_MAX:
             return self.model_copy(update={"reserved": reserved})
         oldest = reserved[0]
         worst = Usage(oldest.tokens_in, oldest.tokens_out, oldest.cost_usd)
-        return self.model_copy(update={"reserved": reserved}).settled(oldest.id, worst)
+        return self.model_copy(update={"reserved": reserved}).with_charge(oldest.id, worst)
 
     def without_reserve(self, reserve_id: str) -> Self:
-        """The request is not sent after all."""
+        """Return the ledger without a request that is not sent after all."""
         return self.model_copy(update={"reserved": [r for r in self.reserved if r.id != reserve_id]})
 
-    def settled(self, reserve_id: str, usage: Usage) -> Self:
-        """The request's true price is known; a reserve that was settled before changes nothing."""
+    def with_charge(self, reserve_id: str, usage: Usage) -> Self:
+        """Return the ledger with the request's true cost in place of its reserve; itself if that is gone."""
         if all(reserve.id != reserve_id for reserve in self.reserved):
             return self
         return self.without_reserve(reserve_id).model_copy(
@@ -100,14 +101,14 @@ class Ledger(Stored):
             }
         )
 
-    def rated(self, rate: Rate) -> Self:
-        """A model's rate is known, or known better."""
+    def with_rate(self, rate: Rate) -> Self:
+        """Return the ledger with what is now known of a model."""
         others = [known for known in self.rates if known.model != rate.model]
         return self.model_copy(update={"rates": [*others, rate]})
 
 
 def rates_of(ledgers: Iterable[Ledger]) -> dict[str, Rate]:
-    """Return the rates that the ledgers know, by model; of several for one model the dearest."""
+    """Return the rates that the ledgers know, by model; of several for one model the highest."""
     found: dict[str, Rate] = {}
     for rate in (rate for ledger in ledgers for rate in ledger.rates):
         known = found.get(rate.model, rate)

@@ -1,13 +1,13 @@
 """What a model's tokens cost, from the best source there is; pure.
 
 In this order: the owner's setting, the endpoint's price list, what the run's own requests came to, and a
-price that is assumed until the first answer. A request that came to more than its price says raises the
-price: an endpoint is believed in what it charges before what it lists.
+price that is assumed until the first answer. A request that cost more than its price says raises the price:
+what an endpoint charges counts more than what it lists.
 """
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from gather_worker.llm.ledger import Rate, Usage
 from gather_worker.prompts.tokens import RATIO_MAX
 
 USD_MAX: Final = 1.0
-"""A token dearer than this is a mistake of the list."""
+"""A token that costs more is a mistake of the list."""
 RATIO_MARGIN: Final = 1.25
-"""On the highest ratio seen: another text of the same run may lie less well for the model's vocabulary."""
+"""On the highest ratio seen: another text of the same run may suit the model's vocabulary less."""
 _MODEL_PATH: Final = re.compile(r"^[\w-][\w.:-]*(/[\w-][\w.:-]*)+$", re.ASCII)
 
 
@@ -40,12 +40,12 @@ class Price:
 
 FREE: Final = Price(0.0, 0.0)
 ASSUMED: Final = Price(5e-6, 25e-6)
-"""Of a model that nothing is known of: what the dearest models in wide use cost (5 and 25 USD a million). It
-holds for one answer, whose cost then tells, or for as long as the endpoint names no cost."""
+"""Of an unknown model: what the most expensive models in wide use cost (5 and 25 USD a million). It holds
+until the first answer that names its cost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
+class PriceEstimate:
     """What is known of one model."""
 
     price: Price
@@ -61,55 +61,49 @@ class Tariff:
         return math.ceil(counted * min(RATIO_MAX, self.token_ratio * RATIO_MARGIN))
 
 
-def charged(tariff: Tariff, usage: Usage) -> Usage:
-    """Return the usage with a cost: the endpoint's own word, else reckoned by the price."""
+def with_cost(estimate: PriceEstimate, usage: Usage) -> Usage:
+    """Return the usage with a cost: what the endpoint says, else computed from the price."""
     if usage.cost_usd is not None:
         return usage
-    return replace(usage, cost_usd=tariff.price.cost_usd(usage.tokens_in, usage.tokens_out))
+    return replace(usage, cost_usd=estimate.price.cost_usd(usage.tokens_in, usage.tokens_out))
 
 
-def learned(tariff: Tariff, usage: Usage, counted: int, *, is_first: bool) -> Tariff:
+def learned(estimate: PriceEstimate, usage: Usage, counted: int, *, is_first: bool) -> PriceEstimate:
     """Return what is known after one more answered request; `usage` is as the endpoint reported it.
 
-    `counted` is the prompt by our own count, `is_first` tells whether `token_ratio` is still only assumed.
+    `counted` is the prompt by our own count; `is_first`: `token_ratio` is still only assumed.
+
+    A price is bounded by what a request cost: no token of its prompt cost more than the whole divided by the
+    prompt's tokens, no token of its answer more than the whole divided by the answer's.
     """
     if counted and usage.tokens_in:
         seen = min(RATIO_MAX, usage.tokens_in / counted)
-        tariff = replace(tariff, token_ratio=seen if is_first else max(seen, tariff.token_ratio))
+        estimate = replace(estimate, token_ratio=seen if is_first else max(seen, estimate.token_ratio))
     if usage.cost_usd is None or not (usage.tokens_in and usage.tokens_out):
-        return tariff
-    return _priced(tariff, usage.cost_usd, usage)
-
-
-def _priced(tariff: Tariff, cost_usd: float, usage: Usage) -> Tariff:
-    """Return the tariff with the price that the request's cost speaks for.
-
-    A price is bounded by what a request came to: no token of its prompt cost more than the whole divided by
-    the prompt's tokens, no token of its answer more than the whole divided by the answer's.
-    """
-    bound = Price(cost_usd / usage.tokens_in, cost_usd / usage.tokens_out)
-    if not tariff.is_known:
-        return replace(tariff, price=bound, is_known=True, is_bound=True)
-    price = tariff.price
+        return estimate
+    bound = Price(usage.cost_usd / usage.tokens_in, usage.cost_usd / usage.tokens_out)
+    if not estimate.is_known:
+        return replace(estimate, price=bound, is_known=True, is_bound=True)
+    price = estimate.price
     expected = price.cost_usd(usage.tokens_in, usage.tokens_out)
-    if cost_usd > expected * (1 + 1e-9):
-        return replace(tariff, price=price.raised_by(cost_usd / expected) if expected else bound)
-    if tariff.is_bound:
+    if usage.cost_usd > expected * (1 + 1e-9):
+        return replace(estimate, price=price.raised_by(usage.cost_usd / expected) if expected else bound)
+    if estimate.is_bound:
         closer = Price(min(price.usd_in, bound.usd_in), min(price.usd_out, bound.usd_out))
-        return replace(tariff, price=closer)
-    return tariff
+        return replace(estimate, price=closer)
+    return estimate
 
 
-def tariff_of(rate: Rate) -> Tariff:
+def estimate_from(rate: Rate) -> PriceEstimate:
     """Return what an earlier process or department of the run has learned."""
     price = Price(rate.usd_in, rate.usd_out)
-    return Tariff(price, is_known=True, is_bound=True, token_ratio=rate.token_ratio)
+    return PriceEstimate(price, is_known=True, is_bound=True, token_ratio=rate.token_ratio)
 
 
-def rate_of(model: str, tariff: Tariff) -> Rate:
-    """Return what is known in the form that is kept; a fee for the request is in the price list again."""
-    price = tariff.price
-    return Rate(model=model, usd_in=price.usd_in, usd_out=price.usd_out, token_ratio=tariff.token_ratio)
+def rate_of(model: str, estimate: PriceEstimate) -> Rate:
+    """Return what is known in the form that is saved; a fee per request is in the price list again."""
+    price = estimate.price
+    return Rate(model=model, usd_in=price.usd_in, usd_out=price.usd_out, token_ratio=estimate.token_ratio)
 
 
 def list_paths(model: str, *, is_openrouter: bool) -> list[str]:
@@ -133,7 +127,13 @@ def read_price(body: Any, model: str) -> Price | None:
     else:
         entries = None
     prices = [price for price in map(_price_of, entries) if price] if isinstance(entries, list) else []
-    return _dearest(prices) if prices else None
+    if not prices:
+        return None
+    return Price(
+        max(price.usd_in for price in prices),
+        max(price.usd_out for price in prices),
+        max(price.usd_request for price in prices),
+    )
 
 
 def _price_of(entry: Any) -> Price | None:
@@ -153,12 +153,3 @@ def _usd(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return amount if 0 <= amount <= USD_MAX else None
-
-
-def _dearest(prices: Iterable[Price]) -> Price:
-    parts = list(prices)
-    return Price(
-        max(price.usd_in for price in parts),
-        max(price.usd_out for price in parts),
-        max(price.usd_request for price in parts),
-    )

@@ -54,7 +54,7 @@ class Checkpointer:
         """Return the department's ledger."""
         return self.checkpoint.ledger
 
-    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+    async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
         """Change the ledger and store it; raises as `save` does."""
         await self.save(lambda checkpoint: checkpoint.charged(change(checkpoint.ledger)))
 

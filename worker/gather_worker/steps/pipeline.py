@@ -110,7 +110,7 @@ class Pipeline:
     async def _take_up(self) -> None:
         """Take the next epoch, read what there is, and announce that the department is at work."""
         await self._checkpointer.take_epoch()
-        self._model.keep_ledger_in(self._checkpointer)
+        self._model.save_ledger_in(self._checkpointer)
         set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
         await self._notes.read()
         await self._events.started(self.checkpoint.epoch)

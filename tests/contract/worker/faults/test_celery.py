@@ -83,17 +83,22 @@ def phases_around(message: int) -> list[tuple[int, Phase]]:
     return inner + outer if IS_FULL else inner
 
 
+def message_number(crash: CrashHarness) -> int:
+    """Return which write of an undisturbed worker queues the evaluation."""
+    crash.proxies.reset()
+    assert crash.start(is_proxied=True).wait().exit_code == 0
+    writes = enumerate(crash.proxies.writes, start=1)
+    (message,) = (number for number, write in writes if (write.service, write.name) == ("redis", "EVAL"))
+    return message
+
+
 @pytest.mark.usefixtures("celery")
 def test_a_worker_killed_while_it_sends_queues_one_evaluation(
-    new_crash: Callable[[], CrashHarness], proxies: FaultProxies, redis_url: str
+    new_crash: Callable[[], CrashHarness], redis_url: str
 ) -> None:
     """At the writes around the message, found in a run that nobody disturbs: before, in and after it."""
     crash = new_crash()
-    proxies.reset()
-    assert crash.start(is_proxied=True).wait().exit_code == 0
-    (message,) = (
-        n for n, w in enumerate(proxies.writes, start=1) if (w.service, w.name) == ("redis", "EVAL")
-    )
+    message = message_number(crash)
     (task,) = evaluations(redis_url, crash.harness)
     assert task["kwargs"] == kwargs_of(crash.harness)
     for number, phase in phases_around(message):
@@ -107,18 +112,10 @@ def test_a_worker_killed_while_it_sends_queues_one_evaluation(
 
 
 def test_evaluation_is_queued_once_if_redis_restarts_before_the_checkpoint_is_saved(
-    new_crash: Callable[[], CrashHarness],
-    proxies: FaultProxies,
-    redis_store: ServiceProcess,
-    celery: ServiceProcess,
+    new_crash: Callable[[], CrashHarness], redis_store: ServiceProcess, celery: ServiceProcess
 ) -> None:
     """With its data it knows the id; without it has lost the message as well, which is then sent again."""
-    crash = new_crash()
-    proxies.reset()
-    assert crash.start(is_proxied=True).wait().exit_code == 0
-    (message,) = (
-        n for n, w in enumerate(proxies.writes, start=1) if (w.service, w.name) == ("redis", "EVAL")
-    )
+    message = message_number(new_crash())
     for is_data_lost in (False, True):
         celery.stop()
         crash = new_crash()

@@ -25,7 +25,7 @@ from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import Terminated
-from gather_worker.llm.budget import Purse
+from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import RESERVES_MAX
 from gather_worker.llm.pricing import Price
@@ -110,7 +110,7 @@ class World:
                 attempt,
                 timeout_s=5,
                 max_tokens=1000,
-                purse=Purse(self.document.spec.budget, PRICE),
+                budget=BudgetGuard(self.document.spec.budget, PRICE),
                 cache=self.answers,  # type: ignore[arg-type]
             ),
             EventPublisher(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]

@@ -187,7 +187,7 @@ async def test_a_replaced_worker_pays_for_nothing(replaced: Replaced) -> None:
     model = ModelGateway(client_of(answer), Attempt(60), timeout_s=5, max_tokens=1000)
     checkpointer = Checkpointer(replaced.store, Checkpoint(id="u/sea"))
     await checkpointer.take_epoch()
-    model.keep_ledger_in(checkpointer)
+    model.save_ledger_in(checkpointer)
     await replaced.store.take_epoch(Checkpoint(id="u/sea"))
     with pytest.raises(Fenced):
         await model.ask("m/x", Prompt("judge.v1", "rules", "data"), QualityVerdict)

@@ -17,7 +17,7 @@ from gather_worker.attempt import Attempt
 from gather_worker.errors import AnswerInvalid, BudgetUsed, ModelUnavailable
 from gather_worker.llm import gateway
 from gather_worker.llm.answer_cache import AnswerCache
-from gather_worker.llm.budget import Purse
+from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
@@ -79,7 +79,7 @@ class Gateways:
             Attempt(duration_s),
             timeout_s=timeout_s,
             max_tokens=max_tokens,
-            purse=Purse(budget),
+            budget=BudgetGuard(budget),
             cache=cache,
         )
         self._made.append(made)

@@ -10,18 +10,25 @@ from hypothesis import strategies as st
 
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
-from gather_worker.llm.budget import OUTPUT_MIN_TOKENS, Left, MemoryBook, Purse, left_of, output_limit
+from gather_worker.llm.budget import (
+    OUTPUT_MIN_TOKENS,
+    BudgetGuard,
+    InMemoryLedgerStore,
+    Remaining,
+    output_limit,
+    remaining_of,
+)
 from gather_worker.llm.ledger import NOTHING, RESERVES_MAX, Ledger, Rate, Reserve, Usage, rates_of
 from gather_worker.llm.pricing import (
     ASSUMED,
     Price,
-    Tariff,
-    charged,
+    PriceEstimate,
+    estimate_from,
     learned,
     list_paths,
     rate_of,
     read_price,
-    tariff_of,
+    with_cost,
 )
 
 INF = float("inf")
@@ -40,17 +47,17 @@ def test_money_adds_up_to_the_last_millionth() -> None:
     ledger = Ledger()
     for name in "abc":
         reserve = RESERVE.model_copy(update={"id": name})
-        ledger = ledger.with_reserve(reserve).settled(name, Usage(1, 2, 0.1))
+        ledger = ledger.with_reserve(reserve).with_charge(name, Usage(1, 2, 0.1))
     assert (ledger.total_usd, ledger.tokens, ledger.requests, ledger.reserved) == (0.3, 9, 3, [])
 
 
-def test_a_reserve_counts_until_it_is_settled_and_is_settled_once() -> None:
+def test_a_reserve_counts_until_it_is_charged_and_is_charged_once() -> None:
     """A second settlement, by a successor that found the answer, changes nothing."""
     ledger = Ledger().with_reserve(RESERVE)
     assert (ledger.total_usd, ledger.tokens, ledger.cost_usd) == (1.0, 150, 0)
-    settled = ledger.settled("r", Usage(10, 5, 0.25))
-    assert settled.settled("r", Usage(10, 5, 0.25)) == settled
-    assert (settled.total_usd, settled.tokens) == (0.25, 15)
+    charged = ledger.with_charge("r", Usage(10, 5, 0.25))
+    assert charged.with_charge("r", Usage(10, 5, 0.25)) == charged
+    assert (charged.total_usd, charged.tokens) == (0.25, 15)
     assert ledger.without_reserve("r") == Ledger()
 
 
@@ -65,8 +72,12 @@ def test_requests_without_an_answer_are_bounded_and_none_is_forgotten() -> None:
 
 def test_departments_share_what_they_learned_of_prices() -> None:
     """Of two rates the dearest."""
-    one = Ledger().rated(Rate(model="m", usd_in=1, usd_out=5)).rated(Rate(model="m", usd_in=2, usd_out=4))
-    other = Ledger().rated(Rate(model="m", usd_in=1, usd_out=9, token_ratio=2))
+    one = (
+        Ledger()
+        .with_rate(Rate(model="m", usd_in=1, usd_out=5))
+        .with_rate(Rate(model="m", usd_in=2, usd_out=4))
+    )
+    other = Ledger().with_rate(Rate(model="m", usd_in=1, usd_out=9, token_ratio=2))
     assert one.rates == [Rate(model="m", usd_in=2, usd_out=4)]
     assert rates_of([one, other]) == {"m": Rate(model="m", usd_in=2, usd_out=9, token_ratio=2)}
 
@@ -126,91 +137,91 @@ def test_a_price_learned_from_requests_is_never_too_low(
 ) -> None:
     """Whatever the endpoint's true price is, the worst case is one."""
     true = Price(*price)
-    tariff = Tariff(ASSUMED, is_known=False)
+    estimate = PriceEstimate(ASSUMED, is_known=False)
     for tokens in requests:
-        tariff = learned(tariff, Usage(*tokens, true.cost_usd(*tokens)), 0, is_first=False)
-    assert tariff.price.cost_usd(*asked) >= true.cost_usd(*asked) * (1 - 1e-6)
+        estimate = learned(estimate, Usage(*tokens, true.cost_usd(*tokens)), 0, is_first=False)
+    assert estimate.price.cost_usd(*asked) >= true.cost_usd(*asked) * (1 - 1e-6)
 
 
 def test_a_request_that_came_to_more_than_listed_raises_the_price() -> None:
     """What is charged is believed before what is listed."""
-    listed = Tariff(Price(1e-6, 2e-6), is_known=True)
+    listed = PriceEstimate(Price(1e-6, 2e-6), is_known=True)
     usage = Usage(100, 100, 3 * listed.price.cost_usd(100, 100))
     assert learned(listed, usage, 0, is_first=False).price == Price(3e-6, 6e-6)
     assert learned(listed, Usage(100, 100, 1e-9), 0, is_first=False) == listed
-    free = Tariff(Price(0, 0), is_known=True)
+    free = PriceEstimate(Price(0, 0), is_known=True)
     assert learned(free, Usage(10, 10, 1.0), 0, is_first=False).price == Price(0.1, 0.1)
 
 
 def test_tokens_are_counted_with_what_the_model_reported() -> None:
     """At first at the highest ratio of any model, then at the model's own with a margin."""
-    tariff = Tariff(ASSUMED, is_known=False)
-    assert tariff.tokens_at_most(1000) == 4000
-    seen = learned(tariff, Usage(1200, 10), 1000, is_first=True)
+    estimate = PriceEstimate(ASSUMED, is_known=False)
+    assert estimate.tokens_at_most(1000) == 4000
+    seen = learned(estimate, Usage(1200, 10), 1000, is_first=True)
     assert seen.tokens_at_most(1000) == 1500
     assert learned(seen, Usage(900, 10), 1000, is_first=False).token_ratio == 1.2
 
 
 def test_what_is_learned_survives_the_store() -> None:
     """As far as it goes."""
-    tariff = Tariff(Price(1e-6, 2e-6), is_known=True, is_bound=True, token_ratio=1.5)
-    assert tariff_of(Rate.model_validate(rate_of("m", tariff).model_dump(by_alias=True))) == tariff
+    estimate = PriceEstimate(Price(1e-6, 2e-6), is_known=True, is_bound=True, token_ratio=1.5)
+    assert estimate_from(Rate.model_validate(rate_of("m", estimate).model_dump(by_alias=True))) == estimate
 
 
 def test_an_endpoint_that_names_no_cost_is_reckoned_by_the_price() -> None:
     """Its own word goes first, also if it is nothing."""
-    tariff = Tariff(Price(0.1, 0.2), is_known=True)
-    assert charged(tariff, Usage(1, 2)).cost_usd == 0.5
-    assert charged(tariff, Usage(1, 2, 0.0)).cost_usd == 0.0
+    estimate = PriceEstimate(Price(0.1, 0.2), is_known=True)
+    assert with_cost(estimate, Usage(1, 2)).cost_usd == 0.5
+    assert with_cost(estimate, Usage(1, 2, 0.0)).cost_usd == 0.0
 
 
 # --- what is left
 
 
 @pytest.mark.parametrize(
-    ("left", "wanted", "expected"),
+    ("remaining", "wanted", "expected"),
     [
-        (Left(INF, INF), 8000, 8000),
-        (Left(INF, 9000), 8000, 8000),
-        (Left(INF, 5000), 8000, 4000),
-        (Left(INF, 1000 + OUTPUT_MIN_TOKENS - 1), 8000, 0),
-        (Left(INF, 1500), 500, 500),
-        (Left(3.0, INF), 8000, 2000),
-        (Left(0.9, INF), 8000, 0),
-        (Left(0.0, INF), 8000, 0),
-        (Left(INF, 0), 8000, 0),
-        (Left(-1.0, INF), 8000, 0),
-        (Left(3.0, 2500), 8000, 1500),
+        (Remaining(INF, INF), 8000, 8000),
+        (Remaining(INF, 9000), 8000, 8000),
+        (Remaining(INF, 5000), 8000, 4000),
+        (Remaining(INF, 1000 + OUTPUT_MIN_TOKENS - 1), 8000, 0),
+        (Remaining(INF, 1500), 500, 500),
+        (Remaining(3.0, INF), 8000, 2000),
+        (Remaining(0.9, INF), 8000, 0),
+        (Remaining(0.0, INF), 8000, 0),
+        (Remaining(INF, 0), 8000, 0),
+        (Remaining(-1.0, INF), 8000, 0),
+        (Remaining(3.0, 2500), 8000, 1500),
     ],
 )
-def test_the_longest_answer_that_fits(left: Left, wanted: int, expected: int) -> None:
+def test_the_longest_answer_that_fits(remaining: Remaining, wanted: int, expected: int) -> None:
     """A prompt of 1,000 tokens at 1 USD a thousand, the answer's tokens likewise."""
-    tariff = Tariff(Price(1e-3, 1e-3), is_known=True)
-    assert output_limit(left, tariff, 1000, wanted) == expected
+    estimate = PriceEstimate(Price(1e-3, 1e-3), is_known=True)
+    assert output_limit(remaining, estimate, 1000, wanted) == expected
 
 
 def test_a_free_model_is_limited_by_nothing_but_a_cap_of_nothing() -> None:
     """Budget 0 means no call at all."""
-    free = Tariff(Price(0, 0), is_known=True)
-    assert output_limit(Left(0.01, INF), free, 1000, 8000) == 8000
-    assert output_limit(Left(0, INF), free, 1000, 8000) == 0
+    free = PriceEstimate(Price(0, 0), is_known=True)
+    assert output_limit(Remaining(0.01, INF), free, 1000, 8000) == 8000
+    assert output_limit(Remaining(0, INF), free, 1000, 8000) == 0
 
 
 def test_all_departments_count() -> None:
     """Their reserves too."""
     budget = Budget(max_cost_usd=5, max_tokens=1000)
     ledgers = [Ledger(cost_usd=1, tokens_in=100), Ledger(cost_usd=0.5).with_reserve(RESERVE)]
-    assert left_of(budget, ledgers) == Left(2.5, 750)
-    assert left_of(Budget(), ledgers) == Left(INF, INF)
+    assert remaining_of(budget, ledgers) == Remaining(2.5, 750)
+    assert remaining_of(Budget(), ledgers) == Remaining(INF, INF)
 
 
-# --- the purse
+# --- the guard
 
 
-class RunBook(MemoryBook):
+class RunLedgerStore(InMemoryLedgerStore):
     """One of a run's departments; the others' ledgers are read as they are."""
 
-    def __init__(self, run: list["RunBook"]) -> None:
+    def __init__(self, run: list["RunLedgerStore"]) -> None:
         super().__init__()
         self._run = run
         run.append(self)
@@ -218,12 +229,12 @@ class RunBook(MemoryBook):
     async def other_ledgers(self) -> Sequence[Ledger]:
         """Return the others'."""
         await asyncio.sleep(0)
-        return [book.ledger for book in self._run if book is not self]
+        return [store.ledger for store in self._run if store is not self]
 
-    async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+    async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
         """Change the ledger, as slowly as a database."""
         await asyncio.sleep(0)
-        await super().keep_ledger(change)
+        await super().save_ledger(change)
 
 
 @settings(max_examples=60, deadline=None)
@@ -237,37 +248,37 @@ class RunBook(MemoryBook):
 )
 async def test_the_cap_holds(cap: float, cap_tokens: int, answers: list[tuple[int, float, str]]) -> None:
     """Three departments at once, answers of any length, lost and refused ones: never a cent above the cap."""
-    price, run = Price(1e-5, 5e-5), list[RunBook]()
-    purses = []
+    price, run = Price(1e-5, 5e-5), list[RunLedgerStore]()
+    guards = []
     for _ in range(3):
-        purse = Purse(Budget(max_cost_usd=cap, max_tokens=cap_tokens), price)
-        purse.use(RunBook(run))
-        purses.append(purse)
+        guard = BudgetGuard(Budget(max_cost_usd=cap, max_tokens=cap_tokens), price)
+        guard.save_ledger_in(RunLedgerStore(run))
+        guards.append(guard)
     true_usd, true_tokens = [0.0], [0]
 
-    async def pay(purse: Purse, mine: Sequence[tuple[int, float, str]]) -> None:
+    async def pay(guard: BudgetGuard, mine: Sequence[tuple[int, float, str]]) -> None:
         for counted, share, kind in mine:
             try:
-                reserve = await purse.reserve("m", counted, 8000, no_price)
+                reserve = await guard.reserve("m", counted, 8000, no_price)
             except BudgetUsed:
                 return
             tokens = Usage(counted, round(share * reserve.tokens_out))
-            usage = purse.priced("m", tokens)
+            usage = guard.with_cost("m", tokens)
             if kind != "refused":
                 true_usd[0] += usage.cost_usd or 0
                 true_tokens[0] += usage.tokens_in + usage.tokens_out
             if kind != "lost":
-                await purse.settle(reserve, usage if kind == "answer" else NOTHING, counted)
+                await guard.charge(reserve, usage if kind == "answer" else NOTHING, counted)
 
-    await asyncio.gather(*(pay(purse, answers[number::3]) for number, purse in enumerate(purses)))
+    await asyncio.gather(*(pay(guard, answers[number::3]) for number, guard in enumerate(guards)))
     assert true_usd[0] <= cap + 1e-9
     assert true_tokens[0] <= cap_tokens
-    assert sum(book.ledger.total_usd for book in run) >= true_usd[0] - 1e-9
+    assert sum(store.ledger.total_usd for store in run) >= true_usd[0] - 1e-9
 
 
 async def test_a_price_that_nobody_knows_counts_only_under_a_cap_on_money() -> None:
     """A model of one's own costs nothing; with a cap it is better to stop early than late."""
-    capped, free = Purse(Budget(max_cost_usd=1)), Purse()
+    capped, free = BudgetGuard(Budget(max_cost_usd=1)), BudgetGuard()
     assert (await capped.reserve("m", 1000, 8000, no_price)).cost_usd == pytest.approx(
         ASSUMED.cost_usd(4 * 1064, 8000)
     )
@@ -276,13 +287,13 @@ async def test_a_price_that_nobody_knows_counts_only_under_a_cap_on_money() -> N
 
 async def test_a_successor_knows_the_price_that_was_learned() -> None:
     """From its own checkpoint; nothing has to be assumed again."""
-    book = MemoryBook()
-    first = Purse(Budget(max_cost_usd=10))
-    first.use(book)
+    store = InMemoryLedgerStore()
+    first = BudgetGuard(Budget(max_cost_usd=10))
+    first.save_ledger_in(store)
     reserve = await first.reserve("m", 1000, 8000, no_price)
-    await first.settle(reserve, Usage(1100, 1000, 0.01), 1000)
-    second = Purse(Budget(max_cost_usd=10))
-    second.use(book)
+    await first.charge(reserve, Usage(1100, 1000, 0.01), 1000)
+    second = BudgetGuard(Budget(max_cost_usd=10))
+    second.save_ledger_in(store)
     again = await second.reserve("m", 1000, 8000, no_price)
     assert again.cost_usd == pytest.approx(again.tokens_in * 0.01 / 1100 + 8000 * 0.01 / 1000)
     assert again.tokens_in < reserve.tokens_in
@@ -292,11 +303,11 @@ async def test_a_successor_knows_the_price_that_was_learned() -> None:
     ("cap_usd", "cap_tokens", "expected"),
     [(None, None, True), (10.0, None, True), (3.0, None, False), (None, 100_000, True), (None, 5_000, False)],
 )
-async def test_a_budget_is_ample_for_four_more_like_the_dearest(
+async def test_a_budget_is_ample_for_four_more_like_the_largest(
     cap_usd: float | None, cap_tokens: int | None, *, expected: bool
 ) -> None:
     """Of a thousand tokens each way, at a dollar altogether; a cap that is far away is as good as none."""
-    purse = Purse(Budget(max_cost_usd=cap_usd, max_tokens=cap_tokens), Price(0, 1e-3))
-    assert await purse.is_ample() is (cap_usd is None and cap_tokens is None)
-    await purse.reserve("m", 100, 1000, no_price)
-    assert await purse.is_ample() is expected
+    guard = BudgetGuard(Budget(max_cost_usd=cap_usd, max_tokens=cap_tokens), Price(0, 1e-3))
+    assert await guard.is_ample() is (cap_usd is None and cap_tokens is None)
+    await guard.reserve("m", 100, 1000, no_price)
+    assert await guard.is_ample() is expected

@@ -2,12 +2,12 @@
 
 import pytest
 
-from gather_worker.llm.circuit_breaker import COOLDOWN_S, FAILURES_MAX, Breaker, State
+from gather_worker.llm.circuit_breaker import COOLDOWN_S, FAILURES_MAX, CircuitBreaker, State
 
 
-def failed(times: int, now_s: float = 0.0) -> Breaker:
+def failed(times: int, now_s: float = 0.0) -> CircuitBreaker:
     """Return a breaker after so many failures in a row."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(times):
         breaker = breaker.failed(now_s)
     return breaker
@@ -16,7 +16,7 @@ def failed(times: int, now_s: float = 0.0) -> Breaker:
 @pytest.mark.parametrize(
     ("breaker", "now_s", "state", "wait_s"),
     [
-        (Breaker(), 0, State.CLOSED, 0),
+        (CircuitBreaker(), 0, State.CLOSED, 0),
         (failed(FAILURES_MAX - 1), 0, State.CLOSED, 0),
         (failed(FAILURES_MAX), 0, State.OPEN, COOLDOWN_S),
         (failed(FAILURES_MAX), COOLDOWN_S - 1, State.OPEN, 1),
@@ -26,8 +26,8 @@ def failed(times: int, now_s: float = 0.0) -> Breaker:
         (failed(FAILURES_MAX).asked(COOLDOWN_S), COOLDOWN_S, State.OPEN, COOLDOWN_S),
         (failed(FAILURES_MAX).asked(COOLDOWN_S).succeeded(), COOLDOWN_S, State.CLOSED, 0),
         (failed(FAILURES_MAX).failed(COOLDOWN_S), COOLDOWN_S, State.OPEN, COOLDOWN_S),
-        (Breaker().failed(0, COOLDOWN_S - 1), 0, State.CLOSED, 0),
-        (Breaker().failed(0, 300), 0, State.OPEN, 300),
+        (CircuitBreaker().failed(0, COOLDOWN_S - 1), 0, State.CLOSED, 0),
+        (CircuitBreaker().failed(0, 300), 0, State.OPEN, 300),
         (failed(FAILURES_MAX).failed(0, 1), 0, State.OPEN, COOLDOWN_S),
     ],
     ids=[
@@ -36,7 +36,7 @@ def failed(times: int, now_s: float = 0.0) -> Breaker:
         "a short Retry-After", "a long Retry-After", "a Retry-After shorter than the cooldown",
     ],
 )  # fmt: skip
-def test_states(breaker: Breaker, now_s: float, state: State, wait_s: float) -> None:
+def test_states(breaker: CircuitBreaker, now_s: float, state: State, wait_s: float) -> None:
     """The clock is the test's."""
     assert (breaker.state(now_s), breaker.wait_s(now_s)) == (state, wait_s)
 

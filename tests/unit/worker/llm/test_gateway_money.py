@@ -1,4 +1,4 @@
-"""What requests cost: reserved before they are sent, settled after, within the budget, never paid twice."""
+"""What requests cost: reserved before they are sent, charged after, within the budget, never paid twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from gather_worker.errors import (
     AnswerInvalid,
     BudgetUsed,
 )
-from gather_worker.llm.budget import MemoryBook, Purse
+from gather_worker.llm.budget import BudgetGuard, InMemoryLedgerStore
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.pricing import Price
 from gather_worker.schemas import QualityVerdict
@@ -57,10 +57,10 @@ async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewMode
     """A process that is killed in the call has written down what it may have spent."""
     kept: list[tuple[int, int]] = []
 
-    class Book:
+    class LedgerStore:
         ledger = Ledger()
 
-        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+        async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
             self.ledger = change(self.ledger)
             kept.append((len(model.requests), len(self.ledger.reserved)))
 
@@ -69,7 +69,7 @@ async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewMode
 
     model = new_model(reply())
     asked = scripted_gateway(model)
-    asked.keep_ledger_in(Book())
+    asked.save_ledger_in(LedgerStore())
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert kept == [(0, 1), (1, 0)]
 
@@ -78,7 +78,7 @@ async def test_a_budget_of_nothing_asks_nobody(new_model: NewModel) -> None:
     """Not even for the price list."""
     model = new_model()
     for budget in (Budget(max_tokens=0), Budget(max_cost_usd=0)):
-        asked = scripted_gateway(model, purse=Purse(budget, Price(0, 0)))
+        asked = scripted_gateway(model, budget=BudgetGuard(budget, Price(0, 0)))
         with pytest.raises(BudgetUsed):
             await asked.ask("m/x", PROMPT, QualityVerdict)
         assert asked.is_budget_used
@@ -88,22 +88,22 @@ async def test_a_budget_of_nothing_asks_nobody(new_model: NewModel) -> None:
 async def test_what_is_left_limits_the_answer(new_model: NewModel) -> None:
     """max_tokens is lowered to what the budget can pay, and no further request follows."""
     model = new_model(reply())
-    purse = Purse(Budget(max_cost_usd=2.0), Price(0, 1e-3))
-    asked = scripted_gateway(model, purse=purse, max_tokens=8000)
+    guard = BudgetGuard(Budget(max_cost_usd=2.0), Price(0, 1e-3))
+    asked = scripted_gateway(model, budget=guard, max_tokens=8000)
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert model.body()["max_tokens"] == 2000
     assert asked.ledger.cost_usd == 0.5
-    left = Purse(Budget(max_cost_usd=0.5), Price(0, 1e-3))
+    left = BudgetGuard(Budget(max_cost_usd=0.5), Price(0, 1e-3))
     with pytest.raises(BudgetUsed):
-        await scripted_gateway(model, purse=left, max_tokens=8000).ask("m/x", PROMPT, QualityVerdict)
+        await scripted_gateway(model, budget=left, max_tokens=8000).ask("m/x", PROMPT, QualityVerdict)
 
 
 async def test_retries_are_paid_one_by_one(new_model: NewModel) -> None:
     """A failed attempt that may have been charged leaves less for the next; the cap holds over both."""
     model = new_model(httpx.ReadTimeout("slow"))
-    purse = Purse(Budget(max_cost_usd=1.5), Price(0, 1e-3))
+    guard = BudgetGuard(Budget(max_cost_usd=1.5), Price(0, 1e-3))
     with pytest.raises(BudgetUsed):
-        await scripted_gateway(model, purse=purse, max_tokens=1000).ask("m/x", PROMPT, QualityVerdict)
+        await scripted_gateway(model, budget=guard, max_tokens=1000).ask("m/x", PROMPT, QualityVerdict)
     assert len(model.requests) == 1
 
 
@@ -111,7 +111,7 @@ async def test_the_price_list_is_asked_once_and_only_for_a_cap_on_money(new_mode
     """Two questions, one look at the list; the reserve is by its price."""
     listed = {"data": [{"id": "m/x", "pricing": {"prompt": "0", "completion": "0.001"}}]}
     model = new_model(httpx.Response(200, json=listed), reply())
-    asked = scripted_gateway(model, purse=Purse(Budget(max_cost_usd=1.2)), max_tokens=8000)
+    asked = scripted_gateway(model, budget=BudgetGuard(Budget(max_cost_usd=1.2)), max_tokens=8000)
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert [request.url.path for request in model.requests] == ["/v1/models", "/v1/chat/completions"]
     assert model.body()["max_tokens"] == 1200
@@ -149,18 +149,18 @@ async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewMo
     dead._cache = cache  # type: ignore[assignment]
     left: list[Ledger] = []
 
-    class DyingBook(MemoryBook):
-        async def keep_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
+    class DyingLedgerStore(InMemoryLedgerStore):
+        async def save_ledger(self, change: Callable[[Ledger], Ledger]) -> None:
             if self.ledger.reserved:
                 left.append(self.ledger)
                 raise KeyboardInterrupt
-            await super().keep_ledger(change)
+            await super().save_ledger(change)
 
-    dead.keep_ledger_in(DyingBook())
+    dead.save_ledger_in(DyingLedgerStore())
     with pytest.raises(KeyboardInterrupt):
         await dead.ask("m/x", PROMPT, QualityVerdict)
     successor = scripted_gateway(new_model(), cache=cache)
-    book = MemoryBook(left[0])
-    successor.keep_ledger_in(book)
+    store = InMemoryLedgerStore(left[0])
+    successor.save_ledger_in(store)
     await successor.ask("m/x", PROMPT, QualityVerdict)
-    assert (book.ledger.cost_usd, book.ledger.requests, book.ledger.reserved) == (0.5, 1, [])
+    assert (store.ledger.cost_usd, store.ledger.requests, store.ledger.reserved) == (0.5, 1, [])
