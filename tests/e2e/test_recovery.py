@@ -27,15 +27,19 @@ def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> Non
     assert run.status.items_created == total_items(run) == len(items)
 
 
+def survive_a_kill(gather: DeployedGather, component: str, project: str) -> None:
+    """Kill a component while a run is at work: the run ends as if nothing had happened."""
+    name = f"{component}-killed"
+    with run_of(gather, name, project, departments=DEPARTMENTS, maxIterations=12):
+        gather.wait_run(name, "to iterate", iterating, 120)
+        gather.kill_pods(f"app.kubernetes.io/component={component}")
+        assert_whole(gather, gather.wait_end(name, 300), project)
+
+
 @pytest.mark.usefixtures("slow_model")
 def test_an_operator_killed_in_the_middle_goes_on_with_one_job_a_department(gather: DeployedGather) -> None:
     """The new operator finds the Jobs by their names."""
-    project = "b10000000000000000000001"
-    with run_of(gather, "operator-killed", project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run("operator-killed", "to iterate", iterating, 120)
-        gather.kill_pods("app.kubernetes.io/component=operator")
-        run = gather.wait_end("operator-killed", 300)
-        assert_whole(gather, run, project)
+    survive_a_kill(gather, "operator", "b10000000000000000000001")
 
 
 @pytest.mark.usefixtures("slow_model")
@@ -55,12 +59,7 @@ def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(gather: Dep
 @pytest.mark.usefixtures("slow_model")
 def test_redis_killed_and_back_does_not_disturb_the_run(gather: DeployedGather) -> None:
     """Live progress pauses; the resource and MongoDB hold the truth."""
-    project = "b10000000000000000000003"
-    with run_of(gather, "redis-killed", project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run("redis-killed", "to iterate", iterating, 120)
-        gather.kill_pods("app.kubernetes.io/component=redis")
-        run = gather.wait_end("redis-killed", 300)
-        assert_whole(gather, run, project)
+    survive_a_kill(gather, "redis", "b10000000000000000000003")
 
 
 @pytest.mark.usefixtures("slow_model")

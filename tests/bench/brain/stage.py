@@ -63,88 +63,83 @@ def run_stage(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterat
     """Run a brain on a Neo4j that holds the nodes; on `own_neo4j` they are written and stay."""
     programs = StoreArtefacts.from_environment()
     model_dir = programs.embedding_model()
-    model = BareModel(model_dir)
-    folder = Path(tempfile.mkdtemp(prefix="gather-bench-"))
-    try:
+    builder = _Builder(programs, model_dir, BareModel(model_dir), sizes, reporter)
+    with tempfile.TemporaryDirectory(prefix="gather-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         if own_neo4j is not None:
-            with _brain(folder, own_neo4j, model_dir, reporter) as brain:
-                _seed(brain, own_neo4j, model, sizes, reporter)
-                yield Stage(brain, None, own_neo4j, model, sizes)
+            with builder.brain(folder, own_neo4j) as brain:
+                builder.seed(brain, own_neo4j)
+                yield Stage(brain, None, own_neo4j, builder.model, sizes)
             return
         store = neo4j_store(programs, folder)
-        _bring_data(folder, programs, model, model_dir, sizes, reporter)
-        with _running(store, reporter), _brain(folder, store.uri, model_dir, reporter) as brain:
-            yield Stage(brain, store, store.uri, model, sizes)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        builder.copy_data(folder / "data")
+        with builder.running(store), builder.brain(folder, store.uri) as brain:
+            yield Stage(brain, store, store.uri, builder.model, sizes)
 
 
-@contextmanager
-def _brain(folder: Path, neo4j_uri: str, model_dir: Path, reporter: Reporter) -> Iterator[ServiceProcess]:
-    inside = folder / "brain"
-    inside.mkdir()
-    with _running(brain_service(inside, neo4j_uri, model_dir), reporter) as brain:
-        yield brain
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Starts the stage's processes and fills its database."""
 
+    programs: StoreArtefacts
+    model_dir: Path
+    model: BareModel
+    sizes: Sizes
+    reporter: Reporter
 
-@contextmanager
-def _running(store: ServiceProcess, reporter: Reporter) -> Iterator[ServiceProcess]:
-    with reporter.step(f"Starting {store.name}"):
-        store.start()
-    try:
-        yield store
-    finally:
-        store.kill()
+    @contextmanager
+    def running(self, service: ServiceProcess) -> Iterator[ServiceProcess]:
+        """Run a service while the block lasts, and kill it then."""
+        with self.reporter.step(f"Starting {service.name}"):
+            service.start()
+        try:
+            yield service
+        finally:
+            service.kill()
 
+    @contextmanager
+    def brain(self, folder: Path, neo4j_uri: str) -> Iterator[ServiceProcess]:
+        """Run a brain while the block lasts."""
+        inside = folder / "brain"
+        inside.mkdir()
+        with self.running(brain_service(inside, neo4j_uri, self.model_dir)) as brain:
+            yield brain
 
-def _bring_data(  # noqa: PLR0917
-    target: Path,
-    programs: StoreArtefacts,
-    model: BareModel,
-    model_dir: Path,
-    sizes: Sizes,
-    reporter: Reporter,
-) -> None:
-    """Copy a filled Neo4j's data into the folder, from the cache, which is filled first if it has to be."""
-    cache = Cache(default_root() / "bench")
-    key = fingerprint([NEO4J, model.name, repr(sizes), *_source_digests()])
-    kept = cache.program_folder(NAME, key)
-    # The lock covers the copy too: another benchmark of other sources removes what it finds here.
-    with cache.locked(reporter.say):
-        if not is_complete(kept, key):
-            for older in cache.root.glob(f"{NAME}-*"):
-                shutil.rmtree(older)
-            space = (sizes.nodes + sizes.others) * SPACE_PER_NODE_BYTES
-            require_space(cache.root, space, "The bench's database")
-            build_folder(kept, key, lambda inside: _fill(inside, programs, model, model_dir, sizes, reporter))
-        with reporter.step("Copying the filled database"):
-            _copy(kept / "data", target / "data")
+    def copy_data(self, target: Path) -> None:
+        """Copy a filled Neo4j's data from the cache, which is filled first if it has to be."""
+        cache = Cache(default_root() / "bench")
+        key = fingerprint([NEO4J, self.model.name, repr(self.sizes), *_source_digests()])
+        kept = cache.program_folder(NAME, key)
+        # The lock covers the copy too: another benchmark of other sources removes what it finds here.
+        with cache.locked(self.reporter.say):
+            if not is_complete(kept, key):
+                for older in cache.root.glob(f"{NAME}-*"):
+                    shutil.rmtree(older)
+                space = (self.sizes.nodes + self.sizes.others) * SPACE_PER_NODE_BYTES
+                require_space(cache.root, space, "The bench's database")
+                build_folder(kept, key, self._fill)
+            with self.reporter.step("Copying the filled database"):
+                # cp shares the blocks where the file system can.
+                command = ["cp", "-a", "--reflink=auto", str(kept / "data"), str(target)]
+                subprocess.run(command, check=True, timeout=COPY_TIMEOUT_S)
 
+    def _fill(self, folder: Path) -> None:
+        store = neo4j_store(self.programs, folder)
+        with self.running(store):
+            with self.brain(folder, store.uri) as brain:
+                self.seed(brain, store.uri)
+            with self.reporter.step("Stopping Neo4j with its data"):
+                store.stop(STOP_TIMEOUT_S)
 
-def _fill(  # noqa: PLR0917
-    folder: Path,
-    programs: StoreArtefacts,
-    model: BareModel,
-    model_dir: Path,
-    sizes: Sizes,
-    reporter: Reporter,
-) -> None:
-    store = neo4j_store(programs, folder)
-    with _running(store, reporter):
-        with _brain(folder, store.uri, model_dir, reporter) as brain:
-            _seed(brain, store.uri, model, sizes, reporter)
-        with reporter.step("Stopping Neo4j with its data"):
-            store.stop(STOP_TIMEOUT_S)
-
-
-def _seed(brain: ServiceProcess, neo4j_uri: str, model: BareModel, sizes: Sizes, reporter: Reporter) -> None:
-    with (
-        reporter.step(f"Writing {sizes.nodes + sizes.others:,} nodes") as step,
-        neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver,
-    ):
-        Seeder(model, sizes).write(brain.uri, driver, step)
-        step.waits_for("indexes")
-        driver.execute_query("CALL db.awaitIndexes($timeout_s)", timeout_s=INDEXES_TIMEOUT_S)
+    def seed(self, brain: ServiceProcess, neo4j_uri: str) -> None:
+        """Write all nodes and wait for the indexes."""
+        with (
+            self.reporter.step(f"Writing {self.sizes.nodes + self.sizes.others:,} nodes") as step,
+            neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver,
+        ):
+            Seeder(self.model, self.sizes).write(brain.uri, driver, step)
+            step.waits_for("indexes")
+            driver.execute_query("CALL db.awaitIndexes($timeout_s)", timeout_s=INDEXES_TIMEOUT_S)
 
 
 def _source_digests() -> Iterator[str]:
@@ -152,10 +147,3 @@ def _source_digests() -> Iterator[str]:
         place = ROOT / source
         files = [place] if place.is_file() else sorted([*place.rglob("*.py"), *place.rglob("*.yaml")])
         yield from (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
-
-
-def _copy(source: Path, target: Path) -> None:
-    # cp shares the blocks where the file system can.
-    subprocess.run(
-        ["cp", "-a", "--reflink=auto", str(source), str(target)], check=True, timeout=COPY_TIMEOUT_S
-    )
