@@ -1,7 +1,7 @@
 """Good answers of the model, kept in Redis for a while: a question that was paid for is not paid for twice.
 
 Its first use is the crash between an answer and the checkpoint. Only answers that passed their check are
-kept, so no failure is; Redis away means that there is no cache and nothing else.
+kept, so no failure is. While Redis is unavailable there is no cache, and nothing else changes.
 """
 
 import hashlib
@@ -12,17 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+from gather_clients.redis_calls import RedisCalls, connect
 
 ENTRY_MAX_BYTES: Final = 128 * 1024
 """Ten items at their greatest length are 120 KB; a longer answer is not kept."""
 ENTRIES_MAX: Final = 2_000
 """Of all runs together; the oldest go. At 5 KB each, as measured with ten notes, 10 MB of Redis."""
 QUIET_S: Final = 30.0
-"""How long a Redis that did not answer is left alone, so that it slows no request."""
+"""How long a Redis that did not answer is not asked, so that it slows no request."""
 PREFIX: Final = "gather:llm:answer:"
 INDEX: Final = "gather:llm:answers"
 """A sorted set of the kept answers' keys by the time they came, for the bound on their number."""
@@ -62,17 +60,23 @@ def cache_key(
     return f"{PREFIX}{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
+class _RedisUnavailable(Exception):  # noqa: N818 - named for what it says
+    pass
+
+
 class AnswerCache:
-    """The answers kept in one Redis, for `ttl_s` seconds each; one call takes `timeout_s` at most."""
+    """The answers kept in one Redis, for `ttl_s` seconds each.
+
+    Each wait for Redis takes `timeout_s` at most, a whole call twice that.
+    """
 
     def __init__(
         self, url: str, timeout_s: float, ttl_s: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
+        self._calls = RedisCalls(
+            connect(url, timeout_s, repeats=0),
+            2 * timeout_s,
+            lambda error: _RedisUnavailable(type(error).__name__),
         )
         self._ttl_s = ttl_s
         self._clock = clock
@@ -80,16 +84,16 @@ class AnswerCache:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._calls.close()
 
     async def get(self, key: str) -> KeptAnswer | None:
-        """Return the kept answer, None if there is none or Redis is away."""
+        """Return the kept answer, None if there is none or Redis is unavailable."""
         if self._is_quiet:
             return None
         try:
-            text = await self._redis.get(key)
-        except (RedisError, OSError) as error:
-            self._note_absence(error)
+            text = await self._calls.call(self._calls.redis.get(key))
+        except _RedisUnavailable as error:
+            self._pause(error)
             return None
         try:
             return KeptAnswer.model_validate_json(text) if text else None
@@ -97,30 +101,32 @@ class AnswerCache:
             return None
 
     async def put(self, key: str, answer: KeptAnswer) -> None:
-        """Keep a good answer; with Redis away, or an answer that is too long, nothing happens."""
+        """Keep a good answer, unless it is too long or Redis is unavailable."""
         text = answer.model_dump_json()
         if self._is_quiet or len(text.encode()) > ENTRY_MAX_BYTES:
             return
         try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.set(key, text, ex=self._ttl_s)
-                pipe.zadd(INDEX, {key: time.time()})
-                pipe.expire(INDEX, self._ttl_s)
-                pipe.zcard(INDEX)
-                *_, count = await pipe.execute()
-            if count > ENTRIES_MAX:
-                await self._drop_oldest(count - ENTRIES_MAX)
-        except (RedisError, OSError) as error:
-            self._note_absence(error)
+            await self._calls.call(self._write(key, text))
+        except _RedisUnavailable as error:
+            self._pause(error)
 
-    async def _drop_oldest(self, count: int) -> None:
-        dropped: Any = await self._redis.zpopmin(INDEX, count)
-        await self._redis.unlink(*(key for key, _ in dropped))
+    async def _write(self, key: str, text: str) -> None:
+        """Store the text, and drop the oldest answers beyond the bound on their number."""
+        redis = self._calls.redis
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.set(key, text, ex=self._ttl_s)
+            pipe.zadd(INDEX, {key: time.time()})
+            pipe.expire(INDEX, self._ttl_s)
+            pipe.zcard(INDEX)
+            *_, count = await pipe.execute()
+        if count > ENTRIES_MAX:
+            dropped: Any = await redis.zpopmin(INDEX, count - ENTRIES_MAX)
+            await redis.unlink(*(each for each, _ in dropped))
 
     @property
     def _is_quiet(self) -> bool:
         return self._clock() < self._quiet_until_s
 
-    def _note_absence(self, error: Exception) -> None:
+    def _pause(self, error: Exception) -> None:
         self._quiet_until_s = self._clock() + QUIET_S
-        _LOGGER.warning("Redis is away, answers are not kept: %s", type(error).__name__)
+        _LOGGER.warning("Redis is unavailable, answers are not kept: %s", error)

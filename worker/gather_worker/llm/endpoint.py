@@ -5,15 +5,15 @@ nothing but the sending, and importing it was half of a worker's start.
 """
 
 import asyncio
-import email.utils
 import logging
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
 
+from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.retry_after import retry_after_s
 from gather_clients.tls import tls_for
 from gather_worker.errors import InvalidInput, ModelError, ModelTransient
 from gather_worker.llm.chat_completion import error_of_status, parse_body
@@ -26,13 +26,12 @@ PRICE_LIST_MAX_BYTES: Final = 16 * 1024 * 1024
 """OpenRouter's list of some 400 models is about 1 MB."""
 PRICE_LIST_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
-"""Whoever has no connection by then is asked anew; no request is lost by that, and none is paid for."""
+"""Without a connection by then the request is tried again: nothing was sent, and nothing is charged."""
 CONNECTIONS_MAX: Final = 10
 """A department asks at most six questions at once: five verdicts on its quality, and the next notes."""
-GZIP: Final = 16 + zlib.MAX_WBITS
 
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""Failures after which the request cannot have reached anybody."""
+"""Failures that come before anything is sent."""
 
 Messages = Sequence[Mapping[str, str]]
 _LOGGER = logging.getLogger(__name__)
@@ -48,9 +47,16 @@ def new_client(
     can never work.
     """
     if not (api_key.isascii() and api_key.isprintable()):
-        raise InvalidInput("settings missing or wrong: OPENROUTER_API_KEY has characters that no key has")
-    headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "gather-worker"}
-    url = _parsed(base_url)
+        raise InvalidInput("settings: OPENROUTER_API_KEY: it has characters that no key has")
+    headers = {"Accept": "application/json", **ACCEPT_ENCODING, "User-Agent": "gather-worker"}
+    # The message does not quote the URL, which may hold a password.
+    wrong = InvalidInput("settings: GATHER_LLM_BASE_URL: it is not an http or https URL")
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise wrong from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise wrong
     return httpx.AsyncClient(
         base_url=url,
         verify=tls_for(url),
@@ -59,18 +65,6 @@ def new_client(
         follow_redirects=False,
         transport=transport,
     )
-
-
-def _parsed(base_url: str) -> httpx.URL:
-    # Nothing of the URL is told: it may hold a password.
-    wrong = InvalidInput("settings missing or wrong: GATHER_LLM_BASE_URL is not an http or https URL")
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise wrong from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise wrong
-    return url
 
 
 class Endpoint:
@@ -123,71 +117,32 @@ class Endpoint:
     async def _fetch(self, method: str, path: str, question: Any, limit_bytes: int, timeout_s: float) -> Any:
         """Return a response's body as JSON, within the time from connecting to the last byte.
 
-        The client's own timeout alone would begin anew with every byte.
+        The client's own timeout alone would start again with every byte.
         """
         limits = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S))
         exchange = self._client.stream(method, path, json=question, timeout=limits)
         try:
             async with asyncio.timeout(timeout_s), exchange as response:
-                return parse_body(await _read(response, limit_bytes))
+                if not response.is_success:
+                    raise _refusal(response)  # its status says enough; its body is not read
+                return parse_body(await read_body(response, limit_bytes))
+        except BodyTooLong as error:
+            raise ModelTransient("the endpoint's answer is too long", may_be_charged=True) from error
+        except httpx.DecodingError as error:
+            raise ModelTransient(
+                f"the endpoint's answer cannot be read: {error}", may_be_charged=True
+            ) from error
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             name, is_unsent = type(error).__name__, isinstance(error, UNSENT)
             message = f"the endpoint cannot be reached: {name}"
             raise ModelTransient(message, may_be_charged=not is_unsent) from error
 
 
-async def _read(response: httpx.Response, limit_bytes: int) -> bytes:
-    """Return a good answer's body; of any other the status says enough."""
-    if not response.is_success:
-        raise _refusal(response)
-    decode = _decoder(response.headers.get("Content-Encoding", ""))
-    body, received = bytearray(), 0
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        try:
-            body += decode(chunk, limit_bytes + 1 - len(body))
-        except zlib.error as error:
-            raise ModelTransient("the endpoint's answer cannot be unpacked", may_be_charged=True) from error
-        if max(received, len(body)) > limit_bytes:
-            raise ModelTransient("the endpoint's answer is too long", may_be_charged=True)
-    return bytes(body)
-
-
-def _decoder(encoding: str) -> Callable[[bytes, int], bytes]:
-    """Return what unpacks a body piece by piece, each to so many bytes at most.
-
-    The client's own unpacks each piece whole, a thousand times its size and more.
-    """
-    if encoding.lower() in {"", "identity"}:
-        return lambda chunk, _: chunk
-    if encoding.lower() in {"gzip", "x-gzip"}:
-        return zlib.decompressobj(GZIP).decompress
-    raise ModelTransient(
-        "the endpoint's answer is packed in a way that was not asked for", may_be_charged=True
-    )
-
-
 def _refusal(response: httpx.Response) -> ModelError:
     status = response.status_code
     message = f"the endpoint answered {status}"
     if response.is_redirect:
-        # Followed, it would take key and prompt to an address that nobody has named.
+        # Followed, it would take key and prompt to an address that nobody configured.
         message += ", a redirect, which is not followed: GATHER_LLM_BASE_URL must name where it leads"
-    retry_after_s = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-    return error_of_status(status, message, retry_after_s)
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Return Retry-After in seconds from now, from either of its forms (RFC 9110, 10.2.3); None if
-    unreadable.
-    """
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (email.utils.parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return seconds if 0 <= seconds < float("inf") else None
+    wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
+    return error_of_status(status, message, wait_s)

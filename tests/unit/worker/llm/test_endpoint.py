@@ -76,14 +76,14 @@ async def test_without_a_key_none_is_sent() -> None:
     "base_url", ["", "m.test/v1", "ftp://m.test/v1", "http://", "http://[::1", "http://m.test:port/v1"]
 )
 def test_an_address_that_can_never_work_is_a_wrong_setting(base_url: str) -> None:
-    """Told at the start, and without the address, which may hold a password."""
-    with pytest.raises(InvalidInput, match=r"GATHER_LLM_BASE_URL is not an http or https URL$"):
+    """Said at the start, without the address, which may hold a password."""
+    with pytest.raises(InvalidInput, match=r"GATHER_LLM_BASE_URL: it is not an http or https URL$"):
         new_client(base_url, "k")
 
 
 @pytest.mark.parametrize("key", ["käse", "two\nlines", "nul\0"])
 def test_a_key_that_no_header_can_hold_is_a_wrong_setting(key: str) -> None:
-    """Told without the key."""
+    """Said without the key."""
     with pytest.raises(InvalidInput, match="OPENROUTER_API_KEY") as caught:
         new_client("http://m.test/v1", key)
     assert key not in str(caught.value)

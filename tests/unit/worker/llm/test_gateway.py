@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ from gather_worker.errors import (
     Terminated,
 )
 from gather_worker.llm import circuit_breaker, gateway
-from gather_worker.llm.endpoint import BODY_MAX_BYTES, parse_retry_after
+from gather_worker.llm.endpoint import BODY_MAX_BYTES
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.tokens import RATIO_MAX
 from gather_worker.schemas import QualityVerdict
@@ -247,24 +246,3 @@ async def test_a_call_in_flight_is_broken_off(way: str) -> None:
     with pytest.raises(Terminated if way == "terminate" else (DeadlineNear, ModelUnavailable)):
         await asked.ask("m/x", PROMPT, QualityVerdict)
     assert time.monotonic() - started < 2
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("3", 3.0),
-        ("0", 0.0),
-        ("1.5", 1.5),
-        ("Sat, 21 Nov 2026 12:00:10 GMT", 10.0),
-        ("Sat, 21 Nov 2026 11:00:00 GMT", None),
-        ("-1", None),
-        ("inf", None),
-        ("nan", None),
-        ("soon", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_read_in_both_forms(value: str | None, expected: float | None) -> None:
-    """Seconds or a date; nonsense counts as not said."""
-    assert parse_retry_after(value, datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)) == expected
