@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
@@ -44,5 +45,5 @@ def new_model() -> Iterator[Callable[..., ScriptedModel]]:
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waits of our own; what the server asks for is waited for."""
-    monkeypatch.setattr(gateway, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(gateway, "BACKOFF", Backoff(0.001, 0.03))
     monkeypatch.setattr(gateway, "RETRY_AFTER_EXTRA_S", 0.001)

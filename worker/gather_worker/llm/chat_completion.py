@@ -1,8 +1,7 @@
-"""Reading a chat completion's body; pure, and distrustful: whatever a gateway sends ends as one of our
-errors.
+"""Reading a chat completion's body; pure. Whatever else an endpoint sends ends as one of our errors.
 
 OpenRouter answers 200 for errors after generation has begun, with the error in the place of the choices, so
-nothing is believed of a body but what is seen.
+every part of a body is checked.
 """
 
 import json
@@ -17,7 +16,7 @@ from gather_worker.text_cleaning import encodable
 
 MODEL_NAME_MAX: Final = 128
 AMOUNT_MAX: Final = 1e9
-"""More tokens or money than this nobody has reported in earnest for one request."""
+"""A report of more tokens or money for one request is not credible."""
 ERRORS_SHOWN: Final = 5
 REQUEST_FAULTS: Final = frozenset({301, 308, 400, 404, 405, 413, 422})
 """Statuses that say that this request, its model's name included, can never work at this endpoint; 301 and
@@ -39,7 +38,7 @@ class Completion:
 
 
 def read_usage(body: Any) -> Usage | None:
-    """Return what one request came to by the endpoint's own `usage`, None if it tells no tokens."""
+    """Return what one request came to by the endpoint's own `usage`, None if that says nothing."""
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return None
@@ -85,7 +84,7 @@ def _read_choice(choice: dict[str, Any]) -> Completion:
     if choice.get("error"):
         raise _error_in_body(choice["error"])
     reason = choice.get("finish_reason")
-    # Compared, not looked up: whatever stands there may have no hash.
+    # Compared, not looked up: the value may have no hash.
     if reason == "error" or reason == "content_filter":  # noqa: PLR1714
         raise ModelTransient(f"the model broke off: finish_reason {reason}")
     message = choice.get("message")
@@ -96,7 +95,7 @@ def _read_choice(choice: dict[str, Any]) -> Completion:
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
     is_cut_off = reason == "length"
     if is_cut_off and not text:
-        return Completion("", is_cut_off=True)  # a model that thinks aloud can use up its tokens before it
+        return Completion("", is_cut_off=True)  # a reasoning model can use up its tokens before its answer
     if not isinstance(text, str) or not text.strip():
         raise ModelTransient("the model's answer is empty")
     return Completion(encodable(text), is_cut_off)
@@ -122,13 +121,15 @@ def error_of_status(
 
 
 def read_answer(completion: Completion, answer: type[AnswerT]) -> AnswerT:
-    """Return the typed answer; raises AnswerInvalid with words that help the model to mend it."""
+    """Return the typed answer; raises AnswerInvalid with a message that helps the model to fix it."""
     if completion.is_cut_off:
-        raise AnswerInvalid("the answer was cut off at the token limit; write less")
+        raise AnswerInvalid("the answer was cut off at the token limit; write less", completion.text)
     try:
         return answer.model_validate(_json_object(completion.text))
     except ValidationError as error:
-        raise AnswerInvalid(_explained(error)) from error
+        shown = error.errors(include_url=False, include_input=False)[:ERRORS_SHOWN]
+        problems = (f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in shown)
+        raise AnswerInvalid("; ".join(problems), completion.text) from error
 
 
 def _json_object(text: str) -> Any:
@@ -137,28 +138,22 @@ def _json_object(text: str) -> Any:
     Stricter than `json` is by itself: NaN and infinities are no JSON, and of two equal keys it is not ours to
     choose one.
     """
+
+    def no_constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not JSON")
+
+    def with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise AnswerInvalid("the answer has an object with two equal keys", text)
+        return found
+
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
-        raise AnswerInvalid("the answer is not a JSON object")
+        raise AnswerInvalid("the answer is not a JSON object", text)
     try:
         return json.loads(
-            text[start : end + 1], parse_constant=_no_constant, object_pairs_hook=_without_equal_keys
+            text[start : end + 1], parse_constant=no_constant, object_pairs_hook=with_unique_keys
         )
     except (ValueError, RecursionError) as error:
-        raise AnswerInvalid("the answer is not valid JSON") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _without_equal_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise AnswerInvalid("the answer has an object with two equal keys")
-    return found
-
-
-def _explained(error: ValidationError) -> str:
-    shown = error.errors(include_url=False, include_input=False)[:ERRORS_SHOWN]
-    return "; ".join(f"{'.'.join(str(part) for part in e['loc']) or 'answer'}: {e['msg']}" for e in shown)
+        raise AnswerInvalid("the answer is not valid JSON", text) from error

@@ -1,4 +1,4 @@
-"""When a model is left alone for a while; pure state, the clock is passed in.
+"""When a model is not asked for a while; pure state, the clock is passed in.
 
 Closed: asked as usual. Open: `FAILURES_MAX` failures in a row, or one with a long Retry-After; not asked.
 Half-open: the time is over; one request in `COOLDOWN_S` may try, and the first success closes it again.
@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import Final
 
 FAILURES_MAX: Final = 3
-"""A model that fails once may be unlucky; at three in a row its next answer is unlikely to be good."""
+"""One failure may be chance; after three in a row the next answer is unlikely to be good."""
 COOLDOWN_S: Final = 30.0
-"""Providers' short troubles (a restart, a full queue) are over by then, a run loses no more."""
+"""Providers' short troubles (a restart, a full queue) are over by then."""
 
 
 class State(StrEnum):
-    """The three states of a breaker."""
+    """The three states of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"

@@ -1,7 +1,7 @@
 """The one way to the language model: any OpenAI-compatible endpoint, typed answers, one layer of retries.
 
-Every request, a retry and a re-ask included, is paid for from the budget before it is sent and settled when
-its answer was read.
+The worst case of every request, a retry and a re-ask included, is reserved from the budget before it is sent;
+its true cost is charged once the answer was read.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from gather_clients.backoff import Backoff
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.errors import (
@@ -44,8 +45,7 @@ from gather_worker.schemas import json_schema
 
 ATTEMPTS_MAX: Final = 6
 """With the waits below about a minute: longer trouble is for the Job's backoff, which costs nothing."""
-BACKOFF_FIRST_S: Final = 1.0
-BACKOFF_MAX_S: Final = 30.0
+BACKOFF: Final = Backoff(1.0, 30.0, jitter=(0.5, 1))
 RETRY_AFTER_EXTRA_S: Final = 0.5
 """At most so much later than the server asked, so that workers do not come back all at once."""
 REASK_SHOWN_CHARS: Final = 4000
@@ -64,7 +64,7 @@ class Signed(Generic[AnswerT]):
 
 @dataclass(frozen=True, slots=True)
 class _Question(Generic[AnswerT]):
-    """What is asked of whom, whichever try it is."""
+    """What is asked of whom, the same in every try."""
 
     model: str
     prompt: Prompt
@@ -78,8 +78,8 @@ class ModelGateway:
     """Asks a model and returns typed answers.
 
     `timeout_s` limits one request, the attempt's remaining time all of them. `fallback_model` is asked while
-    the breaker of the wanted one is open. `budget` pays, `cache` keeps good answers for questions of the same
-    `run`; without them there is no limit and no memory.
+    the circuit breaker of the wanted one is open. `budget` pays, `cache` keeps good answers for questions of
+    the same `run`; without them there is no limit and nothing is kept.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class ModelGateway:
         self._ratios = TokenRatios()
 
     def save_ledger_in(self, store: LedgerStore) -> None:
-        """Keep what is spent there from now on."""
+        """Keep the ledger there from now on."""
         self._budget.save_ledger_in(store)
 
     @property
@@ -117,11 +117,11 @@ class ModelGateway:
 
     @property
     def is_budget_used(self) -> bool:
-        """Tell whether a request did not fit into the budget any more."""
+        """Return whether a request did not fit into the budget any more."""
         return self._budget.is_used
 
     async def is_budget_ample(self) -> bool:
-        """Tell whether several requests at a time take nothing from each other; raises as the book does."""
+        """Return whether the budget is ample for several requests at a time; raises as the store does."""
         return await self._budget.is_ample()
 
     def token_ratio(self, model: str) -> float:
@@ -154,38 +154,37 @@ class ModelGateway:
             AnswerInvalid, ModelUnavailable, ModelRejected (BudgetUsed is one), what `Attempt.race` raises,
             and what keeping the ledger raises.
         """
-        with METER.waiting_for_model():
-            return await self._ask(self._question(model, prompt, answer, scope))
-
-    async def _ask(self, question: _Question[AnswerT]) -> Signed[AnswerT]:
-        if kept := await self._recall(question):
-            return kept
-        prompt = question.prompt
-        try:
-            return await self._persist(question, prompt.messages())
-        except AnswerInvalid as error:
-            _LOGGER.warning(
-                "the model's answer is invalid, asking once more", extra={"prompt": prompt.version}
-            )
-            again = [*prompt.messages(), *_reask(error.text, str(error))]
-        return await self._persist(question, again)
-
-    def _question(self, model: str, prompt: Prompt, answer: type[AnswerT], scope: str) -> _Question[AnswerT]:
-        schema = json_schema(answer)
+        schema, messages = json_schema(answer), prompt.messages()
         key = cache_key(
             model,
-            prompt.messages(),
+            messages,
             version=prompt.version,
             schema=schema,
             parameters={"max_tokens": self._max_tokens},
             scope=f"{self._run}/{scope}",
         )
-        wanted = {"name": prompt.name, "strict": True, "schema": schema}
-        return _Question(model, prompt, answer, wanted, key)
+        question = _Question(
+            model, prompt, answer, {"name": prompt.name, "strict": True, "schema": schema}, key
+        )
+        with METER.waiting_for_model():
+            if kept := await self._find_kept(question):
+                return kept
+            try:
+                return await self._ask_with_retries(question, messages)
+            except AnswerInvalid as error:
+                _LOGGER.warning(
+                    "the model's answer is invalid; asking once more", extra={"prompt": prompt.version}
+                )
+                request = f"That answer cannot be used: {error}. Answer again, with JSON only."
+                messages += [
+                    {"role": "assistant", "content": error.text[:REASK_SHOWN_CHARS]},
+                    {"role": "user", "content": request},
+                ]
+            return await self._ask_with_retries(question, messages)
 
     # --- kept answers
 
-    async def _recall(self, question: _Question[AnswerT]) -> Signed[AnswerT] | None:
+    async def _find_kept(self, question: _Question[AnswerT]) -> Signed[AnswerT] | None:
         kept = await self._cache.get(question.key) if self._cache else None
         if kept is None:
             return None
@@ -193,10 +192,10 @@ class ModelGateway:
             answer = read_answer(Completion(kept.text, is_cut_off=False), question.answer)
         except AnswerInvalid:
             return None
-        # Its process may have ended before it could enter the price.
+        # The process that asked may have ended before it could charge the cost.
         usage = Usage(kept.tokens_in, kept.tokens_out, kept.cost_usd)
         await self._budget.charge_found(kept.reserve_id, usage)
-        _LOGGER.info("the answer was paid for before", extra={"prompt": question.prompt.version})
+        _LOGGER.info("using a kept answer", extra={"prompt": question.prompt.version})
         return Signed(answer, kept.writer)
 
     async def _keep(
@@ -215,14 +214,33 @@ class ModelGateway:
 
     # --- the one layer of retries
 
-    async def _persist(self, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
+    async def _ask_with_retries(self, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
         await self._wait_for_breakers(question.model)
         for number in range(1, ATTEMPTS_MAX + 1):
             model = self._choose(question.model)
             try:
                 return await self._try(model, question, messages)
             except ModelTransient as error:
-                await self._after_failure(number, question.model, error)
+                use_fallback = self._choose(question.model) != question.model
+                if use_fallback:
+                    wait_s = 0.0
+                elif error.retry_after_s is None:
+                    wait_s = BACKOFF.wait_s(number)
+                else:
+                    wait_s = error.retry_after_s + random.uniform(0, RETRY_AFTER_EXTRA_S)  # noqa: S311 - no secret
+                if number == ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
+                    raise ModelUnavailable(str(error)) from error
+                _LOGGER.warning(
+                    "model request failed; %s: %s",
+                    "asking the fallback" if use_fallback else "waiting before the next try",
+                    error,
+                    extra={
+                        "attempt": number,
+                        "wait_s": round(wait_s, 1),
+                        "breaker": self._breaker(question.model).state(time.monotonic()),
+                    },
+                )
+            await self._attempt.sleep(wait_s)
         raise AssertionError("unreachable: the last failure raises")
 
     async def _try(self, model: str, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
@@ -239,7 +257,7 @@ class ModelGateway:
             if model == question.model:
                 raise
             self._fallback_model = None
-            _LOGGER.error("the fallback model %s is refused and not asked again: %s", model, error)  # noqa: TRY400
+            _LOGGER.error("the fallback model %s was refused and is not asked again: %s", model, error)  # noqa: TRY400
             raise ModelTransient(str(error)) from error
         except AnswerInvalid:
             self._breakers[model] = breaker.succeeded()
@@ -247,33 +265,16 @@ class ModelGateway:
         self._breakers[model] = breaker.succeeded()
         return signed
 
-    async def _after_failure(self, number: int, wanted: str, error: ModelTransient) -> None:
-        """Wait before the next try; raises ModelUnavailable if there is none."""
-        now_s = time.monotonic()
-        is_other_free = self._choose(wanted) != wanted
-        wait_s = 0.0 if is_other_free else _wait_s(number, error.retry_after_s)
-        if number == ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
-            raise ModelUnavailable(str(error)) from error
-        _LOGGER.warning(
-            "the model is away, %s: %s",
-            "asking the fallback" if is_other_free else "waiting",
-            error,
-            extra={
-                "attempt": number,
-                "wait_s": round(wait_s, 1),
-                "breaker": self._breaker(wanted).state(now_s),
-            },
-        )
-        await self._attempt.sleep(wait_s)
-
     async def _wait_for_breakers(self, model: str) -> None:
         """Wait until the model or its fallback may be asked; raises ModelUnavailable beyond the deadline."""
         wait_s = self._breaker(self._choose(model)).wait_s(time.monotonic())
         if not wait_s:
             return
         if wait_s >= self._attempt.remaining_s:
-            raise ModelUnavailable("the model has failed too often, and there is no time to wait for it")
-        _LOGGER.warning("the model is left alone for a while", extra={"wait_s": round(wait_s, 1)})
+            raise ModelUnavailable("the model failed too often, and the deadline is too near to wait for it")
+        _LOGGER.warning(
+            "circuit breaker open; waiting before the next request", extra={"wait_s": round(wait_s, 1)}
+        )
         await self._attempt.sleep(wait_s)
 
     def _choose(self, model: str) -> str:
@@ -293,11 +294,13 @@ class ModelGateway:
     # --- one request
 
     async def _send(self, model: str, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
-        """Send one request and settle it, whatever it comes to.
+        """Send one request and charge it, whatever it comes to.
 
         If no answer is read (the attempt ends, the connection breaks), the reserve stands as spent.
         """
-        counted = _counted(messages, question)
+        # With the schema: some endpoints show it to the model.
+        counted = sum(count_tokens(message["content"]) for message in messages)
+        counted += count_tokens(repr(question.schema))
         race = self._attempt.race
         reserve = await self._budget.reserve(
             model, counted, self._max_tokens, lambda name: race(self._endpoint.find_price(name))
@@ -308,12 +311,12 @@ class ModelGateway:
             reported = read_usage(body)
             if reported:
                 self._ratios.observe(model, counted, reported.tokens_in)
-            usage = self._budget.with_cost(model, reported or _unreported(body, reserve))
+            usage = self._budget.with_cost(model, reported or _unreported_usage(body, reserve))
             writer = read_writer(body, model)
             span.answered(writer, usage)
             try:
                 completion = read_completion(body)
-                answer = _read(completion, question.answer)
+                answer = read_answer(completion, question.answer)
                 await self._keep(question, completion.text, writer, reserve, usage)
             finally:
                 await self._budget.charge(reserve, usage, counted if reported else 0)
@@ -332,39 +335,10 @@ class ModelGateway:
             raise
 
 
-def _read(completion: Completion, answer: type[AnswerT]) -> AnswerT:
-    try:
-        return read_answer(completion, answer)
-    except AnswerInvalid as error:
-        error.text = completion.text
-        raise
-
-
-def _unreported(body: Any, reserve: Reserve) -> Usage:
-    """Return what a request counts for whose `usage` is missing: an answer its worst, an error nothing.
+def _unreported_usage(body: Any, reserve: Reserve) -> Usage:
+    """Return what a request without `usage` counts for: an answer its worst case, an error nothing.
 
     OpenRouter charges for no answer that ends in an error (its "zero completion insurance").
     """
     has_answer = isinstance(body, dict) and body.get("choices") and not body.get("error")
     return Usage(reserve.tokens_in, reserve.tokens_out) if has_answer else NOTHING
-
-
-def _counted(messages: Messages, question: _Question[Any]) -> int:
-    """Return the request's tokens by our own count, with the schema: some endpoints show it to the model."""
-    texts = [message["content"] for message in messages]
-    return sum(map(count_tokens, texts)) + count_tokens(repr(question.schema))
-
-
-def _reask(wrong: str, reason: str) -> list[dict[str, str]]:
-    return [
-        {"role": "assistant", "content": wrong[:REASK_SHOWN_CHARS]},
-        {"role": "user", "content": f"That answer cannot be used: {reason}. Answer again, with JSON only."},
-    ]
-
-
-def _wait_s(number: int, retry_after_s: float | None) -> float:
-    """Return the wait before the next try: what the server asked for, else exponential with jitter."""
-    if retry_after_s is not None:
-        return retry_after_s + random.uniform(0, RETRY_AFTER_EXTRA_S)  # noqa: S311 - no secret
-    limit_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (number - 1))
-    return random.uniform(limit_s / 2, limit_s)  # noqa: S311 - no secret

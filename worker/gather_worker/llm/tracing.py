@@ -1,7 +1,7 @@
 """Spans of model calls, by OpenTelemetry's conventions for generative AI; off unless a tracer is asked for.
 
 The conventions are still in development, so every name of theirs stands in this file. OpenTelemetry's API is
-imported only by `open_tracer`: whoever switches tracing on brings it and its exporter along.
+imported only by `open_tracer`: with tracing on, it and its exporter must be installed.
 """
 
 from collections.abc import Iterator
