@@ -1,13 +1,14 @@
 """Start a demo service: JSON logs, a plain warning that it is a demo, and uvicorn."""
 
 import logging
-import sys
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pythonjsonlogger.json import JsonFormatter
+
+from gather_clients.configuration import LogLevel
+from gather_clients.logs import configure_logging
 
 LABEL = "demo service of Gather: for trying out and for tests, not for production"
 
@@ -15,19 +16,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class ServiceSettings(BaseSettings):
-    """What every demo service can be told from outside."""
+    """The settings of every demo service."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DEMO_PORT")
-    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
-
-
-def configure_logs(level: str) -> None:
-    """Write one JSON object a line to standard output."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 
 def new_app(title: str, description: str) -> FastAPI:
@@ -43,9 +37,9 @@ def new_app(title: str, description: str) -> FastAPI:
     return app
 
 
-def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM."""
-    configure_logs(settings.log_level)
+def serve(name: str, app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM; `name` is the service's in the logs."""
+    configure_logging(name, settings.log_level)
     _LOGGER.warning("%s starts on port %d", app.title, settings.port)
     uvicorn.run(
         app,

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from pydantic import Field
+from yaml import YAMLError
 
+from gather_clients.configuration import ConfigurationError, exits_if_misconfigured, read_settings
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, build_app, read_departments
 from gather_demo.service import ServiceSettings, serve
 
@@ -16,9 +18,15 @@ class Settings(ServiceSettings):
 
 
 def main() -> None:
-    """Serve the departments of the settings' file."""
-    settings = Settings()
-    serve(build_app(read_departments(settings.departments_file)), settings)
+    """Serve the departments of the file that the settings name."""
+    with exits_if_misconfigured("demo-cms"):
+        settings = read_settings(Settings)
+        try:
+            departments = read_departments(settings.departments_file)
+        except (OSError, YAMLError, TypeError) as error:
+            reason = f"no YAML list of departments can be read: {type(error).__name__}"
+            raise ConfigurationError(f"GATHER_DEMO_DEPARTMENTS_FILE: {reason}") from None
+    serve("demo-cms", build_app(departments), settings)
 
 
 main()

@@ -62,7 +62,7 @@ def build_app(departments: Sequence[Document]) -> FastAPI:
 
     @app.get("/demo/behaviour")
     async def behaviour() -> Behaviour:
-        """Say how the CMS answers now."""
+        """Return how the CMS answers now."""
         current: Behaviour = app.state.behaviour
         return current
 

@@ -57,20 +57,19 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
             raise QueryError(f"The following parameter cannot be queried: {key}")
     if len(lists) > CONDITIONS_MAX:
         raise QueryError(f"at most {CONDITIONS_MAX} conditions")
+    conditions: list[Condition] = []
+    for (path, operator), values in lists.items():
+        if operator not in _OPERATORS:
+            raise QueryError(f"The following operator cannot be queried: {operator}")
+        is_list = operator in {"in", "not_in"}
+        wanted = [part.strip() for value in values for part in value.split(",")] if is_list else values[-1:]
+        conditions.append(Condition(path, operator, tuple(wanted)))
     return Query(
-        conditions=tuple(_condition(path, operator, values) for (path, operator), values in lists.items()),
+        conditions=tuple(conditions),
         sort=tuple(part for part in single.get("sort", "").split(",") if part),
         limit=_whole_number("limit", single.get("limit", str(LIMIT_DEFAULT)), 0, LIMIT_MAX),
         page=_whole_number("page", single.get("page", "1"), 1, 1_000_000),
     )
-
-
-def _condition(path: str, operator: str, values: Sequence[str]) -> Condition:
-    if operator not in _OPERATORS:
-        raise QueryError(f"The following operator cannot be queried: {operator}")
-    if operator in {"in", "not_in"}:
-        return Condition(path, operator, tuple(v.strip() for value in values for v in value.split(",")))
-    return Condition(path, operator, (values[-1],))
 
 
 def _whole_number(name: str, text: str, least: int, most: int) -> int:
@@ -111,8 +110,16 @@ def find(documents: Sequence[Document], query: Query) -> dict[str, Any]:
     for path in (*(c.path for c in query.conditions), *(s.removeprefix("-") for s in query.sort)):
         if path not in known:
             raise QueryError(f"The following path cannot be queried: {path}")
-    matching = [d for d in documents if all(_holds(d, condition) for condition in query.conditions)]
-    return _page_of(_sorted(matching, query.sort), query)
+    found = [
+        document
+        for document in documents
+        if all(_OPERATORS[c.operator](value_at(document, c.path), c.values) for c in query.conditions)
+    ]
+    # The first field counts most, so it is sorted by last; a missing value counts as least.
+    for field in reversed(query.sort):
+        path = field.removeprefix("-")
+        found.sort(key=lambda d: _rank(value_at(d, path)), reverse=field.startswith("-"))
+    return _page_of(found, query)
 
 
 def _paths(document: Document, prefix: str = "") -> Iterable[str]:
@@ -120,19 +127,6 @@ def _paths(document: Document, prefix: str = "") -> Iterable[str]:
         yield prefix + key
         if isinstance(value, Mapping):
             yield from _paths(value, f"{prefix}{key}.")
-
-
-def _holds(document: Document, condition: Condition) -> bool:
-    return _OPERATORS[condition.operator](value_at(document, condition.path), condition.values)
-
-
-def _sorted(documents: Sequence[Document], fields: Sequence[str]) -> list[Document]:
-    """Sort by the fields, the first one first; where it is missing counts as least."""
-    ordered = list(documents)
-    for field in reversed(fields):
-        path = field.removeprefix("-")
-        ordered.sort(key=lambda d: _rank(value_at(d, path)), reverse=field.startswith("-"))
-    return ordered
 
 
 def _rank(value: Any) -> tuple[int, float, str]:

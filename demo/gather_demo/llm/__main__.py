@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from gather_clients.configuration import exits_if_misconfigured, read_settings
 from gather_demo.llm.chat_api import build_app
 from gather_demo.llm.material import read_material
 from gather_demo.service import ServiceSettings, serve
@@ -18,8 +19,10 @@ class Settings(ServiceSettings):
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = Settings()
-    serve(build_app(read_material(), delay_s=settings.delay_s, repeat_share=settings.repeat_share), settings)
+    with exits_if_misconfigured("demo-llm"):
+        settings = read_settings(Settings)
+    app = build_app(read_material(), delay_s=settings.delay_s, repeat_share=settings.repeat_share)
+    serve("demo-llm", app, settings)
 
 
 main()

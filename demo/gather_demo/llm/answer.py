@@ -1,6 +1,6 @@
 """Answer a request: see from the asked-for JSON schema what is wanted, and write or judge accordingly.
 
-Five kinds of request are told apart, by the schema's property names alone: notes to write, texts to compare,
+Five kinds of request are distinguished by the schema's property names: notes to write, texts to compare,
 texts to score, themes to choose, and anything else, which is filled with plausible words.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -24,6 +24,11 @@ from gather_demo.llm.writer import Note, write_notes
 NOTES_MIN, NOTES_MAX = 5, 10
 """How many notes are written where the schema does not say."""
 THEMES_MAX: Final = 6
+NOTE_FIELDS: Final = {
+    "summary": "summary", "title": "summary", "context": "context", "rationale": "context",
+    "aspect": "aspect", "topic": "aspect", "category": "aspect",
+}  # fmt: skip
+"""Property names and what of a note they hold; any other holds its text."""
 ID_KEYS: Final = ("id", "index", "pair", "number", "slot", "i", "key")
 
 _RUBRIC_NAMES: Final = frozenset({"coverage", "depth", "coherence", "actionability"})
@@ -123,20 +128,12 @@ def _notes_sources(
     def leaf(place: Place, kind: str) -> Any:
         if isinstance(place.item, str):
             return place.item
+        if kind != "string":
+            return 80 if kind in {"number", "integer"} else kind == "boolean"
         note = place.item if isinstance(place.item, Note) else single
-        return _note_field(note, place.name, kind)
+        return getattr(note, NOTE_FIELDS.get(place.name, "text"))
 
     return leaf, items
-
-
-def _note_field(note: Note, name: str, kind: str) -> Any:
-    if kind != "string":
-        return 80 if kind in {"number", "integer"} else kind == "boolean"
-    fields = {
-        "summary": note.summary, "title": note.summary, "context": note.context, "rationale": note.context,
-        "aspect": note.aspect, "topic": note.aspect, "category": note.aspect,
-    }  # fmt: skip
-    return fields.get(name, note.text)
 
 
 # --- texts to compare
@@ -151,22 +148,18 @@ def _pairs_sources(request: Request) -> tuple[LeafSource, ItemSource]:
 
     def leaf(place: Place, kind: str) -> Any:
         pair = place.item if isinstance(place.item, Pair) else pairs[0] if pairs else Pair("", "", 0)
-        return _pair_field(pair, place.name, kind)
+        verdict, near = judge.is_duplicate(pair.one, pair.other), likeness(pair.one, pair.other)
+        if kind == "boolean":
+            return verdict
+        if place.name in ID_KEYS:
+            return pair.key if kind == "integer" or isinstance(pair.key, str) else str(pair.key)
+        if kind in {"number", "integer"}:
+            return near
+        if _DUPLICATE.search(place.name) or place.name in {"verdict", "answer"}:
+            return "yes" if verdict else "no"
+        return f"{near:.0%} of the shorter text's words stand in the other."
 
     return leaf, items
-
-
-def _pair_field(pair: Pair, name: str, kind: str) -> Any:
-    verdict, near = judge.is_duplicate(pair.one, pair.other), likeness(pair.one, pair.other)
-    if kind == "boolean":
-        return verdict
-    if name in ID_KEYS:
-        return pair.key if kind == "integer" or isinstance(pair.key, str) else str(pair.key)
-    if kind in {"number", "integer"}:
-        return near
-    if _DUPLICATE.search(name) or name in {"verdict", "answer"}:
-        return "yes" if verdict else "no"
-    return f"{near:.0%} of the shorter text's words stand in the other."
 
 
 def pairs_in(messages: Messages) -> list[Pair]:
@@ -198,11 +191,7 @@ def _pair_of(candidate: Mapping[str, Any], index: int) -> Pair | None:
 def _rubric_sources(request: Request, facts: Facts) -> tuple[LeafSource, ItemSource]:
     rubric = judge.score(judge.texts_in(text_of(request.messages[-1:])), facts.aspects)
     overall = 0.4 * rubric.coverage + 0.3 * rubric.depth + 0.2 * rubric.coherence + 0.1 * rubric.actionability
-    texts: dict[str, Callable[[], str]] = {
-        "reason": lambda: (
-            f"Depth {rubric.depth:.0f}, coherence {rubric.coherence:.0f} of 100 by word measures."
-        ),
-    }
+    reason = f"Depth {rubric.depth:.0f}, coherence {rubric.coherence:.0f} of 100 by word measures."
 
     def items(_place: Place, least: int, most: int | None) -> Sequence[Any]:
         return facts.aspects[: most if most is not None else max(least, 3)]
@@ -211,8 +200,6 @@ def _rubric_sources(request: Request, facts: Facts) -> tuple[LeafSource, ItemSou
         if kind in {"number", "integer"}:
             wanted = next((n for n in reversed(place.path) if n.lower() in _RUBRIC_NAMES), "")
             return round(getattr(rubric, wanted.lower(), overall), 1)
-        if isinstance(place.item, str):
-            return place.item
-        return texts["reason"]()
+        return place.item if isinstance(place.item, str) else reason
 
     return leaf, items

@@ -37,7 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass
 class Totals:
-    """What was asked since the start, for tests and curious people."""
+    """What was asked since the start, for tests and the curious."""
 
     requests: int = 0
     faults: int = 0
@@ -61,7 +61,9 @@ class DemoModel:
         if refused := refusal(body):
             return JSONResponse(error_body(refused, 400), 400)
         try:
-            content = await asyncio.to_thread(write_answer, self._request(body), self.material)
+            seed = seed_of(body.model, body.messages, body.seed)
+            request = Request(body.messages, body.schema_asked(), seed, self.repeat_share)
+            content = await asyncio.to_thread(write_answer, request, self.material)
         except SchemaError as error:
             return JSONResponse(error_body(f"json_schema: {error}", 400), 400)
         content, reason = cut(content, body.max_tokens)
@@ -72,10 +74,6 @@ class DemoModel:
             return faulty_response(order, body.model, content, usage)
         self.totals.usage += usage
         return completion(body.model, content, reason, usage)
-
-    def _request(self, body: ChatRequest) -> Request:
-        seed = seed_of(body.model, body.messages, body.seed)
-        return Request(body.messages, body.schema_asked(), seed, self.repeat_share)
 
 
 def refusal(body: ChatRequest) -> str | None:
@@ -116,12 +114,12 @@ def _switch(model: DemoModel) -> APIRouter:
 
     @router.get("/usage")
     async def usage() -> Totals:
-        """Say what was asked since the start."""
+        """Return what was asked since the start."""
         return model.totals
 
     @router.get("/behaviour")
     async def state() -> BehaviourState:
-        """Say how the model behaves now."""
+        """Return how the model behaves now."""
         return model.behaviour.state()
 
     @router.post("/behaviour")

@@ -1,6 +1,6 @@
 """Judge texts by simple measures of the texts themselves: whether two say the same, how good several are.
 
-The measures are crude and honest: nothing here is made up to please whoever asks.
+The measures are crude and honest: nothing is made up to please the one who asks.
 """
 
 import re
@@ -23,6 +23,7 @@ TEXT_WORDS_MIN: Final = 6
 
 _TAGGED = re.compile(r"<(?P<tag>[A-Za-z][\w-]*)[^>]*>(?P<text>[^<\n]+)</(?P=tag)>")
 _MARK_LINE = re.compile(r"^\s*(?:</?[\w-]+>|[^\n]{0,60}:)\s*$", re.MULTILINE)
+_PARAGRAPH_END = re.compile(r"\n\s*\n")
 _JOB = re.compile(r"\b(?:handles|is responsible for)\b")
 _LABELLED = re.compile(
     r"^\s*(?:[-*#]+\s*)?(?:\*\*)?(?:(?:text|item|note|candidate|new|existing|first|second|neighbou?r|A|B)"
@@ -49,7 +50,7 @@ class Rubric:
 
 
 def is_duplicate(one: str, other: str) -> bool:
-    """Tell whether two texts say the same, as far as their words show it."""
+    """Return whether two texts say the same, as far as their words show it."""
     return likeness(one, other) >= DUPLICATE_LIKENESS
 
 
@@ -58,33 +59,15 @@ def texts_in(text: str) -> list[str]:
 
     The forms: JSON, `Label: text` lines, `<tag>text</tag>` in one line, its paragraphs, and quotations.
     """
-    forms = [
-        [t for t in found if len(words(t)) >= TEXT_WORDS_MIN]
-        for found in (_json_texts(text), _labelled(text), _tagged(text), _paragraphs(text), _quoted(text))
-    ]
-    return next((found for found in forms if len(found) > 1), next((found for found in forms if found), []))
-
-
-def _tagged(text: str) -> list[str]:
-    return [match["text"].strip() for match in _TAGGED.finditer(text)]
-
-
-def _paragraphs(text: str) -> list[str]:
-    """Return the paragraphs without lines that are only a tag or a heading, and without what a job is."""
-    opened = _MARK_LINE.sub("", text)
-    return [p.strip() for p in re.split(r"\n\s*\n", opened) if not _JOB.search(p)]
-
-
-def _quoted(text: str) -> list[str]:
-    return [(match["block"] or match["text"]).strip() for match in _QUOTED.finditer(text)]
-
-
-def _labelled(text: str) -> list[str]:
-    return [match["text"].strip() for match in _LABELLED.finditer(text)]
-
-
-def _json_texts(text: str) -> list[str]:
-    return [string for _, string in json_strings(text) if not _JOB.search(string)]
+    forms = (
+        [string for _, string in json_strings(text) if not _JOB.search(string)],
+        [match["text"].strip() for match in _LABELLED.finditer(text)],
+        [match["text"].strip() for match in _TAGGED.finditer(text)],
+        [part.strip() for part in _PARAGRAPH_END.split(_MARK_LINE.sub("", text)) if not _JOB.search(part)],
+        [(match["block"] or match["text"]).strip() for match in _QUOTED.finditer(text)],
+    )
+    long = [[each for each in form if len(words(each)) >= TEXT_WORDS_MIN] for form in forms]
+    return max(long, key=lambda form: min(len(form), 2))
 
 
 def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
@@ -96,9 +79,10 @@ def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
     count once, so that repeating raises nothing.
     """
     distinct = without_copies(texts)
+    held = frozenset[str]().union(*map(content_words, distinct))
     return Rubric(
         coverage=100 * mean(float(any(_names(t, aspect) for t in distinct)) for aspect in aspects),
-        depth=0.5 * mean(_depth(t) for t in distinct) + 0.5 * _detail(distinct),
+        depth=0.5 * mean(_depth(t) for t in distinct) + 50 * clamp(len(held) / FULL_DETAIL_WORDS, 0, 1),
         coherence=_coherence(distinct, len(texts)),
         actionability=mean(_actionability(t) for t in distinct),
     )
@@ -123,12 +107,6 @@ def _depth(text: str) -> float:
     concrete = clamp(len(_NUMBER.findall(text)) / 3, 0, 1)
     rich = clamp(len(content_words(text)) / 40, 0, 1)
     return 100 * (0.4 * length + 0.2 * concrete + 0.4 * rich)
-
-
-def _detail(distinct: Sequence[str]) -> float:
-    """Score the different words of all texts; rises with each text that says something new."""
-    held = frozenset[str]().union(*(content_words(text) for text in distinct))
-    return 100 * clamp(len(held) / FULL_DETAIL_WORDS, 0, 1)
 
 
 def _coherence(distinct: Sequence[str], total: int) -> float:

@@ -158,7 +158,7 @@ def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
 
 
 def _names(text: str, material: Material) -> tuple[str, ...]:
-    """Return words that stand capitalised inside a sentence, occur twice, and are none of the craft's."""
+    """Return words that are capitalised inside a sentence, occur twice, and are not of the craft."""
     craft = f"{_labelled(text, 'title', 'film') or ''} {material.craft_words()}".lower().split()
     inside = set(_NAME.findall(text)) - _NOT_NAMES
     counted = Counter(word for word in _CAPITALISED.findall(text) if word in inside)
@@ -167,18 +167,12 @@ def _names(text: str, material: Material) -> tuple[str, ...]:
 
 
 def _known_texts(text: str) -> tuple[str, ...]:
-    """Return the long texts under a heading or key that speaks of what exists, without bullets."""
-    kept = [text for keys, text in json_strings(text) if _EXISTING.search(keys)]
-    return tuple(known for known in kept or _listed_texts(text) if len(words(known)) >= KNOWN_TEXT_WORDS)
-
-
-def _listed_texts(text: str) -> list[str]:
-    """Return the lines under a heading that speaks of what exists."""
-    found: list[str] = []
+    """Return the long texts under a key or, without one, a heading that speaks of what exists."""
+    found = [text for keys, text in json_strings(text) if _EXISTING.search(keys)]
     is_existing = False
-    for line in text.splitlines():
+    for line in () if found else text.splitlines():
         if line.rstrip().endswith(":"):
             is_existing = bool(_EXISTING.search(line))
         elif is_existing:
             found.append(_BULLET.sub("", line).strip())
-    return found
+    return tuple(known for known in found if len(words(known)) >= KNOWN_TEXT_WORDS)

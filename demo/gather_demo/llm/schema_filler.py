@@ -41,7 +41,7 @@ class Place:
 LeafSource = Callable[[Place, str], Any]
 """Gives a value for a leaf of the named JSON type."""
 ItemSource = Callable[[Place, int, int | None], Sequence[Any]]
-"""Gives what an array is to hold: one entry an element; told are minItems and maxItems (None: none)."""
+"""Gives what an array is to hold, one entry an element, for minItems and maxItems (None: no limit)."""
 
 
 def resolve(schema: Schema, root: Schema, depth: int = 0) -> Schema:
@@ -57,12 +57,9 @@ def resolve(schema: Schema, root: Schema, depth: int = 0) -> Schema:
         return resolve(target, root, depth + 1)
     for union in ("anyOf", "oneOf", "allOf"):
         if options := schema.get(union):
-            return resolve(_first_not_null(options), root, depth + 1)
+            chosen = next((option for option in options if option.get("type") != "null"), options[0])
+            return resolve(chosen, root, depth + 1)
     return schema
-
-
-def _first_not_null(options: Sequence[Schema]) -> Schema:
-    return next((o for o in options if o.get("type") != "null"), options[0])
 
 
 def type_of(schema: Schema) -> str:

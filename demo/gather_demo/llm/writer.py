@@ -54,7 +54,7 @@ def write_notes(
     facts: Facts, material: Material, count: int, rng: random.Random, repeat_share: float
 ) -> list[Note]:
     """Return `count` notes; about `repeat_share` (0-1) of them repeat a note or a known text."""
-    aspects = _aspect_turns(facts, rng)
+    aspects = _aspects_in_turn(facts, rng)
     taken: set[str] = set()
     notes: list[Note] = []
     for _ in range(count):
@@ -66,8 +66,8 @@ def write_notes(
     return notes
 
 
-def _aspect_turns(facts: Facts, rng: random.Random) -> Iterator[str]:
-    """Yield aspects for ever: the gaps, then all in shuffled rounds, so that none is left out for long."""
+def _aspects_in_turn(facts: Facts, rng: random.Random) -> Iterator[str]:
+    """Yield aspects without end: the gaps, then all in shuffled rounds, so that none is left out for long."""
     yield from rng.sample(facts.gaps, len(facts.gaps))
     while True:
         yield from rng.sample(facts.aspects, len(facts.aspects))
@@ -88,7 +88,15 @@ def _unused(templates: Sequence[str], facts: Facts, taken: set[str]) -> list[str
 def _new_note(aspect: str, facts: Facts, material: Material, rng: random.Random, taken: set[str]) -> Note:
     """Write a note about the aspect, with sentences that neither prompt nor answer has, if any are left."""
     sentences_of: Aspect = material.aspect(facts.department, aspect)
-    slots = _slots(facts, material, rng) | {"aspect": aspect}
+    slots = {
+        "aspect": aspect,
+        "title": facts.title,
+        "name": rng.choice(facts.names) if facts.names else NAME_DEFAULT,
+        "n": str(rng.randint(2, 6)),
+        "m": str(rng.randint(3, 9)),
+        "place": rng.choice(material.places),
+        "hour": rng.choice(material.hours),
+    }
     what = _fresh(sentences_of.what, facts, rng, taken)
     how = _fresh(sentences_of.how, facts, rng, taken)
     link = rng.choice(_LINKS)
@@ -98,23 +106,13 @@ def _new_note(aspect: str, facts: Facts, material: Material, rng: random.Random,
         body[0] = f"{aspect.capitalize()}: {body[0]}"
     if rng.random() > LINK_SHARE and len(words(" ".join([*body[:2], body[3]]))) >= WORDS_MIN:
         del body[2]
+    text = " ".join(body)
     return Note(
-        text=_within_words(body),
+        text=text if len(words(text)) <= WORDS_MAX else " ".join(body[:-1]),
         summary=cut(_fill(what, slots), SUMMARY_MAX),
         context=f"Proposed for the {aspect} of {facts.title}; depends on the notes about {slots['name']}.",
         aspect=aspect,
     )
-
-
-def _slots(facts: Facts, material: Material, rng: random.Random) -> dict[str, str]:
-    return {
-        "title": facts.title,
-        "name": rng.choice(facts.names) if facts.names else NAME_DEFAULT,
-        "n": str(rng.randint(2, 6)),
-        "m": str(rng.randint(3, 9)),
-        "place": rng.choice(material.places),
-        "hour": rng.choice(material.hours),
-    }
 
 
 def _fresh(templates: Sequence[str], facts: Facts, rng: random.Random, taken: set[str]) -> str:
@@ -125,19 +123,13 @@ def _fresh(templates: Sequence[str], facts: Facts, rng: random.Random, taken: se
 
 
 def is_known(template: str, known_shingles: frozenset[str]) -> bool:
-    """Tell whether a run of five words of the template, outside its slots, stands in the known text."""
+    """Return whether the known text has five words in a row of the template, outside its slots."""
     return any(shingles(piece) & known_shingles for piece in _SLOT.split(template))
 
 
 def _fill(template: str, slots: dict[str, str]) -> str:
     filled = _SLOT.sub(lambda slot: slots[slot[0][1:-1]], template)
     return filled[0].upper() + filled[1:]
-
-
-def _within_words(body: Sequence[str]) -> str:
-    """Join sentences; leave out the last where the note would grow too long."""
-    text = " ".join(body)
-    return text if len(words(text)) <= WORDS_MAX else " ".join(body[:-1])
 
 
 def _repeat(notes: Sequence[Note], facts: Facts, rng: random.Random) -> Note:

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field, SecretStr
@@ -15,9 +13,12 @@ from pymongo import AsyncMongoClient, ReplaceOne
 from pymongo.errors import PyMongoError
 
 from gather_clients.brain_client import BrainClient, BrainRejected, BrainUnavailable
+from gather_clients.configuration import LogLevel, exits_if_misconfigured, read_settings, secrets_of
+from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts.names import ITEMS_COLLECTION, gather_database
+from gather_contracts.result import ExitCode
 from gather_demo.seed.project import Project, read_project
-from gather_demo.service import LABEL, configure_logs
+from gather_demo.service import LABEL
 
 RETRY_S: Final = 3.0
 ATTEMPT_S: Final = 20.0
@@ -35,11 +36,11 @@ class Settings(BaseSettings):
     brain_api_key: SecretStr = Field(validation_alias="BRAIN_SERVICE_API_KEY")
     patience_s: float = Field(default=1200, ge=1, le=7200, validation_alias="GATHER_DEMO_SEED_PATIENCE_S")
     """How long to wait for a store; the brain comes with another release, which a person installs later."""
-    log_level: str = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 
-class StoreAbsentError(RuntimeError):
-    """A store did not come within the patience; the message says which and why."""
+class StoreUnavailableError(RuntimeError):
+    """A store was unavailable for too long; the message says which and why."""
 
 
 async def seed_mongodb(uri: str, project: Project) -> int:
@@ -58,14 +59,16 @@ async def seed_brain(brain: BrainClient, project: Project) -> int:
 async def patiently(
     what: str, attempt: Callable[[], Awaitable[int]], patience_s: float, absent: type[Exception]
 ) -> int:
-    """Return the attempt's result, trying again while it raises `absent`; raises StoreAbsentError."""
+    """Return the attempt's result, trying again while it raises `absent`; raises StoreUnavailableError."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
             return await attempt()
         except absent as error:
             if time.monotonic() > deadline:
-                raise StoreAbsentError(f"{what} did not come within {patience_s:.0f} s: {error}") from error
+                raise StoreUnavailableError(
+                    f"{what} was unavailable for {patience_s:.0f} s: {error}"
+                ) from error
             _LOGGER.info("waiting for %s: %s", what, str(error)[:200])
         await asyncio.sleep(RETRY_S)
 
@@ -83,20 +86,21 @@ async def seed(settings: Settings, project: Project) -> None:
 
 
 def main() -> None:
-    """Seed and exit: 0 done, 75 a store did not come, 64 the brain refused the notes or the key."""
-    secrets_dir = Path(os.environ.get("GATHER_SECRETS_DIR", "/etc/gather/secrets"))
-    settings = Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
-    configure_logs(settings.log_level)
+    """Seed and exit: 0 done, 75 a store is unavailable, 64 wrong settings, or the brain refuses."""
+    with exits_if_misconfigured("demo-seed"):
+        settings = read_settings(Settings)
+    configure_logging("demo-seed", settings.log_level)
+    hide_in_logs(secrets_of(settings))
     project = read_project()
     _LOGGER.warning("%s: seeding the example project %s", LABEL, project.project_id)
     try:
         asyncio.run(seed(settings, project))
-    except StoreAbsentError:
+    except StoreUnavailableError:
         _LOGGER.exception("gave up")
-        sys.exit(os.EX_TEMPFAIL)
+        sys.exit(ExitCode.TRY_AGAIN)
     except BrainRejected:
-        _LOGGER.exception("the brain refuses")
-        sys.exit(os.EX_USAGE)
+        _LOGGER.exception("the brain refuses the notes or the key")
+        sys.exit(ExitCode.NEVER)
 
 
 if __name__ == "__main__":

@@ -43,20 +43,20 @@ class Project(_Frozen):
 
     def items(self) -> list[dict[str, Any]]:
         """Return the MongoDB documents."""
-        return [self._item(note).model_dump(by_alias=True, exclude_none=True) for note in self.notes]
-
-    def _item(self, note: HandWrittenNote) -> GatherItem:
-        return GatherItem(
-            id=self.note_id(note),
-            content=note.content,
-            summary=note.summary,
-            context="Written by hand before the first run.",
-            project_id=self.project_id,
-            department=note.department,
-            department_name=note.department_name,
-            user_id=self.user_id,
-            is_automated=False,
-        )
+        return [
+            GatherItem(
+                id=self.note_id(note),
+                content=note.content,
+                summary=note.summary,
+                context="Written by hand before the first run.",
+                project_id=self.project_id,
+                department=note.department,
+                department_name=note.department_name,
+                user_id=self.user_id,
+                is_automated=False,
+            ).model_dump(by_alias=True, exclude_none=True)
+            for note in self.notes
+        ]
 
     def nodes(self) -> list[NodeIn]:
         """Return the brain's nodes."""

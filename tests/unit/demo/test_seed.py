@@ -3,7 +3,7 @@
 import pytest
 
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
-from gather_demo.seed.__main__ import StoreAbsentError, patiently
+from gather_demo.seed.__main__ import StoreUnavailableError, patiently
 from gather_demo.seed.project import read_project
 
 
@@ -27,11 +27,11 @@ def test_the_two_stores_get_the_same_notes_under_the_same_ids() -> None:
     assert not any(n.properties["isAutomated"] for n in nodes)
 
 
-async def test_an_absent_store_is_named_when_patience_ends() -> None:
+async def test_an_unavailable_store_is_named_when_patience_ends() -> None:
     """The Job's log must say what was waited for."""
 
     async def absent() -> int:
         raise ConnectionError("refused")
 
-    with pytest.raises(StoreAbsentError, match="the brain did not come within 0 s: refused"):
+    with pytest.raises(StoreUnavailableError, match="the brain was unavailable for 0 s: refused"):
         await patiently("the brain", absent, 0, ConnectionError)
