@@ -1,7 +1,7 @@
 """The event log: a Redis stream that remembers a project's events, and the channel that announces them.
 
 A channel alone loses what is sent while nobody listens, so one script appends to the stream and publishes,
-and nothing can come between. Redis away is never a reason to stop: callers catch `EventLogUnavailable`.
+and nothing can come between. A missing Redis is never a reason to stop: callers catch `EventLogUnavailable`.
 """
 
 import secrets
@@ -74,7 +74,6 @@ class EventLog:
         self._timeout_s = timeout_s
         self._redis = connect(redis_url, timeout_s, decode_responses=True, health_check_interval=30)
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
-        self._call = self._calls.call
         self._append = self._redis.register_script(APPEND_SCRIPT)
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
@@ -92,7 +91,7 @@ class EventLog:
             LOG_EXPIRY_S if idempotency_key else REPEAT_WINDOW_S,
             secrets.token_hex(8), names.channel(event.project_id),
         ]  # fmt: skip
-        offset = int(await self._call(self._append(keys=keys, args=arguments)))
+        offset = int(await self._calls.call(self._append(keys=keys, args=arguments)))
         return None if idempotency_key and offset < 0 else abs(offset)
 
     async def position(self, project_id: str) -> tuple[str, int]:
@@ -100,19 +99,19 @@ class EventLog:
         both = self._redis.pipeline(transaction=True)
         both.hgetall(names.event_log_meta(project_id))
         both.exists(names.event_log(project_id))
-        meta, exists = await self._call(both.execute())
+        meta, exists = await self._calls.call(both.execute())
         return (meta["epoch"], int(meta["offset"])) if meta and exists else ("", 0)
 
     async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:
         """Return up to `limit` events that follow `after_offset`, oldest first."""
-        entries = await self._call(
+        entries = await self._calls.call(
             self._redis.xrange(names.event_log(project_id), min=f"({after_offset}-0", max="+", count=limit)
         )
         return [decode_event(fields["event"]) for _, fields in entries]
 
     async def tail(self, project_id: str, limit: int = 1000) -> list[Event]:
         """Return the last `limit` events, oldest first."""
-        entries = await self._call(self._redis.xrevrange(names.event_log(project_id), count=limit))
+        entries = await self._calls.call(self._redis.xrevrange(names.event_log(project_id), count=limit))
         return [decode_event(fields["event"]) for _, fields in reversed(entries)]
 
     @asynccontextmanager
@@ -132,8 +131,8 @@ class EventLog:
             socket_keepalive_options=KEEPALIVE,
         )
         async with own, own.pubsub(ignore_subscribe_messages=False) as subscription:
-            await self._call(subscription.psubscribe(names.CHANNEL_PATTERN))
-            confirmation = await self._call(subscription.get_message(timeout=self._timeout_s))
+            await self._calls.call(subscription.psubscribe(names.CHANNEL_PATTERN))
+            confirmation = await self._calls.call(subscription.get_message(timeout=self._timeout_s))
             if confirmation is None:
                 raise EventLogUnavailable("redis did not confirm the subscription")
             yield self._messages(subscription)
@@ -154,7 +153,7 @@ class EventLog:
 
     async def ping(self) -> None:
         """Raise EventLogUnavailable unless Redis answers."""
-        await self._call(self._redis.ping())
+        await self._calls.call(self._redis.ping())
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,5 +1,5 @@
 """TLS for HTTP clients, paid for only where it is used: reading the public certificates takes 30 ms of
-processor time, and a client by itself reads them anew, also for an address without TLS.
+processor time, and a client by itself reads them every time, also for an address without TLS.
 """
 
 import ssl

@@ -34,7 +34,7 @@ SLUG_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A department's slug: a DNS label (RFC 1123), so that it can stand in names and labels."""
 
 ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
-"""Namespace of all item ids; fixed for ever, since ids made from another would write items twice."""
+"""Namespace of all item ids; never change it: ids made from another would write items twice."""
 
 DNS_LABEL_MAX: Final = 63
 

@@ -83,5 +83,5 @@ class RunPhase(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether the run can change no more."""
+        """Return whether the run can change no more."""
         return self in {RunPhase.CANCELLED, RunPhase.SUCCEEDED, RunPhase.FAILED}

@@ -22,7 +22,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 def _listed_by(key: str) -> dict[str, Any]:
-    """Say in the schema that a list's elements are told apart by a key, so that patches merge by it."""
+    """Say in the schema that a list's elements are identified by a key, so that patches merge by it."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
@@ -222,7 +222,7 @@ class GatherRun(_Resource):
 
     @property
     def is_being_deleted(self) -> bool:
-        """Tell whether the user has deleted the resource and the finalizer still holds it."""
+        """Return whether the user has deleted the resource and the finalizer still holds it."""
         return self.metadata.deletion_timestamp is not None
 
 

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     NEVER = 64
     """Input that can never work (EX_USAGE of sysexits.h): do not retry."""
     TRY_AGAIN = 75
-    """A dependency is away (EX_TEMPFAIL of sysexits.h): retry from the checkpoint."""
+    """A dependency is unavailable (EX_TEMPFAIL of sysexits.h): retry from the checkpoint."""
     TERMINATED = 143
     """Stopped by SIGTERM after saving (128 + 15); 0 would count the department as done."""
 
@@ -52,9 +52,9 @@ class StopReason(StrEnum):
     MODEL_UNAVAILABLE = "ModelUnavailable"
     """The language model did not give a usable answer within the attempt."""
     STORE_UNAVAILABLE = "StoreUnavailable"
-    """MongoDB stayed away longer than the worker may wait."""
+    """MongoDB was unavailable for longer than the worker may wait."""
     INDEX_UNAVAILABLE = "IndexUnavailable"
-    """The department is done and saved, but the brain stayed away; the next attempt only indexes."""
+    """The department is done and saved, but the brain was unavailable; the next attempt only indexes."""
     EVALUATION_UNAVAILABLE = "EvaluationUnavailable"
     """The department is done and saved, but its evaluation could not be queued; the next attempt only does
     that."""

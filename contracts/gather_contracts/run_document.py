@@ -1,4 +1,4 @@
-"""`run.json`: all that a worker is told of its run, in one immutable ConfigMap.
+"""`run.json`: all that a worker knows of its run, in one immutable ConfigMap.
 
 User text travels in this file alone: the kubelet expands `$(NAME)` in arguments and environment values.
 """

@@ -2,7 +2,7 @@
 
 Pydantic writes JSON Schema 2020-12: `$defs`, `anyOf` with null, `const`. Kubernetes wants every node to have
 one type and nothing to be referred to. What cannot be said that way is refused here and not dropped, and so
-is text without a bound: the API server must be able to reckon what a validation rule costs.
+is text without a bound: the API server must be able to estimate what a validation rule costs.
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,8 @@ class _Converter:
         if "minimum" in node and "maximum" in node:
             facts.append(f"{node['minimum']:g} to {node['maximum']:g}")
         if self._with_defaults and node.get("default") not in (None, "", []):
-            facts.append(f"default {_plain(node['default'])}")
+            default = node["default"]
+            facts.append(f"default {str(default).lower() if isinstance(default, bool) else default}")
         text = " ".join(str(node["description"]).split())
         return f"{text} ({', '.join(facts)})" if facts else text
 
@@ -112,11 +113,12 @@ class _Converter:
         if pattern is None:
             return {}
         if pattern not in self._pattern_messages:
-            raise SchemaError(f"{_dotted(path)}: give the pattern {pattern} a message that tells the fix")
-        return {"x-kubernetes-validations": [
-            {"rule": f"self.matches({cel_text(pattern)})",
-             "message": f"{_spoken(path)} {self._pattern_messages[pattern]}"},
-        ]}  # fmt: skip
+            raise SchemaError(f"{_dotted(path)}: give the pattern {pattern} a message that names the fix")
+        field = f"each of {path[-2]}" if path and path[-1] in {"[]", "{}"} else path[-1]
+        message = f"{field} {self._pattern_messages[pattern]}"
+        return {
+            "x-kubernetes-validations": [{"rule": f"self.matches({cel_text(pattern)})", "message": message}]
+        }
 
     def _children(self, node: Schema, path: tuple[str, ...], seen: tuple[str, ...]) -> Schema:
         children: Schema = {}
@@ -164,14 +166,5 @@ def _refuse_unbounded(schema: Schema, path: tuple[str, ...]) -> None:
         raise SchemaError(f"{_dotted(path)}: give the list a maximal length")
 
 
-def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _dotted(path: tuple[str, ...]) -> str:
     return ".".join(path).replace(".[]", "[]").replace(".{}", "{}") or "the model"
-
-
-def _spoken(path: tuple[str, ...]) -> str:
-    """Return the field's name as a sentence begins with it."""
-    return f"each of {path[-2]}" if path and path[-1] in {"[]", "{}"} else path[-1]

@@ -48,7 +48,7 @@ def build_app(departments: Sequence[Document]) -> FastAPI:
         behaviour: Behaviour = app.state.behaviour
         await asyncio.sleep(behaviour.delay_s)
         if behaviour.down:
-            return _refusal(503, "The demo CMS was told to be down.")
+            return _refusal(503, "The demo CMS was set to be down.")
         try:
             return find(departments, parse_query(request.query_params.multi_items()))
         except QueryError as error:

@@ -212,7 +212,7 @@ async def test_every_event_of_the_run_arrives_signed_and_in_order(hook: Hook) ->
 
 
 async def test_a_run_that_had_its_last_event_gets_nothing_more_if_registered_again(hook: Hook) -> None:
-    """An operator that starts anew may register it once more."""
+    """An operator that restarts may register it once more."""
     hook.register()
     await hook.append()
     await hook.end()
@@ -246,7 +246,7 @@ async def test_the_documented_check_accepts_our_signature_and_no_other(
 async def test_failures_redis_and_the_bridge_itself_may_come_and_go(
     hook: Hook, redis_store: ServiceProcess
 ) -> None:
-    """Every event arrives at least once and in order, whatever was away in between."""
+    """Every event arrives at least once and in order, whatever was unavailable in between."""
     hook.receiver.answers = [500, 503, 429, 302]
     hook.register()
     await hook.append(5)

@@ -1,4 +1,4 @@
-"""The events' WebSocket on a real Redis: exact replay, Redis away, slow clients, and who may connect."""
+"""The events' WebSocket on a real Redis: exact replay, no Redis, slow clients, and who may connect."""
 
 import asyncio
 import json
@@ -123,7 +123,7 @@ async def test_replay_and_live_events_meet_without_a_seam(serving: Any, log: Eve
 async def test_a_gap_that_cannot_be_filled_is_not_filled_in_part(
     serve_bridge: ServeBridge, log: EventLog, project: str, query: str, reason: str
 ) -> None:
-    """The client is told to reload, and goes on with live events."""
+    """The client has to reload, and goes on with live events."""
     await append(log, project, 5)
     epoch, _ = await log.position(project)
     async with (

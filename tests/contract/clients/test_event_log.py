@@ -103,7 +103,7 @@ async def test_half_lost_data_start_another_epoch(redis_url: str, log: EventLog,
 
 
 async def test_the_channel_and_the_stream_say_the_same(redis_url: str, log: EventLog, project: str) -> None:
-    """Whoever listens to the channel alone sees offset and epoch too."""
+    """A listener on the channel alone sees offset and epoch too."""
     with redis.Redis.from_url(redis_url) as client, client.pubsub() as subscription:
         subscription.subscribe(names.channel(project))
         subscription.get_message(timeout=5)

@@ -46,7 +46,7 @@ class Time:
 
 
 class Server:
-    """Answers from a list, the last answer for ever; keeps the requests."""
+    """Answers from a list, the last answer without end; keeps the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)
@@ -260,7 +260,7 @@ async def test_the_key_is_in_no_error(client_of: Callable[[Server], BrainClient]
 async def test_readiness_is_a_plain_yes_or_no(
     answer: httpx.Response | Exception, ready: bool, client_of: Callable[[Server], BrainClient]
 ) -> None:
-    """Whoever asks wants to go on either way."""
+    """The caller goes on either way."""
     async with client_of(Server(answer)) as client:
         assert await client.is_ready() is ready
 

@@ -24,7 +24,7 @@ def test_the_files_are_what_the_contracts_make_them() -> None:
     assert crds.outdated(ROOT) == []
 
 
-def test_a_changed_file_is_noticed_and_written_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_noticed_and_written_again(tmp_path: Path) -> None:
     """Both copies are looked at."""
     assert crds.outdated(tmp_path) == [crds.MANIFEST, crds.TEMPLATE]
     crds.write(tmp_path)

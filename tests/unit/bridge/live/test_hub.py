@@ -19,7 +19,7 @@ P = "66f1a2b3c4d5e6f708192a3b"
 
 
 class MemoryLog:
-    """A log in memory that can be away, lose its data, and be trimmed."""
+    """A log in memory that can be unavailable, lose its data, and be trimmed."""
 
     def __init__(self) -> None:
         self.epoch = ""
