@@ -1,4 +1,4 @@
-"""What the model is told of the film: pure builders of the prompts' data, each part within its own budget.
+"""What the model is shown of the film: pure builders of the prompts' data, each part within its own budget.
 
 Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
 vocabulary (see `tokens`). Together they keep a prompt under 12,000 tokens, which every model in use takes,
@@ -14,7 +14,7 @@ from gather_contracts.items import GatherItem
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
-from gather_worker.prompts.truncation import cut_to_tokens, digest, fitted
+from gather_worker.prompts.truncation import cut_to_tokens, truncate_items, truncate_texts
 from gather_worker.text_cleaning import shortened
 
 PROJECT_NOTES_TOKENS: Final = 2000
@@ -45,7 +45,7 @@ def earlier_from_brain(response: ContextResponse) -> dict[str, list[str]]:
 
 
 def earlier_from_items(items: Sequence[GatherItem], departments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the newest notes of each earlier department: what MongoDB can offer while the brain is away."""
+    """Return the newest notes of each earlier department: MongoDB's part while the brain is unavailable."""
     found: dict[str, list[str]] = {}
     for slug in departments:
         own = [item.content for item in items if item.department == slug]
@@ -76,14 +76,15 @@ def generate_prompt(
     share = EARLIER_TOKENS / ratio / max(1, len(earlier))
     data: dict[str, Any] = {
         **_department(department, ratio),
-        "project_notes": fitted(project_notes(items), PROJECT_NOTES_TOKENS / ratio),
-        "earlier_departments": {slug: fitted(texts, share) for slug, texts in earlier.items()},
-        "existing_notes_of_this_department": digest(own, OWN_NOTES_TOKENS / ratio),
+        "project_notes": truncate_texts(project_notes(items), PROJECT_NOTES_TOKENS / ratio),
+        "earlier_departments": {slug: truncate_texts(texts, share) for slug, texts in earlier.items()},
+        "existing_notes_of_this_department": truncate_items(own, OWN_NOTES_TOKENS / ratio),
         "gaps": gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES),
     }
     orders = data["gaps"]
     asked = sum(order["notes"] for order in orders)
-    return build_prompt(GENERATE, data, _request(orders, focus_on_gaps=focus_on_gaps), notes=asked)
+    request = ("flat_gaps" if orders else "flat") if focus_on_gaps else ("gaps" if orders else "")
+    return build_prompt(GENERATE, data, request, notes=asked)
 
 
 def _department(department: ResolvedDepartment, ratio: float = 1.0) -> dict[str, str]:
@@ -101,21 +102,14 @@ def gap_orders(gaps: Sequence[str], notes: int) -> list[dict[str, Any]]:
     return [{"gap": gap, "notes": count} for gap, count in zip(named, dealt, strict=True)]
 
 
-def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str:
-    """Return the name of the request that ends the prompt."""
-    if focus_on_gaps:
-        return "flat_gaps" if orders else "flat"
-    return "gaps" if orders else ""
-
-
 def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem], *, reading: int = 0) -> Prompt:
     """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts.
 
-    `reading` numbers the requests whose verdicts are put together; each shows the notes in another order.
+    `reading` numbers the requests whose verdicts are combined; each shows the notes in another order.
     """
     judged = without_copies([item.content for item in own])
     shown = neutral_order(judged.texts, reading)
-    data = {**_department(department), "notes": fitted(shown, JUDGED_NOTES_TOKENS)}
+    data = {**_department(department), "notes": truncate_texts(shown, JUDGED_NOTES_TOKENS)}
     return build_prompt(JUDGE, data)
 
 

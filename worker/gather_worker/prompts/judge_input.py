@@ -1,6 +1,6 @@
-"""Which notes a judge is shown, and in which order: nothing but the notes' own words may sway it; pure.
+"""Which notes a judge is shown, and in which order: only the notes' own words may sway it; pure.
 
-Models favour what stands first or last, so that the order in which notes were written must not reach them.
+Models favour what stands first or last, so the order in which notes were written must not reach them.
 Several readings of the same notes get different orders, so that the median of their verdicts depends on none.
 """
 
@@ -21,20 +21,18 @@ class Judged:
 
 
 def without_copies(texts: Sequence[str]) -> Judged:
-    """Return one text of each that differ in case, spacing and punctuation only, whatever their order.
+    """Return one of the texts that are the same but for case, spacing and punctuation, whatever their order.
 
-    A judge that never sees a copy cannot be swayed by it; the copies' share is charged to coherence instead.
+    A judge that never sees a copy cannot be swayed by it; the copies' share lowers coherence instead.
     """
     groups: dict[str, list[str]] = {}
     for text in texts:
         groups.setdefault(text_hash(text), []).append(text)
-    kept = tuple(min(group, key=_oddness) for group in groups.values())
+    # A copy in one case alone does not take the place of the note itself.
+    kept = tuple(
+        min(group, key=lambda text: (text.islower() or text.isupper(), text)) for group in groups.values()
+    )
     return Judged(kept, len(kept) / len(texts) if texts else 1.0)
-
-
-def _oddness(text: str) -> tuple[bool, str]:
-    """Rank the forms of one text: a copy in one case alone does not take the place of the note itself."""
-    return text.islower() or text.isupper(), text
 
 
 def neutral_order(texts: Iterable[str], reading: int) -> list[str]:

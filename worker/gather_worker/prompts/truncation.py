@@ -1,4 +1,4 @@
-"""Many texts brought within a budget of tokens, in a time that does not grow with their length.
+"""Many texts cut to a budget of tokens, in a time that does not grow with their length.
 
 Texts are counted as they are sent: as JSON in its fence, where a quote or a `<` is more than one character.
 """
@@ -12,7 +12,7 @@ from gather_worker.prompts.tokens import count_tokens
 from gather_worker.text_cleaning import shortened
 
 NOTE_TOKENS: Final = 150
-"""100 words: what a note is asked to have at most is twice that, and its point stands in its first half."""
+"""100 words: a note is asked to have at most twice that, and its point stands in its first half."""
 SUMMARY_TOKENS: Final = 40
 NOTE_TOKENS_MIN: Final = 20
 """Below this a note says nothing; then some notes are left out instead, evenly."""
@@ -47,22 +47,20 @@ def thinned(entries: Sequence[T], count: int) -> list[T]:
     return [entries[(place * len(entries) + len(entries) // 2) // count] for place in range(count)]
 
 
-def fitted(texts: Sequence[str], budget_tokens: float) -> list[str]:
+def truncate_texts(texts: Sequence[str], budget_tokens: float) -> list[str]:
     """Return the texts, the longer ones cut so that all together stay within the budget.
 
     Where even `NOTE_TOKENS_MIN` a text is too much, some are left out, evenly.
     """
-    kept = [cut_to_tokens(text, NOTE_TOKENS) for text in _possible(texts, budget_tokens)]
+    # Before anything is counted, no more are left than can be within the budget.
+    least = sum(
+        max(ENTRY_TOKENS_MIN, min(NOTE_TOKENS_MIN, len(text) / CHARS_PER_TOKEN_MAX)) for text in texts
+    )
+    possible = thinned(texts, int(len(texts) * budget_tokens / least)) if least > budget_tokens else texts
+    kept = [cut_to_tokens(text, NOTE_TOKENS) for text in possible]
     while (limit := _level(kept, budget_tokens)) < NOTE_TOKENS_MIN and len(kept) > 1:
         kept = thinned(kept, max(1, len(kept) * 9 // 10))
     return [cut_to_tokens(text, limit) for text in kept]
-
-
-def _possible(texts: Sequence[str], budget_tokens: float) -> list[str]:
-    """Return no more of the texts, evenly, than can be within the budget, before anything is counted."""
-    least = [max(ENTRY_TOKENS_MIN, min(NOTE_TOKENS_MIN, len(text) / CHARS_PER_TOKEN_MAX)) for text in texts]
-    total = sum(least)
-    return thinned(texts, int(len(texts) * budget_tokens / total)) if total > budget_tokens else list(texts)
 
 
 def _level(texts: Sequence[str], budget_tokens: float) -> float:
@@ -76,12 +74,14 @@ def _level(texts: Sequence[str], budget_tokens: float) -> float:
     return NOTE_TOKENS
 
 
-def digest(items: Sequence[GatherItem], budget_tokens: float) -> list[str]:
-    """Return the items in their order: the newest whole, those before them by their summaries.
+def truncate_items(items: Sequence[GatherItem], budget_tokens: float) -> list[str]:
+    """Return the items' texts in their order: the newest whole, those before them by their summaries.
 
     `items` stand oldest first. Where not even all summaries fit, some are left out, evenly.
     """
-    kept = _fitting(items, budget_tokens)
+    kept = thinned(items, int(budget_tokens / NOTE_TOKENS_MIN))
+    while (total := sum(entry_tokens(_brief(item)) for item in kept)) > budget_tokens:
+        kept = thinned(kept, min(len(kept) - 1, int(len(kept) * budget_tokens / total)))
     texts = [_brief(item) for item in kept]
     left = budget_tokens - sum(map(entry_tokens, texts))
     for place in range(len(kept) - 1, -1, -1):
@@ -95,11 +95,3 @@ def digest(items: Sequence[GatherItem], budget_tokens: float) -> list[str]:
 
 def _brief(item: GatherItem) -> str:
     return cut_to_tokens(item.summary or item.content, SUMMARY_TOKENS)
-
-
-def _fitting(items: Sequence[GatherItem], budget_tokens: float) -> list[GatherItem]:
-    """Return as many of the items, evenly, as fit by their summaries."""
-    kept = thinned(items, int(budget_tokens / NOTE_TOKENS_MIN))
-    while (total := sum(entry_tokens(_brief(item)) for item in kept)) > budget_tokens:
-        kept = thinned(kept, min(len(kept) - 1, int(len(kept) * budget_tokens / total)))
-    return kept

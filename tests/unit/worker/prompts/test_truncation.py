@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gather_contracts.items import GatherItem
-from gather_worker.prompts.truncation import NOTE_TOKENS, cut_to_tokens, digest, entry_tokens, fitted, thinned
+from gather_worker.prompts.truncation import (
+    NOTE_TOKENS,
+    cut_to_tokens,
+    entry_tokens,
+    thinned,
+    truncate_items,
+    truncate_texts,
+)
 
 WORDS = "the captain leaves the harbour before the storm and never tells her daughter why "
 
@@ -25,10 +32,10 @@ def tokens_of(texts: list[str]) -> int:
 
 def test_what_fits_is_given_whole() -> None:
     """In one line each."""
-    assert fitted(["one", "two\nlines"], 1000) == ["one", "two lines"]
-    assert fitted([], 1000) == []
-    assert fitted(["one"], 0) == []
-    assert digest([], 1000) == []
+    assert truncate_texts(["one", "two\nlines"], 1000) == ["one", "two lines"]
+    assert truncate_texts([], 1000) == []
+    assert truncate_texts(["one"], 0) == []
+    assert truncate_items([], 1000) == []
 
 
 @settings(deadline=None)
@@ -38,9 +45,9 @@ def test_what_fits_is_given_whole() -> None:
 )
 def test_any_texts_are_within_any_budget(texts: list[str], budget: float) -> None:
     """In every script, counted as they are sent."""
-    assert tokens_of(fitted(texts, budget)) <= budget
+    assert tokens_of(truncate_texts(texts, budget)) <= budget
     items = [note(n, text or "-", text[:90]) for n, text in enumerate(texts)]
-    assert tokens_of(digest(items, budget)) <= budget
+    assert tokens_of(truncate_items(items, budget)) <= budget
 
 
 @pytest.mark.parametrize("tokens", [6, 40, 150, 1000])
@@ -55,7 +62,7 @@ def test_a_long_text_is_cut_to_nearly_its_limit(text: str, tokens: int) -> None:
 
 def test_a_long_list_is_thinned_from_end_to_end() -> None:
     """Not only from its beginning."""
-    kept = fitted([f"{n:04} {WORDS * 3}" for n in range(1000)], 2000)
+    kept = truncate_texts([f"{n:04} {WORDS * 3}" for n in range(1000)], 2000)
     numbers = [int(text.split()[0]) for text in kept]
     assert numbers == sorted(numbers)
     assert numbers[0] < 20
@@ -74,7 +81,7 @@ def test_thinning_takes_so_many_in_their_order(length: int, count: int) -> None:
 def test_short_texts_leave_their_share_to_long_ones() -> None:
     """Only what is longer than the rest can afford is cut."""
     long = WORDS * 8
-    kept = fitted([long, *["short"] * 20], 300)
+    kept = truncate_texts([long, *["short"] * 20], 300)
     assert kept[1:] == ["short"] * 20
     assert entry_tokens(kept[0]) > 100
 
@@ -82,7 +89,7 @@ def test_short_texts_leave_their_share_to_long_ones() -> None:
 def test_the_newest_notes_stand_whole_and_older_ones_by_their_summary() -> None:
     """So that the model sees what it wrote last, and of the rest what it was about."""
     items = [note(n, summary=f"summary {n}") for n in range(100)]
-    texts = digest(items, 2000)
+    texts = truncate_items(items, 2000)
     assert texts[:50] == [f"summary {n}" for n in range(50)]
     assert texts[-1] == items[-1].content.strip()
     assert entry_tokens(texts[-1]) <= NOTE_TOKENS
