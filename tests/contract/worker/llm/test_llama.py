@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess
+from gather_clients.backoff import Backoff
 from gather_contracts.resource import Budget
 from gather_worker.attempt import Attempt
 from gather_worker.errors import AnswerInvalid, BudgetUsed, ModelUnavailable
@@ -130,7 +131,7 @@ async def test_a_slow_answer_ends_with_the_attempt(
 ) -> None:
     """One request has its own limit, all of them the attempt's; what may have been charged stands."""
     # The wait for the next try is then longer than the attempt, wherever in it the first one fails.
-    monkeypatch.setattr(gateway, "BACKOFF_FIRST_S", gateway.BACKOFF_MAX_S)
+    monkeypatch.setattr(gateway, "BACKOFF", Backoff(30, 30, jitter=(0.5, 1)))
     asked = gateways(duration_s=10, timeout_s=0.2, max_tokens=2000)
     long = Prompt("story.v1", "Write at length.", "Tell the whole story of the lighthouse. " * 40)
     started = time.monotonic()

@@ -78,6 +78,20 @@ async def test_openrouter_is_asked_for_endpoints_that_honour_the_schema(new_mode
     assert model.body()["provider"] == {"require_parameters": True}
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that attempts began, in seconds."""
+    begun: list[float] = []
+    genuine = Attempt.sleep
+
+    async def sleep(attempt: Attempt, duration_s: float) -> None:
+        begun.append(duration_s)
+        await genuine(attempt, duration_s)
+
+    monkeypatch.setattr(Attempt, "sleep", sleep)
+    return begun
+
+
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -101,21 +115,22 @@ async def test_what_may_pass_is_tried_again(new_model: NewModel, trouble: Any) -
     assert asked.ledger.requests + len(asked.ledger.reserved) == 2
 
 
-async def test_retry_after_is_obeyed(new_model: NewModel) -> None:
-    """At least as long as the server asked for."""
+async def test_retry_after_is_obeyed(new_model: NewModel, waits: list[float]) -> None:
+    """At least as long as the server asked for, and hardly longer."""
     asked = scripted_gateway(new_model(reply(status=429, **{"Retry-After": "0.3"}), reply()))
     started = time.monotonic()
     await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert 0.3 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.3
+    assert len(waits) == 1
+    assert 0.3 <= waits[0] <= 0.3 + gateway.RETRY_AFTER_EXTRA_S
 
 
-async def test_a_wait_beyond_the_deadline_is_not_begun(new_model: NewModel) -> None:
+async def test_a_wait_beyond_the_deadline_is_not_begun(new_model: NewModel, waits: list[float]) -> None:
     """A later attempt of the department asks again; this one does not sleep into its end."""
     asked = scripted_gateway(new_model(reply(status=429, **{"Retry-After": "300"})), duration_s=30)
-    started = time.monotonic()
     with pytest.raises(ModelUnavailable):
         await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert time.monotonic() - started < 2
+    assert waits == []
 
 
 async def test_retries_are_one_layer_and_bounded(new_model: NewModel) -> None:
@@ -177,7 +192,7 @@ async def test_a_body_beyond_all_measure_is_not_read_to_its_end(new_model: NewMo
 
 
 async def test_a_body_that_drips_is_cut_off_in_time(new_model: NewModel) -> None:
-    """A client's own timeout begins anew with every byte."""
+    """A client's own timeout starts again with every byte."""
 
     async def dripping() -> AsyncIterator[bytes]:
         while True:
@@ -193,7 +208,7 @@ async def test_a_body_that_drips_is_cut_off_in_time(new_model: NewModel) -> None
 
 
 async def test_the_fallback_stands_in_for_a_model_that_fails(new_model: NewModel) -> None:
-    """After three failures in a row; who wrote is told by the endpoint."""
+    """After three failures in a row; the endpoint names who wrote."""
     ours = {"choices": [{"finish_reason": "stop", "message": {"content": VERDICT}}], "model": "f/real"}
     model = new_model(
         *[reply(status=503)] * circuit_breaker.FAILURES_MAX, httpx.Response(200, json=ours), reply()
@@ -231,18 +246,17 @@ async def test_an_open_breaker_is_not_waited_for_beyond_the_deadline(new_model: 
 
 @pytest.mark.parametrize("way", ["terminate", "deadline"])
 async def test_a_call_in_flight_is_broken_off(way: str) -> None:
-    """SIGTERM and the deadline do not wait for the model."""
+    """SIGTERM and the deadline do not wait for the model, which never answers."""
 
     async def never(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
     attempt = Attempt(60 if way == "terminate" else 0.2)
-    asked = ModelGateway(client_of(never), attempt, timeout_s=30, max_tokens=100)
+    asked = ModelGateway(client_of(never), attempt, timeout_s=3600, max_tokens=100)
     if way == "terminate":
         asyncio.get_running_loop().call_later(0.05, attempt.terminate)
-    started = time.monotonic()
     # A request's own limit and the deadline fall together; either way the attempt is over.
     with pytest.raises(Terminated if way == "terminate" else (DeadlineNear, ModelUnavailable)):
-        await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert time.monotonic() - started < 2
+        async with asyncio.timeout(50):
+            await asked.ask("m/x", PROMPT, QualityVerdict)

@@ -1,18 +1,19 @@
-"""Counting tokens: exact for the vocabulary, bounded in time, corrected by what endpoints report."""
+"""Counting tokens: exact for the vocabulary, bounded in work, corrected by what endpoints report."""
 
-import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_worker.prompts import tokens
 from gather_worker.prompts.tokens import RATIO_MAX, TokenRatios, count_tokens
 
 NOTE = "The captain leaves the harbour before the storm because she will not read her daughter's letter."
 
 
 @pytest.mark.parametrize(
-    ("text", "tokens"),
+    ("text", "expected"),
     [
         ("", 0),
         ("a", 1),
@@ -23,9 +24,9 @@ NOTE = "The captain leaves the harbour before the storm because she will not rea
     ],
     ids=["empty", "letter", "English", "Japanese", "control token", "digits"],
 )
-def test_counts_are_those_of_the_vocabulary(text: str, tokens: int) -> None:
+def test_counts_are_those_of_the_vocabulary(text: str, expected: int) -> None:
     """As Tekken's first 32,768 tokens cut the texts."""
-    assert count_tokens(text) == tokens
+    assert count_tokens(text) == expected
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=300))
@@ -35,18 +36,20 @@ def test_any_text_is_counted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [NOTE, "嵐の前に", "a", " ", "\n ", "\ud800", "🎬", "\u0301"])
-def test_time_grows_with_the_length_alone(text: str) -> None:
-    """Ten times the text takes about ten times as long, and not a hundred times."""
+def test_work_grows_with_the_length_alone(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vocabulary, quadratic in the length of a word, gets pieces of bounded length."""
+    genuine, pieces = tokens._encoding(), list[str]()
 
-    def seconds(length: int) -> float:
-        long = (text * length)[:length]
-        started = time.process_time()
-        assert count_tokens(long) > 0
-        return time.process_time() - started
+    class Counting:
+        def encode_ordinary(self, piece: str) -> Any:
+            pieces.append(piece)
+            return genuine.encode_ordinary(piece)
 
-    count_tokens(text)
-    short_s = min(seconds(20_000) for _ in range(3))
-    assert seconds(200_000) < 50 * short_s + 0.05
+    monkeypatch.setattr(tokens, "_encoding", Counting)
+    long = (text * 200_000)[:200_000]
+    assert count_tokens(long) > 0
+    assert "".join(pieces) == long
+    assert max(map(len, pieces)) <= 4000
 
 
 def test_a_model_has_no_correction_before_it_has_answered() -> None:
