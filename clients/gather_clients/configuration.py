@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AnyUrl, BaseModel, BeforeValidator, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,6 +24,9 @@ SHOWN_MAX: Final = 5
 """A longer piece of a value may not stand in a reason; shorter ones stand in ordinary words."""
 ITEMS_MAX: Final = 1000
 """A greater number in an error's place may be a key that somebody chose."""
+
+PASSWORD: Final = re.compile(r"//[^/@\s]*:[^/@\s]+@")
+"""Of an address."""
 
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
@@ -94,7 +96,7 @@ def secrets_of(value: Any) -> list[str]:
             return [each for entry in value.values() for each in secrets_of(entry)]
         case list() | tuple() | set() | frozenset():
             return [each for entry in value for each in secrets_of(entry)]
-        case str() | AnyUrl() if _has_password(str(value)):
+        case str() | AnyUrl() if PASSWORD.search(str(value)):
             return [str(value)]
     return []
 
@@ -107,13 +109,6 @@ def exits_if_misconfigured(program: str) -> Iterator[None]:
     except ConfigurationError as error:
         sys.stderr.write("".join(f"{program}: {problem}\n" for problem in error.problems))
         raise SystemExit(int(error.exit_code)) from None
-
-
-def _has_password(text: str) -> bool:
-    try:
-        return bool(urlsplit(text).password)
-    except ValueError:
-        return False
 
 
 def _variables(kind: type[BaseSettings], prefix: str | None) -> dict[str, str]:

@@ -77,7 +77,18 @@ class Session:
             talking.cancel()
             hearing.cancel()
             await asyncio.gather(talking, hearing, return_exceptions=True)
-        await self._end(next(iter(done)).exception())
+        error = next(iter(done)).exception()
+        if not isinstance(error, SessionEnded):
+            self._metrics.closed.labels(why="client").inc()
+            if error is not None and not isinstance(error, WebSocketDisconnect):
+                logger.error("session failed", exc_info=error)
+            return
+        self._metrics.closed.labels(why=error.code.name.lower()).inc()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._socket.close(error.code, error.reason)
+        except (TimeoutError, WebSocketDisconnect, RuntimeError):
+            logger.info("client gone before its close frame", extra={"code": int(error.code)})
 
     async def _talk(self, project_id: str, asked: Position | None) -> None:
         try:
@@ -150,16 +161,3 @@ class Session:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
         raise SessionEnded(CloseCode.POLICY, "clients must not send messages on this socket")
-
-    async def _end(self, error: BaseException | None) -> None:
-        if not isinstance(error, SessionEnded):
-            self._metrics.closed.labels(why="client").inc()
-            if error is not None and not isinstance(error, WebSocketDisconnect):
-                logger.error("session failed", exc_info=error)
-            return
-        self._metrics.closed.labels(why=error.code.name.lower()).inc()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._socket.close(error.code, error.reason)
-        except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            logger.info("client gone before its close frame", extra={"code": int(error.code)})
