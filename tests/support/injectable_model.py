@@ -1,4 +1,4 @@
-"""A model that does what any text tells it to, behind the OpenAI-compatible API: to test prompt injection.
+"""A model that follows any text's instructions, behind the OpenAI-compatible API: to test prompt injection.
 
 It knows the payloads by heart, so it obeys also those of which it was shown only the beginning. What else it
 writes is harmless.

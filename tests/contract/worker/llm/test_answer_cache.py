@@ -86,8 +86,8 @@ async def test_what_is_not_an_answer_is_none(cache: AnswerCache, redis: Redis, t
     assert await cache.get(key_of()) is None
 
 
-async def test_redis_away_is_no_cache(redis_url: str, redis_store: ServiceProcess) -> None:
-    """Nothing is raised, and Redis is left alone for a while, so that no request waits for it twice."""
+async def test_without_redis_there_is_no_cache(redis_url: str, redis_store: ServiceProcess) -> None:
+    """Nothing is raised, and Redis is not asked for a while, so that no request waits for it twice."""
     now = 0.0
     cache = AnswerCache(redis_url, timeout_s=1, ttl_s=60, clock=lambda: now)
     with redis_store.absent():

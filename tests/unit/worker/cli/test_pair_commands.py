@@ -36,7 +36,7 @@ def written(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A brain that nobody answers for, and no model."""
+    """An address where no brain answers, and no model."""
     for name, value in {**SETTINGS, "GATHER_SECRETS_DIR": str(tmp_path / "none")}.items():
         monkeypatch.setenv(name, value)
     for name in ("OPENROUTER_API_KEY", "GATHER_LLM_BASE_URL", "GATHER_JUDGE_MODEL"):
@@ -196,7 +196,7 @@ def test_the_two_parts_have_no_text_in_common(
     assert split(pairs, held_out_share) == (to_fit, held_out)
 
 
-def test_pairs_of_one_label_calibrate_nothing() -> None:
-    """There is nothing to tell apart."""
+def test_pairs_of_one_label_are_refused() -> None:
+    """There is nothing to separate."""
     with pytest.raises(InvalidInput, match="400 of them duplicates"):
         check_enough("x", [pair(number) for number in range(400)])

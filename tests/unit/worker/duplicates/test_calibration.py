@@ -59,7 +59,7 @@ def calibration() -> Calibration:
     return fit([sample_of(pairs_with_cosines(600, seed=1))], "test-model", MADE_ON)
 
 
-def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration) -> None:
+def test_a_calibration_classifies_unseen_pairs(calibration: Calibration) -> None:
     """Better than any cut through the cosine, and with a small band."""
     unseen, cosines = zip(*pairs_with_cosines(400, seed=2), strict=True)
     report = report_of("unseen", unseen, cosines, Decision(calibration))
@@ -75,7 +75,7 @@ def test_a_calibration_tells_pairs_that_it_has_not_seen(calibration: Calibration
     assert "simulated judge" in table
 
 
-def test_pairs_that_are_easy_to_tell_leave_nothing_to_the_model() -> None:
+def test_easy_pairs_leave_nothing_to_the_model() -> None:
     """A band that had to hold its share would take in what is sure."""
     easy = [
         (pair, 0.9 if pair.duplicate else 0.1)

@@ -8,7 +8,7 @@ from gather_worker.duplicates.clusters import clusters
 PLACES = st.integers(0, 9)
 
 
-def test_links_hold_places_together() -> None:
+def test_links_connect_places() -> None:
     """Also by way of others, in whichever order they come."""
     assert clusters(6, [(4, 1), (0, 3), (1, 2)]) == [[0, 3], [1, 2, 4], [5]]
     assert clusters(0, []) == []

@@ -71,7 +71,7 @@ def test_requests_without_an_answer_are_bounded_and_none_is_forgotten() -> None:
 
 
 def test_departments_share_what_they_learned_of_prices() -> None:
-    """Of two rates the dearest."""
+    """Of two rates the highest."""
     one = (
         Ledger()
         .with_rate(Rate(model="m", usd_in=1, usd_out=5))
@@ -111,7 +111,7 @@ ENDPOINTS = {
     ],
 )
 def test_price_lists_are_read_and_nonsense_is_no_price(body: Any, expected: Price | None) -> None:
-    """Of several providers the dearest, since any of them may be the one."""
+    """Of several providers the most expensive, since any of them may be the one."""
     assert read_price(body, "a/b") == expected
 
 
@@ -168,7 +168,7 @@ def test_what_is_learned_survives_the_store() -> None:
     assert estimate_from(Rate.model_validate(rate_of("m", estimate).model_dump(by_alias=True))) == estimate
 
 
-def test_an_endpoint_that_names_no_cost_is_reckoned_by_the_price() -> None:
+def test_without_a_cost_from_the_endpoint_the_price_counts() -> None:
     """Its own word goes first, also if it is nothing."""
     estimate = PriceEstimate(Price(0.1, 0.2), is_known=True)
     assert with_cost(estimate, Usage(1, 2)).cost_usd == 0.5
@@ -276,7 +276,7 @@ async def test_the_cap_holds(cap: float, cap_tokens: int, answers: list[tuple[in
     assert sum(store.ledger.total_usd for store in run) >= true_usd[0] - 1e-9
 
 
-async def test_a_price_that_nobody_knows_counts_only_under_a_cap_on_money() -> None:
+async def test_an_unknown_price_counts_only_under_a_cap_on_money() -> None:
     """A model of one's own costs nothing; with a cap it is better to stop early than late."""
     capped, free = BudgetGuard(Budget(max_cost_usd=1)), BudgetGuard()
     assert (await capped.reserve("m", 1000, 8000, no_price)).cost_usd == pytest.approx(
@@ -306,7 +306,7 @@ async def test_a_successor_knows_the_price_that_was_learned() -> None:
 async def test_a_budget_is_ample_for_four_more_like_the_largest(
     cap_usd: float | None, cap_tokens: int | None, *, expected: bool
 ) -> None:
-    """Of a thousand tokens each way, at a dollar altogether; a cap that is far away is as good as none."""
+    """Of a thousand tokens each way, at a dollar altogether; a cap that is far off is as good as none."""
     guard = BudgetGuard(Budget(max_cost_usd=cap_usd, max_tokens=cap_tokens), Price(0, 1e-3))
     assert await guard.is_ample() is (cap_usd is None and cap_tokens is None)
     await guard.reserve("m", 100, 1000, no_price)

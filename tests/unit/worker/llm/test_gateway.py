@@ -176,7 +176,7 @@ async def test_a_cut_off_answer_is_asked_for_once_more(new_model: NewModel) -> N
     assert "write less" in model.body()["messages"][-1]["content"]
 
 
-async def test_a_body_beyond_all_measure_is_not_read_to_its_end(new_model: NewModel) -> None:
+async def test_an_endless_body_is_not_read_to_its_end(new_model: NewModel) -> None:
     """Memory is bounded, whatever an endpoint sends."""
     sent = 0
 

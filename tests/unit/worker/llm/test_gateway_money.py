@@ -33,19 +33,19 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
         (reply(status=429), False),
         (reply(status=503), False),
         (httpx.ConnectError("refused"), False),
-        (httpx.ConnectTimeout("nobody there"), False),
+        (httpx.ConnectTimeout("no answer"), False),
         (httpx.PoolTimeout("no connection free"), False),
         (httpx.Response(200, json={"error": {"message": "Provider returned error", "code": 502}}), False),
         (httpx.ReadTimeout("slow"), True),
         (httpx.RemoteProtocolError("cut"), True),
         (httpx.Response(200, content=b'{"choices": ['), True),
     ],
-    ids=["429", "503", "refused", "nobody", "full", "error in 200", "slow", "cut", "half"],
+    ids=["429", "503", "refused", "no answer", "full", "error in 200", "slow", "cut", "half"],
 )
 async def test_what_may_have_been_charged_stays_on_the_ledger(
     new_model: NewModel, trouble: Any, *, stands: bool
 ) -> None:
-    """A request whose answer nobody read counts at its worst; one that was refused counts nothing."""
+    """A request whose answer nobody read counts at its worst case; one that was refused counts nothing."""
     asked = scripted_gateway(new_model(trouble, reply()))
     await asked.ask("m/x", PROMPT, QualityVerdict)
     assert len(asked.ledger.reserved) == stands
@@ -74,7 +74,7 @@ async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewMode
     assert kept == [(0, 1), (1, 0)]
 
 
-async def test_a_budget_of_nothing_asks_nobody(new_model: NewModel) -> None:
+async def test_a_budget_of_zero_sends_no_request(new_model: NewModel) -> None:
     """Not even for the price list."""
     model = new_model()
     for budget in (Budget(max_tokens=0), Budget(max_cost_usd=0)):
@@ -143,7 +143,7 @@ async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
     assert cache.kept == {}
 
 
-async def test_a_kept_answer_settles_what_its_process_could_not(new_model: NewModel) -> None:
+async def test_a_kept_answer_charges_what_its_process_could_not(new_model: NewModel) -> None:
     """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
     cache, dead = FakeAnswerCache(), scripted_gateway(new_model(reply()))
     dead._cache = cache  # type: ignore[assignment]

@@ -134,7 +134,7 @@ FILES = {
 
 
 def test_a_changed_prompt_has_another_version() -> None:
-    """Whoever changes a file raises its version, and writes both here."""
+    """A change of a file raises its version; both are written here."""
     folder = Path(prompts.__file__).parent
     found = {
         prompt_version(file.stem): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
