@@ -2,7 +2,7 @@
 
 import email.utils
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:
@@ -15,7 +15,9 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
         seconds = float(value or "")
     except ValueError:
         try:
-            seconds = (email.utils.parsedate_to_datetime(value or "") - now).total_seconds()
+            asked = email.utils.parsedate_to_datetime(value or "")
+            # The asctime form of RFC 9110 and a zone of -0000 name none: HTTP's dates are in UTC.
+            seconds = (asked.replace(tzinfo=asked.tzinfo or UTC) - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
