@@ -1,6 +1,6 @@
 """How likely two texts say the same, and what follows from it.
 
-A calibration, made by `gather-worker calibrate`, is a set of small decision trees over `pair_features`, for
+A calibration, made by `gather-worker calibrate`, is a set of small decision trees over `features`, for
 one embedding model, from labelled pairs. It is data, not code: a JSON file that says what it was made on.
 What counts as a duplicate differs between kinds of texts: a calibration made on one's own pairs is better.
 """
