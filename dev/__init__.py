@@ -1,1 +1,1 @@
-"""The one-machine cluster, image builds, demo services and generators: development only."""
+"""The one-machine cluster, image builds, generators and rooms outside a cluster: development only."""

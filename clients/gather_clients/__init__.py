@@ -1,1 +1,1 @@
-"""The clients that more than one room needs: the brain and the event log."""
+"""What more than one room needs: brain client, event log, logs, settings, back-off, bounded calls."""
