@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 SOURCES := contracts clients operator worker brain bridge demo dev tests
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
+# Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
+BESIDE = $(if $(filter-out worker brain,$(ROOM)),,-n 2)
 
 .PHONY: help
 help: ## Show this list
@@ -58,11 +60,11 @@ types: $(STAMP) ## Check types
 	@$(BIN)/mypy $(SOURCES)
 
 .PHONY: unit
-unit: $(STAMP) ## Run the tests that need nothing but Python (ROOM=worker: one room's, in seconds)
-	@$(BIN)/pytest $(if $(ROOM),tests/unit/$(ROOM),-n 2 tests/unit)
+unit: $(STAMP) ## Run the tests that need nothing but Python (ROOM=worker or ROOM=worker/llm: only those)
+	@$(BIN)/pytest $(BESIDE) tests/unit$(if $(ROOM),/$(ROOM))
 
 .PHONY: contract
-contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=brain: one room's)
+contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=brain: only those)
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract$(if $(ROOM),/$(ROOM))
 
 .PHONY: e2e
