@@ -63,6 +63,19 @@ SIGN_RUN: Final = re.compile(rf"[^\w\s]{{{MARKS_MAX + 1}}}")
 """What a run of marks is to Python's `\\w`; found sooner, and rare."""
 
 
+# The same for texts of ASCII and the signs that word processors make of it, read without their kinds: most
+# texts, in a third of the time.
+COMMON: Final = re.compile("[\x00-\x7f‘’“”–—…]*")
+COMMON_TOKEN: Final = re.compile(
+    r"(?:(?<![a-z0-9_.])\.(?=[0-9]))?"
+    r"[a-z0-9_]+"
+    r"(?:(?:-(?=[a-z0-9_])|[.:'](?=[a-z0-9_])|(?<=[0-9])[,;–—](?=[0-9]))[a-z0-9_]+)*"
+    r"|[-#$%&*+/<=>@\\^|~]"
+    r"|(?<![a-z0-9_])[–—](?=[0-9])"
+)
+COMMON_PLAIN: Final = (("‘", "'"), ("’", "'"), ("…", "..."))
+
+
 class _Kinds(dict[int, str]):
     """The kind of each character, found when it is first asked for."""
 
@@ -102,13 +115,23 @@ def normalised(text: str) -> str:
     A text in which nothing is left is itself, without outer space. Normalising twice changes nothing.
     """
     seen = UNSEEN.sub("", text)
-    if SIGN_RUN.search(seen) and MARK_RUN.search(seen.translate(_KINDS)):
+    if COMMON.fullmatch(seen):
+        tokens = COMMON_TOKEN.findall(_replaced(seen.lower(), COMMON_PLAIN))
+    elif (by_kinds := _tokens(seen)) is None:
         return seen.strip()
+    else:
+        tokens = by_kinds
+    return _replaced(" ".join(tokens), PLAIN_DASHES) or seen.strip()
+
+
+def _tokens(seen: str) -> list[str] | None:
+    """Return the tokens of any text; None for one whose marks or growth no writing has."""
+    if SIGN_RUN.search(seen) and MARK_RUN.search(seen.translate(_KINDS)):
+        return None
     folded = _replaced(_folded(seen), PLAIN)
     if len(folded) > GROWTH_MAX * max(len(seen), MARKS_MAX):
-        return seen.strip()
-    tokens = [folded[found.start() : found.end()] for found in TOKEN.finditer(folded.translate(_KINDS))]
-    return _replaced(" ".join(tokens), PLAIN_DASHES) or seen.strip()
+        return None
+    return [folded[found.start() : found.end()] for found in TOKEN.finditer(folded.translate(_KINDS))]
 
 
 def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
