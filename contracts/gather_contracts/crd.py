@@ -16,6 +16,7 @@ Rule = dict[str, str]
 PATTERN_MESSAGES: Final[Mapping[str, str]] = {
     names.OBJECT_ID_PATTERN: "must be 24 hexadecimal digits, such as 66f1a2b3c4d5e6f708192a3b",
     names.SLUG_PATTERN: "must be a slug as in the CMS: at most 63 lower-case letters, digits and '-'",
+    names.LANGUAGE_PATTERN: "must be a BCP 47 language tag such as de or pt-BR: a code, with '-', not a name",
 }
 
 MUTABLE_FIELDS: Final = frozenset({"cancel"})
@@ -57,6 +58,16 @@ FIELD_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         {
             "rule": "self.all(slug, self.exists_one(other, other == slug))",
             "message": "departments must not name a slug twice: remove the repetition",
+        },
+    ),
+    "focus": (
+        {
+            "rule": "self.matches('^([^\\\\p{Cc}]|[\\\\t\\\\n\\\\r])*$')",
+            "message": "focus must not hold control characters other than tabs and line breaks: remove them",
+        },
+        {
+            "rule": "self.size() == 0 || self.matches('[^\\\\pZ\\\\pC]')",
+            "message": "focus must not be blank: leave it out to let the department's gaps decide",
         },
     ),
     "webhookUrl": (

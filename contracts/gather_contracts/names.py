@@ -33,6 +33,9 @@ OBJECT_ID_PATTERN: Final = r"^[0-9a-fA-F]{24}$"
 SLUG_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A department's slug: a DNS label (RFC 1123), so that it can stand in names and labels."""
 
+LANGUAGE_PATTERN: Final = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$"
+"""A language tag (BCP 47) that begins with an ISO 639 code: `de`, `pt-BR`, `zh-Hant-TW`."""
+
 ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
 """Namespace of all item ids; never change it: ids made from another would write items twice."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_contracts.names import LANGUAGE_PATTERN, OBJECT_ID_PATTERN, SLUG_PATTERN
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 
 DEPARTMENTS_MAX = 32
@@ -86,6 +86,21 @@ class GatherRunSpec(_Resource):
         json_schema_extra={"default": [], "x-kubernetes-list-type": "atomic"},
         description="Slugs of the departments to fill, worked on in the CMS's order. "
         "Empty or unset: all that the CMS names.",
+    )
+    focus: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="What the new notes shall be about, in your own words: a gap, a character, a scene. "
+        "It is a wish to the model and changes neither score nor threshold. Unset: whatever is missing.",
+    )
+    language: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=35,
+        pattern=LANGUAGE_PATTERN,
+        description="Language in which notes are written, as a BCP 47 tag such as de or pt-BR. "
+        "Unset: the language of the project's notes.",
     )
     enable_auto_evaluation: bool = Field(
         default=True,
