@@ -1,12 +1,57 @@
 """A department as the CMS names it, and as a run resolves it."""
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.names import SLUG_PATTERN
+from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_contracts.resource import DEFAULT_RETRIES, RETRIES_MAX
+from gather_contracts.rich_text import localized, plain_text
 
 DEFAULT_MODEL = "anthropic/claude-sonnet-4.5"
 """Used for a department without a `defaultModel`; the model of the requirements' examples."""
+
+NAME_MAX: Final = 128
+DESCRIPTION_MAX: Final = 8192
+_WHOLE_NUMBER = re.compile(r"^\s*[+-]?[0-9]{1,9}(\.0{1,9})?\s*$")
+_MODEL_FIELDS: Final = ("model", "modelId", "slug", "value", "name", "id")
+"""Where a related document, as Payload answers it at a depth of 1, may hold the model's name."""
+
+
+def _id(value: Any) -> Any:
+    """MongoDB's ids are text, those of Postgres and SQLite are numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _name(value: Any) -> Any:
+    return plain_text(value, NAME_MAX) if isinstance(value, str | dict) else value
+
+
+def _description(value: Any) -> Any:
+    """A description that nobody wrote, or in a form that is not known, must not cost the department."""
+    return plain_text(value, DESCRIPTION_MAX)
+
+
+def _whole_number(value: Any) -> Any:
+    """Take a number that was written as text, and nothing that only looks like a number to Python."""
+    if isinstance(value, str) and _WHOLE_NUMBER.match(value):
+        return int(float(value))
+    if isinstance(value, str | bool):
+        raise ValueError("is not a whole number")  # noqa: TRY004 - pydantic takes no TypeError
+    return value
+
+
+def _model(value: Any) -> Any:
+    """Return a model's name; the id of a related document is none, and asking for it would cost a run."""
+    value = localized(value)
+    if isinstance(value, dict):
+        inner = [_model(value[key]) for key in _MODEL_FIELDS if isinstance(value.get(key), str | dict)]
+        return next((name for name in inner if isinstance(name, str) and "/" in name), value)
+    if isinstance(value, str) and re.match(OBJECT_ID_PATTERN, value):
+        raise ValueError("is an id and not a model's name")
+    return (value.strip() or None) if isinstance(value, str) else value
 
 
 class CoordinationSettings(BaseModel):
@@ -15,6 +60,14 @@ class CoordinationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
     quality_threshold: float | None = Field(default=None, ge=0, le=100)
+    """Gather's own; goes before the application's."""
+    min_quality_threshold: float | None = Field(default=None, ge=0, le=100)
+    max_retries: int | None = Field(default=None, ge=0)
+
+    @property
+    def threshold(self) -> float | None:
+        """Return the department's own threshold, if it has one."""
+        return self.min_quality_threshold if self.quality_threshold is None else self.quality_threshold
 
 
 class CmsDepartment(BaseModel):
@@ -22,14 +75,14 @@ class CmsDepartment(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
-    id: str = Field(max_length=64)
+    id: Annotated[str, BeforeValidator(_id)] = Field(max_length=64)
     slug: str = Field(pattern=SLUG_PATTERN)
-    name: str = Field(min_length=1, max_length=128)
-    description: str = Field(default="", max_length=8192)
-    code_dep_number: int
+    name: Annotated[str, BeforeValidator(_name)] = Field(min_length=1, max_length=NAME_MAX)
+    description: Annotated[str, BeforeValidator(_description)] = Field(default="", max_length=DESCRIPTION_MAX)
+    code_dep_number: Annotated[int, BeforeValidator(_whole_number)] = Field(ge=-(10**9), le=10**9)
     gather_check: bool = True
     is_active: bool = True
-    default_model: str | None = Field(default=None, max_length=128)
+    default_model: Annotated[str | None, BeforeValidator(_model)] = Field(default=None, max_length=128)
     coordination_settings: CoordinationSettings | None = None
 
 
@@ -39,23 +92,39 @@ class ResolvedDepartment(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     slug: str = Field(pattern=SLUG_PATTERN)
-    name: str = Field(max_length=128)
-    description: str = Field(default="", max_length=8192)
+    name: str = Field(max_length=NAME_MAX)
+    description: str = Field(default="", max_length=DESCRIPTION_MAX)
     code_dep_number: int
     threshold: float = Field(ge=0, le=100)
     model: str = Field(max_length=128)
+    retries: int = Field(default=DEFAULT_RETRIES, ge=0, le=RETRIES_MAX)
+    """Further attempts after a failed one."""
 
 
 def resolve_department(
-    department: CmsDepartment, run_threshold: float, fallback_model: str = DEFAULT_MODEL
+    department: CmsDepartment,
+    run_threshold: float,
+    fallback_model: str = DEFAULT_MODEL,
+    run_retries: int | None = None,
 ) -> ResolvedDepartment:
-    """Return the department with its threshold and model; its own settings go before the run's."""
-    own = department.coordination_settings.quality_threshold if department.coordination_settings else None
+    """Return the department with all that is decided once.
+
+    Its own threshold and model go before the run's; the run's retries, if it says any, before its own.
+    """
+    own = department.coordination_settings or CoordinationSettings()
     return ResolvedDepartment(
         slug=department.slug,
         name=department.name,
         description=department.description,
         code_dep_number=department.code_dep_number,
-        threshold=run_threshold if own is None else own,
+        threshold=run_threshold if own.threshold is None else own.threshold,
         model=department.default_model or fallback_model,
+        retries=resolve_retries(own.max_retries, run_retries),
     )
+
+
+def resolve_retries(own: int | None, run_retries: int | None) -> int:
+    """Return the run's retries, else the department's own (at most `RETRIES_MAX`), else the default."""
+    if run_retries is not None:
+        return run_retries
+    return DEFAULT_RETRIES if own is None else min(own, RETRIES_MAX)

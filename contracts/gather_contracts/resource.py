@@ -15,6 +15,9 @@ from gather_contracts.reasons import DepartmentPhase, RunPhase
 
 DEPARTMENTS_MAX = 32
 MESSAGE_MAX = 256
+DEFAULT_RETRIES = 3
+"""Further attempts of a department where neither the run nor the CMS says how many."""
+RETRIES_MAX = 10
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=63)]
 Message = Annotated[str, Field(max_length=MESSAGE_MAX)]
@@ -78,7 +81,8 @@ class GatherRunSpec(_Resource):
         ge=0,
         le=100,
         description="Score from which a department is good enough. "
-        "A department's own coordinationSettings.qualityThreshold in the CMS goes before it.",
+        "A department's own coordinationSettings.qualityThreshold in the CMS, else its minQualityThreshold, "
+        "goes before it.",
     )
     departments: list[Slug] = Field(
         default_factory=list,
@@ -121,12 +125,13 @@ class GatherRunSpec(_Resource):
         le=3600,
         description="Time for one attempt of one department, from its pod's start.",
     )
-    department_retries: int = Field(
-        default=3,
+    department_retries: int | None = Field(
+        default=None,
         ge=0,
-        le=10,
+        le=RETRIES_MAX,
         description="Further attempts of a department after a failed one, backing off exponentially. "
-        "Each goes on from the last checkpoint. 0: one attempt only.",
+        "Each goes on from the last checkpoint. 0: one attempt only. Unset: the department's own "
+        f"coordinationSettings.maxRetries in the CMS, else {DEFAULT_RETRIES}.",
     )
     on_department_failure: OnDepartmentFailure = Field(
         default=OnDepartmentFailure.CONTINUE,

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -17,10 +19,12 @@ from gather_operator.metrics import CMS_READS
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE: Final = 100
+LIMIT: Final = 100
 PAGES_MAX: Final = 20
-"""2,000 departments; a run can use 32."""
+"""2,000 departments of 100 a page; a run can use 32."""
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+REFUSAL_BYTES_MAX: Final = 4096
+"""Of an answer that says why it is none."""
 ATTEMPTS: Final = 3
 BACKOFF: Final = Backoff(0.3, 1.2)
 """Between attempts; a longer absence is waited out by the run, not here."""
@@ -30,13 +34,26 @@ UNTICKED: Final = {"gatherCheck": False, "isActive": False}
 """A box that was never ticked is null: it is not ticked."""
 
 
+@dataclass(frozen=True, slots=True)
+class CmsForm:
+    """How the CMS wants to be asked."""
+
+    authorization: str = "users API-Key"
+    """What stands before the key: `Bearer`, or a collection of Payload's and `API-Key`."""
+    limit: int = LIMIT
+    """Documents of one page."""
+    is_paged: bool = True
+    """Read page after page; else one answer, asked for with `pagination=false`, must hold all."""
+
+
 class Cms:
     """Reads departments over HTTP.
 
     Args:
         app_url: the application's address, without path.
-        api_key: sent as `Authorization: users API-Key <key>`, Payload's form, if given.
+        api_key: sent in the header `Authorization`, if given.
         timeout_s: for one whole reading, all pages and attempts included.
+        form: how the CMS wants to be asked.
         transport: replaces the network, for tests.
     """
 
@@ -45,12 +62,16 @@ class Cms:
         app_url: str,
         api_key: str | None,
         timeout_s: float,
+        form: CmsForm | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout_s = timeout_s
+        self._api_key = api_key
+        self._form = form or CmsForm()
+        key = {"Authorization": f"{self._form.authorization} {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(
             base_url=app_url.rstrip("/"),
-            headers={**ACCEPT_ENCODING, **({"Authorization": f"users API-Key {api_key}"} if api_key else {})},
+            headers={**ACCEPT_ENCODING, **key},
             timeout=httpx.Timeout(timeout_s / 2),
             transport=transport,
         )
@@ -79,10 +100,13 @@ class Cms:
         for _ in range(PAGES_MAX):
             body = await self._page_with_retries(page)
             documents.extend(body["docs"])
-            following = body.get("nextPage")
-            if not body.get("hasNextPage") or not isinstance(following, int) or following <= page:
+            following = _page_after(page, body)
+            if following is None:
+                return documents
+            if not self._form.is_paged:
                 break
             page = following
+        logger.warning("the CMS has more departments than were read", extra={"read": len(documents)})
         return documents
 
     async def _page_with_retries(self, page: int) -> dict[str, Any]:
@@ -101,26 +125,41 @@ class Cms:
             "where[gatherCheck][equals]": "true",
             "where[isActive][equals]": "true",
             "sort": "codeDepNumber",
-            "limit": PAGE_SIZE,
-            "page": page,
+            "limit": self._form.limit,
+            **({"page": page} if self._form.is_paged else {"pagination": "false"}),
             "depth": 0,
         }
         async with self._client.stream("GET", "/api/departments", params=parameters) as response:
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
                 raise _TryAgain(f"HTTP {response.status_code}")
             if response.status_code != httpx.codes.OK:
-                raise CmsUnavailable(f"The CMS answered HTTP {response.status_code}.")
+                raise CmsUnavailable(await self._refusal(response))
             try:
                 body = await read_body(response, PAGE_BYTES_MAX)
             except BodyTooLong as error:
                 raise CmsUnavailable(f"The CMS answered with more than {PAGE_BYTES_MAX} bytes.") from error
         try:
             parsed = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CmsUnavailable("The CMS did not answer with JSON.") from error
         if not isinstance(parsed, dict) or not isinstance(parsed.get("docs"), list):
             raise CmsUnavailable("The CMS answered without a list of documents.")
         return parsed
+
+    async def _refusal(self, response: httpx.Response) -> str:
+        """Return what the CMS refused, in its own words if it has any, and what helps."""
+        try:
+            message = str(json.loads(await read_body(response, REFUSAL_BYTES_MAX))["errors"][0]["message"])
+        except (BodyTooLong, httpx.DecodingError, ValueError, RecursionError, LookupError, TypeError):
+            message = ""
+        if self._api_key and self._api_key in message:
+            message = ""
+        printable = "".join(c if c.isprintable() else " " for c in message[:REFUSAL_BYTES_MAX])
+        words = " ".join(printable.split())[:120].rstrip(".")
+        said = f"The CMS answered HTTP {response.status_code}{f' ({words})' if words else ''}."
+        if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            return f"{said} Check PAYLOAD_API_KEY and GATHER_CMS_AUTHORIZATION."
+        return said
 
 
 class _TryAgain(Exception):  # noqa: N818 - never leaves this module
@@ -146,11 +185,32 @@ def read_documents(documents: list[Any]) -> CmsReading:
     return CmsReading(taking_part, (*malformed[:MALFORMED_MAX], *((f"{rest} more",) if rest > 0 else ())))
 
 
-def _without_nulls(document: Any) -> Any:
-    """Payload writes null for a field that was never filled."""
-    if not isinstance(document, dict):
-        return document
-    return {key: _without_nulls(value) for key, value in document.items() if value is not None}
+def _page_after(page: int, body: dict[str, Any]) -> int | None:
+    """Return the page that follows, or None after the last.
+
+    A wrong `nextPage` must not lead in a circle. Where `hasNextPage` is missing, `totalPages` says it.
+    """
+    following, pages = body.get("nextPage"), body.get("totalPages")
+    has_next = body.get("hasNextPage", isinstance(pages, int) and page < pages)
+    if not has_next:
+        return None
+    number = _digits(following) if following is not None else page + 1
+    return number if number is not None and number > page else None
+
+
+def _digits(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
+    """Payload writes null for a field that was never filled, in a document and in its groups."""
+    groups = {
+        key: {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        for key, value in document.items()
+    }
+    return {key: value for key, value in groups.items() if value is not None}
 
 
 def _name_of(document: Any, place: int) -> str:

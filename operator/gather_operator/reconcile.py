@@ -176,8 +176,9 @@ class Reconciler:
                     return
                 # Without its ConfigMap the pod would hang in creation; one that exists costs one answer.
                 await self._documents.write(run, snapshot.document)
-                slug = snapshot.document.departments[index].slug
-                await cluster.create_job(build_job(run, slug, index, generation, iterations, self._template))
+                department = snapshot.document.departments[index]
+                job = build_job(run, department, index, generation, iterations, self._template)
+                await cluster.create_job(job)
             case DeleteJob(name):
                 await cluster.delete_job(name)
             case DeletePod(name):

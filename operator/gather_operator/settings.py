@@ -60,6 +60,16 @@ class Settings(BaseSettings):
     payload_api_key: Annotated[SecretStr, AfterValidator(_header_text)] | None = Field(
         default=None, validation_alias="PAYLOAD_API_KEY"
     )
+    cms_authorization: str = Field(
+        default="users API-Key",
+        pattern=r"^(Bearer|[A-Za-z0-9_-]{1,63} API-Key)$",
+        validation_alias="GATHER_CMS_AUTHORIZATION",
+    )
+    """What stands before the key in the header; Payload tells capitals from small letters."""
+    cms_limit: int = Field(default=100, ge=10, le=1000, validation_alias="GATHER_CMS_LIMIT")
+    """Departments of one page."""
+    cms_paging: bool = Field(default=True, validation_alias="GATHER_CMS_PAGING")
+    """False: one answer of at most `GATHER_CMS_LIMIT` departments is all that is read."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""

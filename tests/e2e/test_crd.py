@@ -141,7 +141,6 @@ def test_the_api_server_fills_in_the_defaults() -> None:
         "departments": [],
         "enableAutoEvaluation": True,
         "departmentTimeoutSeconds": 600,
-        "departmentRetries": 3,
         "onDepartmentFailure": "Continue",
         "cancel": False,
     }  # fmt: skip

@@ -25,7 +25,7 @@ from dev.service_process import HOST, ServiceProcess, free_port, http_answers, s
 from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.resource import GatherRunSpec
+from gather_contracts.resource import DEFAULT_RETRIES, GatherRunSpec
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
 
@@ -229,6 +229,7 @@ class WorkerHarness:
 
 def run_document(project_id: str, run_uid: str, **spec: Any) -> RunDocument:
     """Return a run of two departments of a film, with the demo CMS's words for them."""
+    retries = spec.get("departmentRetries", DEFAULT_RETRIES)
     departments = [
         ResolvedDepartment(
             slug="story",
@@ -238,6 +239,7 @@ def run_document(project_id: str, run_uid: str, **spec: Any) -> RunDocument:
             code_dep_number=10,
             threshold=78,
             model="anthropic/claude-sonnet-4.5",
+            retries=retries,
         ),
         ResolvedDepartment(
             slug="character",
@@ -247,6 +249,7 @@ def run_document(project_id: str, run_uid: str, **spec: Any) -> RunDocument:
             code_dep_number=20,
             threshold=75,
             model="anthropic/claude-sonnet-4.5",
+            retries=retries,
         ),
     ]
     return RunDocument(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gather_contracts import names
+from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRun
 from gather_contracts.result import TERMINATION_MESSAGE_PATH, ExitCode
 from gather_contracts.run_document import RunDocument, encode_run_document
@@ -45,17 +46,17 @@ def build_config_map(run: GatherRun, document: RunDocument) -> dict[str, Any]:
 
 def build_job(  # noqa: PLR0917 - a Job has as many inputs
     run: GatherRun,
-    department: str,
+    department: ResolvedDepartment,
     index: int,
     generation: int,
     iterations: int,
     template: WorkerTemplate,
 ) -> dict[str, Any]:
     """Return a department's Job; `index` is its place in the run document, `generation` counts from 1."""
-    name = names.job_name(run.metadata.name, run.metadata.uid, department, generation)
+    name = names.job_name(run.metadata.name, run.metadata.uid, department.slug, generation)
     labels = {
         **_run_labels(run),
-        names.LABEL_DEPARTMENT: department,
+        names.LABEL_DEPARTMENT: department.slug,
         names.LABEL_DEPARTMENT_INDEX: str(index),
         names.LABEL_ITERATIONS: str(iterations),
     }
@@ -67,7 +68,7 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
         "spec": {
             "parallelism": 1,
             "completions": 1,
-            "backoffLimit": run.spec.department_retries,
+            "backoffLimit": department.retries,
             # A replacement starts only once the old pod is fully gone: no two at work by our own doing.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
+from gather_contracts.departments import (
+    CmsDepartment,
+    CoordinationSettings,
+    ResolvedDepartment,
+    resolve_department,
+    resolve_retries,
+)
 from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherRun
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.decisions.conditions import shorten
@@ -23,8 +29,12 @@ def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resoluti
     wanted, known = dict.fromkeys(run.spec.departments), {d.slug for d in candidates}
     chosen = [d for d in candidates if not wanted or d.slug in wanted]
     kept = chosen[:DEPARTMENTS_MAX]
+    spec = run.spec
     return Resolution(
-        departments=tuple(resolve_department(d, run.spec.quality_threshold, default_model) for d in kept),
+        departments=tuple(
+            resolve_department(d, spec.quality_threshold, default_model, spec.department_retries)
+            for d in kept
+        ),
         left_out=(
             *_sentence("not named by the CMS", [slug for slug in wanted if slug not in known]),
             *_sentence("malformed in the CMS", reading.malformed),
@@ -48,9 +58,10 @@ def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
 def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDepartment, ...]:
     """Return the departments that the status already names, for a run whose document was deleted.
 
-    Order, threshold and model stay as they were fixed; only the description has to come from the CMS again.
+    Order, threshold and model stay as they were fixed; description and retries come from the CMS again.
     """
     descriptions = {d.slug: d.description for d in reading.departments}
+    own = {d.slug: d.coordination_settings or CoordinationSettings() for d in reading.departments}
     return tuple(
         ResolvedDepartment(
             slug=d.slug,
@@ -59,6 +70,9 @@ def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDe
             code_dep_number=d.code_dep_number,
             threshold=d.threshold,
             model=d.model,
+            retries=resolve_retries(
+                own[d.slug].max_retries if d.slug in own else None, run.spec.department_retries
+            ),
         )
         for d in run.status.departments
     )

@@ -9,7 +9,7 @@ import pytest
 
 from gather_clients.backoff import Backoff
 from gather_operator import cms as module
-from gather_operator.cms import Cms, read_documents
+from gather_operator.cms import Cms, CmsForm, read_documents
 from gather_operator.errors import CmsUnavailable
 
 Respond = Callable[[httpx.Request], httpx.Response]
@@ -33,13 +33,15 @@ def page(*documents: dict[str, Any], following: int | None = None) -> httpx.Resp
     return httpx.Response(200, json=body)
 
 
-async def read(respond: Respond, api_key: str | None = None, timeout_s: float = 5) -> Any:
+async def read(
+    respond: Respond, api_key: str | None = None, timeout_s: float = 5, form: CmsForm | None = None
+) -> Any:
     def streamed(request: httpx.Request) -> httpx.Response:
         """As from a network: a response made with its body counts as read already."""
         answer = respond(request)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
 
-    cms = Cms("http://cms/", api_key, timeout_s, httpx.MockTransport(streamed))
+    cms = Cms("http://cms/", api_key, timeout_s, form, httpx.MockTransport(streamed))
     try:
         return await cms.departments()
     finally:
@@ -73,6 +75,78 @@ async def test_without_a_key_no_authorization_is_sent() -> None:
 
     await read(respond)
     assert "Authorization" not in seen[0].headers
+
+
+@pytest.mark.parametrize("authorization", ["users API-Key", "Bearer", "service-accounts API-Key"])
+async def test_the_key_is_sent_as_the_cms_wants_it(authorization: str) -> None:
+    """Payload's own form names the collection that the key belongs to."""
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return page()
+
+    await read(respond, api_key="k", form=CmsForm(authorization=authorization))
+    assert seen[0].headers["Authorization"] == f"{authorization} k"
+
+
+async def test_the_page_s_size_can_be_set() -> None:
+    """The application's own client asks for a thousand."""
+    seen: list[httpx.QueryParams] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.params)
+        return page(document("a", 1), following=2 if len(seen) == 1 else None)
+
+    reading = await read(respond, form=CmsForm(limit=1000))
+    assert [(p["limit"], p["page"], "pagination" in p) for p in seen] == [
+        ("1000", "1", False), ("1000", "2", False),
+    ]  # fmt: skip
+    assert len(reading.departments) == 2
+
+
+async def test_without_paging_one_answer_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    """And what it left out is logged, if the CMS pages all the same."""
+    seen: list[httpx.QueryParams] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.params)
+        return page(document("a", 1), following=2)
+
+    reading = await read(respond, form=CmsForm(limit=50, is_paged=False))
+    (parameters,) = seen
+    assert (parameters["limit"], parameters["pagination"], "page" in parameters) == ("50", "false", False)
+    assert [d.slug for d in reading.departments] == ["a"]
+    assert "more departments than were read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"hasNextPage": True, "nextPage": 2}, id="MongoDB"),
+        pytest.param({"hasNextPage": True, "nextPage": "2"}, id="a number as text"),
+        pytest.param({"hasNextPage": True, "nextPage": None}, id="no number"),
+        pytest.param({"totalPages": 2, "page": 1, "totalDocs": 2}, id="only how many pages there are"),
+    ],
+)
+async def test_the_next_page_is_found_however_it_is_named(metadata: dict[str, Any]) -> None:
+    """Versions and proxies differ in what stands beside `docs`."""
+    last = {"docs": [document("b", 2)], "totalPages": 2, "page": 2, "hasNextPage": False, "nextPage": None}
+    bodies = {"1": {"docs": [document("a", 1)], **metadata}, "2": last}
+    reading = await read(lambda request: httpx.Response(200, json=bodies[request.url.params["page"]]))
+    assert [d.slug for d in reading.departments] == ["a", "b"]
+
+
+async def test_an_answer_without_metadata_is_all_there_is() -> None:
+    """As with `pagination=false` in some versions."""
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["page"])
+        return httpx.Response(200, json={"docs": [document("a", 1)]})
+
+    assert [d.slug for d in (await read(respond)).departments] == ["a"]
+    assert asked == ["1"]
 
 
 async def test_all_pages_are_read() -> None:
@@ -124,7 +198,31 @@ async def test_passing_trouble_is_tried_again(trouble: httpx.Response | Exceptio
     ("answer", "words"),
     [
         pytest.param(httpx.Response(503), "HTTP 503", id="down for good"),
-        pytest.param(httpx.Response(401), "HTTP 401", id="no right"),
+        pytest.param(httpx.Response(401), r"HTTP 401\. Check PAYLOAD_API_KEY", id="no right"),
+        pytest.param(
+            httpx.Response(
+                403, json={"errors": [{"message": "You are not allowed to perform this action."}]}
+            ),
+            r"HTTP 403 \(You are not allowed to perform this action\)\. Check PAYLOAD_API_KEY",
+            id="no right, in Payload's words",
+        ),
+        pytest.param(
+            httpx.Response(
+                400, json={"errors": [{"message": "The following path cannot be queried:\n gatherCheck"}]}
+            ),
+            r"HTTP 400 \(The following path cannot be queried: gatherCheck\)\.$",
+            id="a field that this CMS does not have",
+        ),
+        pytest.param(
+            httpx.Response(400, json={"errors": [{"message": "x" * 5000}]}),
+            r"HTTP 400\.$",
+            id="too many words",
+        ),
+        pytest.param(httpx.Response(404, json={"errors": "none"}), r"HTTP 404\.$", id="other words"),
+        pytest.param(httpx.Response(200, text="[" * 200_000), "JSON", id="a tower of brackets"),
+        pytest.param(
+            httpx.Response(200, json={"errors": [{"message": "x"}]}), "list of documents", id="no documents"
+        ),
         pytest.param(httpx.Response(302, headers={"Location": "/login"}), "HTTP 302", id="a login page"),
         pytest.param(httpx.Response(200, text="<html>"), "JSON", id="not JSON"),
         pytest.param(httpx.Response(200, json=[]), "list of documents", id="no object"),
@@ -143,6 +241,14 @@ async def test_wrong_answers_are_named(answer: httpx.Response, words: str) -> No
     """The words end in the run's condition."""
     with pytest.raises(CmsUnavailable, match=words):
         await read(lambda _: answer)
+
+
+async def test_a_key_that_the_cms_repeats_is_not_shown() -> None:
+    """A condition is read by everyone who may see the run."""
+    answer = httpx.Response(401, json={"errors": [{"message": "unknown key s3cret"}]})
+    with pytest.raises(CmsUnavailable) as raised:
+        await read(lambda _: answer, api_key="s3cret")
+    assert "s3cret" not in str(raised.value)
 
 
 async def test_the_whole_reading_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +286,24 @@ def test_departments_that_nobody_ticked_are_left_out(field: str, value: bool | N
             "a (coordinationSettings.qualityThreshold)",
             id="threshold",
         ),
+        pytest.param(document("a", 1, defaultModel=7), "a (defaultModel)", id="number of a related model"),
+        pytest.param(
+            document("a", 1, defaultModel="66f1a2b3c4d5e6f708192a3b"),
+            "a (defaultModel)",
+            id="id of a related model",
+        ),
+        pytest.param(
+            document("a", 1, defaultModel={"id": 7, "provider": "x"}),
+            "a (defaultModel)",
+            id="no model's name",
+        ),
+        pytest.param(document("a", True), "a (codeDepNumber)", id="not a number"),
+        pytest.param(document("a", 10**12), "a (codeDepNumber)", id="far too large a number"),
+        pytest.param(
+            document("a", 1, coordinationSettings={"maxRetries": -1}),
+            "a (coordinationSettings.maxRetries)",
+            id="retries",
+        ),
     ],
 )
 def test_malformed_documents_are_named_with_their_field(wrong: Any, named: str) -> None:
@@ -194,3 +318,85 @@ def test_only_some_of_many_malformed_documents_are_named() -> None:
     reading = read_documents([json.loads("{}")] * 20)
     assert len(reading.malformed) == module.MALFORMED_MAX + 1
     assert reading.malformed[-1] == "12 more"
+
+
+LEXICAL = {
+    "root": {
+        "type": "root",
+        "children": [{"type": "paragraph", "children": [{"type": "text", "text": "Plot"}]}],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"id": 12}, {"id": "12"}, id="Postgres: numbers as ids"),
+        pytest.param({"codeDepNumber": "030"}, {"code_dep_number": 30}, id="number as text"),
+        pytest.param({"codeDepNumber": "3.0"}, {"code_dep_number": 3}, id="number as text of a number"),
+        pytest.param({"codeDepNumber": 3.0}, {"code_dep_number": 3}, id="whole number of a number field"),
+        pytest.param({"gatherCheck": 1, "isActive": 1}, {"gather_check": True}, id="SQLite: 1 for true"),
+        pytest.param({"description": LEXICAL}, {"description": "Plot"}, id="Lexical"),
+        pytest.param(
+            {"description": [{"children": [{"text": "Plot"}]}]}, {"description": "Plot"}, id="Slate"
+        ),
+        pytest.param({"description": 5}, {"description": ""}, id="a description of no known form"),
+        pytest.param({"description": "x" * 9000}, {"description": "x" * 8192}, id="a long description"),
+        pytest.param(
+            {"name": {"de": "Geschichte", "en": "Story"}, "description": {"de": "Handlung", "en": None}},
+            {"name": "Story", "description": "Handlung"},
+            id="localized fields in all languages",
+        ),
+        pytest.param({"name": "n" * 300}, {"name": "n" * 128}, id="a long name"),
+        pytest.param(
+            {"defaultModel": {"id": 7, "name": "GPT", "slug": "openai/gpt-4o", "provider": {"id": 1}}},
+            {"default_model": "openai/gpt-4o"},
+            id="a related model at depth 1",
+        ),
+        pytest.param(
+            {"defaultModel": {"relationTo": "models", "value": {"id": "x", "modelId": "openai/gpt-4o"}}},
+            {"default_model": "openai/gpt-4o"},
+            id="a model of one of several collections",
+        ),
+        pytest.param({"defaultModel": " "}, {"default_model": None}, id="a blank model"),
+        pytest.param(
+            {
+                "icon": {"id": 3, "url": "/x.png"},
+                "performance": [{"score": 1}],
+                "head": None,
+                "_status": "published",
+            },
+            {"slug": "story"},
+            id="fields that Gather does not know",
+        ),
+        pytest.param(
+            {
+                "coordinationSettings": {
+                    "minQualityThreshold": "85",
+                    "maxRetries": 2.0,
+                    "allowParallelExecution": True,
+                }
+            },
+            {},
+            id="settings as text and decimals",
+        ),
+    ],
+)
+def test_a_department_is_read_however_a_cms_writes_it(
+    fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Payload on MongoDB, Postgres or SQLite, of whatever depth, language and editor."""
+    reading = read_documents([{**document("story", 1), **fields}])
+    assert reading.malformed == ()
+    (department,) = reading.departments
+    assert {key: getattr(department, key) for key in expected} == expected
+    if "coordinationSettings" in fields:
+        settings = department.coordination_settings
+        assert settings is not None
+        assert (settings.threshold, settings.max_retries) == (85, 2)
+
+
+def test_a_missing_description_is_none() -> None:
+    """Name and slug say what the department is."""
+    (department,) = read_documents([document("a", 1)]).departments
+    assert department.description == ""

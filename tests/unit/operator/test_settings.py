@@ -44,6 +44,11 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert (settings.tick_interval_s, settings.relist_interval_s, settings.status_interval_s) == (3, 10, 1)
     assert settings.worker_node_selector == {"pool": "cpu_intensive"}
     assert settings.payload_api_key is None
+    assert (settings.cms_authorization, settings.cms_limit, settings.cms_paging) == (
+        "users API-Key",
+        100,
+        True,
+    )
 
 
 @pytest.mark.usefixtures("secrets")
@@ -77,6 +82,9 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
         pytest.param("GATHER_OPERATOR_PORT", "99999", id="no port"),
         pytest.param("GATHER_LOG_LEVEL", "deafening", id="no level"),
         pytest.param("GATHER_WORKER_TOLERATIONS", "[{s3cret", id="no JSON"),
+        pytest.param("GATHER_CMS_AUTHORIZATION", "users s3cret-key", id="a key where its form belongs"),
+        pytest.param("GATHER_CMS_AUTHORIZATION", "users API-key", id="small letters, which Payload refuses"),
+        pytest.param("GATHER_CMS_LIMIT", "99999", id="more than a page may hold"),
         pytest.param("REDIS_URL", "http://:s3cret-pass@redis:6379/0", id="no address of a Redis"),
         pytest.param("REDIS_URL", "redis://:s3cret-pass@redis:s3cret/0", id="no port of a Redis"),
         pytest.param("PAYLOAD_API_KEY", "s3cret\nkey", id="a key of two lines"),

@@ -39,7 +39,7 @@ class DepartmentTask:
 
     def is_last_attempt(self, epoch: int) -> bool:
         """Return whether the Job may start no further pod after the `epoch`-th."""
-        return epoch > self.document.spec.department_retries
+        return epoch > self.department.retries
 
     @property
     def is_last_department(self) -> bool:

@@ -19,7 +19,8 @@ TEMPLATE = WorkerTemplate(
 
 
 def job_of(build: Any, **fields: Any) -> dict[str, Any]:
-    return build_job(build.run(**fields), "story", 2, 1, 7, TEMPLATE)
+    department = build.document("story").departments[0].model_copy(update={"retries": 5})
+    return build_job(build.run(**fields), department, 2, 1, 7, TEMPLATE)
 
 
 def container_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -37,9 +38,9 @@ def test_the_worker_gets_numbers_and_paths_only(build: Any) -> None:
     assert "$(SECRET)" not in json.dumps(container)
 
 
-def test_retries_and_time_limits_come_from_the_spec(build: Any) -> None:
+def test_retries_are_the_department_s_and_the_time_limit_is_the_run_s(build: Any) -> None:
     """One attempt's limit stands on the pod, so that waiting for a node does not use it up."""
-    spec = job_of(build, spec={"departmentRetries": 5, "departmentTimeoutSeconds": 90})["spec"]
+    spec = job_of(build, spec={"departmentTimeoutSeconds": 90})["spec"]
     assert spec["backoffLimit"] == 5
     assert spec["template"]["spec"]["activeDeadlineSeconds"] == 90
     assert "activeDeadlineSeconds" not in spec
@@ -127,5 +128,6 @@ def test_the_config_map_is_immutable_and_reads_back(build: Any) -> None:
 
 def test_each_generation_has_its_own_name(build: Any) -> None:
     """A Job that is still going is never met by the next one."""
-    first, second = (build_job(build.run(), "story", 0, g, 5, TEMPLATE) for g in (1, 2))
+    department = build.document("story").departments[0]
+    first, second = (build_job(build.run(), department, 0, g, 5, TEMPLATE) for g in (1, 2))
     assert first["metadata"]["name"] != second["metadata"]["name"]

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from gather_contracts.departments import CmsDepartment, CoordinationSettings
 from gather_contracts.resource import DEPARTMENTS_MAX
 from gather_operator.decisions.facts import CmsReading
-from gather_operator.decisions.resolve import build_document, resolve
+from gather_operator.decisions.resolve import build_document, resolve, restore_departments
 
 
 def department(slug: str, number: int, **fields: Any) -> CmsDepartment:
@@ -38,6 +40,53 @@ def test_a_department_s_own_threshold_and_model_go_first(build: Any) -> None:
     first, second = resolve(build.run(spec={"qualityThreshold": 70}), given, "fallback/model").departments
     assert (first.threshold, first.model) == (0, "x/y")
     assert (second.threshold, second.model) == (70, "fallback/model")
+
+
+@pytest.mark.parametrize(
+    ("settings", "threshold"),
+    [
+        ({"qualityThreshold": 90, "minQualityThreshold": 85}, 90),
+        ({"qualityThreshold": 0, "minQualityThreshold": 85}, 0),
+        ({"minQualityThreshold": 85}, 85),
+        ({"minQualityThreshold": 0}, 0),
+        ({"allowParallelExecution": True}, 70),
+        ({}, 70),
+    ],
+    ids=str,
+)
+def test_gather_s_own_threshold_goes_before_the_application_s(
+    build: Any, settings: dict[str, Any], threshold: float
+) -> None:
+    """And both before the run's."""
+    own = CoordinationSettings.model_validate(settings)
+    given = CmsReading((department("a", 1, coordination_settings=own),))
+    (resolved,) = resolve(build.run(spec={"qualityThreshold": 70}), given, "m").departments
+    assert resolved.threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("run", "cms", "retries"),
+    [
+        pytest.param(5, 1, 5, id="the run says it"),
+        pytest.param(0, 7, 0, id="the run says none"),
+        pytest.param(3, 7, 3, id="the run says the default"),
+        pytest.param(None, 7, 7, id="the CMS says it"),
+        pytest.param(None, 0, 0, id="the CMS says none"),
+        pytest.param(None, 50, 10, id="the CMS says more than a run may"),
+        pytest.param(None, None, 3, id="nobody says it"),
+    ],
+)
+def test_retries_are_the_run_s_then_the_department_s_then_three(
+    build: Any, run: int | None, cms: int | None, retries: int
+) -> None:
+    """Also in a document that was written again, in which the other departments keep their own."""
+    own = CoordinationSettings(max_retries=cms)
+    given = CmsReading((department("a", 1, coordination_settings=own), department("b", 2)))
+    spec = {} if run is None else {"departmentRetries": run}
+    first, second = resolve(build.run(spec=spec), given, "m").departments
+    assert (first.retries, second.retries) == (retries, 3 if run is None else run)
+    begun = build.run(spec=spec, status={"departments": build.departments("a", "b")})
+    assert [d.retries for d in restore_departments(begun, given)] == [first.retries, second.retries]
 
 
 def test_a_slug_named_twice_is_worked_on_once(build: Any) -> None:

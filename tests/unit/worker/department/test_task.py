@@ -49,7 +49,7 @@ def test_earlier_departments_are_those_before_it(document: RunDocument) -> None:
 
 
 def test_the_last_attempt_is_known_by_its_epoch(document: RunDocument) -> None:
-    """With departmentRetries 3 there are four pods."""
+    """With three retries there are four pods."""
     task = DepartmentTask(document, 0, 5, "p")
     assert [task.is_last_attempt(epoch) for epoch in (1, 3, 4, 5)] == [False, False, True, True]
 

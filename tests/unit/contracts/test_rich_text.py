@@ -1,0 +1,77 @@
+"""Text out of the forms in which Payload keeps it."""
+
+from typing import Any
+
+import pytest
+
+from gather_contracts.rich_text import NODES_MAX, localized, plain_text
+
+
+def lexical(*children: Any) -> dict[str, Any]:
+    """A document as Payload's Lexical editor stores it."""
+    return {"root": {"type": "root", "format": "", "version": 1, "children": list(children)}}
+
+
+def paragraph(*children: Any, kind: str = "paragraph") -> dict[str, Any]:
+    return {"type": kind, "version": 1, "children": list(children)}
+
+
+def words(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "format": 1, "mode": "normal", "detail": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("Plain text", "Plain text", id="plain"),
+        pytest.param("Two \n\n lines\r\n", "Two\nlines", id="plain lines"),
+        pytest.param(lexical(paragraph(words("One "), words("bold")), paragraph(words("Two"))),
+                     "One bold\nTwo", id="lexical"),
+        pytest.param(lexical(paragraph(words("a"), {"type": "linebreak", "version": 1}, words("b"))), "a\nb",
+                     id="lexical line break"),
+        pytest.param(lexical(paragraph(words("see "), paragraph(words("here"), kind="link"), words("."))),
+                     "see here.", id="lexical link"),
+        pytest.param(lexical(paragraph(paragraph(words("x"), kind="listitem"),
+                                       paragraph(words("y"), kind="listitem"), kind="list")), "x\ny",
+                     id="lexical list"),
+        pytest.param(lexical({"type": "upload", "value": 7, "relationTo": "media"}), "", id="picture only"),
+        pytest.param([{"children": [{"text": "Slate "}, {"text": "bold", "bold": True}]},
+                      {"type": "h2", "children": [{"text": "Heading"}]}], "Slate bold\nHeading", id="slate"),
+        pytest.param([{"type": "ul", "children": [{"type": "li", "children": [{"text": "x"}]},
+                                                  {"type": "li", "children": [{"text": "y"}]}]}], "x\ny",
+                     id="slate list"),
+        pytest.param({"de": "Geschichte", "en": "Story"}, "Story", id="English of two languages"),
+        pytest.param({"en": "", "pt-BR": "História"}, "História", id="the only language that is filled"),
+        pytest.param({"de": lexical(paragraph(words("Geschichte")))}, "Geschichte",
+                     id="rich text of a language"),
+        pytest.param(None, "", id="null"),
+        pytest.param([], "", id="nothing"),
+        pytest.param(5, "", id="a number"),
+        pytest.param({"root": None}, "", id="no root"),
+        pytest.param([None, 3, {"children": "text"}], "text", id="not as any editor writes it"),
+    ],
+)  # fmt: skip
+def test_the_text_of_every_form_is_read(value: Any, text: str) -> None:
+    """A line for each paragraph, without what only formats it."""
+    assert plain_text(value, 100) == text
+
+
+def test_a_text_is_cut() -> None:
+    """Not refused: its beginning says what it is about."""
+    assert plain_text("word " * 50, 20) == "word word word word"
+
+
+def test_depth_and_breadth_are_bounded() -> None:
+    """Whoever can write to the CMS must not stop the operator."""
+    deep: Any = {"text": "bottom"}
+    for _ in range(NODES_MAX):
+        deep = {"children": [deep]}
+    assert plain_text(deep, 100) == ""
+    wide = plain_text([{"text": "x"}] * (3 * NODES_MAX), 10**6)
+    assert 0 < len(wide) <= NODES_MAX
+
+
+@pytest.mark.parametrize("value", ["en", None, 3, {}, {"root": {}}, {"relationTo": "models", "value": 3}])
+def test_what_is_not_localized_stays_as_it_is(value: Any) -> None:
+    """Keys that are no language."""
+    assert localized(value) == value
