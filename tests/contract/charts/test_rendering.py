@@ -17,6 +17,7 @@ from gather_brain.limits.policy import LIMIT_NAMES
 from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
+from gather_operator.settings import Settings
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
@@ -188,6 +189,34 @@ def test_the_brain_is_given_its_embedding_models_by_settings_and_a_volume(render
         "containers"
     ]
     assert "models" not in {mount["name"] for mount in plain["volumeMounts"]}
+
+
+def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as Payload wants it where they say nothing; the operator's own settings read what is rendered."""
+    as_bearer = ('operator.cms={"authorization": "Bearer", "limit": 1000, "paging": false}',)
+    for settings, expected in (((), ("users API-Key", 100, True)), (as_bearer, ("Bearer", 1000, False))):
+        pod = named(render("gather", *settings), "Deployment", "gather-operator")["spec"]["template"]["spec"]
+        for variable in pod["containers"][0]["env"]:
+            monkeypatch.setenv(variable["name"], variable["value"])
+        monkeypatch.setenv("REDIS_URL", "redis://redis")
+        read = Settings()
+        assert (read.cms_authorization, read.cms_limit, read.cms_paging) == expected
+
+
+def test_workers_are_told_where_an_evaluation_goes(render: Render) -> None:
+    """A task that is declared without a name has its full path for one."""
+    path = "app.tasks.evaluation_tasks.evaluate_department"
+    other = f'worker.evaluation={{"task": "{path}", "queue": "reviews", "priority": 0, "detail": "full"}}'
+    for settings, expected in (
+        ((), ["evaluate_department", "cpu_intensive", "1", "minimal"]),
+        ((other,), [path, "reviews", "0", "full"]),
+    ):
+        data = named(render("gather", *settings), "ConfigMap", "gather-worker")["data"]
+        assert [data[f"GATHER_EVALUATION_{n}"] for n in ("TASK", "QUEUE", "PRIORITY", "DETAIL")] == expected
+    default = named(render("gather"), "ConfigMap", "gather-worker")["data"]
+    assert default["GATHER_EVALUATION_TASK"] == names.EVALUATION_TASK
+    assert default["GATHER_EVALUATION_QUEUE"] == names.EVALUATION_QUEUE
+    assert default["GATHER_EVALUATION_PRIORITY"] == str(names.EVALUATION_PRIORITY)
 
 
 def test_the_crd_is_kept_and_can_be_left_out(render: Render) -> None:
