@@ -26,6 +26,17 @@ class _Event(BaseModel):
     """Identity of the stream; another epoch means that offsets of the old one are worthless."""
 
 
+class AutomationStarted(_Event):
+    """The departments are fixed and the first is about to start."""
+
+    type: Literal["automation_started"] = "automation_started"
+    task_id: str
+    """The GatherRun's name, which is the task's id where a door made the run."""
+    departments_count: int
+    max_iterations: int
+    """For the whole run."""
+
+
 class DepartmentStarted(_Event):
     """A worker has begun or taken up a department."""
 
@@ -129,8 +140,34 @@ class AutomationFailed(_Event):
     summary: list[DepartmentSummary]
 
 
+class _Fault(_Event):
+    """Why a run has failed, for those who watch for it; `automation_failed` follows and ends the run."""
+
+    error: str
+    """A documented word for machines."""
+    message: str
+    """A sentence for people, of at most 256 characters."""
+    failed_at_department: str
+    """Slug of the first department that failed; "" if none had begun."""
+    completed_departments: list[str]
+    items_created_so_far: int
+
+
+class AutomationTimeout(_Fault):
+    """The run has failed because its departments' last attempts ran out of time."""
+
+    type: Literal["automation_timeout"] = "automation_timeout"
+
+
+class AutomationError(_Fault):
+    """The run has failed for anything else."""
+
+    type: Literal["automation_error"] = "automation_error"
+
+
 Event = Annotated[
-    DepartmentStarted
+    AutomationStarted
+    | DepartmentStarted
     | IterationComplete
     | Deduplicating
     | DepartmentComplete
@@ -138,13 +175,16 @@ Event = Annotated[
     | DepartmentFailed
     | AutomationComplete
     | AutomationCancelled
-    | AutomationFailed,
+    | AutomationFailed
+    | AutomationTimeout
+    | AutomationError,
     Field(discriminator="type"),
 ]
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Event)
 
 FINAL_TYPES = frozenset({"automation_complete", "automation_cancelled", "automation_failed"})
+"""One of these is a run's last event."""
 EVENT_MAX_BYTES = 64 * 1024
 """A run's summary of 32 departments needs 10 KiB; larger messages are refused on reading."""
 

@@ -15,6 +15,7 @@ from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 from gather_contracts.events import Event
 from gather_contracts.resource import GatherRun
+from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.run_events import RunEvent, due, may_give_up
 from gather_operator.metrics import EVENTS_PUBLISHED
 
@@ -83,9 +84,11 @@ class EventPublisher:
         pending = self._pending(run, moment)
         return not pending or may_give_up(run, moment)
 
-    async def publish(self, run: GatherRun, now: datetime | None = None) -> float | None:
+    async def publish(
+        self, run: GatherRun, now: datetime | None = None, document: RunDocument | None = None
+    ) -> float | None:
         """Send what is due; return None if nothing is left, else after how many seconds to try again."""
-        pending = self._pending(run, now or datetime.now(UTC))
+        pending = self._pending(run, now or datetime.now(UTC), document)
         is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
         last_s = self._registered_s.get(run.metadata.uid)
         needs_webhook = is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
@@ -106,8 +109,8 @@ class EventPublisher:
             return RETRY_S
         return None
 
-    def _pending(self, run: GatherRun, now: datetime) -> list[RunEvent]:
-        return [a for a in due(run, now) if a.key not in self._sent]
+    def _pending(self, run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
+        return [a for a in due(run, now, document) if a.key not in self._sent]
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type

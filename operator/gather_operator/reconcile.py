@@ -9,6 +9,7 @@ from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import GatherRun
+from gather_contracts.run_document import RunDocument
 from gather_operator.cms import Cms
 from gather_operator.decisions.actions import (
     Action,
@@ -99,8 +100,10 @@ class Reconciler:
                 raise
 
     async def _pass(self, run: GatherRun) -> float | None:
-        publish_wait_s = await self._deps.publisher.publish(run)
-        snapshot = await self._gather(run)
+        document = await self._documents.read(run)
+        # Before anything else: a run's first event goes out before its first Job is made.
+        publish_wait_s = await self._deps.publisher.publish(run, document=document)
+        snapshot = await self._gather(run, document)
         decision = decide(snapshot)
         try:
             for action in decision.actions:
@@ -122,9 +125,8 @@ class Reconciler:
 
     # --- gather
 
-    async def _gather(self, run: GatherRun) -> RunSnapshot:
+    async def _gather(self, run: GatherRun, document: RunDocument | None) -> RunSnapshot:
         uid = run.metadata.uid
-        document = await self._documents.read(run)
         snapshot = RunSnapshot(
             run=run,
             now=datetime.now(UTC),

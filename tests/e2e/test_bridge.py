@@ -7,6 +7,7 @@ import pytest
 from websockets.sync.client import connect
 
 from dev.waiting import wait_for
+from gather_contracts.events import FINAL_TYPES
 from tests.support.deployed_gather import DeployedGather, run_of
 
 PROJECT = "f10000000000000000000001"
@@ -31,7 +32,7 @@ def _events(
 
 
 def _is_enough(own: list[dict[str, Any]], count: int | None) -> bool:
-    return len(own) == count or (bool(own) and own[-1]["type"].startswith("automation_"))
+    return len(own) == count or (bool(own) and own[-1]["type"] in FINAL_TYPES)
 
 
 @pytest.mark.usefixtures("slow_model")
@@ -49,7 +50,7 @@ def test_a_listener_outlives_the_bridge_s_pod(gather: DeployedGather) -> None:
     assert [e["offset"] for e in events] == list(range(first, first + len(events)))
     assert len(after) > 1
     own = [e["type"] for e in events if e["run_uid"] == uid]
-    assert (own[0], own[-1]) == ("department_started", "automation_complete")
+    assert (own[0], own[-1]) == ("automation_started", "automation_complete")
 
 
 def _ready_pods(gather: DeployedGather) -> set[str]:

@@ -191,6 +191,14 @@ def test_the_channel_carries_each_department_s_story_in_order(observed: Observed
         assert types.index("deduplicating") < types.index("iteration_complete")
 
 
+def test_the_channel_begins_with_the_start(observed: Observed) -> None:
+    """automation_started once, before any department."""
+    first = observed.events[0]
+    assert (first.type, first.task_id, first.departments_count) == ("automation_started", "whole", QUALIFYING)
+    assert first.max_iterations == 60
+    assert sum(e.type == "automation_started" for e in observed.events) == 1
+
+
 def test_iterations_below_the_threshold_are_announced(observed: Observed) -> None:
     """max_iterations_reached for exactly the departments that ran out of iterations."""
     announced = {e.department for e in observed.events if e.type == "max_iterations_reached"}

@@ -19,6 +19,11 @@ from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, RunSnap
 JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
 
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Kubernetes' word for a pod that it stopped after `departmentTimeoutSeconds`."""
+OUT_OF_TIME = frozenset({StopReason.DEADLINE_NEAR.value, DEADLINE_EXCEEDED})
+"""Reasons of a department whose last attempt ran out of time."""
+
 ENDED = frozenset({DepartmentPhase.SUCCEEDED, DepartmentPhase.FAILED, DepartmentPhase.SKIPPED})
 FINAL = ENDED | {DepartmentPhase.CANCELLED}
 
@@ -161,9 +166,11 @@ def _counts(numbers: Numbers) -> dict[str, Any]:
 def _failure_reason(department: Department) -> str:
     """Return the last attempt's own reason, else the kubelet's, else the Job's."""
     ended = [p for p in department.pods if p.phase == "Failed"]
-    result = next((p.result for p in reversed(ended) if p.result is not None), None)
-    if result is not None:
-        return result.reason
+    last = next((p for p in reversed(ended) if p.result is not None), None)
+    if last is not None and last.result is not None:
+        # Kubernetes stops a pod by SIGTERM, so the worker cannot know that its time was over.
+        is_stopped = last.result.reason is StopReason.TERMINATED and last.reason == DEADLINE_EXCEEDED
+        return DEADLINE_EXCEEDED if is_stopped else last.result.reason
     reason = next((p.reason for p in reversed(ended) if p.reason), "")
     job_reason = department.job.failure_reason if department.job is not None else ""
     return reason or job_reason or DepartmentReason.ATTEMPTS_USED_UP

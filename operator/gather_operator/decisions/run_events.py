@@ -8,14 +8,20 @@ from typing import Any, Final
 from gather_contracts.events import (
     AutomationCancelled,
     AutomationComplete,
+    AutomationError,
     AutomationFailed,
+    AutomationStarted,
+    AutomationTimeout,
     DepartmentFailed,
     DepartmentSummary,
     Event,
     timestamp,
 )
 from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
-from gather_contracts.resource import GatherRun
+from gather_contracts.resource import DepartmentStatus, GatherRun
+from gather_contracts.run_document import RunDocument
+from gather_operator.decisions.assessment import OUT_OF_TIME
+from gather_operator.decisions.conditions import shorten
 
 PUBLISH_WINDOW: Final = timedelta(hours=24)
 """After this an ended run publishes nothing any more; the event log forgets its keys after 7 days."""
@@ -31,12 +37,15 @@ class RunEvent:
     event: Event
 
 
-def due(run: GatherRun, now: datetime) -> list[RunEvent]:
-    """Return the events that must have been sent, given what stands in the status, oldest first."""
+def due(run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
+    """Return the events that must have been sent, given what stands in the status, oldest first.
+
+    The run's document is there before the status names the departments.
+    """
     ended = _ended(run)
     if ended is not None and now - ended > PUBLISH_WINDOW:
         return []
-    return [*_failures(run, now), *_end(run, now)]
+    return [*_start(run, now, document), *_failures(run, now), *_end(run, now)]
 
 
 def may_give_up(run: GatherRun, now: datetime) -> bool:
@@ -67,6 +76,19 @@ def _ended(run: GatherRun) -> datetime | None:
     return datetime.fromisoformat(moment).astimezone(UTC) if moment else None
 
 
+def _start(run: GatherRun, now: datetime, document: RunDocument | None) -> Iterator[RunEvent]:
+    """Not due any more once the run has ended: nobody would take a start after an end for an old one."""
+    count = len(run.status.departments) or (len(document.departments) if document is not None else 0)
+    if count and not run.status.phase.is_final:
+        started = AutomationStarted(
+            **_identity(run, now),
+            task_id=run.metadata.name,
+            departments_count=count,
+            max_iterations=run.spec.max_iterations,
+        )
+        yield RunEvent(f"{run.metadata.uid}:started", started)
+
+
 def _failures(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
     for department in run.status.departments:
         if department.phase is DepartmentPhase.FAILED:
@@ -94,6 +116,7 @@ def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
             )
             yield RunEvent(key, complete)
         case RunPhase.FAILED:
+            yield RunEvent(f"{run.metadata.uid}:fault", _fault(run, now))
             condition = {c.type: c for c in status.conditions}.get(ConditionType.SUCCEEDED)
             failed = AutomationFailed(
                 **identity,
@@ -107,6 +130,32 @@ def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
             yield RunEvent(key, AutomationCancelled(**identity, items_created_so_far=status.items_created))
         case _:
             pass
+
+
+def _fault(run: GatherRun, now: datetime) -> AutomationTimeout | AutomationError:
+    """Return why the run has failed: by time alone, or by anything else."""
+    status = run.status
+    failed = [d for d in status.departments if d.phase is DepartmentPhase.FAILED]
+    fields = {
+        **_identity(run, now),
+        "failed_at_department": failed[0].slug if failed else "",
+        "completed_departments": [d.slug for d in status.departments if d.phase is DepartmentPhase.SUCCEEDED],
+        "items_created_so_far": status.items_created,
+    }
+    if failed and all(d.reason in OUT_OF_TIME for d in failed):
+        message = _out_of_time(failed, run.spec.department_timeout_seconds)
+        return AutomationTimeout(**fields, error=failed[0].reason, message=message)
+    condition = {c.type: c for c in status.conditions}.get(ConditionType.SUCCEEDED)
+    return AutomationError(
+        **fields,
+        error=failed[0].reason if failed else (condition.reason if condition is not None else ""),
+        message=condition.message if condition is not None else "",
+    )
+
+
+def _out_of_time(failed: list[DepartmentStatus], timeout_s: int) -> str:
+    slugs = ", ".join(d.slug for d in failed)
+    return shorten(f"Departments ran out of time, {timeout_s} s for each attempt: {slugs}.")
 
 
 def _identity(run: GatherRun, now: datetime) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import redis.asyncio as redis
 from dev.service_process import ServiceProcess
 from gather_clients.event_log import EventLog
 from gather_contracts import names
-from gather_contracts.events import IterationComplete, timestamp
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.events import AutomationStarted, IterationComplete, timestamp
 from gather_contracts.resource import GatherRun, parse_run
+from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, EventPublisher, WebhookRegistry
 from gather_operator.live_numbers import Listener, LiveNumbers
 
@@ -46,6 +48,13 @@ def run_of(phase: str, **spec: Any) -> GatherRun:
     )
 
 
+def document_of(run: GatherRun) -> RunDocument:
+    """The run's document with one department."""
+    department = ResolvedDepartment(slug="story", name="Story", code_dep_number=1, threshold=80, model="m")
+    identity = RunIdentity(name="film", namespace="films", uid=run.metadata.uid)
+    return RunDocument(run=identity, spec=run.spec, departments=[department])
+
+
 def iteration(run: GatherRun, number: int) -> IterationComplete:
     return IterationComplete(
         project_id=run.spec.project_id, run="film", run_uid=run.metadata.uid, department="story",
@@ -64,9 +73,48 @@ async def test_the_end_is_in_the_log_once_however_often_operators_restart(
         publisher = EventPublisher(log, webhooks)
         assert await publisher.publish(run) is None
         assert publisher.has_published_all(run)
-    (event,) = await log.tail(run.spec.project_id)
-    assert event.type.startswith("automation_")
-    assert (event.run_uid, event.offset) == (run.metadata.uid, 1)
+    events = await log.tail(run.spec.project_id)
+    assert [event.type for event in events] == {
+        "Succeeded": ["automation_complete"],
+        "Failed": ["automation_error", "automation_failed"],
+        "Cancelled": ["automation_cancelled"],
+    }[phase]
+    assert {event.run_uid for event in events} == {run.metadata.uid}
+    assert [event.offset for event in events] == [1, 2][: len(events)]
+
+
+async def test_the_start_is_the_first_event_and_in_the_log_once(
+    log: EventLog, webhooks: WebhookRegistry, redis_url: str
+) -> None:
+    """Of operators that restart, and of two that work at the same moment."""
+    run = run_of("Running")
+    document = document_of(run)
+    other = EventLog(redis_url, timeout_s=2)
+    try:
+        publishers = [EventPublisher(client, webhooks) for client in (log, other, log)]
+        await asyncio.gather(*(p.publish(run, document=document) for p in publishers))
+    finally:
+        await other.close()
+    await log.append(iteration(run, 1))
+    started, done = await log.tail(run.spec.project_id)
+    assert (started.type, done.type) == ("automation_started", "iteration_complete")
+    assert isinstance(started, AutomationStarted)
+    assert (started.task_id, started.departments_count, started.max_iterations) == ("film", 1, 50)
+
+
+async def test_a_start_that_redis_missed_is_sent_at_its_return(
+    log: EventLog, webhooks: WebhookRegistry, redis_store: ServiceProcess
+) -> None:
+    """The run did not wait for it."""
+    now_s = [0.0]
+    run = run_of("Running")
+    document = document_of(run)
+    publisher = EventPublisher(log, webhooks, clock=lambda: now_s[0])
+    with redis_store.absent():
+        assert await publisher.publish(run, document=document) is not None
+    now_s[0] += 60
+    assert await publisher.publish(run, document=document) is None
+    assert [event.type for event in await log.tail(run.spec.project_id)] == ["automation_started"]
 
 
 async def test_a_webhook_is_registered_for_a_week(

@@ -86,6 +86,29 @@ def test_an_unreadable_termination_message_is_no_result(text: str) -> None:
     assert result.decode_result(text) is None
 
 
+FAULT = {
+    "error": "DeadlineNear", "message": "m", "failed_at_department": "story",
+    "completed_departments": ["world"], "items_created_so_far": 12,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        events.AutomationStarted(
+            project_id=PROJECT, run="film", task_id="film", departments_count=7, max_iterations=50
+        ),
+        events.AutomationTimeout.model_validate({"project_id": PROJECT, "run": "film", **FAULT}),
+        events.AutomationError.model_validate({"project_id": PROJECT, "run": "film", **FAULT}),
+    ],
+    ids=lambda event: str(event.type),
+)
+def test_the_application_s_events_come_back_and_end_no_run(sent: events.Event) -> None:
+    """Whoever waits for a run's end would leave before its last event."""
+    assert events.decode_event(events.encode_event(sent)) == sent
+    assert sent.type not in events.FINAL_TYPES
+
+
 def test_an_event_comes_back_as_its_own_type() -> None:
     """The type field selects the model."""
     sent = events.DepartmentComplete(

@@ -182,6 +182,8 @@ class World:
     events: list[str] = field(default_factory=list)
     sent: dict[str, str] = field(default_factory=dict)
     created_jobs: list[str] = field(default_factory=list)
+    jobs_before_start: list[str] = field(default_factory=list)
+    """Jobs that were made before the run's first event was in the log."""
     statuses: list[dict[str, Any]] = field(default_factory=list)
     left_running: list[str] = field(default_factory=list)
     writes: int = 0
@@ -271,6 +273,8 @@ class World:
                 return
             labels = metadata["labels"]
             self.created_jobs.append(metadata["name"])
+            if "automation_started" not in self.sent.values():
+                self.jobs_before_start.append(metadata["name"])
             self.jobs[metadata["name"]] = JobFacts(
                 metadata["name"],
                 labels[names.LABEL_RUN_UID],

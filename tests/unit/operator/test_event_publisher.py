@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gather_clients.event_log import EventLogUnavailable
+from gather_contracts.events import encode_event
 from gather_operator.decisions import run_events
 from gather_operator.decisions.run_events import may_give_up, summary
 from gather_operator.event_publisher import RETRY_S, EventPublisher
@@ -66,15 +67,15 @@ def ended(build: Any, phase: str, **fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("phase", "expected"),
     [
-        ("Pending", []),
-        ("Running", []),
-        ("Cancelling", []),
+        ("Pending", ["automation_started"]),
+        ("Running", ["automation_started"]),
+        ("Cancelling", ["automation_started"]),
         ("Succeeded", ["automation_complete"]),
-        ("Failed", ["automation_failed"]),
+        ("Failed", ["automation_error", "automation_failed"]),
         ("Cancelled", ["automation_cancelled"]),
     ],
 )
-def test_the_end_is_published_by_its_phase(build: Any, phase: str, expected: list[str]) -> None:
+def test_start_and_end_are_published_by_the_phase(build: Any, phase: str, expected: list[str]) -> None:
     """From the written status and nothing else."""
     assert [a.event.type for a in due(ended(build, phase), build.now)] == expected
 
@@ -83,10 +84,96 @@ def test_a_failed_department_is_published_before_the_run_s_end(build: Any) -> No
     """Each with its own key."""
     departments = build.departments("story", "world", phase="Failed", reason="OOMKilled", attempt=4)
     run = ended(build, "Failed", status={"departments": departments})
-    first, second = due(run, build.now)
-    assert (first.event.type, second.event.type) == ("department_failed", "automation_failed")
+    events = due(run, build.now)
+    assert [e.event.type for e in events] == ["department_failed", "automation_error", "automation_failed"]
+    first, second, third = events
+    assert len({first.key, second.key, third.key}) == 3
     assert (first.event.department, first.event.reason, first.event.attempt) == ("story", "OOMKilled", 4)
-    assert first.key != second.key
+
+
+def test_the_start_says_what_is_about_to_happen(build: Any) -> None:
+    """From the document if the status does not name the departments yet, with the same key."""
+    fresh = build.run(name="task-7", spec={"maxIterations": 60})
+    assert due(fresh, build.now) == []
+    document = build.document("story", "world", "music")
+    (early,) = run_events.due(fresh, build.now, document)
+    assert early.event.model_dump(exclude={"at", "run_uid", "offset", "epoch"}) == {
+        "type": "automation_started", "project_id": build.project, "run": "task-7", "task_id": "task-7",
+        "departments_count": 3, "max_iterations": 60,
+    }  # fmt: skip
+    (written,) = due(build.running("story", "world", "music", spec={"maxIterations": 60}), build.now)
+    assert written.key == early.key
+    assert written.event.departments_count == 3
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        pytest.param(["DeadlineNear"], ("automation_timeout", "DeadlineNear"), id="the worker saw its end"),
+        pytest.param(
+            ["DeadlineExceeded"], ("automation_timeout", "DeadlineExceeded"), id="Kubernetes ended it"
+        ),
+        pytest.param(
+            ["DeadlineExceeded", "DeadlineNear"], ("automation_timeout", "DeadlineExceeded"), id="both of two"
+        ),
+        pytest.param(["DeadlineNear", "OOMKilled"], ("automation_error", "DeadlineNear"), id="one of two"),
+        pytest.param(["ModelUnavailable"], ("automation_error", "ModelUnavailable"), id="anything else"),
+    ],
+)
+def test_a_run_that_failed_says_whether_time_was_why(
+    build: Any, reasons: list[str], expected: tuple[str, str]
+) -> None:
+    """Before its last event, and with what it has made."""
+    departments = build.departments("film", *(f"d{i}" for i in range(len(reasons))), **build.succeeded)
+    for department, reason in zip(departments[1:], reasons, strict=True):
+        department.update({"phase": "Failed", "reason": reason})
+    message = {
+        "type": "Succeeded", "status": "False", "reason": "DepartmentsFailed",
+        "message": "Failed departments: d0.", "lastTransitionTime": ENDED,
+    }  # fmt: skip
+    run = ended(build, "Failed", status={"departments": departments, "conditions": [message]})
+    *_, fault, last = (e.event for e in due(run, build.now))
+    assert (fault.type, fault.error, last.type) == (*expected, "automation_failed")
+    assert (fault.failed_at_department, fault.completed_departments) == ("d0", ["film"])
+    assert fault.items_created_so_far == 18
+    words = "600 s for each attempt: d0" if fault.type == "automation_timeout" else "Failed departments: d0."
+    assert words in fault.message
+
+
+def test_a_run_without_departments_says_so(build: Any) -> None:
+    """It never started, and nothing failed in it."""
+    condition = {
+        "type": "Succeeded", "status": "False", "reason": "NoDepartments",
+        "message": "No department takes part.", "lastTransitionTime": ENDED,
+    }  # fmt: skip
+    run = ended(build, "Failed", status={"departments": [], "conditions": [condition], "itemsCreated": 0})
+    error, failed = (e.event for e in due(run, build.now))
+    assert (error.type, failed.type) == ("automation_error", "automation_failed")
+    assert (error.error, error.message) == ("NoDepartments", "No department takes part.")
+    assert (error.failed_at_department, error.completed_departments, error.items_created_so_far) == (
+        "",
+        [],
+        0,
+    )
+
+
+def test_a_message_fits_into_256_characters(build: Any) -> None:
+    """However many departments ran out of time."""
+    slugs = [f"a-department-of-a-long-name-{i}" for i in range(32)]
+    departments = [{**d, "phase": "Failed", "reason": "DeadlineNear"} for d in build.departments(*slugs)]
+    *_, timeout, _ = (
+        e.event for e in due(ended(build, "Failed", status={"departments": departments}), build.now)
+    )
+    assert len(timeout.message) <= 256
+    assert len(encode_event(timeout).encode()) < 4096
+
+
+async def test_the_start_is_sent_once_however_often_operators_restart(build: Any, log: Log) -> None:
+    """The log's key tells it from another run's."""
+    for _ in range(3):
+        await publisher_of(log).publish(build.running("story"), build.now)
+    await publisher_of(log).publish(build.run(), build.now, build.document("story"))
+    assert [event.type for event in log.events.values()] == ["automation_started"]
 
 
 def test_the_summary_equals_the_status(build: Any) -> None:
@@ -130,7 +217,7 @@ async def test_an_unavailable_log_is_not_asked_for_a_while(build: Any, log: Log)
     now_s = [0.0]
     publisher = publisher_of(log, clock=lambda: now_s[0])
     log.is_unavailable = True
-    run, other = ended(build, "Succeeded"), ended(build, "Failed", uid="other")
+    run, other = ended(build, "Succeeded"), ended(build, "Cancelled", uid="other")
     assert await publisher.publish(run, build.now) == RETRY_S
     assert await publisher.publish(other, build.now) == RETRY_S
     assert log.calls == 1

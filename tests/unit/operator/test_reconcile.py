@@ -9,7 +9,7 @@ import pytest
 
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
-from gather_contracts.events import timestamp
+from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
@@ -87,7 +87,7 @@ def ended(world: Any) -> Callable[[], bool]:
     """The run has ended and its events are published."""
     return lambda: (
         phase_of(world) in {"Succeeded", "Failed", "Cancelled"}
-        and any(kind.startswith("automation") for kind in world.sent.values())
+        and any(kind in FINAL_TYPES for kind in world.sent.values())
     )
 
 
@@ -167,8 +167,12 @@ def assert_sound(world: Any, scenario: str) -> None:
     assert items == sorted(items)
     done = [int((s.get("progress") or "0").split("/")[0]) for s in world.statuses]
     assert done == sorted(done)
-    finals = [kind for kind in world.sent.values() if kind.startswith("automation")]
-    assert len(finals) <= 1
+    sent = list(world.sent.values())
+    assert sum(kind in FINAL_TYPES for kind in sent) <= 1
+    assert not world.created_jobs or sent.count("automation_started") == 1
+    assert world.jobs_before_start == []
+    if "automation_started" in sent:
+        assert sent[0] == "automation_started"
     if scenario in {"normal", "a department fails"}:
         assert world.created_jobs == [names.job_name("film", world_uid(world), s, 1) for s in SLUGS]
     if scenario == "normal":
@@ -176,7 +180,7 @@ def assert_sound(world: Any, scenario: str) -> None:
         assert world.runs["film"]["status"]["itemsCreated"] == 36
     if scenario == "a department fails":
         assert phase_of(world) == "Failed"
-        assert list(world.sent.values()) == ["department_failed", "automation_failed"]
+        assert sent == ["automation_started", "department_failed", "automation_error", "automation_failed"]
     if scenario.startswith("cancelled"):
         assert phase_of(world) in {"Cancelled", "Succeeded"}
         assert not [p for p in world.pods.values() if p.phase == "Running"]

@@ -216,6 +216,33 @@ def test_reasons_of_failed_departments(
     assert decide(snapshot).status.departments[0].reason == expected
 
 
+@pytest.mark.parametrize(
+    ("result", "pod", "expected"),
+    [
+        pytest.param(
+            StopReason.TERMINATED, "DeadlineExceeded", "DeadlineExceeded", id="Kubernetes' deadline"
+        ),
+        pytest.param(StopReason.TERMINATED, "Error", "Terminated", id="SIGTERM for something else"),
+        pytest.param(StopReason.DEADLINE_NEAR, "Error", "DeadlineNear", id="the worker's own deadline"),
+        pytest.param(
+            StopReason.STORE_UNAVAILABLE, "DeadlineExceeded", "StoreUnavailable", id="why it took so long"
+        ),
+    ],
+)
+def test_a_worker_that_was_stopped_at_the_deadline_ran_out_of_time(
+    build: Any, result: StopReason, pod: str, expected: str
+) -> None:
+    """To the worker it is a SIGTERM like any other."""
+    failed = build.pod("story", phase="Failed", reason=pod, result=build.result(2, 12, reason=result))
+    snapshot = build.snapshot(
+        build.running("story"),
+        document=build.document("story"),
+        jobs=[build.job("story", is_failed=True)],
+        pods=(failed,),
+    )
+    assert decide(snapshot).status.departments[0].reason == expected
+
+
 def test_the_current_department_says_what_its_pod_waits_for(build: Any) -> None:
     """A full node pool must be visible without looking at pods."""
     snapshot = build.snapshot(
