@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
@@ -80,7 +80,7 @@ class Cms:
         """Return the departments that take part in gathering; raises CmsUnavailable."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                documents = await self._documents()
+                documents, is_cut = await self._documents()
         except TimeoutError as error:
             CMS_READS.labels(result="error").inc()
             raise CmsUnavailable(f"The CMS did not answer within {self._timeout_s:g} s.") from error
@@ -88,26 +88,29 @@ class Cms:
             CMS_READS.labels(result="error").inc()
             raise
         CMS_READS.labels(result="ok").inc()
-        return read_documents(documents)
+        return replace(read_documents(documents), is_cut=is_cut)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _documents(self) -> list[Any]:
+    async def _documents(self) -> tuple[list[Any], bool]:
+        """Return the documents, and whether there may be more that were not read."""
         documents: list[Any] = []
         page = 1
         for _ in range(PAGES_MAX):
             body = await self._page_with_retries(page)
             documents.extend(body["docs"])
             following = _page_after(page, body)
-            if following is None:
-                return documents
-            if not self._form.is_paged:
+            # Without paging Payload counts nothing: a full answer may be all there is or not.
+            is_full = not self._form.is_paged and len(documents) >= self._form.limit
+            if following is None and not is_full:
+                return documents, False
+            if following is None or not self._form.is_paged:
                 break
             page = following
-        logger.warning("the CMS has more departments than were read", extra={"read": len(documents)})
-        return documents
+        logger.warning("the CMS may have more departments than were read", extra={"read": len(documents)})
+        return documents, True
 
     async def _page_with_retries(self, page: int) -> dict[str, Any]:
         for attempt in range(1, ATTEMPTS + 1):

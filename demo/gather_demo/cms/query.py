@@ -36,12 +36,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that is understood; `limit` 0 means all."""
+    """A query that is understood; `limit` 0 means all. Without paging there is one page."""
 
     conditions: tuple[Condition, ...] = ()
     sort: tuple[str, ...] = ()
     limit: int = LIMIT_DEFAULT
     page: int = 1
+    is_paged: bool = True
 
 
 def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
@@ -51,7 +52,7 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
     for key, value in parameters:
         if match := _WHERE.match(key):
             lists.setdefault((match["path"], match["operator"]), []).append(value)
-        elif key in {"sort", "limit", "page", "depth"}:
+        elif key in {"sort", "limit", "page", "depth", "pagination"}:
             single[key] = value
         else:
             raise QueryError(f"The following parameter cannot be queried: {key}")
@@ -69,6 +70,7 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
         sort=tuple(part for part in single.get("sort", "").split(",") if part),
         limit=_whole_number("limit", single.get("limit", str(LIMIT_DEFAULT)), 0, LIMIT_MAX),
         page=_whole_number("page", single.get("page", "1"), 1, 1_000_000),
+        is_paged=single.get("pagination", "true") != "false",
     )
 
 
@@ -139,6 +141,9 @@ def _rank(value: Any) -> tuple[int, float, str]:
 
 
 def _page_of(documents: Sequence[Document], query: Query) -> dict[str, Any]:
+    if not query.is_paged:
+        # Nothing is counted then: what the limit lets through is all that the answer knows of.
+        documents = documents[: query.limit or len(documents)]
     total = len(documents)
     limit = query.limit or max(total, 1)
     pages = max(1, -(-total // limit))

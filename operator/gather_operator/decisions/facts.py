@@ -88,6 +88,8 @@ class CmsReading:
 
     departments: tuple[CmsDepartment, ...]
     malformed: tuple[str, ...] = ()
+    is_cut: bool = False
+    """The CMS may have more departments than were read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Which departments a run works on: the CMS's answer, the user's selection, and what was left out and why."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from gather_contracts.departments import (
     CmsDepartment,
@@ -13,6 +14,8 @@ from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherR
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.decisions.conditions import shorten
 from gather_operator.decisions.facts import CmsReading
+
+CUT: Final = "the CMS may have more departments than were read: raise GATHER_CMS_LIMIT or let it page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resoluti
         left_out=(
             *_sentence("not named by the CMS", [slug for slug in wanted if slug not in known]),
             *_sentence("malformed in the CMS", reading.malformed),
+            *((CUT,) if reading.is_cut else ()),
             *_sentence("named twice by the CMS", repeated),
             *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in chosen[DEPARTMENTS_MAX:]]),
         ),

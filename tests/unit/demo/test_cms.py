@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from gather_contracts.departments import CmsDepartment
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, build_app, read_departments
+from gather_operator.cms import Cms, CmsForm
 
 QUALIFYING = [
     "story", "character", "production-design", "cinematography", "sound", "editing", "production",
@@ -94,6 +96,27 @@ def test_pages_cover_everything_once(cms: TestClient) -> None:
     ]  # fmt: skip
     assert [(b["prevPage"], b["nextPage"]) for b in pages] == [(None, 2), (1, 3), (2, None)]
     assert {(b["totalDocs"], b["totalPages"], b["limit"]) for b in pages} == {(7, 3, 3)}
+
+
+@pytest.mark.parametrize(("limit", "count"), [("0", 7), ("1000", 7), ("3", 3)])
+def test_without_paging_there_is_one_page(cms: TestClient, limit: str, count: int) -> None:
+    """`pagination=false`: the limit still holds, and nothing is counted."""
+    body = page(cms, limit=limit, pagination="false")
+    assert [d["slug"] for d in body["docs"]] == QUALIFYING[:count]
+    assert (body["totalDocs"], body["totalPages"], body["hasNextPage"]) == (count, 1, False)
+
+
+@pytest.mark.parametrize("form", [CmsForm(), CmsForm("Bearer", 10, False), CmsForm(limit=1000)], ids=str)
+async def test_the_operator_reads_it_in_every_form(form: CmsForm) -> None:
+    """All qualifying departments, in order, with none left out."""
+    app = build_app(read_departments(DEPARTMENTS_FILE))
+    client = Cms("http://cms", "key", 10, form, httpx.ASGITransport(app))
+    try:
+        reading = await client.departments()
+    finally:
+        await client.close()
+    assert [d.slug for d in reading.departments] == QUALIFYING
+    assert (reading.malformed, reading.is_cut) == ((), False)
 
 
 def test_a_page_behind_the_last_is_empty(cms: TestClient) -> None:

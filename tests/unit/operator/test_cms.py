@@ -104,19 +104,31 @@ async def test_the_page_s_size_can_be_set() -> None:
     assert len(reading.departments) == 2
 
 
-async def test_without_paging_one_answer_is_read(caplog: pytest.LogCaptureFixture) -> None:
-    """And what it left out is logged, if the CMS pages all the same."""
+@pytest.mark.parametrize(
+    ("limit", "following", "is_cut"),
+    [
+        pytest.param(50, None, False, id="all of them"),
+        pytest.param(50, 2, True, id="the CMS pages all the same"),
+        pytest.param(2, None, True, id="as many as were asked for"),
+    ],
+)
+async def test_without_paging_one_answer_is_read(
+    caplog: pytest.LogCaptureFixture, limit: int, following: int | None, is_cut: bool
+) -> None:
+    """And it is said if that may not have been all."""
     seen: list[httpx.QueryParams] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request.url.params)
-        return page(document("a", 1), following=2)
+        return page(document("a", 1), document("b", 2), following=following)
 
-    reading = await read(respond, form=CmsForm(limit=50, is_paged=False))
+    reading = await read(respond, form=CmsForm(limit=limit, is_paged=False))
     (parameters,) = seen
-    assert (parameters["limit"], parameters["pagination"], "page" in parameters) == ("50", "false", False)
-    assert [d.slug for d in reading.departments] == ["a"]
-    assert "more departments than were read" in caplog.text
+    assert (parameters["limit"], parameters["pagination"]) == (str(limit), "false")
+    assert "page" not in parameters
+    assert [d.slug for d in reading.departments] == ["a", "b"]
+    assert reading.is_cut is is_cut
+    assert ("more departments than were read" in caplog.text) is is_cut
 
 
 @pytest.mark.parametrize(
@@ -134,6 +146,7 @@ async def test_the_next_page_is_found_however_it_is_named(metadata: dict[str, An
     bodies = {"1": {"docs": [document("a", 1)], **metadata}, "2": last}
     reading = await read(lambda request: httpx.Response(200, json=bodies[request.url.params["page"]]))
     assert [d.slug for d in reading.departments] == ["a", "b"]
+    assert not reading.is_cut
 
 
 async def test_an_answer_without_metadata_is_all_there_is() -> None:
@@ -171,7 +184,7 @@ async def test_a_cms_that_never_ends_its_pages_is_left_after_a_bound() -> None:
         return page(following=int(request.url.params["page"]) + 1)
 
     asked.clear()
-    await read(endless)
+    assert (await read(endless)).is_cut
     assert len(asked) == module.PAGES_MAX
 
 

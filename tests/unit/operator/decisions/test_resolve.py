@@ -105,6 +105,13 @@ def test_more_departments_than_a_run_can_hold_are_said(build: Any) -> None:
     assert resolution.left_out == (f"beyond the limit of {DEPARTMENTS_MAX}: d32, d33",)
 
 
+def test_departments_that_were_not_read_are_said(build: Any) -> None:
+    """With what helps; the run's condition shows it."""
+    resolution = resolve(build.run(), CmsReading((department("a", 1),), is_cut=True), "m")
+    (sentence,) = resolution.left_out
+    assert sentence.startswith("the CMS may have more departments than were read: raise GATHER_CMS_LIMIT")
+
+
 def test_what_was_left_out_fits_into_the_document(build: Any) -> None:
     """However much the CMS got wrong."""
     given = CmsReading((department("a", 1),), tuple(f"bad-{i}" * 10 for i in range(50)))
