@@ -76,3 +76,23 @@ def test_a_kernel_without_the_bridge_filter_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setattr(network, "output_of", fail)
     with pytest.raises(MachineError, match=r"lacks br_netfilter.*modprobe: not found.*linux-image"):
         network.ensure_bridge_filter(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_link_that_goes_with_its_namespace_is_removed(
+    is_gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may remove it between our look and our removal; any other failure is one."""
+    ours = [_link("gather0", "10.213.77.1", 30)]
+    seen = iter([ours, ours, [] if is_gone else ours])
+    monkeypatch.setattr(network, "addresses", lambda: next(seen))
+
+    def fail(_: object) -> str:
+        raise CommandError("Cannot find device")
+
+    monkeypatch.setattr(network, "output_of", fail)
+    if is_gone:
+        network.remove_link()
+    else:
+        with pytest.raises(CommandError):
+            network.remove_link()
