@@ -99,7 +99,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check openapi-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check items-schema-check openapi-check
 
 ##@ Measure
 
@@ -137,6 +137,14 @@ crds: $(STAMP) ## Write the CRD from the contracts
 .PHONY: crds-check
 crds-check: $(STAMP)
 	@$(PY) -m dev.generate.crds --check
+
+.PHONY: items-schema
+items-schema: $(STAMP) ## Write the JSON Schema of items from the contracts
+	@$(PY) -m dev.generate.items_schema
+
+.PHONY: items-schema-check
+items-schema-check: $(STAMP)
+	@$(PY) -m dev.generate.items_schema --check
 
 .PHONY: openapi
 openapi: $(STAMP) ## Write the brain's OpenAPI document and reference from the contracts

@@ -27,6 +27,7 @@ WORKER_NAME: Final = "gather-worker"
 
 RUN_DOCUMENT_FILE: Final = "run.json"
 
+OBJECT_ID_DIGITS: Final = 24
 OBJECT_ID_PATTERN: Final = r"^[0-9a-fA-F]{24}$"
 """A MongoDB ObjectId in hexadecimal, the form of every project id."""
 
@@ -37,7 +38,7 @@ LANGUAGE_PATTERN: Final = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$"
 """A language tag (BCP 47) that begins with an ISO 639 code: `de`, `pt-BR`, `zh-Hant-TW`."""
 
 ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
-"""Namespace of all item ids; never change it: ids made from another would write items twice."""
+"""Namespace of the task ids of evaluations; never change it: another would send them twice."""
 
 DNS_LABEL_MAX: Final = 63
 
@@ -121,11 +122,11 @@ def checkpoint_id(run_uid: str, department: str) -> str:
 
 
 def item_id(run_uid: str, department: str, iteration: int, slot: int) -> str:
-    """Return an item's id, the same in MongoDB (`_id`) and in the brain (node id).
+    """Return an item's id: the digits of its ObjectId in MongoDB (`_id`), and its node's id in the brain.
 
     It is derived from where the item was made, so that writing twice writes once.
     """
-    return str(uuid.uuid5(ITEM_NAMESPACE, f"{run_uid}/{department}/{iteration}/{slot}"))
+    return digest("item", run_uid, department, str(iteration), str(slot), length=OBJECT_ID_DIGITS)
 
 
 def evaluation_task_id(run_uid: str, department: str) -> str:

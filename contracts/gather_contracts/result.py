@@ -49,6 +49,9 @@ class StopReason(StrEnum):
     """SIGTERM: cancelled, evicted or drained."""
     INVALID_INPUT = "InvalidInput"
     """The run document or the model's name can never work."""
+    WRITE_REFUSED = "WriteRefused"
+    """MongoDB does not take a note: a validator, a unique index or missing rights; the message names the
+    rule."""
     MODEL_UNAVAILABLE = "ModelUnavailable"
     """The language model did not give a usable answer within the attempt."""
     STORE_UNAVAILABLE = "StoreUnavailable"

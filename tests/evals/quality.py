@@ -22,9 +22,9 @@ from rich.console import Console
 from dev.artefacts.store_binaries import StoreArtefacts
 from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
 from gather_worker.attempt import Attempt
 from gather_worker.department.quality import WEIGHTS, weighted
+from gather_worker.documents.note import Note
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
@@ -139,7 +139,7 @@ def prompt_of(department: Department, texts: Sequence[str], reading: int) -> Pro
         description=department.description, code_dep_number=0, threshold=0, model="",
     )  # fmt: skip
     items = [
-        GatherItem(id=f"{number}", content=text, project_id="0" * 24, department=department.slug)
+        Note(id=f"{number}", content=text, project_id="0" * 24, department=department.slug)
         for number, text in enumerate(texts)
     ]
     return judge_prompt(resolved, items, reading=reading)

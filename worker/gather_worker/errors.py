@@ -2,6 +2,7 @@
 
 WorkerError
   x InvalidInput        the run document, the settings or the model's name can never work: exit 64
+  x WriteRefused        MongoDB does not take what is written, or not from this user: exit 64
   x TryAgain            a later attempt goes on from the checkpoint: exit 75
     - StoreUnavailable  MongoDB stayed unavailable
     - ModelUnavailable  the language model gave no usable answer
@@ -36,6 +37,13 @@ class InvalidInput(WorkerError):  # noqa: N818 - these are named for what follow
     """Input that can never work."""
 
     reason = StopReason.INVALID_INPUT
+    exit_code = ExitCode.NEVER
+
+
+class WriteRefused(WorkerError):  # noqa: N818
+    """MongoDB refuses a document for good; the message names the field and the rule, never the content."""
+
+    reason = StopReason.WRITE_REFUSED
     exit_code = ExitCode.NEVER
 
 

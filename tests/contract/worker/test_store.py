@@ -4,7 +4,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,12 +11,13 @@ from pymongo import AsyncMongoClient
 
 from dev.service_process import ServiceProcess
 from gather_contracts import names
-from gather_contracts.items import Automation, GatherItem
+from gather_contracts.items import GatherItem
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import Fenced, StoreUnavailable
 from gather_worker.schemas import Draft
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
+from tests.support.application_documents import gather_item
 
 Document = dict[str, Any]
 
@@ -39,17 +39,7 @@ class Project:
 
     def item(self, name: str, content: str = "The keeper counts every lamp.") -> GatherItem:
         """Return a note."""
-        automation = Automation(
-            run="r", run_uid="u", task_id="t", iteration=1, model="m", created_at=datetime.now(UTC)
-        )
-        return GatherItem(
-            id=name,
-            content=content,
-            project_id=self.id,
-            department="story",
-            is_automated=True,
-            automation=automation,
-        )
+        return gather_item(name, self.id, content)
 
     async def items(self) -> list[Document]:
         """Return what is in `gather`."""
@@ -109,7 +99,8 @@ async def test_a_late_writer_cannot_change_a_note(project: Project) -> None:
     items = await project.items()
     assert [item["_id"] for item in items] == ["a", "b"]
     assert items[0]["content"] == "the words that were accepted first"
-    assert items[0]["automation"]["qualityScore"] == 70
+    assert items[0]["automationMetadata"]["qualityScore"] == 70
+    assert items[0]["lastUpdated"] > items[0]["createdAt"]
 
 
 async def test_many_writers_of_the_same_notes_write_each_once(project: Project) -> None:
@@ -125,20 +116,8 @@ async def test_a_score_is_set_once(project: Project) -> None:
     await store.save_items([project.item("a")])
     await store.set_scores(["a", "ghost"], 60)
     await store.set_scores(["a", "ghost"], 99)
-    assert [(i["_id"], i["automation"]["qualityScore"]) for i in await project.items()] == [("a", 60)]
-
-
-async def test_notes_of_people_are_read_and_other_documents_left_alone(project: Project) -> None:
-    """Their ids may be ObjectIds; a document without content is no note."""
-    collection = project.database[names.ITEMS_COLLECTION]
-    await collection.insert_one(
-        {"content": "A note by hand.", "projectId": project.id, "department": "story"}
-    )
-    await collection.insert_one({"projectId": project.id, "something": "else"})
-    items = await project.store().read_items()
-    assert [item.content for item in items] == ["A note by hand."]
-    assert len(items[0].id) == 24
-    assert await collection.count_documents({}) == 2
+    found = [(i["_id"], i["automationMetadata"]["qualityScore"]) for i in await project.items()]
+    assert found == [("a", 60)]
 
 
 async def test_projects_do_not_see_each_other(project: Project, mongodb_uri: str) -> None:
@@ -146,7 +125,7 @@ async def test_projects_do_not_see_each_other(project: Project, mongodb_uri: str
     other = Project(mongodb_uri)
     await project.store().save_items([project.item("a")])
     store = other.store()
-    assert await store.read_items() == []
+    assert (await store.read_notes()).notes == []
     await store.close()
     await other.client.close()
 

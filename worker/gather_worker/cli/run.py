@@ -28,7 +28,7 @@ from gather_worker.llm.tracing import Tracing, open_tracer
 from gather_worker.metrics import METER
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 from gather_worker.settings import Settings, read_settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.pipeline import Pipeline

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gather_contracts.departments import DEFAULT_MODEL, ResolvedDepartment
-from gather_contracts.items import CONTENT_MAX, GatherItem
+from gather_contracts.items import CONTENT_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_worker.documents.note import Note
 from gather_worker.errors import InvalidInput
 
 FILE_MAX_BYTES: Final = 32 * 1024 * 1024
@@ -51,7 +52,7 @@ class ScoreInput:
     """What is to be scored; `items` are the department's own, in their order."""
 
     department: ResolvedDepartment
-    items: list[GatherItem]
+    items: list[Note]
     left_out: int
     """Items that name another department."""
     project_id: str
@@ -73,9 +74,7 @@ def read_score_input(department_file: Path, items_file: Path, project: str | Non
             raise InvalidInput(f"--project is needed: {items_file} names {found}")
         project_id = named.pop()
     items = [
-        GatherItem(
-            id=f"item-{number}", content=item.content, project_id=project_id, department=department.slug
-        )
+        Note(id=f"item-{number}", content=item.content, project_id=project_id, department=department.slug)
         for number, item in enumerate(own)
     ]
     return ScoreInput(department, items, len(given) - len(own), project_id)

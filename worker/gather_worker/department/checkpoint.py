@@ -5,6 +5,7 @@ step was the last: `drafts` (paid for, not yet judged), `pending` (accepted, not
 shorter than `iterations` (saved, not yet scored), `unindexed` (saved, not yet in the brain as they stand).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -59,6 +60,8 @@ class Checkpoint(Stored):
     """The model that wrote the drafts; the department's own, or the one that stood in for it."""
     prompt: str = ""
     """The prompt that asked for the drafts, with its version."""
+    based_on: list[str] = Field(default_factory=list)
+    """Ids of the notes that stood in that prompt."""
     token_ratio: float = Field(default=1.0, ge=1)
     """How many of its tokens the model needs for one of ours, as known when the last iteration was accepted:
     all attempts at the next one then ask in the same words, and find the answer that was paid for."""
@@ -88,9 +91,12 @@ class Checkpoint(Stored):
         """Return whether every iteration has its score."""
         return len(self.scores) >= self.iterations
 
-    def generated(self, drafts: list[Draft], writer: str = "", prompt: str = "") -> Self:
+    def generated(
+        self, drafts: list[Draft], writer: str = "", prompt: str = "", based_on: Sequence[str] = ()
+    ) -> Self:
         """The model has written; nothing is judged yet."""
-        return self.model_copy(update={"drafts": drafts, "writer": writer, "prompt": prompt})
+        written = {"drafts": drafts, "writer": writer, "prompt": prompt, "based_on": list(based_on)}
+        return self.model_copy(update=written)
 
     def accepted(
         self, items: list[GatherItem], verdicts: dict[str, bool] | None = None, token_ratio: float = 1.0

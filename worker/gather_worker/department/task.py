@@ -1,12 +1,13 @@
 """One worker's task: a department of a run, and how many iterations it may use; read once, then fixed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import Automation, GatherItem
+from gather_contracts.items import BASED_ON_MAX, AutomationMetadata, GatherItem
 from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, decode_run_document
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import InvalidInput
@@ -59,37 +60,46 @@ class DepartmentTask:
             began_at=datetime.now(UTC),
         )
 
-    def item_ids(self, iteration: int, slots: int) -> list[str]:
-        """Return the ids that an iteration's notes can have."""
-        return [self._item_id(iteration, slot) for slot in range(slots)]
-
     def item(
-        self, draft: Draft, iteration: int, slot: int, now: datetime, *, writer: str = "", prompt: str = ""
+        self,
+        draft: Draft,
+        iteration: int,
+        slot: int,
+        now: datetime,
+        *,
+        writer: str = "",
+        prompt: str = "",
+        based_on: Sequence[str] = (),
     ) -> GatherItem:
         """Return the draft as a note of this department; its id follows from its place alone.
 
-        `writer` is the model that wrote it, the department's own if empty.
+        `writer` is the model that wrote it, the department's own if empty; `based_on` are the ids of the
+        notes that it was shown. The times of one iteration's notes are a millisecond apart, the finest that
+        MongoDB keeps, so that they keep their order wherever they are sorted by it.
         """
-        automation = Automation(
+        metadata = AutomationMetadata(
+            task_id=self.task_id,
+            department=self.department.slug,
+            department_name=self.department.name,
+            iteration=iteration,
+            based_on_nodes=list(based_on)[:BASED_ON_MAX],
+            model=writer or self.department.model,
             run=self.document.run.name,
             run_uid=self.document.run.uid,
-            task_id=self.task_id,
-            iteration=iteration,
-            model=writer or self.department.model,
             prompt=prompt,
-            created_at=now,
         )
+        whole_ms = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        made_at = whole_ms + timedelta(milliseconds=slot)
         return GatherItem(
             id=self._item_id(iteration, slot),
+            project_id=self.document.spec.project_id,
             content=draft.content,
             summary=draft.summary,
             context=draft.context,
-            project_id=self.document.spec.project_id,
-            department=self.department.slug,
-            department_name=self.department.name,
-            user_id=self.document.spec.user_id,
-            is_automated=True,
-            automation=automation,
+            created_at=made_at,
+            last_updated=made_at,
+            created_by=self.document.spec.user_id,
+            automation_metadata=metadata,
         )
 
     def _item_id(self, iteration: int, slot: int) -> str:

@@ -11,7 +11,7 @@ caches know them again.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -34,6 +34,8 @@ class Prompt:
     version: str
     system: str
     user: str
+    based_on: tuple[str, ...] = ()
+    """Ids of the notes that stand in it, as many as are kept (`BASED_ON_MAX`)."""
 
     @property
     def name(self) -> str:
@@ -73,14 +75,19 @@ def fence(data: Mapping[str, Any] | str) -> str:
     return _CONTROL_WORD.sub(r"\\u005b", text.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def build_prompt(name: str, data: Mapping[str, Any], request: str = "", **numbers: int) -> Prompt:
+def build_prompt(
+    name: str, data: Mapping[str, Any], request: str = "", based_on: Iterable[str] = (), **numbers: int
+) -> Prompt:
     """Return the prompt of a file with `data` in its place.
 
-    `request` names the section that ends it, with `numbers` in their places; none if empty.
+    `request` names the section that ends it, with `numbers` in their places; none if empty. `based_on` are
+    the ids of the notes in the data.
     """
     template = _template(name)
     ending = template.sections[request] if request else ""
     for place, number in numbers.items():
         ending = ending.replace(f"{{{{{place}}}}}", str(number))
     user = template.sections["user"].replace(_DATA, fence(data))
-    return Prompt(template.version, template.sections["system"], f"{user}\n\n{ending}".strip())
+    return Prompt(
+        template.version, template.sections["system"], f"{user}\n\n{ending}".strip(), tuple(based_on)
+    )

@@ -1,23 +1,36 @@
 """What the model is shown of the film: pure builders of the prompts' data, each part within its own budget.
 
 Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
-vocabulary (see `tokens`). Together they keep a prompt under 12,000 tokens, which every model in use takes,
+vocabulary (see `tokens`). Together they keep a prompt under 13,000 tokens, which every model in use takes,
 and whose price stays far below that of the answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
+from gather_contracts.items import BASED_ON_MAX
+from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
+from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.judge_input import neutral_order, without_copies
-from gather_worker.prompts.truncation import cut_to_tokens, truncate_items, truncate_texts
+from gather_worker.prompts.truncation import (
+    NOTE_TOKENS_MIN,
+    Excerpt,
+    cut_to_tokens,
+    entry_tokens,
+    thinned,
+    truncate_excerpts,
+    truncate_items,
+    truncate_texts,
+)
 from gather_worker.text_cleaning import shortened
 
-PROJECT_NOTES_TOKENS: Final = 2000
+VOICE_TOKENS: Final = 3000
+"""What people have written and settled, together."""
+SETTLED_TOKENS: Final = 1500
 OWN_NOTES_TOKENS: Final = 4000
 EARLIER_TOKENS: Final = 3000
 JUDGED_NOTES_TOKENS: Final = 6000
@@ -29,39 +42,59 @@ GAP_NOTES_FOCUSED: Final = 8
 GAP_NOTES_EACH_MAX: Final = 3
 """More on one aspect in one answer repeat each other."""
 
-Earlier = Mapping[str, Sequence[str]]
-"""What earlier departments offer: texts by department slug."""
+Earlier = Mapping[str, Sequence[Excerpt]]
+"""What earlier departments offer, by department slug."""
 
 
-def earlier_from_brain(response: ContextResponse) -> dict[str, list[str]]:
-    """Return the brain's context as texts: themes first, then the notes that matter most to the target."""
-    found: dict[str, list[str]] = {}
+def earlier_from_brain(
+    response: ContextResponse, excluded_ids: Container[str] = ()
+) -> dict[str, list[Excerpt]]:
+    """Return the brain's context as texts: themes first, then the notes that matter most to the target.
+
+    The brain may know notes that people have taken out of the film since: those of `excluded_ids`.
+    """
+    found: dict[str, list[Excerpt]] = {}
     for slug, department in response.context.items():
-        themes = [f"Themes: {', '.join(department.key_themes)}"] if department.key_themes else []
-        notes = [node.content for node in department.top_nodes[:EARLIER_NODES]]
+        themes = [Excerpt(f"Themes: {', '.join(department.key_themes)}")] if department.key_themes else []
+        counting = [node for node in department.top_nodes if node.node_id not in excluded_ids]
+        notes = [Excerpt(node.content, node.node_id) for node in counting[:EARLIER_NODES]]
         if themes or notes:
             found[slug] = themes + notes
     return found
 
 
-def earlier_from_items(items: Sequence[GatherItem], departments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the newest notes of each earlier department: MongoDB's part while the brain is unavailable."""
-    found: dict[str, list[str]] = {}
+def earlier_from_notes(notes: Sequence[Note], departments: Sequence[str]) -> dict[str, list[Excerpt]]:
+    """Return the newest notes of each earlier department: what MongoDB can offer while the brain is unavailable."""
+    found: dict[str, list[Excerpt]] = {}
     for slug in departments:
-        own = [item.content for item in items if item.department == slug]
+        own = [Excerpt(note.content, note.id) for note in notes if note.department == slug]
         if own:
             found[slug] = own[-EARLIER_NODES:]
     return found
 
 
-def project_notes(items: Sequence[GatherItem]) -> list[str]:
-    """Return what people wrote about the film themselves, in any department."""
-    return [item.content for item in items if not item.is_automated]
+def project_notes(notes: Sequence[Note], department: str, most: int) -> list[Excerpt]:
+    """Return what people wrote about the film themselves and have not settled, in any department.
+
+    Of more than `most` those of the whole film and of this department go before those of others.
+    """
+    written = [note for note in notes if not (note.is_automated or note.is_locked)]
+    if len(written) > most:
+        near = [note for note in written if note.department in {"", department}]
+        far = [note for note in written if note.department not in {"", department}]
+        chosen = {note.id for note in [*thinned(near, most), *thinned(far, max(0, most - len(near)))]}
+        written = [note for note in written if note.id in chosen]
+    return [Excerpt(note.content, note.id) for note in written]
+
+
+def settled_notes(notes: Sequence[Note]) -> list[Excerpt]:
+    """Return what people have settled, whoever wrote it."""
+    return [Excerpt(note.content, note.id) for note in notes if note.is_locked]
 
 
 def generate_prompt(
     department: ResolvedDepartment,
-    items: Sequence[GatherItem],
+    notes: Sequence[Note],
     earlier: Earlier,
     gaps: Sequence[str],
     *,
@@ -72,19 +105,45 @@ def generate_prompt(
 
     `gaps` are lines, the worst first. `ratio` is how many of its tokens the model needs for one of ours.
     """
-    own = [item for item in items if item.department == department.slug]
+    settled, voice = _voice(notes, department.slug, ratio)
     share = EARLIER_TOKENS / ratio / max(1, len(earlier))
+    before = {slug: truncate_excerpts(texts, share) for slug, texts in earlier.items()}
+    # People's own notes of the department stand among the project's, and are not told twice.
+    own = [n for n in notes if n.department == department.slug and n.is_automated and not n.is_locked]
+    existing = truncate_items(own, OWN_NOTES_TOKENS / ratio)
+    orders = gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES)
     data: dict[str, Any] = {
         **_department(department, ratio),
-        "project_notes": truncate_texts(project_notes(items), PROJECT_NOTES_TOKENS / ratio),
-        "earlier_departments": {slug: truncate_texts(texts, share) for slug, texts in earlier.items()},
-        "existing_notes_of_this_department": truncate_items(own, OWN_NOTES_TOKENS / ratio),
-        "gaps": gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES),
+        "settled_notes": _texts(settled),
+        "project_notes": _texts(voice),
+        "earlier_departments": {slug: _texts(excerpts) for slug, excerpts in before.items()},
+        "existing_notes_of_this_department": _texts(existing),
+        "gaps": orders,
     }
-    orders = data["gaps"]
     asked = sum(order["notes"] for order in orders)
-    request = ("flat_gaps" if orders else "flat") if focus_on_gaps else ("gaps" if orders else "")
-    return build_prompt(GENERATE, data, request, notes=asked)
+    based_on = _ids([*settled, *voice, *existing, *(each for texts in before.values() for each in texts)])
+    request = _request(orders, focus_on_gaps=focus_on_gaps)
+    return build_prompt(GENERATE, data, request, based_on, notes=asked)
+
+
+def _voice(notes: Sequence[Note], department: str, ratio: float) -> tuple[list[Excerpt], list[Excerpt]]:
+    """Return what people have settled and what else they wrote, in one budget; long notes are condensed."""
+    budget = VOICE_TOKENS / ratio
+    settled = _condensed(settled_notes(notes), SETTLED_TOKENS / ratio)
+    left = budget - sum(entry_tokens(each.text) for each in settled)
+    return settled, _condensed(project_notes(notes, department, int(left / NOTE_TOKENS_MIN)), left)
+
+
+def _condensed(excerpts: Sequence[Excerpt], budget_tokens: float) -> list[Excerpt]:
+    return truncate_excerpts(excerpts, budget_tokens, note_tokens=budget_tokens, cut=condensed)
+
+
+def _texts(excerpts: Iterable[Excerpt]) -> list[str]:
+    return [each.text for each in excerpts]
+
+
+def _ids(excerpts: Iterable[Excerpt]) -> list[str]:
+    return list(dict.fromkeys(each.note_id for each in excerpts if each.note_id))[:BASED_ON_MAX]
 
 
 def _department(department: ResolvedDepartment, ratio: float = 1.0) -> dict[str, str]:
@@ -102,7 +161,14 @@ def gap_orders(gaps: Sequence[str], notes: int) -> list[dict[str, Any]]:
     return [{"gap": gap, "notes": count} for gap, count in zip(named, dealt, strict=True)]
 
 
-def judge_prompt(department: ResolvedDepartment, own: Sequence[GatherItem], *, reading: int = 0) -> Prompt:
+def _request(orders: Sequence[Mapping[str, Any]], *, focus_on_gaps: bool) -> str:
+    """Return the name of the request that ends the prompt."""
+    if focus_on_gaps:
+        return "flat_gaps" if orders else "flat"
+    return "gaps" if orders else ""
+
+
+def judge_prompt(department: ResolvedDepartment, own: Sequence[Note], *, reading: int = 0) -> Prompt:
     """Return the request for a verdict on the department's notes; equal sets of notes give equal prompts.
 
     `reading` numbers the requests whose verdicts are combined; each shows the notes in another order.

@@ -3,10 +3,11 @@
 Texts are counted as they are sent: as JSON in its fence, where a quote or a `<` is more than one character.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from gather_contracts.items import GatherItem
+from gather_worker.documents.note import Note
 from gather_worker.prompts import fence
 from gather_worker.prompts.tokens import count_tokens
 from gather_worker.text_cleaning import shortened
@@ -22,6 +23,9 @@ ENTRY_TOKENS: Final = 3
 """Around an entry of a list: comma, line break and indentation."""
 ENTRY_TOKENS_MIN: Final = 6
 """No text has fewer."""
+
+SHARES_MAX: Final = 10
+"""Times its equal share that a text is counted to, where it may have more than `NOTE_TOKENS`."""
 
 T = TypeVar("T")
 
@@ -47,42 +51,72 @@ def thinned(entries: Sequence[T], count: int) -> list[T]:
     return [entries[(place * len(entries) + len(entries) // 2) // count] for place in range(count)]
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A note's text as a prompt shows it; `note_id` is empty for what no single note says."""
+
+    text: str
+    note_id: str = ""
+
+
+Cut = Callable[[str, float], str]
+
+
 def truncate_texts(texts: Sequence[str], budget_tokens: float) -> list[str]:
     """Return the texts, the longer ones cut so that all together stay within the budget.
 
     Where even `NOTE_TOKENS_MIN` a text is too much, some are left out, evenly.
     """
-    # Before anything is counted, no more are left than can be within the budget.
-    least = sum(
-        max(ENTRY_TOKENS_MIN, min(NOTE_TOKENS_MIN, len(text) / CHARS_PER_TOKEN_MAX)) for text in texts
-    )
-    possible = thinned(texts, int(len(texts) * budget_tokens / least)) if least > budget_tokens else texts
-    kept = [cut_to_tokens(text, NOTE_TOKENS) for text in possible]
-    while (limit := _level(kept, budget_tokens)) < NOTE_TOKENS_MIN and len(kept) > 1:
-        kept = thinned(kept, max(1, len(kept) * 9 // 10))
-    return [cut_to_tokens(text, limit) for text in kept]
+    return [each.text for each in truncate_excerpts([Excerpt(text) for text in texts], budget_tokens)]
 
 
-def _level(texts: Sequence[str], budget_tokens: float) -> float:
+def truncate_excerpts(
+    excerpts: Sequence[Excerpt],
+    budget_tokens: float,
+    *,
+    note_tokens: float = NOTE_TOKENS,
+    cut: Cut = cut_to_tokens,
+) -> list[Excerpt]:
+    """Return the like of `truncate_texts`; no text gets more than `note_tokens`, and `cut` shortens longer ones."""
+    kept = _possible(excerpts, budget_tokens)
+    # What lies beyond is not counted: among 150 notes the longest gets ten times its share at most.
+    most = min(note_tokens, max(NOTE_TOKENS_MIN, SHARES_MAX * budget_tokens / max(1, len(kept))))
+    sizes = [entry_tokens(cut_to_tokens(each.text, most)) for each in kept]
+    while (limit := _level(sizes, budget_tokens, most)) < NOTE_TOKENS_MIN and len(kept) > 1:
+        fewer = max(1, len(kept) * 9 // 10)
+        kept, sizes = thinned(kept, fewer), thinned(sizes, fewer)
+    return [Excerpt(cut(each.text, limit), each.note_id) for each in kept]
+
+
+def _possible(excerpts: Sequence[Excerpt], budget_tokens: float) -> list[Excerpt]:
+    """Return no more of the texts, evenly, than can be within the budget, before anything is counted."""
+    least = [
+        max(ENTRY_TOKENS_MIN, min(NOTE_TOKENS_MIN, len(each.text) / CHARS_PER_TOKEN_MAX)) for each in excerpts
+    ]
+    total = sum(least)
+    if total <= budget_tokens:
+        return list(excerpts)
+    return thinned(excerpts, int(len(excerpts) * budget_tokens / total))
+
+
+def _level(sizes: Sequence[int], budget_tokens: float, most: float) -> float:
     """Return the tokens that no text may exceed for all together to be within the budget."""
     left = budget_tokens
-    for place, tokens in enumerate(sorted(map(entry_tokens, texts))):
-        share = left / (len(texts) - place)
+    for place, tokens in enumerate(sorted(sizes)):
+        share = left / (len(sizes) - place)
         if tokens > share:
             return share
         left -= tokens
-    return NOTE_TOKENS
+    return most
 
 
-def truncate_items(items: Sequence[GatherItem], budget_tokens: float) -> list[str]:
-    """Return the items' texts in their order: the newest whole, those before them by their summaries.
+def truncate_items(notes: Sequence[Note], budget_tokens: float) -> list[Excerpt]:
+    """Return the notes in their order: the newest whole, those before them by their summaries.
 
-    `items` stand oldest first. Where not even all summaries fit, some are left out, evenly.
+    `notes` stand oldest first. Where not even all summaries fit, some are left out, evenly.
     """
-    kept = thinned(items, int(budget_tokens / NOTE_TOKENS_MIN))
-    while (total := sum(entry_tokens(_brief(item)) for item in kept)) > budget_tokens:
-        kept = thinned(kept, min(len(kept) - 1, int(len(kept) * budget_tokens / total)))
-    texts = [_brief(item) for item in kept]
+    kept = _fitting(notes, budget_tokens)
+    texts = [_brief(note) for note in kept]
     left = budget_tokens - sum(map(entry_tokens, texts))
     for place in range(len(kept) - 1, -1, -1):
         whole = cut_to_tokens(kept[place].content, NOTE_TOKENS)
@@ -90,8 +124,16 @@ def truncate_items(items: Sequence[GatherItem], budget_tokens: float) -> list[st
         if left < 0:
             break
         texts[place] = whole
-    return texts
+    return [Excerpt(text, note.id) for text, note in zip(texts, kept, strict=True)]
 
 
-def _brief(item: GatherItem) -> str:
-    return cut_to_tokens(item.summary or item.content, SUMMARY_TOKENS)
+def _brief(note: Note) -> str:
+    return cut_to_tokens(note.summary or note.content, SUMMARY_TOKENS)
+
+
+def _fitting(notes: Sequence[Note], budget_tokens: float) -> list[Note]:
+    """Return as many of the notes, evenly, as fit by their summaries."""
+    kept = thinned(notes, int(budget_tokens / NOTE_TOKENS_MIN))
+    while (total := sum(entry_tokens(_brief(note)) for note in kept)) > budget_tokens:
+        kept = thinned(kept, min(len(kept) - 1, int(len(kept) * budget_tokens / total)))
+    return kept

@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 from gather_clients.brain_client import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
+from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
 from gather_worker.errors import BrainUnusable
 from gather_worker.metrics import metered
@@ -95,19 +95,19 @@ class Brain:
         )
 
     async def coverage(
-        self, department: ResolvedDepartment, items: Sequence[GatherItem]
+        self, department: ResolvedDepartment, items: Sequence[Note]
     ) -> bodies.CoverageResponse | None:
         """Return how well the department's newest notes cover its purpose."""
         newest = items[-bodies.COVERAGE_ITEMS_MAX :]
         request = bodies.CoverageRequest(
             project_id=self._project_id,
             department=department.slug,
-            gather_items=[bodies.CoverageItem(id=i.id, content=i.content, summary=i.summary) for i in newest],
+            gather_items=[_coverage_item(note) for note in newest],
             department_description=department.description,
         )
         return await self._ask(lambda: self._client.analyze_coverage(request, deadline_s=CALL_DEADLINE_S))
 
-    async def index(self, items: Sequence[GatherItem]) -> None:
+    async def index(self, items: Sequence[Note]) -> None:
         """Write up to `INDEX_BATCH` notes; writing one again changes nothing but its properties."""
         nodes = [node_of(item) for item in items]
         try:
@@ -171,34 +171,42 @@ class Brain:
         return BrainUnusable(message)
 
 
-def node_of(item: GatherItem) -> bodies.NodeIn:
+def _coverage_item(note: Note) -> bodies.CoverageItem:
+    return bodies.CoverageItem(
+        id=note.id, content=note.content[: bodies.CONTENT_MAX], summary=note.summary
+    )  # fmt: skip
+
+
+def node_of(note: Note) -> bodies.NodeIn:
     """Return the note as a node, under the same id and with the properties that the requirements name.
 
-    A note with its score is a later revision: an old worker that wakes up late cannot take the score off.
+    A note with its score is a later revision: an old worker that wakes up late cannot take the score off. A
+    note of the whole film has no department; of a long one the brain is given the beginning.
     """
-    automation = item.automation
+    origin = note.origin
     properties: dict[str, bodies.PropertyValue] = {
-        "department": item.department,
-        "departmentName": item.department_name,
-        "isAutomated": item.is_automated,
-        "summary": item.summary,
-        "context": item.context,
-        "userId": item.user_id,
+        "departmentName": note.department_name,
+        "isAutomated": note.is_automated,
+        "summary": note.summary,
+        "context": note.context,
+        "userId": note.user_id,
     }
-    if automation is not None:
+    if note.department:
+        properties["department"] = note.department
+    if origin is not None:
         properties |= {
-            "iteration": automation.iteration,
-            "model": automation.model,
-            "taskId": automation.task_id,
-            "run": automation.run,
+            "iteration": origin.iteration,
+            "model": origin.model,
+            "taskId": origin.task_id,
+            "run": origin.run,
         }
-        if automation.quality_score is not None:
-            properties["qualityScore"] = automation.quality_score
+        if origin.quality_score is not None:
+            properties["qualityScore"] = origin.quality_score
     return bodies.NodeIn(
-        id=item.id,
+        id=note.id,
         type=NODE_TYPE,
-        content=item.content,
-        project_id=item.project_id,
+        content=note.content[: bodies.CONTENT_MAX],
+        project_id=note.project_id,
         properties=properties,
         revision=int("qualityScore" in properties),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.llm.ledger import Ledger
 from gather_worker.metrics import METER
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 
 Change = Callable[[Checkpoint], Checkpoint]
 

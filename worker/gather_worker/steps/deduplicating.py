@@ -5,12 +5,13 @@ Either may be unavailable: without the brain words alone decide, without the mod
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from gather_contracts.items import GatherItem
+from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.meters import Timer
+from gather_worker.documents.note import Note
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule
@@ -76,13 +77,21 @@ class Deduplicator:
 
     @metered(Timer.DEDUPE)
     async def choose(
-        self, drafts: Sequence[Draft], items: Sequence[GatherItem], department: str, verdicts: Verdicts
+        self,
+        drafts: Sequence[Draft],
+        notes: Sequence[Note],
+        department: str,
+        verdicts: Verdicts,
+        *,
+        excluded_ids: Container[str] = (),
     ) -> Choice:
-        """Return which of the drafts to keep; `items` are all of the project's saved notes."""
-        findings = candidates.find_copies(drafts, (text_hash(item.content) for item in items))
+        """Return which of the drafts to keep; `notes` are all of the project's saved notes that count.
+
+        Notes of `excluded_ids` do not, though the brain may know them.
+        """
+        findings = candidates.find_copies(drafts, (text_hash(note.content) for note in notes))
         slots = candidates.open_slots(len(drafts), findings)
-        own_texts = [item.content for item in items if item.department == department]
-        pairs, rule = await self._pairs(drafts, slots, own_texts)
+        pairs, rule = await self._pairs(drafts, slots, compared_texts(notes, department), excluded_ids)
         unsure = candidates.decide(findings, pairs, rule)
         said = await self._judge([pair for pair, _ in unsure], verdicts)
         known = {**verdicts, **said}
@@ -105,18 +114,23 @@ class Deduplicator:
         return Choice(kept, dict(list(known.items())[-VERDICTS_KEPT:]), counts)
 
     async def _pairs(
-        self, drafts: Sequence[Draft], slots: Sequence[int], own_texts: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        slots: Sequence[int],
+        saved_texts: Sequence[str],
+        excluded_ids: Container[str],
     ) -> tuple[list[Pair], Rule]:
         """Return the pairs that may be duplicates, with their cosines, and the rule that decides them."""
         if not slots:
             return [], by_words
         by_words_alone = [
-            *candidates.pairs_by_words(drafts, slots, own_texts),
+            *candidates.pairs_by_words(drafts, slots, saved_texts),
             *candidates.pairs_among(drafts, slots),
         ]
         try:
             neighbours = await self._brain.neighbours([drafts[slot].content for slot in slots])
-            near = candidates.pairs_by_meaning(drafts, slots, neighbours)
+            counting = [[each for each in found if each.node_id not in excluded_ids] for found in neighbours]
+            near = candidates.pairs_by_meaning(drafts, slots, counting)
             pairs = candidates.without_repeats([*near, *by_words_alone])
             if not pairs:
                 return [], by_words
@@ -148,6 +162,20 @@ class Deduplicator:
 
     def _key(self, pair: Pair) -> str:
         return verdict_key(self._judge_model, pair)
+
+
+def compared_texts(notes: Sequence[Note], department: str) -> list[str]:
+    """Return the saved texts that new notes are compared with by their words, the most telling last.
+
+    Those are the department's, people's own that belong to no department, and what people have settled.
+    """
+    compared = [note for note in notes if note.department == department or _is_of_all(note)]
+    # Where there are too many, the oldest give way; what is settled must never be repeated.
+    return [note.content[:CONTENT_MAX] for note in sorted(compared, key=lambda note: note.is_locked)]
+
+
+def _is_of_all(note: Note) -> bool:
+    return note.is_locked or not (note.is_automated or note.department)
 
 
 def verdict_key(judge_model: str, pair: Pair) -> str:

@@ -6,7 +6,7 @@ from gather_worker.duplicates.calibration import Calibration
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gather_worker.errors import (
     ModelUnavailable,
 )
 from gather_worker.llm.gateway import ModelGateway, Signed
-from gather_worker.prompts import GENERATE, builders, prompt_version
+from gather_worker.prompts import Prompt, builders
 from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
@@ -30,6 +30,9 @@ from gather_worker.steps.project_notes import ProjectNotes
 ANSWER_FAILURES_MAX: Final = 3
 """Unusable answers in a row, each after its re-ask, before the attempt ends; with the models that are worst
 at JSON one in ten is."""
+
+Answered = tuple[Signed[DraftBatch], Prompt]
+"""The drafts, and what they were written from."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class Drafter:
         self._brain = brain
         self._model = model
         self._earlier: builders.Earlier | None = None
-        self._question: asyncio.Task[Signed[DraftBatch] | None] | None = None
+        self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -89,34 +92,37 @@ class Drafter:
             self._question.cancel()
             await asyncio.gather(self._early, return_exceptions=True)
 
-    async def _ask_early(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch] | None:
+    async def _ask_early(self, gaps: Sequence[str], *, is_flat: bool) -> Answered | None:
         is_ample = await self._model.is_budget_ample()
         return await self._ask(gaps, is_flat=is_flat) if is_ample else None
 
-    async def _save_early(self, question: Awaitable[Signed[DraftBatch] | None]) -> None:
-        if signed := await question:
-            await self._save(signed)
+    async def _save_early(self, question: Awaitable[Answered | None]) -> None:
+        if answered := await question:
+            await self._save(answered)
 
-    async def _save(self, signed: Signed[DraftBatch]) -> None:
-        drafts, version = list(signed.answer.items), prompt_version(GENERATE)
+    async def _save(self, answered: Answered) -> None:
+        signed, prompt = answered
+        drafts = list(signed.answer.items)
         _LOGGER.debug("%d notes written", len(drafts))
-        await self._checkpointer.save(lambda checkpoint: checkpoint.generated(drafts, signed.writer, version))
+        await self._checkpointer.save(
+            lambda checkpoint: checkpoint.generated(drafts, signed.writer, prompt.version, prompt.based_on)
+        )
 
-    async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Signed[DraftBatch]:
-        """Return 5 to 10 drafts and who wrote them; raises BudgetUsed."""
+    async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Answered:
+        """Return 5 to 10 drafts with who wrote them, and the prompt; raises BudgetUsed."""
         try:
             earlier = await self._ask_earlier()
         except BrainUnusable:
             _LOGGER.warning("context comes from MongoDB alone: the brain is unavailable")
-            earlier = builders.earlier_from_items(self._notes.items, self._task.previous)
+            earlier = builders.earlier_from_notes(self._notes.known, self._task.previous)
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         prompt = builders.generate_prompt(
-            department, self._notes.items, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio
+            department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio
         )
         scope = f"{checkpoint.id}/{checkpoint.iterations + 1}"
         for _ in range(ANSWER_FAILURES_MAX):
             try:
-                return await self._model.ask_signed(department.model, prompt, DraftBatch, scope=scope)
+                signed = await self._model.ask_signed(department.model, prompt, DraftBatch, scope=scope)
             except AnswerInvalid as error:
                 _LOGGER.error("the model's answer cannot be used: %s", error)  # noqa: TRY400 - no trace needed
             except BudgetUsed:
@@ -125,11 +131,13 @@ class Drafter:
                 if error.is_request_fault and checkpoint.iterations == 0:
                     raise InvalidInput(str(error)) from error
                 raise ModelUnavailable(str(error)) from error
+            else:
+                return signed, prompt
         raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} unusable answers in a row")
 
     async def _ask_earlier(self) -> builders.Earlier:
         """Return what the brain offers of earlier departments; it is asked until it has answered once."""
         if self._earlier is None and self._task.previous:
             answer = await self._brain.earlier_context(self._task.department.slug, self._task.previous)
-            self._earlier = builders.earlier_from_brain(answer) if answer else {}
+            self._earlier = builders.earlier_from_brain(answer, self._notes.excluded_ids) if answer else {}
         return self._earlier or {}

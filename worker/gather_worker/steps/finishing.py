@@ -13,7 +13,7 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BrainUnusable, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 from gather_worker.settings import Settings
 from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.publishing import Publisher

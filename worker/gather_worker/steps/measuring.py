@@ -10,8 +10,8 @@ from typing import Any
 
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
 from gather_worker.department.quality import Quality, combine, gaps_of
+from gather_worker.documents.note import Note
 from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders
@@ -42,12 +42,12 @@ class QualityMeasurer:
     judge_repeats: int
     """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
 
-    async def measure(self, own: Sequence[GatherItem], earlier_coverage: float | None = None) -> Measurement:
+    async def measure(self, own: Sequence[Note], earlier_coverage: float | None = None) -> Measurement:
         """Ask the brain and the model at the same time; there must be notes."""
         coverage, verdicts = await together(self.coverage(own), self.verdicts(own))
         return measurement_of(own, coverage, verdicts, earlier_coverage)
 
-    async def coverage(self, own: Sequence[GatherItem]) -> CoverageResponse | None:
+    async def coverage(self, own: Sequence[Note]) -> CoverageResponse | None:
         """Return the brain's coverage of the notes, None if it has none to give."""
         try:
             coverage = await self.brain.coverage(self.department, own)
@@ -58,7 +58,7 @@ class QualityMeasurer:
             _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
         return coverage
 
-    async def verdicts(self, own: Sequence[GatherItem]) -> list[QualityVerdict]:
+    async def verdicts(self, own: Sequence[Note]) -> list[QualityVerdict]:
         """Return the model's verdicts; each may fail."""
         readings = (self._verdict(own, number) for number in range(self.judge_repeats))
         verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
@@ -66,7 +66,7 @@ class QualityMeasurer:
             _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
         return verdicts
 
-    async def _verdict(self, own: Sequence[GatherItem], reading: int) -> QualityVerdict | None:
+    async def _verdict(self, own: Sequence[Note], reading: int) -> QualityVerdict | None:
         prompt = builders.judge_prompt(self.department, own, reading=reading)
         try:
             return await self.model.ask(self.judge_model, prompt, QualityVerdict)
@@ -76,7 +76,7 @@ class QualityMeasurer:
 
 
 def measurement_of(
-    own: Sequence[GatherItem],
+    own: Sequence[Note],
     coverage: CoverageResponse | None,
     verdicts: Sequence[QualityVerdict],
     earlier_coverage: float | None,

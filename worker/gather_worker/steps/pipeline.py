@@ -12,7 +12,6 @@ from typing import Final
 
 from gather_clients.logs import set_log_context
 from gather_contracts.brain import CoverageResponse
-from gather_contracts.items import GatherItem
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
@@ -25,6 +24,7 @@ from gather_worker.department.stop_rule import (
     is_flat,
 )
 from gather_worker.department.task import DepartmentTask
+from gather_worker.documents.note import Note
 from gather_worker.errors import BudgetUsed, DeadlineNear
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings
@@ -159,11 +159,21 @@ class Pipeline:
         await self._events.deduplicating(iteration)
         drafts = self.checkpoint.drafts
         choice = await self._deduplicator.choose(
-            drafts, self._notes.items, self._task.department.slug, self.checkpoint.verdicts
+            drafts,
+            self._notes.known,
+            self._task.department.slug,
+            self.checkpoint.verdicts,
+            excluded_ids=self._notes.excluded_ids,
         )
         now = datetime.now(UTC)
-        signature = {"writer": self.checkpoint.writer, "prompt": self.checkpoint.prompt}
-        items = [self._task.item(drafts[slot], iteration, slot, now, **signature) for slot in choice.kept]
+        made = self.checkpoint
+        items = [
+            self._task.item(
+                drafts[slot], iteration, slot, now,
+                writer=made.writer, prompt=made.prompt, based_on=made.based_on,
+            )
+            for slot in choice.kept
+        ]  # fmt: skip
         METER.judged(len(drafts), len(items))
         ratio = self._model.token_ratio(self._task.department.model)
         await self._checkpointer.save(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))
@@ -211,7 +221,7 @@ class Pipeline:
         coverage, verdicts = await together(self._coverage(own), self._measurer.verdicts(own))
         return measurement_of(own, coverage, verdicts, quality.coverage if quality else None)
 
-    async def _coverage(self, own: Sequence[GatherItem]) -> CoverageResponse | None:
+    async def _coverage(self, own: Sequence[Note]) -> CoverageResponse | None:
         """Return the coverage; have the next notes written while the judge still reads, where they are needed
         whatever it says.
         """

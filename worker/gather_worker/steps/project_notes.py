@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from gather_contracts.items import GatherItem
 from gather_worker.department.task import DepartmentTask
-from gather_worker.schemas import ITEMS_MAX
-from gather_worker.services.mongodb import Store
+from gather_worker.documents.note import Note, note_of_item
+from gather_worker.services.store import Store
 
 
 class ProjectNotes:
@@ -14,29 +14,36 @@ class ProjectNotes:
     def __init__(self, task: DepartmentTask, store: Store) -> None:
         self._task = task
         self._store = store
-        self._items: list[GatherItem] = []
+        self._notes: list[Note] = []
+        self.excluded_ids: frozenset[str] = frozenset()
+        """Of notes that people marked as not canon."""
 
     @property
-    def items(self) -> Sequence[GatherItem]:
-        """Return all of them."""
-        return self._items
+    def known(self) -> Sequence[Note]:
+        """Return all of them that count."""
+        return self._notes
 
     @property
-    def own(self) -> Sequence[GatherItem]:
-        """Return the department's."""
-        return [item for item in self._items if item.department == self._task.department.slug]
+    def own(self) -> Sequence[Note]:
+        """Return the department's, which alone make its score."""
+        return [note for note in self._notes if note.department == self._task.department.slug]
 
     def ids_of(self, iteration: int) -> list[str]:
-        """Return the ids of the notes of one of the department's iterations."""
-        ids = set(self._task.item_ids(iteration, ITEMS_MAX))
-        return [item.id for item in self._items if item.id in ids]
+        """Return the ids of the notes of one of the department's iterations in this run."""
+        uid = self._task.document.run.uid
+        return [
+            note.id
+            for note in self.own
+            if note.origin and (note.origin.run_uid, note.origin.iteration) == (uid, iteration)
+        ]
 
     async def read(self) -> None:
         """Read what there is."""
-        self._items = await self._store.read_items()
+        read = await self._store.read_notes()
+        self._notes, self.excluded_ids = read.notes, read.excluded_ids
 
     async def save(self, items: Sequence[GatherItem]) -> None:
         """Write the notes that are not there yet."""
         await self._store.save_items(items)
-        known = {item.id for item in self._items}
-        self._items += [item for item in items if item.id not in known]
+        known = {note.id for note in self._notes}
+        self._notes += [note_of_item(item) for item in items if item.id not in known]

@@ -7,10 +7,9 @@ import logging
 
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BrainUnusable
-from gather_worker.schemas import ITEMS_MAX
+from gather_worker.errors import BrainUnusable, WriteRefused
 from gather_worker.services.brain import INDEX_BATCH, Brain
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.project_notes import ProjectNotes
 
@@ -45,7 +44,7 @@ class Publisher:
     def has_indexed_none(self) -> bool:
         """Return whether the brain has none of the project's notes yet, as far as is known here."""
         waiting = set(self._checkpointer.checkpoint.unindexed)
-        return all(item.id in waiting for item in self._notes.items)
+        return all(item.id in waiting for item in self._notes.known)
 
     async def index(self) -> None:
         """Bring the notes that wait for the brain there; raises BrainUnusable."""
@@ -66,13 +65,14 @@ class Publisher:
         """Write the last iteration's score on its notes in MongoDB."""
         checkpoint = self._checkpointer.checkpoint
         if (score := checkpoint.scores[-1]) is not None:
-            await self._store.set_scores(self._task.item_ids(checkpoint.iterations, ITEMS_MAX), score)
+            await self._store.set_scores(self._notes.ids_of(checkpoint.iterations), score)
 
     async def publish_leftovers(self) -> None:
         """Publish the notes that other departments' workers accepted and could not bring everywhere."""
         try:
             for other in await self._store.leftovers(self._checkpointer.checkpoint.id):
-                await self._store.save_items(other.pending)
+                if not await self._save_leftover(other):
+                    continue
                 ids = [*other.unindexed, *(item.id for item in other.pending)]
                 for start in range(0, len(ids), INDEX_BATCH):
                     await self._index_batch(ids[start : start + INDEX_BATCH])
@@ -81,6 +81,15 @@ class Publisher:
         except BrainUnusable:
             _LOGGER.warning("notes of other departments wait for the brain")
 
+    async def _save_leftover(self, other: Checkpoint) -> bool:
+        """Save another department's notes; what its collection refuses must not end this department."""
+        try:
+            await self._store.save_items(other.pending)
+        except WriteRefused as error:
+            _LOGGER.error("notes that department %s had left are refused: %s", other.department, error)  # noqa: TRY400
+            return False
+        return True
+
     async def _index_batch(self, ids: list[str]) -> None:
-        if items := await self._store.items_by_id(ids):
-            await self._brain.index(items)
+        if notes := await self._store.notes_by_id(ids):
+            await self._brain.index(notes)

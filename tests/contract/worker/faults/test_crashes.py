@@ -31,7 +31,7 @@ from gather_worker.llm.ledger import RESERVES_MAX
 from gather_worker.llm.pricing import Price
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.mongodb import Store
+from gather_worker.services.store import Store
 from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter

@@ -4,6 +4,7 @@ from gather_contracts.items import GatherItem
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.quality import Quality, Source
 from gather_worker.schemas import Draft
+from tests.support.application_documents import NOW, gather_item
 
 QUALITY = Quality(
     score=70, coverage=70, depth=70, coherence=70, actionability=70,
@@ -14,7 +15,7 @@ DRAFT = Draft(content="The keeper counts every lamp.", summary="Lamps.", context
 
 def item(name: str) -> GatherItem:
     """Return a note."""
-    return GatherItem(id=name, content="x", project_id="a" * 24, department="story")
+    return gather_item(name, "a" * 24)
 
 
 def test_an_iteration_leaves_a_trace_at_every_step() -> None:
@@ -66,3 +67,32 @@ def test_the_highest_token_ratio_counts_from_the_next_iteration_on() -> None:
     assert checkpoint.token_ratio == 2.0
     assert checkpoint.generated([DRAFT]).token_ratio == 2.0
     assert checkpoint.accepted([]).token_ratio == 2.0
+
+
+def test_a_checkpoint_of_an_older_version_is_taken_over() -> None:
+    """Its pending notes are written in today's form, under the ids that their first writer gave them."""
+    older = {
+        "_id": "u/story", "epoch": 2, "iterations": 1,
+        "pending": [{
+            "_id": "bae4ddec-8915-55c3-b5bf-a24d9ee97fc7", "content": "The keeper.", "summary": "s",
+            "context": "c", "projectId": "a" * 24, "department": "story", "departmentName": "Story",
+            "userId": "user-7", "isAutomated": True, "automation": {
+                "run": "r", "runUid": "u", "taskId": "pod", "iteration": 1, "model": "m",
+                "prompt": "generate.v2", "qualityScore": None, "createdAt": NOW,
+            },
+        }],
+    }  # fmt: skip
+    note = Checkpoint.model_validate(older).pending[0]
+    assert (note.id, note.department, note.created_by) == (
+        "bae4ddec-8915-55c3-b5bf-a24d9ee97fc7", "story", "user-7",
+    )  # fmt: skip
+    assert (note.created_at, note.last_updated) == (NOW, NOW)
+    made = note.automation_metadata
+    assert (made.run_uid, made.department_name, made.prompt, made.quality_score) == (
+        "u",
+        "Story",
+        "generate.v2",
+        None,
+    )
+    again = Checkpoint.model_validate(Checkpoint.model_validate(older).model_dump(by_alias=True))
+    assert again.pending == [note]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gather_contracts.items import BASED_ON_MAX
 from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, encode_run_document
 from gather_worker.cli.arguments import parse_arguments
 from gather_worker.department.task import DepartmentTask, read_task
@@ -23,23 +24,32 @@ def test_ids_follow_from_the_place_alone(document: RunDocument) -> None:
     assert (
         one.id == again.item(DRAFT.model_copy(update={"content": "Other words, same place."}), 1, 0, NOW).id
     )
-    ids = task.item_ids(1, 10) + task.item_ids(2, 10) + DepartmentTask(document, 1, 5, "p").item_ids(1, 10)
-    assert len(set(ids)) == 30
-    assert one.id == ids[0]
+    places = [
+        DepartmentTask(document, index, 5, "p").item(DRAFT, iteration, slot, NOW).id
+        for index in (0, 1) for iteration in (1, 2) for slot in range(10)
+    ]  # fmt: skip
+    assert len(set(places)) == 40
+    assert one.id == places[0]
 
 
 def test_an_item_carries_where_it_comes_from(document: RunDocument) -> None:
     """The metadata that the application reads."""
-    item = DepartmentTask(document, 1, 5, "pod-1").item(DRAFT, 3, 2, NOW)
-    assert item.automation is not None
-    assert (item.department, item.department_name, item.user_id, item.is_automated) == (
-        "sound",
-        "Sound",
-        "u",
-        True,
-    )
-    assert (item.automation.run, item.automation.iteration, item.automation.task_id) == ("run", 3, "pod-1")
-    assert (item.automation.quality_score, item.automation.created_at) == (None, NOW)
+    based_on = [f"{n}" for n in range(BASED_ON_MAX + 5)]
+    item = DepartmentTask(document, 1, 5, "pod-1").item(DRAFT, 3, 2, NOW, based_on=based_on)
+    made = item.automation_metadata
+    assert (item.created_by, item.is_automated) == ("u", True)
+    assert (made.department, made.department_name, made.task_id) == ("sound", "Sound", "pod-1")
+    assert (made.run, made.iteration, made.quality_score) == ("run", 3, None)
+    assert made.based_on_nodes == based_on[:BASED_ON_MAX]
+
+
+def test_notes_of_an_iteration_keep_their_order_by_time(document: RunDocument) -> None:
+    """To the millisecond, which is all that MongoDB keeps."""
+    task = DepartmentTask(document, 1, 5, "pod-1")
+    now = NOW.replace(microsecond=123_999)
+    times = [task.item(DRAFT, 1, slot, now).created_at for slot in range(10)]
+    assert times == sorted(set(times))
+    assert all(time.microsecond % 1000 == 0 for time in times)
 
 
 def test_earlier_departments_are_those_before_it(document: RunDocument) -> None:

@@ -1,18 +1,18 @@
 """What earlier departments and people offer a new note."""
 
 from gather_contracts.brain import ContextResponse, ContextTiming, DepartmentContext, TopNode
-from gather_contracts.items import GatherItem
+from gather_worker.documents.note import Note
 from gather_worker.prompts.builders import (
     EARLIER_NODES,
     earlier_from_brain,
-    earlier_from_items,
+    earlier_from_notes,
     project_notes,
 )
 
 
-def item(content: str, department: str, *, automated: bool = True) -> GatherItem:
+def item(content: str, department: str, *, automated: bool = True) -> Note:
     """Return a note."""
-    return GatherItem(
+    return Note(
         id=content, content=content, project_id="a" * 24, department=department, is_automated=automated
     )
 
@@ -32,17 +32,29 @@ def test_the_brains_context_is_themes_and_the_notes_that_matter_most() -> None:
     full = DepartmentContext(node_count=20, quality_score=80, top_nodes=nodes, key_themes=["loss", "sea"])
     empty = DepartmentContext(node_count=0, quality_score=0, top_nodes=[], key_themes=[])
     found = earlier_from_brain(response(story=full, visual=empty))
-    assert found == {"story": ["Themes: loss, sea", *(f"note {n}" for n in range(EARLIER_NODES))]}
+    assert [(each.text, each.note_id) for each in found.pop("story")] == [
+        ("Themes: loss, sea", ""), *((f"note {n}", str(n)) for n in range(EARLIER_NODES))
+    ]  # fmt: skip
+    assert found == {}
+
+
+def test_what_people_took_out_of_the_film_is_not_told_though_the_brain_knows_it() -> None:
+    """Its place goes to the next."""
+    nodes = [TopNode(node_id=str(n), content=f"note {n}", relevance=1 - n / 100) for n in range(20)]
+    story = DepartmentContext(node_count=20, quality_score=80, top_nodes=nodes, key_themes=[])
+    found = earlier_from_brain(response(story=story), {"0", "2"})
+    assert [each.note_id for each in found["story"]] == ["1", *map(str, range(3, EARLIER_NODES + 2))]
 
 
 def test_without_the_brain_the_newest_notes_of_earlier_departments_stand_in() -> None:
     """From MongoDB, and of earlier departments only."""
     items = [item(f"story {n}", "story") for n in range(20)] + [item("later", "edit"), item("own", "sound")]
-    found = earlier_from_items(items, ["story", "visual"])
-    assert found == {"story": [f"story {n}" for n in range(20 - EARLIER_NODES, 20)]}
+    found = earlier_from_notes(items, ["story", "visual"])
+    texts = {slug: [each.text for each in excerpts] for slug, excerpts in found.items()}
+    assert texts == {"story": [f"story {n}" for n in range(20 - EARLIER_NODES, 20)]}
 
 
 def test_notes_by_hand_are_known_to_every_department() -> None:
     """The logline is nobody's department."""
     items = [item("by hand", "archive", automated=False), item("by machine", "archive")]
-    assert project_notes(items) == ["by hand"]
+    assert [each.text for each in project_notes(items, "sound", 9)] == ["by hand"]

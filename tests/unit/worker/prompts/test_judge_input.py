@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
+from gather_worker.documents.note import Note
 from gather_worker.prompts.builders import judge_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.schemas import REASON_MAX, QualityVerdict, json_schema
@@ -20,9 +20,9 @@ def department() -> ResolvedDepartment:
     )
 
 
-def items(contents: list[str]) -> list[GatherItem]:
+def items(contents: list[str]) -> list[Note]:
     return [
-        GatherItem(id=f"{number:04}", content=content, project_id="a" * 24, department="story")
+        Note(id=f"{number:04}", content=content, project_id="a" * 24, department="story")
         for number, content in enumerate(contents)
     ]
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
 from gather_worker import prompts
+from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import (
     DUPLICATES,
@@ -32,6 +32,7 @@ from gather_worker.prompts.builders import (
     judge_prompt,
 )
 from gather_worker.prompts.tokens import RATIO_MAX, count_tokens
+from gather_worker.prompts.truncation import Excerpt
 from gather_worker.text_cleaning import shortened
 
 HOSTILE = [
@@ -50,10 +51,17 @@ HOSTILE = [
 PROJECT = "65d0000000000000000000a1"
 
 
-def item(content: str, department: str = "story", *, automated: bool = True, number: int = 0) -> GatherItem:
+def item(
+    content: str, department: str = "story", *, automated: bool = True, number: int = 0, locked: bool = False
+) -> Note:
     """Return a saved note."""
-    return GatherItem(
-        id=f"i{number:04}", content=content, project_id=PROJECT, department=department, is_automated=automated
+    return Note(
+        id=f"i{number:04}",
+        content=content,
+        project_id=PROJECT,
+        department=department,
+        is_automated=automated,
+        is_locked=locked,
     )
 
 
@@ -83,13 +91,16 @@ def test_hostile_text_cannot_leave_the_fence(text: str) -> None:
     """In the department's description, in notes, in gaps and in earlier departments' notes."""
     prompt = generate_prompt(
         department(text),
-        [item(text), item(text, automated=False)],
-        {"sound": [text]},
+        [item(text), item(text, automated=False), item(text, locked=True)],
+        {"sound": [Excerpt(text)]},
         [text],
         focus_on_gaps=False,
     )
     data = data_of(prompt)
-    assert data["existing_notes_of_this_department"] == [" ".join(text.split())] * 2
+    line = " ".join(text.split())
+    assert (
+        data["existing_notes_of_this_department"] == data["project_notes"] == data["settled_notes"] == [line]
+    )
     outside = prompt.user.replace(f"<data>\n{fence(data)}\n</data>", "")
     assert " ".join(text.split()) not in outside
     assert prompt.system == build_prompt(GENERATE, {}).system
@@ -128,7 +139,7 @@ def test_each_prompt_says_that_data_is_no_instruction(name: str) -> None:
 
 FILES = {
     "duplicates.v1": "d3acfad18e79",
-    "generate.v2": "42cbe30a571f",
+    "generate.v3": "9e696a06f62d",
     "judge.v2": "a6d94375f3c2",
 }
 
@@ -213,11 +224,11 @@ def test_prompts_are_within_their_budget_whatever_the_project_holds(
     for function in (count_tokens, shortened):
         monkeypatch.setattr(truncation, function.__name__, counting(function))
     items = [item(f"{i} {note}"[:length], automated=i % 2 == 0, number=i) for i in range(count)]
-    earlier = {f"d{i}": [f"{n}{note}" for n in range(9)] for i in range(31)}
+    earlier = {f"d{i}": [Excerpt(f"{n}{note}") for n in range(9)] for i in range(31)}
     own = department((note * 8192)[:8192])
     for ratio in (1.0, RATIO_MAX):
         prompt = generate_prompt(own, items, earlier, ["g" * 200] * 8, focus_on_gaps=True, ratio=ratio)
-        assert count_tokens(prompt.system + prompt.user) * ratio < 10_000 + 2000 * ratio
+        assert count_tokens(prompt.system + prompt.user) * ratio < 11_000 + 2000 * ratio
     judged = judge_prompt(own, items)
     assert count_tokens(judged.system + judged.user) < 9_000
     assert 0 < read["count_tokens"] < 4_000_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gather_contracts.items import GatherItem
+from gather_worker.documents.note import Note
 from gather_worker.prompts.truncation import (
     NOTE_TOKENS,
     cut_to_tokens,
@@ -17,9 +17,9 @@ from gather_worker.prompts.truncation import (
 WORDS = "the captain leaves the harbour before the storm and never tells her daughter why "
 
 
-def note(number: int, content: str = "", summary: str = "") -> GatherItem:
+def note(number: int, content: str = "", summary: str = "") -> Note:
     """Return a saved note."""
-    return GatherItem(
+    return Note(
         id=f"i{number:05}", content=content or f"{number:05} {WORDS * 4}", summary=summary,
         project_id="a" * 24, department="story", is_automated=True,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def test_any_texts_are_within_any_budget(texts: list[str], budget: float) -> Non
     """In every script, counted as they are sent."""
     assert tokens_of(truncate_texts(texts, budget)) <= budget
     items = [note(n, text or "-", text[:90]) for n, text in enumerate(texts)]
-    assert tokens_of(truncate_items(items, budget)) <= budget
+    assert tokens_of([each.text for each in truncate_items(items, budget)]) <= budget
 
 
 @pytest.mark.parametrize("tokens", [6, 40, 150, 1000])
@@ -89,7 +89,9 @@ def test_short_texts_leave_their_share_to_long_ones() -> None:
 def test_the_newest_notes_stand_whole_and_older_ones_by_their_summary() -> None:
     """So that the model sees what it wrote last, and of the rest what it was about."""
     items = [note(n, summary=f"summary {n}") for n in range(100)]
-    texts = truncate_items(items, 2000)
+    excerpts = truncate_items(items, 2000)
+    assert [each.note_id for each in excerpts] == [item.id for item in items]
+    texts = [each.text for each in excerpts]
     assert texts[:50] == [f"summary {n}" for n in range(50)]
     assert texts[-1] == items[-1].content.strip()
     assert entry_tokens(texts[-1]) <= NOTE_TOKENS

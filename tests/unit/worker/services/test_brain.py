@@ -3,16 +3,16 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from gather_clients.brain_client import BrainClient
+from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import Automation, GatherItem
 from gather_worker.attempt import Attempt
+from gather_worker.documents.note import Note, Origin
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
 from gather_worker.errors import BrainUnusable, DeadlineNear, Terminated
 from gather_worker.services import brain as module
@@ -178,20 +178,12 @@ async def test_coverage_is_asked_for_the_newest_hundred() -> None:
     assert sent == [f"i{n}" for n in range(50, 150)]
 
 
-def note(name: str, score: float | None = None) -> GatherItem:
+def note(name: str, score: float | None = None) -> Note:
     """Return a note."""
-    automation = Automation(
-        run="r",
-        run_uid="u",
-        task_id="pod",
-        iteration=2,
-        model="m/x",
-        quality_score=score,
-        created_at=datetime.now(UTC),
-    )
-    return GatherItem(
+    return Note(
         id=name, content="The keeper.", summary="s", context="c", project_id=PROJECT, department="story",
-        department_name="Story", user_id="u", is_automated=True, automation=automation,
+        department_name="Story", user_id="u", is_automated=True,
+        origin=Origin("r", "u", "pod", 2, "m/x", score),
     )  # fmt: skip
 
 
@@ -212,3 +204,10 @@ def test_a_node_carries_the_properties_of_the_requirements(
     }  # fmt: skip
     assert expected.items() <= node.properties.items()
     assert check(dict(node.properties))
+
+
+def test_a_note_of_the_whole_film_has_no_department_and_a_long_one_is_its_beginning() -> None:
+    """The brain takes neither an empty department nor more than its own bound."""
+    node = node_of(Note(id="a", content="salt " * 4000, project_id=PROJECT))
+    assert "department" not in node.properties
+    assert len(node.content) == CONTENT_MAX

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_contracts.brain import Duplicate
-from gather_contracts.items import GatherItem
+from gather_worker.documents.note import Note
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, Tree, Verdict
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair
 from gather_worker.duplicates.features import FEATURES
@@ -63,9 +63,9 @@ def draft(content: str) -> Draft:
     return Draft(content=content, summary="s", context="c")
 
 
-def item(number: int, content: str, department: str = "story") -> GatherItem:
+def item(number: int, content: str, department: str = "story") -> Note:
     """Return a saved note."""
-    return GatherItem(id=f"i{number}", content=content, project_id=PROJECT, department=department)
+    return Note(id=f"i{number}", content=content, project_id=PROJECT, department=department)
 
 
 class FakeBrain:

@@ -14,9 +14,9 @@ from gather_contracts.brain import (
     QualityMetrics,
 )
 from gather_contracts.departments import ResolvedDepartment
-from gather_contracts.items import GatherItem
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.quality import Source
+from gather_worker.documents.note import Note
 from gather_worker.errors import AnswerInvalid, BrainUnusable, ModelRejected, ModelUnavailable, Terminated
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
@@ -41,7 +41,7 @@ class FakeBrain:
     def __init__(self, answer: CoverageResponse | Exception | None) -> None:
         self.answer = answer
 
-    async def coverage(self, _: ResolvedDepartment, __: Sequence[GatherItem]) -> CoverageResponse | None:
+    async def coverage(self, _: ResolvedDepartment, __: Sequence[Note]) -> CoverageResponse | None:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -66,9 +66,9 @@ def verdict(score: float) -> QualityVerdict:
     return QualityVerdict(depth=score, coherence=score, actionability=score)
 
 
-def notes(*texts: str) -> list[GatherItem]:
+def notes(*texts: str) -> list[Note]:
     return [
-        GatherItem(id=f"{number}", content=text, project_id="a" * 24, department="story")
+        Note(id=f"{number}", content=text, project_id="a" * 24, department="story")
         for number, text in enumerate(texts or ("One lamp.", "Two lamps.", "No lamp at all."))
     ]
 
@@ -78,7 +78,7 @@ async def measured(
     model: FakeModel,
     answer: Any = COVERAGE,
     *,
-    own: Sequence[GatherItem] = (),
+    own: Sequence[Note] = (),
     earlier: float | None = None,
 ) -> Measurement:
     measurer = QualityMeasurer(

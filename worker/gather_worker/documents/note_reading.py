@@ -1,0 +1,135 @@
+"""A document of the collection `gather` made into a note, whoever wrote it, or the reason why it is none."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from bson import ObjectId
+
+from gather_contracts.items import CONTEXT_MAX, SUMMARY_MAX, in_todays_form
+from gather_contracts.names import OBJECT_ID_DIGITS
+from gather_worker.documents.note import LONG_AGO, Note, Origin
+from gather_worker.documents.rich_text import plain_text
+
+ID_MAX: Final = 64
+"""As long as the brain takes ids."""
+SLUG_MAX: Final = 63
+NAME_MAX: Final = 128
+FIELDS: Final = (
+    "projectId", "content", "summary", "context", "extractedText", "createdAt", "createdBy", "userId",
+    "isAutomated", "automationMetadata", "automation", "department", "departmentName", "locked", "canon",
+)  # fmt: skip
+"""What is read; documents of other programs may hold anything else, of any size."""
+
+
+class Unread(StrEnum):
+    """Why a document is no note."""
+
+    NO_TEXT = "no text"
+    """A picture that nobody has described, or an empty note."""
+    NOT_CANON = "not canon"
+    OTHER_PROJECT = "of another project"
+    BAD_ID = "an id that is too long"
+    DAMAGED = "damaged"
+    TOO_LARGE = "too large"
+
+
+def note_of(document: Mapping[str, Any], project_id: str) -> Note | Unread:
+    """Return the document as a note of the project; a person's note may have any form."""
+    if document.get("canon") is False:
+        return Unread.NOT_CANON
+    named = str(document.get("projectId") or project_id).lower()
+    if len(named) == OBJECT_ID_DIGITS and named != project_id.lower():
+        return Unread.OTHER_PROJECT
+    note_id = id_text(document.get("_id"))
+    if not note_id:
+        return Unread.BAD_ID
+    if isinstance(document.get("automation"), Mapping) and "automationMetadata" not in document:
+        document = in_todays_form(document)
+    summary, context = plain_text(document.get("summary")), plain_text(document.get("context"))
+    content = _content(document) or summary or context
+    if not content:
+        return Unread.NO_TEXT
+    origin = document.get("automationMetadata")
+    metadata: Mapping[str, Any] = origin if isinstance(origin, Mapping) else {}
+    slug, name = (metadata.get(key) or document.get(key) for key in ("department", "departmentName"))
+    is_automated = document.get("isAutomated") is True
+    return Note(
+        id=note_id,
+        content=content,
+        project_id=project_id,
+        department=slug if isinstance(slug, str) and len(slug) <= SLUG_MAX else "",
+        summary=summary[:SUMMARY_MAX],
+        context=context[:CONTEXT_MAX],
+        department_name=_text(name, NAME_MAX),
+        user_id=_text(document.get("createdBy") or document.get("userId"), NAME_MAX),
+        is_automated=is_automated,
+        is_locked=document.get("locked") is True,
+        created_at=_created_at(document),
+        origin=_origin(metadata) if is_automated and metadata else None,
+    )
+
+
+def id_text(value: Any) -> str:
+    """Return a document's id as the brain and prompts name it; "" if it is longer than that allows."""
+    text = str(value)
+    return text if value is not None and 0 < len(text) <= ID_MAX else ""
+
+
+def id_of(text: str) -> ObjectId | str:
+    """Return the `_id` of a note that Gather wrote: an ObjectId, or a text from an older version."""
+    return ObjectId(text) if len(text) == OBJECT_ID_DIGITS and ObjectId.is_valid(text) else text
+
+
+def ids_of(text: str) -> list[Any]:
+    """Return every `_id` that `text` may be the name of, for queries: programs use more than one type."""
+    found: list[Any] = [text]
+    if len(text) == OBJECT_ID_DIGITS and ObjectId.is_valid(text):
+        found.append(ObjectId(text))
+    elif text.lstrip("-").isdigit() and len(text) <= 18:  # noqa: PLR2004 - digits of a 64-bit number
+        found.append(int(text))
+    return found
+
+
+def _content(document: Mapping[str, Any]) -> str:
+    """Return what the note says: its text, and what was read out of an uploaded document or picture."""
+    written, extracted = plain_text(document.get("content")), plain_text(document.get("extractedText"))
+    return written if extracted in written else f"{written}\n{extracted}".strip()
+
+
+def _created_at(document: Mapping[str, Any]) -> datetime:
+    """Return when it was made: as it says, else as its ObjectId does, if that is not one of ours."""
+    said = document.get("createdAt")
+    if isinstance(said, str):
+        try:
+            said = datetime.fromisoformat(said)
+        except ValueError:
+            said = None
+    if isinstance(said, datetime):
+        return said if said.tzinfo else said.replace(tzinfo=UTC)
+    made = document.get("_id")
+    if isinstance(made, ObjectId) and document.get("isAutomated") is not True:
+        return made.generation_time
+    return LONG_AGO
+
+
+def _origin(metadata: Mapping[str, Any]) -> Origin:
+    score = _number(metadata.get("qualityScore"))
+    return Origin(
+        run=_text(metadata.get("run"), NAME_MAX),
+        run_uid=_text(metadata.get("runUid"), NAME_MAX),
+        task_id=_text(metadata.get("taskId"), NAME_MAX),
+        iteration=int(_number(metadata.get("iteration")) or 0),
+        model=_text(metadata.get("model"), NAME_MAX),
+        quality_score=score,
+    )
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**31
+    return float(value) if is_number else None
+
+
+def _text(value: Any, length: int) -> str:
+    return value[:length] if isinstance(value, str) else ""

@@ -1,0 +1,282 @@
+"""The plain text of what people's editors store: JSON, rich text of any editor, HTML, or text itself.
+
+Two kinds of JSON are told apart by their shape. Rich text is a tree whose leaves hold `text` (Lexical, Slate,
+ProseMirror, Draft.js), `insert` (Quill) or `value` (Contentful); leaves side by side are one line. Any other
+JSON is data, whose strings are the text and whose keys are labels. Everything is bounded: a tree may be as
+deep and as large as its author likes.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gather_worker.text_cleaning import clean
+
+TEXT_MAX: Final = 100_000
+"""60 pages; what stands behind is not read."""
+JSON_MAX: Final = 4_000_000
+"""Characters of JSON text that are parsed; longer text is taken as it stands."""
+DEPTH_MAX: Final = 100
+"""As deep as MongoDB nests documents."""
+VISITED_MAX: Final = 200_000
+
+_LABEL_KEYS: Final = frozenset(
+    [
+        "_id",
+        "__v",
+        "id",
+        "key",
+        "uuid",
+        "type",
+        "nodeType",
+        "blockType",
+        "version",
+        "format",
+        "mode",
+        "style",
+        "styles",
+        "direction",
+        "indent",
+        "detail",
+        "tag",
+        "listType",
+        "textFormat",
+        "textStyle",
+        "textAlign",
+        "align",
+        "relationTo",
+        "rel",
+        "target",
+        "linkType",
+        "newTab",
+        "url",
+        "href",
+        "src",
+        "mimeType",
+        "filename",
+        "color",
+        "icon",
+        "lang",
+        "marks",
+        "attrs",
+        "attributes",
+        "inlineStyleRanges",
+        "entityRanges",
+        "entityMap",
+        "depth",
+        "createdAt",
+        "updatedAt",
+        "lastUpdated",
+        "createdBy",
+        "projectId",
+        "userId",
+        "status",
+        "slug",
+    ]
+)
+"""Of rich text and of data: what stands under them is for programs."""
+_LEAF_KEYS: Final = ("text", "insert", "value")
+_CHILD_KEYS: Final = (
+    "children",
+    "content",
+    "root",
+    "ops",
+    "blocks",
+    "nodes",
+    "fields",
+    "items",
+    "data",
+    "document",
+)
+_INLINE_TYPES: Final = frozenset(
+    [
+        "text",
+        "link",
+        "autolink",
+        "mention",
+        "hashtag",
+        "linebreak",
+        "tab",
+        "inlineBlock",
+        "inline_block",
+        "hyperlink",
+        "emoji",
+        "hardBreak",
+        "hard_break",
+        "code-highlight",
+        "overflow",
+        "mark",
+        "a",
+    ]
+)
+_SPACES: Final = {"linebreak": "\n", "hardBreak": "\n", "hard_break": "\n", "br": "\n", "tab": "\t"}
+_MACHINE: Final = re.compile(
+    r"(?:https?://|mailto:|data:)\S+|/[\w./-]+"
+    r"|[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"|#[0-9a-fA-F]{3,8}"
+)
+"""An address, an id, a date, a colour: a string that nobody wrote as a note."""
+_HTML: Final = re.compile(
+    r"\s*<(?:p|div|h[1-6]|ul|ol|blockquote|section|article|span|strong|em|b|i)\b[^>]*>", re.IGNORECASE
+)
+_BLOCK_END: Final = re.compile(
+    r"</(?:p|div|h[1-6]|li|blockquote|tr|section|article)\s*>|<br\s*/?>", re.IGNORECASE
+)
+_UNSHOWN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+
+
+def plain_text(value: Any) -> str:
+    """Return what a reader sees of a field's value, "" if there is nothing to read; at most `TEXT_MAX`."""
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str):
+        return _of_string(value)[:TEXT_MAX]
+    return _joined(value)
+
+
+def _of_string(text: str) -> str:
+    parsed = _parsed(text)
+    if parsed is not None:
+        # Data in which nobody wrote a word ({}, [], [null]) is nothing to read either.
+        return clean(parsed) if isinstance(parsed, str) else _joined(parsed)
+    return clean(_without_tags(text[:TEXT_MAX]) if _HTML.match(text) else text[:TEXT_MAX])
+
+
+def _parsed(text: str) -> Any:
+    """Return the JSON that the text is, None if it is no JSON or a bare number or word."""
+    begins = text[:100].lstrip()[:1]
+    if begins not in {"{", "[", '"'} or len(text) > JSON_MAX:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list | str) else None
+
+
+def _without_tags(text: str) -> str:
+    shown = _BLOCK_END.sub("\n", _UNSHOWN.sub("", text))
+    return html.unescape(_TAG.sub("", shown))
+
+
+def _joined(value: Any) -> str:
+    found: list[str] = []
+    chars = 0
+    for line in _Walk().lines(value, 0):
+        if cleaned := clean(line):
+            found.append(cleaned)
+            chars += len(cleaned) + 1
+        if chars > TEXT_MAX:
+            break
+    return "\n".join(found)[:TEXT_MAX]
+
+
+class _Walk:
+    """One walk through a tree; remembers how much of it was visited."""
+
+    def __init__(self) -> None:
+        self._visited = 0
+
+    def lines(self, value: Any, depth: int) -> Iterator[str]:
+        """Yield the lines below a value."""
+        self._visited += 1
+        if depth > DEPTH_MAX or self._visited > VISITED_MAX:
+            return
+        if isinstance(value, str):
+            yield from self._of_string(value, depth)
+        elif isinstance(value, Mapping):
+            yield from self._of_mapping(value, depth)
+        elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+            yield from self._of_sequence(value, depth)
+
+    def _of_string(self, text: str, depth: int) -> Iterator[str]:
+        stripped = text.strip()
+        if _MACHINE.fullmatch(stripped):
+            return
+        parsed = _parsed(text)
+        if isinstance(parsed, dict | list):
+            yield from self.lines(parsed, depth + 1)
+        else:
+            yield _without_tags(text) if _HTML.match(text) else text
+
+    def _of_mapping(self, node: Mapping[str, Any], depth: int) -> Iterator[str]:
+        if (leaf := _leaf(node)) is not None:
+            yield leaf
+            return
+        for key, value in node.items():
+            if key in _LABEL_KEYS and not (key in _CHILD_KEYS and isinstance(value, list | dict)):
+                continue
+            yield from self.lines(value, depth + 1)
+
+    def _of_sequence(self, nodes: Sequence[Any], depth: int) -> Iterator[str]:
+        """Yield a line for each run of inline nodes, and the lines of every other one."""
+        line: list[str] = []
+        for node in nodes:
+            inline = self._inline(node, depth + 1)
+            if inline is not None:
+                line.append(inline)
+                continue
+            yield from "".join(line).split("\n")
+            line = []
+            yield from self.lines(node, depth + 1)
+        yield from "".join(line).split("\n")
+
+    def _inline(self, node: Any, depth: int) -> str | None:
+        """Return the text of a node that stands within a line, None if it is no such node."""
+        self._visited += 1
+        if not isinstance(node, Mapping) or depth > DEPTH_MAX or self._visited > VISITED_MAX:
+            return None
+        kind = node.get("type") or node.get("nodeType")
+        if kind in _SPACES:
+            return _SPACES[kind]
+        if kind not in _INLINE_TYPES:
+            return _leaf(node) if _is_bare_leaf(node) else None
+        if (leaf := _leaf(node)) is not None:
+            return leaf
+        children = node.get("children", node.get("content", node.get("nodes")))
+        if not isinstance(children, list):
+            return _label_of(node)
+        return "".join(self._inline(child, depth + 1) or "" for child in children)
+
+
+def _label_of(node: Mapping[str, Any]) -> str | None:
+    """Return what a mention (ProseMirror) shows."""
+    attributes = node.get("attrs")
+    label = attributes.get("label") if isinstance(attributes, Mapping) else None
+    return label if isinstance(label, str) else None
+
+
+def _leaf(node: Mapping[str, Any]) -> str | None:
+    """Return the text of a leaf of rich text, None if it is none."""
+    for key in _LEAF_KEYS:
+        text = node.get(key)
+        if isinstance(text, str) and _is_leaf_by(key, node):
+            return text
+    return None
+
+
+def _is_leaf_by(key: str, node: Mapping[str, Any]) -> bool:
+    if any(
+        isinstance(node.get(child), list | dict) and node.get(child)
+        for child in _CHILD_KEYS
+        if child != "data"
+    ):
+        return False
+    if key == "value":
+        return node.get("nodeType") == "text" or (node.get("type") == "text" and "marks" in node)
+    # Data with a field `text` beside others that hold words is no leaf.
+    return not any(
+        isinstance(value, str) and name not in _LABEL_KEYS and name not in _LEAF_KEYS and " " in value
+        for name, value in node.items()
+    )
+
+
+def _is_bare_leaf(node: Mapping[str, Any]) -> bool:
+    """Return whether it is a leaf without a type (Slate, Quill): its other fields are formats."""
+    return "type" not in node and "nodeType" not in node and not {"key", "id", "_id"} & node.keys()

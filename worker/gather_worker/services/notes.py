@@ -1,0 +1,132 @@
+"""Reading a project's notes out of MongoDB: every document of `gather`, whoever wrote it, in whatever form.
+
+People's notes come first: however many Gather has written, they crowd out none of them. Memory is bounded all
+the same. Only this process's strings count: each document is opened on its own and dropped at once.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+
+from gather_worker.documents.note import Note
+from gather_worker.documents.note_reading import FIELDS, Unread, id_text, ids_of, note_of
+from gather_worker.services.mongodb import ProjectDatabase
+
+PEOPLE_READ_MAX: Final = 20_000
+"""The notes of people that were changed last."""
+OURS_READ_MAX: Final = 5_000
+"""The newest of Gather's; older ones are compared by the brain alone."""
+READ_CHARS: Final = 8_000_000
+"""Of all notes: 5,000 of 250 words. Strings of so many letters take up to 32 MB of the pod's memory."""
+PEOPLE_WHOLE_CHARS: Final = 4_000_000
+"""Of people's; what is beyond is read shortened, each note to `PEOPLE_BRIEF_CHARS`, and none is left out."""
+PEOPLE_BRIEF_CHARS: Final = 100
+EXCLUDED_READ_MAX: Final = 10_000
+BATCH: Final = 250
+READ_TIMEOUT_S: Final = 60.0
+
+PEOPLES: Final[Mapping[str, Any]] = {"isAutomated": {"$ne": True}, "canon": {"$ne": False}}
+OURS: Final[Mapping[str, Any]] = {"isAutomated": True, "canon": {"$ne": False}}
+NOT_CANON: Final[Mapping[str, Any]] = {"canon": False}
+
+RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
+    document_class=RawBSONDocument,
+    tz_aware=True,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""Opened field by field, so that one damaged document does not cost the batch that it came with."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ProjectRead:
+    """What stands in `gather`."""
+
+    notes: list[Note] = field(default_factory=list)
+    """The oldest first."""
+    excluded_ids: frozenset[str] = frozenset()
+    """Of notes that people marked as not canon: no prompt may show them, wherever they come from."""
+    unread: Counter[Unread] = field(default_factory=Counter)
+    """How many documents are no notes, by reason."""
+    is_cut: bool = False
+    """Whether there are more notes than are read."""
+
+
+class NoteReader(ProjectDatabase):
+    """One project's notes, for reading."""
+
+    async def read_notes(self) -> ProjectRead:
+        """Return the project's notes within the bounds, and log in one line what cannot be read."""
+        read = await self.persist(self._read_all, timeout_s=READ_TIMEOUT_S)
+        if read.unread:
+            counted = ", ".join(f"{count} {reason}" for reason, count in read.unread.most_common())
+            _LOGGER.warning("documents in `gather` that are no notes: %s", counted)
+        if read.is_cut:
+            _LOGGER.warning(
+                "the project has more notes than are read: the newest %d are used", len(read.notes)
+            )
+        return read
+
+    async def notes_by_id(self, ids: Sequence[str]) -> list[Note]:
+        """Return those of the notes that exist and count."""
+        wanted = [form for note_id in ids for form in ids_of(note_id)]
+
+        async def find() -> list[Note]:
+            return [note async for note in self._notes({"_id": {"$in": wanted}}, Counter())]
+
+        return await self.persist(find)
+
+    async def _read_all(self) -> ProjectRead:
+        read = ProjectRead()
+        chars = 0
+        # One more than is used tells whether there are more.
+        async for note in self._notes(PEOPLES, read.unread, PEOPLE_READ_MAX + 1):
+            if len(read.notes) == PEOPLE_READ_MAX:
+                read.is_cut = True
+                break
+            kept = note if chars + note.size <= PEOPLE_WHOLE_CHARS else _brief(note)
+            chars += kept.size
+            read.notes.append(kept)
+        ours = 0
+        async for note in self._notes(OURS, read.unread, OURS_READ_MAX + 1):
+            chars += note.size
+            if ours == OURS_READ_MAX or chars > READ_CHARS:
+                read.is_cut = True
+                break
+            ours += 1
+            read.notes.append(note)
+        read.notes.sort(key=lambda note: (note.created_at, note.id))
+        excluded = self.items.find(NOT_CANON, {"_id": 1}).limit(EXCLUDED_READ_MAX)
+        read.excluded_ids = frozenset([id_text(document["_id"]) async for document in excluded])
+        return read
+
+    async def _notes(
+        self, query: Mapping[str, Any], unread: Counter[Unread], limit: int = 0
+    ) -> AsyncIterator[Note]:
+        """Yield the notes that a query finds, the last changed first; count in `unread` what is none."""
+        raw = self.items.with_options(codec_options=RAW)
+        # By the application's index; an ObjectId of ours says nothing about when it was made.
+        cursor = raw.find(query, FIELDS, batch_size=BATCH).sort("lastUpdated", -1).limit(limit)
+        async with cursor.allow_disk_use(True) as documents:
+            async for document in documents:
+                try:
+                    note = note_of(document, self.project_id)
+                except BSONError:
+                    note = Unread.DAMAGED
+                if isinstance(note, Note):
+                    yield note
+                else:
+                    unread[note] += 1
+
+
+def _brief(note: Note) -> Note:
+    """Return a note of people's of which only the beginning is kept."""
+    return replace(note, content=note.content[:PEOPLE_BRIEF_CHARS], summary="", context="")
