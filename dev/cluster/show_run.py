@@ -123,9 +123,9 @@ def sample_items(mongodb_uri: str, run: GatherRun) -> list[dict[str, Any]]:
     with MongoClient[dict[str, Any]](mongodb_uri, serverSelectionTimeoutMS=10_000) as client:
         collection = client[gather_database(run.spec.project_id)][ITEMS_COLLECTION]
         first_of_each: list[dict[str, Any]] = [
-            {"$match": {"isAutomated": True, "automation.runUid": run.metadata.uid}},
-            {"$sort": {"automation.iteration": 1, "_id": 1}},
-            {"$group": {"_id": "$departmentName", "content": {"$first": "$content"}}},
+            {"$match": {"isAutomated": True, "automationMetadata.runUid": run.metadata.uid}},
+            {"$sort": {"automationMetadata.iteration": 1, "createdAt": 1}},
+            {"$group": {"_id": "$automationMetadata.departmentName", "content": {"$first": "$content"}}},
             {"$sort": {"_id": 1}},
             {"$limit": SAMPLE_ITEMS},
         ]

@@ -63,7 +63,7 @@ def test_a_recreated_run_starts_afresh(gather: DeployedGather) -> None:
         run = gather.wait_end("again", 120)
     assert first.metadata.uid != second.metadata.uid
     assert run.status.departments[0].iterations == 1
-    assert {i["automation"]["runUid"] for i in gather.items(project)} == {
+    assert {i["automationMetadata"]["runUid"] for i in gather.items(project)} == {
         first.metadata.uid,
         second.metadata.uid,
     }

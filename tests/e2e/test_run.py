@@ -105,13 +105,13 @@ def test_every_item_is_in_mongodb_with_its_metadata(gather: DeployedGather, obse
     assert len(items) > QUALIFYING
     known = {d.slug: d for d in run.status.departments}
     for item in items:
-        department = known[item["department"]]
+        department = known[item["automationMetadata"]["department"]]
         assert item["projectId"] == PROJECT
-        assert item["departmentName"] == department.name
-        assert item["userId"] == "e2e"
+        assert item["automationMetadata"]["departmentName"] == department.name
+        assert item["createdBy"] == "e2e"
         assert len(item["content"].split()) > 10
         assert item["summary"]
-        automation = item["automation"]
+        automation = item["automationMetadata"]
         assert automation["run"] == run.metadata.name
         assert automation["model"] == department.model
         assert 1 <= automation["iteration"] <= department.iterations
@@ -143,7 +143,9 @@ def test_the_brain_finds_an_item_by_its_text(
 def test_the_status_equals_what_is_in_mongodb(gather: DeployedGather, observed: Observed) -> None:
     """Totals and per-department numbers, not only their order of magnitude."""
     run = observed.run
-    saved = sorted(item["department"] for item in gather.items(PROJECT, run.metadata.uid))
+    saved = sorted(
+        item["automationMetadata"]["department"] for item in gather.items(PROJECT, run.metadata.uid)
+    )
     counted = {slug: len(list(group)) for slug, group in groupby(saved)}
     assert {d.slug: d.items_created for d in run.status.departments if d.items_created} == counted
     assert run.status.items_created == total_items(run) == len(saved)

@@ -74,7 +74,12 @@ class Truth:
     def story(self) -> list[tuple[Any, ...]]:
         """Return what the run made, without what differs between any two runs."""
         return sorted(
-            (i["automation"]["iteration"], i["automation"]["qualityScore"], i["content"], i["summary"])
+            (
+                i["automationMetadata"]["iteration"],
+                i["automationMetadata"]["qualityScore"],
+                i["content"],
+                i["summary"],
+            )
             for i in self.items
         )
 

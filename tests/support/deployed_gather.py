@@ -119,15 +119,16 @@ class DeployedGather:
             yield local
 
     def items(self, project_id: str, run_uid: str | None = None) -> list[dict[str, Any]]:
-        """Return a project's automated items as they stand in MongoDB, of one run if named."""
+        """Return a project's automated items as they stand in MongoDB, of one run if named; ids as digits."""
         query: dict[str, Any] = {"isAutomated": True}
         if run_uid:
-            query["automation.runUid"] = run_uid
+            query["automationMetadata.runUid"] = run_uid
         with (
             self.forward("gather-backing-mongodb", 27017) as port,
             MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client,
         ):
-            return list(client[names.gather_database(project_id)][names.ITEMS_COLLECTION].find(query))
+            found = client[names.gather_database(project_id)][names.ITEMS_COLLECTION].find(query)
+            return [document | {"_id": str(document["_id"])} for document in found]
 
     def node_ids(self, project_id: str, *, automated: bool = True) -> set[str]:
         """Return the ids of a project's nodes in Neo4j; the brain wrote them."""

@@ -199,8 +199,9 @@ class WorkerHarness:
         return self.document.spec.project_id
 
     def items(self) -> list[dict[str, Any]]:
-        """Return the project's items in MongoDB."""
-        return self._documents(names.ITEMS_COLLECTION)
+        """Return the project's items in MongoDB, with their ids as nodes have them."""
+        found = self._documents(names.ITEMS_COLLECTION)
+        return [document | {"_id": str(document["_id"])} for document in found]
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """Return the project's checkpoints."""

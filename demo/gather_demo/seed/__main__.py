@@ -82,7 +82,7 @@ async def seed(settings: Settings, project: Project) -> None:
         new = await patiently(
             "the brain", lambda: seed_brain(brain, project), settings.patience_s, BrainUnavailable
         )
-    _LOGGER.info("the brain has the %d notes, %d of them new", len(project.notes), new)
+    _LOGGER.info("the brain has the %d notes, %d of them new", len(project.nodes()), new)
 
 
 def main() -> None:

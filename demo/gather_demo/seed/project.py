@@ -1,19 +1,26 @@
-"""The example project, for MongoDB and for the brain; ids are derived, so that writing twice writes once."""
+"""The example project, for MongoDB and for the brain; ids are derived, so that writing twice writes once.
 
-import uuid
+Its notes have the forms that the application's users leave: text, JSON as text, rich text, an upload whose words
+were read out; notes of the whole film, one that is settled and one that is not canon.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gather_contracts.brain import NodeIn
-from gather_contracts.items import GatherItem
-from gather_contracts.names import ITEM_NAMESPACE
+from gather_contracts.names import OBJECT_ID_DIGITS, digest
 
 PROJECT_FILE: Final = Path(__file__).parent / "the_salt_road.yaml"
 NODE_TYPE: Final = "GatherItem"
+WRITTEN_AT: Final = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
+"""When the first note was written; the others follow an hour apart, and stay so at every seeding."""
 
 
 class _Frozen(BaseModel):
@@ -24,10 +31,23 @@ class HandWrittenNote(_Frozen):
     """A note as it stands in the file; `key` names it within the project."""
 
     key: str
-    department: str
-    department_name: str
+    department: str | None = None
+    """None for a note of the whole film, as the application's users write them."""
+    department_name: str | None = None
     summary: str
-    content: str
+    content: str | dict[str, Any] = ""
+    """Text, or what the application stores as JSON in a text."""
+    extracted_text: str | None = None
+    document_url: str | None = None
+    locked: bool | None = None
+    canon: bool | None = None
+
+    @property
+    def text(self) -> str:
+        """Return its words, for the brain."""
+        if isinstance(self.content, str):
+            return self.content or self.extracted_text or ""
+        return "\n".join(_strings(self.content))
 
 
 class Project(_Frozen):
@@ -39,42 +59,59 @@ class Project(_Frozen):
 
     def note_id(self, note: HandWrittenNote) -> str:
         """Return a note's id, the same in MongoDB and in the brain and at every seeding."""
-        return str(uuid.uuid5(ITEM_NAMESPACE, f"hand-written/{self.project_id}/{note.key}"))
+        return digest("hand-written", self.project_id, note.key, length=OBJECT_ID_DIGITS)
 
     def items(self) -> list[dict[str, Any]]:
-        """Return the MongoDB documents."""
-        return [
-            GatherItem(
-                id=self.note_id(note),
-                content=note.content,
-                summary=note.summary,
-                context="Written by hand before the first run.",
-                project_id=self.project_id,
-                department=note.department,
-                department_name=note.department_name,
-                user_id=self.user_id,
-                is_automated=False,
-            ).model_dump(by_alias=True, exclude_none=True)
-            for note in self.notes
-        ]
+        """Return the MongoDB documents, as the application would have written them."""
+        return [self._item(note, place) for place, note in enumerate(self.notes)]
+
+    def _item(self, note: HandWrittenNote, place: int) -> dict[str, Any]:
+        written_at = WRITTEN_AT + timedelta(hours=place)
+        optional = {
+            "extractedText": note.extracted_text, "documentUrl": note.document_url, "locked": note.locked,
+            "canon": note.canon, "department": note.department, "departmentName": note.department_name,
+        }  # fmt: skip
+        return {
+            "_id": ObjectId(self.note_id(note)),
+            "projectId": self.project_id,
+            "content": note.content if isinstance(note.content, str) else json.dumps(note.content),
+            "summary": note.summary,
+            "context": "Written by hand before the first run.",
+            "createdAt": written_at,
+            "createdBy": self.user_id,
+            "lastUpdated": written_at,
+            "isAutomated": False,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
 
     def nodes(self) -> list[NodeIn]:
-        """Return the brain's nodes."""
-        return [
-            NodeIn(
-                id=self.note_id(note),
-                type=NODE_TYPE,
-                content=note.content,
-                project_id=self.project_id,
-                properties={
-                    "department": note.department,
-                    "departmentName": note.department_name,
-                    "summary": note.summary,
-                    "isAutomated": False,
-                },
-            )
-            for note in self.notes
-        ]
+        """Return the brain's nodes: of the notes that belong to the film."""
+        return [self._node(note) for note in self.notes if note.canon is not False]
+
+    def _node(self, note: HandWrittenNote) -> NodeIn:
+        named = {"department": note.department, "departmentName": note.department_name}
+        return NodeIn(
+            id=self.note_id(note),
+            type=NODE_TYPE,
+            content=note.text,
+            project_id=self.project_id,
+            properties={
+                **{name: value for name, value in named.items() if value is not None},
+                "summary": note.summary,
+                "isAutomated": False,
+            },
+        )
+
+
+def _strings(value: Any) -> list[str]:
+    """Return the words in what is stored as JSON: of rich text its leaves, of data every text."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return [value["text"]]
+    if isinstance(value, dict):
+        return [text for key, below in value.items() if key != "type" for text in _strings(below)]
+    if isinstance(value, list):
+        return [text for below in value for text in _strings(below)]
+    return [value] if isinstance(value, str) else []
 
 
 def read_project(file: Path = PROJECT_FILE) -> Project:

@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from bson import ObjectId
 from pymongo import MongoClient
 
 from dev.artefacts.store_binaries import StoreArtefacts
@@ -22,11 +24,13 @@ from gather_clients.brain_client import BrainClient
 from gather_contracts import names
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageItem, CoverageRequest
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
-from gather_contracts.items import GatherItem
+from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_worker.documents.note import note_of_item
 from gather_worker.services.brain import INDEX_BATCH, node_of
+from gather_worker.services.store import document_of
 from tests.bench.texts import NoteWriter
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
 
@@ -67,14 +71,14 @@ class Stage:
         return project_id
 
     def _write(self, project_id: str, notes: Sequence[GatherItem]) -> None:
-        documents = [note.model_dump(by_alias=True) for note in notes]
+        documents = [document_of(note) for note in notes]
         with MongoClient[dict[str, Any]](self.services.mongodb_uri) as client:
             client[names.gather_database(project_id)][names.ITEMS_COLLECTION].insert_many(documents)
 
     async def _index(self, notes: Sequence[GatherItem]) -> None:
         async with BrainClient(self.services.brain_uri, BRAIN_KEY, timeout_s=SEED_DEADLINE_S) as brain:
             for start in range(0, len(notes), INDEX_BATCH):
-                nodes = [node_of(note) for note in notes[start : start + INDEX_BATCH]]
+                nodes = [node_of(note_of_item(note)) for note in notes[start : start + INDEX_BATCH]]
                 await brain.create_nodes(nodes, deadline_s=SEED_DEADLINE_S)
             for department in departments():
                 await _analyze(brain, department, [n for n in notes if n.department == department.slug])
@@ -150,14 +154,18 @@ def _notes(project_id: str, count: int, seed: int) -> list[GatherItem]:
 
 def _note(project_id: str, department: ResolvedDepartment, writer: NoteWriter, film: Any) -> GatherItem:
     content = writer.note(department.slug, film)
+    now = datetime.now(UTC)
     return GatherItem(
-        id=str(uuid.uuid4()),
+        id=str(ObjectId()),
         content=content,
         summary=content[:120],
         context="Why this matters to the film.",
         project_id=project_id,
-        department=department.slug,
-        department_name=department.name,
-        user_id="bench",
-        is_automated=True,
-    )
+        created_at=now,
+        last_updated=now,
+        created_by="bench",
+        automation_metadata=AutomationMetadata(
+            task_id="bench", department=department.slug, department_name=department.name, iteration=1,
+            model="demo/model", run="earlier", run_uid="earlier",
+        ),
+    )  # fmt: skip

@@ -158,7 +158,7 @@ async def test_notes_of_older_versions_are_read_as_ours(project: Project) -> Non
     assert note.origin is not None
     assert (note.origin.run_uid, note.origin.iteration, note.origin.quality_score) == ("u", 2, 61.5)
     async with project.store() as store:
-        assert await store.notes_by_id([older["_id"]]) == [note]
+        assert await store.notes_by_id([note.id]) == [note]
 
 
 async def test_a_note_that_is_not_canon_does_not_count_and_a_settled_one_is_marked(project: Project) -> None:

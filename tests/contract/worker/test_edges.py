@@ -226,7 +226,7 @@ def test_a_project_without_a_latin_letter_is_filled(harness: WorkerHarness, mode
     assert_told(harness, ended, StopReason.ITERATIONS_USED)
     items = automated(harness)
     assert {item["content"] for item in items} == set(UNICODE_NOTES)
-    assert {item["departmentName"] for item in items} == {name}
+    assert {item["automationMetadata"]["departmentName"] for item in items} == {name}
     nodes = harness.node_properties()
     assert set(nodes) == {item["_id"] for item in items}
     assert {node["departmentName"] for node in nodes.values()} == {name}

@@ -17,7 +17,7 @@ GAP_NOTES = 5
 def coverage_of(harness: WorkerHarness, iterations: int) -> CoverageResponse:
     """Return what the brain says of the notes of the first iterations."""
     department = harness.document.departments[0]
-    items = [i for i in harness.items() if i["automation"]["iteration"] <= iterations]
+    items = [i for i in harness.items() if i["automationMetadata"]["iteration"] <= iterations]
     body = {
         "projectId": harness.project_id,
         "department": department.slug,

@@ -64,7 +64,10 @@ def assert_whole(harness: WorkerHarness, ended: Ended) -> None:
     assert len({item["content"] for item in items}) == len(items)
     assert {item["_id"] for item in items} == harness.node_ids()
     assert ended.result.items_created == harness.checkpoint()["itemsCreated"]
-    assert sum(item["department"] == "story" for item in items) == ended.result.items_created
+    assert (
+        sum(item["automationMetadata"]["department"] == "story" for item in items)
+        == ended.result.items_created
+    )
     assert harness.checkpoint()["unindexed"] == harness.checkpoint()["pending"] == []
 
 
@@ -78,8 +81,8 @@ def test_a_worker_fills_its_department(harness: WorkerHarness) -> None:
     assert ended.result.cost_usd > 0
     nodes = harness.node_properties()
     for item in harness.items():
-        automation, node = item["automation"], nodes[item["_id"]]
-        assert (item["projectId"], item["userId"], item["isAutomated"]) == (
+        automation, node = item["automationMetadata"], nodes[item["_id"]]
+        assert (item["projectId"], item["createdBy"], item["isAutomated"]) == (
             harness.project_id,
             "harness-user",
             True,
@@ -87,7 +90,7 @@ def test_a_worker_fills_its_department(harness: WorkerHarness) -> None:
         assert (automation["run"], automation["taskId"]) == ("harness", "pod-0")
         assert 1 <= automation["iteration"] <= ended.result.iterations
         assert automation["qualityScore"] == node["qualityScore"]
-        assert node["departmentName"] == item["departmentName"] == "Story Department"
+        assert node["departmentName"] == automation["departmentName"] == "Story Department"
         assert (node["summary"], node["model"]) == (item["summary"], automation["model"])
     types = [event.type for event in events_of(harness)]
     assert types[0] == "department_started"
@@ -116,7 +119,7 @@ def test_the_next_department_builds_on_the_one_before(harness: WorkerHarness) ->
     assert harness.run(1, 1).exit_code == 0
     after = {item["_id"]: item for item in harness.items()}
     assert before.items() <= after.items()
-    assert {item["department"] for item in after.values()} == {"story", "character"}
+    assert {item["automationMetadata"]["department"] for item in after.values()} == {"story", "character"}
 
 
 def test_a_department_out_of_iterations_says_so(harness: WorkerHarness) -> None:

@@ -15,7 +15,7 @@ from gather_demo.seed.project import read_project
 
 async def test_themes_are_chosen_from_the_phrases_of_the_prompt() -> None:
     """So that a demo without a language model shows where refined themes would stand."""
-    contents = [note.content for note in read_project().notes if note.department == "story"]
+    contents = [note.text for note in read_project().notes if note.department in {"story", None}]
     profile = profile_of(Sample([phrases(content) for content in contents], np.zeros((0,), np.float32)))
     settings = ThemeSettings(base_url="http://demo/v1", model="openai/gpt-4o-mini")
     model = ThemeLlm(settings, httpx.ASGITransport(build_app(read_material())))

@@ -8,21 +8,24 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
-from gather_contracts.items import GatherItem
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_demo.llm.chat_api import build_app
 from gather_demo.llm.material import read_material
 from gather_demo.llm.prompt_facts import read_facts
 from gather_demo.llm.text_measures import words
 from gather_demo.seed.project import read_project
+from gather_worker.documents.note import Note
+from gather_worker.documents.note_reading import note_of
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import duplicates_prompt, generate_prompt, judge_prompt
+from gather_worker.prompts.truncation import Excerpt
 from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
-BY_HAND = [GatherItem.model_validate(item) for item in read_project().items()]
+READ = [note_of(item, read_project().project_id) for item in read_project().items()]
+BY_HAND = [note for note in READ if isinstance(note, Note)]
 DEPARTMENTS = [
     resolve_department(CmsDepartment.model_validate(d), 80)
     for d in read_departments(DEPARTMENTS_FILE)
@@ -48,10 +51,10 @@ def ask(llm: TestClient, prompt: Prompt, wanted: type[AnswerT], **more: Any) -> 
     return wanted.model_validate_json(answer.json()["choices"][0]["message"]["content"])
 
 
-def automated(department: ResolvedDepartment, contents: Sequence[str]) -> list[GatherItem]:
+def automated(department: ResolvedDepartment, contents: Sequence[str]) -> list[Note]:
     """Return texts as items that a run wrote."""
     return [
-        GatherItem(
+        Note(
             id=f"{number:04}", content=content, project_id=read_project().project_id,
             department=department.slug, is_automated=True,
         )
@@ -62,7 +65,9 @@ def automated(department: ResolvedDepartment, contents: Sequence[str]) -> list[G
 def generation(
     department: ResolvedDepartment, own: Sequence[str] = (), gaps: Sequence[str] = (), *, focus: bool = False
 ) -> Prompt:
-    earlier = {"story": ["Every house on the causeway settles a debt before it lets the sisters through."]}
+    earlier = {
+        "story": [Excerpt("Every house on the causeway settles a debt before it lets the sisters through.")]
+    }
     items = [*BY_HAND, *automated(department, own)]
     return generate_prompt(department, items, earlier, gaps, focus_on_gaps=focus)
 

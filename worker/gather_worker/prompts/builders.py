@@ -64,7 +64,7 @@ def earlier_from_brain(
 
 
 def earlier_from_notes(notes: Sequence[Note], departments: Sequence[str]) -> dict[str, list[Excerpt]]:
-    """Return the newest notes of each earlier department: what MongoDB can offer while the brain is unavailable."""
+    """Return the newest notes of each earlier department: without the brain."""
     found: dict[str, list[Excerpt]] = {}
     for slug in departments:
         own = [Excerpt(note.content, note.id) for note in notes if note.department == slug]

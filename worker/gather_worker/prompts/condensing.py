@@ -32,7 +32,8 @@ def condensed(text: str, tokens: float) -> str:
     if len(line) <= READ_CHARS and entry_tokens(line) <= tokens:
         return line
     sentences = [" ".join(part.split()) for part in _SENTENCE_END.split(text[:READ_CHARS])]
-    sentences = [sentence for sentence in sentences if sentence][:SENTENCES_MAX]
+    # What is said again in the same words is said once.
+    sentences = [sentence for sentence in dict.fromkeys(sentences) if sentence][:SENTENCES_MAX]
     if len(sentences) < 2:  # noqa: PLR2004 - nothing to choose from
         return cut_to_tokens(line, tokens)
     return cut_to_tokens(_joined(sentences, _chosen(sentences, tokens)), tokens)

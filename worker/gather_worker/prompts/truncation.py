@@ -77,7 +77,7 @@ def truncate_excerpts(
     note_tokens: float = NOTE_TOKENS,
     cut: Cut = cut_to_tokens,
 ) -> list[Excerpt]:
-    """Return the like of `truncate_texts`; no text gets more than `note_tokens`, and `cut` shortens longer ones."""
+    """Return the same of excerpts; none gets more than `note_tokens`, and `cut` shortens longer ones."""
     kept = _possible(excerpts, budget_tokens)
     # What lies beyond is not counted: among 150 notes the longest gets ten times its share at most.
     most = min(note_tokens, max(NOTE_TOKENS_MIN, SHARES_MAX * budget_tokens / max(1, len(kept))))

@@ -31,6 +31,7 @@ from gather_worker.llm.ledger import RESERVES_MAX
 from gather_worker.llm.pricing import Price
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
+from gather_worker.services.mongodb import OPERATION_TIMEOUT_S
 from gather_worker.services.store import Store
 from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
@@ -57,13 +58,18 @@ class MortalStore(Store):
     is_dead = False
     calls = 0
 
-    async def _persist(self, operation: Callable[[], Awaitable[T]]) -> T:
+    async def persist(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        collection: str = names.ITEMS_COLLECTION,
+        timeout_s: float = OPERATION_TIMEOUT_S,
+    ) -> T:
         self.calls += 1
         is_due = self.dies_at is not None and self.dies_at[0] == self.calls
         if is_due and self.dies_at is not None and not self.dies_at[1]:
             self.is_dead = True
         self._check()
-        result = await super()._persist(operation)
+        result = await super().persist(operation, collection, timeout_s)
         self.is_dead = self.is_dead or is_due
         self._check()
         return result
@@ -140,10 +146,10 @@ class World:
             == len({i["content"].lower() for i in items})
             == 5 * ITERATIONS
         )
-        assert {i["_id"]: i["automation"]["qualityScore"] for i in items} == {
+        assert {i["_id"]: i["automationMetadata"]["qualityScore"] for i in items} == {
             i: node["qualityScore"] for i, node in self.brain.nodes.items()
         }
-        assert {i["automation"]["qualityScore"] for i in items} == set(checkpoint["scores"])
+        assert {i["automationMetadata"]["qualityScore"] for i in items} == set(checkpoint["scores"])
         self._check_events(checkpoint)
         self._check_ledger(checkpoint["ledger"])
         return dict(checkpoint)

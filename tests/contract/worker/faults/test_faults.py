@@ -64,7 +64,7 @@ def assert_nothing_lost_or_doubled(truth: Truth) -> None:
     assert (checkpoint["drafts"], checkpoint["pending"], checkpoint["unindexed"]) == ([], [], [])
     assert len(checkpoint["scores"]) == checkpoint["iterations"]
     assert checkpoint["itemsCreated"] == len(items) == len({item["content"] for item in items})
-    assert {i["_id"]: i["automation"]["qualityScore"] for i in items} == {
+    assert {i["_id"]: i["automationMetadata"]["qualityScore"] for i in items} == {
         name: node["qualityScore"] for name, node in truth.nodes.items()
     }
     counts = Counter(event.type for event in truth.events)

@@ -86,4 +86,4 @@ def test_the_model_that_wrote_is_on_the_items(harness: WorkerHarness, behave: Be
     behave(fault="server_error", count=3)
     ended = harness.run(0, 1, GATHER_LLM_FALLBACK_MODEL="stand/in")
     assert ended.exit_code == 0, ended.messages()
-    assert {item["automation"]["model"] for item in harness.items()} == {"stand/in"}
+    assert {item["automationMetadata"]["model"] for item in harness.items()} == {"stand/in"}

@@ -17,7 +17,7 @@ from dev.rooms import BRAIN_KEY
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.events import decode_event
-from gather_contracts.items import Automation, GatherItem
+from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.prompts import GENERATE, prompt_version
@@ -139,11 +139,16 @@ def _mongodb(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
                 for document in client[database][collection].find():
                     is_own = database == names.gather_database(PROJECT) and (
                         document["_id"] in {names.checkpoint_id(uid, slug) for slug in own}
-                        or (document["department"] in own and document.get("isAutomated"))
+                        or (_department_of(document) in own and document.get("isAutomated"))
                     )
                     if not is_own:
                         found[f"{database}/{collection}/{document['_id']}"] = document
     return found
+
+
+def _department_of(document: dict[str, Any]) -> Any:
+    """Return the department of a note of today's form, of an older one, or of a checkpoint."""
+    return document.get("automationMetadata", document).get("department")
 
 
 def _neo4j(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
@@ -197,7 +202,7 @@ def assert_all_were_obeyed(harness: WorkerHarness, model: InjectableModel, paylo
     assert {way for way in ways if way[1] != "pairs"} <= model.obeyed
     assert {way for _, way in ways} == {way for _, way in model.obeyed} - {"written"}
     assert {mark for mark, way in model.obeyed if way == "written"} == {p.mark for p in payloads}
-    texts = "\n".join(item["content"] for item in harness.items() if item["department"] == "story")
+    texts = "\n".join(item["content"] for item in harness.items() if _department_of(item) == "story")
     # A few say nothing new beside the others, and are dropped.
     assert len([p.mark for p in payloads if p.mark in texts]) >= 45
     prompt = fenced(model.requests[0]["messages"])
@@ -217,7 +222,7 @@ def assert_own_things_are_whole(
         for iteration in range(1, checkpoint["iterations"] + 1)
         for slot in range(10)
     }
-    items = [i for i in harness.items() if i["department"] == department.slug and i["isAutomated"]]
+    items = [i for i in harness.items() if _department_of(i) == department.slug and i["isAutomated"]]
     assert len(items) == checkpoint["itemsCreated"] > 0
     for item in items:
         assert_is_a_plain_note(harness, department, item, ids)
@@ -235,11 +240,11 @@ def assert_is_a_plain_note(
     harness: WorkerHarness, department: ResolvedDepartment, item: dict[str, Any], ids: set[str]
 ) -> None:
     """Only content, summary and context are the model's."""
-    automation = item.pop("automation")
-    assert set(item) | {"automation"} == _aliases(GatherItem)
-    assert set(automation) <= _aliases(Automation)
+    automation = item.pop("automationMetadata")
+    assert set(item) | {"automationMetadata"} == _aliases(GatherItem)
+    assert set(automation) <= _aliases(AutomationMetadata)
     assert item["_id"] in ids
-    assert (item["projectId"], item["departmentName"], item["userId"]) == (
+    assert (item["projectId"], automation["departmentName"], item["createdBy"]) == (
         PROJECT,
         department.name,
         "harness-user",
