@@ -1,7 +1,7 @@
 """The example project, for MongoDB and for the brain; ids are derived, so that writing twice writes once.
 
-Its notes have the forms that the application's users leave: text, JSON as text, rich text, an upload whose words
-were read out; notes of the whole film, one that is settled and one that is not canon.
+Its notes have the forms that the application's users leave: text, JSON as text, rich text, an upload whose
+words were read out; notes of the whole film, one that is settled and one that is not canon.
 """
 
 import json
