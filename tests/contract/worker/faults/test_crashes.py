@@ -146,7 +146,7 @@ class World:
             == len({i["content"].lower() for i in items})
             == 5 * ITERATIONS
         )
-        assert {i["_id"]: i["automationMetadata"]["qualityScore"] for i in items} == {
+        assert {str(i["_id"]): i["automationMetadata"]["qualityScore"] for i in items} == {
             i: node["qualityScore"] for i, node in self.brain.nodes.items()
         }
         assert {i["automationMetadata"]["qualityScore"] for i in items} == set(checkpoint["scores"])
