@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from gather_contracts.cms_text import localized, plain_text
 from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
 from gather_contracts.resource import DEFAULT_RETRIES, RETRIES_MAX
-from gather_contracts.rich_text import localized, plain_text
 
 DEFAULT_MODEL = "anthropic/claude-sonnet-4.5"
 """Used for a department without a `defaultModel`; the model of the requirements' examples."""

@@ -232,7 +232,8 @@ class _Walk:
         self._visited += 1
         if not isinstance(node, Mapping) or depth > DEPTH_MAX or self._visited > VISITED_MAX:
             return None
-        kind = node.get("type") or node.get("nodeType")
+        named = node.get("type") or node.get("nodeType")
+        kind = named if isinstance(named, str) else ""
         if kind in _SPACES:
             return _SPACES[kind]
         if kind not in _INLINE_TYPES:

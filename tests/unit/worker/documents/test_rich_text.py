@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gather_worker.documents.rich_text import TEXT_MAX, plain_text
@@ -70,6 +70,7 @@ TREES = st.recursive(
 
 
 @given(TREES)
+@example([{"type": [None]}])
 def test_any_tree_is_read(tree: Any) -> None:
     """Without an error, whatever its author meant."""
     assert isinstance(plain_text(tree), str)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gather_contracts.rich_text import NODES_MAX, localized, plain_text
+from gather_contracts.cms_text import NODES_MAX, localized, plain_text
 
 
 def lexical(*children: Any) -> dict[str, Any]:
