@@ -38,8 +38,7 @@ def evaluate_department(
         "user_id": user_id,
         "auto_triggered": auto_triggered,
     }
-    with _redis() as client:
-        client.rpush(RECEIVED_KEY, json.dumps({"id": self.request.id, "kwargs": arguments}))
+    record(self.request.id, arguments)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -48,13 +47,59 @@ def _note_ready(**_: Any) -> None:
         client.set(READY_KEY, "1")
 
 
-def celery_service(folder: Path, redis_url: str) -> ServiceProcess:
-    """Describe a Celery worker on the evaluations' queue."""
+SAMPLE_TASK: Final = "app.tasks.evaluation_tasks.evaluate_department"
+"""The name under which the application below registers its task."""
+SAMPLE: Final = {
+    "app/__init__.py": "",
+    "app/celery_app.py": """
+import os
+from celery import Celery
+
+celery_app = Celery("app", broker=os.environ["CELERY_BROKER_URL"], include=["app.tasks.evaluation_tasks"])
+celery_app.conf.worker_hijack_root_logger = False
+""",
+    "app/tasks/__init__.py": "",
+    "app/tasks/evaluation_tasks.py": """
+from app.celery_app import celery_app
+from tests.support.celery_consumer import record
+
+
+@celery_app.task
+def evaluate_department(project_id, department_number, user_id, auto_triggered, **more):
+    record(evaluate_department.request.id, {
+        "project_id": project_id, "department_number": department_number, "user_id": user_id,
+        "auto_triggered": auto_triggered, **more,
+    })
+""",
+    "app/tasks/automated_gather_tasks.py": """
+from app.tasks.evaluation_tasks import evaluate_department  # as the requirements' sample imports it
+""",
+}
+"""An application laid out as the requirements show it: its task has no `name=`."""
+
+
+def celery_service(
+    folder: Path, redis_url: str, *, is_sample: bool = False, queue: str = names.EVALUATION_QUEUE
+) -> ServiceProcess:
+    """Describe a Celery worker on the evaluations' queue: this module's, or that of the sample's layout."""
     environment = {"CELERY_BROKER_URL": redis_url, "PYTHONPATH": str(ROOT)}
-    options = ["--pool", "solo", "--queues", names.EVALUATION_QUEUE, "--loglevel", "WARNING"]
+    application = "tests.support.celery_consumer"
+    if is_sample:
+        for name, text in SAMPLE.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        environment["PYTHONPATH"] = f"{folder}:{ROOT}"
+        application = "app.celery_app:celery_app"
+    options = ["--pool", "solo", "--queues", queue, "--loglevel", "WARNING"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    command = [script("celery"), "--app", "tests.support.celery_consumer", "worker", *options, *quiet]
+    command = [script("celery"), "--app", application, "worker", *options, *quiet]
     return ServiceProcess("Celery", redis_url, folder, command, _is_ready, environment)
+
+
+def record(task_id: str, arguments: dict[str, Any]) -> None:
+    """Record what a task was asked for."""
+    with _redis() as client:
+        client.rpush(RECEIVED_KEY, json.dumps({"id": task_id, "kwargs": arguments}))
 
 
 def received(redis_url: str) -> list[dict[str, Any]]:

@@ -152,6 +152,7 @@ class WorkerHarness:
         arguments = ["--department-index", str(index), "--iterations", str(iterations)]
         variables = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "GATHER_SECRETS_DIR": str(secrets),
             "GATHER_TERMINATION_LOG": str(folder / "termination-log"),
             "POD_NAME": f"pod-{len(self.workers)}",

@@ -5,6 +5,7 @@ local use.
 """
 
 import socket
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,10 +14,22 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients import configuration
 from gather_clients.configuration import ConfigurationError, LogLevel
+from gather_contracts import names
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.pricing import Price
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
+CELERY_NAME = r"^[^\s\x00-\x1f]{1,255}$"
+"""A task's or a queue's name."""
+
+
+class EvaluationDetail(StrEnum):
+    """How much the message that asks for an evaluation holds."""
+
+    MINIMAL = "minimal"
+    """The requirements' four arguments."""
+    FULL = "full"
+    """Also what the application's own evaluation takes: slug, threshold, notes, earlier evaluations."""
 
 
 class Settings(BaseSettings):
@@ -73,6 +86,20 @@ class Settings(BaseSettings):
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     evaluation_timeout_s: float = Field(
         default=10, ge=1, le=60, validation_alias="GATHER_EVALUATION_TIMEOUT_S"
+    )
+    evaluation_task: str = Field(
+        default=names.EVALUATION_TASK, pattern=CELERY_NAME, validation_alias="GATHER_EVALUATION_TASK"
+    )
+    """The task's name as the application's Celery workers register it: without `name=` that is the path of
+    its module and function."""
+    evaluation_queue: str = Field(
+        default=names.EVALUATION_QUEUE, pattern=CELERY_NAME, validation_alias="GATHER_EVALUATION_QUEUE"
+    )
+    evaluation_priority: int = Field(
+        default=names.EVALUATION_PRIORITY, ge=0, le=9, validation_alias="GATHER_EVALUATION_PRIORITY"
+    )
+    evaluation_detail: EvaluationDetail = Field(
+        default=EvaluationDetail.MINIMAL, validation_alias="GATHER_EVALUATION_DETAIL"
     )
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""

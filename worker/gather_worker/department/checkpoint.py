@@ -45,7 +45,10 @@ class Checkpoint(Stored):
     department: str = ""
     department_number: int = 0
     user_id: str = ""
-    """With the number all that an evaluation names, so that any later worker of the project can send it."""
+    """With number and threshold all that an evaluation names, so that any later worker of the project can
+    send it."""
+    threshold: float | None = None
+    """The department's; None in a checkpoint of a version that did not keep it."""
     iterations: int = 0
     """Iterations whose notes are accepted."""
     scores: list[float | None] = Field(default_factory=list)

@@ -57,6 +57,7 @@ class DepartmentTask:
             department=self.department.slug,
             department_number=self.department.code_dep_number,
             user_id=self.document.spec.user_id,
+            threshold=self.department.threshold,
             began_at=datetime.now(UTC),
         )
 
@@ -106,15 +107,20 @@ class DepartmentTask:
         return names.item_id(self.document.run.uid, self.department.slug, iteration, slot)
 
 
-def read_task(run_file: Path, index: int, allowance: int, task_id: str) -> DepartmentTask:
-    """Return the task in the run document; raises InvalidInput for what can never work."""
+def read_run_document(run_file: Path) -> RunDocument:
+    """Return the run document; raises InvalidInput for what can never work."""
     try:
         with run_file.open("rb") as file:
-            document = decode_run_document(file.read(RUN_DOCUMENT_MAX_BYTES + 1).decode())
+            return decode_run_document(file.read(RUN_DOCUMENT_MAX_BYTES + 1).decode())
     except OSError as error:
         raise InvalidInput(f"the run file cannot be read: {type(error).__name__}") from error
     except ValueError as error:
         raise InvalidInput(f"the run file is malformed: {type(error).__name__}") from error
+
+
+def read_task(run_file: Path, index: int, allowance: int, task_id: str) -> DepartmentTask:
+    """Return the task in the run document; raises InvalidInput for what can never work."""
+    document = read_run_document(run_file)
     if not 0 <= index < len(document.departments):
         raise InvalidInput(f"the run has {len(document.departments)} departments, none with index {index}")
     return DepartmentTask(document, index, allowance, task_id)

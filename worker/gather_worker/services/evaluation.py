@@ -11,6 +11,8 @@ consumer that keeps results by task id sees that it was done.
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from celery import Celery  # type: ignore[import-untyped]
@@ -52,39 +54,68 @@ class OnceTransport(kombu_redis.Transport):
     Channel = _OnceChannel
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationRoute:
+    """Where evaluations go: the broker's address, and the application's names for task and queue."""
+
+    broker_url: str
+    timeout_s: float
+    """For one message, connecting included."""
+    task: str = names.EVALUATION_TASK
+    queue: str = names.EVALUATION_QUEUE
+    priority: int = names.EVALUATION_PRIORITY
+
+
 @metered(Timer.EVALUATION)
-async def send_evaluation(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> bool:
-    """Queue `evaluate_department`; return False if the broker could not be reached in time."""
+async def send_evaluation(
+    route: EvaluationRoute, checkpoint: Checkpoint, details: Mapping[str, Any] | None = None
+) -> bool:
+    """Queue the department's evaluation; return False if the broker could not be reached in time.
+
+    `details` are arguments over those of the requirements.
+    """
     try:
-        async with asyncio.timeout(timeout_s):
-            await asyncio.to_thread(_send, broker_url, checkpoint, timeout_s)
+        async with asyncio.timeout(route.timeout_s):
+            await asyncio.to_thread(_send, route, checkpoint, dict(details or {}))
     except Exception as error:  # noqa: BLE001 - each broker has its own errors, and none may fail the department
         _LOGGER.error("the evaluation could not be queued: %s", type(error).__name__)  # noqa: TRY400
         return False
     return True
 
 
-def _send(broker_url: str, checkpoint: Checkpoint, timeout_s: float) -> None:
+def open_celery(broker_url: str, timeout_s: float) -> Celery:
+    """Return a Celery application that sends, each wait for the broker at most a third of `timeout_s`."""
     app = Celery(names.WORKER_NAME, broker=broker_url, set_as_current=False)
     timeouts = {"socket_timeout": timeout_s / 3, "socket_connect_timeout": timeout_s / 3}
     app.conf.update(
-        broker_transport=OnceTransport if broker_url.startswith(("redis://", "rediss://")) else None,
+        broker_transport=OnceTransport if is_redis(broker_url) else None,
         broker_transport_options=timeouts,
         broker_connection_timeout=timeout_s / 3,
         task_ignore_result=True,
     )
+    return app
+
+
+def is_redis(broker_url: str) -> bool:
+    """Return whether the broker is a Redis, where a message can be queued exactly once."""
+    return broker_url.startswith(("redis://", "rediss://"))
+
+
+def _send(route: EvaluationRoute, checkpoint: Checkpoint, details: dict[str, Any]) -> None:
+    app = open_celery(route.broker_url, route.timeout_s)
     try:
         app.send_task(
-            names.EVALUATION_TASK,
+            route.task,
             kwargs={
                 "project_id": checkpoint.project_id,
                 "department_number": checkpoint.department_number,
                 "user_id": checkpoint.user_id,
                 "auto_triggered": True,
+                **details,
             },
             task_id=names.evaluation_task_id(checkpoint.run_uid, checkpoint.department),
-            queue=names.EVALUATION_QUEUE,
-            priority=names.EVALUATION_PRIORITY,
+            queue=route.queue,
+            priority=route.priority,
             retry=True,
             retry_policy=RETRY_POLICY,
         )

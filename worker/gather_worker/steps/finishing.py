@@ -13,8 +13,9 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BrainUnusable, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
 from gather_worker.services.department_events import EventPublisher
+from gather_worker.services.evaluation_details import read_details
 from gather_worker.services.store import Store
-from gather_worker.settings import Settings
+from gather_worker.settings import EvaluationDetail, Settings
 from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.publishing import Publisher
 
@@ -78,12 +79,27 @@ class Finisher:
             _LOGGER.info("queued the evaluation that department %s had left", other.department)
 
     async def _send(self, checkpoint: Checkpoint) -> bool:
-        from gather_worker.services.evaluation import send_evaluation  # noqa: PLC0415 - Celery is slow to import
+        from gather_worker.services import evaluation  # noqa: PLC0415 - Celery is slow to import
 
-        is_sent = await send_evaluation(
-            self._settings.broker_url, checkpoint, self._settings.evaluation_timeout_s
+        settings = self._settings
+        route = evaluation.EvaluationRoute(
+            settings.broker_url,
+            settings.evaluation_timeout_s,
+            settings.evaluation_task,
+            settings.evaluation_queue,
+            settings.evaluation_priority,
         )
+        details = None
+        if settings.evaluation_detail is EvaluationDetail.FULL:
+            uri = settings.mongodb_uri.get_secret_value()
+            details = await read_details(uri, checkpoint)
+            if details is None:
+                METER.evaluated(is_sent=False)
+                return False
+        is_sent = await evaluation.send_evaluation(route, checkpoint, details)
         METER.evaluated(is_sent=is_sent)
+        if is_sent:
+            _LOGGER.info("the evaluation is queued: task %s in queue %s", route.task, route.queue)
         return is_sent
 
     async def _index_the_rest(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from celery import Celery  # type: ignore[import-untyped]
 from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts import names
-from tests.support.celery_consumer import celery_service, forget, received
+from tests.support.celery_consumer import SAMPLE_TASK, celery_service, forget, received
 from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness
@@ -152,3 +153,37 @@ def test_an_evaluation_that_could_not_be_queued_comes_with_the_next_worker(
     celery.start()
     tasks = evaluations(redis_store.uri, harness)
     assert sorted(task["kwargs"]["department_number"] for task in tasks) == [10, 20]
+
+
+@pytest.mark.parametrize("detail", ["minimal", "full"])
+def test_an_application_that_names_no_task_takes_the_evaluation(
+    new_harness: Callable[..., WorkerHarness],
+    redis_url: str,
+    tmp_path: Path,
+    detail: str,
+) -> None:
+    """Laid out and imported as in the requirements, so that the task has the name of its module's path."""
+    folder = tmp_path / "application"
+    folder.mkdir()
+    harness = new_harness()
+    harness.set_threshold(THRESHOLD)
+    forget(redis_url)
+    with celery_service(folder, redis_url, is_sample=True, queue="reviews").running():
+        ended = harness.run(
+            GATHER_EVALUATION_TASK=SAMPLE_TASK,
+            GATHER_EVALUATION_QUEUE="reviews",
+            GATHER_EVALUATION_DETAIL=detail,
+        )
+        assert ended.exit_code == 0, ended.messages()
+        wait_for("the evaluation", lambda: received(redis_url) or None, 60)
+    (task,) = received(redis_url)
+    forget(redis_url)
+    assert harness.checkpoint()["evaluation"] == "sent"
+    assert kwargs_of(harness).items() <= task["kwargs"].items()
+    more = {name: value for name, value in task["kwargs"].items() if name not in kwargs_of(harness)}
+    if detail == "minimal":
+        assert more == {}
+        return
+    notes = more.pop("gather_data")
+    assert more == {"department_slug": "story", "threshold": THRESHOLD, "previous_evaluations": []}
+    assert {note["content"] for note in notes} == {item["content"] for item in harness.items()}

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import redis
 from celery import Celery  # type: ignore[import-untyped]
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
 from gather_contracts import names
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
-from gather_worker.services.evaluation import send_evaluation
+from gather_worker.services.evaluation import EvaluationRoute, send_evaluation
+from gather_worker.services.evaluation_details import DETAILS_MAX_BYTES, read_details
 from tests.support.worker_harness import run_document
 
 TIMEOUT_S = 10
@@ -32,6 +35,12 @@ def checkpoint() -> Checkpoint:
 
 
 @pytest.fixture
+def route(redis_url: str) -> EvaluationRoute:
+    """The defaults, at the session's Redis."""
+    return EvaluationRoute(redis_url, TIMEOUT_S)
+
+
+@pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
     """Redis."""
     with redis.Redis.from_url(redis_url) as client:
@@ -46,10 +55,10 @@ def messages(client: redis.Redis, checkpoint: Checkpoint) -> list[dict[str, Any]
 
 
 async def test_the_message_is_one_that_celery_understands(
-    redis_url: str, client: redis.Redis, checkpoint: Checkpoint
+    redis_url: str, route: EvaluationRoute, client: redis.Redis, checkpoint: Checkpoint
 ) -> None:
     """Read back by kombu from the queue, with the arguments of the requirements."""
-    assert await send_evaluation(redis_url, checkpoint, TIMEOUT_S)
+    assert await send_evaluation(route, checkpoint)
     (message,) = messages(client, checkpoint)
     assert message["headers"]["task"] == names.EVALUATION_TASK
     assert message["properties"]["priority"] == 1
@@ -70,37 +79,117 @@ async def test_the_message_is_one_that_celery_understands(
 
 
 async def test_sending_twenty_times_queues_one_message(
-    redis_url: str, client: redis.Redis, checkpoint: Checkpoint
+    route: EvaluationRoute, client: redis.Redis, checkpoint: Checkpoint
 ) -> None:
     """One after the other and all at once; each call reports success."""
-    sent = [await send_evaluation(redis_url, checkpoint, TIMEOUT_S) for _ in range(3)]
-    sent += await asyncio.gather(*(send_evaluation(redis_url, checkpoint, TIMEOUT_S) for _ in range(17)))
+    sent = [await send_evaluation(route, checkpoint) for _ in range(3)]
+    sent += await asyncio.gather(*(send_evaluation(route, checkpoint) for _ in range(17)))
     assert sent == [True] * 20
     assert len(messages(client, checkpoint)) == 1
 
 
 async def test_an_evaluation_that_was_taken_is_not_sent_again(
-    redis_url: str, client: redis.Redis, checkpoint: Checkpoint
+    route: EvaluationRoute, client: redis.Redis, checkpoint: Checkpoint
 ) -> None:
     """The id is remembered at the broker, not by looking into the queue."""
-    await send_evaluation(redis_url, checkpoint, TIMEOUT_S)
+    await send_evaluation(route, checkpoint)
     client.delete(names.EVALUATION_QUEUE)
-    await send_evaluation(redis_url, checkpoint, TIMEOUT_S)
+    await send_evaluation(route, checkpoint)
     assert messages(client, checkpoint) == []
 
 
 async def test_departments_and_runs_have_evaluations_of_their_own(
-    redis_url: str, client: redis.Redis, checkpoint: Checkpoint
+    route: EvaluationRoute, client: redis.Redis, checkpoint: Checkpoint
 ) -> None:
     """The id is derived from both."""
     others = [checkpoint_of(1, checkpoint.project_id), checkpoint_of(0, checkpoint.project_id)]
     others.append(checkpoint.model_copy(update={"department": "sound"}))
     for each in [checkpoint, *others]:
-        await send_evaluation(redis_url, each, TIMEOUT_S)
+        await send_evaluation(route, each)
     assert [len(messages(client, each)) for each in [checkpoint, *others]] == [1, 1, 1, 1]
+
+
+async def test_task_queue_and_priority_are_the_application_s(
+    redis_url: str, client: redis.Redis, checkpoint: Checkpoint
+) -> None:
+    """As the settings name them; still one message a department and run."""
+    route = EvaluationRoute(redis_url, TIMEOUT_S, "app.tasks.evaluate", "reviews", 0)
+    assert await send_evaluation(route, checkpoint)
+    assert await send_evaluation(route, checkpoint)
+    queued: Any = client.lrange("reviews", 0, -1)
+    client.delete("reviews")
+    (message,) = map(json.loads, queued)
+    assert message["headers"]["task"] == "app.tasks.evaluate"
+    assert message["properties"]["priority"] == 0
+    assert messages(client, checkpoint) == []
+
+
+@pytest.fixture
+async def database(mongodb_uri: str, checkpoint: Checkpoint) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """The database of the checkpoint's project."""
+    mongodb: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongodb_uri)
+    async with mongodb:
+        name = names.gather_database(checkpoint.project_id)
+        yield mongodb[name]
+        await mongodb.drop_database(name)
+
+
+async def test_the_details_are_what_is_known_of_the_run(
+    mongodb_uri: str, database: AsyncDatabase[dict[str, Any]], checkpoint: Checkpoint
+) -> None:
+    """Slug, threshold, the department's notes of either form, the newest first, and the other scores."""
+    notes = database[names.ITEMS_COLLECTION]
+    await notes.insert_many([
+        {"content": "old", "department": "story", "summary": None, "imageUrl": "x"},
+        {"content": "new", "automationMetadata": {"department": "story"}, "summary": "s", "context": "c"},
+        {"content": "another's", "department": "sound"},
+        {"content": "a person's"},
+        {"content": {"root": "rich"}, "department": "story"},
+    ])  # fmt: skip
+    other = checkpoint_of(1, checkpoint.project_id).model_copy(
+        update={"run_uid": checkpoint.run_uid, "scores": [61.25, None], "iterations": 2, "gaps": ["rhythm"]}
+    )
+    unscored = other.model_copy(update={"id": "unscored", "scores": [None]})
+    elsewhere = other.model_copy(update={"id": "elsewhere", "run_uid": "another"})
+    stored = [each.model_dump(by_alias=True) for each in (other, unscored, elsewhere)]
+    await database[names.CHECKPOINTS_COLLECTION].insert_many(stored)
+    assert await read_details(mongodb_uri, checkpoint) == {
+        "department_slug": "story",
+        "threshold": 78,
+        "gather_data": [
+            {"content": "new", "summary": "s", "context": "c"},
+            {"content": "old", "summary": "", "context": ""},
+        ],
+        "previous_evaluations": [
+            {
+                "department": "character",
+                "rating": 61.2,
+                "summary": "Quality 61.2 of 75 after 2 iterations, 0 notes; gaps: rhythm",
+            }
+        ],
+    }
+
+
+async def test_the_details_are_bounded_in_bytes(
+    mongodb_uri: str, database: AsyncDatabase[dict[str, Any]], checkpoint: Checkpoint
+) -> None:
+    """The newest notes are kept; letters outside of ASCII count as they are sent."""
+    documents = [{"content": f"{n:03}" + "\u4e2d" * 2_000, "department": "story"} for n in range(120)]
+    await database[names.ITEMS_COLLECTION].insert_many(documents)
+    details = await read_details(mongodb_uri, checkpoint)
+    assert details is not None
+    kept = [note["content"][:3] for note in details["gather_data"]]
+    assert kept == [f"{n:03}" for n in range(119, 119 - len(kept), -1)]
+    assert DETAILS_MAX_BYTES - 13_000 < len(json.dumps(details)) <= DETAILS_MAX_BYTES
+
+
+async def test_details_that_cannot_be_read_leave_the_message_due(checkpoint: Checkpoint) -> None:
+    """In bounded time; a later worker sends it."""
+    async with asyncio.timeout(12):
+        assert await read_details("mongodb://127.0.0.1:1/", checkpoint) is None
 
 
 async def test_an_unavailable_broker_takes_bounded_time(checkpoint: Checkpoint) -> None:
     """And raises nothing: the department is done all the same."""
     async with asyncio.timeout(8):
-        assert not await send_evaluation("redis://127.0.0.1:1/0", checkpoint, 3)
+        assert not await send_evaluation(EvaluationRoute("redis://127.0.0.1:1/0", 3), checkpoint)
