@@ -73,6 +73,9 @@ def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: 
         # Its text names the field, its cause quotes the value.
         named = re.findall(r'field "(\w+)"', str(error))
         wrong = [(tuple(named[:1]), "cannot be read: it is not JSON, or its file is not UTF-8")]
+    except OSError as error:
+        file = Path(str(error.filename or folder))
+        raise ConfigurationError(f"the secret file {file} cannot be read: {type(error).__name__}") from None
     variables = _variables(kind, prefix)
     problems = (
         f"{_source(variables[str(place[0])], folder)}{_item(place)}: {reason}"

@@ -85,6 +85,14 @@ def hide_in_logs(secrets: Iterable[str]) -> None:
     _secrets[:] = sorted(found, key=len, reverse=True)
 
 
+def without_secrets(text: str) -> str:
+    """Return the text without what `hide_in_logs` was given, for output that is no log."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, STRUCK_OUT)
+    return text
+
+
 def _passwords(text: str) -> list[str]:
     try:
         password = urlsplit(text).password or ""
@@ -143,10 +151,8 @@ def _bounded(value: Any, key: str = "", depth: int = 0) -> Any:
         return {_bounded(str(name)): _bounded(each, depth=depth + 1) for name, each in entries}
     if depth < DEPTH_MAX and isinstance(value, list | tuple | set | frozenset):
         return [_bounded(each, depth=depth + 1) for each in list(value)[:FIELDS_MAX]]
-    text = plain = value if isinstance(value, str) else str(value)
-    for secret in _secrets:
-        if secret in text:
-            text = text.replace(secret, STRUCK_OUT)
+    plain = value if isinstance(value, str) else str(value)
+    text = without_secrets(plain)
     if isinstance(value, int | float) and text is plain and math.isfinite(value):
         return value
     return text[-TRACE_MAX:] if key in TRACES else text[:TEXT_MAX]

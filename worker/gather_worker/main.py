@@ -45,6 +45,7 @@ _LOGGER = logging.getLogger("gather_worker")
 
 COMMANDS: Final = {
     "calibrate": "gather_worker.cli.calibrate",
+    "check": "gather_worker.cli.check",
     "duplicates": "gather_worker.cli.duplicates",
     "score": "gather_worker.cli.score",
 }

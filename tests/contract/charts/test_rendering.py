@@ -18,6 +18,7 @@ from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
 from gather_operator.settings import Settings
+from gather_worker.cli.arguments import parse_arguments
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
@@ -104,7 +105,7 @@ def test_no_secret_is_in_an_environment_variable_or_argument(render: Render, cha
             for variable in container.get("env", []):
                 assert "valueFrom" not in variable, name
                 assert variable["name"] in NO_SECRETS or not SECRET_NAMES.search(variable["name"]), variable
-            assert "envFrom" not in container, name
+            assert all(set(source) == {"configMapRef"} for source in container.get("envFrom", [])), name
             assert "://" not in json.dumps(container.get("args", [])).replace("http://", ""), name
     for config in of_kind(render(chart), "ConfigMap"):
         assert not [key for key in config["data"] if SECRET_NAMES.search(key)]
@@ -276,9 +277,35 @@ def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
 
 def test_the_helm_test_asks_the_brain(render: Render) -> None:
     """A hook that runs on `helm test` alone."""
-    (pod,) = of_kind(render("gather"), "Pod")
+    pod = named(render("gather"), "Pod", "gather-test-brain-ready")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert "http://gather-brain:8080/readyz" in pod["spec"]["containers"][0]["args"]
+
+
+def test_the_helm_test_checks_what_workers_need_as_a_worker(render: Render) -> None:
+    """With their image, Secret, settings and nodes, and with the model of departments that name none."""
+    pod = named(render("gather"), "Pod", "gather-test-worker-check")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["nodeSelector"] == {"pool": "cpu_intensive"}
+    assert pod["spec"]["volumes"] == [
+        {"name": "secrets", "secret": {"secretName": "gather-backing-worker", "defaultMode": 0o440}}
+    ]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == "localhost/gather-worker:dev"
+    assert container["args"] == ["check", "--table", "--model=anthropic/claude-sonnet-4.5"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "gather-worker"}}]
+    variables = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert variables["GATHER_SECRETS_DIR"] == container["volumeMounts"][0]["mountPath"]
+    assert variables["NEXT_PUBLIC_APP_URL"] == "http://gather-backing-demo-cms:8080"
+    parse_arguments(container["args"])  # the worker knows them
+
+
+def test_the_check_can_be_stricter_or_left_out(render: Render) -> None:
+    """Both by values."""
+    strict = named(render("gather", "tests.check.strict=true"), "Pod", "gather-test-worker-check")
+    assert strict["spec"]["containers"][0]["args"][-1] == "--strict"
+    (pod,) = of_kind(render("gather", "tests.check.enabled=false"), "Pod")
+    assert pod["metadata"]["name"] == "gather-test-brain-ready"
 
 
 @pytest.mark.parametrize("chart", BOTH)

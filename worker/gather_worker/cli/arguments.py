@@ -33,6 +33,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     _add_score(commands)
     _add_calibrate(commands)
     _add_duplicates(commands)
+    _add_check(commands)
     return parser.parse_args(arguments)
 
 
@@ -127,6 +128,43 @@ def _add_duplicates(commands: Any) -> None:
         help="have the model judge pairs between the cuts, or not; unset: if GATHER_JUDGE_MODEL is set",
     )  # fmt: skip
     _add_common(parser)
+
+
+def _add_check(commands: Any) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="tell whether runs can work, before anything is paid",
+        description="Looks at the CMS, MongoDB, the model, the brain, Redis and Celery, and prints what "
+        "works, what does not, and how to mend it. Nothing is left behind anywhere, and nothing is paid.",
+        epilog="Example: gather-worker check --project 66f1a2b3c4d5e6f708192a3b --model vendor/model. The "
+        "settings are a worker's, and NEXT_PUBLIC_APP_URL with PAYLOAD_API_KEY for the CMS. Exit codes: 0 "
+        "runs can work, 64 something must be changed, 75 waiting may help.",
+    )  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run-file", type=Path, metavar="FILE", help="run.json, as the operator wrote it")
+    which.add_argument(
+        "--project", metavar="ID", help="a project; unset: what belongs to one is not looked at"
+    )
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME",
+        help="a model to look at, over the run's; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--iterations", type=_between(int, 1, ITERATIONS_MAX), metavar="N",
+        help="reckon their cost; unset: the run's maxIterations, else 50",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ask-model", dest="is_model_asked", action="store_true",
+        help="ask each model one tiny question, which may be charged",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strict", dest="is_strict", action="store_true",
+        help="fail also for what runs can go on without: brain, Redis, Celery",
+    )  # fmt: skip
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="is_table", action="store_false", help="print JSON")
+    form.add_argument("--table", dest="is_table", action="store_true", help="print a table (default)")
+    parser.set_defaults(is_table=True)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -50,7 +50,7 @@ async def _read(client: AsyncMongoClient[dict[str, Any]], checkpoint: Checkpoint
     slug = checkpoint.department
     mine = {"$or": [{"automationMetadata.department": slug}, {"department": slug}]}
     parts = dict.fromkeys(PARTS, 1) | {"_id": 0}
-    found = database[names.ITEMS_COLLECTION].find(mine, parts).sort("$natural", -1).limit(NOTES_READ_MAX)
+    found = database[names.ITEMS_COLLECTION].find(mine, parts).sort("lastUpdated", -1).limit(NOTES_READ_MAX)
     others = {"runUid": checkpoint.run_uid, "_id": {"$ne": checkpoint.id}}
     fields = ["runUid", "department", "threshold", "scores", "iterations", "itemsCreated", "gaps"]
     rest = database[names.CHECKPOINTS_COLLECTION].find(others, fields).sort("beganAt", 1).limit(EARLIER_MAX)

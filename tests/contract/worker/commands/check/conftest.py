@@ -1,0 +1,104 @@
+"""A world in which everything works, and the command as it is run in it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+import redis
+
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.service_process import ServiceProcess
+from dev.stores import mongodb_store
+from gather_clients.logs import hide_in_logs
+from gather_contracts import names
+from gather_worker.main import execute_command
+from tests.support.celery_consumer import celery_service, forget
+from tests.support.check_world import BRAIN_CALL, EMBEDDINGS, PASSWORD, QUEUE, Report, World, listed
+from tests.support.scripted_http import Answer, scripted_http
+
+
+@pytest.fixture(scope="module")
+def mongodb_with_users(
+    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
+    """A MongoDB that wants a password, as its administrator sees it."""
+    store = mongodb_store(store_artefacts, tmp_path_factory.mktemp("mongodb"))
+    with replace(store, command=[*store.command, "--auth"]).running():
+        with pymongo.MongoClient[dict[str, Any]](store.uri) as client:
+            client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
+        place = store.uri.split("/")[2]
+        with pymongo.MongoClient[dict[str, Any]](f"mongodb://admin:{PASSWORD}@{place}") as client:
+            for user, role in (
+                ("gather", "readWriteAnyDatabase"),
+                ("reader", "readAnyDatabase"),
+                ("nobody", None),
+            ):
+                client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
+            yield client
+
+
+@pytest.fixture(scope="module")
+def redis_with_users(redis_url: str) -> Iterator[str]:
+    """The session's Redis with users of its own: HOST:PORT."""
+    users = {
+        "gather": ["allkeys", "allchannels", "allcommands"],
+        "reader": ["allkeys", "allchannels", "+@read", "+@connection"],
+        "elsewhere": ["~other:*", "allchannels", "allcommands"],
+    }
+    with redis.Redis.from_url(redis_url) as client:
+        for user, rights in users.items():
+            client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{PASSWORD}", *rights)
+        yield redis_url.split("/")[2]
+        client.execute_command("ACL", "DELUSER", *users)
+
+
+@pytest.fixture(scope="module")
+def application(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """The application's Celery worker on a queue of its own."""
+    forget(redis_url)
+    with celery_service(
+        tmp_path_factory.mktemp("celery"), redis_url, is_sample=True, queue=QUEUE
+    ).running() as celery:
+        yield celery
+    forget(redis_url)
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, mongodb_with_users: pymongo.MongoClient[dict[str, Any]], redis_with_users: str
+) -> Iterator[World]:
+    """All works."""
+    similar = {"similarities": [0.4], "model": EMBEDDINGS, "total_time_ms": 1}
+    answers = {
+        "/readyz": Answer({"status": "ready", "model": EMBEDDINGS, "neo4j": "online"}),
+        BRAIN_CALL: Answer(similar, headers={"X-RateLimit-Limit": "60"}),
+        "/v1/models": listed(),
+        "/api/departments": Answer({"docs": [{}], "totalDocs": 7}),
+    }
+    with scripted_http(answers) as http:
+        host, port = mongodb_with_users.address or ("", 0)
+        made = World(tmp_path, f"{host}:{port}", redis_with_users, http, mongodb_with_users)
+        yield made
+        mongodb_with_users.drop_database(names.gather_database(made.project))
+
+
+@pytest.fixture
+def check(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], Report]]:
+    """Run the command in this process, in the world as it is then."""
+
+    def run() -> Report:
+        command = world.prepared()
+        for name in ("MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in world.variables.items():
+            monkeypatch.setenv(name, value)
+        code = execute_command([*command, "--json"])
+        return Report(int(code), capsys.readouterr().out)
+
+    yield run
+    hide_in_logs([])

@@ -1,0 +1,60 @@
+"""`gather-worker check`: whether runs can work, before anything is paid."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from gather_clients import configuration
+from gather_clients.configuration import ConfigurationError, secrets_of
+from gather_clients.logs import SILENT, hide_in_logs, without_secrets
+from gather_contracts.result import ExitCode
+from gather_worker.check.checklist import CheckSettings, Plan, check_all
+from gather_worker.check.findings import Finding, as_json, as_table, exit_code_of, fail
+from gather_worker.department.task import read_run_document
+from gather_worker.errors import InvalidInput
+
+NO_RUN_FILE: Final = (
+    "the run file is run.json as the operator writes it: kubectl get configmap RUN-…-run -o json"
+)
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """Look at everything and print what was found; all of it, though the first thing fails."""
+    logging.basicConfig(level=SILENT, stream=sys.stderr)  # libraries repeat on their own what is told here
+    findings, plan = _plan_of(arguments)
+    try:
+        settings = configuration.read_settings(CheckSettings)
+    except ConfigurationError as error:
+        fix = "set it in the worker's Secret or environment; docs/worker.md lists all settings"
+        findings += [fail("Settings", problem, fix) for problem in error.problems]
+    else:
+        hide_in_logs(secrets_of(settings))
+        if plan is not None:
+            findings += asyncio.run(check_all(settings, plan))
+    return _report(findings, is_table=arguments.is_table, is_strict=arguments.is_strict)
+
+
+def _plan_of(arguments: argparse.Namespace) -> tuple[list[Finding], Plan | None]:
+    try:
+        document = read_run_document(arguments.run_file) if arguments.run_file else None
+        return [], Plan(
+            document,
+            arguments.project,
+            tuple(arguments.model),
+            arguments.iterations,
+            arguments.is_model_asked,
+        ).checked()
+    except InvalidInput as error:
+        return [fail("Run", str(error), NO_RUN_FILE)], None
+
+
+def _report(findings: Sequence[Finding], *, is_table: bool, is_strict: bool) -> ExitCode:
+    code = exit_code_of(findings, is_strict=is_strict)
+    text = as_table(findings, code) if is_table else json.dumps(as_json(findings, code), indent=2) + "\n"
+    sys.stdout.write(without_secrets(text))
+    sys.stdout.flush()
+    return code
