@@ -14,9 +14,7 @@ from gather_worker.services.evaluation import open_celery
 
 NAME: Final = "Celery broker"
 TASK: Final = "Evaluation task"
-INSPECT_S: Final = 2.5
-INSPECTIONS: Final = 2
-"""The second only if nobody answered the first: a machine may be busy."""
+INSPECT_S: Final = 2.0
 CONNECT_S: Final = 3.0
 NAMED_MAX: Final = 5
 
@@ -50,10 +48,7 @@ async def _gather(broker_url: str) -> BrokerFacts:
         facts.problem = type(error).__name__
         return facts
     try:
-        registered, queues = await asyncio.gather(
-            asyncio.to_thread(_inspect, broker_url, "registered"),
-            asyncio.to_thread(_inspect, broker_url, "active_queues"),
-        )
+        registered, queues = await asyncio.to_thread(_inspect, broker_url)
     except Exception as error:  # noqa: BLE001 - likewise; a user may publish and not listen
         facts.silence = type(error).__name__
         return facts
@@ -71,15 +66,20 @@ def _connect(broker_url: str) -> None:
         app.close()
 
 
-def _inspect(broker_url: str, what: str) -> Mapping[str, Any]:
+def _inspect(broker_url: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return each worker's tasks and queues; one after the other, since Celery shares its connections."""
     app = open_celery(broker_url, 3 * CONNECT_S)
-    answers: Mapping[str, Any] | None = None
     try:
-        for _ in range(INSPECTIONS):
-            answers = answers or getattr(app.control.inspect(timeout=INSPECT_S), what)()
+        inspect = app.control.inspect(timeout=INSPECT_S)
+        registered = inspect.registered() or inspect.registered()  # a machine may be busy
+        return _lists(registered), _lists(inspect.active_queues() if registered else None)
     finally:
         app.close()
-    return {worker: each for worker, each in (answers or {}).items() if isinstance(each, list)}
+
+
+def _lists(answers: Any) -> dict[str, list[Any]]:
+    entries = answers.items() if isinstance(answers, Mapping) else ()
+    return {worker: each for worker, each in entries if isinstance(each, list)}
 
 
 def _first_word(task: object) -> str:
@@ -99,7 +99,7 @@ def _task_finding(facts: BrokerFacts, task: str, queue: str) -> Finding:
         fix = "let the user listen to celery.pidbox, or look with celery inspect"
         return warn(TASK, f"workers cannot be asked ({facts.silence})", fix)
     if not facts.registered and not facts.queues:
-        text = f"no Celery worker answered within {INSPECTIONS * INSPECT_S:g} s: evaluations wait in {queue}"
+        text = f"no Celery worker answered within {2 * INSPECT_S:g} s: evaluations wait in {queue}"
         return warn(TASK, text, "start the application's workers, if none runs")
     on_queue = [worker for worker, queues in facts.queues.items() if queue in queues]
     knowing = [worker for worker in on_queue if task in facts.registered.get(worker, [])]

@@ -13,7 +13,7 @@ from celery import Celery  # type: ignore[import-untyped]
 from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts import names
-from tests.support.celery_consumer import SAMPLE_TASK, celery_service, forget, received
+from tests.support.application.celery_consumer import SAMPLE_TASK, celery_service, forget, received
 from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness

@@ -1,5 +1,7 @@
 """A world in which everything works, and the command as it is run in it."""
 
+import gc
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +17,17 @@ from dev.stores import mongodb_store
 from gather_clients.logs import hide_in_logs
 from gather_contracts import names
 from gather_worker.main import execute_command
-from tests.support.celery_consumer import celery_service, forget
-from tests.support.check_world import BRAIN_CALL, EMBEDDINGS, PASSWORD, QUEUE, Report, World, listed
-from tests.support.scripted_http import Answer, scripted_http
+from tests.support.application.celery_consumer import celery_service, forget
+from tests.support.application.check_world import (
+    BRAIN_CALL,
+    EMBEDDINGS,
+    PASSWORD,
+    QUEUE,
+    Report,
+    World,
+    listed,
+)
+from tests.support.application.scripted_http import Answer, scripted_http
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +108,10 @@ def check(
         for name, value in world.variables.items():
             monkeypatch.setenv(name, value)
         code = execute_command([*command, "--json"])
+        with warnings.catch_warnings():
+            # MongoDB's client leaves the socket of a connection that it gives up to the collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         return Report(int(code), capsys.readouterr().out)
 
     yield run

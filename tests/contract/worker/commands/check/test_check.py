@@ -10,8 +10,8 @@ import redis
 
 from dev.service_process import free_port, script
 from gather_worker.check.note_rules import sample_note
-from tests.support.celery_consumer import SAMPLE_TASK
-from tests.support.check_world import (
+from tests.support.application.celery_consumer import SAMPLE_TASK
+from tests.support.application.check_world import (
     BRAIN_CALL,
     MODEL,
     NOWHERE,
@@ -20,7 +20,7 @@ from tests.support.check_world import (
     Report,
     World,
 )
-from tests.support.scripted_http import Answer
+from tests.support.application.scripted_http import Answer
 
 
 def test_a_world_that_works_is_told_so_and_is_left_as_it_was(

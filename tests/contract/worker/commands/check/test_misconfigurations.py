@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.celery_consumer import SAMPLE_TASK
-from tests.support.check_world import (
+from tests.support.application.celery_consumer import SAMPLE_TASK
+from tests.support.application.check_world import (
     BRAIN_CALL,
     EMBEDDINGS,
     MODEL,
@@ -33,7 +33,7 @@ from tests.support.check_world import (
     variable,
     view,
 )
-from tests.support.scripted_http import Answer
+from tests.support.application.scripted_http import Answer
 
 MISCONFIGURATIONS: Final[dict[str, tuple[Callable[[World], None], int, str, str, str]]] = {
     # what is wrong: how it is made, exit code, the finding's name, a part of its text, a part of its fix
@@ -169,6 +169,7 @@ def test_an_evaluation_that_would_not_arrive_is_named(
     world.set_run()
     make(world)
     report = check()
+    assert len(report.of("fail")) == 1, report.text
     (found,) = report.of("fail")
     assert (found["name"], report.code) == (name, 0), report.text
     assert text in found["finding"]

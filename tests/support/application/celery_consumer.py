@@ -1,6 +1,6 @@
 """The application's side of evaluations, for tests: a Celery worker that records each evaluation.
 
-Run as `celery --app tests.support.celery_consumer worker`; the broker comes from `CELERY_BROKER_URL`.
+Run as `celery --app tests.support.application.celery_consumer worker`, with `CELERY_BROKER_URL`.
 """
 
 import json
@@ -10,21 +10,14 @@ from typing import Any, Final
 
 import redis
 from celery import Celery  # type: ignore[import-untyped]
-from celery.signals import worker_ready  # type: ignore[import-untyped]
 
 from dev.paths import ROOT
 from dev.service_process import ServiceProcess, script
 from gather_contracts import names
-
-READY_KEY: Final = "celery-consumer:ready"
-RECEIVED_KEY: Final = "celery-consumer:received"
+from tests.support.application.evaluation_record import READY_KEY, RECEIVED_KEY, record
 
 app = Celery("celery-consumer", broker=os.environ.get("CELERY_BROKER_URL"))
 app.conf.worker_hijack_root_logger = False
-
-
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(os.environ["CELERY_BROKER_URL"])
 
 
 @app.task(name=names.EVALUATION_TASK, bind=True)  # type: ignore[untyped-decorator]
@@ -41,12 +34,6 @@ def evaluate_department(
     record(self.request.id, arguments)
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
-def _note_ready(**_: Any) -> None:
-    with _redis() as client:
-        client.set(READY_KEY, "1")
-
-
 SAMPLE_TASK: Final = "app.tasks.evaluation_tasks.evaluate_department"
 """The name under which the application below registers its task."""
 SAMPLE: Final = {
@@ -61,7 +48,7 @@ celery_app.conf.worker_hijack_root_logger = False
     "app/tasks/__init__.py": "",
     "app/tasks/evaluation_tasks.py": """
 from app.celery_app import celery_app
-from tests.support.celery_consumer import record
+from tests.support.application.evaluation_record import record
 
 
 @celery_app.task
@@ -83,7 +70,7 @@ def celery_service(
 ) -> ServiceProcess:
     """Describe a Celery worker on the evaluations' queue: this module's, or that of the sample's layout."""
     environment = {"CELERY_BROKER_URL": redis_url, "PYTHONPATH": str(ROOT)}
-    application = "tests.support.celery_consumer"
+    application = "tests.support.application.celery_consumer"
     if is_sample:
         for name, text in SAMPLE.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -94,12 +81,6 @@ def celery_service(
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = [script("celery"), "--app", application, "worker", *options, *quiet]
     return ServiceProcess("Celery", redis_url, folder, command, _is_ready, environment)
-
-
-def record(task_id: str, arguments: dict[str, Any]) -> None:
-    """Record what a task was asked for."""
-    with _redis() as client:
-        client.rpush(RECEIVED_KEY, json.dumps({"id": task_id, "kwargs": arguments}))
 
 
 def received(redis_url: str) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ import pymongo
 
 from gather_contracts import names
 from gather_contracts.run_document import encode_run_document
-from tests.support.celery_consumer import SAMPLE_TASK
-from tests.support.scripted_http import Answer, ScriptedHttp
+from tests.support.application.celery_consumer import SAMPLE_TASK
+from tests.support.application.scripted_http import Answer, ScriptedHttp
 from tests.support.worker_harness import run_document
 
 MODEL: Final = "anthropic/claude-sonnet-4.5"
