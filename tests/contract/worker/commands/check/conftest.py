@@ -30,7 +30,7 @@ from tests.support.application.check_world import (
 from tests.support.application.scripted_http import Answer, scripted_http
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mongodb_with_users(
     store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
@@ -50,9 +50,12 @@ def mongodb_with_users(
             yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def redis_with_users(redis_url: str) -> Iterator[str]:
-    """The session's Redis with users of its own: HOST:PORT."""
+    """The session's Redis with users of its own: HOST:PORT.
+
+    To its end, since Celery's connections of one address outlive an application, and a user's end is theirs.
+    """
     users = {
         "gather": ["allkeys", "allchannels", "allcommands"],
         "reader": ["allkeys", "allchannels", "+@read", "+@connection"],
