@@ -1,10 +1,15 @@
 """A collection's rules, told apart so that each can be asked of MongoDB by itself."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from gather_contracts.run_document import RunDocument
 from gather_worker.check.note_rules import RULES_MAX, blocking_indexes, named, rules_of, sample_note
+from gather_worker.department.task import DepartmentTask
+from gather_worker.schemas import Draft
+from gather_worker.services.store import document_of
 
 
 def test_a_schema_is_told_apart_by_field_and_rule() -> None:
@@ -83,3 +88,15 @@ def test_the_sample_leaves_out_what_a_note_does_not_have() -> None:
     note = sample_note("0" * 24)
     assert None not in note.values()
     assert "qualityScore" not in note["automationMetadata"]
+
+
+def test_the_sample_has_the_form_of_a_note_that_a_worker_writes(document: RunDocument) -> None:
+    """Field by field, of the same types; a rule that passes the one passes the other."""
+    draft = Draft(content="The keeper counts every lamp.", summary="Counting.", context="It ties.")
+    task = DepartmentTask(document, 0, 5, "pod-1")
+    item = task.item(draft, 1, 0, datetime.now(UTC), prompt="generate.v3", based_on=["a" * 24])
+    written, sample = document_of(item), sample_note("0" * 24)
+    assert {name: type(value) for name, value in sample.items()} == {
+        name: type(value) for name, value in written.items()
+    }
+    assert sample["automationMetadata"].keys() == written["automationMetadata"].keys()
