@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.exposition import generate_latest
 
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
-from gather_brain.limits.policy import ENDPOINTS
+from gather_brain.limits.policy import PATHS
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
 """With the required limits (0.5, 0.8, 1, 1.5, 4 s) among the bounds, so that breaches are counted exactly."""
@@ -44,7 +44,7 @@ class Metrics:
         self._limited = Counter(
             "rate_limit_exceeded", "Requests answered with 429", ["endpoint"], registry=self.registry
         )
-        for endpoint in ENDPOINTS:
+        for endpoint in PATHS:
             self._limited.labels(endpoint)
         self._limits_shared = Gauge(
             "gather_brain_limits_shared",

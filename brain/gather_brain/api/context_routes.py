@@ -1,16 +1,15 @@
 """GET /api/v1/context/department: what earlier departments offer a later one."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
-from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
+from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
-from gather_brain.errors import ValidationFailedError
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches
@@ -22,21 +21,11 @@ from gather_contracts.brain import (
 
 router = APIRouter(route_class=JsonRoute)
 
-SINGLE: Final = ("projectId", "department", "limit")
-
-
-def _require_single(request: Request) -> None:
-    """Refuse a repeated parameter: one of its values would be ignored."""
-    repeated = [name for name in SINGLE if len(request.query_params.getlist(name)) > 1]
-    if repeated:
-        details = dict.fromkeys(repeated, "Parameter should be given once")
-        raise ValidationFailedError(f"Request validation failed: {', '.join(repeated)}", details)
-
 
 @router.get(
     "/context/department",
     summary="Get the context of earlier departments",
-    dependencies=[Depends(_require_single)],
+    dependencies=[single("projectId", "department", "limit")],
 )
 async def department_context(query: Annotated[ContextQuery, Query()], caller: CallerDep) -> ContextResponse:
     """Aggregate the named departments' nodes by their relevance to `department`; none named is none."""

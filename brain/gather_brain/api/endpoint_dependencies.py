@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import State
@@ -10,9 +10,9 @@ from starlette.datastructures import State
 from gather_brain.auth.key_ring import Principal
 from gather_brain.context.profile_refresher import ProfileRefresher
 from gather_brain.embeddings.active_models import ActiveModels, RequestModels
-from gather_brain.errors import RateLimitedError, UnavailableError
+from gather_brain.errors import RateLimitedError, UnavailableError, ValidationFailedError
 from gather_brain.limits.buckets import Buckets
-from gather_brain.limits.policy import ENDPOINTS
+from gather_brain.limits.policy import LimitName, limit_of
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
 from gather_brain.store.repository import ProjectRepository
@@ -35,7 +35,7 @@ class Caller:
 
     principal: Principal
     dependencies: Dependencies
-    path: str
+    limit: LimitName
     state: State
     request_models: RequestModels | None
 
@@ -59,9 +59,8 @@ class Caller:
             UnavailableError: as for `models`.
         """
         self.principal.require(project_id)
-        name = ENDPOINTS[self.path]
-        bucket = f"{self.principal.key_id}:{project_id}:{name}"
-        limit = await self.dependencies.buckets.charge(bucket, self.principal.policy(name))
+        bucket = f"{self.principal.key_id}:{project_id}:{self.limit}"
+        limit = await self.dependencies.buckets.charge(bucket, self.principal.policy(self.limit))
         self.state.charged = True
         self.state.limit = limit
         if not limit.admitted:
@@ -74,13 +73,25 @@ def _caller(request: Request) -> Caller:
     return Caller(
         principal=request.state.principal,
         dependencies=dependencies,
-        path=request.scope["path"],
+        limit=limit_of(request.method, request.scope["path"]),
         state=request.state,
         request_models=dependencies.models.for_request() if dependencies.readiness.is_prepared else None,
     )
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+def single(*names: str) -> Any:
+    """Return what refuses a query that repeats one of the parameters: one of its values would be ignored."""
+
+    def require_single(request: Request) -> None:
+        repeated = [name for name in names if len(request.query_params.getlist(name)) > 1]
+        if repeated:
+            details = dict.fromkeys(repeated, "Parameter should be given once")
+            raise ValidationFailedError(f"Request validation failed: {', '.join(repeated)}", details)
+
+    return Depends(require_single)
 
 
 class Stopwatch:

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gather_brain.errors import BatchValidationFailedError, ServiceError, ValidationFailedError
 from gather_contracts.brain import CONTENT_MAX, ErrorBody
@@ -17,6 +18,8 @@ PLACES_MAX: Final = 50
 """A request can be wrong in very many places; the first ones are enough."""
 OF_A_PROPERTY: Final = 3
 KEY: Final = "[key]"
+METHODS: Final = ("DELETE", "GET", "POST")
+"""That the API's paths have."""
 PROPERTY_VALUES: Final = f"must be a text of at most {CONTENT_MAX} characters, a number, true, false or null"
 
 CODES: Final = {
@@ -50,14 +53,29 @@ async def on_service_error(_: Request, failure: Exception) -> JSONResponse:
     return error_response(failure)
 
 
-async def on_http_error(_: Request, failure: Exception) -> JSONResponse:
+async def on_http_error(request: Request, failure: Exception) -> JSONResponse:
     """Answer what the framework refuses: an unknown path or method."""
     assert isinstance(failure, HTTPException)  # noqa: S101 - as above
     status = HTTPStatus(failure.status_code)
     code = CODES.get(
         status, "internal_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "validation_failed"
     )
-    return _response(status, code, status.phrase, None, dict(failure.headers or {}))
+    headers = dict(failure.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return _response(status, code, status.phrase, None, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of the path, which stand on several routes; the framework names one route's."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def on_invalid_request(_: Request, failure: Exception) -> JSONResponse:

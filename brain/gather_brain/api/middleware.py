@@ -33,7 +33,7 @@ from gather_brain.errors import (
     UnsupportedMediaError,
 )
 from gather_brain.limits.buckets import Buckets
-from gather_brain.limits.policy import DEFAULTS, ENDPOINTS, LimitName, LimitState, header_fields
+from gather_brain.limits.policy import DEFAULTS, LimitState, header_fields, limit_of, path_of
 from gather_brain.metrics import Metrics
 from gather_clients.logs import log_context
 
@@ -91,7 +91,8 @@ class Instrumentation:
 
     def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
         # All unknown paths share one label, else callers could create metrics without limit.
-        endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
+        endpoint = path_of(scope["path"])
+        endpoint = endpoint if endpoint in self._endpoints else "other"
         self._metrics.request(endpoint, scope["method"], status or 499, seconds)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._metrics.limit_exceeded(endpoint)
@@ -124,7 +125,7 @@ class _WatchedSend:
             headers.setdefault("Cache-Control", "no-store")
             if _is_limited(self._scope["path"]):
                 limit = self._scope.get("state", {}).get("limit") or LimitState(
-                    DEFAULTS[_limit_of(self._scope["path"])]
+                    DEFAULTS[limit_of(self._scope["method"], self._scope["path"])]
                 )
                 headers.update(header_fields(limit, time.time()))
             headers["X-Content-Type-Options"] = "nosniff"
@@ -133,10 +134,6 @@ class _WatchedSend:
 
 def _is_limited(path: str) -> bool:
     return path.startswith(API) and path not in OPEN_PATHS
-
-
-def _limit_of(path: str) -> LimitName:
-    return ENDPOINTS.get(path, "refused")
 
 
 class Authentication:
@@ -157,7 +154,7 @@ class Authentication:
                 return
             state = scope.setdefault("state", {})
             state["principal"] = principal
-            state["limit"] = LimitState(principal.policy(_limit_of(scope["path"])))
+            state["limit"] = LimitState(principal.policy(limit_of(scope["method"], scope["path"])))
         await self._app(scope, receive, send)
 
 

@@ -23,7 +23,7 @@ WINDOW_S: Final = 60
 MICROS: Final = 1_000_000
 LIMIT_MAX: Final = 100_000
 
-LimitName = Literal["batch", "duplicates", "context", "coverage", "refused"]
+LimitName = Literal["batch", "duplicates", "context", "coverage", "list", "get", "delete", "erase", "refused"]
 LIMIT_NAMES: Final[tuple[LimitName, ...]] = get_args(LimitName)
 
 
@@ -52,24 +52,61 @@ DEFAULTS: Final[Mapping[LimitName, Policy]] = MappingProxyType(
         "duplicates": Policy(per_minute=30, burst=50),
         "context": Policy(per_minute=20, burst=30),
         "coverage": Policy(per_minute=5, burst=10),
+        "list": Policy(per_minute=60, burst=120),
+        "get": Policy(per_minute=120, burst=200),
+        "delete": Policy(per_minute=10, burst=20),
+        "erase": Policy(per_minute=2, burst=2),
         "refused": Policy(per_minute=120, burst=240),
     }
 )
-"""The first four are required, for each key and project. "refused" is for a key's requests that reach no
-project of its own, of all endpoints together: generous for people who try things out, and an end to a flood.
+"""The first four are required, for each key and project; the next four are ours. "refused" is for a key's
+requests that reach no project of its own, of all endpoints together: generous for people who try things out,
+and an end to a flood.
 """
 
-ENDPOINTS: Final[Mapping[str, LimitName]] = MappingProxyType(
+NODE_PATH: Final = "/api/v1/nodes/{id}"
+PROJECT_PATH: Final = "/api/v1/projects/{projectId}"
+ENDPOINTS: Final[Mapping[tuple[str, str], LimitName]] = MappingProxyType(
     {
-        "/api/v1/nodes/batch": "batch",
-        "/api/v1/search/duplicates": "duplicates",
-        "/api/v1/search/duplicates/batch": "duplicates",
-        "/api/v1/search/similarity": "duplicates",
-        "/api/v1/context/department": "context",
-        "/api/v1/analyze/coverage": "coverage",
+        ("POST", "/api/v1/nodes/batch"): "batch",
+        ("POST", "/api/v1/search/duplicates"): "duplicates",
+        ("POST", "/api/v1/search/duplicates/batch"): "duplicates",
+        ("POST", "/api/v1/search/similarity"): "duplicates",
+        ("GET", "/api/v1/context/department"): "context",
+        ("POST", "/api/v1/analyze/coverage"): "coverage",
+        ("GET", "/api/v1/nodes"): "list",
+        ("GET", NODE_PATH): "get",
+        ("DELETE", "/api/v1/nodes"): "delete",
+        ("DELETE", PROJECT_PATH): "erase",
     }
 )
-"""A batch of searches is one request, as a batch of nodes is: limits count requests, batches are welcome."""
+"""By method and path; a part in braces stands for any text.
+
+A batch of searches is one request, as a batch of nodes is: limits count requests, batches are welcome.
+"""
+PATHS: Final[Mapping[str, LimitName]] = MappingProxyType(
+    {path: name for (_, path), name in reversed(list(ENDPOINTS.items()))}
+)
+"""For a request whose method the path does not have: the limit of the first that it has."""
+
+
+def path_of(path: str) -> str:
+    """Return the endpoint's path that a request's path is of, or the request's path if there is none.
+
+    An endpoint without a part in braces goes first: `/api/v1/nodes/batch` is no node.
+    """
+    if path not in PATHS:
+        for template in (NODE_PATH, PROJECT_PATH):
+            before, _, _ = template.partition("{")
+            if path.startswith(before) and path != before:
+                return template
+    return path
+
+
+def limit_of(method: str, path: str) -> LimitName:
+    """Return the limit that a request counts in, which for one to no endpoint is "refused"."""
+    endpoint = path_of(path)
+    return ENDPOINTS.get((method, endpoint)) or PATHS.get(endpoint, "refused")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from gather_brain.limits.policy import (
     Policy,
     charge,
     header_fields,
+    limit_of,
     read_limit,
     write_limit,
 )
@@ -50,15 +51,43 @@ def play(policy: Policy, pauses_us: list[int]) -> list[tuple[int, LimitState]]:
 
 def test_the_usual_limits_are_the_required_ones() -> None:
     """Requests a minute and burst, for each endpoint."""
-    table = {path: (DEFAULTS[name].per_minute, DEFAULTS[name].burst) for path, name in ENDPOINTS.items()}
-    assert table == {
-        "/api/v1/nodes/batch": (10, 20),
-        "/api/v1/search/duplicates": (30, 50),
-        "/api/v1/search/duplicates/batch": (30, 50),
-        "/api/v1/search/similarity": (30, 50),
-        "/api/v1/context/department": (20, 30),
-        "/api/v1/analyze/coverage": (5, 10),
+    table = {
+        f"{method} {path}": (DEFAULTS[name].per_minute, DEFAULTS[name].burst)
+        for (method, path), name in ENDPOINTS.items()
     }
+    assert table == {
+        "POST /api/v1/nodes/batch": (10, 20),
+        "POST /api/v1/search/duplicates": (30, 50),
+        "POST /api/v1/search/duplicates/batch": (30, 50),
+        "POST /api/v1/search/similarity": (30, 50),
+        "GET /api/v1/context/department": (20, 30),
+        "POST /api/v1/analyze/coverage": (5, 10),
+        "GET /api/v1/nodes": (60, 120),
+        "GET /api/v1/nodes/{id}": (120, 200),
+        "DELETE /api/v1/nodes": (10, 20),
+        "DELETE /api/v1/projects/{projectId}": (2, 2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/v1/nodes", "list"),
+        ("DELETE", "/api/v1/nodes", "delete"),
+        ("PUT", "/api/v1/nodes", "list"),
+        ("GET", "/api/v1/nodes/a/b", "get"),
+        ("POST", "/api/v1/nodes/batch", "batch"),
+        ("GET", "/api/v1/nodes/batch", "batch"),
+        ("GET", "/api/v1/nodes/", "refused"),
+        ("DELETE", "/api/v1/projects/x", "erase"),
+        ("GET", "/api/v1/projects/x", "erase"),
+        ("DELETE", "/api/v1/projects", "refused"),
+        ("GET", "/api/v1/nope", "refused"),
+    ],
+)
+def test_a_request_counts_in_its_endpoint_s_limit(method: str, path: str, name: str) -> None:
+    """Whatever stands in its path; one with another method as the path's first endpoint."""
+    assert limit_of(method, path) == name
 
 
 @given(POLICIES, st.integers(0, 2**50))
