@@ -151,3 +151,8 @@ def _folded(text: str) -> str:
 def text_hash(text: str) -> str:
     """Return the SHA-256 of the normalised text in hexadecimal: equal for texts that are the same."""
     return hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_hash(text: str) -> str:
+    """Return the SHA-256 of the text as it is in hexadecimal: equal for the same characters only."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

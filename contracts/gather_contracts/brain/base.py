@@ -32,6 +32,10 @@ SIMILARITY_PAIRS_MAX = 50
 CONTEXT_LIMIT_MAX = 100
 DEPARTMENT_MAX = 63
 NODE_ID_MAX = 64
+NODES_PAGE_DEFAULT = 100
+NODES_PAGE_MAX = 500
+DELETED_IDS_MAX = 100
+"""They stand in the address, of which servers and proxies take some kilobytes."""
 FIELDS_MAX: Final = 16
 """More fields than any body has. Each unknown one is an error of its own, and two MiB hold 200,000."""
 

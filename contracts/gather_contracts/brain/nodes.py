@@ -21,8 +21,9 @@ from gather_contracts.brain.base import (
 class NodeIn(RequestBody):
     """A node to write; `id` makes the write idempotent: the same id in the same project is the same node.
 
-    A node is replaced by one with the same or a higher `revision`, and left as it is by one with a lower:
-    what a writer sends late, after others knew more, changes nothing.
+    A node with the same or a higher `revision` replaces all of it: type, content, hash, vector, properties.
+    One with a lower revision leaves it as it is: what a writer sends late, after others knew more, changes
+    nothing.
     """
 
     id: NodeId | None = None
@@ -36,7 +37,7 @@ class NodeIn(RequestBody):
     properties: Properties = Field(default_factory=dict)
     """Texts, numbers, truth values and null, given back as they came; `department` files the node."""
     revision: int = Field(default=0, ge=0, le=2**31 - 1)
-    """A lower one never replaces a higher one."""
+    """A lower one never replaces a higher one; to replace surely, send one more than the node has."""
 
     @model_validator(mode="after")
     def _department_is_a_slug(self) -> Self:
@@ -77,6 +78,8 @@ class NodeOut(Body):
     type: str
     properties: dict[str, Any]
     embedding: EmbeddingInfo
+    revision: int = 0
+    """What the node has now; more than was sent if another writer knew more, and then nothing was changed."""
     duplicate_of: DuplicateOf | None = None
 
 
