@@ -18,7 +18,9 @@ from gather_brain.api import (
     error_responses,
     node_routes,
     probes,
+    project_routes,
     search_routes,
+    stored_node_routes,
 )
 from gather_brain.api.endpoint_dependencies import Dependencies
 from gather_brain.api.middleware import API, Authentication, BodyLimit, Instrumentation, RefusalLimit
@@ -40,7 +42,14 @@ from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
 from gather_brain.store.reembedding_plans import PlanStore
 
-ROUTERS: Final = (node_routes.router, search_routes.router, context_routes.router, coverage_routes.router)
+ROUTERS: Final = (
+    node_routes.router,
+    stored_node_routes.router,
+    search_routes.router,
+    context_routes.router,
+    coverage_routes.router,
+    project_routes.router,
+)
 PREFIX: Final = API.rstrip("/")
 
 
@@ -144,4 +153,4 @@ def open_database(settings: Settings, metrics: Metrics | None = None) -> Databas
 
 def _paths(router: APIRouter, method: str | None = None) -> list[str]:
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
-    return [route.path for route in routes if method is None or method in (route.methods or ())]
+    return [route.path_format for route in routes if method is None or method in (route.methods or ())]

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import BatchValidationFailedError
-from gather_brain.store.repository import NewNode, departments_of
+from gather_brain.store.repository import NewNode
 from gather_brain.themes.phrases import phrases
 from gather_contracts.brain import (
     BatchRequest,
@@ -18,7 +18,6 @@ from gather_contracts.brain import (
     NodeIn,
     NodeOut,
 )
-from gather_contracts.text import text_hash
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -36,25 +35,24 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
             id=node.id or str(uuid.uuid4()),
             type=node.type,
             content=node.content,
-            content_hash=text_hash(node.content),
             properties=node.properties,
             terms=phrases(node.content),
             revision=node.revision,
         )
         for node in batch.nodes
     ]
-    created = await repository.write(nodes, embedded)
+    written = await repository.write(nodes, embedded)
     earlier = await repository.neighbours.earlier([node.id for node in nodes])
     duplicates = {
         node_id: DuplicateOf(node_id=each.id, similarity=each.similarity) for node_id, each in earlier.items()
     }
     caller.dependencies.profile_refresher.schedule(
-        repository.departments, caller.models.embedder, departments_of(nodes)
+        repository.departments, caller.models.embedder, written.departments
     )
     model = caller.models.place.model
     info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
     return BatchResponse(
-        created=created,
+        created=written.created,
         node_ids=[node.id for node in nodes],
         nodes=[
             NodeOut(
@@ -62,6 +60,7 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
                 type=node.type,
                 properties=dict(node.properties),
                 embedding=info,
+                revision=written.revisions[node.id],
                 duplicate_of=duplicates.get(node.id),
             )
             for node in nodes

@@ -44,6 +44,10 @@ class Principal:
         """Return the key's own limit, or the default."""
         return self.limits.get(name, DEFAULTS[name])
 
+    def names(self, project_id: str) -> bool:
+        """Return whether the key is for this project by name: to it the project is there, if empty."""
+        return project_id in self.projects
+
     def require(self, project_id: str) -> None:
         """Check that the key may use a project.
 

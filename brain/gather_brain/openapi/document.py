@@ -28,10 +28,11 @@ fields and parameters are refused, since a misspelt one would be ignored. Reques
 project and endpoint; every answer carries the `X-RateLimit-*` headers and, after a 429, `Retry-After`.
 """
 TAGS: Final = (
-    {"name": "nodes", "description": "Write film notes as nodes."},
+    {"name": "nodes", "description": "Write, list, read and delete film notes as nodes."},
     {"name": "search", "description": "Find near duplicates of texts."},
     {"name": "context", "description": "What earlier departments offer a later one."},
     {"name": "coverage", "description": "How well items cover what a department is for."},
+    {"name": "projects", "description": "Erase what is kept of a project."},
 )
 FASTAPI_BODIES: Final = ("HTTPValidationError", "ValidationError")
 """Of its status 422 for invalid requests; the brain answers 400 with the standard body."""
@@ -132,7 +133,7 @@ FAILURES: Final[Sequence[Failure]] = (
     Failure(
         "NotFound",
         HTTPStatus.NOT_FOUND,
-        "The project has no nodes, or the key may not use it.",
+        "The project has no nodes, or not the one that is asked for, or the key may not use it.",
         _body(ErrorCode.NOT_FOUND, "Project not found"),
     ),
     Failure(
@@ -286,6 +287,8 @@ def _parameter(
     found: Mapping[str, Any], request: Mapping[str, Any], definitions: Mapping[str, Schema]
 ) -> dict[str, Any]:
     schema = convert(found["schema"], definitions)
+    # What is not asked for is left out of a query: "null" would be a text.
+    schema.pop("nullable", None)
     description = schema.pop("description", found.get("description", "The project that is read."))
     parameter = {
         "name": found["name"],

@@ -24,6 +24,25 @@ class Operation:
     response: Mapping[str, Any]
     shown: str
 
+    @property
+    def path_parameters(self) -> set[str]:
+        """The names of the request's values that stand in the path."""
+        return {name for name in self.request if f"{{{name}}}" in self.path}
+
+    @property
+    def address(self) -> str:
+        """The path with its values."""
+        return self.path.format_map(
+            {name: quote(str(value), safe="") for name, value in self.request.items()}
+        )
+
+    @property
+    def query(self) -> Mapping[str, Any] | None:
+        """The query's values; None for an operation with a body."""
+        if self.method == "post":
+            return None
+        return {name: value for name, value in self.request.items() if name not in self.path_parameters}
+
 
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     (each["method"], each["path"]): Operation(**each)
@@ -33,12 +52,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
 
 def curl(operation: Operation) -> str:
     """Return the example's request as a shell command; the address and the key come from the environment."""
-    url = f"$BRAIN_SERVICE_BASE_URL{operation.path}"
-    lines = ["curl -sS --fail-with-body"]
-    if operation.method == "get":
-        url += "?" + urlencode(operation.request, doseq=True, safe="", quote_via=quote)
+    url = f"$BRAIN_SERVICE_BASE_URL{operation.address}"
+    lines = ["curl -sS --fail-with-body" + (" -X DELETE" if operation.method == "delete" else "")]
+    if operation.query is not None:
+        url += "?" + urlencode(operation.query, doseq=True, safe="", quote_via=quote)
     lines += [f'"{url}"', '-H "Authorization: Bearer $BRAIN_SERVICE_API_KEY"']
-    if operation.method == "post":
+    if operation.query is None:
         body = json.dumps(operation.request, indent=2, ensure_ascii=False)
         if "'" in body:
             raise ValueError("an apostrophe would end the shell's quotes")
@@ -48,16 +67,17 @@ def curl(operation: Operation) -> str:
 
 def python(operation: Operation) -> str:
     """Return the example's request as a Python program."""
-    argument = "params" if operation.method == "get" else "json"
+    query = operation.query
+    argument = "json" if query is None else "params"
     return "\n".join(
         (
             "import os",
             "",
             "import requests",
             "",
-            f"request = {_literal(operation.request)}",
+            f"request = {_literal(operation.request if query is None else query)}",
             f"response = requests.{operation.method}(",
-            f"""    f"{{os.environ['BRAIN_SERVICE_BASE_URL']}}{operation.path}",""",
+            f"""    f"{{os.environ['BRAIN_SERVICE_BASE_URL']}}{operation.address}",""",
             """    headers={"Authorization": f"Bearer {os.environ['BRAIN_SERVICE_API_KEY']}"},""",
             f"    {argument}=request,",
             "    timeout=30,",

@@ -153,6 +153,8 @@ def is_temporary(failure: Exception) -> bool:
                     "Neo.ClientError.Database.DatabaseNotFound",
                     # A change of model ended while the request was under way.
                     "Neo.ClientError.Schema.IndexNotFound",
+                    # Somebody deleted what the query had found and waited for; it will not find that again.
+                    "Neo.ClientError.Statement.EntityNotFound",
                 )
             )
             or "Timed" in code
@@ -161,6 +163,11 @@ def is_temporary(failure: Exception) -> bool:
     return isinstance(failure, OSError | TimeoutError) or (
         isinstance(failure, DriverError) and not isinstance(failure, neo4j.exceptions.ConfigurationError)
     )
+
+
+def is_whole(row: Record, *names: str) -> bool:
+    """Return False for the row of a node that was deleted while the query read it: all in it is null."""
+    return all(row[name] is not None for name in names)
 
 
 def time_text(moment: datetime, timespec: str = "seconds") -> str:

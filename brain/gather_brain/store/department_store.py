@@ -13,7 +13,7 @@ import numpy as np
 
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.store.cypher import department_queries as queries
-from gather_brain.store.database import Database, Record
+from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.themes.profiles import (
     SAMPLE_MAX,
     VERSION,
@@ -119,7 +119,8 @@ class Departments:
                 overfetch=limit * TOP_OVERFETCH,
             )
             for row in rows:
-                top[row["department"]].append(_top_node(row))
+                if is_whole(row, "id", "content", "properties"):
+                    top[row["department"]].append(_top_node(row))
         return top
 
     async def store_profile(self, department: str, profile: Profile, fingerprint: str, now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, LiteralString
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
 from gather_brain.store.cypher import search_queries as queries
-from gather_brain.store.database import Database, Record
+from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.vectors import Matrix, raw_cosine
 from gather_contracts.brain import DUPLICATE_THRESHOLD
 
@@ -147,7 +147,11 @@ class Neighbours:
         ]
         same = self._read("earlier_same_text", queries.EARLIER_SAME_TEXT, ids=ids)
         rows = [row for found in await asyncio.gather(*near, same) for row in found]
-        return {row["id"]: Earlier(row["earlier"], round(raw_cosine(row["score"]), 6)) for row in rows}
+        return {
+            row["id"]: Earlier(row["earlier"], round(raw_cosine(row["score"]), 6))
+            for row in rows
+            if is_whole(row, "id", "earlier")
+        }
 
     async def _read(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         return await self._database.read(kind, query, **(parameters | self._scope))
@@ -162,6 +166,8 @@ def _merged(texts: int, near: Sequence[Record], same: Sequence[Record], limit: i
     """Merge the nodes found by vector and by hash; a node found by both counts by its hash."""
     found: list[dict[str, Match]] = [{} for _ in range(texts)]
     for row in (*near, *same):
+        if not is_whole(row, "id", "content", "properties"):
+            continue
         found[row["q"]][row["id"]] = Match(
             id=row["id"],
             similarity=round(raw_cosine(row["score"]), 6),

@@ -15,9 +15,12 @@ from gather_brain.embeddings.slots import SLOTS, Embedded, Place
 from gather_brain.errors import NotFoundError, UnavailableError
 from gather_brain.store.cypher import node_queries
 from gather_brain.store.database import Database, time_text
+from gather_brain.store.deletion import Deletion
 from gather_brain.store.department_store import Departments
 from gather_brain.store.neighbours import Neighbours
+from gather_brain.store.node_pages import NodePages
 from gather_brain.store.write_locks import lock_parameters, vectors_of
+from gather_contracts.text import content_hash, text_hash
 
 QUALITY_MAX: Final = 100
 
@@ -29,7 +32,6 @@ class NewNode:
     id: str
     type: str
     content: str
-    content_hash: str
     properties: Mapping[str, Any]
     terms: Sequence[str]
     revision: int = 0
@@ -39,6 +41,15 @@ class NewNode:
         """The department that the node is filed under, if any."""
         department: str | None = self.properties.get("department")
         return department
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a batch did: how many nodes are new, each one's revision now, and whose profile is outdated."""
+
+    created: int
+    revisions: Mapping[str, int]
+    departments: Sequence[str]
 
 
 class ProjectRepository:
@@ -55,6 +66,8 @@ class ProjectRepository:
         }
         self.departments = Departments(database, self._scope, place.slot)
         self.neighbours = Neighbours(database, self._scope, place.slot)
+        self.pages = NodePages(database, self._scope)
+        self.deletion = Deletion(database, self._scope)
 
     async def require_known(self) -> None:
         """Raise NotFoundError where the project has no nodes yet."""
@@ -62,10 +75,10 @@ class ProjectRepository:
         if not rows[0]["known"]:
             raise NotFoundError
 
-    async def write(self, nodes: Sequence[NewNode], embedded: Sequence[Embedded]) -> int:
-        """Write the nodes in one transaction and return how many of them are new.
+    async def write(self, nodes: Sequence[NewNode], embedded: Sequence[Embedded]) -> Written:
+        """Write the nodes in one transaction.
 
-        A node with an id that exists is replaced; its creation time stays.
+        A node with an id that exists is replaced, unless its revision is higher; its creation time stays.
 
         Raises:
             UnavailableError: `embedded` lacks the vectors of a model that every node must have now.
@@ -86,12 +99,12 @@ class ProjectRepository:
         )
         if len(written) < len(nodes):
             raise UnavailableError
-        return sum(1 for row in written if row["created"])
-
-
-def departments_of(nodes: Sequence[NewNode]) -> list[str]:
-    """Return the nodes' departments, each once."""
-    return list(dict.fromkeys(node.department for node in nodes if node.department is not None))
+        named = [node.department for node in nodes] + [row["departmentBefore"] for row in written]
+        return Written(
+            created=sum(1 for row in written if row["created"]),
+            revisions={row["id"]: row["revision"] for row in written},
+            departments=list(dict.fromkeys(name for name in named if name is not None)),
+        )
 
 
 def _row(node: NewNode) -> dict[str, Any]:
@@ -99,7 +112,8 @@ def _row(node: NewNode) -> dict[str, Any]:
         "id": node.id,
         "type": node.type,
         "content": node.content,
-        "contentHash": node.content_hash,
+        "contentHash": text_hash(node.content),
+        "contentSha256": content_hash(node.content),
         "revision": node.revision,
         "department": node.department,
         "qualityScore": _quality(node.properties.get("qualityScore")),

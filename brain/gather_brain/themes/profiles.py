@@ -70,7 +70,8 @@ class Sample:
 def fingerprint(node_count: int, changed_at: str | None) -> str:
     """Name a department's content: how many nodes there are and when one of them last changed.
 
-    Nodes are only ever added or replaced, and either moves the time of the last change.
+    A node that is added or replaced moves the time; one that is deleted or filed elsewhere lowers the number,
+    and only a newer node raises it again. So no two contents have both in common.
     """
     return f"{node_count}@{changed_at or ''}"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import neo4j
 import pytest
 from redis.asyncio import Redis
 
@@ -144,6 +145,13 @@ def search(http: httpx.AsyncClient, project: str) -> Search:
     return found
 
 
+@pytest.fixture(scope="session")
+def driver(neo4j_uri: str) -> Iterator[neo4j.Driver]:
+    """Neo4j itself, to see what is in it."""
+    with neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as made:
+        yield made
+
+
 @pytest.fixture
 async def client(brain: Brain) -> AsyncIterator[BrainClient]:
     """The client that workers use."""
@@ -239,6 +247,18 @@ def _operations() -> dict[str, Callable[[str], Operation]]:
         "several": post("/search/duplicates/batch", contents=["the", "lamp"], threshold=0),
         "compare": post("/search/similarity", pairs=[{"a": "the lamp", "b": "a lamp"}]),
         "context": lambda project: ("GET", "/context/department", {"params": query | {"projectId": project}}),
+        "list": lambda project: (
+            "GET",
+            "/nodes",
+            {"params": {"projectId": project, "include": "content", "limit": 500}},
+        ),
+        "get": lambda project: ("GET", "/nodes/shared-0", {"params": {"projectId": project}}),
+        "delete": lambda project: (
+            "DELETE",
+            "/nodes",
+            {"params": {"projectId": project, "ids": ["shared-0", "shared-1"]}},
+        ),
+        "erase": lambda project: ("DELETE", f"/projects/{project}", {"params": {"confirm": project}}),
         "coverage": post("/analyze/coverage", department="story", gatherItems=[{"content": "the lamp"}]),
     }
 

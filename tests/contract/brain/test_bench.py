@@ -19,6 +19,8 @@ ROWS = {
     "coverage-worker",
     "batch-10",
     "batch-50",
+    "list-500",
+    "delete-100",
 }
 
 

@@ -228,6 +228,8 @@ def imported(tree: ast.AST) -> set[str]:
         ("ProjectRepository", "auth/key_ring.py"),
         ("Neighbours", "store/repository.py"),
         ("Departments", "store/repository.py"),
+        ("NodePages", "store/repository.py"),
+        ("Deletion", "store/repository.py"),
     ],
 )
 def test_only_a_principal_makes_a_repository(module: Path, made: str, maker: str) -> None:

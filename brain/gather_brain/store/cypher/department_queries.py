@@ -29,8 +29,15 @@ CALL (department) {
 RETURN department, terms, vectors
 """
 
+# Setting `profiledAt` takes the project's lock, which deleting takes too: of nodes that are deleted while a
+# profile is made of them, none comes back in it.
 STORE_PROFILE: Final = """
 CYPHER 25
+OPTIONAL MATCH (p:Project {projectId: $projectId})
+SET p.profiledAt = $now
+WITH p
+MATCH (n:Node {projectId: $projectId, department: $department})
+WITH n LIMIT 1
 MERGE (d:Department {projectId: $projectId, department: $department})
 SET d += $profile,
     d.model = $model,

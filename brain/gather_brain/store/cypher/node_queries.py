@@ -24,6 +24,7 @@ UNWIND $rows AS row
 MERGE (n:Node {projectId: $projectId, id: row.id})
 ON CREATE SET n.createdAt = $now, n.createdBy = $writeId
 SET n.writtenAt = $now
+WITH first, row, n, n.department AS departmentBefore
 FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE [] END |
   SET n.serial = CASE
         WHEN n.contentHash = row.contentHash AND n.type = row.type AND n.serial IS NOT NULL THEN n.serial
@@ -32,6 +33,7 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
       n.type = row.type,
       n.content = row.content,
       n.contentHash = row.contentHash,
+      n.contentSha256 = row.contentSha256,
       n.department = row.department,
       n.qualityScore = row.qualityScore,
       n.properties = row.properties,
@@ -45,6 +47,6 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
       n.embeddingDimensionsB = $dimensionsB,
       n.updatedAt = $now
 )
-RETURN n.id AS id, n.createdBy = $writeId AS created
+RETURN n.id AS id, n.createdBy = $writeId AS created, n.revision AS revision, departmentBefore
 """
 )

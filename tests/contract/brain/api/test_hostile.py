@@ -153,18 +153,61 @@ async def test_a_compressed_body_is_415(http: httpx.AsyncClient) -> None:
     standard(await http.post(SEARCH, content=b"\x1f\x8b", headers=headers), 415)
 
 
+PATHS: Final = {
+    BATCH: ("POST",),
+    SEARCH: ("POST",),
+    f"{SEARCH}/batch": ("POST",),
+    COVERAGE: ("POST",),
+    CONTEXT_OF: ("GET",),
+    f"/api/v1/nodes?projectId={PROJECT}": ("DELETE", "GET"),
+    f"/api/v1/nodes/x?projectId={PROJECT}": ("GET",),
+    f"/api/v1/projects/{PROJECT}?confirm={PROJECT}": ("DELETE",),
+}
+
+
 @pytest.mark.usefixtures("lives")
-@pytest.mark.parametrize("path", [BATCH, SEARCH, f"{SEARCH}/batch", COVERAGE, CONTEXT_OF])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "PATCH", "DELETE", "GET", "POST", "X"])
 async def test_other_methods_are_405_and_say_which_are_not(
     http: httpx.AsyncClient, method: str, path: str
 ) -> None:
     """Before a body is looked at."""
-    allowed = "GET" if path == CONTEXT_OF else "POST"
-    if method == allowed:
+    if method in PATHS[path]:
         return
     response = await http.request(method, path, content=b"not looked at")
     assert response.status_code == 405
-    assert response.headers["Allow"] == allowed
+    assert response.headers["Allow"] == ", ".join(PATHS[path])
     if method != "HEAD":
         assert standard(response, 405).error == "method_not_allowed"
+
+
+@pytest.mark.usefixtures("lives")
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&cursor=%FF%FE"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&cursor=%ED%A0%80"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&cursor=%00"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&{'&'.join(f'p{n}=1' for n in range(2000))}"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}%0A"),
+        ("GET", f"/api/v1/nodes?projectId[$ne]={PROJECT}"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&limit=9999999999999999999999"),
+        ("GET", f"/api/v1/nodes?projectId={PROJECT}&limit=1e2"),
+        ("GET", f"/api/v1/nodes/%FF?projectId={PROJECT}"),
+        ("GET", f"/api/v1/nodes/%ED%A0%80?projectId={PROJECT}"),
+        ("GET", f"/api/v1/nodes/{'%F0%9F%8C%8A' * 65}?projectId={PROJECT}"),
+        ("GET", f"/api/v1/nodes/..%2F..%2Fmetrics?projectId={PROJECT}"),
+        ("DELETE", f"/api/v1/nodes?projectId={PROJECT}"),
+        ("DELETE", f"/api/v1/nodes?projectId={PROJECT}&ids="),
+        ("DELETE", f"/api/v1/nodes?projectId={PROJECT}&{'&'.join(['ids=x'] * 5000)}"),
+        ("DELETE", f"/api/v1/projects/*?confirm={PROJECT}"),
+        ("DELETE", f"/api/v1/projects/{PROJECT}"),
+        ("DELETE", f"/api/v1/projects/{PROJECT}?confirm={PROJECT}&confirm={PROJECT}"),
+        ("DELETE", f"/api/v1/projects/{PROJECT}%2F..?confirm={PROJECT}"),
+    ],
+)
+async def test_a_hostile_address_is_refused_cleanly(
+    http: httpx.AsyncClient, method: str, address: str
+) -> None:
+    """400, or 404 for a text that could be a name; nothing is deleted."""
+    standard(await http.request(method, address), 400, 404)

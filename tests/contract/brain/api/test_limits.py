@@ -105,6 +105,22 @@ def coverage(project: str) -> Request:
     return "POST", "/api/v1/analyze/coverage", {"projectId": project, "department": "x", "gatherItems": []}
 
 
+def listing(project: str) -> Request:
+    return "GET", f"/api/v1/nodes?projectId={project}", None
+
+
+def get(project: str) -> Request:
+    return "GET", f"/api/v1/nodes/one?projectId={project}", None
+
+
+def delete(project: str) -> Request:
+    return "DELETE", f"/api/v1/nodes?projectId={project}&ids=one", None
+
+
+def erase(project: str) -> Request:
+    return "DELETE", f"/api/v1/projects/{project}?confirm={project}", None
+
+
 async def send(client: httpx.AsyncClient, request: Request) -> httpx.Response:
     method, path, body = request
     return await client.request(method, path, json=body)
@@ -124,6 +140,10 @@ def available(response: httpx.Response) -> int:
         (compare, 30, 50),
         (context, 20, 30),
         (coverage, 5, 10),
+        (listing, 60, 120),
+        (get, 120, 200),
+        (delete, 10, 20),
+        (erase, 2, 2),
     ],
 )
 async def test_two_replicas_admit_the_burst_together_and_then_say_when_to_come_back(
@@ -217,7 +237,7 @@ async def test_another_s_project_touches_no_bucket_and_looks_like_none(
     """Neither the body nor the figures tell the one that exists from the one that does not."""
     async with replicas.client("usual") as service, replicas.client("tenant") as tenant:
         assert (await send(service, batch(project))).status_code == 200
-        for build in (batch, search, search_batch, context, coverage):
+        for build in (batch, search, search_batch, context, coverage, listing, get, delete, erase):
             theirs = await send(tenant, build(project))
             missing = await send(tenant, build("0" * 24))
             assert (theirs.status_code, theirs.content) == (missing.status_code, missing.content)

@@ -1,7 +1,8 @@
 """Schemathesis against the brain on the real Neo4j and the real model: all checks, valid and invalid data.
 
 `make test` runs a small size, `make schemathesis` the full one. All requests name one project that has nodes,
-since a batch holds one project's nodes and searches in unknown ones would end at 404. Generated data leaves
+since a batch holds one project's nodes and searches in unknown ones would end at 404; but what is erased is
+another one, or there would soon be nothing to find. Generated data leaves
 the key alone, since a spoilt one ends at 401; the checks of the key spoil it on their own.
 """
 
@@ -36,8 +37,12 @@ with-security-parameters = false
 "body.projectId" = {{ dictionary = "projects", probability = 1.0 }}
 "body.nodes[*].projectId" = {{ dictionary = "projects", probability = 1.0 }}
 "query.projectId" = {{ dictionary = "projects", probability = 1.0 }}
+"path.projectId" = {{ dictionary = "erased", probability = 1.0 }}
+"query.confirm" = {{ dictionary = "erased", probability = 1.0 }}
 [dictionaries.projects]
 values = ["{project}"]
+[dictionaries.erased]
+values = ["{erased}"]
 [auth.openapi.apiKey]
 bearer = "{key}"
 """
@@ -47,12 +52,14 @@ def test_schemathesis_finds_nothing(brain: Any, tmp_path: Path) -> None:
     """No check fails in any phase, and every operation is met with valid and with invalid data."""
     project = secrets.token_hex(12)
     _write_a_node(brain, project)
-    (tmp_path / "schemathesis.toml").write_text(CONFIG.format(project=project, key=brain.service_key))
+    (tmp_path / "schemathesis.toml").write_text(
+        CONFIG.format(project=project, erased=secrets.token_hex(12), key=brain.service_key)
+    )
     done = _run(brain.url, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert done.returncode == 0, _failed(tmp_path / "events.ndjson") or done.stdout + done.stderr
     assert (report["complete"], report["failures"], report["errors"]) == (True, [], [])
-    assert report["operations"]["tested"] == report["operations"]["total"] == 6
+    assert report["operations"]["tested"] == report["operations"]["total"] == 10
     assert {name for name, phase in report["phases"].items() if phase["status"] == "success"} == PHASES
     sent = _sent(tmp_path / "events.ndjson")
     logger.info("requests: %s, of them %s", sum(sent.values()), dict(sorted(sent.items())))

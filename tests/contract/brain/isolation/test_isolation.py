@@ -9,7 +9,6 @@ import os
 import re
 import secrets
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -17,46 +16,29 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from gather_contracts.text import text_hash
+from gather_contracts.text import content_hash, text_hash
+from tests.support.brain_nodes import DEPARTMENTS, IDS, PHRASES, TYPES, Known
 
 logger = logging.getLogger(__name__)
 
 REQUESTS_MIN: Final = int(os.environ.get("GATHER_ISOLATION_REQUESTS", "300"))
 REQUESTS_MAX: Final = 10 * REQUESTS_MIN
 """By then each kind of request must have been sent; an example leaves some kinds out at random."""
-KINDS: Final = {"write", "search", "context", "coverage", "snoop", "confuse"}
+KINDS: Final = {
+    "write",
+    "search",
+    "context",
+    "coverage",
+    "list",
+    "get",
+    "delete",
+    "erase",
+    "snoop",
+    "confuse",
+}
 STEPS: Final = 50
 """Of one example, which has two projects of its own."""
 NOT_FOUND: Final = {"error": "not_found", "message": "Project not found"}
-DEPARTMENTS: Final = ("story", "visual", "звук")
-TYPES: Final = ("GatherItem", "Scene")
-IDS: Final = tuple(f"shared-{n}" for n in range(12))
-"""Both tenants use the same ids; so few that a search returns all there is."""
-PHRASES: Final = (
-    "the lamp burns",
-    "THE LAMP, BURNS!",
-    "Der Leuchtturm schläft",
-    "灯台の明かり",
-    "🌊 the sea 🌊",
-    "no",
-    "a\u0301 ferry",
-    "the tide comes in at night",
-    "Ωκεανός",
-    "the skipper counts nets",
-    "\u202eright to left\u202c",
-    "\ttabs\nand lines",
-)
-
-
-@dataclass
-class Known:
-    """A node as the model knows it; `since` is when it began to say what it says."""
-
-    content: str
-    type: str
-    department: str
-    revision: int
-    since: int
 
 
 class Tenants(RuleBasedStateMachine):
@@ -258,6 +240,71 @@ class Tenants(RuleBasedStateMachine):
             ids = {top["nodeId"] for top in each["topNodes"]}
             assert ids <= {identity for identity, node in mine.items() if node.department == name}
 
+    @rule(
+        turn=st.sampled_from((0, 1)),
+        kind=st.sampled_from((None, *TYPES)),
+        department=st.sampled_from((None, *DEPARTMENTS)),
+        limit=st.integers(1, 14),
+    )
+    def list_nodes(self, turn: int, kind: str | None, department: str | None, limit: int) -> None:
+        """List page by page: all of one's own, each once, and no more."""
+        who = self.world.tenants[turn]
+        mine = self.nodes[who.name]
+        filters = {"type": kind, "department": department}
+        query = {"projectId": self.projects[who.name], "limit": limit, "include": "content"}
+        query |= {name: value for name, value in filters.items() if value is not None}
+        found: list[tuple[str, str, int]] = []
+        while True:
+            response = self.ask(who, "list", "GET", "/nodes", params=query)
+            assert response.status_code == 200, response.text
+            answer = response.json()
+            found += [(each["id"], each["content"], each["revision"]) for each in answer["nodes"]]
+            if "nextCursor" not in answer:
+                break
+            query["cursor"] = answer["nextCursor"]
+        assert found == sorted(
+            (identity, node.content, node.revision)
+            for identity, node in mine.items()
+            if kind in {None, node.type} and department in {None, node.department}
+        )
+
+    @rule(turn=st.sampled_from((0, 1)), identity=st.sampled_from(IDS))
+    def get(self, turn: int, identity: str) -> None:
+        """Read one node by an id that the other has too."""
+        who = self.world.tenants[turn]
+        query = {"projectId": self.projects[who.name]}
+        response = self.ask(who, "get", "GET", f"/nodes/{identity}", params=query)
+        node = self.nodes[who.name].get(identity)
+        assert response.status_code == (404 if node is None else 200), response.text
+        if node is not None:
+            assert response.json()["content"] == node.content
+            assert response.json()["contentHash"] == content_hash(node.content)
+
+    @rule(turn=st.sampled_from((0, 1)), identities=st.lists(st.sampled_from(IDS), min_size=1, max_size=3))
+    def delete(self, turn: int, identities: list[str]) -> None:
+        """Delete by ids that the other has too: one's own go, the other's stay."""
+        who = self.world.tenants[turn]
+        mine = self.nodes[who.name]
+        query = {"projectId": self.projects[who.name], "ids": identities}
+        response = self.ask(who, "delete", "DELETE", "/nodes", params=query)
+        gone = {identity for identity in identities if mine.pop(identity, None)}
+        assert response.json() == {"deleted": len(gone), "notFound": len(set(identities)) - len(gone)}
+
+    @rule(turn=st.sampled_from((0, 1)), is_meant=st.sampled_from((False, False, True)))
+    def erase(self, turn: int, *, is_meant: bool) -> None:
+        """Erase everything, or say another's id the second time."""
+        who = self.world.tenants[turn]
+        project = self.projects[who.name]
+        confirm = project if is_meant else self.projects[self.world.other(who).name]
+        response = self.http.delete(
+            f"/api/v1/projects/{project}", params={"confirm": confirm}, headers=who.headers
+        )
+        self.world.requests["erase"] += 1
+        assert response.status_code == (200 if is_meant else 400), response.text
+        if is_meant:
+            assert response.json()["deleted"] == len(self.nodes[who.name])
+            self.nodes[who.name].clear()
+
     @rule(turn=st.sampled_from((0, 1)), phrases=st.lists(st.sampled_from(PHRASES), max_size=3))
     def cover(self, turn: int, phrases: list[str]) -> None:
         """Analyse items; nothing that is written counts."""
@@ -272,7 +319,9 @@ class Tenants(RuleBasedStateMachine):
 
     @rule(
         turn=st.sampled_from((0, 1)),
-        operation=st.sampled_from(("write", "search", "several", "compare", "context", "coverage")),
+        operation=st.sampled_from(
+            ("write", "search", "several", "compare", "context", "coverage", "list", "get", "delete", "erase")
+        ),
         upper=st.booleans(),
         unknown=st.booleans(),
     )

@@ -20,7 +20,9 @@ TIMED_REQUESTS: Final = int(os.environ.get("GATHER_ISOLATION_TIMED_REQUESTS", "1
 TIMED_MIN: Final = 500
 """Medians of fewer requests are not compared: `make isolation` has more."""
 SHUFFLES: Final = 2000
-OPERATIONS: Final = ("write", "search", "several", "compare", "context", "coverage")
+OPERATIONS: Final = (
+    "write", "search", "several", "compare", "context", "coverage", "list", "get", "delete", "erase",
+)  # fmt: skip
 NOT_FOUND: Final = {"error": "not_found", "message": "Project not found"}
 UNAUTHORIZED: Final = {"error": "unauthorized", "message": "Invalid or missing API key"}
 SITUATIONS: Final = {
