@@ -20,11 +20,12 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -43,6 +44,7 @@ BACKOFF: Final = Backoff(0.25, 10.0, jitter=(0, 1))
 
 MESSAGE_MAX: Final = 300
 
+NODES_PATH: Final = "/api/v1/nodes"
 READINESS_TIMEOUT_S: Final = 5.0
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -165,6 +167,100 @@ class BrainClient:
         request = self._post("/api/v1/nodes/batch", bodies.BatchRequest(nodes=named))
         return await self._call(request, bodies.BatchResponse, deadline_s)
 
+    async def node_pages(
+        self,
+        project_id: str,
+        *,
+        type: str | None = None,  # noqa: A002 - as the API names it
+        department: str | None = None,
+        page_size: int = bodies.NODES_PAGE_MAX,
+        with_content: bool = False,
+        cursor: str | None = None,
+        deadline_s: float | None = None,
+    ) -> AsyncIterator[bodies.NodesPage]:
+        """Yield a project's nodes page by page, in the order of their ids; `deadline_s` is for each page.
+
+        `cursor` goes on after a page whose `next_cursor` it is.
+        """
+        filters = {"type": type, "department": department, "include": "content" if with_content else None}
+        asked = {name: value for name, value in filters.items() if value is not None}
+        while True:
+            query = {"projectId": project_id, "limit": str(page_size), **asked}
+            query |= {} if cursor is None else {"cursor": cursor}
+            page = await self._call(
+                self._http.build_request("GET", NODES_PATH, params=query), bodies.NodesPage, deadline_s
+            )
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_nodes(
+        self,
+        project_id: str,
+        *,
+        type: str | None = None,  # noqa: A002 - as the API names it
+        department: str | None = None,
+        page_size: int = bodies.NODES_PAGE_MAX,
+        with_content: bool = False,
+        deadline_s: float | None = None,
+    ) -> AsyncIterator[bodies.StoredNode]:
+        """Yield a project's nodes one by one; at most a page of them is held."""
+        pages = self.node_pages(
+            project_id, type=type, department=department, page_size=page_size,
+            with_content=with_content, deadline_s=deadline_s,
+        )  # fmt: skip
+        async for page in pages:
+            for node in page.nodes:
+                yield node
+
+    async def get_node(
+        self, project_id: str, node_id: str, *, deadline_s: float | None = None
+    ) -> bodies.StoredNode:
+        """Return a node with its content.
+
+        Raises:
+            BrainNotFound: the project has no such node.
+        """
+        path = f"{NODES_PATH}/{_path_part(node_id)}"
+        sent = self._http.build_request("GET", path, params={"projectId": project_id})
+        return await self._call(sent, bodies.StoredNode, deadline_s)
+
+    async def delete_nodes(
+        self, project_id: str, ids: Sequence[str], *, deadline_s: float | None = None
+    ) -> bodies.NodesDeleted:
+        """Delete any number of nodes, some at a time; `deadline_s` is for each request."""
+        deleted = not_found = 0
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), bodies.DELETED_IDS_MAX):
+            some = wanted[start : start + bodies.DELETED_IDS_MAX]
+            query = httpx.QueryParams([("projectId", project_id), *(("ids", each) for each in some)])
+            sent = self._http.build_request("DELETE", NODES_PATH, params=query)
+            answer = await self._call(sent, bodies.NodesDeleted, deadline_s)
+            deleted += answer.deleted
+            not_found += answer.not_found
+        return bodies.NodesDeleted(deleted=deleted, not_found=not_found)
+
+    async def delete_project(
+        self, project_id: str, *, confirm: str, deadline_s: float | None = None
+    ) -> bodies.ProjectErased:
+        """Erase everything of a project, in as many requests as it takes; `confirm` is its id once more.
+
+        `deadline_s` is for each request.
+
+        Raises:
+            BrainNotFound: nothing is kept of it; after an answer that was lost, nothing any more.
+        """
+        deleted = profiles = 0
+        path = f"/api/v1/projects/{_path_part(project_id)}"
+        while True:
+            sent = self._http.build_request("DELETE", path, params={"confirm": confirm})
+            answer = await self._call(sent, bodies.ProjectErased, deadline_s)
+            deleted += answer.deleted
+            profiles += answer.profiles
+            if not answer.remaining:
+                return answer.model_copy(update={"deleted": deleted, "profiles": profiles})
+
     async def find_duplicates(
         self, request: bodies.DuplicatesRequest, *, deadline_s: float | None = None
     ) -> bodies.DuplicatesResponse:
@@ -268,6 +364,11 @@ class BrainClient:
         if response.is_success:
             return _parsed(content, answer)
         raise _failure(response, content)
+
+
+def _path_part(value: str) -> str:
+    """Return a value as it stands in a path; a dot is encoded, since "." and ".." would be resolved away."""
+    return quote(value, safe="").replace(".", "%2E")
 
 
 def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:

@@ -289,3 +289,48 @@ async def test_readiness_that_the_brain_did_not_tell_is_unavailable(
     async with client_of(Server(answer)) as client:
         with pytest.raises(BrainUnavailable):
             await client.readiness()
+
+
+def _page(*ids: str, following: str | None = None) -> httpx.Response:
+    node = {
+        "type": "GatherItem", "contentHash": "0" * 64, "properties": {}, "revision": 3,
+        "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+    }  # fmt: skip
+    page: dict[str, Any] = {"nodes": [node | {"id": each} for each in ids]}
+    return httpx.Response(200, json=page if following is None else page | {"nextCursor": following})
+
+
+async def test_nodes_are_listed_over_all_pages(client_of: Callable[[Server], BrainClient]) -> None:
+    """Each page with the cursor of the one before, as it came; an empty page need not be the last."""
+    server = Server(_page("a", "b", following="b&ä"), _page(following="c"), _page("d"))
+    async with client_of(server) as client:
+        found = [node.id async for node in client.list_nodes(PROJECT, department="story", page_size=2)]
+    assert found == ["a", "b", "d"]
+    assert [request.url.params.get("cursor") for request in server.requests] == [None, "b&ä", "c"]
+    for request in server.requests:
+        sent = {name: value for name, value in request.url.params.items() if name != "cursor"}
+        assert sent == {"projectId": PROJECT, "limit": "2", "department": "story"}
+
+
+async def test_many_nodes_are_deleted_in_several_requests(client_of: Callable[[Server], BrainClient]) -> None:
+    """Each id once, and the counts together."""
+    server = Server(httpx.Response(200, json={"deleted": 70, "notFound": 30}))
+    async with client_of(server) as client:
+        answer = await client.delete_nodes(PROJECT, [f"n{n % 150}" for n in range(300)])
+    assert (answer.deleted, answer.not_found) == (140, 60)
+    assert [len(request.url.params.get_list("ids")) for request in server.requests] == [100, 50]
+
+
+async def test_a_project_is_erased_in_as_many_requests_as_it_takes(
+    client_of: Callable[[Server], BrainClient],
+) -> None:
+    """What is asked to confirm is the caller's own word."""
+    some = {"projectId": PROJECT, "deleted": 5, "profiles": 0, "remaining": True}
+    rest = some | {"deleted": 2, "profiles": 1, "remaining": False}
+    server = Server(httpx.Response(200, json=some), httpx.Response(200, json=rest))
+    async with client_of(server) as client:
+        answer = await client.delete_project(PROJECT, confirm=PROJECT)
+    assert (answer.deleted, answer.profiles, answer.remaining) == (7, 1, False)
+    for request in server.requests:
+        assert (request.method, request.url.path) == ("DELETE", f"/api/v1/projects/{PROJECT}")
+        assert dict(request.url.params) == {"confirm": PROJECT}
