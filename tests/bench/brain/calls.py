@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gather_brain.words import sentences
+from gather_contracts.brain import NODES_PAGE_MAX
 from tests.bench.brain.seed import film_of, properties_of
 from tests.bench.texts import NoteWriter
 
@@ -40,6 +41,7 @@ class Calls:
         self._searches = 0
         self._batches = 0
         self._contexts = 0
+        self._listings = 0
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -87,6 +89,18 @@ class Calls:
         query += [("previousDepartments[]", name) for name in previous]
         path = f"{PREFIX}/context/department"
         return Call("GET", path, query=tuple(query), departments=tuple(previous))
+
+    def listing(self, project: str) -> Call:
+        """List a page of 500 nodes, without their texts; every call starts somewhere else in the project."""
+        self._listings += 1
+        start = f"{self._listings * 37 % 16:x}"
+        query = (("projectId", project), ("limit", str(NODES_PAGE_MAX)), ("cursor", start))
+        return Call("GET", f"{PREFIX}/nodes", query=query)
+
+    def deletion(self, project: str, ids: Sequence[str]) -> Call:
+        """Delete nodes."""
+        query = (("projectId", project), *(("ids", each) for each in ids))
+        return Call("DELETE", f"{PREFIX}/nodes", query=query)
 
     def coverage(self, project: str, department: str, items: Sequence[str]) -> Call:
         """Analyse a department's items."""

@@ -8,7 +8,7 @@ machine and under whatever load.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 import neo4j
@@ -49,6 +49,27 @@ class Floors:
     def batch(self, call: Call) -> float:
         """The model alone, a round trip to Neo4j, one to the brain."""
         return _timed(lambda: self._model.embed(call.texts), self._bolt, self._brain)
+
+    def trips(self, _: Call) -> float:
+        """A round trip to Neo4j and one to the brain."""
+        return _timed(self._bolt, self._brain)
+
+    def ids(self, project: str) -> list[str]:
+        """The project's nodes, in the order of their hashes, so that what is deleted lies scattered."""
+        records = self._session.run(
+            "MATCH (n:Node {projectId: $project}) RETURN n.id AS id ORDER BY n.contentHash, n.id",
+            project=project,
+        )
+        return [record["id"] for record in records]
+
+    def kept(self, project: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """All properties of some nodes."""
+        query = "MATCH (n:Node {projectId: $project}) WHERE n.id IN $ids RETURN properties(n) AS kept"
+        return [record["kept"] for record in self._session.run(query, project=project, ids=ids)]
+
+    def restore(self, kept: Sequence[dict[str, Any]]) -> None:
+        """Write deleted nodes again, past the brain."""
+        self._session.run("UNWIND $rows AS row CREATE (n:Node) SET n = row", rows=kept).consume()
 
     def search(self, call: Call) -> float:
         """The same, and exact search over the project's vectors."""

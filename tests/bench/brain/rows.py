@@ -13,6 +13,7 @@ import httpx
 
 from dev.progress import Reporter
 from dev.rooms import BRAIN_KEY
+from gather_contracts.brain import DELETED_IDS_MAX
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.floors import Floors
 from tests.bench.brain.stage import Stage
@@ -34,6 +35,8 @@ class RowKey(StrEnum):
     COVERAGE_WORKER = "coverage-worker"
     BATCH_10 = "batch-10"
     BATCH_50 = "batch-50"
+    LIST_500 = "list-500"
+    DELETE_100 = "delete-100"
     SUSTAINED = "sustained"
     """All kinds at once."""
 
@@ -108,6 +111,10 @@ def all_rows(calls: Calls, floors: Floors, project: str) -> list[Row]:
             ((calls.batch(project, 10), floors.batch) for _ in _for_ever())),
         Row(RowKey.BATCH_50, "batch, 50 nodes", 4000, 1000, "model + empty round trips", 10,
             ((calls.batch(project, 50), floors.batch) for _ in _for_ever())),
+        Row(RowKey.LIST_500, "list, a page of 500 nodes", 1000, None, "empty round trips", 100,
+            ((calls.listing(project), floors.trips) for _ in _for_ever())),
+        Row(RowKey.DELETE_100, "delete, 100 nodes", 2000, None, "empty round trips", 10,
+            _deletions(calls, floors, project)),
     ]  # fmt: skip
 
 
@@ -194,6 +201,17 @@ def _partly_new(calls: Calls, floors: Floors, project: str) -> Iterator[Sample]:
         items = [*items[NEW_ITEMS:], *new]
         sentences = calls.coverage(project, department, new).texts
         yield calls.coverage(project, department, items), floors.coverage(sentences)
+
+
+def _deletions(calls: Calls, floors: Floors, project: str) -> Iterator[Sample]:
+    """What one request deletes is there again before the next."""
+    ids = floors.ids(project)
+    while True:
+        for start in range(0, len(ids) - DELETED_IDS_MAX + 1, DELETED_IDS_MAX):
+            some = ids[start : start + DELETED_IDS_MAX]
+            kept = floors.kept(project, some)
+            yield calls.deletion(project, some), floors.trips
+            floors.restore(kept)
 
 
 def _departments(calls: Calls) -> Iterator[str]:

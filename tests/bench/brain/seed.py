@@ -21,7 +21,7 @@ from dev.progress import Step
 from dev.rooms import BRAIN_KEY
 from gather_brain.themes.phrases import phrases
 from gather_brain.vectors import Matrix, unit_rows
-from gather_contracts.text import text_hash
+from gather_contracts.text import content_hash, text_hash
 from tests.bench.brain.bare_model import BareModel
 from tests.bench.texts import Film, NoteWriter
 
@@ -120,6 +120,7 @@ class Seeder:
             "id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             "content": content,
             "contentHash": text_hash(content),
+            "contentSha256": content_hash(content),
             "department": department,
             "qualityScore": quality,
             "properties": json.dumps(properties_of(department, content, quality)),
