@@ -29,7 +29,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     embedding_ms = watch.lap_ms()
     # Off the loop: a hundred items take tens of milliseconds of arithmetic.
     found = await asyncio.to_thread(measure, plan, rows)
-    analysis = analysis_of(found.coverage, plan.aspects, request.department)
+    analysis = analysis_of(found.coverage, plan.aspects, request.department, found.contradictions)
     return bodies.CoverageResponse(
         department=request.department,
         coverage_score=round(found.coverage.score, 1),

@@ -7,7 +7,7 @@ import numpy as np
 
 from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_of
 from gather_brain.coverage.aspects import Aspect, aspects_of
-from gather_brain.coverage.contradictions import contradicted_items
+from gather_brain.coverage.contradictions import contradictions
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
 from gather_brain.coverage.measures import actionability_of, coherence_of, common_features, depth_of
@@ -32,6 +32,14 @@ class MeasurementPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two items that contradict each other, and the sentence of each that does."""
+
+    item_ids: tuple[str, str]
+    sentences: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """Coverage and the other measures, 0-100 each."""
 
@@ -41,8 +49,12 @@ class Measurement:
     actionability: float
     note_ids: tuple[str, ...]
     """The items that were measured, each text once."""
-    contradicted_ids: frozenset[str]
-    """Those that others contradict in so many words."""
+    contradictions: tuple[Contradiction, ...]
+
+    @property
+    def contradicted_ids(self) -> frozenset[str]:
+        """Return the items that others contradict in so many words."""
+        return frozenset(identity for found in self.contradictions for identity in found.item_ids)
 
 
 def plan_measurement(department: str, description: str, texts: Sequence[tuple[str, str]]) -> MeasurementPlan:
@@ -56,7 +68,7 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
     aspects, items = plan.aspects, plan.items
     if not items:
         names = [aspect.name for aspect in aspects]
-        return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), frozenset())
+        return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), ())
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
     common, *parts = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups[:-1]]))
     facets, sentences = parts[: len(aspects)], stacked(parts[len(aspects) :])
@@ -70,7 +82,8 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
     clusters = [members(mask) for mask in masks]
     notes = [common_features([items[place].content for place in cluster]) for cluster in clusters]
     texts = [sentence for item in items for sentence in item.sentences]
-    contradicted = contradicted_items(texts, sentences)
+    contradicting = contradictions(texts, sentences)
+    contradicted = {place for pair in contradicting for place in pair.items}
     relevance = scores.max(axis=1)
     return Measurement(
         coverage=coverage,
@@ -83,5 +96,8 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
         ),
         actionability=actionability_of(notes),
         note_ids=tuple(item.id for item in items),
-        contradicted_ids=frozenset(items[place].id for place in contradicted),
+        contradictions=tuple(
+            Contradiction((items[pair.items[0]].id, items[pair.items[1]].id), pair.sentences)
+            for pair in contradicting
+        ),
     )

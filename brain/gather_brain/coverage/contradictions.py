@@ -66,10 +66,18 @@ class _Statement:
     """The numbers before each noun's stem."""
 
 
-def contradicted_items(texts: Sequence[str], sentences: Sentences) -> set[int]:
-    """Return the places of the items of which a sentence contradicts one of another item.
+@dataclass(frozen=True, slots=True)
+class Contradicting:
+    """Two items, by their places, and the sentences in which they contradict each other."""
 
-    `texts` are the sentences in the order of `sentences.rows`.
+    items: tuple[int, int]
+    sentences: tuple[str, str]
+
+
+def contradictions(texts: Sequence[str], sentences: Sentences) -> list[Contradicting]:
+    """Return the pairs of items of which a sentence contradicts one of the other, each pair once.
+
+    `texts` are the sentences in the order of `sentences.rows`; the nearest pair of sentences comes first.
     """
     owners = sentences.owners
     near = np.triu(sentences.rows @ sentences.rows.T, 1)
@@ -77,14 +85,15 @@ def contradicted_items(texts: Sequence[str], sentences: Sentences) -> set[int]:
     ones, others = np.nonzero(near >= SAME_MATTER)
     nearest = np.argsort(-near[ones, others], kind="stable")[:PAIRS_MAX]
     statements: dict[int, _Statement] = {}
-    found: set[int] = set()
+    found: dict[tuple[int, int], Contradicting] = {}
     for one, other in zip(ones[nearest].tolist(), others[nearest].tolist(), strict=True):
         for place in (one, other):
             if place not in statements:
                 statements[place] = _statement(texts[place])
         if _contradict(statements[one], statements[other]):
-            found |= {int(owners[one]), int(owners[other])}
-    return found
+            items = (int(owners[one]), int(owners[other]))
+            found.setdefault(items, Contradicting(items, (texts[one], texts[other])))
+    return list(found.values())
 
 
 def _statement(text: str) -> _Statement:

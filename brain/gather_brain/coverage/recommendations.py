@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from gather_brain.coverage.analysis import Contradiction
 from gather_brain.coverage.aspects import VITAL, Aspect
 from gather_brain.coverage.coverage_score import AspectCoverage, Coverage
 from gather_brain.words import spoken
@@ -18,9 +19,17 @@ WEAK_BELOW: Final = 75.0
 """A covered aspect below it may still be named when there are no gaps left."""
 QUALITY: Final = ((85.0, "excellent"), (70.0, "good"), (COVERED_MIN, "fair"))
 RECOMMENDATIONS_MAX: Final = 5
+CONTRADICTIONS_MAX: Final = 20
+SENTENCE_MAX: Final = 300
+"""Characters of a contradicting sentence that are shown."""
 
 
-def analysis_of(coverage: Coverage, aspects: Sequence[Aspect], department: str) -> bodies.CoverageAnalysis:
+def analysis_of(
+    coverage: Coverage,
+    aspects: Sequence[Aspect],
+    department: str,
+    contradictions: Sequence[Contradiction] = (),
+) -> bodies.CoverageAnalysis:
     """Return covered aspects (best first), gaps (those that cost most first) and what to do next."""
     by_name = {aspect.name: aspect for aspect in aspects}
     covered = [found for found in coverage.aspects if found.coverage >= COVERED_MIN]
@@ -49,6 +58,12 @@ def analysis_of(coverage: Coverage, aspects: Sequence[Aspect], department: str) 
             for found in covered
         ],
         gaps=gaps,
+        contradictions=[
+            bodies.Contradiction(
+                items=list(pair.item_ids), sentences=[_shortened(sentence) for sentence in pair.sentences]
+            )
+            for pair in contradictions[:CONTRADICTIONS_MAX]
+        ],
         recommendations=recommendations[:RECOMMENDATIONS_MAX],
     )
 
@@ -67,7 +82,12 @@ def _gap(found: AspectCoverage, aspect: Aspect, department: str) -> bodies.Cover
         item_count=len(found.item_ids),
         severity=SEVERITIES[severity],
         suggestion=_suggestion(aspect, department, started=bool(found.item_ids)),
+        items=list(found.item_ids),
     )
+
+
+def _shortened(sentence: str) -> str:
+    return sentence if len(sentence) <= SENTENCE_MAX else f"{sentence[: SENTENCE_MAX - 1]}…"
 
 
 def _suggestion(aspect: Aspect, department: str, *, started: bool) -> str:

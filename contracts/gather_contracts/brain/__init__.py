@@ -44,6 +44,7 @@ from gather_contracts.brain.context import (
     TopNode,
 )
 from gather_contracts.brain.coverage import (
+    Contradiction,
     CoverageAnalysis,
     CoverageGap,
     CoverageItem,
@@ -113,6 +114,7 @@ __all__ = [
     "ContextQuery",
     "ContextResponse",
     "ContextTiming",
+    "Contradiction",
     "CoverageAnalysis",
     "CoverageGap",
     "CoverageItem",

@@ -53,6 +53,17 @@ class CoverageGap(Body):
     item_count: int
     severity: str
     suggestion: str
+    items: list[str] = Field(default_factory=list)
+    """The items that treat it weakly, the clearest first."""
+
+
+class Contradiction(Body):
+    """Two items that contradict each other in so many words."""
+
+    items: list[str]
+    """The two."""
+    sentences: list[str]
+    """What each of them says, shortened."""
 
 
 class CoverageAnalysis(Body):
@@ -60,6 +71,8 @@ class CoverageAnalysis(Body):
 
     covered_aspects: list[CoveredAspect]
     gaps: list[CoverageGap]
+    contradictions: list[Contradiction] = Field(default_factory=list)
+    """The surest first, 20 at most."""
     recommendations: list[str]
 
 

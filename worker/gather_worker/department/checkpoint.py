@@ -15,6 +15,7 @@ from pydantic import Field
 from gather_contracts.items import GatherItem
 from gather_contracts.meters import Meters
 from gather_contracts.result import StopReason
+from gather_worker.department.findings import Findings
 from gather_worker.department.quality import Quality
 from gather_worker.department.stop_rule import last_score
 from gather_worker.llm.ledger import Ledger, Stored
@@ -56,6 +57,9 @@ class Checkpoint(Stored):
     quality: Quality | None = None
     """The last measurement, with its parts and sources."""
     gaps: list[str] = Field(default_factory=list)
+    """As lines for the next prompt."""
+    findings: Findings | None = None
+    """What the last coverage found, for people; None before there was one."""
     items_created: int = 0
     """Notes that are in `gather`."""
     drafts: list[Draft] = Field(default_factory=list)
@@ -126,18 +130,26 @@ class Checkpoint(Stored):
             }
         )
 
-    def scored(self, quality: Quality | None, gaps: list[str] | None, ids: list[str]) -> Self:
-        """The iteration is measured, or could not be; `gaps` None keeps the ones known.
+    def scored(
+        self,
+        quality: Quality | None,
+        gaps: list[str] | None,
+        ids: list[str],
+        findings: Findings | None = None,
+    ) -> Self:
+        """The iteration is measured, or could not be; `gaps` and `findings` None keep the ones known.
 
         Its notes (`ids`) have a score now that their nodes do not have yet, so they are to be indexed again,
         together with the next iteration's.
         """
+        found = findings and findings.model_copy(update={"iteration": self.iterations})
         stale = [] if quality is None else [i for i in ids if i not in self.unindexed]
         return self.model_copy(
             update={
                 "scores": [*self.scores, quality.score if quality else None],
                 "quality": quality or self.quality,
                 "gaps": self.gaps if gaps is None else gaps,
+                "findings": found or self.findings,
                 "unindexed": [*self.unindexed, *stale],
             }
         )

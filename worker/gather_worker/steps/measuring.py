@@ -10,6 +10,7 @@ from typing import Any
 
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
+from gather_worker.department.findings import Findings, findings_of
 from gather_worker.department.quality import Quality, combine, gaps_of
 from gather_worker.documents.note import Note
 from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError
@@ -29,6 +30,7 @@ class Measurement:
     quality: Quality | None
     gaps: list[str] | None
     verdicts: tuple[QualityVerdict, ...] = ()
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ def measurement_of(
     )
     if quality is not None:
         _LOGGER.info("quality measured: %.1f", quality.score, extra={"quality": asdict(quality)})
-    return Measurement(quality, gaps_of(coverage) if coverage else None, tuple(verdicts))
+    if coverage is None:
+        return Measurement(quality, None, tuple(verdicts))
+    return Measurement(quality, gaps_of(coverage), tuple(verdicts), findings_of(coverage))
 
 
 async def together(*works: Awaitable[Any]) -> Any:

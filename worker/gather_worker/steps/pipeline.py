@@ -208,7 +208,7 @@ class Pipeline:
             measured, _ = await together(self._measure(), self._publisher.try_index())
         ids = self._notes.ids_of(self.checkpoint.iterations)
         await self._checkpointer.save(
-            lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, ids)
+            lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, ids, measured.findings)
         )
 
     async def _measure(self) -> Measurement:

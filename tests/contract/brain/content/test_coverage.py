@@ -51,11 +51,26 @@ async def test_coverage_answers_as_required(
     assert covered["Pacing"]["quality"] in {"good", "excellent"}
     assert all(identity.startswith("item-") for identity in covered["Pacing"]["items"])
     gap = answer["analysis"]["gaps"][0]
-    assert set(gap) == {"aspect", "coverage", "itemCount", "severity", "suggestion"}
+    assert set(gap) == {"aspect", "coverage", "itemCount", "severity", "suggestion", "items"}
     assert gap["aspect"] not in {"Pacing", "Dialogue Style"}
     assert gap["aspect"].lower() in answer["analysis"]["recommendations"][0]
     assert set(answer["itemDistribution"]) == {note["aspect"].lower() for note in story["notes"]}
     assert set(answer["qualityMetrics"]) == {"depth", "breadth", "coherence", "actionability"}
+
+
+async def test_notes_that_contradict_each_other_are_named(
+    http: httpx.AsyncClient, written_project: str, story: Any
+) -> None:
+    """With the sentences in question, so that a page can show both."""
+    said, denied = (
+        "The harbour scene is shot at night with two boats.",
+        "The harbour scene is not shot at night.",
+    )
+    answer = await cover(http, written_project, story, [said, "Ada keeps the lamp alone.", denied])
+    (found,) = answer["analysis"]["contradictions"]
+    told = dict(zip(found["items"], found["sentences"], strict=True))
+    assert told == {"item-0": said, "item-2": denied}
+    assert (await cover(http, written_project, story, [said]))["analysis"]["contradictions"] == []
 
 
 async def test_coverage_of_nothing_is_nothing(

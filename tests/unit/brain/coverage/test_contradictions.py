@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 
 from gather_brain.coverage.aspect_scores import Sentences
-from gather_brain.coverage.contradictions import contradicted_items
+from gather_brain.coverage.contradictions import Contradicting, contradictions
 from gather_brain.vectors import Matrix
 
 SAID = "The harbour scene is shot at night with two boats and a crane."
 
 
-def _contradicted(texts: list[str], cosine: float = 0.8, owners: list[int] | None = None) -> set[int]:
+def _contradictions(
+    texts: list[str], cosine: float = 0.8, owners: list[int] | None = None
+) -> list[Contradicting]:
     """Texts of one item each, any two of them `cosine` near."""
     count = len(texts)
     factor = np.linalg.cholesky(np.full((count, count), cosine) + np.eye(count) * (1 - cosine))
     rows: Matrix = factor.astype(np.float32)
     owned = np.array(owners or range(count))
     starts = np.unique(owned, return_index=True)[1]
-    return contradicted_items(texts, Sentences(rows, starts, owned, rows[starts]))
+    return contradictions(texts, Sentences(rows, starts, owned, rows[starts]))
 
 
 @pytest.mark.parametrize(
@@ -31,8 +33,8 @@ def _contradicted(texts: list[str], cosine: float = 0.8, owners: list[int] | Non
     ids=["negated", "opposite", "another number", "absence"],
 )
 def test_a_sentence_that_says_the_opposite_contradicts(other: str) -> None:
-    """Both sides are in dispute."""
-    assert _contradicted([SAID, other]) == {0, 1}
+    """Both sides are in dispute, and what each says is told."""
+    assert _contradictions([SAID, other]) == [Contradicting((0, 1), (SAID, other))]
 
 
 @pytest.mark.parametrize(
@@ -47,11 +49,18 @@ def test_a_sentence_that_says_the_opposite_contradicts(other: str) -> None:
 )
 def test_a_sentence_that_says_more_does_not(other: str) -> None:
     """A false alarm would punish notes that work a thing out."""
-    assert _contradicted([SAID, other]) == set()
+    assert _contradictions([SAID, other]) == []
 
 
 def test_sentences_that_are_far_from_each_other_or_of_one_item_are_not_compared() -> None:
     """An item may weigh one thing against another."""
     other = "The harbour scene is not shot at night."
-    assert _contradicted([SAID, other], cosine=0.3) == set()
-    assert _contradicted([SAID, other], owners=[0, 0]) == set()
+    assert _contradictions([SAID, other], cosine=0.3) == []
+    assert _contradictions([SAID, other], owners=[0, 0]) == []
+
+
+def test_two_items_are_named_once_however_often_they_contradict_each_other() -> None:
+    """With the first pair of sentences of the nearest."""
+    other = "The harbour scene is not shot at night."
+    found = _contradictions([SAID, SAID, other, other], owners=[0, 0, 1, 1])
+    assert found == [Contradicting((0, 1), (SAID, other))]

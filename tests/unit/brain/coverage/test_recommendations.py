@@ -1,8 +1,14 @@
 """Advice names the widest gap first, and says what to write."""
 
+from gather_brain.coverage.analysis import Contradiction
 from gather_brain.coverage.aspects import OKAY, Aspect
 from gather_brain.coverage.coverage_score import AspectCoverage, Coverage
-from gather_brain.coverage.recommendations import analysis_of, distribution_of
+from gather_brain.coverage.recommendations import (
+    CONTRADICTIONS_MAX,
+    SENTENCE_MAX,
+    analysis_of,
+    distribution_of,
+)
 
 ASPECTS = [Aspect("Pacing", "tempo of the acts"), Aspect("Weather", ""), Aspect("Plot", "order of events")]
 
@@ -26,6 +32,17 @@ def test_gaps_come_widest_first_with_severity_and_suggestion() -> None:
     assert analysis.gaps[0].suggestion.startswith("Add notes on weather")
     assert "tempo of the acts" in analysis.gaps[1].suggestion
     assert analysis.recommendations[0] == "Focus next iteration on weather - this is the biggest gap"
+
+
+def test_gaps_and_contradictions_name_their_items() -> None:
+    """The clearest and the surest first; long sentences are cut, and there are not too many."""
+    pairs = [Contradiction(("b", "c"), ("It is day.", "w" * 999))] * (CONTRADICTIONS_MAX + 1)
+    analysis = analysis_of(_coverage(30, 0, 90), ASPECTS, "story", pairs)
+    assert [gap.items for gap in analysis.gaps] == [[], ["a"]]
+    assert len(analysis.contradictions) == CONTRADICTIONS_MAX
+    first = analysis.contradictions[0]
+    assert (first.items, first.sentences[0]) == (["b", "c"], "It is day.")
+    assert len(first.sentences[1]) == SENTENCE_MAX
 
 
 def test_what_a_built_in_list_adds_is_less_severe_than_what_the_description_names() -> None:
