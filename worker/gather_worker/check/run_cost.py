@@ -9,11 +9,11 @@ from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX
 from gather_worker.llm.pricing import Price
 from gather_worker.prompts.builders import (
     DESCRIPTION_TOKENS,
-    EARLIER_TOKENS,
     JUDGED_NOTES_TOKENS,
     OWN_NOTES_TOKENS,
     VOICE_TOKENS,
 )
+from gather_worker.prompts.project_context import CONTEXT_TOKENS
 
 NAME: Final = "Cost"
 INSTRUCTIONS_TOKENS: Final = 2000
@@ -22,7 +22,7 @@ REASK_TOKENS: Final = 1500
 """What a re-ask shows of the answer that could not be used."""
 CHARS_OF_TOKEN: Final = 3
 PROMPT_MOST_TOKENS: Final = (
-    VOICE_TOKENS + OWN_NOTES_TOKENS + EARLIER_TOKENS + DESCRIPTION_TOKENS + INSTRUCTIONS_TOKENS
+    VOICE_TOKENS + OWN_NOTES_TOKENS + CONTEXT_TOKENS + DESCRIPTION_TOKENS + INSTRUCTIONS_TOKENS
 )
 JUDGE_MOST_TOKENS: Final = JUDGED_NOTES_TOKENS + DESCRIPTION_TOKENS + INSTRUCTIONS_TOKENS
 PAIRS_MOST_TOKENS: Final = 2 * JUDGED_PAIRS_MAX * JUDGED_CHARS // CHARS_OF_TOKEN + INSTRUCTIONS_TOKENS

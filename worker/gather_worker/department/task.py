@@ -34,6 +34,16 @@ class DepartmentTask:
         return [department.slug for department in self.document.departments[: self.index]]
 
     @property
+    def focus(self) -> str:
+        """Return what the run wants its notes to be about, "" if it says nothing."""
+        return (self.document.spec.focus or "").strip()
+
+    @property
+    def language(self) -> str | None:
+        """Return the tag of the language to write in, None for the one of the project's notes."""
+        return self.document.spec.language
+
+    @property
     def is_evaluated(self) -> bool:
         """Return whether reaching the threshold asks for an evaluation."""
         return self.document.spec.enable_auto_evaluation

@@ -1,7 +1,7 @@
 """Prompts as files, each with its version; all text that is not ours goes in as fenced data.
 
 A file begins with `version:` between two lines of dashes and has sections, each under its name: `system`,
-`user` with the place of the data, and the requests of which one may end the prompt.
+`user` with the place of the data, and the requests of which some end the prompt.
 
 Data is JSON between `<data>` and `</data>`. `<`, `>` and the brackets of words such as [INST] are escaped
 inside, so that no text can close the fence or write a control word of a model's chat format. Escaping is
@@ -65,7 +65,7 @@ def _template(name: str) -> _Template:
 
 
 def prompt_version(name: str) -> str:
-    """Return the name of a prompt with its version, such as "generate.v2"."""
+    """Return the name of a prompt with its version, such as "generate.v3"."""
     return _template(name).version
 
 
@@ -80,11 +80,11 @@ def build_prompt(
 ) -> Prompt:
     """Return the prompt of a file with `data` in its place.
 
-    `request` names the section that ends it, with `numbers` in their places; none if empty. `based_on` are
-    the ids of the notes in the data.
+    `request` names the sections that end it, with spaces between, and `numbers` in their places; none if
+    empty. `based_on` are the ids of the notes in the data.
     """
     template = _template(name)
-    ending = template.sections[request] if request else ""
+    ending = "\n\n".join(template.sections[section] for section in request.split())
     for place, number in numbers.items():
         ending = ending.replace(f"{{{{{place}}}}}", str(number))
     user = template.sections["user"].replace(_DATA, fence(data))

@@ -16,6 +16,8 @@ from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.judge_input import neutral_order, without_copies
+from gather_worker.prompts.note_language import language_request
+from gather_worker.prompts.project_context import by_focus, focus_line, project_context
 from gather_worker.prompts.truncation import (
     NOTE_TOKENS_MIN,
     Excerpt,
@@ -32,7 +34,6 @@ VOICE_TOKENS: Final = 3000
 """What people have written and settled, together."""
 SETTLED_TOKENS: Final = 1500
 OWN_NOTES_TOKENS: Final = 4000
-EARLIER_TOKENS: Final = 3000
 JUDGED_NOTES_TOKENS: Final = 6000
 DESCRIPTION_TOKENS: Final = 1000
 EARLIER_NODES: Final = 8
@@ -100,30 +101,42 @@ def generate_prompt(
     *,
     focus_on_gaps: bool,
     ratio: float = 1.0,
+    related: Sequence[Excerpt] = (),
+    focus: str | None = None,
+    language: str | None = None,
 ) -> Prompt:
     """Return the request for new notes; with `focus_on_gaps` it asks for the gaps alone, in another way.
 
     `gaps` are lines, the worst first. `ratio` is how many of its tokens the model needs for one of ours.
+    `related` are notes of the whole project, the nearest to the department first; `focus` is what the run
+    wants its notes to be about, `language` the tag of the language to write in.
     """
     settled, voice = _voice(notes, department.slug, ratio)
-    share = EARLIER_TOKENS / ratio / max(1, len(earlier))
-    before = {slug: truncate_excerpts(texts, share) for slug, texts in earlier.items()}
-    # People's own notes of the department stand among the project's, and are not told twice.
+    # People's own notes of the department stand among the project's, and are not repeated.
     own = [n for n in notes if n.department == department.slug and n.is_automated and not n.is_locked]
     existing = truncate_items(own, OWN_NOTES_TOKENS / ratio)
-    orders = gap_orders(gaps, GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES)
+    wish = focus_line(focus)
+    shown = [*settled, *voice, *existing]
+    context = project_context(earlier, related, shown, wish, ratio)
+    orders = gap_orders(by_focus(gaps, wish), GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES)
+    in_language, language_data = language_request(language, notes)
     data: dict[str, Any] = {
         **_department(department, ratio),
         "settled_notes": _texts(settled),
         "project_notes": _texts(voice),
-        "earlier_departments": {slug: _texts(excerpts) for slug, excerpts in before.items()},
+        "related_notes": _texts(context.related),
+        "earlier_departments": {slug: _texts(excerpts) for slug, excerpts in context.earlier.items()},
         "existing_notes_of_this_department": _texts(existing),
         "gaps": orders,
+        **({"focus": wish} if wish else {}),
+        **language_data,
     }
     asked = sum(order["notes"] for order in orders)
-    based_on = _ids([*settled, *voice, *existing, *(each for texts in before.values() for each in texts)])
-    request = _request(orders, focus_on_gaps=focus_on_gaps)
-    return build_prompt(GENERATE, data, request, based_on, notes=asked)
+    based_on = _ids(
+        [*shown, *context.related, *(each for texts in context.earlier.values() for each in texts)]
+    )
+    requests = (_request(orders, focus_on_gaps=focus_on_gaps), "focus" if wish else "", in_language)
+    return build_prompt(GENERATE, data, " ".join(filter(None, requests)), based_on, notes=asked)
 
 
 def _voice(notes: Sequence[Note], department: str, ratio: float) -> tuple[list[Excerpt], list[Excerpt]]:

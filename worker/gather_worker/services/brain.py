@@ -38,6 +38,8 @@ TRUSTED_S: Final = 1.0
 """How long after an answer the brain counts as available. Later it is asked first whether it is ready, which
 takes milliseconds: a call to an unavailable brain takes its whole deadline."""
 CONTEXT_NODES: Final = 20
+RELATED_NODES: Final = 50
+"""More than a prompt shows, since some of them stand in it already."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,9 +60,20 @@ class Brain:
 
     async def neighbours(self, texts: Sequence[str]) -> list[list[bodies.Duplicate]]:
         """Return each text's nearest saved notes of the project, if any are near."""
+        return await self._search(texts, NEIGHBOUR_COSINE_MIN, NEIGHBOURS)
+
+    async def nearest(
+        self, texts: Sequence[str], excluded_ids: Sequence[str]
+    ) -> list[list[bodies.Duplicate]]:
+        """Return each text's nearest saved notes of the project, however near they are."""
+        return await self._search(texts, 0.0, RELATED_NODES, excluded_ids)
+
+    async def _search(
+        self, texts: Sequence[str], threshold: float, limit: int, excluded_ids: Sequence[str] = ()
+    ) -> list[list[bodies.Duplicate]]:
         request = bodies.DuplicatesBatchRequest(
-            project_id=self._project_id, contents=list(texts), threshold=NEIGHBOUR_COSINE_MIN,
-            limit=NEIGHBOURS, type=NODE_TYPE,
+            project_id=self._project_id, contents=list(texts), threshold=threshold,
+            limit=limit, type=NODE_TYPE, exclude_node_ids=list(excluded_ids),
         )  # fmt: skip
         answer = await self._ask(
             lambda: self._client.find_duplicates_batch(request, deadline_s=CALL_DEADLINE_S)

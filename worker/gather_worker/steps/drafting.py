@@ -25,7 +25,9 @@ from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
 from gather_worker.steps.checkpointer import Checkpointer
+from gather_worker.steps.measuring import together
 from gather_worker.steps.project_notes import ProjectNotes
+from gather_worker.steps.related_notes import RelatedNotes
 
 ANSWER_FAILURES_MAX: Final = 3
 """Unusable answers in a row, each after its re-ask, before the attempt ends; with the models that are worst
@@ -53,6 +55,7 @@ class Drafter:
         self._notes = notes
         self._brain = brain
         self._model = model
+        self._related = RelatedNotes(task, notes, brain)
         self._earlier: builders.Earlier | None = None
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
@@ -61,7 +64,7 @@ class Drafter:
         """Load what every prompt of this process needs; what is unavailable now is requested again later."""
         warm_up()
         with contextlib.suppress(BrainUnusable):
-            await self._ask_earlier()
+            await together(self._ask_earlier(), self._related.ask())
 
     @property
     def has_begun(self) -> bool:
@@ -111,14 +114,16 @@ class Drafter:
     async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Answered:
         """Return 5 to 10 drafts with who wrote them, and the prompt; raises BudgetUsed."""
         try:
-            earlier = await self._ask_earlier()
+            earlier, related = await together(self._ask_earlier(), self._related.ask())
         except BrainUnusable:
             _LOGGER.warning("context comes from MongoDB alone: the brain is unavailable")
-            earlier = builders.earlier_from_notes(self._notes.known, self._task.previous)
+            stored = builders.earlier_from_notes(self._notes.known, self._task.previous)
+            earlier, related = self._earlier or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         prompt = builders.generate_prompt(
-            department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio
-        )
+            department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio,
+            related=related, focus=self._task.focus, language=self._task.language,
+        )  # fmt: skip
         scope = f"{checkpoint.id}/{checkpoint.iterations + 1}"
         for _ in range(ANSWER_FAILURES_MAX):
             try:
