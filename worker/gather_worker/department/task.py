@@ -12,6 +12,7 @@ from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, d
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import InvalidInput
 from gather_worker.schemas import Draft
+from gather_worker.text_cleaning import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class DepartmentTask:
     @property
     def focus(self) -> str:
         """Return what the run wants its notes to be about, "" if it says nothing."""
-        return (self.document.spec.focus or "").strip()
+        return clean(self.document.spec.focus or "")
 
     @property
     def language(self) -> str | None:

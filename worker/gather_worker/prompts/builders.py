@@ -102,7 +102,7 @@ def generate_prompt(
     focus_on_gaps: bool,
     ratio: float = 1.0,
     related: Sequence[Excerpt] = (),
-    focus: str | None = None,
+    focus: str = "",
     language: str | None = None,
 ) -> Prompt:
     """Return the request for new notes; with `focus_on_gaps` it asks for the gaps alone, in another way.

@@ -17,7 +17,7 @@ from gather_worker.prompts.truncation import (
     entry_tokens,
     truncate_excerpts,
 )
-from gather_worker.text_cleaning import clean, shortened
+from gather_worker.text_cleaning import shortened
 
 CONTEXT_TOKENS: Final = 3000
 """Earlier departments and related notes together."""
@@ -27,9 +27,9 @@ FOCUS_TOKENS: Final = 700
 """500 characters of Chinese; in most languages they are half of it. They come out of `CONTEXT_TOKENS`."""
 STORED_NOTES: Final = 20
 """Of other departments, the newest: MongoDB's part while the brain is unavailable."""
-STEM_CHARS: Final = 5
-"""Beginning of a word that it shares with its other forms: costume, costumes."""
 STEM_MIN: Final = 4
+STEM_CHARS: Final = 5
+"""Words are forms of one if they begin with the same five letters, or with all of the shorter one's four."""
 
 
 class Filed(Protocol):
@@ -101,9 +101,9 @@ def related_from_notes(notes: Sequence[Filed], department: str, previous: Sequen
     return others[-STORED_NOTES:][::-1]
 
 
-def focus_line(focus: str | None) -> str:
+def focus_line(focus: str) -> str:
     """Return the run's focus in one line of at most `FOCUS_TOKENS`, "" if there is none."""
-    return cut_to_tokens(clean(focus), FOCUS_TOKENS) if focus else ""
+    return cut_to_tokens(focus, FOCUS_TOKENS) if focus else ""
 
 
 def by_focus(gaps: Sequence[str], focus: str) -> list[str]:
@@ -112,11 +112,15 @@ def by_focus(gaps: Sequence[str], focus: str) -> list[str]:
     Words are compared, not meanings: where none is shared, the order stays.
     """
     wanted = _stems(focus)
-    return sorted(gaps, key=lambda gap: wanted.isdisjoint(_stems(gap.partition(":")[0])))
+    return sorted(gaps, key=lambda gap: not _share_a_word(wanted, _stems(gap.partition(":")[0])))
 
 
 def _stems(text: str) -> set[str]:
     return {word[:STEM_CHARS] for word in word_set(text) if len(word) >= STEM_MIN}
+
+
+def _share_a_word(ones: set[str], others: set[str]) -> bool:
+    return any(one.startswith(other) or other.startswith(one) for one in ones for other in others)
 
 
 def _line(text: str) -> str:

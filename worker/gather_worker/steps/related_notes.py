@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Final
 
-from gather_contracts.brain import CONTENT_MAX, EXCLUDED_IDS_MAX, Duplicate
+from gather_contracts.brain import CONTENT_MAX, EXCLUDED_IDS_MAX, NODE_ID_MAX, Duplicate
 from gather_worker.department.task import DepartmentTask
 from gather_worker.prompts.project_context import related_from_notes
 from gather_worker.prompts.truncation import Excerpt
@@ -53,7 +53,8 @@ class RelatedNotes:
         by_people = [item.id for item in self._notes.known if not item.is_automated]
         shown = by_people if len(by_people) <= PEOPLES_NOTES_SHOWN else []
         own = [item.id for item in self._notes.own if item.is_automated]
-        return [*shown, *own[::-1]][:EXCLUDED_IDS_MAX]
+        # The brain has no nodes with ids that it does not take.
+        return [each for each in (*shown, *own[::-1]) if len(each) <= NODE_ID_MAX][:EXCLUDED_IDS_MAX]
 
     def _counts(self, node: Duplicate) -> bool:
         """Return whether it is another department's, or nobody's, and not taken out of the film since."""
