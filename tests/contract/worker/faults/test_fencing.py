@@ -69,7 +69,7 @@ OTHERS: Final = {
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
-    Brain: {"neighbours", "earlier_context", "coverage", "compare", "close"},
+    Brain: {"neighbours", "nearest", "earlier_context", "coverage", "compare", "close"},
     EventPublisher: {"close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
