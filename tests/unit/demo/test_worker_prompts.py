@@ -69,7 +69,7 @@ def generation(
         "story": [Excerpt("Every house on the causeway settles a debt before it lets the sisters through.")]
     }
     items = [*BY_HAND, *automated(department, own)]
-    related = ["The ferryman counts the sisters twice before the tide turns."]
+    related = [Excerpt("The ferryman counts the sisters twice before the tide turns.")]
     wish = "What Ilse owes to the house, and to whom she pays it" if focus else ""
     return generate_prompt(
         department, items, earlier, gaps, focus_on_gaps=focus, related=related, focus=wish, language="en"

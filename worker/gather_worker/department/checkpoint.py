@@ -15,7 +15,7 @@ from pydantic import Field
 from gather_contracts.items import GatherItem
 from gather_contracts.meters import Meters
 from gather_contracts.result import StopReason
-from gather_worker.department.findings import Findings
+from gather_worker.department.coverage_findings import Findings
 from gather_worker.department.quality import Quality
 from gather_worker.department.stop_rule import last_score
 from gather_worker.llm.ledger import Ledger, Stored

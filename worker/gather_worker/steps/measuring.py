@@ -10,7 +10,7 @@ from typing import Any
 
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
-from gather_worker.department.findings import Findings, findings_of
+from gather_worker.department.coverage_findings import Findings, findings_of
 from gather_worker.department.quality import Quality, combine, gaps_of
 from gather_worker.documents.note import Note
 from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError

@@ -145,7 +145,7 @@ def test_each_prompt_says_that_data_is_no_instruction(name: str) -> None:
 
 FILES = {
     "duplicates.v1": "d3acfad18e79",
-    "generate.v3": "9e696a06f62d",
+    "generate.v3": "103bdfde6988",
     "judge.v2": "a6d94375f3c2",
 }
 

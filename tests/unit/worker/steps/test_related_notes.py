@@ -6,11 +6,13 @@ from typing import Any, cast
 import pytest
 
 from gather_contracts.brain import EXCLUDED_IDS_MAX, Duplicate
-from gather_contracts.items import GatherItem
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.task import DepartmentTask
+from gather_worker.documents.note import Note
 from gather_worker.errors import BrainUnusable
+from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.brain import Brain
+from gather_worker.services.notes import ProjectRead
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 
@@ -20,10 +22,12 @@ def node(name: str, department: str | None = "art") -> Duplicate:
     return Duplicate(node_id=name, similarity=0.5, content=f"note {name}", properties=properties)
 
 
-def item(name: str, department: str, *, automated: bool = True) -> GatherItem:
-    return GatherItem(
-        id=name, content=f"note {name}", project_id="a" * 24, department=department, is_automated=automated
-    )
+def note(name: str, department: str, *, automated: bool = True) -> Note:
+    return Note(name, f"note {name}", "a" * 24, department, is_automated=automated)
+
+
+def excerpts(*names: str) -> list[Excerpt]:
+    return [Excerpt(f"note {name}", name) for name in names]
 
 
 class FakeBrain:
@@ -45,20 +49,24 @@ class FakeBrain:
 class FakeStore:
     """Holds a project's notes."""
 
-    def __init__(self, items: list[GatherItem]) -> None:
-        self.items = items
+    def __init__(self, notes: list[Note], excluded_ids: Sequence[str]) -> None:
+        self.read = ProjectRead(notes=notes, excluded_ids=frozenset(excluded_ids))
 
-    async def read_items(self) -> list[GatherItem]:
-        return self.items
+    async def read_notes(self) -> ProjectRead:
+        return self.read
 
 
 async def related(
-    document: RunDocument, brain: FakeBrain, items: Sequence[GatherItem] = (), **spec: Any
+    document: RunDocument,
+    brain: FakeBrain,
+    items: Sequence[Note] = (),
+    excluded_ids: Sequence[str] = (),
+    **spec: Any,
 ) -> RelatedNotes:
     """Return the first department's related notes."""
     changed = document.model_copy(update={"spec": document.spec.model_copy(update=spec)})
     task = DepartmentTask(changed, 0, 5, "pod-0")
-    notes = ProjectNotes(task, cast(Any, FakeStore(list(items))))
+    notes = ProjectNotes(task, cast(Any, FakeStore(list(items), excluded_ids)))
     await notes.read()
     return RelatedNotes(task, notes, cast(Brain, brain))
 
@@ -67,27 +75,33 @@ async def test_notes_of_the_whole_project_are_found_once(document: RunDocument) 
     """Of other departments and of people; its own stand elsewhere in the prompt."""
     brain = FakeBrain([node("a"), node("b", "story"), node("c", None)])
     notes = await related(document, brain)
-    assert await notes.ask() == await notes.ask() == ["note a", "note c"]
+    assert await notes.ask() == await notes.ask() == excerpts("a", "c")
     assert brain.asked == [(["Story:"], [])]
+
+
+async def test_notes_that_are_not_canon_are_left_out(document: RunDocument) -> None:
+    """The brain may still know them."""
+    notes = await related(document, FakeBrain([node("a"), node("b")]), excluded_ids=["a"])
+    assert await notes.ask() == excerpts("b")
 
 
 async def test_the_focus_is_asked_for_first(document: RunDocument) -> None:
     """In turn with the department's own matter; a node that both name comes once."""
     brain = FakeBrain([node("a"), node("b"), node("c")], [node("b"), node("d")])
     notes = await related(document, brain, focus=" The harbour \u202eat night ")
-    assert await notes.ask() == ["note a", "note b", "note d", "note c"]
+    assert await notes.ask() == excerpts("a", "b", "d", "c")
     assert brain.asked[0][0] == ["The harbour at night", "Story:"]
 
 
 async def test_while_the_brain_is_away_mongodb_stands_in(document: RunDocument) -> None:
     """Until it has answered once."""
     brain = FakeBrain([node("a")], failures=1)
-    notes = await related(document, brain, [item("x", "art"), item("y", "story"), item("z", "art")])
+    notes = await related(document, brain, [note("x", "art"), note("y", "story"), note("z", "art")])
     with pytest.raises(BrainUnusable):
         await notes.ask()
-    assert notes.known == ["note z", "note x"]
+    assert notes.known == excerpts("z", "x")
     await notes.ask()
-    assert notes.known == ["note a"]
+    assert notes.known == excerpts("a")
 
 
 @pytest.mark.parametrize(("people", "shown"), [(3, 3), (100, 100), (101, 0)])
@@ -95,8 +109,8 @@ async def test_the_brain_is_told_what_prompts_show_anyway(
     document: RunDocument, people: int, shown: int
 ) -> None:
     """People's notes where all of them are shown, then the department's, the newest first."""
-    items = [item(f"p{n}", "", automated=False) for n in range(people)]
-    items += [item(f"o{n}", "story") for n in range(300)] + [item("n" * 65, "story"), item("art", "art")]
+    items = [note(f"p{n}", "", automated=False) for n in range(people)]
+    items += [note(f"o{n}", "story") for n in range(300)] + [note("n" * 65, "story"), note("art", "art")]
     brain = FakeBrain([])
     await (await related(document, brain, items)).ask()
     (_, excluded) = brain.asked[0]

@@ -8,9 +8,11 @@ from gather_contracts.brain import (
     CoverageTiming,
     QualityMetrics,
 )
-from gather_worker.department import findings
 from gather_worker.department.checkpoint import Checkpoint
-from gather_worker.department.findings import Findings, findings_of
+from gather_worker.department.coverage_findings import (
+    Findings,
+    findings_of,
+)
 
 LARGEST_BYTES = 200_000
 """A checkpoint with the largest findings stays far below MongoDB's 16 MB."""
@@ -72,7 +74,11 @@ def test_findings_are_bounded_and_hold_what_a_reader_sees() -> None:
         )
     )
     counts = (len(many.gaps), len(many.contradictions), len(many.recommendations))
-    assert counts == (findings.GAPS_MAX, findings.CONTRADICTIONS_MAX, findings.RECOMMENDATIONS_MAX)
+    assert counts == (
+        GAPS_MAX,
+        CONTRADICTIONS_MAX,
+        RECOMMENDATIONS_MAX,
+    )
     text = many.model_dump_json(by_alias=True)
     assert len(text.encode()) < LARGEST_BYTES
     assert "\u202e" not in text
