@@ -10,6 +10,9 @@ from gather_contracts.brain import (
 )
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.coverage_findings import (
+    CONTRADICTIONS_MAX,
+    GAPS_MAX,
+    RECOMMENDATIONS_MAX,
     Findings,
     findings_of,
 )
