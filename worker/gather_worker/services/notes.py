@@ -58,6 +58,8 @@ class ProjectRead:
     """How many documents are no notes, by reason."""
     is_cut: bool = False
     """Whether there are more notes than are read."""
+    shortened: int = 0
+    """Of people's notes, those of which only the beginning is read."""
 
 
 class NoteReader(ProjectDatabase):
@@ -69,6 +71,11 @@ class NoteReader(ProjectDatabase):
         if read.unread:
             counted = ", ".join(f"{count} {reason}" for reason, count in read.unread.most_common())
             _LOGGER.warning("documents in `gather` that are no notes: %s", counted)
+        if read.shortened:
+            _LOGGER.warning(
+                "people's notes are longer than can be kept: of %d only the first %d characters are read",
+                read.shortened, PEOPLE_BRIEF_CHARS,
+            )  # fmt: skip
         if read.is_cut:
             _LOGGER.warning(
                 "the project has more notes than are read: the newest %d are used", len(read.notes)
@@ -92,9 +99,11 @@ class NoteReader(ProjectDatabase):
             if len(read.notes) == PEOPLE_READ_MAX:
                 read.is_cut = True
                 break
-            kept = note if chars + note.size <= PEOPLE_WHOLE_CHARS else _brief(note)
-            chars += kept.size
-            read.notes.append(kept)
+            if chars + note.size > PEOPLE_WHOLE_CHARS:
+                note = replace(note, content=note.content[:PEOPLE_BRIEF_CHARS], summary="", context="")  # noqa: PLW2901
+                read.shortened += 1
+            chars += note.size
+            read.notes.append(note)
         ours = 0
         async for note in self._notes(OURS, read.unread, OURS_READ_MAX + 1):
             chars += note.size
@@ -125,8 +134,3 @@ class NoteReader(ProjectDatabase):
                     yield note
                 else:
                     unread[note] += 1
-
-
-def _brief(note: Note) -> Note:
-    """Return a note of people's of which only the beginning is kept."""
-    return replace(note, content=note.content[:PEOPLE_BRIEF_CHARS], summary="", context="")
