@@ -31,10 +31,10 @@ GROWTH_MAX_KIB: Final = 16 * 1024
 @pytest.mark.parametrize(
     "path",
     [
-        f"{BATCH}/", "/api/v1/nodes//batch", "//api/v1/nodes/batch", "/api/v1/nodes/batch/x", "/API/v1",
-        "/api/v1/nodes/batch;x", "/api/v1/../v1/nodes/batchx", "/api/v1/%00", "/api/v1/%ff%fe", "/api/v1/%",
-        "/api/v1/%zz", "/api/v2/nodes/batch", "/api/v1", "/api/v1/", "/", "/docs", "/openapi.json", "/redoc",
-        "/api/v1/docs/", "/api/v1/docs/../../main.py", "/api/v1/docs/%2e%2e/core.py", f"/{'x' * 30_000}",
+        "//api/v1/nodes/batch", "/API/v1", "/api/v1/nodesx/batch", "/api/v1/../v1/nodes/batchx",
+        "/api/v1/%00", "/api/v1/%ff%fe", "/api/v1/%", "/api/v1/%zz", "/api/v2/nodes/batch", "/api/v1",
+        "/api/v1/", "/", "/docs", "/openapi.json", "/redoc", "/api/v1/docs/", "/api/v1/docs/../../main.py",
+        "/api/v1/docs/%2e%2e/core.py", f"/{'x' * 30_000}",
     ],
 )  # fmt: skip
 def test_other_paths_are_404_and_lead_nowhere(brain: Any, path: str) -> None:
@@ -47,6 +47,22 @@ def test_other_paths_are_404_and_lead_nowhere(brain: Any, path: str) -> None:
         assert status == 404
         assert "location" not in headers
         assert ErrorBody.model_validate_json(body).error == "not_found"
+
+
+@pytest.mark.usefixtures("lives")
+@pytest.mark.parametrize(
+    "path", [f"{BATCH}/", "/api/v1/nodes//batch", "/api/v1/nodes/batch/x", "/api/v1/nodes/batch;x"]
+)
+def test_paths_below_nodes_are_ids_and_lead_nowhere_else(brain: Any, path: str) -> None:
+    """An id may hold any character; each is read with a project named and never written to. No redirects."""
+    for method, expected, error in (("GET", 400, "validation_failed"), ("POST", 405, "method_not_allowed")):
+        status, headers, body = spoken(
+            brain,
+            f"{method} {path} HTTP/1.1\r\nHost: evil.example\r\n{bearer(brain)}Content-Length: 0\r\n\r\n",
+        )
+        assert status == expected
+        assert "location" not in headers
+        assert ErrorBody.model_validate_json(body).error == error
 
 
 QUERIES: Final[dict[str, tuple[str, set[int]]]] = {
