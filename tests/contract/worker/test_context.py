@@ -14,7 +14,6 @@ from dev.waiting import wait_for
 from gather_clients.brain_client import BrainClient
 from gather_contracts import names
 from gather_contracts.brain import NodeIn
-from gather_contracts.items import GatherItem
 from tests.support.injectable_model import InjectableModel, fenced, served
 from tests.support.worker_harness import WorkerHarness
 
@@ -65,10 +64,10 @@ def write_nodes(harness: WorkerHarness, *nodes: tuple[str, str, str]) -> None:
 def write_notes(harness: WorkerHarness, *notes: tuple[str, str, str, bool]) -> None:
     """Write notes into MongoDB, given by id, department, content and whether a run made them."""
     documents = [
-        GatherItem(
-            id=identity, content=content, project_id=harness.project_id, department=department,
-            is_automated=is_automated,
-        ).model_dump(by_alias=True)
+        {
+            "_id": identity, "content": content, "projectId": harness.project_id, "department": department,
+            "isAutomated": is_automated,
+        }
         for identity, department, content, is_automated in notes
     ]  # fmt: skip
     with MongoClient[dict[str, Any]](harness.services.mongodb_uri) as client:

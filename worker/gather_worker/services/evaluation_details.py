@@ -24,6 +24,7 @@ EARLIER_MAX: Final = 32
 GAPS_NAMED: Final = 3
 SUMMARY_MAX_CHARS: Final = 500
 TIMEOUT_S: Final = 10.0
+NEWEST_FIRST: Final = [("lastUpdated", -1), ("_id", -1)]
 PARTS: Final = ("content", "summary", "context")
 
 Document = Mapping[str, Any]
@@ -50,7 +51,7 @@ async def _read(client: AsyncMongoClient[dict[str, Any]], checkpoint: Checkpoint
     slug = checkpoint.department
     mine = {"$or": [{"automationMetadata.department": slug}, {"department": slug}]}
     parts = dict.fromkeys(PARTS, 1) | {"_id": 0}
-    found = database[names.ITEMS_COLLECTION].find(mine, parts).sort("lastUpdated", -1).limit(NOTES_READ_MAX)
+    found = database[names.ITEMS_COLLECTION].find(mine, parts).sort(NEWEST_FIRST).limit(NOTES_READ_MAX)
     others = {"runUid": checkpoint.run_uid, "_id": {"$ne": checkpoint.id}}
     fields = ["runUid", "department", "threshold", "scores", "iterations", "itemsCreated", "gaps"]
     rest = database[names.CHECKPOINTS_COLLECTION].find(others, fields).sort("beganAt", 1).limit(EARLIER_MAX)

@@ -63,7 +63,7 @@ def test_the_cap_holds_over_departments(new_harness: NewHarness) -> None:
 
 def test_the_cap_holds_over_crashes(new_harness: NewHarness, behave: Behave) -> None:
     """Three workers killed in a call that the model goes on to charge, then one that ends: never above."""
-    cap = 70_000
+    cap = 50_000
     harness = new_harness(budget={"maxTokens": cap})
     harness.set_threshold(100)
     _, _, before = charged(harness)
