@@ -36,7 +36,7 @@ class Note:
     user_id: str = ""
     is_automated: bool = False
     is_locked: bool = False
-    """A person has settled it: it is told to the model as decided."""
+    """A person has settled it: it is shown to the model as decided."""
     created_at: datetime = LONG_AGO
     origin: Origin | None = None
 
