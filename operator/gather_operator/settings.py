@@ -8,18 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from redis.connection import parse_url
 
 from gather_clients.configuration import LogLevel
+from gather_clients.redis_calls import RedisUrl
 from gather_contracts.departments import DEFAULT_MODEL
-
-
-def _redis_address(url: SecretStr) -> SecretStr:
-    try:
-        parse_url(url.get_secret_value())  # type: ignore[no-untyped-call]
-    except ValueError:
-        raise ValueError("is not the address of a Redis") from None
-    return url
 
 
 def _header_text(key: SecretStr) -> SecretStr:
@@ -70,7 +62,7 @@ class Settings(BaseSettings):
     """Departments of one page."""
     cms_paging: bool = Field(default=True, validation_alias="GATHER_CMS_PAGING")
     """False: one answer of at most `GATHER_CMS_LIMIT` departments is all that is read."""
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(validation_alias="REDIS_URL")
+    redis_url: RedisUrl = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
