@@ -34,6 +34,8 @@ OWN_EVENTS = {
 }  # fmt: skip
 FORGED = ("forged line", "inj-")
 ITERATIONS = 12
+NO_EXPIRY = -1
+"""What Redis answers for a key that lasts."""
 
 
 def _aliases(model: Any) -> set[str]:
@@ -162,10 +164,10 @@ def _neo4j(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
 
 
 def _redis(harness: WorkerHarness) -> dict[str, Any]:
-    """Return every key but the project's own events and the answers that are remembered."""
+    """Return every lasting key but the project's own events: answers and limits are kept for a while."""
     with redis.Redis.from_url(harness.services.redis_url) as client:
         keys: Any = client.keys("*")
-        foreign = [k for k in keys if PROJECT.encode() not in k and not client.ttl(k) > 0]
+        foreign = [k for k in keys if PROJECT.encode() not in k and client.pttl(k) == NO_EXPIRY]
         return {f"redis/{key!r}": client.dump(key) for key in sorted(foreign)}
 
 
