@@ -4,13 +4,14 @@ A channel alone loses what is sent while nobody listens, so one script appends t
 and nothing can come between. A missing Redis is never a reason to stop: callers catch `EventLogUnavailable`.
 """
 
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
@@ -52,13 +53,26 @@ KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP
 """A subscriber only listens, so only the kernel can tell it within half a minute that its peer is gone."""
 
 
+DAMAGED: Final = ("WRONGTYPE", "not an integer", "out of range", "ID specified in XADD")
+"""In what Redis answers where a key of ours holds something else."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
 class EventLogUnavailable(Exception):  # noqa: N818 - named for what the caller does
     """Redis did not answer in time; live progress pauses, nothing else is lost."""
 
     @classmethod
-    def because(cls, failure: Exception) -> Self:
+    def because(cls, failure: Exception) -> "EventLogUnavailable":
         """Return the error for a call that failed this way."""
-        return cls(str(failure) or type(failure).__name__)
+        said = str(failure) or type(failure).__name__
+        if isinstance(failure, ResponseError) and any(words in said for words in DAMAGED):
+            return EventLogDamaged(said)
+        return cls(said)
+
+
+class EventLogDamaged(EventLogUnavailable):
+    """A key of one project holds what is no event log; other projects' logs are as well as before."""
 
 
 class EventLog:
@@ -72,7 +86,7 @@ class EventLog:
     def __init__(self, redis_url: str, timeout_s: float = 2.0) -> None:
         self._redis_url = redis_url
         self._timeout_s = timeout_s
-        self._redis = connect(redis_url, timeout_s, decode_responses=True, health_check_interval=30)
+        self._redis = connect(redis_url, timeout_s, health_check_interval=30)
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
         self._append = self._redis.register_script(APPEND_SCRIPT)
 
@@ -100,19 +114,33 @@ class EventLog:
         both.hgetall(names.event_log_meta(project_id))
         both.exists(names.event_log(project_id))
         meta, exists = await self._calls.call(both.execute())
-        return (meta["epoch"], int(meta["offset"])) if meta and exists else ("", 0)
+        if not (meta and exists):
+            return "", 0
+        try:
+            return meta[b"epoch"].decode(), int(meta[b"offset"])
+        except (KeyError, ValueError) as error:
+            raise EventLogDamaged(f"{names.event_log_meta(project_id)} is not ours") from error
 
     async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:
         """Return up to `limit` events that follow `after_offset`, oldest first."""
         entries = await self._calls.call(
             self._redis.xrange(names.event_log(project_id), min=f"({after_offset}-0", max="+", count=limit)
         )
-        return [decode_event(fields["event"]) for _, fields in entries]
+        return [decode_event(fields.get(b"event", b"")) for _, fields in entries]
 
     async def tail(self, project_id: str, limit: int = 1000) -> list[Event]:
-        """Return the last `limit` events, oldest first."""
-        entries = await self._calls.call(self._redis.xrevrange(names.event_log(project_id), count=limit))
-        return [decode_event(fields["event"]) for _, fields in reversed(entries)]
+        """Return those of the last `limit` entries that can be read, oldest first."""
+        key = names.event_log(project_id)
+        entries = await self._calls.call(self._redis.xrevrange(key, count=limit))
+        events: list[Event] = []
+        for _, fields in reversed(entries):
+            try:
+                events.append(decode_event(fields.get(b"event", b"")))
+            except ValueError as error:
+                _LOGGER.debug("unreadable entry", extra={"log": key, "error": type(error).__name__})
+        if unread := len(entries) - len(events):
+            _LOGGER.warning("unreadable entries in the event log", extra={"log": key, "entries": unread})
+        return events
 
     @asynccontextmanager
     async def subscribed(self) -> AsyncIterator[AsyncIterator[Event]]:
@@ -126,7 +154,6 @@ class EventLog:
             self._redis_url,
             self._timeout_s,
             repeats=0,
-            decode_responses=True,
             socket_keepalive=True,
             socket_keepalive_options=KEEPALIVE,
         )

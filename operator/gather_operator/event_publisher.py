@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from gather_clients.event_log import EventLogUnavailable
+from gather_clients.event_log import EventLogDamaged, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 from gather_contracts.events import Event
@@ -28,6 +28,8 @@ WEBHOOK_REFRESH_S: Final = 60.0
 """A running run's webhook is registered again this often, since Redis may have lost its data."""
 RETRY_S: Final = 2.0
 """After Redis did not answer, no run asks it for this long: they would all wait for its timeout in turn."""
+DAMAGED_RETRY_S: Final = 30.0
+"""After one project's log could not be written although Redis answers; other projects do not wait."""
 REMEMBERED_MAX: Final = 20_000
 
 
@@ -77,6 +79,7 @@ class EventPublisher:
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._registered_s: OrderedDict[str, float] = OrderedDict()
         self._not_before_s = 0.0
+        self._damaged_until_s: OrderedDict[str, float] = OrderedDict()
 
     def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
         """Return whether everything due for the run was sent or may be given up."""
@@ -94,7 +97,7 @@ class EventPublisher:
         needs_webhook = is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
         if not pending and not needs_webhook:
             return None
-        wait_s = self._not_before_s - self._clock()
+        wait_s = max(self._not_before_s, self._damaged_until_s.get(run.spec.project_id, 0)) - self._clock()
         if wait_s > 0:
             return wait_s
         try:
@@ -103,11 +106,23 @@ class EventPublisher:
                 _remember(self._registered_s, run.metadata.uid, self._clock())
             for event in pending:
                 await self._send(event)
+        except EventLogDamaged as error:
+            return self._hold_project(run, str(error))
         except EventLogUnavailable as error:
             logger.warning("event log unavailable", extra={"run": run.metadata.name, "error": str(error)})
             self._not_before_s = self._clock() + RETRY_S
             return RETRY_S
         return None
+
+    def _hold_project(self, run: GatherRun, why: str) -> float:
+        """Leave the project's log alone for a while; return for how long."""
+        project_id = run.spec.project_id
+        logger.error(
+            "a project's event log is damaged; deleting its key mends it",
+            extra={"run": run.metadata.name, "key": names.event_log(project_id), "error": why},
+        )
+        _remember(self._damaged_until_s, project_id, self._clock() + DAMAGED_RETRY_S)
+        return DAMAGED_RETRY_S
 
     def _pending(self, run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
         return [a for a in due(run, now, document) if a.key not in self._sent]

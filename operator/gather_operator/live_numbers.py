@@ -6,11 +6,13 @@ project's log is read again, so that a restart does not show a run standing stil
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_clients.backoff import Backoff
+from gather_clients.event_log import EventLog, EventLogDamaged, EventLogUnavailable
 from gather_contracts.events import Event, IterationComplete
 from gather_operator.decisions.facts import Numbers
 from gather_operator.metrics import EVENT_LOG_UP
@@ -23,7 +25,7 @@ DEPARTMENTS_MAX: Final = 64
 """Per run; twice what a run can have, so that a forged slug cannot grow it."""
 TAIL: Final = 1000
 """Events that are read again per project: more than two runs of 200 iterations."""
-RECONNECT_S: Final = 1.0
+RECONNECT: Final = Backoff(1.0, 15.0)
 COUNT_MAX: Final = 2**40
 QUALITY_MAX: Final = 100
 
@@ -76,22 +78,29 @@ class Listener:
         self._projects = projects
 
     async def run(self) -> None:
-        """Subscribe, refill, listen; begin again whenever the connection breaks."""
+        """Subscribe, refill, listen; begin again whenever the connection breaks, or whatever else happens."""
+        failures = 0
         while True:
+            began_s = time.monotonic()
             try:
                 await self._listen()
             except EventLogUnavailable as error:
-                EVENT_LOG_UP.set(0)
                 logger.warning("event log unavailable; live progress pauses", extra={"error": str(error)})
-                await asyncio.sleep(RECONNECT_S)
+            except Exception:
+                # Live numbers are optional: nothing that comes from Redis may end the operator.
+                logger.exception("listening to the event log failed unexpectedly; beginning again")
+            EVENT_LOG_UP.set(0)
+            failures = 1 if time.monotonic() - began_s > RECONNECT.last_s else failures + 1
+            await asyncio.sleep(RECONNECT.wait_s(failures))
 
     async def refill(self, project_id: str) -> None:
-        """Read the end of a project's log; raises EventLogUnavailable."""
+        """Read the end of a project's log; raises EventLogUnavailable if Redis does not answer."""
         try:
             events = await self._log.tail(project_id, TAIL)
-        except ValueError as error:
+        except EventLogDamaged as error:
             logger.warning(
-                "unreadable entry in the event log", extra={"project": project_id, "error": str(error)}
+                "a project's event log is damaged; its live progress waits for new events",
+                extra={"project": project_id, "error": str(error)},
             )
             return
         for event in events:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts.events import Deduplicating, IterationComplete
 from gather_operator import live_numbers as module
@@ -102,7 +103,7 @@ class Log:
 
 async def test_after_a_broken_connection_the_tail_fills_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart and a break are the same thing."""
-    monkeypatch.setattr(module, "RECONNECT_S", 0)
+    monkeypatch.setattr(module, "RECONNECT", Backoff(0, 0))
     log = Log([[event(1)], [event(4)]], [event(2), event(3)])
     numbers, heard, done = LiveNumbers(), [], asyncio.Event()
 
@@ -118,3 +119,24 @@ async def test_after_a_broken_connection_the_tail_fills_the_gap(monkeypatch: pyt
     await asyncio.gather(task, return_exceptions=True)
     assert log.tails == ["p", "p"]
     assert numbers.of_run("uid")["story"].iterations == 4
+
+
+async def test_whatever_the_log_raises_listening_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours, or of the library, must not end the operator."""
+    monkeypatch.setattr(module, "RECONNECT", Backoff(0, 0))
+    log = Log([[], [event(4)]], [])
+    failures = iter([UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")])
+    whole = log.tail
+
+    async def tail(project_id: str, limit: int) -> list[IterationComplete]:
+        for failure in failures:
+            raise failure
+        return await whole(project_id, limit)
+
+    monkeypatch.setattr(log, "tail", tail)
+    done = asyncio.Event()
+    listener = Listener(log, LiveNumbers(), lambda _: done.set(), lambda: ["p"])  # type: ignore[arg-type]
+    task = asyncio.create_task(listener.run())
+    await asyncio.wait_for(done.wait(), LIMIT_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
