@@ -13,6 +13,9 @@ OperatorError
 class OperatorError(Exception):
     """Base of all errors that the operator expects."""
 
+    retry_after_s: float | None = None
+    """For how long who refused wants to be left alone, if it said so."""
+
 
 class ClusterError(OperatorError):
     """The Kubernetes API did not do what was asked."""

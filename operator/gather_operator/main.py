@@ -35,7 +35,7 @@ from gather_operator.live_numbers import Listener, LiveNumbers
 from gather_operator.probe_server import serving
 from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.resync import Resync
-from gather_operator.run_cache import RunCache, version_number
+from gather_operator.run_cache import RunCache, is_asked_for, version_number
 from gather_operator.settings import Settings
 from gather_operator.work_queue import WorkQueue
 
@@ -116,7 +116,8 @@ def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
 async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = _clients(settings, stack)
     cluster = clients.cluster
-    queue, cache, live = WorkQueue(), RunCache(), LiveNumbers()
+    cache, live = RunCache(), LiveNumbers()
+    queue = WorkQueue(cache.is_stopping)
     observer = Observer(cluster, queue.add)
     publisher = EventPublisher(clients.log, clients.webhooks)
     canary = WatchCanary(settings.watch_silence_s)
@@ -176,11 +177,12 @@ def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
         metadata = body["metadata"]
         uid = metadata["uid"]
         canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
+        before = cache.get(uid)
         if kind == "DELETED":
             cache.remove(uid)
         else:
             cache.put(body)
-        queue.add(uid)
+        queue.add(uid, is_asked_for=is_asked_for(before, cache.get(uid)))
 
     return deliver
 

@@ -1,6 +1,7 @@
 """One pass over one run: gather what is known, decide, do it, write the status."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,6 +11,7 @@ from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument
+from gather_operator.action_pacer import ActionPacer
 from gather_operator.cms import Cms
 from gather_operator.decisions.actions import (
     Action,
@@ -34,15 +36,15 @@ from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
 from gather_operator.run_cache import RunCache
+from gather_operator.work_queue import Next
 from gather_operator.worker_metrics import count_ends
 
 logger = logging.getLogger(__name__)
 
 REFUSED_RETRY_S: Final = 5.0
 CMS_BACKOFF: Final = Backoff(2.0, 30.0)
-MOVE_BACKOFF: Final = Backoff(0.01, 5.0)
-MOVES_FREE: Final = 8
-"""Moves in a row without slowing down; a run's start needs four."""
+LOOK_AGAIN_S: Final = 0.01
+"""After a move: what follows from it is decided by another pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,55 +75,57 @@ class Reconciler:
         self._default_model = default_model
         self._delete_deadline_s = delete_deadline_s
         self._documents = RunDocuments(dependencies.cluster)
-        self._moves: dict[str, int] = {}
+        self._pacer = ActionPacer()
         self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
-    async def work(self, uid: str) -> float | None:
-        """Make one pass; return in how many seconds the next is wanted, or None if only a change matters.
+    async def work(self, uid: str) -> Next:
+        """Make one pass; return when the next is wanted.
 
         Raises OperatorError where the pass has to be tried again later.
         """
         run = self._deps.cache.get(uid)
         if run is None:
-            for memory in (self._documents, self._deps.live, self._deps.writer):
+            for memory in (self._documents, self._deps.live, self._deps.writer, self._pacer):
                 memory.forget(uid)
-            self._moves.pop(uid, None)
             self._cms_failures.pop(uid, None)
-            return None
+            return Next()
         with DECISION_SECONDS.time():
             try:
                 return await self._pass(run)
             except Conflict:
                 DECISIONS.labels(outcome="conflict").inc()
                 await self._check_existence(run)
-                return self._again_s(uid)
+                return Next(LOOK_AGAIN_S)
             except Missing:
                 await self._check_existence(run)
                 raise
 
-    async def _pass(self, run: GatherRun) -> float | None:
+    async def _pass(self, run: GatherRun) -> Next:
         document = await self._documents.read(run)
-        # Before anything else: a run's first event goes out before its first Job is made.
-        publish_wait_s = await self._deps.publisher.publish(run, document=document)
+        is_stopping = (run.is_being_deleted or run.spec.cancel) and not run.status.phase.is_final
+        waits = [] if is_stopping else [await self._deps.publisher.publish(run, document=document)]
         snapshot = await self._gather(run, document)
         decision = decide(snapshot)
         try:
-            for action in decision.actions:
-                await self._act(snapshot, action)
+            held_s = await self._act(snapshot, decision.actions)
         except Refused as error:
-            return await self._say_refused(snapshot, str(error))
+            return await self._say_refused(snapshot, error)
+        if held_s:
+            # The status would say that it is done.
+            return Next(held_s, is_held=True)
         latest = self._deps.cache.get(run.metadata.uid)
         if latest is None:
-            return None
+            return Next(0)
         throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
             count_ends(latest, decision.status, snapshot.pods)
+        if is_stopping:
+            # Only now: pods that cost money wait for no event log.
+            waits.append(await self._deps.publisher.publish(latest, document=document))
         is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
-        if not is_moving:
-            self._moves.pop(run.metadata.uid, None)
-        again_s = self._again_s(run.metadata.uid) if is_moving else None
-        return min((s for s in (again_s, throttled_s, publish_wait_s) if s is not None), default=None)
+        waits += [throttled_s, LOOK_AGAIN_S if is_moving else None]
+        return Next(min((wait_s for wait_s in waits if wait_s is not None), default=None))
 
     # --- gather
 
@@ -160,12 +164,22 @@ class Reconciler:
 
     # --- act
 
-    async def _act(self, snapshot: RunSnapshot, action: Action) -> None:
+    async def _act(self, snapshot: RunSnapshot, actions: Sequence[Action]) -> float:
+        """Carry the actions out; return for how long those have to wait that somebody else keeps undoing."""
+        run, held_s = snapshot.run, 0.0
+        for action in actions:
+            if wait_s := self._pacer.wait_s(run.metadata.uid, action):
+                held_s = max(held_s, wait_s)
+                continue
+            name = type(action).__name__
+            ACTIONS.labels(action=name).inc()
+            logger.info("carrying out an action", extra={"run": run.metadata.name, "action": name})
+            await self._carry_out(snapshot, action)
+            self._pacer.note(run.metadata.uid, action)
+        return held_s
+
+    async def _carry_out(self, snapshot: RunSnapshot, action: Action) -> None:
         run, cluster = snapshot.run, self._deps.cluster
-        ACTIONS.labels(action=type(action).__name__).inc()
-        logger.info(
-            "carrying out an action", extra={"run": run.metadata.name, "action": type(action).__name__}
-        )
         match action:
             case HoldFinalizer():
                 await self._put_finalizers(run, [*run.metadata.finalizers, names.FINALIZER])
@@ -194,24 +208,16 @@ class Reconciler:
         else:
             self._deps.cache.remove(metadata.uid)
 
-    async def _say_refused(self, snapshot: RunSnapshot, why: str) -> float:
+    async def _say_refused(self, snapshot: RunSnapshot, error: Refused) -> Next:
         """Say in the status why nothing moves; return when to try again."""
-        run = snapshot.run
+        run, why = snapshot.run, str(error)
         logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": why})
         DECISIONS.labels(outcome="refused").inc()
         latest = self._deps.cache.get(run.metadata.uid) or run
         await self._deps.writer.write(latest, refused(snapshot, why))
-        return REFUSED_RETRY_S
+        return Next(max(REFUSED_RETRY_S, error.retry_after_s or 0), is_held=True)
 
     # --- memory
-
-    def _again_s(self, uid: str) -> float:
-        """Return when to look again after a move: soon, but ever later where moves do not come to rest.
-
-        Somebody else who undoes what we do must not make us flood the API.
-        """
-        moves = self._moves[uid] = self._moves.get(uid, 0) + 1
-        return MOVE_BACKOFF.wait_s(moves - MOVES_FREE + 1)
 
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""

@@ -9,7 +9,7 @@ from gather_operator.errors import ClusterError, Missing
 from gather_operator.health import Health
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import RELISTS, RUNS
-from gather_operator.run_cache import RunCache, version_number
+from gather_operator.run_cache import RunCache, is_asked_for, version_number
 from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -60,8 +60,9 @@ class Resync:
         self._last_error = ""
         RELISTS.labels(kind="gatherruns", reason="tick").inc()
         self._health.listed_s = time.monotonic()
+        before = {run.metadata.uid: run for run in self._cache.all()}
         for uid in self._cache.replace(bodies, version):
-            self._queue.add(uid)
+            self._queue.add(uid, is_asked_for=is_asked_for(before.get(uid), self._cache.get(uid)))
         self._health.canary.listed(
             (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
         )

@@ -12,6 +12,14 @@ from gather_contracts.resource import GatherRun, parse_run
 logger = logging.getLogger(__name__)
 
 
+def is_asked_for(before: GatherRun | None, after: GatherRun | None) -> bool:
+    """Return whether a person has changed what is wanted: a new run, another spec, a deletion."""
+    if after is None or before is None:
+        return after is not before
+    old, new = before.metadata, after.metadata
+    return old.generation != new.generation or before.is_being_deleted != after.is_being_deleted
+
+
 def version_number(resource_version: str) -> int:
     """Return a resourceVersion as a number; 0 if it is none.
 
@@ -64,6 +72,13 @@ class RunCache:
         for uid in gone:
             self.remove(uid)
         return gone | {uid for uid in listed if before.get(uid) != self._runs[uid]}
+
+    def is_stopping(self, uid: str) -> bool:
+        """Return whether the run is to be stopped and still has something to stop."""
+        run = self._runs.get(uid)
+        return run is not None and (
+            run.is_being_deleted or (run.spec.cancel and not run.status.phase.is_final)
+        )
 
     def phases(self) -> dict[RunPhase, int]:
         """Return how many runs are in each phase."""

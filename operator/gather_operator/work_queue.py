@@ -1,8 +1,14 @@
-"""The work queue: one task per run at a time, no run queued twice, longer waits after each failure."""
+"""The work queue: one task per run at a time, no run queued twice, longer waits after each failure.
+
+A wait holds whatever else happens: neither the ticker nor a watch brings a run forward that the API has put
+off. Only a person's word does, a changed spec or a deletion, and runs that are to be stopped go before all.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gather_clients.backoff import Backoff
@@ -13,33 +19,68 @@ logger = logging.getLogger(__name__)
 
 BACKOFF: Final = Backoff(0.5, 8.0)
 """A run whose namespace hangs is tried at least this often, and delays no other."""
+RETRY_AFTER_MAX_S: Final = 60.0
+"""Longer than this nobody is believed who asks for patience."""
+RESERVED: Final = 2
+"""Workers that take urgent runs alone, for when all others wait for something outside."""
 
-Work = Callable[[str], Awaitable[float | None]]
-"""Works on a key; returns in how many seconds it wants to be called again."""
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """When a key is to be worked on again, unless a change comes before."""
+
+    after_s: float | None = None
+    """None: only a change matters."""
+    is_held: bool = False
+    """No change but a person's brings it forward."""
+
+
+Work = Callable[[str], Awaitable[Next]]
 
 
 class WorkQueue:
     """Keys to work on. It holds each key once, so it is never longer than there are runs."""
 
-    def __init__(self) -> None:
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
+    def __init__(self, is_urgent: Callable[[str], bool] = lambda _: False) -> None:
+        """`is_urgent` says, when a key is queued, whether it goes before all that are not."""
+        self._is_urgent = is_urgent
+        self._urgent: deque[str] = deque()
+        self._usual: deque[str] = deque()
+        self._arrived = asyncio.Event()
         self._queued: set[str] = set()
         self._busy: set[str] = set()
-        self._again: set[str] = set()
+        self._again: dict[str, bool] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._not_before_s: dict[str, float] = {}
         self._failures: dict[str, int] = {}
 
-    def add(self, key: str) -> None:
-        """Queue the key now; while it is being worked on, it is queued once that ends."""
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+    def add(self, key: str, *, is_asked_for: bool = False) -> None:
+        """Queue the key, now or when its wait is over; while it is being worked on, once that ends.
+
+        `is_asked_for`: a person has changed something, so no wait counts.
+        """
         if key in self._busy:
-            self._again.add(key)
-        elif key not in self._queued:
+            self._again[key] = is_asked_for or self._again.get(key, False)
+            return
+        if is_asked_for:
+            self._not_before_s.pop(key, None)
+            self._failures.pop(key, None)
+        wait_s = self._not_before_s.get(key, 0.0) - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            self.add_later(key, wait_s)
+            return
+        self._not_before_s.pop(key, None)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+        if key not in self._queued:
             self._queued.add(key)
-            self._ready.put_nowait(key)
+            (self._urgent if self._is_urgent(key) else self._usual).append(key)
+            self._arrived.set()
             QUEUE_DEPTH.set(len(self._queued))
+        elif is_asked_for and key in self._usual and self._is_urgent(key):
+            self._usual.remove(key)
+            self._urgent.append(key)
+            self._arrived.set()
 
     def add_later(self, key: str, delay_s: float) -> None:
         """Queue the key after a delay; of several delays the shortest counts."""
@@ -53,31 +94,44 @@ class WorkQueue:
         self._timers[key] = loop.call_at(due, self.add, key)
 
     async def run(self, workers: int, work: Work) -> None:
-        """Work on keys until cancelled, on `workers` of them at a time."""
+        """Work on keys until cancelled, on `workers` of them at a time, and on a few more urgent ones."""
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._worker(work))
+                group.create_task(self._worker(work, (self._urgent, self._usual)))
+            for _ in range(RESERVED):
+                group.create_task(self._worker(work, (self._urgent,)))
 
-    async def _worker(self, work: Work) -> None:
+    async def _worker(self, work: Work, lanes: Sequence[deque[str]]) -> None:
         while True:
-            key = await self._ready.get()
+            key = await self._next(lanes)
             self._queued.discard(key)
             QUEUE_DEPTH.set(len(self._queued))
             self._busy.add(key)
             try:
-                delay_s = await self._attempt(key, work)
+                following = await self._attempt(key, work)
             finally:
                 self._busy.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
-            elif delay_s is not None:
-                self.add_later(key, delay_s)
+            if following.is_held and following.after_s is not None:
+                self._not_before_s[key] = asyncio.get_running_loop().time() + following.after_s
+            if following.after_s is not None:
+                self.add_later(key, following.after_s)
+            if (is_asked_for := self._again.pop(key, None)) is not None:
+                self.add(key, is_asked_for=is_asked_for)
 
-    async def _attempt(self, key: str, work: Work) -> float | None:
+    async def _next(self, lanes: Sequence[deque[str]]) -> str:
+        while True:
+            for lane in lanes:
+                if lane:
+                    return lane.popleft()
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def _attempt(self, key: str, work: Work) -> Next:
+        asked_s = 0.0
         try:
-            delay_s = await work(key)
+            following = await work(key)
         except OperatorError as error:
+            asked_s = min(error.retry_after_s or 0.0, RETRY_AFTER_MAX_S)
             logger.warning(
                 "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)}
             )
@@ -86,6 +140,6 @@ class WorkQueue:
             logger.exception("reconcile failed unexpectedly; retrying with back-off", extra={"run_uid": key})
         else:
             self._failures.pop(key, None)
-            return delay_s
+            return following
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return BACKOFF.wait_s(failures)
+        return Next(max(BACKOFF.wait_s(failures), asked_s), is_held=True)

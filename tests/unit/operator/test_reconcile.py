@@ -1,6 +1,7 @@
 """Passes over runs in a cluster in memory, with the operator killed at every single write."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
+from gather_operator.action_pacer import FREE
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
 from gather_operator.event_publisher import RETRY_S, EventPublisher
@@ -18,6 +20,7 @@ from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.run_cache import RunCache
+from gather_operator.work_queue import Next
 from gather_operator.worker_metrics import DEPARTMENTS_ENDED
 
 SLUGS = ("story", "world", "music")
@@ -309,6 +312,29 @@ async def test_an_unavailable_redis_holds_up_neither_a_run_nor_its_deletion_for_
     await live(world, cms, lambda: not world.runs, {})
 
 
+@pytest.mark.parametrize("stop", ["_cancel", "_delete"])
+async def test_pods_are_stopped_before_the_event_log_is_asked(
+    make_world: Any, build: Any, cms: Any, stop: str
+) -> None:
+    """One that hangs takes its whole time limit, and the pods cost money meanwhile."""
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, cms)
+    while not world.jobs:
+        await operator.step()
+    asked: list[bool] = []
+
+    async def append(*_: Any) -> None:
+        asked.append(bool(world.jobs))
+        raise EventLogUnavailable("hangs")
+
+    operator.publisher = EventPublisher(SimpleNamespace(append=append), SimpleNamespace())  # type: ignore[arg-type]
+    operator.reconciler._deps = replace(operator.reconciler._deps, publisher=operator.publisher)
+    getattr(Scenario, stop)(world)
+    await operator.step()
+    assert asked == [False]
+
+
 async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published(
     make_world: Any, build: Any, cms: Any
 ) -> None:
@@ -318,26 +344,29 @@ async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published
     operator = Operator(world, cms)
     status = {"phase": "Succeeded", "completionTime": timestamp(datetime.now(UTC))}
     operator.cache.put(build.body(status=status))
-    assert await operator.reconciler.work(build.uid) == RETRY_S
-    assert await operator.reconciler.work(build.uid) == pytest.approx(RETRY_S, abs=1)
+    assert await operator.reconciler.work(build.uid) == Next(RETRY_S)
+    assert (await operator.reconciler.work(build.uid)).after_s == pytest.approx(RETRY_S, abs=1)
 
 
 async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
     make_world: Any, build: Any, cms: Any
 ) -> None:
-    """Moves that do not settle become ever slower."""
+    """However often its watch event brings the run back, another action is carried out meanwhile."""
     world = make_world()
     fill(world, build)
     operator = Operator(world, cms)
-    delays: list[float] = []
+    held: list[Next] = []
     for _ in range(24):
         body = world.runs["film"]
         metadata = {**body["metadata"], "finalizers": [], "resourceVersion": world._next()}
         world.runs["film"] = {**body, "metadata": metadata}
         operator.cache.put(world.runs["film"])
-        delays.append(await operator.reconciler.work(build.uid) or 0)
-    assert delays[0] < 0.1
-    assert delays[-1] == 5.0
+        writes = world.writes
+        held.append(await operator.reconciler.work(build.uid))
+        if held[-1].is_held:
+            assert world.writes == writes
+    assert [each.is_held for each in held] == [False] * FREE + [True] * (24 - FREE)
+    assert held[-1].after_s == pytest.approx(1, abs=0.5)
 
 
 async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms: Any) -> None:
@@ -348,7 +377,7 @@ async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms:
     with pytest.raises(Exception, match="film"):
         await operator.reconciler.work(build.uid)
     assert operator.cache.get(build.uid) is None
-    assert await operator.reconciler.work(build.uid) is None
+    assert await operator.reconciler.work(build.uid) == Next()
 
 
 @pytest.mark.parametrize("kill_after", [False, True], ids=["before", "after"])

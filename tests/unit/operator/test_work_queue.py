@@ -1,15 +1,18 @@
-"""The work queue: one task a key, nothing lost, one run's trouble is its own."""
+"""The work queue: one task a key, nothing lost, waits that hold, stops first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
+from gather_clients.backoff import Backoff
 from gather_operator import work_queue as module
 from gather_operator.errors import ClusterUnavailable
-from gather_operator.work_queue import WorkQueue
+from gather_operator.work_queue import BACKOFF, RESERVED, Next, WorkQueue
 
 LIMIT_S = 5
+SOON_S = 0.02
 
 
 class Recorder:
@@ -26,23 +29,30 @@ class Recorder:
             self.done.set()
 
 
-async def run_until(
-    queue: WorkQueue, recorder: Recorder, work: Callable[[str], Awaitable[float | None]]
-) -> None:
-    task = asyncio.create_task(queue.run(2, work))
+@asynccontextmanager
+async def running(
+    queue: WorkQueue, work: Callable[[str], Awaitable[Next]], workers: int = 2
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(queue.run(workers, work))
     try:
-        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+        yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def run_until(queue: WorkQueue, recorder: Recorder, work: Callable[[str], Awaitable[Next]]) -> None:
+    async with running(queue, work):
+        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
 
 
 async def test_a_key_queued_often_is_worked_on_once() -> None:
     """A burst of pod events is one decision."""
     queue, recorder = WorkQueue(), Recorder(2)
 
-    async def work(key: str) -> None:
+    async def work(key: str) -> Next:
         recorder.note(key)
+        return Next()
 
     for _ in range(5):
         queue.add("a")
@@ -56,7 +66,7 @@ async def test_a_key_is_never_worked_on_twice_at_the_same_time() -> None:
     queue, recorder = WorkQueue(), Recorder(2)
     busy: set[str] = set()
 
-    async def work(key: str) -> None:
+    async def work(key: str) -> Next:
         assert key not in busy
         busy.add(key)
         if not recorder.keys:
@@ -65,6 +75,7 @@ async def test_a_key_is_never_worked_on_twice_at_the_same_time() -> None:
         await asyncio.sleep(0)
         busy.discard(key)
         recorder.note(key)
+        return Next()
 
     queue.add("a")
     await run_until(queue, recorder, work)
@@ -75,10 +86,11 @@ async def test_a_run_that_hangs_does_not_hold_up_another() -> None:
     """Its namespace may be stuck."""
     queue, recorder = WorkQueue(), Recorder(1)
 
-    async def work(key: str) -> None:
+    async def work(key: str) -> Next:
         if key == "hangs":
             await asyncio.Event().wait()
         recorder.note(key)
+        return Next()
 
     queue.add("hangs")
     queue.add("other")
@@ -91,25 +103,136 @@ async def test_a_failure_is_tried_again_later_and_later(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Expected or not; and a success forgets it."""
-    delays: list[float] = []
-    queue, recorder = WorkQueue(), Recorder(7)
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0.001, 0.016))
+    queue, recorder = WorkQueue(), Recorder(8)
+    held_s: list[float] = []
 
-    def add_later(key: str, delay_s: float) -> None:
-        delays.append(delay_s)
-        queue.add(key)
-
-    monkeypatch.setattr(queue, "add_later", add_later)
-
-    async def work(key: str) -> None:
-        await asyncio.sleep(0)
+    async def work(key: str) -> Next:
         recorder.note(key)
         if len(recorder.keys) != 6:
             raise error
-        queue.add(key)
+        return Next(0)
+
+    attempt = queue._attempt
+
+    async def observed(key: str, work: Callable[[str], Awaitable[Next]]) -> Next:
+        following = await attempt(key, work)
+        held_s.append(following.after_s or 0)
+        return following
+
+    monkeypatch.setattr(queue, "_attempt", observed)
+    queue.add("a")
+    await run_until(queue, recorder, work)
+    assert held_s[:7] == [0.001, 0.002, 0.004, 0.008, 0.016, 0, 0.001]
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "held_s"), [(0.3, 0.3), (0.0001, 0.001), (1e9, module.RETRY_AFTER_MAX_S)]
+)
+async def test_a_wait_that_was_asked_for_is_kept(
+    asked_s: float, held_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry-After, within bounds, and never less than our own wait."""
+    monkeypatch.setattr(module, "BACKOFF", Backoff(0.001, 0.016))
+    queue = WorkQueue()
+
+    async def work(_: str) -> Next:
+        error = ClusterUnavailable("429")
+        error.retry_after_s = asked_s
+        raise error
+
+    assert await queue._attempt("a", work) == Next(held_s, is_held=True)
+
+
+async def test_no_change_brings_a_held_key_forward_but_a_person_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ticker and watches come many times a second; a deletion must not wait for them."""
+    monkeypatch.setattr(module, "BACKOFF", Backoff(60, 60))
+    queue, recorder = WorkQueue(), Recorder(1)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        raise ClusterUnavailable("503")
 
     queue.add("a")
     await run_until(queue, recorder, work)
-    assert delays[:5] == [0.5, 1.0, 2.0, 4.0, module.BACKOFF.last_s]
+    async with running(queue, work):
+        for _ in range(20):
+            queue.add("a")
+            await asyncio.sleep(0)
+        assert recorder.keys == ["a"]
+        recorder.until = 2
+        recorder.done.clear()
+        queue.add("a", is_asked_for=True)
+        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+    assert recorder.keys == ["a", "a"]
+
+
+async def test_a_person_s_word_that_comes_meanwhile_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pass under way has not seen it, and its failure puts off the next one."""
+    monkeypatch.setattr(module, "BACKOFF", Backoff(60, 60))
+    queue, recorder = WorkQueue(), Recorder(2)
+
+    async def work(key: str) -> Next:
+        if not recorder.keys:
+            queue.add(key, is_asked_for=True)
+            queue.add(key)
+        recorder.note(key)
+        raise ClusterUnavailable("503")
+
+    queue.add("a")
+    await run_until(queue, recorder, work)
+
+
+async def test_urgent_keys_go_before_all_others() -> None:
+    """A cancellation behind a thousand runs."""
+    queue, recorder = WorkQueue(lambda key: key == "stop"), Recorder(101)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next()
+
+    for number in range(100):
+        queue.add(str(number))
+    queue.add("stop")
+    await run_until(queue, recorder, work)
+    assert recorder.keys[0] == "stop"
+
+
+async def test_a_key_that_waits_becomes_urgent() -> None:
+    """It was queued before its run was cancelled."""
+    stopping: set[str] = set()
+    queue, recorder = WorkQueue(stopping.__contains__), Recorder(10)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next()
+
+    for number in range(10):
+        queue.add(str(number))
+    stopping.add("9")
+    queue.add("9", is_asked_for=True)
+    await run_until(queue, recorder, work)
+    assert (recorder.keys[0], sorted(recorder.keys)) == ("9", sorted(set(recorder.keys)))
+
+
+async def test_urgent_keys_have_workers_of_their_own() -> None:
+    """All others may hang in something outside."""
+    queue, recorder = WorkQueue(lambda key: key.startswith("stop")), Recorder(RESERVED + 1)
+
+    async def work(key: str) -> Next:
+        if not key.startswith("stop"):
+            await asyncio.Event().wait()
+        recorder.note(key)
+        return Next()
+
+    for number in range(40):
+        queue.add(f"hangs {number}")
+    async with running(queue, work):
+        await asyncio.sleep(0)
+        for number in range(RESERVED + 1):
+            queue.add(f"stop {number}")
+        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+    assert sorted(recorder.keys) == [f"stop {number}" for number in range(RESERVED + 1)]
 
 
 async def test_of_several_delays_the_shortest_counts() -> None:
@@ -129,10 +252,28 @@ async def test_what_the_work_asks_for_is_queued() -> None:
     """A throttled status write comes back after its delay."""
     queue, recorder = WorkQueue(), Recorder(2)
 
-    async def work(key: str) -> float:
+    async def work(key: str) -> Next:
         recorder.note(key)
-        return 0.01
+        return Next(0.01)
 
     queue.add("a")
     await run_until(queue, recorder, work)
     assert recorder.keys[:2] == ["a", "a"]
+
+
+async def test_keys_that_have_succeeded_leave_nothing_behind() -> None:
+    """A year of runs must not be remembered."""
+    queue, recorder = WorkQueue(), Recorder(3)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next(SOON_S, is_held=True) if recorder.keys.count(key) == 1 else Next()
+
+    for key in "ab":
+        queue.add(key)
+    recorder.until = 4
+    await run_until(queue, recorder, work)
+    assert (queue._not_before_s, queue._timers, queue._failures, queue._again, queue._queued) == (
+        {}, {}, {}, {}, set()
+    )  # fmt: skip
+    assert BACKOFF.last_s == 8
