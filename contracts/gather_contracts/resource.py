@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.names import LANGUAGE_PATTERN, OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_contracts.names import FINALIZER, LANGUAGE_PATTERN, OBJECT_ID_PATTERN, SLUG_PATTERN
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 
 DEPARTMENTS_MAX = 32
@@ -18,6 +18,7 @@ MESSAGE_MAX = 256
 DEFAULT_RETRIES = 3
 """Further attempts of a department where neither the run nor the CMS says how many."""
 RETRIES_MAX = 10
+TTL_MAX_S = 10 * 365 * 86_400
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=63)]
 Message = Annotated[str, Field(max_length=MESSAGE_MAX)]
@@ -60,7 +61,10 @@ class Budget(_Resource):
 
 
 class GatherRunSpec(_Resource):
-    """What to gather, for which project, and how far to go. Immutable after creation, except `cancel`."""
+    """What to gather, for which project, and how far to go.
+
+    Immutable after creation, except `cancel` and `ttlSecondsAfterFinished`.
+    """
 
     project_id: str = Field(
         pattern=OBJECT_ID_PATTERN,
@@ -136,6 +140,13 @@ class GatherRunSpec(_Resource):
     on_department_failure: OnDepartmentFailure = Field(
         default=OnDepartmentFailure.CONTINUE,
         description="Continue: the next department starts. Stop: the run ends as Failed.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=TTL_MAX_S,
+        description="So many seconds after the run's end this resource is deleted, with its Jobs and pods; "
+        "what was made stays. Unset: as the operator is set up.",
     )
     cancel: bool = Field(
         default=False,
@@ -244,6 +255,11 @@ class GatherRun(_Resource):
     def is_being_deleted(self) -> bool:
         """Return whether the user has deleted the resource and the finalizer still holds it."""
         return self.metadata.deletion_timestamp is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether our finalizer stands on the resource."""
+        return FINALIZER in self.metadata.finalizers
 
 
 def parse_run(body: dict[str, Any]) -> GatherRun:

@@ -116,7 +116,7 @@ def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
 async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = _clients(settings, stack)
     cluster = clients.cluster
-    cache, live = RunCache(), LiveNumbers()
+    cache, live = RunCache(settings.ttl_s), LiveNumbers()
     queue = WorkQueue(cache.is_stopping)
     observer = Observer(cluster, queue.add)
     publisher = EventPublisher(clients.log, clients.webhooks)

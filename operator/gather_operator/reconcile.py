@@ -85,6 +85,7 @@ class Reconciler:
         """
         run = self._deps.cache.get(uid)
         if run is None:
+            await self._delete_expired(uid)
             for memory in (self._documents, self._deps.live, self._deps.writer, self._pacer):
                 memory.forget(uid)
             self._cms_failures.pop(uid, None)
@@ -203,10 +204,10 @@ class Reconciler:
     async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
         metadata = run.metadata
         body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, finalizers)
-        if finalizers:
-            self._deps.cache.put(body)
-        else:
+        if run.is_being_deleted and not finalizers:
             self._deps.cache.remove(metadata.uid)
+        else:
+            self._deps.cache.put(body)
 
     async def _say_refused(self, snapshot: RunSnapshot, error: Refused) -> Next:
         """Say in the status why nothing moves; return when to try again."""
@@ -218,6 +219,19 @@ class Reconciler:
         return Next(max(REFUSED_RETRY_S, error.retry_after_s or 0), is_held=True)
 
     # --- memory
+
+    async def _delete_expired(self, uid: str) -> None:
+        """Delete an ended run whose time is over, unless somebody has changed it meanwhile."""
+        ended = self._deps.cache.ended(uid)
+        if ended is None or ended.delete_at is None or ended.delete_at > datetime.now(UTC):
+            return
+        logger.info("deleting a run whose time is over", extra={"run": ended.name})
+        try:
+            await self._deps.cluster.delete_run(ended.name, uid, str(ended.version))
+        except Conflict:
+            self._deps.cache.put(await self._deps.cluster.get_run(ended.name))
+        except Missing:
+            self._deps.cache.remove(uid)
 
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 from gather_operator.errors import ClusterError, Missing
@@ -46,6 +47,8 @@ class Resync:
             for run in self._cache.all():
                 if not run.status.phase.is_final or run.is_being_deleted:
                     self._queue.add(run.metadata.uid)
+            for uid in self._cache.expired(datetime.now(UTC)):
+                self._queue.add(uid)
 
     async def relist(self) -> bool:
         """List GatherRuns and queue what changed; return whether the API answered."""

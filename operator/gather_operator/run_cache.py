@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,50 +30,86 @@ def version_number(resource_version: str) -> int:
     return int(resource_version) if resource_version.isdecimal() else 0
 
 
-class RunCache:
-    """Keeps the newest known version of each run."""
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """All that is kept of a run that has ended and holds no finalizer: nothing is left to do for it."""
 
-    def __init__(self) -> None:
+    name: str
+    version: int
+    phase: RunPhase
+    delete_at: datetime | None
+    """When the resource is to be deleted; None: never."""
+
+
+class RunCache:
+    """Keeps the newest known version of each run; of ended ones a few words.
+
+    `ttl_s` is for runs that say nothing of their own; None: ended runs stay.
+    """
+
+    def __init__(self, ttl_s: int | None = None) -> None:
+        self._ttl_s = ttl_s
         self._runs: dict[str, GatherRun] = {}
+        self._ended: dict[str, EndedRun] = {}
 
     def get(self, uid: str) -> GatherRun | None:
-        """Return the run, or None if it does not exist."""
+        """Return the run, or None if it does not exist or nothing is left to do for it."""
         return self._runs.get(uid)
 
     def all(self) -> list[GatherRun]:
-        """Return all runs."""
+        """Return all runs for which something is left to do."""
         return list(self._runs.values())
 
+    def ended(self, uid: str) -> EndedRun | None:
+        """Return what is kept of a run for which nothing is left to do."""
+        return self._ended.get(uid)
+
     def put(self, body: dict[str, Any]) -> GatherRun | None:
-        """Keep the run unless a newer version is known; return what is kept, or None if it cannot be read."""
+        """Keep the run unless a newer version is known.
+
+        Return it as kept whole, or None if nothing is left to do for it or it cannot be read.
+        """
+        metadata = body.get("metadata", {})
+        uid, version = str(metadata.get("uid", "")), version_number(str(metadata.get("resourceVersion", "")))
+        known = self._version(uid)
+        if known is not None and (known > version or known == version > 0):
+            return self._runs.get(uid)
         try:
             run = parse_run(body)
         except ValidationError as error:
-            name = body.get("metadata", {}).get("name", "?")
-            logger.warning("unreadable GatherRun", extra={"run": name, "error": str(error)})
+            logger.warning(
+                "unreadable GatherRun", extra={"run": metadata.get("name", "?"), "error": str(error)}
+            )
             return None
-        known = self._runs.get(run.metadata.uid)
-        if known is not None and _version(known) > _version(run):
-            return known
-        self._runs[run.metadata.uid] = run
+        self.remove(uid)
+        if run.status.phase.is_final and not run.is_being_deleted and not run.is_held:
+            self._ended[uid] = EndedRun(
+                run.metadata.name, version, run.status.phase, delete_at(run, self._ttl_s)
+            )
+            return None
+        self._runs[uid] = run
         return run
 
     def remove(self, uid: str) -> None:
         """Forget the run."""
         self._runs.pop(uid, None)
+        self._ended.pop(uid, None)
 
     def replace(self, bodies: Iterable[dict[str, Any]], resource_version: str) -> set[str]:
         """Take a full list of that version as the truth; return the UIDs of runs that changed or are gone.
 
         Lists are read consistently: what they do not name is gone, unless it is newer than the list.
         """
-        before = dict(self._runs)
-        listed = {run.metadata.uid for body in bodies if (run := self.put(body)) is not None}
+        before = {uid: self._version(uid) for uid in (*self._runs, *self._ended)}
+        listed: set[str] = set()
+        for body in bodies:
+            self.put(body)
+            listed.add(str(body["metadata"]["uid"]))
         taken = version_number(resource_version)
-        gone = {uid for uid, run in before.items() if uid not in listed and _version(run) <= taken}
+        gone = {uid for uid, version in before.items() if uid not in listed and (version or 0) <= taken}
         for uid in gone:
             self.remove(uid)
-        return gone | {uid for uid in listed if before.get(uid) != self._runs[uid]}
+        return gone | {uid for uid in listed & self._runs.keys() if before.get(uid) != self._version(uid)}
 
     def is_stopping(self, uid: str) -> bool:
         """Return whether the run is to be stopped and still has something to stop."""
@@ -80,13 +118,30 @@ class RunCache:
             run.is_being_deleted or (run.spec.cancel and not run.status.phase.is_final)
         )
 
+    def expired(self, now: datetime) -> list[str]:
+        """Return the UIDs of ended runs whose time is over."""
+        return [uid for uid, run in self._ended.items() if run.delete_at is not None and run.delete_at <= now]
+
     def phases(self) -> dict[RunPhase, int]:
         """Return how many runs are in each phase."""
         counts = dict.fromkeys(RunPhase, 0)
         for run in self._runs.values():
             counts[run.status.phase] += 1
+        for ended in self._ended.values():
+            counts[ended.phase] += 1
         return counts
 
+    def _version(self, uid: str) -> int | None:
+        if (ended := self._ended.get(uid)) is not None:
+            return ended.version
+        run = self._runs.get(uid)
+        return None if run is None else version_number(run.metadata.resource_version)
 
-def _version(run: GatherRun) -> int:
-    return version_number(run.metadata.resource_version)
+
+def delete_at(run: GatherRun, default_ttl_s: int | None) -> datetime | None:
+    """Return when an ended run's resource is to be deleted; None: never."""
+    own_s, ended = run.spec.ttl_seconds_after_finished, run.status.completion_time
+    ttl_s = default_ttl_s if own_s is None else own_s
+    if ttl_s is None or ended is None:
+        return None
+    return datetime.fromisoformat(ended).astimezone(UTC) + timedelta(seconds=ttl_s)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gather_clients.configuration import LogLevel
 from gather_clients.redis_calls import RedisUrl
 from gather_contracts.departments import DEFAULT_MODEL
+from gather_contracts.resource import TTL_MAX_S
 
 
 def _header_text(key: SecretStr) -> SecretStr:
@@ -66,6 +67,10 @@ class Settings(BaseSettings):
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
+    ttl_s: int | None = Field(
+        default=None, ge=0, le=TTL_MAX_S, validation_alias="GATHER_TTL_SECONDS_AFTER_FINISHED"
+    )
+    """For runs without `ttlSecondsAfterFinished`; unset: ended runs stay."""
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_OPERATOR_PORT")
     """/healthz, /readyz and /metrics; 0 takes a free one and logs it."""
     workers: int = Field(default=8, ge=1, le=64, validation_alias="GATHER_OPERATOR_WORKERS")

@@ -43,13 +43,13 @@ from gather_operator.decisions.stop import decide_stop
 def decide(snapshot: RunSnapshot) -> Decision:
     """Return what to do for the run, and the status that holds once it is done."""
     run = snapshot.run
-    is_held = names.FINALIZER in run.metadata.finalizers
     if run.status.phase.is_final:
-        may_go = run.is_being_deleted and is_held and snapshot.has_published_all
+        # Nothing is left to stop; until its events are published, it must be there.
+        may_go = run.is_held and snapshot.has_published_all
         return Decision(run.status, (ReleaseFinalizer(),) if may_go else ())
     if run.is_being_deleted:
-        return decide_stop(snapshot) if is_held else Decision(run.status)
-    if not is_held:
+        return decide_stop(snapshot) if run.is_held else Decision(run.status)
+    if not run.is_held:
         return Decision(build_status(snapshot), (HoldFinalizer(),))
     if run.spec.cancel:
         return decide_stop(snapshot)
@@ -66,7 +66,7 @@ def decide(snapshot: RunSnapshot) -> Decision:
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
     """Return whether the departments have to be asked for."""
     is_waiting = not (run.status.phase.is_final or run.is_being_deleted or run.spec.cancel)
-    return is_waiting and not has_document and names.FINALIZER in run.metadata.finalizers
+    return is_waiting and not has_document and run.is_held
 
 
 def _decide_acceptance(snapshot: RunSnapshot) -> Decision:

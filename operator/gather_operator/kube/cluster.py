@@ -109,6 +109,16 @@ class Cluster:
                 )
             )
 
+    async def delete_run(self, name: str, uid: str, resource_version: str) -> None:
+        """Delete that very version of a GatherRun; raises Conflict if it has changed, Missing if gone."""
+        metadata = (await self.get_run(name))["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
+            raise Conflict(f"delete gatherrun: {name} has changed")
+        with _mapped("delete gatherrun"):
+            await self._client.delete(
+                GatherRunResource, name, namespace=self._namespace, cascade=CascadeType.BACKGROUND
+            )
+
     # --- what a run owns
 
     async def get_config_map(self, name: str) -> dict[str, str]:

@@ -229,6 +229,12 @@ class World:
 
         return self._write(effect)
 
+    async def delete_run(self, name: str, uid: str, version: str) -> None:
+        metadata = (await self.get_run(name))["metadata"]
+        if (metadata["uid"], metadata["resourceVersion"]) != (uid, version):
+            raise Conflict(name)
+        self._write(lambda: self._collect(name))
+
     def _patch(self, name: str, version: str, **changes: Any) -> dict[str, Any]:
         body = self.runs.get(name)
         if body is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
-from gather_operator.action_pacer import FREE
+from gather_operator.action_pacer import BACKOFF, FREE, ActionPacer
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable, Conflict, Refused
 from gather_operator.event_publisher import RETRY_S, EventPublisher
@@ -355,6 +355,7 @@ async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
     world = make_world()
     fill(world, build)
     operator = Operator(world, cms)
+    operator.reconciler._pacer = ActionPacer(clock=lambda: 0.0)
     held: list[Next] = []
     for _ in range(24):
         body = world.runs["film"]
@@ -366,7 +367,43 @@ async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
         if held[-1].is_held:
             assert world.writes == writes
     assert [each.is_held for each in held] == [False] * FREE + [True] * (24 - FREE)
-    assert held[-1].after_s == pytest.approx(1, abs=0.5)
+    assert held[-1].after_s == BACKOFF.first_s
+
+
+async def test_an_ended_run_is_deleted_when_its_time_is_over(make_world: Any, build: Any, cms: Any) -> None:
+    """Not before, and not if somebody has changed it since."""
+    world = make_world()
+    operator = Operator(world, cms)
+    status = {"phase": "Succeeded", "completionTime": timestamp(datetime.now(UTC) - timedelta(seconds=60))}
+    for seconds, exists in ((3600, True), (59, False)):
+        spec = {"ttlSecondsAfterFinished": seconds}
+        world.runs["film"] = build.body(status=status, spec=spec, finalizers=(), version=world._next())
+        operator.cache.put(world.runs["film"])
+        assert await operator.reconciler.work(build.uid) == Next()
+        assert ("film" in world.runs) is exists
+    changed = build.body(status=status, spec=spec, finalizers=(), version=world._next())
+    operator.cache.put(changed)
+    world.runs["film"] = build.body(
+        status=status, spec={"ttlSecondsAfterFinished": 9999}, finalizers=(), version=world._next()
+    )
+    await operator.reconciler.work(build.uid)
+    assert "film" in world.runs
+    assert operator.cache.expired(datetime.now(UTC)) == []
+
+
+async def test_at_its_end_a_run_is_let_go_and_nearly_forgotten(make_world: Any, build: Any, cms: Any) -> None:
+    """Nothing of ours keeps it from being deleted, and its memory is free."""
+    world = make_world()
+    fill(world, build)
+    operator = Operator(world, cms)
+    for _ in range(STEPS_MAX):
+        await operator.step()
+        world.step()
+        if operator.cache.ended(build.uid):
+            break
+    assert world.runs["film"]["metadata"]["finalizers"] == []
+    assert operator.cache.all() == []
+    assert "automation_complete" in world.sent.values()
 
 
 async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms: Any) -> None:

@@ -364,7 +364,7 @@ def test_an_ended_department_stays_ended_whatever_its_job_does(build: Any) -> No
 
 def test_an_ended_run_is_not_touched(build: Any) -> None:
     """Even if it is cancelled afterwards."""
-    run = build.run(status={"phase": "Succeeded"}, spec={"cancel": True})
+    run = build.run(status={"phase": "Succeeded"}, spec={"cancel": True}, finalizers=())
     decision = decide(build.snapshot(run, jobs=[build.job("story")]))
     assert decision.actions == ()
     assert decision.status == run.status

@@ -120,6 +120,16 @@ def test_a_deleted_run_is_let_go_once_its_events_are_published(
     assert decide(build.snapshot(run, has_published_all=has_published_all)).actions == expected
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])
+def test_a_run_that_has_ended_keeps_no_finalizer(build: Any, phase: str) -> None:
+    """Else a namespace with one could not be deleted once the operator is gone."""
+    run = build.run(status={"phase": phase})
+    assert decide(build.snapshot(run)).actions == (ReleaseFinalizer(),)
+    assert decide(build.snapshot(run, has_published_all=False)).actions == ()
+    released = build.run(status={"phase": phase}, finalizers=("a.b/c",))
+    assert decide(build.snapshot(released)).actions == ()
+
+
 def test_deleting_an_ended_run_lets_it_go_at_once(build: Any) -> None:
     """Its Jobs go with it, by their owner references."""
     run = build.run(deleted=DELETED, status={"phase": "Succeeded"})
