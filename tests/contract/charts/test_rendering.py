@@ -121,7 +121,7 @@ def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Rende
     (role,) = of_kind(render("gather"), "Role")
     allowed = {(r["apiGroups"][0], r["resources"][0]): set(r["verbs"]) for r in role["rules"]}
     assert allowed == {
-        (names.GROUP, names.PLURAL): {"get", "list", "watch", "patch"},
+        (names.GROUP, names.PLURAL): {"get", "list", "watch", "patch", "delete"},
         (names.GROUP, f"{names.PLURAL}/status"): {"patch"},
         ("batch", "jobs"): {"list", "watch", "create", "delete"},
         ("", "pods"): {"list", "watch", "delete"},
