@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """Progressing: a department's Job exists and has not ended."""
     JOB_REFUSED = "JobRefused"
     """Progressing=False: Kubernetes refused what the run needs (quota, admission, rights); tried again."""
+    STATUS_REFUSED = "StatusRefused"
+    """Progressing=False: the API server does not take the run's status; its Jobs are stopped."""
     FINISHED = "Finished"
     """Progressing=False: the run has ended."""
     CANCELLING = "Cancelling"

@@ -6,6 +6,7 @@ OperatorError
 │   ├── Conflict              somebody else wrote first: read again, decide again
 │   ├── Missing               the object does not exist
 │   └── Refused               the request itself is wrong or forbidden: trying again soon will not help
+│       └── StatusRefused     it was a run's status: the run must not go on unseen
 └── CmsUnavailable            the CMS did not answer or answered wrongly: ask again later
 """
 
@@ -35,6 +36,10 @@ class Missing(ClusterError):  # noqa: N818
 
 class Refused(ClusterError):  # noqa: N818
     """The request is invalid or forbidden; somebody has to change something first."""
+
+
+class StatusRefused(Refused):
+    """The API server does not take a run's status; nobody can see how the run stands."""
 
 
 class CmsUnavailable(OperatorError):  # noqa: N818

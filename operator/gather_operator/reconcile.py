@@ -1,5 +1,6 @@
 """One pass over one run: gather what is known, decide, do it, write the status."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +10,15 @@ from typing import Final
 from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
-from gather_contracts.resource import GatherRun
+from gather_contracts.reasons import Reason
+from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
 from gather_operator.cms import Cms
 from gather_operator.decisions.actions import (
     Action,
     CreateJob,
+    Decision,
     DeleteJob,
     DeletePod,
     HoldFinalizer,
@@ -25,14 +28,22 @@ from gather_operator.decisions.actions import (
 from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
+from gather_operator.decisions.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
-from gather_operator.decisions.run_status import refused
-from gather_operator.errors import CmsUnavailable, Conflict, Missing, Refused
+from gather_operator.decisions.run_status import is_status_refused, refused
+from gather_operator.errors import (
+    ClusterUnavailable,
+    CmsUnavailable,
+    Conflict,
+    Missing,
+    Refused,
+    StatusRefused,
+)
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.run_documents import RunDocuments
-from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.kube.status_writer import CRD_HINT, StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
 from gather_operator.run_cache import RunCache
@@ -42,6 +53,8 @@ from gather_operator.worker_metrics import count_ends
 logger = logging.getLogger(__name__)
 
 REFUSED_RETRY_S: Final = 5.0
+STATUS_RETRY_S: Final = 30.0
+"""A status is refused by the CRD or by a right that is missing; a person has to change that."""
 CMS_BACKOFF: Final = Backoff(2.0, 30.0)
 LOOK_AGAIN_S: Final = 0.01
 """After a move: what follows from it is decided by another pass."""
@@ -76,6 +89,7 @@ class Reconciler:
         self._delete_deadline_s = delete_deadline_s
         self._documents = RunDocuments(dependencies.cluster)
         self._pacer = ActionPacer()
+        self._unwritable: set[str] = set()
         self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
     async def work(self, uid: str) -> Next:
@@ -89,6 +103,7 @@ class Reconciler:
             for memory in (self._documents, self._deps.live, self._deps.writer, self._pacer):
                 memory.forget(uid)
             self._cms_failures.pop(uid, None)
+            self._unwritable.discard(uid)
             return Next()
         with DECISION_SECONDS.time():
             try:
@@ -104,13 +119,29 @@ class Reconciler:
     async def _pass(self, run: GatherRun) -> Next:
         document = await self._documents.read(run)
         is_stopping = (run.is_being_deleted or run.spec.cancel) and not run.status.phase.is_final
-        waits = [] if is_stopping else [await self._deps.publisher.publish(run, document=document)]
+        wait_s = None if is_stopping else await self._deps.publisher.publish(run, document=document)
         snapshot = await self._gather(run, document)
-        decision = decide(snapshot)
+        try:
+            following = await self._follow(snapshot, decide(snapshot))
+        except StatusRefused as error:
+            following = await self._stop_spending(snapshot, error)
+        if is_stopping:
+            # Only now: pods that cost money wait for no event log.
+            wait_s = await self._deps.publisher.publish(run, document=document)
+        if following.is_held or wait_s is None:
+            return following
+        return Next(wait_s if following.after_s is None else min(wait_s, following.after_s))
+
+    async def _follow(self, snapshot: RunSnapshot, decision: Decision) -> Next:
+        """Carry the decision out and write its status; return when to look again."""
+        run = snapshot.run
+        observed = decision.observed or decision.status
+        if (wait_s := await self._wait_for_status(run, observed)) is not None:
+            return Next(wait_s)
         try:
             held_s = await self._act(snapshot, decision.actions)
-        except Refused as error:
-            return await self._say_refused(snapshot, error)
+        except (ClusterUnavailable, Refused) as error:
+            return await self._fall_back(snapshot, observed, error)
         if held_s:
             # The status would say that it is done.
             return Next(held_s, is_held=True)
@@ -120,13 +151,9 @@ class Reconciler:
         throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
             count_ends(latest, decision.status, snapshot.pods)
-        if is_stopping:
-            # Only now: pods that cost money wait for no event log.
-            waits.append(await self._deps.publisher.publish(latest, document=document))
         is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
-        waits += [throttled_s, LOOK_AGAIN_S if is_moving else None]
-        return Next(min((wait_s for wait_s in waits if wait_s is not None), default=None))
+        return Next(LOOK_AGAIN_S if is_moving else throttled_s)
 
     # --- gather
 
@@ -209,14 +236,55 @@ class Reconciler:
         else:
             self._deps.cache.put(body)
 
-    async def _say_refused(self, snapshot: RunSnapshot, error: Refused) -> Next:
-        """Say in the status why nothing moves; return when to try again."""
-        run, why = snapshot.run, str(error)
-        logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": why})
-        DECISIONS.labels(outcome="refused").inc()
+    # --- obstacles
+
+    async def _fall_back(
+        self, snapshot: RunSnapshot, observed: GatherRunStatus, error: ClusterUnavailable | Refused
+    ) -> Next:
+        """Write what holds although an action failed, and why nothing moves; return when to try again.
+
+        Raises ClusterUnavailable, after that write.
+        """
+        run = snapshot.run
         latest = self._deps.cache.get(run.metadata.uid) or run
-        await self._deps.writer.write(latest, refused(snapshot, why))
+        if isinstance(error, ClusterUnavailable):
+            await self._deps.writer.write(latest, observed)
+            raise error
+        logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": str(error)})
+        DECISIONS.labels(outcome="refused").inc()
+        await self._deps.writer.write(latest, refused(snapshot, observed, str(error)))
         return Next(max(REFUSED_RETRY_S, error.retry_after_s or 0), is_held=True)
+
+    async def _wait_for_status(self, run: GatherRun, observed: GatherRunStatus) -> float | None:
+        """Before anything is done for a run whose status was refused, write it.
+
+        Return for how long that has to wait, None if it stands. Raises StatusRefused.
+        """
+        uid = run.metadata.uid
+        if uid not in self._unwritable and not is_status_refused(run.status):
+            return None
+        wait_s = await self._deps.writer.write(run, observed)
+        if wait_s is None:
+            self._unwritable.discard(uid)
+        return wait_s
+
+    async def _stop_spending(self, snapshot: RunSnapshot, error: StatusRefused) -> Next:
+        """Stop what works for a run of which nobody can see how it stands; say so where that is possible."""
+        run = snapshot.run
+        uid, why = run.metadata.uid, f"{error}; {CRD_HINT}"
+        logger.error("the run's status is refused; its Jobs are stopped", extra={"run": run.metadata.name})
+        DECISIONS.labels(outcome="refused").inc()
+        self._unwritable.add(uid)
+        jobs, _ = await self._deps.observer.fresh(uid)
+        for job in jobs.values():
+            if not (job.is_finished or job.is_terminating):
+                await self._deps.cluster.delete_job(job.name)
+        latest = self._deps.cache.get(uid) or run
+        smallest = refused(snapshot, latest.status, why, Reason.STATUS_REFUSED)
+        with contextlib.suppress(StatusRefused):
+            await self._deps.writer.write(latest, smallest)
+        await self._deps.writer.post(latest, KubeEvent(Reason.STATUS_REFUSED, why, WARNING))
+        return Next(STATUS_RETRY_S, is_held=True)
 
     # --- memory
 

@@ -55,3 +55,5 @@ class Decision:
 
     status: GatherRunStatus
     actions: tuple[Action, ...] = ()
+    observed: GatherRunStatus | None = None
+    """The status that holds if the actions fail; None: the same."""

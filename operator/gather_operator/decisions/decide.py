@@ -59,8 +59,10 @@ def decide(snapshot: RunSnapshot) -> Decision:
     # the document: the document is the truth.
     written = run.status.departments or pending_departments(snapshot.document)
     known = gather_departments(snapshot, written)
-    departments, actions = _start_next(snapshot, known, [assess(d, snapshot.now) for d in known])
-    return Decision(working(snapshot, snapshot.document, departments), actions)
+    assessed = [assess(d, snapshot.now) for d in known]
+    departments, actions = _start_next(snapshot, known, list(assessed))
+    status = working(snapshot, snapshot.document, departments)
+    return Decision(status, actions, working(snapshot, snapshot.document, assessed) if actions else None)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
@@ -83,7 +85,8 @@ def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
     if not resolution.departments:
         return Decision(without_departments(snapshot, resolution.left_out))
     document = build_document(run, resolution)
-    return Decision(working(snapshot, document, pending_departments(document)), (WriteDocument(document),))
+    accepted = working(snapshot, document, pending_departments(document))
+    return Decision(accepted, (WriteDocument(document),), build_status(snapshot))
 
 
 def _start_next(

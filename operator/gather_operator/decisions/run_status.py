@@ -108,11 +108,18 @@ def cancelled(snapshot: RunSnapshot, departments: Sequence[DepartmentStatus]) ->
     return build_status(snapshot, conditions, RunPhase.CANCELLED, summed)
 
 
-def refused(snapshot: RunSnapshot, why: str) -> GatherRunStatus:
-    """Return the status of a run for which Kubernetes refused an action: nothing else has changed."""
-    conditions = _conditions(snapshot)
-    conditions.put(ConditionType.PROGRESSING, False, Reason.JOB_REFUSED, why)
-    return _with_reason(snapshot.run.status, {}, conditions)
+def refused(
+    snapshot: RunSnapshot, observed: GatherRunStatus, why: str, reason: Reason = Reason.JOB_REFUSED
+) -> GatherRunStatus:
+    """Return the observed status of a run that cannot go on because Kubernetes refused something."""
+    conditions = ConditionSet(observed, snapshot.run.metadata.generation, snapshot.now)
+    conditions.put(ConditionType.PROGRESSING, False, reason, why)
+    return _with_reason(observed, {}, conditions)
+
+
+def is_status_refused(status: GatherRunStatus) -> bool:
+    """Return whether the run stands still because its status was refused."""
+    return any(c.reason == Reason.STATUS_REFUSED for c in status.conditions)
 
 
 def _conditions(snapshot: RunSnapshot) -> ConditionSet:

@@ -6,11 +6,15 @@ Kubernetes Events follow a write that succeeded, and only for transitions.
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
+from pydantic import ValidationError
+
+from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
-from gather_operator.decisions.kube_events import build_event, events_between
-from gather_operator.errors import ClusterError, Conflict
+from gather_operator.decisions.kube_events import KubeEvent, build_event, events_between
+from gather_operator.errors import ClusterError, Conflict, Refused, StatusRefused
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import STATUS_WRITES
 from gather_operator.run_cache import RunCache
@@ -18,6 +22,18 @@ from gather_operator.run_cache import RunCache
 logger = logging.getLogger(__name__)
 
 EVENTS_PER_WRITE_MAX: Final = 8
+REPEAT_BACKOFF: Final = Backoff(1.0, 60.0)
+"""Before a status that somebody else has changed is written once more."""
+CRD_HINT: Final = "kubectl apply -f crds/ brings the definition of this version"
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    at_s: float
+    wanted: GatherRunStatus
+    kept: GatherRunStatus | None
+    """What the API server made of it: a CRD of another version drops fields that it does not know."""
+    repeats: int
 
 
 class StatusWriter:
@@ -35,39 +51,81 @@ class StatusWriter:
         self._cache = cache
         self._interval_s = interval_s
         self._clock = clock
-        self._written_s: dict[str, float] = {}
+        self._written: dict[str, _Written] = {}
+        self._dropped: frozenset[str] = frozenset()
 
     async def write(self, run: GatherRun, status: GatherRunStatus) -> float | None:
         """Write the status if it differs; return None if it stands, else after how many seconds to try again.
 
-        Raises ClusterError; after a conflict the newer version is in the cache.
+        Raises ClusterError, of it StatusRefused; after a conflict the newer version is in the cache.
         """
-        if status == run.status:
+        uid = run.metadata.uid
+        last = self._written.get(uid)
+        is_repeated = last is not None and status == last.wanted
+        if status == run.status or (is_repeated and last is not None and run.status == last.kept):
             return None
-        name, uid, version = run.metadata.name, run.metadata.uid, run.metadata.resource_version
-        wait_s = self._written_s.get(uid, -self._interval_s) + self._interval_s - self._clock()
-        if wait_s > 0:
+        repeats = last.repeats + 1 if is_repeated and last is not None else 0
+        if (wait_s := self._wait_s(last, repeats)) > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
-        self._written_s[uid] = self._clock()
+        self._written[uid] = _Written(self._clock(), status, None, repeats)
+        name = run.metadata.name
         try:
-            body = await self._cluster.put_status(name, version, dump_status(status))
+            body = await self._cluster.put_status(name, run.metadata.resource_version, dump_status(status))
         except Conflict:
             STATUS_WRITES.labels(result="conflict").inc()
             self._cache.put(await self._cluster.get_run(name))
             raise
+        except Refused as error:
+            STATUS_WRITES.labels(result="refused").inc()
+            self._written.pop(uid, None)
+            raise StatusRefused(str(error)) from error
         STATUS_WRITES.labels(result="written").inc()
         self._cache.put(body)
+        kept = self._kept(body, status)
+        self._written[uid] = _Written(self._clock(), status, kept, repeats)
         for event in events_between(run.status, status)[:EVENTS_PER_WRITE_MAX]:
-            try:
-                await self._cluster.create_event(build_event(run, event))
-            except ClusterError as error:
-                # An Event is a courtesy; the status already says it.
-                logger.warning(
-                    "Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)}
-                )
+            await self.post(run, event)
         return None
+
+    async def post(self, run: GatherRun, event: KubeEvent) -> None:
+        """Post a Kubernetes Event, if that is possible: it is a courtesy, the status already says it."""
+        try:
+            await self._cluster.create_event(build_event(run, event))
+        except ClusterError as error:
+            logger.warning("Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)})
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that is gone."""
-        self._written_s.pop(run_uid, None)
+        self._written.pop(run_uid, None)
+
+    def _wait_s(self, last: _Written | None, repeats: int) -> float:
+        if last is None:
+            return 0.0
+        # The first repetition follows a write whose answer was lost.
+        pause_s = REPEAT_BACKOFF.wait_s(repeats - 1) if repeats > 1 else 0.0
+        return last.at_s + max(self._interval_s, pause_s) - self._clock()
+
+    def _kept(self, body: dict[str, Any], status: GatherRunStatus) -> GatherRunStatus | None:
+        """Return the status as it is stored, and say once which fields the API server has dropped."""
+        try:
+            kept = GatherRunStatus.model_validate(body.get("status") or {})
+        except ValidationError:
+            return None
+        dropped = frozenset() if kept == status else _missing(dump_status(status), body.get("status") or {})
+        if dropped - self._dropped:
+            logger.error(
+                "the CRD in the cluster is of another version: it drops fields of the status",
+                extra={"fields": sorted(dropped), "hint": CRD_HINT},
+            )
+            self._dropped |= dropped
+        return kept
+
+
+def _missing(wanted: dict[str, Any], kept: dict[str, Any]) -> frozenset[str]:
+    """Return the names of fields that were written and are not stored, those of departments with a dot."""
+    names = {name for name in wanted if name not in kept}
+    pairs = zip(wanted.get("departments") or [], kept.get("departments") or [], strict=False)
+    for one, other in pairs:
+        names |= {f"departments.{name}" for name in one if name not in other}
+    return frozenset(names)

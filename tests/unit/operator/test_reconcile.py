@@ -12,9 +12,8 @@ from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
-from gather_operator.action_pacer import BACKOFF, FREE, ActionPacer
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import CmsUnavailable, Conflict, Refused
+from gather_operator.errors import CmsUnavailable, Conflict
 from gather_operator.event_publisher import RETRY_S, EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
@@ -243,31 +242,6 @@ async def test_an_unavailable_cms_is_asked_again_later(make_world: Any, build: A
     assert conditions["Accepted"]["reason"] == "CMSUnavailable"
 
 
-async def test_a_refused_job_is_shown_in_the_status_and_tried_again(
-    make_world: Any, build: Any, cms: Any
-) -> None:
-    """A quota or an admission rule stands in the way."""
-    world = make_world()
-    fill(world, build)
-    operator = Operator(world, cms)
-    create = world.create_job
-
-    async def refuse(_: Any) -> None:
-        raise Refused("create job: exceeded quota: pods")
-
-    world.create_job = refuse
-    for _ in range(5):
-        await operator.step()
-    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
-    assert conditions["Progressing"]["reason"] == "JobRefused"
-    assert "exceeded quota" in conditions["Progressing"]["message"]
-    world.create_job = create
-    await operator.step()
-    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
-    assert conditions["Progressing"]["reason"] == "DepartmentRunning"
-    assert len(world.created_jobs) == 1
-
-
 @pytest.mark.parametrize("swap", ["{", "{}", "another run's", "other departments"])
 async def test_an_unusable_run_document_is_written_again(
     make_world: Any, build: Any, cms: Any, swap: str
@@ -346,28 +320,6 @@ async def test_an_ended_run_asks_for_another_pass_until_its_events_are_published
     operator.cache.put(build.body(status=status))
     assert await operator.reconciler.work(build.uid) == Next(RETRY_S)
     assert (await operator.reconciler.work(build.uid)).after_s == pytest.approx(RETRY_S, abs=1)
-
-
-async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
-    make_world: Any, build: Any, cms: Any
-) -> None:
-    """However often its watch event brings the run back, another action is carried out meanwhile."""
-    world = make_world()
-    fill(world, build)
-    operator = Operator(world, cms)
-    operator.reconciler._pacer = ActionPacer(clock=lambda: 0.0)
-    held: list[Next] = []
-    for _ in range(24):
-        body = world.runs["film"]
-        metadata = {**body["metadata"], "finalizers": [], "resourceVersion": world._next()}
-        world.runs["film"] = {**body, "metadata": metadata}
-        operator.cache.put(world.runs["film"])
-        writes = world.writes
-        held.append(await operator.reconciler.work(build.uid))
-        if held[-1].is_held:
-            assert world.writes == writes
-    assert [each.is_held for each in held] == [False] * FREE + [True] * (24 - FREE)
-    assert held[-1].after_s == BACKOFF.first_s
 
 
 async def test_an_ended_run_is_deleted_when_its_time_is_over(make_world: Any, build: Any, cms: Any) -> None:
