@@ -15,36 +15,11 @@ from pymongo.database import Database
 
 from gather_contracts import names
 from gather_contracts.items import AutomationMetadata, GatherItem
+from gather_demo.seed import application_collection
 
 Document = dict[str, Any]
 NOW: Final = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
-
-VALIDATOR: Final[Document] = {
-    "$jsonSchema": {
-        "bsonType": "object",
-        "required": ["projectId", "content", "summary", "context", "createdAt", "createdBy"],
-        "properties": {
-            **{name: {"bsonType": "string"} for name in (
-                "projectId", "content", "summary", "context", "createdBy", "imageUrl", "documentUrl",
-                "extractedText",
-            )},
-            **{name: {"bsonType": "date"} for name in ("createdAt", "lastUpdated")},
-            **{name: {"bsonType": "number"} for name in ("duplicateCheckScore", "iterationCount")},
-            "isAutomated": {"bsonType": "bool"},
-            "automationMetadata": {
-                "bsonType": "object",
-                "properties": {
-                    **{name: {"bsonType": "string"} for name in (
-                        "taskId", "department", "departmentName", "model"
-                    )},
-                    **{name: {"bsonType": "number"} for name in ("iteration", "qualityScore")},
-                    "basedOnNodes": {"bsonType": "array", "items": {"bsonType": "string"}},
-                },
-            },
-        },
-    }
-}  # fmt: skip
-"""By the facts that are known of the application."""
+VALIDATOR: Final[Document] = application_collection.VALIDATOR
 
 
 def make_collection(database: Database[Document], *, level: str = "strict") -> None:

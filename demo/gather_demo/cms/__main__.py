@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from yaml import YAMLError
 
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured, read_settings
@@ -15,6 +15,8 @@ class Settings(ServiceSettings):
 
     departments_file: Path = Field(default=DEPARTMENTS_FILE, validation_alias="GATHER_DEMO_DEPARTMENTS_FILE")
     """YAML list of departments, in Payload's field names."""
+    api_key: SecretStr | None = Field(default=None, min_length=1, validation_alias="PAYLOAD_API_KEY")
+    """With it, only those who send it may read; unset: everybody."""
 
 
 def main() -> None:
@@ -26,7 +28,8 @@ def main() -> None:
         except (OSError, YAMLError, TypeError) as error:
             reason = f"no YAML list of departments can be read: {type(error).__name__}"
             raise ConfigurationError(f"GATHER_DEMO_DEPARTMENTS_FILE: {reason}") from None
-    serve("demo-cms", build_app(departments), settings)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    serve("demo-cms", build_app(departments, key), settings)
 
 
 main()

@@ -1,6 +1,7 @@
 """The demo CMS's HTTP face: `GET /api/departments` as Payload answers it, and a switch for tests."""
 
 import asyncio
+import hmac
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,10 @@ from gather_demo.cms.query import Document, QueryError, find, parse_query
 from gather_demo.service import new_app
 
 DEPARTMENTS_FILE: Final = Path(__file__).parent / "departments.yaml"
+KEY_FORMS: Final = ("users API-Key", "Bearer")
+"""What may stand before the key: Payload's own form, and that of the application's older client."""
+NO_ACCESS: Final = "You are not allowed to perform this action."
+"""Payload answers so with a wrong key, a key in another form and without one: to it, all three are nobody."""
 
 
 class Behaviour(BaseModel):
@@ -37,8 +42,18 @@ def _refusal(status: int, message: str) -> JSONResponse:
     return JSONResponse({"errors": [{"message": message}]}, status_code=status)
 
 
-def build_app(departments: Sequence[Document]) -> FastAPI:
-    """Return the application over these departments."""
+def _refused(request: Request, behaviour: Behaviour, api_key: str | None) -> JSONResponse | None:
+    """Return why the request gets no documents, None if it does; capitals in the header count."""
+    if behaviour.down:
+        return _refusal(503, "The demo CMS was set to be down.")
+    sent = request.headers.get("authorization", "").encode()
+    if api_key is None or any(hmac.compare_digest(sent, f"{form} {api_key}".encode()) for form in KEY_FORMS):
+        return None
+    return _refusal(403, NO_ACCESS)
+
+
+def build_app(departments: Sequence[Document], api_key: str | None = None) -> FastAPI:
+    """Return the application over these departments; with a key, only those who send it may read them."""
     app = new_app("gather-demo-cms", "Payload's departments collection, filtered, sorted and paged truly.")
     app.state.behaviour = Behaviour()
 
@@ -47,16 +62,18 @@ def build_app(departments: Sequence[Document]) -> FastAPI:
         """Answer a query as Payload does."""
         behaviour: Behaviour = app.state.behaviour
         await asyncio.sleep(behaviour.delay_s)
-        if behaviour.down:
-            return _refusal(503, "The demo CMS was set to be down.")
+        if refused := _refused(request, behaviour, api_key):
+            return refused
         try:
             return find(departments, parse_query(request.query_params.multi_items()))
         except QueryError as error:
             return _refusal(400, str(error))
 
     @app.get("/api/departments/{department_id}", response_model=None)
-    async def one_department(department_id: str) -> JSONResponse | Document:
+    async def one_department(department_id: str, request: Request) -> JSONResponse | Document:
         """Answer one document by its id."""
+        if refused := _refused(request, app.state.behaviour, api_key):
+            return refused
         found = next((d for d in departments if d["id"] == department_id), None)
         return found or _refusal(404, "Not Found")
 

@@ -17,6 +17,7 @@ from gather_clients.configuration import LogLevel, exits_if_misconfigured, read_
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts.names import ITEMS_COLLECTION, gather_database
 from gather_contracts.result import ExitCode
+from gather_demo.seed.application_collection import make_collection
 from gather_demo.seed.project import Project, read_project
 from gather_demo.service import LABEL
 
@@ -46,7 +47,10 @@ class StoreUnavailableError(RuntimeError):
 async def seed_mongodb(uri: str, project: Project) -> int:
     """Write the notes into MongoDB and return how many were not there before."""
     async with AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=5000) as client:
-        collection = client[gather_database(project.project_id)][ITEMS_COLLECTION]
+        database = client[gather_database(project.project_id)]
+        if await make_collection(database):
+            _LOGGER.info("made the collection with the application's validator and indexes")
+        collection = database[ITEMS_COLLECTION]
         writes = [ReplaceOne({"_id": item["_id"]}, item, upsert=True) for item in project.items()]
         return (await collection.bulk_write(writes)).upserted_count
 

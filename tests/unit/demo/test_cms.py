@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from gather_contracts.departments import CmsDepartment
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, build_app, read_departments
 from gather_operator.cms import Cms, CmsForm
+from gather_operator.errors import CmsUnavailable
 
 QUALIFYING = [
     "story", "character", "production-design", "cinematography", "sound", "editing", "production",
@@ -59,9 +60,17 @@ def test_every_document_is_what_gather_reads() -> None:
         pytest.param({"where[gatherCheck][not_equals]": "true"}, {"marketing", "archive"}, id="not-equals"),
         pytest.param({"where[slug][in]": "story, sound"}, {"story", "sound"}, id="in"),
         pytest.param(
-            {"where[coordinationSettings.qualityThreshold][exists]": "true"},
+            {"where[performance.averageSeconds][exists]": "true"},
             {"story", "character", "sound"},
             id="exists-nested",
+        ),
+        pytest.param(
+            {"where[coordinationSettings.requiresDepartmentHeadReview][equals]": "true"},
+            {"story", "character"},
+            id="equals-nested",
+        ),
+        pytest.param(
+            {"where[coordinationSettings.maxRetries][equals]": "null"}, {"archive"}, id="never-filled"
         ),
         pytest.param(
             {"where[defaultModel][exists]": "false", "where[isActive][equals]": "true"},
@@ -117,6 +126,44 @@ async def test_the_operator_reads_it_in_every_form(form: CmsForm) -> None:
         await client.close()
     assert [d.slug for d in reading.departments] == QUALIFYING
     assert (reading.malformed, reading.is_cut) == ((), False)
+
+
+@pytest.mark.parametrize("authorization", ["users API-Key k3y", "Bearer k3y"])
+def test_both_forms_of_the_key_are_taken(authorization: str) -> None:
+    """Payload's own, and that of the application's older client."""
+    cms = TestClient(build_app(read_departments(DEPARTMENTS_FILE), "k3y"))
+    answer = cms.get("/api/departments", params=GATHER_QUERY, headers={"Authorization": authorization})
+    assert [d["slug"] for d in answer.json()["docs"]] == QUALIFYING
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["users API-Key wrong", "Bearer wrong", "users API-key k3y", "bearer k3y", "k3y", "", "Bearer kéy", None],
+)
+@pytest.mark.parametrize("path", ["/api/departments", "/api/departments/65d0000000000000000000a1"])
+def test_another_key_is_refused_as_payload_refuses_it(path: str, authorization: str | None) -> None:
+    """It takes the caller for nobody, and says that nobody may read."""
+    cms = TestClient(build_app(read_departments(DEPARTMENTS_FILE), "k3y"))
+    headers = [] if authorization is None else [(b"Authorization", authorization.encode())]
+    answer = cms.get(path, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json() == {"errors": [{"message": "You are not allowed to perform this action."}]}
+
+
+@pytest.mark.parametrize("authorization", ["users API-Key", "Bearer"])
+async def test_the_operator_is_let_in_with_its_key_alone(authorization: str) -> None:
+    """In either form; a wrong key is named with the settings to look at."""
+    app = build_app(read_departments(DEPARTMENTS_FILE), "k3y")
+    for key, refusal in (("k3y", None), ("wrong", "PAYLOAD_API_KEY and GATHER_CMS_AUTHORIZATION")):
+        client = Cms("http://cms", key, 10, CmsForm(authorization), httpx.ASGITransport(app))
+        try:
+            if refusal is None:
+                assert len((await client.departments()).departments) == len(QUALIFYING)
+                continue
+            with pytest.raises(CmsUnavailable, match=refusal):
+                await client.departments()
+        finally:
+            await client.close()
 
 
 def test_a_page_behind_the_last_is_empty(cms: TestClient) -> None:

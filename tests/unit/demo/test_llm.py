@@ -328,4 +328,4 @@ def test_what_no_model_serves_is_refused(llm: TestClient, body: dict[str, Any], 
 def test_models_are_listed(llm: TestClient) -> None:
     """Those that the demo CMS names."""
     listed = {model["id"] for model in llm.get("/v1/models").json()["data"]}
-    assert {d["defaultModel"] for d in DEPARTMENTS if "defaultModel" in d} <= listed
+    assert {d["defaultModel"] for d in DEPARTMENTS if d["defaultModel"]} <= listed

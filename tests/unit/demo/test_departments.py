@@ -1,0 +1,48 @@
+"""The demo CMS's departments have the fields and values that the application's have."""
+
+import re
+from typing import Any
+
+import pytest
+
+from gather_contracts.departments import CmsDepartment
+from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "id": str, "slug": str, "name": str, "description": str, "icon": (str, type(None)),
+    "color": (str, type(None)), "priority": int, "isActive": bool, "gatherCheck": bool, "codeDepNumber": int,
+    "coreDepartment": bool, "defaultModel": (str, type(None)), "maxAgentSteps": (int, type(None)),
+    "coordinationSettings": dict, "performance": dict, "createdAt": str, "updatedAt": str,
+}  # fmt: skip
+SETTINGS = {"minQualityThreshold", "maxRetries", "allowParallelExecution", "requiresDepartmentHeadReview"}
+DEPARTMENTS = read_departments(DEPARTMENTS_FILE)
+
+
+@pytest.mark.parametrize("document", DEPARTMENTS, ids=lambda d: str(d["slug"]))
+def test_a_department_has_the_application_s_fields_and_no_other(document: dict[str, Any]) -> None:
+    """Our own `qualityThreshold` is not among them."""
+    assert set(document) == set(FIELDS)
+    assert {name for name, kind in FIELDS.items() if not isinstance(document[name], kind)} == set()
+    assert set(document["coordinationSettings"]) == SETTINGS
+    assert re.fullmatch(r"[a-z][a-z0-9-]*", document["slug"])
+    assert 1 <= document["priority"] <= 10
+
+
+def test_thresholds_are_the_cms_s_and_gather_reads_every_document() -> None:
+    """Of the departments that take part each has one."""
+    read = [CmsDepartment.model_validate(d) for d in DEPARTMENTS]
+    thresholds = {
+        d.slug: d.coordination_settings and d.coordination_settings.threshold
+        for d in read
+        if d.gather_check and d.is_active
+    }
+    assert thresholds == {
+        "cinematography": 80, "story": 78, "production": 80, "character": 75, "editing": 80, "sound": 72,
+        "production-design": 80,
+    }  # fmt: skip
+
+
+def test_one_department_was_never_filled_in() -> None:
+    """Payload answers null for what nobody has filled; Gather must read that, too."""
+    (empty,) = [d for d in DEPARTMENTS if d["icon"] is None]
+    assert set(empty["coordinationSettings"].values()) == {None}
