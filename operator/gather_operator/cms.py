@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.cms_requests import DEPARTMENTS_PATH, PAGE_BYTES_MAX, CmsForm
 from gather_contracts.departments import CmsDepartment
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
@@ -19,10 +20,8 @@ from gather_operator.metrics import CMS_READS
 
 logger = logging.getLogger(__name__)
 
-LIMIT: Final = 100
 PAGES_MAX: Final = 20
 """2,000 departments of 100 a page; a run can use 32."""
-PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSAL_BYTES_MAX: Final = 4096
 """Of an answer that says why it is none."""
 ATTEMPTS: Final = 3
@@ -32,18 +31,6 @@ MALFORMED_MAX: Final = 8
 """Malformed documents that are named one by one."""
 UNTICKED: Final = {"gatherCheck": False, "isActive": False}
 """A box that was never ticked is null: it is not ticked."""
-
-
-@dataclass(frozen=True, slots=True)
-class CmsForm:
-    """How the CMS wants to be asked."""
-
-    authorization: str = "users API-Key"
-    """What stands before the key: `Bearer`, or a collection of Payload's and `API-Key`."""
-    limit: int = LIMIT
-    """Documents of one page."""
-    is_paged: bool = True
-    """Read page after page; else one answer, asked for with `pagination=false`, must hold all."""
 
 
 class Cms:
@@ -68,10 +55,9 @@ class Cms:
         self._timeout_s = timeout_s
         self._api_key = api_key
         self._form = form or CmsForm()
-        key = {"Authorization": f"{self._form.authorization} {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(
             base_url=app_url.rstrip("/"),
-            headers={**ACCEPT_ENCODING, **key},
+            headers={**ACCEPT_ENCODING, **self._form.headers(api_key)},
             timeout=httpx.Timeout(timeout_s / 2),
             transport=transport,
         )
@@ -124,15 +110,7 @@ class Cms:
         raise AssertionError("unreachable")
 
     async def _page(self, page: int) -> dict[str, Any]:
-        parameters: dict[str, str | int] = {
-            "where[gatherCheck][equals]": "true",
-            "where[isActive][equals]": "true",
-            "sort": "codeDepNumber",
-            "limit": self._form.limit,
-            **({"page": page} if self._form.is_paged else {"pagination": "false"}),
-            "depth": 0,
-        }
-        async with self._client.stream("GET", "/api/departments", params=parameters) as response:
+        async with self._client.stream("GET", DEPARTMENTS_PATH, params=self._form.query(page)) as response:
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
                 raise _TryAgain(f"HTTP {response.status_code}")
             if response.status_code != httpx.codes.OK:

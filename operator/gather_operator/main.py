@@ -22,7 +22,7 @@ from gather_clients.configuration import (
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts import names
-from gather_operator.cms import Cms, CmsForm
+from gather_operator.cms import Cms
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
@@ -99,12 +99,10 @@ def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
         field_manager=names.MANAGED_BY,
         trust_env=False,
     )
-    key = settings.payload_api_key.get_secret_value() if settings.payload_api_key else None
-    form = CmsForm(settings.cms_authorization, settings.cms_limit, settings.cms_paging)
     redis_url = settings.redis_url.get_secret_value()
     clients = Clients(
         Cluster(api, settings.namespace),
-        Cms(str(settings.app_url), key, settings.cms_timeout_s, form),
+        Cms(str(settings.app_url), settings.cms_key, settings.cms_timeout_s, settings.cms_form),
         EventLog(redis_url, settings.redis_timeout_s),
         WebhookRegistry(redis_url, settings.redis_timeout_s),
     )

@@ -4,26 +4,19 @@ Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment va
 local use.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, HttpUrl
+from pydantic_settings import SettingsConfigDict
 
+from gather_clients.cms_requests import CmsSettings
 from gather_clients.configuration import LogLevel
 from gather_clients.redis_calls import RedisUrl
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
 
 
-def _header_text(key: SecretStr) -> SecretStr:
-    """Httpx would quote a key that no header can hold, in the error that ends in a run's status."""
-    text = key.get_secret_value()
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("has characters that a header cannot hold")
-    return key
-
-
-class Settings(BaseSettings):
+class Settings(CmsSettings):
     """All settings of the operator."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
@@ -50,19 +43,6 @@ class Settings(BaseSettings):
 
     app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""
-    payload_api_key: Annotated[SecretStr, AfterValidator(_header_text)] | None = Field(
-        default=None, validation_alias="PAYLOAD_API_KEY"
-    )
-    cms_authorization: str = Field(
-        default="users API-Key",
-        pattern=r"^(Bearer|[A-Za-z0-9_-]{1,63} API-Key)$",
-        validation_alias="GATHER_CMS_AUTHORIZATION",
-    )
-    """What stands before the key in the header; Payload tells capitals from small letters."""
-    cms_limit: int = Field(default=100, ge=10, le=1000, validation_alias="GATHER_CMS_LIMIT")
-    """Departments of one page."""
-    cms_paging: bool = Field(default=True, validation_alias="GATHER_CMS_PAGING")
-    """False: one answer of at most `GATHER_CMS_LIMIT` departments is all that is read."""
     redis_url: RedisUrl = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""

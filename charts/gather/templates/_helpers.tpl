@@ -81,3 +81,13 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{/* How the CMS is asked, as environment variables; for those who ask it: the operator, and the check before a run. */}}
+{{- define "gather.cmsEnv" -}}
+- {name: NEXT_PUBLIC_APP_URL, value: {{ required "appUrl is required: the CMS's address" .Values.appUrl | quote }}}
+{{- with .Values.operator.cms }}
+- {name: GATHER_CMS_AUTHORIZATION, value: {{ .authorization | quote }}}
+- {name: GATHER_CMS_LIMIT, value: {{ .limit | quote }}}
+- {name: GATHER_CMS_PAGING, value: {{ .paging | quote }}}
+{{- end }}
+{{- end -}}

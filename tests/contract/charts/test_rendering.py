@@ -18,6 +18,7 @@ from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
 from gather_operator.settings import Settings
+from gather_worker.check.checklist import CheckSettings
 from gather_worker.cli.arguments import parse_arguments
 
 CHARTS = ROOT / "charts"
@@ -193,15 +194,23 @@ def test_the_brain_is_given_its_embedding_models_by_settings_and_a_volume(render
 
 
 def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And as Payload wants it where they say nothing; the operator's own settings read what is rendered."""
+    """And as Payload wants it where they say nothing, the check too; their own settings read what is rendered."""
     as_bearer = ('operator.cms={"authorization": "Bearer", "limit": 1000, "paging": false}',)
+    for secret in ("REDIS_URL", "MONGODB_URI", "BRAIN_SERVICE_API_KEY"):
+        monkeypatch.setenv(secret, "redis://redis")
     for settings, expected in (((), ("users API-Key", 100, True)), (as_bearer, ("Bearer", 1000, False))):
-        pod = named(render("gather", *settings), "Deployment", "gather-operator")["spec"]["template"]["spec"]
-        for variable in pod["containers"][0]["env"]:
-            monkeypatch.setenv(variable["name"], variable["value"])
-        monkeypatch.setenv("REDIS_URL", "redis://redis")
-        read = Settings()
-        assert (read.cms_authorization, read.cms_limit, read.cms_paging) == expected
+        documents = render("gather", *settings)
+        operator = named(documents, "Deployment", "gather-operator")["spec"]["template"]["spec"]
+        check = named(documents, "Pod", "gather-test-worker-check")["spec"]
+        for pod, kind in ((operator, Settings), (check, CheckSettings)):
+            with monkeypatch.context() as environment:
+                for name, value in named(documents, "ConfigMap", "gather-worker")["data"].items():
+                    environment.setenv(name, value)
+                for variable in pod["containers"][0]["env"]:
+                    environment.setenv(variable["name"], variable["value"])
+                read = kind()
+            assert (read.cms_authorization, read.cms_limit, read.cms_paging) == expected
+            assert str(read.app_url).rstrip("/") == "http://gather-backing-demo-cms:8080"
 
 
 def test_workers_are_told_where_an_evaluation_goes(render: Render) -> None:
@@ -287,8 +296,13 @@ def test_the_helm_test_checks_what_workers_need_as_a_worker(render: Render) -> N
     pod = named(render("gather"), "Pod", "gather-test-worker-check")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert pod["spec"]["nodeSelector"] == {"pool": "cpu_intensive"}
+    key = [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}]
+    sources = [
+        {"secret": {"name": "gather-backing-worker"}},
+        {"secret": {"name": "gather-backing-operator", "items": key, "optional": True}},
+    ]
     assert pod["spec"]["volumes"] == [
-        {"name": "secrets", "secret": {"secretName": "gather-backing-worker", "defaultMode": 0o440}}
+        {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}
     ]
     (container,) = pod["spec"]["containers"]
     assert container["image"] == "localhost/gather-worker:dev"

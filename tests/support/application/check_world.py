@@ -22,6 +22,9 @@ QUEUE: Final = "reviews"
 NOWHERE: Final = "127.0.0.1:1"
 PAGE: Final = Answer("<!doctype html><title>Sign in</title>")
 BRAIN_CALL: Final = "/api/v1/search/similarity"
+CMS_KEY: Final = "cms-key-of-the-test"
+DEPARTMENTS: Final = "/api/departments"
+SEVEN: Final[dict[str, Any]] = {"docs": [{}], "totalDocs": 7}
 NO_KEY: Final = Answer({"error": "unauthorized", "message": "The key is not known."}, 401)
 
 
@@ -57,7 +60,7 @@ class World:
             "REDIS_URL": f"redis://gather:{PASSWORD}@{self.redis}/0",
             "BRAIN_SERVICE_API_KEY": "brain-key-of-the-test",
             "OPENROUTER_API_KEY": "model-key-of-the-test",
-            "PAYLOAD_API_KEY": "cms-key-of-the-test",
+            "PAYLOAD_API_KEY": CMS_KEY,
         }
         self.variables = {
             "BRAIN_SERVICE_BASE_URL": self.http.url,
@@ -144,6 +147,11 @@ def capped(world: World) -> None:
 
 def view(world: World) -> None:
     world.items().database.create_collection(names.ITEMS_COLLECTION, viewOn="other", pipeline=[])
+
+
+def cut_answer(world: World) -> None:
+    world.variables |= {"GATHER_CMS_PAGING": "false", "GATHER_CMS_LIMIT": "10"}
+    world.http.answers[DEPARTMENTS] = Answer({"docs": [{}] * 10, "totalDocs": 10})
 
 
 def secret(name: str, value: str | bytes) -> Callable[[World], None]:

@@ -20,6 +20,8 @@ class Answer:
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: str | None = None
+    """The only header `Authorization` that gets it; any other gets 401."""
 
 
 @dataclass
@@ -40,9 +42,11 @@ def scripted_http(answers: Mapping[str, Answer]) -> Iterator[ScriptedHttp]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.split("?", 1)[0]
-            server.asked.append((self.command, path, self.headers.get("Authorization", "")))
+            path, sent = self.path.split("?", 1)[0], self.headers.get("Authorization", "")
+            server.asked.append((self.command, path, sent))
             answer = server.answers.get(path, Answer("<html>not found</html>", 404))
+            if answer.authorization not in {None, sent}:
+                answer = Answer({"errors": [{"message": "Who is asking?"}]}, 401)
             is_text = isinstance(answer.body, str)
             content = (answer.body if is_text else json.dumps(answer.body)).encode()
             self.send_response(answer.status)

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from gather_clients.backoff import Backoff
+from gather_clients.cms_requests import PAGE_BYTES_MAX, CmsForm
 from gather_operator import cms as module
-from gather_operator.cms import Cms, CmsForm
+from gather_operator.cms import Cms
 from gather_operator.errors import CmsUnavailable
 
 Respond = Callable[[httpx.Request], httpx.Response]
@@ -239,9 +240,7 @@ async def test_passing_trouble_is_tried_again(trouble: httpx.Response | Exceptio
         pytest.param(httpx.Response(200, text="<html>"), "JSON", id="not JSON"),
         pytest.param(httpx.Response(200, json=[]), "list of documents", id="no object"),
         pytest.param(httpx.Response(200, json={"docs": {}}), "list of documents", id="no list"),
-        pytest.param(
-            httpx.Response(200, content=b" " * (module.PAGE_BYTES_MAX + 1)), "bytes", id="far too much"
-        ),
+        pytest.param(httpx.Response(200, content=b" " * (PAGE_BYTES_MAX + 1)), "bytes", id="far too much"),
         pytest.param(
             httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
             "unpacked",

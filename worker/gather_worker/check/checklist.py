@@ -6,8 +6,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from gather_clients.cms_requests import CmsSettings
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_contracts.run_document import RunDocument
 from gather_worker.check.brain_check import check_brain
@@ -29,11 +30,10 @@ ITERATIONS_DEFAULT: Final = 50
 """A run's own default."""
 
 
-class CheckSettings(Settings):
-    """A worker's settings, and the CMS's where they are set."""
+class CheckSettings(Settings, CmsSettings):
+    """A worker's settings, and the operator's for the CMS where they are set."""
 
     app_url: str | None = Field(default=None, validation_alias="NEXT_PUBLIC_APP_URL")
-    payload_api_key: SecretStr | None = Field(default=None, validation_alias="PAYLOAD_API_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,9 @@ class Plan:
 async def check_all(settings: CheckSettings, plan: Plan) -> list[Finding]:
     """Return what was found, in the order of the report."""
     redis_url, broker_url = settings.redis_url.get_secret_value(), settings.broker_url
-    key = settings.payload_api_key.get_secret_value() if settings.payload_api_key else None
     model_limit_s = CHECK_S + (MODEL_ASKED_S if plan.is_model_asked else 0)
     found = await asyncio.gather(
-        _bounded("CMS", check_cms(settings.app_url, key)),
+        _bounded("CMS", check_cms(settings.app_url, settings.cms_key, settings.cms_form)),
         _bounded("MongoDB", check_mongodb(settings.mongodb_uri.get_secret_value(), plan.project)),
         _bounded("Model endpoint", _check_model(settings, plan), model_limit_s),
         _bounded("Brain", check_brain(

@@ -20,9 +20,12 @@ from gather_worker.main import execute_command
 from tests.support.application.celery_consumer import celery_service, forget
 from tests.support.application.check_world import (
     BRAIN_CALL,
+    CMS_KEY,
+    DEPARTMENTS,
     EMBEDDINGS,
     PASSWORD,
     QUEUE,
+    SEVEN,
     Report,
     World,
     listed,
@@ -89,7 +92,7 @@ def world(
         "/readyz": Answer({"status": "ready", "model": EMBEDDINGS, "neo4j": "online"}),
         BRAIN_CALL: Answer(similar, headers={"X-RateLimit-Limit": "60"}),
         "/v1/models": listed(),
-        "/api/departments": Answer({"docs": [{}], "totalDocs": 7}),
+        DEPARTMENTS: Answer(SEVEN, authorization=f"users API-Key {CMS_KEY}"),
     }
     with scripted_http(answers) as http:
         host, port = mongodb_with_users.address or ("", 0)
@@ -106,7 +109,7 @@ def check(
 
     def run() -> Report:
         command = world.prepared()
-        for name in ("MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL"):
+        for name in ("MONGODB_URI", "REDIS_URL", "CELERY_BROKER_URL", "PAYLOAD_API_KEY"):
             monkeypatch.delenv(name, raising=False)
         for name, value in world.variables.items():
             monkeypatch.setenv(name, value)

@@ -13,10 +13,13 @@ from gather_worker.check.note_rules import sample_note
 from tests.support.application.celery_consumer import SAMPLE_TASK
 from tests.support.application.check_world import (
     BRAIN_CALL,
+    CMS_KEY,
+    DEPARTMENTS,
     MODEL,
     NOWHERE,
     PASSWORD,
     QUEUE,
+    SEVEN,
     Report,
     World,
 )
@@ -104,6 +107,22 @@ def test_without_a_project_only_what_belongs_to_none_is_looked_at(
     report = check()
     assert report.code == 0, report.text
     assert {f["name"] for f in report.of("skip")} == {"MongoDB rights"}
+
+
+@pytest.mark.parametrize("form", ["Bearer", "service-accounts API-Key"])
+def test_the_cms_is_asked_as_the_operator_asks_it(
+    world: World, check: Callable[[], Report], form: str
+) -> None:
+    """With the operator's settings: form of the key, limit and paging."""
+    world.variables |= {
+        "GATHER_CMS_AUTHORIZATION": form,
+        "GATHER_CMS_LIMIT": "1000",
+        "GATHER_CMS_PAGING": "0",
+    }
+    world.http.answers[DEPARTMENTS] = Answer(SEVEN, authorization=f"{form} {CMS_KEY}")
+    report = check()
+    assert report.of("fail") == [], report.text
+    assert [sent for _, path, sent in world.http.asked if path == DEPARTMENTS] == [f"{form} {CMS_KEY}"]
 
 
 def test_a_model_is_asked_only_if_that_is_wanted(world: World, check: Callable[[], Report]) -> None:

@@ -11,6 +11,8 @@ import pytest
 from tests.support.application.celery_consumer import SAMPLE_TASK
 from tests.support.application.check_world import (
     BRAIN_CALL,
+    CMS_KEY,
+    DEPARTMENTS,
     EMBEDDINGS,
     MODEL,
     NO_KEY,
@@ -18,10 +20,12 @@ from tests.support.application.check_world import (
     PAGE,
     PASSWORD,
     QUEUE,
+    SEVEN,
     Report,
     World,
     answer,
     capped,
+    cut_answer,
     listed,
     mongodb_user,
     no_rights,
@@ -109,11 +113,21 @@ MISCONFIGURATIONS: Final[dict[str, tuple[Callable[[World], None], int, str, str,
         "at most 4,096", "GATHER_LLM_MAX_TOKENS to 4096"),
     "model: no price": (
         answer("/v1/models", listed(pricing=None)), 0, "Price", "names none", "PRICE_INPUT"),
-    "cms: wrong key": (answer("/api/departments", NO_KEY), 64, "CMS", "refuses the key", "PAYLOAD_API_KEY"),
+    "cms: wrong key": (
+        answer(DEPARTMENTS, NO_KEY), 64, "CMS", "refuses the key (401), sent as users API-Key KEY",
+        "PAYLOAD_API_KEY, or GATHER_CMS_AUTHORIZATION"),
+    "cms: key in another form": (
+        answer(DEPARTMENTS, Answer(SEVEN, authorization=f"Bearer {CMS_KEY}")), 64, "CMS",
+        "it takes it as Bearer KEY", "set GATHER_CMS_AUTHORIZATION to Bearer"),
+    "cms: form malformed": (
+        variable("GATHER_CMS_AUTHORIZATION", "users API-key"), 64, "Settings", "GATHER_CMS_AUTHORIZATION",
+        "set it"),
+    "cms: more than one answer holds": (
+        cut_answer, 0, "CMS", "10 departments, as many as GATHER_CMS_LIMIT lets through", "GATHER_CMS_PAGING"),
     "cms: another application": (
-        answer("/api/departments", PAGE), 64, "CMS", "without a list", "NEXT_PUBLIC_APP_URL"),
+        answer(DEPARTMENTS, PAGE), 64, "CMS", "without a list", "NEXT_PUBLIC_APP_URL"),
     "cms: no department ticked": (
-        answer("/api/departments", Answer({"docs": []})), 0, "CMS", "no department", "gatherCheck"),
+        answer(DEPARTMENTS, Answer({"docs": []})), 0, "CMS", "no department", "gatherCheck"),
     "run file: malformed": (run_text('{"run": 1'), 64, "Run", "malformed", "run.json"),
     "run file: absent": (
         lambda world: world.arguments.extend(["--run-file", "/nowhere/run.json"]), 64, "Run",
