@@ -21,6 +21,8 @@ from gather_worker.llm.pricing import Price
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 CELERY_NAME = r"^[^\s\x00-\x1f]{1,255}$"
 """A task's or a queue's name."""
+CALLBACK_URL = r"^https?://[^\s/@]+(/\S*)?$"
+"""Without a user or a password: it stands in a message that the broker keeps."""
 
 
 class EvaluationDetail(StrEnum):
@@ -29,7 +31,9 @@ class EvaluationDetail(StrEnum):
     MINIMAL = "minimal"
     """The requirements' four arguments."""
     FULL = "full"
-    """Also what the application's own evaluation takes: slug, threshold, notes, earlier evaluations."""
+    """Also slug, threshold, notes and earlier evaluations."""
+    APPLICATION = "application"
+    """What the application's own evaluation takes, and nothing else: the user stands in its metadata."""
 
 
 class Settings(BaseSettings):
@@ -101,6 +105,13 @@ class Settings(BaseSettings):
     evaluation_detail: EvaluationDetail = Field(
         default=EvaluationDetail.MINIMAL, validation_alias="GATHER_EVALUATION_DETAIL"
     )
+    evaluation_callback_url: str | None = Field(
+        default=None,
+        max_length=2048,
+        pattern=CALLBACK_URL,
+        validation_alias="GATHER_EVALUATION_CALLBACK_URL",
+    )
+    """Where the application's evaluation sends its result; only `application` names it."""
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

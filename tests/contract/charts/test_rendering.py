@@ -61,7 +61,9 @@ def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart:
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert pod["enableServiceLinks"] is False, name
         for volume in pod.get("volumes", []):
-            assert set(volume) - {"name"} <= {"secret", "emptyDir", "configMap"}, name
+            assert set(volume) - {"name"} <= {"secret", "emptyDir", "configMap", "projected"}, name
+            for source in volume.get("projected", {}).get("sources", []):
+                assert set(source) == {"secret"}, name  # and no token
         for container in pod["containers"]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -194,7 +196,7 @@ def test_the_brain_is_given_its_embedding_models_by_settings_and_a_volume(render
 
 
 def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And as Payload wants it where they say nothing, the check too; their own settings read what is rendered."""
+    """As Payload wants it where they say nothing, the check too; their own settings read what is rendered."""
     as_bearer = ('operator.cms={"authorization": "Bearer", "limit": 1000, "paging": false}',)
     for secret in ("REDIS_URL", "MONGODB_URI", "BRAIN_SERVICE_API_KEY"):
         monkeypatch.setenv(secret, "redis://redis")
@@ -204,10 +206,10 @@ def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch
         check = named(documents, "Pod", "gather-test-worker-check")["spec"]
         for pod, kind in ((operator, Settings), (check, CheckSettings)):
             with monkeypatch.context() as environment:
-                for name, value in named(documents, "ConfigMap", "gather-worker")["data"].items():
+                worker = named(documents, "ConfigMap", "gather-worker")["data"]
+                own = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+                for name, value in {**worker, **own}.items():
                     environment.setenv(name, value)
-                for variable in pod["containers"][0]["env"]:
-                    environment.setenv(variable["name"], variable["value"])
                 read = kind()
             assert (read.cms_authorization, read.cms_limit, read.cms_paging) == expected
             assert str(read.app_url).rstrip("/") == "http://gather-backing-demo-cms:8080"
@@ -223,7 +225,13 @@ def test_workers_are_told_where_an_evaluation_goes(render: Render) -> None:
     ):
         data = named(render("gather", *settings), "ConfigMap", "gather-worker")["data"]
         assert [data[f"GATHER_EVALUATION_{n}"] for n in ("TASK", "QUEUE", "PRIORITY", "DETAIL")] == expected
+    callback = "https://app.example.org/api/evaluations"
+    own = f'worker.evaluation={{"detail": "application", "callbackUrl": "{callback}"}}'
+    data = named(render("gather", own), "ConfigMap", "gather-worker")["data"]
+    assert data["GATHER_EVALUATION_DETAIL"] == "application"
+    assert data["GATHER_EVALUATION_CALLBACK_URL"] == callback
     default = named(render("gather"), "ConfigMap", "gather-worker")["data"]
+    assert "GATHER_EVALUATION_CALLBACK_URL" not in default
     assert default["GATHER_EVALUATION_TASK"] == names.EVALUATION_TASK
     assert default["GATHER_EVALUATION_QUEUE"] == names.EVALUATION_QUEUE
     assert default["GATHER_EVALUATION_PRIORITY"] == str(names.EVALUATION_PRIORITY)
@@ -297,10 +305,8 @@ def test_the_helm_test_checks_what_workers_need_as_a_worker(render: Render) -> N
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert pod["spec"]["nodeSelector"] == {"pool": "cpu_intensive"}
     key = [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}]
-    sources = [
-        {"secret": {"name": "gather-backing-worker"}},
-        {"secret": {"name": "gather-backing-operator", "items": key, "optional": True}},
-    ]
+    operator = {"name": "gather-backing-operator", "items": key, "optional": True}
+    sources = [{"secret": {"name": "gather-backing-worker"}}, {"secret": operator}]
     assert pod["spec"]["volumes"] == [
         {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}
     ]

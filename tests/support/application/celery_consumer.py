@@ -36,6 +36,13 @@ def evaluate_department(
 
 SAMPLE_TASK: Final = "app.tasks.evaluation_tasks.evaluate_department"
 """The name under which the application below registers its task."""
+TAKES_MORE: Final = "project_id, department_number, user_id, auto_triggered, **more"
+"""The requirements' arguments, and any others."""
+TAKES_ITS_OWN: Final = (
+    "project_id, department_slug, department_number, gather_data, previous_evaluations, threshold, "
+    "callback_url, metadata"
+)
+"""The arguments of the application's own evaluation, and no other."""
 SAMPLE: Final = {
     "app/__init__.py": "",
     "app/celery_app.py": """
@@ -52,11 +59,9 @@ from tests.support.application.evaluation_record import record
 
 
 @celery_app.task
-def evaluate_department(project_id, department_number, user_id, auto_triggered, **more):
-    record(evaluate_department.request.id, {
-        "project_id": project_id, "department_number": department_number, "user_id": user_id,
-        "auto_triggered": auto_triggered, **more,
-    })
+def evaluate_department(TAKES):
+    arguments = locals()
+    record(evaluate_department.request.id, {**arguments.pop("more", {}), **arguments})
 """,
     "app/tasks/automated_gather_tasks.py": """
 from app.tasks.evaluation_tasks import evaluate_department  # as the requirements' sample imports it
@@ -66,15 +71,23 @@ from app.tasks.evaluation_tasks import evaluate_department  # as the requirement
 
 
 def celery_service(
-    folder: Path, redis_url: str, *, is_sample: bool = False, queue: str = names.EVALUATION_QUEUE
+    folder: Path,
+    redis_url: str,
+    *,
+    is_sample: bool = False,
+    queue: str = names.EVALUATION_QUEUE,
+    takes: str = TAKES_MORE,
 ) -> ServiceProcess:
-    """Describe a Celery worker on the evaluations' queue: this module's, or that of the sample's layout."""
+    """Describe a Celery worker on the evaluations' queue: this module's, or that of the sample's layout.
+
+    `takes` are the parameters of the sample's task.
+    """
     environment = {"CELERY_BROKER_URL": redis_url, "PYTHONPATH": str(ROOT)}
     application = "tests.support.application.celery_consumer"
     if is_sample:
         for name, text in SAMPLE.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(text.replace("TAKES", takes), encoding="utf-8")
         environment["PYTHONPATH"] = f"{folder}:{ROOT}"
         application = "app.celery_app:celery_app"
     options = ["--pool", "solo", "--queues", queue, "--loglevel", "WARNING"]

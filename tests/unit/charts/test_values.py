@@ -109,6 +109,7 @@ def test_every_value_has_a_comment(chart: str) -> None:
         ("gather", {"worker": {"evaluation": {"task": "evaluate department"}}}, "task"),
         ("gather", {"worker": {"evaluation": {"priority": 10}}}, "priority"),
         ("gather", {"worker": {"evaluation": {"detail": "more"}}}, "more"),
+        ("gather", {"worker": {"evaluation": {"callbackUrl": "https://user:pass@app/"}}}, "callbackUrl"),
         ("gather", {"appUrl": "app.example.com"}, "app.example.com"),
         ("gather-backing", {"demo": {"llm": {"delay": 1}}}, "delay"),
         ("gather-backing", {"demo": {"llm": {"repeatShare": 2}}}, "2"),

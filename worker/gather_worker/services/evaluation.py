@@ -23,6 +23,7 @@ from gather_contracts import names
 from gather_contracts.meters import Timer
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.metrics import metered
+from gather_worker.services.evaluation_details import minimal_arguments
 
 SENT_EXPIRY_S: Final = 30 * 24 * 3600
 """Longer than a run stays suspended between a worker's death while sending and its successor."""
@@ -68,15 +69,17 @@ class EvaluationRoute:
 
 @metered(Timer.EVALUATION)
 async def send_evaluation(
-    route: EvaluationRoute, checkpoint: Checkpoint, details: Mapping[str, Any] | None = None
+    route: EvaluationRoute, checkpoint: Checkpoint, arguments: Mapping[str, Any] | None = None
 ) -> bool:
     """Queue the department's evaluation; return False if the broker could not be reached in time.
 
-    `details` are arguments over those of the requirements.
+    `arguments` are the task's; without, those of the requirements.
     """
     try:
         async with asyncio.timeout(route.timeout_s):
-            await asyncio.to_thread(_send, route, checkpoint, dict(details or {}))
+            await asyncio.to_thread(
+                _send, route, checkpoint, dict(arguments or minimal_arguments(checkpoint))
+            )
     except Exception as error:  # noqa: BLE001 - each broker has its own errors, and none may fail the department
         _LOGGER.error("the evaluation could not be queued: %s", type(error).__name__)  # noqa: TRY400
         return False
@@ -101,18 +104,12 @@ def is_redis(broker_url: str) -> bool:
     return broker_url.startswith(("redis://", "rediss://"))
 
 
-def _send(route: EvaluationRoute, checkpoint: Checkpoint, details: dict[str, Any]) -> None:
+def _send(route: EvaluationRoute, checkpoint: Checkpoint, arguments: dict[str, Any]) -> None:
     app = open_celery(route.broker_url, route.timeout_s)
     try:
         app.send_task(
             route.task,
-            kwargs={
-                "project_id": checkpoint.project_id,
-                "department_number": checkpoint.department_number,
-                "user_id": checkpoint.user_id,
-                "auto_triggered": True,
-                **details,
-            },
+            kwargs=arguments,
             task_id=names.evaluation_task_id(checkpoint.run_uid, checkpoint.department),
             queue=route.queue,
             priority=route.priority,

@@ -4,7 +4,7 @@ All of it waits in the checkpoint, can be repeated, and costs no model call.
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
@@ -13,7 +13,11 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BrainUnusable, DeadlineNear, EvaluationUnavailable, IndexUnavailable
 from gather_worker.metrics import METER
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.evaluation_details import read_details
+from gather_worker.services.evaluation_details import (
+    application_arguments,
+    minimal_arguments,
+    read_details,
+)
 from gather_worker.services.store import Store
 from gather_worker.settings import EvaluationDetail, Settings
 from gather_worker.steps.checkpointer import Checkpointer
@@ -89,18 +93,25 @@ class Finisher:
             settings.evaluation_queue,
             settings.evaluation_priority,
         )
-        details = None
-        if settings.evaluation_detail is EvaluationDetail.FULL:
-            uri = settings.mongodb_uri.get_secret_value()
-            details = await read_details(uri, checkpoint)
-            if details is None:
-                METER.evaluated(is_sent=False)
-                return False
-        is_sent = await evaluation.send_evaluation(route, checkpoint, details)
+        arguments = await self._arguments(checkpoint)
+        is_sent = arguments is not None and await evaluation.send_evaluation(route, checkpoint, arguments)
         METER.evaluated(is_sent=is_sent)
         if is_sent:
             _LOGGER.info("the evaluation is queued: task %s in queue %s", route.task, route.queue)
         return is_sent
+
+    async def _arguments(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
+        """Return the evaluation's arguments in the wanted detail, None while they cannot be read."""
+        minimal, detail = minimal_arguments(checkpoint), self._settings.evaluation_detail
+        if detail is EvaluationDetail.MINIMAL:
+            return minimal
+        is_own = detail is EvaluationDetail.APPLICATION
+        uri = self._settings.mongodb_uri.get_secret_value()
+        details = await read_details(uri, checkpoint, has_uploads=is_own)
+        if details is None:
+            return None
+        callback_url = self._settings.evaluation_callback_url
+        return application_arguments(checkpoint, details, callback_url) if is_own else minimal | details
 
     async def _index_the_rest(self) -> None:
         """Wait for the brain while the attempt lasts; a finished department never fails for it.

@@ -13,7 +13,13 @@ from celery import Celery  # type: ignore[import-untyped]
 from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts import names
-from tests.support.application.celery_consumer import SAMPLE_TASK, celery_service, forget, received
+from tests.support.application.celery_consumer import (
+    SAMPLE_TASK,
+    TAKES_ITS_OWN,
+    celery_service,
+    forget,
+    received,
+)
 from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness
@@ -187,3 +193,39 @@ def test_an_application_that_names_no_task_takes_the_evaluation(
     notes = more.pop("gather_data")
     assert more == {"department_slug": "story", "threshold": THRESHOLD, "previous_evaluations": []}
     assert {note["content"] for note in notes} == {item["content"] for item in harness.items()}
+
+
+def test_the_application_s_own_evaluation_gets_exactly_what_it_takes(
+    new_harness: Callable[..., WorkerHarness], redis_url: str, tmp_path: Path
+) -> None:
+    """Its task refuses every other argument, such as the requirements' `user_id`."""
+    folder = tmp_path / "application"
+    folder.mkdir()
+    harness = new_harness()
+    harness.set_threshold(THRESHOLD)
+    forget(redis_url)
+    service = celery_service(folder, redis_url, is_sample=True, queue="reviews", takes=TAKES_ITS_OWN)
+    callback = "https://app.example.org/api/evaluations"
+    with service.running():
+        ended = harness.run(
+            GATHER_EVALUATION_TASK=SAMPLE_TASK,
+            GATHER_EVALUATION_QUEUE="reviews",
+            GATHER_EVALUATION_DETAIL="application",
+            GATHER_EVALUATION_CALLBACK_URL=callback,
+        )
+        assert ended.exit_code == 0, ended.messages()
+        wait_for("the evaluation", lambda: received(redis_url) or None, 60)
+    (task,) = received(redis_url)
+    forget(redis_url)
+    assert harness.checkpoint()["evaluation"] == "sent"
+    notes = task["kwargs"].pop("gather_data")
+    assert {note["content"] for note in notes} == {item["content"] for item in harness.items()}
+    assert task["kwargs"] == {
+        "project_id": harness.project_id,
+        "department_slug": "story",
+        "department_number": 10,
+        "previous_evaluations": [],
+        "threshold": THRESHOLD,
+        "callback_url": callback,
+        "metadata": {"user_id": "harness-user", "auto_triggered": True},
+    }

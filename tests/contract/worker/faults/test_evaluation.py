@@ -18,7 +18,11 @@ from gather_contracts import names
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
 from gather_worker.services.evaluation import EvaluationRoute, send_evaluation
-from gather_worker.services.evaluation_details import DETAILS_MAX_BYTES, read_details
+from gather_worker.services.evaluation_details import (
+    DETAILS_MAX_BYTES,
+    application_arguments,
+    read_details,
+)
 from tests.support.worker_harness import run_document
 
 TIMEOUT_S = 10
@@ -170,6 +174,28 @@ async def test_the_details_are_what_is_known_of_the_run(
             }
         ],
     }
+
+
+async def test_the_application_gets_addresses_of_uploads_where_there_are_any(
+    mongodb_uri: str, database: AsyncDatabase[dict[str, Any]], checkpoint: Checkpoint
+) -> None:
+    """Also of a picture without a word; without a callback or a threshold the arguments are there as well."""
+    await database[names.ITEMS_COLLECTION].insert_many([
+        {"content": "", "imageUrl": "https://x/p.png", "documentUrl": None, "department": "story"},
+        {"content": "a treatment", "documentUrl": "https://x/t.pdf", "imageUrl": "", "department": "story"},
+        {"content": "", "department": "story"},
+    ])  # fmt: skip
+    details = await read_details(mongodb_uri, checkpoint, has_uploads=True)
+    assert details is not None
+    older = checkpoint.model_copy(update={"threshold": None})
+    arguments = application_arguments(older, {**details, "threshold": 55}, None)
+    assert (arguments["threshold"], arguments["callback_url"]) == (55, None)
+    without = {name: value for name, value in details.items() if name != "threshold"}
+    assert application_arguments(older, without, None)["threshold"] == 80
+    assert arguments["gather_data"] == [
+        {"content": "a treatment", "summary": "", "context": "", "documentUrl": "https://x/t.pdf"},
+        {"content": "", "summary": "", "context": "", "imageUrl": "https://x/p.png"},
+    ]
 
 
 async def test_the_details_are_bounded_in_bytes(
