@@ -20,6 +20,11 @@ from gather_worker.errors import InvalidInput
 NO_RUN_FILE: Final = (
     "the run file is run.json as the operator writes it: kubectl get configmap RUN-…-run -o json"
 )
+NO_PROJECT: Final = "give the project's id, as it stands in the application's addresses and in projectId"
+WRONG_SETTING: Final = (
+    "set it in the worker's Secret or environment, for the CMS in the operator's; "
+    "docs/worker.md and docs/operator.md list all settings"
+)
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
@@ -29,8 +34,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     try:
         settings = configuration.read_settings(CheckSettings)
     except ConfigurationError as error:
-        fix = "set it in the worker's Secret or environment; docs/worker.md lists all settings"
-        findings += [fail("Settings", problem, fix) for problem in error.problems]
+        findings += [fail("Settings", problem, WRONG_SETTING) for problem in error.problems]
     else:
         hide_in_logs(secrets_of(settings))
         if plan is not None:
@@ -41,15 +45,13 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 def _plan_of(arguments: argparse.Namespace) -> tuple[list[Finding], Plan | None]:
     try:
         document = read_run_document(arguments.run_file) if arguments.run_file else None
-        return [], Plan(
-            document,
-            arguments.project,
-            tuple(arguments.model),
-            arguments.iterations,
-            arguments.is_model_asked,
-        ).checked()
     except InvalidInput as error:
         return [fail("Run", str(error), NO_RUN_FILE)], None
+    models, is_asked = tuple(arguments.model), arguments.is_model_asked
+    try:
+        return [], Plan(document, arguments.project, models, arguments.iterations, is_asked).checked()
+    except InvalidInput as error:
+        return [fail("Run", str(error), NO_PROJECT)], None
 
 
 def _report(findings: Sequence[Finding], *, is_table: bool, is_strict: bool) -> ExitCode:
