@@ -129,7 +129,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         Dependencies(cluster, clients.cms, observer, cache, live, writer, publisher),
         worker_template(settings),
         settings.default_model,
-        settings.delete_deadline_s,
+        settings.stop_deadline_s,
     )
     resync = Resync(cluster, cache, queue, health)
     listener = Listener(

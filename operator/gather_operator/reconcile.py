@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -81,12 +82,15 @@ class Reconciler:
         dependencies: Dependencies,
         template: WorkerTemplate,
         default_model: str = DEFAULT_MODEL,
-        delete_deadline_s: float = 300,
+        stop_deadline_s: float = 300,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deps = dependencies
         self._template = template
         self._default_model = default_model
-        self._delete_deadline_s = delete_deadline_s
+        self._stop_deadline_s = stop_deadline_s
+        self._clock = clock
+        self._stopping_since_s: dict[str, float] = {}
         self._documents = RunDocuments(dependencies.cluster)
         self._pacer = ActionPacer()
         self._unwritable: set[str] = set()
@@ -104,6 +108,7 @@ class Reconciler:
                 memory.forget(uid)
             self._cms_failures.pop(uid, None)
             self._unwritable.discard(uid)
+            self._stopping_since_s.pop(uid, None)
             return Next()
         with DECISION_SECONDS.time():
             try:
@@ -165,7 +170,8 @@ class Reconciler:
             document=document,
             live=self._deps.live.of_run(uid),
             has_published_all=self._deps.publisher.has_published_all(run),
-            delete_deadline_s=self._delete_deadline_s,
+            stopping_s=self._stopping_s(run),
+            stop_deadline_s=self._stop_deadline_s,
             default_model=self._default_model,
         )
         if run.status.phase.is_final:
@@ -189,6 +195,16 @@ class Reconciler:
             return CmsFailure(str(error))
         self._cms_failures.pop(uid, None)
         return reading
+
+    def _stopping_s(self, run: GatherRun) -> float:
+        """Return for how long stopping the run has been tried, by this process's own clock.
+
+        Time that passed while no operator was there has stopped nothing.
+        """
+        if not (run.is_being_deleted or run.spec.cancel):
+            return 0.0
+        now_s = self._clock()
+        return now_s - self._stopping_since_s.setdefault(run.metadata.uid, now_s)
 
     # --- act
 

@@ -67,6 +67,6 @@ class Settings(CmsSettings):
     cms_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_CMS_TIMEOUT_S")
     """For one reading of all departments, with its retries."""
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
-    delete_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
-    """A deleted run is let go after this time even if a pod on a dead node still hangs."""
+    stop_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
+    """A cancelled or deleted run is closed after this time even if a pod on a dead node still hangs."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

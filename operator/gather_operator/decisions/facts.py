@@ -116,6 +116,8 @@ class RunSnapshot:
     """None when the CMS was not asked."""
     has_published_all: bool = True
     """All events that the written status calls for are published, or given up."""
-    delete_deadline_s: float = 300
-    """From the deletion until the run is let go although pods still hang."""
+    stopping_s: float = 0
+    """For how long this operator has tried to stop the run; no clock on any wall counts."""
+    stop_deadline_s: float = 300
+    """After so long the run is closed although pods still hang."""
     default_model: str = ""

@@ -98,12 +98,17 @@ def stopping(
     return build_status(snapshot, conditions, RunPhase.CANCELLING, totals(departments))
 
 
-def cancelled(snapshot: RunSnapshot, departments: Sequence[DepartmentStatus]) -> GatherRunStatus:
-    """Return the status of a run whose pods have been stopped; what they made is kept."""
+def cancelled(
+    snapshot: RunSnapshot, departments: Sequence[DepartmentStatus], hanging: Sequence[PodFacts] = ()
+) -> GatherRunStatus:
+    """Return the status of a run whose pods have been stopped or given up; what they made is kept."""
     summed = totals(departments)
     conditions = _conditions(snapshot)
     message = f"Cancelled; {summed['items_created']} items are kept."
-    conditions.put(ConditionType.PROGRESSING, False, Reason.CANCELLED, "All pods are gone.")
+    left = f"Given up: {', '.join(p.name for p in hanging)}. Look at their nodes and finalizers."
+    conditions.put(
+        ConditionType.PROGRESSING, False, Reason.CANCELLED, left if hanging else "All pods are gone."
+    )
     conditions.put(ConditionType.SUCCEEDED, False, Reason.CANCELLED, message)
     return build_status(snapshot, conditions, RunPhase.CANCELLED, summed)
 

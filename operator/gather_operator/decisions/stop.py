@@ -1,7 +1,5 @@
 """Stopping a run, because it was cancelled or deleted: Jobs first, then pods, then the final status."""
 
-from datetime import datetime, timedelta
-
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_operator.decisions.actions import Action, Decision, DeleteJob, DeletePod
 from gather_operator.decisions.assessment import FINAL, assess, close, gather_departments
@@ -27,16 +25,9 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
     actions = jobs or tuple(DeletePod(p.name) for p in remaining if not p.is_terminating)
     if departments and all(d.phase in FINAL for d in departments) and not run.is_being_deleted:
         return Decision(finished(snapshot, departments), actions)
-    if _is_overdue(snapshot) or not (actions or remaining):
+    is_overdue = snapshot.stopping_s > snapshot.stop_deadline_s
+    if is_overdue or not (actions or remaining):
         phase, reason = DepartmentPhase.CANCELLED, DepartmentReason.CANCELLED
         closed = [d if d.phase in FINAL else close(d, phase, reason, now) for d in departments]
-        return Decision(cancelled(snapshot, closed))
+        return Decision(cancelled(snapshot, closed, remaining), actions)
     return Decision(stopping(snapshot, departments, remaining), actions)
-
-
-def _is_overdue(snapshot: RunSnapshot) -> bool:
-    """Return whether a deleted run has waited long enough for pods that hang, as on a dead node."""
-    since = snapshot.run.metadata.deletion_timestamp
-    if since is None:
-        return False
-    return snapshot.now - datetime.fromisoformat(since) > timedelta(seconds=snapshot.delete_deadline_s)

@@ -144,16 +144,30 @@ def test_a_deleted_run_without_our_finalizer_is_not_touched(build: Any) -> None:
     assert decide(build.snapshot(run)).actions == ()
 
 
-@pytest.mark.parametrize(
-    ("at", "expected"),
-    [("2026-05-01T11:56:00Z", RunPhase.CANCELLING), ("2026-05-01T11:54:00Z", RunPhase.CANCELLED)],
-)
-def test_a_pod_on_a_dead_node_holds_a_deletion_up_only_so_long(
-    build: Any, at: str, expected: RunPhase
+@pytest.mark.parametrize(("stopping_s", "expected"), [(299, RunPhase.CANCELLING), (301, RunPhase.CANCELLED)])
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+def test_a_pod_on_a_dead_node_holds_a_stop_up_only_so_long(
+    build: Any, how: str, stopping_s: float, expected: RunPhase
 ) -> None:
-    """Five minutes; its later writes are fenced off anyway."""
+    """Five minutes of trying; the condition names the pod that was given up."""
     pods = (build.pod("story", phase="Running", is_terminating=True),)
-    assert decide(build.snapshot(deleted(build, at), pods=pods)).status.phase is expected
+    run = deleted(build) if how == "deleted" else build.running("story", spec={"cancel": True})
+    status = decide(build.snapshot(run, pods=pods, stopping_s=stopping_s)).status
+    assert status.phase is expected
+    if expected is RunPhase.CANCELLED:
+        assert pods[0].name in build.conditions(status)["Progressing"].message
+
+
+@pytest.mark.parametrize("stopping_s", [0, 301])
+def test_time_without_an_operator_closes_no_run(build: Any, stopping_s: float) -> None:
+    """It was deleted an hour ago; the Job still works and must be deleted, whatever the clock says."""
+    run = deleted(build, "2026-05-01T10:00:00Z")
+    snapshot = build.snapshot(
+        run, jobs=[build.job("story")], pods=(build.pod("story", phase="Running"),), stopping_s=stopping_s
+    )
+    decision = decide(snapshot)
+    assert decision.actions == (DeleteJob(build.job_name("story")),)
+    assert (decision.status.phase is RunPhase.CANCELLING) is (stopping_s == 0)
 
 
 def test_a_run_deleted_before_it_was_accepted_goes_without_asking_the_cms(build: Any) -> None:
