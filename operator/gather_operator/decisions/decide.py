@@ -37,7 +37,7 @@ from gather_operator.decisions.resolve import (
     restore_departments,
 )
 from gather_operator.decisions.run_status import build_status, waiting_for_cms, without_departments, working
-from gather_operator.decisions.stop import decide_stop
+from gather_operator.decisions.stop import decide_stop, end_lingering
 
 
 def decide(snapshot: RunSnapshot) -> Decision:
@@ -60,9 +60,15 @@ def decide(snapshot: RunSnapshot) -> Decision:
     written = run.status.departments or pending_departments(snapshot.document)
     known = gather_departments(snapshot, written)
     assessed = [assess(d, snapshot.now) for d in known]
-    departments, actions = _start_next(snapshot, known, list(assessed))
+    departments, starting = _start_next(snapshot, known, list(assessed))
     status = working(snapshot, snapshot.document, departments)
-    return Decision(status, actions, working(snapshot, snapshot.document, assessed) if actions else None)
+    ending = end_lingering(snapshot)
+    observed = working(snapshot, snapshot.document, assessed)
+    if ending and observed.phase.is_final:
+        # Nobody looks at the pods of a run that has ended.
+        observed = run.status
+    actions = (*ending, *starting)
+    return Decision(status, actions, observed if actions else None)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:

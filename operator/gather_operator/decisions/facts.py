@@ -14,6 +14,19 @@ from gather_contracts.run_document import RunDocument
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionFacts:
+    """One condition of a Job or pod, in Kubernetes' words; its message is cut."""
+
+    type: str
+    status: str
+    """True, False or Unknown."""
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+    """RFC 3339."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobFacts:
     """A department's Job."""
 
@@ -25,6 +38,10 @@ class JobFacts:
     is_failed: bool = False
     """Its Failed condition stands: all attempts are used up or ruled out."""
     failure_reason: str = ""
+    is_suspended: bool = False
+    """Somebody, or a queue, holds it back: it has no pods."""
+    conditions: tuple[ConditionFacts, ...] = ()
+    """FailureTarget, Failed and SuccessCriteriaMet, where they stand."""
     failed_pods: int = 0
     iterations: int = 0
     """Iterations that its worker was allowed."""
@@ -49,6 +66,10 @@ class PodFacts:
     is_gone: bool = False
     """It no longer exists; only its result is remembered."""
     result: DepartmentResult | None = None
+    exit_code: int | None = None
+    """Of the worker's container; None until it has ended."""
+    is_lingering: bool = False
+    """Its worker has ended, and a container that nobody ends keeps it running, such as a mesh's sidecar."""
     created: str = ""
     """RFC 3339, so that attempts can be put in order."""
     started: str = ""
@@ -56,12 +77,24 @@ class PodFacts:
     ended: str = ""
     reason: str = ""
     """Why it failed or what it waits for, in Kubernetes' words: OOMKilled, Evicted, Unschedulable."""
+    message: str = ""
+    """What Kubernetes says to that reason, cut."""
+    waiting_since: str = ""
+    """RFC 3339: since when its worker waits for a node or, if it has one, to begin; "" once it has begun."""
+    deletion_time: str = ""
+    """RFC 3339: when its grace period after a deletion ends; "" if it is not being deleted."""
+    node: str = ""
+    conditions: tuple[ConditionFacts, ...] = ()
+    """DisruptionTarget where it is True; until it has ended, PodScheduled and Ready where they are not."""
     resource_version: str = ""
 
     @property
     def has_succeeded(self) -> bool:
-        """Return whether it ended with exit code 0 and a readable result."""
-        return self.phase == "Succeeded" and self.result is not None
+        """Return whether its worker ended with exit code 0 and a readable result.
+
+        Other containers may run on, or end badly: they are not the department.
+        """
+        return self.result is not None and (self.phase == "Succeeded" or self.exit_code == 0)
 
 
 @dataclass(frozen=True, slots=True)

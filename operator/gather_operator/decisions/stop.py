@@ -1,4 +1,6 @@
-"""Stopping a run, because it was cancelled or deleted: Jobs first, then pods, then the final status."""
+"""Stopping a run, because it was cancelled or deleted: Jobs first, then pods, then the final status; and
+stopping pods whose work is done.
+"""
 
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_operator.decisions.actions import Action, Decision, DeleteJob, DeletePod
@@ -31,3 +33,21 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
         closed = [d if d.phase in FINAL else close(d, phase, reason, now) for d in departments]
         return Decision(cancelled(snapshot, closed, remaining), actions)
     return Decision(stopping(snapshot, departments, remaining), actions)
+
+
+def end_lingering(snapshot: RunSnapshot) -> tuple[Action, ...]:
+    """Return what ends pods that only a sidecar keeps running: their worker has ended, and nobody ends them.
+
+    Of a department that is done the Job goes, since it would replace the pod. Of another one the pod goes:
+    its Job then sees how the worker ended, and decides on the next attempt as always.
+    """
+    actions: list[Action] = []
+    for pod in snapshot.pods:
+        if not pod.is_lingering or pod.is_gone or pod.is_terminating:
+            continue
+        job = snapshot.jobs.get(pod.job_name)
+        if job is None or not pod.has_succeeded:
+            actions.append(DeletePod(pod.name))
+        elif not job.is_terminating:
+            actions.append(DeleteJob(job.name))
+    return tuple(actions)

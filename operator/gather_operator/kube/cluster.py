@@ -1,53 +1,38 @@
 """The only place that calls the Kubernetes API for anything but kopf's watch of GatherRuns.
 
 Every call has a timeout and raises `ClusterError`s alone. What is already there counts as created, what is
-already gone counts as deleted. A service-account token is read again from its file when the API refuses it.
+already gone counts as deleted.
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import Any, Final, Protocol
-
-import httpx2
-import msgspec
-from lightkube import ApiError, AsyncClient
-from lightkube.core.exceptions import ConfigError
-from lightkube.generic_resource import create_namespaced_resource
-from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import ConfigMap, Event, Pod
-from lightkube.types import CascadeType, PatchType
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import quote
 
 from gather_contracts import names
 from gather_operator.decisions.facts import JobFacts, PodFacts
-from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict, Missing, Refused
+from gather_operator.errors import AlreadyExists, AnswerTooLong, ClusterUnavailable, Missing
+from gather_operator.kube.api_calls import MERGE_PATCH, ApiCalls, Request
 from gather_operator.kube.conversion import job_facts, pod_facts
-from gather_operator.metrics import API_ERRORS
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE: Final = 500
-WATCH_WINDOW_S: Final = 60
-"""The server ends a watch after this time; a dead connection is noticed a little later."""
+PAGE_SIZE: Final = 250
+SMALL_PAGE_SIZE: Final = 16
+"""Objects at once where a whole page would be too long: etcd takes objects of up to 1.5 MiB."""
+PAGES_MAX: Final = 4000
+"""Of one list: a server that never ends one is not believed."""
+WATCH_WINDOW_S: Final = 30
+"""The server ends a watch after this time; the next goes on from the last version, which costs one request.
+
+Two seconds before that it sends a bookmark, but only if it knows of something newer in the whole cluster.
+"""
 OURS: Final = {names.LABEL_MANAGED_BY: names.MANAGED_BY}
-REFUSALS: Final = frozenset({400, 403, 405, 413, 422})
+BOOKMARK: Final = "BOOKMARK"
+"""Type of a watch event that brings a version and no object."""
 
-CLIENT_ERRORS: Final = (
-    httpx2.HTTPError,
-    httpx2.StreamError,
-    httpx2.InvalidURL,
-    msgspec.MsgspecError,
-    ConfigError,
-    OSError,
-    # The client trips over error answers without a content type, with a torn body or without metadata.
-    KeyError,
-    ValueError,
-    AttributeError,
-)
-
-GatherRunResource: Final[Any] = create_namespaced_resource(
-    names.GROUP, names.VERSION, names.KIND, names.PLURAL
-)
+T = TypeVar("T")
 
 
 class Identified(Protocol):
@@ -64,50 +49,34 @@ class Identified(Protocol):
 class Cluster:
     """One namespace of a Kubernetes API."""
 
-    def __init__(self, client: AsyncClient, namespace: str) -> None:
-        self._client = client
-        self._namespace = namespace
+    def __init__(self, calls: ApiCalls, namespace: str) -> None:
+        self._calls = calls
+        place = f"namespaces/{quote(namespace, safe='')}"
+        self._runs = f"/apis/{names.GROUP}/{names.VERSION}/{place}/{names.PLURAL}"
+        self._jobs = f"/apis/batch/v1/{place}/jobs"
+        self._pods = f"/api/v1/{place}/pods"
+        self._config_maps = f"/api/v1/{place}/configmaps"
+        self._events = f"/api/v1/{place}/events"
 
     # --- GatherRuns
 
     async def list_runs(self) -> tuple[list[dict[str, Any]], str]:
         """Return all GatherRuns of the namespace as they stand, and the list's resourceVersion."""
-        with _mapped("list gatherruns"):
-            pages = self._client.list(GatherRunResource, namespace=self._namespace, chunk_size=PAGE_SIZE)
-            return [dict(item) async for item in pages], pages.resourceVersion
+        return await self._list("list gatherruns", self._runs, {}, _without_managers)
 
     async def get_run(self, name: str) -> dict[str, Any]:
         """Return a GatherRun as it stands; raises Missing."""
-        with _mapped("get gatherrun"):
-            return dict(await self._client.get(GatherRunResource, name, namespace=self._namespace))
+        return await self._calls.call_json(Request("get gatherrun", "GET", _named(self._runs, name), {}))
 
     async def put_finalizers(self, name: str, resource_version: str, finalizers: list[str]) -> dict[str, Any]:
         """Replace a GatherRun's finalizers; raises Conflict if it changed since `resource_version`."""
         metadata = {"resourceVersion": resource_version, "finalizers": finalizers}
-        with _mapped("patch gatherrun"):
-            return dict(
-                await self._client.patch(
-                    GatherRunResource,
-                    name,
-                    {"metadata": metadata},
-                    namespace=self._namespace,
-                    patch_type=PatchType.MERGE,
-                )
-            )
+        return await self._patch("patch gatherrun", _named(self._runs, name), {"metadata": metadata})
 
     async def put_status(self, name: str, resource_version: str, status: dict[str, Any]) -> dict[str, Any]:
         """Write a GatherRun's status; raises Conflict if the resource changed since `resource_version`."""
         body = {"metadata": {"resourceVersion": resource_version}, "status": status}
-        with _mapped("patch gatherruns/status"):
-            return dict(
-                await self._client.patch(
-                    GatherRunResource.Status,
-                    name,
-                    body,
-                    namespace=self._namespace,
-                    patch_type=PatchType.MERGE,
-                )
-            )
+        return await self._patch("patch gatherruns/status", f"{_named(self._runs, name)}/status", body)
 
     async def delete_run(self, name: str, uid: str, resource_version: str) -> None:
         """Delete that very version of a GatherRun; raises Conflict if it has changed, Missing if gone."""
@@ -123,119 +92,131 @@ class Cluster:
 
     async def get_config_map(self, name: str) -> dict[str, str]:
         """Return a ConfigMap's data; raises Missing."""
-        with _mapped("get configmap"):
-            found = await self._client.get(ConfigMap, name, namespace=self._namespace)
-        return dict(found.data or {})
+        request = Request("get configmap", "GET", _named(self._config_maps, name), {})
+        data = (await self._calls.call_json(request)).get("data")
+        return data if isinstance(data, dict) else {}
 
     async def create_config_map(self, manifest: dict[str, Any]) -> None:
         """Create a ConfigMap; one of that name is taken for ours, since the name carries the run's UID."""
-        await self._create(ConfigMap, manifest, "create configmap")
+        await self._create("create configmap", self._config_maps, manifest)
 
     async def create_job(self, manifest: dict[str, Any]) -> None:
         """Create a Job; one of that name is adopted, since the name carries the run's UID."""
-        await self._create(Job, manifest, "create job")
+        await self._create("create job", self._jobs, manifest)
 
     async def delete_config_map(self, name: str) -> None:
         """Delete a ConfigMap if it exists."""
-        await self._delete(ConfigMap, name, "delete configmap")
+        await self._delete("delete configmap", self._config_maps, name)
 
     async def delete_job(self, name: str) -> None:
         """Delete a Job if it exists, and its pods through the garbage collector."""
-        await self._delete(Job, name, "delete job")
+        await self._delete("delete job", self._jobs, name)
 
     async def delete_pod(self, name: str) -> None:
         """Delete a pod if it exists, with its own grace period."""
-        await self._delete(Pod, name, "delete pod")
+        await self._delete("delete pod", self._pods, name)
 
     async def create_event(self, manifest: dict[str, Any]) -> None:
         """Create a Kubernetes Event."""
-        await self._create(Event, manifest, "create event")
+        await self._create("create event", self._events, manifest)
 
     async def list_jobs(self, run_uid: str | None = None) -> tuple[list[JobFacts], str]:
         """Return our Jobs, of one run if named, and the resourceVersion of the list."""
-        items, version = await self._list(Job, run_uid, "list jobs")
-        return [job_facts(job) for job in items], version
+        return await self._list("list jobs", self._jobs, _selected(run_uid), job_facts)
 
     async def list_pods(self, run_uid: str | None = None) -> tuple[list[PodFacts], str]:
         """Return our pods, of one run if named, and the resourceVersion of the list."""
-        items, version = await self._list(Pod, run_uid, "list pods")
-        return [pod_facts(pod) for pod in items], version
+        return await self._list("list pods", self._pods, _selected(run_uid), pod_facts)
 
-    async def watch_jobs(self, since: str) -> AsyncIterator[tuple[str, JobFacts]]:
-        """Yield (type, facts) for each change of our Jobs after `since`; ends by raising ClusterError."""
-        async for kind, job in self._watch(Job, since, "watch jobs"):
-            yield kind, job_facts(job)
+    def watch_jobs(self, since: str) -> AsyncGenerator[tuple[str, JobFacts], None]:
+        """Yield (type, facts) for each change of our Jobs after `since`.
 
-    async def watch_pods(self, since: str) -> AsyncIterator[tuple[str, PodFacts]]:
-        """Yield (type, facts) for each change of our pods after `since`; ends by raising ClusterError."""
-        async for kind, pod in self._watch(Pod, since, "watch pods"):
-            yield kind, pod_facts(pod)
+        It ends where the server ends it, or the connection: go on from the last version that it brought. A
+        BOOKMARK brings one and nothing else. It raises ClusterError where everything has to be listed again.
+        Close it to close its connection.
+        """
+        return self._watch("watch jobs", self._jobs, since, job_facts)
+
+    def watch_pods(self, since: str) -> AsyncGenerator[tuple[str, PodFacts], None]:
+        """Yield (type, facts) for each change of our pods after `since`; see `watch_jobs`."""
+        return self._watch("watch pods", self._pods, since, pod_facts)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._calls.close()
 
-    async def _create(self, resource: type[Any], manifest: dict[str, Any], what: str) -> None:
-        create: Any = self._client.create  # its overloads do not cover "one of several kinds"
-        try:
-            with _mapped(what):
-                await create(resource.from_dict(manifest), namespace=self._namespace)
-        except Conflict:
-            logger.debug(
-                "object exists already", extra={"call": what, "object": manifest["metadata"].get("name")}
-            )
+    # --- calls
 
-    async def _delete(self, resource: Any, name: str, what: str) -> None:
+    async def _patch(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = Request(what, "PATCH", path, {"fieldManager": names.MANAGED_BY}, body, MERGE_PATCH)
+        return await self._calls.call_json(request)
+
+    async def _create(self, what: str, path: str, manifest: dict[str, Any]) -> None:
         try:
-            with _mapped(what):
-                await self._client.delete(
-                    resource, name, namespace=self._namespace, cascade=CascadeType.BACKGROUND
-                )
+            await self._calls.call(Request(what, "POST", path, {"fieldManager": names.MANAGED_BY}, manifest))
+        except AlreadyExists:
+            name = manifest["metadata"].get("name")
+            logger.debug("object exists already", extra={"call": what, "object": name})
+
+    async def _delete(self, what: str, path: str, name: str) -> None:
+        try:
+            query = {"propagationPolicy": "Background"}
+            await self._calls.call(Request(what, "DELETE", _named(path, name), query))
         except Missing:
             logger.debug("object is gone already", extra={"call": what, "object": name})
 
-    async def _list(self, resource: Any, run_uid: str | None, what: str) -> tuple[list[Any], str]:
-        labels = {**OURS, names.LABEL_RUN_UID: run_uid} if run_uid else OURS
-        with _mapped(what):
-            pages = self._client.list(
-                resource, namespace=self._namespace, labels=dict(labels), chunk_size=PAGE_SIZE
-            )
-            return [item async for item in pages], pages.resourceVersion
+    async def _list(
+        self, what: str, path: str, query: dict[str, str], read: Callable[[dict[str, Any]], T]
+    ) -> tuple[list[T], str]:
+        """Return what is read from each object, page by page, so that only one page is held whole."""
+        found: list[T] = []
+        size, token = PAGE_SIZE, ""
+        for _ in range(PAGES_MAX):
+            page_query = {**query, "limit": str(size), **({"continue": token} if token else {})}
+            try:
+                page = await self._calls.call_json(Request(what, "GET", path, page_query))
+            except AnswerTooLong:
+                if size == SMALL_PAGE_SIZE:
+                    raise
+                size = SMALL_PAGE_SIZE
+                continue
+            items, metadata = page.get("items") or [], page.get("metadata") or {}
+            if not isinstance(items, list) or not isinstance(metadata, dict):
+                break
+            found += [read(item) for item in items if isinstance(item, dict)]
+            token = str(metadata.get("continue") or "")
+            if not token:
+                return found, str(metadata.get("resourceVersion") or "")
+        raise ClusterUnavailable(f"{what}: the answer is no list, or has no end")
 
-    async def _watch(self, resource: type[Any], since: str, what: str) -> AsyncIterator[tuple[str, Any]]:
-        with _mapped(what):
-            watch = self._client.watch(
-                resource,
-                namespace=self._namespace,
-                labels=dict(OURS),
-                server_timeout=WATCH_WINDOW_S,
-                resource_version=since,
-            )
-            async for event in watch:
-                yield event
+    async def _watch(
+        self, what: str, path: str, since: str, read: Callable[[dict[str, Any]], T]
+    ) -> AsyncGenerator[tuple[str, T], None]:
+        query = {
+            **_selected(None),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_WINDOW_S),
+            "resourceVersion": since,
+        }
+        async with aclosing(self._calls.watch(Request(what, "GET", path, query))) as events:
+            async for event in events:
+                yield event["type"], read(event["object"])
 
 
-@contextmanager
-def _mapped(what: str) -> Iterator[None]:
-    """Turn what the client raises into our errors, and count them."""
-    try:
-        yield
-    except CLIENT_ERRORS as e:
-        error = _translated(what, e)
-        if isinstance(error, ClusterUnavailable | Refused):  # the others are answers, and expected
-            API_ERRORS.labels(call=what, error=type(error).__name__).inc()
-        raise error from e
+def _named(path: str, name: str) -> str:
+    return f"{path}/{quote(name, safe='')}"
 
 
-def _translated(what: str, error: Exception) -> ClusterError:
-    code = None
-    if isinstance(error, ApiError):
-        code = error.status.code
-    elif isinstance(error, httpx2.HTTPStatusError):
-        code = error.response.status_code
-    message = f"{what}: {str(error) or type(error).__name__}"
-    if code == httpx2.codes.NOT_FOUND:
-        return Missing(message)
-    if code in {httpx2.codes.CONFLICT, httpx2.codes.GONE}:
-        return Conflict(message)
-    return Refused(message) if code in REFUSALS else ClusterUnavailable(message)
+def _selected(run_uid: str | None) -> dict[str, str]:
+    """Return the query that selects what is ours, of one run if named."""
+    labels = {**OURS, names.LABEL_RUN_UID: run_uid} if run_uid else OURS
+    return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+
+
+def _without_managers(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a GatherRun without the list of who wrote which field: half of its size, and not read."""
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
+    return body

@@ -1,104 +1,171 @@
-"""Kubernetes objects into facts; the last place that knows their types."""
+"""Kubernetes objects, as JSON, into facts; the last place that knows their form.
 
-from datetime import UTC, datetime
-from typing import Final
+What is missing or of another type than Kubernetes documents reads as not said: an object that somebody bent
+must not end a watch.
+"""
 
-from lightkube.models.core_v1 import ContainerStatus
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import Pod
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, decode_result
-from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.decisions.facts import ConditionFacts, JobFacts, PodFacts
+from gather_operator.decisions.manifests import CONTAINER
 
 ORDINARY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Not shown in the status: every pod passes through them."""
+REASON_MAX: Final = 64
+MESSAGE_MAX: Final = 256
+TIME_MAX: Final = 40
+JOB_CONDITIONS: Final = {"FailureTarget": ("True",), "Failed": ("True",), "SuccessCriteriaMet": ("True",)}
+"""Those that are kept, with the values that say something."""
+POD_CONDITIONS: Final = {
+    "PodScheduled": ("False", "Unknown"),
+    "Ready": ("False", "Unknown"),
+    "DisruptionTarget": ("True",),
+}
+ENDED_POD_CONDITIONS: Final = {"DisruptionTarget": ("True",)}
+
+Json = Mapping[str, Any]
 
 
-def job_facts(job: Job) -> JobFacts:
+def job_facts(job: Json) -> JobFacts:
     """Return the facts of a Job."""
-    metadata = job.metadata or ObjectMeta()
-    conditions = {
-        c.type: c for c in (job.status.conditions if job.status else None) or [] if c.status == "True"
-    }
-    failed = conditions.get("Failed")
+    metadata, status = _map(job.get("metadata")), _map(job.get("status"))
+    true = {_text(c.get("type")): c for c in _maps(status.get("conditions")) if c.get("status") == "True"}
+    failed = status.get("failed")
     return JobFacts(
-        name=metadata.name or "",
+        name=_text(metadata.get("name")),
         run_uid=_label(metadata, names.LABEL_RUN_UID),
         department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
         iterations=_number(metadata, names.LABEL_ITERATIONS, 0),
-        is_terminating=metadata.deletionTimestamp is not None,
-        is_complete="Complete" in conditions,
-        is_failed=failed is not None,
-        failure_reason=(failed.reason or "")[:64] if failed is not None else "",
-        failed_pods=(job.status.failed or 0) if job.status else 0,
-        resource_version=metadata.resourceVersion or "",
+        is_terminating=bool(metadata.get("deletionTimestamp")),
+        is_complete="Complete" in true,
+        is_failed="Failed" in true,
+        failure_reason=_word(_map(true.get("Failed")).get("reason")),
+        is_suspended=_map(job.get("spec")).get("suspend") is True,
+        conditions=_conditions(status, JOB_CONDITIONS),
+        failed_pods=failed if isinstance(failed, int) else 0,
+        resource_version=_text(metadata.get("resourceVersion")),
     )
 
 
-def pod_facts(pod: Pod) -> PodFacts:
-    """Return the facts of a pod, with its result once its container has ended."""
-    metadata = pod.metadata or ObjectMeta()
-    status = pod.status
-    containers = (status.containerStatuses if status else None) or []
+def pod_facts(pod: Json) -> PodFacts:
+    """Return the facts of a pod, with its result once its worker has ended."""
+    metadata, status = _map(pod.get("metadata")), _map(pod.get("status"))
+    containers = _maps(status.get("containerStatuses"))
+    worker = next((_map(c.get("state")) for c in containers if c.get("name") == CONTAINER), {})
+    others = [_map(c.get("state")) for c in containers if c.get("name") != CONTAINER]
+    before = [_map(c.get("state")) for c in _maps(status.get("initContainerStatuses"))]
+    begun, ended = _map(worker.get("terminated") or worker.get("running")), _map(worker.get("terminated"))
+    phase = sys.intern(_text(status.get("phase")) or "Pending")
+    exit_code = ended.get("exitCode")
+    # That an ended pod is not ready says nothing, and most pods that are kept have ended.
+    kept = ENDED_POD_CONDITIONS if phase in {"Succeeded", "Failed"} else POD_CONDITIONS
+    reason, message = _reason(status, [worker, *others, *before])
     return PodFacts(
-        name=metadata.name or "",
+        name=_text(metadata.get("name")),
         run_uid=_label(metadata, names.LABEL_RUN_UID),
         job_name=_label(metadata, "batch.kubernetes.io/job-name") or _label(metadata, "job-name"),
         department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
-        phase=(status.phase if status else None) or "Pending",
-        is_terminating=metadata.deletionTimestamp is not None,
-        result=_result(containers),
-        created=_text(metadata.creationTimestamp),
-        started=_moment(containers, "startedAt"),
-        ended=_moment(containers, "finishedAt"),
-        reason=_reason(pod, containers)[:64],
-        resource_version=metadata.resourceVersion or "",
+        phase=phase,
+        is_terminating=bool(metadata.get("deletionTimestamp")),
+        result=_result(ended),
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        # Sidecars among the init containers are not counted: the kubelet ends those after the worker.
+        is_lingering=phase == "Running" and bool(ended) and any("terminated" not in o for o in others),
+        created=_time(metadata.get("creationTimestamp")),
+        started=_time(begun.get("startedAt")),
+        ended=_time(ended.get("finishedAt")),
+        reason=reason,
+        message=message,
+        waiting_since="" if begun else _waiting_since(metadata, status),
+        deletion_time=_time(metadata.get("deletionTimestamp")),
+        node=sys.intern(_text(_map(pod.get("spec")).get("nodeName"))),
+        conditions=_conditions(status, kept),
+        resource_version=_text(metadata.get("resourceVersion")),
     )
 
 
-def _label(metadata: ObjectMeta, key: str) -> str:
-    return str((metadata.labels or {}).get(key, ""))
+def _result(ended: Json) -> DepartmentResult | None:
+    """Return what the worker left as its termination message, if it can be read."""
+    message = _text(ended.get("message"))
+    return decode_result(message) if message else None
 
 
-def _number(metadata: ObjectMeta, key: str, default: int) -> int:
+def _reason(status: Json, states: Iterable[Json]) -> tuple[str, str]:
+    """Return why a pod failed or what it waits for, and what Kubernetes says to that.
+
+    The pod's own reason (Evicted, DeadlineExceeded) comes first, then its containers' in the order given,
+    then its scheduler's. A container's termination message is not shown: the worker's is its result.
+    """
+    if own := _word(status.get("reason")):
+        return own, _message(status.get("message"))
+    for state in states:
+        ended, waiting = _map(state.get("terminated")), _map(state.get("waiting"))
+        if (why := _word(ended.get("reason"))) not in {"", "Completed"}:
+            return why, ""
+        if (why := _word(waiting.get("reason"))) not in ORDINARY_WAITS:
+            return why, _message(waiting.get("message"))
+    for condition in _conditions(status, POD_CONDITIONS):
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return condition.reason, condition.message
+    return "", ""
+
+
+def _waiting_since(metadata: Json, status: Json) -> str:
+    """Return since when a pod waits for a node or, once it has one, for its worker to begin."""
+    for condition in _maps(status.get("conditions")):
+        if condition.get("type") == "PodScheduled":
+            return _time(condition.get("lastTransitionTime"))
+    return _time(metadata.get("creationTimestamp"))
+
+
+def _conditions(status: Json, kept: Mapping[str, tuple[str, ...]]) -> tuple[ConditionFacts, ...]:
+    found = _maps(status.get("conditions"))
+    return tuple(
+        ConditionFacts(
+            type=sys.intern(_text(c.get("type"))),
+            status=sys.intern(_text(c.get("status"))),
+            reason=_word(c.get("reason")),
+            message=_message(c.get("message")),
+            since=_time(c.get("lastTransitionTime")),
+        )
+        for c in found
+        if _text(c.get("status")) in kept.get(_text(c.get("type")), ())
+    )
+
+
+def _label(metadata: Json, key: str) -> str:
+    """Return a label's value; those of one run are kept in memory once."""
+    return sys.intern(_text(_map(metadata.get("labels")).get(key)))
+
+
+def _number(metadata: Json, key: str, default: int) -> int:
     text = _label(metadata, key)
-    return int(text) if text.isdecimal() else default
+    return int(text) if text.isascii() and text.isdecimal() else default
 
 
-def _text(moment: datetime | str | None) -> str:
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC).isoformat()
-    return moment or ""
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _moment(containers: list[ContainerStatus], name: str) -> str:
-    """Return when the container began or ended, as far as it has."""
-    for container in containers:
-        state = container.state
-        found = (state.terminated or state.running) if state else None
-        return _text(getattr(found, name, None))
-    return ""
+def _maps(value: Any) -> list[dict[str, Any]]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
-def _result(containers: list[ContainerStatus]) -> DepartmentResult | None:
-    for container in containers:
-        ended = container.state.terminated if container.state else None
-        if ended is not None and ended.message:
-            return decode_result(ended.message)
-    return None
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def _reason(pod: Pod, containers: list[ContainerStatus]) -> str:
-    """Return the pod's own reason (Evicted, DeadlineExceeded), its container's, or its scheduler's."""
-    if pod.status is not None and pod.status.reason:
-        return pod.status.reason
-    for container in containers:
-        state = container.state
-        if state and state.terminated and state.terminated.reason not in {None, "Completed"}:
-            return state.terminated.reason or ""
-        if state and state.waiting and state.waiting.reason not in ORDINARY_WAITS:
-            return state.waiting.reason or ""
-    conditions = (pod.status.conditions if pod.status else None) or []
-    return next((c.reason or "" for c in conditions if c.type == "PodScheduled" and c.status == "False"), "")
+def _word(value: Any) -> str:
+    return sys.intern(_text(value)[:REASON_MAX])
+
+
+def _message(value: Any) -> str:
+    return _text(value)[:MESSAGE_MAX]
+
+
+def _time(value: Any) -> str:
+    return _text(value)[:TIME_MAX]

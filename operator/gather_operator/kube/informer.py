@@ -1,30 +1,40 @@
 """Our Jobs and pods, kept current by list and watch with a label selector.
 
-kopf would list and watch all Jobs and pods of the namespace and filter them here. Whatever goes wrong with a
-watch (an error event, a torn line, silence) ends in a new list.
+kopf would list and watch all Jobs and pods of the namespace and filter them here. A watch that ends, or
+whose connection breaks, goes on from the last version that it brought, bookmarks included. Everything is
+listed again only where that would not be right: the version is too old, the watch says something that is not
+understood, it is silent, or it does not get on.
 """
 
 import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, Generic, TypeVar, cast
 
 from gather_clients.backoff import Backoff
 from gather_operator.decisions.facts import JobFacts, PodFacts
-from gather_operator.errors import ClusterError, Conflict
-from gather_operator.kube.cluster import WATCH_WINDOW_S, Cluster, Identified
+from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict
+from gather_operator.kube.cluster import BOOKMARK, WATCH_WINDOW_S, Cluster, Identified
 from gather_operator.metrics import RELISTS
 from gather_operator.run_cache import version_number
 
 logger = logging.getLogger(__name__)
 
-SILENCE_S: Final = WATCH_WINDOW_S + 15
+SILENCE_S: Final = WATCH_WINDOW_S + 10
 """Nothing received for this long: the connection may be dead, so everything is listed again."""
 BACKOFF: Final = Backoff(0.4, 5.0)
+SHORT_S: Final = 1.0
+"""A watch that ended sooner, with nothing received, did not get on."""
+SHORT_MAX: Final = 4
+"""So many of those in a row, and everything is listed again."""
+STALE_MAX: Final = 4
+"""After so many failures in a row an older list is believed: the cluster's store was restored."""
+SETTLED_S: Final = 5.0
+"""A watch that has lasted this long has come right: the next failure is a first one again."""
 GONE_PODS_MAX: Final = 1024
 """Results of deleted pods that are remembered; a run that is being stopped needs its last one for seconds."""
 
@@ -52,34 +62,53 @@ class Informer(Generic[T]):
         self._notify = notify
         self._forget = forget
         self._objects: dict[str, T] = {}
+        self._by_run: dict[str, dict[str, T]] = {}
+        self._seen = ""
+        """The last version that a list or a watch brought."""
+        self._failures = 0
         self.synced = asyncio.Event()
         self.last_seen_s = time.monotonic()
         """When the API last answered, on the monotonic clock."""
 
     def of_run(self, run_uid: str) -> list[T]:
         """Return the run's objects."""
-        return [o for o in self._objects.values() if o.run_uid == run_uid]
+        return list(self._by_run.get(run_uid, {}).values())
+
+    def merge(self, run_uid: str, objects: Iterable[T], resource_version: str) -> None:
+        """Take a list of a run's objects, of that version, as the truth: it heals what a watch has lost."""
+        listed = {o.name: o for o in objects}
+        for o in listed.values():
+            if not self._is_older(o):
+                self._put(o)
+        taken = version_number(resource_version)
+        for old in self.of_run(run_uid):
+            if old.name not in listed and _version(old) <= taken:
+                self._drop(old.name)
+                self._forget(old)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        failures = 0
         reason = "start"
         while True:
             try:
-                version = await self._relist(reason)
-                failures = 0
-                reason = await self._follow(version)
+                await self._relist(reason)
+                reason = await self._follow()
             except ClusterError as error:
-                failures += 1
+                self._failures += 1
                 reason = "gone" if isinstance(error, Conflict) else "error"
                 logger.warning("watch failed; listing again", extra={"kind": self._kind, "error": str(error)})
-                await asyncio.sleep(BACKOFF.wait_s(failures))
+                await asyncio.sleep(max(BACKOFF.wait_s(self._failures), error.retry_after_s or 0))
 
-    async def _relist(self, reason: str) -> str:
+    async def _relist(self, reason: str) -> None:
         objects, version = await self._list()
+        if version_number(version) < version_number(self._seen) and self._failures < STALE_MAX:
+            raise ClusterUnavailable(f"list {self._kind}: older than what a watch has brought")
+        self._seen = version
         RELISTS.labels(kind=self._kind, reason=reason).inc()
         self._heard()
-        before, self._objects = self._objects, {o.name: o for o in objects}
+        before, self._objects, self._by_run = self._objects, {}, {}
+        for o in objects:
+            self._put(o)
         for name, old in before.items():
             if name not in self._objects:
                 self._forget(old)
@@ -88,33 +117,74 @@ class Informer(Generic[T]):
         for run_uid in changed:
             self._notify(run_uid)
         self.synced.set()
-        return version
 
-    async def _follow(self, version: str) -> str:
-        """Apply changes until the watch falls silent; raises ClusterError when it breaks."""
+    async def _follow(self) -> str:
+        """Apply changes, one watch after the other; return why everything has to be listed again.
+
+        Raises ClusterError where a watch says so.
+        """
+        short = 0
+        while short < SHORT_MAX:
+            begun_s, seen = time.monotonic(), self._seen
+            if not await self._watch_once():
+                return "silence"
+            self._heard()
+            is_short = seen == self._seen and time.monotonic() - begun_s < SHORT_S
+            short = short + 1 if is_short else 0
+            if short:
+                await asyncio.sleep(BACKOFF.wait_s(short))
+        self._failures += 1
+        return "end"
+
+    async def _watch_once(self) -> bool:
+        """Apply changes until the watch ends; return False if it fell silent instead."""
+        begun_s = time.monotonic()
         # What the watch calls return are async generators; closing them closes their connection.
-        async with aclosing(cast("AsyncGenerator[tuple[str, T], None]", self._watch(version))) as events:
+        watch = cast("AsyncGenerator[tuple[str, T], None]", self._watch(self._seen))
+        async with aclosing(watch) as events:
             while True:
                 try:
                     async with asyncio.timeout(SILENCE_S):
                         kind, changed = await anext(events)
                 except TimeoutError:
-                    return "silence"
+                    return False
                 except StopAsyncIteration:
-                    return "end"
+                    return True
+                finally:
+                    if time.monotonic() - begun_s > SETTLED_S:
+                        self._failures = 0
                 self._heard()
-                self._apply(kind, changed)
+                self._seen = changed.resource_version or self._seen
+                if kind != BOOKMARK:
+                    self._apply(kind, changed)
 
     def _apply(self, kind: str, changed: T) -> None:
-        known = self._objects.get(changed.name)
-        if known is not None and _version(known) > _version(changed):
+        if self._is_older(changed):
             return
         if kind == "DELETED":
-            self._objects.pop(changed.name, None)
+            self._drop(changed.name)
             self._forget(changed)
         else:
-            self._objects[changed.name] = changed
+            self._put(changed)
         self._notify(changed.run_uid)
+
+    def _is_older(self, changed: T) -> bool:
+        known = self._objects.get(changed.name)
+        return known is not None and _version(known) > _version(changed)
+
+    def _put(self, changed: T) -> None:
+        self._drop(changed.name)
+        self._objects[changed.name] = changed
+        self._by_run.setdefault(changed.run_uid, {})[changed.name] = changed
+
+    def _drop(self, name: str) -> None:
+        known = self._objects.pop(name, None)
+        if known is None:
+            return
+        of_run = self._by_run[known.run_uid]
+        del of_run[name]
+        if not of_run:
+            del self._by_run[known.run_uid]
 
     def _heard(self) -> None:
         self.last_seen_s = time.monotonic()
@@ -149,8 +219,10 @@ class Observer:
     async def fresh(self, run_uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         """Return the run's Jobs and pods as the API has them now; raises ClusterError."""
         # Jobs first: a pod of a Job that is seen is then seen too.
-        jobs, _ = await self._cluster.list_jobs(run_uid)
-        pods, _ = await self._cluster.list_pods(run_uid)
+        jobs, version = await self._cluster.list_jobs(run_uid)
+        self.jobs.merge(run_uid, jobs, version)
+        pods, version = await self._cluster.list_pods(run_uid)
+        self.pods.merge(run_uid, pods, version)
         return self._joined(run_uid, jobs, pods)
 
     def _joined(

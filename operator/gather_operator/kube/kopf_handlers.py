@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import kopf
-from lightkube import KubeConfig
-from lightkube.config.kubeconfig import SingleConfig
 
 from gather_contracts import names
+from gather_operator.kube.api_access import NoAccess, connection, load_access
 
 Deliver = Callable[[str, dict[str, Any]], None]
 """Gets the event's type ("", ADDED, MODIFIED, DELETED; "" for the first list) and the object."""
@@ -22,9 +21,12 @@ def build_registry(deliver: Deliver) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.ConnectionInfo:
         """Read credentials again whenever the API refuses the old ones, as when a token was rotated."""
-        return connection(load_config())
+        try:
+            return connection(await load_access())
+        except NoAccess as error:
+            raise kopf.LoginError(str(error)) from error
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
@@ -47,41 +49,3 @@ def build_settings(api_timeout_s: float) -> kopf.OperatorSettings:
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=names.GROUP)
     return settings
-
-
-def load_config() -> SingleConfig:
-    """Return how to reach the API: the pod's service account, else $KUBECONFIG, else the user's kubeconfig.
-
-    Raises lightkube's ConfigError.
-    """
-    config = KubeConfig.from_env().get()
-    if config is None:
-        raise kopf.LoginError("the kubeconfig names no current context")
-    return config
-
-
-def connection(config: SingleConfig) -> kopf.ConnectionInfo:
-    """Return the same way to the API in kopf's terms."""
-    cluster, user = config.cluster, config.user
-    token = user.token if user else None
-    if user and user.token_file:
-        with open(user.token_file, encoding="utf-8") as file:  # noqa: PTH123
-            token = file.read().strip()
-    return kopf.ConnectionInfo(
-        server=cluster.server,
-        ca_path=_path(config, cluster.certificate_auth),
-        ca_data=cluster.certificate_auth_data,
-        insecure=cluster.insecure,
-        username=user.username if user else None,
-        password=user.password if user else None,
-        scheme="Bearer" if token else None,
-        token=token,
-        certificate_path=_path(config, user.client_cert if user else None),
-        certificate_data=user.client_cert_data if user else None,
-        private_key_path=_path(config, user.client_key if user else None),
-        private_key_data=user.client_key_data if user else None,
-    )
-
-
-def _path(config: SingleConfig, path: str | None) -> str | None:
-    return str(config.abs_file(path)) if path else None

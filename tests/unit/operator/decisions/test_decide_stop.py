@@ -186,3 +186,61 @@ def test_names_in_actions_carry_the_run_s_identity(build: Any) -> None:
         jobs=[build.job("story").__class__(other, "another-uid", 0)],
     )
     assert decide(snapshot).actions == (CreateJob(0, 1, 50),)
+
+
+# --- pods that only a sidecar keeps running
+
+
+def test_a_department_that_is_done_loses_its_job_where_a_sidecar_runs_on_and_the_next_starts(
+    build: Any,
+) -> None:
+    """Its Job would never be complete, and at its deadline start the department once more."""
+    run = build.running("story", "world")
+    pods = (build.pod("story", phase="Running", exit_code=0, is_lingering=True, result=build.result()),)
+    decision = decide(
+        build.snapshot(run, document=build.document("story", "world"), jobs=[build.job("story")], pods=pods)
+    )
+    assert decision.actions == (DeleteJob(build.job_name("story")), CreateJob(1, 1, 47))
+    assert build.phases(decision.status) == ["Succeeded", "Running"]
+
+
+def test_the_last_department_s_sidecar_is_ended_before_the_run_is(build: Any) -> None:
+    """Nobody looks at an ended run's pods again."""
+    run = build.running("story")
+    pods = (build.pod("story", phase="Running", exit_code=0, is_lingering=True, result=build.result()),)
+    decision = decide(
+        build.snapshot(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
+    )
+    assert decision.actions == (DeleteJob(build.job_name("story")),)
+    assert decision.status.phase is RunPhase.SUCCEEDED
+
+
+def test_a_worker_that_failed_beside_a_sidecar_loses_its_pod_and_keeps_its_job(build: Any) -> None:
+    """So that the Job sees the end, and makes the next attempt."""
+    run = build.running("story")
+    failed = build.result(reason=StopReason.MODEL_UNAVAILABLE)
+    pods = (build.pod("story", phase="Running", exit_code=75, is_lingering=True, result=failed),)
+    decision = decide(
+        build.snapshot(run, document=build.document("story"), jobs=[build.job("story")], pods=pods)
+    )
+    assert decision.actions == (DeletePod(pods[0].name),)
+    assert build.phases(decision.status) == ["Running"]
+
+
+@pytest.mark.parametrize(
+    ("job", "pod"),
+    [
+        pytest.param({"is_terminating": True}, {"exit_code": 0}, id="its Job is going"),
+        pytest.param({}, {"exit_code": 75, "is_terminating": True}, id="the pod is going"),
+        pytest.param({}, {"exit_code": 75, "is_gone": True}, id="the pod is gone"),
+        pytest.param({}, {"exit_code": 0, "is_lingering": False}, id="the kubelet ends its sidecars"),
+    ],
+)
+def test_nothing_is_ended_twice_or_by_two(build: Any, job: dict[str, Any], pod: dict[str, Any]) -> None:
+    """A sidecar among the init containers is the kubelet's."""
+    run = build.running("story")
+    facts = {"phase": "Running", "is_lingering": True, "result": build.result(), **pod}
+    pods = (build.pod("story", **facts),)
+    jobs = [build.job("story", **job)]
+    decision = decide(build.snapshot(run, document=build.document("story"), jobs=jobs, pods=pods))
+    assert decision.actions == ()

@@ -138,7 +138,7 @@ def test_a_deleted_pod_s_result_is_remembered(build: Any) -> None:
     """A stopped worker's result comes just before its pod goes."""
     observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
     last = build.pod("story", phase="Failed", result=build.result(2, 9, reason=StopReason.TERMINATED))
-    observer.pods._objects[last.name] = build.pod("story", phase="Running")
+    observer.pods._apply("ADDED", build.pod("story", phase="Running"))
     observer.pods._apply("DELETED", last)
     _, (pod,) = observer.cached(build.uid)
     assert pod.is_gone

@@ -1,0 +1,118 @@
+"""Lists of an API server: read in pages, bounded in bytes, and whole or not at all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gather_contracts import names
+from gather_operator.errors import AnswerTooLong, ClusterError, ClusterUnavailable, Conflict
+from gather_operator.kube import api_calls
+from gather_operator.kube import cluster as cluster_module
+from tests.support.kubernetes.scripted_kube_api import (
+    ScriptedApi,
+    reaching,
+    refuses,
+    says,
+    scripted_api,
+    streams,
+)
+
+RUN: dict[str, Any] = {"metadata": {"name": "film", "resourceVersion": "7"}}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[ScriptedApi]:
+    """An API server without answers yet."""
+    async with scripted_api() as served:
+        yield served
+
+
+def job(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": {names.LABEL_RUN_UID: "u"}, "resourceVersion": "5"}}
+
+
+def page(*jobs: str, more: str = "", version: str = "9") -> dict[str, Any]:
+    metadata = {"resourceVersion": version, **({"continue": more} if more else {})}
+    return {"metadata": metadata, "items": [job(name) for name in jobs]}
+
+
+async def test_a_list_is_read_page_by_page(api: ScriptedApi) -> None:
+    """With the selector in each, and the version of the whole."""
+    api.plays(says(page("a", "b", more="t")), says(page("c")))
+    async with reaching(api) as cluster:
+        jobs, version = await cluster.list_jobs("u")
+    assert [j.name for j in jobs] == ["a", "b", "c"]
+    assert version == "9"
+    selector = f"{names.LABEL_MANAGED_BY}=gather-operator,{names.LABEL_RUN_UID}=u"
+    assert [a.query["labelSelector"] for a in api.asked] == [selector, selector]
+    assert [a.query.get("continue") for a in api.asked] == [None, "t"]
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [
+        (streams(b'{"metadata":{},"items":[{"metadata":{"na', end="reset"), ClusterUnavailable),
+        (refuses(410, "Expired", "the continue token is too old"), Conflict),
+    ],
+)
+async def test_a_list_that_breaks_in_the_middle_is_no_list(
+    api: ScriptedApi, second: Any, error: type[ClusterError]
+) -> None:
+    """Half of it, taken for the whole, would delete the other half from the cache."""
+    api.plays(says(page("a", more="t")), second)
+    async with reaching(api) as cluster:
+        with pytest.raises(error):
+            await cluster.list_jobs()
+
+
+async def test_a_list_without_an_end_is_given_up(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same token, again and again."""
+    monkeypatch.setattr(cluster_module, "PAGES_MAX", 5)
+    api.plays(says(page("a", more="t")))
+    async with reaching(api) as cluster:
+        with pytest.raises(ClusterUnavailable, match="no end"):
+            await cluster.list_jobs()
+    assert len(api.asked) == 5
+
+
+async def test_a_page_of_huge_objects_is_asked_for_in_smaller_ones(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by bytes, not by objects."""
+    monkeypatch.setattr(api_calls, "BODY_MAX_BYTES", 4096)
+    api.plays(says({**page("a"), "padding": "x" * 5000}), says(page("a", more="t")), says(page("b")))
+    async with reaching(api) as cluster:
+        jobs, _ = await cluster.list_jobs()
+    assert [j.name for j in jobs] == ["a", "b"]
+    assert [a.query["limit"] for a in api.asked] == ["250", "16", "16"]
+    assert [a.query.get("continue") for a in api.asked] == [None, None, "t"]
+
+
+async def test_an_answer_that_stays_too_long_is_an_error(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is closed before all of it has come."""
+    monkeypatch.setattr(api_calls, "BODY_MAX_BYTES", 4096)
+    api.plays(says({**page("a"), "padding": "x" * 5000}))
+    async with reaching(api) as cluster:
+        with pytest.raises(AnswerTooLong):
+            await cluster.list_jobs()
+
+
+async def test_an_object_of_a_mebibyte_is_read(api: ScriptedApi) -> None:
+    """Somebody annotated a run with all that etcd takes."""
+    run = {**RUN, "metadata": {**RUN["metadata"], "annotations": {"note": "ü" * 2**19}}}
+    api.plays(says(run))
+    async with reaching(api) as cluster:
+        assert await cluster.get_run("film") == run
+
+
+async def test_who_wrote_which_field_of_a_run_is_not_kept(api: ScriptedApi) -> None:
+    """It is as large as the rest, and nobody reads it."""
+    run = {"metadata": {"name": "film", "managedFields": [{"manager": "kubectl"}]}}
+    api.plays(says({"metadata": {"resourceVersion": "9"}, "items": [run, "bent"]}))
+    async with reaching(api) as cluster:
+        runs, version = await cluster.list_runs()
+    assert runs == [{"metadata": {"name": "film"}}]
+    assert version == "9"
