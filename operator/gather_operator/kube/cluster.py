@@ -80,13 +80,12 @@ class Cluster:
 
     async def delete_run(self, name: str, uid: str, resource_version: str) -> None:
         """Delete that very version of a GatherRun; raises Conflict if it has changed, Missing if gone."""
-        metadata = (await self.get_run(name))["metadata"]
-        if (metadata["uid"], metadata["resourceVersion"]) != (uid, resource_version):
-            raise Conflict(f"delete gatherrun: {name} has changed")
-        with _mapped("delete gatherrun"):
-            await self._client.delete(
-                GatherRunResource, name, namespace=self._namespace, cascade=CascadeType.BACKGROUND
-            )
+        # With a body, the API server reads no option from the query.
+        options = {
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "propagationPolicy": "Background",
+        }
+        await self._calls.call(Request("delete gatherrun", "DELETE", _named(self._runs, name), {}, options))
 
     # --- what a run owns
 

@@ -93,6 +93,18 @@ async def test_a_job_is_deleted_in_the_background(api: ScriptedApi) -> None:
     assert api.asked[0].query == {"propagationPolicy": "Background"}
 
 
+async def test_a_run_is_deleted_only_as_it_was_seen(api: ScriptedApi) -> None:
+    """The API server itself compares, so that nothing can change in between."""
+    api.plays(says({"kind": "Status"}), refuses(409, "Conflict", "Precondition failed: UID"), refuses(404))
+    async with reaching(api) as cluster:
+        await cluster.delete_run("film", "u-1", "7")
+        with pytest.raises(Conflict, match="Precondition"):
+            await cluster.delete_run("film", "u-1", "7")
+        with pytest.raises(Missing):
+            await cluster.delete_run("film", "u-1", "7")
+    assert json.loads(api.asked[0].body)["preconditions"] == {"uid": "u-1", "resourceVersion": "7"}
+
+
 # --- what is answered
 
 

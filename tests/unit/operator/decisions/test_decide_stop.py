@@ -213,6 +213,7 @@ def test_the_last_department_s_sidecar_is_ended_before_the_run_is(build: Any) ->
     )
     assert decision.actions == (DeleteJob(build.job_name("story")),)
     assert decision.status.phase is RunPhase.SUCCEEDED
+    assert decision.observed == run.status, "a run whose sidecar could not be ended has not ended"
 
 
 def test_a_worker_that_failed_beside_a_sidecar_loses_its_pod_and_keeps_its_job(build: Any) -> None:
