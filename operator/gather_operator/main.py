@@ -159,6 +159,7 @@ def worker_template(settings: Settings) -> WorkerTemplate:
         node_selector=settings.worker_node_selector,
         tolerations=settings.worker_tolerations,
         resources=settings.worker_resources,
+        node_lost_s=settings.node_lost_s,
     )
 
 

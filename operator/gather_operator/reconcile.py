@@ -47,6 +47,7 @@ from gather_operator.kube.run_documents import RunDocuments
 from gather_operator.kube.status_writer import CRD_HINT, StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
+from gather_operator.pod_patience import PodPatience
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next
 from gather_operator.worker_metrics import count_ends
@@ -93,7 +94,15 @@ class Reconciler:
         self._stopping_since_s: dict[str, float] = {}
         self._documents = RunDocuments(dependencies.cluster)
         self._pacer = ActionPacer()
+        self._patience = PodPatience(clock)
         self._unwritable: set[str] = set()
+        self._memories = (
+            self._documents,
+            dependencies.live,
+            dependencies.writer,
+            self._pacer,
+            self._patience,
+        )
         self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
     async def work(self, uid: str) -> Next:
@@ -104,7 +113,7 @@ class Reconciler:
         run = self._deps.cache.get(uid)
         if run is None:
             await self._delete_expired(uid)
-            for memory in (self._documents, self._deps.live, self._deps.writer, self._pacer):
+            for memory in self._memories:
                 memory.forget(uid)
             self._cms_failures.pop(uid, None)
             self._unwritable.discard(uid)
@@ -179,6 +188,7 @@ class Reconciler:
         jobs, pods = self._deps.observer.cached(uid)
         if needs_fresh_facts(replace(snapshot, jobs=jobs, pods=pods)):
             jobs, pods = await self._deps.observer.fresh(uid)
+        pods = self._patience.judge(uid, pods)
         cms = await self._ask_cms(uid) if needs_cms(run, has_document=document is not None) else None
         return replace(snapshot, jobs=jobs, pods=pods, cms=cms)
 

@@ -69,4 +69,6 @@ class Settings(CmsSettings):
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     stop_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
     """A cancelled or deleted run is closed after this time even if a pod on a dead node still hangs."""
+    node_lost_s: int = Field(default=120, ge=80, le=3600, validation_alias="GATHER_NODE_LOST_S")
+    """From a node's last sign of life until its pod is given up and a new Job starts."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

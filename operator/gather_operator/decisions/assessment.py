@@ -55,8 +55,10 @@ def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatu
     found: list[Department] = []
     for status in statuses:
         known = job_names(snapshot.run, status.slug)
+        # A pod outlives its Job: the next one must not get that name while the old one is being deleted.
+        seen = (status.job_name, *snapshot.jobs, *(p.job_name for p in snapshot.pods))
         current = max(
-            (name for name in (status.job_name, *snapshot.jobs) if name in known),
+            (name for name in seen if name in known),
             key=known.__getitem__,
             default="",
         )
@@ -96,11 +98,24 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
 
 
 def needs_job(department: Department) -> bool:
-    """Return whether a Job has to be made: none was, it was deleted, or it completed without a result."""
-    if department.generation >= JOB_GENERATIONS_MAX:
+    """Return whether a Job has to be made: none was, it was deleted, it completed without a result, or its
+    pod was given up.
+
+    Not while a pod may still be at work: two would pay twice.
+    """
+    if department.generation >= JOB_GENERATIONS_MAX or any(p.is_alive for p in department.pods):
         return False
     job = department.job
-    return job is None or (job.is_complete and not job.is_terminating)
+    return job is None or (job.is_complete and not job.is_terminating) or is_abandoned(department)
+
+
+def is_abandoned(department: Department) -> bool:
+    """Return whether the Job waits for a pod that was given up, which it would do for ever."""
+    job = department.job
+    if job is None or job.is_finished:
+        return False
+    standing = [p for p in department.pods if p.job_name == job.name and not p.is_gone]
+    return bool(standing) and standing[-1].is_given_up
 
 
 def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime) -> DepartmentStatus:

@@ -15,6 +15,7 @@ from gather_operator.decisions.actions import (
     Action,
     CreateJob,
     Decision,
+    DeleteJob,
     HoldFinalizer,
     ReleaseFinalizer,
     WriteDocument,
@@ -26,6 +27,7 @@ from gather_operator.decisions.assessment import (
     assess,
     close,
     gather_departments,
+    is_abandoned,
     needs_job,
 )
 from gather_operator.decisions.facts import CmsFailure, RunSnapshot
@@ -122,8 +124,18 @@ def _start_next(
                 "start_time": department.start_time or timestamp(snapshot.now),
             }
         )
-        return departments, (CreateJob(index, generation, iterations),)
+        job = known[index].job
+        going = (
+            (DeleteJob(job.name),) if job and is_abandoned(known[index]) and not job.is_terminating else ()
+        )
+        return departments, (*going, CreateJob(index, generation, iterations))
     return departments, ()
+
+
+def _give_up(department: Department) -> tuple[Action, ...]:
+    """Return what ends a Job whose pod was given up; it would make another pod if that ever came back."""
+    job = department.job
+    return (DeleteJob(job.name),) if job and is_abandoned(department) and not job.is_terminating else ()
 
 
 def _reason_to_skip(

@@ -65,6 +65,8 @@ class PodFacts:
     is_terminating: bool = False
     is_gone: bool = False
     """It no longer exists; only its result is remembered."""
+    is_given_up: bool = False
+    """It was to end long ago and still stands: its node is dead, or a finalizer of somebody else holds it."""
     result: DepartmentResult | None = None
     exit_code: int | None = None
     """Of the worker's container; None until it has ended."""
@@ -87,6 +89,12 @@ class PodFacts:
     conditions: tuple[ConditionFacts, ...] = ()
     """DisruptionTarget where it is True; until it has ended, PodScheduled and Ready where they are not."""
     resource_version: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether its worker may be at work, now or soon."""
+        is_over = self.phase in {"Succeeded", "Failed"} or self.exit_code is not None
+        return not (is_over or self.is_gone or self.is_given_up)
 
     @property
     def has_succeeded(self) -> bool:

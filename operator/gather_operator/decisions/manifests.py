@@ -15,6 +15,11 @@ SECRETS_DIR: Final = "/etc/gather/secrets"
 WORKER_UID: Final = 10001
 GRACE_PERIOD_S: Final = 20
 """For the worker to save after SIGTERM; with it a deleted run's pods are gone within 30 s."""
+NODE_MONITOR_GRACE_S: Final = 50
+"""After its node's last sign of life Kubernetes calls it unreachable (kube-controller-manager's default)."""
+STOP_PATIENCE_S: Final = 30
+"""From when a pod is to end until it is given up; its own grace period is in it."""
+NODE_TAINTS: Final = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 TMP_SIZE: Final = "64Mi"
 
 
@@ -30,6 +35,8 @@ class WorkerTemplate:
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Any] = field(default_factory=dict)
+    node_lost_s: int = 120
+    """From a node's last sign of life until its pod is given up."""
 
 
 def build_config_map(run: GatherRun, document: RunDocument) -> dict[str, Any]:
@@ -69,7 +76,8 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
             "parallelism": 1,
             "completions": 1,
             "backoffLimit": department.retries,
-            # A replacement starts only once the old pod is fully gone: no two at work by our own doing.
+            # A replacement starts only once the old pod has ended: no two at work by our own doing. One that
+            # cannot end, on a dead node, is given up by the operator, with its Job.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
@@ -125,7 +133,7 @@ def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTempl
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": template.node_selector,
-        "tolerations": template.tolerations,
+        "tolerations": [*template.tolerations, *_node_loss(template)],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": WORKER_UID,
@@ -140,6 +148,16 @@ def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTempl
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
         ],
     }
+
+
+def _node_loss(template: WorkerTemplate) -> list[dict[str, Any]]:
+    """Return how long a pod stays on a node that nobody hears of; Kubernetes' own default is 5 minutes.
+
+    After it the pod is to end, which on a dead node it cannot, and so is given up.
+    """
+    left_s = max(0, template.node_lost_s - NODE_MONITOR_GRACE_S - STOP_PATIENCE_S)
+    same = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": left_s}
+    return [{"key": key, **same} for key in NODE_TAINTS]
 
 
 def _container(index: int, iterations: int, template: WorkerTemplate) -> dict[str, Any]:

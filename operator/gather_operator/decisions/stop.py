@@ -21,7 +21,8 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
     # Deleting the run takes all its Jobs; cancelling leaves those that ended, for their logs.
     going = [j for j in standing if run.is_being_deleted or not j.is_finished]
     kept = {j.name for j in standing} - {j.name for j in going}
-    remaining = [p for p in snapshot.pods if not p.is_gone and p.job_name not in kept]
+    standing_pods = [p for p in snapshot.pods if not p.is_gone and p.job_name not in kept]
+    remaining = [p for p in standing_pods if not p.is_given_up]
     # Pods are deleted after their Job has begun to go: before that it would replace them.
     jobs: tuple[Action, ...] = tuple(DeleteJob(j.name) for j in going)
     actions = jobs or tuple(DeletePod(p.name) for p in remaining if not p.is_terminating)
@@ -31,7 +32,7 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
     if is_overdue or not (actions or remaining):
         phase, reason = DepartmentPhase.CANCELLED, DepartmentReason.CANCELLED
         closed = [d if d.phase in FINAL else close(d, phase, reason, now) for d in departments]
-        return Decision(cancelled(snapshot, closed, remaining), actions)
+        return Decision(cancelled(snapshot, closed, standing_pods), actions)
     return Decision(stopping(snapshot, departments, remaining), actions)
 
 

@@ -186,6 +186,8 @@ class World:
     """Jobs that were made before the run's first event was in the log."""
     statuses: list[dict[str, Any]] = field(default_factory=list)
     left_running: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    """Jobs that were deleted; the garbage collector deletes their pods."""
     writes: int = 0
     kill_at: int = -1
     kill_after: bool = False
@@ -277,6 +279,8 @@ class World:
             metadata = manifest["metadata"]
             if metadata["name"] in self.jobs:
                 return
+            if metadata["name"] in self.orphans:
+                self.orphans.remove(metadata["name"])  # the collector goes by UID
             labels = metadata["labels"]
             self.created_jobs.append(metadata["name"])
             if "automation_started" not in self.sent.values():
@@ -299,7 +303,11 @@ class World:
         self._write(effect)
 
     async def delete_job(self, name: str) -> None:
-        self._write(lambda: self.jobs.pop(name, None))
+        def effect() -> None:
+            self.jobs.pop(name, None)
+            self.orphans.append(name)
+
+        self._write(effect)
 
     async def delete_pod(self, name: str) -> None:
         def effect() -> None:
@@ -343,8 +351,11 @@ class World:
     # --- the rest of the cluster
 
     def step(self) -> None:
-        """Let time pass: caches catch up, running pods end, terminating ones go."""
+        """Let time pass: caches catch up, running pods end, those of deleted Jobs and terminating ones go."""
         self._snapshots = [self._snapshots[1], (dict(self.jobs), dict(self.pods))]
+        for name, pod in list(self.pods.items()):
+            if pod.job_name in self.orphans and pod.phase == "Running":
+                self.pods[name] = replace(pod, is_terminating=True)
         for name, pod in list(self.pods.items()):
             if pod.is_terminating:
                 del self.pods[name]

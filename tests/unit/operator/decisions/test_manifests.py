@@ -1,7 +1,10 @@
 """The manifests: what a worker pod may and may not do, and what it is given."""
 
 import json
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from gather_contracts import names
 from gather_contracts.run_document import decode_run_document
@@ -75,7 +78,7 @@ def test_the_pod_runs_where_the_chart_says(build: Any) -> None:
     """Pool, tolerations, resources, account and image are values."""
     pod = job_of(build)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"pool": "cpu_intensive"}
-    assert pod["tolerations"] == TEMPLATE.tolerations
+    assert pod["tolerations"][:1] == TEMPLATE.tolerations
     assert pod["serviceAccountName"] == "worker"
     assert container_of(job_of(build))["resources"] == {"requests": {"cpu": "100m"}}
     assert container_of(job_of(build))["image"] == "registry/worker:1"
@@ -131,3 +134,14 @@ def test_each_generation_has_its_own_name(build: Any) -> None:
     department = build.document("story").departments[0]
     first, second = (build_job(build.run(), department, 0, g, 5, TEMPLATE) for g in (1, 2))
     assert first["metadata"]["name"] != second["metadata"]["name"]
+
+
+@pytest.mark.parametrize(("lost_s", "tolerated_s"), [(120, 40), (80, 0), (3600, 3520)])
+def test_a_pod_leaves_a_lost_node_in_time_to_be_given_up(build: Any, lost_s: int, tolerated_s: int) -> None:
+    """What Kubernetes takes to notice, and what the pod gets to end, are in the time that is promised."""
+    template = replace(TEMPLATE, node_lost_s=lost_s)
+    job = build_job(build.run(), build.document("story").departments[0], 0, 1, 5, template)
+    own = [t for t in job["spec"]["template"]["spec"]["tolerations"] if "tolerationSeconds" in t]
+    assert {t["key"] for t in own} == {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}
+    assert {t["tolerationSeconds"] for t in own} == {tolerated_s}
+    assert {(t["operator"], t["effect"]) for t in own} == {("Exists", "NoExecute")}

@@ -1,0 +1,37 @@
+"""Pods that cannot end are given up after a while, by no clock on any wall."""
+
+from dataclasses import replace
+from typing import Any
+
+from gather_operator.decisions.manifests import STOP_PATIENCE_S
+from gather_operator.pod_patience import PodPatience
+from tests.support.fake_clock import FakeClock
+
+
+def test_a_pod_that_was_to_end_long_ago_is_given_up(build: Any, clock: FakeClock) -> None:
+    """Only that one; and one that is gone after all needs no giving up."""
+    patience = PodPatience(clock)
+    ending = build.pod("story", phase="Running", is_terminating=True)
+    other = build.pod("story", attempt=2, phase="Running")
+    assert [p.is_given_up for p in patience.judge("a", [ending, other])] == [False, False]
+    clock.now_s += STOP_PATIENCE_S
+    assert [p.is_given_up for p in patience.judge("a", [ending, other])] == [False, False]
+    clock.now_s += 1
+    assert [p.is_given_up for p in patience.judge("a", [ending, other])] == [True, False]
+    assert [p.is_given_up for p in patience.judge("a", [replace(ending, is_gone=True), other])] == [
+        False,
+        False,
+    ]
+    assert patience._since_s == {}
+
+
+def test_each_pod_has_its_own_time(build: Any, clock: FakeClock) -> None:
+    """A second one that begins to end gets as long."""
+    patience = PodPatience(clock)
+    first = build.pod("story", attempt=1, phase="Running", is_terminating=True)
+    second = build.pod("story", attempt=2, phase="Running", is_terminating=True)
+    patience.judge("a", [first])
+    clock.now_s += STOP_PATIENCE_S + 1
+    assert [p.is_given_up for p in patience.judge("a", [first, second])] == [True, False]
+    patience.forget("a")
+    assert [p.is_given_up for p in patience.judge("a", [first, second])] == [False, False]
