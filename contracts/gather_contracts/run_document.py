@@ -3,14 +3,19 @@
 User text travels in this file alone: the kubelet expands `$(NAME)` in arguments and environment values.
 """
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import DEPARTMENTS_MAX, GatherRunSpec
 
-RUN_DOCUMENT_MAX_BYTES = 512 * 1024
-"""Half of what a ConfigMap may hold (1 MiB); 32 departments with full descriptions need 270 KiB."""
+RUN_DOCUMENT_MAX_BYTES: Final = 896 * 1024
+"""Of what a ConfigMap may hold (1 MiB). 32 full descriptions need 270 KiB in English, 790 KiB in Japanese."""
+NOTES_BYTES: Final = 8 * 1024
+"""Kept free for what is said about the shortening itself, and for what is said besides."""
 
 
 class RunIdentity(BaseModel):
@@ -34,11 +39,58 @@ class RunDocument(BaseModel):
     departments: list[ResolvedDepartment] = Field(min_length=1, max_length=DEPARTMENTS_MAX)
     left_out: list[str] = Field(default_factory=list, max_length=8)
     """Sentences about departments that were selected or named but could not take part."""
+    notes: list[str] = Field(default_factory=list, max_length=8)
+    """Sentences about what was read otherwise than the CMS has it."""
 
 
 def encode_run_document(document: RunDocument) -> str:
     """Return the document as JSON; equal documents give equal text."""
     return document.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def fit_descriptions(document: RunDocument) -> tuple[RunDocument, tuple[str, ...]]:
+    """Return the document within its bound, and the slugs of departments whose descriptions were shortened.
+
+    All descriptions may have equally many bytes; what a short one leaves over goes to the long ones.
+    """
+    departments = document.departments
+    texts = {d.slug: d.description for d in departments}
+    bare = [d.model_copy(update={"description": ""}) for d in departments]
+    frame = len(encode_run_document(document.model_copy(update={"departments": bare})).encode())
+    share = _fair_share([_size(t) for t in texts.values()], RUN_DOCUMENT_MAX_BYTES - NOTES_BYTES - frame)
+    if share is None:
+        return document, ()
+    fitted = [d.model_copy(update={"description": _cut(d.description, share)}) for d in departments]
+    shortened = tuple(d.slug for d in fitted if d.description != texts[d.slug])
+    return document.model_copy(update={"departments": fitted}), shortened
+
+
+def _fair_share(sizes: list[int], room: int) -> int | None:
+    """Return how many bytes each may have so that all fit into the room; None if they fit as they are."""
+    if sum(sizes) <= room:
+        return None
+    left = room
+    for taken, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - taken)
+        if size > share:
+            return max(share, 0)
+        left -= size
+    raise AssertionError("unreachable: not all sizes are below their share")
+
+
+def _size(text: str) -> int:
+    """Return the bytes of a text within JSON, as pydantic writes it, without its quotation marks."""
+    return len(to_json(text)) - len('""')
+
+
+def _cut(text: str, size_max: int) -> str:
+    """Return as much of the text's beginning as fits."""
+    size = 0
+    for place, char in enumerate(text):
+        size += _size(char)
+        if size > size_max:
+            return text[:place].rstrip()
+    return text
 
 
 def decode_run_document(text: str) -> RunDocument:
