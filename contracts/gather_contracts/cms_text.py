@@ -6,6 +6,9 @@ from typing import Any, Final
 NODES_MAX: Final = 10_000
 """Nodes of one field that are looked at; what stands behind them is left out."""
 
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of characters: JSON can hold them, UTF-8 cannot, so neither Kubernetes nor a hash takes them."""
+_CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 _LOCALE = re.compile(r"^[a-z]{2,3}([-_][A-Za-z0-9]{1,8})*$")
 _PREFERRED: Final = "en"
 _LINE_BREAKS: Final = frozenset({"linebreak", "hr", "horizontalrule"})
@@ -20,14 +23,19 @@ def plain_text(value: Any, characters_max: int) -> str:
         node = stack.pop()
         nodes += 1
         if isinstance(node, str):
-            parts.append(node)
-            size += len(node)
+            parts.append(node[: 2 * characters_max])
+            size += len(parts[-1])
         elif isinstance(node, list):
             stack.extend(reversed(node[:NODES_MAX]))
         elif isinstance(node, dict):
             stack.extend(reversed(_inner(node)))
-    lines = (line.strip() for line in "".join(parts).splitlines())
+    lines = (writable(line).strip() for line in "".join(parts).splitlines())
     return "\n".join(line for line in lines if line)[:characters_max].strip()
+
+
+def writable(text: str) -> str:
+    """Return the text without what no store takes: a space for control characters, U+FFFD for surrogates."""
+    return _CONTROLS.sub(" ", _SURROGATES.sub("\ufffd", text))
 
 
 def localized(value: Any) -> Any:
@@ -46,7 +54,8 @@ def _inner(node: dict[str, Any]) -> list[Any]:
     chosen = localized(node)
     if chosen is not node:
         return [chosen]
-    kind = node.get("type")
+    named = node.get("type")
+    kind = named if isinstance(named, str) else ""
     if kind in _LINE_BREAKS:
         return ["\n"]
     if isinstance(node.get("text"), str):

@@ -6,27 +6,42 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.cms_text import localized, plain_text
-from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_contracts.cms_text import localized, plain_text, writable
+from gather_contracts.names import SLUG_PATTERN
 from gather_contracts.resource import DEFAULT_RETRIES, RETRIES_MAX
 
 DEFAULT_MODEL = "anthropic/claude-sonnet-4.5"
 """Used for a department without a `defaultModel`; the model of the requirements' examples."""
 
+ID_MAX: Final = 64
 NAME_MAX: Final = 128
 DESCRIPTION_MAX: Final = 8192
+MODEL_DEPTH_MAX: Final = 4
+"""Objects within objects in which a model's name is looked for."""
 _WHOLE_NUMBER = re.compile(r"^\s*[+-]?[0-9]{1,9}(\.0{1,9})?\s*$")
+_DOCUMENT_ID = re.compile(
+    r"^\s*([0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9]+)\s*$"
+)
+"""The id of a document on MongoDB, of a UUID, or of a number on SQL."""
 _MODEL_FIELDS: Final = ("model", "modelId", "slug", "value", "name", "id")
 """Where a related document, as Payload answers it at a depth of 1, may hold the model's name."""
 
 
-def _id(value: Any) -> Any:
-    """MongoDB's ids are text, those of Postgres and SQLite are numbers."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _id(value: Any) -> str:
+    """MongoDB's ids are text, those of Postgres and SQLite are numbers; nothing depends on it."""
+    is_id = isinstance(value, str | int) and not isinstance(value, bool)
+    return writable(str(value))[:ID_MAX] if is_id else ""
+
+
+def _slug(value: Any) -> Any:
+    value = localized(value)
+    return writable(value).strip() if isinstance(value, str) else value
 
 
 def _name(value: Any) -> Any:
-    return plain_text(value, NAME_MAX) if isinstance(value, str | dict) else value
+    if isinstance(value, str | dict | list):
+        return " ".join(plain_text(value, NAME_MAX).split())
+    return value
 
 
 def _description(value: Any) -> Any:
@@ -34,24 +49,35 @@ def _description(value: Any) -> Any:
     return plain_text(value, DESCRIPTION_MAX)
 
 
+def _number(value: Any) -> Any:
+    """Refuse what only looks like a number to Python."""
+    value = localized(value)
+    if isinstance(value, bool):
+        raise ValueError("is not a number")  # noqa: TRY004 - pydantic takes no TypeError
+    return value
+
+
 def _whole_number(value: Any) -> Any:
     """Take a number that was written as text, and nothing that only looks like a number to Python."""
+    value = _number(value)
     if isinstance(value, str) and _WHOLE_NUMBER.match(value):
         return int(float(value))
-    if isinstance(value, str | bool):
+    if isinstance(value, str):
         raise ValueError("is not a whole number")  # noqa: TRY004 - pydantic takes no TypeError
     return value
 
 
-def _model(value: Any) -> Any:
+def _model(value: Any, depth: int = MODEL_DEPTH_MAX) -> Any:
     """Return a model's name; the id of a related document is none, and asking for it would cost a run."""
     value = localized(value)
-    if isinstance(value, dict):
-        inner = [_model(value[key]) for key in _MODEL_FIELDS if isinstance(value.get(key), str | dict)]
+    if isinstance(value, dict) and depth > 0:
+        inner = [
+            _model(value[key], depth - 1) for key in _MODEL_FIELDS if isinstance(value.get(key), str | dict)
+        ]
         return next((name for name in inner if isinstance(name, str) and "/" in name), value)
-    if isinstance(value, str) and re.match(OBJECT_ID_PATTERN, value):
+    if isinstance(value, str) and _DOCUMENT_ID.match(value):
         raise ValueError("is an id and not a model's name")
-    return (value.strip() or None) if isinstance(value, str) else value
+    return (writable(value).strip() or None) if isinstance(value, str) else value
 
 
 class CoordinationSettings(BaseModel):
@@ -59,10 +85,12 @@ class CoordinationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
-    quality_threshold: float | None = Field(default=None, ge=0, le=100)
+    quality_threshold: Annotated[float | None, BeforeValidator(_number)] = Field(default=None, ge=0, le=100)
     """Gather's own; goes before the application's."""
-    min_quality_threshold: float | None = Field(default=None, ge=0, le=100)
-    max_retries: int | None = Field(default=None, ge=0)
+    min_quality_threshold: Annotated[float | None, BeforeValidator(_number)] = Field(
+        default=None, ge=0, le=100
+    )
+    max_retries: Annotated[int | None, BeforeValidator(_whole_number)] = Field(default=None, ge=0)
 
     @property
     def threshold(self) -> float | None:
@@ -75,13 +103,13 @@ class CmsDepartment(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
-    id: Annotated[str, BeforeValidator(_id)] = Field(max_length=64)
-    slug: str = Field(pattern=SLUG_PATTERN)
+    id: Annotated[str, BeforeValidator(_id)] = Field(default="", max_length=ID_MAX)
+    slug: Annotated[str, BeforeValidator(_slug)] = Field(pattern=SLUG_PATTERN)
     name: Annotated[str, BeforeValidator(_name)] = Field(min_length=1, max_length=NAME_MAX)
     description: Annotated[str, BeforeValidator(_description)] = Field(default="", max_length=DESCRIPTION_MAX)
     code_dep_number: Annotated[int, BeforeValidator(_whole_number)] = Field(ge=-(10**9), le=10**9)
-    gather_check: bool = True
-    is_active: bool = True
+    gather_check: Annotated[bool, BeforeValidator(localized)] = True
+    is_active: Annotated[bool, BeforeValidator(localized)] = True
     default_model: Annotated[str | None, BeforeValidator(_model)] = Field(default=None, max_length=128)
     coordination_settings: CoordinationSettings | None = None
 

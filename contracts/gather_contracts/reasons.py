@@ -24,7 +24,12 @@ class Reason(StrEnum):
     CMS_UNAVAILABLE = "CMSUnavailable"
     """Accepted=False: the CMS did not answer or answered wrongly; it is asked again."""
     NO_DEPARTMENTS = "NoDepartments"
-    """Accepted=False: the CMS names no department that takes part, or none of the selected ones."""
+    """Accepted=False: the CMS names no department that takes part, or none of the selected ones.
+
+    While the run is Pending the CMS is asked again.
+    """
+    SELECTION_INCOMPLETE = "SelectionIncomplete"
+    """Accepted=False: the CMS does not name all selected departments yet; it is asked again."""
     WAITING = "Waiting"
     """Progressing=False: nothing has started yet."""
     DEPARTMENT_RUNNING = "DepartmentRunning"

@@ -58,4 +58,8 @@ class StatusRefused(Refused):
 
 
 class CmsUnavailable(OperatorError):  # noqa: N818
-    """The CMS did not answer or answered wrongly; ask again later."""
+    """The CMS did not answer or answered wrongly; ask again later, after `retry_after_s` if it is said."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -17,7 +17,7 @@ from gather_clients.configuration import (
 )
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
-from gather_operator.cms import Cms
+from gather_operator.cms.cms_client import Cms
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary

@@ -15,7 +15,7 @@ from gather_contracts.reasons import Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
-from gather_operator.cms import Cms
+from gather_operator.cms.cms_client import Cms
 from gather_operator.decisions.actions import (
     Action,
     CreateJob,

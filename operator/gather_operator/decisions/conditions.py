@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
+from gather_contracts.cms_text import writable
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, Reason
 from gather_contracts.resource import MESSAGE_MAX, Condition, GatherRunStatus
 
 
 def shorten(message: str) -> str:
-    """Return the message, cut to what a status field may hold."""
+    """Return the message, cut to what a status field may hold, and without what it cannot."""
+    message = writable(message)
     return message if len(message) <= MESSAGE_MAX else f"{message[: MESSAGE_MAX - 1]}…"
 
 

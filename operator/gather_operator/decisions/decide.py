@@ -5,11 +5,12 @@ creates by rule; so it does not matter at which point its operator was killed.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from gather_contracts import names
 from gather_contracts.events import timestamp
-from gather_contracts.reasons import DepartmentPhase, DepartmentReason
-from gather_contracts.resource import DepartmentStatus, GatherRun, OnDepartmentFailure
+from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason
+from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, OnDepartmentFailure
 from gather_contracts.result import StopReason
 from gather_operator.decisions.actions import (
     Action,
@@ -30,7 +31,7 @@ from gather_operator.decisions.assessment import (
     is_abandoned,
     needs_job,
 )
-from gather_operator.decisions.facts import CmsFailure, RunSnapshot
+from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
 from gather_operator.decisions.resolve import (
     Resolution,
     build_document,
@@ -38,8 +39,18 @@ from gather_operator.decisions.resolve import (
     resolve,
     restore_departments,
 )
-from gather_operator.decisions.run_status import build_status, waiting_for_cms, without_departments, working
+from gather_operator.decisions.run_status import (
+    asking_cms,
+    build_status,
+    waiting_for_cms,
+    waiting_for_departments,
+    without_departments,
+    working,
+)
 from gather_operator.decisions.stop import decide_stop, end_lingering
+
+SILENCE_SAID_S: Final = 1.0
+"""A CMS that answers sooner costs the run no status of its own."""
 
 
 def decide(snapshot: RunSnapshot) -> Decision:
@@ -82,19 +93,37 @@ def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
 def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
     """Fix the departments as the CMS names them; a document that was deleted is restored from the status."""
     run, cms = snapshot.run, snapshot.cms
-    if cms is None:
-        return Decision(build_status(snapshot))
+    if cms is None or isinstance(cms, CmsSilence):
+        return Decision(_unanswered(snapshot, cms))
     if isinstance(cms, CmsFailure):
         return Decision(waiting_for_cms(snapshot, cms.message))
     if run.status.departments:
-        restored = Resolution(restore_departments(run, cms))
-        return Decision(run.status, (WriteDocument(build_document(run, restored)),))
+        return _restore(snapshot, cms)
     resolution = resolve(run, cms, snapshot.default_model)
+    if not (resolution.is_complete or cms.is_last):
+        return Decision(waiting_for_departments(snapshot, resolution))
     if not resolution.departments:
         return Decision(without_departments(snapshot, resolution.left_out))
     document = build_document(run, resolution)
     accepted = working(snapshot, document, pending_departments(document))
     return Decision(accepted, (WriteDocument(document),), build_status(snapshot))
+
+
+def _restore(snapshot: RunSnapshot, cms: CmsReading) -> Decision:
+    """Write the document again once the CMS names the run's departments, or will not name them any more."""
+    run = snapshot.run
+    if not (cms.is_last or {d.slug for d in run.status.departments} <= {d.slug for d in cms.departments}):
+        return Decision(run.status)
+    restored = Resolution(restore_departments(run, cms))
+    return Decision(run.status, (WriteDocument(build_document(run, restored)),))
+
+
+def _unanswered(snapshot: RunSnapshot, silence: CmsSilence | None) -> GatherRunStatus:
+    """Say that the CMS is silent once it has been for a while; what it said before stands."""
+    is_said = any(c.type == ConditionType.ACCEPTED for c in snapshot.run.status.conditions)
+    if silence is None or is_said or silence.since_s < SILENCE_SAID_S:
+        return build_status(snapshot)
+    return asking_cms(snapshot)
 
 
 def _start_next(

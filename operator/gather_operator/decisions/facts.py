@@ -131,6 +131,12 @@ class CmsReading:
     malformed: tuple[str, ...] = ()
     is_cut: bool = False
     """The CMS may have more departments than were read."""
+    defaulted: tuple[str, ...] = ()
+    """Departments with fields that could not be read and were left at their defaults."""
+    drafts: tuple[str, ...] = ()
+    """Departments that were never published."""
+    is_last: bool = True
+    """False: the CMS is asked again, so departments that it does not name yet may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,14 @@ class CmsFailure:
     """The CMS could not be read."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CmsSilence:
+    """The CMS has been asked and has not answered yet."""
+
+    since_s: float
+    """For how long the run has waited, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +167,7 @@ class RunSnapshot:
     """The oldest first."""
     live: Mapping[str, Numbers] = field(default_factory=dict)
     """By department slug, from the event log."""
-    cms: CmsReading | CmsFailure | None = None
+    cms: CmsReading | CmsFailure | CmsSilence | None = None
     """None when the CMS was not asked."""
     has_published_all: bool = True
     """All events that the written status calls for are published, or given up."""

@@ -1,5 +1,6 @@
 """Which departments a run works on: the CMS's answer, the user's selection, and what was left out and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +12,13 @@ from gather_contracts.departments import (
     resolve_retries,
 )
 from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherRun
-from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_contracts.run_document import RunDocument, RunIdentity, fit_descriptions
 from gather_operator.decisions.conditions import shorten
 from gather_operator.decisions.facts import CmsReading
 
 CUT: Final = "the CMS may have more departments than were read: raise GATHER_CMS_LIMIT or let it page"
+NAMED_MAX: Final = 8
+"""Departments that one sentence names; a condition holds 256 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,22 @@ class Resolution:
     """The departments in working order, and sentences about those that were left out."""
 
     departments: tuple[ResolvedDepartment, ...]
-    left_out: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Slugs of the user's selection that the CMS does not name."""
+    others: tuple[str, ...] = ()
+    """Sentences about departments that were left out for other reasons."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what was read otherwise than the CMS has it."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the sentences about all departments that were left out."""
+        return (*_sentence("not named by the CMS", self.missing), *self.others)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether there are departments, and all of the user's selection."""
+        return bool(self.departments) and not self.missing
 
 
 def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resolution:
@@ -31,32 +49,37 @@ def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resoluti
     candidates, repeated = _unique(reading.departments)
     wanted, known = dict.fromkeys(run.spec.departments), {d.slug for d in candidates}
     chosen = [d for d in candidates if not wanted or d.slug in wanted]
-    kept = chosen[:DEPARTMENTS_MAX]
+    kept, beyond = chosen[:DEPARTMENTS_MAX], chosen[DEPARTMENTS_MAX:]
     spec = run.spec
     return Resolution(
         departments=tuple(
             resolve_department(d, spec.quality_threshold, default_model, spec.department_retries)
             for d in kept
         ),
-        left_out=(
-            *_sentence("not named by the CMS", [slug for slug in wanted if slug not in known]),
+        missing=tuple(slug for slug in wanted if slug not in known),
+        others=(
             *_sentence("malformed in the CMS", reading.malformed),
+            *_sentence("not published in the CMS", reading.drafts),
             *((CUT,) if reading.is_cut else ()),
             *_sentence("named twice by the CMS", repeated),
-            *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in chosen[DEPARTMENTS_MAX:]]),
+            *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in beyond]),
         ),
+        notes=_sentence("left at their defaults, as the CMS's values cannot be used", reading.defaulted),
     )
 
 
 def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
-    """Return `run.json`'s content; the resolution must not be empty."""
+    """Return `run.json`'s content, within its bound in bytes; the resolution must not be empty."""
     identity = RunIdentity(name=run.metadata.name, namespace=run.metadata.namespace, uid=run.metadata.uid)
-    return RunDocument(
+    document = RunDocument(
         run=identity,
         spec=run.spec,
         departments=list(resolution.departments),
         left_out=[shorten(sentence) for sentence in resolution.left_out],
     )
+    fitted, shortened = fit_descriptions(document)
+    notes = (*resolution.notes, *_sentence("descriptions shortened to fit into run.json", shortened))
+    return fitted.model_copy(update={"notes": [shorten(sentence) for sentence in notes]})
 
 
 def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDepartment, ...]:
@@ -104,5 +127,11 @@ def _unique(departments: tuple[CmsDepartment, ...]) -> tuple[list[CmsDepartment]
     return unique, sorted({d.slug for d in ordered if first[d.slug] is not d})
 
 
-def _sentence(why: str, names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    return (f"{why}: {', '.join(names)}",) if names else ()
+def listed(names: Sequence[str]) -> str:
+    """Return the names for a sentence, some of them where there are many."""
+    rest = len(names) - NAMED_MAX
+    return ", ".join((*names[:NAMED_MAX], *((f"{rest} more",) if rest > 0 else ())))
+
+
+def _sentence(why: str, names: Sequence[str]) -> tuple[str, ...]:
+    return (f"{why}: {listed(names)}",) if names else ()

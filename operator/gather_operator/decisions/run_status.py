@@ -15,6 +15,7 @@ from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.assessment import FINAL
 from gather_operator.decisions.conditions import ConditionSet
 from gather_operator.decisions.facts import PodFacts, RunSnapshot
+from gather_operator.decisions.resolve import Resolution, listed
 from gather_operator.decisions.summary_reason import summary_reason
 from gather_operator.decisions.totals import current, totals
 
@@ -48,6 +49,30 @@ def waiting_for_cms(snapshot: RunSnapshot, why: str) -> GatherRunStatus:
     return build_status(snapshot, conditions)
 
 
+def asking_cms(snapshot: RunSnapshot) -> GatherRunStatus:
+    """Return the status of a run that has had no answer of the CMS yet."""
+    conditions = _conditions(snapshot)
+    conditions.put(
+        ConditionType.PROGRESSING, False, Reason.WAITING, "The CMS has been asked and has not answered yet."
+    )
+    return build_status(snapshot, conditions)
+
+
+def waiting_for_departments(snapshot: RunSnapshot, resolution: Resolution) -> GatherRunStatus:
+    """Return the status of a run whose departments may still appear in the CMS."""
+    missing, others = resolution.missing, "; ".join(resolution.others)
+    what = f"does not name {listed(missing)} yet" if missing else "names no department that takes part yet"
+    then, reason = "the run fails", Reason.NO_DEPARTMENTS
+    if resolution.departments:
+        then, reason = "the run starts without", Reason.SELECTION_INCOMPLETE
+    again = f"it is asked again for a while (GATHER_CMS_EMPTY_PATIENCE_S), then {then}"
+    conditions = _conditions(snapshot)
+    message = f"The CMS {what}; {again}{f' ({others})' if others else ''}."
+    conditions.put(ConditionType.ACCEPTED, False, reason, message)
+    conditions.put(ConditionType.PROGRESSING, False, Reason.WAITING, "Waiting for departments in the CMS.")
+    return build_status(snapshot, conditions)
+
+
 def without_departments(snapshot: RunSnapshot, left_out: Sequence[str]) -> GatherRunStatus:
     """Return the status of a run that has failed because no department takes part."""
     conditions = _conditions(snapshot)
@@ -66,7 +91,8 @@ def working(
     if not snapshot.run.status.departments:
         count, most = len(document.departments), snapshot.run.spec.max_iterations
         too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
-        sentences = (f"{count} departments", *((too_few,) if most < count else ()), *document.left_out)
+        said = (*document.left_out, *document.notes)
+        sentences = (f"{count} departments", *((too_few,) if most < count else ()), *said)
         accepted = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
         conditions.put(ConditionType.ACCEPTED, True, accepted, "; ".join(sentences) + ".")
         starting = "The first department is about to start."

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gather_contracts.cms_text import NODES_MAX, localized, plain_text
+from gather_contracts.cms_text import NODES_MAX, localized, plain_text, writable
 
 
 def lexical(*children: Any) -> dict[str, Any]:
@@ -48,12 +48,28 @@ def words(text: str) -> dict[str, Any]:
         pytest.param([], "", id="nothing"),
         pytest.param(5, "", id="a number"),
         pytest.param({"root": None}, "", id="no root"),
+        pytest.param({"type": ["hr"], "text": "text"}, "text", id="a type that is none"),
         pytest.param([None, 3, {"children": "text"}], "text", id="not as any editor writes it"),
     ],
 )  # fmt: skip
 def test_the_text_of_every_form_is_read(value: Any, text: str) -> None:
     """A line for each paragraph, without what only formats it."""
     assert plain_text(value, 100) == text
+
+
+@pytest.mark.parametrize(
+    "text", [f"a{chr(0xD800)}b", f"a{chr(0xDFFF)}b", "a\x00b", "a\tb", "a\x1b\x7fb", "a\x9fb"], ids=ascii
+)
+def test_what_no_store_takes_is_taken_out(text: str) -> None:
+    """Halves of characters cannot be written in UTF-8, control characters not in every field."""
+    for clean in (writable(text), plain_text(text, 100), plain_text(lexical(paragraph(words(text))), 100)):
+        assert clean in {"a b", "a\ufffdb"}
+        clean.encode()
+
+
+def test_two_halves_in_two_nodes_are_no_character() -> None:
+    """Joined they would still be two halves to Python."""
+    assert plain_text([{"text": "\ud83d"}, {"text": "\ude00"}], 10).replace("\n", "") == "\ufffd\ufffd"
 
 
 def test_a_text_is_cut() -> None:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from gather_clients.cms_requests import CmsForm
 from gather_contracts.departments import CmsDepartment
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, build_app, read_departments
-from gather_operator.cms import Cms
+from gather_operator.cms.cms_client import Cms
 from gather_operator.errors import CmsUnavailable
 
 QUALIFYING = [

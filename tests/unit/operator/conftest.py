@@ -164,6 +164,12 @@ def build() -> Build:
     return Build()
 
 
+@pytest.fixture(scope="session")
+def build_class() -> type[Build]:
+    """The builder itself, for generated examples."""
+    return Build
+
+
 T = TypeVar("T")
 
 

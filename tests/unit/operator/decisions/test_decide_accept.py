@@ -1,5 +1,6 @@
 """A run's beginning: finalizer, CMS, run document and what is said while one of them is missing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gather_operator.decisions.actions import (
     WriteDocument,
 )
 from gather_operator.decisions.decide import decide, needs_cms
-from gather_operator.decisions.facts import CmsFailure, CmsReading
+from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence
 
 # --- acceptance
 
@@ -123,3 +124,81 @@ def test_a_deleted_run_document_is_restored_from_the_status(build: Any) -> None:
         ("story", "About story"),
     ]
     assert decision.status == run.status
+
+
+def test_a_silent_cms_is_said_once_it_has_been_for_a_while(build: Any) -> None:
+    """One that answers at once costs no status; one that said something before is not silent."""
+    quick = decide(build.snapshot(build.run(), cms=CmsSilence(0.9))).status
+    assert quick.conditions == []
+    slow = decide(build.snapshot(build.run(), cms=CmsSilence(1.0))).status
+    progressing = build.conditions(slow)["Progressing"]
+    assert (progressing.status, progressing.reason, slow.reason) == ("False", Reason.WAITING, Reason.WAITING)
+    assert "has not answered yet" in progressing.message
+    down = decide(build.snapshot(build.run(), cms=CmsFailure("down"))).status
+    again = build.run().model_copy(update={"status": down})
+    assert decide(build.snapshot(again, cms=CmsSilence(60))).status == down
+
+
+@pytest.mark.parametrize(
+    ("selected", "named", "reason", "words"),
+    [
+        ([], (), Reason.NO_DEPARTMENTS, ("names no department that takes part yet", "then the run fails")),
+        (["a"], ("b",), Reason.NO_DEPARTMENTS, ("does not name a yet", "then the run fails")),
+        (
+            ["a", "b"],
+            ("b",),
+            Reason.SELECTION_INCOMPLETE,
+            ("does not name a yet", "then the run starts without"),
+        ),
+    ],
+)
+def test_departments_that_may_still_come_are_waited_for(
+    build: Any, selected: list[str], named: tuple[str, ...], reason: Reason, words: tuple[str, ...]
+) -> None:
+    """The run stays Pending, says what it waits for, which setting it is, and what else is wrong."""
+    reading = replace(build.cms(*named), is_last=False, malformed=("Bad Slug (slug)",))
+    run = build.run(spec={"departments": selected})
+    decision = decide(build.snapshot(run, cms=reading))
+    assert decision.actions == ()
+    assert decision.status.phase is RunPhase.PENDING
+    accepted = build.conditions(decision.status)["Accepted"]
+    assert (accepted.status, accepted.reason, decision.status.reason) == ("False", reason, reason)
+    for part in (*words, "GATHER_CMS_EMPTY_PATIENCE_S", "malformed in the CMS: Bad Slug (slug)"):
+        assert part in accepted.message
+    waiting = run.model_copy(update={"status": decision.status})
+    assert decide(build.snapshot(waiting, cms=reading)).status == decision.status
+
+
+def test_a_selection_that_is_named_whole_is_not_waited_for(build: Any) -> None:
+    """Whatever else is wrong in the CMS."""
+    reading = replace(build.cms("a", "b"), is_last=False, malformed=("x (slug)",))
+    decision = decide(build.snapshot(build.run(spec={"departments": ["a"]}), cms=reading))
+    assert decision.status.phase is RunPhase.RUNNING
+
+
+def test_what_was_read_otherwise_than_it_stands_is_said(build: Any) -> None:
+    """No department is left out by that, so the reason says that all are there."""
+    reading = replace(build.cms("story"), defaulted=("story (defaultModel)",))
+    decision = decide(build.snapshot(build.run(), cms=reading))
+    accepted = build.conditions(decision.status)["Accepted"]
+    assert accepted.reason == Reason.DEPARTMENTS_RESOLVED
+    assert "left at their defaults" in accepted.message
+    assert "story (defaultModel)" in accepted.message
+    (write,) = decision.actions
+    assert isinstance(write, WriteDocument)
+    killed = decide(build.snapshot(build.run(), document=write.document)).status
+    assert build.conditions(killed)["Accepted"].message == accepted.message
+
+
+def test_a_deleted_run_document_waits_for_the_descriptions(build: Any) -> None:
+    """A CMS that names none of its departments for a moment must not cost the run what they are about."""
+    run = build.running("world", "story")
+    early = replace(build.cms("story"), is_last=False)
+    waiting = decide(build.snapshot(run, cms=early))
+    assert (waiting.status, waiting.actions) == (run.status, ())
+    (write,) = decide(build.snapshot(run, cms=replace(early, is_last=True))).actions
+    assert isinstance(write, WriteDocument)
+    assert [(d.slug, d.description) for d in write.document.departments] == [
+        ("world", ""),
+        ("story", "About story"),
+    ]

@@ -4,10 +4,22 @@ from typing import Any
 
 import pytest
 
-from gather_contracts.departments import CmsDepartment, CoordinationSettings
+from gather_contracts.departments import DESCRIPTION_MAX, CmsDepartment, CoordinationSettings
 from gather_contracts.resource import DEPARTMENTS_MAX
+from gather_contracts.run_document import (
+    NOTES_BYTES,
+    RUN_DOCUMENT_MAX_BYTES,
+    decode_run_document,
+    encode_run_document,
+)
 from gather_operator.decisions.facts import CmsReading
-from gather_operator.decisions.resolve import build_document, resolve, restore_departments
+from gather_operator.decisions.resolve import (
+    NAMED_MAX,
+    build_document,
+    listed,
+    resolve,
+    restore_departments,
+)
 
 
 def department(slug: str, number: int, **fields: Any) -> CmsDepartment:
@@ -110,6 +122,51 @@ def test_departments_that_were_not_read_are_said(build: Any) -> None:
     resolution = resolve(build.run(), CmsReading((department("a", 1),), is_cut=True), "m")
     (sentence,) = resolution.left_out
     assert sentence.startswith("the CMS may have more departments than were read: raise GATHER_CMS_LIMIT")
+
+
+def test_only_some_of_many_departments_are_named() -> None:
+    """A condition holds 256 characters."""
+    assert listed([f"d{i}" for i in range(NAMED_MAX)]) == "d0, d1, d2, d3, d4, d5, d6, d7"
+    assert listed([f"d{i}" for i in range(20)]).endswith("d7, 12 more")
+
+
+def test_departments_that_were_never_published_are_said(build: Any) -> None:
+    """Else an editor would look for the mistake in Gather."""
+    given = CmsReading((department("a", 1),), drafts=("b",))
+    assert resolve(build.run(), given, "m").left_out == ("not published in the CMS: b",)
+
+
+@pytest.mark.parametrize("letter", ["d", "界", "😀", '"', "\\"], ids=ascii)
+def test_the_largest_document_can_be_read_by_the_worker(build: Any, letter: str) -> None:
+    """32 descriptions of 8,192 characters, however many bytes each needs; what was shortened is said."""
+    given = CmsReading(
+        tuple(department(f"d{i:02}", i, description=letter * DESCRIPTION_MAX) for i in range(DEPARTMENTS_MAX))
+    )
+    document = build_document(build.run(), resolve(build.run(), given, "m"))
+    text = encode_run_document(document)
+    assert len(text.encode()) <= RUN_DOCUMENT_MAX_BYTES
+    assert decode_run_document(text) == document
+    (length,) = {len(d.description) for d in document.departments}
+    if letter == "😀":
+        assert 7_000 < length < DESCRIPTION_MAX
+        assert document.notes[0].startswith("descriptions shortened to fit into run.json: d00, d01")
+    else:
+        assert (length, document.notes) == (DESCRIPTION_MAX, [])
+
+
+def test_short_descriptions_are_not_shortened_for_long_ones(build: Any) -> None:
+    """What they leave over goes to the others, each its fair share."""
+    given = CmsReading(
+        tuple(
+            department(f"d{i:02}", i, description=("short" if i < 4 else "😀" * DESCRIPTION_MAX))
+            for i in range(DEPARTMENTS_MAX)
+        )
+    )
+    document = build_document(build.run(), resolve(build.run(), given, "m"))
+    lengths = [len(d.description) for d in document.departments]
+    assert lengths[:4] == [5] * 4
+    assert set(lengths[4:]) == {lengths[4]}
+    assert RUN_DOCUMENT_MAX_BYTES - len(encode_run_document(document).encode()) < NOTES_BYTES
 
 
 def test_what_was_left_out_fits_into_the_document(build: Any) -> None:
