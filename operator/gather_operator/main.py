@@ -18,6 +18,7 @@ from gather_clients.configuration import (
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_operator.cms.cms_client import Cms
+from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
@@ -109,6 +110,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     cache, live = RunCache(settings.ttl_s), LiveNumbers()
     queue = WorkQueue(cache.is_stopping)
     observer = Observer(cluster, queue.add)
+    readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
+    stack.push_async_callback(readings.close)
     publisher = EventPublisher(clients.log, clients.webhooks)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
@@ -118,7 +121,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     )
     writer = StatusWriter(cluster, cache, settings.status_interval_s)
     reconciler = Reconciler(
-        Dependencies(cluster, clients.cms, observer, cache, live, writer, publisher),
+        Dependencies(cluster, readings, observer, cache, live, writer, publisher),
         worker_template(settings),
         settings.default_model,
         settings.stop_deadline_s,

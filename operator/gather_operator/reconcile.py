@@ -5,17 +5,16 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
-from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.reasons import Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
-from gather_operator.cms.cms_client import Cms
+from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.actions import (
     Action,
     CreateJob,
@@ -28,13 +27,12 @@ from gather_operator.decisions.actions import (
 )
 from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
-from gather_operator.decisions.facts import CmsFailure, CmsReading, RunSnapshot
+from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
 from gather_operator.decisions.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
 from gather_operator.decisions.run_status import is_status_refused, refused
 from gather_operator.errors import (
     ClusterUnavailable,
-    CmsUnavailable,
     Conflict,
     Missing,
     Refused,
@@ -57,7 +55,6 @@ logger = logging.getLogger(__name__)
 REFUSED_RETRY_S: Final = 5.0
 STATUS_RETRY_S: Final = 30.0
 """A status is refused by the CRD or by a right that is missing; a person has to change that."""
-CMS_BACKOFF: Final = Backoff(2.0, 30.0)
 LOOK_AGAIN_S: Final = 0.01
 """After a move: what follows from it is decided by another pass."""
 
@@ -67,7 +64,7 @@ class Dependencies:
     """Everything that a pass talks to."""
 
     cluster: Cluster
-    cms: Cms
+    cms: SharedReadings
     observer: Observer
     cache: RunCache
     live: LiveNumbers
@@ -100,10 +97,10 @@ class Reconciler:
             self._documents,
             dependencies.live,
             dependencies.writer,
+            dependencies.cms,
             self._pacer,
             self._patience,
         )
-        self._cms_failures: dict[str, tuple[int, datetime]] = {}
 
     async def work(self, uid: str) -> Next:
         """Make one pass; return when the next is wanted.
@@ -115,7 +112,6 @@ class Reconciler:
             await self._delete_expired(uid)
             for memory in self._memories:
                 memory.forget(uid)
-            self._cms_failures.pop(uid, None)
             self._unwritable.discard(uid)
             self._stopping_since_s.pop(uid, None)
             return Next()
@@ -177,6 +173,7 @@ class Reconciler:
             run=run,
             now=datetime.now(UTC),
             document=document,
+            cms=self._ask_cms(run, document),
             live=self._deps.live.of_run(uid),
             has_published_all=self._deps.publisher.has_published_all(run),
             stopping_s=self._stopping_s(run),
@@ -188,23 +185,17 @@ class Reconciler:
         jobs, pods = self._deps.observer.cached(uid)
         if needs_fresh_facts(replace(snapshot, jobs=jobs, pods=pods)):
             jobs, pods = await self._deps.observer.fresh(uid)
-        pods = self._patience.judge(uid, pods)
-        cms = await self._ask_cms(uid) if needs_cms(run, has_document=document is not None) else None
-        return replace(snapshot, jobs=jobs, pods=pods, cms=cms)
+        return replace(snapshot, jobs=jobs, pods=self._patience.judge(uid, pods))
 
-    async def _ask_cms(self, uid: str) -> CmsReading | CmsFailure | None:
-        """Return the CMS's answer, or None while it is too early to ask again."""
-        failures, not_before = self._cms_failures.get(uid, (0, datetime.min.replace(tzinfo=UTC)))
-        if datetime.now(UTC) < not_before:
-            return None
-        try:
-            reading = await self._deps.cms.departments()
-        except CmsUnavailable as error:
-            wait = timedelta(seconds=CMS_BACKOFF.wait_s(failures + 1))
-            self._cms_failures[uid] = (failures + 1, datetime.now(UTC) + wait)
-            return CmsFailure(str(error))
-        self._cms_failures.pop(uid, None)
-        return reading
+    def _ask_cms(
+        self, run: GatherRun, document: RunDocument | None
+    ) -> CmsReading | CmsFailure | CmsSilence | None:
+        """Return what there is of the CMS's answer, if the run needs one; no pass waits for it."""
+        uid = run.metadata.uid
+        if needs_cms(run, has_document=document is not None):
+            return self._deps.cms.ask(uid)
+        self._deps.cms.forget(uid)
+        return None
 
     def _stopping_s(self, run: GatherRun) -> float:
         """Return for how long stopping the run has been tried, by this process's own clock.

@@ -43,6 +43,10 @@ class Settings(CmsSettings):
 
     app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""
+    cms_empty_patience_s: float = Field(
+        default=60, ge=0, le=3600, validation_alias="GATHER_CMS_EMPTY_PATIENCE_S"
+    )
+    """For how long the CMS is asked again while it names no department, or not all that a run selects."""
     redis_url: RedisUrl = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""

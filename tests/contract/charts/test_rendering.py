@@ -197,10 +197,10 @@ def test_the_brain_is_given_its_embedding_models_by_settings_and_a_volume(render
 
 def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
     """As Payload wants it where they say nothing, the check too; their own settings read what is rendered."""
-    as_bearer = ('operator.cms={"authorization": "Bearer", "limit": 1000, "paging": false}',)
+    other = 'operator.cms={"authorization":"Bearer","limit":1000,"paging":false,"emptyPatienceSeconds":0.5}'
     for secret in ("REDIS_URL", "MONGODB_URI", "BRAIN_SERVICE_API_KEY"):
         monkeypatch.setenv(secret, "redis://redis")
-    for settings, expected in (((), ("users API-Key", 100, True)), (as_bearer, ("Bearer", 1000, False))):
+    for settings, expected in (((), ("users API-Key", 100, True)), ((other,), ("Bearer", 1000, False))):
         documents = render("gather", *settings)
         operator = named(documents, "Deployment", "gather-operator")["spec"]["template"]["spec"]
         check = named(documents, "Pod", "gather-test-worker-check")["spec"]
@@ -212,6 +212,7 @@ def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch
                     environment.setenv(name, value)
                 read = kind()
             assert (read.cms_authorization, read.cms_limit, read.cms_paging) == expected
+            assert getattr(read, "cms_empty_patience_s", 60) == (0.5 if settings and kind is Settings else 60)
             assert str(read.app_url).rstrip("/") == "http://gather-backing-demo-cms:8080"
 
 

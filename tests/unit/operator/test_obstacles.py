@@ -27,14 +27,11 @@ class Operator:
         self.world = world
         self.cache = RunCache()
         self.clock = FakeClock()
-
-        async def departments() -> Any:
-            return build.cms(*SLUGS)
-
+        cms = SimpleNamespace(ask=lambda _: build.cms(*SLUGS), forget=lambda _: None)
         self.reconciler = Reconciler(
             Dependencies(
                 cluster=world,
-                cms=SimpleNamespace(departments=departments),  # type: ignore[arg-type]
+                cms=cms,  # type: ignore[arg-type]
                 observer=world,
                 cache=self.cache,
                 live=LiveNumbers(),

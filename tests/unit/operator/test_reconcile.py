@@ -13,7 +13,7 @@ from gather_contracts import names
 from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import CmsUnavailable, Conflict
+from gather_operator.errors import Conflict
 from gather_operator.event_publisher import RETRY_S, EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
@@ -57,11 +57,7 @@ class Operator:
 @pytest.fixture
 def cms(build: Any) -> SimpleNamespace:
     """A CMS that names the departments."""
-
-    async def departments() -> Any:
-        return build.cms(*SLUGS)
-
-    return SimpleNamespace(departments=departments)
+    return SimpleNamespace(ask=lambda _: build.cms(*SLUGS), forget=lambda _: None)
 
 
 async def live(world: Any, cms: Any, until: Callable[[], bool], hooks: dict[int, Callable[[], None]]) -> int:
@@ -221,25 +217,6 @@ async def test_an_undisturbed_run_makes_few_writes(make_world: Any, build: Any, 
     assert len(world.created_jobs) == 3
     assert len(world.statuses) <= 2 + 2 * 3
     assert world.writes - len(world.events) <= 20
-
-
-async def test_an_unavailable_cms_is_asked_again_later(make_world: Any, build: Any) -> None:
-    """The run waits in Pending, says why, and the next pass does not ask at once."""
-    asked: list[int] = []
-
-    async def departments() -> Any:
-        asked.append(1)
-        raise CmsUnavailable("The CMS did not answer.")
-
-    world = make_world()
-    fill(world, build)
-    operator = Operator(world, SimpleNamespace(departments=departments))
-    for _ in range(6):
-        await operator.step()
-    assert phase_of(world) == "Pending"
-    assert len(asked) == 1
-    conditions = {c["type"]: c for c in world.runs["film"]["status"]["conditions"]}
-    assert conditions["Accepted"]["reason"] == "CMSUnavailable"
 
 
 @pytest.mark.parametrize("swap", ["{", "{}", "another run's", "other departments"])

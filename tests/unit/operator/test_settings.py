@@ -49,6 +49,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         100,
         True,
     )
+    assert settings.cms_empty_patience_s == 60
 
 
 @pytest.mark.usefixtures("secrets")
