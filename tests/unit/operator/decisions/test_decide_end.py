@@ -12,7 +12,11 @@ def test_on_failure_stop_skips_the_rest_and_the_run_fails(build: Any) -> None:
     """What was made is kept; automation_failed follows from the status."""
     run = build.running("story", "world", "music", spec={"onDepartmentFailure": "Stop"})
     jobs = [build.job("story", is_failed=True, failure_reason="BackoffLimitExceeded", failed_pods=2)]
-    decision = decide(build.snapshot(run, document=build.document("story", "world", "music"), jobs=jobs))
+    pods = (
+        build.pod("story", phase="Failed", result=build.result(2, 12, reason=StopReason.MODEL_UNAVAILABLE)),
+    )
+    document = build.document("story", "world", "music")
+    decision = decide(build.snapshot(run, document=document, jobs=jobs, pods=pods))
     assert decision.actions == ()
     assert build.phases(decision.status) == ["Failed", "Skipped", "Skipped"]
     assert {d.reason for d in decision.status.departments[1:]} == {"EarlierDepartmentFailed"}
