@@ -6,21 +6,23 @@ Each lives in a temporary folder, and can be stopped and started again with its 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import neo4j
 import pymongo
 import redis
 from neo4j.exceptions import DriverError, Neo4jError
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from redis.exceptions import RedisError
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.commands import output_of
 from dev.service_process import HOST, PROBE_TIMEOUT_S, Command, ServiceProcess, free_port
 
+REPLICA_SET = "gather"
 NEO4J_HEAP = "512m"
 NEO4J_OPENS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.nio", "java.io", "sun.nio.ch")),
@@ -45,6 +47,19 @@ def mongodb_answers(uri: str) -> bool:
     return True
 
 
+def mongodb_is_primary(uri: str) -> bool:
+    """Return whether MongoDB at `uri` is the primary of a replica set of its own, which is made here."""
+    if not mongodb_answers(uri):
+        return False
+    with pymongo.MongoClient[dict[str, object]](uri) as client:
+        hello = client.admin.command("hello")
+        if "setName" not in hello:
+            members = [{"_id": 0, "host": urlsplit(uri).netloc}]
+            with suppress(OperationFailure):  # it is under way
+                client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+        return bool(hello["isWritablePrimary"])
+
+
 def redis_answers(uri: str) -> bool:
     """Return whether Redis at `uri` answers a ping."""
     with redis.Redis.from_url(uri, socket_timeout=PROBE_TIMEOUT_S) as client:
@@ -65,18 +80,23 @@ def neo4j_answers(uri: str) -> bool:
     return True
 
 
-def mongodb_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:
-    """Describe a MongoDB without authentication in `folder`."""
+def mongodb_store(programs: StoreArtefacts, folder: Path, *, is_replicated: bool = False) -> ServiceProcess:
+    """Describe a MongoDB without authentication in `folder`.
+
+    A replicated one is a replica set of one member, which has transactions, and can be made to fail by the
+    command `configureFailPoint`.
+    """
     port = free_port()
     data = folder / "data"
     data.mkdir()
     place: Command = ["--dbpath", data, "--unixSocketPrefix", folder, "--bind_ip", HOST, "--port", str(port)]
     memory: Command = ["--wiredTigerCacheSizeGB", "0.25"]
     quiet: Command = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+    replicated: Command = ["--replSet", REPLICA_SET, "--setParameter", "enableTestCommands=1"]
     uri = f"mongodb://{HOST}:{port}/?directConnection=true"
-    return ServiceProcess(
-        "MongoDB", uri, folder, [programs.mongod(), *place, *memory, *quiet], mongodb_answers
-    )
+    command = [programs.mongod(), *place, *memory, *quiet, *(replicated if is_replicated else ())]
+    answers = mongodb_is_primary if is_replicated else mongodb_answers
+    return ServiceProcess("MongoDB", uri, folder, command, answers)
 
 
 def redis_store(programs: StoreArtefacts, folder: Path) -> ServiceProcess:

@@ -106,9 +106,9 @@ class CrashHarness:
         return self.start(is_proxied=False).wait()
 
     def start_with_trigger(
-        self, number: int, phase: Phase, action: Callable[[Worker], bool]
+        self, number: int, phase: Phase, action: Callable[[Worker], bool], name: str = ""
     ) -> tuple[Trigger, Worker]:
-        """Start a worker on which `action` acts at its `number`-th write."""
+        """Start a worker on which `action` acts at its `number`-th write, of this name if one is given."""
         started: list[Worker] = []
         is_started = threading.Event()
 
@@ -116,14 +116,17 @@ class CrashHarness:
             is_started.wait(CATCH_TIMEOUT_S)
             return action(started[0])
 
-        trigger = self.proxies.set_trigger(number, phase, act)
+        trigger = self.proxies.set_trigger(number, phase, act, name)
         started.append(self.start(is_proxied=True))
         is_started.set()
         return trigger, started[0]
 
-    def killed_at(self, number: int, phase: Phase) -> Request | None:
-        """Run a worker that dies at its `number`-th write; return the write, None if it had fewer."""
-        trigger, worker = self.start_with_trigger(number, phase, kill)
+    def killed_at(self, number: int, phase: Phase, name: str = "") -> Request | None:
+        """Run a worker that dies at its `number`-th write, of this name if one is given.
+
+        Return the write, None if it had fewer.
+        """
+        trigger, worker = self.start_with_trigger(number, phase, kill, name)
         worker.wait()
         return trigger.fired_by
 

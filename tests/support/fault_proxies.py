@@ -18,12 +18,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dev.service_process import HOST
+from gather_contracts import names
 from tests.support.worker_harness import Services
 
 CHUNK_BYTES: Final = 65_536
 MONGODB_NAME_AT: Final = 16 + 4 + 1 + 4 + 1
 """Message header, flags, section kind, document length, element type; then the command's name (OP_MSG)."""
-MONGODB_WRITES: Final = frozenset({"insert", "update", "delete", "findAndModify"})
+MONGODB_WRITES: Final = frozenset({"insert", "update", "delete", "findAndModify", "commitTransaction"})
+MERGE: Final = re.compile(rb"aggregate\0.{4}" + names.CHECKPOINTS_COLLECTION.encode() + rb"\0", re.DOTALL)
+"""What a worker aggregates over checkpoints for is to write a note."""
 REDIS_READS: Final = frozenset(
     {"HELLO", "CLIENT", "PING", "AUTH", "SELECT", "INFO", "GET", "SCRIPT", "SMEMBERS", "EXISTS"}
 )
@@ -60,6 +63,8 @@ class Trigger:
     number: int
     phase: Phase
     action: Callable[[], bool]
+    name: str = ""
+    """If given, only the writes of this name count."""
     fired_by: Request | None = None
 
 
@@ -89,13 +94,14 @@ class FaultProxies:
         with self._lock:
             self.requests, self._trigger = [], None
 
-    def set_trigger(self, number: int, phase: Phase, action: Callable[[], bool]) -> Trigger:
+    def set_trigger(self, number: int, phase: Phase, action: Callable[[], bool], name: str = "") -> Trigger:
         """Forget the requests seen so far, and act once at the `number`-th write from now, counted from 1.
 
+        With a `name` only the writes of that name count.
         The connection stands still while the action lasts, and is cut if it returns False.
         """
         with self._lock:
-            self.requests, self._trigger = [], Trigger(number, phase, action)
+            self.requests, self._trigger = [], Trigger(number, phase, action, name)
             return self._trigger
 
     def close(self) -> None:
@@ -137,12 +143,10 @@ class FaultProxies:
         with self._lock:
             self.requests.append(request)
             trigger = self._trigger
-            if (
-                trigger is None
-                or not request.is_write
-                or trigger.fired_by
-                or len(self.writes) != trigger.number
-            ):
+            if trigger is None or trigger.fired_by or not request.is_write:
+                return None
+            counted = [each for each in self.writes if trigger.name in {"", each.name}]
+            if trigger.name not in {"", request.name} or len(counted) != trigger.number:
                 return None
             trigger.fired_by = request
             return trigger
@@ -208,7 +212,8 @@ def _start(work: Callable[..., None], *arguments: object) -> None:
 
 def _mongodb_request(service: str, first: bytes) -> Request:
     name = first[MONGODB_NAME_AT:].split(b"\0", 1)[0].decode("ascii", "replace")
-    return Request(service, name, name in MONGODB_WRITES)
+    is_merge = MERGE.match(first, MONGODB_NAME_AT) is not None
+    return Request(service, name, is_merge or name in MONGODB_WRITES)
 
 
 def _redis_request(service: str, first: bytes) -> Request:
