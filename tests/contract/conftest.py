@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pymongo
 import pytest
 
 from dev.artefacts.store_binaries import StoreArtefacts
@@ -23,6 +24,7 @@ LONG_FILES = (
     "worker/test_bench.py",
     "brain/api/test_limits.py",
     "worker/faults/test_crashes.py",
+    "worker/faults/test_deleted_notes.py",
     "brain/api/test_schemathesis.py",
     "worker/llm/test_injections.py",
     "worker/test_duplicates.py",
@@ -52,6 +54,13 @@ def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
 
 
 @pytest.fixture(scope="session")
+def replica_set_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
+    """The session's MongoDB with transactions: a replica set of one member."""
+    with running("mongodb", store_artefacts, is_replicated=True) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
 def redis_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's Redis, for tests that stop it: `with redis_store.absent(): ...`."""
     with running("redis", store_artefacts) as store:
@@ -69,6 +78,28 @@ def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
 def mongodb_uri(mongodb_store: ServiceProcess) -> str:
     """Where the session's MongoDB listens; no authentication."""
     return mongodb_store.uri
+
+
+@pytest.fixture(
+    scope="session", params=["mongodb_store", "replica_set_store"], ids=["single server", "replica set"]
+)
+def either_mongodb_store(request: pytest.FixtureRequest) -> ServiceProcess:
+    """A MongoDB without transactions, and one with them."""
+    store: ServiceProcess = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture(scope="session")
+def either_mongodb_uri(either_mongodb_store: ServiceProcess) -> str:
+    """Where it listens; no authentication."""
+    return either_mongodb_store.uri
+
+
+@pytest.fixture
+def has_transactions(either_mongodb_uri: str) -> bool:
+    """Whether this MongoDB has them."""
+    with pymongo.MongoClient[dict[str, object]](either_mongodb_uri) as client:
+        return "setName" in client.admin.command("hello")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ ProseMirror, Quill, Draft.js, Editor.js, Contentful); the words are ours.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from pymongo.database import Database
 from gather_contracts import names
 from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_demo.seed import application_collection
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.services.store import Store
 
 Document = dict[str, Any]
 NOW: Final = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -220,3 +222,29 @@ def every_form(project_id: str) -> Iterator[Document]:
         if isinstance(document.get("createdAt"), datetime):
             document["createdAt"] += timedelta(minutes=place)
         yield document
+
+
+# --- writing, as a worker does
+
+
+async def accept(store: Store, items: Sequence[GatherItem], department: str = "story") -> Checkpoint:
+    """Take a department up and let notes wait in its checkpoint for being written."""
+    taken = await store.take_epoch(Checkpoint(id=f"u/{department}", department=department))
+    accepted = taken.accepted(list(items)).revised()
+    await store.write(accepted)
+    return accepted
+
+
+async def publish(store: Store, accepted: Checkpoint) -> Checkpoint:
+    """Write the notes that wait, and return the checkpoint in which none does."""
+    while pending := accepted.pending:
+        items = await store.batch_of(pending)
+        saved = accepted.saved({item.id for item in items}).revised()
+        await store.publish(saved, items)
+        accepted = saved
+    return accepted
+
+
+async def save_items(store: Store, items: Sequence[GatherItem], department: str = "story") -> None:
+    """Write notes, by way of a department's checkpoint."""
+    await publish(store, await accept(store, items, department))

@@ -17,7 +17,7 @@ from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import Fenced, StoreUnavailable
 from gather_worker.schemas import Draft
 from gather_worker.services.store import Store
-from tests.support.application_documents import gather_item
+from tests.support.application_documents import accept, gather_item, publish, save_items
 
 Document = dict[str, Any]
 
@@ -47,9 +47,9 @@ class Project:
 
 
 @pytest.fixture
-async def project(mongodb_uri: str) -> AsyncIterator[Project]:
+async def project(either_mongodb_uri: str) -> AsyncIterator[Project]:
     """A project of its own."""
-    project = Project(mongodb_uri)
+    project = Project(either_mongodb_uri)
     yield project
     await project.client.drop_database(project.database.name)
     for store in project.stores:
@@ -91,10 +91,10 @@ async def test_an_old_epoch_is_refused_and_changes_nothing(project: Project) -> 
 
 async def test_a_late_writer_cannot_change_a_note(project: Project) -> None:
     """The `_id` follows from the place, and only what is not there is written."""
-    await project.store().save_items([project.item("a", "the words that were accepted first")])
+    await save_items(project.store(), [project.item("a", "the words that were accepted first")])
     await project.store().set_scores(["a"], 70)
-    await project.store().save_items(
-        [project.item("a", "other words of a pod that woke up"), project.item("b")]
+    await save_items(
+        project.store(), [project.item("a", "other words of a pod that woke up"), project.item("b")]
     )
     items = await project.items()
     assert [item["_id"] for item in items] == ["a", "b"]
@@ -106,24 +106,24 @@ async def test_a_late_writer_cannot_change_a_note(project: Project) -> None:
 async def test_many_writers_of_the_same_notes_write_each_once(project: Project) -> None:
     """Concurrent upserts may collide on the key; the second one has nothing to do."""
     notes = [project.item(f"i{n}") for n in range(10)]
-    await asyncio.gather(*(project.store().save_items(notes) for _ in range(8)))
+    await asyncio.gather(*(save_items(project.store(), notes, f"d{n}") for n in range(8)))
     assert len(await project.items()) == 10
 
 
 async def test_a_score_is_set_once(project: Project) -> None:
     """The first one stands, and notes that do not exist are not made up."""
     store = project.store()
-    await store.save_items([project.item("a")])
+    await save_items(store, [project.item("a")])
     await store.set_scores(["a", "ghost"], 60)
     await store.set_scores(["a", "ghost"], 99)
     found = [(i["_id"], i["automationMetadata"]["qualityScore"]) for i in await project.items()]
     assert found == [("a", 60)]
 
 
-async def test_projects_do_not_see_each_other(project: Project, mongodb_uri: str) -> None:
+async def test_projects_do_not_see_each_other(project: Project) -> None:
     """Another project is another database."""
-    other = Project(mongodb_uri)
-    await project.store().save_items([project.item("a")])
+    other = Project(project.uri)
+    await save_items(project.store(), [project.item("a")])
     store = other.store()
     assert (await store.read_notes()).notes == []
     await store.close()
@@ -152,7 +152,7 @@ async def test_leftovers_are_those_of_other_departments(project: Project) -> Non
     await store.take_epoch(Checkpoint(id="u/sound"))
     await store.clear_leftover(found[0])
     assert len(await store.leftovers(mine.id)) == 1
-    await store.clear_leftover((await store.leftovers(mine.id))[0])
+    await store.clear_leftover(await publish(store, (await store.leftovers(mine.id))[0]))
     assert await store.leftovers(mine.id) == []
     assert (await store.take_epoch(Checkpoint(id="u/sound"))).items_created == 2
 
@@ -170,33 +170,32 @@ class Noticed(logging.Handler):
             self.event.set()
 
 
-async def test_a_short_outage_is_waited_out(project: Project, mongodb_store: ServiceProcess) -> None:
+async def test_a_short_outage_is_waited_out(project: Project, either_mongodb_store: ServiceProcess) -> None:
     """The write happens, and happens once."""
     store = project.store(patience_s=60)
-    taken = await store.take_epoch(FRESH)
+    accepted = await accept(store, [project.item("a")])
     noticed = Noticed()
     logging.getLogger("gather_worker.services.mongodb").addHandler(noticed)
-    with mongodb_store.absent():
-        saving = asyncio.create_task(store.save_items([project.item("a")]))
+    with either_mongodb_store.absent():
+        saving = asyncio.create_task(publish(store, accepted))
         async with asyncio.timeout(20):
             await noticed.event.wait()
         assert not saving.done()
     logging.getLogger("gather_worker.services.mongodb").removeHandler(noticed)
-    await saving
-    await store.write(taken.accepted([]))
+    await store.write((await saving).revised())
     assert len(await project.items()) == 1
 
 
-async def test_a_long_outage_ends_the_attempt(project: Project, mongodb_store: ServiceProcess) -> None:
+async def test_a_long_outage_ends_the_attempt(project: Project, either_mongodb_store: ServiceProcess) -> None:
     """Within its patience, and sooner after SIGTERM."""
     attempt = Attempt(60)
     store = project.store(attempt, patience_s=3)
-    with mongodb_store.absent():
+    with either_mongodb_store.absent():
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
-                await store.save_items([project.item("a")])
+                await store.take_epoch(FRESH)
         patient = project.store(attempt, patience_s=600)
         asyncio.get_running_loop().call_later(0.5, attempt.terminate)
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
-                await patient.save_items([project.item("a")])
+                await patient.take_epoch(FRESH)

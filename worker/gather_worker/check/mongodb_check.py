@@ -210,7 +210,7 @@ def mongodb_findings(facts: StoreFacts, project_id: str | None) -> list[Finding]
     if facts.version and facts.version < VERSION_MIN:
         found = [warn(NAME, f"reached, but version {version} is old", "run MongoDB 5.0 or later")]
     if not facts.is_replicated:
-        text = "a single server: what its disk loses is lost"
+        text = "a single server: what its disk loses is lost, and it has no transactions"
         found.append(warn("MongoDB copies", text, "run a replica set in production"))
     if project_id is None:
         return [*found, skip("MongoDB rights", "no project named: --run-file or --project looks at one")]

@@ -5,7 +5,7 @@ step was the last: `drafts` (paid for, not yet judged), `pending` (accepted, not
 shorter than `iterations` (saved, not yet scored), `unindexed` (saved, not yet in the brain as they stand).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -61,7 +61,7 @@ class Checkpoint(Stored):
     findings: Findings | None = None
     """What the last coverage found, for people; None before there was one."""
     items_created: int = 0
-    """Notes that are in `gather`."""
+    """Notes that were written into `gather`; one that a person has deleted since still counts."""
     drafts: list[Draft] = Field(default_factory=list)
     writer: str = ""
     """The model that wrote the drafts; the department's own, or the one that stood in for it."""
@@ -119,14 +119,14 @@ class Checkpoint(Stored):
         remembered = {} if verdicts is None else {"verdicts": verdicts}
         return self.model_copy(update=chosen | remembered)
 
-    def saved(self) -> Self:
-        """The pending notes are in `gather`."""
-        ids = [item.id for item in self.pending]
+    def saved(self, ids: Collection[str] | None = None) -> Self:
+        """These of the pending notes are in `gather`; None: all of them."""
+        saved = [item.id for item in self.pending if ids is None or item.id in ids]
         return self.model_copy(
             update={
-                "pending": [],
-                "unindexed": [*self.unindexed, *ids],
-                "items_created": self.items_created + len(ids),
+                "pending": [item for item in self.pending if item.id not in saved],
+                "unindexed": [*self.unindexed, *saved],
+                "items_created": self.items_created + len(saved),
             }
         )
 

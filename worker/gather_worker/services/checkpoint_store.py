@@ -1,30 +1,61 @@
 """The checkpoints of one project: `gather_checkpoints`, one document for each run and department.
 
-How an old pod is fenced, though the epoch and the notes are different documents: a note is written only
-after the conditional checkpoint write that put it into `pending`, under an `_id` that follows from its
-place, and with $setOnInsert. A pod whose epoch is old gets no further note into `pending`, and writing
-again what it already put there changes nothing.
+How an old pod is fenced: every write of a checkpoint is conditional on its epoch and revision, and notes are
+written only together with such a write (`Store.publish`).
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from pymongo import ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import OperationFailure
 
 from gather_contracts import names
 from gather_worker.department.checkpoint import Checkpoint, Evaluation
 from gather_worker.errors import Fenced
 from gather_worker.llm.ledger import Ledger
-from gather_worker.services.mongodb import ProjectDatabase
+from gather_worker.services.mongodb import FOLLOWED, OPERATION_TIMEOUT_S, Document, ProjectDatabase
 
 T = TypeVar("T")
 
 LEFTOVERS_MAX: Final = 20
+TAKE_TIMEOUT_MS: Final = int(OPERATION_TIMEOUT_S * 800)
+"""Below the operation's own timeout."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def fields_of(checkpoint: Checkpoint) -> tuple[Document, Document]:
+    """Return what a write of the checkpoint looks for, id and epoch, and what it sets."""
+    fields = checkpoint.model_dump(by_alias=True) | {"updatedAt": datetime.now(UTC)}
+    return {"_id": fields.pop("_id"), "epoch": fields.pop("epoch")}, fields
+
+
+def fenced(checkpoint: Checkpoint) -> Fenced:
+    """Return the error of a write that found another epoch, or a later write."""
+    return Fenced(f"a newer worker than epoch {checkpoint.epoch} has the department")
 
 
 class CheckpointStore(ProjectDatabase):
     """One project's checkpoints, as one worker uses them."""
+
+    _session: AsyncClientSession | None = None
+
+    @property
+    def session(self) -> AsyncClientSession:
+        """Return the one session of this worker's transactions, by whose id a successor can end them."""
+        if self._session is None:
+            self._session = self._client.start_session()
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.end_session()
+        await super().close()
 
     async def persist_checkpoint(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a call about checkpoints; raises as `persist` does."""
@@ -32,33 +63,50 @@ class CheckpointStore(ProjectDatabase):
 
     async def take_epoch(self, fresh: Checkpoint) -> Checkpoint:
         """Return the department's checkpoint under the next epoch; `fresh` is stored where there is none."""
+        await self.persist_checkpoint(lambda: self._end_predecessor(fresh.id))
         first = fresh.model_dump(by_alias=True)
         for key in ("_id", "epoch", "revision"):
             first.pop(key)
+        change = {
+            "$inc": {"epoch": 1, "revision": 1},
+            "$set": {"session": self.session.session_id["id"]},
+            "$setOnInsert": first,
+        }
         taken = await self.persist_checkpoint(
             lambda: self.checkpoints.find_one_and_update(
                 {"_id": fresh.id},
-                {"$inc": {"epoch": 1, "revision": 1}, "$setOnInsert": first},
+                change,
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
+                # Where a predecessor's transaction holds it up, it must not come after it was given up here.
+                maxTimeMS=TAKE_TIMEOUT_MS,
             )
         )
         return Checkpoint.model_validate(taken)
 
-    async def write(self, checkpoint: Checkpoint) -> None:
+    async def _end_predecessor(self, checkpoint_id: str) -> None:
+        """End the transaction in which a predecessor was killed; else it would hold us up for a minute."""
+        found = await self.checkpoints.find_one({"_id": checkpoint_id}, {"session": 1})
+        if session_id := (found or {}).get("session"):
+            try:
+                await self._client.admin.command("killSessions", [{"id": session_id}])
+            except OperationFailure as error:
+                _LOGGER.debug("the predecessor's session is not ended: %s", error.code)
+
+    async def write(self, checkpoint: Checkpoint, *, is_followed: bool = False) -> None:
         """Store the checkpoint if its epoch is still the newest; raises Fenced if it is not.
+
+        `is_followed`: another write comes at once, whose confirmation is awaited for both.
 
         Written again after an answer that was lost, it changes nothing; arriving after a later one, neither.
         """
-        fields = checkpoint.model_dump(by_alias=True) | {"updatedAt": datetime.now(UTC)}
-        mine = {
-            "_id": fields.pop("_id"),
-            "epoch": fields.pop("epoch"),
-            "revision": {"$lte": checkpoint.revision},
-        }
-        result = await self.persist_checkpoint(lambda: self.checkpoints.update_one(mine, {"$set": fields}))
+        identity, fields = fields_of(checkpoint)
+        mine = identity | {"revision": {"$lte": checkpoint.revision}}
+        concern = FOLLOWED if is_followed else None
+        checkpoints = self.checkpoints.with_options(write_concern=concern)
+        result = await self.persist_checkpoint(lambda: checkpoints.update_one(mine, {"$set": fields}))
         if result.matched_count == 0:
-            raise Fenced(f"a newer worker than epoch {checkpoint.epoch} has the department")
+            raise fenced(checkpoint)
 
     async def other_ledgers(self, own: Checkpoint) -> list[Ledger]:
         """Return the ledgers of the run's other departments."""
@@ -78,15 +126,9 @@ class CheckpointStore(ProjectDatabase):
         return [Checkpoint.model_validate(document) for document in found]
 
     async def clear_leftover(self, other: Checkpoint) -> None:
-        """Note that another department's notes are everywhere, unless its worker has written since."""
+        """Note that the brain has another department's notes, unless its worker has written since."""
         same = {"_id": other.id, "epoch": other.epoch, "revision": other.revision}
-        cleared = {
-            "pending": [],
-            "unindexed": [],
-            # The sum and not the difference: this may be written twice.
-            "itemsCreated": other.items_created + len(other.pending),
-            "updatedAt": datetime.now(UTC),
-        }
+        cleared = {"unindexed": [], "updatedAt": datetime.now(UTC)}
         await self.persist_checkpoint(lambda: self.checkpoints.update_one(same, {"$set": cleared}))
 
     async def unsent_evaluations(self, own_id: str) -> list[Checkpoint]:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient
 from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from gather_clients.backoff import Backoff
 from gather_contracts import names
@@ -28,6 +29,9 @@ Document = dict[str, Any]
 
 SELECT_TIMEOUT_MS: Final = 2_000
 OPERATION_TIMEOUT_S: Final = 10.0
+FOLLOWED: Final = WriteConcern(w=1)
+"""For a write that one with the client's concern follows at once: both are in one journal, so that what
+confirms that one has this one too."""
 BACKOFF: Final = Backoff(0.2, 5.0)
 
 _LOGGER = logging.getLogger(__name__)

@@ -1,20 +1,28 @@
-"""All that a worker stores in MongoDB: checkpoints, and its own notes in the application's form."""
+"""All that a worker stores in MongoDB: checkpoints, and its own notes in the application's form.
+
+A note is written together with the checkpoint that strikes it off `pending`, so that nobody writes it a
+second time: in one transaction where MongoDB has them. A single server has none. There the command that
+writes a note has the server look whether it is still pending in the writer's epoch, and the next one strikes
+it off; between the two a worker can die.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError, NetworkTimeout, OperationFailure
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReadPreference, UpdateMany, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import NetworkTimeout, OperationFailure
 
 from gather_contracts import names
 from gather_contracts.items import GatherItem
-from gather_worker.documents.note_reading import id_of
-from gather_worker.errors import WriteRefused
-from gather_worker.services.checkpoint_store import CheckpointStore
-from gather_worker.services.mongodb import Document
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.documents.note_reading import id_of, id_text
+from gather_worker.services.checkpoint_store import CheckpointStore, fenced, fields_of
+from gather_worker.services.mongodb import FOLLOWED, Document
 from gather_worker.services.notes import NoteReader
-from gather_worker.services.refusals import is_on_own_id, refusal_in
+from gather_worker.services.refusals import is_on_own_id
 
 INDEXES: Final = (
     IndexModel([("projectId", ASCENDING)]),
@@ -27,6 +35,9 @@ INDEXES: Final = (
 )
 """The application's own; it finds them made where Gather is first."""
 
+NO_TRANSACTIONS: Final = frozenset({20, 263})
+"""IllegalOperation, of a single server; OperationNotSupportedInTransaction, of a capped collection."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -35,24 +46,98 @@ def document_of(item: GatherItem) -> Document:
     return item.model_dump(by_alias=True, exclude_none=True) | {"_id": id_of(item.id)}
 
 
+def without_id(document: Document) -> Document:
+    """Return what else a document holds."""
+    return {name: value for name, value in document.items() if name != "_id"}
+
+
+def codes_of(error: OperationFailure) -> set[int]:
+    """Return the codes of an error and of its writes' errors."""
+    details = error.details or {}
+    return {each.get("code", 0) for each in (details, *details.get("writeErrors", ()))} | {error.code or 0}
+
+
 class Store(CheckpointStore, NoteReader):
     """One project's database, as one worker uses it."""
 
-    _is_prepared = False
+    _has_transactions: bool | None = None
+    """None until the first notes are written."""
 
-    async def save_items(self, items: Sequence[GatherItem]) -> None:
-        """Write the notes that are not there yet; one that is stays as it is.
-
-        Raises WriteRefused, with the others written, if the collection does not take one of them.
-        """
-        if not items:
-            return
-        if not self._is_prepared:
+    async def batch_of(self, pending: Sequence[GatherItem]) -> list[GatherItem]:
+        """Return the first of the notes, those that `publish` can write at once."""
+        if self._has_transactions is None:
             await self.persist(self._prepare)
-            self._is_prepared = True
+            hello = await self.persist(lambda: self._client.admin.command("hello"))
+            self._has_transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
+        return list(pending if self._has_transactions else pending[:1])
+
+    async def publish(self, changed: Checkpoint, items: Sequence[GatherItem]) -> None:
+        """Write pending notes, and the checkpoint in which they are no longer pending.
+
+        A note that the stored checkpoint no longer has among its pending ones was written before: it is not
+        written again, be it there or deleted. Raises Fenced, with nothing written, if a newer worker has the
+        department, and WriteRefused if the collection does not take one of them; it stays pending then.
+        """
         documents = [document_of(item) for item in items]
-        writes = [UpdateOne({"_id": d.pop("_id")}, {"$setOnInsert": d}, upsert=True) for d in documents]
-        await self.persist(lambda: self._write_all(writes))
+        if self._has_transactions and await self.persist(lambda: self._commit(changed, documents)):
+            return
+        for document in documents:
+            await self.persist(partial(self._merge, changed, document))
+        await self.write(changed, is_followed=bool(changed.pending))
+
+    async def _commit(self, changed: Checkpoint, documents: Sequence[Document]) -> bool:
+        """Write both or neither; return whether MongoDB can."""
+        try:
+            await self.session.with_transaction(
+                partial(self._write_both, changed, documents), read_preference=ReadPreference.PRIMARY
+            )
+        except OperationFailure as error:
+            if NO_TRANSACTIONS.isdisjoint(codes_of(error)):
+                raise
+            self._has_transactions = False
+        return bool(self._has_transactions)
+
+    async def _write_both(
+        self, changed: Checkpoint, documents: Sequence[Document], session: AsyncClientSession
+    ) -> None:
+        identity, fields = fields_of(changed)
+        before = await self.checkpoints.find_one_and_update(
+            identity | {"revision": {"$lt": changed.revision}}, {"$set": fields},
+            projection={"pending._id": 1}, session=session,
+        )  # fmt: skip
+        if before is None:
+            # The transaction of an earlier try may have been committed, and only its answer lost.
+            same = identity | {"revision": changed.revision}
+            if await self.checkpoints.find_one(same, {"_id": 1}, session=session) is None:
+                raise fenced(changed)
+            return
+        pending = {id_of(note["_id"]) for note in before.get("pending") or ()}
+        # Upserts, since a version without transactions may have been ended between note and checkpoint.
+        if writes := [
+            UpdateOne({"_id": d["_id"]}, {"$setOnInsert": without_id(d)}, upsert=True)
+            for d in documents
+            if d["_id"] in pending
+        ]:
+            await self.items.bulk_write(writes, ordered=True, session=session)
+
+    async def _merge(self, changed: Checkpoint, document: Document) -> None:
+        """Write a note if it is pending in the checkpoint as MongoDB has it when it gets to this command."""
+        stages: list[Mapping[str, Any]] = [
+            {"$match": {
+                "_id": changed.id, "epoch": changed.epoch, "revision": {"$lt": changed.revision},
+                "pending._id": id_text(document["_id"]),
+            }},
+            {"$replaceWith": {"$literal": document}},
+            {"$merge": {"into": names.ITEMS_COLLECTION, "whenMatched": "keepExisting"}},
+        ]  # fmt: skip
+        checkpoints = self.checkpoints.with_options(write_concern=FOLLOWED)
+        try:
+            async with await checkpoints.aggregate(stages) as cursor:
+                await cursor.to_list()
+        except OperationFailure as error:
+            # Another worker was writing it in the same moment.
+            if not is_on_own_id({**(error.details or {}), "code": error.code}):
+                raise
 
     async def set_scores(self, ids: Sequence[str], score: float) -> None:
         """Give the notes their department's score (0-100), where they have none yet.
@@ -67,23 +152,7 @@ class Store(CheckpointStore, NoteReader):
         if older := [note_id for note_id in own if isinstance(note_id, str)]:
             # An older version's notes have texts for ids, and most of them their metadata elsewhere.
             writes.append(_scoring("automation", older, score))
-        await self.persist(lambda: self._write_all(writes))
-
-    async def _write_all(self, writes: Sequence[UpdateOne | UpdateMany]) -> None:
-        try:
-            await self.items.bulk_write(list(writes), ordered=False)
-        except BulkWriteError as error:
-            failures = (error.details or {}).get("writeErrors") or []
-            # Two workers inserting one note at once: the other was faster, with the same text.
-            others = [failure for failure in failures if not is_on_own_id(failure)]
-            if refused := [refusal for failure in others if (refusal := refusal_in(failure))]:
-                raise self._refused(refused, len(writes)) from None
-            if others or not failures:
-                raise
-
-    def _refused(self, refused: Sequence[str], written: int) -> WriteRefused:
-        many = f" ({len(refused)} of {written} writes)" if written > 1 else ""
-        return WriteRefused(f"{self.database.name}.{names.ITEMS_COLLECTION}: {refused[0]}{many}")
+        await self.persist(lambda: self.items.bulk_write(writes, ordered=False))
 
     async def _prepare(self) -> None:
         """Make the application's indexes if nobody has made the collection's; whatever is there is respected.

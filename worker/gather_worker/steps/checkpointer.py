@@ -5,9 +5,11 @@ that two steps that run at the same time cannot undo each other.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from gather_contracts.items import GatherItem
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.errors import StoreUnavailable
 from gather_worker.llm.ledger import Ledger
 from gather_worker.metrics import METER
 from gather_worker.services.store import Store
@@ -22,6 +24,8 @@ class Checkpointer:
         self._store = store
         self._lock = asyncio.Lock()
         self._last_tried = 0
+        self._unsure: StoreUnavailable | None = None
+        """Set when it is not known whether notes were written and struck off."""
         self.checkpoint = fresh
 
     async def take_epoch(self) -> None:
@@ -34,12 +38,32 @@ class Checkpointer:
 
         Raises Fenced if a newer worker has the department, and StoreUnavailable.
         """
+        await self._save(change, self._store.write)
+
+    async def publish(self, items: Sequence[GatherItem]) -> None:
+        """Write pending notes into `gather` and strike them off, in one step where MongoDB can.
+
+        Raises as `save` does, and WriteRefused. After StoreUnavailable this worker writes no more: what it
+        knows may have the notes pending though they are written, and a person may have deleted them.
+        """
+        ids = {item.id for item in items}
+        try:
+            await self._save(
+                lambda checkpoint: checkpoint.saved(ids), lambda changed: self._store.publish(changed, items)
+            )
+        except StoreUnavailable as error:
+            self._unsure = error
+            raise
+
+    async def _save(self, change: Change, write: Callable[[Checkpoint], Awaitable[None]]) -> None:
         async with self._lock:
+            if self._unsure is not None:
+                raise StoreUnavailable(str(self._unsure))
             changed = change(self.checkpoint).revised(above=self._last_tried)
             changed = changed.measured(METER.totals(changed.scores))
             # A write that fails may still arrive, so the next one needs a higher revision than that.
             self._last_tried = changed.revision
-            await self._store.write(changed)
+            await write(changed)
             self.checkpoint = changed
 
     async def save_meters(self) -> None:

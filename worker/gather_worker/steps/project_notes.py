@@ -42,8 +42,7 @@ class ProjectNotes:
         read = await self._store.read_notes()
         self._notes, self.excluded_ids = read.notes, read.excluded_ids
 
-    async def save(self, items: Sequence[GatherItem]) -> None:
-        """Write the notes that are not there yet."""
-        await self._store.save_items(items)
+    def add(self, items: Sequence[GatherItem]) -> None:
+        """Take in notes that were written."""
         known = {note.id for note in self._notes}
         self._notes += [note_of_item(item) for item in items if item.id not in known]

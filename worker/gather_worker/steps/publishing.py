@@ -1,13 +1,14 @@
 """Brings accepted notes to where others find them: MongoDB and the brain, in the end with their score.
 
-All of it can be repeated, by this worker or by a successor, and changes nothing the second time.
+All of it can be repeated, by this worker or by a successor, and changes nothing the second time: what a
+person has deleted in between stays deleted.
 """
 
 import logging
 
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BrainUnusable, WriteRefused
+from gather_worker.errors import BrainUnusable, Fenced, WriteRefused
 from gather_worker.services.brain import INDEX_BATCH, Brain
 from gather_worker.services.store import Store
 from gather_worker.steps.checkpointer import Checkpointer
@@ -35,10 +36,11 @@ class Publisher:
 
     async def save(self) -> None:
         """Bring the notes that were accepted last into MongoDB."""
-        if pending := self._checkpointer.checkpoint.pending:
-            await self._notes.save(pending)
-            await self._checkpointer.save(Checkpoint.saved)
-            _LOGGER.debug("%d notes are in MongoDB", len(pending))
+        while pending := self._checkpointer.checkpoint.pending:
+            items = await self._store.batch_of(pending)
+            await self._checkpointer.publish(items)
+            self._notes.add(items)
+            _LOGGER.debug("%d notes are in MongoDB", len(items))
 
     @property
     def has_indexed_none(self) -> bool:
@@ -71,24 +73,35 @@ class Publisher:
         """Publish the notes that other departments' workers accepted and could not bring everywhere."""
         try:
             for other in await self._store.leftovers(self._checkpointer.checkpoint.id):
-                if not await self._save_leftover(other):
+                saved = await self._save_leftover(other)
+                if saved is None:
                     continue
-                ids = [*other.unindexed, *(item.id for item in other.pending)]
+                ids = saved.unindexed
                 for start in range(0, len(ids), INDEX_BATCH):
                     await self._index_batch(ids[start : start + INDEX_BATCH])
-                await self._store.clear_leftover(other)
+                await self._store.clear_leftover(saved)
                 _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
         except BrainUnusable:
             _LOGGER.warning("notes of other departments wait for the brain")
 
-    async def _save_leftover(self, other: Checkpoint) -> bool:
-        """Save another department's notes; what its collection refuses must not end this department."""
+    async def _save_leftover(self, other: Checkpoint) -> Checkpoint | None:
+        """Save another department's notes and return its checkpoint; None where that is not for this worker.
+
+        What its collection refuses must not end this department.
+        """
         try:
-            await self._store.save_items(other.pending)
+            while other.pending:
+                items = await self._store.batch_of(other.pending)
+                saved = other.saved({item.id for item in items}).revised()
+                await self._store.publish(saved, items)
+                other = saved
         except WriteRefused as error:
             _LOGGER.error("notes that department %s had left are refused: %s", other.department, error)  # noqa: TRY400
-            return False
-        return True
+            return None
+        except Fenced:
+            _LOGGER.info("department %s is at work on the notes that it had left", other.department)
+            return None
+        return other
 
     async def _index_batch(self, ids: list[str]) -> None:
         if notes := await self._store.notes_by_id(ids):

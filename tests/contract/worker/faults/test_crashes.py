@@ -7,10 +7,12 @@ real; the model and the brain answer in this process, so that what they were ask
 
 import asyncio
 import itertools
+import logging
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 from unittest.mock import AsyncMock
 
 import httpx
@@ -37,6 +39,7 @@ from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.pipeline import Pipeline
+from tests.support.application_documents import accept, gather_item
 from tests.support.fakes import FakeAnswerCache, FakeBrain, FakeEventLog, FakeModel
 from tests.support.scripted_model import client_of
 from tests.support.worker_harness import run_document
@@ -45,6 +48,8 @@ T = TypeVar("T")
 PRICE = Price(0, 1e-5)
 """Less than the model charges: a longest answer is reckoned at a cent before the first one tells more."""
 ITERATIONS = 3
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Killed(BaseException):
@@ -83,8 +88,9 @@ class MortalStore(Store):
 class World:
     """One department's run, and every worker that it takes."""
 
-    def __init__(self, mongodb_uri: str, **spec: Any) -> None:
+    def __init__(self, mongodb_uri: str, iterations: int = ITERATIONS, **spec: Any) -> None:
         self.uri = mongodb_uri
+        self.iterations = iterations
         spec = {"enableAutoEvaluation": False, **spec}
         self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
         self.model, self.brain, self.log, self.answers = (
@@ -107,7 +113,7 @@ class World:
         store.dies_at = dies_at
         client = client_of(self.model.answer)
         brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer))
-        task = DepartmentTask(self.document, 0, ITERATIONS, "pod")
+        task = DepartmentTask(self.document, 0, self.iterations, "pod")
         dependencies = Dependencies(
             store,
             Brain(brain, attempt, project_id),
@@ -119,7 +125,7 @@ class World:
                 budget=BudgetGuard(self.document.spec.budget, PRICE),
                 cache=self.answers,  # type: ignore[arg-type]
             ),
-            EventPublisher(self.log, task.document, task.department, ITERATIONS),  # type: ignore[arg-type]
+            EventPublisher(self.log, task.document, task.department, self.iterations),  # type: ignore[arg-type]
         )
         try:
             return await Pipeline(task, self.settings, dependencies, attempt).run(), store.calls
@@ -138,13 +144,13 @@ class World:
         await client.drop_database(database.name)
         await client.close()
         (checkpoint,) = checkpoints
-        assert checkpoint["iterations"] == len(checkpoint["scores"]) == ITERATIONS
+        assert checkpoint["iterations"] == len(checkpoint["scores"]) == self.iterations
         assert (checkpoint["pending"], checkpoint["unindexed"], checkpoint["drafts"]) == ([], [], [])
         assert (
             checkpoint["itemsCreated"]
             == len(items)
             == len({i["content"].lower() for i in items})
-            == 5 * ITERATIONS
+            == 5 * self.iterations
         )
         assert {str(i["_id"]): i["automationMetadata"]["qualityScore"] for i in items} == {
             i: node["qualityScore"] for i, node in self.brain.nodes.items()
@@ -154,6 +160,16 @@ class World:
         self._check_ledger(checkpoint["ledger"])
         return dict(checkpoint)
 
+    async def delete_notes(self) -> set[str]:
+        """Delete the notes that are there, as a person does, and their nodes; return their ids."""
+        async with AsyncMongoClient[dict[str, Any]](self.uri) as client:
+            gather = client[names.gather_database(self.document.spec.project_id)][names.ITEMS_COLLECTION]
+            gone = {str(document["_id"]) async for document in gather.find({}, {"_id": 1})}
+            await gather.delete_many({})
+        for note_id in gone:
+            self.brain.nodes.pop(note_id, None)
+        return gone
+
     def _check_ledger(self, ledger: dict[str, Any]) -> None:
         """Each request once, at its price; what stands reserved was set aside and never sent."""
         assert ledger["requests"] == self.model.requests
@@ -162,31 +178,74 @@ class World:
 
     def _check_events(self, checkpoint: dict[str, Any]) -> None:
         iterations = [e for e in self.log.sent.values() if e.type == "iteration_complete"]
-        assert [(e.iteration, e.items_created) for e in iterations] == [(1, 5), (2, 10), (3, 15)]
+        assert [(e.iteration, e.items_created) for e in iterations] == [
+            (n, 5 * n) for n in range(1, self.iterations + 1)
+        ]
         assert [e.quality_score for e in iterations] == checkpoint["scores"]
         assert sum(e.type == "department_complete" for e in self.log.sent.values()) == 1
 
 
+LEFT: Final = ["a" * 24, "b" * 24]
+"""Ids of notes that another department left."""
+
+
+async def with_leftovers(world: World) -> World:
+    """Let a worker of another department of the project have accepted notes and gone."""
+    project_id = world.document.spec.project_id
+    store = Store(world.uri, project_id, Attempt(60), 10)
+    await accept(store, [gather_item(each, project_id, f"The bell {each} rings.") for each in LEFT], "sound")
+    await store.close()
+    return world
+
+
 @pytest.fixture
-def new_world(mongodb_uri: str) -> Callable[[], World]:
+def new_world(either_mongodb_uri: str) -> Callable[..., World]:
     """Make worlds."""
-    return lambda: World(mongodb_uri)
+    return partial(World, either_mongodb_uri)
 
 
-async def test_a_death_at_any_call_loses_and_doubles_nothing(new_world: Callable[[], World]) -> None:
+async def test_a_death_at_any_call_loses_and_doubles_nothing(
+    new_world: Callable[..., World], *, has_transactions: bool
+) -> None:
     """Every call, before and after it; and an answer that was paid for is not paid for again."""
-    quiet = new_world()
+    iterations = 2 if has_transactions else 1
+    quiet = new_world(iterations)
     reason, calls = await quiet.attempt()
     assert reason is StopReason.ITERATIONS_USED
     reference = await quiet.check()
-    assert quiet.model.written == ITERATIONS
+    assert quiet.model.written == iterations
     for number, after in itertools.product(range(1, calls + 1), (False, True)):
-        world = new_world()
+        world = new_world(iterations)
         assert (await world.attempt((number, after)))[0] is None
         assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
         checkpoint = await world.check()
         assert checkpoint["scores"] == reference["scores"]
-        assert world.model.written == ITERATIONS
+        assert world.model.written == iterations
+
+
+async def test_notes_that_a_person_deletes_after_a_death_come_back_nowhere(
+    new_world: Callable[..., World], has_transactions: bool
+) -> None:
+    """Every call, before and after it: MongoDB and the brain, the department's own notes and those that
+    another department left.
+    """
+    _, calls = await (await with_leftovers(new_world(1))).attempt()
+    deaths = list(itertools.product(range(1, calls + 1), (False, True)))
+    deleted = back = 0
+    for death in deaths:
+        world = await with_leftovers(new_world(1))
+        assert (await world.attempt(death))[0] is None
+        gone = await world.delete_notes()
+        assert (await world.attempt())[0] is StopReason.ITERATIONS_USED
+        there = await world.delete_notes()
+        assert len(there | gone) == 5 + len(LEFT)
+        # Of the one note in hand a single server does not know whether it was deleted or never written.
+        assert len(there & gone) <= (not has_transactions), death
+        assert not (gone - there) & world.brain.nodes.keys()
+        deleted, back = deleted + len(gone), back + len(there & gone)
+    _LOGGER.info("%d deaths: %d notes deleted, %d came back", len(deaths), deleted, back)
+    assert deleted
+    assert back == (0 if has_transactions else 2 * (5 + len(LEFT)))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -274,11 +333,11 @@ async def test_early_notes_that_are_here_are_kept_when_sigterm_comes(
     is_closing = asyncio.Event()
     write, close = MortalStore.write, Drafter.close
 
-    async def slow_write(store: MortalStore, checkpoint: Checkpoint) -> None:
+    async def slow_write(store: MortalStore, checkpoint: Checkpoint, **options: bool) -> None:
         if checkpoint.drafts and checkpoint.iterations == 1 and not is_closing.is_set():
             world.under_way.terminate()
             await is_closing.wait()
-        await write(store, checkpoint)
+        await write(store, checkpoint, **options)
 
     async def close_heard(drafter: Drafter) -> None:
         is_closing.set()
