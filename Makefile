@@ -107,6 +107,10 @@ check: $(STAMP) ## Run every check that needs no cluster; fails if a generated f
 coverage-report: $(STAMP) ## Measure whether the brain's scores fall when notes get worse (ARGS=--markdown)
 	@$(PY) -m tests.evals.coverage $(ARGS)
 
+.PHONY: treatment-report
+treatment-report: $(STAMP) ## Measure how often people's notes are given to the right departments
+	@$(PY) -m tests.evals.treatment
+
 .PHONY: quality-report
 quality-report: $(STAMP) ## Measure whether the quality score falls when notes get worse (ARGS="--model NAME")
 	@$(PY) -m tests.evals.quality $(ARGS)

@@ -24,6 +24,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
         request.department,
         request.department_description,
         [(item.id or f"item-{index}", item.content) for index, item in enumerate(request.gather_items)],
+        finds_treating=request.find_treating,
     )
     rows = await caller.models.embedder.embed(plan.texts) if plan.items else np.zeros((0, 0), np.float32)
     embedding_ms = watch.lap_ms()
@@ -33,7 +34,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     return bodies.CoverageResponse(
         department=request.department,
         coverage_score=round(found.coverage.score, 1),
-        analysis=analysis,
+        analysis=analysis.model_copy(update={"treating": list(found.treating_ids)}),
         item_distribution=dict(distribution_of(found.coverage)),
         quality_metrics=bodies.QualityMetrics(
             depth=round(found.depth, 1),

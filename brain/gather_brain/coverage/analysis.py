@@ -12,6 +12,7 @@ from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, di
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
 from gather_brain.coverage.measures import actionability_of, coherence_of, common_features, depth_of
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
+from gather_brain.coverage.treatment import COMPARED, matter_of, treating
 from gather_brain.vectors import Matrix, unit_rows
 
 
@@ -23,12 +24,16 @@ class MeasurementPlan:
     items: tuple[Item, ...]
     repeated: int
     """How many items were left out because their text was there already."""
+    matter: str = ""
+    """What the department is for, where the items that treat it beyond doubt are wanted."""
 
     @property
     def texts(self) -> list[str]:
         """All that has to be embedded, in the order in which `measure` takes the rows."""
         facets = [facet for aspect in self.aspects for facet in aspect.facets]
-        return [*COMMON_ASPECTS, *facets, *(text for item in self.items for text in item.sentences)]
+        sentences = [text for item in self.items for text in item.sentences]
+        wholes = [self.matter, *COMPARED, *(item.content for item in self.items)] if self.matter else []
+        return [*COMMON_ASPECTS, *facets, *sentences, *wholes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Measurement:
     note_ids: tuple[str, ...]
     """The items that were measured, each text once."""
     contradictions: tuple[Contradiction, ...]
+    treating_ids: tuple[str, ...] = ()
+    """The items that treat the department beyond doubt, the nearest first, where that was asked."""
 
     @property
     def contradicted_ids(self) -> frozenset[str]:
@@ -57,10 +64,13 @@ class Measurement:
         return frozenset(identity for found in self.contradictions for identity in found.item_ids)
 
 
-def plan_measurement(department: str, description: str, texts: Sequence[tuple[str, str]]) -> MeasurementPlan:
+def plan_measurement(
+    department: str, description: str, texts: Sequence[tuple[str, str]], *, finds_treating: bool = False
+) -> MeasurementPlan:
     """Return what to measure for a department's items, given as (id, content)."""
     items = distinct_items(texts)
-    return MeasurementPlan(aspects_of(department, description), tuple(items), len(texts) - len(items))
+    matter = matter_of(department, description) if finds_treating else ""
+    return MeasurementPlan(aspects_of(department, description), tuple(items), len(texts) - len(items), matter)
 
 
 def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
@@ -70,7 +80,7 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
         names = [aspect.name for aspect in aspects]
         return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), ())
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
-    common, *parts = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups[:-1]]))
+    common, *parts, wholes = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups]))
     facets, sentences = parts[: len(aspects)], stacked(parts[len(aspects) :])
     scores = aspect_scores(sentences, targets_of(facets, common))
     alike = near_duplicates(sentences.items)
@@ -85,6 +95,7 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
     contradicting = contradictions(texts, sentences)
     contradicted = {place for pair in contradicting for place in pair.items}
     relevance = scores.max(axis=1)
+    places = treating(wholes, relevance) if plan.matter else []
     return Measurement(
         coverage=coverage,
         depth=depth_of(notes),
@@ -100,4 +111,5 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
             Contradiction((items[pair.items[0]].id, items[pair.items[1]].id), pair.sentences)
             for pair in contradicting
         ),
+        treating_ids=tuple(items[place].id for place in places),
     )

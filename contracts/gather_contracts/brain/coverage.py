@@ -33,6 +33,8 @@ class CoverageRequest(RequestBody):
     gather_items: list[CoverageItem] = Field(max_length=COVERAGE_ITEMS_MAX)
     department_description: str = Field(default="", max_length=8192)
     """The department's purpose, which names its aspects; the usual film departments are known without."""
+    find_treating: bool = False
+    """Also find the items that treat this department beyond doubt, for items that were written for none."""
 
 
 class CoveredAspect(Body):
@@ -74,6 +76,8 @@ class CoverageAnalysis(Body):
     contradictions: list[Contradiction] = Field(default_factory=list)
     """The surest first, 20 at most."""
     recommendations: list[str]
+    treating: list[str] = Field(default_factory=list)
+    """The items that treat this department beyond doubt, the nearest first; empty unless asked for."""
 
 
 class QualityMetrics(Body):

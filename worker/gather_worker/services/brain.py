@@ -111,12 +111,27 @@ class Brain:
         self, department: ResolvedDepartment, items: Sequence[Note]
     ) -> bodies.CoverageResponse | None:
         """Return how well the department's newest notes cover its purpose."""
+        return await self._coverage(department, items)
+
+    async def treating(self, department: ResolvedDepartment, items: Sequence[Note]) -> list[str] | None:
+        """Return the ids of those of up to 100 notes that treat the department, the nearest first.
+
+        None where the brain knows nothing of the project yet.
+        """
+        answer = await self._coverage(department, items, finds_treating=True)
+        return None if answer is None else answer.analysis.treating
+
+    async def _coverage(
+        self, department: ResolvedDepartment, items: Sequence[Note], *, finds_treating: bool = False
+    ) -> bodies.CoverageResponse | None:
         newest = items[-bodies.COVERAGE_ITEMS_MAX :]
         request = bodies.CoverageRequest(
             project_id=self._project_id,
             department=department.slug,
             gather_items=[_coverage_item(note) for note in newest],
             department_description=department.description,
+            # A brain of an older version refuses the field; it is sent only where it is needed.
+            **({"find_treating": True} if finds_treating else {}),
         )
         return await self._ask(lambda: self._client.analyze_coverage(request, deadline_s=CALL_DEADLINE_S))
 

@@ -36,6 +36,7 @@ from gather_worker.steps.finishing import Finisher
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
+from gather_worker.steps.treating_notes import TreatingNotes
 
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
@@ -67,6 +68,7 @@ class Pipeline:
         self._events = dependencies.events
         self._checkpointer = Checkpointer(store, task.fresh_checkpoint())
         self._notes = ProjectNotes(task, store)
+        self._treating = TreatingNotes(task, self._notes, brain)
         self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model)
         self._deduplicator = Deduplicator(
             brain, model, judge_model, settings.duplicate_threshold, dependencies.calibration
@@ -212,20 +214,22 @@ class Pipeline:
         )
 
     async def _measure(self) -> Measurement:
-        quality, own = self.checkpoint.quality, self._notes.own
+        quality = self.checkpoint.quality
         if quality is not None and not self._notes.ids_of(self.checkpoint.iterations):
             # The same notes have the same quality; asking again would only cost.
             return Measurement(quality, None)
-        if not own:
+        # Where coverage is not shown all, the department's oldest own notes go first.
+        counted = [*self._notes.own, *await self._treating.find()]
+        if not counted:
             return Measurement(None, None)
-        coverage, verdicts = await together(self._coverage(own), self._measurer.verdicts(own))
-        return measurement_of(own, coverage, verdicts, quality.coverage if quality else None)
+        coverage, verdicts = await together(self._coverage(counted), self._measurer.verdicts(counted))
+        return measurement_of(counted, coverage, verdicts, quality.coverage if quality else None)
 
-    async def _coverage(self, own: Sequence[Note]) -> CoverageResponse | None:
+    async def _coverage(self, counted: Sequence[Note]) -> CoverageResponse | None:
         """Return the coverage; have the next notes written while the judge still reads, where they are needed
         whatever it says.
         """
-        coverage = await self._measurer.coverage(own)
+        coverage = await self._measurer.coverage(counted)
         if coverage is not None:
             state = self._loop_state()
             if goes_on_regardless(state, best_score(coverage.coverage_score, self.checkpoint.quality)):
