@@ -2,14 +2,19 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pymongo
 import pytest
 
+from dev.artefacts.store_binaries import StoreArtefacts
 from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
+from dev.stores import mongodb_store as mongodb_service
+from tests.support.application.check_world import PASSWORD
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 
 
@@ -28,6 +33,26 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePro
     """The session's demo model."""
     with demo_model_service(tmp_path_factory.mktemp("model")).running() as model:
         yield model
+
+
+@pytest.fixture(scope="session")
+def mongodb_with_users(
+    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
+    """A MongoDB that wants a password, as its administrator sees it."""
+    store = mongodb_service(store_artefacts, tmp_path_factory.mktemp("mongodb"))
+    with replace(store, command=[*store.command, "--auth"]).running():
+        with pymongo.MongoClient[dict[str, Any]](store.uri) as client:
+            client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
+        place = store.uri.split("/")[2]
+        with pymongo.MongoClient[dict[str, Any]](f"mongodb://admin:{PASSWORD}@{place}") as client:
+            for user, role in (
+                ("gather", "readWriteAnyDatabase"),
+                ("reader", "readAnyDatabase"),
+                ("nobody", None),
+            ):
+                client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
+            yield client
 
 
 @pytest.fixture

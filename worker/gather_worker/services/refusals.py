@@ -23,6 +23,9 @@ REFUSALS: Final[Mapping[int, str]] = {
     AUTHENTICATION_FAILED: "MongoDB does not know the user of MONGODB_URI, or the password is wrong",
     ON_VIEW: "it is a view, which nothing can be written to",
 }
+NO_USER: Final = "MongoDB wants a user and a password, and MONGODB_URI names none"
+NEEDS_USER: Final = "requires authentication"
+"""How MongoDB words it to who has not signed in; the code is that of missing rights."""
 FIELDS_NAMED: Final[Mapping[str, str]] = {
     "missingProperties": "is missing",
     "additionalProperties": "is not allowed",
@@ -62,6 +65,8 @@ def refusal_in(failure: Mapping[str, Any]) -> str:
         return f"the collection's validator refuses the document: {_broken_rules(failure)}"
     if code in DUPLICATE_KEY and not is_on_own_id(failure):
         return f"a unique index ({index_of(failure)}) has the document's value already"
+    if code == UNAUTHORIZED and NEEDS_USER in str(failure.get("errmsg") or ""):
+        return NO_USER
     return REFUSALS.get(code, "") if isinstance(code, int) else ""
 
 

@@ -3,7 +3,6 @@
 import gc
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import pymongo
 import pytest
 import redis
 
-from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess
-from dev.stores import mongodb_store
 from gather_clients.logs import hide_in_logs
 from gather_contracts import names
 from gather_worker.main import execute_command
@@ -31,26 +28,6 @@ from tests.support.application.check_world import (
     listed,
 )
 from tests.support.application.scripted_http import Answer, scripted_http
-
-
-@pytest.fixture(scope="session")
-def mongodb_with_users(
-    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
-    """A MongoDB that wants a password, as its administrator sees it."""
-    store = mongodb_store(store_artefacts, tmp_path_factory.mktemp("mongodb"))
-    with replace(store, command=[*store.command, "--auth"]).running():
-        with pymongo.MongoClient[dict[str, Any]](store.uri) as client:
-            client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
-        place = store.uri.split("/")[2]
-        with pymongo.MongoClient[dict[str, Any]](f"mongodb://admin:{PASSWORD}@{place}") as client:
-            for user, role in (
-                ("gather", "readWriteAnyDatabase"),
-                ("reader", "readAnyDatabase"),
-                ("nobody", None),
-            ):
-                client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
-            yield client
 
 
 @pytest.fixture(scope="session")
