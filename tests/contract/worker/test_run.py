@@ -51,6 +51,14 @@ def wait_iterations(harness: WorkerHarness, count: int) -> None:
     wait_for(f"{count} iterations", lambda: harness.checkpoint().get("iterations", 0) >= count, 60)
 
 
+def wait_measured(harness: WorkerHarness, count: int) -> None:
+    """Wait until so many iterations of the first department are measured: the model has been asked by then.
+
+    An iteration counts as soon as its notes are accepted, and the judge is asked afterwards.
+    """
+    wait_for(f"{count} measured", lambda: len(harness.checkpoint().get("scores", [])) >= count, 60)
+
+
 def wait_epoch(harness: WorkerHarness, epoch: int) -> None:
     """Wait until so many workers have taken up the first department."""
     wait_for(f"epoch {epoch}", lambda: harness.checkpoint().get("epoch") == epoch, 60)
@@ -332,7 +340,7 @@ def test_a_department_never_fails_for_the_brain_alone(
     with brain_store.absent():
         attempts = [waits.start(0, 1), harness.start(0, 1)]
         for each in (waits, harness):
-            wait_iterations(each, 1)
+            wait_measured(each, 1)
         attempts[1].signal(signal.SIGKILL)
         attempts[1].process.wait()
         asked = requests_of(harness)
