@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.cms_text import localized, plain_text, writable
 from gather_contracts.names import SLUG_PATTERN
 from gather_contracts.resource import DEFAULT_RETRIES, RETRIES_MAX
+from gather_contracts.rich_text import field_text, localized
+from gather_contracts.text_cleaning import writable
 
 DEFAULT_MODEL = "anthropic/claude-sonnet-4.5"
 """Used for a department without a `defaultModel`; the model of the requirements' examples."""
@@ -40,13 +41,13 @@ def _slug(value: Any) -> Any:
 
 def _name(value: Any) -> Any:
     if isinstance(value, str | dict | list):
-        return " ".join(plain_text(value, NAME_MAX).split())
+        return " ".join(field_text(value, NAME_MAX).split())
     return value
 
 
 def _description(value: Any) -> Any:
     """A description that nobody wrote, or in a form that is not known, must not cost the department."""
-    return plain_text(value, DESCRIPTION_MAX)
+    return field_text(value, DESCRIPTION_MAX)
 
 
 def _number(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
-from gather_worker.text_cleaning import clean, letters, shortened
+from gather_contracts.text_cleaning import clean, letters, shortened
 
 ITEMS_MIN = 5
 ITEMS_MAX = 10

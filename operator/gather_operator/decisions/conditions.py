@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from gather_contracts.cms_text import writable
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, Reason
 from gather_contracts.resource import MESSAGE_MAX, Condition, GatherRunStatus
+from gather_contracts.text_cleaning import writable
 
 
 def shorten(message: str) -> str:

@@ -9,8 +9,8 @@ from typing import Final
 from pydantic import Field
 
 from gather_contracts.brain import CoverageResponse
+from gather_contracts.text_cleaning import clean, shortened
 from gather_worker.llm.ledger import Stored
-from gather_worker.text_cleaning import clean, shortened
 
 GAPS_MAX: Final = 20
 CONTRADICTIONS_MAX: Final = 20

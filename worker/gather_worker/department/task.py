@@ -9,10 +9,10 @@ from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import BASED_ON_MAX, AutomationMetadata, GatherItem
 from gather_contracts.run_document import RUN_DOCUMENT_MAX_BYTES, RunDocument, decode_run_document
+from gather_contracts.text_cleaning import clean
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import InvalidInput
 from gather_worker.schemas import Draft
-from gather_worker.text_cleaning import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gather_contracts.text_cleaning import encodable
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelTransient
 from gather_worker.llm.ledger import Usage
-from gather_worker.text_cleaning import encodable
 
 MODEL_NAME_MAX: Final = 128
 AMOUNT_MAX: Final = 1e9

@@ -11,6 +11,7 @@ from typing import Any, Final
 from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import BASED_ON_MAX
+from gather_contracts.text_cleaning import shortened
 from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
@@ -28,7 +29,6 @@ from gather_worker.prompts.truncation import (
     truncate_items,
     truncate_texts,
 )
-from gather_worker.text_cleaning import shortened
 
 VOICE_TOKENS: Final = 3000
 """What people have written and settled, together."""

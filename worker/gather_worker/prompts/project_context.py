@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.word_overlap import word_set
 from gather_worker.prompts.truncation import (
     NOTE_TOKENS,
@@ -17,7 +18,6 @@ from gather_worker.prompts.truncation import (
     entry_tokens,
     truncate_excerpts,
 )
-from gather_worker.text_cleaning import shortened
 
 CONTEXT_TOKENS: Final = 3000
 """Earlier departments and related notes together."""

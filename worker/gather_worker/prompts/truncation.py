@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from gather_contracts.text_cleaning import shortened
 from gather_worker.documents.note import Note
 from gather_worker.prompts import fence
 from gather_worker.prompts.tokens import count_tokens
-from gather_worker.text_cleaning import shortened
 
 NOTE_TOKENS: Final = 150
 """100 words: a note is asked to have at most twice that, and its point stands in its first half."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.meters import Timer
+from gather_contracts.text_cleaning import shortened
 from gather_worker.documents.note import Note
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
@@ -23,7 +24,6 @@ from gather_worker.metrics import metered
 from gather_worker.prompts import DUPLICATES, builders
 from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
-from gather_worker.text_cleaning import shortened
 
 VERDICTS_KEPT: Final = 200
 """The model's newest, in the checkpoint; an iteration adds 20 at most."""

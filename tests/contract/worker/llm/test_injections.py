@@ -19,9 +19,9 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.events import decode_event
 from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_contracts.result import DepartmentResult, StopReason
+from gather_contracts.text_cleaning import clean
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.prompts import GENERATE, prompt_version
-from gather_worker.text_cleaning import clean
 from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
 from tests.support.worker_harness import Ended, WorkerHarness, run_document
 

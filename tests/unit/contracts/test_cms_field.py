@@ -1,10 +1,11 @@
-"""Text out of the forms in which Payload keeps it."""
+"""A CMS's field: text in every form in which Payload keeps it, in one language, within bounds."""
 
 from typing import Any
 
 import pytest
 
-from gather_contracts.cms_text import NODES_MAX, localized, plain_text, writable
+from gather_contracts.rich_text import FIELD_VISITED_MAX, field_text, localized
+from gather_contracts.text_cleaning import writable
 
 
 def lexical(*children: Any) -> dict[str, Any]:
@@ -49,12 +50,17 @@ def words(text: str) -> dict[str, Any]:
         pytest.param(5, "", id="a number"),
         pytest.param({"root": None}, "", id="no root"),
         pytest.param({"type": ["hr"], "text": "text"}, "text", id="a type that is none"),
+        pytest.param("<p>One</p><p>two &amp; three</p>", "One\ntwo & three", id="HTML"),
+        pytest.param({"type": "doc", "content": [{"type": "paragraph", "content": [
+            {"type": "text", "text": "ProseMirror"}]}]}, "ProseMirror", id="ProseMirror"),
+        pytest.param({"en": [{"children": [{"text": "Slate of a language"}]}]}, "Slate of a language",
+                     id="Slate of a language"),
         pytest.param([None, 3, {"children": "text"}], "text", id="not as any editor writes it"),
     ],
 )  # fmt: skip
 def test_the_text_of_every_form_is_read(value: Any, text: str) -> None:
     """A line for each paragraph, without what only formats it."""
-    assert plain_text(value, 100) == text
+    assert field_text(value, 100) == text
 
 
 @pytest.mark.parametrize(
@@ -62,29 +68,29 @@ def test_the_text_of_every_form_is_read(value: Any, text: str) -> None:
 )
 def test_what_no_store_takes_is_taken_out(text: str) -> None:
     """Halves of characters cannot be written in UTF-8, control characters not in every field."""
-    for clean in (writable(text), plain_text(text, 100), plain_text(lexical(paragraph(words(text))), 100)):
-        assert clean in {"a b", "a\ufffdb"}
+    for clean in (writable(text), field_text(text, 100), field_text(lexical(paragraph(words(text))), 100)):
+        assert clean in {"ab", "a b", "a\tb", "a\ufffdb"}
         clean.encode()
 
 
 def test_two_halves_in_two_nodes_are_no_character() -> None:
     """Joined they would still be two halves to Python."""
-    assert plain_text([{"text": "\ud83d"}, {"text": "\ude00"}], 10).replace("\n", "") == "\ufffd\ufffd"
+    assert field_text([{"text": "\ud83d"}, {"text": "\ude00"}], 10) == ""
 
 
 def test_a_text_is_cut() -> None:
     """Not refused: its beginning says what it is about."""
-    assert plain_text("word " * 50, 20) == "word word word word"
+    assert field_text("word " * 50, 20) == "word word word word"
 
 
 def test_depth_and_breadth_are_bounded() -> None:
     """Whoever can write to the CMS must not stop the operator."""
     deep: Any = {"text": "bottom"}
-    for _ in range(NODES_MAX):
+    for _ in range(FIELD_VISITED_MAX):
         deep = {"children": [deep]}
-    assert plain_text(deep, 100) == ""
-    wide = plain_text([{"text": "x"}] * (3 * NODES_MAX), 10**6)
-    assert 0 < len(wide) <= NODES_MAX
+    assert field_text(deep, 100) == ""
+    wide = field_text([{"text": "x"}] * (3 * FIELD_VISITED_MAX), 10**6)
+    assert 0 < len(wide) <= FIELD_VISITED_MAX
 
 
 @pytest.mark.parametrize("value", ["en", None, 3, {}, {"root": {}}, {"relationTo": "models", "value": 3}])

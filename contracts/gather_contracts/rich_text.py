@@ -1,4 +1,7 @@
-"""The plain text of what people's editors store: JSON, rich text of any editor, HTML, or text itself.
+"""The plain text of what people's editors store: JSON, rich text of any editor, HTML, or text itself; pure.
+
+The one reader for all rooms: of notes in MongoDB, and of names and descriptions in a CMS, which may also hold
+one text for each language.
 
 Two kinds of JSON are told apart by their shape. Rich text is a tree whose leaves hold `text` (Lexical, Slate,
 ProseMirror, Draft.js), `insert` (Quill) or `value` (Contentful); leaves side by side are one line. Any other
@@ -12,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from gather_worker.text_cleaning import clean
+from gather_contracts.text_cleaning import clean
 
 TEXT_MAX: Final = 100_000
 """60 pages; what stands behind is not read."""
@@ -21,6 +24,11 @@ JSON_MAX: Final = 4_000_000
 DEPTH_MAX: Final = 100
 """As deep as MongoDB nests documents."""
 VISITED_MAX: Final = 200_000
+FIELD_VISITED_MAX: Final = 10_000
+"""Of a CMS's field: the operator reads many documents at once, and none of them may hold it up."""
+
+_LOCALE: Final = re.compile(r"^[a-z]{2,3}([-_][A-Za-z0-9]{1,8})*$")
+_PREFERRED: Final = "en"
 
 _LABEL_KEYS: Final = frozenset(
     [
@@ -129,22 +137,44 @@ _UNSHOWN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNO
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 
 
-def plain_text(value: Any) -> str:
-    """Return what a reader sees of a field's value, "" if there is nothing to read; at most `TEXT_MAX`."""
+def localized(value: Any) -> Any:
+    """Return one language's value of a field that Payload answered in all of them (`locale=all`).
+
+    English if it is there, else the first language that has one; any other value is returned as it is.
+    """
+    if not (isinstance(value, dict) and value and all(_LOCALE.match(str(key)) for key in value)):
+        return value
+    filled = {key: text for key, text in value.items() if text}
+    return filled.get(_PREFERRED, next(iter(filled.values()), None))
+
+
+def field_text(value: Any, characters_max: int) -> str:
+    """Return a CMS field's text in one language, a line for each paragraph, cut; "" if it has none."""
+    chosen = localized(value)
+    text = plain_text(chosen, visited_max=FIELD_VISITED_MAX) if isinstance(chosen, str | dict | list) else ""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)[:characters_max].strip()
+
+
+def plain_text(value: Any, visited_max: int = VISITED_MAX) -> str:
+    """Return what a reader sees of a field's value, "" if there is nothing to read; at most `TEXT_MAX`.
+
+    Of a tree at most `visited_max` nodes are looked at; what stands behind them is left out.
+    """
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, str):
-        return _of_string(value)[:TEXT_MAX]
-    return _joined(value)
+        return _of_string(value, visited_max)[:TEXT_MAX]
+    return _joined(value, visited_max)
 
 
-def _of_string(text: str) -> str:
+def _of_string(text: str, visited_max: int) -> str:
     parsed = _parsed(text)
     if parsed is not None:
         # Data in which nobody wrote a word ({}, [], [null]) is nothing to read either.
-        return clean(parsed) if isinstance(parsed, str) else _joined(parsed)
+        return clean(parsed) if isinstance(parsed, str) else _joined(parsed, visited_max)
     return clean(_without_tags(text[:TEXT_MAX]) if _HTML.match(text) else text[:TEXT_MAX])
 
 
@@ -165,10 +195,10 @@ def _without_tags(text: str) -> str:
     return html.unescape(_TAG.sub("", shown))
 
 
-def _joined(value: Any) -> str:
+def _joined(value: Any, visited_max: int) -> str:
     found: list[str] = []
     chars = 0
-    for line in _Walk().lines(value, 0):
+    for line in _Walk(visited_max).lines(value, 0):
         if cleaned := clean(line):
             found.append(cleaned)
             chars += len(cleaned) + 1
@@ -180,13 +210,14 @@ def _joined(value: Any) -> str:
 class _Walk:
     """One walk through a tree; remembers how much of it was visited."""
 
-    def __init__(self) -> None:
+    def __init__(self, visited_max: int) -> None:
         self._visited = 0
+        self._visited_max = visited_max
 
     def lines(self, value: Any, depth: int) -> Iterator[str]:
         """Yield the lines below a value."""
         self._visited += 1
-        if depth > DEPTH_MAX or self._visited > VISITED_MAX:
+        if depth > DEPTH_MAX or self._visited > self._visited_max:
             return
         if isinstance(value, str):
             yield from self._of_string(value, depth)
@@ -230,7 +261,7 @@ class _Walk:
     def _inline(self, node: Any, depth: int) -> str | None:
         """Return the text of a node that stands within a line, None if it is no such node."""
         self._visited += 1
-        if not isinstance(node, Mapping) or depth > DEPTH_MAX or self._visited > VISITED_MAX:
+        if not isinstance(node, Mapping) or depth > DEPTH_MAX or self._visited > self._visited_max:
             return None
         named = node.get("type") or node.get("nodeType")
         kind = named if isinstance(named, str) else ""

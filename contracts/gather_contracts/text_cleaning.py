@@ -13,6 +13,15 @@ _UNSEEN: Final = re.compile(
 """Joiners stay: Persian, Indic scripts and emoji are written with them."""
 
 
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
+
+
+def writable(text: str) -> str:
+    """Return the text without what no store takes: a space for control characters, U+FFFD for surrogates."""
+    return _CONTROLS.sub(" ", _SURROGATES.sub("\ufffd", text))
+
+
 def encodable(text: str) -> str:
     """Return the text without halves of characters (lone surrogates): JSON can hold them, UTF-8 cannot."""
     return text.encode("utf-8", "ignore").decode("utf-8")
