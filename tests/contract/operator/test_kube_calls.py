@@ -73,18 +73,6 @@ async def test_a_call_names_us_and_asks_for_plain_json(api: ScriptedApi) -> None
     assert json.loads(asked.body) == expected
 
 
-async def test_no_proxy_is_taken_from_the_environment(
-    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client would by itself."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    api.plays(says(RUN))
-    async with reaching(api) as cluster:
-        assert await cluster.get_run("film") == RUN
-
-
 async def test_a_job_is_deleted_in_the_background(api: ScriptedApi) -> None:
     """The garbage collector takes its pods."""
     api.plays(says({"kind": "Status"}))
@@ -114,6 +102,7 @@ async def test_a_run_is_deleted_only_as_it_was_seen(api: ScriptedApi) -> None:
         (refuses(404, "NotFound", "gone"), Missing, "gone"),
         (refuses(409, "Conflict", "the object has been modified"), Conflict, "modified"),
         (refuses(410, "Expired", "too old"), Conflict, "too old"),
+        (refuses(410), Conflict, "no"),
         (refuses(403, "Forbidden", "exceeded quota: pods"), Refused, "exceeded quota"),
         (refuses(422, "Invalid", "status.x: too long"), Refused, "too long"),
         (refuses(413, "RequestEntityTooLarge", "big"), Refused, "big"),
@@ -315,3 +304,14 @@ async def test_a_token_file_that_is_gone_is_an_error_of_ours(
     remove(token_file)
     with pytest.raises(ClusterUnavailable, match="Unauthorized"):
         await cluster.get_run("film")
+
+
+async def test_no_proxy_is_taken_from_the_environment(
+    api: ScriptedApi, as_user: Callable[[], Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client would by itself."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    api.plays(says(RUN))
+    assert await as_user().get_run("film") == RUN
