@@ -257,6 +257,7 @@ async def test_a_watch_that_ends_goes_on_from_the_last_bookmark_without_a_list(
     api.plays(listed(pod("a", 1), version=10), *windows, streams(event("ADDED", pod("b", 60))))
     async with informing(cluster) as pods:
         await until(lambda: len(pods.of_run("u")) == 2)
+        assert pods.of_run("") == [], "a bookmark is no object"
     assert lists(api) == 1
     assert versions(api) == ["10", "20", "30", "40", "50"]
 
