@@ -157,6 +157,8 @@ def test_a_sidecar_s_own_message_is_no_result() -> None:
     assert not facts.has_succeeded
     assert not facts.is_lingering
     assert (facts.started, facts.ended) == ("2026-05-01T12:00:00Z", "")
+    both = pod({"phase": "Running", **containers(**{"istio-proxy": AT_WORK, "worker": AT_WORK})})
+    assert not pod_facts(both).is_lingering, "its worker is at work"
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
