@@ -123,6 +123,10 @@ bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARG
 bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS="--cluster gather" on the cluster)
 	@$(PY) -m tests.bench.worker.benchmark $(ARGS)
 
+.PHONY: bench-sync
+bench-sync: $(STAMP) ## Measure how fast the brain is made equal to MongoDB, 25 minutes (ARGS=--help: options)
+	@$(PY) -m tests.bench.worker.sync_benchmark $(ARGS)
+
 .PHONY: bench-recall
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE": your own texts)
 	@$(PY) -m tests.evals.recall $(ARGS)

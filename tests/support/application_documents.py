@@ -64,7 +64,7 @@ def person_note(project_id: str, **fields: Any) -> Document:
     return {name: value for name, value in (written | fields).items() if value is not ...}
 
 
-def _paragraph(*texts: str) -> Document:
+def paragraph(*texts: str) -> Document:
     leaves = [
         {
             "type": "text",
@@ -98,8 +98,8 @@ def lexical(*paragraphs: Document) -> Document:
 
 
 LEXICAL: Final = lexical(
-    {**_paragraph("The pump"), "type": "heading", "tag": "h2"},
-    _paragraph("Marta counts ", "every", " stroke."),
+    {**paragraph("The pump"), "type": "heading", "tag": "h2"},
+    paragraph("Marta counts ", "every", " stroke."),
     {
         "type": "list", "listType": "bullet", "tag": "ul",
         "children": [{"type": "listitem", "value": 1, "children": [{"type": "text", "text": "salt"}]}],
@@ -107,7 +107,7 @@ LEXICAL: Final = lexical(
     {
         "type": "block", "fields": {
             "id": "66f1a2b3c4d5e6f708192a3c", "blockType": "banner",
-            "content": lexical(_paragraph("Never show the sea.")),
+            "content": lexical(paragraph("Never show the sea.")),
         },
     },
     {"type": "upload", "relationTo": "media", "value": {"filename": "a.png", "alt": "The sluice gate"}},
@@ -208,7 +208,7 @@ UNREADABLE: Final[dict[str, tuple[Document, str]]] = {
     "empty": ({"content": " \n"}, "no text"),
     "data without words": ({"content": "{}"}, "no text"),
     "another project's": ({"projectId": "f" * 24}, "of another project"),
-    "an endless id": ({"_id": "x" * 65}, "an id that is too long"),
+    "an endless id": ({"_id": "x" * 65}, "an unusable id"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from gather_contracts.events import Event
+from gather_contracts.text import content_hash
 from gather_worker.llm.answer_cache import KeptAnswer
 
 
@@ -54,6 +55,8 @@ class FakeBrain:
 
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
+        """The properties of each."""
+        self._written: dict[str, dict[str, Any]] = {}
         self.coverages: list[float] = []
         """Of each iteration's notes; by their number once they are used up."""
 
@@ -61,6 +64,8 @@ class FakeBrain:
         """Answer by path."""
         if request.url.path == "/readyz":
             return httpx.Response(200)
+        if request.url.path.endswith("/nodes"):
+            return self._list() if request.method == "GET" else self._delete(request.url.params)
         body = json.loads(request.content)
         timing = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}
         if request.url.path.endswith("/nodes/batch"):
@@ -76,6 +81,7 @@ class FakeBrain:
 
     def _write(self, nodes: list[dict[str, Any]]) -> httpx.Response:
         self.nodes |= {node["id"]: node["properties"] for node in nodes}
+        self._written |= {node["id"]: node for node in nodes}
         written = [
             {
                 "id": n["id"],
@@ -88,6 +94,24 @@ class FakeBrain:
         timing = {"embedding_time_ms": 0, "neo4j_write_time_ms": 0, "total_time_ms": 0}
         ids = [node["id"] for node in nodes]
         return httpx.Response(200, json={"created": 1, "nodeIds": ids, "nodes": written, "timing": timing})
+
+    def _list(self) -> httpx.Response:
+        listed = [
+            {
+                "id": node_id, "type": node["type"], "contentHash": content_hash(node["content"]),
+                "properties": node["properties"], "revision": node.get("revision", 0), "createdAt": "",
+                "updatedAt": "",
+            }
+            for node_id, node in sorted(self._written.items())
+        ]  # fmt: skip
+        return httpx.Response(200, json={"nodes": listed})
+
+    def _delete(self, query: httpx.QueryParams) -> httpx.Response:
+        ids = query.get_list("ids")
+        deleted = [self._written.pop(each) for each in ids if each in self._written]
+        for node in deleted:
+            del self.nodes[node["id"]]
+        return httpx.Response(200, json={"deleted": len(deleted), "notFound": len(ids) - len(deleted)})
 
     def _cover(self, items: list[Any]) -> httpx.Response:
         analysis: dict[str, Any] = {"coveredAspects": [], "gaps": [], "recommendations": []}

@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "check": "gather_worker.cli.check",
     "duplicates": "gather_worker.cli.duplicates",
     "score": "gather_worker.cli.score",
+    "sync": "gather_worker.cli.sync",
 }
 """Commands besides `run`: modules with `execute(arguments) -> ExitCode`, imported only when called; they
 write no termination message."""

@@ -29,7 +29,8 @@ from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_worker.documents.note import note_of_item
-from gather_worker.services.brain import INDEX_BATCH, node_of
+from gather_worker.documents.note_node import node_of
+from gather_worker.services.brain import INDEX_BATCH
 from gather_worker.services.store import document_of
 from tests.bench.texts import NoteWriter
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service

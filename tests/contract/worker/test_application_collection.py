@@ -138,7 +138,7 @@ async def test_what_is_no_note_is_counted_in_one_line(
     assert [note.content for note in read.notes] == [COUNTS]
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        "documents in `gather` that are no notes: 3 no text, 1 of another project, 1 an id that is too long"
+        "documents in `gather` that are no notes: 3 no text, 1 of another project, 1 an unusable id"
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from dev.progress import Reporter
 from tests.bench.worker.benchmark import Bench, Part, notes_text, rows_table
 from tests.bench.worker.stage import Stage, stage
+from tests.bench.worker.sync_benchmark import SyncBench
 from tests.support.worker_harness import Services
 
 SLOW = 2.0
@@ -34,3 +35,12 @@ def test_each_part_measures_and_no_worker_fails(theatre: Stage) -> None:
     assert own_ms == pytest.approx(wall_ms - model_ms, abs=2)
     assert len(rows_table(rows).splitlines()) == len(rows) + 2
     assert "floor" in notes_text(rows)
+
+
+def test_the_sync_is_measured_with_its_floors(theatre: Stage) -> None:
+    """All new, none new, some changed; each repeat checks what the command reports."""
+    rows = SyncBench(theatre, Reporter(), notes=120, words=75).measure(1, 2)
+    found = {row.key: row for row in rows}
+    assert set(found) == {"sync-new", "sync-none", "sync-some", "sync-memory"}
+    assert [len(row.values) for row in rows] == [1, 2, 2, 5]
+    assert all(value > 0 for row in rows for value in (*row.values, *row.floors))

@@ -16,7 +16,7 @@ from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import WriteRefused
 from gather_worker.services.store import Store
 from tests.support.application.check_world import PASSWORD
-from tests.support.application_documents import gather_item
+from tests.support.application_documents import gather_item, save_items
 from tests.support.worker_harness import WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
@@ -92,8 +92,6 @@ async def test_reading_and_writing_name_what_is_wrong(
     fresh = Checkpoint(id="u/story", run="r", run_uid="u", department="story")
     assert await refusal(store.take_epoch(fresh)) == f"{database}.gather_checkpoints: {said}"
     assert await refusal(store.read_notes()) == f"{database}.gather: {said}"
-    note = gather_item(str(ObjectId()), project_id)
-    assert await refusal(store.save_items([note])) == f"{database}.gather: {said}"
 
 
 async def test_who_may_only_read_is_refused_at_the_first_write(
@@ -102,15 +100,16 @@ async def test_who_may_only_read_is_refused_at_the_first_write(
     """What stands there can be read; nothing is written, neither a note nor a checkpoint."""
     reader = open_store(f"reader:{PASSWORD}@")
     assert (await reader.read_notes()).notes == []
-    assert NO_RIGHT in await refusal(reader.save_items([gather_item(str(ObjectId()), project_id)]))
-    fresh = Checkpoint(id="u/story", run="r", run_uid="u", department="story")
+    note = gather_item(str(ObjectId()), project_id)
+    fresh = Checkpoint(id="u/story", run="r", run_uid="u", department="story", pending=[note])
+    assert NO_RIGHT in await refusal(reader.publish(fresh.saved({note.id}).revised(), [note]))
     assert NO_RIGHT in await refusal(reader.take_epoch(fresh))
 
 
 async def test_who_may_write_is_at_home(open_store: Callable[[str], Store], project_id: str) -> None:
     """The role readWrite is enough, indexes included."""
     store = open_store(f"gather:{PASSWORD}@")
-    await store.save_items([gather_item(str(ObjectId()), project_id)])
+    await save_items(store, [gather_item(str(ObjectId()), project_id)])
     assert len((await store.read_notes()).notes) == 1
     assert len(await store.items.index_information()) > 1
 

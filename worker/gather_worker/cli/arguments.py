@@ -34,6 +34,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     _add_calibrate(commands)
     _add_duplicates(commands)
     _add_check(commands)
+    _add_sync(commands)
     return parser.parse_args(arguments)
 
 
@@ -165,6 +166,25 @@ def _add_check(commands: Any) -> None:
     form.add_argument("--json", dest="is_table", action="store_false", help="print JSON")
     form.add_argument("--table", dest="is_table", action="store_true", help="print a table (default)")
     parser.set_defaults(is_table=True)
+
+
+def _add_sync(commands: Any) -> None:
+    parser = commands.add_parser(
+        "sync",
+        help="make the brain equal to MongoDB",
+        description="Compares a project's notes in MongoDB with its nodes in the brain, writes to the brain "
+        "what is new or changed, and deletes there what is gone. MongoDB is only read. Runs do the same at "
+        "each department's start. It may be interrupted and repeated: what is equal is passed over.",
+        epilog="Example: gather-worker sync --project 66f1a2b3c4d5e6f708192a3b. It needs MONGODB_URI, "
+        "BRAIN_SERVICE_BASE_URL and BRAIN_SERVICE_API_KEY, whose default limits are 10 batches of 50 notes a "
+        "minute; a key with higher ones writes 10,000 notes in two minutes. Exit codes: 0 both are equal, 64 "
+        "something must be changed, 75 not possible now, 143 interrupted.",
+    )  # fmt: skip
+    parser.add_argument("--project", required=True, metavar="ID", help="the project, 24 hexadecimal digits")
+    parser.add_argument(
+        "--dry-run", dest="is_dry", action="store_true", help="print what would be done, and change nothing"
+    )
+    _add_form(parser)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from gather_clients.event_log import EventLog
 from gather_clients.logs import hide_in_logs, set_log_context
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt, soft_deadline_s
+from gather_worker.cli.signals import end_on_signals
 from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask, read_task
 from gather_worker.duplicates.calibration import read_calibration
@@ -54,7 +54,7 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     )
     timeout_s = soft_deadline_s(task.document.spec.department_timeout_seconds)
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
-    _end_on_signals(attempt)
+    end_on_signals(attempt)
     async with _open_dependencies(task, settings, attempt) as dependencies:
         pipeline = Pipeline(task, settings, dependencies, attempt)
         try:
@@ -67,22 +67,6 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
             raise
         finally:
             outcome.checkpoint = pipeline.checkpoint
-
-
-def _end_on_signals(attempt: Attempt) -> None:
-    """Let SIGTERM and SIGINT end the attempt.
-
-    Not with the loop's own handlers, which end with it: a signal that comes while the result is written would
-    then kill the process, and the operator would never learn the result.
-    """
-    loop = asyncio.get_running_loop()
-
-    def terminate(*_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and the attempt over
-            loop.call_soon_threadsafe(attempt.terminate)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, terminate)
 
 
 @asynccontextmanager

@@ -15,3 +15,9 @@ class CommandSettings(Settings):
     def has_model(self) -> bool:
         """Return whether a model is set: a key for OpenRouter, or another endpoint."""
         return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
+
+
+class SyncSettings(Settings):
+    """A worker's settings that concern MongoDB and the brain."""
+
+    redis_url: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_URL")

@@ -38,6 +38,8 @@ class Note:
     is_locked: bool = False
     """A person has settled it: it is shown to the model as decided."""
     created_at: datetime = LONG_AGO
+    changed_at: datetime | None = None
+    """When somebody changed it last; None if the document does not say."""
     origin: Origin | None = None
 
     @property
@@ -60,6 +62,7 @@ def note_of_item(item: GatherItem) -> Note:
         user_id=item.created_by,
         is_automated=True,
         created_at=item.created_at,
+        changed_at=item.last_updated,
         origin=Origin(
             made.run, made.run_uid, made.task_id, made.iteration, made.model, made.quality_score
         ),

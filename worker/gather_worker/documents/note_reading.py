@@ -1,5 +1,6 @@
 """A document of the collection `gather` made into a note, whoever wrote it, or the reason why it is none."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,8 +20,10 @@ NAME_MAX: Final = 128
 FIELDS: Final = (
     "projectId", "content", "summary", "context", "extractedText", "createdAt", "createdBy", "userId",
     "isAutomated", "automationMetadata", "automation", "department", "departmentName", "locked", "canon",
+    "lastUpdated",
 )  # fmt: skip
 """What is read; documents of other programs may hold anything else, of any size."""
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
 
 
 class Unread(StrEnum):
@@ -30,7 +33,8 @@ class Unread(StrEnum):
     """A picture that nobody has described, or an empty note."""
     NOT_CANON = "not canon"
     OTHER_PROJECT = "of another project"
-    BAD_ID = "an id that is too long"
+    BAD_ID = "an unusable id"
+    """Too long for the brain, or neither ObjectId nor text nor whole number."""
     DAMAGED = "damaged"
     TOO_LARGE = "too large"
 
@@ -67,14 +71,22 @@ def note_of(document: Mapping[str, Any], project_id: str) -> Note | Unread:
         is_automated=is_automated,
         is_locked=document.get("locked") is True,
         created_at=_created_at(document),
+        changed_at=_date(document.get("lastUpdated")),
         origin=_origin(metadata) if is_automated and metadata else None,
     )
 
 
 def id_text(value: Any) -> str:
-    """Return a document's id as the brain and prompts name it; "" if it is longer than that allows."""
+    """Return a document's id as the brain and prompts name it; "" if it is too long or of another kind.
+
+    ObjectIds, texts and whole numbers, which MongoDB keeps as int, long or double: 1 and 1.0 are the same id.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, ObjectId | str | int) or not _is_stored(value):
+        return ""
     text = str(value)
-    return text if value is not None and 0 < len(text) <= ID_MAX else ""
+    return text if 0 < len(text) <= ID_MAX else ""
 
 
 def id_of(text: str) -> ObjectId | str:
@@ -83,13 +95,18 @@ def id_of(text: str) -> ObjectId | str:
 
 
 def ids_of(text: str) -> list[Any]:
-    """Return every `_id` that `text` may be the name of, for queries: programs use more than one type."""
+    """Return every `_id` that `text` is the name of, for queries: programs use more than one type."""
     found: list[Any] = [text]
     if len(text) == OBJECT_ID_DIGITS and ObjectId.is_valid(text):
         found.append(ObjectId(text))
-    elif text.lstrip("-").isdigit() and len(text) <= 18:  # noqa: PLR2004 - digits of a 64-bit number
+    if _WHOLE_NUMBER.fullmatch(text):
         found.append(int(text))
-    return found
+    return [each for each in found if id_text(each) == text]
+
+
+def _is_stored(value: Any) -> bool:
+    """Return whether a whole number has the 64 bits that MongoDB has."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _content(document: Mapping[str, Any]) -> str:
@@ -100,18 +117,23 @@ def _content(document: Mapping[str, Any]) -> str:
 
 def _created_at(document: Mapping[str, Any]) -> datetime:
     """Return when it was made: as it says, else as its ObjectId does, if that is not one of ours."""
-    said = document.get("createdAt")
-    if isinstance(said, str):
-        try:
-            said = datetime.fromisoformat(said)
-        except ValueError:
-            said = None
-    if isinstance(said, datetime):
-        return said if said.tzinfo else said.replace(tzinfo=UTC)
+    if said := _date(document.get("createdAt")):
+        return said
     made = document.get("_id")
     if isinstance(made, ObjectId) and document.get("isAutomated") is not True:
         return made.generation_time
     return LONG_AGO
+
+
+def _date(said: Any) -> datetime | None:
+    if isinstance(said, str):
+        try:
+            said = datetime.fromisoformat(said)
+        except ValueError:
+            return None
+    if isinstance(said, datetime):
+        return said if said.tzinfo else said.replace(tzinfo=UTC)
+    return None
 
 
 def _origin(metadata: Mapping[str, Any]) -> Origin:

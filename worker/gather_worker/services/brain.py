@@ -16,13 +16,14 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.documents.note import Note
+from gather_worker.documents.note_node import NODE_TYPE, node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
 from gather_worker.errors import BrainUnusable
 from gather_worker.metrics import metered
+from gather_worker.services.brain_nodes import BrainNodes
 
 T = TypeVar("T")
 
-NODE_TYPE: Final = "GatherItem"
 CALL_DEADLINE_S: Final = 20.0
 """For one call with the client's own retries; 3 s are promised, a busy machine takes longer."""
 INDEX_BATCH: Final = 20
@@ -53,6 +54,19 @@ class Brain:
         self._project_id = project_id
         self._quiet_until: float | None = None
         self._answered_at = float("-inf")
+
+    @property
+    def nodes(self) -> BrainNodes:
+        """Return the project's notes in the brain, for comparing them with MongoDB's."""
+        return BrainNodes(self._client, self._attempt, self._project_id)
+
+    async def is_usable(self) -> bool:
+        """Return whether it is worth calling now."""
+        try:
+            await self._check_ready()
+        except BrainUnusable:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""
@@ -203,38 +217,3 @@ def _coverage_item(note: Note) -> bodies.CoverageItem:
     return bodies.CoverageItem(
         id=note.id, content=note.content[: bodies.CONTENT_MAX], summary=note.summary
     )  # fmt: skip
-
-
-def node_of(note: Note) -> bodies.NodeIn:
-    """Return the note as a node, under the same id and with the properties that the requirements name.
-
-    A note with its score is a later revision: an old worker that wakes up late cannot take the score off. A
-    note of the whole film has no department; of a long one the brain is given the beginning.
-    """
-    origin = note.origin
-    properties: dict[str, bodies.PropertyValue] = {
-        "departmentName": note.department_name,
-        "isAutomated": note.is_automated,
-        "summary": note.summary,
-        "context": note.context,
-        "userId": note.user_id,
-    }
-    if note.department:
-        properties["department"] = note.department
-    if origin is not None:
-        properties |= {
-            "iteration": origin.iteration,
-            "model": origin.model,
-            "taskId": origin.task_id,
-            "run": origin.run,
-        }
-        if origin.quality_score is not None:
-            properties["qualityScore"] = origin.quality_score
-    return bodies.NodeIn(
-        id=note.id,
-        type=NODE_TYPE,
-        content=note.content[: bodies.CONTENT_MAX],
-        project_id=note.project_id,
-        properties=properties,
-        revision=int("qualityScore" in properties),
-    )

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -27,6 +28,9 @@ READ_CHARS: Final = 8_000_000
 PEOPLE_WHOLE_CHARS: Final = 4_000_000
 """Of people's; what is beyond is read shortened, each note to `PEOPLE_BRIEF_CHARS`, and none is left out."""
 PEOPLE_BRIEF_CHARS: Final = 100
+CHANGED_READ_MAX: Final = 500
+"""Between two looks, the last changed."""
+CHANGED_CHARS: Final = 500_000
 EXCLUDED_READ_MAX: Final = 10_000
 BATCH: Final = 250
 READ_TIMEOUT_S: Final = 60.0
@@ -91,6 +95,35 @@ class NoteReader(ProjectDatabase):
 
         return await self.persist(find)
 
+    async def counting_ids(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids whose notes still exist and are not taken out of the film."""
+        wanted = [form for note_id in ids for form in ids_of(note_id)]
+
+        async def find() -> frozenset[str]:
+            cursor = self.items.find({"_id": {"$in": wanted}, "canon": {"$ne": False}}, {"_id": 1})
+            return frozenset([id_text(document["_id"]) async for document in cursor])
+
+        return await self.persist(find)
+
+    async def changed_since(self, since: datetime) -> tuple[list[Note], frozenset[str]]:
+        """Return what was changed since: the notes, and the ids of documents that are no notes any more.
+
+        Of many the last changed; the longest are shortened.
+        """
+        query = {"lastUpdated": {"$gte": since}}
+
+        async def find() -> tuple[list[Note], frozenset[str]]:
+            ids = self.items.find(query, {"_id": 1}).sort("lastUpdated", -1).limit(CHANGED_READ_MAX)
+            changed = [id_text(document["_id"]) async for document in ids]
+            found, chars = list[Note](), 0
+            async for note in self._notes(query, Counter(), CHANGED_READ_MAX):
+                kept = note if chars + note.size <= CHANGED_CHARS else _shortened(note)
+                chars += kept.size
+                found.append(kept)
+            return found, frozenset(changed) - {note.id for note in found}
+
+        return await self.persist(find)
+
     async def _read_all(self) -> ProjectRead:
         read = ProjectRead()
         chars = 0
@@ -100,7 +133,7 @@ class NoteReader(ProjectDatabase):
                 read.is_cut = True
                 break
             if chars + note.size > PEOPLE_WHOLE_CHARS:
-                note = replace(note, content=note.content[:PEOPLE_BRIEF_CHARS], summary="", context="")  # noqa: PLW2901
+                note = _shortened(note)  # noqa: PLW2901
                 read.shortened += 1
             chars += note.size
             read.notes.append(note)
@@ -134,3 +167,7 @@ class NoteReader(ProjectDatabase):
                     yield note
                 else:
                     unread[note] += 1
+
+
+def _shortened(note: Note) -> Note:
+    return replace(note, content=note.content[:PEOPLE_BRIEF_CHARS], summary="", context="")

@@ -120,9 +120,10 @@ class Drafter:
             stored = builders.earlier_from_notes(self._notes.known, self._task.previous)
             earlier, related = self._earlier or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
+        earlier = {slug: self._notes.as_they_are(texts) for slug, texts in earlier.items()}
         prompt = builders.generate_prompt(
             department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio,
-            related=related, focus=self._task.focus, language=self._task.language,
+            related=self._notes.as_they_are(related), focus=self._task.focus, language=self._task.language,
         )  # fmt: skip
         scope = f"{checkpoint.id}/{checkpoint.iterations + 1}"
         for _ in range(ANSWER_FAILURES_MAX):

@@ -21,6 +21,7 @@ from gather_worker.services.evaluation_details import (
 from gather_worker.services.store import Store
 from gather_worker.settings import EvaluationDetail, Settings
 from gather_worker.steps.checkpointer import Checkpointer
+from gather_worker.steps.following import BrainFollower
 from gather_worker.steps.publishing import Publisher
 
 INDEX_RETRY_S: Final = 3.0
@@ -41,6 +42,7 @@ class Finisher:
         checkpointer: Checkpointer,
         publisher: Publisher,
         store: Store,
+        follower: BrainFollower,
         events: EventPublisher,
     ) -> None:
         self._task = task
@@ -49,12 +51,15 @@ class Finisher:
         self._checkpointer = checkpointer
         self._publisher = publisher
         self._store = store
+        self._follower = follower
         self._events = events
 
     async def finish(self) -> None:
         """Do what is left; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
         await self.send_evaluations()
         await self._index_the_rest()
+        if self._task.is_last_department:
+            await self._follower.follow()
         checkpoint = self._checkpointer.checkpoint
         await self._events.finished(checkpoint)
         if checkpoint.evaluation is Evaluation.SENDING:

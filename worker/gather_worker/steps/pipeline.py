@@ -33,6 +33,7 @@ from gather_worker.steps.deduplicating import Deduplicator
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.finishing import Finisher
+from gather_worker.steps.following import BrainFollower
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
@@ -75,9 +76,10 @@ class Pipeline:
         )
         self._measurer = QualityMeasurer(task.department, brain, model, judge_model, settings.judge_repeats)
         self._publisher = Publisher(task, self._checkpointer, self._notes, store, brain)
+        self._follower = BrainFollower(store, brain, attempt)
         self._finisher = Finisher(
-            task, settings, attempt,
-            checkpointer=self._checkpointer, publisher=self._publisher, store=store, events=self._events,
+            task, settings, attempt, checkpointer=self._checkpointer, publisher=self._publisher, store=store,
+            follower=self._follower, events=self._events,
         )  # fmt: skip
         self._longest_iteration_s = 0.0
         self._iteration_began_s = float("inf")
@@ -95,6 +97,7 @@ class Pipeline:
                 await self._publish()
                 await self._publisher.publish_leftovers()
                 await self._finisher.send_evaluations()
+                await self._follower.follow()
                 await self._drafter.prepare()
             while (reason := await self._stop_reason()) is None:
                 await self._iterate()
@@ -138,6 +141,7 @@ class Pipeline:
                 self.checkpoint.quality_score, flat_iterations(scores),
             )  # fmt: skip
         try:
+            await self._notes.refresh()
             await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
             written = len(self.checkpoint.drafts)
             kept = await self._dedupe_and_accept(iteration)
@@ -203,6 +207,7 @@ class Pipeline:
         The score is saved last: notes that were indexed without it then wait to be indexed again. A brain
         that has nothing of the project yet refuses to measure, so there one goes after the other.
         """
+        await self._notes.refresh()
         if self._publisher.has_indexed_none:
             await self._publisher.try_index()
             measured = await self._measure()
@@ -212,10 +217,12 @@ class Pipeline:
         await self._checkpointer.save(
             lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, ids, measured.findings)
         )
+        self._notes.is_own_changed = False
 
     async def _measure(self) -> Measurement:
         quality = self.checkpoint.quality
-        if quality is not None and not self._notes.ids_of(self.checkpoint.iterations):
+        is_same = not self._notes.is_own_changed and not self._notes.ids_of(self.checkpoint.iterations)
+        if quality is not None and is_same:
             # The same notes have the same quality; asking again would only cost.
             return Measurement(quality, None)
         # Where coverage is not shown all, the department's oldest own notes go first.

@@ -1,11 +1,24 @@
-"""The project's notes as this worker knows them: read once, then joined by those that it saves itself."""
+"""The project's notes as this worker knows them: read at the start, then joined by those that it saves.
 
-from collections.abc import Sequence
+People go on editing and deleting meanwhile, which `refresh` finds out.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from gather_contracts.items import GatherItem
 from gather_worker.department.task import DepartmentTask
 from gather_worker.documents.note import Note, note_of_item
+from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.store import Store
+
+OVERLAP: Final = timedelta(seconds=60)
+"""What changed so long before the last look is read again: the clocks of other programs may be slow."""
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class ProjectNotes:
@@ -15,8 +28,12 @@ class ProjectNotes:
         self._task = task
         self._store = store
         self._notes: list[Note] = []
+        self._looked_at = datetime.now(UTC)
         self.excluded_ids: frozenset[str] = frozenset()
         """Of notes that people marked as not canon."""
+        self._changed: dict[str, str] = {}
+        self.is_own_changed = False
+        """Whether people have changed or deleted notes of the department since they were measured."""
 
     @property
     def known(self) -> Sequence[Note]:
@@ -39,8 +56,38 @@ class ProjectNotes:
 
     async def read(self) -> None:
         """Read what there is."""
+        self._looked_at = datetime.now(UTC)
         read = await self._store.read_notes()
         self._notes, self.excluded_ids = read.notes, read.excluded_ids
+
+    async def refresh(self) -> None:
+        """Drop the notes that people have deleted or taken out of the film, and take in what they changed."""
+        now = datetime.now(UTC)
+        before = {note.id: note.content for note in self.own}
+        there = await self._store.counting_ids([note.id for note in self._notes])
+        changed, emptied = await self._store.changed_since(self._looked_at - OVERLAP)
+        there -= emptied
+        gone = [note.id for note in self._notes if note.id not in there]
+        self._looked_at = now
+        self.excluded_ids |= frozenset(gone)
+        known = {note.id: note for note in self._notes if note.id in there}
+        known |= {note.id: note for note in changed}
+        self._notes = sorted(known.values(), key=lambda note: (note.created_at, note.id))
+        self.excluded_ids -= known.keys()
+        if gone:
+            _LOGGER.info(
+                "%d notes are deleted, emptied or not canon any more: they count no longer", len(gone)
+            )
+        self._changed |= {note.id: note.content for note in changed}
+        self.is_own_changed |= before != {note.id: note.content for note in self.own}
+
+    def as_they_are(self, excerpts: Iterable[Excerpt]) -> list[Excerpt]:
+        """Return excerpts with their notes' words of now, and without the notes that are gone."""
+        return [
+            replace(each, text=self._changed.get(each.note_id, each.text))
+            for each in excerpts
+            if each.note_id not in self.excluded_ids
+        ]
 
     def add(self, items: Sequence[GatherItem]) -> None:
         """Take in notes that were written."""

@@ -25,8 +25,9 @@ from gather_worker.llm.answer_cache import AnswerCache
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
-from gather_worker.services import checkpoint_store, mongodb, notes, store
+from gather_worker.services import checkpoint_store, mongodb, note_pages, notes, store
 from gather_worker.services.brain import Brain
+from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
 from gather_worker.steps.checkpointer import Checkpointer
@@ -39,6 +40,8 @@ READS: Final = {
     "unsent_evaluations",
     "read_notes",
     "notes_by_id",
+    "counting_ids",
+    "changed_since",
     "other_ledgers",
     "close",
 }
@@ -60,6 +63,8 @@ PARTS: Final = {
     "_prepare": "makes indexes where there are none, which change no note",
     "batch_of": "asks the server what it is",
     "_end_predecessor": "of `take_epoch`: ends the transaction of a worker that is replaced",
+    "_ids_after": "aggregates without a stage that writes",
+    "find": "of `_ids_after`",
 }
 WRITING_CALLS: Final = {
     "insert_one", "insert_many", "update_one", "update_many", "replace_one", "delete_one", "delete_many",
@@ -69,6 +74,10 @@ WRITING_CALLS: Final = {
 OTHERS: Final = {
     Brain: {
         "index": "a lower revision never replaces a higher one, and of equal ones both say the same",
+    },
+    BrainNodes: {
+        "write": "only what MongoDB says now, so that whoever does it does the same",
+        "delete": "only what MongoDB has not, asked for again right before",
     },
     EventPublisher: {
         "started": "one key an attempt; it may come late, and says by its attempt which one it was",
@@ -86,7 +95,17 @@ OTHERS: Final = {
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
-    Brain: {"neighbours", "nearest", "earlier_context", "coverage", "compare", "close"},
+    Brain: {
+        "neighbours",
+        "nearest",
+        "earlier_context",
+        "coverage",
+        "compare",
+        "treating",
+        "is_usable",
+        "close",
+    },
+    BrainNodes: set(),
     EventPublisher: {"close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
@@ -108,7 +127,7 @@ def test_every_method_that_writes_is_listed_with_its_reason() -> None:
 
 def test_no_other_function_of_the_store_writes() -> None:
     """By its source: each call that can change MongoDB stands in a listed method."""
-    modules = (checkpoint_store, mongodb, notes, store)
+    modules = (checkpoint_store, mongodb, note_pages, notes, store)
     writing = {
         function.name
         for module in modules

@@ -13,10 +13,11 @@ from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
 from gather_worker.documents.note import Note, Origin
+from gather_worker.documents.note_node import node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
 from gather_worker.errors import BrainUnusable, DeadlineNear, Terminated
 from gather_worker.services import brain as module
-from gather_worker.services.brain import Brain, node_of
+from gather_worker.services.brain import Brain
 
 PROJECT = "a" * 24
 TIMING = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}

@@ -1,0 +1,71 @@
+"""The brain follows MongoDB while a run goes on: people edit and delete notes, also those that it made.
+
+It never makes a department fail, and never takes long: what is left goes on at the next department's start.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from gather_clients.brain_client import BrainRejected
+from gather_worker.attempt import Attempt
+from gather_worker.errors import BrainUnusable, DeadlineNear, StoreUnavailable, Terminated, WriteRefused
+from gather_worker.services.brain import Brain
+from gather_worker.services.note_pages import NotePages
+from gather_worker.services.store import Store
+from gather_worker.sync.merge import Kind, OutOfOrder
+from gather_worker.sync.synchronizer import Progress, Synchronizer
+
+TIME_SHARE: Final = 0.1
+"""Of what is left of the attempt."""
+TIME_MAX_S: Final = 60.0
+TIME_MIN_S: Final = 1.0
+"""With less nothing is begun."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class BrainFollower:
+    """Makes the brain equal to MongoDB as far as a department's time allows."""
+
+    def __init__(self, store: Store, brain: Brain, attempt: Attempt) -> None:
+        self._store = store
+        self._brain = brain
+        self._attempt = attempt
+
+    async def follow(self) -> None:
+        """Do it once; raises Terminated and DeadlineNear alone."""
+        limit_s = min(TIME_MAX_S, TIME_SHARE * self._attempt.remaining_s)
+        if limit_s < TIME_MIN_S or not await self._brain.is_usable():
+            return
+        synchronizer = Synchronizer(NotePages(self._store), self._brain.nodes)
+        reason = f"not within {limit_s:.0f} s"
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._attempt.race(synchronizer.run())
+        except TimeoutError:
+            pass
+        except (Terminated, DeadlineNear):
+            raise
+        except (BrainUnusable, BrainRejected, OutOfOrder, StoreUnavailable, WriteRefused) as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - nothing optional is fatal; its text may hold a note
+            reason = type(error).__name__
+        _tell(synchronizer.progress, reason)
+
+
+def _tell(progress: Progress, reason: str) -> None:
+    done = {kind: progress.counts[kind] for kind in (Kind.NEW, Kind.CHANGED, Kind.DELETED, Kind.REFUSED)}
+    counted = ", ".join(f"{count} {kind}" for kind, count in done.items() if count)
+    if progress.is_complete and counted:
+        _LOGGER.info("the brain follows MongoDB: %s", counted)
+    elif progress.is_stranded:
+        _LOGGER.error(
+            "the brain has notes of this project and MongoDB not even a collection: none is deleted"
+        )
+    elif not progress.is_complete:
+        _LOGGER.warning(
+            "the brain does not follow MongoDB yet, the next department goes on: %s (%s)",
+            reason,
+            counted or "0",
+        )

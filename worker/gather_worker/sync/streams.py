@@ -1,0 +1,62 @@
+"""Pages read ahead, and a few requests at a time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+async def read_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncGenerator[T, None]:
+    """Yield element by element; the next page is fetched meanwhile. To be closed where it may not end."""
+
+    async def fetch() -> Sequence[T] | None:
+        return await anext(pages, None)
+
+    following = asyncio.create_task(fetch())
+    try:
+        while (page := await following) is not None:
+            following = asyncio.create_task(fetch())
+            for each in page:
+                yield each
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+class Requests:
+    """At most so many requests at a time; the first error ends all, as does leaving early."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a request as soon as there is room; raises what an earlier one raised."""
+        try:
+            await self._until_fewer_than(self._at_once)
+        except BaseException:
+            work.close()
+            raise
+        self._under_way.add(asyncio.create_task(work))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._until_fewer_than(1)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _until_fewer_than(self, many: int) -> None:
+        while len(self._under_way) >= many:
+            done, self._under_way = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
