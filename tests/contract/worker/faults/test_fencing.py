@@ -109,7 +109,7 @@ OTHERS_READ: Final = {
     EventPublisher: {"close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
-}
+}  # fmt: skip
 
 
 def methods_of(owner: type) -> set[str]:
