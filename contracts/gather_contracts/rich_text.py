@@ -85,6 +85,29 @@ _LABEL_KEYS: Final = frozenset(
     ]
 )
 """Of rich text and of data: what stands under them is for programs."""
+_WORDED_KEYS: Final = frozenset(
+    [
+        "align",
+        "color",
+        "detail",
+        "direction",
+        "format",
+        "icon",
+        "key",
+        "lang",
+        "marks",
+        "mode",
+        "slug",
+        "status",
+        "style",
+        "styles",
+        "tag",
+        "target",
+        "type",
+        "version",
+    ]
+)
+"""Of these, names that people give to what they write about, too: the film's style, a scene's colour."""
 _LEAF_KEYS: Final = ("text", "insert", "value")
 _CHILD_KEYS: Final = (
     "children",
@@ -127,14 +150,35 @@ _MACHINE: Final = re.compile(
     r"|#[0-9a-fA-F]{3,8}"
 )
 """An address, an id, a date, a colour: a string that nobody wrote as a note."""
+_STYLE_SHEET: Final = re.compile(r"\s*[\w-]+\s*:\s*[^;]+(?:;|$)")
+"""What editors write under `style`."""
+_TWO_WORDS: Final = re.compile(r"\w+[^\w\s]*\s+\w+")
+_TAG_NAMES: Final = (
+    r"(?:p|div|h[1-6]|ul|ol|li|dl|dt|dd|blockquote|section|article|main|header|footer|figure|figcaption|table|thead|tbody"
+    r"|tr|td|th|pre|code|span|strong|em|b|i|u|s|a|mark|small|sub|sup|font|center|br|hr|img|html|head|body|meta|details)"
+)
 _HTML: Final = re.compile(
-    r"\s*<(?:p|div|h[1-6]|ul|ol|blockquote|section|article|span|strong|em|b|i)\b[^>]*>", re.IGNORECASE
+    rf"\s*(?:<!doctype[^<>]{{0,200}}>\s*|<!--.{{0,2000}}?-->\s*)*<{_TAG_NAMES}\b[^>]*>",
+    re.IGNORECASE | re.DOTALL,
 )
+_HTML_WITHIN: Final = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6]|strong|em|b|i|u|a|span)>", re.IGNORECASE)
+"""In a text that begins without a tag."""
+_KNOWN_TAG: Final = re.compile(rf"</?{_TAG_NAMES}\b[^<>]{{0,2000}}>", re.IGNORECASE)
+_DESCRIBED: Final = re.compile(
+    r"<img\b[^<>]{0,2000}?\balt=(?:\"([^\"<>]*)\"|'([^'<>]*)')[^<>]{0,2000}>", re.IGNORECASE
+)
+"""A picture with a text that stands for it."""
 _BLOCK_END: Final = re.compile(
-    r"</(?:p|div|h[1-6]|li|blockquote|tr|section|article)\s*>|<br\s*/?>", re.IGNORECASE
+    r"</(?:p|div|h[1-6]|li|d[td]|blockquote|t[rdh]|section|article|figcaption|pre|title)\s*>|<br\s*/?>",
+    re.IGNORECASE,
 )
-_UNSHOWN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_UNSHOWN: Final = re.compile(
+    r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^<>]{0,200}>", re.IGNORECASE | re.DOTALL
+)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_VISIBLE: Final = re.compile("[^\\s\u00ad\u200b-\u200f\u2060\ufe0e\ufe0f]")
+"""Anything but spaces, joiners and marks of direction, of which editors leave some where nobody writes."""
 
 
 def localized(value: Any) -> Any:
@@ -165,9 +209,10 @@ def plain_text(value: Any, visited_max: int = VISITED_MAX) -> str:
         return ""
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, str):
-        return _of_string(value, visited_max)[:TEXT_MAX]
-    return _joined(value, visited_max)
+    text = (
+        _of_string(value, visited_max)[:TEXT_MAX] if isinstance(value, str) else _joined(value, visited_max)
+    )
+    return text if _VISIBLE.search(text) else ""
 
 
 def _of_string(text: str, visited_max: int) -> str:
@@ -175,11 +220,12 @@ def _of_string(text: str, visited_max: int) -> str:
     if parsed is not None:
         # Data in which nobody wrote a word ({}, [], [null]) is nothing to read either.
         return clean(parsed) if isinstance(parsed, str) else _joined(parsed, visited_max)
-    return clean(_without_tags(text[:TEXT_MAX]) if _HTML.match(text) else text[:TEXT_MAX])
+    return clean(_without_tags(text[:TEXT_MAX]))
 
 
 def _parsed(text: str) -> Any:
     """Return the JSON that the text is, None if it is no JSON or a bare number or word."""
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     begins = text[:100].lstrip()[:1]
     if begins not in {"{", "[", '"'} or len(text) > JSON_MAX:
         return None
@@ -191,8 +237,15 @@ def _parsed(text: str) -> Any:
 
 
 def _without_tags(text: str) -> str:
-    shown = _BLOCK_END.sub("\n", _UNSHOWN.sub("", text))
-    return html.unescape(_TAG.sub("", shown))
+    """Return the text without the tags of HTML; what is none stays as it is."""
+    if _HTML.match(text):
+        tag = _TAG
+    elif _HTML_WITHIN.search(text):
+        tag = _KNOWN_TAG
+    else:
+        return text
+    shown = _BLOCK_END.sub("\n", _UNSHOWN.sub("", _DESCRIBED.sub(r" \1\2 ", text)))
+    return html.unescape(tag.sub("", shown))
 
 
 def _joined(value: Any, visited_max: int) -> str:
@@ -234,16 +287,16 @@ class _Walk:
         if isinstance(parsed, dict | list):
             yield from self.lines(parsed, depth + 1)
         else:
-            yield _without_tags(text) if _HTML.match(text) else text
+            yield _without_tags(text[:TEXT_MAX])
 
     def _of_mapping(self, node: Mapping[str, Any], depth: int) -> Iterator[str]:
         if (leaf := _leaf(node)) is not None:
             yield leaf
             return
+        is_data = not _is_rich(node)
         for key, value in node.items():
-            if key in _LABEL_KEYS and not (key in _CHILD_KEYS and isinstance(value, list | dict)):
-                continue
-            yield from self.lines(value, depth + 1)
+            if key not in _LABEL_KEYS or (is_data and _is_written_under(key, value)):
+                yield from self.lines(value, depth + 1)
 
     def _of_sequence(self, nodes: Sequence[Any], depth: int) -> Iterator[str]:
         """Yield a line for each run of inline nodes, and the lines of every other one."""
@@ -275,6 +328,19 @@ class _Walk:
         if not isinstance(children, list):
             return _label_of(node)
         return "".join(self._inline(child, depth + 1) or "" for child in children)
+
+
+def _is_rich(node: Mapping[str, Any]) -> bool:
+    """Return whether a node has nodes below it, as rich text has."""
+    return any(isinstance(node.get(key), list | dict) for key in _CHILD_KEYS)
+
+
+def _is_written_under(key: str, value: Any) -> bool:
+    """Return whether somebody has written what stands in data under a name that labels have in rich text."""
+    if key == "attributes":
+        return isinstance(value, Mapping)
+    is_prose = isinstance(value, str) and _TWO_WORDS.search(value) and not _STYLE_SHEET.match(value)
+    return key in _WORDED_KEYS and bool(is_prose)
 
 
 def _label_of(node: Mapping[str, Any]) -> str | None:

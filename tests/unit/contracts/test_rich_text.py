@@ -27,6 +27,29 @@ from tests.support.application_documents import COUNTS, LEXICAL, PROSEMIRROR, QU
         ("[INST] is a word in brackets", "[INST] is a word in brackets"),
         ("a < b, and </data> is no tag of ours", "a < b, and </data> is no tag of ours"),
         ("<p>one</p><script>bad()</script><p>two &lt; three</p>", "one\ntwo < three"),
+        ("<!DOCTYPE html><html><head><title>Pump</title></head><body>salt</body></html>", "Pump\nsalt"),
+        ("<!--StartFragment--><table><tr><td>one</td><td>two</td></tr></table>", "one\ntwo"),
+        ("Marta counts<br>every <b>stroke</b> of <Ada>.", "Marta counts\nevery stroke of <Ada>."),
+        ("<p><img src='p.png' alt='The sluice gate'></p>", "The sluice gate"),
+        (
+            {"style": "Hand-held, grainy film", "color": "Red returns", "status": "draft"},
+            "Hand-held, grainy film\nRed returns",
+        ),
+        ({"type": "image", "style": "width: 10px; color: red", "tag": "h2"}, ""),
+        ({"data": {"id": 1, "attributes": {"title": "The pump", "locale": "en"}}}, "The pump\nen"),
+        (
+            {
+                "ops": [
+                    {"insert": {"image": "https://x.org/p.png"}, "attributes": {"alt": "The sluice gate"}},
+                    {"insert": "salt\n"},
+                ]
+            },
+            "The sluice gate\nsalt",
+        ),
+        ("\ufeff" + json.dumps({"note": "salt"}), "salt"),
+        ("\u200b\n\u2060", ""),
+        ({"root": {"children": [{"type": "paragraph", "children": [{"text": "\u200b"}]}]}}, ""),
+        ("नमक\u200dं", "नमक\u200dं"),
         (None, ""),
         (True, ""),
         (7, "7"),
