@@ -87,6 +87,11 @@ faults: $(STAMP) ## Kill, stop and delay workers at each of their writes, and ki
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 
+.PHONY: consumer
+consumer: $(STAMP) ## Run twice over 10,000 notes of all forms while people edit and delete, 20 minutes
+	@GATHER_CONSUMER_NOTES=10000 $(BIN)/pytest tests/contract/worker/consumer \
+	  --log-cli-level=INFO --log-disable=httpx
+
 .PHONY: schemathesis
 schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \

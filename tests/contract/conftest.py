@@ -16,6 +16,7 @@ LONG_FILES = (
     "brain/embeddings/test_reembed.py",
     "worker/faults/test_faults.py",
     "worker/test_run.py",
+    "worker/consumer/test_season.py",
     "brain/isolation/test_concurrency.py",
     "worker/faults/test_celery.py",
     "worker/test_edges.py",

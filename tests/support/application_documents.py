@@ -41,6 +41,13 @@ def set_validation(database: Database[Document], level: str) -> None:
     database.command("collMod", names.ITEMS_COLLECTION, validator=VALIDATOR, validationLevel=level)
 
 
+def as_json(document: Document) -> Any:
+    """Return a document as JSON shows it: ObjectIds by their digits, dates as texts."""
+    return json.loads(
+        json.dumps(document, default=lambda v: v.isoformat() if hasattr(v, "isoformat") else str(v))
+    )
+
+
 def gather_item(
     note_id: str, project_id: str, content: str = "The keeper counts every lamp.", **metadata: Any
 ) -> GatherItem:

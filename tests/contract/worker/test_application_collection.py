@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import jsonschema
 import pytest
@@ -30,6 +30,7 @@ from tests.support.application_documents import (
     UNREADABLE,
     VALIDATOR,
     Document,
+    as_json,
     every_form,
     gather_item,
     make_collection,
@@ -99,13 +100,6 @@ def project(mongodb_uri: str) -> Iterator[Project]:
         project = Project(mongodb_uri, uuid.uuid4().hex[:24], client)
         yield project
         client.drop_database(project.gather.database.name)
-
-
-def as_json(document: Document) -> Any:
-    """Return a document as JSON shows it: ObjectIds by their digits, dates as texts."""
-    return json.loads(
-        json.dumps(document, default=lambda v: v.isoformat() if hasattr(v, "isoformat") else str(v))
-    )
 
 
 # --- reading
