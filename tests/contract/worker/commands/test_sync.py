@@ -13,11 +13,12 @@ from bson import Int64, ObjectId
 
 from dev.rooms import brain_service
 from gather_contracts import names
-from gather_contracts.brain import NodeIn
+from gather_contracts.brain import NODES_PER_BATCH_MAX, NodeIn
 from gather_contracts.items import AutomationMetadata
 from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import REVISION_MAX, node_of
 from gather_worker.documents.note_reading import note_of
+from gather_worker.sync.synchronizer import AT_ONCE
 from tests.support.application.followed_project import FollowedProject
 from tests.support.application_documents import (
     FORMS,
@@ -194,14 +195,16 @@ async def test_what_is_wrong_is_named_with_its_exit_code(
 
 async def test_a_sync_that_is_killed_is_gone_on_with_by_the_next(project: FollowedProject) -> None:
     """SIGKILL and SIGTERM in the middle: what was written is passed over, and nothing is lost or doubled."""
-    many = 400
+    many = 800  # of some length, so that the brain is still at work when the first are seen
     project.items.insert_many(
-        person_note(project.project_id, content=f"Lamp {n} burns for ship {n * 7}.") for n in range(many)
+        person_note(project.project_id, content=f"Lamp {n} burns for ship {n * 7}. " * 20)
+        for n in range(many)
     )
     for number, exit_code in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
-        before = len(await project.seen())
+        # The brain may still be finishing what the one before had sent.
+        known = len(await project.seen()) + AT_ONCE * NODES_PER_BATCH_MAX
         process = project.start()
-        await _until_more_nodes_than(project, before)
+        await _until_more_nodes_than(project, known if number is signal.SIGTERM else 0)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == exit_code, err
