@@ -44,8 +44,10 @@ def test_a_run_waits_for_the_cms_and_says_so(gather: DeployedGather) -> None:
     """Pending with a reason while the CMS is unavailable; it starts by itself once the CMS answers."""
     project = "d10000000000000000000003"
     with run_of(gather, "waiting", project, departments=["story"], maxIterations=1):
-        run = gather.wait_run("waiting", "to say why it waits", lambda r: bool(r.status.conditions), 60)
-        accepted = next(c for c in run.status.conditions if c.type == "Accepted")
+        run = gather.wait_run(
+            "waiting", "to say why it waits", lambda r: r.status.reason == "CMSUnavailable", 60
+        )
+        (accepted,) = (c for c in run.status.conditions if c.type == "Accepted")
         assert (run.status.phase, accepted.status, accepted.reason) == ("Pending", "False", "CMSUnavailable")
         gather.scale("gather-backing-demo-cms", 1)
         gather.wait_ready("gather-backing-demo-cms")
