@@ -21,6 +21,7 @@ from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.text_cleaning import clean
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.documents.note_node import NODE_TYPE
 from gather_worker.prompts import GENERATE, prompt_version
 from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
 from tests.support.worker_harness import Ended, WorkerHarness, run_document
@@ -100,7 +101,7 @@ def injected_harness(
         driver.execute_query(
             "MATCH (n) WHERE n.projectId IN [$a, $b] DETACH DELETE n", a=PROJECT, b=OTHER_PROJECT
         )
-        for identity, project in ((OTHER_ITEM, OTHER_PROJECT), (SIBLING_ITEM, PROJECT)):
+        for identity, project in ((OTHER_ITEM, OTHER_PROJECT), (f"node of {SIBLING_ITEM}", PROJECT)):
             driver.execute_query(
                 "CREATE (:Node {id: $id, projectId: $project, type: 'Other', department: 'edit'})",
                 id=identity, project=project,
@@ -129,7 +130,7 @@ def _bystander(identity: str, project: str) -> dict[str, Any]:
 
 def world(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
     """Return all that a worker of the departments `own` has no business to change."""
-    return {**_mongodb(harness, own), **_neo4j(harness, own), **_redis(harness)}
+    return {**_mongodb(harness, own), **_neo4j(harness), **_redis(harness)}
 
 
 def _mongodb(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
@@ -153,13 +154,14 @@ def _department_of(document: dict[str, Any]) -> Any:
     return document.get("automationMetadata", document).get("department")
 
 
-def _neo4j(harness: WorkerHarness, own: set[str]) -> dict[str, Any]:
+def _neo4j(harness: WorkerHarness) -> dict[str, Any]:
+    """Return every node but those that follow the project's notes."""
     query = (
-        "MATCH (n:Node) WHERE NOT (n.projectId = $project AND n.department IN $own) "
+        "MATCH (n:Node) WHERE NOT (n.projectId = $project AND n.type = $type) "
         "RETURN elementId(n) AS id, labels(n) AS labels, properties(n) AS properties"
     )
     with neo4j.GraphDatabase.driver(harness.services.neo4j_uri, auth=None) as driver:
-        records = driver.execute_query(query, project=PROJECT, own=sorted(own)).records
+        records = driver.execute_query(query, project=PROJECT, type=NODE_TYPE).records
     return {f"node/{r['id']}": (r["labels"], r["properties"]) for r in records}
 
 
@@ -228,8 +230,9 @@ def assert_own_things_are_whole(
     assert len(items) == checkpoint["itemsCreated"] > 0
     for item in items:
         assert_is_a_plain_note(harness, department, item, ids)
-    nodes = {i for i in harness.node_properties() if i in ids}
-    assert nodes == {item["_id"] for item in items}
+    nodes = set(harness.node_properties())
+    assert nodes & ids == {item["_id"] for item in items}
+    assert nodes - ids <= {str(item["_id"]) for item in harness.items()} | {f"node of {SIBLING_ITEM}"}
     assert_checkpoint_is_sound(checkpoint, model.requests[since:])
     assert_result_is_true(ended, checkpoint, harness.workers[index].folder)
     assert_events_are_sound(harness, department)
@@ -262,7 +265,7 @@ def assert_is_a_plain_note(
 
 def assert_checkpoint_is_sound(checkpoint: dict[str, Any], requests: list[dict[str, Any]]) -> None:
     """One epoch for one worker, and a ledger that counted every request, no more and no less."""
-    assert set(checkpoint) <= _aliases(Checkpoint) | {"updatedAt"}
+    assert set(checkpoint) <= _aliases(Checkpoint) | {"updatedAt", "session"}
     assert checkpoint["epoch"] == 1
     assert len(checkpoint["scores"]) == checkpoint["iterations"] <= ITERATIONS
     assert checkpoint["pending"] == checkpoint["unindexed"] == []
