@@ -5,13 +5,16 @@ The official client reads all of them, plugins of a kubeconfig included; kopf an
 
 import asyncio
 import os
+import signal
+from asyncio.subprocess import Process
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import kopf
 import yaml
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import incluster_config
+from kubernetes.aio.config import exec_provider, incluster_config
 from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.kube_config import load_kube_config
 
@@ -23,6 +26,27 @@ TOKEN: Final = "BearerToken"  # noqa: S105 - the client's name for the header
 SAYING_ERRORS: Final = (ConfigException, yaml.YAMLError, OSError)
 READING_ERRORS: Final = (*SAYING_ERRORS, ValueError, TypeError, KeyError, AttributeError)
 """The client trips over kubeconfigs of another form, and then its message says nothing."""
+
+
+_STARTED: Final = ContextVar[list[Process] | None]("_STARTED", default=None)
+"""Plugins that the load under way has started."""
+
+
+class _Asyncio:
+    """asyncio as the client uses it to start a plugin: the client itself leaves one that hangs running."""
+
+    subprocess = asyncio.subprocess
+    get_event_loop = staticmethod(asyncio.get_event_loop)
+
+    @staticmethod
+    async def create_subprocess_exec(*arguments: Any, **options: Any) -> Process:
+        process = await asyncio.create_subprocess_exec(*arguments, **options, start_new_session=True)
+        if (started := _STARTED.get()) is not None:
+            started.append(process)
+        return process
+
+
+exec_provider.asyncio = _Asyncio  # type: ignore[attr-defined]
 
 
 class NoAccess(Exception):  # noqa: N818 - a state, said as one
@@ -56,10 +80,19 @@ async def load_access() -> Configuration:
 async def _load_kubeconfig(configuration: Configuration) -> None:
     if not _has_kubeconfig():
         raise ConfigException("there is no such file, and no service account")
-    async with asyncio.timeout(LOAD_TIMEOUT_S):
-        await load_kube_config(  # type: ignore[no-untyped-call]
-            _kubeconfig(), client_configuration=configuration, persist_config=False
-        )
+    started: list[Process] = []
+    before = _STARTED.set(started)
+    try:
+        async with asyncio.timeout(LOAD_TIMEOUT_S):
+            await load_kube_config(  # type: ignore[no-untyped-call]
+                _kubeconfig(), client_configuration=configuration, persist_config=False
+            )
+    finally:
+        _STARTED.reset(before)
+        for plugin in started:
+            if plugin.returncode is None:
+                os.killpg(plugin.pid, signal.SIGKILL)  # with what it has started itself
+                await plugin.communicate()
 
 
 def connection(configuration: Configuration) -> kopf.ConnectionInfo:

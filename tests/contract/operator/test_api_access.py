@@ -218,6 +218,31 @@ async def test_a_plugin_that_gives_nothing_is_an_error_that_names_the_kubeconfig
             await load_access()
 
 
+@pytest.mark.parametrize("wait", ["exec sleep 60", "sleep 60; echo late"])
+async def test_a_plugin_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, write_kubeconfig: Any, wait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials are asked for again and again: one process more each time would fill the node."""
+    monkeypatch.setattr(api_access, "LOAD_TIMEOUT_S", 0.5)
+    write_kubeconfig(plugin(tmp_path / "plugin", f"echo $$ > {tmp_path}/pid\n{wait}"))
+    with pytest.raises(NoAccess):
+        await load_access()
+    assert _alive_in((tmp_path / "pid").read_text(encoding="utf-8").strip()) == []
+
+
+def _alive_in(session: str) -> list[Path]:
+    return [p for p in Path("/proc").glob("[0-9]*/stat") if _session_of(p) == session]
+
+
+def _session_of(stat: Path) -> str:
+    """Return the id of a process's session, or "" if it has ended (proc_pid_stat(5))."""
+    try:
+        state, _, _, session = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+    except (OSError, ValueError):
+        return ""
+    return "" if state == "Z" else session
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "[]", "x", "current-context: c", None])
 async def test_a_kubeconfig_of_another_form_is_an_error_of_one_line_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
