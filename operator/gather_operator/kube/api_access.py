@@ -46,7 +46,7 @@ class _Asyncio:
         return process
 
 
-exec_provider.asyncio = _Asyncio  # type: ignore[attr-defined]
+exec_provider.asyncio = _Asyncio  # type: ignore[attr-defined,assignment]
 
 
 class NoAccess(Exception):  # noqa: N818 - a state, said as one
