@@ -201,6 +201,9 @@ def test_five_thousand_existing_notes_are_handled(harness: WorkerHarness) -> Non
     filler = "Ein Satz über die Lampe, die niemand zählt. " * 500
     contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(EXISTING)]
     insert_notes(harness, contents, "story", attachment="x" * 4_000)
+    # The brain follows in a tenth of this time; how far it comes is not the matter here.
+    spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 120})
+    harness.document = harness.document.model_copy(update={"spec": spec})
     ended = harness.run(0, 1)
     assert_told(harness, ended, StopReason.ITERATIONS_USED)
     assert automated(harness)
