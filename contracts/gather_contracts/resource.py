@@ -257,6 +257,11 @@ class GatherRun(_Resource):
         return self.metadata.deletion_timestamp is not None
 
     @property
+    def is_to_stop(self) -> bool:
+        """Return whether somebody has cancelled or deleted the run, at work or not."""
+        return self.is_being_deleted or self.spec.cancel
+
+    @property
     def is_held(self) -> bool:
         """Return whether our finalizer stands on the resource."""
         return FINALIZER in self.metadata.finalizers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gather_clients.backoff import Backoff
-from gather_operator.decisions.actions import Action
+from gather_operator.decisions.actions import Action, WriteDocument
 
 FREE: Final = 3
 """Times that one action is carried out at once; a lost answer repeats it once, a killed operator twice."""
@@ -15,7 +15,7 @@ CALM_S: Final = 300.0
 """An action that was not wanted for so long begins at the beginning."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Done:
     times: int
     last_s: float
@@ -40,9 +40,9 @@ class ActionPacer:
         """Record that the action is carried out now."""
         now_s = self._clock()
         actions = self._done.setdefault(run_uid, {})
-        done = actions.setdefault(_name(action), _Done(0, now_s))
-        times = 1 if now_s - done.last_s > CALM_S else done.times + 1
-        actions[_name(action)] = _Done(times, now_s)
+        before = actions.get(_name(action))
+        is_again = before is not None and now_s - before.last_s <= CALM_S
+        actions[_name(action)] = _Done(before.times + 1 if before and is_again else 1, now_s)
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that has ended or is gone."""
@@ -51,4 +51,4 @@ class ActionPacer:
 
 def _name(action: Action) -> str:
     """Return what tells an action from others: a document by its kind alone, since its text is long."""
-    return type(action).__name__ if hasattr(action, "document") else repr(action)
+    return type(action).__name__ if isinstance(action, WriteDocument) else repr(action)

@@ -90,7 +90,7 @@ class Reconciler:
         self._clock = clock
         self._stopping_since_s: dict[str, float] = {}
         self._documents = RunDocuments(dependencies.cluster)
-        self._pacer = ActionPacer()
+        self._pacer = ActionPacer(clock)
         self._patience = PodPatience(clock)
         self._unwritable: set[str] = set()
         self._memories = (
@@ -128,7 +128,7 @@ class Reconciler:
 
     async def _pass(self, run: GatherRun) -> Next:
         document = await self._documents.read(run)
-        is_stopping = (run.is_being_deleted or run.spec.cancel) and not run.status.phase.is_final
+        is_stopping = run.is_to_stop and not run.status.phase.is_final
         wait_s = None if is_stopping else await self._deps.publisher.publish(run, document=document)
         snapshot = await self._gather(run, document)
         try:
@@ -202,7 +202,7 @@ class Reconciler:
 
         Time that passed while no operator was there has stopped nothing.
         """
-        if not (run.is_being_deleted or run.spec.cancel):
+        if not run.is_to_stop:
             return 0.0
         now_s = self._clock()
         return now_s - self._stopping_since_s.setdefault(run.metadata.uid, now_s)

@@ -131,7 +131,7 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     made may not be seen yet. Acting on that would make a second Job.
     """
     run = snapshot.run
-    if run.is_being_deleted or run.spec.cancel:
+    if run.is_to_stop:
         return True
     return any(
         department.generation > 0

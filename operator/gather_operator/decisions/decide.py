@@ -86,7 +86,7 @@ def decide(snapshot: RunSnapshot) -> Decision:
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
     """Return whether the departments have to be asked for."""
-    is_waiting = not (run.status.phase.is_final or run.is_being_deleted or run.spec.cancel)
+    is_waiting = not (run.status.phase.is_final or run.is_to_stop)
     return is_waiting and not has_document and run.is_held
 
 

@@ -61,10 +61,10 @@ class StatusWriter:
         """
         uid = run.metadata.uid
         last = self._written.get(uid)
-        is_repeated = last is not None and status == last.wanted
-        if status == run.status or (is_repeated and last is not None and run.status == last.kept):
+        same = last if last is not None and last.wanted == status else None
+        if status == run.status or (same is not None and run.status == same.kept):
             return None
-        repeats = last.repeats + 1 if is_repeated and last is not None else 0
+        repeats = same.repeats + 1 if same is not None else 0
         if (wait_s := self._wait_s(last, repeats)) > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
