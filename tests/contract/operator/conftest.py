@@ -10,7 +10,9 @@ import pytest
 import yaml
 from aiohttp import web
 
+from gather_clients.event_log import EventLog
 from gather_contracts import names
+from gather_operator.event_publisher import WebhookRegistry
 
 RESOURCES = f"/apis/{names.GROUP}/{names.VERSION}"
 RUNS = f"{RESOURCES}/namespaces/films/{names.PLURAL}"
@@ -111,3 +113,17 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setenv("KUBECONFIG", str(path))
     yield served
     await runner.cleanup()
+
+
+@pytest.fixture
+async def log(redis_url: str) -> AsyncIterator[EventLog]:
+    log = EventLog(redis_url, timeout_s=2)
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+async def webhooks(redis_url: str) -> AsyncIterator[WebhookRegistry]:
+    registry = WebhookRegistry(redis_url, timeout_s=2)
+    yield registry
+    await registry.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,20 +20,6 @@ from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, EventPublisher, We
 from gather_operator.live_numbers import Listener, LiveNumbers
 
 LIMIT_S = 15
-
-
-@pytest.fixture
-async def log(redis_url: str) -> AsyncIterator[EventLog]:
-    log = EventLog(redis_url, timeout_s=2)
-    yield log
-    await log.close()
-
-
-@pytest.fixture
-async def webhooks(redis_url: str) -> AsyncIterator[WebhookRegistry]:
-    registry = WebhookRegistry(redis_url, timeout_s=2)
-    yield registry
-    await registry.close()
 
 
 def run_of(phase: str, **spec: Any) -> GatherRun:

@@ -39,20 +39,6 @@ OTHER_KINDS: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.fixture
-async def log(redis_url: str) -> AsyncIterator[EventLog]:
-    log = EventLog(redis_url, timeout_s=2)
-    yield log
-    await log.close()
-
-
-@pytest.fixture
-async def webhooks(redis_url: str) -> AsyncIterator[WebhookRegistry]:
-    registry = WebhookRegistry(redis_url, timeout_s=2)
-    yield registry
-    await registry.close()
-
-
-@pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[redis.Redis]:
     async with redis.Redis.from_url(redis_url) as client:
         yield client
