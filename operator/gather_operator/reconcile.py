@@ -28,9 +28,9 @@ from gather_operator.decisions.actions import (
 from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
-from gather_operator.decisions.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
-from gather_operator.decisions.run_status import is_status_refused, refused
+from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
+from gather_operator.decisions.status.run_status import is_status_refused, refused
 from gather_operator.errors import (
     ClusterUnavailable,
     Conflict,

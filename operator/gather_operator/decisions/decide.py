@@ -39,7 +39,7 @@ from gather_operator.decisions.resolve import (
     resolve,
     restore_departments,
 )
-from gather_operator.decisions.run_status import (
+from gather_operator.decisions.status.run_status import (
     asking_cms,
     build_status,
     waiting_for_cms,

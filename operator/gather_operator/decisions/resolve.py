@@ -13,8 +13,8 @@ from gather_contracts.departments import (
 )
 from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherRun
 from gather_contracts.run_document import RunDocument, RunIdentity, fit_descriptions
-from gather_operator.decisions.conditions import shorten
 from gather_operator.decisions.facts import CmsReading
+from gather_operator.decisions.status.conditions import shorten
 
 CUT: Final = "the CMS may have more departments than were read: raise GATHER_CMS_LIMIT or let it page"
 NAMED_MAX: Final = 8

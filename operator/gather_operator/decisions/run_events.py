@@ -21,7 +21,7 @@ from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun
 from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.assessment import OUT_OF_TIME
-from gather_operator.decisions.conditions import shorten
+from gather_operator.decisions.status.conditions import shorten
 
 PUBLISH_WINDOW: Final = timedelta(hours=24)
 """After this an ended run publishes nothing any more; the event log forgets its keys after 7 days."""

@@ -6,7 +6,7 @@ from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_operator.decisions.actions import Action, Decision, DeleteJob, DeletePod
 from gather_operator.decisions.assessment import FINAL, assess, close, gather_departments
 from gather_operator.decisions.facts import RunSnapshot
-from gather_operator.decisions.run_status import cancelled, finished, stopping
+from gather_operator.decisions.status.run_status import cancelled, finished, stopping
 
 
 def decide_stop(snapshot: RunSnapshot) -> Decision:

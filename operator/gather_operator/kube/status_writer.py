@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
-from gather_operator.decisions.kube_events import KubeEvent, build_event, events_between
+from gather_operator.decisions.status.kube_events import KubeEvent, build_event, events_between
 from gather_operator.errors import ClusterError, Conflict, Refused, StatusRefused
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import STATUS_WRITES

@@ -7,7 +7,7 @@ import pytest
 
 from gather_contracts.reasons import ConditionType, Reason
 from gather_contracts.resource import GatherRunStatus
-from gather_operator.decisions.conditions import ConditionSet, shorten
+from gather_operator.decisions.status.conditions import ConditionSet, shorten
 
 
 def test_the_transition_time_moves_only_with_the_status(build: Any) -> None:

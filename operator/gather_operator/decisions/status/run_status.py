@@ -13,11 +13,11 @@ from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.assessment import FINAL
-from gather_operator.decisions.conditions import ConditionSet
 from gather_operator.decisions.facts import PodFacts, RunSnapshot
 from gather_operator.decisions.resolve import Resolution, listed
-from gather_operator.decisions.summary_reason import summary_reason
-from gather_operator.decisions.totals import current, totals
+from gather_operator.decisions.status.conditions import ConditionSet
+from gather_operator.decisions.status.summary_reason import summary_reason
+from gather_operator.decisions.status.totals import current, totals
 
 
 def build_status(

@@ -9,7 +9,7 @@ from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import CmsFailure
-from gather_operator.decisions.summary_reason import summary_reason
+from gather_operator.decisions.status.summary_reason import summary_reason
 
 THRESHOLD = ("Succeeded", "ThresholdReached")
 LIMIT = ("Succeeded", "IterationsUsed")

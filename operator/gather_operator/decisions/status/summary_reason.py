@@ -3,7 +3,7 @@
 from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
-from gather_operator.decisions.totals import current
+from gather_operator.decisions.status.totals import current
 
 
 def summary_reason(status: GatherRunStatus) -> str:

@@ -6,7 +6,7 @@ from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRunStatus
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import CmsFailure
-from gather_operator.decisions.kube_events import build_event, events_between
+from gather_operator.decisions.status.kube_events import build_event, events_between
 
 
 def reasons(before: GatherRunStatus, after: GatherRunStatus) -> list[str]:
