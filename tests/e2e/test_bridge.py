@@ -8,9 +8,9 @@ from websockets.sync.client import connect
 
 from dev.waiting import wait_for
 from gather_contracts.events import FINAL_TYPES
-from tests.support.deployed_gather import DeployedGather, run_of
+from tests.support.deployed_gather import DeployedGather, new_project, run_of
 
-PROJECT = "f10000000000000000000001"
+PROJECT = new_project()
 DEPARTMENTS = ["story", "character"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from dev.waiting import wait_for
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, run_of
+from tests.support.deployed_gather import DeployedGather, new_project, run_of
 
 POD_LIMIT_S = 30
 """Promised in the design: from the deletion to no pod left."""
@@ -21,7 +21,7 @@ def saved_something(run: GatherRun) -> bool:
 @pytest.mark.usefixtures("slow_model")
 def test_deleting_a_run_stops_its_pods_and_keeps_its_items(gather: DeployedGather) -> None:
     """Pods gone in time, no Job left, finalizer released, automation_cancelled sent, items readable."""
-    project = "c10000000000000000000001"
+    project = new_project()
     with gather.recorded_events(project) as events:
         created = gather.apply_run("deleted", project, departments=["story", "character"])
         gather.wait_run("deleted", "to save items", saved_something, 120)
@@ -43,7 +43,7 @@ def test_deleting_a_run_stops_its_pods_and_keeps_its_items(gather: DeployedGathe
 @pytest.mark.usefixtures("slow_model")
 def test_cancel_keeps_the_resource_and_its_items(gather: DeployedGather) -> None:
     """spec.cancel is the other way to stop: the resource stays and says how far it came."""
-    project = "c10000000000000000000002"
+    project = new_project()
     with run_of(gather, "cancelled", project, departments=["story", "character"]) as created:
         gather.wait_run("cancelled", "to save items", saved_something, 120)
         gather.kubectl("patch", "gatherrun", "cancelled", "--type=merge", "-p", '{"spec":{"cancel":true}}')
@@ -56,7 +56,7 @@ def test_cancel_keeps_the_resource_and_its_items(gather: DeployedGather) -> None
 @pytest.mark.usefixtures("slow_model")
 def test_a_recreated_run_starts_afresh(gather: DeployedGather) -> None:
     """The same name with another UID meets neither the old Jobs nor the old checkpoints."""
-    project = "c10000000000000000000003"
+    project = new_project()
     with run_of(gather, "again", project, departments=["story"], maxIterations=1) as first:
         gather.wait_end("again", 120)
     with run_of(gather, "again", project, departments=["story"], maxIterations=1) as second:

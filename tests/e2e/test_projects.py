@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from dev.waiting import wait_for
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
+from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 
-ONE, OTHER = "d10000000000000000000001", "d10000000000000000000002"
+ONE, OTHER = new_project(), new_project()
 
 
 def test_two_runs_at_once_see_only_their_own_items(gather: DeployedGather, brain_key: str) -> None:
@@ -42,7 +42,7 @@ def test_two_runs_at_once_see_only_their_own_items(gather: DeployedGather, brain
 @pytest.mark.usefixtures("cms_down")
 def test_a_run_waits_for_the_cms_and_says_so(gather: DeployedGather) -> None:
     """Pending with a reason while the CMS is unavailable; it starts by itself once the CMS answers."""
-    project = "d10000000000000000000003"
+    project = new_project()
     with run_of(gather, "waiting", project, departments=["story"], maxIterations=1):
         run = gather.wait_run(
             "waiting", "to say why it waits", lambda r: r.status.reason == "CMSUnavailable", 60
@@ -56,7 +56,7 @@ def test_a_run_waits_for_the_cms_and_says_so(gather: DeployedGather) -> None:
 
 def test_a_department_that_the_cms_does_not_name_is_said(gather: DeployedGather) -> None:
     """A typing error in spec.departments must not end as an empty success."""
-    with run_of(gather, "typo", "d10000000000000000000004", departments=["no-such-department"]):
+    with run_of(gather, "typo", new_project(), departments=["no-such-department"]):
         run = wait_for(
             "a condition that names the slug",
             lambda: next(

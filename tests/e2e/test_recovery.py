@@ -6,7 +6,7 @@ import pytest
 
 from dev.waiting import wait_for
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items
+from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of, total_items
 
 DEPARTMENTS = ["story", "character"]
 """Two departments are enough to see that the second still comes after the fault."""
@@ -40,13 +40,13 @@ def survive_a_kill(gather: DeployedGather, component: str, project: str) -> None
 @pytest.mark.usefixtures("slow_model")
 def test_an_operator_killed_in_the_middle_goes_on_with_one_job_a_department(gather: DeployedGather) -> None:
     """The new operator finds the Jobs by their names."""
-    survive_a_kill(gather, "operator", "b10000000000000000000001")
+    survive_a_kill(gather, "operator", new_project())
 
 
 @pytest.mark.usefixtures("slow_model")
 def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(gather: DeployedGather) -> None:
     """The Job's next pod takes the next epoch; no item is written twice and no iteration is lost."""
-    project = "b10000000000000000000002"
+    project = new_project()
     with run_of(gather, "worker-killed", project, departments=DEPARTMENTS, maxIterations=12) as created:
         before = gather.wait_run("worker-killed", "to iterate", iterating, 120)
         pod = gather.wait_running_pod(created, 30)
@@ -60,13 +60,13 @@ def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(gather: Dep
 @pytest.mark.usefixtures("slow_model")
 def test_redis_killed_and_back_does_not_disturb_the_run(gather: DeployedGather) -> None:
     """Live progress pauses; the resource and MongoDB hold the truth."""
-    survive_a_kill(gather, "redis", "b10000000000000000000003")
+    survive_a_kill(gather, "redis", new_project())
 
 
 @pytest.mark.usefixtures("slow_model")
 def test_items_land_in_the_brain_after_it_comes_back(gather: DeployedGather) -> None:
     """Accepted items wait in the checkpoint; MongoDB has them at once, the brain later."""
-    project = "b10000000000000000000004"
+    project = new_project()
     with run_of(gather, "brain-unavailable", project, departments=DEPARTMENTS, maxIterations=12):
         gather.wait_run("brain-unavailable", "to iterate", iterating, 120)
         gather.scale("gather-brain", 0)

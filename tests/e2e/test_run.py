@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of, total_items
+from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of, total_items
 
-PROJECT = "a10000000000000000000001"
+PROJECT = new_project()
 QUALIFYING = 7
 """Departments of the demo CMS that take part, of at least nine."""
 

@@ -7,9 +7,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from dev.commands import output_of
 from dev.paths import ROOT
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
+from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 
-PROJECT = "e10000000000000000000001"
+PROJECT = new_project()
 
 
 def test_the_chart_s_own_test_passes(gather: DeployedGather) -> None:

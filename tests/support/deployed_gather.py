@@ -4,6 +4,7 @@ It knows nothing that a user could not know, and waits only for conditions that 
 """
 
 import json
+import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,11 @@ from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun, parse_run
 
 COMMAND_TIMEOUT_S = 60
+
+
+def new_project() -> str:
+    """Return the id of a project that no earlier round on this cluster has written to."""
+    return secrets.token_hex(12)
 
 
 @dataclass(frozen=True)

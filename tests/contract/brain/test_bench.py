@@ -9,7 +9,7 @@ from dev.paths import ROOT
 
 TIMEOUT_S = 300
 SIZES = ["--nodes", "200", "--others", "200", "--other-projects", "3", "--repeats", "1", "--no-warm-up"]
-LOAD = ["--sustained-s", "12", "--rate", "0.1", "--departments", "1"]
+LOAD = ["--sustained-s", "6", "--rate", "0.1", "--departments", "1"]
 """A tenth of the required rates, which the busiest machine can do without an error."""
 ROWS = {
     "duplicates",

@@ -10,7 +10,7 @@ from tests.bench.worker.stage import Stage, stage
 from tests.bench.worker.sync_benchmark import SyncBench
 from tests.support.worker_harness import Services
 
-SLOW = 2.0
+SLOW = 1.0
 """Seconds that the demo model takes; own time must not hold them."""
 
 
