@@ -69,7 +69,7 @@ contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e --ignore tests/e2e/node_loss
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -86,6 +86,10 @@ faults: $(STAMP) ## Kill, stop and delay workers at each of their writes, and ki
 	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
+
+.PHONY: node-loss
+node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/node_loss -rP
 
 .PHONY: consumer
 consumer: $(STAMP) ## Run twice over 10,000 notes of all forms while people edit and delete, 20 minutes

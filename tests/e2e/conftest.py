@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from dev.paths import ROOT
@@ -35,17 +34,12 @@ def brain_key(gather: DeployedGather) -> str:
     return base64.b64decode(secret["data"]["BRAIN_SERVICE_API_KEY"]).decode()
 
 
-def _behave(gather: DeployedGather, **behaviour: float) -> None:
-    with gather.forward("gather-backing-demo-llm", 8080) as port:
-        httpx.post(f"http://127.0.0.1:{port}/demo/behaviour", json=behaviour, timeout=10).raise_for_status()
-
-
 @pytest.fixture
 def slow_model(gather: DeployedGather) -> Iterator[None]:
     """Let the demo model take its time, so that a fault meets a department in the middle."""
-    _behave(gather, delay_s=SLOW_ANSWER_S)
+    gather.slow_down_model(SLOW_ANSWER_S)
     yield
-    _behave(gather, delay_s=0)
+    gather.slow_down_model(0)
 
 
 @pytest.fixture

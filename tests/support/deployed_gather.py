@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import neo4j
 import redis
 from pymongo import MongoClient
@@ -164,6 +165,12 @@ class DeployedGather:
         subprocess.run(
             [*command, f"--timeout={timeout_s}s"], check=True, capture_output=True, timeout=timeout_s + 30
         )
+
+    def slow_down_model(self, delay_s: float) -> None:
+        """Let the demo model wait so long before each answer."""
+        with self.forward("gather-backing-demo-llm", 8080) as port:
+            url = f"http://127.0.0.1:{port}/demo/behaviour"
+            httpx.post(url, json={"delay_s": delay_s}, timeout=10).raise_for_status()
 
     def kill_pods(self, selector: str) -> None:
         """Delete pods without grace, as a crash would."""
