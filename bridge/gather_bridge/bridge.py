@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from gather_bridge.errors import SocketRefused
 from gather_bridge.live.hub import Hub
+from gather_bridge.live.pages import Pages
 from gather_bridge.live.reader import Reader
 from gather_bridge.metrics import Metrics
 from gather_bridge.settings import Settings
@@ -29,7 +30,8 @@ class Bridge:
         self.settings = settings
         self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
         self.metrics = Metrics()
-        self.log = EventLog(redis_url, settings.redis_timeout_s)
+        self.log = EventLog(redis_url, settings.redis_timeout_s, self.metrics.foreign.inc)
+        self.pages = Pages(self.log)
         self.hub = Hub(self.log, self.metrics, settings.queue_events, settings.queue_bytes)
         self.registrations = Registrations(redis_url, settings.redis_timeout_s)
         sender = WebhookClient(

@@ -23,6 +23,11 @@ class Metrics:
             "gather_bridge_resets", "Feeds told to reload.", ["reason"], registry=self.registry
         )
         self.events = Counter("gather_bridge_events", "Events read from Redis.", registry=self.registry)
+        self.foreign = Counter(
+            "gather_bridge_foreign_events",
+            "Messages and log entries that are no events, passed over.",
+            registry=self.registry,
+        )
         self.event_log_up = Gauge(
             "gather_bridge_event_log_up", "1 while events are heard live.", registry=self.registry
         )

@@ -61,7 +61,7 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
         session = Session(
             socket,
             hub=bridge.hub,
-            log=bridge.log,
+            pages=bridge.pages,
             metrics=bridge.metrics,
             limits=bridge.limits,
             is_allowed=lambda: (

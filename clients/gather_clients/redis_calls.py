@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, SecretStr
 from redis.asyncio import Redis
@@ -22,6 +22,11 @@ def _checked(url: SecretStr) -> SecretStr:
         ) from None
     return url
 
+
+CALLS_AT_ONCE: Final = 16
+"""Of one client. Each has a connection of its own; opening hundreds takes longer than waiting for a few,
+and the library's pool refuses the 101st.
+"""
 
 RedisUrl = Annotated[SecretStr, AfterValidator(_checked)]
 """A setting that `connect` takes."""
@@ -56,14 +61,18 @@ class RedisCalls:
         self.redis = redis
         self._limit_s = limit_s
         self._unavailable = unavailable
+        self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def call(self, awaitable: Awaitable[Any]) -> Any:
         """Return what Redis answers; raises the caller's error if it does not in time, or refuses."""
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(self._limit_s), self._slots:
                 return await awaitable
         except (RedisError, OSError, TimeoutError) as error:
             raise self._unavailable(error) from error
+        finally:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()  # where it never had its turn
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,6 +5,7 @@ project's log is read again, so that a restart does not show a run standing stil
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -25,6 +26,8 @@ DEPARTMENTS_MAX: Final = 64
 """Per run; twice what a run can have, so that a forged slug cannot grow it."""
 TAIL: Final = 1000
 """Events that are read again per project: more than two runs of 200 iterations."""
+NUMBERED: Final = "iteration_complete"
+"""The type of event that has numbers."""
 RECONNECT: Final = Backoff(1.0, 15.0)
 COUNT_MAX: Final = 2**40
 QUALITY_MAX: Final = 100
@@ -111,8 +114,11 @@ class Listener:
             EVENT_LOG_UP.set(1)
             for project_id in set(self._projects()):
                 await self.refill(project_id)
-            async for event in events:
-                self._take(event)
+            async for stored in events:
+                if stored.type != NUMBERED:
+                    continue
+                with contextlib.suppress(ValueError):  # of another version, or somebody else's
+                    self._take(stored.decode())
 
     def _take(self, event: Event) -> None:
         if self._numbers.take(event):

@@ -5,35 +5,32 @@ the log, once for each project and outside of the reader, which never waits.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from gather_bridge.live import frames
 from gather_bridge.live.mailbox import Frame, Mailbox
+from gather_bridge.live.pages import Log
 from gather_bridge.live.replay import Position, ReloadReason, follows, is_seen, is_unbroken, position_of
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
-from gather_contracts.events import Event
+from gather_clients.stored_event import StoredEvent
 
 logger = logging.getLogger(__name__)
 
 READ_BATCH: Final = 500
 """Events of one read from the log: 150 KiB."""
-REPAIRS_AT_ONCE: Final = 8
+READS_AT_ONCE: Final = 8
 """Projects read from the log at once after Redis comes back."""
-
-
-class Log(Protocol):
-    """The part of the event log that the bridge reads."""
-
-    async def position(self, project_id: str) -> tuple[str, int]:
-        """Return epoch and last offset; raises EventLogUnavailable."""
-
-    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:
-        """Return events after an offset; raises EventLogUnavailable."""
+BURST_EVENTS: Final = 16
+BURST_SHARE: Final = 4
+"""So many events, or that part of what may wait for a client, are handed out at once."""
+PATIENCE_S: Final = 5.0
+"""For a client that reads more slowly than the log is caught up with; then it is dropped as too slow."""
 
 
 @dataclass(eq=False)
@@ -43,7 +40,7 @@ class Feed:
     project_id: str
     position: Position | None = None
     """What all mailboxes have; None until the log has been read."""
-    last: Event | None = None
+    last: StoredEvent | None = None
     """The event at `position`, to notice a log that went back and was written again."""
     mailboxes: set[Mailbox] = field(default_factory=set)
     users: int = 0
@@ -52,10 +49,18 @@ class Feed:
     repair: "asyncio.Task[None] | None" = None
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def publish(self, event: Event) -> None:
-        """Give the next event to every client."""
-        self.position, self.last = position_of(event), event
-        self._put(event.model_dump_json())
+    def publish(self, event: StoredEvent) -> None:
+        """Give the next event to every client; the place of what is no event is passed over."""
+        self.position, self.last = position_of(event, self.position or Position()), event
+        if event.is_event:
+            self._put(event.text)
+
+    async def eased(self) -> None:
+        """Return once no client has much to read, or they had their time for it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                for mailbox in tuple(self.mailboxes):
+                    await mailbox.eased()
 
     def reset(self, head: Position, reason: ReloadReason) -> None:
         """Tell every client to reload, and go on from the end of the log."""
@@ -70,10 +75,20 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A client's place in a feed: everything after `start` comes through the mailbox."""
+    """A client's place in a feed."""
 
-    start: Position
+    feed: Feed
     mailbox: Mailbox
+
+    @property
+    def head(self) -> Position:
+        """Return the end of the log, as far as it is known here."""
+        return self.feed.position or Position()
+
+    def attach(self) -> Position:
+        """Have everything after the place that this returns come through the mailbox."""
+        self.feed.mailboxes.add(self.mailbox)
+        return self.head
 
 
 class Hub:
@@ -85,7 +100,7 @@ class Hub:
         self._queue_events = queue_events
         self._queue_bytes = queue_bytes
         self._feeds: dict[str, Feed] = {}
-        self._slots = asyncio.Semaphore(REPAIRS_AT_ONCE)
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
 
     @asynccontextmanager
     async def joined(self, project_id: str) -> AsyncIterator[Subscription]:
@@ -99,9 +114,7 @@ class Hub:
                     feed.position = Position(*await self._log.position(project_id))
                     if feed.is_dirty:
                         self._mend(feed)
-            # Nothing is awaited in between, so that the mailbox gets all that follows the position.
-            feed.mailboxes.add(mailbox)
-            yield Subscription(feed.position, mailbox)
+            yield Subscription(feed, mailbox)
         finally:
             feed.mailboxes.discard(mailbox)
             feed.users -= 1
@@ -110,9 +123,9 @@ class Hub:
                 if feed.repair is not None:
                     feed.repair.cancel()
 
-    def accept(self, event: Event) -> None:
+    def accept(self, event: StoredEvent) -> None:
         """Take an event from the reader."""
-        feed = self._feeds.get(event.project_id.lower())
+        feed = self._feeds.get(event.project_id)
         if feed is None:
             return
         if feed.position is None or feed.repair is not None:
@@ -137,33 +150,44 @@ class Hub:
         try:
             while feed.is_dirty:
                 feed.is_dirty = False
-                async with self._slots:
-                    await self._catch_up(feed, feed.position or Position())
+                await self._catch_up(feed, feed.position or Position())
         except EventLogUnavailable as error:
             logger.info("feed waits for the event log", extra={"error": str(error)})
-        except ValueError:
-            logger.exception("unreadable entry in the event log")
         finally:
             feed.repair = None
 
     async def _catch_up(self, feed: Feed, reached: Position) -> None:
         """Publish what the log holds after `reached`, or tell every client to reload if there is a gap."""
-        head = Position(*await self._log.position(feed.project_id))
+        async with self._slots:
+            head = Position(*await self._log.position(feed.project_id))
         if not reached.is_start and head.epoch != reached.epoch:
             return self._reset(feed, head, ReloadReason.EPOCH_CHANGED)
         if head.offset < reached.offset:
             return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
         # A Redis that lost its last second gives the same offsets to other events.
-        if feed.last and await self._log.read(feed.project_id, feed.last.offset - 1, 1) != [feed.last]:
+        if feed.last and await self._read(feed, feed.last.offset - 1, 1) != [feed.last]:
             return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
         while reached.offset < head.offset:
-            events = await self._log.read(feed.project_id, reached.offset, READ_BATCH)
+            events = await self._read(feed, reached.offset, READ_BATCH)
             if not events or not is_unbroken(events, reached):
                 return self._reset(feed, head, ReloadReason.TOO_OLD)
-            for event in events:
-                feed.publish(event)
-            reached = position_of(events[-1])
+            await self._hand_out(feed, events)
+            reached = position_of(events[-1], reached)
         return None
+
+    async def _read(self, feed: Feed, after: int, limit: int) -> list[StoredEvent]:
+        async with self._slots:
+            return await self._log.read(feed.project_id, after, limit)
+
+    async def _hand_out(self, feed: Feed, events: Sequence[StoredEvent]) -> None:
+        """Publish what was caught up with no faster than healthy clients read."""
+        count = size = 0
+        for event in events:
+            count, size = count + 1, size + len(event.text)
+            if count > BURST_EVENTS or size > self._queue_bytes // BURST_SHARE:
+                await feed.eased()
+                count, size = 1, len(event.text)
+            feed.publish(event)
 
     def _reset(self, feed: Feed, head: Position, reason: ReloadReason) -> None:
         self._metrics.resets.labels(reason=reason).inc()

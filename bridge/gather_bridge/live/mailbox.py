@@ -26,6 +26,7 @@ class Mailbox:
         self._bytes = 0
         self._is_over = False
         self._filled = asyncio.Event()
+        self._eased = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
         """Add a frame; if that is too much, drop them all, and `get` raises SubscriberTooSlow."""
@@ -36,7 +37,20 @@ class Mailbox:
         if len(self._frames) > self._max_frames or self._bytes > self._max_bytes:
             self._is_over = True
             self._frames.clear()
+            self._bytes = 0
+            self._eased.set()
         self._filled.set()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Return whether more than half of what may wait is waiting."""
+        return len(self._frames) > self._max_frames // 2 or self._bytes > self._max_bytes // 2
+
+    async def eased(self) -> None:
+        """Return once it is not crowded any more."""
+        while self.is_crowded:
+            self._eased.clear()
+            await self._eased.wait()
 
     async def get(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None after `timeout_s`; raises SubscriberTooSlow."""
@@ -51,4 +65,6 @@ class Mailbox:
         self._bytes -= len(frame.text)
         if not self._frames:
             self._filled.clear()
+        if not self.is_crowded:
+            self._eased.set()
         return frame

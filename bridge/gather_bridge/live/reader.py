@@ -9,7 +9,7 @@ from gather_bridge.live.hub import Hub
 from gather_bridge.metrics import Metrics
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLog, EventLogUnavailable
-from gather_contracts.events import Event
+from gather_clients.stored_event import StoredEvent
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Reader:
         log: EventLog,
         hub: Hub,
         metrics: Metrics,
-        listeners: Sequence[Callable[[Event], None]] = (),
+        listeners: Sequence[Callable[[StoredEvent], None]] = (),
     ) -> None:
         """`listeners` hear every event, also of projects without sockets; they must not wait."""
         self._log = log
@@ -50,7 +50,10 @@ class Reader:
                 if self._is_live:
                     failures = 0
                     logger.warning("event log lost", extra={"error": str(error)[:300]})
-                self._set_live(False)
+            except Exception:
+                # Nothing that comes from Redis may end the process's only reader.
+                logger.exception("reading the event log failed unexpectedly; beginning again")
+            self._set_live(False)
             failures += 1
             await asyncio.sleep(BACKOFF.wait_s(failures))
 
@@ -70,6 +73,8 @@ class Reader:
                 self._hub.accept(event)
                 for listener in self._listeners:
                     listener(event)
+                # A burst that came in one piece must not fill the mailboxes before anybody could send.
+                await asyncio.sleep(0)
 
     def _set_live(self, is_live: bool) -> None:
         self._is_live = is_live

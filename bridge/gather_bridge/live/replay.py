@@ -7,12 +7,8 @@ replay.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from gather_contracts.events import Event
-
-OFFSET_MAX: Final = 2**53 - 1
-"""The largest number that a browser keeps exactly."""
+from gather_clients.stored_event import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +70,27 @@ def decide_replay(asked: Position | None, head: Position, limit: int) -> Replay:
     return Replay(asked.offset, head.offset)
 
 
-def position_of(event: Event) -> Position:
-    """Return the place right after the event."""
-    return Position(event.epoch, event.offset)
+def position_of(event: StoredEvent, before: Position) -> Position:
+    """Return the place right after the event; one that cannot be read has no epoch of its own."""
+    return Position(event.epoch or before.epoch, event.offset)
 
 
-def follows(event: Event, position: Position) -> bool:
+def follows(event: StoredEvent, position: Position) -> bool:
     """Return whether the event is the next one."""
-    return event.offset == position.offset + 1 and (event.epoch == position.epoch or position.is_start)
+    is_same = event.epoch == position.epoch or not (event.is_event and position.epoch)
+    return event.offset == position.offset + 1 and is_same
 
 
-def is_unbroken(events: Sequence[Event], after: Position) -> bool:
+def is_unbroken(events: Sequence[StoredEvent], after: Position) -> bool:
     """Return whether the events follow `after` and each other without a gap."""
     place = after
     for event in events:
         if not follows(event, place):
             return False
-        place = position_of(event)
+        place = position_of(event, place)
     return True
 
 
-def is_seen(event: Event, position: Position) -> bool:
+def is_seen(event: StoredEvent, position: Position) -> bool:
     """Return whether the event lies before the position, in the same epoch."""
     return event.epoch == position.epoch and event.offset <= position.offset

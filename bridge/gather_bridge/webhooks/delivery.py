@@ -12,13 +12,15 @@ from functools import partial
 from typing import Final, Protocol
 
 from gather_bridge.errors import DeliveryFailed, UrlRefused
-from gather_bridge.live.hub import READ_BATCH, Log
+from gather_bridge.live.hub import READ_BATCH
+from gather_bridge.live.pages import Log
 from gather_bridge.live.replay import Position, is_unbroken, position_of
 from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks.registrations import REGISTRATIONS_MAX, Registration
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
-from gather_contracts.events import FINAL_TYPES, Event
+from gather_clients.stored_event import StoredEvent
+from gather_contracts.events import FINAL_TYPES
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ CALLS_AT_ONCE: Final = 16
 class Sender(Protocol):
     """Sends one event to one URL."""
 
-    async def deliver(self, url: str, event: Event) -> None:
+    async def deliver(self, url: str, event: StoredEvent) -> None:
         """Send; raises DeliveryFailed or UrlRefused."""
 
 
@@ -88,7 +90,7 @@ class Dispatcher:
         self._wakes: dict[str, asyncio.Event] = {}
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    def heard(self, event: Event) -> None:
+    def heard(self, event: StoredEvent) -> None:
         """Wake the event's run."""
         if wake := self._wakes.get(event.run_uid):
             wake.set()
@@ -153,12 +155,12 @@ class Dispatcher:
             for event in events:
                 if event.run_uid == uid and not await self._deliver(registration, event):
                     return True
-            start = position_of(events[-1])
+            start = position_of(events[-1], start)
             registration = replace(registration, position=start)
             await self._store.save(uid, start)
         return False
 
-    async def _deliver(self, registration: Registration, event: Event) -> bool:
+    async def _deliver(self, registration: Registration, event: StoredEvent) -> bool:
         """Try until the event is delivered; return False if nothing more is to be sent for the run."""
         uid, failures, since_s = registration.run_uid, 0, registration.failing_since_s
         while True:
@@ -186,7 +188,7 @@ class Dispatcher:
                 await self._store.save(uid, Position(event.epoch, event.offset - 1), since_s)
             await asyncio.sleep(wait_s)
         self._metrics.deliveries.labels(result="delivered").inc()
-        await self._store.save(uid, position_of(event))
+        await self._store.save(uid, Position(event.epoch, event.offset))
         if event.type not in FINAL_TYPES:
             return True
         await self._end(uid, "complete", "")

@@ -15,7 +15,7 @@ from gather_bridge.errors import DeliveryFailed
 from gather_bridge.webhooks.signature import HEADER, signature
 from gather_bridge.webhooks.url_guard import Address, Network, Target, choose_address, parse_target
 from gather_clients.configuration import ConfigurationError
-from gather_contracts.events import Event
+from gather_clients.stored_event import StoredEvent
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -54,7 +54,7 @@ class WebhookClient:
                 reason = "not a file of PEM certificates that can be read"
                 raise ConfigurationError(f"GATHER_BRIDGE_WEBHOOK_CA_FILE: {reason}") from None
 
-    async def deliver(self, url: str, event: Event) -> None:
+    async def deliver(self, url: str, event: StoredEvent) -> None:
         """Send one event; raises DeliveryFailed, or UrlRefused if trying again can never help."""
         target = parse_target(url)
         try:
@@ -70,9 +70,9 @@ class WebhookClient:
         if status // 100 != SUCCESS:
             raise DeliveryFailed(f"status {status}")
 
-    async def _post(self, target: Target, address: Address, event: Event) -> int:
+    async def _post(self, target: Target, address: Address, event: StoredEvent) -> int:
         """Return the status of the answer; its body is never read."""
-        body = event.model_dump_json().encode()
+        body = event.text.encode()
         host = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
         headers = {
             "Host": target.host_header,

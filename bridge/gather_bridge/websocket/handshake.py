@@ -8,8 +8,9 @@ from typing import Final
 from starlette.websockets import WebSocket
 
 from gather_bridge.errors import SocketRefused
-from gather_bridge.live.replay import OFFSET_MAX, Position
+from gather_bridge.live.replay import Position
 from gather_bridge.websocket.access import SUBPROTOCOL, Access, Verdict, bearer_token, is_origin_allowed
+from gather_clients.stored_event import OFFSET_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 _PROJECT: Final = re.compile(OBJECT_ID_PATTERN)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,17 +11,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gather_bridge.errors import SubscriberTooSlow
 from gather_bridge.live import frames
 from gather_bridge.live.frames import CloseCode
-from gather_bridge.live.hub import READ_BATCH, Hub, Log, Subscription
+from gather_bridge.live.hub import Hub, Subscription
 from gather_bridge.live.mailbox import Frame
+from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position, ReloadReason, Replay, decide_replay, is_unbroken, position_of
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
-from gather_contracts.events import Event
+from gather_clients.stored_event import StoredEvent
 
 logger = logging.getLogger(__name__)
 
 CLIENT_MESSAGES_MAX: Final = 100
 """Listeners need not send anything; some libraries send pings of their own, so a few are ignored."""
+LOG_CHANGED: Final = "the log changed: come back with your last offset"
+NEAR_EVENTS: Final = 64
+"""So near to the log's end a replay lets live events wait in the mailbox, which holds more."""
 CLOSE_TIMEOUT_S: Final = 2.0
 """A client that reads nothing does not read its close frame either."""
 
@@ -52,7 +56,7 @@ class Session:
         socket: WebSocket,
         *,
         hub: Hub,
-        log: Log,
+        pages: Pages,
         metrics: Metrics,
         limits: Limits,
         is_allowed: Callable[[], bool],
@@ -61,7 +65,7 @@ class Session:
         """`is_allowed` says at every heartbeat whether the client may still listen."""
         self._socket = socket
         self._hub = hub
-        self._log = log
+        self._pages = pages
         self._metrics = metrics
         self._limits = limits
         self._is_allowed = is_allowed
@@ -93,8 +97,8 @@ class Session:
     async def _talk(self, project_id: str, asked: Position | None) -> None:
         try:
             async with self._hub.joined(project_id) as subscription:
-                await self._greet(project_id, asked, subscription.start)
-                await self._follow(subscription)
+                start = await self._greet(project_id, asked, subscription)
+                await self._follow(subscription, start)
         except EventLogUnavailable as error:
             raise SessionEnded(
                 CloseCode.TRY_LATER, "the event log is unavailable: come back with the same offset and epoch"
@@ -104,33 +108,59 @@ class Session:
                 CloseCode.TOO_SLOW, "too slow: come back with your last offset and epoch"
             ) from error
 
-    async def _greet(self, project_id: str, asked: Position | None, start: Position) -> None:
-        replay = decide_replay(asked, start, self._limits.replay_events)
-        events: list[Event] = []
-        if replay.missing and asked is not None:
-            events = await self._missed(project_id, replay, asked)
-            if not events:
-                replay = Replay(start.offset, start.offset, ReloadReason.TOO_OLD)
+    async def _greet(self, project_id: str, asked: Position | None, subscription: Subscription) -> Position:
+        """Send the first frame and what the client missed; return from where its mailbox goes on."""
+        head = subscription.head
+        replay = decide_replay(asked, head, self._limits.replay_events)
+        first: Sequence[StoredEvent] = ()
+        reached = Position(head.epoch, replay.after)
+        if replay.missing:
+            first = await self._pages.read(project_id, reached, head.offset)
+            if not (first and is_unbroken(first, reached)):
+                replay = Replay(head.offset, head.offset, ReloadReason.TOO_OLD)
         result = replay.reload or ("live" if asked is None else "recovered")
         self._metrics.replays.labels(result=result).inc()
-        await self._send(Frame(frames.hello(start, replay.reload), start))
-        while events:
-            for event in events:
-                await self._send(Frame(event.model_dump_json(), position_of(event)))
-            reached = position_of(events[-1])
-            if reached.offset == replay.upto:
-                return
-            events = await self._missed(project_id, Replay(reached.offset, replay.upto), reached)
-            if not events:
-                raise SessionEnded(CloseCode.LOG_CHANGED, "the log changed: come back with your last offset")
+        if not replay.missing:
+            # Nothing is awaited in between, so that the mailbox gets all that follows the greeting.
+            head = subscription.attach()
+            await self._send(Frame(frames.hello(head, replay.reload), head))
+            return head
+        await self._send(Frame(frames.hello(head, None), head))
+        return await self._replay(project_id, subscription, first, reached)
 
-    async def _missed(self, project_id: str, replay: Replay, reached: Position) -> list[Event]:
-        """Return the next events of a replay; none if they do not follow `reached` without a gap."""
-        events = await self._log.read(project_id, replay.after, min(READ_BATCH, replay.missing))
-        return events if is_unbroken(events, reached) else []
+    async def _replay(
+        self,
+        project_id: str,
+        subscription: Subscription,
+        events: Sequence[StoredEvent],
+        reached: Position,
+    ) -> Position:
+        """Send pages until the log's end, near which the mailbox begins to collect; return from where.
 
-    async def _follow(self, subscription: Subscription) -> None:
-        reached = subscription.start
+        Before that, live events wait in the log alone: a long replay costs no memory.
+        """
+        end: Position | None = None
+        while True:
+            reached = await self._send_page(events, reached)
+            head = end or subscription.head
+            if head.epoch != reached.epoch or head.offset < reached.offset:
+                raise SessionEnded(CloseCode.LOG_CHANGED, LOG_CHANGED)
+            if end is None and head.offset - reached.offset <= NEAR_EVENTS:
+                end = head = subscription.attach()
+            if end is not None and reached.offset == end.offset:
+                return end
+            events = await self._pages.read(project_id, reached, head.offset)
+            if not (events and is_unbroken(events, reached)):
+                raise SessionEnded(CloseCode.LOG_CHANGED, LOG_CHANGED)
+
+    async def _send_page(self, events: Sequence[StoredEvent], reached: Position) -> Position:
+        for event in events:
+            reached = position_of(event, reached)
+            if event.is_event:
+                await self._send(Frame(event.text, reached))
+        return reached
+
+    async def _follow(self, subscription: Subscription, reached: Position) -> None:
         loop = asyncio.get_running_loop()
         check_at_s = loop.time() + self._limits.heartbeat_interval_s
         while True:

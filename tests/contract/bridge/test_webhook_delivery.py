@@ -27,6 +27,7 @@ from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.events import AutomationCancelled, Deduplicating, Event, decode_event
+from tests.support.events.stored_events import stored
 
 ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -176,7 +177,9 @@ class Hook:
 def hook(
     serve_bridge: ServeBridge, receiver: Receiver, log: EventLog, redis_url: str, certificate: Path
 ) -> Hook:
-    """A webhook that is not yet registered, of a project of its own."""
+    """A webhook that is not yet registered, of a project of its own; none of an earlier test is served."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(names.WEBHOOK_REGISTRATIONS)
     settings = {
         "webhook_allowed_networks": [LOOPBACK],
         "webhook_ca_file": certificate,
@@ -233,11 +236,20 @@ async def test_the_documented_check_accepts_our_signature_and_no_other(
     exec(code, scope)  # noqa: S102 - our own documentation
     is_genuine = scope["is_genuine"]
     client = WebhookClient(SECRET, 5, [LOOPBACK], certificate)
-    await client.deliver(f"https://127.0.0.1:{receiver.port}/", an_event("p", "u"))
+    await client.deliver(f"https://127.0.0.1:{receiver.port}/", stored(an_event("p", "u")))
     body, header, now_s = receiver.bodies[0], receiver.headers[0]["x-gather-signature"], time.time()
     assert is_genuine(SECRET, header, body, now_s)
     assert not is_genuine(SECRET, header, body + b" ", now_s)
     assert not is_genuine(b"another secret", header, body, now_s)
+    for forged in (
+        "",
+        "t=,v1=",
+        "t=²,v1=00",
+        f"t={int(now_s)},v1=é",
+        header + "é",
+        "t=" + "9" * 30 + ",v1=0",
+    ):
+        assert not is_genuine(SECRET, forged, body, now_s)
     assert not is_genuine(SECRET, header, body, now_s + 301)
     assert not is_genuine(SECRET, header.replace("t=", "t=1"), body, now_s)
     assert not is_genuine(SECRET, "", body, now_s)
@@ -283,7 +295,7 @@ async def test_no_spelling_of_this_machine_is_called(
     """The system's own resolver has its say."""
     client = WebhookClient(SECRET, 5, [], certificate)
     with pytest.raises((DeliveryFailed, UrlRefused)):
-        await client.deliver(f"https://{host}:{receiver.port}/", an_event("p", "u"))
+        await client.deliver(f"https://{host}:{receiver.port}/", stored(an_event("p", "u")))
     assert receiver.bodies == []
 
 
@@ -300,11 +312,11 @@ async def test_the_address_that_was_judged_is_the_one_that_is_called(
 
     client = WebhookClient(SECRET, 5, [LOOPBACK], certificate, resolve=rebinding)
     url = f"https://{HOST}:{receiver.port}/hooks"
-    await client.deliver(url, an_event("p", "u"))
+    await client.deliver(url, stored(an_event("p", "u")))
     assert receiver.headers[0]["host"] == f"{HOST}:{receiver.port}"
     for _ in range(2):
         with pytest.raises(DeliveryFailed, match="not public"):
-            await client.deliver(url, an_event("p", "u"))
+            await client.deliver(url, stored(an_event("p", "u")))
     assert asked == [(HOST, receiver.port)] * 3
     assert len(receiver.bodies) == 1
 
@@ -321,7 +333,7 @@ async def test_the_certificate_must_be_for_the_name_and_from_a_known_authority(
     unknown_authority = WebhookClient(SECRET, 5, [LOOPBACK], resolve=here)
     for client, host in ((wrong_name, "other.example"), (unknown_authority, HOST)):
         with pytest.raises(DeliveryFailed, match="ConnectError"):
-            await client.deliver(f"https://{host}:{receiver.port}/", an_event("p", "u"))
+            await client.deliver(f"https://{host}:{receiver.port}/", stored(an_event("p", "u")))
     assert receiver.bodies == []
 
 
@@ -331,7 +343,7 @@ async def test_redirects_are_not_followed(receiver: Receiver, certificate: Path)
     for status in (301, 302, 307, 308):
         receiver.answers = [status]
         with pytest.raises(DeliveryFailed, match=f"status {status}"):
-            await client.deliver(f"https://127.0.0.1:{receiver.port}/hooks", an_event("p", "u"))
+            await client.deliver(f"https://127.0.0.1:{receiver.port}/hooks", stored(an_event("p", "u")))
     assert set(receiver.paths) == {"/hooks"}
 
 
@@ -354,6 +366,8 @@ async def test_a_receiver_that_hangs_costs_the_time_limit_and_no_more(
     receiver.answers = [hang, endless]
     started_s = time.monotonic()
     with pytest.raises(DeliveryFailed, match="no answer in time"):
-        await client.deliver(url, an_event("p", "u"))
-    await client.deliver(url, an_event("p", "u"))  # its status is all that counts; the rest is not read
+        await client.deliver(url, stored(an_event("p", "u")))
+    await client.deliver(
+        url, stored(an_event("p", "u"))
+    )  # its status is all that counts; the rest is not read
     assert time.monotonic() - started_s < 5

@@ -12,7 +12,7 @@ import redis.asyncio as redis
 
 from gather_clients.event_log import EventLog, EventLogDamaged, EventLogUnavailable
 from gather_contracts import names
-from gather_contracts.events import IterationComplete, encode_event, timestamp
+from gather_contracts.events import IterationComplete, timestamp
 from gather_contracts.resource import GatherRun, parse_run
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.live_numbers import Listener, LiveNumbers
@@ -63,6 +63,11 @@ def iteration(run: GatherRun, number: int) -> IterationComplete:
     )  # fmt: skip
 
 
+def stored(event: IterationComplete, offset: int) -> bytes:
+    """Return the event as the log stores and publishes it."""
+    return event.model_copy(update={"offset": offset, "epoch": "e1"}).model_dump_json().encode()
+
+
 async def damage(client: redis.Redis, key: str, kind: str) -> None:
     """Put something of another kind where our key is."""
     command, *values = OTHER_KINDS[kind]
@@ -102,7 +107,7 @@ async def test_foreign_bytes_on_a_channel_are_passed_over(
     async def provoke() -> None:
         await client.publish("automated-gather:x", FOREIGN[number])
         await client.publish(names.channel(run.spec.project_id), FOREIGN[number])
-        await client.publish(names.channel(run.spec.project_id), encode_event(iteration(run, 3)))
+        await client.publish(names.channel(run.spec.project_id), stored(iteration(run, 3), 1))
 
     numbers = await heard(log, [], run, provoke)
     assert numbers.of_run(run.metadata.uid)["story"].iterations == 3
@@ -116,7 +121,7 @@ async def test_foreign_entries_in_a_log_cost_only_themselves(log: EventLog, clie
     for number, text in enumerate(FOREIGN, start=10):
         await client.xadd(key, {b"event": text}, id=f"{number}-0")
     await client.xadd(key, {b"other": b"field"}, id="100-0")
-    await client.xadd(key, {b"event": encode_event(iteration(run, 4)).encode()}, id="101-0")
+    await client.xadd(key, {b"event": stored(iteration(run, 4), 101)}, id="101-0")
     events = await log.tail(run.spec.project_id)
     assert [event.iteration for event in events if isinstance(event, IterationComplete)] == [2, 4]
 

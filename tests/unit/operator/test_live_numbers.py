@@ -9,10 +9,12 @@ import pytest
 
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.stored_event import StoredEvent
 from gather_contracts.events import Deduplicating, IterationComplete
 from gather_operator import live_numbers as module
 from gather_operator.decisions.facts import Numbers
 from gather_operator.live_numbers import Listener, LiveNumbers
+from tests.support.events.stored_events import stored
 
 LIMIT_S = 5
 
@@ -86,12 +88,12 @@ class Log:
         self.tails: list[str] = []
 
     @asynccontextmanager
-    async def subscribed(self) -> AsyncIterator[AsyncIterator[IterationComplete]]:
+    async def subscribed(self) -> AsyncIterator[AsyncIterator[StoredEvent]]:
         yield self._events(self.live.pop(0))
 
-    async def _events(self, events: list[IterationComplete]) -> AsyncIterator[IterationComplete]:
+    async def _events(self, events: list[IterationComplete]) -> AsyncIterator[StoredEvent]:
         for heard in events:
-            yield heard
+            yield stored(heard)
         if self.live:
             raise EventLogUnavailable("connection reset")
         await asyncio.Event().wait()

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from gather_bridge.live.mailbox import Mailbox
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
-from gather_contracts.events import Deduplicating, Event
+from gather_clients.stored_event import StoredEvent
+from gather_contracts.events import Deduplicating
+from tests.support.events.stored_events import stored
 
 P = "66f1a2b3c4d5e6f708192a3b"
 
@@ -23,16 +27,15 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.epoch = ""
-        self.events: list[Event] = []
+        self.events: list[StoredEvent] = []
         self.is_away = False
         self.reads = 0
 
-    def append(self, department: str = "story") -> Event:
+    def append(self, department: str = "story") -> StoredEvent:
         self.epoch = self.epoch or "e1"
         offset = self.events[-1].offset + 1 if self.events else 1
-        event = Deduplicating(
-            project_id=P, run="film", department=department, offset=offset, epoch=self.epoch
-        )
+        sent = Deduplicating(project_id=P, run="film", department=department, offset=offset, epoch=self.epoch)
+        event = stored(sent)
         self.events.append(event)
         return event
 
@@ -43,7 +46,7 @@ class MemoryLog:
         await self._answer()
         return (self.epoch, self.events[-1].offset) if self.events else ("", 0)
 
-    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:  # noqa: ARG002
+    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[StoredEvent]:  # noqa: ARG002
         await self._answer()
         self.reads += 1
         return [e for e in self.events if e.offset > after_offset][:limit]
@@ -64,6 +67,19 @@ def hub(log: MemoryLog) -> Hub:
     return Hub(log, Metrics(), queue_events=100, queue_bytes=100_000)
 
 
+@dataclass
+class Listening:
+    start: Position
+    mailbox: Mailbox
+
+
+@asynccontextmanager
+async def listening(hub: Hub, project: str = P) -> AsyncIterator[Listening]:
+    """Join as a client that wants live events."""
+    async with hub.joined(project) as subscription:
+        yield Listening(subscription.attach(), subscription.mailbox)
+
+
 async def received(mailbox: Mailbox) -> list[Any]:
     """Return what arrives until nothing does: offsets of events, and of greetings their reason."""
     got: list[Any] = []
@@ -76,7 +92,7 @@ async def received(mailbox: Mailbox) -> list[Any]:
 async def test_events_go_to_the_listeners_of_their_project(hub: Hub, log: MemoryLog) -> None:
     """In order, from the moment of joining, without a look at the log."""
     log.append()
-    async with hub.joined(P) as one, hub.joined(P) as two, hub.joined("f" * 24) as other:
+    async with listening(hub) as one, listening(hub) as two, listening(hub, "f" * 24) as other:
         assert one.start == Position("e1", 1)
         for _ in range(3):
             hub.accept(log.append())
@@ -87,7 +103,7 @@ async def test_events_go_to_the_listeners_of_their_project(hub: Hub, log: Memory
 
 async def test_the_first_event_of_a_project_arrives(hub: Hub, log: MemoryLog) -> None:
     """A project without events has no epoch yet."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         assert subscription.start == Position()
         hub.accept(log.append())
         assert await received(subscription.mailbox) == [1]
@@ -95,7 +111,7 @@ async def test_the_first_event_of_a_project_arrives(hub: Hub, log: MemoryLog) ->
 
 async def test_lost_messages_are_read_from_the_log(hub: Hub, log: MemoryLog) -> None:
     """Pub/sub promises nothing; the next message shows the gap."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         hub.accept(log.append())
         log.append()
         log.append()
@@ -105,7 +121,7 @@ async def test_lost_messages_are_read_from_the_log(hub: Hub, log: MemoryLog) -> 
 
 async def test_a_lost_last_message_is_found_by_the_regular_check(hub: Hub, log: MemoryLog) -> None:
     """No further message would ever show that gap."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         log.append()
         hub.check_all()
         assert await received(subscription.mailbox) == [1]
@@ -113,7 +129,7 @@ async def test_a_lost_last_message_is_found_by_the_regular_check(hub: Hub, log: 
 
 async def test_an_event_is_never_given_twice(hub: Hub, log: MemoryLog) -> None:
     """After a reconnection the same event may come from the log and from the channel."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         event = log.append()
         hub.check_all()
         await asyncio.sleep(0)
@@ -126,7 +142,7 @@ async def test_an_event_is_never_given_twice(hub: Hub, log: MemoryLog) -> None:
 
 async def test_events_during_a_repair_are_neither_lost_nor_out_of_order(hub: Hub, log: MemoryLog) -> None:
     """The reader never waits for a repair."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         for _ in range(5):
             log.append()
         hub.check_all()
@@ -141,7 +157,7 @@ async def test_a_client_that_joins_in_the_middle_gets_the_rest(hub: Hub, log: Me
     starts: list[tuple[int, list[Any]]] = []
 
     async def listen() -> None:
-        async with hub.joined(P) as subscription:
+        async with listening(hub) as subscription:
             starts.append((subscription.start.offset, await received(subscription.mailbox)))
 
     listeners = []
@@ -156,7 +172,7 @@ async def test_a_client_that_joins_in_the_middle_gets_the_rest(hub: Hub, log: Me
 
 async def test_a_new_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """Once, and the new log's events follow."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         hub.accept(log.append())
         assert await received(subscription.mailbox) == [1]
         log.lose()
@@ -170,7 +186,7 @@ async def test_a_new_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> 
 
 async def test_a_lost_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """Even before anything new happens."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         hub.accept(log.append())
         log.lose()
         hub.check_all()
@@ -182,7 +198,7 @@ async def test_a_lost_log_makes_every_client_reload(hub: Hub, log: MemoryLog) ->
 
 async def test_a_log_that_went_back_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
     """A Redis that lost its last second gives the same offsets of the same epoch to other events."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         for _ in range(3):
             hub.accept(log.append())
         assert await received(subscription.mailbox) == [1, 2, 3]
@@ -195,7 +211,7 @@ async def test_a_log_that_went_back_makes_every_client_reload(hub: Hub, log: Mem
 
 async def test_a_gap_that_cannot_be_filled_is_never_filled_in_part(hub: Hub, log: MemoryLog) -> None:
     """The log was trimmed past it."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         hub.accept(log.append())
         assert await received(subscription.mailbox) == [1]
         for _ in range(4):
@@ -207,13 +223,13 @@ async def test_a_gap_that_cannot_be_filled_is_never_filled_in_part(hub: Hub, log
 
 async def test_without_a_log_nobody_joins_and_listeners_keep_their_place(hub: Hub, log: MemoryLog) -> None:
     """They go on where they were when it comes back."""
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         hub.accept(log.append())
         log.is_away = True
         log.append()
         hub.check_all()
         with pytest.raises(EventLogUnavailable):
-            async with hub.joined("f" * 24):
+            async with listening(hub, "f" * 24):
                 pass
         assert await received(subscription.mailbox) == [1]
         log.is_away = False
@@ -224,7 +240,7 @@ async def test_without_a_log_nobody_joins_and_listeners_keep_their_place(hub: Hu
 async def test_a_slow_listener_costs_only_itself(log: MemoryLog) -> None:
     """The other one gets everything."""
     hub = Hub(log, Metrics(), queue_events=5, queue_bytes=100_000)
-    async with hub.joined(P) as slow, hub.joined(P) as quick:
+    async with listening(hub) as slow, listening(hub) as quick:
         got: Sequence[Any] = []
         for _ in range(10):
             hub.accept(log.append())
@@ -236,8 +252,37 @@ async def test_a_slow_listener_costs_only_itself(log: MemoryLog) -> None:
 
 async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog) -> None:
     """A new listener starts from the log's end, not from where the last one left."""
-    async with hub.joined(P):
+    async with listening(hub):
         hub.accept(log.append())
     hub.accept(log.append())
-    async with hub.joined(P) as subscription:
+    async with listening(hub) as subscription:
         assert subscription.start.offset == 2
+
+
+async def test_a_burst_from_the_log_waits_for_healthy_clients(hub: Hub, log: MemoryLog) -> None:
+    """Five times what may wait for a client, and nobody is dropped for reading no faster than we write."""
+    async with listening(hub) as one, listening(hub) as two:
+        for _ in range(500):
+            log.append()
+        hub.check_all()
+        got = await asyncio.gather(received(one.mailbox), received(two.mailbox))
+        assert [*got] == [list(range(1, 501))] * 2
+
+
+async def test_what_is_no_event_is_passed_over(hub: Hub, log: MemoryLog) -> None:
+    """Its place in the log is empty; all others are there, from the log and live."""
+    async with listening(hub) as subscription:
+        hub.accept(log.append())
+        log.events.append(StoredEvent(2))
+        hub.accept(log.append())
+        hub.accept(log.append())
+        assert await received(subscription.mailbox) == [1, 3, 4]
+
+
+async def test_a_log_that_begins_with_what_is_no_event_is_followed(hub: Hub, log: MemoryLog) -> None:
+    """It has no epoch of its own."""
+    async with listening(hub) as subscription:
+        log.epoch = "e1"
+        log.events.append(StoredEvent(1))
+        hub.accept(log.append())
+        assert await received(subscription.mailbox) == [2]

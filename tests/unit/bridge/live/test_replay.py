@@ -14,13 +14,13 @@ from gather_bridge.live.replay import (
     is_unbroken,
     position_of,
 )
-from gather_contracts.events import Deduplicating
+from gather_clients.stored_event import StoredEvent
 
 E, OTHER = "e1", "e2"
 
 
-def event(offset: int, epoch: str = E) -> Deduplicating:
-    return Deduplicating(project_id="p", run="film", department="story", offset=offset, epoch=epoch)
+def event(offset: int, epoch: str = E) -> StoredEvent:
+    return StoredEvent(offset, epoch, "p", "deduplicating", "-", "{}")
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_an_event_is_seen_only_within_its_epoch() -> None:
     assert is_seen(event(7), Position(E, 7))
     assert not is_seen(event(8), Position(E, 7))
     assert not is_seen(event(7, OTHER), Position(E, 7))
-    assert position_of(event(7)) == Position(E, 7)
+    assert position_of(event(7), Position()) == Position(E, 7)

@@ -15,29 +15,33 @@ from gather_bridge.webhooks.delivery import JITTER, RETRY_MAX_S, Dispatcher, res
 from gather_bridge.webhooks.registrations import Registration, parse_registration
 from gather_bridge.webhooks.signature import signature
 from gather_clients.backoff import Backoff
-from gather_contracts.events import AutomationCancelled, Deduplicating, Event
+from gather_clients.stored_event import StoredEvent
+from gather_contracts.events import AutomationCancelled, Deduplicating
+from tests.support.events.stored_events import stored
 
 P = "66f1a2b3c4d5e6f708192a3b"
 URL = "https://app.example/hooks"
 
 
-def an_event(offset: int, run_uid: str = "u-1", epoch: str = "e1") -> Event:
-    return Deduplicating(
+def an_event(offset: int, run_uid: str = "u-1", epoch: str = "e1") -> StoredEvent:
+    sent = Deduplicating(
         project_id=P, run="film", run_uid=run_uid, department="story", offset=offset, epoch=epoch
     )
+    return stored(sent)
 
 
-def the_end(offset: int, run_uid: str = "u-1") -> Event:
-    return AutomationCancelled(
+def the_end(offset: int, run_uid: str = "u-1") -> StoredEvent:
+    sent = AutomationCancelled(
         project_id=P, run="film", run_uid=run_uid, items_created_so_far=3, offset=offset, epoch="e1"
     )
+    return stored(sent)
 
 
 class World:
     """Log, store and receiver in memory."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[StoredEvent] = []
         self.saved: dict[str, Registration] = {}
         self.taken: list[int] = []
         self.calls = 0
@@ -48,7 +52,7 @@ class World:
     async def position(self, project_id: str) -> tuple[str, int]:  # noqa: ARG002 - one project
         return (self.events[-1].epoch, self.events[-1].offset) if self.events else ("", 0)
 
-    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:  # noqa: ARG002
+    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[StoredEvent]:  # noqa: ARG002
         return [e for e in self.events if e.offset > after_offset][:limit]
 
     async def listed(self) -> list[str]:
@@ -68,7 +72,7 @@ class World:
     async def forget(self, run_uid: str) -> None:
         pass
 
-    async def deliver(self, url: str, event: Event) -> None:  # noqa: ARG002
+    async def deliver(self, url: str, event: StoredEvent) -> None:  # noqa: ARG002
         self.calls += 1
         if self.failures:
             raise self.failures.pop(0)

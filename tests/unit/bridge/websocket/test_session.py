@@ -7,10 +7,13 @@ from typing import Any, cast
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gather_bridge.live.hub import Hub
+from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_bridge.websocket.session import Limits, Session
-from gather_contracts.events import Deduplicating, Event
+from gather_clients.stored_event import StoredEvent
+from gather_contracts.events import Deduplicating
+from tests.support.events.stored_events import stored
 
 P = "66f1a2b3c4d5e6f708192a3b"
 EVENTS = 300
@@ -22,10 +25,10 @@ class FullLog:
     async def position(self, project_id: str) -> tuple[str, int]:  # noqa: ARG002 - one project
         return ("e1", EVENTS)
 
-    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[Event]:
+    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[StoredEvent]:
         last = min(after_offset + limit, EVENTS)
         return [
-            Deduplicating(project_id=project_id, run="film", department="story", offset=n, epoch="e1")
+            stored(Deduplicating(project_id=project_id, run="film", department="story", offset=n, epoch="e1"))
             for n in range(after_offset + 1, last + 1)
         ]
 
@@ -56,7 +59,7 @@ def session(socket: QuickSocket) -> Session:
     return Session(
         cast(WebSocket, socket),
         hub=Hub(log, Metrics(), queue_events=10, queue_bytes=10_000),
-        log=log,
+        pages=Pages(log),
         metrics=Metrics(),
         limits=Limits(replay_events=1000, heartbeat_interval_s=5, send_timeout_s=5),
         is_allowed=lambda: True,
