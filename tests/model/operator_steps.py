@@ -1,0 +1,229 @@
+"""What the operator's process does: a pass over the run, its writes one by one, and how each may go wrong."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.model import safety
+from tests.model.facts import Inputs
+from tests.model.passes import Passes
+from tests.model.state import Job, Run, State
+
+Label = tuple[Any, ...]
+Step = tuple[Label, State]
+
+
+class Operator:
+    """Makes the operator's steps."""
+
+    def __init__(self, passes: Passes, *, has_resync: bool = True) -> None:
+        """Without `has_resync`, a pass is made only after a change that was seen."""
+        self.passes = passes
+        self.book = passes.book
+        self.has_resync = has_resync
+
+    def steps(self, state: State) -> Iterator[Step]:
+        """Yield what the process may do next."""
+        if state.pending:
+            yield ("write",), self.write(state)
+        elif (looked := self.look(state)) is not None:
+            yield ("pass",), looked
+
+    # --- a pass
+
+    def look(self, state: State) -> State | None:
+        """Begin a pass: read, decide, and line up the writes. None: it would change nothing."""
+        seen = state.seen_run or state.run
+        if seen is None or not (self.has_resync or state.woken):
+            return None
+        inputs = self._inputs(state, seen)
+        program = self.passes.program(inputs)
+        is_final = self.book.status(seen.status).phase.is_final
+        known = state.known
+        if is_final or seen.deleted:
+            known = 0
+        elif not known and self.book.is_usable(state.document, seen):
+            known = state.document
+        changes: dict[str, Any] = {"known": known, "woken": 1 if self.has_resync else 0}
+        if program.is_fresh:
+            changes |= self._merged(state)
+        if not is_final:
+            pods = state.pods if program.is_fresh or state.seen_pods is None else state.seen_pods
+            since = dict(state.ending)
+            changes["ending"] = tuple((p.key, since.get(p.key, 0)) for p in pods if p.terminating)
+        if seen.deleted or seen.cancel:
+            changes["stopping"] = state.stopping or 1
+        writes, log = program.writes, state.log
+        while writes and writes[0][0] == "publish":
+            log |= writes[0][1]
+            writes = writes[1:]
+        changes["log"] = log
+        if writes:
+            changes |= {"pending": writes, "instead": (program.unavailable, program.refused), "basis": seen}
+        after = self._skip(state._replace(**changes))
+        return None if after == state else after
+
+    def _inputs(self, state: State, seen: Run) -> Inputs:
+        is_final = self.book.status(seen.status).phase.is_final
+        jobs = state.jobs if state.seen_jobs is None else state.seen_jobs
+        pods = state.pods if state.seen_pods is None else state.seen_pods
+        known = 0 if is_final or seen.deleted else state.known
+        if is_final:
+            return Inputs(
+                state.config, seen, 0, 0, 0, (), (), (), (), (), (), (), state.log, state.redis, 0
+            )
+        return Inputs(
+            config=state.config,
+            run=seen,
+            document=0 if known or seen.deleted else state.document,
+            known=known,
+            cms=0 if known or seen.deleted else state.cms,
+            jobs=jobs,
+            pods=pods,
+            true_jobs=state.jobs,
+            true_pods=state.pods,
+            gone=state.gone,
+            given_up=tuple(key for key, is_old in state.ending if is_old),
+            live=state.done if state.redis else (),
+            log=state.log,
+            redis=state.redis,
+            stopping=state.stopping if seen.deleted or seen.cancel else 0,
+        )
+
+    @staticmethod
+    def _merged(state: State) -> dict[str, Any]:
+        """Return the caches after Jobs and pods were listed; one that lags goes on lagging."""
+        merged: dict[str, Any] = {}
+        if state.seen_jobs is not None:
+            merged["seen_jobs"] = state.jobs
+        if state.seen_pods is not None:
+            merged["seen_pods"] = state.pods
+            merged["gone"] = remembered(state)
+        return merged
+
+    def _skip(self, state: State) -> State:
+        """Leave out a write that finds what it would make."""
+        while state.pending and state.pending[0] == ("create document", state.document):
+            state = _advance(state)._replace(known=state.document)
+        return state
+
+    # --- writes
+
+    def write(self, state: State) -> State:
+        """Carry out the next write as the API server would."""
+        return self._skip(self._effect(state, state.pending[0]))
+
+    def _effect(self, state: State, write: tuple[Any, ...]) -> State:
+        match write:
+            case ("finalizer", held):
+                return self._finalizer(state, held)
+            case ("status", number):
+                return self._status(state, number)
+            case ("create document", number):
+                kept = state.document or number
+                return _advance(state)._replace(document=kept, known=number)
+            case ("delete document",):
+                return _advance(state)._replace(document=0)
+            case ("create job", department, number, limit):
+                return self._create(state, department, number, limit)
+            case ("delete job", *key):
+                left = tuple(j for j in state.jobs if j.key != tuple(key))
+                return _advance(state)._replace(jobs=left)
+            case ("delete pod", *key):
+                pods = tuple(p._replace(terminating=1) if p.key == tuple(key) else p for p in state.pods)
+                return _advance(state)._replace(pods=pods)
+            case ("publish", bit):
+                return _advance(state)._replace(log=state.log | bit)
+        raise AssertionError(write)
+
+    def _finalizer(self, state: State, held: int) -> State:
+        run = state.run
+        if run is None or run != state.basis:
+            return conflict(state)
+        if not held:
+            safety.check_release(state, self.book)
+        after = None if run.deleted and not held else run._replace(held=held)
+        return _advance(state)._replace(run=after, seen_run=None)
+
+    def _status(self, state: State, number: int) -> State:
+        run = state.run
+        if run is None or (state.seen_run is not None and state.seen_run != run):
+            return conflict(state)
+        safety.check_status(state, self.book, number)
+        return _advance(state)._replace(run=run._replace(status=number), seen_run=None)
+
+    def _create(self, state: State, department: int, number: int, limit: int) -> State:
+        if any(j.key == (department, number) for j in state.jobs):
+            return _advance(state)
+        safety.check_job(state, self.book, department, number, limit)
+        jobs = tuple(sorted((*state.jobs, Job(department, number, 0, 0, 0, limit))))
+        made = state.made
+        if (department, number) not in made:
+            made = tuple(sorted((*made, (department, number))))
+        return _advance(state)._replace(jobs=jobs, made=made)
+
+    # --- what may go wrong
+
+    def crash(self, state: State) -> State:
+        """Kill the process; the next one lists everything."""
+        return state._replace(
+            seen_run=None,
+            seen_jobs=None,
+            seen_pods=None,
+            known=0,
+            gone=(),
+            ending=(),
+            stopping=0,
+            woken=1,
+            pending=(),
+            instead=((), ()),
+            basis=None,
+        )
+
+    def mishaps(self, state: State) -> Iterator[Step]:
+        """Yield how the next write may go wrong; the process lives on."""
+        kind = state.pending[0][0]
+        if kind in {"finalizer", "status"}:
+            yield ("conflict",), conflict(state)
+        if kind == "create job":
+            yield ("refused",), self._give_way(state, state.instead[1])
+        yield ("unavailable",), self._fail(state, kind, state)
+        done = self.write(state)
+        if len(done.pending) < len(state.pending) and done.run is not None:
+            old = state.seen_run or state.run
+            lost = done._replace(seen_run=old if old != done.run else None)
+            yield ("answer lost",), self._fail(state, kind, lost)
+
+    def _fail(self, before: State, kind: str, after: State) -> State:
+        """Go on after an error of the server."""
+        is_action = kind not in {"status", "publish"}
+        return self._give_way(
+            after._replace(basis=before.basis, known=before.known), before.instead[0] if is_action else ()
+        )
+
+    def _give_way(self, state: State, writes: tuple[tuple[Any, ...], ...]) -> State:
+        if not writes:
+            return stopped(state)
+        return state._replace(pending=writes, instead=((), ()))
+
+
+def _advance(state: State) -> State:
+    left = state.pending[1:]
+    return state._replace(pending=left) if left else stopped(state)
+
+
+def stopped(state: State) -> State:
+    """Return the state after a pass has ended."""
+    return state._replace(pending=(), instead=((), ()), basis=None)
+
+
+def conflict(state: State) -> State:
+    """Return the state after a conflict: the pass ends, and the run is read again."""
+    return stopped(state)._replace(seen_run=None)
+
+
+def remembered(state: State) -> tuple[Any, ...]:
+    """Return the pods that the operator has seen go, once it sees that those of its old view are gone."""
+    if state.seen_pods is None:
+        return state.gone
+    present = {p.key for p in state.pods} | {p.key for p in state.gone}
+    return tuple(sorted((*state.gone, *(p for p in state.seen_pods if p.key not in present))))

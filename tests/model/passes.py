@@ -1,0 +1,233 @@
+"""One pass of the real Reconciler, as the writes that it makes.
+
+What a pass reads is given; its writes are recorded and all succeed, and it is run again to see what follows
+where one does not. So it need be run once for all states in which it reads the same.
+"""
+
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final, NamedTuple
+from unittest import mock
+
+from gather_clients.event_log import EventLogUnavailable
+from gather_contracts import names
+from gather_contracts.events import timestamp
+from gather_operator import event_publisher, reconcile
+from gather_operator.decisions.manifests import WorkerTemplate
+from gather_operator.errors import ClusterUnavailable, Missing, Refused
+from gather_operator.event_publisher import EventPublisher
+from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.run_cache import RunCache
+from tests.model.facts import NOW, STOP_DEADLINE_S, UID, Book, Inputs
+
+Write = tuple[Any, ...]
+"""(kind, arguments): see the methods of `Recorder`."""
+TEMPLATE: Final = WorkerTemplate(image="worker")
+
+
+class Program(NamedTuple):
+    """What a pass does."""
+
+    writes: tuple[Write, ...]
+    unavailable: tuple[Write, ...]
+    """Writes after an action whose answer is an error of the server."""
+    refused: tuple[Write, ...]
+    """Writes after an action that is refused."""
+    is_fresh: bool
+    """It asked the API itself for Jobs and pods."""
+
+
+class Recorder:
+    """Everything that a Reconciler talks to: it answers from the inputs and notes the writes."""
+
+    def __init__(self, book: Book, inputs: Inputs, failing: Exception | None = None) -> None:
+        self._book, self._inputs, self._failing = book, inputs, failing
+        self.writes: list[Write] = []
+        self.is_fresh = False
+        self.body = book.body(inputs)
+
+    # --- the cluster
+
+    async def get_run(self, _: str) -> dict[str, Any]:
+        return self.body
+
+    async def put_finalizers(self, _: str, __: str, finalizers: list[str]) -> dict[str, Any]:
+        self._act("finalizer", int(names.FINALIZER in finalizers))
+        self.body = self._changed(finalizers=finalizers)
+        return self.body
+
+    async def put_status(self, _: str, __: str, status: dict[str, Any]) -> dict[str, Any]:
+        self._note("status", self._book.number_of(status))
+        self.body = {**self._changed(), "status": status}
+        return self.body
+
+    def _changed(self, **metadata: Any) -> dict[str, Any]:
+        version = str(int(self.body["metadata"]["resourceVersion"]) + 1)
+        return {**self.body, "metadata": {**self.body["metadata"], **metadata, "resourceVersion": version}}
+
+    async def get_config_map(self, name: str) -> dict[str, str]:
+        if self._inputs.document == 0:
+            raise Missing(name)
+        return {names.RUN_DOCUMENT_FILE: self._book.document_text(self._inputs.document)}
+
+    async def create_config_map(self, manifest: dict[str, Any]) -> None:
+        number = self._book.number_of_document(manifest["data"][names.RUN_DOCUMENT_FILE])
+        self._act("create document", number)
+
+    async def delete_config_map(self, _: str) -> None:
+        self._act("delete document")
+
+    async def create_job(self, manifest: dict[str, Any]) -> None:
+        labels = manifest["metadata"]["labels"]
+        department = self._book.department(labels[names.LABEL_DEPARTMENT])
+        number = self._book.job_number(department, manifest["metadata"]["name"])
+        self._act("create job", department, number, int(labels[names.LABEL_ITERATIONS]))
+
+    async def delete_job(self, name: str) -> None:
+        self._act("delete job", *self._book.job_of(name))
+
+    async def delete_pod(self, name: str) -> None:
+        self._act("delete pod", *self._book.pod_of(name))
+
+    async def create_event(self, _: dict[str, Any]) -> None:
+        """Kubernetes Events are a courtesy."""
+
+    # --- the informers
+
+    def cached(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        return self._book.facts(self._inputs.jobs, self._inputs.pods, self._inputs)
+
+    async def fresh(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        self.is_fresh = True
+        return self._book.facts(self._inputs.true_jobs, self._inputs.true_pods, self._inputs)
+
+    # --- the CMS, the event log, live numbers
+
+    def ask(self, _: str) -> Any:
+        return self._book.reading(self._inputs.cms)
+
+    def forget(self, _: str) -> None:
+        """Nothing is remembered here."""
+
+    def of_run(self, _: str) -> dict[str, Any]:
+        return self._book.live(self._inputs.live)
+
+    async def append(self, _: Any, key: str | None = None) -> int | None:
+        bit = self._book.event_bit(str(key))
+        if not self._inputs.redis:
+            raise EventLogUnavailable("refused")
+        if not self._inputs.log & bit:
+            self._note("publish", bit)
+        return None
+
+    # --- what it writes
+
+    def _act(self, *write: Any) -> None:
+        self._note(*write)
+        if self._failing is not None:
+            failing, self._failing = self._failing, None
+            self.writes.clear()
+            raise failing
+
+    def _note(self, *write: Any) -> None:
+        self.writes.append(write)
+
+
+class _Patient(Reconciler):
+    """The Reconciler, with the time that it has tried to stop a run as the model has it."""
+
+    stopping_s: ClassVar[float] = 0
+
+    def _stopping_s(self, run: Any) -> float:
+        return self.stopping_s if run.is_to_stop else 0.0
+
+
+class Passes:
+    """Makes passes and remembers them."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self._programs: dict[Inputs, Program] = {}
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def program(self, inputs: Inputs) -> Program:
+        """Return what a pass does that reads these inputs."""
+        known = self._programs.get(inputs)
+        if known is None:
+            known = self._programs[inputs] = self._make(inputs)
+        return known
+
+    def _make(self, inputs: Inputs) -> Program:
+        with _stopped_clock(inputs):
+            recorder, _ = self._run(inputs)
+            acts = any(w[0] not in {"status", "publish"} for w in recorder.writes)
+            unavailable: tuple[Write, ...] = ()
+            refused: tuple[Write, ...] = ()
+            if acts:
+                unavailable = tuple(self._run(inputs, ClusterUnavailable("unavailable"))[0].writes)
+                refused = tuple(self._run(inputs, Refused("refused"))[0].writes)
+        return Program(tuple(recorder.writes), unavailable, refused, recorder.is_fresh)
+
+    def _run(self, inputs: Inputs, failing: Exception | None = None) -> tuple[Recorder, RunCache]:
+        recorder, cache = Recorder(self.book, inputs, failing), RunCache()
+        cache.put(recorder.body)
+        log: Any = recorder
+        dependencies = Dependencies(
+            cluster=log,
+            cms=log,
+            observer=log,
+            cache=cache,
+            live=log,
+            writer=StatusWriter(log, cache, interval_s=0, clock=lambda: 0.0),
+            publisher=EventPublisher(log, SimpleNamespace(), clock=lambda: 0.0),  # type: ignore[arg-type]
+        )
+        reconciler = _Patient(
+            dependencies, TEMPLATE, "model", stop_deadline_s=STOP_DEADLINE_S, clock=lambda: 0.0
+        )
+        reconciler.stopping_s = inputs.stopping_s  # type: ignore[misc]
+        if inputs.known:
+            reconciler._documents._known[UID] = self.book.document(inputs.known)
+        with contextlib.suppress(ClusterUnavailable, Missing):
+            _drive(reconciler.work(UID))
+        return recorder, cache
+
+
+def _drive(work: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a pass waited for something")
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Stands in for `datetime` where a pass asks for the time."""
+
+    moment: datetime
+
+    def now(self, _: Any = None) -> datetime:
+        return self.moment
+
+    @property
+    def fromisoformat(self) -> Callable[[str], datetime]:
+        return datetime.fromisoformat
+
+
+@contextlib.contextmanager
+def _stopped_clock(inputs: Inputs) -> Iterator[None]:
+    clock = _Clock(NOW + timedelta(seconds=60) if inputs.is_late else NOW)
+    with mock.patch.object(reconcile, "datetime", clock), mock.patch.object(event_publisher, "datetime", clock):
+        yield
+
+
+def moment() -> str:
+    """Return the model's only time, as a status has it."""
+    return timestamp(NOW.astimezone(UTC))

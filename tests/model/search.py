@@ -1,0 +1,251 @@
+"""Search every interleaving of operator, cluster and adversary, breadth-first.
+
+python -m tests.model.search --help
+"""
+
+import argparse
+import logging
+import resource
+import sys
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.model import cluster_steps
+from tests.model.adversary import Adversary
+from tests.model.facts import Book
+from tests.model.liveness import Fairness
+from tests.model.operator_steps import Label, Operator, Step
+from tests.model.passes import Passes
+from tests.model.state import CONFIGS, State, Violation, fresh
+
+PROGRESS_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a search goes; 0 is no limit."""
+
+    states: int = 0
+    depth: int = 0
+    seconds: float = 0
+    liveness_share: float = 1.0
+    """Share of states from which the end is looked for."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search has found."""
+
+    states: int = 0
+    steps: int = 0
+    depth: int = 0
+    """Up to which every state was expanded."""
+    seconds: float = 0
+    is_complete: bool = False
+    """No state is left that was not expanded."""
+    followed: int = 0
+    """States from which a fair run was followed to its end."""
+    longest: int = 0
+    passes: int = 0
+    invariant: str = ""
+    line: str = ""
+    """The counter-example."""
+    details: str = ""
+    by_depth: list[int] = field(default_factory=list)
+
+
+class Model:
+    """Everything that may happen in a state."""
+
+    def __init__(self, *, has_resync: bool = True) -> None:
+        self.operator = Operator(Passes(Book()), has_resync=has_resync)
+        self.adversary = Adversary(self.operator)
+        self.fairness = Fairness(self.operator)
+
+    def steps(self, state: State) -> Iterator[Step]:
+        """Yield every step with what follows from it; raises Violation."""
+        yield from self.operator.steps(state)
+        yield from cluster_steps.steps(state)
+        yield from self.adversary.steps(state)
+
+
+class Search:
+    """One search, breadth-first, so that a counter-example is as short as it can be."""
+
+    def __init__(self, model: Model, limits: Limits, seed: int = 0) -> None:
+        self._model, self._limits = model, limits
+        self._random = Random(seed)  # noqa: S311 - a sample, not a secret
+        self._parents = array("l")
+        self._states: list[State] = []
+        self._known: dict[State, int] = {}
+        self._parts: dict[object, object] = {}
+        self.found = Found()
+
+    def run(self, starts: Iterable[State], *, is_loud: bool = False) -> Found:
+        """Search until a limit or a counter-example is met."""
+        began_s = said_s = time.monotonic()
+        found, limits = self.found, self._limits
+        for state in starts:
+            self._add(state, -1)
+        at, level_end = 0, len(self._states)
+        while at < len(self._states):
+            if at == level_end:
+                found.depth += 1
+                found.by_depth.append(len(self._states) - level_end)
+                level_end = len(self._states)
+                if found.depth == limits.depth:
+                    break
+            now_s = time.monotonic()
+            if limits.states and len(self._states) >= limits.states:
+                break
+            if limits.seconds and now_s - began_s > limits.seconds:
+                break
+            if is_loud and now_s - said_s > PROGRESS_S:
+                said_s = now_s
+                self._say(now_s - began_s, len(self._states) - at)
+            if not self._expand(at):
+                break
+            at += 1
+        found.is_complete = at == len(self._states)
+        found.states, found.seconds = len(self._states), time.monotonic() - began_s
+        found.longest, found.passes = self._model.fairness.longest, len(self._model.operator.passes)
+        return found
+
+    def _expand(self, at: int) -> bool:
+        """Add what follows from a state; return False after a counter-example."""
+        state, found = self._states[at], self.found
+        steps = self._model.steps(state)
+        known, add = self._known, self._add
+        try:
+            for _, after in steps:
+                found.steps += 1
+                if after not in known:
+                    add(after, at)
+        except Violation as violation:
+            self._fail(violation, [*self._labels(at), "!"])
+            return False
+        share = self._limits.liveness_share
+        if share >= 1 or (share > 0 and self._random.random() < share):
+            found.followed += 1
+            try:
+                self._model.fairness.check(state)
+            except Violation as violation:
+                self._fail(violation, [*self._labels(at), "fair"])
+                return False
+        return True
+
+    def _add(self, state: State, parent: int) -> None:
+        parts = self._parts
+        shared = State(*(parts.setdefault(p, p) if type(p) is not int else p for p in state))  # type: ignore[arg-type]
+        self._known[shared] = len(self._states)
+        self._states.append(shared)
+        self._parents.append(parent)
+
+    def _labels(self, at: int) -> list[str]:
+        """Return the steps that lead to a state, from its start."""
+        labels: list[str] = []
+        while (parent := self._parents[at]) >= 0:
+            state = self._states[at]
+            label = next(label for label, after in self._model.steps(self._states[parent]) if after == state)
+            labels.append(spell(label))
+            at = parent
+        start = self._states[at]
+        return [f"config={start.config}", f"faults={start.faults}", *reversed(labels)]
+
+    def _fail(self, violation: Violation, labels: list[str]) -> None:
+        self.found.invariant = violation.invariant
+        self.found.details = str(violation)
+        self.found.line = " ".join(labels)
+
+    def _say(self, seconds: float, waiting: int) -> None:
+        memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        count = len(self._states)
+        print(
+            f"{seconds:6.0f} s  {count:9,} states  depth {self.found.depth:3}  {waiting:9,} to expand  "
+            f"{count / seconds:7,.0f} states/s  {len(self._model.operator.passes):7,} passes  {memory_mib} MiB",
+            flush=True,
+        )
+
+
+def spell(label: Label) -> str:
+    """Return a step's name, without spaces."""
+    return ":".join(str(part).replace(" ", "-") for part in label)
+
+
+def replay(line: str, *, is_loud: bool = True) -> Violation | None:
+    """Take the steps of a counter-example; return what it violates, None if it violates nothing.
+
+    Raises ValueError where a step is not possible.
+    """
+    words = line.split()
+    fields = dict(w.split("=", 1) for w in words if "=" in w)
+    model = Model(has_resync=fields.get("resync", "1") == "1")
+    state = fresh(int(fields.get("config", 0)), int(fields.get("faults", 0)))
+    try:
+        for word in (w for w in words if "=" not in w):
+            if word == "fair":
+                model.fairness.check(state)
+                continue
+            if word == "!":
+                for _ in model.steps(state):
+                    pass
+                continue
+            steps = {spell(label): after for label, after in _until_violation(model, state)}
+            if word not in steps:
+                raise ValueError(f"{word} is not possible here; possible: {' '.join(sorted(steps))}")
+            if is_loud:
+                print(f"{word:24} {_difference(state, steps[word])}")
+            state = steps[word]
+    except Violation as violation:
+        return violation
+    return None
+
+
+def _until_violation(model: Model, state: State) -> Iterator[Step]:
+    try:
+        yield from model.steps(state)
+    except Violation:
+        return
+
+
+def _difference(before: State, after: State) -> str:
+    pairs = zip(State._fields, before, after, strict=True)
+    return "  ".join(f"{name}={new}" for name, old, new in pairs if old != new)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Search by the command line; return 0 if nothing was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.model.search", description=__doc__)
+    parser.add_argument("--states", type=int, default=1_000_000, help="stop after so many states (0: never)")
+    parser.add_argument("--depth", type=int, default=0, help="stop after so many steps (0: never)")
+    parser.add_argument("--seconds", type=float, default=0, help="stop after so long (0: never)")
+    parser.add_argument("--faults", type=int, default=2, help="how often the adversary may act in one life")
+    parser.add_argument("--configs", default="0,1,2", help=f"runs, of 0 to {len(CONFIGS) - 1}")
+    parser.add_argument("--share", type=float, default=1.0, help="share of states followed to their end")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the sample of --share")
+    parser.add_argument("--replay", metavar="LINE", help="take the steps of a counter-example")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.CRITICAL)
+    if options.replay is not None:
+        violation = replay(options.replay)
+        print(violation or "nothing is violated")
+        return int(violation is not None)
+    starts = [fresh(int(c), options.faults) for c in options.configs.split(",")]
+    limits = Limits(options.states, options.depth, options.seconds, options.share)
+    found = Search(Model(), limits, options.seed).run(starts, is_loud=True)
+    print(
+        f"{found.states:,} states, {found.steps:,} steps, every interleaving to depth {found.depth}"
+        f"{' (complete)' if found.is_complete else ''}, {found.followed:,} followed to their end "
+        f"(at most {found.longest} rounds), {found.passes:,} passes, {found.seconds:.0f} s"
+    )
+    if found.line:
+        print(f"VIOLATED {found.details}\nreplay with: {Path(sys.argv[0]).name} --replay '{found.line}'")
+    return int(bool(found.line))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
