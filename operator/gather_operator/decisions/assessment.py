@@ -88,7 +88,8 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     job = department.job
     if job is not None and job.is_failed:
         return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
-    if department.generation >= JOB_GENERATIONS_MAX and (job is None or job.is_complete):
+    is_over = (job is None or job.is_complete) and not any(p.is_alive for p in department.pods)
+    if department.generation >= JOB_GENERATIONS_MAX and is_over:
         return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
     if department.generation == 0:
         return advanced
@@ -98,24 +99,26 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
 
 
 def needs_job(department: Department) -> bool:
-    """Return whether a Job has to be made: none was, it was deleted, it completed without a result, or its
-    pod was given up.
+    """Return whether a Job has to be made: none was, it was deleted, or it completed without a result.
 
     Not while a pod may still be at work: two would pay twice.
     """
     if department.generation >= JOB_GENERATIONS_MAX or any(p.is_alive for p in department.pods):
         return False
     job = department.job
-    return job is None or (job.is_complete and not job.is_terminating) or is_abandoned(department)
+    return job is None or (job.is_complete and not job.is_terminating)
 
 
 def is_abandoned(department: Department) -> bool:
-    """Return whether the Job waits for a pod that was given up, which it would do for ever."""
+    """Return whether the Job waits for a pod that was given up, which it would do for ever.
+
+    One that has ended and is only held by a finalizer is replaced by the Job itself.
+    """
     job = department.job
     if job is None or job.is_finished:
         return False
     standing = [p for p in department.pods if p.job_name == job.name and not p.is_gone]
-    return bool(standing) and standing[-1].is_given_up
+    return bool(standing) and standing[-1].is_given_up and not standing[-1].is_ended
 
 
 def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime) -> DepartmentStatus:

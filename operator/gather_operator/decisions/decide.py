@@ -135,7 +135,7 @@ def _start_next(
         if department.phase in FINAL:
             continue
         if not needs_job(known[index]):
-            break
+            return departments, _give_up(known[index])
         before = departments[:index]
         used, after = sum(d.iterations for d in before), len(departments) - index - 1
         iterations = department.iteration_limit or iteration_allowance(spec.max_iterations, used, after)
@@ -153,16 +153,15 @@ def _start_next(
                 "start_time": department.start_time or timestamp(snapshot.now),
             }
         )
-        job = known[index].job
-        going = (
-            (DeleteJob(job.name),) if job and is_abandoned(known[index]) and not job.is_terminating else ()
-        )
-        return departments, (*going, CreateJob(index, generation, iterations))
+        return departments, (CreateJob(index, generation, iterations),)
     return departments, ()
 
 
 def _give_up(department: Department) -> tuple[Action, ...]:
-    """Return what ends a Job whose pod was given up; it would make another pod if that ever came back."""
+    """Return what ends a Job whose pod was given up; it would make another pod if that ever came back.
+
+    The next Job is made once this one is gone: it may have made that pod in this very moment.
+    """
     job = department.job
     return (DeleteJob(job.name),) if job and is_abandoned(department) and not job.is_terminating else ()
 

@@ -91,9 +91,14 @@ class PodFacts:
     resource_version: str = ""
 
     @property
+    def is_ended(self) -> bool:
+        """Return whether all its containers have ended, as its Job counts it."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
     def is_alive(self) -> bool:
         """Return whether its worker may be at work, now or soon."""
-        is_over = self.phase in {"Succeeded", "Failed"} or self.exit_code is not None
+        is_over = self.is_ended or self.exit_code is not None
         return not (is_over or self.is_gone or self.is_given_up)
 
     @property
