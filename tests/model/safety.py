@@ -65,8 +65,9 @@ def _check_alone(state: State, department: int, number: int) -> None:
     given_up = {key for key, is_old in state.ending if is_old}
     standing = {p.key: p for p in state.pods}
     for pod in state.pods:
-        if pod.department == department and pod.phase in ALIVE and pod.key not in given_up:
-            raise Violation("one live pod a department", f"a Job is made beside {pod}")
+        if pod.phase in ALIVE and pod.key not in given_up:
+            what = "one live pod a department" if pod.department == department else "one department at a time"
+            raise Violation(what, f"a Job is made beside {pod}")
     for job in state.jobs:
         if job.phase != JobPhase.ACTIVE or job.terminating or job.key == (department, number):
             continue
