@@ -158,6 +158,9 @@ class Reconciler:
         latest = self._deps.cache.get(run.metadata.uid)
         if latest is None:
             return Next(0)
+        if latest.status != run.status:
+            # A write whose answer was lost: what was decided belongs on the status before it.
+            return Next(LOOK_AGAIN_S)
         throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
             count_ends(latest, decision.status, snapshot.pods)
@@ -265,7 +268,8 @@ class Reconciler:
         run = snapshot.run
         latest = self._deps.cache.get(run.metadata.uid) or run
         if isinstance(error, ClusterUnavailable):
-            await self._deps.writer.write(latest, observed)
+            if latest.status == run.status:
+                await self._deps.writer.write(latest, observed)
             raise error
         logger.warning("Kubernetes refused an action", extra={"run": run.metadata.name, "error": str(error)})
         DECISIONS.labels(outcome="refused").inc()

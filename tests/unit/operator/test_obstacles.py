@@ -221,3 +221,23 @@ async def test_somebody_who_undoes_our_finalizer_does_not_make_us_flood_the_api(
             assert world.writes == writes
     assert [each.is_held for each in held] == [False] * FREE + [True] * (24 - FREE)
     assert held[-1].after_s == BACKOFF.first_s
+
+
+async def test_a_status_that_was_written_meanwhile_is_not_written_over(
+    operator: Operator, world: Any, build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to the last write was lost, and the watch brings it in the middle of the next pass."""
+    await operator.until(lambda: len(world.created_jobs) == len(SLUGS))
+    world.step()
+    ended = {**world.runs["film"]["status"], "phase": "Succeeded", "completionTime": "2001-01-01T00:00:00Z"}
+    metadata = {**world.runs["film"]["metadata"], "resourceVersion": world._next()}
+    cached = world.cached
+
+    def catch_up(uid: str) -> Any:
+        world.runs["film"] = {**world.runs["film"], "metadata": metadata, "status": ended}
+        operator.cache.put(world.runs["film"])
+        return cached(uid)
+
+    monkeypatch.setattr(world, "cached", catch_up)
+    await operator.reconciler.work(build.uid)
+    assert world.runs["film"]["status"] == ended
