@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tests.model.cluster_steps import change
 from tests.model.operator_steps import Operator, Step
-from tests.model.state import ALIVE, Job, JobPhase, Phase, Pod, Run, State
+from tests.model.state import ALIVE, Job, Phase, Pod, Run, State
 
 OTHER_READING = 3
 """What the CMS names after somebody has edited it."""
@@ -37,8 +37,7 @@ class Adversary:
         crashed = self._operator.crash(state)
         if crashed != state:
             yield ("crash",), crashed
-        if state.pending:
-            yield from self._operator.mishaps(state)
+        yield from self._operator.mishaps(state)
 
     def _caches(self, state: State) -> Iterator[Step]:
         """From now on a cache shows what there is now, until it catches up."""
@@ -133,6 +132,3 @@ def _evicted(state: State, pod: Pod) -> State:
 def _back(state: State, pod: Pod) -> State:
     """The node returns: a worker that was overtaken is refused, one that was to end ends."""
     return change(state, pod, dead=0)
-
-
-FINISHED = (JobPhase.COMPLETE, JobPhase.FAILED)

@@ -155,7 +155,9 @@ def change(state: State, pod: Pod, **fields: Any) -> State:
 
 def remove(state: State, pod: Pod) -> State:
     """Return the state without the pod; an operator that watches remembers it."""
-    gone = state.gone if state.seen_pods is not None else tuple(sorted((*state.gone, pod)))
+    gone = state.gone
+    if state.seen_pods is None:
+        gone = tuple(sorted((*gone, pod._replace(dead=0, counted=0))))
     return _woken(state._replace(pods=tuple(p for p in state.pods if p is not pod), gone=gone))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from gather_contracts import names
 from gather_contracts.departments import CmsDepartment
-from gather_contracts.resource import GatherRunStatus
+from gather_contracts.resource import GatherRun, GatherRunStatus, parse_run
 from gather_contracts.result import DepartmentResult, ExitCode, StopReason
 from gather_contracts.run_document import RunDocument, decode_run_document
 from gather_operator.decisions.assessment import JOB_GENERATIONS_MAX
@@ -84,6 +84,7 @@ class Book:
         self._texts = ["", "{"]
         self._others: list[tuple[int, str]] = []
         self._events: dict[str, int] = {}
+        self._runs: dict[tuple[int, Run], GatherRun] = {}
 
     # --- statuses and documents
 
@@ -144,6 +145,14 @@ class Book:
             "cancel": bool(run.cancel),
         }
         return {"metadata": metadata, "spec": spec, "status": self.dumped[run.status]}
+
+    def run(self, inputs: Inputs) -> GatherRun:
+        """Return the GatherRun, parsed."""
+        key = (inputs.config, inputs.run)
+        known = self._runs.get(key)
+        if known is None:
+            known = self._runs[key] = parse_run(self.body(inputs))
+        return known
 
     # --- names
 

@@ -1,12 +1,13 @@
 """What the operator's process does: a pass over the run, its writes one by one, and how each may go wrong."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from tests.model import safety
 from tests.model.facts import Inputs
 from tests.model.passes import Passes
-from tests.model.state import Job, Run, State
+from tests.model.state import Job, Pod, Run, State
 
 Label = tuple[Any, ...]
 Step = tuple[Label, State]
@@ -58,14 +59,40 @@ class Operator:
             writes = writes[1:]
         changes["log"] = log
         if writes:
-            changes |= {"pending": writes, "instead": (program.unavailable, program.refused), "basis": seen}
+            changes |= {"pending": writes, "basis": seen}
         after = self._skip(state._replace(**changes))
         return None if after == state else after
 
+    def mishaps(self, state: State) -> Iterator[Step]:
+        """Yield passes of which a write goes wrong; the process lives on."""
+        seen = state.seen_run or state.run
+        looked = None if state.pending else self.look(state)
+        if looked is None or seen is None or not looked.pending:
+            return
+        inputs = self._inputs(state, seen)
+        writes = self.passes.program(inputs).writes
+        # What was done already, or need not be, is not among them any more.
+        first = len(writes) - len(looked.pending)
+        for at in range(first, len(writes)):
+            for kind in self._kinds(writes[at][0]):
+                following: tuple[Any, ...] = ()
+                if kind != "conflict" and writes[at][0] not in {"status", "publish"}:
+                    following = self.passes.after_failure(inputs, at, kind)
+                before = looked.pending[: at - first]
+                pending = (*before, ("mishap", kind, writes[at]), *following)
+                yield ("pass", kind, at - first), looked._replace(pending=pending)
+
+    @staticmethod
+    def _kinds(write: str) -> tuple[str, ...]:
+        if write in {"finalizer", "status"}:
+            return ("conflict", "unavailable", "answer lost")
+        return ("refused", "unavailable", "answer lost") if write == "create job" else ("unavailable", "answer lost")
+
     def _inputs(self, state: State, seen: Run) -> Inputs:
         is_final = self.book.status(seen.status).phase.is_final
-        jobs = state.jobs if state.seen_jobs is None else state.seen_jobs
-        pods = state.pods if state.seen_pods is None else state.seen_pods
+        true_jobs, true_pods = _visible_jobs(state.jobs), _visible_pods(state.pods)
+        jobs = true_jobs if state.seen_jobs is None else _visible_jobs(state.seen_jobs)
+        pods = true_pods if state.seen_pods is None else _visible_pods(state.seen_pods)
         known = 0 if is_final or seen.deleted else state.known
         if is_final:
             return Inputs(
@@ -79,8 +106,8 @@ class Operator:
             cms=0 if known or seen.deleted else state.cms,
             jobs=jobs,
             pods=pods,
-            true_jobs=state.jobs,
-            true_pods=state.pods,
+            true_jobs=true_jobs,
+            true_pods=true_pods,
             gone=state.gone,
             given_up=tuple(key for key, is_old in state.ending if is_old),
             live=state.done if state.redis else (),
@@ -131,6 +158,8 @@ class Operator:
             case ("delete pod", *key):
                 pods = tuple(p._replace(terminating=1) if p.key == tuple(key) else p for p in state.pods)
                 return _advance(state)._replace(pods=pods)
+            case ("mishap", kind, meant):
+                return self._mishap(state, kind, meant)
             case ("publish", bit):
                 return _advance(state)._replace(log=state.log | bit)
         raise AssertionError(write)
@@ -148,6 +177,8 @@ class Operator:
         run = state.run
         if run is None or (state.seen_run is not None and state.seen_run != run):
             return conflict(state)
+        if state.basis is not None and run.status != state.basis.status:
+            return stopped(state)
         safety.check_status(state, self.book, number)
         return _advance(state)._replace(run=run._replace(status=number), seen_run=None)
 
@@ -163,6 +194,24 @@ class Operator:
 
     # --- what may go wrong
 
+    def _mishap(self, state: State, kind: str, meant: tuple[Any, ...]) -> State:
+        """Let a write go wrong; what follows is what the operator does then."""
+        if kind == "conflict":
+            return conflict(state)
+        if kind != "answer lost":
+            return _advance(state)
+        done = self._effect(state._replace(pending=(meant, ("lost",))), meant)
+        if done.pending != (("lost",),):
+            return done
+        old = state.seen_run or state.run
+        # Its own view of the run stays as it was until the watch brings the new one.
+        seen = old if done.run is not None and old != done.run else None
+        following = state.pending[1:]
+        lost = done._replace(
+            pending=following, basis=state.basis if following else None, known=state.known, seen_run=seen
+        )
+        return lost
+
     def crash(self, state: State) -> State:
         """Kill the process; the next one lists everything."""
         return state._replace(
@@ -175,35 +224,8 @@ class Operator:
             stopping=0,
             woken=1,
             pending=(),
-            instead=((), ()),
             basis=None,
         )
-
-    def mishaps(self, state: State) -> Iterator[Step]:
-        """Yield how the next write may go wrong; the process lives on."""
-        kind = state.pending[0][0]
-        if kind in {"finalizer", "status"}:
-            yield ("conflict",), conflict(state)
-        if kind == "create job":
-            yield ("refused",), self._give_way(state, state.instead[1])
-        yield ("unavailable",), self._fail(state, kind, state)
-        done = self.write(state)
-        if len(done.pending) < len(state.pending) and done.run is not None:
-            old = state.seen_run or state.run
-            lost = done._replace(seen_run=old if old != done.run else None)
-            yield ("answer lost",), self._fail(state, kind, lost)
-
-    def _fail(self, before: State, kind: str, after: State) -> State:
-        """Go on after an error of the server."""
-        is_action = kind not in {"status", "publish"}
-        return self._give_way(
-            after._replace(basis=before.basis, known=before.known), before.instead[0] if is_action else ()
-        )
-
-    def _give_way(self, state: State, writes: tuple[tuple[Any, ...], ...]) -> State:
-        if not writes:
-            return stopped(state)
-        return state._replace(pending=writes, instead=((), ()))
 
 
 def _advance(state: State) -> State:
@@ -213,7 +235,7 @@ def _advance(state: State) -> State:
 
 def stopped(state: State) -> State:
     """Return the state after a pass has ended."""
-    return state._replace(pending=(), instead=((), ()), basis=None)
+    return state._replace(pending=(), basis=None)
 
 
 def conflict(state: State) -> State:
@@ -226,4 +248,17 @@ def remembered(state: State) -> tuple[Any, ...]:
     if state.seen_pods is None:
         return state.gone
     present = {p.key for p in state.pods} | {p.key for p in state.gone}
-    return tuple(sorted((*state.gone, *(p for p in state.seen_pods if p.key not in present))))
+    lost = (p._replace(dead=0, counted=0) for p in state.seen_pods if p.key not in present)
+    return tuple(sorted((*state.gone, *lost)))
+
+
+@lru_cache(maxsize=2**16)
+def _visible_jobs(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
+    """Return Jobs without what no field of theirs says."""
+    return tuple(j._replace(pods=0) for j in jobs)
+
+
+@lru_cache(maxsize=2**16)
+def _visible_pods(pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
+    """Return pods without what only node and Job controller know."""
+    return tuple(p._replace(dead=0, counted=0) for p in pods)

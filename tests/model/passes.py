@@ -7,21 +7,20 @@ where one does not. So it need be run once for all states in which it reads the 
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from unittest import mock
 
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
-from gather_contracts.events import timestamp
+from gather_contracts.resource import GatherRun
 from gather_operator import event_publisher, reconcile
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import ClusterUnavailable, Missing, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.reconcile import Dependencies, Reconciler
-from gather_operator.run_cache import RunCache
 from tests.model.facts import NOW, STOP_DEADLINE_S, UID, Book, Inputs
 
 Write = tuple[Any, ...]
@@ -33,10 +32,6 @@ class Program(NamedTuple):
     """What a pass does."""
 
     writes: tuple[Write, ...]
-    unavailable: tuple[Write, ...]
-    """Writes after an action whose answer is an error of the server."""
-    refused: tuple[Write, ...]
-    """Writes after an action that is refused."""
     is_fresh: bool
     """It asked the API itself for Jobs and pods."""
 
@@ -44,8 +39,12 @@ class Program(NamedTuple):
 class Recorder:
     """Everything that a Reconciler talks to: it answers from the inputs and notes the writes."""
 
-    def __init__(self, book: Book, inputs: Inputs, failing: Exception | None = None) -> None:
-        self._book, self._inputs, self._failing = book, inputs, failing
+    def __init__(
+        self, book: Book, inputs: Inputs, failing_at: int = -1, failing: Exception | None = None
+    ) -> None:
+        """The write of the place `failing_at` fails."""
+        self._book, self.inputs = book, inputs
+        self._failing_at, self._failing = failing_at, failing
         self.writes: list[Write] = []
         self.is_fresh = False
         self.body = book.body(inputs)
@@ -56,7 +55,7 @@ class Recorder:
         return self.body
 
     async def put_finalizers(self, _: str, __: str, finalizers: list[str]) -> dict[str, Any]:
-        self._act("finalizer", int(names.FINALIZER in finalizers))
+        self._note("finalizer", int(names.FINALIZER in finalizers))
         self.body = self._changed(finalizers=finalizers)
         return self.body
 
@@ -70,28 +69,28 @@ class Recorder:
         return {**self.body, "metadata": {**self.body["metadata"], **metadata, "resourceVersion": version}}
 
     async def get_config_map(self, name: str) -> dict[str, str]:
-        if self._inputs.document == 0:
+        if self.inputs.document == 0:
             raise Missing(name)
-        return {names.RUN_DOCUMENT_FILE: self._book.document_text(self._inputs.document)}
+        return {names.RUN_DOCUMENT_FILE: self._book.document_text(self.inputs.document)}
 
     async def create_config_map(self, manifest: dict[str, Any]) -> None:
         number = self._book.number_of_document(manifest["data"][names.RUN_DOCUMENT_FILE])
-        self._act("create document", number)
+        self._note("create document", number)
 
     async def delete_config_map(self, _: str) -> None:
-        self._act("delete document")
+        self._note("delete document")
 
     async def create_job(self, manifest: dict[str, Any]) -> None:
         labels = manifest["metadata"]["labels"]
         department = self._book.department(labels[names.LABEL_DEPARTMENT])
         number = self._book.job_number(department, manifest["metadata"]["name"])
-        self._act("create job", department, number, int(labels[names.LABEL_ITERATIONS]))
+        self._note("create job", department, number, int(labels[names.LABEL_ITERATIONS]))
 
     async def delete_job(self, name: str) -> None:
-        self._act("delete job", *self._book.job_of(name))
+        self._note("delete job", *self._book.job_of(name))
 
     async def delete_pod(self, name: str) -> None:
-        self._act("delete pod", *self._book.pod_of(name))
+        self._note("delete pod", *self._book.pod_of(name))
 
     async def create_event(self, _: dict[str, Any]) -> None:
         """Kubernetes Events are a courtesy."""
@@ -99,51 +98,46 @@ class Recorder:
     # --- the informers
 
     def cached(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        return self._book.facts(self._inputs.jobs, self._inputs.pods, self._inputs)
+        return self._book.facts(self.inputs.jobs, self.inputs.pods, self.inputs)
 
     async def fresh(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
         self.is_fresh = True
-        return self._book.facts(self._inputs.true_jobs, self._inputs.true_pods, self._inputs)
+        return self._book.facts(self.inputs.true_jobs, self.inputs.true_pods, self.inputs)
 
     # --- the CMS, the event log, live numbers
 
     def ask(self, _: str) -> Any:
-        return self._book.reading(self._inputs.cms)
+        return self._book.reading(self.inputs.cms)
 
     def forget(self, _: str) -> None:
         """Nothing is remembered here."""
 
     def of_run(self, _: str) -> dict[str, Any]:
-        return self._book.live(self._inputs.live)
+        return self._book.live(self.inputs.live)
 
     async def append(self, _: Any, key: str | None = None) -> int | None:
         bit = self._book.event_bit(str(key))
-        if not self._inputs.redis:
+        if not self.inputs.redis:
             raise EventLogUnavailable("refused")
-        if not self._inputs.log & bit:
+        if not self.inputs.log & bit:
             self._note("publish", bit)
         return None
 
     # --- what it writes
 
-    def _act(self, *write: Any) -> None:
-        self._note(*write)
-        if self._failing is not None:
-            failing, self._failing = self._failing, None
-            self.writes.clear()
-            raise failing
-
     def _note(self, *write: Any) -> None:
         self.writes.append(write)
+        if self._failing is not None and len(self.writes) == self._failing_at + 1:
+            raise self._failing
 
 
 class _Patient(Reconciler):
     """The Reconciler, with the time that it has tried to stop a run as the model has it."""
 
-    stopping_s: ClassVar[float] = 0
+    stopping_for_s = 0.0
 
-    def _stopping_s(self, run: Any) -> float:
-        return self.stopping_s if run.is_to_stop else 0.0
+    def _stopping_s(self, run: GatherRun) -> float:
+        return self.stopping_for_s if run.is_to_stop else 0.0
 
 
 class Passes:
@@ -152,6 +146,7 @@ class Passes:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._programs: dict[Inputs, Program] = {}
+        self._continued: dict[tuple[Inputs, int, str], tuple[Write, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._programs)
@@ -163,20 +158,18 @@ class Passes:
             known = self._programs[inputs] = self._make(inputs)
         return known
 
-    def _make(self, inputs: Inputs) -> Program:
-        with _stopped_clock(inputs):
-            recorder, _ = self._run(inputs)
-            acts = any(w[0] not in {"status", "publish"} for w in recorder.writes)
-            unavailable: tuple[Write, ...] = ()
-            refused: tuple[Write, ...] = ()
-            if acts:
-                unavailable = tuple(self._run(inputs, ClusterUnavailable("unavailable"))[0].writes)
-                refused = tuple(self._run(inputs, Refused("refused"))[0].writes)
-        return Program(tuple(recorder.writes), unavailable, refused, recorder.is_fresh)
+    def after_failure(self, inputs: Inputs, at: int, kind: str) -> tuple[Write, ...]:
+        """Return the writes that follow where the action of that place is refused or cannot be carried out."""
+        key = (inputs, at, kind)
+        known = self._continued.get(key)
+        if known is None:
+            failing = Refused("refused") if kind == "refused" else ClusterUnavailable("unavailable")
+            known = self._continued[key] = self._make(inputs, at, failing).writes[at + 1 :]
+        return known
 
-    def _run(self, inputs: Inputs, failing: Exception | None = None) -> tuple[Recorder, RunCache]:
-        recorder, cache = Recorder(self.book, inputs, failing), RunCache()
-        cache.put(recorder.body)
+    def _make(self, inputs: Inputs, at: int = -1, failing: Exception | None = None) -> Program:
+        recorder = Recorder(self.book, inputs, at, failing)
+        cache: Any = _Cache(recorder, self.book)
         log: Any = recorder
         dependencies = Dependencies(
             cluster=log,
@@ -190,12 +183,38 @@ class Passes:
         reconciler = _Patient(
             dependencies, TEMPLATE, "model", stop_deadline_s=STOP_DEADLINE_S, clock=lambda: 0.0
         )
-        reconciler.stopping_s = inputs.stopping_s  # type: ignore[misc]
+        reconciler.stopping_for_s = inputs.stopping_s
         if inputs.known:
             reconciler._documents._known[UID] = self.book.document(inputs.known)
-        with contextlib.suppress(ClusterUnavailable, Missing):
+        with _stopped_clock(inputs), contextlib.suppress(ClusterUnavailable, Missing, Refused):
             _drive(reconciler.work(UID))
-        return recorder, cache
+        return Program(tuple(recorder.writes), recorder.is_fresh)
+
+
+class _Cache:
+    """The run cache, which need not parse what the model knows parsed."""
+
+    def __init__(self, recorder: Recorder, book: Book) -> None:
+        self._book = book
+        self._run: GatherRun | None = book.run(recorder.inputs)
+
+    def get(self, _: str) -> GatherRun | None:
+        return self._run
+
+    def put(self, body: dict[str, Any]) -> None:
+        if self._run is None:
+            return
+        metadata, old = body["metadata"], self._run
+        changed = {"resource_version": metadata["resourceVersion"], "finalizers": metadata["finalizers"]}
+        self._run = old.model_copy(
+            update={
+                "metadata": old.metadata.model_copy(update=changed),
+                "status": self._book.status(self._book.number_of(body["status"])),
+            }
+        )
+
+    def remove(self, _: str) -> None:
+        self._run = None
 
 
 def _drive(work: Coroutine[Any, Any, Any]) -> None:
@@ -226,8 +245,3 @@ def _stopped_clock(inputs: Inputs) -> Iterator[None]:
     clock = _Clock(NOW + timedelta(seconds=60) if inputs.is_late else NOW)
     with mock.patch.object(reconcile, "datetime", clock), mock.patch.object(event_publisher, "datetime", clock):
         yield
-
-
-def moment() -> str:
-    """Return the model's only time, as a status has it."""
-    return timestamp(NOW.astimezone(UTC))

@@ -40,25 +40,20 @@ def check_job(state: State, book: Book, department: int, number: int, limit: int
         raise Violation("no Job after cancel or delete", f"department {department}")
     _check_alone(state, department, number)
     _check_name(state, book, department, number)
-    planned = book.status(_next_status(state))
-    order = [SLUGS.index(d.slug) for d in planned.departments]
+    order = [SLUGS.index(d.slug) for d in book.document(state.known).departments]
     if department not in order:
         raise Violation("departments in order", f"{SLUGS[department]} is none of the run's")
-    own = planned.departments[order.index(department)]
-    if own.phase in FINAL:
-        raise Violation("no Job of an ended department", own.slug)
-    _check_order(state, planned, order[: order.index(department)])
+    run = state.run or state.basis
+    phases = {SLUGS.index(d.slug): d.phase for d in book.status(run.status).departments}
+    if phases.get(department) in FINAL:
+        raise Violation("no Job of an ended department", SLUGS[department])
+    for other in order[: order.index(department)]:
+        is_over = (state.succeeded | state.failed) >> other & 1
+        if not (is_over or phases.get(other) in FINAL):
+            raise Violation("departments in order", f"{SLUGS[other]} has not ended")
     used = sum(n for d, n in enumerate(state.done) if d != department)
     if not 0 < limit <= CONFIGS[state.config].max_iterations - used:
         raise Violation("iterations stay below the run's", f"{limit} after {used} others")
-
-
-def _next_status(state: State) -> int:
-    """Return the status that is written after the pass's actions."""
-    planned = next((w[1] for w in state.pending if w[0] == "status"), None)
-    run = state.run or state.basis
-    assert run is not None
-    return run.status if planned is None else int(planned)
 
 
 def _check_alone(state: State, department: int, number: int) -> None:
@@ -88,13 +83,6 @@ def _check_name(state: State, book: Book, department: int, number: int) -> None:
     is_left = named == book.job_name(department, number)
     if is_left or any(p.department == department and p.job == number for p in state.pods):
         raise Violation("names are not used again", book.job_name(department, number))
-
-
-def _check_order(state: State, planned: GatherRunStatus, before: list[int]) -> None:
-    for place, other in enumerate(before):
-        is_over = (state.succeeded | state.failed) >> other & 1
-        if not (is_over or planned.departments[place].phase in FINAL):
-            raise Violation("departments in order", f"{SLUGS[other]} has not ended")
 
 
 def check_pod(state: State, pod: Pod) -> None:

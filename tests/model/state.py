@@ -164,8 +164,6 @@ class State(NamedTuple):
     """Whether the run stands in its queue; only where nothing else makes passes."""
     pending: tuple[tuple[Any, ...], ...]
     """Writes that the pass under way still makes."""
-    instead: tuple[tuple[tuple[Any, ...], ...], ...]
-    """Writes that follow instead if an action cannot be carried out, or is refused."""
     basis: Run | None
     """The run as the pass under way has read it."""
     # What only the model knows.
@@ -200,7 +198,6 @@ def fresh(config: int, faults: int) -> State:
         stopping=0,
         woken=1,
         pending=(),
-        instead=((), ()),
         basis=None,
         succeeded=0,
         failed=0,

@@ -88,8 +88,7 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     job = department.job
     if job is not None and job.is_failed:
         return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
-    is_over = (job is None or job.is_complete) and not any(p.is_alive for p in department.pods)
-    if department.generation >= JOB_GENERATIONS_MAX and is_over:
+    if department.generation >= JOB_GENERATIONS_MAX and _is_at_rest(department):
         return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
     if department.generation == 0:
         return advanced
@@ -103,10 +102,20 @@ def needs_job(department: Department) -> bool:
 
     Not while a pod may still be at work: two would pay twice.
     """
-    if department.generation >= JOB_GENERATIONS_MAX or any(p.is_alive for p in department.pods):
+    return department.generation < JOB_GENERATIONS_MAX and _is_at_rest(department)
+
+
+def _is_at_rest(department: Department) -> bool:
+    """Return whether nothing of the department is at work, and no Job stands that could make another pod.
+
+    One that waits for a pod that was given up makes none only once it is being deleted itself.
+    """
+    if any(p.is_alive for p in department.pods):
         return False
     job = department.job
-    return job is None or (job.is_complete and not job.is_terminating)
+    if job is None:
+        return True
+    return is_abandoned(department) if job.is_terminating else job.is_complete
 
 
 def is_abandoned(department: Department) -> bool:

@@ -89,6 +89,11 @@ DEPARTMENT_CASES: dict[str, tuple[dict[str, Any], list[str], list[Any]]] = {
         ["Running", "Pending"],
         [DeleteJob("story")],
     ),
+    "a Job that somebody deletes waits for a pod that cannot end: the next comes": (
+        {"jobs": ["terminating"], "pods": ["given up"]},
+        ["Running", "Pending"],
+        [CreateJob(0, 2, 10)],
+    ),
     "its pod has ended and a finalizer of somebody else holds it: its Job makes the next attempt": (
         {"jobs": ["running"], "pods": ["ended and held"]},
         ["Running", "Pending"],
