@@ -44,6 +44,7 @@ def check_job(state: State, book: Book, department: int, number: int, limit: int
     if department not in order:
         raise Violation("departments in order", f"{SLUGS[department]} is none of the run's")
     run = state.run or state.basis
+    assert run is not None
     phases = {SLUGS.index(d.slug): d.phase for d in book.status(run.status).departments}
     if phases.get(department) in FINAL:
         raise Violation("no Job of an ended department", SLUGS[department])
@@ -75,11 +76,10 @@ def _check_alone(state: State, department: int, number: int) -> None:
 def _check_name(state: State, book: Book, department: int, number: int) -> None:
     if number >= OTHER_NAMES or (department, number) not in state.made:
         return
-    run = state.run or state.basis
-    assert run is not None
-    named = next(
-        (d.job_name for d in book.status(run.status).departments if d.slug == SLUGS[department]), ""
-    )
+    assert state.basis is not None
+    # What stands in a status that it has not seen yet, and nowhere else, it cannot know.
+    departments = book.status(state.basis.status).departments
+    named = next((d.job_name for d in departments if d.slug == SLUGS[department]), "")
     is_left = named == book.job_name(department, number)
     if is_left or any(p.department == department and p.job == number for p in state.pods):
         raise Violation("names are not used again", book.job_name(department, number))
