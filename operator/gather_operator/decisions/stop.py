@@ -39,16 +39,17 @@ def decide_stop(snapshot: RunSnapshot) -> Decision:
 def end_lingering(snapshot: RunSnapshot) -> tuple[Action, ...]:
     """Return what ends pods that only a sidecar keeps running: their worker has ended, and nobody ends them.
 
-    Of a department that is done the Job goes, since it would replace the pod. Of another one the pod goes:
-    its Job then sees how the worker ended, and decides on the next attempt as always.
+    Of a department that is done the Job goes, since it would replace the pod, which to Kubernetes has not
+    succeeded. Of another one the pod goes: its Job then sees how the worker ended, and decides on the next
+    attempt as always.
     """
     actions: list[Action] = []
     for pod in snapshot.pods:
-        if not pod.is_lingering or pod.is_gone or pod.is_terminating:
-            continue
         job = snapshot.jobs.get(pod.job_name)
-        if job is None or not pod.has_succeeded:
+        if job is not None and pod.has_succeeded:
+            will_fail = pod.is_lingering or pod.phase == "Failed"
+            if will_fail and not (job.is_finished or job.is_terminating):
+                actions.append(DeleteJob(job.name))
+        elif pod.is_lingering and not (pod.is_gone or pod.is_terminating):
             actions.append(DeletePod(pod.name))
-        elif not job.is_terminating:
-            actions.append(DeleteJob(job.name))
-    return tuple(actions)
+    return tuple(dict.fromkeys(actions))

@@ -204,6 +204,27 @@ def test_a_department_that_is_done_loses_its_job_where_a_sidecar_runs_on_and_the
     assert build.phases(decision.status) == ["Succeeded", "Running"]
 
 
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param({"phase": "Running", "is_terminating": True}, id="somebody deletes the pod"),
+        pytest.param({"phase": "Running", "is_gone": True}, id="somebody has deleted the pod"),
+        pytest.param({"phase": "Failed", "is_lingering": False}, id="the sidecar broke down"),
+    ],
+)
+def test_a_department_that_is_done_gets_no_other_pod(build: Any, pod: dict[str, Any]) -> None:
+    """To its Job the pod has failed, and another one would work beside the next department."""
+    run = build.running("story", "world")
+    facts = {"exit_code": 0, "is_lingering": True, "result": build.result(), **pod}
+    snapshot = build.snapshot(
+        run,
+        document=build.document("story", "world"),
+        jobs=[build.job("story")],
+        pods=(build.pod("story", **facts),),
+    )
+    assert decide(snapshot).actions == (DeleteJob(build.job_name("story")), CreateJob(1, 1, 47))
+
+
 def test_the_last_department_s_sidecar_is_ended_before_the_run_is(build: Any) -> None:
     """Nobody looks at an ended run's pods again."""
     run = build.running("story")
