@@ -128,7 +128,8 @@ def _running_steps(state: State, pod: Pod, job: Job | None) -> Iterator[Step]:
     if _is_fenced(state, pod):
         yield ("end", *pod.key), change(state, pod, phase=Phase.FENCED)
         return
-    if not pod.terminating and job is not None and done < job.limit:
+    is_finished = state.finished >> pod.department & 1
+    if not (pod.terminating or is_finished) and job is not None and done < job.limit:
         counts = (*state.done[: pod.department], done + 1, *state.done[pod.department + 1 :])
         after = _woken(state._replace(done=counts))
         safety.check_iterations(after)
@@ -149,8 +150,12 @@ def change(state: State, pod: Pod, **fields: Any) -> State:
     """Return the state with the pod changed."""
     after = pod._replace(**fields)
     pods = tuple(after if p is pod else p for p in state.pods)
-    bit = 1 << pod.department if after.phase in WITH_RESULT else 0
-    return _woken(state._replace(pods=pods, succeeded=state.succeeded | bit))
+    succeeded, finished, bit = state.succeeded, state.finished, 1 << pod.department
+    if after.phase in WITH_RESULT:
+        succeeded, finished = succeeded | bit, finished | bit
+    elif after.phase == Phase.UNREADABLE:
+        finished |= bit
+    return _woken(state._replace(pods=pods, succeeded=succeeded, finished=finished))
 
 
 def remove(state: State, pod: Pod) -> State:

@@ -171,6 +171,8 @@ class State(NamedTuple):
     """Departments of which a pod ended with a result, as bits."""
     failed: int
     """Departments whose Job has failed, as bits."""
+    finished: int
+    """Departments whose checkpoint says that nothing is left to do, as bits."""
     made: tuple[tuple[int, int], ...]
     """Jobs that were ever made."""
     faults: int
@@ -201,6 +203,7 @@ def fresh(config: int, faults: int) -> State:
         basis=None,
         succeeded=0,
         failed=0,
+        finished=0,
         made=(),
         faults=faults,
     )
