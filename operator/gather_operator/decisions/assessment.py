@@ -81,7 +81,8 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
         return status
     advanced = _advanced(department, now)
     done = next((p.result for p in department.pods if p.has_succeeded and p.result), None)
-    if done is not None:
+    # Where a sidecar made a pod fail whose worker had succeeded, its Job may have made another one meanwhile.
+    if done is not None and not any(p.is_alive for p in department.pods):
         # What the worker counted replaces the live numbers.
         counted = advanced.model_copy(update=_counts(Numbers.of_result(done)))
         return close(counted, DepartmentPhase.SUCCEEDED, done.reason, now)

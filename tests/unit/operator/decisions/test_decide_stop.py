@@ -225,6 +225,19 @@ def test_a_department_that_is_done_gets_no_other_pod(build: Any, pod: dict[str, 
     assert decide(snapshot).actions == (DeleteJob(build.job_name("story")), CreateJob(1, 1, 47))
 
 
+def test_a_department_has_ended_once_its_job_s_next_pod_has(build: Any) -> None:
+    """The sidecar made the first pod fail, and the operator was away: the next department waits."""
+    run = build.running("story", "world")
+    broken = build.pod("story", phase="Failed", exit_code=0, result=build.result())
+    other = build.pod("story", attempt=2, phase="Running")
+    snapshot = build.snapshot(
+        run, document=build.document("story", "world"), jobs=[build.job("story")], pods=(broken, other)
+    )
+    decision = decide(snapshot)
+    assert decision.actions == (DeleteJob(build.job_name("story")),)
+    assert build.phases(decision.status) == ["Running", "Pending"]
+
+
 def test_the_last_department_s_sidecar_is_ended_before_the_run_is(build: Any) -> None:
     """Nobody looks at an ended run's pods again."""
     run = build.running("story")
