@@ -91,12 +91,12 @@ class Adversary:
                 done = state.done[pod.department]
                 yield ("fails", *pod.key), change(state, pod, phase=Phase.AGAIN, iterations=done)
                 yield ("never", *pod.key), change(state, pod, phase=Phase.NEVER, iterations=done)
-                yield ("unreadable", *pod.key), change(state, pod, phase=Phase.UNREADABLE)
                 yield (
                     ("lingers failed", *pod.key),
                     change(state, pod, phase=Phase.LINGERING_BAD, iterations=done),
                 )
                 if done:
+                    yield ("unreadable", *pod.key), change(state, pod, phase=Phase.UNREADABLE)
                     good = change(state, pod, phase=Phase.LINGERING_GOOD, iterations=done)
                     yield ("lingers", *pod.key), good
 
