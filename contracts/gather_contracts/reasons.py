@@ -67,6 +67,77 @@ class DepartmentReason(StrEnum):
     """Cancelled: the run was cancelled or deleted before the department ended."""
 
 
+class WaitReason(StrEnum):
+    """What a department at work waits for; the message has Kubernetes' own words.
+
+    Where Kubernetes has a word for it, it is that one. Other words than these are Kubernetes' own too.
+    """
+
+    SUSPENDED = "Suspended"
+    """Its Job is suspended, by a queue such as Kueue or by hand, and has no pods."""
+    FAILED_CREATE = "FailedCreate"
+    """The Job's pod is refused: a quota, an admission webhook, Pod Security, a missing ServiceAccount."""
+    NO_POD = "NoPod"
+    """The Job has no pod yet, and no Event says why."""
+    BACKING_OFF = "BackingOff"
+    """An attempt failed; the Job waits before the next one: 10 s, twice as long each time, up to 10 min."""
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod, for the reasons that the scheduler gives."""
+    SCHEDULING_GATED = "SchedulingGated"
+    """Somebody else, such as a queue, holds the pod back from the scheduler."""
+    FAILED_MOUNT = "FailedMount"
+    """A volume cannot be mounted: its Secret or ConfigMap is missing, or its storage fails."""
+    FAILED_ATTACH_VOLUME = "FailedAttachVolume"
+    """A volume cannot be attached to the node, for instance because another node holds it."""
+    FAILED_CREATE_POD_SANDBOX = "FailedCreatePodSandBox"
+    """The node cannot make the pod's network or its first container."""
+    CONTAINER_CREATING = "ContainerCreating"
+    """The node has been preparing the pod for more than half a minute; the message has its last Event."""
+    IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
+    """The image cannot be pulled; ErrImagePull, which alternates with it, is shown as this."""
+    INVALID_IMAGE_NAME = "InvalidImageName"
+    """The image's name is malformed."""
+    ERR_IMAGE_NEVER_PULL = "ErrImageNeverPull"
+    """The image is not on the node, and its pull policy is Never."""
+    IMAGE_INSPECT_ERROR = "ImageInspectError"
+    """The image on the node is broken."""
+    CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"
+    """The container's environment or user cannot be made up: a missing ConfigMap, Secret or key."""
+    CREATE_CONTAINER_ERROR = "CreateContainerError"
+    """The node cannot make the container."""
+    RUN_CONTAINER_ERROR = "RunContainerError"
+    """The node cannot start the container."""
+    NODE_LOST = "NodeLost"
+    """The pod's node does not answer; the pod is given up after a while, and another Job goes on."""
+    TERMINATING = "Terminating"
+    """A pod was to end and still stands; no other is started beside it until it is given up."""
+    SIDECAR_RUNNING = "SidecarRunning"
+    """The worker has ended, and another container keeps its pod running; the operator ends it."""
+
+
+class EndReason(StrEnum):
+    """Kubernetes' words for the end of an attempt or a Job, where the worker left none of its own."""
+
+    OOM_KILLED = "OOMKilled"
+    """The worker used more memory than its limit, which the message names."""
+    EVICTED = "Evicted"
+    """The node was low on something, as the message says, and ended the pod; this costs no attempt."""
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    """The attempt took longer than `departmentTimeoutSeconds`."""
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    """All attempts of the Job have failed."""
+    POD_FAILURE_POLICY = "PodFailurePolicy"
+    """The worker ended with exit code 64: trying again would not help."""
+    ERROR = "Error"
+    """The worker's process ended with an error and left no result; its log has the details."""
+    START_ERROR = "StartError"
+    """The container runtime could not start the worker's process."""
+    CONTAINER_STATUS_UNKNOWN = "ContainerStatusUnknown"
+    """The node lost sight of the container, as after a restart."""
+    UNEXPECTED_ADMISSION_ERROR = "UnexpectedAdmissionError"
+    """The node refused the pod that the scheduler had given it."""
+
+
 class DepartmentPhase(StrEnum):
     """Where one department of a run stands."""
 

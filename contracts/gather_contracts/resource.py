@@ -182,6 +182,7 @@ class DepartmentStatus(_Resource):
     reason: str = Field(
         default="", max_length=64, description="Why it ended, why it waits, or why its last attempt ended."
     )
+    message: Message = Field(default="", description="What Kubernetes or the worker says to that reason.")
     attempt: int = Field(default=0, ge=0, description="Pods started so far for this department.")
     iterations: int = Field(default=0, ge=0, description="Iterations done so far.")
     iteration_limit: int = Field(default=0, ge=0, description="Iterations allowed to this department.")

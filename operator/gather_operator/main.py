@@ -25,10 +25,12 @@ from gather_operator.health import Health, WatchCanary
 from gather_operator.kube.api_access import NoAccess, load_access
 from gather_operator.kube.api_calls import ApiCalls
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import Listener, LiveNumbers
+from gather_operator.pod_patience import StartPatience
 from gather_operator.probe_server import serving
 from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.resync import Resync
@@ -112,6 +114,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     observer = Observer(cluster, queue.add)
     readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
     stack.push_async_callback(readings.close)
+    events, patience = EventReadings(cluster, queue.add), StartPatience(settings.start_patience_s)
+    stack.push_async_callback(events.close)
     publisher = EventPublisher(clients.log, clients.webhooks)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
@@ -121,7 +125,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     )
     writer = StatusWriter(cluster, cache, settings.status_interval_s)
     reconciler = Reconciler(
-        Dependencies(cluster, readings, observer, cache, live, writer, publisher),
+        Dependencies(cluster, readings, observer, cache, live, writer, publisher, events, patience),
         worker_template(settings),
         settings.default_model,
         settings.stop_deadline_s,

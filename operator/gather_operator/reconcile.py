@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,6 +31,7 @@ from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, 
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.status.run_status import is_status_refused, refused
+from gather_operator.decisions.waiting import stuck_jobs, unexplained
 from gather_operator.errors import (
     ClusterUnavailable,
     Conflict,
@@ -40,12 +41,13 @@ from gather_operator.errors import (
 )
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.run_documents import RunDocuments
 from gather_operator.kube.status_writer import CRD_HINT, StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.metrics import ACTIONS, DECISION_SECONDS, DECISIONS
-from gather_operator.pod_patience import PodPatience
+from gather_operator.pod_patience import PodPatience, StartPatience
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next
 from gather_operator.worker_metrics import count_ends
@@ -70,6 +72,9 @@ class Dependencies:
     live: LiveNumbers
     writer: StatusWriter
     publisher: EventPublisher
+    events: EventReadings | None = None
+    """None: what a run waits for is taken from its Jobs and pods alone."""
+    start_patience: StartPatience = field(default_factory=lambda: StartPatience(0))
 
 
 class Reconciler:
@@ -100,6 +105,8 @@ class Reconciler:
             dependencies.cms,
             self._pacer,
             self._patience,
+            dependencies.start_patience,
+            *((dependencies.events,) if dependencies.events is not None else ()),
         )
 
     async def work(self, uid: str) -> Next:
@@ -188,7 +195,10 @@ class Reconciler:
         jobs, pods = self._deps.observer.cached(uid)
         if needs_fresh_facts(replace(snapshot, jobs=jobs, pods=pods)):
             jobs, pods = await self._deps.observer.fresh(uid)
-        return replace(snapshot, jobs=jobs, pods=self._patience.judge(uid, pods))
+        snapshot = replace(snapshot, jobs=jobs, pods=self._patience.judge(uid, pods))
+        if (events := self._deps.events) is not None:
+            snapshot = replace(snapshot, events=events.ask(uid, unexplained(snapshot)))
+        return replace(snapshot, overdue=self._deps.start_patience.judge(uid, stuck_jobs(snapshot)))
 
     def _ask_cms(
         self, run: GatherRun, document: RunDocument | None

@@ -75,4 +75,7 @@ class Settings(CmsSettings):
     """A cancelled or deleted run is closed after this time even if a pod on a dead node still hangs."""
     node_lost_s: int = Field(default=120, ge=80, le=3600, validation_alias="GATHER_NODE_LOST_S")
     """From a node's last sign of life until its pod is given up and a new Job starts."""
+    start_patience_s: float = Field(default=300, ge=0, le=86_400, validation_alias="GATHER_START_PATIENCE_S")
+    """A department that waits for longer for what never comes right by itself, such as an image that does not
+    exist, fails; 0: it waits on."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

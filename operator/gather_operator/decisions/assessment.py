@@ -12,9 +12,11 @@ from typing import Any
 from gather_contracts import names
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
-from gather_contracts.resource import DepartmentStatus, GatherRun
+from gather_contracts.resource import MESSAGE_MAX, DepartmentStatus, GatherRun
 from gather_contracts.result import StopReason
-from gather_operator.decisions.facts import JobFacts, Numbers, PodFacts, RunSnapshot
+from gather_contracts.text_cleaning import writable
+from gather_operator.decisions.facts import JobFacts, Numbers, ObjectEvent, PodFacts, RunSnapshot
+from gather_operator.decisions.waiting import Wait, condense, ended_with, last_end, wait_of
 
 JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
@@ -40,6 +42,10 @@ class Department:
     job: JobFacts | None
     pods: tuple[PodFacts, ...]
     live: Numbers
+    events: tuple[ObjectEvent, ...] = ()
+    """Of the run's Jobs and pods, the newest last."""
+    is_overdue: bool = False
+    """Its Job has waited for too long for what never comes right by itself."""
 
 
 def job_names(run: GatherRun, slug: str) -> dict[str, int]:
@@ -69,6 +75,8 @@ def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatu
             job=snapshot.jobs.get(current),
             pods=tuple(p for p in snapshot.pods if p.job_name in known),
             live=snapshot.live.get(status.slug, Numbers()),
+            events=snapshot.events,
+            is_overdue=current in snapshot.overdue and not snapshot.run.is_to_stop,
         )
         found.append(department)
     return found
@@ -85,17 +93,28 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
     if done is not None and not any(p.is_alive for p in department.pods):
         # What the worker counted replaces the live numbers.
         counted = advanced.model_copy(update=_counts(Numbers.of_result(done)))
-        return close(counted, DepartmentPhase.SUCCEEDED, done.reason, now)
-    job = department.job
-    if job is not None and job.is_failed:
-        return close(advanced, DepartmentPhase.FAILED, _failure_reason(department), now)
-    if department.generation >= JOB_GENERATIONS_MAX and _is_at_rest(department):
-        return close(advanced, DepartmentPhase.FAILED, DepartmentReason.RESULT_UNREADABLE, now)
+        return close(counted, DepartmentPhase.SUCCEEDED, done.reason, now, done.message)
+    wait = waits_for(department, now)
+    failure = _failure(department, wait)
+    if failure is not None:
+        return close(advanced, DepartmentPhase.FAILED, failure.reason, now, failure.message)
     if department.generation == 0:
         return advanced
-    waiting = next((p.reason for p in reversed(department.pods) if p.phase == "Pending"), "")
-    reason = waiting or _last_end(department)
-    return advanced.model_copy(update={"phase": DepartmentPhase.RUNNING, "reason": reason})
+    said = wait or _last_end(department)
+    going = {"phase": DepartmentPhase.RUNNING, "reason": said.reason, "message": _fit(said.message)}
+    return advanced.model_copy(update=going)
+
+
+def waits_for(department: Department, now: datetime) -> Wait | None:
+    """Return what the department waits for; None while it works, or waits no longer than each start does."""
+    return wait_of(department.job, department.pods, now, department.events)
+
+
+def gives_up(department: Department, assessed: DepartmentStatus) -> bool:
+    """Return whether the department has just failed although its Job would go on waiting."""
+    job, was = department.job, department.status.phase
+    is_going = job is not None and not (job.is_finished or job.is_terminating)
+    return is_going and was not in FINAL and assessed.phase is DepartmentPhase.FAILED
 
 
 def needs_job(department: Department) -> bool:
@@ -131,9 +150,11 @@ def is_abandoned(department: Department) -> bool:
     return bool(standing) and standing[-1].is_given_up and not standing[-1].is_ended
 
 
-def close(status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime) -> DepartmentStatus:
+def close(
+    status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime, message: str = ""
+) -> DepartmentStatus:
     """Return the department as ended."""
-    end = {"phase": phase, "reason": str(reason), "completion_time": timestamp(now)}
+    end = {"phase": phase, "reason": str(reason), "message": _fit(message), "completion_time": timestamp(now)}
     return status.model_copy(update=end)
 
 
@@ -191,23 +212,37 @@ def _counts(numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _failure_reason(department: Department) -> str:
+def _failure(department: Department, wait: Wait | None) -> Wait | None:
+    """Return why the department has failed; None while another attempt may follow."""
+    job = department.job
+    if job is not None and job.is_failed:
+        return _failed_end(department, job)
+    if department.generation >= JOB_GENERATIONS_MAX and _is_at_rest(department):
+        return Wait(DepartmentReason.RESULT_UNREADABLE)
+    return wait if wait is not None and wait.is_for_ever and department.is_overdue else None
+
+
+def _failed_end(department: Department, job: JobFacts) -> Wait:
     """Return the last attempt's own reason, else the kubelet's, else the Job's."""
     ended = [p for p in department.pods if p.phase == "Failed"]
     last = next((p for p in reversed(ended) if p.result is not None), None)
     if last is not None and last.result is not None:
         # Kubernetes stops a pod by SIGTERM, so the worker cannot know that its time was over.
         is_stopped = last.result.reason is StopReason.TERMINATED and last.reason == DEADLINE_EXCEEDED
-        return DEADLINE_EXCEEDED if is_stopped else last.result.reason
-    reason = next((p.reason for p in reversed(ended) if p.reason), "")
-    job_reason = department.job.failure_reason if department.job is not None else ""
-    return reason or job_reason or DepartmentReason.ATTEMPTS_USED_UP
+        return Wait(DEADLINE_EXCEEDED if is_stopped else last.result.reason, last.result.message)
+    pod = next((p for p in reversed(ended) if p.reason), None)
+    if pod is not None:
+        return Wait(pod.reason, pod.message)
+    if not job.failure_reason:
+        return Wait(DepartmentReason.ATTEMPTS_USED_UP)
+    return Wait(job.failure_reason, next((c.message for c in job.conditions if c.type == "Failed"), ""))
 
 
-def _last_end(department: Department) -> str:
-    """Return why the last attempt ended while the Job goes on with another one; "" before the first end."""
-    for pod in reversed(department.pods):
-        # A fenced pod was overtaken by the one at work: its end says nothing about the department.
-        if pod.phase == "Failed" and (pod.result is None or pod.result.reason is not StopReason.FENCED):
-            return pod.result.reason if pod.result is not None else pod.reason
-    return ""
+def _last_end(department: Department) -> Wait:
+    """Return why the last attempt ended while the Job goes on with another; empty before the first end."""
+    end = last_end(department.pods)
+    return Wait(end.reason, ended_with(end)) if end is not None and end.reason else Wait("")
+
+
+def _fit(message: str) -> str:
+    return condense(writable(message), MESSAGE_MAX)

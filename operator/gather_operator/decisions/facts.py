@@ -41,7 +41,9 @@ class JobFacts:
     is_suspended: bool = False
     """Somebody, or a queue, holds it back: it has no pods."""
     conditions: tuple[ConditionFacts, ...] = ()
-    """FailureTarget, Failed and SuccessCriteriaMet, where they stand."""
+    """Suspended, FailureTarget, Failed and SuccessCriteriaMet, where they stand."""
+    created: str = ""
+    """RFC 3339."""
     failed_pods: int = 0
     iterations: int = 0
     """Iterations that its worker was allowed."""
@@ -111,6 +113,17 @@ class PodFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """A Kubernetes Event about a Job or pod of ours; its message is cut."""
+
+    object_name: str
+    reason: str
+    message: str = ""
+    at: str = ""
+    """RFC 3339: when it happened last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """How far a department has come, from whatever source."""
 
@@ -170,6 +183,10 @@ class RunSnapshot:
     """By name."""
     pods: tuple[PodFacts, ...] = ()
     """The oldest first."""
+    events: tuple[ObjectEvent, ...] = ()
+    """Of Jobs and pods that wait, as far as they are known; the newest last."""
+    overdue: frozenset[str] = frozenset()
+    """Jobs that have waited for too long for what never comes right by itself."""
     live: Mapping[str, Numbers] = field(default_factory=dict)
     """By department slug, from the event log."""
     cms: CmsReading | CmsFailure | CmsSilence | None = None

@@ -2,9 +2,11 @@
 stopping pods whose work is done.
 """
 
+from collections.abc import Sequence
+
 from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_operator.decisions.actions import Action, Decision, DeleteJob, DeletePod
-from gather_operator.decisions.assessment import FINAL, assess, close, gather_departments
+from gather_operator.decisions.assessment import FINAL, Department, assess, close, gather_departments
 from gather_operator.decisions.facts import RunSnapshot
 from gather_operator.decisions.status.run_status import cancelled, finished, stopping
 
@@ -53,3 +55,9 @@ def end_lingering(snapshot: RunSnapshot) -> tuple[Action, ...]:
         elif pod.is_lingering and not (pod.is_gone or pod.is_terminating):
             actions.append(DeletePod(pod.name))
     return tuple(dict.fromkeys(actions))
+
+
+def end_given_up(departments: Sequence[Department]) -> tuple[Action, ...]:
+    """Return what ends the Jobs of departments whose written status says that they have failed."""
+    failed = (d.job for d in departments if d.status.phase is DepartmentPhase.FAILED and d.job is not None)
+    return tuple(DeleteJob(j.name) for j in failed if not (j.is_finished or j.is_terminating))

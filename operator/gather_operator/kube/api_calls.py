@@ -61,6 +61,8 @@ class Request:
     query: Mapping[str, str | int]
     body: Any = None
     content_type: str = JSON
+    max_bytes: int | None = None
+    """Of the answer; None: BODY_MAX_BYTES."""
 
 
 class ApiCalls:
@@ -87,12 +89,13 @@ class ApiCalls:
 
     async def call(self, request: Request) -> bytes:
         """Return the body of the answer; raises ClusterError."""
+        max_bytes = request.max_bytes or BODY_MAX_BYTES
         with counted(request.what, CALL_ERRORS):
             response = await self._open(request, aiohttp.ClientTimeout(total=self._timeout_s))
             async with response:
-                body = await _read(response, BODY_MAX_BYTES + 1)
-            if len(body) > BODY_MAX_BYTES:
-                raise AnswerTooLong(f"{request.what}: the answer has more than {BODY_MAX_BYTES} bytes")
+                body = await _read(response, max_bytes + 1)
+            if len(body) > max_bytes:
+                raise AnswerTooLong(f"{request.what}: the answer has more than {max_bytes} bytes")
             return body
 
     async def call_json(self, request: Request) -> dict[str, Any]:

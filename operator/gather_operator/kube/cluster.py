@@ -11,16 +11,19 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from gather_contracts import names
-from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
 from gather_operator.errors import AlreadyExists, AnswerTooLong, ClusterUnavailable, Missing
 from gather_operator.kube.api_calls import MERGE_PATCH, ApiCalls, Request
-from gather_operator.kube.conversion import job_facts, pod_facts
+from gather_operator.kube.conversion import job_facts, object_event, pod_facts
 
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE: Final = 250
 SMALL_PAGE_SIZE: Final = 16
 """Objects at once where a whole page would be too long: etcd takes objects of up to 1.5 MiB."""
+EVENTS_MAX: Final = 100
+"""Of one object; they are kept for an hour, in which Kubernetes lets one source write about 40."""
+EVENTS_MAX_BYTES: Final = 2**20
 PAGES_MAX: Final = 4000
 """Of one list: a server that never ends one is not believed."""
 WATCH_WINDOW_S: Final = 30
@@ -118,6 +121,14 @@ class Cluster:
     async def create_event(self, manifest: dict[str, Any]) -> None:
         """Create a Kubernetes Event."""
         await self._create("create event", self._events, manifest)
+
+    async def list_events(self, object_name: str) -> list[ObjectEvent]:
+        """Return the Events about an object of ours, the newest last; of a flood only its beginning."""
+        query = {"fieldSelector": f"involvedObject.name={object_name}", "limit": str(EVENTS_MAX)}
+        request = Request("list events", "GET", self._events, query, max_bytes=EVENTS_MAX_BYTES)
+        items = (await self._calls.call_json(request)).get("items")
+        found = [object_event(i) for i in items if isinstance(i, dict)] if isinstance(items, list) else []
+        return sorted((e for e in found if e.object_name == object_name), key=lambda e: e.at)
 
     async def list_jobs(self, run_uid: str | None = None) -> tuple[list[JobFacts], str]:
         """Return our Jobs, of one run if named, and the resourceVersion of the list."""

@@ -9,16 +9,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gather_contracts import names
+from gather_contracts.reasons import EndReason
 from gather_contracts.result import DepartmentResult, decode_result
-from gather_operator.decisions.facts import ConditionFacts, JobFacts, PodFacts
+from gather_operator.decisions.facts import ConditionFacts, JobFacts, ObjectEvent, PodFacts
 from gather_operator.decisions.manifests import CONTAINER
 
 ORDINARY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Not shown in the status: every pod passes through them."""
 REASON_MAX: Final = 64
-MESSAGE_MAX: Final = 256
+MESSAGE_MAX: Final = 1024
+"""Kubernetes' own limit for an Event's. What cannot be pulled or refused often says why at its end."""
 TIME_MAX: Final = 40
-JOB_CONDITIONS: Final = {"FailureTarget": ("True",), "Failed": ("True",), "SuccessCriteriaMet": ("True",)}
+JOB_CONDITIONS: Final = dict.fromkeys(
+    ("Suspended", "FailureTarget", "Failed", "SuccessCriteriaMet"), ("True",)
+)
 """Those that are kept, with the values that say something."""
 POD_CONDITIONS: Final = {
     "PodScheduled": ("False", "Unknown"),
@@ -46,6 +50,7 @@ def job_facts(job: Json) -> JobFacts:
         failure_reason=_word(_map(true.get("Failed")).get("reason")),
         is_suspended=_map(job.get("spec")).get("suspend") is True,
         conditions=_conditions(status, JOB_CONDITIONS),
+        created=_time(metadata.get("creationTimestamp")),
         failed_pods=failed if isinstance(failed, int) else 0,
         resource_version=_text(metadata.get("resourceVersion")),
     )
@@ -64,6 +69,8 @@ def pod_facts(pod: Json) -> PodFacts:
     # That an ended pod is not ready says nothing, and most pods that are kept have ended.
     kept = ENDED_POD_CONDITIONS if phase in {"Succeeded", "Failed"} else POD_CONDITIONS
     reason, message = _reason(status, [worker, *others, *before])
+    if reason == EndReason.OOM_KILLED and (limit := _memory_limit(pod)):
+        message = f"the memory limit is {limit}"
     return PodFacts(
         name=_text(metadata.get("name")),
         run_uid=_label(metadata, names.LABEL_RUN_UID),
@@ -85,6 +92,24 @@ def pod_facts(pod: Json) -> PodFacts:
         node=sys.intern(_text(_map(pod.get("spec")).get("nodeName"))),
         conditions=_conditions(status, kept),
         resource_version=_text(metadata.get("resourceVersion")),
+    )
+
+
+def object_event(event: Json) -> ObjectEvent:
+    """Return an Event about an object; where it is repeated, its newest time stands elsewhere."""
+    series, metadata = _map(event.get("series")), _map(event.get("metadata"))
+    times = (
+        series.get("lastObservedTime"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        event.get("firstTimestamp"),
+        metadata.get("creationTimestamp"),
+    )
+    return ObjectEvent(
+        object_name=_text(_map(event.get("involvedObject")).get("name")),
+        reason=_word(event.get("reason")),
+        message=_message(event.get("message")),
+        at=next((_time(t) for t in times if t), ""),
     )
 
 
@@ -112,6 +137,14 @@ def _reason(status: Json, states: Iterable[Json]) -> tuple[str, str]:
         if condition.type == "PodScheduled" and condition.status == "False":
             return condition.reason, condition.message
     return "", ""
+
+
+def _memory_limit(pod: Json) -> str:
+    """Return the limit of the worker's memory, as its pod has it."""
+    for container in _maps(_map(pod.get("spec")).get("containers")):
+        if container.get("name") == CONTAINER:
+            return _word(_map(_map(container.get("resources")).get("limits")).get("memory"))
+    return ""
 
 
 def _waiting_since(metadata: Json, status: Json) -> str:

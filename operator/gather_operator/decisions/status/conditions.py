@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gather_contracts.events import timestamp
-from gather_contracts.reasons import ConditionType, Reason
+from gather_contracts.reasons import ConditionType
 from gather_contracts.resource import MESSAGE_MAX, Condition, GatherRunStatus
 from gather_contracts.text_cleaning import writable
 
@@ -23,8 +23,8 @@ class ConditionSet:
         self._generation = generation
         self._now = timestamp(now)
 
-    def put(self, kind: ConditionType, status: bool | None, reason: Reason, message: str = "") -> None:
-        """Set a condition; a status of None is Unknown."""
+    def put(self, kind: ConditionType, status: bool | None, reason: str, message: str = "") -> None:
+        """Set a condition; a status of None is Unknown, a reason may be a word of Kubernetes."""
         word = "Unknown" if status is None else str(status)
         old = self._by_type.get(kind)
         since = old.last_transition_time if old is not None and old.status == word else self._now

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gather_contracts import names
-from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
+from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase, WaitReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 
 NORMAL: Final = "Normal"
@@ -75,6 +75,8 @@ def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> lis
     has_started = after.job_name and (before is None or before.job_name != after.job_name)
     if has_started:
         found.append(KubeEvent("DepartmentStarted", f"Job {after.job_name} works on {after.slug}."))
+    if after.phase is DepartmentPhase.RUNNING:
+        return [*found, *_wait(before, after)]
     if after.phase is old:
         return found
     numbers = f"{after.items_created} items, {after.iterations} iterations, quality {after.quality_score:g}"
@@ -82,12 +84,23 @@ def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> lis
         case DepartmentPhase.SUCCEEDED:
             found.append(KubeEvent("DepartmentSucceeded", f"{after.slug}: {after.reason}; {numbers}."))
         case DepartmentPhase.FAILED:
-            found.append(KubeEvent("DepartmentFailed", f"{after.slug}: {after.reason}; {numbers}.", WARNING))
+            why = f" {after.message}" if after.message else ""
+            failed = f"{after.slug}: {after.reason}; {numbers}.{why}"
+            found.append(KubeEvent("DepartmentFailed", failed, WARNING))
         case DepartmentPhase.SKIPPED:
             found.append(KubeEvent("DepartmentSkipped", f"{after.slug}: {after.reason}.", WARNING))
         case _:
             pass
     return found
+
+
+def _wait(before: DepartmentStatus | None, after: DepartmentStatus) -> list[KubeEvent]:
+    """Return the Event for what a department has begun to wait for, or for how its last attempt ended."""
+    old = before.reason if before is not None else ""
+    # What the next attempt follows on was said while it was waited for.
+    if not after.reason or old in {after.reason, WaitReason.BACKING_OFF}:
+        return []
+    return [KubeEvent(after.reason, f"{after.slug}: {after.message or after.reason}", WARNING)]
 
 
 def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:

@@ -9,15 +9,16 @@ from typing import Any
 
 from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, RunPhase
-from gather_contracts.resource import DepartmentStatus, GatherRunStatus
+from gather_contracts.resource import MESSAGE_MAX, DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
-from gather_operator.decisions.assessment import FINAL
+from gather_operator.decisions.assessment import FINAL, gather_departments, waits_for
 from gather_operator.decisions.facts import PodFacts, RunSnapshot
 from gather_operator.decisions.resolve import Resolution, listed
 from gather_operator.decisions.status.conditions import ConditionSet
 from gather_operator.decisions.status.summary_reason import summary_reason
-from gather_operator.decisions.status.totals import current, totals
+from gather_operator.decisions.status.totals import totals
+from gather_operator.decisions.waiting import condense
 
 
 def build_status(
@@ -83,9 +84,16 @@ def without_departments(snapshot: RunSnapshot, left_out: Sequence[str]) -> Gathe
 
 
 def working(
-    snapshot: RunSnapshot, document: RunDocument, departments: Sequence[DepartmentStatus]
+    snapshot: RunSnapshot,
+    document: RunDocument,
+    departments: Sequence[DepartmentStatus],
+    *,
+    is_stopping: bool = False,
 ) -> GatherRunStatus:
-    """Return the status of a run whose departments are fixed, until the last of them has ended."""
+    """Return the status of a run whose departments are fixed, until the last of them has ended.
+
+    `is_stopping`: a Job has yet to be stopped, so the run has not ended.
+    """
     summed = totals(departments)
     conditions = _conditions(snapshot)
     if not snapshot.run.status.departments:
@@ -97,13 +105,9 @@ def working(
         conditions.put(ConditionType.ACCEPTED, True, accepted, "; ".join(sentences) + ".")
         starting = "The first department is about to start."
         conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, starting)
-    if all(d.phase in FINAL for d in departments):
+    if all(d.phase in FINAL for d in departments) and not is_stopping:
         return build_status(snapshot, conditions, _put_outcome(conditions, departments, summed), summed)
-    at_work = current(departments)
-    if at_work is not None:
-        waits = f" ({at_work.reason})" if at_work.reason else ""
-        message = f"Department {at_work.slug} is at work{waits}."
-        conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, message)
+    _put_progress(snapshot, conditions, departments)
     return build_status(snapshot, conditions, RunPhase.RUNNING, summed)
 
 
@@ -166,13 +170,38 @@ def _with_reason(
     return status.model_copy(update={"reason": summary_reason(status)})
 
 
+def _put_progress(
+    snapshot: RunSnapshot, conditions: ConditionSet, departments: Sequence[DepartmentStatus]
+) -> None:
+    """Say what the first department that waits waits for; if none does, which is at work."""
+    at_work = [d for d in departments if d.phase is DepartmentPhase.RUNNING]
+    if not at_work:
+        return
+    # Only one with a reason can wait.
+    doubtful = [d for d in at_work if d.reason]
+    waits = [(d, w) for d in gather_departments(snapshot, doubtful) if (w := waits_for(d, snapshot.now))]
+    if not waits:
+        first = at_work[0]
+        last = f" ({first.reason}): {first.message}" if first.reason else "."
+        said = f"Department {first.slug} is at work{last}"
+        conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, said)
+        return
+    waiting, wait = waits[0]
+    others = len(at_work) - len(waits)
+    start = f"Department {waiting.status.slug} waits: "
+    message = start + condense(wait.message or wait.reason, MESSAGE_MAX - len(start))
+    conditions.put(ConditionType.PROGRESSING, others > 0, wait.reason, message)
+
+
 def _put_outcome(
     conditions: ConditionSet, departments: Sequence[DepartmentStatus], summed: Mapping[str, Any]
 ) -> RunPhase:
     """Say how a run ended whose departments have all ended; return its phase."""
-    broken = [f"{d.slug} ({d.reason})" for d in departments if d.phase is DepartmentPhase.FAILED]
+    broken = [d for d in departments if d.phase is DepartmentPhase.FAILED]
     if broken:
-        message = f"Failed departments: {', '.join(broken)}."
+        named = ", ".join(f"{d.slug} ({d.reason})" for d in broken)
+        why = f" {broken[0].slug}: {broken[0].message}" if broken[0].message else ""
+        message = f"Failed departments: {named}.{why}"
         _put_end(conditions, False, Reason.DEPARTMENTS_FAILED, message)
         return RunPhase.FAILED
     message = f"{summed['items_created']} items in {summed['iterations']} iterations."

@@ -1,6 +1,6 @@
 """The single most informative reason, shown in `kubectl get`. Pure."""
 
-from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
+from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.status.totals import current
@@ -19,10 +19,8 @@ def summary_reason(status: GatherRunStatus) -> str:
         case RunPhase.PENDING:
             return reasons.get(ConditionType.ACCEPTED, "") or progressing
         case RunPhase.RUNNING:
-            is_held_up = any(
-                c.type == ConditionType.PROGRESSING and c.status == "False" for c in status.conditions
-            )
-            at_work = None if is_held_up else current(status.departments)
+            # Another reason than this one is what holds the run up.
+            at_work = current(status.departments) if progressing == Reason.DEPARTMENT_RUNNING else None
             return (at_work.reason if at_work is not None else "") or progressing
         case RunPhase.FAILED:
             failed = (d.reason for d in status.departments if d.phase is DepartmentPhase.FAILED)

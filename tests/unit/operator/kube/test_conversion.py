@@ -231,12 +231,12 @@ def test_the_kubelet_ends_sidecars_among_the_init_containers_itself() -> None:
                         "type": "PodScheduled",
                         "status": "False",
                         "reason": "Unschedulable",
-                        "message": "m" * 999,
+                        "message": "m" * 2000,
                     }
                 ],
             },
             "Unschedulable",
-            "m" * 256,
+            "m" * 1024,
             id="the scheduler's words, cut",
         ),
         pytest.param(
@@ -296,14 +296,15 @@ def test_conditions_that_say_something_are_kept() -> None:
 def test_a_suspended_job_and_what_its_conditions_say() -> None:
     """Bounded: a quota's message can be long."""
     conditions = [
-        {"type": "FailureTarget", "status": "True", "reason": "R" * 99, "message": "m" * 999},
+        {"type": "FailureTarget", "status": "True", "reason": "R" * 99, "message": "m" * 2000},
         {"type": "Suspended", "status": "True", "reason": "JobSuspended"},
         {"type": "Failed", "status": "False", "reason": "no"},
     ]
     facts = job_facts({**job({"conditions": conditions}), "spec": {"suspend": True}})
     assert facts.is_suspended
-    (kept,) = facts.conditions
-    assert (kept.type, kept.reason, kept.message) == ("FailureTarget", "R" * 64, "m" * 256)
+    kept, suspended = facts.conditions
+    assert (suspended.type, suspended.reason) == ("Suspended", "JobSuspended")
+    assert (kept.type, kept.reason, kept.message) == ("FailureTarget", "R" * 64, "m" * 1024)
     assert not job_facts(job()).is_suspended
 
 
