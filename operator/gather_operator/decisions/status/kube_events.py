@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gather_contracts import names
-from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase, WaitReason
+from gather_contracts.reasons import ConditionType, DepartmentPhase, Reason, RunPhase, WaitReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 
 NORMAL: Final = "Normal"
@@ -28,6 +28,7 @@ def events_between(before: GatherRunStatus, after: GatherRunStatus) -> list[Kube
     found = [
         *_acceptance(before, after),
         *(n for d in after.departments for n in _department(known.get(d.slug), d)),
+        *_refusal(before, after),
         *_end(before, after),
     ]
     return [KubeEvent(n.reason, n.message[:MESSAGE_MAX], n.kind) for n in found]
@@ -101,6 +102,16 @@ def _wait(before: DepartmentStatus | None, after: DepartmentStatus) -> list[Kube
     if not after.reason or old in {after.reason, WaitReason.BACKING_OFF}:
         return []
     return [KubeEvent(after.reason, f"{after.slug}: {after.message or after.reason}", WARNING)]
+
+
+def _refusal(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:
+    """Return the Event for a Job, or what it needs, that Kubernetes has begun to refuse."""
+    old, new = (
+        {c.type: c for c in status.conditions}.get(ConditionType.PROGRESSING) for status in (before, after)
+    )
+    if new is None or new.reason != Reason.JOB_REFUSED or (old is not None and old.reason == new.reason):
+        return []
+    return [KubeEvent(new.reason, new.message, WARNING)]
 
 
 def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:

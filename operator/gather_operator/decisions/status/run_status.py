@@ -18,7 +18,7 @@ from gather_operator.decisions.resolve import Resolution, listed
 from gather_operator.decisions.status.conditions import ConditionSet
 from gather_operator.decisions.status.summary_reason import summary_reason
 from gather_operator.decisions.status.totals import totals
-from gather_operator.decisions.waiting import condense
+from gather_operator.decisions.waiting import condense, wait_of
 
 
 def build_status(
@@ -123,7 +123,9 @@ def stopping(
 ) -> GatherRunStatus:
     """Return the status of a run that is being cancelled or deleted and waits for these pods to end."""
     conditions = _conditions(snapshot)
-    message = f"Waiting for {', '.join(p.name for p in pods)}." if pods else "Stopping."
+    waits = [wait for p in pods if (wait := wait_of(None, [p], snapshot.now))]
+    why = f" {waits[0].reason}: {waits[0].message}." if waits else ""
+    message = f"Waiting for {', '.join(p.name for p in pods)}.{why}" if pods else "Stopping."
     conditions.put(ConditionType.PROGRESSING, True, Reason.CANCELLING, message)
     return build_status(snapshot, conditions, RunPhase.CANCELLING, totals(departments))
 
@@ -182,8 +184,8 @@ def _put_progress(
     waits = [(d, w) for d in gather_departments(snapshot, doubtful) if (w := waits_for(d, snapshot.now))]
     if not waits:
         first = at_work[0]
-        last = f" ({first.reason}): {first.message}" if first.reason else "."
-        said = f"Department {first.slug} is at work{last}"
+        last = f"; {first.message}" if first.message else ""
+        said = f"Department {first.slug} is at work{last}."
         conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, said)
         return
     waiting, wait = waits[0]
