@@ -151,7 +151,8 @@ def last_end(pods: Sequence[PodFacts]) -> Wait | None:
 
 def ended_with(end: Wait) -> str:
     """Return how an attempt ended, as half a sentence."""
-    return f"the last attempt ended with {end.reason or 'an error'}{f': {end.message}' if end.message else ''}"
+    words = f": {end.message}" if end.message else ""
+    return f"the last attempt ended with {end.reason or 'an error'}{words}"
 
 
 def condense(text: str, length: int) -> str:

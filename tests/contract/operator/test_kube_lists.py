@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gather_contracts import names
-from gather_operator.errors import AnswerTooLong, ClusterError, ClusterUnavailable, Conflict
+from gather_operator.errors import AnswerTooLong, ClusterError, ClusterUnavailable, Conflict, Refused
 from gather_operator.kube import api_calls
 from gather_operator.kube import cluster as cluster_module
 from tests.support.kubernetes.scripted_kube_api import (
@@ -116,3 +116,43 @@ async def test_who_wrote_which_field_of_a_run_is_not_kept(api: ScriptedApi) -> N
         runs, version = await cluster.list_runs()
     assert runs == [{"metadata": {"name": "film"}}]
     assert version == "9"
+
+
+def an_event(name: str, reason: str, at: str, **fields: Any) -> dict[str, Any]:
+    return {"involvedObject": {"kind": "Job", "name": name}, "reason": reason, "lastTimestamp": at, **fields}
+
+
+async def test_events_are_asked_for_one_object_and_come_in_order(api: ScriptedApi) -> None:
+    """By field selector, with a limit; what a server sends of other objects is left out."""
+    items = [
+        an_event("job-1", "FailedCreate", "2026-05-01T12:00:09Z", message="m" * 5000),
+        an_event("job-1", "SuccessfulCreate", "2026-05-01T12:00:02Z"),
+        an_event("job-2", "FailedCreate", "2026-05-01T12:00:03Z"),
+        {"involvedObject": None, "reason": 7},
+        "no event",
+    ]
+    api.plays(says({"metadata": {}, "items": items}))
+    async with reaching(api) as cluster:
+        events = await cluster.list_events("job-1")
+    assert [(e.reason, len(e.message)) for e in events] == [("SuccessfulCreate", 0), ("FailedCreate", 1024)]
+    (asked,) = api.asked
+    assert asked.path.endswith("/events")
+    assert dict(asked.query) == {"fieldSelector": "involvedObject.name=job-1", "limit": "100"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (says({"items": ["x" * 2**20]}), AnswerTooLong),
+        (refuses(403, "Forbidden", "events is forbidden"), Refused),
+        (says("[]"), ClusterUnavailable),
+    ],
+)
+async def test_events_that_cannot_be_read_are_an_error(
+    api: ScriptedApi, answer: Any, error: type[ClusterError]
+) -> None:
+    """Bounded in bytes, whatever their number."""
+    api.plays(answer)
+    async with reaching(api) as cluster:
+        with pytest.raises(error):
+            await cluster.list_events("job-1")

@@ -6,10 +6,13 @@ from typing import Any, ClassVar, TypeVar
 
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
-from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
 from gather_operator.errors import Conflict, Missing
 
 T = TypeVar("T")
+
+LONG_AGO = "2026-05-01T12:00:00Z"
+"""When each Job was made, so that whatever it waits for has lasted."""
 
 
 class Killed(BaseException):
@@ -25,6 +28,12 @@ class World:
     pods: dict[str, PodFacts] = field(default_factory=dict)
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    object_events: dict[str, list[ObjectEvent]] = field(default_factory=dict)
+    """By object: what Kubernetes itself says of Jobs and pods."""
+    event_lists: list[str] = field(default_factory=list)
+    """Objects whose Events were asked for."""
+    is_quota_full: bool = False
+    """Jobs are taken, but get no pod."""
     sent: dict[str, str] = field(default_factory=dict)
     created_jobs: list[str] = field(default_factory=list)
     jobs_before_start: list[str] = field(default_factory=list)
@@ -135,7 +144,10 @@ class World:
                 labels[names.LABEL_RUN_UID],
                 int(labels[names.LABEL_DEPARTMENT_INDEX]),
                 iterations=int(labels[names.LABEL_ITERATIONS]),
+                created=LONG_AGO,
             )
+            if self.is_quota_full:
+                return
             self.pods[metadata["name"] + "-a"] = PodFacts(
                 metadata["name"] + "-a",
                 labels[names.LABEL_RUN_UID],
@@ -163,6 +175,10 @@ class World:
 
     async def create_event(self, manifest: dict[str, Any]) -> None:
         self._write(lambda: self.events.append(manifest["reason"]))
+
+    async def list_events(self, object_name: str) -> list[ObjectEvent]:
+        self.event_lists.append(object_name)
+        return self.object_events.get(object_name, [])
 
     # --- what Observer offers
 

@@ -7,6 +7,7 @@ from gather_contracts.resource import GatherRunStatus
 from gather_operator.decisions.decide import decide
 from gather_operator.decisions.facts import CmsFailure
 from gather_operator.decisions.status.kube_events import build_event, events_between
+from gather_operator.decisions.status.run_status import refused
 
 
 def reasons(before: GatherRunStatus, after: GatherRunStatus) -> list[str]:
@@ -55,6 +56,18 @@ def test_acceptance_is_one_event(build: Any) -> None:
     assert reasons(empty, refused) == ["CMSUnavailable"]
     assert reasons(refused, still) == []
     assert reasons(refused, accepted) == ["DepartmentsResolved"]
+
+
+def test_a_refused_job_is_one_event(build: Any) -> None:
+    """Kubernetes' own words, once."""
+    snapshot = build.snapshot(build.running("story"), document=build.document("story"))
+    before = snapshot.run.status
+    after = refused(snapshot, before, "create job: exceeded quota: jobs")
+    (event,) = events_between(before, after)
+    assert (event.reason, event.message, event.kind) == (
+        "JobRefused", "create job: exceeded quota: jobs", "Warning",
+    )  # fmt: skip
+    assert events_between(after, refused(snapshot, after, "create job: exceeded quota: pods")) == []
 
 
 def test_the_end_is_an_event(build: Any) -> None:
