@@ -129,7 +129,7 @@ def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Rende
         ("batch", "jobs"): {"list", "watch", "create", "delete"},
         ("", "pods"): {"list", "watch", "delete"},
         ("", "configmaps"): {"get", "create", "delete"},
-        ("", "events"): {"create"},
+        ("", "events"): {"list", "create"},
     }
 
 

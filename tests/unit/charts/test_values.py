@@ -107,6 +107,7 @@ def test_every_value_has_a_comment(chart: str) -> None:
         ("gather", {"operator": {"cms": {"authorization": "users API-key"}}}, "API-key"),
         ("gather", {"operator": {"cms": {"limit": 0}}}, "limit"),
         ("gather", {"operator": {"cms": {"emptyPatienceSeconds": -1}}}, "emptyPatienceSeconds"),
+        ("gather", {"operator": {"startPatienceSeconds": -1}}, "startPatienceSeconds"),
         ("gather", {"worker": {"evaluation": {"task": "evaluate department"}}}, "task"),
         ("gather", {"worker": {"evaluation": {"priority": 10}}}, "priority"),
         ("gather", {"worker": {"evaluation": {"detail": "more"}}}, "more"),
