@@ -108,7 +108,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check items-schema-check openapi-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check items-schema-check openapi-check
 
 ##@ Measure
 
@@ -154,6 +154,14 @@ crds: $(STAMP) ## Write the CRD from the contracts
 .PHONY: crds-check
 crds-check: $(STAMP)
 	@$(PY) -m dev.generate.crds --check
+
+.PHONY: reasons
+reasons: $(STAMP) ## Write docs/reasons.md from the contracts and dev/generate/runbook.yaml
+	@$(PY) -m dev.generate.reasons
+
+.PHONY: reasons-check
+reasons-check: $(STAMP)
+	@$(PY) -m dev.generate.reasons --check
 
 .PHONY: items-schema
 items-schema: $(STAMP) ## Write the JSON Schema of items from the contracts

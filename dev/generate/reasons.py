@@ -1,0 +1,127 @@
+"""Write docs/reasons.md: every reason that a GatherRun can show, from the enums and their docstrings.
+
+What helps stands in `runbook.yaml`, a line for each. With `--check` nothing is written; the exit code says
+whether the file is what the contracts and the runbook make it.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+from typing import Final
+
+import yaml
+
+from dev.generate.files import differing_files, write_files
+from dev.paths import ROOT
+from gather_contracts.reasons import DepartmentReason, EndReason, Reason, WaitReason
+from gather_contracts.result import StopReason
+from gather_operator.decisions.waiting import NEVER_RIGHT, NEVER_RIGHT_WORDS
+
+PAGE: Final = Path("docs") / "reasons.md"
+RUNBOOK: Final = Path(__file__).with_name("runbook.yaml")
+HEADER: Final = """\
+<!-- Generated from gather_contracts and dev/generate/runbook.yaml by `make reasons`; edit those. -->
+
+# Reasons
+
+`kubectl describe gatherrun NAME` shows conditions, departments and Events; `kubectl get gr -o wide` shows the
+one reason that says most. A message has the words of Kubernetes, of the CMS or of the worker, at most 256
+characters. What a department waits for is said after about ten seconds, and goes away when it goes on. Each
+new reason is one Event.
+"""
+FAILS: Final = "Fails the department after `GATHER_START_PATIENCE_S`"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One enum, and where its words are shown."""
+
+    reasons: type[StrEnum]
+    title: str
+    text: str
+
+
+SECTIONS: Final = (
+    Section(
+        Reason,
+        "Conditions",
+        "Of Accepted, Progressing and Succeeded. While every department at work waits, Progressing is False.\n"
+        "Its reason is then out of the next table: that of the first department that waits.",
+    ),
+    Section(WaitReason, "What a department waits for", "While it is Running."),
+    Section(StopReason, "How a worker ended", "In the worker's own words."),
+    Section(EndReason, "How Kubernetes ended it", "Where the worker could say nothing."),
+    Section(DepartmentReason, "What the operator decided", "Of departments that did not end by themselves."),
+)
+
+
+def meanings(reasons: type[StrEnum]) -> dict[str, str]:
+    """Return what the docstring of each member says; raises ValueError if one has none."""
+    parsed = ast.parse(dedent(inspect.getsource(reasons)))
+    lines = [line for node in parsed.body if isinstance(node, ast.ClassDef) for line in node.body]
+    found: dict[str, str] = {}
+    for line, following in pairwise([*lines, ast.Pass()]):
+        match line, following:
+            case ast.Assign([ast.Name(name)]), ast.Expr(ast.Constant(text)):
+                found[reasons[name].value] = " ".join(str(text).split())
+            case ast.Assign([ast.Name(name)]), _:
+                raise ValueError(f"{reasons.__name__}.{name} has no docstring")
+            case _:
+                pass
+    return found
+
+
+def page() -> str:
+    """Return the page; raises ValueError if the runbook lacks a reason, or has one that there is not."""
+    runbook: Mapping[str, Mapping[str, str]] = yaml.safe_load(RUNBOOK.read_text("utf-8"))
+    parts = [HEADER]
+    for section in SECTIONS:
+        helps, known = runbook.get(section.reasons.__name__, {}), meanings(section.reasons)
+        if differing := sorted(set(helps) ^ set(known)):
+            raise ValueError(f"{RUNBOOK.name}, {section.reasons.__name__}: {', '.join(differing)}")
+        rows = [
+            f"| {word} | {_cell(known[word])} | {_cell(helps[word] + _end(section, word))} |"
+            for word in known
+        ]
+        table = "\n".join(["| reason | meaning | what helps |", "| --- | --- | --- |", *rows])
+        parts.append(f"## {section.title}\n\n{section.text}\n\n{table}\n")
+    return "\n".join(parts)
+
+
+def _end(section: Section, word: str) -> str:
+    """Return what is said of a wait that never comes right by itself."""
+    if section.reasons is not WaitReason:
+        return ""
+    if word in NEVER_RIGHT:
+        return f" {FAILS}."
+    words = NEVER_RIGHT_WORDS.get(word)
+    return f" {FAILS} if the message has one of: {', '.join(words)}." if words else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def files() -> Mapping[Path, str]:
+    """Return the generated file's path below the repository, and its text."""
+    return {PAGE: page()}
+
+
+def main() -> None:
+    """Write the file, or with `--check` fail if it differs."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit("usage: python -m dev.generate.reasons [--check]")
+    if not sys.argv[1:]:
+        write_files(files(), ROOT)
+    elif differing := differing_files(files(), ROOT):
+        sys.exit(f"not what the contracts say, run `make reasons`: {', '.join(map(str, differing))}")
+
+
+if __name__ == "__main__":
+    main()
