@@ -51,8 +51,8 @@ SECTIONS: Final = (
     Section(
         Reason,
         "Conditions",
-        "Of Accepted, Progressing and Succeeded. While every department at work waits, Progressing is False.\n"
-        "Its reason is then out of the next table: that of the first department that waits.",
+        "Of Accepted, Progressing and Succeeded. While each department at work waits, Progressing is False,\n"
+        "and its reason is that of the first that waits, out of the next table.",
     ),
     Section(WaitReason, "What a department waits for", "While it is Running."),
     Section(StopReason, "How a worker ended", "In the worker's own words."),
