@@ -12,7 +12,6 @@ from gather_contracts.events import timestamp
 from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, OnDepartmentFailure
 from gather_contracts.result import StopReason
-from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.actions import (
     Action,
     CreateJob,
@@ -68,37 +67,37 @@ def decide(snapshot: RunSnapshot) -> Decision:
         return Decision(build_status(snapshot), (HoldFinalizer(),))
     if run.spec.cancel:
         return decide_stop(snapshot)
+    return _decide_progress(snapshot)
+
+
+def _decide_progress(snapshot: RunSnapshot) -> Decision:
+    """Return what brings the run forward, whose departments may or may not be fixed yet."""
+    run = snapshot.run
     if snapshot.document is None:
         return _decide_acceptance(snapshot)
-    return _decide_work(snapshot, snapshot.document)
+    # Without departments in the status the operator was killed, or held back by the throttle, after it wrote
+    # the document: the document is the truth.
+    written = run.status.departments or pending_departments(snapshot.document)
+    known = gather_departments(snapshot, written)
+    assessed = [assess(d, snapshot.now) for d in known]
+    if any(gives_up(*pair) for pair in zip(known, assessed, strict=True)):
+        # Said before it is done: a Job that is gone says no more why its department failed.
+        return Decision(working(snapshot, snapshot.document, assessed, is_stopping=True))
+    departments, starting = _start_next(snapshot, known, list(assessed))
+    status = working(snapshot, snapshot.document, departments)
+    ending = (*end_lingering(snapshot), *end_given_up(known))
+    observed = working(snapshot, snapshot.document, assessed)
+    if ending and observed.phase.is_final:
+        # Nobody looks at the pods of a run that has ended.
+        observed = run.status
+    actions = (*ending, *starting)
+    return Decision(status, actions, observed if actions else None)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
     """Return whether the departments have to be asked for."""
     is_waiting = not (run.status.phase.is_final or run.is_to_stop)
     return is_waiting and not has_document and run.is_held
-
-
-def _decide_work(snapshot: RunSnapshot, document: RunDocument) -> Decision:
-    """Start what is next, stop what has failed, and say how the departments stand."""
-    run = snapshot.run
-    # Without departments in the status the operator was killed, or held back by the throttle, after it wrote
-    # the document: the document is the truth.
-    written = run.status.departments or pending_departments(document)
-    known = gather_departments(snapshot, written)
-    assessed = [assess(d, snapshot.now) for d in known]
-    if any(gives_up(*pair) for pair in zip(known, assessed, strict=True)):
-        # Said before it is done: a Job that is gone says no more why its department failed.
-        return Decision(working(snapshot, document, assessed, is_stopping=True))
-    departments, starting = _start_next(snapshot, known, list(assessed))
-    status = working(snapshot, document, departments)
-    ending = (*end_lingering(snapshot), *end_given_up(known))
-    observed = working(snapshot, document, assessed)
-    if ending and observed.phase.is_final:
-        # Nobody looks at the pods of a run that has ended.
-        observed = run.status
-    actions = (*ending, *starting)
-    return Decision(status, actions, observed if actions else None)
 
 
 def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
