@@ -23,7 +23,7 @@ from gather_contracts.meters import (
     counts_of,
     sum_s,
 )
-from gather_contracts.reasons import DepartmentReason
+from gather_contracts.reasons import DepartmentReason, EndReason, WaitReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.assessment import FINAL, job_names
@@ -33,10 +33,7 @@ from gather_operator.metrics import REGISTRY
 LAST: Final = "last"
 LOST: Final = "Lost"
 """The outcome of an attempt that left no result and whose end Kubernetes gives no known word for."""
-OUTCOMES: Final = frozenset({
-    *StopReason, *DepartmentReason, "OOMKilled", "Evicted", "DeadlineExceeded", "BackoffLimitExceeded",
-    "Error", LOST,
-})  # fmt: skip
+OUTCOMES: Final = frozenset({*StopReason, *DepartmentReason, *EndReason, *WaitReason, LOST})
 LONG_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 450, 600, 900, 1800, 3600, 7200)
 POINTS: Final = (10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95, 100)
 ITERATIONS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50, 100, 200, 500)

@@ -41,7 +41,7 @@ class JobFacts:
     is_suspended: bool = False
     """Somebody, or a queue, holds it back: it has no pods."""
     conditions: tuple[ConditionFacts, ...] = ()
-    """Suspended, FailureTarget, Failed and SuccessCriteriaMet, where they stand."""
+    """FailureTarget, Failed and SuccessCriteriaMet, where they stand; Suspended also where it did."""
     created: str = ""
     """RFC 3339."""
     failed_pods: int = 0

@@ -50,7 +50,14 @@ NEVER_RIGHT: Final = frozenset({
 })  # fmt: skip
 NEVER_RIGHT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     WaitReason.FAILED_MOUNT: ("not found", "references non-existent"),
-    WaitReason.FAILED_CREATE: ("must specify", "violates PodSecurity", "error looking up service account"),
+    WaitReason.FAILED_CREATE: (
+        "must specify",
+        "usage per ",  # of a LimitRange
+        "violates PodSecurity",
+        "error looking up service account",
+        "no PriorityClass with name",
+        "is invalid: ",
+    ),
 }
 """What of these waits is somebody's mistake; a full quota or an unreachable webhook comes right by itself."""
 
@@ -181,7 +188,8 @@ def _standing(pods: Sequence[PodFacts]) -> PodFacts | None:
 
 def _suspended(job: JobFacts, now: datetime) -> Wait | None:
     condition = _condition(job.conditions, "Suspended")
-    since = _moment(condition.since if condition is not None else job.created)
+    is_said = condition is not None and condition.status == "True"
+    since = _moment(condition.since if condition is not None and is_said else job.created)
     if since is not None and (now - since).total_seconds() < SLOW_START_S:
         return None
     return Wait(
@@ -193,7 +201,7 @@ def _suspended(job: JobFacts, now: datetime) -> Wait | None:
 def _without_pods(
     job: JobFacts, pods: Sequence[PodFacts], now: datetime, events: Sequence[ObjectEvent]
 ) -> Wait | None:
-    if job.conditions:
+    if any(c.type != "Suspended" for c in job.conditions):
         # It is about to end.
         return None
     until = backoff_end(pods, job.failed_pods)
@@ -202,7 +210,9 @@ def _without_pods(
     refused = _refused(job, events)
     if refused is not None:
         return refused
-    since = max(filter(None, (_moment(job.created), until)), default=None)
+    resumed = _condition(job.conditions, "Suspended")
+    begun = (_moment(job.created), until, _moment(resumed.since) if resumed is not None else None)
+    since = max(filter(None, begun), default=None)
     if since is None or (now - since).total_seconds() < SLOW_START_S:
         return None
     return Wait(WaitReason.NO_POD, f"Job {job.name} has made no pod yet")

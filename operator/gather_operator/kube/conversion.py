@@ -20,9 +20,12 @@ REASON_MAX: Final = 64
 MESSAGE_MAX: Final = 1024
 """Kubernetes' own limit for an Event's. What cannot be pulled or refused often says why at its end."""
 TIME_MAX: Final = 40
-JOB_CONDITIONS: Final = dict.fromkeys(
-    ("Suspended", "FailureTarget", "Failed", "SuccessCriteriaMet"), ("True",)
-)
+JOB_CONDITIONS: Final = {
+    "Suspended": ("True", "False"),
+    "FailureTarget": ("True",),
+    "Failed": ("True",),
+    "SuccessCriteriaMet": ("True",),
+}
 """Those that are kept, with the values that say something."""
 POD_CONDITIONS: Final = {
     "PodScheduled": ("False", "Unknown"),

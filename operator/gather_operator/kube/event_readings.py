@@ -25,6 +25,8 @@ PACE_S: Final = 0.1
 """The shortest pause."""
 BACKOFF: Final = Backoff(5.0, 300.0)
 """After lists that failed, for all runs: a missing right fails them all."""
+FORGOTTEN_S: Final = 120.0
+"""A run that has not asked for so long has ended, or is looked at no more."""
 KEPT_MAX: Final = 10
 """Newest Events of one object."""
 
@@ -42,6 +44,7 @@ class _Waiting:
     """A run that waits, and what is known of its objects."""
 
     due_s: float
+    asked_s: float
     events: dict[str, tuple[ObjectEvent, ...]] = field(default_factory=dict)
     """By object, the one that was read longest ago first."""
 
@@ -83,10 +86,11 @@ class EventReadings:
             return ()
         waiting = self._waiting.get(run_uid)
         if waiting is None:
-            waiting = self._waiting[run_uid] = _Waiting(self._clock())
+            waiting = self._waiting[run_uid] = _Waiting(self._clock(), self._clock())
             self._changed.set()
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._serve())
+        waiting.asked_s = self._clock()
         known = waiting.events
         waiting.events = {
             **{name: () for name in objects if name not in known},
@@ -112,6 +116,9 @@ class EventReadings:
             left_s = max(waiting.due_s, self._not_before_s) - self._clock()
             if left_s > 0:
                 await self._pause(left_s)
+                continue
+            if self._clock() - waiting.asked_s > FORGOTTEN_S:
+                self.forget(uid)
                 continue
             name = next(iter(waiting.events))
             before = waiting.events.pop(name)

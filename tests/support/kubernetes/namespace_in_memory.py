@@ -11,7 +11,7 @@ from gather_operator.errors import Conflict, Missing
 
 T = TypeVar("T")
 
-LONG_AGO = "2026-05-01T12:00:00Z"
+LONG_AGO = "2020-01-01T00:00:00Z"
 """When each Job was made, so that whatever it waits for has lasted."""
 
 

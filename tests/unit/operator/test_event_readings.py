@@ -185,6 +185,7 @@ async def test_whoever_asks_for_patience_gets_it(
     clock.now_s += 110
     await turns()
     assert len(reader.asked) == 1
+    readings.ask("uid", ["job"])
     clock.now_s += 11
     await until(lambda: len(reader.asked) == 2)
 
@@ -215,6 +216,22 @@ async def test_only_the_newest_events_are_kept(
     assert readings.ask("uid", ["pod"]) == ()
     assert readings.ask("uid", []) == ()
     assert readings._waiting == {}
+
+
+async def test_who_asks_no_more_is_forgotten(
+    readings: EventReadings, reader: Reader, clock: FakeClock
+) -> None:
+    """A run that has ended waits for nothing, though it stays until its events are in the log."""
+    readings.ask("uid", ["job"])
+    for _ in range(300):
+        await turns(5)
+        clock.now_s += 1
+    assert readings._waiting == {}
+    assert len(reader.asked) <= 7
+    lists = len(reader.asked)
+    readings.ask("uid", ["job"])
+    clock.now_s += 1
+    await until(lambda: len(reader.asked) == lists + 1)
 
 
 # --- in passes

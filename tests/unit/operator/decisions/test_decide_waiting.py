@@ -199,6 +199,8 @@ def test_a_job_that_goes_on_is_not_given_up(build: Any) -> None:
     full = at_work(build, "story", jobs=[quota], events=(event,), overdue=frozenset({quota.name}))
     assert decide(full).status.departments[0].phase == "Running"
     run = build.run(spec={"cancel": True}, status=snapshot.run.status.model_dump(mode="json", by_alias=True))
+    stopping = decide(replace(snapshot, run=run))
+    assert (stopping.status.departments[0].phase, stopping.status.phase) == ("Running", "Cancelling")
     stopped = decide(replace(snapshot, run=run, jobs={}, pods=()))
     assert stopped.status.departments[0].phase == "Cancelled"
 
