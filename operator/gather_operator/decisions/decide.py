@@ -158,6 +158,7 @@ def _start_next(
             update={
                 "phase": DepartmentPhase.RUNNING,
                 "reason": "",
+                "message": "",
                 "job_name": names.job_name(metadata.name, metadata.uid, department.slug, generation),
                 "iteration_limit": iterations,
                 "start_time": department.start_time or timestamp(snapshot.now),

@@ -123,7 +123,7 @@ def unexplained(snapshot: RunSnapshot) -> list[str]:
         elif (
             pod.phase == "Pending"
             and pod.node
-            and not pod.reason
+            and not (pod.reason or pod.started)
             and _age_s(pod, snapshot.now) > SLOW_START_S
         ):
             found.append(pod.name)
@@ -259,7 +259,8 @@ def _of_pod(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent]) -> Wait
         where = f" on node {pod.node}" if pod.node else ""
         words = f"pod {pod.name}{where} was to end by {_clock(pod.deletion_time)} and still stands"
         return Wait(WaitReason.TERMINATING, words) if is_overdue else None
-    return _pending(pod, now, events) if pod.phase == "Pending" else None
+    # A pod is Pending as long as one of its containers waits, though its worker may be at work.
+    return _pending(pod, now, events) if pod.phase == "Pending" and not pod.started else None
 
 
 def _is_overdue(pod: PodFacts, now: datetime) -> bool:

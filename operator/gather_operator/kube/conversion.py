@@ -84,7 +84,10 @@ def pod_facts(pod: Json) -> PodFacts:
         result=_result(ended),
         exit_code=exit_code if isinstance(exit_code, int) else None,
         # Sidecars among the init containers are not counted: the kubelet ends those after the worker.
-        is_lingering=phase == "Running" and bool(ended) and any("terminated" not in o for o in others),
+        # A pod stays Pending where another container cannot begin.
+        is_lingering=phase in {"Running", "Pending"}
+        and bool(ended)
+        and any("terminated" not in o for o in others),
         created=_time(metadata.get("creationTimestamp")),
         started=_time(begun.get("startedAt")),
         ended=_time(ended.get("finishedAt")),

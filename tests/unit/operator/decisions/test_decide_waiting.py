@@ -148,6 +148,13 @@ def test_long_words_fit(build: Any) -> None:
         assert message.endswith(": not found")
 
 
+def test_a_new_job_begins_without_words(build: Any) -> None:
+    """Those of the one before it are over."""
+    run = build.running("story", reason="OOMKilled", message="the last attempt ended with OOMKilled")
+    status = decide(build.snapshot(run, document=build.document("story"))).status
+    assert (status.departments[0].phase, status.departments[0].message) == ("Running", "")
+
+
 # --- what never comes right by itself
 
 

@@ -55,6 +55,17 @@ def test_what_a_department_waits_for(case: Mapping[str, Any]) -> None:
     assert wait.is_for_ever is case.get("is_for_ever", False)
 
 
+def test_pods_that_are_gone_or_given_up_hold_nothing_up(build: Any) -> None:
+    """The newest of the others counts."""
+    job = build.job("story", created="2026-05-01T11:59:55Z")
+    stuck = build.pod("story", reason="Unschedulable", message="no node")
+    assert wait_of(job, [stuck], NOW) is not None
+    for changes in ({"is_gone": True}, {"is_given_up": True}):
+        passed = build.pod("story", attempt=2, phase="Running", is_terminating=True, **changes)
+        assert wait_of(job, [passed], NOW) is None
+        assert wait_of(job, [stuck, passed], NOW) == wait_of(job, [stuck], NOW)
+
+
 def test_every_word_for_a_wait_is_tried() -> None:
     """But for three that the kubelet names itself, like those that are tried."""
     passed_on = {

@@ -56,6 +56,10 @@ def conditions(*listed: tuple[str, str, str]) -> list[dict[str, str]]:
             "DeadlineNear", id="an attempt ran out of time, another goes on",
         ),
         pytest.param(
+            "Running", [("Running", "DeadlineNear"), ("Running", "FailedCreate")],
+            [("Progressing", "True", "FailedCreate")], "FailedCreate", id="one of two at work waits",
+        ),
+        pytest.param(
             "Running", [("Pending", "")], [("Progressing", "False", "JobRefused")],
             "JobRefused", id="Kubernetes refuses the Job",
         ),
