@@ -16,11 +16,15 @@ Step = tuple[Label, State]
 class Operator:
     """Makes the operator's steps."""
 
-    def __init__(self, passes: Passes, *, has_resync: bool = True) -> None:
-        """Without `has_resync`, a pass is made only after a change that was seen."""
+    def __init__(self, passes: Passes, *, has_resync: bool = True, looks_again: bool = True) -> None:
+        """Without `has_resync`, a pass is made only after a change that was seen, or after one that moved.
+
+        Without `looks_again`, not even after one that moved.
+        """
         self.passes = passes
         self.book = passes.book
         self.has_resync = has_resync
+        self._looks_again = looks_again
 
     def steps(self, state: State) -> Iterator[Step]:
         """Yield what the process may do next."""
@@ -60,6 +64,7 @@ class Operator:
         changes["log"] = log
         if writes:
             changes |= {"pending": writes, "basis": seen}
+            changes["woken"] = 1 if self.has_resync or self._looks_again else 0
         after = self._skip(state._replace(**changes))
         return None if after == state else after
 

@@ -110,8 +110,15 @@ def check_status(state: State, book: Book, number: int) -> None:
     for department in after.departments:
         if known.get(department.slug) != department.phase:
             _check_claim(state, department)
+        if department.job_name and not _was_made(state, book, department):
+            raise Violation("the status names Jobs that were made", department.job_name)
     if after.phase.is_final and not before.phase.is_final:
         _check_all_stopped(state, f"the run is {after.phase}")
+
+
+def _was_made(state: State, book: Book, department: DepartmentStatus) -> bool:
+    number = SLUGS.index(department.slug)
+    return any(book.job_name(d, n) == department.job_name for d, n in state.made if d == number)
 
 
 def _check_claim(state: State, department: DepartmentStatus) -> None:
@@ -146,7 +153,7 @@ def check_release(state: State, book: Book) -> None:
     if not book.status(state.run.status).phase.is_final:
         raise Violation("the finalizer stays while there is something to stop", str(state.run))
     is_told = bool(state.log & book.ended_bit)
-    if not is_told and state.redis and state.run.deleted < 2:
+    if not is_told and state.run.deleted < 2:
         raise Violation("the last event is in the log", str(state.run))
 
 

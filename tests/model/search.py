@@ -1,9 +1,13 @@
 """Search every interleaving of operator, cluster and adversary, breadth-first.
 
+It begins at each point of undisturbed runs, so that depth counts from the fault that is tried and not from
+`kubectl apply`. A counter-example is one line, which --replay takes.
+
 python -m tests.model.search --help
 """
 
 import argparse
+import itertools
 import logging
 import resource
 import sys
@@ -62,8 +66,8 @@ class Found:
 class Model:
     """Everything that may happen in a state."""
 
-    def __init__(self, *, has_resync: bool = True) -> None:
-        self.operator = Operator(Passes(Book()), has_resync=has_resync)
+    def __init__(self, *, has_resync: bool = True, looks_again: bool = True) -> None:
+        self.operator = Operator(Passes(Book()), has_resync=has_resync, looks_again=looks_again)
         self.adversary = Adversary(self.operator)
         self.fairness = Fairness(self.operator)
 
@@ -72,6 +76,23 @@ class Model:
         yield from self.operator.steps(state)
         yield from cluster_steps.steps(state)
         yield from self.adversary.steps(state)
+
+
+def undisturbed(model: Model, config: int) -> list[State]:
+    """Return the states of a run with which nothing interferes, one step after the other."""
+    states = [fresh(config, 0)]
+    while True:
+        state = states[-1]
+        steps = itertools.chain(model.operator.steps(state), cluster_steps.steps(state))
+        after = next((after for _, after in steps), None)
+        if after is None:
+            return states
+        states.append(after)
+
+
+def starts(model: Model, configs: Iterable[int], faults: int) -> list[State]:
+    """Return where a search begins: with faults to spare at each point of undisturbed runs."""
+    return [s._replace(faults=faults) for config in configs for s in undisturbed(model, config)]
 
 
 class Search:
@@ -154,7 +175,9 @@ class Search:
             labels.append(spell(label))
             at = parent
         start = self._states[at]
-        return [f"config={start.config}", f"faults={start.faults}", *reversed(labels)]
+        run = undisturbed(self._model, start.config)
+        place = next(i for i, state in enumerate(run) if state == start._replace(faults=0))
+        return [f"config={start.config}", f"faults={start.faults}", f"at={place}", *reversed(labels)]
 
     def _fail(self, violation: Violation, labels: list[str]) -> None:
         self.found.invariant = violation.invariant
@@ -176,15 +199,16 @@ def spell(label: Label) -> str:
     return ":".join(str(part).replace(" ", "-") for part in label)
 
 
-def replay(line: str, *, is_loud: bool = True) -> Violation | None:
+def replay(line: str, model: Model | None = None, *, is_loud: bool = True) -> Violation | None:
     """Take the steps of a counter-example; return what it violates, None if it violates nothing.
 
     Raises ValueError where a step is not possible.
     """
     words = line.split()
     fields = dict(w.split("=", 1) for w in words if "=" in w)
-    model = Model(has_resync=fields.get("resync", "1") == "1")
-    state = fresh(int(fields.get("config", 0)), int(fields.get("faults", 0)))
+    model = model or Model()
+    run = undisturbed(model, int(fields.get("config", 0)))
+    state = run[int(fields.get("at", 0))]._replace(faults=int(fields.get("faults", 0)))
     try:
         for word in (w for w in words if "=" not in w):
             if word == "fair":
@@ -234,9 +258,10 @@ def main(arguments: list[str] | None = None) -> int:
         violation = replay(options.replay)
         print(violation or "nothing is violated")
         return int(violation is not None)
-    starts = [fresh(int(c), options.faults) for c in options.configs.split(",")]
+    model = Model()
+    begins = starts(model, map(int, options.configs.split(",")), options.faults)
     limits = Limits(options.states, options.depth, options.seconds, options.share)
-    found = Search(Model(), limits, options.seed).run(starts, is_loud=True)
+    found = Search(model, limits, options.seed).run(begins, is_loud=True)
     print(
         f"{found.states:,} states, {found.steps:,} steps, every interleaving to depth {found.depth}"
         f"{' (complete)' if found.is_complete else ''}, {found.followed:,} followed to their end "
