@@ -33,11 +33,12 @@ from gather_operator.decisions.status.run_status import cancelled
 from gather_operator.errors import ClusterUnavailable, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.work_queue import Next
-from tests.model.search import Found, Limits, Model, Search
-from tests.model.state import fresh
+from tests.model.search import Found, Limits, Model, Search, starts
 
 Patch = contextlib.AbstractContextManager[Any]
 LIMITS: Final = Limits(states=40_000)
+CHOSEN: Final = (0,)
+"""The runs that are searched: one shows them all."""
 FAULTS: Final = (0, 1, 2)
 """The fewest faults that show a mutant give its shortest counter-example."""
 
@@ -248,7 +249,7 @@ def hunt(mutant: Mutant, limits: Limits = LIMITS) -> Found:
     with mutant.patch():
         for faults in FAULTS:
             model = Model(has_resync=mutant.has_resync, looks_again=mutant.looks_again)
-            found = Search(model, limits).run([fresh(0, faults)])
+            found = Search(model, limits).run(starts(model, CHOSEN, faults))
             if found.line:
                 break
     return found

@@ -7,6 +7,7 @@ python -m tests.model.search --help
 """
 
 import argparse
+import contextlib
 import itertools
 import logging
 import resource
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from tests.model import cluster_steps
 from tests.model.adversary import Adversary
@@ -26,7 +28,9 @@ from tests.model.operator_steps import Label, Operator, Step
 from tests.model.passes import Passes
 from tests.model.state import CONFIGS, State, Violation, fresh
 
-PROGRESS_S = 10.0
+PROGRESS_S: Final = 10.0
+STEPS_MAX: Final = 200
+"""More than any undisturbed run takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,20 @@ class Model:
 
 
 def undisturbed(model: Model, config: int) -> list[State]:
-    """Return the states of a run with which nothing interferes, one step after the other."""
+    """Return the states of a run with which nothing interferes, one step after the other.
+
+    They end where it does, or where something is wrong.
+    """
     states = [fresh(config, 0)]
-    while True:
-        state = states[-1]
-        steps = itertools.chain(model.operator.steps(state), cluster_steps.steps(state))
-        after = next((after for _, after in steps), None)
-        if after is None:
-            return states
-        states.append(after)
+    with contextlib.suppress(Violation):
+        while len(states) < STEPS_MAX:
+            state = states[-1]
+            steps = itertools.chain(model.operator.steps(state), cluster_steps.steps(state))
+            after = next((after for _, after in steps), None)
+            if after is None:
+                break
+            states.append(after)
+    return states
 
 
 def starts(model: Model, configs: Iterable[int], faults: int) -> list[State]:
