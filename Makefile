@@ -91,6 +91,14 @@ faults: $(STAMP) ## Kill, stop and delay workers at each of their writes, and ki
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes
 	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/node_loss -rP
 
+.PHONY: search
+search: $(STAMP) ## Search what the operator decides, with two faults in each life, 10 minutes (ARGS=--help: options)
+	@$(PY) -m tests.model.search $(ARGS)
+
+.PHONY: mutants
+mutants: $(STAMP) ## Break the operator on purpose in each of 24 ways, and see that the search finds it
+	@$(PY) -m tests.model.mutants $(ARGS)
+
 .PHONY: consumer
 consumer: $(STAMP) ## Run twice over 10,000 notes of all forms while people edit and delete, 20 minutes
 	@GATHER_CONSUMER_NOTES=10000 $(BIN)/pytest tests/contract/worker/consumer \

@@ -99,17 +99,22 @@ def pod_steps(state: State, pod: Pod) -> Iterator[Step]:
         if not pod.terminating:
             yield ("taint", *key), change(state, pod, terminating=1)
         return
-    match pod.phase:
-        case Phase.PENDING:
-            yield from _pending_steps(state, pod)
-        case Phase.RUNNING:
-            yield from _running_steps(state, pod, job)
-        case Phase.LINGERING_GOOD if pod.terminating:
-            yield ("end", *key), change(state, pod, phase=Phase.GOOD_BROKEN)
-        case Phase.LINGERING_BAD if pod.terminating:
-            yield ("end", *key), change(state, pod, phase=Phase.AGAIN)
-        case _ if pod.phase >= Phase.GOOD and pod.terminating and (is_orphan or pod.counted):
-            yield ("remove", *key), remove(state, pod)
+    if pod.phase == Phase.PENDING:
+        yield from _pending_steps(state, pod)
+    elif pod.phase == Phase.RUNNING:
+        yield from _running_steps(state, pod, job)
+    elif pod.terminating:
+        yield from _last_steps(state, pod, is_orphan=is_orphan)
+
+
+def _last_steps(state: State, pod: Pod, *, is_orphan: bool) -> Iterator[Step]:
+    """What only a sidecar kept running ends; what has ended goes once its Job has counted it."""
+    if pod.phase == Phase.LINGERING_GOOD:
+        yield ("end", *pod.key), change(state, pod, phase=Phase.GOOD_BROKEN)
+    elif pod.phase == Phase.LINGERING_BAD:
+        yield ("end", *pod.key), change(state, pod, phase=Phase.AGAIN)
+    elif is_orphan or pod.counted:
+        yield ("remove", *pod.key), remove(state, pod)
 
 
 def _pending_steps(state: State, pod: Pod) -> Iterator[Step]:

@@ -6,7 +6,7 @@ from typing import Final
 from gather_contracts.reasons import RunPhase
 from tests.model import cluster_steps
 from tests.model.operator_steps import Operator, Step
-from tests.model.state import ALIVE, State, Violation
+from tests.model.state import ALIVE, InvariantError, State
 
 ROUNDS_MAX: Final = 120
 """More than any fair run needs: the longest that was seen is named by the search."""
@@ -23,13 +23,13 @@ class Fairness:
         self.longest = 0
 
     def check(self, state: State) -> None:
-        """Follow the state to its end; raises Violation."""
+        """Follow the state to its end; raises InvariantError."""
         path: list[State] = []
         at = state._replace(faults=0)
         while at not in self._good:
             path.append(at)
             if len(path) > ROUNDS_MAX:
-                raise Violation("it ends", f"not within {ROUNDS_MAX} rounds, at last {at}")
+                raise InvariantError("it ends", f"not within {ROUNDS_MAX} rounds, at last {at}")
             after = self.round(at)
             if after == at:
                 self._check_end(at)
@@ -75,17 +75,17 @@ class Fairness:
         living = [p for p in state.pods if not p.dead]
         if run is None:
             if state.jobs or living or state.document:
-                raise Violation("nothing is left after a deletion", str((state.jobs, state.pods)))
+                raise InvariantError("nothing is left after a deletion", str((state.jobs, state.pods)))
             return
         phase = self._operator.book.status(run.status).phase
         if run.deleted or not phase.is_final:
-            raise Violation("it ends", f"it stays {phase}: {state}")
+            raise InvariantError("it ends", f"it stays {phase}: {state}")
         if run.held:
-            raise Violation("an ended run is let go", str(run))
+            raise InvariantError("an ended run is let go", str(run))
         if any(p.phase in ALIVE for p in living):
-            raise Violation("nothing is left at work", f"{phase}: {state.pods}")
+            raise InvariantError("nothing is left at work", f"{phase}: {state.pods}")
         if phase is RunPhase.CANCELLED and not run.cancel:
-            raise Violation("only a cancelled run is Cancelled", str(run))
+            raise InvariantError("only a cancelled run is Cancelled", str(run))
 
 
 def _of_job(state: State, key: tuple[int, int]) -> Iterator[Step]:

@@ -49,6 +49,10 @@ class Mutant:
 
     name: str
     patch: Callable[[], Patch]
+    invariant: str
+    """What it violates first."""
+    is_slow: bool = False
+    """It takes seconds to find."""
     has_resync: bool = True
     looks_again: bool = True
 
@@ -190,55 +194,91 @@ def _resolved_again(snapshot: RunSnapshot, cms: CmsReading) -> Decision:
 
 
 _allowance = deciding.iteration_allowance
+NAMED: Final = "the status names Jobs that were made"
+ENDS: Final = "it ends"
 
 MUTANTS: Final = (
-    Mutant("Jobs have random names", _random_names),
-    Mutant("each Job of a department has the first one's name", _decides(_first_number)),
-    Mutant("no resync", _nothing, has_resync=False),
-    Mutant("edge-triggered: passes follow changes alone", _nothing, has_resync=False, looks_again=False),
+    Mutant("Jobs have random names", _random_names, NAMED),
+    Mutant(
+        "each Job of a department has the first one's name",
+        _decides(_first_number),
+        "names are not used again",
+    ),
+    Mutant("no resync", _nothing, ENDS, has_resync=False),
+    Mutant(
+        "edge-triggered: passes follow changes alone", _nothing, ENDS, has_resync=False, looks_again=False
+    ),
     Mutant(
         "the status is written before its Job is made",
         lambda: mock.patch.object(reconcile.Reconciler, "_follow", _status_first),
+        NAMED,
     ),
-    Mutant("errors of actions are swallowed", _errors_swallowed),
+    Mutant("errors of actions are swallowed", _errors_swallowed, NAMED),
     Mutant(
-        "a second Job while a pod is alive", lambda: mock.patch.object(PodFacts, "is_alive", property(lambda _: False))
+        "a second Job while a pod is alive",
+        lambda: mock.patch.object(PodFacts, "is_alive", property(lambda _: False)),
+        "one live pod a department",
     ),
-    Mutant("the finalizer is dropped early", _decides(_released_early)),
-    Mutant("the finalizer is never dropped", _decides(_without(ReleaseFinalizer))),
+    Mutant(
+        "the finalizer is dropped early",
+        _decides(_released_early),
+        "the finalizer stays while there is something to stop",
+    ),
+    Mutant("the finalizer is never dropped", _decides(_without(ReleaseFinalizer)), "an ended run is let go"),
     Mutant(
         "the finalizer does not wait for the last event",
-        lambda: mock.patch.object(EventPublisher, "has_published_all", lambda *_: True),
+        lambda: mock.patch.object(EventPublisher, "has_published_all", return_value=True),
+        "the last event is in the log",
+        is_slow=True,
     ),
     Mutant(
-        "caches are trusted", lambda: mock.patch.object(reconcile, "needs_fresh_facts", lambda _: False)
+        "caches are trusted",
+        lambda: mock.patch.object(reconcile, "needs_fresh_facts", return_value=False),
+        "one live Job at a time",
+        is_slow=True,
     ),
     Mutant(
         "used iterations are not counted",
-        lambda: mock.patch.object(deciding, "iteration_allowance", lambda most, _, after: _allowance(most, 0, after)),
+        lambda: mock.patch.object(
+            deciding, "iteration_allowance", lambda most, _, after: _allowance(most, 0, after)
+        ),
+        "iterations stay below the run's",
     ),
-    Mutant("stopping deletes pods and no Jobs", _decides(_without(DeleteJob))),
-    Mutant("stopping deletes Jobs and no pods", _decides(_without(DeletePod))),
-    Mutant("a final phase can be left", _sees(_final_again)),
-    Mutant("cancel is ignored while Pending", _sees(_deaf_while_pending)),
+    Mutant("stopping deletes pods and no Jobs", _decides(_without(DeleteJob)), ENDS),
+    Mutant("stopping deletes Jobs and no pods", _decides(_without(DeletePod)), ENDS),
+    Mutant("a final phase can be left", _sees(_final_again), "a final phase stays"),
+    Mutant("cancel is ignored while Pending", _sees(_deaf_while_pending), ENDS),
     Mutant(
         "Cancelled is said before the pods have ended",
         lambda: mock.patch.object(deciding, "decide_stop", _stopped_at_once),
+        "nothing is left at work",
     ),
-    Mutant("numbers are those of the latest source", _assesses(_latest_numbers)),
-    Mutant("Complete is taken for success", _assesses(_complete_is_success)),
-    Mutant("a failed pod is taken for a failed department", _assesses(_failed_by_pod)),
-    Mutant("the last department goes first", _decides(_last_first)),
+    Mutant(
+        "numbers are those of the latest source",
+        _assesses(_latest_numbers),
+        "numbers never go back",
+        is_slow=True,
+    ),
+    Mutant("Complete is taken for success", _assesses(_complete_is_success), "departments in order"),
+    Mutant(
+        "a failed pod is taken for a failed department", _assesses(_failed_by_pod), "one live Job at a time"
+    ),
+    Mutant("the last department goes first", _decides(_last_first), "departments in order"),
     Mutant(
         "all departments start at once",
         lambda: mock.patch.object(deciding, "FINAL", FINAL | {DepartmentPhase.RUNNING}),
+        "one department at a time",
     ),
     Mutant(
         "a lost document is written with what the CMS names now",
         lambda: mock.patch.object(deciding, "_restore", _resolved_again),
+        ENDS,
+        is_slow=True,
     ),
     Mutant(
-        "pods on dead nodes are waited for", lambda: mock.patch.object(deciding, "is_abandoned", lambda _: False)
+        "pods on dead nodes are waited for",
+        lambda: mock.patch.object(deciding, "is_abandoned", return_value=False),
+        ENDS,
     ),
 )
 
@@ -256,7 +296,7 @@ def hunt(mutant: Mutant, limits: Limits = LIMITS) -> Found:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Hunt all mutants; return 0 if each that is named catchable is caught."""
+    """Hunt all mutants; return 0 if each is caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.model.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="those whose names have this in them")
     parser.add_argument("--states", type=int, default=LIMITS.states, help="after so many a mutant lives")
@@ -277,5 +317,3 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

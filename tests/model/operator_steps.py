@@ -1,6 +1,6 @@
 """What the operator's process does: a pass over the run, its writes one by one, and how each may go wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,17 @@ class Operator:
         self.book = passes.book
         self.has_resync = has_resync
         self._looks_again = looks_again
+        self._effects: dict[str, Callable[..., State]] = {
+            "finalizer": self._finalizer,
+            "status": self._status,
+            "create document": _create_document,
+            "delete document": _delete_document,
+            "create job": self._create_job,
+            "delete job": _delete_job,
+            "delete pod": _delete_pod,
+            "publish": _publish,
+            "mishap": self._mishap,
+        }
 
     def steps(self, state: State) -> Iterator[Step]:
         """Yield what the process may do next."""
@@ -40,33 +51,36 @@ class Operator:
         seen = state.seen_run or state.run
         if seen is None or not (self.has_resync or state.woken):
             return None
-        inputs = self._inputs(state, seen)
-        program = self.passes.program(inputs)
-        is_final = self.book.status(seen.status).phase.is_final
-        known = state.known
-        if is_final or seen.deleted:
-            known = 0
-        elif not known and self.book.is_usable(state.document, seen):
-            known = state.document
-        changes: dict[str, Any] = {"known": known, "woken": 1 if self.has_resync else 0}
-        if program.is_fresh:
-            changes |= self._merged(state)
-        if not is_final:
-            pods = state.pods if program.is_fresh or state.seen_pods is None else state.seen_pods
-            since = dict(state.ending)
-            changes["ending"] = tuple((p.key, since.get(p.key, 0)) for p in pods if p.terminating)
-        if seen.deleted or seen.cancel:
-            changes["stopping"] = state.stopping or 1
+        program = self.passes.program(self._inputs(state, seen))
+        changes = self._learnt(state, seen, is_fresh=program.is_fresh)
         writes, log = program.writes, state.log
         while writes and writes[0][0] == "publish":
             log |= writes[0][1]
             writes = writes[1:]
         changes["log"] = log
+        changes["woken"] = 1 if self.has_resync or (writes and self._looks_again) else 0
         if writes:
             changes |= {"pending": writes, "basis": seen}
-            changes["woken"] = 1 if self.has_resync or self._looks_again else 0
         after = self._skip(state._replace(**changes))
         return None if after == state else after
+
+    def _learnt(self, state: State, seen: Run, *, is_fresh: bool) -> dict[str, Any]:
+        """Return what the process remembers after it has read."""
+        is_final = self.book.status(seen.status).phase.is_final
+        changes: dict[str, Any] = {}
+        if is_final or seen.deleted:
+            changes["known"] = 0
+        elif not state.known and self.book.is_usable(state.document, seen):
+            changes["known"] = state.document
+        if is_fresh:
+            changes |= self._merged(state)
+        if not is_final:
+            pods = state.pods if is_fresh or state.seen_pods is None else state.seen_pods
+            since = dict(state.ending)
+            changes["ending"] = tuple((p.key, since.get(p.key, 0)) for p in pods if p.terminating)
+        if seen.deleted or seen.cancel:
+            changes["stopping"] = state.stopping or 1
+        return changes
 
     def mishaps(self, state: State) -> Iterator[Step]:
         """Yield passes of which a write goes wrong; the process lives on."""
@@ -91,7 +105,11 @@ class Operator:
     def _kinds(write: str) -> tuple[str, ...]:
         if write in {"finalizer", "status"}:
             return ("conflict", "unavailable", "answer lost")
-        return ("refused", "unavailable", "answer lost") if write == "create job" else ("unavailable", "answer lost")
+        return (
+            ("refused", "unavailable", "answer lost")
+            if write == "create job"
+            else ("unavailable", "answer lost")
+        )
 
     def _inputs(self, state: State, seen: Run) -> Inputs:
         is_final = self.book.status(seen.status).phase.is_final
@@ -100,9 +118,7 @@ class Operator:
         pods = true_pods if state.seen_pods is None else _visible_pods(state.seen_pods)
         known = 0 if is_final or seen.deleted else state.known
         if is_final:
-            return Inputs(
-                state.config, seen, 0, 0, 0, (), (), (), (), (), (), (), state.log, state.redis, 0
-            )
+            return Inputs(state.config, seen, 0, 0, 0, (), (), (), (), (), (), (), state.log, state.redis, 0)
         return Inputs(
             config=state.config,
             run=seen,
@@ -145,29 +161,8 @@ class Operator:
         return self._skip(self._effect(state, state.pending[0]))
 
     def _effect(self, state: State, write: tuple[Any, ...]) -> State:
-        match write:
-            case ("finalizer", held):
-                return self._finalizer(state, held)
-            case ("status", number):
-                return self._status(state, number)
-            case ("create document", number):
-                kept = state.document or number
-                return _advance(state)._replace(document=kept, known=number)
-            case ("delete document",):
-                return _advance(state)._replace(document=0)
-            case ("create job", department, number, limit):
-                return self._create(state, department, number, limit)
-            case ("delete job", *key):
-                left = tuple(j for j in state.jobs if j.key != tuple(key))
-                return _advance(state)._replace(jobs=left)
-            case ("delete pod", *key):
-                pods = tuple(p._replace(terminating=1) if p.key == tuple(key) else p for p in state.pods)
-                return _advance(state)._replace(pods=pods)
-            case ("mishap", kind, meant):
-                return self._mishap(state, kind, meant)
-            case ("publish", bit):
-                return _advance(state)._replace(log=state.log | bit)
-        raise AssertionError(write)
+        after: State = self._effects[write[0]](state, *write[1:])
+        return after
 
     def _finalizer(self, state: State, held: int) -> State:
         run = state.run
@@ -187,7 +182,7 @@ class Operator:
         safety.check_status(state, self.book, number)
         return _advance(state)._replace(run=run._replace(status=number), seen_run=None)
 
-    def _create(self, state: State, department: int, number: int, limit: int) -> State:
+    def _create_job(self, state: State, department: int, number: int, limit: int) -> State:
         if any(j.key == (department, number) for j in state.jobs):
             return _advance(state)
         safety.check_job(state, self.book, department, number, limit)
@@ -212,10 +207,9 @@ class Operator:
         # Its own view of the run stays as it was until the watch brings the new one.
         seen = old if done.run is not None and old != done.run else None
         following = state.pending[1:]
-        lost = done._replace(
+        return done._replace(
             pending=following, basis=state.basis if following else None, known=state.known, seen_run=seen
         )
-        return lost
 
     def crash(self, state: State) -> State:
         """Kill the process; the next one lists everything."""
@@ -231,6 +225,28 @@ class Operator:
             pending=(),
             basis=None,
         )
+
+
+def _create_document(state: State, number: int) -> State:
+    """One that exists is kept, and taken for the same."""
+    return _advance(state)._replace(document=state.document or number, known=number)
+
+
+def _delete_document(state: State) -> State:
+    return _advance(state)._replace(document=0)
+
+
+def _delete_job(state: State, *key: int) -> State:
+    return _advance(state)._replace(jobs=tuple(j for j in state.jobs if j.key != key))
+
+
+def _delete_pod(state: State, *key: int) -> State:
+    pods = tuple(p._replace(terminating=1) if p.key == key else p for p in state.pods)
+    return _advance(state)._replace(pods=pods)
+
+
+def _publish(state: State, bit: int) -> State:
+    return _advance(state)._replace(log=state.log | bit)
 
 
 def _advance(state: State) -> State:

@@ -159,7 +159,7 @@ class Passes:
         return known
 
     def after_failure(self, inputs: Inputs, at: int, kind: str) -> tuple[Write, ...]:
-        """Return the writes that follow where the action of that place is refused or cannot be carried out."""
+        """Return the writes that follow where the one of that place is refused or not answered."""
         key = (inputs, at, kind)
         known = self._continued.get(key)
         if known is None:
@@ -243,5 +243,8 @@ class _Clock:
 @contextlib.contextmanager
 def _stopped_clock(inputs: Inputs) -> Iterator[None]:
     clock = _Clock(NOW + timedelta(seconds=60) if inputs.is_late else NOW)
-    with mock.patch.object(reconcile, "datetime", clock), mock.patch.object(event_publisher, "datetime", clock):
+    with (
+        mock.patch.object(reconcile, "datetime", clock),
+        mock.patch.object(event_publisher, "datetime", clock),
+    ):
         yield

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from gather_contracts.reasons import DepartmentPhase, RunPhase
-from gather_contracts.resource import DepartmentStatus, GatherRunStatus
+from gather_contracts.resource import DepartmentStatus
 from gather_operator.decisions.assessment import FINAL, JOB_GENERATIONS_MAX
 from tests.model.facts import OTHER_NAMES, Book
 from tests.model.state import (
@@ -13,10 +13,10 @@ from tests.model.state import (
     SLUGS,
     STOP_TICKS,
     WITH_RESULT,
+    InvariantError,
     JobPhase,
     Pod,
     State,
-    Violation,
 )
 
 DEPARTMENT_ORDER: Final = {
@@ -37,24 +37,24 @@ def check_job(state: State, book: Book, department: int, number: int, limit: int
     """Check that a Job may be made now."""
     assert state.basis is not None
     if state.basis.cancel or state.basis.deleted:
-        raise Violation("no Job after cancel or delete", f"department {department}")
+        raise InvariantError("no Job after cancel or delete", f"department {department}")
     _check_alone(state, department, number)
     _check_name(state, book, department, number)
     order = [SLUGS.index(d.slug) for d in book.document(state.known).departments]
     if department not in order:
-        raise Violation("departments in order", f"{SLUGS[department]} is none of the run's")
+        raise InvariantError("departments in order", f"{SLUGS[department]} is none of the run's")
     run = state.run or state.basis
     assert run is not None
     phases = {SLUGS.index(d.slug): d.phase for d in book.status(run.status).departments}
     if phases.get(department) in FINAL:
-        raise Violation("no Job of an ended department", SLUGS[department])
+        raise InvariantError("no Job of an ended department", SLUGS[department])
     for other in order[: order.index(department)]:
         is_over = (state.succeeded | state.failed) >> other & 1
         if not (is_over or phases.get(other) in FINAL):
-            raise Violation("departments in order", f"{SLUGS[other]} has not ended")
+            raise InvariantError("departments in order", f"{SLUGS[other]} has not ended")
     used = sum(n for d, n in enumerate(state.done) if d != department)
     if not 0 < limit <= CONFIGS[state.config].max_iterations - used:
-        raise Violation("iterations stay below the run's", f"{limit} after {used} others")
+        raise InvariantError("iterations stay below the run's", f"{limit} after {used} others")
 
 
 def _check_alone(state: State, department: int, number: int) -> None:
@@ -63,14 +63,14 @@ def _check_alone(state: State, department: int, number: int) -> None:
     for pod in state.pods:
         if pod.phase in ALIVE and pod.key not in given_up:
             what = "one live pod a department" if pod.department == department else "one department at a time"
-            raise Violation(what, f"a Job is made beside {pod}")
+            raise InvariantError(what, f"a Job is made beside {pod}")
     for job in state.jobs:
         if job.phase != JobPhase.ACTIVE or job.terminating or job.key == (department, number):
             continue
         own = [p for p in standing.values() if p[:2] == job.key]
         if any(p.phase in WITH_RESULT for p in own) or (own and own[-1].key in given_up):
             continue
-        raise Violation("one live Job at a time", f"{job} still stands")
+        raise InvariantError("one live Job at a time", f"{job} still stands")
 
 
 def _check_name(state: State, book: Book, department: int, number: int) -> None:
@@ -82,7 +82,7 @@ def _check_name(state: State, book: Book, department: int, number: int) -> None:
     named = next((d.job_name for d in departments if d.slug == SLUGS[department]), "")
     is_left = named == book.job_name(department, number)
     if is_left or any(p.department == department and p.job == number for p in state.pods):
-        raise Violation("names are not used again", book.job_name(department, number))
+        raise InvariantError("names are not used again", book.job_name(department, number))
 
 
 def check_pod(state: State, pod: Pod) -> None:
@@ -90,13 +90,13 @@ def check_pod(state: State, pod: Pod) -> None:
     for other in state.pods:
         is_live = other.department == pod.department and other.phase in ALIVE
         if is_live and not (other.dead and other.terminating):
-            raise Violation("one live pod a department", f"{pod} beside {other}")
+            raise InvariantError("one live pod a department", f"{pod} beside {other}")
 
 
 def check_iterations(state: State) -> None:
     """Check that the run's iterations are not exceeded."""
     if sum(state.done) > CONFIGS[state.config].max_iterations:
-        raise Violation("iterations stay below the run's", str(state.done))
+        raise InvariantError("iterations stay below the run's", str(state.done))
 
 
 def check_status(state: State, book: Book, number: int) -> None:
@@ -104,14 +104,14 @@ def check_status(state: State, book: Book, number: int) -> None:
     assert state.run is not None
     wrong = _compare(book, state.run.status, number)
     if wrong:
-        raise Violation(*wrong)
+        raise InvariantError(*wrong)
     before, after = book.status(state.run.status), book.status(number)
     known = {d.slug: d.phase for d in before.departments}
     for department in after.departments:
         if known.get(department.slug) != department.phase:
             _check_claim(state, department)
         if department.job_name and not _was_made(state, book, department):
-            raise Violation("the status names Jobs that were made", department.job_name)
+            raise InvariantError("the status names Jobs that were made", department.job_name)
     if after.phase.is_final and not before.phase.is_final:
         _check_all_stopped(state, f"the run is {after.phase}")
 
@@ -125,11 +125,11 @@ def _check_claim(state: State, department: DepartmentStatus) -> None:
     """Check that what is said of a department has happened."""
     number = SLUGS.index(department.slug)
     if department.phase is DepartmentPhase.SUCCEEDED and not state.succeeded >> number & 1:
-        raise Violation("success has a result", department.slug)
+        raise InvariantError("success has a result", department.slug)
     if department.phase is DepartmentPhase.FAILED and not state.failed >> number & 1:
         made = sum(d == number for d, _ in state.made)
         if made < JOB_GENERATIONS_MAX:
-            raise Violation("failure is the Job's word", f"{department.slug} after {made} Jobs")
+            raise InvariantError("failure is the Job's word", f"{department.slug} after {made} Jobs")
 
 
 def _check_all_stopped(state: State, when: str) -> None:
@@ -139,22 +139,22 @@ def _check_all_stopped(state: State, when: str) -> None:
     given_up = {key for key, is_old in state.ending if is_old}
     for pod in state.pods:
         if pod.phase in ALIVE and pod.key not in given_up and not (pod.dead and pod.terminating):
-            raise Violation("nothing is left at work", f"{when} and {pod} stands")
+            raise InvariantError("nothing is left at work", f"{when} and {pod} stands")
     for job in state.jobs:
         own = [p for p in state.pods if p[:2] == job.key]
         is_over = any(p.phase in WITH_RESULT or p.key in given_up for p in own)
         if job.phase == JobPhase.ACTIVE and not (job.terminating or is_over):
-            raise Violation("nothing is left at work", f"{when} and {job} stands")
+            raise InvariantError("nothing is left at work", f"{when} and {job} stands")
 
 
 def check_release(state: State, book: Book) -> None:
     """Check that the finalizer may be taken off now."""
     assert state.run is not None
     if not book.status(state.run.status).phase.is_final:
-        raise Violation("the finalizer stays while there is something to stop", str(state.run))
+        raise InvariantError("the finalizer stays while there is something to stop", str(state.run))
     is_told = bool(state.log & book.ended_bit)
     if not is_told and state.run.deleted < 2:
-        raise Violation("the last event is in the log", str(state.run))
+        raise InvariantError("the last event is in the log", str(state.run))
 
 
 @lru_cache(maxsize=2**20)

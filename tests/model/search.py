@@ -26,7 +26,7 @@ from tests.model.facts import Book
 from tests.model.liveness import Fairness
 from tests.model.operator_steps import Label, Operator, Step
 from tests.model.passes import Passes
-from tests.model.state import CONFIGS, State, Violation, fresh
+from tests.model.state import CONFIGS, InvariantError, State, fresh
 
 PROGRESS_S: Final = 10.0
 STEPS_MAX: Final = 200
@@ -76,7 +76,7 @@ class Model:
         self.fairness = Fairness(self.operator)
 
     def steps(self, state: State) -> Iterator[Step]:
-        """Yield every step with what follows from it; raises Violation."""
+        """Yield every step with what follows from it; raises InvariantError."""
         yield from self.operator.steps(state)
         yield from cluster_steps.steps(state)
         yield from self.adversary.steps(state)
@@ -88,7 +88,7 @@ def undisturbed(model: Model, config: int) -> list[State]:
     They end where it does, or where something is wrong.
     """
     states = [fresh(config, 0)]
-    with contextlib.suppress(Violation):
+    with contextlib.suppress(InvariantError):
         while len(states) < STEPS_MAX:
             state = states[-1]
             steps = itertools.chain(model.operator.steps(state), cluster_steps.steps(state))
@@ -123,17 +123,13 @@ class Search:
         for state in starts:
             self._add(state, -1)
         at, level_end = 0, len(self._states)
-        while at < len(self._states):
+        while at < len(self._states) and not self._is_far_enough(began_s):
             if at == level_end:
                 found.depth += 1
                 found.by_depth.append(len(self._states) - level_end)
                 level_end = len(self._states)
                 if found.depth == limits.depth:
                     break
-            if limits.states and len(self._states) >= limits.states:
-                break
-            if limits.seconds and time.process_time() - began_s > limits.seconds:
-                break
             if is_loud and time.monotonic() - said_s > PROGRESS_S:
                 said_s = time.monotonic()
                 self._say(time.process_time() - began_s, len(self._states) - at)
@@ -145,6 +141,11 @@ class Search:
         found.longest, found.passes = self._model.fairness.longest, len(self._model.operator.passes)
         return found
 
+    def _is_far_enough(self, began_s: float) -> bool:
+        limits = self._limits
+        has_enough = limits.states > 0 and len(self._states) >= limits.states
+        return has_enough or (limits.seconds > 0 and time.process_time() - began_s > limits.seconds)
+
     def _expand(self, at: int) -> bool:
         """Add what follows from a state; return False after a counter-example."""
         state, found = self._states[at], self.found
@@ -155,7 +156,7 @@ class Search:
                 found.steps += 1
                 if after not in known:
                     add(after, at)
-        except Violation as violation:
+        except InvariantError as violation:
             self._fail(violation, [*self._labels(at), "!"])
             return False
         share = self._limits.liveness_share
@@ -163,14 +164,14 @@ class Search:
             found.followed += 1
             try:
                 self._model.fairness.check(state)
-            except Violation as violation:
+            except InvariantError as violation:
                 self._fail(violation, [*self._labels(at), "fair"])
                 return False
         return True
 
     def _add(self, state: State, parent: int) -> None:
         parts = self._parts
-        shared = State(*(parts.setdefault(p, p) if type(p) is not int else p for p in state))  # type: ignore[arg-type]
+        shared = State._make(p if type(p) is int else parts.setdefault(p, p) for p in state)
         self._known[shared] = len(self._states)
         self._states.append(shared)
         self._parents.append(parent)
@@ -188,7 +189,7 @@ class Search:
         place = next(i for i, state in enumerate(run) if state == start._replace(faults=0))
         return [f"config={start.config}", f"faults={start.faults}", f"at={place}", *reversed(labels)]
 
-    def _fail(self, violation: Violation, labels: list[str]) -> None:
+    def _fail(self, violation: InvariantError, labels: list[str]) -> None:
         self.found.invariant = violation.invariant
         self.found.details = str(violation)
         self.found.line = " ".join(labels)
@@ -198,7 +199,8 @@ class Search:
         count = len(self._states)
         print(
             f"{seconds:6.0f} s  {count:9,} states  depth {self.found.depth:3}  {waiting:9,} to expand  "
-            f"{count / seconds:7,.0f} states/s  {len(self._model.operator.passes):7,} passes  {memory_mib} MiB",
+            f"{count / max(seconds, 0.1):7,.0f} states/s  {len(self._model.operator.passes):7,} passes  "
+            f"{memory_mib} MiB",
             flush=True,
         )
 
@@ -208,7 +210,7 @@ def spell(label: Label) -> str:
     return ":".join(str(part).replace(" ", "-") for part in label)
 
 
-def replay(line: str, model: Model | None = None, *, is_loud: bool = True) -> Violation | None:
+def replay(line: str, model: Model | None = None, *, is_loud: bool = True) -> InvariantError | None:
     """Take the steps of a counter-example; return what it violates, None if it violates nothing.
 
     Raises ValueError where a step is not possible.
@@ -233,7 +235,7 @@ def replay(line: str, model: Model | None = None, *, is_loud: bool = True) -> Vi
             if is_loud:
                 print(f"{word:24} {_difference(state, steps[word])}")
             state = steps[word]
-    except Violation as violation:
+    except InvariantError as violation:
         return violation
     return None
 
@@ -241,7 +243,7 @@ def replay(line: str, model: Model | None = None, *, is_loud: bool = True) -> Vi
 def _until_violation(model: Model, state: State) -> Iterator[Step]:
     try:
         yield from model.steps(state)
-    except Violation:
+    except InvariantError:
         return
 
 
@@ -255,7 +257,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model.search", description=__doc__)
     parser.add_argument("--states", type=int, default=1_000_000, help="stop after so many states (0: never)")
     parser.add_argument("--depth", type=int, default=0, help="stop after so many steps (0: never)")
-    parser.add_argument("--seconds", type=float, default=0, help="stop after so much time of one core (0: never)")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="stop after so much time of one core (0: never)"
+    )
     parser.add_argument("--faults", type=int, default=2, help="how often the adversary may act in one life")
     parser.add_argument("--configs", default="0,1,2", help=f"runs, of 0 to {len(CONFIGS) - 1}")
     parser.add_argument("--share", type=float, default=1.0, help="share of states followed to their end")

@@ -209,7 +209,7 @@ def fresh(config: int, faults: int) -> State:
     )
 
 
-class Violation(AssertionError):
+class InvariantError(AssertionError):
     """An invariant does not hold; its first argument names it."""
 
     def __init__(self, invariant: str, details: str) -> None:
