@@ -138,6 +138,15 @@ def _is_at_rest(department: Department) -> bool:
     return is_abandoned(department) if job.is_terminating else job.is_complete
 
 
+def is_at_work(department: Department) -> bool:
+    """Return whether a pod of the department works, or its Job stands and may make one."""
+    if any(p.is_alive for p in department.pods):
+        return True
+    job = department.job
+    is_over = any(p.has_succeeded for p in department.pods)
+    return not (job is None or job.is_finished or job.is_terminating or is_over)
+
+
 def is_abandoned(department: Department) -> bool:
     """Return whether the Job waits for a pod that was given up, which it would do for ever.
 

@@ -30,6 +30,7 @@ from gather_operator.decisions.assessment import (
     gather_departments,
     gives_up,
     is_abandoned,
+    is_at_work,
     needs_job,
 )
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
@@ -146,6 +147,9 @@ def _start_next(
             continue
         if not needs_job(known[index]):
             return departments, _give_up(known[index])
+        if any(is_at_work(later) for later in known[index + 1 :]):
+            # Its end was seen before and its traces are gone: it is ended again once it has its turn.
+            break
         before = departments[:index]
         used, after = sum(d.iterations for d in before), len(departments) - index - 1
         iterations = department.iteration_limit or iteration_allowance(spec.max_iterations, used, after)

@@ -179,6 +179,23 @@ def test_a_job_that_no_status_names_leaves_its_name_to_nobody(build: Any) -> Non
     assert decision.actions == (CreateJob(0, 2, 10),)
 
 
+@pytest.mark.parametrize(
+    ("world", "actions"),
+    [
+        pytest.param({}, (), id="its pod is about to come"),
+        pytest.param({"is_failed": True}, (CreateJob(0, 2, 10),), id="it has ended"),
+    ],
+)
+def test_a_department_whose_end_was_lost_waits_for_the_one_at_work(
+    build: Any, world: dict[str, Any], actions: tuple[Any, ...]
+) -> None:
+    """Killed before it wrote the first one's end, of which Job and pod are gone when it comes back."""
+    run = build.running("story", "world")
+    jobs = [build.job("world", **world)]
+    decision = decide(build.snapshot(run, document=build.document("story", "world"), jobs=jobs))
+    assert decision.actions == actions
+
+
 @pytest.mark.parametrize("case", DEPARTMENT_CASES)
 def test_deciding_twice_asks_for_the_same(build: Any, case: str) -> None:
     """Killed after the decision and before its first act: the next operator decides alike."""
