@@ -57,10 +57,15 @@ def job_steps(state: State, job: Job) -> Iterator[Step]:
         if not own:
             yield ("job gone", *job.key), _woken(state._replace(jobs=_without(state.jobs, job)))
         return
+    if job.suspended and job.phase == JobPhase.ACTIVE:
+        for pod in own:
+            if pod.phase < Phase.GOOD and not pod.terminating:
+                # Pods that are deleted for this count as no failure.
+                yield ("hold", *pod.key), change(state, pod, terminating=1, counted=1)
     uncounted = [p for p in own if p.phase >= Phase.GOOD and not p.counted]
     if uncounted:
         yield ("count", *job.key), _count(state, job, uncounted)
-    elif job.phase == JobPhase.ACTIVE and not any(p.phase < Phase.GOOD for p in own):
+    elif job.phase == JobPhase.ACTIVE and not job.suspended and not any(p.phase < Phase.GOOD for p in own):
         pod = Pod(*job.key, job.pods + 1, Phase.PENDING, 0, 0, 0, 0)
         safety.check_pod(state, pod)
         started = _with(state.jobs, job, job._replace(pods=job.pods + 1))

@@ -6,7 +6,7 @@ from typing import Final
 from gather_contracts.reasons import RunPhase
 from tests.model import cluster_steps
 from tests.model.operator_steps import Operator, Step
-from tests.model.state import ALIVE, InvariantError, State
+from tests.model.state import ALIVE, InvariantError, Run, State
 
 ROUNDS_MAX: Final = 120
 """More than any fair run needs: the longest that was seen is named by the search."""
@@ -31,6 +31,8 @@ class Fairness:
             if len(path) > ROUNDS_MAX:
                 raise InvariantError("it ends", f"not within {ROUNDS_MAX} rounds, at last {at}")
             after = self.round(at)
+            if after == at and (resumed := self._resumed(at)) is not None:
+                after = resumed
             if after == at:
                 self._check_end(at)
                 self._good[at] = 0
@@ -70,6 +72,18 @@ class Fairness:
     def _first(state: State, steps: Callable[[State], Iterator[Step]]) -> State:
         return next((after for _, after in steps(state)), state)
 
+    def _resumed(self, state: State) -> State | None:
+        """Return the state of a run that stands still for its suspension, once that is taken back."""
+        run = state.run
+        if run is None or not run.suspend or run.deleted or self._phase(run).is_final:
+            return None
+        if not run.cancel and any(p.phase in ALIVE and not p.dead for p in state.pods):
+            raise InvariantError("a suspended run stops", str(state.pods))
+        return state._replace(run=run._replace(suspend=0, generation=run.generation + 1))
+
+    def _phase(self, run: Run) -> RunPhase:
+        return self._operator.book.status(run.status).phase
+
     def _check_end(self, state: State) -> None:
         run = state.run
         living = [p for p in state.pods if not p.dead]
@@ -77,7 +91,7 @@ class Fairness:
             if state.jobs or living or state.document:
                 raise InvariantError("nothing is left after a deletion", str((state.jobs, state.pods)))
             return
-        phase = self._operator.book.status(run.status).phase
+        phase = self._phase(run)
         if run.deleted or not phase.is_final:
             raise InvariantError("it ends", f"it stays {phase}: {state}")
         if run.held:

@@ -31,6 +31,8 @@ class Operator:
             "create document": _create_document,
             "delete document": _delete_document,
             "create job": self._create_job,
+            "suspend job": _suspend_job,
+            "resume job": _resume_job,
             "delete job": _delete_job,
             "delete pod": _delete_pod,
             "publish": _publish,
@@ -234,6 +236,18 @@ def _create_document(state: State, number: int) -> State:
 
 def _delete_document(state: State) -> State:
     return _advance(state)._replace(document=0)
+
+
+def _suspend_job(state: State, *key: int) -> State:
+    return _advance(state)._replace(jobs=_suspended(state, key, 1))
+
+
+def _resume_job(state: State, *key: int) -> State:
+    return _advance(state)._replace(jobs=_suspended(state, key, 0))
+
+
+def _suspended(state: State, key: tuple[int, ...], suspended: int) -> tuple[Job, ...]:
+    return tuple(j._replace(suspended=suspended) if j.key == key else j for j in state.jobs)
 
 
 def _delete_job(state: State, *key: int) -> State:

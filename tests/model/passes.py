@@ -89,6 +89,12 @@ class Recorder:
     async def delete_job(self, name: str) -> None:
         self._note("delete job", *self._book.job_of(name))
 
+    async def suspend_job(self, name: str) -> None:
+        self._note("suspend job", *self._book.job_of(name))
+
+    async def resume_job(self, name: str) -> None:
+        self._note("resume job", *self._book.job_of(name))
+
     async def delete_pod(self, name: str) -> None:
         self._note("delete pod", *self._book.pod_of(name))
 

@@ -24,7 +24,7 @@ DEPARTMENT_ORDER: Final = {
     DepartmentPhase.RUNNING: 1,
     **dict.fromkeys(FINAL, 2),
 }
-RUN_ORDER: Final = {
+RUN_ORDER: Final[dict[RunPhase, int]] = {
     RunPhase.PENDING: 0,
     RunPhase.RUNNING: 1,
     RunPhase.CANCELLING: 2,
@@ -38,6 +38,8 @@ def check_job(state: State, book: Book, department: int, number: int, limit: int
     assert state.basis is not None
     if state.basis.cancel or state.basis.deleted:
         raise InvariantError("no Job after cancel or delete", f"department {department}")
+    if state.basis.suspend:
+        raise InvariantError("no Job while suspended", f"department {department}")
     _check_alone(state, department, number)
     _check_name(state, book, department, number)
     order = [SLUGS.index(d.slug) for d in book.document(state.known).departments]
@@ -162,7 +164,7 @@ def _compare(book: Book, before: int, after: int) -> tuple[str, str] | None:
     old, new = book.status(before), book.status(after)
     if old.phase.is_final:
         return "a final phase stays", f"{old.phase} becomes {new.phase}"
-    if RUN_ORDER[new.phase] < RUN_ORDER[old.phase]:
+    if RUN_ORDER.get(new.phase, 3) < RUN_ORDER.get(old.phase, 0):
         return "phases never go back", f"{old.phase} becomes {new.phase}"
     if old.departments and [d.slug for d in old.departments] != [d.slug for d in new.departments]:
         return "departments stay as they were fixed", str([d.slug for d in new.departments])

@@ -90,6 +90,7 @@ class Job(NamedTuple):
     """Iterations that its worker is allowed."""
     pods: int = 0
     """Pods that were made for it."""
+    suspended: int = 0
 
     @property
     def key(self) -> tuple[int, int]:
@@ -126,6 +127,7 @@ class Run(NamedTuple):
     deleted: int
     """1: it is being deleted; 2: and has been for a while."""
     cancel: int
+    suspend: int
     generation: int
     status: int
     """Number of the status among those that were ever written."""
@@ -183,7 +185,7 @@ def fresh(config: int, faults: int) -> State:
     """Return the state right after `kubectl apply`."""
     return State(
         config=config,
-        run=Run(0, 0, 0, 1, 0),
+        run=Run(0, 0, 0, 0, 1, 0),
         document=0,
         cms=0,
         jobs=(),
