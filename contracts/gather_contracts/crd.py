@@ -19,7 +19,7 @@ PATTERN_MESSAGES: Final[Mapping[str, str]] = {
     names.LANGUAGE_PATTERN: "must be a BCP 47 language tag such as de or pt-BR: a code, with '-', not a name",
 }
 
-MUTABLE_FIELDS: Final = frozenset({"cancel", "ttlSecondsAfterFinished"})
+MUTABLE_FIELDS: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
 """Spec fields that may change after creation; all others are immutable."""
 
 NAME_RULES: Final = (

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """Progressing=False: Kubernetes refused what the run needs (quota, admission, rights); tried again."""
     STATUS_REFUSED = "StatusRefused"
     """Progressing=False: the API server does not take the run's status; its Jobs are stopped."""
+    SUSPENDED = "Suspended"
+    """Progressing=False: `spec.suspend` is true; nothing is started, and what was at work saves and ends."""
     FINISHED = "Finished"
     """Progressing=False: the run has ended."""
     CANCELLING = "Cancelling"
@@ -63,6 +65,8 @@ class DepartmentReason(StrEnum):
     """Failed: no attempt is left, and neither the pod nor the Job said why."""
     RESULT_UNREADABLE = "ResultUnreadable"
     """Failed: its pods ended well, but their results were lost again and again."""
+    SUSPENDED = "Suspended"
+    """Running: its Job is held back by `spec.suspend`; it goes on from its checkpoint."""
     CANCELLED = "Cancelled"
     """Cancelled: the run was cancelled or deleted before the department ended."""
 
@@ -154,6 +158,7 @@ class RunPhase(StrEnum):
 
     PENDING = "Pending"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
     CANCELLING = "Cancelling"
     CANCELLED = "Cancelled"
     SUCCEEDED = "Succeeded"

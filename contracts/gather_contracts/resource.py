@@ -63,7 +63,7 @@ class Budget(_Resource):
 class GatherRunSpec(_Resource):
     """What to gather, for which project, and how far to go.
 
-    Immutable after creation, except `cancel` and `ttlSecondsAfterFinished`.
+    Immutable after creation, except `suspend`, `cancel` and `ttlSecondsAfterFinished`.
     """
 
     project_id: str = Field(
@@ -147,6 +147,11 @@ class GatherRunSpec(_Resource):
         le=TTL_MAX_S,
         description="So many seconds after the run's end this resource is deleted, with its Jobs and pods; "
         "what was made stays. Unset: as the operator is set up.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="True holds the run: what is at work saves and ends, nothing is started. "
+        "False again goes on from the checkpoints.",
     )
     cancel: bool = Field(
         default=False,

@@ -23,6 +23,8 @@ from gather_operator.decisions.actions import (
     DeletePod,
     HoldFinalizer,
     ReleaseFinalizer,
+    ResumeJob,
+    SuspendJob,
     WriteDocument,
 )
 from gather_operator.decisions.assessment import needs_fresh_facts
@@ -253,10 +255,8 @@ class Reconciler:
                 department = snapshot.document.departments[index]
                 job = build_job(run, department, index, generation, iterations, self._template)
                 await cluster.create_job(job)
-            case DeleteJob(name):
-                await cluster.delete_job(name)
-            case DeletePod(name):
-                await cluster.delete_pod(name)
+            case SuspendJob() | ResumeJob() | DeleteJob() | DeletePod():
+                await _change_work(cluster, action)
 
     async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
         metadata = run.metadata
@@ -338,3 +338,16 @@ class Reconciler:
             self._deps.cache.put(await self._deps.cluster.get_run(run.metadata.name))
         except Missing:
             self._deps.cache.remove(run.metadata.uid)
+
+
+async def _change_work(cluster: Cluster, action: SuspendJob | ResumeJob | DeleteJob | DeletePod) -> None:
+    """Carry out what ends work, holds it or lets it go on."""
+    match action:
+        case SuspendJob(name):
+            await cluster.suspend_job(name)
+        case ResumeJob(name):
+            await cluster.resume_job(name)
+        case DeleteJob(name):
+            await cluster.delete_job(name)
+        case DeletePod(name):
+            await cluster.delete_pod(name)

@@ -142,6 +142,7 @@ def test_the_api_server_fills_in_the_defaults() -> None:
         "enableAutoEvaluation": True,
         "departmentTimeoutSeconds": 600,
         "onDepartmentFailure": "Continue",
+        "suspend": False,
         "cancel": False,
     }  # fmt: skip
 
@@ -155,7 +156,7 @@ def test_a_stored_field_cannot_change(stored: str, field: str) -> None:
     )
 
 
-def test_every_field_but_cancel_is_in_that_list() -> None:
+def test_every_field_that_cannot_change_is_in_that_list() -> None:
     """A new field needs a row of its own."""
     assert set(CHANGED) == set(FIRST) == set(crd.spec_schema()["properties"]) - crd.MUTABLE_FIELDS
 
@@ -177,6 +178,13 @@ def test_a_run_can_be_cancelled_and_not_taken_up_again() -> None:
     for back in (False, None):
         message = output_of(patch("cancelled", {"cancel": back}, "--dry-run=server"))
         assert "spec.cancel: Forbidden: cancel cannot be taken back: create another GatherRun" in message
+
+
+def test_a_run_can_be_held_and_let_go_on() -> None:
+    """As often as somebody wants to."""
+    succeeded(kubectl("create", "-f", "-", stdin=manifest("held", FIRST)))
+    for suspend in (True, False, True, None):
+        succeeded(patch("held", {"suspend": suspend}))
 
 
 def test_the_status_is_written_apart_from_the_spec(stored: str) -> None:

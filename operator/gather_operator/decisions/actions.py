@@ -33,6 +33,20 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspendJob:
+    """Suspend a Job and mark it as ours to resume; its pods save and end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeJob:
+    """Take back our own suspension of a Job."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteJob:
     """Delete a Job and, through the garbage collector, its pods."""
 
@@ -46,7 +60,16 @@ class DeletePod:
     name: str
 
 
-Action = HoldFinalizer | ReleaseFinalizer | WriteDocument | CreateJob | DeleteJob | DeletePod
+Action = (
+    HoldFinalizer
+    | ReleaseFinalizer
+    | WriteDocument
+    | CreateJob
+    | SuspendJob
+    | ResumeJob
+    | DeleteJob
+    | DeletePod
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,18 @@ def is_abandoned(department: Department) -> bool:
     return bool(standing) and standing[-1].is_given_up and not standing[-1].is_ended
 
 
+def is_to_suspend(run: GatherRun, job: JobFacts) -> bool:
+    """Return whether the run is suspended and the Job still works, or would if its queue let it."""
+    is_over = job.is_finished or job.is_terminating
+    return run.spec.suspend and not is_over and (job.is_queued or not job.is_suspended)
+
+
+def is_to_resume(run: GatherRun, job: JobFacts) -> bool:
+    """Return whether the Job is still suspended by us although the run is not any more."""
+    is_ours = job.is_suspended and job.is_suspended_by_us
+    return not run.spec.suspend and is_ours and not (job.is_finished or job.is_terminating)
+
+
 def close(
     status: DepartmentStatus, phase: DepartmentPhase, reason: str, now: datetime, message: str = ""
 ) -> DepartmentStatus:
@@ -176,10 +188,14 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     run = snapshot.run
     if run.is_to_stop:
         return True
+    if any(is_to_suspend(run, job) or is_to_resume(run, job) for job in snapshot.jobs.values()):
+        return True
     return any(
         department.generation > 0
         and not any(p.has_succeeded for p in department.pods)
         and (department.job is None or department.job.is_complete)
+        # A suspended run makes no Job, so nothing but the last one's end can be mistaken.
+        and (department.generation >= JOB_GENERATIONS_MAX or not run.spec.suspend)
         for department in gather_departments(snapshot, run.status.departments)
         if department.status.phase not in FINAL
     )

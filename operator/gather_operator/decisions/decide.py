@@ -5,11 +5,12 @@ creates by rule; so it does not matter at which point its operator was killed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gather_contracts import names
 from gather_contracts.events import timestamp
-from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason
+from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, OnDepartmentFailure
 from gather_contracts.result import StopReason
 from gather_operator.decisions.actions import (
@@ -44,12 +45,14 @@ from gather_operator.decisions.resolve import (
 from gather_operator.decisions.status.run_status import (
     asking_cms,
     build_status,
+    resumed,
     waiting_for_cms,
     waiting_for_departments,
     without_departments,
     working,
 )
 from gather_operator.decisions.stop import decide_stop, end_given_up, end_lingering
+from gather_operator.decisions.suspend import decide_suspension, resumptions
 
 SILENCE_SAID_S: Final = 1.0
 """A CMS that answers sooner costs the run no status of its own."""
@@ -68,6 +71,10 @@ def decide(snapshot: RunSnapshot) -> Decision:
         return Decision(build_status(snapshot), (HoldFinalizer(),))
     if run.spec.cancel:
         return decide_stop(snapshot)
+    if run.spec.suspend:
+        return decide_suspension(snapshot)
+    if run.status.phase is RunPhase.SUSPENDED:
+        snapshot = replace(snapshot, run=run.model_copy(update={"status": resumed(run.status)}))
     return _decide_progress(snapshot)
 
 
@@ -91,13 +98,13 @@ def _decide_progress(snapshot: RunSnapshot) -> Decision:
     if ending and observed.phase.is_final:
         # Nobody looks at the pods of a run that has ended.
         observed = run.status
-    actions = (*ending, *starting)
+    actions = (*resumptions(snapshot), *ending, *starting)
     return Decision(status, actions, observed if actions else None)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
     """Return whether the departments have to be asked for."""
-    is_waiting = not (run.status.phase.is_final or run.is_to_stop)
+    is_waiting = not (run.status.phase.is_final or run.is_to_stop or run.spec.suspend)
     return is_waiting and not has_document and run.is_held
 
 

@@ -40,6 +40,10 @@ class JobFacts:
     failure_reason: str = ""
     is_suspended: bool = False
     """Somebody, or a queue, holds it back: it has no pods."""
+    is_suspended_by_us: bool = False
+    """It bears the mark of `spec.suspend`: once it was suspended for the run's own sake."""
+    is_queued: bool = False
+    """It was handed to a queue (Kueue), which alone suspends and resumes it."""
     conditions: tuple[ConditionFacts, ...] = ()
     """FailureTarget, Failed and SuccessCriteriaMet, where they stand; Suspended also where it did."""
     created: str = ""

@@ -106,6 +106,14 @@ class Cluster:
         """Create a Job; one of that name is adopted, since the name carries the run's UID."""
         await self._create("create job", self._jobs, manifest)
 
+    async def suspend_job(self, name: str) -> None:
+        """Suspend a Job if it exists, and mark it as suspended by us."""
+        await self._put_suspension(name, is_suspended=True)
+
+    async def resume_job(self, name: str) -> None:
+        """Resume a Job if it exists, and take our mark off."""
+        await self._put_suspension(name, is_suspended=False)
+
     async def delete_config_map(self, name: str) -> None:
         """Delete a ConfigMap if it exists."""
         await self._delete("delete configmap", self._config_maps, name)
@@ -167,6 +175,15 @@ class Cluster:
         except AlreadyExists:
             name = manifest["metadata"].get("name")
             logger.debug("object exists already", extra={"call": what, "object": name})
+
+    async def _put_suspension(self, name: str, *, is_suspended: bool) -> None:
+        """Change suspension and mark in one write, so that nobody sees one without the other."""
+        mark = {names.ANNOTATION_SUSPENDED: "true" if is_suspended else None}
+        body = {"metadata": {"annotations": mark}, "spec": {"suspend": is_suspended}}
+        try:
+            await self._patch("patch job", _named(self._jobs, name), body)
+        except Missing:
+            logger.debug("object is gone already", extra={"call": "patch job", "object": name})
 
     async def _delete(self, what: str, path: str, name: str) -> None:
         try:

@@ -52,6 +52,8 @@ def job_facts(job: Json) -> JobFacts:
         is_failed="Failed" in true,
         failure_reason=_word(_map(true.get("Failed")).get("reason")),
         is_suspended=_map(job.get("spec")).get("suspend") is True,
+        is_suspended_by_us=names.ANNOTATION_SUSPENDED in _map(metadata.get("annotations")),
+        is_queued=bool(_label(metadata, names.LABEL_QUEUE)),
         conditions=_conditions(status, JOB_CONDITIONS),
         created=_time(metadata.get("creationTimestamp")),
         failed_pods=failed if isinstance(failed, int) else 0,

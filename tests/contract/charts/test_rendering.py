@@ -126,7 +126,7 @@ def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Rende
     assert allowed == {
         (names.GROUP, names.PLURAL): {"get", "list", "watch", "patch", "delete"},
         (names.GROUP, f"{names.PLURAL}/status"): {"patch"},
-        ("batch", "jobs"): {"list", "watch", "create", "delete"},
+        ("batch", "jobs"): {"list", "watch", "create", "patch", "delete"},
         ("", "pods"): {"list", "watch", "delete"},
         ("", "configmaps"): {"get", "create", "delete"},
         ("", "events"): {"list", "create"},

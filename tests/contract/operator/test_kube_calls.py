@@ -73,6 +73,22 @@ async def test_a_call_names_us_and_asks_for_plain_json(api: ScriptedApi) -> None
     assert json.loads(asked.body) == expected
 
 
+async def test_a_job_is_suspended_and_marked_in_one_write(api: ScriptedApi) -> None:
+    """And resumed likewise; a Job that is gone is no error."""
+    api.plays(says({"kind": "Job"}), says({"kind": "Job"}), refuses(404))
+    async with reaching(api) as cluster:
+        await cluster.suspend_job("j")
+        await cluster.resume_job("j")
+        await cluster.resume_job("gone")
+    assert [a.method for a in api.asked] == ["PATCH"] * 3
+    assert api.asked[0].path == "/apis/batch/v1/namespaces/films/jobs/j"
+    key = "gather.ft.tc/suspended"
+    assert [json.loads(a.body) for a in api.asked[:2]] == [
+        {"metadata": {"annotations": {key: "true"}}, "spec": {"suspend": True}},
+        {"metadata": {"annotations": {key: None}}, "spec": {"suspend": False}},
+    ]
+
+
 async def test_a_job_is_deleted_in_the_background(api: ScriptedApi) -> None:
     """The garbage collector takes its pods."""
     api.plays(says({"kind": "Status"}))

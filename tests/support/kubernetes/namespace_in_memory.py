@@ -42,6 +42,9 @@ class World:
     left_running: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     """Jobs that were deleted; the garbage collector deletes their pods."""
+    slugs: dict[str, str] = field(default_factory=dict)
+    """Departments by the names of their Jobs."""
+    made_pods: int = 0
     writes: int = 0
     kill_at: int = -1
     kill_after: bool = False
@@ -145,17 +148,11 @@ class World:
                 int(labels[names.LABEL_DEPARTMENT_INDEX]),
                 iterations=int(labels[names.LABEL_ITERATIONS]),
                 created=LONG_AGO,
+                is_suspended=manifest["spec"].get("suspend") is True,
+                is_queued=names.LABEL_QUEUE in labels,
             )
-            if self.is_quota_full:
-                return
-            self.pods[metadata["name"] + "-a"] = PodFacts(
-                metadata["name"] + "-a",
-                labels[names.LABEL_RUN_UID],
-                metadata["name"],
-                int(labels[names.LABEL_DEPARTMENT_INDEX]),
-                phase="Running",
-                reason=labels[names.LABEL_DEPARTMENT],
-            )
+            self.slugs[metadata["name"]] = labels[names.LABEL_DEPARTMENT]
+            self._start_pods()
 
         self._write(effect)
 
@@ -165,6 +162,43 @@ class World:
             self.orphans.append(name)
 
         self._write(effect)
+
+    async def suspend_job(self, name: str) -> None:
+        def effect() -> None:
+            if name not in self.jobs:
+                return
+            self.jobs[name] = replace(self.jobs[name], is_suspended=True, is_suspended_by_us=True)
+            self._hold_pods(name)
+
+        self._write(effect)
+
+    async def resume_job(self, name: str) -> None:
+        def effect() -> None:
+            if name in self.jobs:
+                self.jobs[name] = replace(self.jobs[name], is_suspended=False, is_suspended_by_us=False)
+
+        self._write(effect)
+
+    def _hold_pods(self, job_name: str) -> None:
+        """The Job controller deletes the pods of a suspended Job, which have time to save."""
+        for pod in list(self.pods.values()):
+            if pod.job_name == job_name and pod.phase == "Running":
+                self.pods[pod.name] = replace(pod, is_terminating=True)
+
+    def _start_pods(self) -> None:
+        """The Job controller makes a pod for each Job that is to have one and has none."""
+        if self.is_quota_full:
+            return
+        for job in self.jobs.values():
+            taken = [p for p in self.pods.values() if p.job_name == job.name]
+            if job.is_suspended or job.is_finished or taken:
+                continue
+            self.made_pods += 1
+            name = f"{job.name}-{self.made_pods}"
+            slug = self.slugs[job.name]
+            self.pods[name] = PodFacts(
+                name, job.run_uid, job.name, job.department_index, phase="Running", reason=slug
+            )
 
     async def delete_pod(self, name: str) -> None:
         def effect() -> None:
@@ -222,6 +256,7 @@ class World:
                 del self.pods[name]
             elif pod.phase == "Running" and pod.job_name in self.jobs:
                 self._end(pod)
+        self._start_pods()
 
     def _end(self, pod: PodFacts) -> None:
         default = DepartmentResult(

@@ -115,6 +115,8 @@ class Scenario:
             world.outcomes["world"] = failure
         if self.name == "a result is lost":
             world.outcomes["world"] = None
+        if self.name.startswith("suspended"):
+            return await self._suspended(world, cms)
         if self.name.startswith("cancelled"):
             step = int(self.name.rsplit(maxsplit=1)[1])
             return await live(world, cms, ended(world), {step: lambda: self._cancel(world)})
@@ -123,11 +125,27 @@ class Scenario:
             return await live(world, cms, lambda: not world.runs, {step: lambda: self._delete(world)})
         return await live(world, cms, ended(world), {})
 
+    async def _suspended(self, world: Any, cms: Any) -> int:
+        """Suspended from step A, then resumed, cancelled or deleted in step B, as the name says."""
+        words = self.name.replace(",", "").split()
+        begin, then, end = int(words[3]), words[5], int(words[-1])
+        follow = {
+            "resumed": lambda: self._change(world, suspend=False),
+            "cancelled": lambda: self._cancel(world),
+            "deleted": lambda: self._delete(world),
+        }[then]
+        until = ended(world) if then != "deleted" else lambda: not world.runs
+        hooks = {begin: lambda: self._change(world, suspend=True), end: follow}
+        return await live(world, cms, until, hooks)
+
+    def _cancel(self, world: Any) -> None:
+        self._change(world, cancel=True)
+
     @staticmethod
-    def _cancel(world: Any) -> None:
+    def _change(world: Any, **spec: bool) -> None:
         body = world.runs["film"]
         metadata = {**body["metadata"], "resourceVersion": world._next()}
-        world.runs["film"] = {**body, "metadata": metadata, "spec": {**body["spec"], "cancel": True}}
+        world.runs["film"] = {**body, "metadata": metadata, "spec": {**body["spec"], **spec}}
 
     @staticmethod
     def _delete(world: Any) -> None:
@@ -153,6 +171,12 @@ SCENARIOS = [
     "deleted in step 3",
     "deleted in step 4",
     "deleted in step 20",
+    "suspended from step 0, then resumed in step 5",
+    "suspended from step 2, then resumed in step 9",
+    "suspended from step 3, then resumed in step 5",
+    "suspended from step 4, then resumed in step 12",
+    "suspended from step 4, then cancelled in step 12",
+    "suspended from step 4, then deleted in step 12",
 ]
 WRITES_MAX = 80
 """More than any scenario makes; plans beyond its last write are the undisturbed run again."""
@@ -179,10 +203,14 @@ def assert_sound(world: Any, scenario: str) -> None:
     if scenario == "a department fails":
         assert phase_of(world) == "Failed"
         assert sent == ["automation_started", "department_failed", "automation_error", "automation_failed"]
-    if scenario.startswith("cancelled"):
+    if "resumed" in scenario:
+        assert phase_of(world) == "Succeeded"
+        assert world.created_jobs == [names.job_name("film", world_uid(world), s, 1) for s in SLUGS]
+        assert world.runs["film"]["status"]["itemsCreated"] == 36
+    if "cancelled" in scenario:
         assert phase_of(world) in {"Cancelled", "Succeeded"}
         assert not [p for p in world.pods.values() if p.phase == "Running"]
-    if scenario.startswith("deleted"):
+    if "deleted" in scenario:
         assert world.left_running == []
 
 
@@ -281,7 +309,7 @@ async def test_pods_are_stopped_before_the_event_log_is_asked(
 
     operator.publisher = EventPublisher(SimpleNamespace(append=append), SimpleNamespace())  # type: ignore[arg-type]
     operator.reconciler._deps = replace(operator.reconciler._deps, publisher=operator.publisher)
-    getattr(Scenario, stop)(world)
+    getattr(Scenario("normal"), stop)(world)
     await operator.step()
     assert asked == [False]
 

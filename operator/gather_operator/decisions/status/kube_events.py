@@ -117,6 +117,10 @@ def _refusal(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]
 def _end(before: GatherRunStatus, after: GatherRunStatus) -> list[KubeEvent]:
     if after.phase is before.phase:
         return []
+    if after.phase is RunPhase.SUSPENDED:
+        return [KubeEvent("Suspended", "spec.suspend is true: what is at work saves and ends.")]
+    if before.phase is RunPhase.SUSPENDED and after.phase in {RunPhase.PENDING, RunPhase.RUNNING}:
+        return [KubeEvent("Resumed", "spec.suspend is false: the run goes on from its checkpoints.")]
     if after.phase is RunPhase.CANCELLING:
         return [KubeEvent("Cancelling", "Stopping the pods; what they made is kept.")]
     if not after.phase.is_final:

@@ -97,12 +97,7 @@ def working(
     summed = totals(departments)
     conditions = _conditions(snapshot)
     if not snapshot.run.status.departments:
-        count, most = len(document.departments), snapshot.run.spec.max_iterations
-        too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
-        said = (*document.left_out, *document.notes)
-        sentences = (f"{count} departments", *((too_few,) if most < count else ()), *said)
-        accepted = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
-        conditions.put(ConditionType.ACCEPTED, True, accepted, "; ".join(sentences) + ".")
+        _put_acceptance(conditions, snapshot, document)
         starting = "The first department is about to start."
         conditions.put(ConditionType.PROGRESSING, True, Reason.WAITING, starting)
     if all(d.phase in FINAL for d in departments) and not is_stopping:
@@ -116,6 +111,31 @@ def finished(snapshot: RunSnapshot, departments: Sequence[DepartmentStatus]) -> 
     summed = totals(departments)
     conditions = _conditions(snapshot)
     return build_status(snapshot, conditions, _put_outcome(conditions, departments, summed), summed)
+
+
+def suspended(
+    snapshot: RunSnapshot, departments: Sequence[DepartmentStatus], pods: Sequence[PodFacts]
+) -> GatherRunStatus:
+    """Return the status of a run that `spec.suspend` holds, and that waits for these pods to end."""
+    conditions = _conditions(snapshot)
+    if snapshot.document is not None and not snapshot.run.status.departments:
+        _put_acceptance(conditions, snapshot, snapshot.document)
+    message = "spec.suspend is true; set it to false to go on."
+    if pods:
+        message = f"spec.suspend is true; waiting for {', '.join(p.name for p in pods)} to save and end."
+    conditions.put(ConditionType.PROGRESSING, False, Reason.SUSPENDED, message)
+    summed = totals(departments) if departments else None
+    return build_status(snapshot, conditions, RunPhase.SUSPENDED, summed)
+
+
+def resumed(status: GatherRunStatus) -> GatherRunStatus:
+    """Return the status of a run as if `spec.suspend` had never held it."""
+    return status.model_copy(
+        update={
+            "phase": RunPhase.RUNNING if status.departments else RunPhase.PENDING,
+            "conditions": [c for c in status.conditions if c.reason != Reason.SUSPENDED],
+        }
+    )
 
 
 def stopping(
@@ -157,6 +177,16 @@ def refused(
 def is_status_refused(status: GatherRunStatus) -> bool:
     """Return whether the run stands still because its status was refused."""
     return any(c.reason == Reason.STATUS_REFUSED for c in status.conditions)
+
+
+def _put_acceptance(conditions: ConditionSet, snapshot: RunSnapshot, document: RunDocument) -> None:
+    """Say which departments the run has, and what is to be known about them."""
+    count, most = len(document.departments), snapshot.run.spec.max_iterations
+    too_few = f"maxIterations {most} lasts for {most} of them, the others will be skipped"
+    said = (*document.left_out, *document.notes)
+    sentences = (f"{count} departments", *((too_few,) if most < count else ()), *said)
+    accepted = Reason.DEPARTMENTS_LEFT_OUT if document.left_out else Reason.DEPARTMENTS_RESOLVED
+    conditions.put(ConditionType.ACCEPTED, True, accepted, "; ".join(sentences) + ".")
 
 
 def _conditions(snapshot: RunSnapshot) -> ConditionSet:

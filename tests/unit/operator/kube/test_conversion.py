@@ -306,6 +306,17 @@ def test_a_suspended_job_and_what_its_conditions_say() -> None:
     assert (suspended.type, suspended.reason) == ("Suspended", "JobSuspended")
     assert (kept.type, kept.reason, kept.message) == ("FailureTarget", "R" * 64, "m" * 1024)
     assert not job_facts(job()).is_suspended
+    assert not facts.is_suspended_by_us
+    assert not facts.is_queued
+
+
+def test_whose_a_suspension_is() -> None:
+    """Ours bears a mark; a queue's Job bears the queue's name."""
+    ours, queued = job(), job()
+    ours["metadata"]["annotations"] = {"gather.ft.tc/suspended": "true"}
+    queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "films"
+    assert job_facts(ours).is_suspended_by_us
+    assert job_facts(queued).is_queued
 
 
 BENT: list[Any] = [None, 1, "x", [], {}, [1], {"a": 1}]
