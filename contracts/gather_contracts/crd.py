@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.resource import GatherRun, GatherRunSpec, GatherRunStatus
-from gather_contracts.schema import Schema, structural_schema
+from gather_contracts.schema import Schema, cel_text, structural_schema
+from gather_contracts.worker_overrides import RESERVED_LABELS, RESERVED_PREFIXES
 
 Rule = dict[str, str]
 
@@ -43,6 +44,44 @@ SPEC_RULES: Final = (
     },
 )
 
+LABEL_KEY: Final = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LABEL_VALUE: Final = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+
+
+def _is_free(key: str) -> str:
+    """Return the expression that holds for a label's key that a user may set."""
+    taken = [f"{key}.startsWith({cel_text(prefix)})" for prefix in RESERVED_PREFIXES]
+    taken += [f"{key} == {cel_text(label)}" for label in RESERVED_LABELS]
+    return f"!({' || '.join(taken)})"
+
+
+def _label_rules(field: str) -> tuple[Rule, ...]:
+    """Return the rules for a map of labels, which Kubernetes would refuse at each Job."""
+    all_of = f"!has(self.{field}) || self.{field}.all(key, "
+    return (
+        {
+            "rule": f"{all_of}key.matches({cel_text(LABEL_KEY)}))",
+            "message": f"worker.{field} must have keys as labels do, such as team or example.com/team",
+            "fieldPath": f".{field}",
+        },
+        {
+            "rule": f"{all_of}self.{field}[key].matches({cel_text(LABEL_VALUE)}))",
+            "message": f"worker.{field} must have values of letters, digits, '-', '_' and '.'",
+            "fieldPath": f".{field}",
+        },
+    )
+
+
+def _quantity_rule(field: str) -> Rule:
+    place = f"self.resources.{field}"
+    each = f"isQuantity(string({place}[name])) && !quantity(string({place}[name])).isLessThan(quantity('0'))"
+    return {
+        "rule": f"!has(self.resources) || !has({place}) || {place}.all(name, {each})",
+        "message": f"worker.resources.{field} must be quantities from 0, such as 500m, 2 or 1Gi",
+        "fieldPath": f".resources.{field}",
+    }
+
+
 FIELD_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "userId": (
         {
@@ -69,6 +108,18 @@ FIELD_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "rule": "self.size() == 0 || self.matches('[^\\\\pZ\\\\pC]')",
             "message": "focus must not be blank: leave it out to let the department's gaps decide",
         },
+    ),
+    "worker": (
+        {
+            "rule": f"!has(self.labels) || self.labels.all(key, {_is_free('key')})",
+            "message": "worker.labels must not be ours (gather.ft.tc/, app.kubernetes.io/) "
+            "or the Job controller's (batch.kubernetes.io/, job-name, controller-uid): use others",
+            "fieldPath": ".labels",
+        },
+        *_label_rules("labels"),
+        *_label_rules("nodeSelector"),
+        _quantity_rule("limits"),
+        _quantity_rule("requests"),
     ),
     "webhookUrl": (
         {

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from gather_contracts.names import FINALIZER, LANGUAGE_PATTERN, OBJECT_ID_PATTERN, SLUG_PATTERN
 from gather_contracts.reasons import DepartmentPhase, RunPhase
+from gather_contracts.worker_overrides import WorkerOverrides
 
 DEPARTMENTS_MAX = 32
 MESSAGE_MAX = 256
@@ -141,6 +142,11 @@ class GatherRunSpec(_Resource):
         default=OnDepartmentFailure.CONTINUE,
         description="Continue: the next department starts. Stop: the run ends as Failed.",
     )
+    worker: WorkerOverrides | None = Field(
+        default=None,
+        description="What this run's worker pods have other than the chart's defaults. "
+        "What Kubernetes refuses of it shows as the reason JobRefused. Unset: nothing.",
+    )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,
@@ -266,6 +272,11 @@ class GatherRun(_Resource):
     def is_to_stop(self) -> bool:
         """Return whether somebody has cancelled or deleted the run, at work or not."""
         return self.is_being_deleted or self.spec.cancel
+
+    @property
+    def is_queued(self) -> bool:
+        """Return whether the run's Jobs are handed to a queue, which decides when they start."""
+        return self.spec.worker is not None and self.spec.worker.is_queued
 
     @property
     def is_held(self) -> bool:

@@ -17,7 +17,7 @@ FORMATS: Final = frozenset({"date-time"})
 """Formats of text that the API server checks and that pydantic or our models write."""
 PASSED_ON: Final = (
     "type", "enum", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
-    "minLength", "maxLength", "minItems", "maxItems", "required",
+    "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "required",
     "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
 )  # fmt: skip
 CONVERTED: Final = frozenset(
@@ -58,6 +58,8 @@ class _Converter:
 
     def convert(self, node: Schema, path: tuple[str, ...], seen: tuple[str, ...] = ()) -> Schema:
         """Return the structural schema of one node; `seen` holds the definitions around it."""
+        if node.get("x-kubernetes-int-or-string"):
+            return _int_or_string(node)
         node, seen = self._resolved(node, path, seen)
         self._refuse_unknown(node, path)
         schema: Schema = {"description": self._described(node)} if "description" in node else {}
@@ -142,6 +144,14 @@ def cel_text(text: str) -> str:
     return f"'{escaped}'"
 
 
+def _int_or_string(node: Schema) -> Schema:
+    """Return the one union that a structural schema has, in the one form that it may have."""
+    kept = {
+        key: node[key] for key in ("description", "maxLength", "x-kubernetes-int-or-string") if key in node
+    }
+    return {**kept, "anyOf": [{"type": "integer"}, {"type": "string"}]}
+
+
 def _only_type(choices: list[Schema], path: tuple[str, ...]) -> Schema:
     """Return T of `T | None`: unset is how a CRD says None, and the API server prunes a null."""
     types = [choice for choice in choices if choice.get("type") != "null"]
@@ -164,6 +174,8 @@ def _refuse_unbounded(schema: Schema, path: tuple[str, ...]) -> None:
         raise SchemaError(f"{_dotted(path)}: give the text a maximal length")
     if schema["type"] == "array" and "maxItems" not in schema:
         raise SchemaError(f"{_dotted(path)}: give the list a maximal length")
+    if "additionalProperties" in schema and "maxProperties" not in schema:
+        raise SchemaError(f"{_dotted(path)}: give the map a maximal size")
 
 
 def _dotted(path: tuple[str, ...]) -> str:

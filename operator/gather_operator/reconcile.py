@@ -31,6 +31,7 @@ from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
+from gather_operator.decisions.overrides import overridden
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.status.run_status import is_status_refused, refused
 from gather_operator.decisions.waiting import stuck_jobs, unexplained
@@ -253,7 +254,8 @@ class Reconciler:
                 # Without its ConfigMap the pod would hang in creation; one that exists costs one answer.
                 await self._documents.write(run, snapshot.document)
                 department = snapshot.document.departments[index]
-                job = build_job(run, department, index, generation, iterations, self._template)
+                template = overridden(self._template, run)
+                job = build_job(run, department, index, generation, iterations, template)
                 await cluster.create_job(job)
             case SuspendJob() | ResumeJob() | DeleteJob() | DeletePod():
                 await _change_work(cluster, action)

@@ -32,6 +32,7 @@ FIRST = {
     "departmentTimeoutSeconds": 300,
     "departmentRetries": 1,
     "onDepartmentFailure": "Stop",
+    "worker": {"labels": {"team": "story"}},
 }
 CHANGED = {
     "projectId": "66f1a2b3c4d5e6f708192a3c",
@@ -47,6 +48,7 @@ CHANGED = {
     "departmentTimeoutSeconds": 301,
     "departmentRetries": 2,
     "onDepartmentFailure": "Continue",
+    "worker": {"labels": {"team": "character"}},
 }
 
 

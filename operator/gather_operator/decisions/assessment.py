@@ -20,6 +20,8 @@ from gather_operator.decisions.waiting import Wait, condense, ended_with, last_e
 
 JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
+QUEUED_GENERATIONS_MAX = 16
+"""Where the Jobs belong to a queue: `spec.suspend` deletes a Job each time."""
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Kubernetes' word for a pod that it stopped after `departmentTimeoutSeconds`."""
@@ -38,6 +40,7 @@ class Department:
     """As it was last written."""
     generation: int
     """Number of its current Job, from 1; 0 if none was made."""
+    generations_max: int
     job_name: str
     job: JobFacts | None
     pods: tuple[PodFacts, ...]
@@ -48,11 +51,16 @@ class Department:
     """Its Job has waited for too long for what never comes right by itself."""
 
 
+def generations_max(run: GatherRun) -> int:
+    """Return how many Jobs may be made for one department."""
+    return QUEUED_GENERATIONS_MAX if run.is_queued else JOB_GENERATIONS_MAX
+
+
 def job_names(run: GatherRun, slug: str) -> dict[str, int]:
     """Return the names that a department's Jobs can have, each with its number."""
     return {
         names.job_name(run.metadata.name, run.metadata.uid, slug, generation): generation
-        for generation in range(1, JOB_GENERATIONS_MAX + 1)
+        for generation in range(1, generations_max(run) + 1)
     }
 
 
@@ -71,6 +79,7 @@ def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatu
         department = Department(
             status=status,
             generation=known.get(current, 0),
+            generations_max=generations_max(snapshot.run),
             job_name=current,
             job=snapshot.jobs.get(current),
             pods=tuple(p for p in snapshot.pods if p.job_name in known),
@@ -122,7 +131,7 @@ def needs_job(department: Department) -> bool:
 
     Not while a pod may still be at work: two would pay twice.
     """
-    return department.generation < JOB_GENERATIONS_MAX and _is_at_rest(department)
+    return department.generation < department.generations_max and _is_at_rest(department)
 
 
 def _is_at_rest(department: Department) -> bool:
@@ -195,7 +204,7 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
         and not any(p.has_succeeded for p in department.pods)
         and (department.job is None or department.job.is_complete)
         # A suspended run makes no Job, so nothing but the last one's end can be mistaken.
-        and (department.generation >= JOB_GENERATIONS_MAX or not run.spec.suspend)
+        and (department.generation >= department.generations_max or not run.spec.suspend)
         for department in gather_departments(snapshot, run.status.departments)
         if department.status.phase not in FINAL
     )
@@ -242,7 +251,7 @@ def _failure(department: Department, wait: Wait | None) -> Wait | None:
     job = department.job
     if job is not None and job.is_failed:
         return _failed_end(department, job)
-    if department.generation >= JOB_GENERATIONS_MAX and _is_at_rest(department):
+    if department.generation >= department.generations_max and _is_at_rest(department):
         return Wait(DepartmentReason.RESULT_UNREADABLE)
     return wait if wait is not None and wait.is_for_ever and department.is_overdue else None
 

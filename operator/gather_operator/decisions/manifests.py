@@ -25,7 +25,7 @@ TMP_SIZE: Final = "64Mi"
 
 @dataclass(frozen=True, slots=True)
 class WorkerTemplate:
-    """What the chart says about worker pods."""
+    """What the chart, and a run over it, say about worker pods."""
 
     image: str
     image_pull_policy: str = "IfNotPresent"
@@ -35,6 +35,12 @@ class WorkerTemplate:
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Any] = field(default_factory=dict)
+    affinity: dict[str, Any] = field(default_factory=dict)
+    priority_class: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Of Jobs and pods, beside ours."""
+    queue_labels: dict[str, str] = field(default_factory=dict)
+    """Of Jobs alone: they say to which queue a Job belongs."""
     node_lost_s: int = 120
     """From a node's last sign of life until its pod is given up."""
 
@@ -62,6 +68,7 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
     """Return a department's Job; `index` is its place in the run document, `generation` counts from 1."""
     name = names.job_name(run.metadata.name, run.metadata.uid, department.slug, generation)
     labels = {
+        **template.labels,
         **_run_labels(run),
         names.LABEL_DEPARTMENT: department.slug,
         names.LABEL_DEPARTMENT_INDEX: str(index),
@@ -71,8 +78,10 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(run, name, labels),
+        "metadata": _metadata(run, name, {**template.queue_labels, **labels}),
         "spec": {
+            # A queue lets the Job begin when its turn comes; until then it must make no pod.
+            **({"suspend": True} if names.LABEL_QUEUE in template.queue_labels else {}),
             "parallelism": 1,
             "completions": 1,
             "backoffLimit": department.retries,
@@ -134,6 +143,8 @@ def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTempl
         "enableServiceLinks": False,
         "nodeSelector": template.node_selector,
         "tolerations": [*template.tolerations, *_node_loss(template)],
+        **({"affinity": template.affinity} if template.affinity else {}),
+        **({"priorityClassName": template.priority_class} if template.priority_class else {}),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": WORKER_UID,

@@ -73,7 +73,8 @@ def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
     identity = RunIdentity(name=run.metadata.name, namespace=run.metadata.namespace, uid=run.metadata.uid)
     document = RunDocument(
         run=identity,
-        spec=run.spec,
+        # The pods have what they were given; the workers need not know.
+        spec=run.spec.model_copy(update={"worker": None}),
         departments=list(resolution.departments),
         left_out=[shorten(sentence) for sentence in resolution.left_out],
     )

@@ -245,6 +245,20 @@ class World:
 
     # --- the rest of the cluster
 
+    def admit(self) -> None:
+        """Let every Job of a queue begin, as Kueue does with what it has admitted, whoever suspended it."""
+        for name, job in self.jobs.items():
+            if job.is_queued and job.is_suspended and not job.is_finished:
+                self.jobs[name] = replace(job, is_suspended=False)
+        self._start_pods()
+
+    def evict(self) -> None:
+        """Suspend every Job of a queue, as Kueue does for one that goes before it."""
+        for name, job in self.jobs.items():
+            if job.is_queued and not job.is_finished:
+                self.jobs[name] = replace(job, is_suspended=True)
+                self._hold_pods(name)
+
     def step(self) -> None:
         """Let time pass: caches catch up, running pods end, those of deleted Jobs and terminating ones go."""
         self._snapshots = [self._snapshots[1], (dict(self.jobs), dict(self.pods))]

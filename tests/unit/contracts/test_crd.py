@@ -81,7 +81,7 @@ def test_a_spec_field_is_immutable_unless_named(name: str) -> None:
     assert ("self == oldSelf" in rules) is (name not in crd.MUTABLE_FIELDS)
 
 
-@pytest.mark.parametrize("name", ["webhookUrl", "budget", "focus", "language"])
+@pytest.mark.parametrize("name", ["webhookUrl", "budget", "focus", "language", "worker"])
 def test_a_field_that_may_be_unset_cannot_appear_or_vanish_later(name: str) -> None:
     """A rule at a field sleeps while the field is unset; the one at the spec does not."""
     rules = [rule["rule"] for rule in crd.spec_schema()["x-kubernetes-validations"]]

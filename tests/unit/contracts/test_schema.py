@@ -66,9 +66,23 @@ def schema_of(annotation: Any, default: Any = ..., *, with_defaults: bool = True
         ),
         pytest.param(
             dict[str, Short],
-            {},
-            {"type": "object", "additionalProperties": {"type": "string", "maxLength": 8}},
+            {"max_length": 3},
+            {
+                "type": "object",
+                "maxProperties": 3,
+                "additionalProperties": {"type": "string", "maxLength": 8},
+            },
             id="map",
+        ),
+        pytest.param(
+            int | str,
+            {"json_schema_extra": {"x-kubernetes-int-or-string": True, "maxLength": 8}},
+            {
+                "x-kubernetes-int-or-string": True,
+                "maxLength": 8,
+                "anyOf": [{"type": "integer"}, {"type": "string"}],
+            },
+            id="quantity",
         ),
     ],
 )
@@ -130,6 +144,7 @@ def test_the_pattern_of_a_list_s_elements_names_the_list() -> None:
         pytest.param(int | Short, {}, "value: a CRD has no unions other than T | None", id="union"),
         pytest.param(str, {}, "value: give the text a maximal length", id="unbounded text"),
         pytest.param(list[int], {}, "value: give the list a maximal length", id="unbounded list"),
+        pytest.param(dict[str, int], {}, "value: give the map a maximal size", id="unbounded map"),
         pytest.param(tuple[int, int], {}, "value: a CRD cannot say prefixItems", id="tuple"),
         pytest.param(Any, {}, "value must have exactly one type", id="anything"),
         pytest.param(dict[str, Any], {}, "value: name the type of the values", id="map of anything"),
