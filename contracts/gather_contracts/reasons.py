@@ -12,6 +12,8 @@ class ConditionType(StrEnum):
     """A department is at work or about to be."""
     SUCCEEDED = "Succeeded"
     """The run has ended, well (True) or not (False)."""
+    BRAIN_AVAILABLE = "BrainAvailable"
+    """The brain answers, so that notes are indexed at once; only where the operator knows its address."""
 
 
 class Reason(StrEnum):
@@ -40,6 +42,10 @@ class Reason(StrEnum):
     """Progressing=False: the API server does not take the run's status; its Jobs are stopped."""
     SUSPENDED = "Suspended"
     """Progressing=False: `spec.suspend` is true; nothing is started, and what was at work saves and ends."""
+    BRAIN_READY = "BrainReady"
+    """BrainAvailable: the brain says that it can serve."""
+    BRAIN_UNAVAILABLE = "BrainUnavailable"
+    """BrainAvailable=False: the brain does not answer; notes are saved, and indexed when it is back."""
     FINISHED = "Finished"
     """Progressing=False: the run has ended."""
     CANCELLING = "Cancelling"

@@ -169,7 +169,7 @@ class GatherRunSpec(_Resource):
 class Condition(_Resource):
     """One observation about the run, as in the Kubernetes API conventions."""
 
-    type: str = Field(max_length=64, description="Accepted, Progressing or Succeeded.")
+    type: str = Field(max_length=64, description="Accepted, Progressing, Succeeded or BrainAvailable.")
     status: str = Field(
         description="True, False or Unknown.", json_schema_extra={"enum": ["True", "False", "Unknown"]}
     )
@@ -222,7 +222,7 @@ class GatherRunStatus(_Resource):
         default_factory=list,
         max_length=8,
         json_schema_extra=_listed_by("type"),
-        description="Accepted, Progressing and Succeeded.",
+        description="Accepted, Progressing, Succeeded and BrainAvailable.",
     )
     start_time: Timestamp | None = Field(default=None, description="When the departments were resolved.")
     completion_time: Timestamp | None = Field(default=None, description="When the run ended.")

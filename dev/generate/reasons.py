@@ -51,7 +51,7 @@ SECTIONS: Final = (
     Section(
         Reason,
         "Conditions",
-        "Of Accepted, Progressing and Succeeded. While each department at work waits, Progressing is False,\n"
+        "Of Accepted, Progressing, Succeeded and BrainAvailable. While each department at work waits, Progressing is False,\n"
         "and its reason is that of the first that waits, out of the next table.",
     ),
     Section(WaitReason, "What a department waits for", "While it is Running."),

@@ -17,6 +17,7 @@ from gather_clients.configuration import (
 )
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
+from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.cms.cms_client import Cms
 from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.manifests import WorkerTemplate
@@ -123,9 +124,12 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         informers_seen_s=lambda: [observer.jobs.last_seen_s, observer.pods.last_seen_s],
         is_synced=lambda: observer.jobs.synced.is_set() and observer.pods.synced.is_set(),
     )
+    brain = BrainProbe(str(settings.brain_url or ""))
     writer = StatusWriter(cluster, cache, settings.status_interval_s)
     reconciler = Reconciler(
-        Dependencies(cluster, readings, observer, cache, live, writer, publisher, events, patience),
+        Dependencies(
+            cluster, readings, observer, cache, live, writer, publisher, events, patience, brain=brain
+        ),
         worker_template(settings),
         settings.default_model,
         settings.stop_deadline_s,
@@ -151,6 +155,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         group.create_task(watcher.run())
         await observer.synced()
         group.create_task(listener.run())
+        group.create_task(brain.run())
         group.create_task(queue.run(settings.workers, reconciler.work))
         logger.info("reconciling runs", extra={"after_s": round(time.monotonic() - started_s, 2)})
 

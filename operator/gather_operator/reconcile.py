@@ -14,6 +14,7 @@ from gather_contracts.reasons import Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
+from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.actions import (
     Action,
@@ -78,6 +79,7 @@ class Dependencies:
     events: EventReadings | None = None
     """None: what a run waits for is taken from its Jobs and pods alone."""
     start_patience: StartPatience = field(default_factory=lambda: StartPatience(0))
+    brain: BrainProbe | None = None
 
 
 class Reconciler:
@@ -188,6 +190,7 @@ class Reconciler:
             document=document,
             cms=self._ask_cms(run, document),
             live=self._deps.live.of_run(uid),
+            brain=self._deps.brain.facts if self._deps.brain is not None else None,
             has_published_all=self._deps.publisher.has_published_all(run),
             stopping_s=self._stopping_s(run),
             stop_deadline_s=self._stop_deadline_s,

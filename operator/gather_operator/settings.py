@@ -51,6 +51,8 @@ class Settings(CmsSettings):
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
+    brain_url: HttpUrl | None = Field(default=None, validation_alias="GATHER_BRAIN_URL")
+    """Where the brain answers /readyz, for the condition BrainAvailable; unset: there is none."""
     ttl_s: int | None = Field(
         default=None, ge=0, le=TTL_MAX_S, validation_alias="GATHER_TTL_SECONDS_AFTER_FINISHED"
     )

@@ -91,3 +91,8 @@ tolerations: {{- toYaml . | nindent 2 }}
 - {name: GATHER_CMS_PAGING, value: {{ .paging | quote }}}
 {{- end }}
 {{- end -}}
+
+{{/* Where the brain answers, within the cluster. */}}
+{{- define "gather.brainUrl" -}}
+http://{{ include "gather.name" (dict "root" . "room" "brain") }}.{{ .Release.Namespace }}.svc:8080
+{{- end -}}

@@ -177,6 +177,15 @@ class CmsSilence:
 
 
 @dataclass(frozen=True, slots=True)
+class BrainFacts:
+    """Whether the brain answers."""
+
+    is_available: bool
+    why: str = ""
+    """Why not, in a word."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSnapshot:
     """All facts about one run at one moment."""
 
@@ -195,6 +204,8 @@ class RunSnapshot:
     """By department slug, from the event log."""
     cms: CmsReading | CmsFailure | CmsSilence | None = None
     """None when the CMS was not asked."""
+    brain: BrainFacts | None = None
+    """None where nothing is known of it."""
     has_published_all: bool = True
     """All events that the written status calls for are published, or given up."""
     stopping_s: float = 0

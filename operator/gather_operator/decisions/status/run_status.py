@@ -190,7 +190,16 @@ def _put_acceptance(conditions: ConditionSet, snapshot: RunSnapshot, document: R
 
 
 def _conditions(snapshot: RunSnapshot) -> ConditionSet:
-    return ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
+    conditions = ConditionSet(snapshot.run.status, snapshot.run.metadata.generation, snapshot.now)
+    if snapshot.brain is not None:
+        is_there = snapshot.brain.is_available
+        reason = Reason.BRAIN_READY if is_there else Reason.BRAIN_UNAVAILABLE
+        waiting = (
+            f"The brain does not answer ({snapshot.brain.why}); notes are saved, and indexed when it is back."
+        )
+        said = "The brain is ready." if is_there else waiting
+        conditions.put(ConditionType.BRAIN_AVAILABLE, is_there, reason, said)
+    return conditions
 
 
 def _with_reason(

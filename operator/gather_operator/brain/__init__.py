@@ -1,0 +1,1 @@
+"""What the operator knows of the brain: whether it answers. The workers do all the rest with it."""
