@@ -154,6 +154,13 @@ class GatherRunSpec(_Resource):
         description="So many seconds after the run's end this resource is deleted, with its Jobs and pods; "
         "what was made stays. Unset: as the operator is set up.",
     )
+    parallelism: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Departments at work at once, in the CMS's order. 1 lets each build on those before it; "
+        "several see what the others have saved by then.",
+    )
     suspend: bool = Field(
         default=False,
         description="True holds the run: what is at work saves and ends, nothing is started. "

@@ -32,6 +32,7 @@ FIRST = {
     "departmentTimeoutSeconds": 300,
     "departmentRetries": 1,
     "onDepartmentFailure": "Stop",
+    "parallelism": 2,
     "worker": {"labels": {"team": "story"}},
 }
 CHANGED = {
@@ -48,6 +49,7 @@ CHANGED = {
     "departmentTimeoutSeconds": 301,
     "departmentRetries": 2,
     "onDepartmentFailure": "Continue",
+    "parallelism": 3,
     "worker": {"labels": {"team": "character"}},
 }
 
@@ -144,6 +146,7 @@ def test_the_api_server_fills_in_the_defaults() -> None:
         "enableAutoEvaluation": True,
         "departmentTimeoutSeconds": 600,
         "onDepartmentFailure": "Continue",
+        "parallelism": 1,
         "suspend": False,
         "cancel": False,
     }  # fmt: skip

@@ -168,6 +168,19 @@ def is_abandoned(department: Department) -> bool:
     return bool(standing) and standing[-1].is_given_up and not standing[-1].is_ended
 
 
+def _may_start_beside_others(snapshot: RunSnapshot) -> bool:
+    """Return whether a department may start while others are at work.
+
+    Its iterations depend on theirs, and a Job that a cache has not shown yet was given some.
+    """
+    run = snapshot.run
+    if run.spec.parallelism == 1 or run.spec.suspend:
+        return False
+    departments = gather_departments(snapshot, run.status.departments)
+    phases = [assess(d, snapshot.now).phase for d in departments]
+    return DepartmentPhase.PENDING in phases and phases.count(DepartmentPhase.RUNNING) < run.spec.parallelism
+
+
 def is_to_suspend(run: GatherRun, job: JobFacts) -> bool:
     """Return whether the run is suspended and the Job still works, or would if its queue let it."""
     is_over = job.is_finished or job.is_terminating
@@ -191,23 +204,31 @@ def close(
 def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     """Return whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
 
-    Two watches are not ordered among each other: a Job can be seen complete before its pod is, and a Job just
-    made may not be seen yet. Acting on that would make a second Job.
+    Two watches are not ordered among each other: a Job can be seen to have ended before its pod is, and a Job
+    just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers.
     """
     run = snapshot.run
     if run.is_to_stop:
         return True
+    if _may_start_beside_others(snapshot):
+        return True
     if any(is_to_suspend(run, job) or is_to_resume(run, job) for job in snapshot.jobs.values()):
         return True
     return any(
-        department.generation > 0
-        and not any(p.has_succeeded for p in department.pods)
-        and (department.job is None or department.job.is_complete)
-        # A suspended run makes no Job, so nothing but the last one's end can be mistaken.
-        and (department.generation >= department.generations_max or not run.spec.suspend)
+        _is_contradictory(department, is_held=run.spec.suspend)
         for department in gather_departments(snapshot, run.status.departments)
         if department.status.phase not in FINAL
     )
+
+
+def _is_contradictory(department: Department, *, is_held: bool) -> bool:
+    """Return whether a Job is over or gone, and no pod of its department has succeeded."""
+    if department.generation == 0 or any(p.has_succeeded for p in department.pods):
+        return False
+    if department.job is not None:
+        return department.job.is_finished
+    # A held run makes no Job, and may be held for weeks; only its last Job's end could be mistaken.
+    return not is_held or department.generation >= department.generations_max
 
 
 def _advanced(department: Department, now: datetime) -> DepartmentStatus:
@@ -220,7 +241,7 @@ def _advanced(department: Department, now: datetime) -> DepartmentStatus:
         limit, failed = (department.job.iterations, department.job.failed_pods) if department.job else (0, 0)
         begun = {
             "job_name": department.job_name,
-            "iteration_limit": status.iteration_limit or limit,
+            "iteration_limit": limit or status.iteration_limit,
             "attempt": max(status.attempt, failed, len(department.pods)),
             "start_time": status.start_time or timestamp(now),
         }

@@ -4,35 +4,21 @@ It is asked again after every change and every few seconds, remembers nothing, a
 creates by rule; so it does not matter at which point its operator was killed.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from gather_contracts import names
-from gather_contracts.events import timestamp
-from gather_contracts.reasons import ConditionType, DepartmentPhase, DepartmentReason, RunPhase
-from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, OnDepartmentFailure
-from gather_contracts.result import StopReason
+from gather_contracts.reasons import ConditionType, RunPhase
+from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_operator.decisions.actions import (
-    Action,
-    CreateJob,
     Decision,
-    DeleteJob,
     HoldFinalizer,
     ReleaseFinalizer,
     WriteDocument,
 )
-from gather_operator.decisions.allowance import iteration_allowance
 from gather_operator.decisions.assessment import (
-    FINAL,
-    Department,
     assess,
-    close,
     gather_departments,
     gives_up,
-    is_abandoned,
-    is_at_work,
-    needs_job,
 )
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
 from gather_operator.decisions.resolve import (
@@ -42,6 +28,7 @@ from gather_operator.decisions.resolve import (
     resolve,
     restore_departments,
 )
+from gather_operator.decisions.starting import start_next
 from gather_operator.decisions.status.run_status import (
     asking_cms,
     build_status,
@@ -91,7 +78,7 @@ def _decide_progress(snapshot: RunSnapshot) -> Decision:
     if any(gives_up(*pair) for pair in zip(known, assessed, strict=True)):
         # Said before it is done: a Job that is gone says no more why its department failed.
         return Decision(working(snapshot, snapshot.document, assessed, is_stopping=True))
-    departments, starting = _start_next(snapshot, known, list(assessed))
+    departments, starting = start_next(snapshot, known, assessed)
     status = working(snapshot, snapshot.document, departments)
     ending = (*end_lingering(snapshot), *end_given_up(known))
     observed = working(snapshot, snapshot.document, assessed)
@@ -142,58 +129,3 @@ def _unanswered(snapshot: RunSnapshot, silence: CmsSilence | None) -> GatherRunS
     if silence is None or is_said or silence.since_s < SILENCE_SAID_S:
         return build_status(snapshot)
     return asking_cms(snapshot)
-
-
-def _start_next(
-    snapshot: RunSnapshot, known: Sequence[Department], departments: list[DepartmentStatus]
-) -> tuple[list[DepartmentStatus], tuple[Action, ...]]:
-    """Return the departments with the first that has not ended started, or skipped, and the Job it needs."""
-    spec, metadata = snapshot.run.spec, snapshot.run.metadata
-    for index, department in enumerate(departments):
-        if department.phase in FINAL:
-            continue
-        if not needs_job(known[index]):
-            return departments, _give_up(known[index])
-        if any(is_at_work(later) for later in known[index + 1 :]):
-            # Its end was seen before and its traces are gone: it is ended again once it has its turn.
-            break
-        before = departments[:index]
-        used, after = sum(d.iterations for d in before), len(departments) - index - 1
-        iterations = department.iteration_limit or iteration_allowance(spec.max_iterations, used, after)
-        skip = _reason_to_skip(spec.on_department_failure, before, iterations)
-        if skip is not None:
-            departments[index] = close(department, DepartmentPhase.SKIPPED, skip, snapshot.now)
-            continue
-        generation = known[index].generation + 1
-        departments[index] = department.model_copy(
-            update={
-                "phase": DepartmentPhase.RUNNING,
-                "reason": "",
-                "message": "",
-                "job_name": names.job_name(metadata.name, metadata.uid, department.slug, generation),
-                "iteration_limit": iterations,
-                "start_time": department.start_time or timestamp(snapshot.now),
-            }
-        )
-        return departments, (CreateJob(index, generation, iterations),)
-    return departments, ()
-
-
-def _give_up(department: Department) -> tuple[Action, ...]:
-    """Return what ends a Job whose pod was given up; it would make another pod if that ever came back.
-
-    The next Job is made once this one is gone: it may have made that pod in this very moment.
-    """
-    job = department.job
-    return (DeleteJob(job.name),) if job and is_abandoned(department) and not job.is_terminating else ()
-
-
-def _reason_to_skip(
-    on_failure: OnDepartmentFailure, before: Sequence[DepartmentStatus], iterations: int
-) -> DepartmentReason | None:
-    if on_failure is OnDepartmentFailure.STOP and any(d.phase is DepartmentPhase.FAILED for d in before):
-        return DepartmentReason.EARLIER_DEPARTMENT_FAILED
-    # The worker counts the money; the next one would find out the same, at the price of a pod.
-    if any(d.reason == StopReason.BUDGET_USED for d in before):
-        return DepartmentReason.BUDGET_USED
-    return DepartmentReason.ITERATIONS_EXHAUSTED if iterations <= 0 else None

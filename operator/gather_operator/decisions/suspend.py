@@ -14,6 +14,7 @@ from gather_operator.decisions.assessment import (
     Department,
     assess,
     gather_departments,
+    gives_up,
     is_to_resume,
     is_to_suspend,
 )
@@ -31,7 +32,8 @@ def decide_suspension(snapshot: RunSnapshot) -> Decision:
     known = gather_departments(snapshot, written)
     assessed = [assess(d, snapshot.now) for d in known]
     lingering = (*end_lingering(snapshot), *end_given_up(known))
-    if assessed and all(d.phase in FINAL for d in assessed):
+    is_giving_up = any(gives_up(*pair) for pair in zip(known, assessed, strict=True))
+    if assessed and all(d.phase in FINAL for d in assessed) and not is_giving_up:
         return Decision(finished(snapshot, assessed), lingering, run.status if lingering else None)
     actions = (*lingering, *_suspensions(snapshot, assessed, known))
     standing = [p for p in snapshot.pods if p.is_alive]

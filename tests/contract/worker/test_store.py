@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from pymongo import AsyncMongoClient
 from dev.service_process import ServiceProcess
 from gather_contracts import names
 from gather_contracts.items import GatherItem
+from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import Fenced, StoreUnavailable
 from gather_worker.schemas import Draft
+from gather_worker.services.checkpoint_store import IDLE
 from gather_worker.services.store import Store
 from tests.support.application_documents import accept, gather_item, publish, save_items
 
@@ -147,14 +150,31 @@ async def test_leftovers_are_those_of_other_departments(project: Project) -> Non
     other = await store.take_epoch(Checkpoint(id="u/sound", department="sound"))
     left = other.accepted([project.item("a")]).saved().accepted([project.item("b")])
     await store.write(left)
-    found = await store.leftovers(mine.id)
+    found = await store.leftovers(mine)
     assert [(c.id, c.unindexed, [i.id for i in c.pending]) for c in found] == [("u/sound", ["a"], ["b"])]
     await store.take_epoch(Checkpoint(id="u/sound"))
     await store.clear_leftover(found[0])
-    assert len(await store.leftovers(mine.id)) == 1
-    await store.clear_leftover(await publish(store, (await store.leftovers(mine.id))[0]))
-    assert await store.leftovers(mine.id) == []
+    assert len(await store.leftovers(mine)) == 1
+    await store.clear_leftover(await publish(store, (await store.leftovers(mine))[0]))
+    assert await store.leftovers(mine) == []
     assert (await store.take_epoch(Checkpoint(id="u/sound"))).items_created == 2
+
+
+async def test_a_department_that_may_be_at_work_is_left_alone(project: Project) -> None:
+    """Beside others of its run; one that has finished, or belongs to another run, is not at work."""
+    store = project.store()
+    mine = await store.take_epoch(Checkpoint(id="u/story", department="story", run_uid="u"))
+    for run, slug, reason in (("u", "sound", None), ("u", "art", "QualityFlat"), ("v", "cast", None)):
+        other = Checkpoint(id=f"{run}/{slug}", department=slug, run_uid=run)
+        taken = await store.take_epoch(other)
+        left = taken.accepted([project.item(slug)])
+        await store.write(left.model_copy(update={"finished": StopReason(reason) if reason else None}))
+    found = await store.leftovers(mine, is_beside_others=True)
+    assert sorted(c.id for c in found) == ["u/art", "v/cast"]
+    assert len(await store.leftovers(mine)) == 3
+    long_ago = {"$set": {"updatedAt": datetime.now(UTC) - IDLE - timedelta(seconds=1)}}
+    await store.checkpoints.update_one({"_id": "u/sound"}, long_ago)
+    assert len(await store.leftovers(mine, is_beside_others=True)) == 3
 
 
 class Noticed(logging.Handler):

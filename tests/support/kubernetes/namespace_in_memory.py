@@ -45,6 +45,8 @@ class World:
     slugs: dict[str, str] = field(default_factory=dict)
     """Departments by the names of their Jobs."""
     made_pods: int = 0
+    most_given: int = 0
+    """Iterations that were given to Jobs at work or used by ended ones, at most."""
     writes: int = 0
     kill_at: int = -1
     kill_after: bool = False
@@ -151,6 +153,9 @@ class World:
                 is_suspended=manifest["spec"].get("suspend") is True,
                 is_queued=names.LABEL_QUEUE in labels,
             )
+            at_work = [j for j in self.jobs.values() if not j.is_finished]
+            ended = sum(p.result.iterations for p in self.pods.values() if p.result is not None)
+            self.most_given = max(self.most_given, ended + sum(j.iterations for j in at_work))
             self.slugs[metadata["name"]] = labels[names.LABEL_DEPARTMENT]
             self._start_pods()
 

@@ -24,6 +24,8 @@ from gather_operator.worker_metrics import DEPARTMENTS_ENDED
 
 SLUGS = ("story", "world", "music")
 STEPS_MAX = 200
+ITERATIONS = 50
+"""A run's, by default."""
 
 
 class Operator:
@@ -107,8 +109,9 @@ class Scenario:
         self.name = name
 
     async def play(self, world: Any, build: Any, cms: Any) -> int:
-        fill(world, build, spec={"onDepartmentFailure": "Continue"})
-        if self.name == "a department fails":
+        parallelism = 2 if "two at once" in self.name else 1
+        fill(world, build, spec={"onDepartmentFailure": "Continue", "parallelism": parallelism})
+        if self.name.startswith("a department fails"):
             failure = DepartmentResult(
                 iterations=1, items_created=4, quality_score=10, reason=StopReason.INVALID_INPUT
             )
@@ -128,7 +131,7 @@ class Scenario:
     async def _suspended(self, world: Any, cms: Any) -> int:
         """Suspended from step A, then resumed, cancelled or deleted in step B, as the name says."""
         words = self.name.replace(",", "").split()
-        begin, then, end = int(words[3]), words[5], int(words[-1])
+        begin, then, end = int(words[3]), words[-4], int(words[-1])
         follow = {
             "resumed": lambda: self._change(world, suspend=False),
             "cancelled": lambda: self._cancel(world),
@@ -171,6 +174,11 @@ SCENARIOS = [
     "deleted in step 3",
     "deleted in step 4",
     "deleted in step 20",
+    "normal, two at once",
+    "a department fails, two at once",
+    "cancelled with two at once in step 4",
+    "deleted with two at once in step 4",
+    "suspended from step 4, with two at once, then resumed in step 12",
     "suspended from step 0, then resumed in step 5",
     "suspended from step 2, then resumed in step 9",
     "suspended from step 3, then resumed in step 5",
@@ -195,23 +203,36 @@ def assert_sound(world: Any, scenario: str) -> None:
     assert world.jobs_before_start == []
     if "automation_started" in sent:
         assert sent[0] == "automation_started"
+    assert_allowed(world)
     if scenario in {"normal", "a department fails"}:
         assert world.created_jobs == [names.job_name("film", world_uid(world), s, 1) for s in SLUGS]
-    if scenario == "normal":
+    if scenario.startswith("normal"):
         assert phase_of(world) == "Succeeded"
         assert world.runs["film"]["status"]["itemsCreated"] == 36
-    if scenario == "a department fails":
+    if scenario.startswith("a department fails"):
         assert phase_of(world) == "Failed"
         assert sent == ["automation_started", "department_failed", "automation_error", "automation_failed"]
     if "resumed" in scenario:
         assert phase_of(world) == "Succeeded"
-        assert world.created_jobs == [names.job_name("film", world_uid(world), s, 1) for s in SLUGS]
+        assert sorted(world.created_jobs) == sorted(
+            names.job_name("film", world_uid(world), s, 1) for s in SLUGS
+        )
         assert world.runs["film"]["status"]["itemsCreated"] == 36
     if "cancelled" in scenario:
         assert phase_of(world) in {"Cancelled", "Succeeded"}
         assert not [p for p in world.pods.values() if p.phase == "Running"]
     if "deleted" in scenario:
         assert world.left_running == []
+
+
+def assert_allowed(world: Any) -> None:
+    """No status ever gave more iterations than the run has, to those at work and those that have ended."""
+    for status in world.statuses:
+        departments = status.get("departments") or []
+        at_work = [d for d in departments if d["phase"] == "Running"]
+        given = sum(d["iterationLimit"] for d in at_work)
+        assert given + sum(d["iterations"] for d in departments if d not in at_work) <= ITERATIONS
+    assert world.most_given <= ITERATIONS
 
 
 def world_uid(world: Any) -> str:

@@ -21,7 +21,7 @@ from gather_worker.department.task import DepartmentTask, read_task
 from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
 from gather_worker.llm.answer_cache import AnswerCache
-from gather_worker.llm.budget import BudgetGuard
+from gather_worker.llm.budget import PATIENCE_S, BudgetGuard
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.tracing import Tracing, open_tracer
@@ -104,7 +104,13 @@ def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> M
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,
         fallback_model=settings.llm_fallback_model,
-        budget=BudgetGuard(task.document.spec.budget, settings.llm_price),
+        budget=BudgetGuard(
+            task.document.spec.budget,
+            settings.llm_price,
+            # Alone, it would wait for requests that nobody answers any more.
+            patience_s=PATIENCE_S if task.is_beside_others else 0.0,
+            sleep=attempt.sleep,
+        ),
         cache=cache if settings.llm_cache_ttl_s else None,
         run=task.document.run.uid,
         tracing=Tracing(tracer),

@@ -54,9 +54,17 @@ class DepartmentTask:
         return epoch > self.department.retries
 
     @property
+    def is_beside_others(self) -> bool:
+        """Return whether other departments of the run may be at work at the same time."""
+        return self.document.spec.parallelism > 1 and len(self.document.departments) > 1
+
+    @property
     def is_last_department(self) -> bool:
-        """Return whether no later worker of the run can take over what this one leaves."""
-        return self.index + 1 == len(self.document.departments)
+        """Return whether there may be no later worker of the run to take over what this one leaves.
+
+        Of several at once nobody knows who is the last to end.
+        """
+        return self.is_beside_others or self.index + 1 == len(self.document.departments)
 
     def fresh_checkpoint(self) -> Checkpoint:
         """Return the checkpoint of a department that no worker has begun."""

@@ -7,6 +7,7 @@ twice.
 
 import asyncio
 import logging
+import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,11 @@ MESSAGE_TOKENS: Final = 64
 
 AMPLE_REQUESTS: Final = 4
 """A verdict and the next notes, each with its re-ask: what may be asked for at the same time."""
+
+PATIENCE_S: Final = 150.0
+"""For what other departments have in flight: a model's answer has 120 s by default, and is charged then."""
+POLL_S: Final = (0.5, 2.0)
+"""Between two looks, by chance, so that two departments do not meet again and again."""
 
 FindPrice = Callable[[str], Awaitable[Price | None]]
 _LOGGER = logging.getLogger(__name__)
@@ -100,11 +106,28 @@ def output_limit(remaining: Remaining, estimate: PriceEstimate, tokens_in: int, 
     return int(fits) if fits >= min(wanted, OUTPUT_MIN_TOKENS) else 0
 
 
+def _settled(ledger: Ledger) -> Ledger:
+    """Return the ledger without what it has set aside."""
+    return ledger.model_copy(update={"reserved": []})
+
+
 class BudgetGuard:
     """Pays for one process's requests; `price` is the owner's setting for all models, if there is one."""
 
-    def __init__(self, budget: Budget | None = None, price: Price | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        price: Price | None = None,
+        *,
+        patience_s: float = 0.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`patience_s`: for how long a request that does not fit waits for what other departments have set
+        aside, as long as that does not change; `sleep` may raise to end the wait.
+        """
         self._budget = budget or Budget()
+        self._patience_s = patience_s
+        self._sleep = sleep
         self._fixed_price = price
         self._store: LedgerStore = InMemoryLedgerStore()
         self._lock = asyncio.Lock()
@@ -137,31 +160,45 @@ class BudgetGuard:
             BudgetUsed: the request does not fit, even with a short answer.
         """
         async with self._lock:
-            others = await self._others()
+            others, waited_s = await self._others(), 0.0
             if model not in self._estimates:
                 self._estimates[model] = await self._first_estimate(model, others, find_price)
             estimate = self._estimates[model]
             tokens_in = estimate.tokens_at_most(counted + MESSAGE_TOKENS)
-            limit = output_limit(
-                remaining_of(self._budget, [self.ledger, *others]), estimate, tokens_in, wanted
-            )
-            if not limit:
-                self.is_used = True
-                raise BudgetUsed("the rest of the budget does not cover even a short answer of the model")
-            worst_usd = round(estimate.price.cost_usd(tokens_in, limit), 10)
-            reserve = Reserve(
-                id=uuid.uuid4().hex, model=model, cost_usd=worst_usd, tokens_in=tokens_in, tokens_out=limit
-            )
-            await self._store.save_ledger(lambda ledger: ledger.with_reserve(reserve))
-            # Another department may have reserved in between: both cannot have the same rest.
-            remaining = await self._remaining()
-            if remaining.usd < 0 or remaining.tokens < 0:
-                await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
-                self.is_used = True
-                raise BudgetUsed("another department of the run has taken the rest of the budget")
-            worst = worst_usd, tokens_in + limit
-            self._largest_request = max(self._largest_request or worst, worst)
-            return reserve
+            while True:
+                limit = output_limit(
+                    remaining_of(self._budget, [self.ledger, *others]), estimate, tokens_in, wanted
+                )
+                if limit and (reserve := await self._try(model, estimate, tokens_in, limit)):
+                    return reserve
+                freed = remaining_of(self._budget, [self.ledger, *map(_settled, others)])
+                may_fit = output_limit(freed, estimate, tokens_in, wanted) > 0
+                if not may_fit or waited_s >= self._patience_s:
+                    self.is_used = True
+                    raise BudgetUsed("the rest of the budget does not cover even a short answer of the model")
+                pause_s = random.uniform(*POLL_S)  # noqa: S311 - no secret
+                await self._sleep(pause_s)
+                before, others = others, await self._others()
+                waited_s = waited_s + pause_s if others == before else 0.0
+
+    async def _try(self, model: str, estimate: PriceEstimate, tokens_in: int, limit: int) -> Reserve | None:
+        """Return the reserve, once it stands; None if others have taken the rest meanwhile.
+
+        Each writes its own before it reads the others': of those who take the same rest the last to write
+        sees them all, so that never all of them stay.
+        """
+        worst_usd = round(estimate.price.cost_usd(tokens_in, limit), 10)
+        reserve = Reserve(
+            id=uuid.uuid4().hex, model=model, cost_usd=worst_usd, tokens_in=tokens_in, tokens_out=limit
+        )
+        await self._store.save_ledger(lambda ledger: ledger.with_reserve(reserve))
+        remaining = await self._remaining()
+        if remaining.usd < 0 or remaining.tokens < 0:
+            await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
+            return None
+        worst = worst_usd, tokens_in + limit
+        self._largest_request = max(self._largest_request or worst, worst)
+        return reserve
 
     async def is_ample(self) -> bool:
         """Return whether the budget leaves enough for several requests at a time, each as large as the

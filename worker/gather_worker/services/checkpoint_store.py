@@ -6,10 +6,10 @@ written only together with such a write (`Store.publish`).
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-from pymongo import ReturnDocument
+from pymongo import ReadPreference, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import OperationFailure
 
@@ -22,6 +22,9 @@ from gather_worker.services.mongodb import FOLLOWED, OPERATION_TIMEOUT_S, Docume
 T = TypeVar("T")
 
 LEFTOVERS_MAX: Final = 20
+IDLE: Final = timedelta(minutes=20)
+"""A department whose checkpoint was not written for so long is not at work: a model's answer has its time
+limit, and a Job's next pod comes after 10 minutes at most."""
 TAKE_TIMEOUT_MS: Final = int(OPERATION_TIMEOUT_S * 800)
 """Below the operation's own timeout."""
 
@@ -111,15 +114,25 @@ class CheckpointStore(ProjectDatabase):
     async def other_ledgers(self, own: Checkpoint) -> list[Ledger]:
         """Return the ledgers of the run's other departments."""
         query = {"runUid": own.run_uid, "_id": {"$ne": own.id}}
-        found = await self.persist_checkpoint(lambda: self.checkpoints.find(query, {"ledger": 1}).to_list())
+        # Whatever the connection string prefers: a secondary may not have the reserve of a second ago.
+        checkpoints = self.checkpoints.with_options(read_preference=ReadPreference.PRIMARY)
+        found = await self.persist_checkpoint(lambda: checkpoints.find(query, {"ledger": 1}).to_list())
         return [Ledger.model_validate(document.get("ledger") or {}) for document in found]
 
-    async def leftovers(self, own_id: str) -> list[Checkpoint]:
-        """Return the project's other checkpoints with notes that are not everywhere yet, the oldest first."""
-        query = {
-            "_id": {"$ne": own_id},
+    async def leftovers(self, own: Checkpoint, *, is_beside_others: bool = False) -> list[Checkpoint]:
+        """Return the project's other checkpoints with notes that are not everywhere yet, the oldest first.
+
+        `is_beside_others`: without those of the run's departments that may be at work. Publishing for them
+        would fence their workers.
+        """
+        query: Document = {
+            "_id": {"$ne": own.id},
             "$or": [{"pending.0": {"$exists": True}}, {"unindexed.0": {"$exists": True}}],
         }
+        if is_beside_others:
+            idle = {"updatedAt": {"$lt": datetime.now(UTC) - IDLE}}
+            over = [{"runUid": {"$ne": own.run_uid}}, {"finished": {"$ne": None}}, idle]
+            query["$and"] = [{"$or": over}]
         found = await self.persist_checkpoint(
             lambda: self.checkpoints.find(query).sort("updatedAt", 1).limit(LEFTOVERS_MAX).to_list()
         )

@@ -142,8 +142,11 @@ class Drafter:
         raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} unusable answers in a row")
 
     async def _ask_earlier(self) -> builders.Earlier:
-        """Return what the brain offers of earlier departments; it is asked until it has answered once."""
-        if self._earlier is None and self._task.previous:
+        """Return what the brain offers of earlier departments; it is asked until it has answered once.
+
+        For each prompt where they may still be at work.
+        """
+        if (self._earlier is None or self._task.is_beside_others) and self._task.previous:
             answer = await self._brain.earlier_context(self._task.department.slug, self._task.previous)
             self._earlier = builders.earlier_from_brain(answer, self._notes.excluded_ids) if answer else {}
         return self._earlier or {}

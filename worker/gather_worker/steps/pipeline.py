@@ -143,6 +143,9 @@ class Pipeline:
         try:
             await self._notes.refresh()
             await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
+            if self._task.is_beside_others:
+                # While the model wrote, so did other departments: what they saved must not be said again.
+                await self._notes.refresh()
             written = len(self.checkpoint.drafts)
             kept = await self._dedupe_and_accept(iteration)
             await self._publish()

@@ -72,7 +72,8 @@ class Publisher:
     async def publish_leftovers(self) -> None:
         """Publish the notes that other departments' workers accepted and could not bring everywhere."""
         try:
-            for other in await self._store.leftovers(self._checkpointer.checkpoint.id):
+            own, is_beside_others = self._checkpointer.checkpoint, self._task.is_beside_others
+            for other in await self._store.leftovers(own, is_beside_others=is_beside_others):
                 saved = await self._save_leftover(other)
                 if saved is None:
                     continue

@@ -19,7 +19,7 @@ PEOPLES_NOTES_SHOWN: Final = 100
 
 
 class RelatedNotes:
-    """Finds them once for all prompts of the process."""
+    """Finds them for the prompts of one process."""
 
     def __init__(self, task: DepartmentTask, notes: ProjectNotes, brain: Brain) -> None:
         self._task = task
@@ -35,8 +35,11 @@ class RelatedNotes:
         return related_from_notes(self._notes.known, self._task.department.slug, self._task.previous)
 
     async def ask(self) -> Sequence[Excerpt]:
-        """Return them, the nearest first; raises BrainUnusable."""
-        if self._found is None:
+        """Return them, the nearest first; raises BrainUnusable.
+
+        They are asked for once, or for each prompt where other departments write at the same time.
+        """
+        if self._found is None or self._task.is_beside_others:
             answers = await self._brain.nearest(self._questions(), self._excluded_ids())
             found = [node for node in _in_turn(answers) if self._counts(node)]
             self._found = [Excerpt(node.content, node.node_id) for node in found]

@@ -225,6 +225,8 @@ def _put_progress(
         first = at_work[0]
         last = f"; {first.message}" if first.message else ""
         said = f"Department {first.slug} is at work{last}."
+        if len(at_work) > 1:
+            said = f"Departments {listed([d.slug for d in at_work])} are at work."
         conditions.put(ConditionType.PROGRESSING, True, Reason.DEPARTMENT_RUNNING, said)
         return
     waiting, wait = waits[0]

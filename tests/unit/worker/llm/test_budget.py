@@ -237,8 +237,9 @@ class RunLedgerStore(InMemoryLedgerStore):
         await super().save_ledger(change)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
+    patience_s=st.sampled_from([0.0, 20.0]),
     cap=st.floats(0, 2.0),
     cap_tokens=st.integers(0, 60_000),
     answers=st.lists(
@@ -246,12 +247,15 @@ class RunLedgerStore(InMemoryLedgerStore):
         max_size=30,
     ),
 )
-async def test_the_cap_holds(cap: float, cap_tokens: int, answers: list[tuple[int, float, str]]) -> None:
+async def test_the_cap_holds(
+    patience_s: float, cap: float, cap_tokens: int, answers: list[tuple[int, float, str]]
+) -> None:
     """Three departments at once, answers of any length, lost and refused ones: never a cent above the cap."""
     price, run = Price(1e-5, 5e-5), list[RunLedgerStore]()
     guards = []
     for _ in range(3):
-        guard = BudgetGuard(Budget(max_cost_usd=cap, max_tokens=cap_tokens), price)
+        budget = Budget(max_cost_usd=cap, max_tokens=cap_tokens)
+        guard = BudgetGuard(budget, price, patience_s=patience_s, sleep=lambda _: asyncio.sleep(0))
         guard.save_ledger_in(RunLedgerStore(run))
         guards.append(guard)
     true_usd, true_tokens = [0.0], [0]
@@ -274,6 +278,50 @@ async def test_the_cap_holds(cap: float, cap_tokens: int, answers: list[tuple[in
     assert true_usd[0] <= cap + 1e-9
     assert true_tokens[0] <= cap_tokens
     assert sum(store.ledger.total_usd for store in run) >= true_usd[0] - 1e-9
+
+
+async def test_a_request_waits_for_what_others_have_only_set_aside() -> None:
+    """The other's worst case leaves no room; what it came to does."""
+    run, waits = list[RunLedgerStore](), list[float]()
+
+    async def wait(pause_s: float) -> None:
+        waits.append(pause_s)
+        if len(waits) == 3:
+            await first.charge(taken, Usage(1000, 500), 1000)
+
+    budget, price = Budget(max_tokens=14_000), Price(0, 0)
+    first, second = BudgetGuard(budget, price), BudgetGuard(budget, price, patience_s=60, sleep=wait)
+    for guard in (first, second):
+        guard.save_ledger_in(RunLedgerStore(run))
+    taken = await first.reserve("m", 1000, 8000, no_price)
+    reserve = await second.reserve("m", 1000, 8000, no_price)
+    assert len(waits) == 3
+    assert reserve.tokens_out == 8000
+    assert not second.is_used
+
+
+async def test_nobody_waits_for_ever_nor_for_what_would_not_help() -> None:
+    """A worker that was killed leaves its reserve; and what is spent does not come back."""
+    waits = list[float]()
+
+    async def wait(pause_s: float) -> None:
+        waits.append(pause_s)
+
+    async def asked(budget: Budget, other: Ledger) -> None:
+        guard = BudgetGuard(budget, Price(0, 0), patience_s=60, sleep=wait)
+        run = list[RunLedgerStore]()
+        guard.save_ledger_in(RunLedgerStore(run))
+        RunLedgerStore(run).ledger = other
+        with pytest.raises(BudgetUsed):
+            await guard.reserve("m", 1000, 8000, no_price)
+        assert guard.is_used
+
+    lost = Reserve(id="r", model="m", cost_usd=0, tokens_in=5000, tokens_out=4000)
+    await asked(Budget(max_tokens=10_000), Ledger(reserved=[lost]))
+    assert 60 <= sum(waits) <= 63
+    waits.clear()
+    await asked(Budget(max_tokens=10_000), Ledger(tokens_in=9000))
+    assert waits == []
 
 
 async def test_an_unknown_price_counts_only_under_a_cap_on_money() -> None:
