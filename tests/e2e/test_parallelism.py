@@ -2,6 +2,7 @@
 
 import pytest
 
+from dev.waiting import wait_for
 from gather_contracts.reasons import DepartmentPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of, total_items
@@ -60,7 +61,7 @@ def test_two_departments_at_once_can_be_held_and_cancelled(gather: DeployedGathe
         gather.wait_run(name, "to have two at work", lambda r: len(at_work(r)) == 2, 120)
         gather.wait_run(name, "to save items", lambda r: r.status.items_created > 0, 120)
         gather.kubectl("patch", "gatherrun", name, "--type=merge", "-p", '{"spec":{"suspend":true}}')
-        gather.wait_run(name, "to be held", lambda r: not gather.pods_of(created), 40)
+        wait_for("no pods of a suspended run", lambda: not gather.pods_of(created), 40)
         jobs = gather.jobs_of(created)
         assert [j["spec"]["suspend"] for j in jobs] == [True, True]
         gather.kubectl("patch", "gatherrun", name, "--type=merge", "-p", '{"spec":{"cancel":true}}')
