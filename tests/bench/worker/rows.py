@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gather_operator.decisions.allowance import iteration_allowance
+from gather_operator.decisions.starting import iteration_allowance
 from tests.bench.measure import MIB
 from tests.bench.worker.stage import Stage
 from tests.support.http_server import answering
@@ -96,7 +96,7 @@ def run_iterations(stage: Stage, project_id: str, iterations: int) -> Runs:
 def _one_run(harness: WorkerHarness, iterations: int, runs: Runs) -> int:
     used, count = 0, len(harness.document.departments)
     for index in range(count):
-        allowed = iteration_allowance(iterations, used, count - index - 1)
+        allowed = iteration_allowance(iterations - used, count - index - 1)
         if not allowed:
             break
         ended = harness.start(index, allowed).wait(WORKER_TIMEOUT_S)
