@@ -176,6 +176,9 @@ def _may_start_beside_others(snapshot: RunSnapshot) -> bool:
     run = snapshot.run
     if run.spec.parallelism == 1 or run.spec.suspend:
         return False
+    if not run.status.departments:
+        # The first ones may have been started although no status says so.
+        return snapshot.document is not None
     departments = gather_departments(snapshot, run.status.departments)
     phases = [assess(d, snapshot.now).phase for d in departments]
     return DepartmentPhase.PENDING in phases and phases.count(DepartmentPhase.RUNNING) < run.spec.parallelism

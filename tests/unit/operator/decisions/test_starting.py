@@ -227,6 +227,10 @@ def test_before_one_starts_beside_another_the_api_is_asked(
     run = build.running("story", "world", spec={"parallelism": parallelism})
     snapshot = build.snapshot(run, jobs=[build.job("story")], pods=(build.pod("story", phase="Running"),))
     assert needs_fresh_facts(snapshot) is is_asked
+    accepted = build.run(spec={"parallelism": parallelism})
+    document = build.document("story", "world")
+    assert needs_fresh_facts(build.snapshot(accepted, document=document)) is is_asked
+    assert not needs_fresh_facts(build.snapshot(accepted))
 
 
 @settings(max_examples=200, deadline=None)

@@ -64,6 +64,20 @@ def test_the_last_attempt_is_known_by_its_epoch(document: RunDocument) -> None:
     assert [task.is_last_attempt(epoch) for epoch in (1, 3, 4, 5)] == [False, False, True, True]
 
 
+def test_of_departments_at_once_each_may_be_the_last(document: RunDocument) -> None:
+    """One alone in its run has nobody beside it."""
+    at_once = document.model_copy(update={"spec": document.spec.model_copy(update={"parallelism": 2})})
+    alone = at_once.model_copy(update={"departments": at_once.departments[:1]})
+    count = len(document.departments)
+    tasks = [DepartmentTask(document, index, 5, "p") for index in range(count)]
+    assert [task.is_last_department for task in tasks] == [False] * (count - 1) + [True]
+    assert not any(task.is_beside_others for task in tasks)
+    tasks = [DepartmentTask(at_once, index, 5, "p") for index in range(count)]
+    assert all(task.is_last_department for task in tasks)
+    assert all(task.is_beside_others for task in tasks)
+    assert not DepartmentTask(alone, 0, 5, "p").is_beside_others
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{}", "null", "{", "[1]", '{"run": {"name": "x"}}', "\x00", "x" * (RUN_DOCUMENT_MAX_BYTES + 10)],

@@ -79,6 +79,19 @@ async def test_notes_of_the_whole_project_are_found_once(document: RunDocument) 
     assert brain.asked == [(["Story:"], [])]
 
 
+async def test_beside_other_departments_they_are_found_for_each_prompt(document: RunDocument) -> None:
+    """What the others have saved meanwhile is in; while the brain is away the last answer stands."""
+    brain = FakeBrain([node("a")])
+    notes = await related(document, brain, parallelism=2)
+    assert await notes.ask() == excerpts("a")
+    brain.answers = ([node("b"), node("a")],)
+    assert await notes.ask() == excerpts("b", "a")
+    brain.failures = 1
+    with pytest.raises(BrainUnusable):
+        await notes.ask()
+    assert notes.known == excerpts("b", "a")
+
+
 async def test_notes_that_are_not_canon_are_left_out(document: RunDocument) -> None:
     """The brain may still know them."""
     notes = await related(document, FakeBrain([node("a"), node("b")]), excluded_ids=["a"])
