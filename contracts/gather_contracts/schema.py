@@ -146,7 +146,7 @@ def cel_text(text: str) -> str:
 
 def _int_or_string(node: Schema) -> Schema:
     """Return the one union that a structural schema has, in the one form that it may have."""
-    kept = {
+    kept: Schema = {
         key: node[key] for key in ("description", "maxLength", "x-kubernetes-int-or-string") if key in node
     }
     return {**kept, "anyOf": [{"type": "integer"}, {"type": "string"}]}
