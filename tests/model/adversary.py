@@ -123,9 +123,7 @@ def _seen(state: State) -> State:
 
 def _ending(state: State, job: Job) -> State:
     """Delete a Job in the foreground: it goes after its pods."""
-    return _seen(
-        state._replace(jobs=tuple(j._replace(terminating=1) if j is job else j for j in state.jobs))
-    )
+    return _seen(state._replace(jobs=tuple(j._replace(terminating=1) if j is job else j for j in state.jobs)))
 
 
 def _evicted(state: State, pod: Pod) -> State:

@@ -107,7 +107,11 @@ class Operator:
     def _kinds(write: str) -> tuple[str, ...]:
         if write in {"finalizer", "status"}:
             return ("conflict", "unavailable", "answer lost")
-        return ("refused", "unavailable", "answer lost") if write == "create job" else ("unavailable", "answer lost")
+        return (
+            ("refused", "unavailable", "answer lost")
+            if write == "create job"
+            else ("unavailable", "answer lost")
+        )
 
     def _inputs(self, state: State, seen: Run) -> Inputs:
         is_final = self.book.status(seen.status).phase.is_final
@@ -116,9 +120,7 @@ class Operator:
         pods = true_pods if state.seen_pods is None else _visible_pods(state.seen_pods)
         known = 0 if is_final or seen.deleted else state.known
         if is_final:
-            return Inputs(
-                state.config, seen, 0, 0, 0, (), (), (), (), (), (), (), state.log, state.redis, 0
-            )
+            return Inputs(state.config, seen, 0, 0, 0, (), (), (), (), (), (), (), state.log, state.redis, 0)
         return Inputs(
             config=state.config,
             run=seen,

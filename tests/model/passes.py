@@ -249,5 +249,8 @@ class _Clock:
 @contextlib.contextmanager
 def _stopped_clock(inputs: Inputs) -> Iterator[None]:
     clock = _Clock(NOW + timedelta(seconds=60) if inputs.is_late else NOW)
-    with mock.patch.object(reconcile, "datetime", clock), mock.patch.object(event_publisher, "datetime", clock):
+    with (
+        mock.patch.object(reconcile, "datetime", clock),
+        mock.patch.object(event_publisher, "datetime", clock),
+    ):
         yield

@@ -258,7 +258,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model.search", description=__doc__)
     parser.add_argument("--states", type=int, default=1_000_000, help="stop after so many states (0: never)")
     parser.add_argument("--depth", type=int, default=0, help="stop after so many steps (0: never)")
-    parser.add_argument("--seconds", type=float, default=0, help="stop after so much time of one core (0: never)")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="stop after so much time of one core (0: never)"
+    )
     parser.add_argument("--faults", type=int, default=2, help="how often the adversary may act in one life")
     parser.add_argument("--configs", default="0,1,2", help=f"runs, of 0 to {len(CONFIGS) - 1}")
     parser.add_argument("--share", type=float, default=1.0, help="share of states followed to their end")
