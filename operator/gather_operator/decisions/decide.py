@@ -85,7 +85,7 @@ def _decide_progress(snapshot: RunSnapshot) -> Decision:
     if ending and observed.phase.is_final:
         # Nobody looks at the pods of a run that has ended.
         observed = run.status
-    actions = (*resumptions(snapshot), *ending, *starting)
+    actions = (*resumptions(snapshot, known, assessed), *ending, *starting)
     return Decision(status, actions, observed if actions else None)
 
 

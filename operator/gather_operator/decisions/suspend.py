@@ -31,7 +31,7 @@ def decide_suspension(snapshot: RunSnapshot) -> Decision:
     written = run.status.departments or (pending_departments(document) if document else [])
     known = gather_departments(snapshot, written)
     assessed = [assess(d, snapshot.now) for d in known]
-    lingering = (*end_lingering(snapshot), *end_given_up(known))
+    lingering = (*end_lingering(snapshot), *end_given_up(known), *_ended(known, assessed))
     is_giving_up = any(gives_up(*pair) for pair in zip(known, assessed, strict=True))
     if assessed and all(d.phase in FINAL for d in assessed) and not is_giving_up:
         return Decision(finished(snapshot, assessed), lingering, run.status if lingering else None)
@@ -43,9 +43,26 @@ def decide_suspension(snapshot: RunSnapshot) -> Decision:
     return Decision(suspended(snapshot, held, standing), actions, observed if actions else None)
 
 
-def resumptions(snapshot: RunSnapshot) -> tuple[Action, ...]:
-    """Return what takes our suspensions back."""
-    return tuple(ResumeJob(j.name) for j in snapshot.jobs.values() if is_to_resume(snapshot.run, j))
+def resumptions(
+    snapshot: RunSnapshot, known: Sequence[Department], assessed: Sequence[DepartmentStatus]
+) -> tuple[Action, ...]:
+    """Return what takes our suspensions back, and what ends suspended Jobs that nobody waits for any more."""
+    ending = _ended(known, assessed)
+    over = {action.name for action in ending}
+    jobs = (j for j in snapshot.jobs.values() if j.name not in over and is_to_resume(snapshot.run, j))
+    return (*ending, *(ResumeJob(j.name) for j in jobs))
+
+
+def _ended(known: Sequence[Department], assessed: Sequence[DepartmentStatus]) -> tuple[DeleteJob, ...]:
+    """Return what ends the suspended Jobs of departments that have ended.
+
+    A pod that succeeds while its Job is being suspended is not counted: resumed, whoever does it, the Job
+    would make another.
+    """
+    jobs = (d.job for d, status in zip(known, assessed, strict=True) if status.phase in FINAL)
+    return tuple(
+        DeleteJob(j.name) for j in jobs if j and j.is_suspended and not (j.is_finished or j.is_terminating)
+    )
 
 
 def _suspensions(

@@ -90,7 +90,8 @@ def wait_of(
     `pods` are all of the department's, the oldest first; `events` are of its Job and pods, the newest last.
     """
     if job is not None and job.is_suspended:
-        return _suspended(job, now)
+        # Our own suspension is the run's to say, or about to be taken back.
+        return None if job.is_suspended_by_us else _suspended(job, now)
     pod = _standing(pods)
     if pod is not None:
         return _of_pod(pod, now, events)

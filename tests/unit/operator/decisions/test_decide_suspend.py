@@ -74,6 +74,18 @@ def test_where_kubernetes_refuses_it_the_run_is_not_called_suspended(build: Any)
     assert (status.phase, status.reason) == ("Running", "JobRefused")
 
 
+@pytest.mark.parametrize("suspend", [True, False])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_job_whose_pod_succeeded_while_it_was_suspended_is_ended(
+    build: Any, suspend: bool, is_ours: bool
+) -> None:
+    """Kubernetes has not counted that pod: resumed, by us or by a queue, the Job would make another."""
+    held = at_work(build, suspend=suspend, is_suspended=True, is_suspended_by_us=is_ours)
+    decision = decide(replace(held, pods=(build.done("story"),)))
+    after = () if suspend else (CreateJob(1, 1, 47),)
+    assert decision.actions == (DeleteJob(build.job_name("story")), *after)
+
+
 def test_between_two_departments_nothing_is_started(build: Any) -> None:
     """What has ended counts."""
     snapshot = replace(at_work(build), pods=(build.done("story"),))
