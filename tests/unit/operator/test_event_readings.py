@@ -260,7 +260,7 @@ class Operator:
             WorkerTemplate(image="worker"),
             clock=self.clock,
         )
-        world.runs["film"] = build.body(finalizers=())
+        world.runs.setdefault("film", build.body(finalizers=()))
 
     async def passes(self, number: int, every_s: float = 3) -> None:
         """So many passes, with time between them."""
@@ -288,8 +288,8 @@ async def operator(
     async def pause(*_: Any) -> None:
         await asyncio.sleep(0)
 
-    def make(patience_s: float = 0) -> Operator:
-        made.append(Operator(make_world(), build, patience_s))
+    def make(patience_s: float = 0, world: Any = None) -> Operator:
+        made.append(Operator(world or make_world(), build, patience_s))
         made[-1].world.is_quota_full = True
         return made[-1]
 
@@ -386,3 +386,29 @@ async def test_what_never_comes_right_ends_the_run_after_a_while(
         assert len(at_work.world.created_jobs) == (2 if patience_s else 1)
         assert len(at_work.world.jobs) == (0 if patience_s else 1)
         assert at_work.status["reason"] == "FailedCreate"
+
+
+@pytest.mark.parametrize("kill_after", [False, True])
+async def test_an_operator_killed_while_it_gives_up_leaves_nothing(
+    operator: Callable[..., Operator], build: Any, kill_after: bool
+) -> None:
+    """Before or after each of its writes: the next one counts the patience from the beginning."""
+    for kill_at in range(1, 60):
+        at_work = operator(300)
+        world = at_work.world
+        world.kill_at, world.kill_after = kill_at, kill_after
+        for slug in ("story", "world"):
+            refuse(at_work, build, "Error creating: failed quota: limits: must specify limits.cpu", slug)
+        try:
+            await at_work.passes(40, every_s=20)
+        except world.killed:
+            await at_work.readings.close()
+            at_work = operator(300, world)
+            await at_work.passes(40, every_s=20)
+        assert (at_work.status["phase"], at_work.status["reason"]) == ("Failed", "FailedCreate")
+        assert world.jobs == {}
+        assert len(world.created_jobs) == len(set(world.created_jobs)) == 2
+        if world.writes < kill_at:
+            break
+    else:
+        raise AssertionError("there are more writes than were tried")
