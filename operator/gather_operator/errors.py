@@ -9,6 +9,7 @@ OperatorError
 │   ├── Missing               the object does not exist
 │   └── Refused               the request itself is wrong or forbidden: trying again soon will not help
 │       └── StatusRefused     it was a run's status: the run must not go on unseen
+├── NotLeading                this replica does not hold the Lease: it must not write
 └── CmsUnavailable            the CMS did not answer or answered wrongly: ask again later
 """
 
@@ -55,6 +56,10 @@ class Refused(ClusterError):  # noqa: N818
 
 class StatusRefused(Refused):
     """The API server does not take a run's status; nobody can see how the run stands."""
+
+
+class NotLeading(OperatorError):  # noqa: N818
+    """This replica does not hold the Lease, or not surely any more; what it decided it must not do."""
 
 
 class CmsUnavailable(OperatorError):  # noqa: N818

@@ -70,10 +70,15 @@ class EventPublisher:
     """Sends what is due and remembers what it has sent; the log's keys remember it across restarts."""
 
     def __init__(
-        self, log: Log, webhooks: WebhookRegistry, clock: Callable[[], float] = time.monotonic
+        self,
+        log: Log,
+        webhooks: WebhookRegistry,
+        clock: Callable[[], float] = time.monotonic,
+        permit: Callable[[], object] = lambda: None,
     ) -> None:
-        """`clock` counts seconds."""
+        """`clock` counts seconds; `permit` raises NotLeading where this replica must send nothing."""
         self._log = log
+        self._permit = permit
         self._webhooks = webhooks
         self._clock = clock
         self._sent: OrderedDict[str, None] = OrderedDict()
@@ -102,6 +107,7 @@ class EventPublisher:
             return wait_s
         try:
             if needs_webhook:
+                self._permit()
                 await self._webhooks.register(run)
                 _remember(self._registered_s, run.metadata.uid, self._clock())
             for event in pending:
@@ -129,6 +135,7 @@ class EventPublisher:
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type
+        self._permit()
         try:
             offset = await self._log.append(due.event, due.key)
         except EventLogUnavailable:

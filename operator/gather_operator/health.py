@@ -81,6 +81,8 @@ class Health:
     clock: Callable[[], float] = time.monotonic
     listed_s: float | None = None
     """When GatherRuns were last listed."""
+    lease_trouble: Callable[[], str] = lambda: ""
+    """Why this replica could neither act nor take over."""
 
     def trouble(self) -> str:
         """Return why the process should be restarted, or "" if it should not.
@@ -96,6 +98,8 @@ class Health:
             return "the Job or pod watch receives no events"
         return ""
 
-    def is_ready(self) -> bool:
-        """Return whether runs are being worked on."""
-        return self.listed_s is not None and self.is_synced()
+    def unready(self) -> str:
+        """Return what keeps this replica from acting or taking over, "" if nothing does."""
+        if self.listed_s is None or not self.is_synced():
+            return "waiting for the first list of GatherRuns, Jobs and pods"
+        return self.lease_trouble()

@@ -1,20 +1,17 @@
 """The operator's composition root: settings, clients, tasks, and nothing else."""
 
+import argparse
 import asyncio
 import gc
 import logging
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from gather_clients.configuration import (
-    ConfigurationError,
-    exits_if_misconfigured,
-    read_settings,
-    secrets_of,
-)
+from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_operator.brain.brain_probe import BrainProbe
@@ -23,20 +20,23 @@ from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
-from gather_operator.kube.api_access import NoAccess, load_access
-from gather_operator.kube.api_calls import ApiCalls
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
 from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.kube.surroundings import Surroundings
 from gather_operator.live_numbers import Listener, LiveNumbers
 from gather_operator.pod_patience import StartPatience
 from gather_operator.probe_server import serving
 from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.replicas.elector import Elector
+from gather_operator.replicas.place import api_calls, build_elector
+from gather_operator.replicas.release import release
+from gather_operator.replicas.term import Inbox, Term
 from gather_operator.resync import Resync
 from gather_operator.run_cache import RunCache, is_asked_for, version_number
-from gather_operator.settings import Settings
+from gather_operator.settings import PlaceSettings, Settings
 from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,15 @@ LOG_LEVELS = {
 }
 
 
-def main() -> None:
-    """Run the operator until SIGTERM or SIGINT."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the operator until SIGTERM or SIGINT, or let go of all runs before it is uninstalled."""
+    chosen = _parser().parse_args(arguments)
     with exits_if_misconfigured("gather-operator"):
+        if chosen.command == "release":
+            place = read_settings(PlaceSettings)
+            configure_logging("operator", place.log_level, LOG_LEVELS)
+            asyncio.run(release(place, chosen.within))
+            return
         settings = read_settings(Settings)
         configure_logging("operator", settings.log_level, LOG_LEVELS)
         hide_in_logs(secrets_of(settings))
@@ -58,6 +64,32 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         asyncio.run(run(settings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gather-operator",
+        description="Without a command: work on the GatherRuns of GATHER_NAMESPACE until SIGTERM. "
+        "Settings are environment variables (docs/operator.md).",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    releasing = commands.add_parser(
+        "release",
+        help="before the operator is uninstalled: stop what works and take its finalizer off all runs",
+        description="Take the Lease, stop the Jobs of runs at work, whose workers save what they have, and "
+        "take the finalizer off all runs, so that they and their namespace can be deleted without an "
+        "operator. Runs keep their resource; an operator that is installed later goes on with them. "
+        "Needs GATHER_NAMESPACE. What could not be done in time is logged; the exit code is 0 all the same.",
+    )
+    releasing.add_argument("--within", type=_seconds, default=75.0, metavar="S", help="at most so long (75)")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 3600:  # noqa: PLR2004 - an hour
+        raise argparse.ArgumentTypeError("1 to 3600 seconds")
+    return seconds
 
 
 async def run(settings: Settings) -> None:
@@ -81,8 +113,10 @@ async def run(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The operator's ways to the outside."""
+    """The operator's ways to the outside, and its part in the election, which all that write ask."""
 
+    elector: Elector
+    surroundings: Surroundings
     cluster: Cluster
     cms: Cms
     log: EventLog
@@ -91,13 +125,13 @@ class Clients:
 
 async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
     """Build the clients; the stack closes them. Raises ConfigurationError."""
-    try:
-        api = ApiCalls(await load_access(), load_access, settings.api_timeout_s)
-    except (NoAccess, OSError) as error:
-        raise ConfigurationError(f"no way to the Kubernetes API: {error}") from None
+    api = await api_calls(settings)
     redis_url = settings.redis_url.get_secret_value()
+    elector = build_elector(settings, api)
     clients = Clients(
-        Cluster(api, settings.namespace),
+        elector,
+        Surroundings(api, settings.namespace, settings.deployment),
+        Cluster(api, settings.namespace, elector.permit_s),
         Cms(str(settings.app_url), settings.cms_key, settings.cms_timeout_s, settings.cms_form),
         EventLog(redis_url, settings.redis_timeout_s),
         WebhookRegistry(redis_url, settings.redis_timeout_s),
@@ -109,41 +143,49 @@ async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
 
 async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = await _clients(settings, stack)
-    cluster = clients.cluster
-    cache, live = RunCache(settings.ttl_s), LiveNumbers()
-    queue = WorkQueue(cache.is_stopping)
-    observer = Observer(cluster, queue.add)
-    readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
-    stack.push_async_callback(readings.close)
-    events, patience = EventReadings(cluster, queue.add), StartPatience(settings.start_patience_s)
-    stack.push_async_callback(events.close)
-    publisher = EventPublisher(clients.log, clients.webhooks)
+    cluster, elector = clients.cluster, clients.elector
+    cache, live, inbox = RunCache(settings.ttl_s), LiveNumbers(), Inbox()
+    observer = Observer(cluster, inbox.add)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
         informers_seen_s=lambda: [observer.jobs.last_seen_s, observer.pods.last_seen_s],
         is_synced=lambda: observer.jobs.synced.is_set() and observer.pods.synced.is_set(),
+        lease_trouble=lambda: elector.trouble,
     )
     brain = BrainProbe(str(settings.brain_url or ""))
-    writer = StatusWriter(cluster, cache, settings.status_interval_s)
-    reconciler = Reconciler(
-        Dependencies(
-            cluster, readings, observer, cache, live, writer, publisher, events, patience, brain=brain
-        ),
-        worker_template(settings),
-        settings.default_model,
-        settings.stop_deadline_s,
-    )
-    resync = Resync(cluster, cache, queue, health)
+    resync = Resync(cluster, cache, inbox, health, elector.is_leading)
     listener = Listener(
         clients.log,
         live,
-        queue.add,
+        inbox.add,
         lambda: {r.spec.project_id for r in cache.all() if not r.status.phase.is_final},
     )
     watcher = KopfSupervisor(
-        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, queue, canary)
+        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, inbox, canary)
     )
+
+    async def act() -> None:
+        """Work on runs while this replica holds the Lease."""
+        queue = WorkQueue(cache.is_stopping)
+        readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
+        events, patience = EventReadings(cluster, queue.add), StartPatience(settings.start_patience_s)
+        writer = StatusWriter(cluster, cache, settings.status_interval_s)
+        publisher = EventPublisher(clients.log, clients.webhooks, permit=elector.permit_s)
+        reconciler = Reconciler(
+            Dependencies(
+                cluster, readings, observer, cache, live, writer, publisher, events, patience, brain=brain
+            ),
+            worker_template(settings),
+            settings.default_model,
+            settings.stop_deadline_s,
+        )
+        term = Term(cluster, clients.surroundings, inbox, settings.workers, elector.is_leading)
+        try:
+            await term.serve(queue, reconciler.work, [run.metadata.uid for run in cache.all()])
+        finally:
+            await readings.close()
+            await events.close()
 
     await stack.enter_async_context(serving(health, settings.port))
     started_s = time.monotonic()
@@ -156,8 +198,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         await observer.synced()
         group.create_task(listener.run())
         group.create_task(brain.run())
-        group.create_task(queue.run(settings.workers, reconciler.work))
-        logger.info("reconciling runs", extra={"after_s": round(time.monotonic() - started_s, 2)})
+        group.create_task(elector.run(act))
+        logger.info("ready to act", extra={"after_s": round(time.monotonic() - started_s, 2)})
 
 
 def worker_template(settings: Settings) -> WorkerTemplate:
@@ -175,7 +217,7 @@ def worker_template(settings: Settings) -> WorkerTemplate:
     )
 
 
-def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
+def _delivery(cache: RunCache, inbox: Inbox, canary: WatchCanary) -> Any:
     def deliver(kind: str, body: dict[str, Any]) -> None:
         metadata = body["metadata"]
         uid = metadata["uid"]
@@ -185,7 +227,7 @@ def _delivery(cache: RunCache, queue: WorkQueue, canary: WatchCanary) -> Any:
             cache.remove(uid)
         else:
             cache.put(body)
-        queue.add(uid, is_asked_for=is_asked_for(before, cache.get(uid)))
+        inbox.add(uid, is_asked_for=is_asked_for(before, cache.get(uid)))
 
     return deliver
 

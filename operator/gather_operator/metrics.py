@@ -44,3 +44,15 @@ CMS_READS = Counter(
 RUNS = Gauge("gather_operator_runs", "GatherRuns, by phase.", ["phase"], registry=REGISTRY)
 QUEUE_DEPTH = Gauge("gather_operator_queue_depth", "Runs that wait to be decided.", registry=REGISTRY)
 EVENT_LOG_UP = Gauge("gather_operator_event_log_up", "1 while live events are heard.", registry=REGISTRY)
+IS_LEADER = Gauge("gather_operator_is_leader", "1 while this replica holds the Lease.", registry=REGISTRY)
+LEASE_CHANGES = Counter(
+    "gather_operator_lease_changes",
+    "Times that this replica has taken or lost the Lease.",
+    ["change"],
+    registry=REGISTRY,
+)
+CRD_FIELDS_MISSING = Gauge(
+    "gather_operator_crd_fields_missing",
+    "Fields of this version that the cluster's CRD does not know.",
+    registry=REGISTRY,
+)

@@ -22,11 +22,8 @@ def build_app(health: Health) -> web.Application:
         return web.Response(text=trouble or "ok", status=500 if trouble else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        is_ready = health.is_ready()
-        return web.Response(
-            text="ok" if is_ready else "waiting for the first list of GatherRuns, Jobs and pods",
-            status=200 if is_ready else 503,
-        )
+        unready = health.unready()
+        return web.Response(text=unready or "ok", status=503 if unready else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

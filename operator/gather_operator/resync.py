@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,8 +11,8 @@ from gather_operator.errors import ClusterError, Missing
 from gather_operator.health import Health
 from gather_operator.kube.cluster import Cluster
 from gather_operator.metrics import RELISTS, RUNS
+from gather_operator.replicas.term import Inbox
 from gather_operator.run_cache import RunCache, is_asked_for, version_number
-from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,20 @@ class Resync:
     An ended run whose events are not published yet comes back by itself: its pass asks for another.
     """
 
-    def __init__(self, cluster: Cluster, cache: RunCache, queue: WorkQueue, health: Health) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        cache: RunCache,
+        queue: Inbox,
+        health: Health,
+        is_acting: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Replicas that do not act (`is_acting`) show no numbers of runs: a sum would double them."""
         self._cluster = cluster
         self._cache = cache
         self._queue = queue
         self._health = health
+        self._is_acting = is_acting
         self._last_error = ""
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""
@@ -69,7 +79,13 @@ class Resync:
         self._health.canary.listed(
             (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
         )
-        for phase, count in self._cache.phases().items():
-            RUNS.labels(phase=phase).set(count)
+        self._show_phases()
         self.listed.set()
         return True
+
+    def _show_phases(self) -> None:
+        if not self._is_acting():
+            RUNS.clear()
+            return
+        for phase, count in self._cache.phases().items():
+            RUNS.labels(phase=phase).set(count)

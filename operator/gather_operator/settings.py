@@ -4,25 +4,56 @@ Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment va
 local use.
 """
 
+import socket
+import uuid
 from typing import Any
 
 from pydantic import Field, HttpUrl
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.cms_requests import CmsSettings
 from gather_clients.configuration import LogLevel
 from gather_clients.redis_calls import RedisUrl
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
+from gather_operator.replicas.lease_rules import DURATION_MAX_S, DURATION_MIN_S
 
 
-class Settings(CmsSettings):
-    """All settings of the operator."""
+class PlaceSettings(BaseSettings):
+    """Where an operator works, and which of its replicas acts; all that `gather-operator release` needs."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     namespace: str = Field(min_length=1, max_length=63, validation_alias="GATHER_NAMESPACE")
     """The one namespace whose GatherRuns are worked on."""
+    lease: str = Field(
+        default="gather-operator",
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        max_length=63,
+        validation_alias="GATHER_LEASE",
+    )
+    """The Lease in that namespace; the replica that holds it acts. All replicas have the same one."""
+    lease_duration_s: int = Field(
+        default=9, ge=DURATION_MIN_S, le=DURATION_MAX_S, validation_alias="GATHER_LEASE_DURATION_S"
+    )
+    """A Lease that was not renewed for so long is taken over; its holder stops after two thirds of it."""
+    identity: str = Field(
+        default_factory=lambda: f"{socket.gethostname()[:200]}_{uuid.uuid4().hex[:8]}",
+        min_length=1,
+        max_length=253,
+        validation_alias="GATHER_IDENTITY",
+    )
+    """The replica's name in the Lease; one that comes back under its name takes its own Lease at once."""
+    deployment: str | None = Field(default=None, validation_alias="GATHER_DEPLOYMENT")
+    """The operator's own Deployment. At its end it looks whether another pod follows; unset: one does."""
+    api_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_API_TIMEOUT_S")
+    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+
+class Settings(CmsSettings, PlaceSettings):
+    """All settings of the operator."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     worker_image: str = Field(min_length=1, validation_alias="GATHER_WORKER_IMAGE")
     worker_image_pull_policy: str = Field(
@@ -69,7 +100,6 @@ class Settings(CmsSettings):
     """A watch that has not shown what a list shows for this long is started again."""
     status_interval_s: float = Field(default=1, ge=0, le=60, validation_alias="GATHER_STATUS_INTERVAL_S")
     """Shortest time between two status writes of one run."""
-    api_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_API_TIMEOUT_S")
     cms_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_CMS_TIMEOUT_S")
     """For one reading of all departments, with its retries."""
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
@@ -80,4 +110,3 @@ class Settings(CmsSettings):
     start_patience_s: float = Field(default=300, ge=0, le=86_400, validation_alias="GATHER_START_PATIENCE_S")
     """A department that waits for longer for what never comes right by itself, such as an image that does not
     exist, fails; 0: it waits on."""
-    log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

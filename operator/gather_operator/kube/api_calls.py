@@ -63,6 +63,8 @@ class Request:
     content_type: str = JSON
     max_bytes: int | None = None
     """Of the answer; None: BODY_MAX_BYTES."""
+    permit_s: Callable[[], float] | None = None
+    """Asked right before it is sent, each time: how many seconds it may take. What it raises goes through."""
 
 
 class ApiCalls:
@@ -160,7 +162,8 @@ class ApiCalls:
         )
         # A token file written by hand ends in a line break, which no header may hold.
         headers = {name: str(value).strip() for name, value in headers.items()}
-        async with asyncio.timeout(self._timeout_s):
+        allowed_s = self._timeout_s if request.permit_s is None else request.permit_s()
+        async with asyncio.timeout(min(self._timeout_s, allowed_s)):
             answer = await client.call_api(method, url, headers, body, _request_timeout=limits)
         return cast("aiohttp.ClientResponse", answer.response)
 

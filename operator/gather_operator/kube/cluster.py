@@ -1,12 +1,13 @@
 """The only place that calls the Kubernetes API for anything but kopf's watch of GatherRuns.
 
-Every call has a timeout and raises `ClusterError`s alone. What is already there counts as created, what is
-already gone counts as deleted.
+Every call has a timeout and raises `ClusterError`s alone; one that writes also NotLeading, and then
+nothing was sent. What is already there counts as created, what is already gone counts as deleted.
 """
 
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -52,8 +53,10 @@ class Identified(Protocol):
 class Cluster:
     """One namespace of a Kubernetes API."""
 
-    def __init__(self, calls: ApiCalls, namespace: str) -> None:
+    def __init__(self, calls: ApiCalls, namespace: str, permit_s: Callable[[], float] | None = None) -> None:
+        """`permit_s` is asked before each write; it raises NotLeading where this replica must not write."""
         self._calls = calls
+        self._permit_s = permit_s
         place = f"namespaces/{quote(namespace, safe='')}"
         self._runs = f"/apis/{names.GROUP}/{names.VERSION}/{place}/{names.PLURAL}"
         self._jobs = f"/apis/batch/v1/{place}/jobs"
@@ -88,7 +91,7 @@ class Cluster:
             "preconditions": {"uid": uid, "resourceVersion": resource_version},
             "propagationPolicy": "Background",
         }
-        await self._calls.call(Request("delete gatherrun", "DELETE", _named(self._runs, name), {}, options))
+        await self._write(Request("delete gatherrun", "DELETE", _named(self._runs, name), {}, options))
 
     # --- what a run owns
 
@@ -166,12 +169,16 @@ class Cluster:
     # --- calls
 
     async def _patch(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = Request(what, "PATCH", path, {"fieldManager": names.MANAGED_BY}, body, MERGE_PATCH)
+        query = {"fieldManager": names.MANAGED_BY}
+        request = Request(what, "PATCH", path, query, body, MERGE_PATCH, permit_s=self._permit_s)
         return await self._calls.call_json(request)
+
+    async def _write(self, request: Request) -> None:
+        await self._calls.call(replace(request, permit_s=self._permit_s))
 
     async def _create(self, what: str, path: str, manifest: dict[str, Any]) -> None:
         try:
-            await self._calls.call(Request(what, "POST", path, {"fieldManager": names.MANAGED_BY}, manifest))
+            await self._write(Request(what, "POST", path, {"fieldManager": names.MANAGED_BY}, manifest))
         except AlreadyExists:
             name = manifest["metadata"].get("name")
             logger.debug("object exists already", extra={"call": what, "object": name})
@@ -188,7 +195,7 @@ class Cluster:
     async def _delete(self, what: str, path: str, name: str) -> None:
         try:
             query = {"propagationPolicy": "Background"}
-            await self._calls.call(Request(what, "DELETE", _named(path, name), query))
+            await self._write(Request(what, "DELETE", _named(path, name), query))
         except Missing:
             logger.debug("object is gone already", extra={"call": what, "object": name})
 

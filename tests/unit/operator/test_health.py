@@ -107,10 +107,10 @@ def test_liveness(
 
 def test_readiness_needs_one_full_look(canary: WatchCanary, clock: FakeClock) -> None:
     """And stays when the API becomes unavailable."""
-    assert not health_of(canary, clock, None, 0).is_ready()
+    assert health_of(canary, clock, None, 0).unready()
     health = health_of(canary, clock, clock.now_s, 0)
     clock.now_s += 10_000
-    assert health.is_ready()
+    assert not health.unready()
 
 
 async def test_the_endpoints_answer(canary: WatchCanary, clock: FakeClock, aiohttp_get: Any) -> None:
