@@ -106,7 +106,7 @@ def test_a_wrong_configuration_ends_the_process_with_64_and_no_traceback(
     else:
         monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit) as raised:
-        main()
+        main([])
     assert raised.value.code == 64
     (line,) = capfd.readouterr().err.splitlines()
     place = f"{variable} (file {secrets / variable})" if is_secret else variable
@@ -121,7 +121,7 @@ def test_without_a_way_to_the_api_the_process_ends_with_64(
     """A kubeconfig that does not exist."""
     monkeypatch.setenv("KUBECONFIG", str(secrets / "none"))
     with pytest.raises(SystemExit) as raised:
-        main()
+        main([])
     assert raised.value.code == 64
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("gather-operator: no way to the Kubernetes API: ")
