@@ -21,6 +21,7 @@ from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.health import Health, WatchCanary
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.crd_skew import CrdCheck
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
@@ -199,6 +200,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         group.create_task(listener.run())
         group.create_task(brain.run())
         group.create_task(elector.run(act))
+        group.create_task(CrdCheck(clients.surroundings).run())
         logger.info("ready to act", extra={"after_s": round(time.monotonic() - started_s, 2)})
 
 

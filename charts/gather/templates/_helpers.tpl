@@ -96,3 +96,13 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- define "gather.brainUrl" -}}
 http://{{ include "gather.name" (dict "root" . "room" "brain") }}.{{ .Release.Namespace }}.svc:8080
 {{- end -}}
+
+{{/* Where the operator works and by which Lease, as environment variables. */}}
+{{- define "gather.operatorPlaceEnv" -}}
+{{- $name := include "gather.name" (dict "root" . "room" "operator") -}}
+- {name: GATHER_NAMESPACE, value: {{ .Release.Namespace | quote }}}
+- {name: GATHER_LEASE, value: {{ $name | quote }}}
+- {name: GATHER_DEPLOYMENT, value: {{ $name | quote }}}
+- {name: GATHER_IDENTITY, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+- {name: GATHER_LOG_LEVEL, value: {{ .Values.operator.logLevel | quote }}}
+{{- end -}}

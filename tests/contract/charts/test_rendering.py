@@ -76,9 +76,9 @@ def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart:
 
 @pytest.mark.parametrize("chart", BOTH)
 def test_only_the_operator_gets_a_token(render: Render, chart: str) -> None:
-    """Every other pod and every ServiceAccount says no."""
+    """And the hook that does its last work; every other pod and every ServiceAccount says no."""
     tokens = {name: pod.get("automountServiceAccountToken") for name, pod in pods(render(chart))}
-    expected = ["gather-operator"] if chart == "gather" else []
+    expected = ["gather-operator", "gather-release-runs"] if chart == "gather" else []
     assert [name for name, token in tokens.items() if token is not False] == expected
     for account in of_kind(render(chart), "ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
@@ -106,7 +106,7 @@ def test_no_secret_is_in_an_environment_variable_or_argument(render: Render, cha
     for name, pod in pods(render(chart)):
         for container in pod["containers"]:
             for variable in container.get("env", []):
-                assert "valueFrom" not in variable, name
+                assert set(variable.get("valueFrom", {})) <= {"fieldRef"}, name
                 assert variable["name"] in NO_SECRETS or not SECRET_NAMES.search(variable["name"]), variable
             assert all(set(source) == {"configMapRef"} for source in container.get("envFrom", [])), name
             assert "://" not in json.dumps(container.get("args", [])).replace("http://", ""), name
@@ -114,15 +114,50 @@ def test_no_secret_is_in_an_environment_variable_or_argument(render: Render, cha
         assert not [key for key in config["data"] if SECRET_NAMES.search(key)]
 
 
-def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Render) -> None:
-    """One replica, replaced and not doubled; a namespaced Role without wildcards or Secrets."""
-    operator = named(render("gather"), "Deployment", "gather-operator")
-    assert operator["spec"]["replicas"] == 1
-    assert operator["spec"]["strategy"] == {"type": "Recreate"}
+def test_the_operator_has_replicas_that_no_single_node_or_drain_ends(render: Render) -> None:
+    """A new replica is ready before an old one goes; with one there is no budget, which would block drains."""
+    documents = render("gather", "operator.replicas=2")
+    spec = named(documents, "Deployment", "gather-operator")["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    (term,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    labels = spec["template"]["metadata"]["labels"]
+    assert term["podAffinityTerm"]["labelSelector"]["matchLabels"].items() <= labels.items()
+    budget = named(documents, "PodDisruptionBudget", "gather-operator")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+    assert not of_kind(render("gather", "operator.replicas=1"), "PodDisruptionBudget")
+
+
+def test_before_an_uninstallation_all_runs_are_let_go_of(render: Render) -> None:
+    """By a hook with the operator's own rights, Lease and image, whose time is bounded; it can be left out."""
+    documents = render("gather")
+    operator = named(documents, "Deployment", "gather-operator")["spec"]["template"]["spec"]
+    job = named(documents, "Job", "gather-release-runs")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+    pod = job["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == operator["serviceAccountName"]
+    (container,), (other,) = pod["containers"], operator["containers"]
+    assert container["image"] == other["image"]
+    assert container["args"] == ["release", "--within=75"]
+    assert job["spec"]["activeDeadlineSeconds"] > 75
+    environment = {v["name"]: v for v in container["env"]}
+    assert environment["GATHER_LEASE"] == {v["name"]: v for v in other["env"]}["GATHER_LEASE"]
+    assert not of_kind(render("gather", "operator.releaseRuns.enabled=false"), "Job")
+
+
+def test_the_operator_may_do_what_it_does_and_no_more(render: Render) -> None:
+    """A namespaced Role without wildcards or Secrets; what has a known name is narrowed to it."""
     assert not of_kind(render("gather"), "ClusterRole")
     assert not of_kind(render("gather"), "ClusterRoleBinding")
     (role,) = of_kind(render("gather"), "Role")
-    allowed = {(r["apiGroups"][0], r["resources"][0]): set(r["verbs"]) for r in role["rules"]}
+    allowed = {
+        (r["apiGroups"][0], r["resources"][0]): set(r["verbs"])
+        for r in role["rules"]
+        if "resourceNames" not in r
+    }
     assert allowed == {
         (names.GROUP, names.PLURAL): {"get", "list", "watch", "patch", "delete"},
         (names.GROUP, f"{names.PLURAL}/status"): {"patch"},
@@ -130,6 +165,15 @@ def test_the_operator_is_alone_and_may_do_what_it_does_and_no_more(render: Rende
         ("", "pods"): {"list", "watch", "delete"},
         ("", "configmaps"): {"get", "create", "delete"},
         ("", "events"): {"list", "create"},
+        ("coordination.k8s.io", "leases"): {"create"},
+    }
+    narrow = {
+        r["resources"][0]: (r["resourceNames"], r["verbs"]) for r in role["rules"] if "resourceNames" in r
+    }
+    assert narrow == {
+        "leases": (["gather-operator"], ["get", "patch"]),
+        "namespaces": (["film"], ["get"]),
+        "deployments": (["gather-operator"], ["get"]),
     }
 
 
@@ -207,7 +251,10 @@ def test_the_operator_asks_the_cms_as_the_values_say(render: Render, monkeypatch
         for pod, kind in ((operator, Settings), (check, CheckSettings)):
             with monkeypatch.context() as environment:
                 worker = named(documents, "ConfigMap", "gather-worker")["data"]
-                own = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+                own = {
+                    variable["name"]: variable.get("value", "a-pod")
+                    for variable in pod["containers"][0]["env"]
+                }
                 for name, value in {**worker, **own}.items():
                     environment.setenv(name, value)
                 read = kind()
