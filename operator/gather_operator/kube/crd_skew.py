@@ -1,7 +1,7 @@
 """Finds at the start whether the CRD in the cluster lacks fields of this version, before a write loses them.
 
-Helm replaces the CRD with its release, but a second release, `crds.enabled=false` or a CRD applied by hand may
-leave an older one. It is said and counted, and nothing else: what can be written is written.
+Helm replaces the CRD with its release, but a second release, `crds.enabled=false` or a CRD applied by hand
+may leave an older one. It is said and counted, and nothing else: what can be written is written.
 """
 
 import asyncio
@@ -53,7 +53,8 @@ class CrdCheck:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(CHECK_S if await self.look() else RETRY_S)
+            has_answered = await self.look()
+            await asyncio.sleep(CHECK_S if has_answered else RETRY_S)
 
     async def look(self) -> bool:
         """Compare once; return whether the API server has answered."""
