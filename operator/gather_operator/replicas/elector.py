@@ -159,9 +159,12 @@ class Elector:
         return not acting.done() and self.is_leading()
 
     async def _bounded(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        """Make one attempt; whatever fails, the next follows."""
+        """Make one attempt, until the deadline at most; whatever fails, the next follows."""
+        left_s = self._deadline_s - self._clock()
         try:
-            async with asyncio.timeout(self._timing.call_s):
+            async with asyncio.timeout(
+                min(self._timing.call_s, left_s) if left_s > 0 else self._timing.call_s
+            ):
                 await attempt()
         except (ClusterError, TimeoutError) as error:
             why = str(error) or "no answer in time"
