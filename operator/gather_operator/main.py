@@ -35,6 +35,7 @@ from gather_operator.replicas.elector import Elector
 from gather_operator.replicas.place import api_calls, build_elector
 from gather_operator.replicas.release import release
 from gather_operator.replicas.term import Inbox, Term
+from gather_operator.replicas.unshown_ends import UnshownEnds
 from gather_operator.resync import Resync
 from gather_operator.run_cache import RunCache, is_asked_for, version_number
 from gather_operator.settings import PlaceSettings, Settings
@@ -162,9 +163,14 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         inbox.add,
         lambda: {r.spec.project_id for r in cache.all() if not r.status.phase.is_final},
     )
+    ends = UnshownEnds(elector.is_leading, elector.shown_by_holder, lambda uid: observer.cached(uid)[1])
     watcher = KopfSupervisor(
-        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, inbox, canary)
+        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, inbox, canary, ends)
     )
+
+    def on_scrape() -> None:
+        if elector.is_leading():
+            elector.say_shown(ends.shown())
 
     async def act() -> None:
         """Work on runs while this replica holds the Lease."""
@@ -181,6 +187,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
             settings.default_model,
             settings.stop_deadline_s,
         )
+        ends.take_over(elector.inherited)
         term = Term(cluster, clients.surroundings, inbox, settings.workers, elector.is_leading)
         try:
             await term.serve(queue, reconciler.work, [run.metadata.uid for run in cache.all()])
@@ -188,7 +195,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
             await readings.close()
             await events.close()
 
-    await stack.enter_async_context(serving(health, settings.port))
+    await stack.enter_async_context(serving(health, settings.port, on_scrape))
     started_s = time.monotonic()
     async with asyncio.TaskGroup() as group:
         group.create_task(observer.run())
@@ -219,12 +226,13 @@ def worker_template(settings: Settings) -> WorkerTemplate:
     )
 
 
-def _delivery(cache: RunCache, inbox: Inbox, canary: WatchCanary) -> Any:
+def _delivery(cache: RunCache, inbox: Inbox, canary: WatchCanary, ends: UnshownEnds) -> Any:
     def deliver(kind: str, body: dict[str, Any]) -> None:
         metadata = body["metadata"]
         uid = metadata["uid"]
         canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
         before = cache.get(uid)
+        ends.saw(before, body)
         if kind == "DELETED":
             cache.remove(uid)
         else:

@@ -1,7 +1,7 @@
 """/healthz, /readyz and /metrics."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -14,8 +14,8 @@ from gather_operator.metrics import REGISTRY
 logger = logging.getLogger(__name__)
 
 
-def build_app(health: Health) -> web.Application:
-    """Return the application."""
+def build_app(health: Health, on_scrape: Callable[[], None] = lambda: None) -> web.Application:
+    """Return the application; `on_scrape` is called when /metrics has been asked for."""
 
     async def healthz(_: web.Request) -> web.Response:
         trouble = health.trouble()
@@ -26,7 +26,9 @@ def build_app(health: Health) -> web.Application:
         return web.Response(text=unready or "ok", status=503 if unready else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        shown = generate_latest(REGISTRY)
+        on_scrape()
+        return web.Response(body=shown, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application(client_max_size=1024)
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
@@ -34,9 +36,11 @@ def build_app(health: Health) -> web.Application:
 
 
 @asynccontextmanager
-async def serving(health: Health, port: int) -> AsyncIterator[int]:
+async def serving(
+    health: Health, port: int, on_scrape: Callable[[], None] = lambda: None
+) -> AsyncIterator[int]:
     """Serve while the block lasts; yield the port."""
-    runner = web.AppRunner(build_app(health), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(build_app(health, on_scrape), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "0.0.0.0", port)

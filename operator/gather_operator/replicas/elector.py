@@ -64,6 +64,7 @@ class Elector:
         self._hurry = asyncio.Event()
         self._trouble = "the Lease has not been read yet"
         self._shown = ""
+        self._inherited = ""
         self._has_claimed = False
 
     # --- what others ask
@@ -84,10 +85,14 @@ class Elector:
         """Why this replica can neither act nor take over, "" if it can."""
         return self._trouble
 
-    @property
     def shown_by_holder(self) -> str:
-        """What the last holder that was seen has said of its metrics."""
+        """Return what the holder that was seen last has said of its metrics."""
         return self._sighting.record.shown if self._sighting is not None else ""
+
+    @property
+    def inherited(self) -> str:
+        """What the holder before had said of its metrics when this replica took the Lease."""
+        return self._inherited
 
     def say_shown(self, shown: str) -> None:
         """Put this on the Lease soon, for whoever takes over."""
@@ -190,7 +195,7 @@ class Elector:
                 await self._look()  # the answer to the last renewal may have been lost
                 record = self._sighting.record if self._sighting is not None else None
                 if record is not None and record.holder == self._identity and self._version:
-                    given = replace(record, holder="", duration_s=1, renewed=_now(), shown=self._shown)
+                    given = replace(record, holder="", duration_s=1, renewed=_now())
                     await self._store.write(given)
         except (ClusterError, TimeoutError) as error:
             logger.warning("the Lease could not be given back", extra={"error": str(error)})
@@ -231,10 +236,13 @@ class Elector:
             transitions=before.transitions + (not is_mine) if before is not None else 0,
             acquired=before.acquired if before is not None and is_mine else now,
             renewed=now,
-            shown=self._shown,
+            shown=self._shown or (before.shown if before is not None else ""),
             version=self._version,
         )
         self._has_claimed = True
+        if before is not None and not is_mine:
+            self._inherited, self._shown = before.shown, ""
+            claim = replace(claim, shown=before.shown)
         try:
             written = await self._store.write(claim)
         except AlreadyExists:
