@@ -42,7 +42,14 @@ class UnshownEnds:
         pods_of: Callable[[str], Sequence[PodFacts]],
         count: Count = count_ends,
     ) -> None:
-        """`shown` says what stands on the Lease; `pods_of` gives a run's pods, the oldest first; `count` counts what has ended with a status."""
+        """Build the memory of one replica.
+
+        Args:
+            is_acting: whether this replica counts by itself.
+            shown: what stands on the Lease.
+            pods_of: a run's pods, the oldest first.
+            count: counts what has ended with a status.
+        """
         self._is_acting = is_acting
         self._shown = shown
         self._pods_of = pods_of
@@ -72,7 +79,7 @@ class UnshownEnds:
         return str(self._newest) if self._newest else ""
 
     def take_over(self, shown: str) -> int:
-        """Count what the replica before has not shown, by its own word; without one nothing. Return how much."""
+        """Count what the replica before has not shown, by its own word alone; return how many ends."""
         until = version_number(shown)
         unshown = [end for end in self._ends if until and end.version > until]
         self._ends.clear()
