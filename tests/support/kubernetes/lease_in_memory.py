@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from gather_operator.errors import AlreadyExists, ClusterUnavailable, Conflict, Missing
 from gather_operator.replicas.lease_rules import LeaseRecord
 
+T = TypeVar("T")
 Outcome = Literal["answered", "not sent", "answer lost"]
 
 
@@ -61,19 +62,20 @@ class SteppedStore:
     async def write(self, record: LeaseRecord) -> LeaseRecord:
         return await self._call(lambda: self.lease.write(record))
 
-    async def _call(self, effect: Callable[[], Any]) -> Any:
+    async def _call(self, effect: Callable[[], T]) -> T:
         await _Step()
         if self.outcome == "not sent":
             raise ClusterUnavailable("not sent")
+        refusal: Exception | None = None
         try:
-            answer: Any = effect()
+            answer = effect()
         except (Conflict, Missing) as error:
-            answer = error
+            refusal = error
         await _Step()
         if self.outcome == "answer lost":
             raise ClusterUnavailable("504")
-        if isinstance(answer, Exception):
-            raise answer
+        if refusal is not None:
+            raise refusal
         return answer
 
 
@@ -92,7 +94,7 @@ class DirectStore:
     async def write(self, record: LeaseRecord) -> LeaseRecord:
         return await self._call("write", lambda: self.lease.write(record))
 
-    async def _call(self, name: str, effect: Callable[[], Any]) -> Any:
+    async def _call(self, name: str, effect: Callable[[], T]) -> T:
         self.calls.append(name)
         if self.hangs:
             await asyncio.Event().wait()

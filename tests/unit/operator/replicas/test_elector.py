@@ -104,7 +104,7 @@ def test_after_any_trouble_one_replica_acts_within_the_duration() -> None:
         chance, world, lease = random.Random(seed), FakeClock(), LeaseInMemory()  # noqa: S311
         replicas = [Replica(f"replica-{i}", lease, world) for i in range(2)]
         for _ in range(chance.randrange(MOVES)):
-            play(chance, replicas, world, lambda i, r=replicas: r[i])
+            play(chance, replicas, world, replicas.__getitem__)
         survivor, began_s = replicas[0], world.now_s
         survivor.attempt.drop()
         while not survivor.may_write():

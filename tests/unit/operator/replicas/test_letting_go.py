@@ -85,7 +85,7 @@ async def test_without_a_crd_there_is_nothing_to_let_go_of() -> None:
     async def list_runs() -> Any:
         raise Missing("no such kind")
 
-    assert await let_go(SimpleNamespace(list_runs=list_runs)) == 0  # type: ignore[arg-type]
+    assert await let_go(SimpleNamespace(list_runs=list_runs)) == 0
 
 
 def serving(
