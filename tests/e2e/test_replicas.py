@@ -11,7 +11,7 @@ import pytest
 from dev.paths import ROOT
 from dev.waiting import wait_for
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
+from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 
 DEPARTMENTS = ["story", "character"]
 OPERATOR = "app.kubernetes.io/component=operator"
@@ -56,7 +56,7 @@ def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> Non
 )
 def test_the_other_operator_takes_over(gather: DeployedGather, grace: str, within_s: float) -> None:
     """In time, and the run ends as if nothing had happened."""
-    name, project = f"handed-over-{grace}", f"d4000000000000000000000{grace[0]}"
+    name, project = f"handed-over-{grace}", new_project()
     with run_of(gather, name, project, departments=DEPARTMENTS, maxIterations=12):
         gather.wait_run(name, "to iterate", iterating, 120)
         acting = holder(gather)
@@ -71,7 +71,7 @@ def test_the_other_operator_takes_over(gather: DeployedGather, grace: str, withi
 @pytest.mark.usefixtures("slow_model")
 def test_an_upgrade_in_the_middle_of_a_run_changes_nothing_about_it(gather: DeployedGather) -> None:
     """Another operator with other settings, for itself and for workers to come, takes the run over."""
-    name, project = "upgraded", "d40000000000000000000009"
+    name, project = "upgraded", new_project()
     helm = [str(ROOT / "dev" / "helm"), "-n", gather.namespace]
     chart = str(ROOT / "charts" / "gather")
 

@@ -6,26 +6,25 @@ import pytest
 
 from dev.waiting import wait_for
 from gather_contracts.reasons import RunPhase
-from tests.support.deployed_gather import DeployedGather
+from tests.support.deployed_gather import DeployedGather, new_project
 from tests.support.kubernetes.own_release import OwnRelease, own_release
 
 GONE_S = 90
 """A pod's grace of 30 s, the namespace controller's own waits, and two busy cores."""
 OPERATOR = "app.kubernetes.io/component=operator"
-PROJECTS = ("e40000000000000000000001", "e40000000000000000000002")
 
 
 def _start_runs(own: OwnRelease) -> None:
     """One run that has ended, and one at work."""
-    own.gather.apply_run("ended", PROJECTS[0], departments=["story"], maxIterations=1)
-    own.gather.wait_end("ended", 180)
-    created = own.gather.apply_run("live", PROJECTS[1], departments=["story", "character"])
+    own.gather.apply_run("ended", new_project(), departments=["story"], maxIterations=1)
+    own.gather.wait_end("ended", 300)
+    created = own.gather.apply_run("live", new_project(), departments=["story", "character"])
     own.gather.wait_running_pod(created, 90)
     wait_for("only the live run to be held", lambda: own.held() == ["live"], 30)
 
 
 @pytest.fixture
-def own(request: pytest.FixtureRequest, gather: DeployedGather, slow_model: None) -> Iterator[OwnRelease]:
+def own(gather: DeployedGather, slow_model: None) -> Iterator[OwnRelease]:
     """An operator of its own, with a run at work and one that has ended."""
     with own_release(gather, "gather-e2e-gone") as release:
         _start_runs(release)
@@ -46,7 +45,7 @@ def test_the_chart_goes_first_then_the_runs(own: OwnRelease) -> None:
 
 def test_the_runs_go_first_then_the_chart(own: OwnRelease) -> None:
     """As documented; the hook finds nothing to do."""
-    own.gather.kubectl("delete", "gatherruns", "--all", "--timeout=60s")
+    own.gather.kubectl("delete", "gatherruns", "--all", "--timeout=50s")
     own.uninstall()
     own.delete_namespace()
     own.wait_gone(GONE_S)
