@@ -261,7 +261,9 @@ MUTANTS: Final = (
     ),
     Mutant("Complete is taken for success", _assesses(_complete_is_success), "departments in order"),
     Mutant(
-        "a failed pod is taken for a failed department", _assesses(_failed_by_pod), "failure is the Job's word"
+        "a failed pod is taken for a failed department",
+        _assesses(_failed_by_pod),
+        "failure is the Job's word",
     ),
     Mutant("the last department goes first", _decides(_last_first), "departments in order"),
     Mutant(
