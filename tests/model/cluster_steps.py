@@ -60,8 +60,7 @@ def job_steps(state: State, job: Job) -> Iterator[Step]:
     if job.suspended and job.phase == JobPhase.ACTIVE:
         for pod in own:
             if pod.phase < Phase.GOOD and not pod.terminating:
-                # Pods that are deleted for this count as no failure.
-                yield ("hold", *pod.key), change(state, pod, terminating=1, counted=1)
+                yield ("hold", *pod.key), change(state, pod, terminating=1)
     uncounted = [p for p in own if p.phase >= Phase.GOOD and not p.counted]
     if uncounted:
         yield ("count", *job.key), _count(state, job, uncounted)
@@ -77,7 +76,8 @@ def job_steps(state: State, job: Job) -> Iterator[Step]:
 
 def _count(state: State, job: Job, ended: list[Pod]) -> State:
     """Count ended pods, and end the Job if that decides it."""
-    failed = job.failed + sum(p.phase in FAILURES for p in ended)
+    # Pods that a suspension has deleted count as no failure.
+    failed = job.failed + sum(p.phase in FAILURES and not (job.suspended and p.terminating) for p in ended)
     phase = job.phase
     if phase == JobPhase.ACTIVE:
         if any(p.phase in {Phase.GOOD, Phase.UNREADABLE} for p in ended):
