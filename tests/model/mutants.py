@@ -53,6 +53,9 @@ class Mutant:
     """What it violates first."""
     is_slow: bool = False
     """It takes seconds to find."""
+    faults: tuple[int, ...] = FAULTS
+    place: int | None = None
+    """Step of the undisturbed run from which it is looked for; None: all."""
     has_resync: bool = True
     looks_again: bool = True
 
@@ -274,8 +277,10 @@ MUTANTS: Final = (
     Mutant(
         "a lost document is written with what the CMS names now",
         lambda: mock.patch.object(deciding, "_restore", _resolved_again),
-        ENDS,
+        NAMED,
         is_slow=True,
+        faults=(3,),
+        place=12,
     ),
     Mutant(
         "pods on dead nodes are waited for",
@@ -289,9 +294,11 @@ def hunt(mutant: Mutant, limits: Limits = LIMITS) -> Found:
     """Search with the mutant in place; the finding without a line means that it lives."""
     found = Found()
     with mutant.patch():
-        for faults in FAULTS:
+        for faults in mutant.faults:
             model = Model(has_resync=mutant.has_resync, looks_again=mutant.looks_again)
-            found = Search(model, limits).run(starts(model, CHOSEN, faults))
+            begins = starts(model, CHOSEN, faults)
+            chosen = begins if mutant.place is None else begins[mutant.place : mutant.place + 1]
+            found = Search(model, limits).run(chosen)
             if found.line:
                 break
     return found
