@@ -63,7 +63,9 @@ def _check_alone(state: State, department: int, number: int) -> None:
     given_up = {key for key, is_old in state.ending if is_old}
     standing = {p.key: p for p in state.pods}
     for pod in state.pods:
-        if pod.phase in ALIVE and pod.key not in given_up:
+        # A worker that finds its department finished pays for nothing any more.
+        is_idle = pod.department != department and state.finished >> pod.department & 1
+        if pod.phase in ALIVE and pod.key not in given_up and not is_idle:
             what = "one live pod a department" if pod.department == department else "one department at a time"
             raise InvariantError(what, f"a Job is made beside {pod}")
     for job in state.jobs:
