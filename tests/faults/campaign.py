@@ -1,0 +1,175 @@
+"""Carry out all plans, several at a time, against one control plane, and say how many were survived.
+
+`python -m tests.faults.campaign --help` lists the options.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from dev.progress import Reporter
+from dev.stores import running
+from gather_clients.event_log import EventLog
+from tests.faults.cms_double import cms
+from tests.faults.invariants import breaches
+from tests.faults.plans import Plan, parse_plan, plans_of, sample, stable
+from tests.faults.report import Result, table
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.trial import Outcome, Tools, Trial
+from tests.support.kubernetes.control_plane import control_plane
+from tests.support.kubernetes.journal import Journals
+from tests.support.kubernetes.operator_forks import OperatorForks
+from tests.support.kubernetes.plain_api import PlainApi
+
+RECORDINGS: Final = 3
+TRIES: Final = 3
+"""A plan whose point was not passed, since a status write came earlier or later, is tried again."""
+AT_ONCE: Final = 8
+SAYS_EVERY: Final = 25
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of the campaign is carried out."""
+
+    only: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    is_sample: bool = False
+    is_list: bool = False
+    at_once: int = AT_ONCE
+
+    def wants(self, plan: Plan) -> bool:
+        """Return whether the plan is among them."""
+        if self.scenarios and plan.scenario not in self.scenarios:
+            return False
+        return not self.faults or plan.fault.kind in self.faults
+
+
+@dataclass
+class Campaign:
+    """Carries plans out."""
+
+    tools: Tools
+    options: Options
+    say: Callable[[str], None] = print
+    results: list[Result] = field(default_factory=list)
+    _quiet: dict[str, Outcome] = field(default_factory=dict)
+
+    async def run(self) -> list[Result]:
+        """Record quiet runs, make the plans, carry them out."""
+        self._slots = asyncio.Semaphore(self.options.at_once)
+        plans = await self._plans()
+        if self.options.is_list:
+            self.say("\n".join(plan.name for plan in plans))
+            return []
+        began_s = time.monotonic()
+        self.say(f"{len(plans)} plans, {self.options.at_once} at a time")
+        for done, task in enumerate(asyncio.as_completed([self._carry_out(plan) for plan in plans]), 1):
+            result = await task
+            self.results.append(result)
+            if result.breaches:
+                self.say(f"FAILED {result.plan.name}: {'; '.join(result.breaches)}")
+            if done % SAYS_EVERY == 0:
+                self.say(f"{done} of {len(plans)} after {time.monotonic() - began_s:.0f} s")
+        return self.results
+
+    async def _plans(self) -> list[Plan]:
+        named = [parse_plan(name) for name in self.options.only]
+        wanted = {plan.scenario for plan in named} or set(self.options.scenarios) or set(SCENARIOS)
+        scenarios = [SCENARIOS[name] for name in SCENARIOS if name in wanted]
+        found = await asyncio.gather(*(self._record(scenario) for scenario in scenarios))
+        if named:
+            return named
+        plans = [plan for some in found for plan in some if self.options.wants(plan)]
+        return sample(plans) if self.options.is_sample else plans
+
+    async def _record(self, scenario: Scenario) -> list[Plan]:
+        """Let the story pass without a fault, and return the plans for what it does."""
+        seen = await asyncio.gather(*(self._trial(scenario) for _ in range(RECORDINGS)))
+        first = seen[0]
+        first.took_s = sorted(outcome.took_s for outcome in seen)[len(seen) // 2]
+        for outcome in seen:
+            if wrong := breaches(scenario, None, outcome, first):
+                raise RuntimeError(f"{scenario.name} without a fault: {'; '.join(wrong)}")
+        self._quiet[scenario.name] = first
+        return plans_of(scenario, stable([outcome.points for outcome in seen]))
+
+    async def _trial(self, scenario: Scenario, plan: Plan | None = None) -> Outcome:
+        async with self._slots:
+            return await Trial(self.tools, scenario, plan and plan.fault).run()
+
+    async def _carry_out(self, plan: Plan) -> Result:
+        scenario, quiet = SCENARIOS[plan.scenario], self._quiet[plan.scenario]
+        for _ in range(TRIES):
+            seen = await self._trial(scenario, plan)
+            found = breaches(scenario, plan.fault, seen, quiet)
+            if seen.has_fired or found:
+                break
+        if not seen.has_fired:
+            found.append(f"the point was not passed in {TRIES} tries")
+        return Result(plan, tuple(found), seen.took_s - quiet.took_s)
+
+
+@asynccontextmanager
+async def tools(server: str, redis_url: str, folder: Path) -> AsyncIterator[Tools]:
+    """Provide what trials share."""
+    log = EventLog(redis_url)
+    async with PlainApi(server) as api, Journals(api) as journals, OperatorForks() as forks, cms() as cms_url:
+        yield Tools(api, journals, forks, log, redis_url, cms_url, folder)
+    await log.close()
+
+
+def carry_out(options: Options, folder: Path) -> list[Result]:
+    """Carry out a campaign on a control plane of its own."""
+
+    async def go(server: str, redis_url: str) -> list[Result]:
+        async with tools(server, redis_url, folder) as shared:
+            return await Campaign(shared, options, lambda text: print(text, flush=True)).run()
+
+    with control_plane(folder, Reporter()) as plane, running("redis") as redis:
+        return asyncio.run(go(plane.server, redis.uri))
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="make faults ARGS=...", description=__doc__)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="replay one plan")
+    parser.add_argument("--scenario", action="append", default=[], choices=tuple(SCENARIOS))
+    parser.add_argument("--fault", action="append", default=[], help="such as kill-after, 504, lose, silent")
+    parser.add_argument("--sample", action="store_true", help="one plan for each row and kind of fault")
+    parser.add_argument("--list", action="store_true", help="name the plans and carry out none")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N", help="plans at the same time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write each plan's result there")
+    given = parser.parse_args()
+    global _json  # noqa: PLW0603
+    _json = given.json
+    return Options(
+        tuple(given.only), tuple(given.scenario), tuple(given.fault), given.sample, given.list, given.at_once
+    )
+
+
+_json: Path | None = None
+
+
+def main() -> None:
+    """Carry out what the command line asks for; exit with 1 if a plan was not survived."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="gather-faults-") as folder:
+        results = carry_out(options, Path(folder))
+    if _json is not None:
+        _json.write_text(json.dumps([asdict(result) for result in results], indent=1), encoding="utf-8")
+    if results:
+        print(table(results))
+    sys.exit(any(result.breaches for result in results))
+
+
+if __name__ == "__main__":
+    main()
