@@ -208,7 +208,8 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     """Return whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
 
     Two watches are not ordered among each other: a Job can be seen to have ended before its pod is, and a Job
-    just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers.
+    just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers. And a
+    watch can lose an event: where a Job's next one is its last, nothing after it would tell.
     """
     run = snapshot.run
     if run.is_to_stop:
@@ -218,20 +219,33 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     if any(is_to_suspend(run, job) or is_to_resume(run, job) for job in snapshot.jobs.values()):
         return True
     return any(
-        _is_contradictory(department, is_held=run.spec.suspend)
+        _has_more_to_say(department, is_held=run.spec.suspend)
         for department in gather_departments(snapshot, run.status.departments)
         if department.status.phase not in FINAL
     )
 
 
-def _is_contradictory(department: Department, *, is_held: bool) -> bool:
-    """Return whether a Job is over or gone, and no pod of its department has succeeded."""
-    if department.generation == 0 or any(p.has_succeeded for p in department.pods):
+def _has_more_to_say(department: Department, *, is_held: bool) -> bool:
+    """Return whether the API should know more than was seen of a Job and its pods.
+
+    The Job is over or gone, and no pod has succeeded. Or its pods have all ended, and it will make no other or
+    its last one was deleted: it should have failed, or be gone, at any moment. A Job that waits for its back-off
+    or is suspended is believed.
+    """
+    job, pods = department.job, department.pods
+    if department.generation == 0:
         return False
-    if department.job is not None:
-        return department.job.is_finished
-    # A held run makes no Job, and may be held for weeks; only its last Job's end could be mistaken.
-    return not is_held or department.generation >= department.generations_max
+    if any(p.has_succeeded for p in pods):
+        # Only the Job knows how many iterations were allowed.
+        return job is None and not department.status.iteration_limit
+    if job is None:
+        # A held run makes no Job, and may be held for weeks; only its last Job's end could be mistaken.
+        return not is_held or department.generation >= department.generations_max
+    if job.is_finished:
+        return True
+    if job.is_suspended or not pods or any(p.is_alive for p in pods):
+        return False
+    return pods[-1].is_gone or any(c.type == "FailureTarget" for c in job.conditions)
 
 
 def _advanced(department: Department, now: datetime) -> DepartmentStatus:
