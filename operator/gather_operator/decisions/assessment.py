@@ -208,8 +208,8 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     """Return whether cached Jobs and pods contradict the status, so that the API has to be asked itself.
 
     Two watches are not ordered among each other: a Job can be seen to have ended before its pod is, and a Job
-    just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers. And a
-    watch can lose an event: where a Job's next one is its last, nothing after it would tell.
+    just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers. And
+    a watch can lose an event: where a Job's next one is its last, nothing after it would tell.
     """
     run = snapshot.run
     if run.is_to_stop:
@@ -228,9 +228,9 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
 def _has_more_to_say(department: Department, *, is_held: bool) -> bool:
     """Return whether the API should know more than was seen of a Job and its pods.
 
-    The Job is over or gone, and no pod has succeeded. Or its pods have all ended, and it will make no other or
-    its last one was deleted: it should have failed, or be gone, at any moment. A Job that waits for its back-off
-    or is suspended is believed.
+    The Job is over or gone, and no pod has succeeded. Or its pods have all ended, and it will make no other
+    or its last one was deleted: it should have failed, or be gone, at any moment. A Job that waits for its
+    back-off or is suspended is believed.
     """
     job, pods = department.job, department.pods
     if department.generation == 0:
