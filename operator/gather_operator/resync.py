@@ -17,6 +17,16 @@ from gather_operator.run_cache import RunCache, is_asked_for, version_number
 logger = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
+LIST_INTERVAL_MIN_S: Final = 3.0
+"""With a pass of a few hundred milliseconds, an event of the watch that was lost costs less than 5 s."""
+LIST_SHARE: Final = 0.05
+"""Of the time, spent on lists: where many runs make one long, they become rarer, down to the interval that is
+set."""
+
+
+def list_pause_s(took_s: float, interval_s: float) -> float:
+    """Return how long after a list the next one is made; never longer than `interval_s`."""
+    return min(interval_s, max(LIST_INTERVAL_MIN_S, took_s / LIST_SHARE))
 
 
 class Resync:
@@ -44,12 +54,14 @@ class Resync:
         """Set once GatherRuns have been listed."""
 
     async def run(self, tick_interval_s: float, relist_interval_s: float) -> None:
-        """List and tick until cancelled."""
+        """List and tick until cancelled; `relist_interval_s` is the longest pause between two lists."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(tick_interval_s))
             while True:
+                began_s = time.monotonic()
                 has_answered = await self.relist()
-                await asyncio.sleep(relist_interval_s if has_answered else RETRY_S)
+                took_s = time.monotonic() - began_s
+                await asyncio.sleep(list_pause_s(took_s, relist_interval_s) if has_answered else RETRY_S)
 
     async def _tick(self, interval_s: float) -> None:
         while True:
