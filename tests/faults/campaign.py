@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from dev.progress import Reporter
 from dev.stores import running
 from gather_clients.event_log import EventLog
 from tests.faults.cms_double import cms
-from tests.faults.invariants import breaches
+from tests.faults.invariants import breaches, lateness
 from tests.faults.plans import Plan, parse_plan, plans_of, sample, stable
 from tests.faults.report import Result, table
 from tests.faults.scenarios import SCENARIOS, Scenario
@@ -32,7 +32,8 @@ from tests.support.kubernetes.plain_api import PlainApi
 RECORDINGS: Final = 3
 TRIES: Final = 3
 """A plan whose point was not passed, since a status write came earlier or later, is tried again."""
-AT_ONCE: Final = 8
+AT_ONCE: Final = 5
+"""More would wait for the processor, and their times would say nothing."""
 SAYS_EVERY: Final = 25
 
 
@@ -46,6 +47,7 @@ class Options:
     is_sample: bool = False
     is_list: bool = False
     at_once: int = AT_ONCE
+    json: Path | None = None
 
     def wants(self, plan: Plan) -> bool:
         """Return whether the plan is among them."""
@@ -63,6 +65,7 @@ class Campaign:
     say: Callable[[str], None] = print
     results: list[Result] = field(default_factory=list)
     _quiet: dict[str, Outcome] = field(default_factory=dict)
+    _alone_s: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> list[Result]:
         """Record quiet runs, make the plans, carry them out."""
@@ -73,14 +76,36 @@ class Campaign:
             return []
         began_s = time.monotonic()
         self.say(f"{len(plans)} plans, {self.options.at_once} at a time")
+        late: list[Plan] = []
         for done, task in enumerate(asyncio.as_completed([self._carry_out(plan) for plan in plans]), 1):
             result = await task
-            self.results.append(result)
-            if result.breaches:
-                self.say(f"FAILED {result.plan.name}: {'; '.join(result.breaches)}")
+            if result.is_late:
+                late.append(result.plan)
+            else:
+                self._note(result)
             if done % SAYS_EVERY == 0:
                 self.say(f"{done} of {len(plans)} after {time.monotonic() - began_s:.0f} s")
+        # Times of plans that share two cores with others say little.
+        for plan in late:
+            self._note(await self._alone(plan))
         return self.results
+
+    def _note(self, result: Result) -> None:
+        self.results.append(result)
+        if result.breaches:
+            self.say(f"FAILED {result.plan.name}: {'; '.join(result.breaches)}")
+
+    async def _alone(self, plan: Plan) -> Result:
+        """Carry out by itself a plan that took too long beside others."""
+        scenario = SCENARIOS[plan.scenario]
+        if scenario.name not in self._alone_s:
+            quiet = await self._trial(scenario)
+            self._alone_s[scenario.name] = quiet.took_s
+        for _ in range(TRIES):
+            result = await self._carry_out(plan, self._alone_s[scenario.name])
+            if not result.breaches:
+                break
+        return result
 
     async def _plans(self) -> list[Plan]:
         named = [parse_plan(name) for name in self.options.only]
@@ -98,25 +123,28 @@ class Campaign:
         first = seen[0]
         first.took_s = sorted(outcome.took_s for outcome in seen)[len(seen) // 2]
         for outcome in seen:
-            if wrong := breaches(scenario, None, outcome, first):
+            if wrong := breaches(scenario, outcome, first):
                 raise RuntimeError(f"{scenario.name} without a fault: {'; '.join(wrong)}")
         self._quiet[scenario.name] = first
         return plans_of(scenario, stable([outcome.points for outcome in seen]))
 
     async def _trial(self, scenario: Scenario, plan: Plan | None = None) -> Outcome:
         async with self._slots:
-            return await Trial(self.tools, scenario, plan and plan.fault).run()
+            return await Trial(self.tools, scenario, plan.fault if plan else None).run()
 
-    async def _carry_out(self, plan: Plan) -> Result:
+    async def _carry_out(self, plan: Plan, quiet_s: float | None = None) -> Result:
         scenario, quiet = SCENARIOS[plan.scenario], self._quiet[plan.scenario]
+        quiet_s = quiet.took_s if quiet_s is None else quiet_s
         for _ in range(TRIES):
             seen = await self._trial(scenario, plan)
-            found = breaches(scenario, plan.fault, seen, quiet)
+            found = breaches(scenario, seen, quiet)
             if seen.has_fired or found:
                 break
         if not seen.has_fired:
             found.append(f"the point was not passed in {TRIES} tries")
-        return Result(plan, tuple(found), seen.took_s - quiet.took_s)
+        extra_s = seen.took_s - quiet_s
+        late = lateness(plan, extra_s) if not found else []
+        return Result(plan, (*found, *late), extra_s, is_late=bool(late))
 
 
 @asynccontextmanager
@@ -149,14 +177,10 @@ def _options() -> Options:
     parser.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N", help="plans at the same time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each plan's result there")
     given = parser.parse_args()
-    global _json  # noqa: PLW0603
-    _json = given.json
     return Options(
-        tuple(given.only), tuple(given.scenario), tuple(given.fault), given.sample, given.list, given.at_once
-    )
-
-
-_json: Path | None = None
+        tuple(given.only), tuple(given.scenario), tuple(given.fault), given.sample, given.list, given.at_once,
+        given.json,
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -164,8 +188,10 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="gather-faults-") as folder:
         results = carry_out(options, Path(folder))
-    if _json is not None:
-        _json.write_text(json.dumps([asdict(result) for result in results], indent=1), encoding="utf-8")
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps([asdict(result) for result in results], indent=1), encoding="utf-8"
+        )
     if results:
         print(table(results))
     sys.exit(any(result.breaches for result in results))

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
 
-from tests.faults.scenarios import FINAL, Scenario
+from gather_operator.decisions.manifests import STOP_PATIENCE_S
+from tests.faults.plans import Plan
+from tests.faults.scenarios import FINAL, SCENARIOS, Scenario
 from tests.faults.trial import Outcome
-from tests.support.kubernetes.api_proxy import EVENT_FAULTS, KILLS, Fault
+from tests.support.kubernetes.api_proxy import EVENT_FAULTS, KILLS
 
 Json = dict[str, Any]
 
@@ -22,7 +24,7 @@ MADE_NAME: Final = re.compile(r"(film[-ab]*-(?:story|character|world))-[0-9a-f]{
 TIMES: Final = ("startTime", "completionTime", "lastTransitionTime")
 
 
-def breaches(scenario: Scenario, fault: Fault | None, seen: Outcome, quiet: Outcome) -> list[str]:
+def breaches(scenario: Scenario, seen: Outcome, quiet: Outcome) -> list[str]:
     """Return each promise that was broken, in words; nothing if all held."""
     if not seen.has_ended:
         return list(seen.complaints)
@@ -30,10 +32,17 @@ def breaches(scenario: Scenario, fault: Fault | None, seen: Outcome, quiet: Outc
     found += [f"left behind: {name}" for name in seen.leftovers]
     for run in scenario.runs:
         found += [f"{run}: {breach}" for breach in _of_run(scenario, run, seen, quiet)]
-    limit_s = LIMITS_S.get(fault.kind) if fault else None
-    if limit_s is not None and seen.took_s - quiet.took_s > limit_s:
-        found.append(f"took {seen.took_s - quiet.took_s:.1f} s longer, more than {limit_s:.0f} s")
     return found
+
+
+def lateness(plan: Plan, extra_s: float) -> list[str]:
+    """Return in words that a trial took too long, if it did and there is a limit."""
+    limit_s = LIMITS_S.get(plan.fault.kind)
+    if limit_s is not None and SCENARIOS[plan.scenario].on_dead_node:
+        limit_s += STOP_PATIENCE_S  # a new operator counts it by its own clock
+    if limit_s is None or extra_s <= limit_s:
+        return []
+    return [f"took {extra_s:.1f} s longer, more than {limit_s:.0f} s"]
 
 
 def _of_run(scenario: Scenario, run: str, seen: Outcome, quiet: Outcome) -> Iterator[str]:

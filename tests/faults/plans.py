@@ -89,7 +89,8 @@ def _spread(events: Sequence[str]) -> list[str]:
     for kind in WATCHED_KINDS:
         some = [p for p in events if f"watch-{kind}-" in p]
         last = len(some) - 1
-        found += dict.fromkeys(some[round(last * n / (STREAMS_BROKEN_AT - 1))] for n in range(STREAMS_BROKEN_AT))
+        places = (round(last * n / (STREAMS_BROKEN_AT - 1)) for n in range(STREAMS_BROKEN_AT))
+        found += dict.fromkeys(some[place] for place in places)
     return found
 
 

@@ -17,6 +17,8 @@ class Result:
     """What was broken, in words; none: it was survived."""
     extra_s: float
     """How much longer than without a fault it took."""
+    is_late: bool = False
+    """Nothing was broken, but it took too long."""
 
 
 def table(results: Sequence[Result]) -> str:

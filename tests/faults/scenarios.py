@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import yaml
@@ -54,7 +54,6 @@ class Scenario:
     Attributes:
         phase: in which the run ends; none: it is to be gone.
         runs: the runs' names.
-        spec: over the spec that all have.
         failing: places of departments whose pods end with "never again".
         held: places of departments whose first pod works until it is deleted or let end.
         on_dead_node: places of departments whose first pod stands on a node that dies.
@@ -65,7 +64,6 @@ class Scenario:
     phase: RunPhase | None
     departments: int = 2
     runs: tuple[str, ...] = ("film",)
-    spec: Json = field(default_factory=dict)
     failing: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()
     on_dead_node: frozenset[int] = frozenset()
@@ -85,7 +83,7 @@ class Scenario:
     def run_spec(self, project: str) -> Json:
         """Return a run's spec."""
         selected = list(DEPARTMENTS[: self.departments])
-        return {"projectId": project, "userId": "u", "departments": selected, "maxIterations": 20, **self.spec}
+        return {"projectId": project, "userId": "u", "departments": selected, "maxIterations": 20}
 
     def has_ended(self, journal: Journal) -> bool:
         """Return whether the story is over in all runs."""
@@ -167,19 +165,18 @@ def _serves(name: str) -> bool:
     return name in schema["properties"]["spec"]["properties"]
 
 
+SECOND: Final = frozenset({1})
 ALL: Final = (
     Scenario("normal", RunPhase.SUCCEEDED, departments=3),
-    Scenario("delete", None, held=frozenset({1}), interfere=_delete),
-    Scenario("cancel", RunPhase.CANCELLED, held=frozenset({1}), interfere=_cancel),
+    Scenario("delete", None, held=SECOND, interfere=_delete),
+    Scenario("cancel", RunPhase.CANCELLED, held=SECOND, interfere=_cancel),
     Scenario("failing", RunPhase.FAILED, failing=frozenset({0})),
     Scenario("two", RunPhase.SUCCEEDED, runs=("film-a", "film-b")),
-    Scenario("upgrade", RunPhase.SUCCEEDED, departments=3, held=frozenset({1}), interfere=_upgrade),
-    Scenario(
-        "dead-node", RunPhase.SUCCEEDED, held=frozenset({1}), on_dead_node=frozenset({1}), interfere=_lose_node
-    ),
-    *((Scenario("suspend", RunPhase.SUCCEEDED, held=frozenset({1}), interfere=_suspend),) if _serves("suspend") else ()),
+    Scenario("upgrade", RunPhase.SUCCEEDED, departments=3, held=SECOND, interfere=_upgrade),
+    Scenario("dead-node", RunPhase.SUCCEEDED, held=SECOND, on_dead_node=SECOND, interfere=_lose_node),
+    Scenario("suspend", RunPhase.SUCCEEDED, held=SECOND, interfere=_suspend),
 )
-SCENARIOS: Final = {scenario.name: scenario for scenario in ALL}
+SCENARIOS: Final = {s.name: s for s in ALL if s.name != "suspend" or _serves("suspend")}
 
 
 async def interfere(scenario: Scenario, stage: Stage) -> None:

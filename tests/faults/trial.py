@@ -27,6 +27,7 @@ READY_TIMEOUT_S: Final = 60.0
 GONE_TIMEOUT_S: Final = 30.0
 SETTLE_S: Final = 0.3
 """After the end, for a write too many to show itself."""
+ENDED_WATCHES: Final = ("kopf.", "gather_operator.kube.kopf_supervisor")
 WATCHED: Final = {names.PLURAL, "jobs", "pods"}
 
 
@@ -131,9 +132,9 @@ class Trial:
             outcome.statuses[run] = list(self.journal.statuses[run])
             outcome.jobs[run] = sorted(_job_number(j) for j in self.journal.of_run("jobs", run))
             outcome.pods[run] = sorted(_department(p) for p in self.journal.of_run("pods", run))
-            uids = [b["metadata"]["uid"] for b in self.journal.made[names.PLURAL].values() if b["metadata"]["name"] == run]
-            mine = [e for e in sent if e.run == run or e.run in uids]
-            outcome.events[run] = sorted(f"{e.type} {getattr(e, 'department', '') or ''}".strip() for e in mine)
+            mine = [e for e in sent if e.run == run]
+            said = (f"{e.type} {getattr(e, 'department', '') or ''}".strip() for e in mine)
+            outcome.events[run] = sorted(said)
         outcome.overlaps = list(self._player.overlaps)
 
     async def _clean_up(self, outcome: Outcome) -> None:
@@ -209,13 +210,20 @@ class Trial:
 
     async def _until_watching(self) -> None:
         async with asyncio.timeout(READY_TIMEOUT_S):
-            while not self._proxy.watched >= WATCHED:
-                await asyncio.sleep(0.02)
+            await self._proxy.until_watched(WATCHED)
 
     def _logged(self) -> list[str]:
-        """Return what tells of an error in the operator itself."""
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        return [line[:600] for line in text.splitlines() if "Traceback" in line or "unexpectedly" in line][:3]
+        """Return what tells of an error in the operator; kopf's watch may end by one, and is replaced."""
+        found = []
+        for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                found.append(line)
+                continue
+            if "exc_info" in entry and not entry["logger"].startswith(ENDED_WATCHES):
+                found.append(f"{entry['message']}: {entry['exc_info'][-300:]}")
+        return found[:3]
 
     def _standing(self) -> str:
         runs = {n: b.get("status", {}).get("phase") for n, b in self.journal.objects[names.PLURAL].items()}

@@ -57,7 +57,9 @@ class Fault:
 class ApiProxy:
     """One operator's way to the API server; `url` is where it listens."""
 
-    def __init__(self, server: str, namespace: str, fault: Fault | None, kill: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, server: str, namespace: str, fault: Fault | None, kill: Callable[[], Awaitable[None]]
+    ) -> None:
         """`kill` ends the operator process, and makes another start soon."""
         self._server = server
         self._fault = fault
@@ -68,8 +70,8 @@ class ApiProxy:
         self._closing = asyncio.Event()
         self.points: list[str] = []
         """Writes, lists and events since the start, in order."""
-        self.watched: set[str] = set()
-        """Kinds that were watched."""
+        self._watched: set[str] = set()
+        self._watching = asyncio.Condition()
         self.has_fired = False
         self.errors: list[str] = []
 
@@ -95,6 +97,11 @@ class ApiProxy:
         self._closing.set()
         await self._runner.cleanup()
         await self._session.close()
+
+    async def until_watched(self, kinds: set[str]) -> None:
+        """Return once all these kinds have been watched."""
+        async with self._watching:
+            await self._watching.wait_for(lambda: self._watched >= kinds)
 
     # --- one request
 
@@ -163,7 +170,9 @@ class ApiProxy:
         async with self._session.get(url, headers=headers, timeout=limits) as answer:
             stream = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
             await stream.prepare(request)
-            self.watched.add(kind)
+            async with self._watching:
+                self._watched.add(kind)
+                self._watching.notify_all()
             relay = _Relay(request, stream)
             async for line in answer.content:
                 if not await self._bring(kind, line, relay):
@@ -261,7 +270,7 @@ def _named_in(body: bytes) -> str:
 
 
 def _name_of_event(kind: str, line: bytes) -> str:
-    """Return the name of a watch event, such as `watch-pods-story-modified`; "" for a bookmark or an error."""
+    """Return a watch event's name, such as `watch-pods-story-modified`; "" for a bookmark or an error."""
     event = json.loads(line)
     if event["type"] in {"BOOKMARK", "ERROR"}:
         return ""

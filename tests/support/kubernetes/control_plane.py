@@ -20,7 +20,7 @@ from dev.artefacts.go_programs import KUBERNETES, ensure_programs
 from dev.cluster.node.configs import FAST_QPS
 from dev.paths import ROOT
 from dev.progress import Reporter
-from dev.service_process import HOST, ServiceProcess, free_port
+from dev.service_process import HOST, Command, ServiceProcess, free_port
 from dev.waiting import wait_for
 from gather_contracts import names
 
@@ -57,7 +57,10 @@ def bearer(user: str) -> dict[str, str]:
 def control_plane(
     folder: Path, reporter: Reporter, users: Sequence[str] = ("operator",)
 ) -> Iterator[ControlPlane]:
-    """Run an empty control plane in `folder` while the block lasts; builds its programs where they are missing."""
+    """Run an empty control plane in `folder` while the block lasts.
+
+    Its programs are built where they are missing.
+    """
     cache = Cache.from_environment()
     ensure_programs((KUBERNETES,), cache, reporter)
     programs = KUBERNETES.folder(cache)
@@ -149,11 +152,11 @@ def _controllers(folder: Path, programs: Path) -> ServiceProcess:
     return _process(folder, "controllers", programs / "kube-controller-manager", flags, url)
 
 
-def _process(  # noqa: PLR0917 - as many as a process has
+def _process(
     folder: Path, name: str, program: Path, flags: Mapping[str, object], url: str, *more: str
 ) -> ServiceProcess:
     (folder / name).mkdir(exist_ok=True)
-    command = [program, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
+    command: Command = [program, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
     return ServiceProcess(name, url, folder / name, command, _answers)
 
 

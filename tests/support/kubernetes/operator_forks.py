@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from dev.paths import ROOT
+from gather_operator.main import main
 
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): the signal that a process gets when the one that started it ends."""
@@ -47,7 +48,7 @@ class OperatorForks:
     async def end(self, pid: int, how: signal.Signals) -> int:
         """Send the signal and return how the process ended, as waitpid has it."""
         await self._ask(kill=pid, how=int(how))
-        while (ended := await self.ended(pid)) is None:
+        while (ended := await self.ended(pid)) is None:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(POLL_S)
         return ended
 
@@ -67,8 +68,6 @@ class OperatorForks:
 
 def _run_operator(environment: Mapping[str, str], log: str) -> None:
     """Become an operator; never returns."""
-    from gather_operator.main import main
-
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     code = 1
     try:
@@ -89,11 +88,10 @@ def _run_operator(environment: Mapping[str, str], log: str) -> None:
 
 def _serve() -> None:
     """Carry out one command after the other until there are no more."""
-    import gather_operator.main  # noqa: F401 - what the copies share
-
     gc.collect()
     gc.freeze()
     children: set[int] = set()
+    answer: int | None
     for line in sys.stdin:
         command = json.loads(line)
         if "start" in command:
@@ -103,7 +101,8 @@ def _serve() -> None:
             children.add(answer)
         elif "kill" in command:
             # Not waited for before, so the id is still that process's own.
-            answer = os.kill(command["kill"], command["how"])
+            os.kill(command["kill"], command["how"])
+            answer = None
         else:
             pid, how = os.waitpid(command["reap"], os.WNOHANG)
             answer = how if pid else None
