@@ -82,10 +82,11 @@ isolation: $(STAMP) ## Test with 10,000 generated requests that two tenants see 
 	  tests/contract/brain/isolation/test_concurrency.py --log-cli-level=INFO --log-disable=httpx
 
 .PHONY: faults
-faults: $(STAMP) ## Kill, stop and delay workers at each of their writes, and kill MongoDB under them
-	@GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
+faults: $(STAMP) ## Break each write of workers and operator, and each watch event (ARGS=--help: the operator's plans alone)
+	@test -n "$(ARGS)" || GATHER_FAULTS_SHARE=1 GATHER_FAULTS_SIGTERMS=50 GATHER_FAULTS_KILL_SERIES=10 \
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
+	@$(PY) -m tests.faults.campaign $(ARGS)
 
 .PHONY: node-loss
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes

@@ -1,8 +1,6 @@
 """Which faults are injected where: one plan for each, with a name that replays it."""
 
-import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +23,44 @@ WATCHED: Final = ("normal", "delete", "failing")
 STREAMS_BROKEN_AT: Final = 3
 """A watch is broken at its first event, one in the middle and its last."""
 WATCHED_KINDS: Final = ("gatherruns", "jobs", "pods")
+
+SAMPLE: Final = (
+    "normal/kill-before/post-jobs-2",
+    "normal/kill-after/patch-gatherruns-status-2",
+    "delete/kill-before/delete-jobs-1",
+    "delete/kill-after/patch-gatherruns-2",
+    "cancel/kill-before/patch-gatherruns-status-1",
+    "cancel/kill-after/delete-jobs-1",
+    "failing/kill-before/post-jobs-2",
+    "failing/kill-after/post-configmaps-1",
+    "two/kill-before/film-b-post-configmaps-1",
+    "two/kill-after/film-a-post-jobs-2",
+    "upgrade/kill-before/post-jobs-3",
+    "upgrade/kill-after/post-jobs-2",
+    "dead-node/kill-before/post-jobs-2",
+    "dead-node/kill-after/post-jobs-3",
+    "normal/409/patch-gatherruns-status-1",
+    "normal/429/patch-gatherruns-1",
+    "normal/500/post-configmaps-1",
+    "normal/503/post-jobs-1",
+    "normal/403/post-jobs-2",
+    "delete/504/delete-jobs-1",
+    "normal/drop-before/post-jobs-3",
+    "normal/drop-after/post-jobs-1",
+    "delete/delay/patch-gatherruns-1",
+    "normal/close/watch-pods-story-modified-1",
+    "normal/reset/watch-jobs-story-added-1",
+    "normal/410/watch-pods-character-added-1",
+    "failing/error/watch-jobs-story-added-1",
+    "normal/torn/watch-gatherruns-modified-1",
+    "failing/silent/watch-pods-story-added-1",
+    "failing/lose/watch-jobs-story-modified-3",
+    "normal/lose/watch-gatherruns-added-1",
+    "normal/double/watch-pods-story-modified-2",
+    "normal/swap/watch-jobs-story-added-1",
+    "delete/stale/list-run-pods-1",
+)
+"""At least one for each row of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +128,3 @@ def _spread(events: Sequence[str]) -> list[str]:
         places = (round(last * n / (STREAMS_BROKEN_AT - 1)) for n in range(STREAMS_BROKEN_AT))
         found += dict.fromkeys(some[place] for place in places)
     return found
-
-
-def sample(plans: Iterable[Plan]) -> list[Plan]:
-    """Return one plan for each row and kind of fault, the same ones each time."""
-    groups: dict[tuple[str, str], list[Plan]] = defaultdict(list)
-    for plan in plans:
-        groups[plan.row, plan.fault.kind].append(plan)
-    return [some[zlib.crc32("".join(key).encode()) % len(some)] for key, some in groups.items()]
