@@ -50,6 +50,8 @@ class Outcome:
     """What was seen of a trial."""
 
     took_s: float = 0.0
+    start_s: float = 0.0
+    """From the operator's start until it watched."""
     has_ended: bool = False
     has_fired: bool = False
     points: list[str] = field(default_factory=list)
@@ -92,8 +94,10 @@ class Trial:
         await self._tools.api.call("POST", f"{CORE}/namespaces", {"metadata": {"name": self._namespace}})
         async with self._proxy:
             try:
+                began_s = time.monotonic()
                 await self._start_operator()
                 await self._until_watching()
+                outcome.start_s = time.monotonic() - began_s
                 await self._play(outcome)
                 await self._clean_up(outcome)
             finally:

@@ -51,10 +51,11 @@ def test_a_job_that_failed_before_its_pod_was_seen_to_end_makes_the_pod_be_asked
     assert needs_fresh_facts(build.snapshot(run, jobs=[build.job("story", is_failed=True)], pods=pods))
 
 
-def test_a_failed_job_with_its_pod_s_end_is_believed(build: Any) -> None:
+def test_a_failed_job_is_asked_for_once_more_though_a_pod_s_end_was_seen(build: Any) -> None:
+    """That may not have been its last attempt, whose reason and numbers count."""
     run = build.running("story", "character")
     pod = build.pod("story", phase="Failed", exit_code=64)
-    assert not needs_fresh_facts(build.snapshot(run, jobs=[build.job("story", is_failed=True)], pods=(pod,)))
+    assert needs_fresh_facts(build.snapshot(run, jobs=[build.job("story", is_failed=True)], pods=(pod,)))
 
 
 @pytest.mark.parametrize(("limit", "is_asked"), [(0, True), (10, False)])
