@@ -148,7 +148,7 @@ class Campaign:
         for _ in range(TRIES):
             seen = await self._trial(scenario, plan)
             quiet = await self._quiet[plan.scenario]
-            found = breaches(scenario, seen, quiet)
+            found = breaches(scenario, seen, quiet, is_killed=plan.fault.kind in KILLS)
             if seen.has_fired or found:
                 break
         if not seen.has_fired:
