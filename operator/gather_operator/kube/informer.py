@@ -70,6 +70,11 @@ class Informer(Generic[T]):
         self.last_seen_s = time.monotonic()
         """When the API last answered, on the monotonic clock."""
 
+    @property
+    def seen(self) -> int:
+        """Return the last version that a list or a watch has brought."""
+        return version_number(self._seen)
+
     def of_run(self, run_uid: str) -> list[T]:
         """Return the run's objects."""
         return list(self._by_run.get(run_uid, {}).values())
@@ -219,10 +224,8 @@ class Observer:
     async def fresh(self, run_uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         """Return the run's Jobs and pods as the API has them now; raises ClusterError."""
         # Jobs first: a pod of a Job that is seen is then seen too.
-        jobs, version = await self._cluster.list_jobs(run_uid)
-        self.jobs.merge(run_uid, jobs, version)
-        pods, version = await self._cluster.list_pods(run_uid)
-        self.pods.merge(run_uid, pods, version)
+        jobs = await _listed(self.jobs, self._cluster.list_jobs, run_uid)
+        pods = await _listed(self.pods, self._cluster.list_pods, run_uid)
         return self._joined(run_uid, jobs, pods)
 
     def _joined(
@@ -237,6 +240,18 @@ class Observer:
         self._gone[pod.name] = replace(pod, is_gone=True)
         while len(self._gone) > GONE_PODS_MAX:
             self._gone.popitem(last=False)
+
+
+async def _listed(
+    informer: Informer[T], list_objects: Callable[[str], Awaitable[tuple[list[T], str]]], run_uid: str
+) -> list[T]:
+    """Return the run's objects; raises ClusterError, also for a list from before what was seen already."""
+    seen = informer.seen
+    objects, version = await list_objects(run_uid)
+    if version_number(version) < seen:
+        raise ClusterUnavailable("a list is older than what a watch has brought")
+    informer.merge(run_uid, objects, version)
+    return objects
 
 
 def _version(known: Identified) -> int:

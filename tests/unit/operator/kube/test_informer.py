@@ -163,3 +163,25 @@ def test_pods_come_oldest_first(build: Any) -> None:
         observer.pods._apply("ADDED", pod)
     _, pods = observer.cached(build.uid)
     assert [p.created[-8:-6] for p in pods] == ["01", "02", "03"]
+
+
+class OldLists:
+    """Lists nothing, as of version 5."""
+
+    watch_jobs = watch_pods = None
+
+    async def list_jobs(self, _: str) -> tuple[list[JobFacts], str]:
+        return [], "5"
+
+    async def list_pods(self, _: str) -> tuple[list[PodFacts], str]:
+        return [], "5"
+
+
+async def test_a_list_from_before_what_was_seen_is_not_believed() -> None:
+    """An API server that lags behind would make a Job that has failed be made again."""
+    observer = Observer(OldLists(), lambda _: None)  # type: ignore[arg-type]
+    observer.jobs._seen = "6"
+    with pytest.raises(ClusterUnavailable, match="older"):
+        await observer.fresh("run")
+    observer.jobs._seen = "5"
+    assert await observer.fresh("run") == ({}, ())
