@@ -12,6 +12,7 @@ def test_the_operator_survives_a_fault_of_each_kind(tmp_path: Path) -> None:
     """Killed, refused, cut off, and with watches that break or leave something out."""
     results = carry_out(Options(is_sample=True), tmp_path)
     assert len(results) == len(SAMPLE)
+    assert [result.plan.name for result in results if not result.is_reached] == []
     assert {result.plan.name: result.breaches for result in results if result.breaches} == {}
 
 

@@ -32,8 +32,8 @@ from tests.support.kubernetes.operator_forks import OperatorForks
 from tests.support.kubernetes.plain_api import PlainApi
 
 RECORDINGS: Final = 3
-TRIES: Final = 6
-"""A plan whose point was not passed, since a status write came earlier or later, is tried again."""
+TRIES: Final = 3
+"""A plan whose point was not passed is tried again: a slow machine makes a write more, or one less."""
 LATE_TRIES: Final = 3
 """One that took too long beside others is tried again by itself."""
 AT_ONCE: Final = 5
@@ -151,13 +151,11 @@ class Campaign:
             found = breaches(scenario, seen, quiet, is_killed=plan.fault.kind in KILLS)
             if seen.has_fired or found:
                 break
-        if not seen.has_fired:
-            found.append(f"the point was not passed in {TRIES} tries")
         extra_s = seen.took_s - (quiet.took_s if quiet_s is None else quiet_s)
         if plan.fault.kind in KILLS:
             extra_s -= seen.start_s  # what a process takes to start says most about the machine
-        late = lateness(plan, extra_s) if not found else []
-        return Result(plan, (*found, *late), extra_s, is_late=bool(late))
+        late = lateness(plan, extra_s) if seen.has_fired and not found else []
+        return Result(plan, (*found, *late), extra_s, is_late=bool(late), is_reached=seen.has_fired)
 
 
 @asynccontextmanager

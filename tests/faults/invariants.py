@@ -22,6 +22,7 @@ EVENT_MAX_S: Final = 5.0
 LIMITS_S: Final = {**dict.fromkeys(KILLS, KILLED_MAX_S), **dict.fromkeys(EVENT_FAULTS, EVENT_MAX_S)}
 ENDED: Final = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 MADE_NAME: Final = re.compile(r"(film[-ab]*-(?:story|character|world))-[0-9a-f]{8}-(\d+)(?:-[a-z0-9]{5})?")
+NAMESPACE: Final = re.compile(r"trial-\d+")
 COUNTS: Final = ("iterations", "itemsCreated", "costUSD", "tokens")
 NUMBERS: Final = (*COUNTS, "qualityScore")
 TIMES: Final = ("startTime", "completionTime", "lastTransitionTime")
@@ -69,6 +70,7 @@ def _of_run(scenario: Scenario, run: str, seen: Outcome, quiet: Outcome, is_kill
 def comparable(status: Json) -> Json:
     """Return a status without its times and without what is made of UIDs."""
     text = MADE_NAME.sub(r"\1-\2", json.dumps(_without_times(status)))
+    text = NAMESPACE.sub("trial", text)
     return dict(json.loads(text))
 
 

@@ -19,16 +19,20 @@ class Result:
     """How much longer than without a fault it took."""
     is_late: bool = False
     """Nothing was broken, but it took too long."""
+    is_reached: bool = True
+    """Its point was passed; else nothing was injected, and it counts in no row."""
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return a Markdown table, and below it the plans that were not survived."""
+    """Return a Markdown table; below it the plans without an injection, and those that were not survived."""
     rows: dict[str, list[Result]] = defaultdict(list)
-    for result in results:
+    counted = [result for result in results if result.is_reached or result.breaches]
+    for result in counted:
         rows[result.plan.row].append(result)
     lines = ["| fault | survived | extra time: least | median | most |", "| --- | --- | --- | --- | --- |"]
     lines += [_line(row, rows[row]) for row in sorted(rows)]
-    lines.append(_line("all", results))
+    lines += [_line("all", counted)] if counted else []
+    lines += [f"not passed: {r.plan.name}" for r in results if r not in counted]
     failed = [r for r in results if r.breaches]
     lines += [f'{"; ".join(r.breaches)}\n    make faults ARGS="--only {r.plan.name}"' for r in failed]
     return "\n".join(lines)
