@@ -10,7 +10,7 @@ Render = Callable[..., list[dict[str, Any]]]
 
 
 def test_the_operator_has_replicas_that_no_single_node_or_drain_ends(render: Render) -> None:
-    """A new replica is ready before an old one goes; with one there is no budget, which would block drains."""
+    """A new one is ready before an old one goes; a single one has no budget, which would block drains."""
     documents = render("gather", "operator.replicas=2")
     spec = named(documents, "Deployment", "gather-operator")["spec"]
     assert spec["replicas"] == 2
@@ -27,7 +27,7 @@ def test_the_operator_has_replicas_that_no_single_node_or_drain_ends(render: Ren
 
 
 def test_before_an_uninstallation_all_runs_are_let_go_of(render: Render) -> None:
-    """By a hook with the operator's own rights, Lease and image, whose time is bounded; it can be left out."""
+    """By a hook with the rights, Lease and image of the operator, and a bound in time; it can be left out."""
     documents = render("gather")
     operator = named(documents, "Deployment", "gather-operator")["spec"]["template"]["spec"]
     job = named(documents, "Job", "gather-release-runs")
