@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gather_contracts import names
-from tests.support.rendered_charts import named, of_kind
+from tests.support.kubernetes.rendered_charts import named, of_kind
 
 Render = Callable[..., list[dict[str, Any]]]
 

@@ -20,7 +20,7 @@ from gather_operator.metrics import REGISTRY
 from gather_operator.settings import Settings
 from gather_worker.check.checklist import CheckSettings
 from gather_worker.cli.arguments import parse_arguments
-from tests.support.rendered_charts import named, of_kind
+from tests.support.kubernetes.rendered_charts import named, of_kind
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
