@@ -248,6 +248,11 @@ class World:
 
         return self._write(effect)
 
+    @property
+    def most_said(self) -> int:
+        """The most iterations that a status has given to those at work, with those used by the others."""
+        return max((sum(map(_iterations, s.get("departments") or [])) for s in self.statuses), default=0)
+
     # --- the rest of the cluster
 
     def admit(self) -> None:
@@ -286,3 +291,7 @@ class World:
         self.pods[pod.name] = replace(pod, phase="Failed" if has_failed else "Succeeded", result=result)
         job = self.jobs[pod.job_name]
         self.jobs[pod.job_name] = replace(job, is_failed=has_failed, is_complete=not has_failed)
+
+
+def _iterations(department: dict[str, Any]) -> int:
+    return int(department["iterationLimit" if department["phase"] == "Running" else "iterations"])
