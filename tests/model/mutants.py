@@ -17,7 +17,7 @@ from gather_contracts import names
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_operator import reconcile
 from gather_operator.decisions import decide as deciding
-from gather_operator.decisions import stop
+from gather_operator.decisions import starting, stop
 from gather_operator.decisions.actions import (
     CreateJob,
     Decision,
@@ -196,7 +196,6 @@ def _resolved_again(snapshot: RunSnapshot, cms: CmsReading) -> Decision:
     return Decision(snapshot.run.status, (WriteDocument(build_document(snapshot.run, resolution)),))
 
 
-_allowance = deciding.iteration_allowance
 NAMED: Final = "the status names Jobs that were made"
 ENDS: Final = "it ends"
 
@@ -243,7 +242,7 @@ MUTANTS: Final = (
     Mutant(
         "used iterations are not counted",
         lambda: mock.patch.object(
-            deciding, "iteration_allowance", lambda most, _, after: _allowance(most, 0, after)
+            starting._Plan, "_left", property(lambda plan: plan.snapshot.run.spec.max_iterations)
         ),
         "iterations stay below the run's",
     ),
@@ -271,8 +270,8 @@ MUTANTS: Final = (
     Mutant("the last department goes first", _decides(_last_first), "departments in order"),
     Mutant(
         "all departments start at once",
-        lambda: mock.patch.object(deciding, "FINAL", FINAL | {DepartmentPhase.RUNNING}),
-        "one department at a time",
+        lambda: mock.patch.object(starting._Plan, "_at_work", property(lambda _: 0)),
+        "one live Job at a time",
     ),
     Mutant(
         "a lost document is written with what the CMS names now",
@@ -284,7 +283,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "pods on dead nodes are waited for",
-        lambda: mock.patch.object(deciding, "is_abandoned", return_value=False),
+        lambda: mock.patch.object(starting, "is_abandoned", return_value=False),
         ENDS,
     ),
 )
