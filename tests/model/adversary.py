@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 from tests.model.cluster_steps import change
-from tests.model.facts import CAN_SUSPEND
 from tests.model.operator_steps import Operator, Step
 from tests.model.state import ALIVE, Job, Phase, Pod, Run, State
 
@@ -58,9 +57,8 @@ class Adversary:
         if not run.deleted:
             after = run._replace(deleted=1) if run.held else None
             yield ("delete",), _edited(state, after)
-        if CAN_SUSPEND:
-            changed = run._replace(suspend=1 - run.suspend, generation=run.generation + 1)
-            yield ("resume" if run.suspend else "suspend",), _edited(state, changed)
+        changed = run._replace(suspend=1 - run.suspend, generation=run.generation + 1)
+        yield ("resume" if run.suspend else "suspend",), _edited(state, changed)
         if not run.cancel:
             yield ("cancel",), _edited(state, run._replace(cancel=1, generation=run.generation + 1))
 

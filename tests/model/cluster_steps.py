@@ -97,7 +97,7 @@ def _count(state: State, job: Job, ended: list[Pod]) -> State:
 def pod_steps(state: State, pod: Pod) -> Iterator[Step]:
     """Yield what may happen to a pod."""
     key, job = pod.key, next((j for j in state.jobs if j.key == pod[:2]), None)
-    is_orphan = job is None or job.terminating
+    is_orphan = job is None or bool(job.terminating)
     if is_orphan and not pod.terminating:
         yield ("collect", *key), change(state, pod, terminating=1)
     if pod.dead:

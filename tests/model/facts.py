@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from gather_contracts import names
 from gather_contracts.departments import CmsDepartment
-from gather_contracts.resource import GatherRun, GatherRunSpec, GatherRunStatus, parse_run
+from gather_contracts.resource import GatherRun, GatherRunStatus, parse_run
 from gather_contracts.result import DepartmentResult, ExitCode, StopReason
 from gather_contracts.run_document import RunDocument, decode_run_document
 from gather_operator.decisions.assessment import JOB_GENERATIONS_MAX
@@ -31,8 +31,6 @@ OTHER_NAMES: Final = 10
 """Numbers of Jobs whose names follow no rule begin here."""
 UNUSABLE: Final = 1
 """Number of the document that is none."""
-CAN_SUSPEND: Final = "suspend" in GatherRunSpec.model_fields
-"""Whether a run can be suspended."""
 ENDS: Final = {
     Phase.LINGERING_GOOD: ("Running", ExitCode.DONE, StopReason.THRESHOLD_REACHED),
     Phase.LINGERING_BAD: ("Running", ExitCode.TRY_AGAIN, StopReason.MODEL_UNAVAILABLE),
@@ -228,7 +226,7 @@ class Book:
             iterations=job.limit,
             is_suspended=bool(job.suspended),
             resource_version="1",
-            **({"is_suspended_by_us": bool(job.suspended)} if CAN_SUSPEND else {}),
+            is_suspended_by_us=bool(job.suspended),
         )
 
     def _pod(self, pod: Pod, *, is_gone: bool = False, is_given_up: bool = False) -> PodFacts:

@@ -1,6 +1,7 @@
 """Eventually stable: without the adversary, every state leads to an end and stays there."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from gather_contracts.reasons import RunPhase
@@ -50,9 +51,9 @@ class Fairness:
         state = self._first(state, cluster_steps.outside_steps)
         state = self._pass(state)
         for job_key in [j.key for j in state.jobs]:
-            state = self._first(state, lambda s, key=job_key: _of_job(s, key))
+            state = self._first(state, partial(_of_job, key=job_key))
         for pod_key in [p.key for p in state.pods]:
-            state = self._first(state, lambda s, key=pod_key: _of_pod(s, key))
+            state = self._first(state, partial(_of_pod, key=pod_key))
         state = self._first(state, cluster_steps.outside_steps)
         later = cluster_steps.tick(state)
         return state if later is None else later

@@ -26,7 +26,7 @@ from gather_operator.decisions.actions import (
     ReleaseFinalizer,
     WriteDocument,
 )
-from gather_operator.decisions.assessment import FINAL, Department, close
+from gather_operator.decisions.assessment import FINAL, Department, assess, close
 from gather_operator.decisions.facts import CmsReading, PodFacts, RunSnapshot
 from gather_operator.decisions.resolve import build_document, resolve
 from gather_operator.decisions.status.run_status import cancelled
@@ -62,7 +62,7 @@ class Mutant:
 
 def _decides(change: Callable[[RunSnapshot, Decision], Decision]) -> Callable[[], Patch]:
     """Return a patch that changes what is decided."""
-    original = reconcile.decide
+    original = deciding.decide
 
     def decide(snapshot: RunSnapshot) -> Decision:
         return change(snapshot, original(snapshot))
@@ -72,13 +72,13 @@ def _decides(change: Callable[[RunSnapshot, Decision], Decision]) -> Callable[[]
 
 def _sees(change: Callable[[RunSnapshot], RunSnapshot]) -> Callable[[], Patch]:
     """Return a patch that changes what is decided on."""
-    original = reconcile.decide
+    original = deciding.decide
     return lambda: mock.patch.object(reconcile, "decide", lambda snapshot: original(change(snapshot)))
 
 
 def _assesses(change: Callable[[Department, Any, Any], Any]) -> Callable[[], Patch]:
     """Return a patch that changes where a department is said to stand."""
-    original = deciding.assess
+    original = assess
     return lambda: mock.patch.object(deciding, "assess", lambda d, now: change(d, original(d, now), now))
 
 

@@ -92,14 +92,15 @@ def test_what_another_department_saves_meanwhile_is_seen(new_harness: NewHarness
     notes = json.dumps({"items": [harmless(number) for number in range(6)]})
     harness = new_harness(parallelism=2)
     harness.set_threshold(100)
-    with served(GatedModel()) as model:
+    gated = GatedModel()
+    with served(gated) as model:
         harness.services = replace(harness.services, model_uri=model.uri)
         model.answers = [notes, notes]
         story = harness.start(0, 2)
-        assert model.arrived.wait(WAIT_S)
+        assert gated.arrived.wait(WAIT_S)
         character = harness.run(1, 1)
         assert character.exit_code == 0, character.messages()
-        model.gate.set()
+        gated.gate.set()
         ended = story.wait()
     assert ended.exit_code == 0, ended.messages()
     saved = [i["content"] for i in harness.items() if i["automationMetadata"]["department"] == "character"]
