@@ -145,6 +145,10 @@ bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS
 bench-sync: $(STAMP) ## Measure how fast the brain is made equal to MongoDB, 25 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.worker.sync_benchmark $(ARGS)
 
+.PHONY: bench-operator
+bench-operator: $(STAMP) ## Measure the operator with 1 to 500 runs on a control plane of its own, 30 minutes (ARGS=--help: options)
+	@$(PY) -m tests.bench.operator.benchmark $(ARGS)
+
 .PHONY: bench-recall
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE": your own texts)
 	@$(PY) -m tests.evals.recall $(ARGS)

@@ -116,6 +116,9 @@ KUBECTL = ProgramSet(
 )
 """kubectl alone, for the kind provider; the node's set holds it already."""
 KIND = ProgramSet(name="kind", version=versions.KIND, installs=(f"sigs.k8s.io/kind@v{versions.KIND}",))
+KWOK = ProgramSet(
+    name="kwok", version=versions.KWOK, installs=(f"sigs.k8s.io/kwok/cmd/kwok@v{versions.KWOK}",)
+)
 
 
 def parse_go_version(said: str) -> tuple[int, int] | None:

@@ -10,6 +10,8 @@ HELM = "3.21.4"
 KIND = "0.30.0"
 KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """The node image that this kind was released with; nodes of the same minor version as ours."""
+KWOK = "0.7.0"
+"""Plays nodes and pods for the operator's benchmark."""
 GO_AT_LEAST = (1, 26)
 """What Helm's module asks for; Kubernetes and CoreDNS are content with 1.24."""
 NEO4J = "2026.08.1"

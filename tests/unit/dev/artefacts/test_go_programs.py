@@ -59,6 +59,11 @@ def test_helm_is_installed_from_its_own_module_at_the_pinned_version() -> None:
     assert go_programs.HELM.fetch_commands() == []
 
 
+def test_kwok_is_installed_at_the_pinned_version() -> None:
+    (command,) = go_programs.KWOK.build_commands(Path("/into"))
+    assert command[-1] == f"sigs.k8s.io/kwok/cmd/kwok@v{versions.KWOK}"
+
+
 def test_go_writes_into_the_folder_that_is_being_built() -> None:
     environment = go_programs.go_environment(Path("/into"))
     assert environment["GOBIN"] == "/into"
