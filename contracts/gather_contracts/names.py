@@ -5,6 +5,7 @@ Hand-built keys drift apart; one module cannot.
 
 import hashlib
 import uuid
+from functools import lru_cache
 from typing import Final
 
 GROUP: Final = "gather.ft.tc"
@@ -47,6 +48,7 @@ ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
 DNS_LABEL_MAX: Final = 63
 
 
+@lru_cache(maxsize=8192)  # a run's are asked for at each pass over it
 def digest(*parts: str, length: int = 8) -> str:
     """Return the first `length` hex digits of a SHA-256 over the parts, kept apart by a separator."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:length]

@@ -14,6 +14,12 @@ DECISION_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
+QUEUE_WAIT_SECONDS = Histogram(
+    "gather_operator_queue_wait_seconds",
+    "From a run's being queued to its being taken off the queue.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
 ACTIONS = Counter("gather_operator_actions", "Actions carried out, by kind.", ["action"], registry=REGISTRY)
 STATUS_WRITES = Counter(
     "gather_operator_status_writes", "Status writes, by result.", ["result"], registry=REGISTRY

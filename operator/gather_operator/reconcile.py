@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
-from gather_contracts.reasons import Reason
+from gather_contracts.reasons import DepartmentPhase, Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
@@ -61,6 +61,7 @@ logger = logging.getLogger(__name__)
 REFUSED_RETRY_S: Final = 5.0
 STATUS_RETRY_S: Final = 30.0
 """A status is refused by the CRD or by a right that is missing; a person has to change that."""
+PREPARATIONS: Final = (HoldFinalizer, WriteDocument)
 LOOK_AGAIN_S: Final = 0.01
 """After a move: what follows from it is decided by another pass."""
 
@@ -99,7 +100,7 @@ class Reconciler:
         self._stop_deadline_s = stop_deadline_s
         self._clock = clock
         self._stopping_since_s: dict[str, float] = {}
-        self._documents = RunDocuments(dependencies.cluster)
+        self._documents = RunDocuments(dependencies.cluster, dependencies.observer, clock)
         self._pacer = ActionPacer(clock)
         self._patience = PodPatience(clock)
         self._unwritable: set[str] = set()
@@ -119,6 +120,7 @@ class Reconciler:
 
         Raises OperatorError where the pass has to be tried again later.
         """
+        await self._catch_up(uid)
         run = self._deps.cache.get(uid)
         if run is None:
             await self._delete_expired(uid)
@@ -168,7 +170,10 @@ class Reconciler:
             # The status would say that it is done.
             return Next(held_s, is_held=True)
         latest = self._deps.cache.get(run.metadata.uid)
-        if latest is None:
+        if latest is None or (
+            decision.actions and all(isinstance(a, PREPARATIONS) for a in decision.actions)
+        ):
+            # Of a run that was just prepared, the next pass has more to say.
             return Next(0)
         if latest.status != run.status:
             # A write whose answer was lost: what was decided belongs on the status before it.
@@ -176,7 +181,10 @@ class Reconciler:
         throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
             count_ends(latest, decision.status, snapshot.pods)
-        is_moving = bool(decision.actions) or (throttled_s is None and decision.status != run.status)
+        # A Job that was made is followed by what its pods do, and a status by the events that are due then.
+        is_moving = any(not isinstance(a, CreateJob) for a in decision.actions) or (
+            throttled_s is None and _events_due_for(run.status) != _events_due_for(decision.status)
+        )
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
         return Next(LOOK_AGAIN_S if is_moving else throttled_s)
 
@@ -254,14 +262,17 @@ class Reconciler:
             case CreateJob(index, generation, iterations):
                 if snapshot.document is None:
                     return
-                # Without its ConfigMap the pod would hang in creation; one that exists costs one answer.
-                await self._documents.write(run, snapshot.document)
                 department = snapshot.document.departments[index]
                 template = overridden(self._template, run)
                 job = build_job(run, department, index, generation, iterations, template)
-                await cluster.create_job(job)
+                await self._create_job(job)
             case SuspendJob() | ResumeJob() | DeleteJob() | DeletePod():
                 await _change_work(cluster, action)
+
+    async def _create_job(self, manifest: dict[str, Any]) -> None:
+        """Create a Job that is then seen at once, so that no pass makes it again before a watch shows it."""
+        if (made := await self._deps.cluster.create_job(manifest)) is not None:
+            self._deps.observer.note_job(made)
 
     async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
         metadata = run.metadata
@@ -337,6 +348,21 @@ class Reconciler:
         except Missing:
             self._deps.cache.remove(uid)
 
+    async def _catch_up(self, uid: str) -> None:
+        """Read the run if a newer version of it was seen than is known: watches bring no whole runs."""
+        cache = self._deps.cache
+        if (name := cache.stale(uid)) is None:
+            return
+        try:
+            body = await self._deps.cluster.get_run(name)
+        except Missing:
+            cache.remove(uid)
+            return
+        cache.put(body)
+        cache.settle(uid)
+        if body["metadata"]["uid"] != uid:  # another one of that name
+            cache.remove(uid)
+
     async def _check_existence(self, run: GatherRun) -> None:
         """Forget the run if it is what was missing."""
         try:
@@ -356,3 +382,9 @@ async def _change_work(cluster: Cluster, action: SuspendJob | ResumeJob | Delete
             await cluster.delete_job(name)
         case DeletePod(name):
             await cluster.delete_pod(name)
+
+
+def _events_due_for(status: GatherRunStatus) -> tuple[bool, int, int]:
+    """Return what events are due for: departments that are known, those that failed, the run's end."""
+    failed = sum(d.phase is DepartmentPhase.FAILED for d in status.departments)
+    return status.phase.is_final, failed, len(status.departments)

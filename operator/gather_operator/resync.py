@@ -1,4 +1,7 @@
-"""Looks at every run every few seconds and lists GatherRuns again, so that no lost event can hang a run."""
+"""Looks at every unfinished run again and again, and follows versions of GatherRuns on a watch of its own.
+
+So no lost event can hang a run, and kopf's watch is known to deliver. Whole runs are listed once, at first.
+"""
 
 import asyncio
 import logging
@@ -10,27 +13,22 @@ from typing import Final
 from gather_operator.errors import ClusterError, Missing
 from gather_operator.health import Health
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.informer import Informer
 from gather_operator.metrics import RELISTS, RUNS
 from gather_operator.replicas.term import Inbox
-from gather_operator.run_cache import RunCache, is_asked_for, version_number
+from gather_operator.run_cache import RunCache, RunVersion, version_number
 
 logger = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
-LIST_INTERVAL_MIN_S: Final = 3.0
-"""With a pass of a few hundred milliseconds, an event of the watch that was lost costs less than 5 s."""
-LIST_SHARE: Final = 0.05
-"""Of the time, spent on lists: where many runs make one long, they become rarer, down to the interval that is
-set."""
-
-
-def list_pause_s(took_s: float, interval_s: float) -> float:
-    """Return how long after a list the next one is made; never longer than `interval_s`."""
-    return min(interval_s, max(LIST_INTERVAL_MIN_S, took_s / LIST_SHARE))
+BURST: Final = 10
+"""Runs that the ticker brings at once."""
+TICKS_PER_S: Final = 50
+"""Passes that the ticker asks for, at most: of a thousand runs each comes up every 20 s, spread evenly."""
 
 
 class Resync:
-    """Brings every unfinished run back into the queue, whatever the watches say.
+    """Brings every unfinished run back into the queue, whatever kopf's watch says.
 
     An ended run whose events are not published yet comes back by itself: its pass asks for another.
     """
@@ -50,54 +48,79 @@ class Resync:
         self._health = health
         self._is_acting = is_acting
         self._last_error = ""
+        self._versions: Informer[RunVersion] = Informer(
+            "gatherruns",
+            cluster.list_versions,
+            cluster.watch_versions,
+            self._seen,
+            self._gone,
+            is_version_read=True,
+        )
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""
 
-    async def run(self, tick_interval_s: float, relist_interval_s: float) -> None:
-        """List and tick until cancelled; `relist_interval_s` is the longest pause between two lists."""
+    async def run(self, tick_interval_s: float, compare_interval_s: float) -> None:
+        """Follow and tick until cancelled."""
+        while not await self.list_whole():  # noqa: ASYNC110 - what is waited for is asked for
+            await asyncio.sleep(RETRY_S)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._versions.run())
             group.create_task(self._tick(tick_interval_s))
+            await self._versions.synced.wait()
             while True:
-                began_s = time.monotonic()
-                has_answered = await self.relist()
-                took_s = time.monotonic() - began_s
-                await asyncio.sleep(list_pause_s(took_s, relist_interval_s) if has_answered else RETRY_S)
+                self.compare()
+                await asyncio.sleep(compare_interval_s)
 
     async def _tick(self, interval_s: float) -> None:
         while True:
-            await asyncio.sleep(interval_s)
-            for run in self._cache.all():
-                if not run.status.phase.is_final or run.is_being_deleted:
-                    self._queue.add(run.metadata.uid)
+            due = [r for r in self._cache.all() if not r.status.phase.is_final or r.is_being_deleted]
+            round_s = round_of(len(due), interval_s)
+            for number, run in enumerate(due, start=1):
+                self._queue.add(run.metadata.uid)
+                if number % BURST == 0:
+                    await asyncio.sleep(round_s * BURST / len(due))
+            await asyncio.sleep(round_s * (len(due) % BURST) / len(due) if due else interval_s)
             for uid in self._cache.expired(datetime.now(UTC)):
                 self._queue.add(uid)
 
-    async def relist(self) -> bool:
-        """List GatherRuns and queue what changed; return whether the API answered."""
+    async def list_whole(self) -> bool:
+        """List GatherRuns and queue all that are not done with; return whether the API answered."""
         try:
-            bodies, version = await self._cluster.list_runs()
+            await self._cluster.list_runs(self._cache.put)
         except ClusterError as error:
             if str(error) != self._last_error:  # logged once, not every second
                 hint = "is the CRD installed?" if isinstance(error, Missing) else ""
                 logger.warning("listing GatherRuns failed", extra={"error": str(error), "hint": hint})
             self._last_error = str(error)
             return False
-        self._last_error = ""
-        RELISTS.labels(kind="gatherruns", reason="tick").inc()
+        RELISTS.labels(kind="gatherruns", reason="whole").inc()
+        for run in self._cache.all():
+            self._queue.add(run.metadata.uid)
         self._health.listed_s = time.monotonic()
-        before = {run.metadata.uid: run for run in self._cache.all()}
-        for uid in self._cache.replace(bodies, version):
-            self._queue.add(uid, is_asked_for=is_asked_for(before.get(uid), self._cache.get(uid)))
-        self._health.canary.listed(
-            (b["metadata"]["uid"], version_number(b["metadata"]["resourceVersion"])) for b in bodies
-        )
-        self._show_phases()
         self.listed.set()
         return True
 
-    def _show_phases(self) -> None:
+    def compare(self) -> None:
+        """Hold what kopf's watch has shown against what ours has, and count runs."""
+        seen = self._versions.all()
+        self._health.canary.listed((v.run_uid, version_number(v.resource_version)) for v in seen)
+        self._health.listed_s = max(self._versions.last_seen_s, *self._health.informers_seen_s())
         if not self._is_acting():
             RUNS.clear()
             return
         for phase, count in self._cache.phases().items():
             RUNS.labels(phase=phase).set(count)
+
+    def _seen(self, uid: str) -> None:
+        for version in self._versions.of_run(uid):
+            if self._cache.note(version):
+                self._queue.add(uid, is_asked_for=self._cache.is_asked_for(uid))
+
+    def _gone(self, version: RunVersion) -> None:
+        self._cache.remove(version.run_uid)
+        self._queue.add(version.run_uid, is_asked_for=True)
+
+
+def round_of(runs: int, interval_s: float) -> float:
+    """Return in how many seconds the ticker brings so many runs once each."""
+    return max(interval_s, runs / TICKS_PER_S)

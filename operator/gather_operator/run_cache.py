@@ -1,7 +1,9 @@
-"""The GatherRuns as last seen, by UID: from kopf's watch, from lists and from the answers to our writes."""
+"""The GatherRuns as last read, by UID: from the first list, kopf's watch and the answers to our calls.
+
+A second watch only says which version there is; a pass reads the run where that is newer.
+"""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,6 +43,17 @@ class EndedRun:
     """When the resource is to be deleted; None: never."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunVersion:
+    """That a version of a run exists, by its metadata."""
+
+    name: str
+    run_uid: str
+    resource_version: str
+    generation: int = 1
+    is_being_deleted: bool = False
+
+
 class RunCache:
     """Keeps the newest known version of each run; of ended ones a few words.
 
@@ -51,6 +64,33 @@ class RunCache:
         self._ttl_s = ttl_s
         self._runs: dict[str, GatherRun] = {}
         self._ended: dict[str, EndedRun] = {}
+        self._stale: dict[str, tuple[RunVersion, bool]] = {}
+
+    def note(self, seen: RunVersion) -> bool:
+        """Record that this version exists; return whether it is newer than what is known of the run."""
+        uid, version = seen.run_uid, version_number(seen.resource_version)
+        known = self._version(uid)
+        if known is not None and (known > version or known == version > 0):
+            return False
+        run = self._runs.get(uid)
+        is_asked_for = run is None or (
+            (run.metadata.generation, run.is_being_deleted) != (seen.generation, seen.is_being_deleted)
+        )
+        self._stale[uid] = (seen, is_asked_for)
+        return True
+
+    def stale(self, uid: str) -> str | None:
+        """Return the run's name if a newer version exists than is known."""
+        found = self._stale.get(uid)
+        return None if found is None else found[0].name
+
+    def is_asked_for(self, uid: str) -> bool:
+        """Return whether a person has made the newer version: a new run, another spec, a deletion."""
+        return self._stale.get(uid, (None, False))[1]
+
+    def settle(self, uid: str) -> None:
+        """Record that the run was just read."""
+        self._stale.pop(uid, None)
 
     def get(self, uid: str) -> GatherRun | None:
         """Return the run, or None if it does not exist or nothing is left to do for it."""
@@ -81,7 +121,10 @@ class RunCache:
                 "unreadable GatherRun", extra={"run": metadata.get("name", "?"), "error": str(error)}
             )
             return None
-        self.remove(uid)
+        self._runs.pop(uid, None)
+        self._ended.pop(uid, None)
+        if uid in self._stale and version_number(self._stale[uid][0].resource_version) <= version:
+            self.settle(uid)
         if run.status.phase.is_final and not run.is_being_deleted and not run.is_held:
             self._ended[uid] = EndedRun(
                 run.metadata.name, version, run.status.phase, delete_at(run, self._ttl_s)
@@ -94,29 +137,15 @@ class RunCache:
         """Forget the run."""
         self._runs.pop(uid, None)
         self._ended.pop(uid, None)
-
-    def replace(self, bodies: Iterable[dict[str, Any]], resource_version: str) -> set[str]:
-        """Take a full list of that version as the truth; return the UIDs of runs that changed or are gone.
-
-        Lists are read consistently: what they do not name is gone, unless it is newer than the list.
-        """
-        before = {uid: self._version(uid) for uid in (*self._runs, *self._ended)}
-        listed: set[str] = set()
-        for body in bodies:
-            self.put(body)
-            listed.add(str(body["metadata"]["uid"]))
-        taken = version_number(resource_version)
-        gone = {uid for uid, version in before.items() if uid not in listed and (version or 0) <= taken}
-        for uid in gone:
-            self.remove(uid)
-        return gone | {uid for uid in listed & self._runs.keys() if before.get(uid) != self._version(uid)}
+        self._stale.pop(uid, None)
 
     def is_stopping(self, uid: str) -> bool:
         """Return whether the run is to be stopped and still has something to stop."""
         run = self._runs.get(uid)
-        return run is not None and (
+        is_known = run is not None and (
             run.is_being_deleted or (run.spec.cancel and not run.status.phase.is_final)
         )
+        return is_known or self.is_asked_for(uid)
 
     def expired(self, now: datetime) -> list[str]:
         """Return the UIDs of ended runs whose time is over."""

@@ -90,12 +90,12 @@ class Settings(CmsSettings, PlaceSettings):
     """For runs without `ttlSecondsAfterFinished`; unset: ended runs stay."""
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_OPERATOR_PORT")
     """/healthz, /readyz and /metrics; 0 takes a free one and logs it."""
-    workers: int = Field(default=8, ge=1, le=64, validation_alias="GATHER_OPERATOR_WORKERS")
+    workers: int = Field(default=32, ge=1, le=256, validation_alias="GATHER_OPERATOR_WORKERS")
     """Runs worked on at the same time."""
     tick_interval_s: float = Field(default=3, ge=0.1, le=60, validation_alias="GATHER_TICK_INTERVAL_S")
     """Every unfinished run is decided again this often, whatever the watches say."""
     relist_interval_s: float = Field(default=10, ge=0.1, le=300, validation_alias="GATHER_RELIST_INTERVAL_S")
-    """GatherRuns are listed this often, because a watch can die silently."""
+    """kopf's watch is held against our own this often, because a watch can die silently."""
     watch_silence_s: float = Field(default=30, ge=1, le=600, validation_alias="GATHER_WATCH_SILENCE_S")
     """A watch that has not shown what a list shows for this long is started again."""
     status_interval_s: float = Field(default=1, ge=0, le=60, validation_alias="GATHER_STATUS_INTERVAL_S")

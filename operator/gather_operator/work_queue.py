@@ -13,7 +13,7 @@ from typing import Final
 
 from gather_clients.backoff import Backoff
 from gather_operator.errors import OperatorError
-from gather_operator.metrics import QUEUE_DEPTH
+from gather_operator.metrics import QUEUE_DEPTH, QUEUE_WAIT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ class WorkQueue:
         self._urgent: deque[str] = deque()
         self._usual: deque[str] = deque()
         self._arrived = asyncio.Event()
-        self._queued: set[str] = set()
+        self._queued: dict[str, float] = {}
+        """Since when each key is queued, on the event loop's clock."""
         self._busy: set[str] = set()
         self._again: dict[str, bool] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -73,7 +74,7 @@ class WorkQueue:
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
         if key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = asyncio.get_running_loop().time()
             (self._urgent if self._is_urgent(key) else self._usual).append(key)
             self._arrived.set()
             QUEUE_DEPTH.set(len(self._queued))
@@ -104,7 +105,7 @@ class WorkQueue:
     async def _worker(self, work: Work, lanes: Sequence[deque[str]]) -> None:
         while True:
             key = await self._next(lanes)
-            self._queued.discard(key)
+            QUEUE_WAIT_SECONDS.observe(asyncio.get_running_loop().time() - self._queued.pop(key))
             QUEUE_DEPTH.set(len(self._queued))
             self._busy.add(key)
             try:

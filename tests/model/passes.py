@@ -106,6 +106,9 @@ class Recorder:
     def cached(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
         return self._book.facts(self.inputs.jobs, self.inputs.pods, self.inputs)
 
+    def has_document(self, _: str) -> bool:
+        return self.inputs.document != 0
+
     async def fresh(self, _: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
         self.is_fresh = True
         return self._book.facts(self.inputs.true_jobs, self.inputs.true_pods, self.inputs)
@@ -206,6 +209,9 @@ class _Cache:
 
     def get(self, _: str) -> GatherRun | None:
         return self._run
+
+    def stale(self, _: str) -> None:
+        """What a pass reads is given."""
 
     def put(self, body: dict[str, Any]) -> None:
         if self._run is None:

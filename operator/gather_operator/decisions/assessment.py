@@ -16,6 +16,7 @@ from gather_contracts.resource import MESSAGE_MAX, DepartmentStatus, GatherRun
 from gather_contracts.result import StopReason
 from gather_contracts.text_cleaning import writable
 from gather_operator.decisions.facts import JobFacts, Numbers, ObjectEvent, PodFacts, RunSnapshot
+from gather_operator.decisions.resolve import pending_departments
 from gather_operator.decisions.waiting import Wait, condense, ended_with, last_end, wait_of
 
 JOB_GENERATIONS_MAX = 3
@@ -211,16 +212,18 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     just made may not be seen yet. Acting on that would make a second Job, or lose a failed one's numbers. And
     a watch can lose an event: where a Job's next one is its last, nothing after it would tell.
     """
-    run = snapshot.run
+    run, document = snapshot.run, snapshot.document
     if run.is_to_stop:
         return True
     if _may_start_beside_others(snapshot):
         return True
     if any(is_to_suspend(run, job) or is_to_resume(run, job) for job in snapshot.jobs.values()):
         return True
+    # A Job is made before the status names its department.
+    known = run.status.departments or (pending_departments(document) if document is not None else ())
     return any(
         _has_more_to_say(department, is_held=run.spec.suspend)
-        for department in gather_departments(snapshot, run.status.departments)
+        for department in gather_departments(snapshot, known)
         if department.status.phase not in FINAL
     )
 

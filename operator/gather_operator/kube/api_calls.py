@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
@@ -38,7 +39,9 @@ RENEW_INTERVAL_S: Final = 5.0
 USER_AGENT: Final = f"gather-operator/{version('gather')}"
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
-HEADERS: Final = {"Accept": JSON, "Accept-Encoding": "identity"}
+METADATA: Final = "application/json;as={kind};g=meta.k8s.io;v=v1"
+"""Objects without spec and status; `kind` is PartialObjectMetadata, with List at its end for lists."""
+HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 """Not packed: on a cluster's network that costs both sides more time than it saves."""
 
 CALL_ERRORS: Final = (
@@ -60,7 +63,9 @@ class Request:
     path: str
     query: Mapping[str, str | int]
     body: Any = None
+    """What JSON can hold."""
     content_type: str = JSON
+    accept: str = JSON
     max_bytes: int | None = None
     """Of the answer; None: BODY_MAX_BYTES."""
     permit_s: Callable[[], float] | None = None
@@ -152,19 +157,18 @@ class ApiCalls:
     async def _send(
         self, client: ApiClient, request: Request, limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
-        method, url, headers, body, _ = await client.param_serialize(
-            request.method,
-            request.path,
-            query_params=list(request.query.items()),
-            header_params={**HEADERS, "Content-Type": request.content_type},
-            body=request.body,
-            auth_settings=[TOKEN],
-        )
+        # The client's own `param_serialize` walks through every body, which took a quarter of a call's time.
+        headers = {**HEADERS, "Accept": request.accept, "Content-Type": request.content_type}
+        await client.update_params_for_auth(headers, [], [TOKEN], request.path, request.method, request.body)
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        url = f"{client.configuration.host}{request.path}{query}"
         # A token file written by hand ends in a line break, which no header may hold.
         headers = {name: str(value).strip() for name, value in headers.items()}
         allowed_s = self._timeout_s if request.permit_s is None else request.permit_s()
         async with asyncio.timeout(min(self._timeout_s, allowed_s)):
-            answer = await client.call_api(method, url, headers, body, _request_timeout=limits)
+            answer = await client.call_api(
+                request.method, url, headers, request.body, _request_timeout=limits
+            )
         return cast("aiohttp.ClientResponse", answer.response)
 
     async def _renew(self, refused: ApiClient) -> bool:
@@ -189,9 +193,7 @@ class ApiCalls:
 
 
 def _build_client(configuration: Configuration) -> ApiClient:
-    client = ApiClient(configuration)
-    client.user_agent = USER_AGENT
-    return client
+    return ApiClient(configuration)
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:

@@ -5,7 +5,7 @@ nothing was sent. What is already there counts as created, what is already gone 
 """
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
@@ -14,8 +14,16 @@ from urllib.parse import quote
 from gather_contracts import names
 from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
 from gather_operator.errors import AlreadyExists, AnswerTooLong, ClusterUnavailable, Missing
-from gather_operator.kube.api_calls import MERGE_PATCH, ApiCalls, Request
-from gather_operator.kube.conversion import job_facts, object_event, pod_facts
+from gather_operator.kube.api_calls import JSON, MERGE_PATCH, METADATA, ApiCalls, Request
+from gather_operator.kube.conversion import (
+    ObjectFacts,
+    job_facts,
+    object_event,
+    object_facts,
+    pod_facts,
+    run_version,
+)
+from gather_operator.run_cache import RunVersion
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +74,19 @@ class Cluster:
 
     # --- GatherRuns
 
-    async def list_runs(self) -> tuple[list[dict[str, Any]], str]:
-        """Return all GatherRuns of the namespace as they stand, and the list's resourceVersion."""
-        return await self._list("list gatherruns", self._runs, {}, _without_managers)
+    async def list_runs(self, read: Callable[[dict[str, Any]], T]) -> tuple[list[T], str]:
+        """Return what is read of each GatherRun, and the list's version; no more than a page is held."""
+        return await self._list("list gatherruns", self._runs, {}, read)
+
+    async def list_versions(self) -> tuple[list[RunVersion], str]:
+        """Return which GatherRuns there are, without what they say, and the list's resourceVersion."""
+        accept = METADATA.format(kind="PartialObjectMetadataList")
+        return await self._list("list gatherruns", self._runs, {}, run_version, accept)
+
+    def watch_versions(self, since: str) -> AsyncGenerator[tuple[str, RunVersion], None]:
+        """Yield (type, version) for each change of a GatherRun after `since`; see `watch_jobs`."""
+        accept = METADATA.format(kind="PartialObjectMetadata")
+        return self._watch("watch gatherruns", self._runs, since, run_version, accept, {})
 
     async def get_run(self, name: str) -> dict[str, Any]:
         """Return a GatherRun as it stands; raises Missing."""
@@ -105,9 +123,10 @@ class Cluster:
         """Create a ConfigMap; one of that name is taken for ours, since the name carries the run's UID."""
         await self._create("create configmap", self._config_maps, manifest)
 
-    async def create_job(self, manifest: dict[str, Any]) -> None:
-        """Create a Job; one of that name is adopted, since the name carries the run's UID."""
-        await self._create("create job", self._jobs, manifest)
+    async def create_job(self, manifest: dict[str, Any]) -> JobFacts | None:
+        """Create a Job, return its facts; one of that name is adopted, since the name has the run's UID."""
+        answer = await self._create("create job", self._jobs, manifest)
+        return None if answer is None else job_facts(answer)
 
     async def suspend_job(self, name: str) -> None:
         """Suspend a Job if it exists, and mark it as suspended by us."""
@@ -149,6 +168,16 @@ class Cluster:
         """Return our pods, of one run if named, and the resourceVersion of the list."""
         return await self._list("list pods", self._pods, _selected(run_uid), pod_facts)
 
+    async def list_documents(self) -> tuple[list[ObjectFacts], str]:
+        """Return which of our ConfigMaps there are, without what they hold, and the list's version."""
+        accept = METADATA.format(kind="PartialObjectMetadataList")
+        return await self._list("list configmaps", self._config_maps, _selected(None), object_facts, accept)
+
+    def watch_documents(self, since: str) -> AsyncGenerator[tuple[str, ObjectFacts], None]:
+        """Yield (type, facts) for each change of our ConfigMaps after `since`; see `watch_jobs`."""
+        accept = METADATA.format(kind="PartialObjectMetadata")
+        return self._watch("watch configmaps", self._config_maps, since, object_facts, accept)
+
     def watch_jobs(self, since: str) -> AsyncGenerator[tuple[str, JobFacts], None]:
         """Yield (type, facts) for each change of our Jobs after `since`.
 
@@ -176,12 +205,16 @@ class Cluster:
     async def _write(self, request: Request) -> None:
         await self._calls.call(replace(request, permit_s=self._permit_s))
 
-    async def _create(self, what: str, path: str, manifest: dict[str, Any]) -> None:
+    async def _create(self, what: str, path: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the metadata of what was created, None if it was there; its status is empty yet."""
+        query, accept = {"fieldManager": names.MANAGED_BY}, METADATA.format(kind="PartialObjectMetadata")
+        request = Request(what, "POST", path, query, manifest, accept=accept, permit_s=self._permit_s)
         try:
-            await self._write(Request(what, "POST", path, {"fieldManager": names.MANAGED_BY}, manifest))
+            return await self._calls.call_json(request)
         except AlreadyExists:
             name = manifest["metadata"].get("name")
             logger.debug("object exists already", extra={"call": what, "object": name})
+            return None
 
     async def _put_suspension(self, name: str, *, is_suspended: bool) -> None:
         """Change suspension and mark in one write, so that nobody sees one without the other."""
@@ -200,7 +233,12 @@ class Cluster:
             logger.debug("object is gone already", extra={"call": what, "object": name})
 
     async def _list(
-        self, what: str, path: str, query: dict[str, str], read: Callable[[dict[str, Any]], T]
+        self,
+        what: str,
+        path: str,
+        query: dict[str, str],
+        read: Callable[[dict[str, Any]], T],
+        accept: str = JSON,
     ) -> tuple[list[T], str]:
         """Return what is read from each object, page by page, so that only one page is held whole."""
         found: list[T] = []
@@ -208,7 +246,7 @@ class Cluster:
         for _ in range(PAGES_MAX):
             page_query = {**query, "limit": str(size), **({"continue": token} if token else {})}
             try:
-                page = await self._calls.call_json(Request(what, "GET", path, page_query))
+                page = await self._calls.call_json(Request(what, "GET", path, page_query, accept=accept))
             except AnswerTooLong:
                 if size == SMALL_PAGE_SIZE:
                     raise
@@ -223,17 +261,23 @@ class Cluster:
                 return found, str(metadata.get("resourceVersion") or "")
         raise ClusterUnavailable(f"{what}: the answer is no list, or has no end")
 
-    async def _watch(
-        self, what: str, path: str, since: str, read: Callable[[dict[str, Any]], T]
+    async def _watch(  # noqa: PLR0917 - private
+        self,
+        what: str,
+        path: str,
+        since: str,
+        read: Callable[[dict[str, Any]], T],
+        accept: str = JSON,
+        selected: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[tuple[str, T], None]:
         query = {
-            **_selected(None),
+            **(_selected(None) if selected is None else selected),
             "watch": "true",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_WINDOW_S),
             "resourceVersion": since,
         }
-        async with aclosing(self._calls.watch(Request(what, "GET", path, query))) as events:
+        async with aclosing(self._calls.watch(Request(what, "GET", path, query, accept=accept))) as events:
             async for event in events:
                 yield event["type"], read(event["object"])
 
@@ -246,11 +290,3 @@ def _selected(run_uid: str | None) -> dict[str, str]:
     """Return the query that selects what is ours, of one run if named."""
     labels = {**OURS, names.LABEL_RUN_UID: run_uid} if run_uid else OURS
     return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
-
-
-def _without_managers(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a GatherRun without the list of who wrote which field: half of its size, and not read."""
-    metadata = body.get("metadata")
-    if isinstance(metadata, dict):
-        metadata.pop("managedFields", None)
-    return body

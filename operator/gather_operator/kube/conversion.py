@@ -6,6 +6,7 @@ must not end a watch.
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gather_contracts import names
@@ -13,6 +14,7 @@ from gather_contracts.reasons import EndReason
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_operator.decisions.facts import ConditionFacts, JobFacts, ObjectEvent, PodFacts
 from gather_operator.decisions.manifests import CONTAINER
+from gather_operator.run_cache import RunVersion
 
 ORDINARY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Not shown in the status: every pod passes through them."""
@@ -35,6 +37,38 @@ POD_CONDITIONS: Final = {
 ENDED_POD_CONDITIONS: Final = {"DisruptionTarget": ("True",)}
 
 Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """That an object of a run exists."""
+
+    name: str
+    run_uid: str
+    resource_version: str = ""
+
+
+def object_facts(body: Json) -> ObjectFacts:
+    """Return the facts of an object of which only the metadata is known."""
+    metadata = _map(body.get("metadata"))
+    return ObjectFacts(
+        _text(metadata.get("name")),
+        _label(metadata, names.LABEL_RUN_UID),
+        _text(metadata.get("resourceVersion")),
+    )
+
+
+def run_version(body: Json) -> RunVersion:
+    """Return which version of a GatherRun there is, from its metadata alone."""
+    metadata = _map(body.get("metadata"))
+    generation = metadata.get("generation")
+    return RunVersion(
+        name=_text(metadata.get("name")),
+        run_uid=_text(metadata.get("uid")),
+        resource_version=_text(metadata.get("resourceVersion")),
+        generation=generation if isinstance(generation, int) else 1,
+        is_being_deleted=bool(metadata.get("deletionTimestamp")),
+    )
 
 
 def job_facts(job: Json) -> JobFacts:

@@ -19,6 +19,7 @@ from gather_clients.backoff import Backoff
 from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict
 from gather_operator.kube.cluster import BOOKMARK, WATCH_WINDOW_S, Cluster, Identified
+from gather_operator.kube.conversion import ObjectFacts
 from gather_operator.metrics import RELISTS
 from gather_operator.run_cache import version_number
 
@@ -54,8 +55,14 @@ class Informer(Generic[T]):
         watch_objects: WatchCall[T],
         notify: Notify,
         forget: Callable[[T], None] = lambda _: None,
+        *,
+        is_version_read: bool = False,
     ) -> None:
-        """`notify` gets the UID of each run that is concerned; `forget` gets each object that was deleted."""
+        """`notify` gets the UID of each run that is concerned; `forget` gets each object that was deleted.
+
+        `is_version_read`: a new version alone is worth a notice.
+        """
+        self._is_version_read = is_version_read
         self._kind = kind
         self._list = list_objects
         self._watch = watch_objects
@@ -78,6 +85,19 @@ class Informer(Generic[T]):
     def of_run(self, run_uid: str) -> list[T]:
         """Return the run's objects."""
         return list(self._by_run.get(run_uid, {}).values())
+
+    def all(self) -> list[T]:
+        """Return all objects."""
+        return list(self._objects.values())
+
+    def has(self, run_uid: str) -> bool:
+        """Return whether the run has any."""
+        return run_uid in self._by_run
+
+    def note(self, made: T) -> None:
+        """Take in what was just created, unless a watch has come as far and shown what became of it."""
+        if _version(made) > version_number(self._seen) and not self._is_older(made):
+            self._put(made)
 
     def merge(self, run_uid: str, objects: Iterable[T], resource_version: str) -> None:
         """Take a list of a run's objects, of that version, as the truth: it heals what a watch has lost."""
@@ -166,11 +186,14 @@ class Informer(Generic[T]):
     def _apply(self, kind: str, changed: T) -> None:
         if self._is_older(changed):
             return
+        known = self._objects.get(changed.name)
         if kind == "DELETED":
             self._drop(changed.name)
             self._forget(changed)
         else:
             self._put(changed)
+            if known is not None and not self._is_version_read and _is_same(known, changed):
+                return
         self._notify(changed.run_uid)
 
     def _is_older(self, changed: T) -> bool:
@@ -203,23 +226,40 @@ class Observer:
         self.pods: Informer[PodFacts] = Informer(
             "pods", cluster.list_pods, cluster.watch_pods, notify, self._remember
         )
+        # Only that one is gone matters, as when somebody deletes it: the run makes it again.
+        self.documents: Informer[ObjectFacts] = Informer(
+            "configmaps",
+            cluster.list_documents,
+            cluster.watch_documents,
+            lambda _: None,
+            lambda gone: notify(gone.run_uid),
+        )
         self._cluster = cluster
         self._gone: OrderedDict[str, PodFacts] = OrderedDict()
 
     async def run(self) -> None:
-        """Keep both caches current until cancelled."""
+        """Keep the caches current until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.documents.run())
             group.create_task(self.jobs.run())
             group.create_task(self.pods.run())
 
     async def synced(self) -> None:
-        """Return once both caches have been filled."""
+        """Return once Jobs and pods are known; the rest is not needed to begin."""
         await self.jobs.synced.wait()
         await self.pods.synced.wait()
 
     def cached(self, run_uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         """Return the run's Jobs and pods from the cache."""
         return self._joined(run_uid, self.jobs.of_run(run_uid), self.pods.of_run(run_uid))
+
+    def note_job(self, made: JobFacts) -> None:
+        """Take in a Job that was just made."""
+        self.jobs.note(made)
+
+    def has_document(self, run_uid: str) -> bool:
+        """Return whether the run's ConfigMap is there, as far as is known."""
+        return not self.documents.synced.is_set() or self.documents.has(run_uid)
 
     async def fresh(self, run_uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         """Return the run's Jobs and pods as the API has them now; raises ClusterError."""
@@ -252,6 +292,11 @@ async def _listed(
         raise ClusterUnavailable("a list is older than what a watch has brought")
     informer.merge(run_uid, objects, version)
     return objects
+
+
+def _is_same(known: T, changed: T) -> bool:
+    """Return whether an object has changed in nothing that is read of it."""
+    return known == replace(changed, resource_version=known.resource_version)  # type: ignore[type-var]
 
 
 def _version(known: Identified) -> int:

@@ -1,6 +1,9 @@
 """The run documents (`run.json`), each in a ConfigMap; read once and remembered while the run lasts."""
 
 import logging
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from gather_contracts import names
 from gather_contracts.resource import GatherRun
@@ -12,21 +15,46 @@ from gather_operator.kube.cluster import Cluster
 logger = logging.getLogger(__name__)
 
 
+SETTLED_S: Final = 5.0
+"""So long after it was written a watch may not show a ConfigMap yet; then one that is missing is gone."""
+
+
+class Presence(Protocol):
+    """What is seen of ConfigMaps."""
+
+    def has_document(self, run_uid: str) -> bool:
+        """Return whether the run's ConfigMap is there, as far as is known."""
+
+
 class RunDocuments:
     """Reads and writes run documents; what it remembers only saves calls."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self, cluster: Cluster, presence: Presence, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` counts seconds."""
         self._cluster = cluster
+        self._presence = presence
+        self._clock = clock
         self._known: dict[str, RunDocument] = {}
+        self._seen_s: dict[str, float] = {}
 
     async def read(self, run: GatherRun) -> RunDocument | None:
-        """Return the run's document, or None if it has or needs none; one that cannot be used is deleted."""
+        """Return the run's document, or None if it has or needs none; one that cannot be used is deleted.
+
+        One that was known and is gone is made again: no pod of the run could start without it.
+        """
         uid = run.metadata.uid
         if run.status.phase.is_final or run.is_being_deleted:
             self.forget(uid)
             return None
-        if uid in self._known:
-            return self._known[uid]
+        if (known := self._known.get(uid)) is not None:
+            if not run.is_to_stop and self._is_gone(uid):
+                logger.warning(
+                    "the run's ConfigMap is gone; making it again", extra={"run": run.metadata.name}
+                )
+                await self.write(run, known)
+            return known
         name = names.run_config_map_name(run.metadata.name, uid)
         try:
             data = await self._cluster.get_config_map(name)
@@ -42,17 +70,27 @@ class RunDocuments:
             )
             await self._cluster.delete_config_map(name)
             return None
-        self._known[uid] = document
+        self._remember(uid, document)
         return document
 
     async def write(self, run: GatherRun, document: RunDocument) -> None:
         """Write the document; one that exists is kept."""
         await self._cluster.create_config_map(build_config_map(run, document))
-        self._known[run.metadata.uid] = document
+        self._remember(run.metadata.uid, document)
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that has ended or is gone."""
         self._known.pop(run_uid, None)
+        self._seen_s.pop(run_uid, None)
+
+    def _remember(self, uid: str, document: RunDocument) -> None:
+        self._known[uid] = document
+        self._seen_s[uid] = self._clock()
+
+    def _is_gone(self, uid: str) -> bool:
+        if self._presence.has_document(uid):
+            return False
+        return self._clock() - self._seen_s.get(uid, -SETTLED_S - 1) > SETTLED_S
 
 
 def _fits(document: RunDocument, run: GatherRun) -> bool:

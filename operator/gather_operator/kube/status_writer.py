@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
-from gather_operator.decisions.status.kube_events import KubeEvent, build_event, events_between
-from gather_operator.errors import ClusterError, Conflict, Refused, StatusRefused
+from gather_operator.decisions.status.kube_events import KubeEvent, events_between
+from gather_operator.errors import Conflict, Refused, StatusRefused
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.event_poster import EventPoster
 from gather_operator.metrics import STATUS_WRITES
 from gather_operator.run_cache import RunCache
 
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 EVENTS_PER_WRITE_MAX: Final = 8
 REPEAT_BACKOFF: Final = Backoff(1.0, 60.0)
 """Before a status that somebody else has changed is written once more."""
+NUMBERS_FACTOR: Final = 3
+ATTEMPTS_FACTOR: Final = 10
+"""Where only numbers have changed, or only that pods have begun, two writes are so many times apart."""
 CRD_HINT: Final = "kubectl apply -f crds/ brings the definition of this version"
 
 
@@ -53,6 +57,7 @@ class StatusWriter:
         self._clock = clock
         self._written: dict[str, _Written] = {}
         self._dropped: frozenset[str] = frozenset()
+        self._poster = EventPoster(cluster, clock)
 
     async def write(self, run: GatherRun, status: GatherRunStatus) -> float | None:
         """Write the status if it differs; return None if it stands, else after how many seconds to try again.
@@ -62,10 +67,12 @@ class StatusWriter:
         uid = run.metadata.uid
         last = self._written.get(uid)
         same = last if last is not None and last.wanted == status else None
-        if status == run.status or (same is not None and run.status == same.kept):
+        if _says_nothing_new(run, status) or (same is not None and run.status == same.kept):
+            await self._poster.add(run, ())
             return None
         repeats = same.repeats + 1 if same is not None else 0
-        if (wait_s := self._wait_s(last, repeats)) > 0:
+        interval_s = self._interval_s * _patience(run.status, status)
+        if (wait_s := self._wait_s(last, repeats, interval_s)) > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
         self._written[uid] = _Written(self._clock(), status, None, repeats)
@@ -84,27 +91,24 @@ class StatusWriter:
         self._cache.put(body)
         kept = self._kept(body, status)
         self._written[uid] = _Written(self._clock(), status, kept, repeats)
-        for event in events_between(run.status, status)[:EVENTS_PER_WRITE_MAX]:
-            await self.post(run, event)
+        await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX])
         return None
 
     async def post(self, run: GatherRun, event: KubeEvent) -> None:
-        """Post a Kubernetes Event, if that is possible: it is a courtesy, the status already says it."""
-        try:
-            await self._cluster.create_event(build_event(run, event))
-        except ClusterError as error:
-            logger.warning("Kubernetes Event not posted", extra={"reason": event.reason, "error": str(error)})
+        """Post a Kubernetes Event at once, if that is possible."""
+        await self._poster.post(run, event)
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that is gone."""
         self._written.pop(run_uid, None)
+        self._poster.forget(run_uid)
 
-    def _wait_s(self, last: _Written | None, repeats: int) -> float:
+    def _wait_s(self, last: _Written | None, repeats: int, interval_s: float) -> float:
         if last is None:
             return 0.0
         # The first repetition follows a write whose answer was lost.
         pause_s = REPEAT_BACKOFF.wait_s(repeats - 1) if repeats > 1 else 0.0
-        return last.at_s + max(self._interval_s, pause_s) - self._clock()
+        return last.at_s + max(interval_s, pause_s) - self._clock()
 
     def _kept(self, body: dict[str, Any], status: GatherRunStatus) -> GatherRunStatus | None:
         """Return the status as it is stored, and say once which fields the API server has dropped."""
@@ -120,6 +124,31 @@ class StatusWriter:
             )
             self._dropped |= dropped
         return kept
+
+
+def _patience(before: GatherRunStatus, after: GatherRunStatus) -> int:
+    """Return how many intervals a change may wait: one that is more than numbers waits for one."""
+    if _words(before) != _words(after):
+        return 1
+    return ATTEMPTS_FACTOR if _without_attempts(before) == _without_attempts(after) else NUMBERS_FACTOR
+
+
+def _words(status: GatherRunStatus) -> tuple[Any, ...]:
+    departments = tuple((d.slug, d.phase, d.reason, d.job_name) for d in status.departments)
+    return status.phase, status.reason, status.observed_generation, status.conditions, departments
+
+
+def _without_attempts(status: GatherRunStatus) -> GatherRunStatus:
+    departments = [d.model_copy(update={"attempt": 0}) for d in status.departments]
+    return status.model_copy(update={"departments": departments})
+
+
+def _says_nothing_new(run: GatherRun, status: GatherRunStatus) -> bool:
+    """Return whether the status stands, or a new run's would say no more than that it was seen."""
+    written = run.status
+    if written.observed_generation == 0 and not written.conditions:
+        return status.model_copy(update={"observed_generation": 0}) == written
+    return status == written
 
 
 def _missing(wanted: dict[str, Any], kept: dict[str, Any]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from gather_contracts import names
 from gather_operator.errors import ClusterError, Conflict, Missing
@@ -14,11 +14,14 @@ AT_ONCE: Final = 16
 RETRY_S: Final = 0.5
 
 
+Body = TypeVar("Body")
+
+
 class Runs(Protocol):
     """The part of the cluster that letting go needs."""
 
-    async def list_runs(self) -> tuple[list[dict[str, Any]], str]:
-        """Return all GatherRuns; raises ClusterError."""
+    async def list_runs(self, read: Callable[[dict[str, Any]], Body]) -> tuple[list[Body], str]:
+        """Return what is read of each GatherRun; raises ClusterError."""
 
     async def put_finalizers(self, name: str, resource_version: str, finalizers: list[str]) -> dict[str, Any]:
         """Replace a run's finalizers; raises ClusterError."""
@@ -32,7 +35,7 @@ async def let_go(runs: Runs, is_meant: Callable[[dict[str, Any]], bool] = lambda
     released = 0
     while True:
         try:
-            bodies, _ = await runs.list_runs()
+            bodies, _ = await runs.list_runs(dict)
         except Missing:
             return released
         except ClusterError as error:

@@ -96,7 +96,7 @@ async def _stop_jobs(cluster: Cluster) -> None:
 async def _bodies(cluster: Cluster) -> list[dict[str, Any]]:
     """Return all runs; none without the CRD, or while the API does not say."""
     try:
-        return (await cluster.list_runs())[0]
+        return (await cluster.list_runs(dict))[0]
     except Missing:
         return []
     except ClusterError as error:

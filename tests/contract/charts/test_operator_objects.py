@@ -58,7 +58,7 @@ def test_the_operator_may_do_what_it_does_and_no_more(render: Render) -> None:
         (names.GROUP, f"{names.PLURAL}/status"): {"patch"},
         ("batch", "jobs"): {"list", "watch", "create", "patch", "delete"},
         ("", "pods"): {"list", "watch", "delete"},
-        ("", "configmaps"): {"get", "create", "delete"},
+        ("", "configmaps"): {"get", "list", "watch", "create", "delete"},
         ("", "events"): {"list", "create"},
         ("coordination.k8s.io", "leases"): {"create"},
     }

@@ -111,7 +111,7 @@ async def test_without_the_lease_nothing_is_written(write: Callable[[Cluster], A
         with pytest.raises(NotLeading):
             await write(fenced(cluster, refuse))
         assert api.asked == []
-        await fenced(cluster, refuse).list_runs()
+        await fenced(cluster, refuse).list_runs(dict)
 
 
 async def test_every_write_of_the_cluster_is_fenced() -> None:

@@ -227,6 +227,9 @@ class World:
         pods = old_pods if self.cache_lag else self.pods
         return self._of(uid, jobs, pods)
 
+    def has_document(self, uid: str) -> bool:
+        return any(name.endswith(f"{names.digest(uid)}-run") for name in self.config_maps)
+
     async def fresh(self, uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         return self._of(uid, self.jobs, self.pods)
 

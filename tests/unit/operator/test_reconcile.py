@@ -379,8 +379,9 @@ async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms:
     world = make_world()
     operator = Operator(world, cms)
     operator.cache.put(build.body())
-    with pytest.raises(Exception, match="film"):
-        await operator.reconciler.work(build.uid)
+    with pytest.raises(Exception, match="film"):  # noqa: PT012 - the first pass only writes the document
+        for _ in range(2):
+            await operator.reconciler.work(build.uid)
     assert operator.cache.get(build.uid) is None
     assert await operator.reconciler.work(build.uid) == Next()
 

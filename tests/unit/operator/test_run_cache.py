@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gather_contracts.reasons import RunPhase
-from gather_operator.run_cache import RunCache
+from gather_operator.run_cache import RunCache, RunVersion
 
 
 def test_the_newest_version_is_kept(build: Any) -> None:
@@ -20,30 +20,44 @@ def test_the_newest_version_is_kept(build: Any) -> None:
     assert run.metadata.generation == 2
 
 
-def test_a_list_adds_what_was_missed_and_removes_what_is_gone(build: Any) -> None:
-    """And returns which runs changed."""
+def test_a_newer_version_is_noted_until_it_has_been_read(build: Any) -> None:
+    """Watches bring no whole runs, and our own writes come back on them."""
     cache = RunCache()
-    cache.put(build.body(uid="gone", version="1"))
-    cache.put(build.body(uid="same", version="2"))
-    cache.put(build.body(uid="old", version="3"))
-    listed = [build.body(uid="same", version="2"), build.body(uid="old", version="8")]
-    assert cache.replace([*listed, build.body(uid="new", version="9")], "9") == {"gone", "old", "new"}
-    assert {run.metadata.uid for run in cache.all()} == {"same", "old", "new"}
+    cache.put(build.body(version="5"))
+    assert not cache.note(RunVersion("film", build.uid, "5"))
+    assert cache.stale(build.uid) is None
+    assert cache.note(RunVersion("film", build.uid, "7"))
+    cache.put(build.body(version="6"))
+    assert cache.stale(build.uid) == "film"
+    cache.put(build.body(version="7"))
+    assert cache.stale(build.uid) is None
 
 
-def test_a_run_newer_than_the_list_is_not_gone(build: Any) -> None:
-    """It was created while the list was on its way."""
+@pytest.mark.parametrize(
+    ("generation", "is_being_deleted", "is_asked_for"), [(1, False, False), (2, False, True), (1, True, True)]
+)
+def test_what_a_person_has_changed_goes_first(
+    build: Any, generation: int, is_being_deleted: bool, is_asked_for: bool
+) -> None:
+    """Another spec or a deletion, known before the run was read."""
     cache = RunCache()
-    cache.put(build.body(uid="newer", version="12"))
-    assert cache.replace([], "11") == set()
-    assert cache.get("newer") is not None
+    cache.put(build.body(version="5"))
+    cache.note(RunVersion("film", build.uid, "7", generation, is_being_deleted))
+    assert (cache.is_asked_for(build.uid), cache.is_stopping(build.uid)) == (is_asked_for, is_asked_for)
+
+
+def test_an_ended_run_whose_version_is_known_is_not_read_again(build: Any) -> None:
+    cache = RunCache()
+    cache.put(build.body(status=FINISHED, finalizers=(), version="5"))
+    assert not cache.note(RunVersion("film", build.uid, "5"))
+    assert cache.note(RunVersion("film", build.uid, "6"))
 
 
 def test_an_unreadable_run_is_left_out(build: Any) -> None:
     """One that an older CRD let pass must not stop the others."""
     cache = RunCache()
     assert cache.put(build.body(spec={"maxIterations": "many"})) is None
-    assert cache.replace([build.body(spec={"maxIterations": 0}), build.body(uid="good")], "1") == {"good"}
+    assert cache.put(build.body(uid="good")) is not None
 
 
 def test_runs_are_counted_by_phase(build: Any) -> None:
@@ -77,16 +91,6 @@ def test_of_a_run_with_nothing_left_to_do_a_few_words_are_kept(build: Any) -> No
     assert cache.ended(build.uid) is None
     cache.put(build.body(status=FINISHED, finalizers=("a.b/c",), version="10"))
     assert cache.ended(build.uid) is not None
-
-
-def test_an_ended_run_that_a_list_does_not_name_is_gone(build: Any) -> None:
-    """And one that it names unchanged is not read again."""
-    cache = RunCache()
-    cache.put(build.body(uid="stays", status=FINISHED, finalizers=(), version="5"))
-    cache.put(build.body(uid="gone", status=FINISHED, finalizers=(), version="6"))
-    unread = {"metadata": {"uid": "stays", "name": "stays", "resourceVersion": "5"}}
-    assert cache.replace([unread], "9") == {"gone"}
-    assert (cache.ended("gone"), cache.ended("stays") is not None) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,7 +132,8 @@ async def test_a_new_list_notifies_only_runs_that_changed() -> None:
 class NoCluster:
     """Stands in where nothing is called."""
 
-    list_jobs = list_pods = watch_jobs = watch_pods = None
+    list_jobs = list_pods = list_documents = None
+    watch_jobs = watch_pods = watch_documents = None
 
 
 def test_a_deleted_pod_s_result_is_remembered(build: Any) -> None:
@@ -185,3 +187,35 @@ async def test_a_list_from_before_what_was_seen_is_not_believed() -> None:
         await observer.fresh("run")
     observer.jobs._seen = "5"
     assert await observer.fresh("run") == ({}, ())
+
+
+def noting(heard: list[str]) -> Observer:
+    return Observer(NoCluster(), heard.append)  # type: ignore[arg-type]
+
+
+def test_a_change_of_nothing_that_is_read_wakes_no_run(build: Any) -> None:
+    """A finished pod loses its Job's finalizer, and its Job counts it: each would cost a pass."""
+    heard: list[str] = []
+    observer = noting(heard)
+    pod: PodFacts = build.pod("story", phase="Running")
+    observer.pods._apply("ADDED", pod)
+    observer.pods._apply("MODIFIED", replace(pod, resource_version="9"))
+    assert heard == [build.uid]
+    observer.pods._apply("MODIFIED", replace(pod, resource_version="10", is_terminating=True))
+    assert heard == [build.uid, build.uid]
+
+
+def test_a_job_that_was_just_made_is_seen_at_once(build: Any) -> None:
+    observer = noting([])
+    made = replace(build.job("story"), resource_version="7")
+    observer.note_job(made)
+    jobs, _ = observer.cached(build.uid)
+    assert jobs == {made.name: made}
+
+
+def test_a_job_that_was_deleted_before_its_creation_was_answered_does_not_come_back(build: Any) -> None:
+    """The watch has come further than the answer: what it shows is the truth."""
+    observer = noting([])
+    observer.jobs._seen = "8"
+    observer.note_job(replace(build.job("story"), resource_version="7"))
+    assert observer.cached(build.uid) == ({}, ())

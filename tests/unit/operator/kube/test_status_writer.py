@@ -7,7 +7,7 @@ import pytest
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterUnavailable, Conflict
-from gather_operator.kube.status_writer import StatusWriter
+from gather_operator.kube.status_writer import ATTEMPTS_FACTOR, StatusWriter
 from gather_operator.run_cache import RunCache
 from tests.support.fake_clock import FakeClock
 
@@ -39,10 +39,55 @@ async def test_at_most_one_write_a_second(world: Any, build: Any, clock: FakeClo
     clock.now_s += 0.25
     run = cache.get(build.uid)
     assert run
-    assert await writer.write(run, status_of(run, 2)) == 0.75
+    waiting, cancelling = (
+        run.status.model_copy(update={"phase": phase}) for phase in (RunPhase.PENDING, RunPhase.CANCELLING)
+    )
+    assert await writer.write(run, waiting) == 0.75
     clock.now_s += 0.75
-    assert await writer.write(run, status_of(run, 3)) is None
-    assert [s["itemsCreated"] for s in world.statuses] == [1, 3]
+    assert await writer.write(run, cancelling) is None
+    assert [s["phase"] for s in world.statuses] == ["Running", "Cancelling"]
+
+
+async def test_numbers_alone_are_written_every_three_seconds(
+    world: Any, build: Any, clock: FakeClock
+) -> None:
+    """A transition in between does not wait for them."""
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 1, clock)
+    assert await writer.write(build.run(), status_of(build.run(), 1)) is None
+    run = cache.get(build.uid)
+    assert run
+    clock.now_s += 1
+    assert await writer.write(run, status_of(run, 2)) == 2
+    ended = run.status.model_copy(update={"phase": RunPhase.SUCCEEDED})
+    assert await writer.write(run, ended) is None
+
+
+async def test_that_a_pod_has_begun_waits_for_more_to_say(world: Any, build: Any, clock: FakeClock) -> None:
+    """The Job's name stands already; each department of seconds would cost one more write."""
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 1, clock)
+    begun = build.departments("story", **build.at_work)
+    world.runs["film"] = build.body(status={"departments": begun})
+    run = cache.put(world.runs["film"])
+    assert run
+    (department,) = run.status.departments
+    working = run.status.model_copy(update={"items_created": 1})
+    assert await writer.write(run, working) is None
+    run = cache.get(build.uid)
+    assert run
+    again = run.status.model_copy(update={"departments": [department.model_copy(update={"attempt": 1})]})
+    assert await writer.write(run, again) == ATTEMPTS_FACTOR
+
+
+async def test_that_a_new_run_was_seen_is_no_status_of_its_own(
+    world: Any, build: Any, clock: FakeClock
+) -> None:
+    """It would be written a second before the run's departments are."""
+    writer = StatusWriter(world, RunCache(), 1, clock)
+    seen = build.run().status.model_copy(update={"observed_generation": 1})
+    assert await writer.write(build.run(), seen) is None
+    assert world.statuses == []
 
 
 async def test_another_run_is_not_held_up(world: Any, build: Any, clock: FakeClock) -> None:

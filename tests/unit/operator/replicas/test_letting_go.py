@@ -45,8 +45,8 @@ def filled(build: Any) -> World:
         body = build.body(name=f"film-{number}", uid=str(number), finalizers=finalizers)
         world.runs[f"film-{number}"] = body
 
-    async def list_runs() -> tuple[list[dict[str, Any]], str]:
-        return list(world.runs.values()), "1"
+    async def list_runs(read: Any) -> tuple[list[dict[str, Any]], str]:
+        return [read(body) for body in world.runs.values()], "1"
 
     world.list_runs = list_runs  # type: ignore[attr-defined]
     return world
@@ -82,7 +82,7 @@ async def test_a_run_that_somebody_writes_meanwhile_is_tried_again(build: Any) -
 async def test_without_a_crd_there_is_nothing_to_let_go_of() -> None:
     """It was deleted first."""
 
-    async def list_runs() -> Any:
+    async def list_runs(_: Any) -> Any:
         raise Missing("no such kind")
 
     assert await let_go(SimpleNamespace(list_runs=list_runs)) == 0
