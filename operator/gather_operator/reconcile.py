@@ -148,7 +148,7 @@ class Reconciler:
         try:
             following = await self._follow(snapshot, decide(snapshot))
         except StatusRefused as error:
-            following = await self._stop_spending(snapshot, error)
+            following = await self._after_refusal(snapshot, error)
         if is_stopping:
             # Only now: pods that cost money wait for no event log.
             wait_s = await self._deps.publisher.publish(run, document=document)
@@ -314,6 +314,16 @@ class Reconciler:
         if wait_s is None:
             self._unwritable.discard(uid)
         return wait_s
+
+    async def _after_refusal(self, snapshot: RunSnapshot, error: StatusRefused) -> Next:
+        """Try once more after the first refusal: a right can be missing for a moment. Then stop the work."""
+        run = snapshot.run
+        if run.metadata.uid in self._unwritable or is_status_refused(run.status):
+            return await self._stop_spending(snapshot, error)
+        logger.warning("the run's status is refused", extra={"run": run.metadata.name, "error": str(error)})
+        DECISIONS.labels(outcome="refused").inc()
+        self._unwritable.add(run.metadata.uid)
+        return Next(REFUSED_RETRY_S, is_held=True)
 
     async def _stop_spending(self, snapshot: RunSnapshot, error: StatusRefused) -> Next:
         """Stop what works for a run of which nobody can see how it stands; say so where that is possible."""

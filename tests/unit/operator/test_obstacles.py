@@ -11,7 +11,7 @@ from gather_operator.errors import ClusterUnavailable, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import STATUS_RETRY_S, Dependencies, Reconciler
+from gather_operator.reconcile import REFUSED_RETRY_S, STATUS_RETRY_S, Dependencies, Reconciler
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next
 from tests.support.fake_clock import FakeClock
@@ -108,6 +108,27 @@ async def test_an_action_that_fails_does_not_lose_what_was_just_seen(
     assert len(world.created_jobs) == len(SLUGS)
 
 
+async def test_a_status_that_is_refused_once_costs_no_job(
+    operator: Operator, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right can be missing for a moment; until the status stands, nothing new is begun."""
+    await operator.until(lambda: len(world.created_jobs) == 2)
+    put, refused = world.put_status, []
+
+    async def refuse_once(name: str, version: str, status: dict[str, Any]) -> dict[str, Any]:
+        if not refused:
+            refused.append(status)
+            raise Refused("patch gatherruns/status: forbidden")
+        return dict(await put(name, version, status))
+
+    monkeypatch.setattr(world, "put_status", refuse_once)
+    world.step()
+    await operator.until(lambda: refused != [])
+    await operator.until(lambda: world.runs["film"]["status"]["phase"] == "Succeeded")
+    assert len(world.created_jobs) == 3
+    assert "StatusRefused" not in world.events
+
+
 @pytest.mark.parametrize("takes_conditions", [True, False])
 async def test_a_status_that_is_refused_stops_the_spending(
     operator: Operator, world: Any, monkeypatch: pytest.MonkeyPatch, takes_conditions: bool
@@ -128,8 +149,8 @@ async def test_a_status_that_is_refused_stops_the_spending(
     for pod in world.pods.values():
         world.outcomes[pod.reason] = None
     world.step()
-    following = await operator.step()
-    assert (following.after_s, following.is_held) == (STATUS_RETRY_S, True)
+    following = [await operator.step() for _ in range(2)]
+    assert [(f.after_s, f.is_held) for f in following] == [(REFUSED_RETRY_S, True), (STATUS_RETRY_S, True)]
     for _ in range(5):
         await operator.step()
         world.step()
