@@ -65,3 +65,11 @@ def test_a_pod_that_succeeded_before_its_job_was_seen_makes_the_job_be_asked_for
     """It has the number of iterations that were allowed, unless the status has it already."""
     run = build.running("story", "character", iterationLimit=limit)
     assert needs_fresh_facts(build.snapshot(run, pods=(build.done("story"),))) is is_asked
+
+
+def test_what_a_pod_says_of_a_job_counts_before_the_first_status_names_departments(build: Any) -> None:
+    """That status can be written a second after the first Job is made: it had failed, and was made again."""
+    run = build.run(status={"phase": "Pending"})
+    pod = build.pod("story", phase="Failed", exit_code=64)
+    snapshot = build.snapshot(run, document=build.document("story", "character"), pods=(pod,))
+    assert needs_fresh_facts(snapshot)

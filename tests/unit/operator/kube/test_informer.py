@@ -170,7 +170,7 @@ def test_pods_come_oldest_first(build: Any) -> None:
 class OldLists:
     """Lists nothing, as of version 5."""
 
-    watch_jobs = watch_pods = None
+    watch_jobs = watch_pods = list_documents = watch_documents = None
 
     async def list_jobs(self, _: str) -> tuple[list[JobFacts], str]:
         return [], "5"
