@@ -61,8 +61,8 @@ def _of_run(scenario: Scenario, run: str, seen: Outcome, quiet: Outcome, is_kill
     if statuses[-1]["phase"] != scenario.phase:
         yield f"ended as {statuses[-1]['phase']}"
     is_, was = comparable(statuses[-1]), comparable(quiet.statuses[run][-1])
-    if is_killed and scenario.phase is RunPhase.CANCELLED:
-        is_, was = _without_last_words(is_), _without_last_words(was)
+    if is_killed:
+        is_, was = _without_unseen_pods(scenario, is_), _without_unseen_pods(scenario, was)
     if is_ != was:
         yield f"status differs: {_difference(was, is_)}"
 
@@ -74,12 +74,18 @@ def comparable(status: Json) -> Json:
     return dict(json.loads(text))
 
 
-def _without_last_words(status: Json) -> Json:
-    """Return a cancelled run's status without what its last pod said: it can end and go with nobody there.
+def _without_unseen_pods(scenario: Scenario, status: Json) -> Json:
+    """Return a status without what a pod alone could say that was stopped and went with no operator there.
 
-    The worker's ledger has it, and the events that it sent.
+    Of a cancelled run that is what the pod's worker said last, which its ledger has; of a suspended one that
+    there was an attempt more.
     """
-    ended = [d for d in status["departments"] if d["phase"] != "Cancelled"]
+    departments = status["departments"]
+    if scenario.name == "suspend":
+        return {**status, "departments": [{**d, "attempt": 0} for d in departments]}
+    if scenario.phase is not RunPhase.CANCELLED:
+        return status
+    ended = [d for d in departments if d["phase"] != "Cancelled"]
     conditions = [{**c, "message": ""} for c in status["conditions"]]
     rest = {key: value for key, value in status.items() if key not in NUMBERS}
     return {**rest, "departments": ended, "conditions": conditions}

@@ -37,6 +37,8 @@ SAMPLE: Final = (
     "two/kill-after/film-a-post-jobs-2",
     "upgrade/kill-before/post-jobs-3",
     "upgrade/kill-after/post-jobs-2",
+    "suspend/kill-before/patch-jobs-1",
+    "suspend/kill-after/patch-jobs-1",
     "dead-node/kill-before/post-jobs-2",
     "dead-node/kill-after/post-jobs-3",
     "normal/409/patch-gatherruns-status-1",

@@ -210,6 +210,8 @@ class Trial:
             "NEXT_PUBLIC_APP_URL": self._tools.cms_url,
             "REDIS_URL": self._tools.redis_url,
             "GATHER_OPERATOR_PORT": "0",
+            # One that was killed comes back as the container of its pod does: the Lease is its own.
+            "GATHER_IDENTITY": self._image.replace(":", "-"),
         }
 
     async def _until_watching(self) -> None:
