@@ -1,0 +1,423 @@
+"""The asynchronous MongoDB driver's side of the double: what the worker calls of `AsyncMongoClient`.
+
+Like the driver it sends a write of a replica set once more after a broken connection, under the number by
+which the server knows it again, and repeats transactions as `with_transaction` does.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from pymongo import UpdateMany, UpdateOne
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    NetworkTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from gather_contracts import names
+from gather_worker.documents.note_reading import id_text
+from gather_worker.services.note_pages import IDS_PAGE
+from tests.support.simulation.mongo_documents import Document, matches, projected
+from tests.support.simulation.mongo_in_memory import NO_SUCH_TRANSACTION, MongoInMemory, transient
+from tests.support.simulation.processes import CURRENT
+from tests.support.simulation.virtual_time import monotonic
+from tests.support.simulation.wire import Unreachable, Wire
+
+T = TypeVar("T")
+
+SELECTION_S: Final = 2.0
+SOCKET_S: Final = 10.0
+TRANSACTION_RETRY_S: Final = 120.0
+ON_PRIMARY: Final = "UnknownTransactionCommitResult"
+TRANSIENT: Final = "TransientTransactionError"
+
+
+class Calls:
+    """Commands to one server over the wire."""
+
+    def __init__(self, server: MongoInMemory, wire: Wire) -> None:
+        self.server = server
+        self._wire = wire
+
+    async def send(
+        self,
+        what: str,
+        effect: Callable[[], T],
+        *,
+        is_repeatable: bool = True,
+        limit_s: float = SOCKET_S,
+    ) -> T:
+        """Return what the server answers; a broken connection is tried once more where that is safe."""
+        done: list[T] = []
+
+        def once() -> T:
+            if not done:
+                done.append(effect())
+            return done[0]
+
+        try:
+            return await self._wire.call("mongodb", what, once, limit_s=limit_s)
+        except Unreachable as error:
+            if error.kind != "reset" or not (is_repeatable and self.server.has_transactions):
+                raise await self._failure(error) from error
+        try:
+            return await self._wire.call("mongodb", f"{what} again", once, limit_s=limit_s)
+        except Unreachable as error:
+            raise await self._failure(error) from error
+
+    async def _failure(self, error: Unreachable) -> ConnectionFailure:
+        if error.kind == "refused":
+            await asyncio.sleep(SELECTION_S)
+            return ServerSelectionTimeoutError("no server")
+        return NetworkTimeout("timed out") if error.kind == "timeout" else AutoReconnect("connection closed")
+
+
+class Session:
+    """One session of one worker."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.session_id: Mapping[str, Any] = {"id": uuid.uuid4().bytes}
+        self.key: bytes = self.session_id["id"]
+        self.number = 0
+        self.is_in_transaction = False
+        self._has_begun = False
+        self._calls = calls
+        self._process = CURRENT.get()
+
+    async def with_transaction(self, callback: Callable[["Session"], Awaitable[T]], **_: Any) -> T:
+        """Run the callback in a transaction, again and again where that may help."""
+        began_s = monotonic()
+        while True:
+            self.number += 1
+            self.is_in_transaction, self._has_begun = True, False
+            try:
+                result = await callback(self)
+            except BaseException as error:
+                await self._abort()
+                if _has_label(error, TRANSIENT) and monotonic() - began_s < TRANSACTION_RETRY_S:
+                    await asyncio.sleep(random.random() * 0.05)
+                    continue
+                raise
+            if await self._commit(began_s):
+                return result
+
+    async def end_session(self) -> None:
+        """Its transaction, if one is open, ends."""
+        if self.is_in_transaction:
+            await self._abort()
+
+    def join(self, number: int) -> None:
+        """At the server: take a command into the transaction of that number, which its first one begins."""
+        if number != self.number:
+            raise transient("the transaction is over", NO_SUCH_TRANSACTION)
+        if not self._has_begun:
+            self._calls.server.begin(self.key, self._process)
+            self._has_begun = True
+
+    async def _commit(self, began_s: float) -> bool:
+        """Return whether it is committed; False: the whole transaction has to be tried again."""
+        number = self.number
+        try:
+            while True:
+                try:
+                    await self._calls.send("commit", lambda: self._calls.server.commit(self.key, number))
+                except ConnectionFailure:
+                    if monotonic() - began_s > TRANSACTION_RETRY_S:
+                        raise
+                    continue
+                except PyMongoError as error:
+                    if _has_label(error, TRANSIENT) and monotonic() - began_s < TRANSACTION_RETRY_S:
+                        return False
+                    raise
+                return True
+        finally:
+            self.is_in_transaction = False
+
+    async def _abort(self) -> None:
+        self.is_in_transaction = False
+        if self._has_begun:
+            with_errors = self._calls.send("abort", lambda: self._calls.server.abort(self.key))
+            try:
+                await with_errors
+            except PyMongoError:
+                return
+
+
+def _has_label(error: BaseException, label: str) -> bool:
+    return isinstance(error, PyMongoError) and error.has_error_label(label)
+
+
+class Cursor:
+    """What a query finds, read with the first document that is asked for."""
+
+    def __init__(self, collection: "Collection", query: Mapping[str, Any], projection: Any) -> None:
+        self._collection, self._query, self._projection = collection, query, projection
+        self._sort: list[tuple[str, int]] = []
+        self._limit = 0
+
+    def sort(self, name: str, direction: int = 1) -> Self:
+        """Sort by a field."""
+        self._sort.append((name, direction))
+        return self
+
+    def limit(self, count: int) -> Self:
+        """Stop after so many; 0: never."""
+        self._limit = count
+        return self
+
+    def collation(self, _: Any) -> Self:
+        """Ids are compared by code points anyway."""
+        return self
+
+    def allow_disk_use(self, _: Any) -> Self:
+        """Nothing is too large for the memory here."""
+        return self
+
+    async def to_list(self) -> list[Document]:
+        """Return all."""
+        c = self._collection
+        return await c.calls.send(
+            f"find {c.name}",
+            lambda: c.calls.server.find(c.name, self._query, self._projection, self._sort, self._limit),
+        )
+
+    async def __aiter__(self) -> AsyncIterator[Document]:
+        for document in await self.to_list():
+            yield document
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+
+class Answered:
+    """A cursor over what is there already."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents = documents
+
+    async def to_list(self) -> list[Document]:
+        """Return all."""
+        return list(self._documents)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+
+class Collection:
+    """One collection of one database."""
+
+    def __init__(self, calls: Calls, name: str) -> None:
+        self.calls, self.name = calls, name
+
+    def with_options(self, **_: Any) -> Self:
+        """Return it: what is confirmed here is never lost."""
+        return self
+
+    def find(self, query: Mapping[str, Any] | None = None, projection: Any = None, **_: Any) -> Cursor:
+        """Return a cursor."""
+        return Cursor(self, query or {}, projection)
+
+    async def find_one(
+        self, query: Mapping[str, Any], projection: Any = None, session: Session | None = None
+    ) -> Document | None:
+        """Return one document."""
+        number = session.number if session is not None else 0
+
+        def effect() -> Document | None:
+            if session is not None:
+                session.join(number)
+            found = self.calls.server.find(
+                self.name, query, projection, (), 1, session.key if session else None
+            )
+            return found[0] if found else None
+
+        return await self._send(f"find_one {self.name}", effect, session)
+
+    async def find_one_and_update(
+        self,
+        query: Mapping[str, Any],
+        change: Mapping[str, Any],
+        *,
+        projection: Mapping[str, Any] | None = None,
+        upsert: bool = False,
+        return_document: bool = False,
+        session: Session | None = None,
+        maxTimeMS: int | None = None,  # noqa: N803 - the driver's name
+    ) -> Document | None:
+        """Change one document; return it as it was, or as it is."""
+        process, number = CURRENT.get(), session.number if session is not None else 0
+
+        def effect() -> Document | None:
+            if session is not None:
+                session.join(number)
+            done = self.calls.server.update(
+                self.name, query, change, process=process, is_upsert=upsert,
+                session=session.key if session else None,
+            )  # fmt: skip
+            found = [after if return_document else before for before, after in done]
+            return projected(found[0], projection) if found and found[0] is not None else None
+
+        limit_s = maxTimeMS / 1000 if maxTimeMS else SOCKET_S
+        return await self._send(f"find_one_and_update {self.name}", effect, session, limit_s)
+
+    async def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> Any:
+        """Change one document."""
+        process = CURRENT.get()
+
+        def effect() -> int:
+            return len(self.calls.server.update(self.name, query, change, process=process))
+
+        return SimpleNamespace(matched_count=await self._send(f"update_one {self.name}", effect, None))
+
+    async def bulk_write(
+        self, writes: Sequence[Any], *, ordered: bool = True, session: Session | None = None
+    ) -> None:
+        """Carry out updates."""
+        process, number = CURRENT.get(), session.number if session is not None else 0
+        is_repeatable = all(isinstance(write, UpdateOne) for write in writes)
+
+        def effect() -> None:
+            if session is not None:
+                session.join(number)
+            for write in writes:
+                if type(write) not in {UpdateOne, UpdateMany}:
+                    raise NotImplementedError(type(write).__name__)
+                self.calls.server.update(
+                    self.name, write._filter, write._doc, process=process, is_upsert=bool(write._upsert),
+                    is_many=isinstance(write, UpdateMany), session=session.key if session else None,
+                )  # fmt: skip
+
+        await self._send(f"bulk_write {self.name} {len(writes)}", effect, session, is_repeatable=is_repeatable)
+
+    async def _send(
+        self,
+        what: str,
+        effect: Callable[[], T],
+        session: Session | None,
+        limit_s: float = SOCKET_S,
+        *,
+        is_repeatable: bool = True,
+    ) -> T:
+        """Send it; within a transaction a broken connection makes the whole of it worth another try."""
+        try:
+            return await self.calls.send(
+                what, effect, is_repeatable=is_repeatable and session is None, limit_s=limit_s
+            )
+        except ConnectionFailure as error:
+            if session is not None:
+                error._add_error_label(TRANSIENT)
+            raise
+
+    async def aggregate(self, stages: Sequence[Mapping[str, Any]], **_: Any) -> Answered:
+        """Carry out one of the two pipelines that there are."""
+        names_of = [next(iter(stage)) for stage in stages]
+        if names_of == ["$match", "$replaceWith", "$merge"]:
+            return await self._merge(stages)
+        if names_of == ["$match", "$project", "$match", "$sort", "$limit"]:
+            return await self._ids_page(stages)
+        raise NotImplementedError(f"a pipeline of {names_of}")
+
+    async def _merge(self, stages: Sequence[Mapping[str, Any]]) -> Answered:
+        process, server = CURRENT.get(), self.calls.server
+        wanted, document = stages[0]["$match"], stages[1]["$replaceWith"]["$literal"]
+        into = stages[2]["$merge"]
+        if into.get("whenMatched") != "keepExisting" or set(into) != {"into", "whenMatched"}:
+            raise NotImplementedError(f"$merge {into}")
+
+        def effect() -> None:
+            if any(matches(each, wanted) for each in server.collections.get(self.name, {}).values()):
+                server.put_new(into["into"], document, process)
+
+        await self.calls.send("merge", effect, is_repeatable=False)
+        return Answered([])
+
+    async def _ids_page(self, stages: Sequence[Mapping[str, Any]]) -> Answered:
+        after = stages[2]["$match"]["text"]["$gt"]
+        if stages[4]["$limit"] != IDS_PAGE or stages[3]["$sort"] != {"text": 1, "_id": -1}:
+            raise NotImplementedError("another page of ids")
+
+        def effect() -> list[Document]:
+            there = self.calls.server.collections.get(self.name, {})
+            pairs = sorted((text, key) for key in there if (text := id_text(key)) > after)
+            return [{"_id": key, "text": text} for text, key in pairs[:IDS_PAGE]]
+
+        return Answered(await self.calls.send("ids", effect))
+
+    async def index_information(self) -> dict[str, Any]:
+        """Return the indexes."""
+        has = self.name in self.calls.server.indexed
+        return await self.calls.send("index_information", lambda: {"_id_": {}} | ({"x": {}} if has else {}))
+
+    async def create_indexes(self, _: Sequence[Any]) -> None:
+        """Make indexes."""
+        await self.calls.send("create_indexes", lambda: self.calls.server.indexed.add(self.name))
+
+
+class Database:
+    """One database; all of a simulation's workers use the same."""
+
+    def __init__(self, calls: Calls, name: str) -> None:
+        self._calls, self.name = calls, name
+
+    def __getitem__(self, name: str) -> Collection:
+        return Collection(self._calls, name)
+
+    async def list_collection_names(self, filter: Mapping[str, Any]) -> list[str]:  # noqa: A002
+        """Return the collections that exist."""
+        there = self._calls.server.collections
+        return await self._calls.send("list_collections", lambda: [n for n in there if n == filter["name"]])
+
+
+class Admin:
+    """The database of commands."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def command(self, name: str, argument: Any = None) -> dict[str, Any]:
+        """Carry out one of two."""
+        server = self._calls.server
+        if name == "hello":
+            return await self._calls.send(
+                "hello", lambda: {"setName": "rs0"} if server.has_transactions else {}
+            )
+        if name == "killSessions":
+            await self._calls.send("killSessions", lambda: [server.abort(each["id"]) for each in argument])
+            return {}
+        raise NotImplementedError(name)
+
+
+class Driver:
+    """In the place of `AsyncMongoClient`."""
+
+    def __init__(self, server: MongoInMemory, wire: Wire) -> None:
+        self._calls = Calls(server, wire)
+        self.admin = Admin(self._calls)
+
+    def __getitem__(self, name: str) -> Database:
+        if not name.startswith(names.gather_database("")):
+            raise NotImplementedError(f"database {name}")
+        return Database(self._calls, name)
+
+    def start_session(self) -> Session:
+        """Return a session."""
+        return Session(self._calls)
+
+    async def close(self) -> None:
+        """Nothing is open."""
