@@ -13,7 +13,7 @@ from typing import Final
 SERVICES: Final = ("api", "mongodb", "redis", "brain", "model", "cms")
 KILLS: Final = ("killed before", "killed after")
 CALL_FAULTS: Final = ("lost", "unanswered", "slow", "late answer", "refused", *KILLS)
-INTENSITIES: Final = (0.0, 0.0, 0.004, 0.015, 0.04)
+INTENSITIES: Final = (0.0, 0.0, 0.01, 0.03, 0.08)
 OUTAGES_MAX: Final = 3
 HOUR_S: Final = 3600.0
 
@@ -98,7 +98,7 @@ class FaultPlan:
 
 def draw_plan(rng: random.Random, *, is_calm: bool = False) -> FaultPlan:
     """Draw a simulation's plan; a calm one has no faults."""
-    plan = FaultPlan(rng, until_s=rng.uniform(60, 600))
+    plan = FaultPlan(rng, until_s=rng.uniform(60, 400))
     if is_calm:
         return plan
     plan.rates = {service: rng.choice(INTENSITIES) for service in SERVICES}
@@ -108,10 +108,10 @@ def draw_plan(rng: random.Random, *, is_calm: bool = False) -> FaultPlan:
         plan.outages.append(_draw_outage(rng, plan.until_s))
     for kind, chance in MISHAPS.items():
         for _ in range(3):
-            if rng.random() >= chance * 0.5:
+            if rng.random() >= chance:
                 break
             size = rng.choice((-HOUR_S, HOUR_S)) if "clock" in kind else rng.uniform(5, 400)
-            plan.mishaps.append(Mishap(rng.uniform(0, plan.until_s), kind, rng.randrange(100), size))
+            plan.mishaps.append(Mishap(plan.until_s * rng.random() ** 1.5, kind, rng.randrange(100), size))
     plan.mishaps.sort(key=lambda each: each.at_s)
     return plan
 

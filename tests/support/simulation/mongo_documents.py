@@ -102,7 +102,7 @@ OPERATORS: Final[Mapping[str, Callable[[Sequence[Any], Any], bool]]] = {
     "$lte": _compares(lambda value, other: value <= other),
     "$gt": _compares(lambda value, other: value > other),
     "$gte": _compares(lambda value, other: value >= other),
-    "$in": lambda values, wanted: any(_equals(values, each) for each in wanted),
+    "$in": lambda values, wanted: any(value in wanted for value in values if value is not ABSENT),
     "$ne": lambda values, wanted: not _equals(values, wanted),
     "$exists": _exists,
     "$type": _type,

@@ -69,18 +69,23 @@ class MongoInMemory:
         session: bytes | None = None,
     ) -> list[Document]:
         """Return copies of what a query finds."""
-        found = [d for d in self._documents(collection, session) if matches(d, query)]
+        found = self._found(collection, session, query)
         for name, direction in reversed(sort):
             found.sort(key=lambda document: _order(document.get(name)), reverse=direction < 0)
         return [projected(document, projection) for document in (found[:limit] if limit else found)]
 
-    def _documents(self, collection: str, session: bytes | None) -> list[Document]:
+    def _found(self, collection: str, session: bytes | None, query: Mapping[str, Any]) -> list[Document]:
+        """Return what a query finds, by the index of `_id` where it names some."""
         there = self.collections.get(collection, {})
-        transaction = self._open.get(session) if session else None
-        if transaction is None:
-            return list(there.values())
-        own = {key: d for (name, key), d in transaction.changes.items() if name == collection}
-        return [d for d in {**there, **own}.values() if d is not None]
+        if session is not None and (transaction := self._open.get(session)) is not None:
+            own = {key: d for (name, key), d in transaction.changes.items() if name == collection}
+            there = {key: d for key, d in {**there, **own}.items() if d is not None}
+        wanted = query.get("_id")
+        if wanted is None or (isinstance(wanted, Mapping) and set(wanted) != {"$in"}):
+            return [d for d in there.values() if matches(d, query)]
+        asked = frozenset(wanted["$in"] if isinstance(wanted, Mapping) else [wanted])
+        rest = {name: value for name, value in query.items() if name != "_id"}
+        return [d for key, d in there.items() if key in asked and matches(d, rest)]
 
     # --- writing
 
@@ -96,7 +101,7 @@ class MongoInMemory:
         session: bytes | None = None,
     ) -> list[tuple[Document | None, Document]]:
         """Change what the query finds; return each document before and after."""
-        found = [d for d in self._documents(collection, session) if matches(d, query)]
+        found = self._found(collection, session, query)
         targets: list[Document | None] = [*(found if is_many else found[:1])]
         if not targets and is_upsert:
             targets = [None]

@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 from unittest.mock import patch
 
 import httpx
 
+import gather_worker.llm.gateway
 import gather_worker.services.evaluation
 import gather_worker.services.mongodb
 from gather_clients.brain_client import BrainClient
 from gather_contracts.departments import CmsDepartment
 from gather_worker.attempt import Attempt
+from gather_worker.schemas import json_schema
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.note_pages import NotePages
 from gather_worker.services.store import Store
@@ -43,6 +46,7 @@ SLUGS: Final = ("story", "world", "music")
 REST_S: Final = 90.0
 """After the last run has ended: events are sent, pods of dead nodes are taken away."""
 LOOK_S: Final = 2.0
+SCHEMA_OF: Final = cache(json_schema)
 
 
 @dataclass
@@ -118,7 +122,7 @@ class Simulation:
             install(loop, lambda what: self.say(f"unhandled: {what}"))
             self.living.append(self.operators.start(self.machine))
             tasks = [loop.create_task(self._supervise()), loop.create_task(Mishaps(self).run())]
-            for number in range(self.rng.choice((1, 1, 1, 2))):
+            for number in range(self.rng.choice((1, 1, 2))):
                 self.ask(number)
                 await asyncio.sleep(self.rng.uniform(0, 20))
             await self._rest()
@@ -139,7 +143,7 @@ class Simulation:
         spec: dict[str, Any] = {
             "projectId": PROJECT,
             "userId": "me",
-            "maxIterations": count * rng.randint(1, 4),
+            "maxIterations": max(count, rng.randint(1, 3 * count + 1)),
             "qualityThreshold": rng.choice((45, 60, 75, 95)),
             "departmentRetries": rng.choice((0, 1, 3, 3, 3)),
             "departmentTimeoutSeconds": rng.choice((60, 300, 600, 600)),
@@ -224,6 +228,8 @@ class Simulation:
         with ExitStack() as stack:
             for module, name, stand_in in (
                 (gather_worker.services.mongodb, "AsyncMongoClient", lambda *_, **__: Driver(self.mongo, self.wire)),
+                # The same schemas are made for each question; no fault can come from there.
+                (gather_worker.llm.gateway, "json_schema", SCHEMA_OF),
                 (gather_worker.services.evaluation, "send_evaluation", sender_of(self.redis, self.wire)),
             ):
                 stack.enter_context(patch.object(module, name, stand_in))
