@@ -16,6 +16,7 @@ from gather_contracts.items import GatherItem
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.documents.note_node import revision_of
 from gather_worker.errors import Fenced, StoreUnavailable
 from gather_worker.schemas import Draft
 from gather_worker.services.checkpoint_store import IDLE
@@ -121,6 +122,22 @@ async def test_a_score_is_set_once(project: Project) -> None:
     await store.set_scores(["a", "ghost"], 99)
     found = [(i["_id"], i["automationMetadata"]["qualityScore"]) for i in await project.items()]
     assert found == [("a", 60)]
+
+
+async def test_a_score_comes_after_its_note_whatever_the_clocks_say(project: Project) -> None:
+    """The worker's clock may be ahead of MongoDB's; the brain keeps the node with the higher revision."""
+    store, ahead = project.store(), timedelta(hours=1)
+    made_at = datetime.now(UTC).replace(microsecond=0) + ahead
+    notes = [project.item("a"), project.item("b").model_copy(update={"last_updated": made_at})]
+    await save_items(store, notes)
+    before = {note.id: revision_of(note) for note in await store.notes_by_id(["a", "b"])}
+    await store.set_scores(["a", "b"], 60)
+    after = await store.notes_by_id(["a", "b"])
+    assert all(revision_of(note) > before[note.id] for note in after)
+    changed = {note.id: note.changed_at for note in after}
+    assert changed["b"] == made_at
+    assert changed["a"] is not None
+    assert changed["a"] < made_at
 
 
 async def test_projects_do_not_see_each_other(project: Project) -> None:

@@ -7,14 +7,18 @@ under way has to come to its end.
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 SERVICES: Final = ("api", "mongodb", "redis", "brain", "model", "cms")
+WEIGHTS: Final = {"model": 3, "cms": 5, "brain": 1.5}
+"""Of services that are called seldom."""
 KILLS: Final = ("killed before", "killed after")
 CALL_FAULTS: Final = ("lost", "unanswered", "slow", "late answer", "refused", *KILLS)
 INTENSITIES: Final = (0.0, 0.0, 0.01, 0.03, 0.08)
 OUTAGES_MAX: Final = 3
+MOURNED_SHARE: Final = 0.2
 HOUR_S: Final = 3600.0
 
 
@@ -75,6 +79,8 @@ class FaultPlan:
     kinds: tuple[str, ...] = CALL_FAULTS
     outages: list[Outage] = field(default_factory=list)
     mishaps: list[Mishap] = field(default_factory=list)
+    is_mourned: bool = False
+    """After a worker's death a person deletes notes, before its successor comes."""
     happened: Counter[str] = field(default_factory=Counter)
 
     def draw(self, service: str, now_s: float, *, may_kill: bool, may_refuse: bool) -> str | None:
@@ -96,22 +102,27 @@ class FaultPlan:
         return None
 
 
-def draw_plan(rng: random.Random, *, is_calm: bool = False) -> FaultPlan:
-    """Draw a simulation's plan; a calm one has no faults."""
+def draw_plan(
+    rng: random.Random, chances: Mapping[str, float] = MISHAPS, *, is_calm: bool = False
+) -> FaultPlan:
+    """Draw a simulation's plan; a calm one has no faults. `chances` are of mishaps, by kind."""
     plan = FaultPlan(rng, until_s=rng.uniform(60, 400))
     if is_calm:
         return plan
-    plan.rates = {service: rng.choice(INTENSITIES) for service in SERVICES}
+    plan.rates = {service: rng.choice(INTENSITIES) * WEIGHTS.get(service, 1) for service in SERVICES}
     chosen = rng.sample(CALL_FAULTS, rng.randint(2, len(CALL_FAULTS)))
     plan.kinds = tuple(kind for kind in CALL_FAULTS if kind in chosen)
+    plan.is_mourned = rng.random() < MOURNED_SHARE
     for _ in range(rng.choice((0, 0, 1, 1, 2, OUTAGES_MAX))):
         plan.outages.append(_draw_outage(rng, plan.until_s))
-    for kind, chance in MISHAPS.items():
+    for kind, chance in chances.items():
         for _ in range(3):
             if rng.random() >= chance:
                 break
-            size = rng.choice((-HOUR_S, HOUR_S)) if "clock" in kind else rng.uniform(5, 400)
-            plan.mishaps.append(Mishap(plan.until_s * rng.random() ** 1.5, kind, rng.randrange(100), size))
+            at_s = plan.until_s * rng.random() ** 1.5
+            is_clock = "clock" in kind
+            size = rng.choice((-HOUR_S, HOUR_S)) if is_clock else min(rng.uniform(5, 400), plan.until_s - at_s)
+            plan.mishaps.append(Mishap(at_s, kind, rng.randrange(100), size))
     plan.mishaps.sort(key=lambda each: each.at_s)
     return plan
 

@@ -79,6 +79,10 @@ class JobController:
             self._conclude(name, uid, "Failed", "PodFailurePolicy")
         elif failures > job["spec"]["backoffLimit"]:
             self._conclude(name, uid, "Failed", "BackoffLimitExceeded")
+        elif job["spec"].get("suspend"):
+            for pod in pods:
+                if pod["status"]["phase"] not in ENDED:
+                    self._server.delete(PODS, pod["metadata"]["name"])
         elif all(p["status"]["phase"] in ENDED for p in pods):
             self._replace(job, failures)
 

@@ -233,7 +233,8 @@ class SimulatedApiCalls:
         if part == "status":
             status = merged(found.get("status") or {}, json.loads(json.dumps(body["status"])))
             return self._server.put(kind, name, status=status) or found
-        return self._server.put(kind, name, metadata=metadata) or found
+        spec = merged(found["spec"], body["spec"]) if "spec" in body else found.get("spec")
+        return self._server.put(kind, name, metadata=metadata, spec=spec) or found
 
     async def watch(self, request: Request) -> AsyncGenerator[Object, None]:
         """Yield the events of a watch."""

@@ -4,7 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from gather_contracts import names
-from tests.support.simulation.fault_plan import Mishap
+from gather_operator.kube.cluster import Cluster
+from tests.support.simulation.fault_plan import MISHAPS, Mishap
 from tests.support.simulation.kube_in_memory import DOCUMENTS, JOBS, PODS, RUNS
 from tests.support.simulation.kubelets import disrupt
 from tests.support.simulation.virtual_time import monotonic
@@ -12,6 +13,13 @@ from tests.support.simulation.virtual_time import monotonic
 if TYPE_CHECKING:
     from tests.support.simulation.simulation import Simulation
 
+CHANCES: Final = {
+    kind: chance
+    for kind, chance in MISHAPS.items()
+    # The operator sees a ConfigMap that is deleted only where it watches ConfigMaps.
+    if kind != "delete document" or hasattr(Cluster, "watch_documents")
+}
+"""Of what the product promises to stand."""
 FROZEN_S_MAX: Final = 120.0
 SILENT_S_MAX: Final = 90.0
 
@@ -143,9 +151,18 @@ class Mishaps:
 
     # --- people
 
+    def mourn(self) -> None:
+        """After a death, delete notes in a while."""
+        self._begin(self._delete_in_a_while(self._s.rng.uniform(0.0, 8.0), self._s.rng.randrange(100)))
+
+    async def _delete_in_a_while(self, wait_s: float, number: int) -> None:
+        await asyncio.sleep(wait_s)
+        if self._person_deletes_notes(Mishap(0.0, "", number)):
+            self._s.plan.happened["person deletes notes"] += 1
+
     def _person_deletes_notes(self, mishap: Mishap) -> bool:
         there = sorted(self._s.mongo.collections.get(names.ITEMS_COLLECTION, {}))
-        some = there[mishap.number % 7 :: 7]
+        some = there[mishap.number % 3 :: 3]
         try:
             self._s.mongo.delete(names.ITEMS_COLLECTION, some)
         except Exception:  # noqa: BLE001 - a transaction holds one of them

@@ -109,8 +109,15 @@ OPERATORS: Final[Mapping[str, Callable[[Sequence[Any], Any], bool]]] = {
 }
 
 
-def updated(before: Document | None, query: Mapping[str, Any], change: Mapping[str, Any], now: datetime) -> Document:
+def updated(
+    before: Document | None,
+    query: Mapping[str, Any],
+    change: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> Document:
     """Return the document after an update; `before` None: one is made, as an upsert does."""
+    if not isinstance(change, Mapping):
+        return _piped(before, change, now)
     after = stored(before) if before is not None else _from_query(query)
     for operator, fields in change.items():
         match operator:
@@ -128,6 +135,22 @@ def updated(before: Document | None, query: Mapping[str, Any], change: Mapping[s
                     _put(after, path, now)
             case _:
                 raise NotImplementedError(f"update {operator}")
+    return stored(after)
+
+
+def _piped(before: Document | None, stages: Sequence[Mapping[str, Any]], now: datetime) -> Document:
+    """Return the document after an update by a pipeline that sets values, or the later of two dates."""
+    if before is None or any(set(stage) != {"$set"} for stage in stages):
+        raise NotImplementedError(f"update {stages}")
+    after = stored(before)
+    for path, value in (pair for stage in stages for pair in stage["$set"].items()):
+        if not isinstance(value, Mapping):
+            _put(after, path, value)
+        elif value == {"$max": ["$$NOW", f"${path}"]}:
+            known = values_at(before, path)[0]
+            _put(after, path, max(now, known) if isinstance(known, datetime) else now)
+        else:
+            raise NotImplementedError(f"update {value}")
     return stored(after)
 
 

@@ -93,7 +93,7 @@ class MongoInMemory:
         self,
         collection: str,
         query: Mapping[str, Any],
-        change: Mapping[str, Any],
+        change: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         *,
         process: Process | None,
         is_upsert: bool = False,

@@ -52,6 +52,8 @@ class Process:
         if self.is_dead:
             return
         self.is_dead = True
+        if (mourner := self.locals.get("mourner")) is not None:
+            mourner()
         self.thaw()
         self.ended.set()
         asyncio.get_running_loop().create_task(self._reap())

@@ -29,7 +29,7 @@ from tests.support.simulation.final_checks import FINAL, Asked, FinalChecks
 from tests.support.simulation.job_controller import JobController
 from tests.support.simulation.kube_in_memory import RUNS, ApiServer
 from tests.support.simulation.kubelets import Kubelets, WorkerProcess
-from tests.support.simulation.mishaps import Mishaps
+from tests.support.simulation.mishaps import CHANCES, Mishaps
 from tests.support.simulation.mongo_driver import Driver
 from tests.support.simulation.mongo_in_memory import MongoInMemory
 from tests.support.simulation.processes import CURRENT, Machine, install
@@ -72,7 +72,7 @@ class Simulation:
         self.seed, self.is_calm = seed, is_calm
         self.outcome = Outcome(seed)
         rng = self.rng = random.Random(f"simulation {seed}")
-        self.plan: FaultPlan = draw_plan(rng, is_calm=is_calm)
+        self.plan: FaultPlan = draw_plan(rng, CHANCES, is_calm=is_calm)
         self.wire = Wire(self.plan, is_verbose=is_verbose)
         self.server = ApiServer()
         self.mongo = MongoInMemory(
@@ -96,6 +96,7 @@ class Simulation:
         self.living: list[OperatorProcess] = []
         self.machine = Machine("control plane")
         self.runs: list[Asked] = []
+        self.mishaps = Mishaps(self)
         self.witness = Witness(self.mongo, self.kubelets, self.say)
         self._listen()
 
@@ -103,7 +104,7 @@ class Simulation:
         self.mongo.witness = self.witness.see_write
         self.redis.seen = self.witness.see_event
         self.model.charged = self.witness.see_charge
-        self.kubelets.started = self.witness.see_start
+        self.kubelets.started = self._see_start
         self.server.listeners.append(self.witness.see_object)
 
     def say(self, violation: str) -> None:
@@ -111,6 +112,11 @@ class Simulation:
         if violation not in self.outcome.violations:
             self.outcome.violations.append(violation)
             self.wire.note("witness", violation)
+
+    def _see_start(self, worker: WorkerProcess) -> None:
+        self.witness.see_start(worker)
+        if self.plan.is_mourned:
+            worker.locals["mourner"] = self.mishaps.mourn
 
     # --- the course of things
 
@@ -121,7 +127,7 @@ class Simulation:
         try:
             install(loop, lambda what: self.say(f"unhandled: {what}"))
             self.living.append(self.operators.start(self.machine))
-            tasks = [loop.create_task(self._supervise()), loop.create_task(Mishaps(self).run())]
+            tasks = [loop.create_task(self._supervise()), loop.create_task(self.mishaps.run())]
             for number in range(self.rng.choice((1, 1, 2))):
                 self.ask(number)
                 await asyncio.sleep(self.rng.uniform(0, 20))

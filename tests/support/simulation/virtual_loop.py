@@ -60,11 +60,9 @@ def run_virtual(main: Any) -> Any:
     """Run a coroutine on a loop of its own and return what it returns."""
     loop = VirtualLoop()
     try:
-        asyncio.set_event_loop(loop)
         return loop.run_until_complete(main)
     finally:
         _cancel_all(loop)
-        asyncio.set_event_loop(None)
         loop.close()
 
 

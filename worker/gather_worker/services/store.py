@@ -143,7 +143,8 @@ class Store(CheckpointStore, NoteReader):
         """Give the notes their department's score (0-100), where they have none yet.
 
         That is a change of the document, so `lastUpdated` says so, as for every change by the application:
-        whoever looks for what is new by it finds the score.
+        whoever looks for what is new by it finds the score. It never goes back, whatever the clocks say: a
+        node's revision follows from it, and the brain would refuse the score.
         """
         if not ids:
             return
@@ -176,7 +177,7 @@ def _scoring(field: str, ids: Sequence[Any], score: float) -> UpdateMany:
     found: Mapping[str, Any] = {
         "_id": {"$in": list(ids)}, field: {"$type": "object"}, f"{field}.qualityScore": None
     }  # fmt: skip
-    change: dict[str, Any] = {"$set": {f"{field}.qualityScore": score}}
+    change: dict[str, Any] = {f"{field}.qualityScore": score}
     if field == "automationMetadata":
-        change["$currentDate"] = {"lastUpdated": True}
-    return UpdateMany(found, change)
+        change["lastUpdated"] = {"$max": ["$$NOW", "$lastUpdated"]}
+    return UpdateMany(found, [{"$set": change}])
