@@ -1,4 +1,4 @@
-"""`make simulate`: plays thousands of runs with faults drawn by seeds, or one seed again with its whole trace."""
+"""`make simulate`: plays thousands of runs with faults drawn by seeds, or one seed with its whole trace."""
 
 import argparse
 import sys
@@ -25,7 +25,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30, help="end after this time (30)")
     parser.add_argument("--processes", type=int, default=2, help="seeds are played in so many processes (2)")
     parser.add_argument(
-        "--mutants", type=int, metavar="SEEDS", help="show that each fault of our own is caught in so many seeds"
+        "--mutants",
+        type=int,
+        metavar="SEEDS",
+        help="show that each fault of our own is caught in so many seeds",
     )
     return parser.parse_args()
 

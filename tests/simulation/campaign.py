@@ -62,7 +62,7 @@ def _prepare() -> None:
 def run_campaign(
     first_seed: int, runs: int, seconds: float, processes: int, report: Callable[[Sums], None]
 ) -> Sums:
-    """Play seeds until so many runs were played or the time is over; `report` gets the sums after each batch."""
+    """Play seeds until there were so many runs or the time is over; `report` gets the sums each time."""
     sums, began_s = Sums(), time.monotonic()
     starts = itertools.count(first_seed, BATCH)
     with multiprocessing.get_context("spawn").Pool(processes, _prepare) as pool:
@@ -89,7 +89,8 @@ def table(sums: Sums) -> str:
         f"virtual hours       {sums.virtual_s / HOUR_S:>10,.0f}",
         f"calls to services   {sums.calls:>10,}",
         f"faults              {sums.faults.total():>10,}",
-        "runs by their end   " + ", ".join(f"{phase} {count:,}" for phase, count in sums.phases.most_common()),
+        "runs by their end   "
+        + ", ".join(f"{phase} {count:,}" for phase, count in sums.phases.most_common()),
         "",
         "faults by kind",
         *(f"  {kind:<28}{count:>8,}" for kind, count in sorted(sums.faults.items())),

@@ -1,7 +1,7 @@
-"""Faults of our own making, each of which the simulation has to find: what it cannot see it does not guard."""
+"""Faults of our own making, each of which the simulation has to find: it guards nothing it cannot see."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from unittest.mock import patch
@@ -18,7 +18,6 @@ from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.actions import CreateJob, ReleaseFinalizer
 from gather_operator.decisions.facts import PodFacts
 from gather_operator.kube.informer import Informer
-from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Reconciler
 from gather_operator.resync import Resync
@@ -28,7 +27,6 @@ from gather_worker.services.checkpoint_store import CheckpointStore, fields_of
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store, document_of, without_id
 from gather_worker.steps.checkpointer import Checkpointer
-from gather_worker.steps.drafting import Drafter
 from tests.support.simulation.simulation import simulate
 from tests.support.simulation.virtual_time import virtual_time
 

@@ -121,7 +121,9 @@ def draw_plan(
                 break
             at_s = plan.until_s * rng.random() ** 1.5
             is_clock = "clock" in kind
-            size = rng.choice((-HOUR_S, HOUR_S)) if is_clock else min(rng.uniform(5, 400), plan.until_s - at_s)
+            size = (
+                rng.choice((-HOUR_S, HOUR_S)) if is_clock else min(rng.uniform(5, 400), plan.until_s - at_s)
+            )
             plan.mishaps.append(Mishap(at_s, kind, rng.randrange(100), size))
     plan.mishaps.sort(key=lambda each: each.at_s)
     return plan

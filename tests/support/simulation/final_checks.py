@@ -9,7 +9,7 @@ from gather_contracts.text import content_hash
 from tests.support.simulation.job_controller import JobController
 from tests.support.simulation.kube_in_memory import DOCUMENTS, JOBS, PODS, RUNS, ApiServer, Object
 from tests.support.simulation.kubelets import Kubelets
-from tests.support.simulation.mongo_in_memory import MongoInMemory
+from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
 from tests.support.simulation.redis_in_memory import RedisInMemory
 from tests.support.simulation.thinking_services import SimulatedBrain, SimulatedModel
 from tests.support.simulation.witness import EPSILON, Witness
@@ -106,20 +106,23 @@ class FinalChecks:
         checkpoint = self.checkpoints.get(key)
         phase = department["phase"]
         if phase == "Succeeded":
-            if checkpoint is None or not checkpoint["finished"]:
-                self.say("a department is done that no worker has finished")
-                return
-            for name in ("iterations", "itemsCreated"):
-                if department.get(name, 0) != checkpoint[name]:
-                    self.say(f"the status's {name} of a finished department is not the checkpoint's")
-            if abs(department.get("costUSD", 0) - _total_usd(checkpoint)) > EPSILON:
-                self.say("the status's cost of a finished department is not the ledger's")
+            self._check_success(department, checkpoint)
         elif phase == "Failed" and not self._may_fail(asked, department):
             self.say(f"a department has failed that no Job has given up: {department.get('reason')}")
         elif phase == "Skipped" and not _may_skip(asked, department, earlier):
             self.say(f"a department is skipped for no reason: {department.get('reason')}")
         elif phase in {"Pending", "Running"}:
             self.say(f"a department is {phase} in an ended run")
+
+    def _check_success(self, department: Object, checkpoint: Object | None) -> None:
+        if checkpoint is None or not checkpoint["finished"]:
+            self.say("a department is done that no worker has finished")
+            return
+        for name in ("iterations", "itemsCreated"):
+            if department.get(name, 0) != checkpoint[name]:
+                self.say(f"the status's {name} of a finished department is not the checkpoint's")
+        if abs(department.get("costUSD", 0) - _total_usd(checkpoint)) > EPSILON:
+            self.say("the status's cost of a finished department is not the ledger's")
 
     def _may_fail(self, asked: Asked, department: Object) -> bool:
         own = [

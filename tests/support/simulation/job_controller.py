@@ -16,6 +16,8 @@ COMPLETE_S: Final = (0.8, 2.0)
 BACKOFF_FIRST_S: Final = 10.0
 BACKOFF_LAST_S: Final = 600.0
 COLLECT_S: Final = (0.1, 1.0)
+NEVER: Final = 64
+"""The exit code for which `podFailurePolicy` fails the Job."""
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -57,14 +59,12 @@ class JobController:
     def _sync_due(self, key: str, job: str) -> None:
         self._due.discard(key)
         found = self._server.get(JOBS, job)
-        if found is not None and not found["metadata"].get("deletionTimestamp"):
+        if found is not None and not found["status"].get("conditions"):
             self._sync(found)
 
     # --- one Job
 
     def _sync(self, job: Object) -> None:
-        if any(c["status"] == "True" for c in job["status"].get("conditions", [])):
-            return
         uid, name = job["metadata"]["uid"], job["metadata"]["name"]
         pods = [p for p in self._server.objects[PODS].values() if _owner(p) == uid]
         counted = self._counted.setdefault(uid, {})
@@ -75,18 +75,27 @@ class JobController:
             return
         if failures != job["status"].get("failed", 0):
             self._server.put(JOBS, name, status={**job["status"], "failed": failures})
-        if any(_exit_code(p) == 64 for p in pods):
-            self._conclude(name, uid, "Failed", "PodFailurePolicy")
-        elif failures > job["spec"]["backoffLimit"]:
-            self._conclude(name, uid, "Failed", "BackoffLimitExceeded")
+        if reason := self._failure(job, pods, failures):
+            self._conclude(name, uid, "Failed", reason)
         elif job["spec"].get("suspend"):
-            for pod in pods:
-                if pod["status"]["phase"] not in ENDED:
-                    self._server.delete(PODS, pod["metadata"]["name"])
+            self._suspend(pods)
         elif all(p["status"]["phase"] in ENDED for p in pods):
-            self._replace(job, failures)
+            self._replace(job)
 
-    def _replace(self, job: Object, failures: int) -> None:
+    @staticmethod
+    def _failure(job: Object, pods: list[Object], failures: int) -> str:
+        """Return why the Job has failed, "" if it has not."""
+        if any(_exit_code(p) == NEVER for p in pods):
+            return "PodFailurePolicy"
+        return "BackoffLimitExceeded" if failures > job["spec"]["backoffLimit"] else ""
+
+    def _suspend(self, pods: list[Object]) -> None:
+        """Let the pods of a suspended Job end."""
+        for pod in pods:
+            if pod["status"]["phase"] not in ENDED:
+                self._server.delete(PODS, pod["metadata"]["name"])
+
+    def _replace(self, job: Object) -> None:
         """Make the next pod, once its back-off is over."""
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
         left_s = self._not_before_s.get(uid, 0.0) - monotonic()
@@ -97,7 +106,9 @@ class JobController:
         template, owner = job["spec"]["template"], {"kind": "Job", "name": name, "uid": uid}
         labels = {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
         metadata = {"name": f"{name}-{self._pods:04x}", "labels": labels, "ownerReferences": [owner]}
-        self._server.create(PODS, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
+        self._server.create(
+            PODS, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}}
+        )
 
     def _conclude(self, name: str, uid: str, kind: str, reason: str) -> None:
         job = self._server.get(JOBS, name)

@@ -253,7 +253,10 @@ class SimulatedApiCalls:
                     return
                 except TimeoutError:
                     # All changes until now have been seen.
-                    yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(server.version)}}}
+                    yield {
+                        "type": "BOOKMARK",
+                        "object": {"metadata": {"resourceVersion": str(server.version)}},
+                    }
                     return
                 await self._silence(kind)
                 yield {"type": change, "object": found}
@@ -261,7 +264,7 @@ class SimulatedApiCalls:
             await changes.aclose()
 
     async def _silence(self, kind: str) -> None:
-        while (left_s := self._server.silent_until_s[kind] - monotonic()) > 0:
+        if (left_s := self._server.silent_until_s[kind] - monotonic()) > 0:
             await asyncio.sleep(left_s)
 
     async def close(self) -> None:

@@ -84,9 +84,8 @@ class Kubelets:
             return
         if change == "ADDED":
             self._begin(self._run(after["metadata"]["name"]))
-        elif after["metadata"].get("deletionTimestamp") and before is not None:
-            if not before["metadata"].get("deletionTimestamp"):
-                self._begin(self._delete(after["metadata"]["name"]))
+        elif before is not None and _is_going(after) and not _is_going(before):
+            self._begin(self._delete(after["metadata"]["name"]))
 
     # --- starting
 
@@ -179,7 +178,7 @@ class Kubelets:
         self._server.remove(PODS, name)
 
     async def _when_alive(self, node: Node) -> None:
-        while not node.is_alive:
+        while not node.is_alive:  # noqa: ASYNC110 - as a kubelet, it looks now and then
             await asyncio.sleep(0.5)
 
     # --- reporting
@@ -262,6 +261,10 @@ def disrupt(server: ApiServer, name: str, reason: str) -> None:
     conditions = [*pod["status"].get("conditions", []), target]
     server.put(PODS, name, status={**pod["status"], "conditions": conditions})
     server.delete(PODS, name)
+
+
+def _is_going(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def _node_of(pod: Object) -> str:

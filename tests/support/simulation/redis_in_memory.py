@@ -134,7 +134,9 @@ class SimulatedAnswerCache:
     async def get(self, key: str) -> KeptAnswer | None:
         """Return the kept answer, None if there is none or Redis is unavailable."""
         try:
-            return await self._wire.call("redis", "get", lambda: self._server.answers.get(key), limit_s=LIMIT_S)
+            return await self._wire.call(
+                "redis", "get", lambda: self._server.answers.get(key), limit_s=LIMIT_S
+            )
         except Unreachable:
             return None
 

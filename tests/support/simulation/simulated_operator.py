@@ -87,7 +87,7 @@ class Operators:
         queue = OrderedQueue(cache.is_stopping)
         observer = Observer(cluster, queue.add)
         canary = WatchCanary(WATCH_SILENCE_S)
-        health = Health(canary, lambda: [], lambda: True)
+        health = Health(canary, list, lambda: True)
         reconciler = Reconciler(
             Dependencies(
                 cluster, SharedReadings(self._cms, queue.add, CMS_PATIENCE_S), observer, cache, live,

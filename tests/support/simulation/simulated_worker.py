@@ -43,7 +43,9 @@ SETTINGS = Settings.model_validate(
 class Workers:
     """Starts workers; the services are the same for all of them."""
 
-    def __init__(self, wire: Wire, redis: RedisInMemory, model: SimulatedModel, brain: SimulatedBrain) -> None:
+    def __init__(
+        self, wire: Wire, redis: RedisInMemory, model: SimulatedModel, brain: SimulatedBrain
+    ) -> None:
         self._wire, self._redis = wire, redis
         self._model, self._brain = httpx.MockTransport(model.answer), httpx.MockTransport(brain.serve)
 

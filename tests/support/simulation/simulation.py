@@ -30,8 +30,8 @@ from tests.support.simulation.job_controller import JobController
 from tests.support.simulation.kube_in_memory import RUNS, ApiServer
 from tests.support.simulation.kubelets import Kubelets, WorkerProcess
 from tests.support.simulation.mishaps import CHANCES, Mishaps
-from tests.support.simulation.mongo_driver import Driver
-from tests.support.simulation.mongo_in_memory import MongoInMemory
+from tests.support.simulation.mongodb.mongo_driver import Driver
+from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
 from tests.support.simulation.processes import CURRENT, Machine, install
 from tests.support.simulation.redis_in_memory import RedisInMemory, sender_of
 from tests.support.simulation.simulated_operator import OperatorProcess, Operators
@@ -71,7 +71,7 @@ class Simulation:
     def __init__(self, seed: int, *, is_calm: bool, is_verbose: bool) -> None:
         self.seed, self.is_calm = seed, is_calm
         self.outcome = Outcome(seed)
-        rng = self.rng = random.Random(f"simulation {seed}")
+        rng = self.rng = random.Random(f"simulation {seed}")  # noqa: S311 - repeatable, not secret
         self.plan: FaultPlan = draw_plan(rng, CHANCES, is_calm=is_calm)
         self.wire = Wire(self.plan, is_verbose=is_verbose)
         self.server = ApiServer()
@@ -180,11 +180,11 @@ class Simulation:
                 self.living.append(self.operators.start(self.machine))
 
     async def _rest(self) -> None:
-        """Wait until all runs have ended, within the bound that is promised once nothing goes wrong any more."""
+        """Wait until all runs have ended, within a bound that counts from the last fault."""
         loop = asyncio.get_running_loop()
         timeout_s = max(int(each.spec["departmentTimeoutSeconds"]) for each in self.runs)
         bound_s = self.plan.until_s + 500 + len(self.departments) * (timeout_s + 250)
-        while loop.time() < bound_s and not self._is_over():
+        while loop.time() < bound_s and not self._is_over():  # noqa: ASYNC110 - the time is virtual
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(max(0.0, self.plan.until_s - loop.time()) + REST_S)
 
@@ -233,7 +233,11 @@ class Simulation:
         """Exchange what opens connections by itself."""
         with ExitStack() as stack:
             for module, name, stand_in in (
-                (gather_worker.services.mongodb, "AsyncMongoClient", lambda *_, **__: Driver(self.mongo, self.wire)),
+                (
+                    gather_worker.services.mongodb,
+                    "AsyncMongoClient",
+                    lambda *_, **__: Driver(self.mongo, self.wire),
+                ),
                 # The same schemas are made for each question; no fault can come from there.
                 (gather_worker.llm.gateway, "json_schema", SCHEMA_OF),
                 (gather_worker.services.evaluation, "send_evaluation", sender_of(self.redis, self.wire)),
@@ -256,8 +260,10 @@ def simulate(seed: int, *, is_calm: bool | None = None, is_verbose: bool = False
             run_virtual(simulation.play())
         except Hang as error:
             simulation.outcome.violations.append(f"it hangs: {error}")
-    outcome.trace, outcome.calls, outcome.lines = simulation.wire.trace, simulation.wire.calls, simulation.wire.lines
+    outcome.trace, outcome.calls, outcome.lines = (
+        simulation.wire.trace,
+        simulation.wire.calls,
+        simulation.wire.lines,
+    )
     outcome.faults = Counter({kind: count for kind, count in simulation.plan.happened.items() if count})
     return outcome
-
-

@@ -1,4 +1,4 @@
-"""An asyncio event loop whose time jumps to the next timer: hours pass in milliseconds, and no socket is open."""
+"""An asyncio event loop whose time jumps to the next timer: hours pass in milliseconds, without a socket."""
 
 import asyncio
 from asyncio import base_events
@@ -8,7 +8,7 @@ STEPS_AT_ONE_TIME_MAX: Final = 200_000
 """Turns of the loop without time passing: more are an endless loop."""
 
 
-class Hang(AssertionError):
+class Hang(AssertionError):  # noqa: N818 - a state, said as one
     """Nothing is left that could ever happen, or everything happens at the same time for ever."""
 
 

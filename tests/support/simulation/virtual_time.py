@@ -1,6 +1,6 @@
 """Lets the product read the simulation's clocks and chance in place of the machine's.
 
-Product code takes a clock where its tests need one; the rest is exchanged here, at the modules' boundaries and
+Product code takes a clock where its tests need one; the rest is exchanged here, at the modules' boundaries,
 for the time of a simulation alone.
 """
 

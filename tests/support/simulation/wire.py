@@ -28,7 +28,7 @@ BLOCKED_RETRY_S: Final = 0.05
 
 
 class Unreachable(Exception):  # noqa: N818 - a state, said as one
-    """No answer: `kind` is "refused" (nothing was sent), "reset" or "timeout" (it may have had its effect)."""
+    """No answer: `kind` is "refused" (nothing was sent), "reset" or "timeout" (perhaps after the effect)."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -78,7 +78,7 @@ class Wire:
         limit_s: float = 3600.0,
         refusals: tuple[str, ...] = (),
     ) -> T:
-        """Return what the effect returned at the service; raises Unreachable, RefusedBy and what it raised."""
+        """Return what the effect returned at the service; raises Unreachable, RefusedBy, and as it does."""
         process = CURRENT.get()
         if process is not None and process.thawed is not None:
             await process.thawed.wait()

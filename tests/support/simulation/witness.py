@@ -11,7 +11,7 @@ from gather_contracts import names
 from gather_contracts.text import content_hash
 from tests.support.simulation.kube_in_memory import RUNS, Object
 from tests.support.simulation.kubelets import Kubelets, WorkerProcess
-from tests.support.simulation.mongo_in_memory import MongoInMemory
+from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
 from tests.support.simulation.processes import Process
 from tests.support.simulation.redis_in_memory import Sent
 from tests.support.simulation.thinking_services import Charge
@@ -61,19 +61,20 @@ class Witness:
 
     def _see_checkpoint(self, process: Process | None, before: Object | None, after: Object) -> None:
         key = after["_id"]
-        is_own = isinstance(process, WorkerProcess) and key == f"{process.run_uid}/{process.slug}"
         was = before["epoch"] if before is not None else 0
         ledger = after.get("ledger") or {}
         reserved = sum(each["costUsd"] for each in ledger.get("reserved", ()))
         self.most_usd[key] = max(self.most_usd[key], ledger.get("costUsd", 0) + reserved)
-        if is_own and isinstance(process, WorkerProcess):
+        if (worker := _owner(process, key)) is not None:
             if after["epoch"] > was:
-                process.epoch = after["epoch"]
-            elif process.epoch != was:
-                self._say(f"a fenced worker writes a checkpoint: epoch {process.epoch} instead of {was}")
-        if before is None:
-            return
-        if after["revision"] < before["revision"] or after["epoch"] < was:
+                worker.epoch = after["epoch"]
+            elif worker.epoch != was:
+                self._say("a fenced worker writes a checkpoint")
+        if before is not None:
+            self._see_progress(before, after)
+
+    def _see_progress(self, before: Object, after: Object) -> None:
+        if after["revision"] < before["revision"] or after["epoch"] < before["epoch"]:
             self._say("a later write of a checkpoint is undone")
         for name in COUNTED:
             if after.get(name, 0) < before.get(name, 0):
@@ -86,8 +87,8 @@ class Witness:
         key = names.checkpoint_id(origin["runUid"], origin["department"])
         self.written[key] += 1
         epoch = self._mongo.collections[names.CHECKPOINTS_COLLECTION][key]["epoch"]
-        is_own = isinstance(process, WorkerProcess) and key == f"{process.run_uid}/{process.slug}"
-        if is_own and isinstance(process, WorkerProcess) and process.epoch != epoch:
+        worker = _owner(process, key)
+        if worker is not None and worker.epoch != epoch:
             self._say("a fenced worker writes a note")
         if note["_id"] in self.deleted and self._mongo.has_transactions:
             self._say("a note that a person deleted is written again")
@@ -190,6 +191,13 @@ class Witness:
             self._paid_late[worker.name] += 1
             if self._paid_late[worker.name] > PAID_AFTER_FENCING_MAX:
                 self._say("a fenced worker goes on paying")
+
+
+def _owner(process: Process | None, key: str) -> WorkerProcess | None:
+    """Return the process as a worker of that checkpoint's department, None if it is another's."""
+    if isinstance(process, WorkerProcess) and key == f"{process.run_uid}/{process.slug}":
+        return process
+    return None
 
 
 def _ended(status: Object) -> int:

@@ -1,4 +1,4 @@
-"""Operator, workers and stores together, with faults drawn by seeds; `make simulate` plays thousands of them."""
+"""Operator, workers and stores together, with faults drawn by seeds; `make simulate` plays thousands."""
 
 import os
 import subprocess
@@ -55,8 +55,12 @@ def test_a_seed_plays_the_same_again() -> None:
     for hash_seed in ("1", "2"):
         answer = subprocess.run(
             [sys.executable, "-c", TRACE],
-            cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         traces.add(answer.stdout.strip())
     assert len(traces) == 1
     assert traces != {play([PLAYED_AGAIN + 1])[0].trace}

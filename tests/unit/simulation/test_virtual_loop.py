@@ -36,7 +36,7 @@ def test_a_loop_that_never_waits_is_an_error() -> None:
     """It would go on for ever at one moment."""
 
     async def main() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - it is what is tested
             await asyncio.sleep(0)
 
     with pytest.raises(Hang, match="round"):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
-from tests.support.simulation.mongo_documents import Document, matches, projected, stored, updated
+from tests.support.simulation.mongodb.mongo_documents import Document, matches, projected, stored, updated
 from tests.support.simulation.processes import Process
 from tests.support.simulation.wire import Blocked
 
@@ -59,7 +59,7 @@ class MongoInMemory:
 
     # --- reading
 
-    def find(
+    def find(  # noqa: PLR0917 - as a query has it
         self,
         collection: str,
         query: Mapping[str, Any],

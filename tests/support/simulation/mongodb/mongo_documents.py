@@ -120,22 +120,21 @@ def updated(
         return _piped(before, change, now)
     after = stored(before) if before is not None else _from_query(query)
     for operator, fields in change.items():
-        match operator:
-            case "$set":
-                for path, value in fields.items():
-                    _put(after, path, value)
-            case "$inc":
-                for path, value in fields.items():
-                    _put(after, path, (values_at(after, path)[0] if path in after else 0) + value)
-            case "$setOnInsert":
-                for path, value in fields.items() if before is None else ():
-                    _put(after, path, value)
-            case "$currentDate":
-                for path in fields:
-                    _put(after, path, now)
-            case _:
-                raise NotImplementedError(f"update {operator}")
+        if operator == "$setOnInsert" and before is not None:
+            continue
+        change_of = CHANGES.get(operator)
+        if change_of is None:
+            raise NotImplementedError(f"update {operator}")
+        for path, value in fields.items():
+            _put(after, path, change_of(after.get(path), value, now))
     return stored(after)
+
+
+CHANGES: Final[Mapping[str, Callable[[Any, Any, datetime], Any]]] = {
+    "$set": lambda _known, value, _now: value,
+    "$setOnInsert": lambda _known, value, _now: value,
+    "$inc": lambda known, value, _now: (known or 0) + value,
+}
 
 
 def _piped(before: Document | None, stages: Sequence[Mapping[str, Any]], now: datetime) -> Document:
