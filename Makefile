@@ -100,6 +100,10 @@ search: $(STAMP) ## Search what the operator decides, with two faults in each li
 mutants: $(STAMP) ## Break the operator on purpose in each of 24 ways, and see that the search finds it
 	@$(PY) -m tests.model.mutants $(ARGS)
 
+.PHONY: simulate
+simulate: $(STAMP) ## Play 10,000 runs with faults on a virtual clock, 30 minutes (ARGS="--seed 123": that one again)
+	@$(PY) -m tests.simulation $(ARGS)
+
 .PHONY: consumer
 consumer: $(STAMP) ## Run twice over 10,000 notes of all forms while people edit and delete, 20 minutes
 	@GATHER_CONSUMER_NOTES=10000 $(BIN)/pytest tests/contract/worker/consumer \

@@ -193,6 +193,8 @@ class FinalChecks:
     def _check_brain(self) -> None:
         """What is missing in the brain waits in a checkpoint."""
         waiting = {each for c in self.checkpoints.values() for each in c["unindexed"]}
+        # On a single server a note may be there already that is still to be struck off.
+        waiting |= {each["_id"] for c in self.checkpoints.values() for each in c["pending"]}
         for key, note in self.items.items():
             node = self.brain._written.get(str(key))
             if str(key) in waiting:

@@ -86,7 +86,8 @@ class Wire:
             raise Killed
         self.calls += 1
         request = _Request(self, service, what, effect, process, limit_s, refusals)
-        return await request.send()
+        answer: T = await request.send()
+        return answer
 
 
 class _Request:
