@@ -48,11 +48,15 @@ class Caught:
 
 
 def catch(mutant: Mutant, seeds: Iterable[int]) -> Caught | None:
-    """Play seeds until one breaks a promise."""
-    with virtual_time(), mutant.put_in():
-        for seed in seeds:
-            if violations := simulate(seed).violations:
-                return Caught(seed, violations[0])
+    """Play seeds until one breaks a promise that it does not break without the mutant."""
+    for seed in seeds:
+        with virtual_time(), mutant.put_in():
+            violations = simulate(seed).violations
+        if violations:
+            with virtual_time():
+                sound = simulate(seed).violations
+            if new := [each for each in violations if each not in sound]:
+                return Caught(seed, new[0])
     return None
 
 

@@ -93,7 +93,11 @@ def drawn(rng: random.Random) -> Answer:
             case "update":
                 return (await things.update_one({"_id": key, **_plain(query)}, {"$set": value})).matched_count
             case "inc":
-                change = {"$inc": {"epoch": 1}, "$set": {"evaluation": "sent"}, "$setOnInsert": {"canon": True}}
+                change = {
+                    "$inc": {"epoch": 1},
+                    "$set": {"evaluation": "sent"},
+                    "$setOnInsert": {"canon": True},
+                }
                 return await things.find_one_and_update(
                     {"_id": key}, change, upsert=True, return_document=ReturnDocument.AFTER
                 )
@@ -233,7 +237,9 @@ async def test_a_write_waits_for_a_transaction_that_its_successor_ends(
 
         async def die(session: Any, things: Any = things, client: Any = client) -> None:
             await things.find_one_and_update({"_id": "t"}, {"$inc": {"n": 1}}, session=session)
-            held = await _error_of(things.find_one_and_update({"_id": "t"}, {"$inc": {"n": 5}}, maxTimeMS=300))
+            held = await _error_of(
+                things.find_one_and_update({"_id": "t"}, {"$inc": {"n": 5}}, maxTimeMS=300)
+            )
             assert held is not None
             await client.admin.command("killSessions", [{"id": session.session_id["id"]}])
             after = await things.find_one_and_update(

@@ -38,6 +38,8 @@ class Mishaps:
             self._begin(self._outage(outage.service, outage.from_s, loses_data=outage.loses_data))
         for mishap in plan.mishaps:
             await asyncio.sleep(max(0.0, mishap.at_s - loop.time()))
+            if loop.time() > plan.until_s:
+                return
             act = getattr(self, "_" + mishap.kind.replace(" ", "_"))
             if act(mishap):
                 plan.happened[mishap.kind] += 1

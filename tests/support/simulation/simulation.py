@@ -43,7 +43,7 @@ from tests.support.simulation.witness import Witness
 
 PROJECT: Final = "0123456789abcdef01234567"
 SLUGS: Final = ("story", "world", "music")
-REST_S: Final = 90.0
+REST_S: Final = 60.0
 """After the last run has ended: events are sent, pods of dead nodes are taken away."""
 LOOK_S: Final = 2.0
 SCHEMA_OF: Final = cache(json_schema)
@@ -186,7 +186,11 @@ class Simulation:
         bound_s = self.plan.until_s + 500 + len(self.departments) * (timeout_s + 250)
         while loop.time() < bound_s and not self._is_over():  # noqa: ASYNC110 - the time is virtual
             await asyncio.sleep(LOOK_S)
-        await asyncio.sleep(max(0.0, self.plan.until_s - loop.time()) + REST_S)
+        if any(not node.is_alive for node in self.kubelets.nodes):
+            await asyncio.sleep(max(0.0, self.plan.until_s - loop.time()))
+        self.plan.until_s = min(self.plan.until_s, loop.time())
+        self.plan.outages.clear()
+        await asyncio.sleep(REST_S)
 
     def _is_over(self) -> bool:
         bodies = [self.server.get(RUNS, asked.name) for asked in self.runs]

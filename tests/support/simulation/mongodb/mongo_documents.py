@@ -67,7 +67,7 @@ def _equals(values: Sequence[Any], wanted: Any) -> bool:
 
 
 def _same(value: Any, wanted: Any) -> bool:
-    return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 
 def _compares(test: Callable[[Any, Any], bool]) -> Callable[[Sequence[Any], Any], bool]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from bson import ObjectId
 from pymongo.errors import OperationFailure
 
 from tests.support.simulation.mongodb.mongo_documents import Document, matches, projected, stored, updated
@@ -18,6 +19,8 @@ from tests.support.simulation.wire import Blocked
 NO_TRANSACTIONS: Final = 20
 WRITE_CONFLICT: Final = 112
 NO_SUCH_TRANSACTION: Final = 251
+TYPES: Final = ((int, float), str, dict, list, ObjectId, bool, datetime)
+"""In MongoDB's order."""
 LIFETIME_S: Final = 60.0
 """Of a transaction that nobody ends."""
 
@@ -195,7 +198,7 @@ class MongoInMemory:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Return a key by which values of one type, and what is missing, can be sorted."""
+    """Return a key by which values are sorted as MongoDB does: by their types, what is missing first."""
     if value is None:
         return (0, 0)
-    return (1, value)
+    return (next(rank for rank, kind in enumerate(TYPES, start=1) if isinstance(value, kind)), value)
