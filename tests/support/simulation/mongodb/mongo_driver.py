@@ -14,7 +14,7 @@ from gather_contracts import names
 from gather_worker.documents.note_reading import id_text
 from gather_worker.services.note_pages import IDS_PAGE
 from tests.support.simulation.mongodb.mongo_documents import Document, matches, projected
-from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
+from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory, order
 from tests.support.simulation.mongodb.mongo_sessions import SOCKET_S, TRANSIENT, Calls, Session
 from tests.support.simulation.processes import CURRENT
 from tests.support.simulation.wire import Wire
@@ -223,7 +223,12 @@ class Collection:
 
         def effect() -> list[Document]:
             there = self.calls.server.collections.get(self.name, {})
-            pairs = sorted((text, key) for key in there if (text := id_text(key)) > after)
+            pairs = [
+                (text, key)
+                for key in sorted(there, key=order, reverse=True)
+                if (text := id_text(key)) > after
+            ]
+            pairs.sort(key=lambda pair: pair[0])
             return [{"_id": key, "text": text} for text, key in pairs[:IDS_PAGE]]
 
         return Answered(await self.calls.send("ids", effect))

@@ -74,7 +74,7 @@ class MongoInMemory:
         """Return copies of what a query finds."""
         found = self._found(collection, session, query)
         for name, direction in reversed(sort):
-            found.sort(key=lambda document: _order(document.get(name)), reverse=direction < 0)
+            found.sort(key=lambda document: order(document.get(name)), reverse=direction < 0)
         return [projected(document, projection) for document in (found[:limit] if limit else found)]
 
     def _found(self, collection: str, session: bytes | None, query: Mapping[str, Any]) -> list[Document]:
@@ -197,7 +197,7 @@ class MongoInMemory:
             del self._open[session]
 
 
-def _order(value: Any) -> tuple[int, Any]:
+def order(value: Any) -> tuple[int, Any]:
     """Return a key by which values are sorted as MongoDB does: by their types, what is missing first."""
     if value is None:
         return (0, 0)
