@@ -18,7 +18,7 @@ KILLS: Final = ("killed before", "killed after")
 CALL_FAULTS: Final = ("lost", "unanswered", "slow", "late answer", "refused", *KILLS)
 INTENSITIES: Final = (0.0, 0.0, 0.01, 0.03, 0.08)
 OUTAGES_MAX: Final = 3
-MOURNED_SHARE: Final = 0.2
+MOURNED_SHARE: Final = 0.35
 HOUR_S: Final = 3600.0
 
 

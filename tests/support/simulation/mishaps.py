@@ -1,13 +1,14 @@
 """Carries out what a plan has drawn for fixed times: deaths, deletions, outages' ends, and people."""
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from gather_contracts import names
 from gather_operator.kube.cluster import Cluster
+from tests.support.simulation.cluster.kube_in_memory import DOCUMENTS, JOBS, PODS, RUNS
+from tests.support.simulation.cluster.kubelets import disrupt
 from tests.support.simulation.fault_plan import MISHAPS, Mishap
-from tests.support.simulation.kube_in_memory import DOCUMENTS, JOBS, PODS, RUNS
-from tests.support.simulation.kubelets import disrupt
 from tests.support.simulation.virtual_time import monotonic
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ class Mishaps:
         return bool(workers)
 
     def _node_dies(self, mishap: Mishap) -> bool:
-        self._s.kubelets.node_dies(mishap.number, mishap.size, is_frozen=mishap.number % 2 == 0)
+        # One node may never come back; the others have to, or nothing could be scheduled.
+        is_gone = mishap.number % len(self._s.kubelets.nodes) == 0 and mishap.number % 4 == 0
+        for_s = math.inf if is_gone else mishap.size
+        self._s.kubelets.node_dies(mishap.number, for_s, is_frozen=mishap.number % 2 == 0)
         return True
 
     # --- objects

@@ -20,7 +20,7 @@ from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.resync import Resync
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import WorkQueue
-from tests.support.simulation.kube_in_memory import RUNS, ApiServer, SimulatedApiCalls
+from tests.support.simulation.cluster.kube_in_memory import RUNS, ApiServer, SimulatedApiCalls
 from tests.support.simulation.processes import Machine, Process
 from tests.support.simulation.redis_in_memory import NoWebhooks, RedisInMemory, SimulatedEventLog
 from tests.support.simulation.thinking_services import SimulatedCms

@@ -21,8 +21,8 @@ from gather_worker.services.store import Store
 from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.pipeline import Pipeline
-from tests.support.simulation.kube_in_memory import Object
-from tests.support.simulation.kubelets import Ended, WorkerProcess
+from tests.support.simulation.cluster.kube_in_memory import Object
+from tests.support.simulation.cluster.kubelets import Ended, WorkerProcess
 from tests.support.simulation.redis_in_memory import RedisInMemory, SimulatedAnswerCache, SimulatedEventLog
 from tests.support.simulation.thinking_services import USD_IN, USD_OUT, SimulatedBrain, SimulatedModel
 from tests.support.simulation.wire import Wire

@@ -24,11 +24,11 @@ from gather_worker.services.note_pages import NotePages
 from gather_worker.services.store import Store
 from gather_worker.sync.synchronizer import Synchronizer
 from tests.support.simulation import virtual_time
+from tests.support.simulation.cluster.job_controller import JobController
+from tests.support.simulation.cluster.kube_in_memory import RUNS, ApiServer
+from tests.support.simulation.cluster.kubelets import Kubelets, WorkerProcess
 from tests.support.simulation.fault_plan import FaultPlan, draw_plan
 from tests.support.simulation.final_checks import FINAL, Asked, FinalChecks
-from tests.support.simulation.job_controller import JobController
-from tests.support.simulation.kube_in_memory import RUNS, ApiServer
-from tests.support.simulation.kubelets import Kubelets, WorkerProcess
 from tests.support.simulation.mishaps import CHANCES, Mishaps
 from tests.support.simulation.mongodb.mongo_driver import Driver
 from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
@@ -157,8 +157,8 @@ class Simulation:
         }
         if self.is_calm:
             spec |= {"departmentTimeoutSeconds": 600}
-        if rng.random() < 0.3:
-            spec["budget"] = {"maxCostUSD": round(rng.uniform(0.03, 0.3), 3)}
+        if rng.random() < 0.4:
+            spec["budget"] = {"maxCostUSD": round(rng.uniform(0.03, 0.15), 3)}
         body = self.server.create(
             RUNS, {"metadata": {"name": f"film-{number}", "namespace": "films"}, "spec": spec, "status": {}}
         )

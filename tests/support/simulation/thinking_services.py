@@ -13,7 +13,7 @@ from gather_contracts.departments import CmsDepartment
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
 from tests.support.fakes import FakeBrain
-from tests.support.simulation.kubelets import WorkerProcess
+from tests.support.simulation.cluster.kubelets import WorkerProcess
 from tests.support.simulation.processes import CURRENT
 from tests.support.simulation.wire import RefusedBy, Unreachable, Wire
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import base_events
+from contextlib import suppress
 from typing import Any, Final
 
 STEPS_AT_ONE_TIME_MAX: Final = 200_000
@@ -17,7 +18,7 @@ class _Selector:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._steps = 0
+        self.turns = 0
 
     def select(self, timeout_s: float | None) -> list[Any]:
         """Let the time pass."""
@@ -25,10 +26,10 @@ class _Selector:
             raise Hang("no task is ready and no timer is set")
         if timeout_s > 0:
             self.now_s += timeout_s
-            self._steps = 0
+            self.turns = 0
             return []
-        self._steps += 1
-        if self._steps > STEPS_AT_ONE_TIME_MAX:
+        self.turns += 1
+        if self.turns > STEPS_AT_ONE_TIME_MAX:
             raise Hang("tasks go round without waiting for anything")
         return []
 
@@ -49,6 +50,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Return the virtual time in seconds."""
         return self._virtual.now_s
 
+    def begin_again(self) -> None:
+        """Count turns from none."""
+        self._virtual.turns = 0
+
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""
 
@@ -62,13 +67,15 @@ def run_virtual(main: Any) -> Any:
     try:
         return loop.run_until_complete(main)
     finally:
-        _cancel_all(loop)
+        with suppress(Hang):  # the cause is on its way already
+            _cancel_all(loop)
         loop.close()
 
 
 def _cancel_all(loop: VirtualLoop) -> None:
     """End what is left, so that nothing of one simulation lives on into the next."""
     loop.set_exception_handler(lambda *_: None)
+    loop.begin_again()
     for _ in range(20):
         left = [task for task in asyncio.all_tasks(loop) if not task.done()]
         if not left:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.text import content_hash
-from tests.support.simulation.kube_in_memory import RUNS, Object
-from tests.support.simulation.kubelets import Kubelets, WorkerProcess
+from tests.support.simulation.cluster.kube_in_memory import RUNS, Object
+from tests.support.simulation.cluster.kubelets import Kubelets, WorkerProcess
 from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
 from tests.support.simulation.processes import Process
 from tests.support.simulation.redis_in_memory import Sent

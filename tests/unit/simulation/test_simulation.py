@@ -15,6 +15,7 @@ from tests.support.simulation.virtual_time import virtual_time
 
 FIRST: Final = 1
 SEEDS: Final = 30
+MUTANTS_FIRST: Final = 500
 PLAYED_AGAIN: Final = 11
 TRACE: Final = f"from tests.simulation.campaign import play; print(play([{PLAYED_AGAIN}])[0].trace)"
 
@@ -69,7 +70,7 @@ def test_a_seed_plays_the_same_again() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "worker: checkpoint before the notes, not in one",
+        "worker: events' keys by chance",
         "worker: the checkpoint is not read",
         "operator: the finalizer stays",
     ],
@@ -77,4 +78,4 @@ def test_a_seed_plays_the_same_again() -> None:
 def test_faults_of_our_own_are_caught(name: str) -> None:
     """A few of them; `make simulate ARGS="--mutants 100"` tries all."""
     mutant = next(each for each in MUTANTS if each.name == name)
-    assert catch(mutant, range(FIRST, FIRST + 20)) is not None
+    assert catch(mutant, range(MUTANTS_FIRST, MUTANTS_FIRST + 20)) is not None

@@ -81,7 +81,7 @@ def _compares(test: Callable[[Any, Any], bool]) -> Callable[[Sequence[Any], Any]
 
 
 def _exists(values: Sequence[Any], wanted: Any) -> bool:
-    return any(value is not ABSENT for value in values) == wanted
+    return any(value is not ABSENT for value in values) == bool(wanted)
 
 
 def _type(values: Sequence[Any], wanted: Any) -> bool:

@@ -8,7 +8,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.support.simulation.kube_in_memory import DOCUMENTS, JOBS, PODS, RUNS, ApiServer, Object, now_text
+from tests.support.simulation.cluster.kube_in_memory import (
+    DOCUMENTS,
+    JOBS,
+    PODS,
+    RUNS,
+    ApiServer,
+    Object,
+    now_text,
+)
 from tests.support.simulation.virtual_time import monotonic
 
 SYNC_S: Final = (0.02, 0.2)

@@ -4,12 +4,13 @@ A dead node reports and stops nothing, while its workers may run on, or be froze
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gather_operator.decisions.manifests import CONTAINER, GRACE_PERIOD_S, NODE_MONITOR_GRACE_S
-from tests.support.simulation.kube_in_memory import DOCUMENTS, PODS, ApiServer, Object, now_text
+from tests.support.simulation.cluster.kube_in_memory import DOCUMENTS, PODS, ApiServer, Object, now_text
 from tests.support.simulation.processes import Machine, Process
 
 SIGKILLED: Final = 137
@@ -231,6 +232,8 @@ class Kubelets:
             for worker in workers:
                 worker.freeze()
         self._begin(self._taint(node))
+        if math.isinf(for_s):
+            return
         await asyncio.sleep(for_s)
         for worker in workers:
             worker.thaw()
