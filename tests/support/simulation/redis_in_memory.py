@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts import names
@@ -16,6 +16,8 @@ from gather_contracts.resource import GatherRun
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.llm.answer_cache import KeptAnswer
 from tests.support.simulation.wire import Unreachable, Wire
+
+T = TypeVar("T")
 
 LIMIT_S: Final = 4.0
 EVALUATION_LIMIT_S: Final = 10.0
@@ -115,7 +117,7 @@ class SimulatedEventLog:
             yield event
         raise EventLogUnavailable("the connection is closed")
 
-    async def _call(self, what: str, effect: Callable[[], Any]) -> Any:
+    async def _call(self, what: str, effect: Callable[[], T]) -> T:
         try:
             return await self._wire.call("redis", what, effect, limit_s=LIMIT_S)
         except Unreachable as error:

@@ -97,7 +97,7 @@ class Simulation:
         self.machine = Machine("control plane")
         self.runs: list[Asked] = []
         self.mishaps = Mishaps(self)
-        self.witness = Witness(self.mongo, self.kubelets, self.say)
+        self.witness = Witness(self.server, self.mongo, self.kubelets, self.say)
         self._listen()
 
     def _listen(self) -> None:

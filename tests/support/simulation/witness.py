@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.text import content_hash
-from tests.support.simulation.cluster.kube_in_memory import RUNS, Object
+from tests.support.simulation.cluster.kube_in_memory import PODS, RUNS, ApiServer, Object
 from tests.support.simulation.cluster.kubelets import Kubelets, WorkerProcess
 from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory
 from tests.support.simulation.processes import Process
@@ -27,8 +27,10 @@ COUNTED: Final = ("iterations", "itemsCreated")
 class Witness:
     """Collects violations; `say` gets each of them once."""
 
-    def __init__(self, mongo: MongoInMemory, kubelets: Kubelets, say: Callable[[str], None]) -> None:
-        self._mongo, self._kubelets, self._say = mongo, kubelets, say
+    def __init__(
+        self, server: ApiServer, mongo: MongoInMemory, kubelets: Kubelets, say: Callable[[str], None]
+    ) -> None:
+        self._server, self._mongo, self._kubelets, self._say = server, mongo, kubelets, say
         self.budgets: dict[str, float] = {}
         """By run: what it may spend."""
         self.parallelism = 1
@@ -106,6 +108,16 @@ class Witness:
             old, new = before.get("status") or {}, after.get("status") or {}
             if old != new:
                 self._see_status(after["metadata"]["uid"], old, new)
+        elif kind == RUNS and change == "DELETED" and before is not None:
+            self._see_removal(before["metadata"]["uid"])
+
+    def _see_removal(self, uid: str) -> None:
+        """A run may go once its pods have ended, or have begun to, which on a dead node takes for ever."""
+        for pod in self._server.objects[PODS].values():
+            metadata, is_over = pod["metadata"], pod["status"]["phase"] in {"Succeeded", "Failed"}
+            is_own = metadata["labels"].get(names.LABEL_RUN_UID) == uid
+            if is_own and not is_over and not metadata.get("deletionTimestamp"):
+                self._say("a deleted run is let go while a pod of it works")
 
     def _see_status(self, uid: str, old: Object, new: Object) -> None:
         ranks = [RANKS.get(each.get("phase", ""), FINAL_RANK) for each in (old, new)]

@@ -19,7 +19,7 @@ from tests.support.simulation.wire import Blocked
 NO_TRANSACTIONS: Final = 20
 WRITE_CONFLICT: Final = 112
 NO_SUCH_TRANSACTION: Final = 251
-TYPES: Final = ((int, float), str, dict, list, ObjectId, bool, datetime)
+TYPES: Final[tuple[Any, ...]] = ((int, float), str, dict, list, ObjectId, bool, datetime)
 """In MongoDB's order."""
 LIFETIME_S: Final = 60.0
 """Of a transaction that nobody ends."""
