@@ -1,7 +1,8 @@
 """Faults of our own making, each of which the simulation has to find: it guards nothing it cannot see."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from unittest.mock import patch
@@ -9,19 +10,18 @@ from unittest.mock import patch
 import gather_operator.decisions.decide
 import gather_operator.decisions.manifests
 import gather_operator.decisions.run_events
+import gather_operator.decisions.stop
 import gather_operator.reconcile
 import gather_worker.steps.pipeline
 import gather_worker.steps.publishing
-from gather_contracts import names
 from gather_contracts.result import StopReason
-from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.actions import CreateJob, ReleaseFinalizer
-from gather_operator.decisions.facts import PodFacts
 from gather_operator.kube.informer import Informer
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Reconciler
 from gather_operator.resync import Resync
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.errors import BrainUnusable, DeadlineNear
 from gather_worker.llm.ledger import Ledger
 from gather_worker.services.checkpoint_store import CheckpointStore, fields_of
 from gather_worker.services.department_events import EventPublisher
@@ -93,16 +93,6 @@ async def _insert(store: Store, documents: list[dict[str, Any]]) -> None:
     await store.persist(lambda: store.items.bulk_write(writes, ordered=True))
 
 
-def _notes_first() -> AbstractContextManager[Any]:
-    """Notes are written by themselves, and struck off by a second write."""
-
-    async def publish(self: Store, changed: Checkpoint, items: list[Any]) -> None:
-        await _insert(self, [document_of(item) for item in items])
-        await self.write(changed)
-
-    return patch.object(Store, "publish", publish)
-
-
 def _checkpoint_first() -> AbstractContextManager[Any]:
     """Notes are struck off before they are written."""
 
@@ -111,28 +101,6 @@ def _checkpoint_first() -> AbstractContextManager[Any]:
         await _insert(self, [document_of(item) for item in items])
 
     return patch.object(Store, "publish", publish)
-
-
-def _ids_by_chance() -> AbstractContextManager[Any]:
-    """A note's id does not follow from its place."""
-    count = iter(range(10**6))
-
-    def item_id(*_: Any) -> str:
-        return names.digest("by chance", str(next(count)), length=24)
-
-    @contextmanager
-    def both() -> Iterator[None]:
-        with _notes_first(), patch.object(Store, "batch_of", _renamed(item_id)):
-            yield
-
-    return both()
-
-
-def _renamed(item_id: Callable[..., str]) -> Any:
-    async def batch_of(self: Store, pending: list[Any]) -> list[Any]:
-        return [item.model_copy(update={"id": item_id()}) for item in pending]
-
-    return batch_of
 
 
 def _unread_checkpoint() -> AbstractContextManager[Any]:
@@ -155,7 +123,7 @@ def _forgetful_index() -> AbstractContextManager[Any]:
         ids = set(self._checkpointer.checkpoint.unindexed)
         try:
             await self.index()
-        except gather_worker.steps.publishing.BrainUnusable:
+        except BrainUnusable:
             await self._checkpointer.save(lambda checkpoint: checkpoint.indexed(ids))
 
     return patch.object(gather_worker.steps.publishing.Publisher, "try_index", try_index)
@@ -203,7 +171,7 @@ def _ends_early() -> AbstractContextManager[Any]:
     async def run(self: Any) -> StopReason:
         try:
             return await before(self)
-        except gather_worker.steps.pipeline.DeadlineNear:
+        except DeadlineNear:
             return StopReason.ITERATIONS_USED
 
     before = gather_worker.steps.pipeline.Pipeline.run
@@ -216,7 +184,7 @@ def _ends_early() -> AbstractContextManager[Any]:
 def _names_by_chance() -> AbstractContextManager[Any]:
     """A Job's name does not follow from its department."""
     count = iter(range(10**6))
-    before = gather_operator.reconcile.build_job
+    before = gather_operator.decisions.manifests.build_job
 
     def build_job(*arguments: Any) -> dict[str, Any]:
         job = before(*arguments)
@@ -241,11 +209,6 @@ def _status_first() -> AbstractContextManager[Any]:
     return patch.object(Reconciler, "_follow", follow)
 
 
-def _second_pod() -> AbstractContextManager[Any]:
-    """A Job that was deleted is made again while its pod still works."""
-    return patch.object(PodFacts, "is_alive", property(lambda _: False))
-
-
 def _no_patience_with_dead_nodes() -> AbstractContextManager[Any]:
     """A pod on a dead node is waited for."""
     from gather_operator.pod_patience import PodPatience  # noqa: PLC0415
@@ -258,10 +221,8 @@ def _no_ticker() -> AbstractContextManager[Any]:
 
     async def run(self: Resync, tick_interval_s: float, relist_interval_s: float) -> None:
         while not await self.relist():
-            await gather_operator.resync.asyncio.sleep(1)
-        await gather_operator.resync.asyncio.Event().wait()
-
-    import gather_operator.resync  # noqa: PLC0415
+            await asyncio.sleep(1)
+        await asyncio.Event().wait()
 
     return patch.object(Resync, "run", run)
 
@@ -280,7 +241,7 @@ def _no_relist() -> AbstractContextManager[Any]:
 
 def _finalizer_dropped_early() -> AbstractContextManager[Any]:
     """A deleted run is let go while its pods still end."""
-    before = gather_operator.decisions.decide.decide_stop
+    before = gather_operator.decisions.stop.decide_stop
 
     def decide_stop(snapshot: Any) -> Any:
         decision = before(snapshot)
@@ -306,7 +267,7 @@ def _wrong_event_keys() -> AbstractContextManager[Any]:
     """The operator's events have keys of the moment."""
     from gather_operator import event_publisher  # noqa: PLC0415
 
-    before = event_publisher.due
+    before = gather_operator.decisions.run_events.due
 
     def due(run: Any, now: Any, document: Any = None) -> list[Any]:
         return [replace(each, key=f"{each.key}:{now.timestamp():.0f}") for each in before(run, now, document)]
@@ -314,34 +275,9 @@ def _wrong_event_keys() -> AbstractContextManager[Any]:
     return patch.object(event_publisher, "due", due)
 
 
-def _live_numbers_go_back() -> AbstractContextManager[Any]:
-    """The newest event counts, though it be older than what is known."""
-
-    def advanced(department: Any, now: Any) -> Any:
-        status = before(department, now)
-        if department.status.iterations > 1 and not department.pods:
-            return status.model_copy(update={"iterations": 1})
-        return status
-
-    from gather_operator.decisions import assessment  # noqa: PLC0415
-
-    before = assessment._advanced
-    return patch.object(assessment, "_advanced", advanced)
-
-
 def _swallowed_end() -> AbstractContextManager[Any]:
     """Of a run that has ended no event is sent."""
     return patch.object(gather_operator.decisions.run_events, "_end", lambda *_: iter(()))
-
-
-def _cms_once() -> AbstractContextManager[Any]:
-    """The CMS is not asked again after a failure."""
-
-    async def pause(self: SharedReadings) -> None:
-        if self._failures:
-            self._waiting.clear()
-
-    return patch.object(SharedReadings, "_pause", pause)
 
 
 def _deaf_listener() -> AbstractContextManager[Any]:
@@ -359,9 +295,7 @@ def _deaf_listener() -> AbstractContextManager[Any]:
 MUTANTS: Final = (
     Mutant("worker: checkpoints are not fenced", _unfenced),
     Mutant("worker: revisions do not count", _unrevised),
-    Mutant("worker: notes before the checkpoint, not in one", _notes_first),
     Mutant("worker: checkpoint before the notes, not in one", _checkpoint_first),
-    Mutant("worker: notes' ids by chance", _ids_by_chance),
     Mutant("worker: the checkpoint is not read", _unread_checkpoint),
     Mutant("worker: what the brain refused is forgotten", _forgetful_index),
     Mutant("worker: events' keys by chance", _event_keys_by_chance),
@@ -371,15 +305,12 @@ MUTANTS: Final = (
     Mutant("worker: a result at the deadline says that it is done", _ends_early),
     Mutant("operator: Jobs' names by chance", _names_by_chance),
     Mutant("operator: the status before the Job", _status_first),
-    Mutant("operator: a second Job beside a pod at work", _second_pod),
     Mutant("operator: pods on dead nodes are waited for", _no_patience_with_dead_nodes),
     Mutant("operator: no ticker and no lists", _no_ticker),
     Mutant("operator: watches go on from a wrong version", _no_relist),
     Mutant("operator: the finalizer goes before the pods", _finalizer_dropped_early),
     Mutant("operator: the finalizer stays", _finalizer_kept),
     Mutant("operator: events' keys by the clock", _wrong_event_keys),
-    Mutant("operator: numbers go back", _live_numbers_go_back),
     Mutant("operator: no event of the end", _swallowed_end),
-    Mutant("operator: the CMS is asked once", _cms_once),
     Mutant("operator: live numbers are not checked", _deaf_listener),
 )

@@ -234,6 +234,6 @@ def _may_skip(asked: Asked, department: Object, earlier: list[Object]) -> bool:
         case "BudgetUsed":
             return any(d.get("reason") == "BudgetUsed" for d in earlier)
         case "IterationsExhausted":
-            return sum(d.get("iterations", 0) for d in earlier) >= int(asked.spec["maxIterations"])
+            return bool(sum(d.get("iterations", 0) for d in earlier) >= asked.spec["maxIterations"])
         case _:
             return False

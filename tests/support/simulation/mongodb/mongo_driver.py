@@ -272,7 +272,8 @@ class Admin:
                 "hello", lambda: {"setName": "rs0"} if server.has_transactions else {}
             )
         if name == "killSessions":
-            await self._calls.send("killSessions", lambda: [server.abort(each["id"]) for each in argument])
+            ids = [each["id"] for each in argument]
+            await self._calls.send("killSessions", lambda: server.abort_all(ids))
             return {}
         raise NotImplementedError(name)
 

@@ -185,6 +185,11 @@ class MongoInMemory:
         """Forget what a session has written."""
         self._open.pop(session, None)
 
+    def abort_all(self, sessions: Sequence[bytes]) -> None:
+        """Forget what some sessions have written."""
+        for session in sessions:
+            self.abort(session)
+
     def _transaction(self, session: bytes) -> Transaction:
         found = self._open.get(session)
         if found is None:
