@@ -1,6 +1,5 @@
 """Faults of our own making, each of which the simulation has to find: it guards nothing it cannot see."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from gather_operator.decisions.actions import CreateJob, ReleaseFinalizer
 from gather_operator.kube.informer import Informer
 from gather_operator.live_numbers import LiveNumbers
 from gather_operator.reconcile import Reconciler
-from gather_operator.resync import Resync
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.errors import BrainUnusable, DeadlineNear
 from gather_worker.llm.ledger import Ledger
@@ -209,24 +207,6 @@ def _status_first() -> AbstractContextManager[Any]:
     return patch.object(Reconciler, "_follow", follow)
 
 
-def _no_patience_with_dead_nodes() -> AbstractContextManager[Any]:
-    """A pod on a dead node is waited for."""
-    from gather_operator.pod_patience import PodPatience  # noqa: PLC0415
-
-    return patch.object(PodPatience, "judge", lambda _self, _uid, pods: tuple(pods))
-
-
-def _no_ticker() -> AbstractContextManager[Any]:
-    """Nothing is looked at again, and GatherRuns are listed once."""
-
-    async def run(self: Resync, tick_interval_s: float, relist_interval_s: float) -> None:
-        while not await self.relist():
-            await asyncio.sleep(1)
-        await asyncio.Event().wait()
-
-    return patch.object(Resync, "run", run)
-
-
 def _no_relist() -> AbstractContextManager[Any]:
     """A watch that broke goes on from now instead of from the last version."""
     before = Informer._watch_once
@@ -305,8 +285,6 @@ MUTANTS: Final = (
     Mutant("worker: a result at the deadline says that it is done", _ends_early),
     Mutant("operator: Jobs' names by chance", _names_by_chance),
     Mutant("operator: the status before the Job", _status_first),
-    Mutant("operator: pods on dead nodes are waited for", _no_patience_with_dead_nodes),
-    Mutant("operator: no ticker and no lists", _no_ticker),
     Mutant("operator: watches go on from a wrong version", _no_relist),
     Mutant("operator: the finalizer goes before the pods", _finalizer_dropped_early),
     Mutant("operator: the finalizer stays", _finalizer_kept),
