@@ -104,7 +104,7 @@ class Resync:
         """Hold what kopf's watch has shown against what ours has, and count runs."""
         seen = self._versions.all()
         self._health.canary.listed((v.run_uid, version_number(v.resource_version)) for v in seen)
-        self._health.listed_s = max(self._versions.last_seen_s, *self._health.informers_seen_s())
+        self._health.listed_s = max((self._versions.last_seen_s, *self._health.informers_seen_s()))
         if not self._is_acting():
             RUNS.clear()
             return

@@ -1,11 +1,11 @@
 """An operator's process: what `gather_operator.main` builds, with the API server and Redis of the simulation.
 
-In the place of kopf stands a plain watch that can be deaf for a while; lists carry the runs meanwhile.
+In the place of kopf stands a plain watch that can be deaf for a while; the other one carries the runs meanwhile.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.manifests import WorkerTemplate
@@ -17,6 +17,8 @@ from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import Listener, LiveNumbers
 from gather_operator.main import _delivery
 from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.replicas.term import Inbox
+from gather_operator.replicas.unshown_ends import UnshownEnds
 from gather_operator.resync import Resync
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import WorkQueue
@@ -97,7 +99,8 @@ class Operators:
             "default/model",
             300,
         )  # fmt: skip
-        resync = Resync(cluster, cache, queue, health)
+        resync = Resync(cluster, cache, cast(Inbox, queue), health)
+        ends = UnshownEnds(lambda: True, lambda: "", lambda uid: observer.cached(uid)[1])
         listener = Listener(
             log,
             live,
@@ -108,7 +111,7 @@ class Operators:
             group.create_task(observer.run())
             group.create_task(resync.run(TICK_S, RELIST_S))
             await resync.listed.wait()
-            group.create_task(self._watch(operator, _delivery(cache, queue, canary)))
+            group.create_task(self._watch(operator, _delivery(cache, cast(Inbox, queue), canary, ends)))
             await observer.synced()
             group.create_task(listener.run())
             group.create_task(queue.run(WORKERS, reconciler.work))
