@@ -113,7 +113,8 @@ async def test_a_status_that_is_refused_once_costs_no_job(
 ) -> None:
     """A right can be missing for a moment; until the status stands, nothing new is begun."""
     await operator.until(lambda: len(world.created_jobs) == 2)
-    put, refused = world.put_status, []
+    put = world.put_status
+    refused: list[dict[str, Any]] = []
 
     async def refuse_once(name: str, version: str, status: dict[str, Any]) -> dict[str, Any]:
         if not refused:
