@@ -203,7 +203,7 @@ def _process(  # noqa: PLR0917 - as many as a process has
         except httpx.HTTPError:
             return False
 
-    command = [program, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
+    command: list[str | Path] = [program, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
     return ServiceProcess(name, url, folder / name, command, answers)
 
 

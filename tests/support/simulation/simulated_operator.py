@@ -1,6 +1,6 @@
 """An operator's process: what `gather_operator.main` builds, with the API server and Redis of the simulation.
 
-In the place of kopf stands a plain watch that can be deaf for a while; the other one carries the runs meanwhile.
+In the place of kopf stands a plain watch that can be deaf for a while; another carries the runs meanwhile.
 """
 
 import asyncio
