@@ -87,7 +87,8 @@ class Witness:
     def _see_note(self, process: Process | None, note: Object) -> None:
         origin = note["automationMetadata"]
         key = names.checkpoint_id(origin["runUid"], origin["department"])
-        self.written[key] += 1
+        if note["_id"] not in self.deleted:  # on a single server the note in hand may come back
+            self.written[key] += 1
         epoch = self._mongo.collections[names.CHECKPOINTS_COLLECTION][key]["epoch"]
         worker = _owner(process, key)
         if worker is not None and worker.epoch != epoch:

@@ -95,6 +95,7 @@ class Kubelets:
         node = await self._bind()
         self._status(name, phase="Pending", spec_node=node.machine.name)
         await asyncio.sleep(self._draw(*START_S))
+        await self._when_alive(node)
         while (pod := self._living(name, node)) is not None:
             config_map = self._server.get(DOCUMENTS, _document_of(pod))
             if config_map is not None:
