@@ -39,6 +39,8 @@ class JobController:
         """By Job's uid: pods that have ended, and whether they count as failures."""
         self._not_before_s: dict[str, float] = {}
         self._pods = 0
+        self._succeeded: set[str] = set()
+        """Jobs' uids of which a pod has succeeded, be it there or not."""
         self.failed: dict[str, str] = {}
         """Jobs that have failed for good, by name, with the reason."""
         server.listeners.append(self._on_change)
@@ -77,7 +79,7 @@ class JobController:
         pods = [p for p in self._server.objects[PODS].values() if _owner(p) == uid]
         counted = self._counted.setdefault(uid, {})
         failures = sum(counted.values())
-        if any(p["status"]["phase"] == "Succeeded" for p in pods):
+        if uid in self._succeeded:
             loop = asyncio.get_running_loop()
             loop.call_later(self._draw(*COMPLETE_S), self._conclude, name, uid, "Complete", "")
             return
@@ -129,6 +131,8 @@ class JobController:
 
     def _note_end(self, pod: Object | None) -> None:
         """Count a failure once, and begin its back-off."""
+        if pod is not None and pod["status"]["phase"] == "Succeeded":
+            self._succeeded.add(_owner(pod))
         if pod is None or pod["status"]["phase"] != "Failed":
             return
         uid, name = _owner(pod), pod["metadata"]["name"]
