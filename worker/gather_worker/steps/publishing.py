@@ -78,12 +78,29 @@ class Publisher:
                 if saved is None:
                     continue
                 ids = saved.unindexed
+                await self._score_leftover(saved)
                 for start in range(0, len(ids), INDEX_BATCH):
                     await self._index_batch(ids[start : start + INDEX_BATCH])
                 await self._store.clear_leftover(saved)
                 _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
         except BrainUnusable:
             _LOGGER.warning("notes of other departments wait for the brain")
+
+    async def _score_leftover(self, other: Checkpoint) -> None:
+        """Write the score of another department's last iteration, which its worker may be about to do.
+
+        Else its notes would be indexed without it, and nothing would say that they wait.
+        """
+        score = other.scores[-1] if other.is_scored and other.scores else None
+        if score is None:
+            return
+        last = (other.run_uid, other.iterations)
+        notes = await self._store.notes_by_id(other.unindexed)
+        ids = [n.id for n in notes if n.origin and (n.origin.run_uid, n.origin.iteration) == last]
+        try:
+            await self._store.set_scores(ids, score)
+        except WriteRefused as error:
+            _LOGGER.error("the score of department %s's notes is refused: %s", other.department, error)  # noqa: TRY400
 
     async def _save_leftover(self, other: Checkpoint) -> Checkpoint | None:
         """Save another department's notes and return its checkpoint; None where that is not for this worker.
