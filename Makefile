@@ -69,7 +69,7 @@ contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e --ignore tests/e2e/node_loss
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -87,6 +87,10 @@ faults: $(STAMP) ## Break each write of workers and operator, and each watch eve
 	  $(BIN)/pytest -n 2 --dist worksteal -rP --log-level=INFO --log-disable=httpx \
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 	@$(PY) -m tests.faults.campaign $(ARGS)
+
+.PHONY: e2e-long
+e2e-long: $(STAMP) ## Run the tests on a real cluster that `make test` leaves out: further orders and ways, 10 minutes
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss
 
 .PHONY: node-loss
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes

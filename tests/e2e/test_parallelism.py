@@ -51,6 +51,7 @@ def test_two_departments_at_once_share_the_run_s_iterations(gather: DeployedGath
         assert {i["_id"] for i in items} == gather.node_ids(project)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slow_model")
 def test_two_departments_at_once_can_be_held_and_cancelled(gather: DeployedGather) -> None:
     """Both save, and both go."""

@@ -52,7 +52,11 @@ def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> Non
 
 @pytest.mark.usefixtures("slow_model", "two_operators")
 @pytest.mark.parametrize(
-    ("grace", "within_s"), [("0", HAND_OVER_S), ("30", CLEAN_HAND_OVER_S)], ids=["killed", "ended"]
+    ("grace", "within_s"),
+    [
+        pytest.param("0", HAND_OVER_S, id="killed"),
+        pytest.param("30", CLEAN_HAND_OVER_S, id="ended", marks=pytest.mark.long),
+    ],
 )
 def test_the_other_operator_takes_over(gather: DeployedGather, grace: str, within_s: float) -> None:
     """In time, and the run ends as if nothing had happened."""

@@ -59,6 +59,7 @@ def test_a_suspended_run_saves_first_and_goes_on_where_it_was(gather: DeployedGa
         assert total_items(run) == len(gather.items(project, created.metadata.uid))
 
 
+@pytest.mark.long
 def test_a_run_suspended_from_the_start_starts_nothing_until_it_is_let_go(gather: DeployedGather) -> None:
     """Not even its departments are fixed."""
     project = new_project()
@@ -90,6 +91,7 @@ def test_a_suspended_run_can_be_stopped(gather: DeployedGather, stop: str) -> No
         assert len(gather.items(project, created.metadata.uid)) == saved > 0
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slow_model")
 def test_a_job_that_somebody_else_suspended_is_theirs(gather: DeployedGather) -> None:
     """Only who suspended it resumes it."""

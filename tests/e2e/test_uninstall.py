@@ -43,6 +43,7 @@ def test_the_chart_goes_first_then_the_runs(own: OwnRelease) -> None:
     own.wait_gone(GONE_S)
 
 
+@pytest.mark.long
 def test_the_runs_go_first_then_the_chart(own: OwnRelease) -> None:
     """As documented; the hook finds nothing to do."""
     own.gather.kubectl("delete", "gatherruns", "--all", "--timeout=50s")
@@ -51,6 +52,7 @@ def test_the_runs_go_first_then_the_chart(own: OwnRelease) -> None:
     own.wait_gone(GONE_S)
 
 
+@pytest.mark.long
 def test_the_runs_go_and_the_chart_goes_meanwhile(own: OwnRelease) -> None:
     """The hook gives the operator the time to end them."""
     own.gather.delete_run("live")
@@ -64,6 +66,7 @@ def test_the_namespace_goes_with_all_that_is_in_it(own: OwnRelease) -> None:
     own.wait_gone(GONE_S)
 
 
+@pytest.mark.long
 def test_the_operator_is_scaled_to_zero_and_the_namespace_goes(own: OwnRelease) -> None:
     """At its end it sees that no other follows, and lets go."""
     own.gather.scale("gather-operator", 0)
@@ -73,6 +76,7 @@ def test_the_operator_is_scaled_to_zero_and_the_namespace_goes(own: OwnRelease) 
     own.wait_gone(GONE_S)
 
 
+@pytest.mark.long
 def test_an_operator_that_comes_back_goes_on(own: OwnRelease) -> None:
     """What it let go of it holds again; no department gets a second Job for it."""
     own.gather.scale("gather-operator", 0)
@@ -83,6 +87,7 @@ def test_an_operator_that_comes_back_goes_on(own: OwnRelease) -> None:
     assert len(own.gather.jobs_of(run)) == 2
 
 
+@pytest.mark.long
 def test_the_operator_is_killed_and_the_chart_goes_at_once(own: OwnRelease) -> None:
     """The hook waits for no operator."""
     own.gather.kill_pods(OPERATOR)
@@ -92,6 +97,7 @@ def test_the_operator_is_killed_and_the_chart_goes_at_once(own: OwnRelease) -> N
     own.wait_gone(GONE_S)
 
 
+@pytest.mark.long
 def test_a_deleted_deployment_leaves_no_run_behind(own: OwnRelease) -> None:
     """Somebody deletes the operator's Deployment, then the namespace."""
     own.gather.kubectl("delete", "deployment", "gather-operator", "--wait=true")

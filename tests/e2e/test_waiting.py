@@ -113,6 +113,7 @@ def test_a_full_quota_is_said_and_waited_for(gather: DeployedGather) -> None:
         assert "quota" not in run.status.departments[0].message
 
 
+@pytest.mark.long
 def test_an_image_that_does_not_exist_fails_the_department(gather: DeployedGather) -> None:
     """After the patience, with the registry's words; its Job and its pod go."""
     name, project = "image-missing", "e20000000000000000000002"
@@ -146,6 +147,7 @@ def test_a_suspended_job_is_said_and_goes_on(gather: DeployedGather) -> None:
         assert len(gather.jobs_of(created)) == 1
 
 
+@pytest.mark.long
 def test_a_selector_that_fits_no_node_is_said_and_waited_for(gather: DeployedGather) -> None:
     """In the scheduler's own words; a node with the label is enough."""
     name, project = "node-missing", "e20000000000000000000004"

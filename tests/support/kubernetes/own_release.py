@@ -1,7 +1,7 @@
 """An operator of its own in a namespace of its own, beside the deployment that the end-to-end tests share.
 
-It uses that deployment's stores, demo CMS and demo model; its brain has no pods, which a run survives. What a
-test leaves behind is removed by force, so that one failure does not make the next.
+It uses that deployment's stores, brain, demo CMS and demo model. What a test leaves behind is removed by
+force, so that one failure does not make the next.
 """
 
 import base64
@@ -94,6 +94,9 @@ def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterat
             "-",
             stdin=_values(shared, values),
         )
+        brain = {"BRAIN_SERVICE_BASE_URL": f"http://gather-brain.{shared.namespace}.svc:8080"}
+        patch = json.dumps({"data": brain})
+        own.gather.kubectl("patch", "configmap", "gather-worker", "--type=merge", "-p", patch)
         own.gather.wait_ready("gather-operator")
         yield own
     finally:
