@@ -80,10 +80,9 @@ class Attempt:
             raise DeadlineNear("the attempt's time is over")
         finally:
             for future in (task, stop):
-                if not future.done():
-                    future.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await future
+                future.cancel()
+            # What the work ends with now, or has ended with in this very moment, is nobody's any more.
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     async def sleep(self, duration_s: float) -> None:
         """Wait, but no longer than until SIGTERM or the deadline, which raise."""

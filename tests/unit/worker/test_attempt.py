@@ -92,3 +92,20 @@ async def test_a_wait_between_saves_ends_with_sigterm_and_raises_nothing() -> No
     asyncio.get_running_loop().call_soon(attempt.terminate)
     async with asyncio.timeout(5):
         await attempt.back_off(60)
+
+
+async def test_what_work_says_when_it_is_stopped_does_not_hide_the_stop() -> None:
+    """A connection that is closed under a request may raise an error of its own."""
+
+    async def breaks_down() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionError("closed")
+
+    attempt = Attempt(60)
+    racing = asyncio.create_task(attempt.race(breaks_down()))
+    await asyncio.sleep(0)
+    attempt.terminate()
+    with pytest.raises(Terminated):
+        await racing
