@@ -15,6 +15,7 @@ from gather_clients.event_log import EventLog
 from gather_contracts import names
 from tests.faults.scenarios import OLD_IMAGE, Scenario, interfere
 from tests.support.kubernetes.api_proxy import ApiProxy, Fault
+from tests.support.kubernetes.control_plane import access
 from tests.support.kubernetes.journal import Journal, Journals
 from tests.support.kubernetes.operator_forks import OperatorForks
 from tests.support.kubernetes.plain_api import CORE, RUNS, PlainApi, in_namespace
@@ -189,7 +190,7 @@ class Trial:
 
     async def _start_operator(self) -> None:
         kubeconfig = self._tools.folder / f"{self._namespace}.kubeconfig"
-        kubeconfig.write_text(json.dumps(_kubeconfig(self._proxy.url)), encoding="ascii")
+        kubeconfig.write_text(access(self._proxy.url, "t"), encoding="ascii")
         self._pid = await self._tools.forks.start(self._environment(kubeconfig), self._log)
 
     async def _end_operator(self, how: signal.Signals) -> None:
@@ -245,14 +246,3 @@ def _department(owned: Json) -> str:
 
 def _job_number(job: Json) -> str:
     return f"{_department(job)}-{job['metadata']['name'].rsplit('-', 1)[1]}"
-
-
-def _kubeconfig(url: str) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }

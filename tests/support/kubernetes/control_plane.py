@@ -31,6 +31,7 @@ READY_TIMEOUT_S: Final = 60
 CONTROLLERS: Final = ("job-controller", "garbage-collector-controller", "ttl-after-finished-controller")
 FEWER_COLLECTIONS: Final = {"GOGC": "400"}
 """Memory for time: Go collects garbage when its heap has grown fivefold, not doubled."""
+NOTHING: Final[Mapping[str, Any]] = {}
 CRD: Final = ROOT / f"crds/{names.GROUP}_{names.PLURAL}.yaml"
 
 
@@ -67,7 +68,7 @@ def control_plane(
     ensure_programs((KUBERNETES,), cache, reporter)
     programs = KUBERNETES.folder(cache)
     server = f"https://{HOST}:{free_port()}"
-    _write_files(folder, server, (ADMIN, *users))
+    write_access(folder, server, (ADMIN, *users))
     with ExitStack() as stack:
         pids: dict[str, int] = {}
 
@@ -77,35 +78,47 @@ def control_plane(
             pids[process.name] = process.pid
 
         etcd_url = f"http://{HOST}:{free_port()}"
-        start(_etcd(folder, programs, etcd_url))
-        start(_api_server(folder, programs, server, etcd_url))
+        start(etcd(folder, programs, etcd_url, FEWER_COLLECTIONS))
+        start(api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS))
         plane = ControlPlane(folder, server, pids)
         # Before the controllers: the garbage collector looks for new kinds only every 30 s.
-        _serve_gatherruns(plane)
-        start(_controllers(folder, programs))
+        serve_gatherruns(plane)
+        start(controllers(folder, programs, CONTROLLERS, FEWER_COLLECTIONS))
         yield plane
 
 
-def _write_files(folder: Path, server: str, users: Sequence[str]) -> None:
+def write_access(folder: Path, server: str, users: Sequence[str]) -> None:
+    """Write what the API server knows its users by, and a kubeconfig for each."""
     subprocess.run(
         ["openssl", "genrsa", "-traditional", "-out", folder / "accounts.key", "2048"],
         check=True, capture_output=True,
     )  # fmt: skip
     tokens = "".join(f'{user},{user},{user},"system:masters"\n' for user in users)
     (folder / "tokens.csv").write_text(tokens, encoding="ascii")
-    reach = {"server": server, "insecure-skip-tls-verify": True}
-    kubeconfig = {
+    for user in users:
+        kubeconfig(folder, user).write_text(access(server, user), encoding="ascii")
+
+
+def access(server: str, user: str) -> str:
+    """Return a kubeconfig's text: that user's way to a server of ours."""
+    config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "c", "cluster": reach}],
-        "users": [{"name": "u", "user": {"token": ADMIN}}],
+        "clusters": [{"name": "c", "cluster": {"server": server, "insecure-skip-tls-verify": True}}],
+        "users": [{"name": "u", "user": {"token": user}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "c",
     }
-    (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="ascii")
+    return json.dumps(config)
 
 
-def _etcd(folder: Path, programs: Path, url: str) -> ServiceProcess:
+def kubeconfig(folder: Path, user: str) -> Path:
+    """Return where a user's kubeconfig is."""
+    return folder / f"{user}.conf"
+
+
+def etcd(folder: Path, programs: Path, url: str, environment: Mapping[str, str] = NOTHING) -> ServiceProcess:
+    """Return a store that keeps nothing safe."""
     peers = f"http://{HOST}:{free_port()}"
     flags = {
         "data-dir": folder / "etcd" / "data",
@@ -116,10 +129,20 @@ def _etcd(folder: Path, programs: Path, url: str) -> ServiceProcess:
         "initial-cluster": f"default={peers}",
         "log-level": "warn",
     }
-    return _process(folder, "etcd", programs / "etcd", flags, f"{url}/health", "--unsafe-no-fsync")
+    program, health = programs / "etcd", f"{url}/health"
+    return component(folder, "etcd", program, flags, health, "--unsafe-no-fsync", environment=environment)
 
 
-def _api_server(folder: Path, programs: Path, server: str, etcd_url: str) -> ServiceProcess:
+def api_server(
+    folder: Path,
+    programs: Path,
+    server: str,
+    etcd_url: str,
+    *,
+    environment: Mapping[str, str] = NOTHING,
+    more: Mapping[str, object] = NOTHING,
+) -> ServiceProcess:
+    """Return an API server that lets every user do everything; `more` are further flags."""
     flags = {
         "etcd-servers": etcd_url,
         "cert-dir": folder / "apiserver",
@@ -133,14 +156,19 @@ def _api_server(folder: Path, programs: Path, server: str, etcd_url: str) -> Ser
         "service-account-issuer": "https://kubernetes.default.svc",
         "service-account-key-file": folder / "accounts.key",
         "service-account-signing-key-file": folder / "accounts.key",
+        **more,
     }
-    return _process(folder, "apiserver", programs / "kube-apiserver", flags, f"{server}/readyz")
+    program, health = programs / "kube-apiserver", f"{server}/readyz"
+    return component(folder, "apiserver", program, flags, health, environment=environment)
 
 
-def _controllers(folder: Path, programs: Path) -> ServiceProcess:
+def controllers(
+    folder: Path, programs: Path, wanted: Sequence[str], environment: Mapping[str, str] = NOTHING
+) -> ServiceProcess:
+    """Return a controller manager with those controllers, whose calls nothing slows down."""
     port = free_port()
     flags = {
-        "kubeconfig": folder / "kubeconfig",
+        "kubeconfig": kubeconfig(folder, ADMIN),
         "leader-elect": "false",
         "bind-address": HOST,
         "secure-port": port,
@@ -148,18 +176,25 @@ def _controllers(folder: Path, programs: Path) -> ServiceProcess:
         "kube-api-qps": FAST_QPS,
         "kube-api-burst": FAST_QPS,
         "concurrent-job-syncs": 20,
-        "controllers": ",".join(CONTROLLERS),
+        "controllers": ",".join(wanted),
     }
-    url = f"https://{HOST}:{port}/healthz"
-    return _process(folder, "controllers", programs / "kube-controller-manager", flags, url)
+    program, health = programs / "kube-controller-manager", f"https://{HOST}:{port}/healthz"
+    return component(folder, "controllers", program, flags, health, environment=environment)
 
 
-def _process(
-    folder: Path, name: str, program: Path, flags: Mapping[str, object], url: str, *more: str
+def component(
+    folder: Path,
+    name: str,
+    program: Path,
+    flags: Mapping[str, object],
+    health: str,
+    *more: str,
+    environment: Mapping[str, str] = NOTHING,
 ) -> ServiceProcess:
+    """Return a program that is up once it answers at `health`."""
     (folder / name).mkdir(exist_ok=True)
     command: Command = [program, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
-    return ServiceProcess(name, url, folder / name, command, _answers, FEWER_COLLECTIONS)
+    return ServiceProcess(name, health, folder / name, command, _answers, environment)
 
 
 def _answers(url: str) -> bool:
@@ -169,7 +204,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _serve_gatherruns(plane: ControlPlane) -> None:
+def serve_gatherruns(plane: ControlPlane) -> None:
+    """Bring the custom resource; return once it is served."""
     definition = yaml.safe_load(CRD.read_text(encoding="utf-8"))
     plane.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
 
