@@ -7,7 +7,7 @@ from typing import Any
 from tests.model import safety
 from tests.model.facts import Inputs
 from tests.model.passes import Passes
-from tests.model.state import Job, Pod, Run, State
+from tests.model.state import NEW_PROCESS, Job, Pod, Run, State
 
 Label = tuple[Any, ...]
 Step = tuple[Label, State]
@@ -215,18 +215,7 @@ class Operator:
 
     def crash(self, state: State) -> State:
         """Kill the process; the next one lists everything."""
-        return state._replace(
-            seen_run=None,
-            seen_jobs=None,
-            seen_pods=None,
-            known=0,
-            gone=(),
-            ending=(),
-            stopping=0,
-            woken=1,
-            pending=(),
-            basis=None,
-        )
+        return state._replace(**NEW_PROCESS)
 
 
 def _create_document(state: State, number: int) -> State:

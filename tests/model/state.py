@@ -4,6 +4,7 @@ Everything is a tuple of small numbers, so that a state is its own key. Times ar
 ticks, and each thing that ages says in how many.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -181,6 +182,21 @@ class State(NamedTuple):
     """How often the adversary may still act."""
 
 
+NEW_PROCESS: Final[Mapping[str, Any]] = {
+    "seen_run": None,
+    "seen_jobs": None,
+    "seen_pods": None,
+    "known": 0,
+    "gone": (),
+    "ending": (),
+    "stopping": 0,
+    "woken": 1,
+    "pending": (),
+    "basis": None,
+}
+"""What an operator that has just started knows and is about to do; it lists everything."""
+
+
 def fresh(config: int, faults: int) -> State:
     """Return the state right after `kubectl apply`."""
     return State(
@@ -193,16 +209,7 @@ def fresh(config: int, faults: int) -> State:
         done=(0,) * len(SLUGS),
         log=0,
         redis=1,
-        seen_run=None,
-        seen_jobs=None,
-        seen_pods=None,
-        known=0,
-        gone=(),
-        ending=(),
-        stopping=0,
-        woken=1,
-        pending=(),
-        basis=None,
+        **NEW_PROCESS,
         succeeded=0,
         failed=0,
         finished=0,

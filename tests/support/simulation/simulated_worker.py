@@ -1,6 +1,5 @@
 """A worker's process: what `gather-worker run` does, with the services of the simulation."""
 
-import contextlib
 from typing import Any
 
 import httpx
@@ -9,9 +8,10 @@ from gather_clients.brain_client import BrainClient
 from gather_contracts.result import DepartmentResult, ExitCode, StopReason, encode_result
 from gather_contracts.run_document import decode_run_document
 from gather_worker.attempt import Attempt, soft_deadline_s
+from gather_worker.cli.run import carry_out
 from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
+from gather_worker.errors import WorkerError
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
@@ -76,17 +76,7 @@ class Workers:
         if worker.locals.get("is_terminated"):
             attempt.terminate()
         dependencies = self._dependencies(task, attempt)
-        pipeline = Pipeline(task, SETTINGS, dependencies, attempt)
-        try:
-            return await pipeline.run()
-        except (Fenced, StoreUnavailable):
-            raise
-        except WorkerError:
-            with contextlib.suppress(WorkerError):
-                await pipeline.save_meters()
-            raise
-        finally:
-            outcome.checkpoint = pipeline.checkpoint
+        return await carry_out(Pipeline(task, SETTINGS, dependencies, attempt), outcome)
 
     def _dependencies(self, task: DepartmentTask, attempt: Attempt) -> Dependencies:
         settings, project_id = SETTINGS, task.document.spec.project_id

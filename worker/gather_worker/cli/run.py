@@ -56,17 +56,21 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
     end_on_signals(attempt)
     async with _open_dependencies(task, settings, attempt) as dependencies:
-        pipeline = Pipeline(task, settings, dependencies, attempt)
-        try:
-            return await pipeline.run()
-        except (Fenced, StoreUnavailable):
-            raise
-        except WorkerError:
-            with contextlib.suppress(WorkerError):
-                await pipeline.save_meters()
-            raise
-        finally:
-            outcome.checkpoint = pipeline.checkpoint
+        return await carry_out(Pipeline(task, settings, dependencies, attempt), outcome)
+
+
+async def carry_out(pipeline: Pipeline, outcome: Outcome) -> StopReason:
+    """Run the pipeline; where only the attempt ends, save what it measured. Raises WorkerError."""
+    try:
+        return await pipeline.run()
+    except (Fenced, StoreUnavailable):
+        raise
+    except WorkerError:
+        with contextlib.suppress(WorkerError):
+            await pipeline.save_meters()
+        raise
+    finally:
+        outcome.checkpoint = pipeline.checkpoint
 
 
 @asynccontextmanager
