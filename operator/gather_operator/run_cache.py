@@ -20,8 +20,11 @@ def is_asked_for(before: GatherRun | None, after: GatherRun | None) -> bool:
     """Return whether a person has changed what is wanted: a new run, another spec, a deletion."""
     if after is None or before is None:
         return after is not before
-    old, new = before.metadata, after.metadata
-    return old.generation != new.generation or before.is_being_deleted != after.is_being_deleted
+    return _is_another_wish(before, after.metadata.generation, is_being_deleted=after.is_being_deleted)
+
+
+def _is_another_wish(before: GatherRun, generation: int, *, is_being_deleted: bool) -> bool:
+    return (before.metadata.generation, before.is_being_deleted) != (generation, is_being_deleted)
 
 
 def version_number(resource_version: str) -> int:
@@ -73,10 +76,8 @@ class RunCache:
         if known is not None and (known > version or known == version > 0):
             return False
         run = self._runs.get(uid)
-        is_asked_for = run is None or (
-            (run.metadata.generation, run.is_being_deleted) != (seen.generation, seen.is_being_deleted)
-        )
-        self._stale[uid] = (seen, is_asked_for)
+        is_new = run is None or _is_another_wish(run, seen.generation, is_being_deleted=seen.is_being_deleted)
+        self._stale[uid] = (seen, is_new)
         return True
 
     def stale(self, uid: str) -> str | None:

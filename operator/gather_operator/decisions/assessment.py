@@ -4,9 +4,10 @@ Success comes from the pod (its Job says so only seconds later); failure comes f
 whether another attempt follows). Numbers never go back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gather_contracts import names
@@ -23,6 +24,9 @@ JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
 QUEUED_GENERATIONS_MAX = 16
 """Where the Jobs belong to a queue: `spec.suspend` deletes a Job each time."""
+
+NAMES_MAX = 8192
+"""Departments whose names are remembered, about 1 KB each: more than a thousand runs of seven."""
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Kubernetes' word for a pod that it stopped after `departmentTimeoutSeconds`."""
@@ -57,12 +61,15 @@ def generations_max(run: GatherRun) -> int:
     return QUEUED_GENERATIONS_MAX if run.is_queued else JOB_GENERATIONS_MAX
 
 
-def job_names(run: GatherRun, slug: str) -> dict[str, int]:
+def job_names(run: GatherRun, slug: str) -> Mapping[str, int]:
     """Return the names that a department's Jobs can have, each with its number."""
-    return {
-        names.job_name(run.metadata.name, run.metadata.uid, slug, generation): generation
-        for generation in range(1, generations_max(run) + 1)
-    }
+    return _job_names(run.metadata.name, run.metadata.uid, slug, generations_max(run))
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _job_names(run: str, run_uid: str, slug: str, count: int) -> Mapping[str, int]:
+    """Each pass asks several times, and each name is a hash."""
+    return {names.job_name(run, run_uid, slug, number): number for number in range(1, count + 1)}
 
 
 def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatus]) -> list[Department]:

@@ -17,6 +17,7 @@ from gather_operator.errors import AlreadyExists, AnswerTooLong, ClusterUnavaila
 from gather_operator.kube.api_calls import JSON, MERGE_PATCH, METADATA, ApiCalls, Request
 from gather_operator.kube.conversion import (
     ObjectFacts,
+    as_map,
     job_facts,
     object_event,
     object_facts,
@@ -116,8 +117,7 @@ class Cluster:
     async def get_config_map(self, name: str) -> dict[str, str]:
         """Return a ConfigMap's data; raises Missing."""
         request = Request("get configmap", "GET", _named(self._config_maps, name), {})
-        data = (await self._calls.call_json(request)).get("data")
-        return data if isinstance(data, dict) else {}
+        return as_map((await self._calls.call_json(request)).get("data"))
 
     async def create_config_map(self, manifest: dict[str, Any]) -> None:
         """Create a ConfigMap; one of that name is taken for ours, since the name carries the run's UID."""

@@ -50,22 +50,22 @@ class ObjectFacts:
 
 def object_facts(body: Json) -> ObjectFacts:
     """Return the facts of an object of which only the metadata is known."""
-    metadata = _map(body.get("metadata"))
+    metadata = as_map(body.get("metadata"))
     return ObjectFacts(
-        _text(metadata.get("name")),
+        as_text(metadata.get("name")),
         _label(metadata, names.LABEL_RUN_UID),
-        _text(metadata.get("resourceVersion")),
+        as_text(metadata.get("resourceVersion")),
     )
 
 
 def run_version(body: Json) -> RunVersion:
     """Return which version of a GatherRun there is, from its metadata alone."""
-    metadata = _map(body.get("metadata"))
+    metadata = as_map(body.get("metadata"))
     generation = metadata.get("generation")
     return RunVersion(
-        name=_text(metadata.get("name")),
-        run_uid=_text(metadata.get("uid")),
-        resource_version=_text(metadata.get("resourceVersion")),
+        name=as_text(metadata.get("name")),
+        run_uid=as_text(metadata.get("uid")),
+        resource_version=as_text(metadata.get("resourceVersion")),
         generation=generation if isinstance(generation, int) else 1,
         is_being_deleted=bool(metadata.get("deletionTimestamp")),
     )
@@ -73,37 +73,37 @@ def run_version(body: Json) -> RunVersion:
 
 def job_facts(job: Json) -> JobFacts:
     """Return the facts of a Job."""
-    metadata, status = _map(job.get("metadata")), _map(job.get("status"))
-    true = {_text(c.get("type")): c for c in _maps(status.get("conditions")) if c.get("status") == "True"}
+    metadata, status = as_map(job.get("metadata")), as_map(job.get("status"))
+    true = {as_text(c.get("type")): c for c in as_maps(status.get("conditions")) if c.get("status") == "True"}
     failed = status.get("failed")
     return JobFacts(
-        name=_text(metadata.get("name")),
+        name=as_text(metadata.get("name")),
         run_uid=_label(metadata, names.LABEL_RUN_UID),
         department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
         iterations=_number(metadata, names.LABEL_ITERATIONS, 0),
         is_terminating=bool(metadata.get("deletionTimestamp")),
         is_complete="Complete" in true,
         is_failed="Failed" in true,
-        failure_reason=_word(_map(true.get("Failed")).get("reason")),
-        is_suspended=_map(job.get("spec")).get("suspend") is True,
-        is_suspended_by_us=names.ANNOTATION_SUSPENDED in _map(metadata.get("annotations")),
+        failure_reason=_word(as_map(true.get("Failed")).get("reason")),
+        is_suspended=as_map(job.get("spec")).get("suspend") is True,
+        is_suspended_by_us=names.ANNOTATION_SUSPENDED in as_map(metadata.get("annotations")),
         is_queued=bool(_label(metadata, names.LABEL_QUEUE)),
         conditions=_conditions(status, JOB_CONDITIONS),
         created=_time(metadata.get("creationTimestamp")),
         failed_pods=failed if isinstance(failed, int) else 0,
-        resource_version=_text(metadata.get("resourceVersion")),
+        resource_version=as_text(metadata.get("resourceVersion")),
     )
 
 
 def pod_facts(pod: Json) -> PodFacts:
     """Return the facts of a pod, with its result once its worker has ended."""
-    metadata, status = _map(pod.get("metadata")), _map(pod.get("status"))
-    containers = _maps(status.get("containerStatuses"))
-    worker = next((_map(c.get("state")) for c in containers if c.get("name") == CONTAINER), {})
-    others = [_map(c.get("state")) for c in containers if c.get("name") != CONTAINER]
-    before = [_map(c.get("state")) for c in _maps(status.get("initContainerStatuses"))]
-    begun, ended = _map(worker.get("terminated") or worker.get("running")), _map(worker.get("terminated"))
-    phase = sys.intern(_text(status.get("phase")) or "Pending")
+    metadata, status = as_map(pod.get("metadata")), as_map(pod.get("status"))
+    containers = as_maps(status.get("containerStatuses"))
+    worker = next((as_map(c.get("state")) for c in containers if c.get("name") == CONTAINER), {})
+    others = [as_map(c.get("state")) for c in containers if c.get("name") != CONTAINER]
+    before = [as_map(c.get("state")) for c in as_maps(status.get("initContainerStatuses"))]
+    begun, ended = as_map(worker.get("terminated") or worker.get("running")), as_map(worker.get("terminated"))
+    phase = sys.intern(as_text(status.get("phase")) or "Pending")
     exit_code = ended.get("exitCode")
     # That an ended pod is not ready says nothing, and most pods that are kept have ended.
     kept = ENDED_POD_CONDITIONS if phase in {"Succeeded", "Failed"} else POD_CONDITIONS
@@ -111,7 +111,7 @@ def pod_facts(pod: Json) -> PodFacts:
     if reason == EndReason.OOM_KILLED and (limit := _memory_limit(pod)):
         message = f"the memory limit is {limit}"
     return PodFacts(
-        name=_text(metadata.get("name")),
+        name=as_text(metadata.get("name")),
         run_uid=_label(metadata, names.LABEL_RUN_UID),
         job_name=_label(metadata, "batch.kubernetes.io/job-name") or _label(metadata, "job-name"),
         department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
@@ -131,15 +131,15 @@ def pod_facts(pod: Json) -> PodFacts:
         message=message,
         waiting_since="" if begun else _waiting_since(metadata, status),
         deletion_time=_time(metadata.get("deletionTimestamp")),
-        node=sys.intern(_text(_map(pod.get("spec")).get("nodeName"))),
+        node=sys.intern(as_text(as_map(pod.get("spec")).get("nodeName"))),
         conditions=_conditions(status, kept),
-        resource_version=_text(metadata.get("resourceVersion")),
+        resource_version=as_text(metadata.get("resourceVersion")),
     )
 
 
 def object_event(event: Json) -> ObjectEvent:
     """Return an Event about an object; where it is repeated, its newest time stands elsewhere."""
-    series, metadata = _map(event.get("series")), _map(event.get("metadata"))
+    series, metadata = as_map(event.get("series")), as_map(event.get("metadata"))
     times = (
         series.get("lastObservedTime"),
         event.get("lastTimestamp"),
@@ -148,7 +148,7 @@ def object_event(event: Json) -> ObjectEvent:
         metadata.get("creationTimestamp"),
     )
     return ObjectEvent(
-        object_name=_text(_map(event.get("involvedObject")).get("name")),
+        object_name=as_text(as_map(event.get("involvedObject")).get("name")),
         reason=_word(event.get("reason")),
         message=_message(event.get("message")),
         at=next((_time(t) for t in times if t), ""),
@@ -157,7 +157,7 @@ def object_event(event: Json) -> ObjectEvent:
 
 def _result(ended: Json) -> DepartmentResult | None:
     """Return what the worker left as its termination message, if it can be read."""
-    message = _text(ended.get("message"))
+    message = as_text(ended.get("message"))
     return decode_result(message) if message else None
 
 
@@ -170,7 +170,7 @@ def _reason(status: Json, states: Iterable[Json]) -> tuple[str, str]:
     if own := _word(status.get("reason")):
         return own, _message(status.get("message"))
     for state in states:
-        ended, waiting = _map(state.get("terminated")), _map(state.get("waiting"))
+        ended, waiting = as_map(state.get("terminated")), as_map(state.get("waiting"))
         if (why := _word(ended.get("reason"))) not in {"", "Completed"}:
             return why, ""
         if (why := _word(waiting.get("reason"))) not in ORDINARY_WAITS:
@@ -183,38 +183,38 @@ def _reason(status: Json, states: Iterable[Json]) -> tuple[str, str]:
 
 def _memory_limit(pod: Json) -> str:
     """Return the limit of the worker's memory, as its pod has it."""
-    for container in _maps(_map(pod.get("spec")).get("containers")):
+    for container in as_maps(as_map(pod.get("spec")).get("containers")):
         if container.get("name") == CONTAINER:
-            return _word(_map(_map(container.get("resources")).get("limits")).get("memory"))
+            return _word(as_map(as_map(container.get("resources")).get("limits")).get("memory"))
     return ""
 
 
 def _waiting_since(metadata: Json, status: Json) -> str:
     """Return since when a pod waits for a node or, once it has one, for its worker to begin."""
-    for condition in _maps(status.get("conditions")):
+    for condition in as_maps(status.get("conditions")):
         if condition.get("type") == "PodScheduled":
             return _time(condition.get("lastTransitionTime"))
     return _time(metadata.get("creationTimestamp"))
 
 
 def _conditions(status: Json, kept: Mapping[str, tuple[str, ...]]) -> tuple[ConditionFacts, ...]:
-    found = _maps(status.get("conditions"))
+    found = as_maps(status.get("conditions"))
     return tuple(
         ConditionFacts(
-            type=sys.intern(_text(c.get("type"))),
-            status=sys.intern(_text(c.get("status"))),
+            type=sys.intern(as_text(c.get("type"))),
+            status=sys.intern(as_text(c.get("status"))),
             reason=_word(c.get("reason")),
             message=_message(c.get("message")),
             since=_time(c.get("lastTransitionTime")),
         )
         for c in found
-        if _text(c.get("status")) in kept.get(_text(c.get("type")), ())
+        if as_text(c.get("status")) in kept.get(as_text(c.get("type")), ())
     )
 
 
 def _label(metadata: Json, key: str) -> str:
     """Return a label's value; those of one run are kept in memory once."""
-    return sys.intern(_text(_map(metadata.get("labels")).get(key)))
+    return sys.intern(as_text(as_map(metadata.get("labels")).get(key)))
 
 
 def _number(metadata: Json, key: str, default: int) -> int:
@@ -222,25 +222,28 @@ def _number(metadata: Json, key: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdecimal() else default
 
 
-def _map(value: Any) -> dict[str, Any]:
+def as_map(value: Any) -> dict[str, Any]:
+    """Return an object of JSON; an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _maps(value: Any) -> list[dict[str, Any]]:
+def as_maps(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list of JSON."""
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a text of JSON; "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def _word(value: Any) -> str:
-    return sys.intern(_text(value)[:REASON_MAX])
+    return sys.intern(as_text(value)[:REASON_MAX])
 
 
 def _message(value: Any) -> str:
-    return _text(value)[:MESSAGE_MAX]
+    return as_text(value)[:MESSAGE_MAX]
 
 
 def _time(value: Any) -> str:
-    return _text(value)[:TIME_MAX]
+    return as_text(value)[:TIME_MAX]

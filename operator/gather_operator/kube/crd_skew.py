@@ -12,6 +12,7 @@ from typing import Any, Final
 from gather_contracts import names
 from gather_contracts.crd import root_schema
 from gather_operator.errors import ClusterError, Missing
+from gather_operator.kube.conversion import as_map
 from gather_operator.kube.surroundings import Surroundings
 from gather_operator.metrics import CRD_FIELDS_MISSING
 
@@ -34,11 +35,11 @@ def missing_fields(wanted: dict[str, Any], served: dict[str, Any]) -> list[str]:
 
 def served_run_schema(document: dict[str, Any]) -> dict[str, Any] | None:
     """Return the schema of a GatherRun in an OpenAPI document; None if there is none that can be read."""
-    schemas = _object(_object(document, "components"), "schemas")
+    schemas = as_map(as_map(document.get("components")).get("schemas"))
     for schema in schemas.values():
         kinds = schema.get("x-kubernetes-group-version-kind") if isinstance(schema, dict) else None
         if isinstance(kinds, list) and any(_is_run(kind) for kind in kinds):
-            return schema if _object(schema, "properties") else None
+            return schema if as_map(schema.get("properties")) else None
     return None
 
 
@@ -83,22 +84,17 @@ class CrdCheck:
 def _missing(wanted: dict[str, Any], served: dict[str, Any], path: str) -> Iterator[str]:
     if served.get("x-kubernetes-preserve-unknown-fields") is True:
         return
-    there = _object(served, "properties")
-    for name, schema in _object(wanted, "properties").items():
+    there = as_map(served.get("properties"))
+    for name, schema in as_map(wanted.get("properties")).items():
         found = there.get(name)
         if not isinstance(found, dict):
             yield f"{path}{name}"
         else:
             yield from _missing(schema, found, f"{path}{name}.")
-    items = _object(wanted, "items")
+    items = as_map(wanted.get("items"))
     if items:
-        yield from _missing(items, _object(served, "items"), path)
+        yield from _missing(items, as_map(served.get("items")), path)
 
 
 def _is_run(kind: object) -> bool:
     return isinstance(kind, dict) and (kind.get("group"), kind.get("kind")) == (names.GROUP, names.KIND)
-
-
-def _object(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    found = schema.get(name)
-    return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from gather_contracts import names
 from gather_operator.errors import Missing
 from gather_operator.kube.api_calls import MERGE_PATCH, ApiCalls, Request
+from gather_operator.kube.conversion import as_map, as_text
 from gather_operator.replicas.lease_rules import DURATION_MAX_S, LeaseRecord
 
 SHOWN: Final = f"{names.GROUP}/metrics-shown"
@@ -70,22 +71,14 @@ def _spec(record: LeaseRecord) -> dict[str, Any]:
 
 
 def _record(body: dict[str, Any]) -> LeaseRecord:
-    metadata, spec = _object(body.get("metadata")), _object(body.get("spec"))
+    metadata, spec = as_map(body.get("metadata")), as_map(body.get("spec"))
     duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
     return LeaseRecord(
-        holder=_text(spec.get("holderIdentity")),
+        holder=as_text(spec.get("holderIdentity")),
         duration_s=duration if isinstance(duration, int) else DURATION_MAX_S,
         transitions=max(transitions, 0) if isinstance(transitions, int) else 0,
-        acquired=_text(spec.get("acquireTime")),
-        renewed=_text(spec.get("renewTime")),
-        shown=_text(_object(metadata.get("annotations")).get(SHOWN)),
-        version=_text(metadata.get("resourceVersion")),
+        acquired=as_text(spec.get("acquireTime")),
+        renewed=as_text(spec.get("renewTime")),
+        shown=as_text(as_map(metadata.get("annotations")).get(SHOWN)),
+        version=as_text(metadata.get("resourceVersion")),
     )
-
-
-def _object(found: object) -> dict[str, Any]:
-    return found if isinstance(found, dict) else {}
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gather_contracts import names
 from gather_operator.errors import ClusterError, Missing
 from gather_operator.kube.api_calls import ApiCalls, Request
+from gather_operator.kube.conversion import as_map
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Surroundings:
         except ClusterError as error:
             self._say_once("the operator's namespace cannot be read", error)
             return False
-        return bool(_object(body, "metadata").get("deletionTimestamp"))
+        return bool(as_map(body.get("metadata")).get("deletionTimestamp"))
 
     async def is_operator_wanted(self) -> bool:
         """Return whether another pod of the operator follows this one; True where that cannot be read."""
@@ -48,8 +49,8 @@ class Surroundings:
         except ClusterError as error:
             self._say_once("the operator's Deployment cannot be read", error)
             return True
-        is_going = bool(_object(body, "metadata").get("deletionTimestamp"))
-        return not is_going and _object(body, "spec").get("replicas") != 0
+        is_going = bool(as_map(body.get("metadata")).get("deletionTimestamp"))
+        return not is_going and as_map(body.get("spec")).get("replicas") != 0
 
     async def served_schema(self) -> dict[str, Any]:
         """Return the OpenAPI document of GatherRuns as this cluster serves it; raises ClusterError."""
@@ -59,8 +60,3 @@ class Surroundings:
         if what not in self._said:
             self._said.add(what)
             logger.warning(what, extra={"error": str(error)})
-
-
-def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
-    found = body.get(name)
-    return found if isinstance(found, dict) else {}
