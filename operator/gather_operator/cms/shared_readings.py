@@ -1,6 +1,5 @@
 """One reading of the CMS for all runs that wait for one, so that no pass over a run waits for the CMS."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
+from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence
 from gather_operator.errors import CmsUnavailable
 
@@ -81,8 +81,7 @@ class SharedReadings:
         self._waiting: dict[str, _Waiting] = {}
         self._newest: _Answer | None = None
         self._failures = 0
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OnDemandTask(self._serve)
 
     def ask(self, run_uid: str) -> CmsReading | CmsFailure | CmsSilence:
         """Return the newest answer that is no older than the run's first question, or for how long none came.
@@ -93,9 +92,7 @@ class SharedReadings:
         waiting = self._waiting.get(run_uid)
         if waiting is None:
             waiting = self._waiting[run_uid] = _Waiting(now_s)
-            self._changed.set()
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._serve())
+            self._task.need()
         newest = self._newest
         if newest is None or waiting.asked_s > newest.newest_asked_s:
             return CmsSilence(now_s - waiting.asked_s)
@@ -111,17 +108,13 @@ class SharedReadings:
 
         The last one ends the request.
         """
-        if self._waiting.pop(run_uid, None) is not None and not self._waiting and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._waiting.pop(run_uid, None) is not None and not self._waiting:
+            self._task.end()
 
     async def close(self) -> None:
         """End the request."""
         self._waiting.clear()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.close()
 
     async def _serve(self) -> None:
         while self._waiting:
@@ -136,12 +129,7 @@ class SharedReadings:
     async def _pause(self) -> None:
         """Wait until the CMS may be asked; a run that comes meanwhile makes it sooner."""
         while (left_s := self._due_s() - self._clock()) > 0:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(left_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            await self._task.pause(left_s)
 
     def _due_s(self) -> float:
         newest = self._newest

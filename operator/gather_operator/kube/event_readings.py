@@ -4,7 +4,6 @@ The API server reads all Events of a namespace for each list of one object's. So
 list dear; pauses as long as that keep lists a small part of its time, for all runs together.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
+from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.errors import AnswerTooLong, ClusterError
 
@@ -73,8 +73,7 @@ class EventReadings:
         self._waiting: dict[str, _Waiting] = {}
         self._not_before_s = 0.0
         self._failures = 0
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OnDemandTask(self._serve)
 
     def ask(self, run_uid: str, objects: Sequence[str]) -> tuple[ObjectEvent, ...]:
         """Return the known Events of the objects, the newest last; they are read from now on.
@@ -87,9 +86,7 @@ class EventReadings:
         waiting = self._waiting.get(run_uid)
         if waiting is None:
             waiting = self._waiting[run_uid] = _Waiting(self._clock(), self._clock())
-            self._changed.set()
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._serve())
+            self._task.need()
         waiting.asked_s = self._clock()
         known = waiting.events
         waiting.events = {
@@ -105,17 +102,14 @@ class EventReadings:
     async def close(self) -> None:
         """End the list that is under way."""
         self._waiting.clear()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.close()
 
     async def _serve(self) -> None:
         while self._waiting:
             uid, waiting = min(self._waiting.items(), key=lambda item: item[1].due_s)
             left_s = max(waiting.due_s, self._not_before_s) - self._clock()
             if left_s > 0:
-                await self._pause(left_s)
+                await self._task.pause(left_s)
                 continue
             if self._clock() - waiting.asked_s > FORGOTTEN_S:
                 self.forget(uid)
@@ -133,15 +127,6 @@ class EventReadings:
             waiting.events[name] = found
             if found != before and self._waiting.get(uid) is waiting:
                 self._wake(uid)
-
-    async def _pause(self, left_s: float) -> None:
-        """Wait so long, or until another run begins to wait."""
-        self._changed.clear()
-        try:
-            async with asyncio.timeout(left_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
     async def _read(self, name: str) -> tuple[ObjectEvent, ...] | None:
         """Return the newest Events of an object; None if they cannot be read, which harms nobody."""

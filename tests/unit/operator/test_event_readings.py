@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.errors import AnswerTooLong, ClusterUnavailable, Refused
 from gather_operator.kube.event_readings import KEPT_MAX, EventReadings
@@ -71,11 +72,11 @@ async def readings(
     """With a pause that is a turn of the loop, after which the test's own clock says how late it is."""
     made = EventReadings(reader, woken.append, interval_s=20, clock=clock)
 
-    async def pause(_: EventReadings, left_s: float) -> None:
+    async def pause(_: OnDemandTask, left_s: float) -> None:
         assert left_s > 0
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(EventReadings, "_pause", pause)
+    monkeypatch.setattr(OnDemandTask, "pause", pause)
     yield made
     await made.close()
 

@@ -1,6 +1,5 @@
 """What stands in the way of a pass: nothing that is known gets lost, and nobody pays for what nobody sees."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,13 +7,11 @@ import pytest
 from gather_operator.action_pacer import BACKOFF, FREE, ActionPacer
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import ClusterUnavailable, Refused
-from gather_operator.event_publisher import EventPublisher
-from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import REFUSED_RETRY_S, STATUS_RETRY_S, Dependencies, Reconciler
+from gather_operator.reconcile import REFUSED_RETRY_S, STATUS_RETRY_S, Reconciler
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next
 from tests.support.fake_clock import FakeClock
+from tests.support.kubernetes.operator_in_memory import dependencies_on, naming
 
 SLUGS = ("story", "world", "music")
 STEPS_MAX = 100
@@ -27,17 +24,8 @@ class Operator:
         self.world = world
         self.cache = RunCache()
         self.clock = FakeClock()
-        cms = SimpleNamespace(ask=lambda _: build.cms(*SLUGS), forget=lambda _: None)
         self.reconciler = Reconciler(
-            Dependencies(
-                cluster=world,
-                cms=cms,  # type: ignore[arg-type]
-                observer=world,
-                cache=self.cache,
-                live=LiveNumbers(),
-                writer=StatusWriter(world, self.cache, 0, self.clock),
-                publisher=EventPublisher(world, SimpleNamespace(register=None)),  # type: ignore[arg-type]
-            ),
+            dependencies_on(world, self.cache, naming(build, *SLUGS), clock=self.clock),
             WorkerTemplate(image="worker"),
             "default/model",
         )

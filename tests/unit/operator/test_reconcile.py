@@ -15,12 +15,11 @@ from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import Conflict
 from gather_operator.event_publisher import RETRY_S, EventPublisher
-from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.reconcile import Reconciler
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next
 from gather_operator.worker_metrics import DEPARTMENTS_ENDED
+from tests.support.kubernetes.operator_in_memory import dependencies_on, naming
 
 SLUGS = ("story", "world", "music")
 STEPS_MAX = 200
@@ -34,18 +33,8 @@ class Operator:
     def __init__(self, world: Any, cms: Any) -> None:
         self.world = world
         self.cache = RunCache()
-        webhooks = SimpleNamespace(register=None)
-        self.publisher = EventPublisher(world, webhooks)  # type: ignore[arg-type]
-        self.writer = StatusWriter(world, self.cache, interval_s=0)
-        dependencies = Dependencies(
-            cluster=world,
-            cms=cms,
-            observer=world,
-            cache=self.cache,
-            live=LiveNumbers(),
-            writer=self.writer,
-            publisher=self.publisher,
-        )
+        dependencies = dependencies_on(world, self.cache, cms)
+        self.publisher, self.writer = dependencies.publisher, dependencies.writer
         self.reconciler = Reconciler(dependencies, WorkerTemplate(image="worker"), "default/model")
 
     async def step(self) -> None:
@@ -57,9 +46,9 @@ class Operator:
 
 
 @pytest.fixture
-def cms(build: Any) -> SimpleNamespace:
+def cms(build: Any) -> Any:
     """A CMS that names the departments."""
-    return SimpleNamespace(ask=lambda _: build.cms(*SLUGS), forget=lambda _: None)
+    return naming(build, *SLUGS)
 
 
 async def live(world: Any, cms: Any, until: Callable[[], bool], hooks: dict[int, Callable[[], None]]) -> int:

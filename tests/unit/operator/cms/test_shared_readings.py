@@ -64,9 +64,9 @@ class Desk:
         assert self.woken.empty()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass: whoever waits for a moment looks at the clock again."""
+        """Let time pass: what waits for a moment looks at the clock again."""
         self.clock.now_s += seconds
-        self.readings._changed.set()
+        self.readings._task._came.set()
 
 
 @pytest.fixture

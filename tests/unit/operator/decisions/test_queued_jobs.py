@@ -5,18 +5,15 @@ one that goes before it, and nobody else does either.
 """
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gather_contracts import names
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.event_publisher import EventPublisher
-from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.reconcile import Reconciler
 from gather_operator.run_cache import RunCache
+from tests.support.kubernetes.operator_in_memory import dependencies_on, naming
 
 SLUGS = ("story", "world")
 SPEC = {"worker": {"labels": {names.LABEL_QUEUE: "films"}}}
@@ -31,17 +28,8 @@ class Queue:
         self.cache = RunCache()
         self.is_open = False
         self.most_at_work = 0
-        cms = SimpleNamespace(ask=lambda _: build.cms(*SLUGS), forget=lambda _: None)
         self.reconciler = Reconciler(
-            Dependencies(
-                cluster=world,
-                cms=cms,  # type: ignore[arg-type]
-                observer=world,
-                cache=self.cache,
-                live=LiveNumbers(),
-                writer=StatusWriter(world, self.cache, 0),
-                publisher=EventPublisher(world, SimpleNamespace(register=None)),  # type: ignore[arg-type]
-            ),
+            dependencies_on(world, self.cache, naming(build, *SLUGS)),
             WorkerTemplate(image="worker"),
         )
         world.runs["film"] = build.body(finalizers=(), spec=SPEC)

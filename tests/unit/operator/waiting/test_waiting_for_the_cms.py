@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +14,10 @@ from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import CmsUnavailable
-from gather_operator.event_publisher import EventPublisher
-from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.live_numbers import LiveNumbers
-from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.reconcile import Reconciler
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import WorkQueue
+from tests.support.kubernetes.operator_in_memory import dependencies_on
 
 LIMIT_S = 10
 WORKERS = 8
@@ -35,16 +32,7 @@ class Operator:
         self.requests = 0
         self.answer: Callable[[], CmsReading] | None = None
         self.readings = SharedReadings(self, self.queue.add, patience_s)
-        webhooks = SimpleNamespace(register=None)
-        dependencies = Dependencies(
-            cluster=world,
-            cms=self.readings,
-            observer=world,
-            cache=self.cache,
-            live=LiveNumbers(),
-            writer=StatusWriter(world, self.cache, interval_s=0),
-            publisher=EventPublisher(world, webhooks),  # type: ignore[arg-type]
-        )
+        dependencies = dependencies_on(world, self.cache, self.readings)
         self.reconciler = Reconciler(dependencies, WorkerTemplate(image="worker"), "default/model")
 
     async def departments(self) -> CmsReading:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,15 +9,13 @@ import pytest
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import Refused
-from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube import event_readings as module
 from gather_operator.kube.event_readings import EventReadings
-from gather_operator.kube.status_writer import StatusWriter
-from gather_operator.live_numbers import LiveNumbers
 from gather_operator.pod_patience import StartPatience
-from gather_operator.reconcile import Dependencies, Reconciler
+from gather_operator.reconcile import Reconciler
 from gather_operator.run_cache import RunCache
 from tests.support.fake_clock import FakeClock
+from tests.support.kubernetes.operator_in_memory import dependencies_on, naming
 
 QUOTA = "Error creating: exceeded quota: pods, requested: pods=1, used: pods=4, limited: pods=4"
 
@@ -39,17 +36,13 @@ class Operator:
     def __init__(self, world: Any, build: Any, patience_s: float = 0) -> None:
         self.world, self.cache, self.clock = world, RunCache(), FakeClock()
         self.readings = EventReadings(world, lambda _: None, clock=self.clock)
-        cms = SimpleNamespace(ask=lambda _: build.cms("story", "world"), forget=lambda _: None)
-        webhooks = SimpleNamespace(register=None)
         self.reconciler = Reconciler(
-            Dependencies(
-                cluster=world,
-                cms=cms,  # type: ignore[arg-type]
-                observer=world,
-                cache=self.cache,
-                live=LiveNumbers(),
-                writer=StatusWriter(world, self.cache, 1, self.clock),
-                publisher=EventPublisher(world, webhooks),  # type: ignore[arg-type]
+            dependencies_on(
+                world,
+                self.cache,
+                naming(build, "story", "world"),
+                interval_s=1,
+                clock=self.clock,
                 events=self.readings,
                 start_patience=StartPatience(patience_s, self.clock),
             ),
@@ -89,7 +82,7 @@ async def operator(
         made[-1].world.is_quota_full = True
         return made[-1]
 
-    monkeypatch.setattr(module.EventReadings, "_pause", pause)
+    monkeypatch.setattr(module.OnDemandTask, "pause", pause)
     yield make
     for one in made:
         await one.readings.close()
