@@ -1,6 +1,6 @@
 """Gives up pods that were to end long ago and still stand, as on a dead node.
 
-A node that nobody hears of keeps its pods terminating for ever, and a Job waits for them as long. Their
+A node that nobody hears of keeps its pods terminating forever, and a Job waits for them as long. Their
 successor is safe: it takes the next epoch, and what a woken worker writes is refused.
 """
 

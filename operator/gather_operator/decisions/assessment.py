@@ -165,7 +165,7 @@ def is_at_work(department: Department) -> bool:
 
 
 def is_abandoned(department: Department) -> bool:
-    """Return whether the Job waits for a pod that was given up, which it would do for ever.
+    """Return whether the Job waits for a pod that was given up, which it would do forever.
 
     One that has ended and is only held by a finalizer is replaced by the Job itself.
     """
@@ -301,7 +301,7 @@ def _failure(department: Department, wait: Wait | None) -> Wait | None:
         return _failed_end(department, job)
     if department.generation >= department.generations_max and _is_at_rest(department):
         return Wait(DepartmentReason.RESULT_UNREADABLE)
-    return wait if wait is not None and wait.is_for_ever and department.is_overdue else None
+    return wait if wait is not None and wait.is_permanent and department.is_overdue else None
 
 
 def _failed_end(department: Department, job: JobFacts) -> Wait:

@@ -76,7 +76,7 @@ def _suspensions(
 def _suspension(job: JobFacts) -> Action:
     """Return what holds a Job; where somebody else decides on its suspension only deleting it does.
 
-    A queue resumes what it has admitted, whoever has suspended it. Deleted, the Job gives its place up too.
+    A queue resumes what it has admitted, no matter who suspended it. Deleted, the Job gives its place up too.
     """
     return DeleteJob(job.name) if job.is_queued or job.is_suspended_by_us else SuspendJob(job.name)
 

@@ -76,7 +76,7 @@ class Wait:
     message: str = ""
 
     @property
-    def is_for_ever(self) -> bool:
+    def is_permanent(self) -> bool:
         """Return whether it never comes right by itself."""
         words = NEVER_RIGHT_WORDS.get(self.reason, ())
         return self.reason in NEVER_RIGHT or any(word in self.message for word in words)
@@ -107,7 +107,7 @@ def stuck_jobs(snapshot: RunSnapshot) -> set[str]:
         for name, job in snapshot.jobs.items()
         if not (job.is_finished or job.is_terminating)
         and (wait := wait_of(job, _of_job(snapshot.pods, name), snapshot.now, _events(snapshot, name)))
-        and wait.is_for_ever
+        and wait.is_permanent
     }
 
 
@@ -332,7 +332,7 @@ def _condition(conditions: Iterable[ConditionFacts], kind: str) -> ConditionFact
 
 
 def _age_s(pod: PodFacts, now: datetime) -> float:
-    """Return for how long it has waited; for ever if that is not said."""
+    """Return for how long it has waited; forever if that is not said."""
     since = _moment(pod.waiting_since)
     return float("inf") if since is None else (now - since).total_seconds()
 

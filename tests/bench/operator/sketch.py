@@ -1,7 +1,7 @@
 """A bare sketch of an operator with kopf: a ConfigMap a run, seven Jobs in turn, a status once a second.
 
 What a Python process can do at the most with GatherRuns: it reads no CMS, sends no events, holds no run
-when it is deleted, and a lost event stops a run for ever. A process of its own: SERVER NAMESPACE KUBECONFIG.
+when it is deleted, and a lost event stops a run forever. A process of its own: SERVER NAMESPACE KUBECONFIG.
 """
 
 import asyncio

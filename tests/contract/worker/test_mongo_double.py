@@ -224,12 +224,12 @@ async def test_transactions_end_the_same_way(both: tuple[Any, Any]) -> None:
     await same(both, lambda database: _all(database["things"]))
 
 
-async def test_a_write_waits_for_a_transaction_that_its_successor_ends(
-    both: tuple[Any, Any], has_transactions: bool
-) -> None:
-    """As after a worker was killed: nothing of it is there, and nobody waits for a minute."""
-    if not has_transactions:
-        pytest.skip("a single server has no transactions")
+@pytest.mark.parametrize("either_mongodb_store", ["replica_set_store"], ids=["replica set"], indirect=True)
+async def test_a_write_waits_for_a_transaction_that_its_successor_ends(both: tuple[Any, Any]) -> None:
+    """As after a worker was killed: nothing of it is there, and nobody waits for a minute.
+
+    A single server has no transactions.
+    """
     for client in both:
         things = client[names.gather_database(PROJECT)]["things"]
         await things.bulk_write([UpdateOne({"_id": "t"}, {"$set": {"n": 0}}, upsert=True)])

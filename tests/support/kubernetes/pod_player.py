@@ -1,7 +1,7 @@
 """Plays the pods of one namespace: what a scheduler, a kubelet and a worker would make of them.
 
 A pod is bound, runs, and ends with a worker's result as its termination message. One that is deleted ends as
-a worker does on SIGTERM, and goes; on a dead node it stays for ever.
+a worker does on SIGTERM, and goes; on a dead node it stays forever.
 """
 
 import asyncio

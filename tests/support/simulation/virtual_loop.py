@@ -10,7 +10,7 @@ STEPS_AT_ONE_TIME_MAX: Final = 200_000
 
 
 class Hang(AssertionError):  # noqa: N818 - a state, said as one
-    """Nothing is left that could ever happen, or everything happens at the same time for ever."""
+    """Nothing is left that could ever happen, or everything happens at the same time forever."""
 
 
 class _Selector:

@@ -113,7 +113,7 @@ class Witness:
             self._see_removal(before["metadata"]["uid"])
 
     def _see_removal(self, uid: str) -> None:
-        """A run may go once its pods have ended, or have begun to, which on a dead node takes for ever."""
+        """A run may go once its pods have ended, or have begun to, which on a dead node takes forever."""
         for pod in self._server.objects[PODS].values():
             metadata, is_over = pod["metadata"], pod["status"]["phase"] in {"Succeeded", "Failed"}
             is_own = metadata["labels"].get(names.LABEL_RUN_UID) == uid

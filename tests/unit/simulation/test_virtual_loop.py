@@ -33,7 +33,7 @@ def test_a_wait_for_nothing_is_an_error() -> None:
 
 
 def test_a_loop_that_never_waits_is_an_error() -> None:
-    """It would go on for ever at one moment."""
+    """It would go on forever at one moment."""
 
     async def main() -> None:
         while True:  # noqa: ASYNC110 - it is what is tested

@@ -99,7 +99,7 @@ DEPARTMENT_CASES: dict[str, tuple[dict[str, Any], list[str], list[Any]]] = {
         ["Running", "Pending"],
         [],
     ),
-    "the pod of its last Job cannot end: the Job goes, as it would wait for ever": (
+    "the pod of its last Job cannot end: the Job goes, as it would wait forever": (
         {"jobs": ["third"], "pods": ["third given up"]},
         ["Running", "Pending"],
         [DeleteJob("story-3")],

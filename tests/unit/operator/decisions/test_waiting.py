@@ -52,7 +52,7 @@ def test_what_a_department_waits_for(case: Mapping[str, Any]) -> None:
         return
     assert wait is not None
     assert (wait.reason, wait.message) == (case["reason"], case["message"])
-    assert wait.is_for_ever is case.get("is_for_ever", False)
+    assert wait.is_permanent is case.get("is_permanent", False)
 
 
 def test_pods_that_are_gone_or_given_up_hold_nothing_up(build: Any) -> None:
@@ -93,7 +93,7 @@ def test_only_jobs_at_work_are_stuck(build: Any) -> None:
         snapshot = build.snapshot(
             build.run(), jobs=[job], pods=tuple(pods_of(case)), events=tuple(events_of(case))
         )
-        assert stuck_jobs(snapshot) == ({JOB} if case.get("is_for_ever") else set())
+        assert stuck_jobs(snapshot) == ({JOB} if case.get("is_permanent") else set())
 
 
 @pytest.mark.parametrize(

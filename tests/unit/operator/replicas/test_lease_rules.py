@@ -30,7 +30,7 @@ def test_a_lease_of_nobody_or_of_mine_may_be_taken_at_once(holder: str) -> None:
 
 @pytest.mark.parametrize("claimed_s", [10**9, 3600, 61])
 def test_a_record_that_claims_a_long_time_is_believed_for_a_minute(claimed_s: int) -> None:
-    """Anybody may edit a Lease; it must not stop the operator for ever."""
+    """Anybody may edit a Lease; it must not stop the operator forever."""
     record = LeaseRecord("other", claimed_s, version="7")
     assert not Sighting(record, 100).may_be_taken("me", 159)
     assert Sighting(record, 100).may_be_taken("me", 160)

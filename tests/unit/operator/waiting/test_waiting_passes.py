@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.errors import Refused
-from gather_operator.kube import event_readings as module
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.pod_patience import StartPatience
 from gather_operator.reconcile import Reconciler
@@ -82,7 +82,7 @@ async def operator(
         made[-1].world.is_quota_full = True
         return made[-1]
 
-    monkeypatch.setattr(module.OnDemandTask, "pause", pause)
+    monkeypatch.setattr(OnDemandTask, "pause", pause)
     yield make
     for one in made:
         await one.readings.close()
