@@ -65,11 +65,11 @@ unit: $(STAMP) ## Run the tests that need nothing but Python (ROOM=worker or ROO
 
 .PHONY: contract
 contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=brain: only those)
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract$(if $(ROOM),/$(ROOM))
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" tests/contract$(if $(ROOM),/$(ROOM))
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss --ignore tests/e2e/upgrade
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -88,13 +88,21 @@ faults: $(STAMP) ## Break each write of workers and operator, and each watch eve
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 	@$(PY) -m tests.faults.campaign $(ARGS)
 
+.PHONY: contract-long
+contract-long: $(STAMP) ## Run the contract tests that `make test` leaves out: every crash point, whole benchmarks, 5 minutes
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long tests/contract
+
 .PHONY: e2e-long
 e2e-long: $(STAMP) ## Run the tests on a real cluster that `make test` leaves out: further orders and ways, 10 minutes
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss --ignore tests/e2e/upgrade
 
 .PHONY: node-loss
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes
 	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/node_loss -rP
+
+.PHONY: upgrade
+upgrade: $(STAMP) ## Upgrade from an older version in the middle of a run, and go back (FROM=<commit>)
+	@GATHER_UPGRADE_FROM=$(FROM) GATHER_E2E_NAMESPACE=gather-upgrade $(BIN)/pytest tests/e2e/upgrade -rP
 
 .PHONY: search
 search: $(STAMP) ## Search what the operator decides, with two faults in each life, 10 minutes (ARGS=--help: options)

@@ -74,7 +74,7 @@ def test_a_run_suspended_from_the_start_starts_nothing_until_it_is_let_go(gather
 
 
 @pytest.mark.usefixtures("slow_model")
-@pytest.mark.parametrize("stop", ["cancel", "delete"])
+@pytest.mark.parametrize("stop", ["cancel", pytest.param("delete", marks=pytest.mark.long)])
 def test_a_suspended_run_can_be_stopped(gather: DeployedGather, stop: str) -> None:
     """What it saved stays."""
     project, name = new_project(), f"held-then-{stop}"

@@ -31,6 +31,7 @@ def own(gather: DeployedGather, slow_model: None) -> Iterator[OwnRelease]:
         yield release
 
 
+@pytest.mark.long
 def test_the_chart_goes_first_then_the_runs(own: OwnRelease) -> None:
     """The hook stops the Jobs and lets go; the runs stay, and can be deleted without an operator."""
     own.uninstall()

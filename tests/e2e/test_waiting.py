@@ -130,6 +130,7 @@ def test_an_image_that_does_not_exist_fails_the_department(gather: DeployedGathe
         assert_described(gather, name, "DepartmentFailed", "ImagePullBackOff")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slow_model")
 def test_a_suspended_job_is_said_and_goes_on(gather: DeployedGather) -> None:
     """As a queue suspends it; the worker saves first, and goes on from its checkpoint."""

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from dev.code_watch import run_with_reload
 from dev.paths import ROOT
@@ -68,6 +69,7 @@ def test_a_service_is_restarted_after_each_change_of_its_code(tmp_path: Path) ->
         service.kill()
 
 
+@pytest.mark.long
 def test_a_served_brain_is_used_as_it_prints_and_ends_with_its_stores(tmp_path: Path) -> None:
     """The curl line runs as it stands; Ctrl-C leaves no process and no file."""
     output = tmp_path / "output"

@@ -21,6 +21,7 @@ def theatre(services: Services) -> Iterator[Stage]:
         yield found
 
 
+@pytest.mark.long
 def test_each_part_measures_and_no_worker_fails(theatre: Stage) -> None:
     """Starts with their floor, iterations with their own time, several projects against one, memory."""
     bench = Bench(theatre, Reporter(), items=14, iterations=1, latency_s=SLOW)
@@ -37,6 +38,7 @@ def test_each_part_measures_and_no_worker_fails(theatre: Stage) -> None:
     assert "floor" in notes_text(rows)
 
 
+@pytest.mark.long
 def test_the_sync_is_measured_with_its_floors(theatre: Stage) -> None:
     """All new, none new, some changed; each repeat checks what the command reports."""
     rows = SyncBench(theatre, Reporter(), notes=120, words=75).measure(1, 2)

@@ -23,7 +23,6 @@ from tests.support.worker_harness import Ended, WorkerHarness
 _LOGGER = logging.getLogger(__name__)
 NewHarness = Callable[..., WorkerHarness]
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
-EXISTING = 5_000
 ATTEMPT_S = 30
 WRITING_S = soft_deadline_s(ATTEMPT_S) / 2 + 0.1
 """One iteration fits into the attempt, also on a busy machine, and never a second one."""
@@ -196,10 +195,11 @@ def test_a_department_without_description_is_filled(
 # --- 5,000 existing items
 
 
-def test_five_thousand_existing_notes_are_handled(harness: WorkerHarness) -> None:
+@pytest.mark.parametrize("existing", [1_000, pytest.param(5_000, marks=pytest.mark.long)])
+def test_thousands_of_existing_notes_are_handled(harness: WorkerHarness, existing: int) -> None:
     """As long as notes may be, with fields that Gather does not know: memory stays within the pod's."""
     filler = "Ein Satz über die Lampe, die niemand zählt. " * 500
-    contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(EXISTING)]
+    contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(existing)]
     insert_notes(harness, contents, "story", attachment="x" * 4_000)
     # The brain follows in a tenth of this time; how far it comes is not the matter here.
     spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 120})
@@ -210,7 +210,7 @@ def test_five_thousand_existing_notes_are_handled(harness: WorkerHarness) -> Non
     assert ended.peak_memory_bytes < MEMORY_MAX_BYTES
     assert any("only the first" in message for message in ended.messages())
     lap = next(line for line in ended.log if str(line.get("message")).startswith("iteration done"))
-    _LOGGER.info("%d existing notes: peak %d MiB, %s", EXISTING, ended.peak_memory_bytes // 2**20, lap)
+    _LOGGER.info("%d existing notes: peak %d MiB, %s", existing, ended.peak_memory_bytes // 2**20, lap)
 
 
 # --- a unicode-only project

@@ -61,14 +61,14 @@ def node_of(number: int, version: int = 0) -> NodeIn:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """A Neo4j of these tests' own: all of its nodes change."""
     with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def start(
     own_neo4j: ServiceProcess,
     embedding_endpoint: str,
@@ -234,8 +234,17 @@ async def vectors(endpoint: str, model: str, texts: list[str]) -> np.ndarray[Any
     return normal
 
 
+@pytest.mark.parametrize(
+    "is_neo4j_killed",
+    [False, pytest.param(True, marks=pytest.mark.long)],
+    ids=["the command is killed", "Neo4j too"],
+)
 async def test_a_change_of_model_loses_nothing_though_all_is_killed_in_the_middle(
-    own_neo4j: ServiceProcess, embedding_endpoint: str, start: Callable[..., AbstractContextManager[Any]]
+    own_neo4j: ServiceProcess,
+    embedding_endpoint: str,
+    start: Callable[..., AbstractContextManager[Any]],
+    *,
+    is_neo4j_killed: bool,
 ) -> None:
     """Two servers, one of which does not know the next model; the command and Neo4j are killed meanwhile."""
     first, second = "hashed-words-48", "hashed-words-96"
@@ -257,8 +266,9 @@ async def test_a_change_of_model_loses_nothing_though_all_is_killed_in_the_middl
                 assert 0 < done < total
                 resumed = reembed(brain, *GRACE)
                 await until(lambda: progress(brain)[0] > done)
-                own_neo4j.kill()
-                own_neo4j.start()
+                if is_neo4j_killed:
+                    own_neo4j.kill()
+                    own_neo4j.start()
                 await slow_down(embedding_endpoint, answers=0)
                 plan = await asyncio.to_thread(ended, resumed)
                 searched = traffic.searched
@@ -326,9 +336,11 @@ def _only_the_model_s_own_vectors_are_searched(store: ServiceProcess, brain: Any
         assert answer.json()["duplicates"] == []
 
 
+@pytest.mark.long
 async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
     own_neo4j: ServiceProcess,
     embedding_model_dir: Path,
+    embedding_endpoint: str,
     tmp_path: Path,
     start: Callable[..., AbstractContextManager[Any]],
 ) -> None:
@@ -339,7 +351,8 @@ async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
         (folder / name).symlink_to(embedding_model_dir / name)
     config = json.loads((embedding_model_dir / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "name": "renamed-minilm"}))
-    cypher(own_neo4j, "MATCH (n:Node) DETACH DELETE n")
+    with start("hashed-words-48", **next_model(embedding_endpoint, "hashed-words-96")) as brain:
+        assert ended(reembed(brain, *GRACE))["phase"] == "steady"
     with start("hashed-words-96", GATHER_BRAIN_NEXT_MODEL_DIR=str(folder)) as brain:
         async with BrainClient(brain.url, brain.service_key) as client:
             await fill(client, 40)

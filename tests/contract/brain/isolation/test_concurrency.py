@@ -21,7 +21,7 @@ from gather_clients.brain_client import BrainClient
 from gather_contracts.brain import BatchResponse, NodeIn
 
 ROUNDS: Final = int(os.environ.get("GATHER_CONCURRENCY_ROUNDS", "8"))
-KILLS: Final = int(os.environ.get("GATHER_CONCURRENCY_KILLS", "2"))
+KILLS: Final = int(os.environ.get("GATHER_CONCURRENCY_KILLS", "1"))
 """Of Neo4j, each at the next of `MOMENTS`; a new start takes it 10 s on two idle cores."""
 
 TEXT: Final = "Ada keeps the lamp of the lighthouse burning through the storm."

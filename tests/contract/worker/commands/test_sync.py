@@ -292,6 +292,7 @@ async def test_a_node_of_the_highest_revision_is_replaced_too(project: FollowedP
     assert await project.is_equal()
 
 
+@pytest.mark.long
 async def test_thousands_of_notes_are_compared_in_pages_of_either_side(project: FollowedProject) -> None:
     """More than a page of the brain and several of MongoDB; a second time nothing is written."""
     many = 1200
