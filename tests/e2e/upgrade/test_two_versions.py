@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 OLDER = os.environ.get("GATHER_UPGRADE_FROM", "")
 NAMESPACE = "gather-upgrade"
-DEPARTMENTS = ["story", "character", "world"]
+DEPARTMENTS = ["story", "production", "character"]
 DEPLOY_TIMEOUT_S = 1800
 """Images of a commit that was never built here take minutes."""
 ROOMS = ("contracts", "clients", "operator", "worker", "brain", "bridge", "demo")
