@@ -5,7 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gather_bridge.errors import SocketRefused
+from gather_bridge.listeners import Listeners
+from gather_bridge.live.follower import Limits
 from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.reader import Reader
@@ -15,7 +16,6 @@ from gather_bridge.webhooks.delivery import Dispatcher
 from gather_bridge.webhooks.registrations import Registrations
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_bridge.websocket.access import Access
-from gather_bridge.websocket.session import Limits
 from gather_clients.event_log import EventLog
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ class Bridge:
         self.metrics = Metrics()
         self.log = EventLog(redis_url, settings.redis_timeout_s, self.metrics.foreign.inc)
         self.pages = Pages(self.log)
-        self.hub = Hub(self.log, self.metrics, settings.queue_events, settings.queue_bytes)
+        self.hub = Hub(self.log, self.metrics)
+        self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
         self.registrations = Registrations(redis_url, settings.redis_timeout_s)
         sender = WebhookClient(
             settings.webhook_secret.get_secret_value().encode(),
@@ -50,7 +51,6 @@ class Bridge:
         self.reader = Reader(self.log, self.hub, self.metrics, [self.dispatcher.heard])
         self.limits = Limits(settings.replay_limit, settings.heartbeat_interval_s, settings.send_timeout_s)
         self._tasks: list[asyncio.Task[None]] = []
-        self._sockets = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,15 +76,3 @@ class Bridge:
             if task.done():
                 return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
         return None
-
-    def take_socket(self) -> None:
-        """Count a new socket; raises SocketRefused if the limit is reached."""
-        if self._sockets >= self.settings.max_sockets:
-            raise SocketRefused(503, "too_many_sockets", "too many clients are connected; try again later")
-        self._sockets += 1
-        self.metrics.sockets.set(self._sockets)
-
-    def release_socket(self) -> None:
-        """Count one socket less."""
-        self._sockets -= 1
-        self.metrics.sockets.set(self._sockets)

@@ -3,6 +3,7 @@
 BridgeError
 ├── TokensFileError       the tokens file cannot be used: correct it
 ├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or try later
+├── ClientGone            a client is no longer there: nothing to do
 ├── SubscriberTooSlow     a client does not keep up: close its socket; it may come back for what it missed
 └── DeliveryError         an event did not reach a webhook
     ├── DeliveryFailed    try again later
@@ -30,8 +31,12 @@ class SocketRefused(BridgeError):  # noqa: N818 - a state, said as one
         self.error = error
 
 
+class ClientGone(BridgeError):  # noqa: N818
+    """The client has closed its connection, or lost it."""
+
+
 class SubscriberTooSlow(BridgeError):  # noqa: N818
-    """More waits for the client than it may let wait."""
+    """The client does not take what it is sent."""
 
 
 class DeliveryError(BridgeError):

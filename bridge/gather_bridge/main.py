@@ -26,7 +26,7 @@ def main() -> None:
     if settings.allow_anonymous:
         logger.warning("anyone may listen to any project: for trying out only")
     logger.info("serving", extra={"port": settings.port})
-    build_server(build_app(bridge), settings).run()
+    build_server(build_app(bridge), bridge).run()
 
 
 if __name__ == "__main__":

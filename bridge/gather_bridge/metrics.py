@@ -12,6 +12,12 @@ class Metrics:
         self.refused = Counter(
             "gather_bridge_handshakes_refused", "Refused handshakes.", ["error"], registry=self.registry
         )
+        self.dropped = Counter(
+            "gather_bridge_connections_dropped",
+            "Connections without a request in time, or one too many of them.",
+            ["why"],
+            registry=self.registry,
+        )
         self.closed = Counter(
             "gather_bridge_sockets_closed", "WebSockets that ended.", ["why"], registry=self.registry
         )

@@ -15,6 +15,7 @@ from gather_bridge.errors import SocketRefused
 from gather_bridge.websocket.access import Verdict
 from gather_bridge.websocket.handshake import read_handshake
 from gather_bridge.websocket.session import Session
+from gather_bridge.websocket.wire import wire_of
 from gather_contracts.brain import ErrorBody
 
 logger = logging.getLogger(__name__)
@@ -51,15 +52,9 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
     """Check the handshake and serve the client until it goes."""
     try:
         handshake = read_handshake(socket, project_id, bridge.access, bridge.settings.allowed_origins)
-        bridge.take_socket()
-    except SocketRefused as refused:
-        bridge.metrics.refused.labels(error=refused.error).inc()
-        await socket.send_denial_response(error_response(refused.status, refused.error, str(refused)))
-        return
-    try:
-        await socket.accept(subprotocol=handshake.subprotocol)
         session = Session(
             socket,
+            wire_of(socket),
             hub=bridge.hub,
             pages=bridge.pages,
             metrics=bridge.metrics,
@@ -69,9 +64,13 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
             ),
             is_live=lambda: bridge.reader.is_live,
         )
-        await session.run(handshake.project_id, handshake.asked)
-    finally:
-        bridge.release_socket()
+        address = socket.client.host if socket.client else ""
+        with bridge.listeners.admitted(address, session.leave):
+            await socket.accept(subprotocol=handshake.subprotocol)
+            await session.run(handshake.project_id, handshake.asked)
+    except SocketRefused as refused:
+        bridge.metrics.refused.labels(error=refused.error).inc()
+        await socket.send_denial_response(error_response(refused.status, refused.error, str(refused)))
 
 
 def error_response(
@@ -91,7 +90,9 @@ def _add_probes(app: FastAPI, bridge: Bridge) -> None:
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Fail while Redis is unavailable, so that new clients wait."""
+        """Fail while Redis is unavailable, so that new clients wait, and at the process's end."""
+        if bridge.listeners.is_draining:
+            return PlainTextResponse("ending", 503)
         is_ready = bridge.reader.is_live
         return PlainTextResponse("ok" if is_ready else "waiting for Redis", 200 if is_ready else 503)
 

@@ -1,53 +1,65 @@
-"""uvicorn as the bridge needs it: small frames, pings, and an end to sockets that nobody reads."""
+"""uvicorn as the bridge needs it: small frames, pings, a guarded door, and an end in good order."""
 
-import asyncio
+import signal
+import socket
+from types import FrameType
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from gather_bridge.settings import Settings
+from gather_bridge.bridge import Bridge
+from gather_bridge.door import Door, guarded_by
+from gather_bridge.websocket.wire import WireProtocol
 from gather_contracts.events import EVENT_MAX_BYTES
 
 PING_INTERVAL_S: Final = 20.0
-ABORT_AFTER_S: Final = 5.0
-"""After the session has ended: time for the close frame to get through."""
 SHUTDOWN_TIMEOUT_S: Final = 5
-PROBES: Final = 256
-"""Connections besides the sockets, so that probes answer when all sockets are taken."""
+LEAD_S: Final = 2.0
+"""After SIGTERM, before the first client leaves: Kubernetes sends new ones elsewhere by then."""
 
 
-class DroppingProtocol(WebSocketsSansIOProtocol):
-    """Ends the connection some time after the session, even if the client reads nothing.
+class Server(uvicorn.Server):
+    """Lets clients leave one after the other before it closes."""
 
-    uvicorn closes a transport and leaves it to the kernel to flush what is still to be sent. With a client
-    that never reads, this never ends: its memory and its file descriptor would stay.
-    """
+    def __init__(self, config: uvicorn.Config, bridge: Bridge) -> None:
+        super().__init__(config)
+        self._bridge = bridge
+        self._signals = 0
 
-    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
-        """Start the time limit when the session has ended."""
-        super().on_task_complete(task)
-        self.loop.call_later(ABORT_AFTER_S, self.transport.abort)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End; at a second signal, or at Ctrl-C, without waiting."""
+        self._signals += 1 if sig == signal.SIGTERM else 2
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain after SIGTERM, then close."""
+        if self._signals:
+            await self._bridge.listeners.drain(
+                LEAD_S, self._bridge.settings.drain_s, lambda: self._signals > 1
+            )
+        await super().shutdown(sockets)
 
 
-def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def build_server(app: FastAPI, bridge: Bridge) -> Server:
     """Return the server, not yet started."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            ws=DroppingProtocol,
-            ws_max_size=EVENT_MAX_BYTES,
-            ws_ping_interval=PING_INTERVAL_S,
-            ws_ping_timeout=PING_INTERVAL_S,
-            ws_per_message_deflate=False,
-            limit_concurrency=settings.max_sockets + PROBES,
-            h11_max_incomplete_event_size=16 * 1024,
-            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-        )
+    settings = bridge.settings
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=guarded_by(Door(bridge.metrics, settings.handshake_timeout_s)),
+        ws=WireProtocol,
+        ws_max_size=EVENT_MAX_BYTES,
+        ws_ping_interval=PING_INTERVAL_S,
+        ws_ping_timeout=PING_INTERVAL_S,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=16 * 1024,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        server_header=False,
+        access_log=False,
+        log_config=None,
     )
+    return Server(config, bridge)

@@ -31,10 +31,17 @@ class Settings(BaseSettings):
     """Origins of web pages that may connect; a client that sends no Origin is no web page."""
 
     max_sockets: int = Field(default=2000, ge=1, le=100_000, alias="GATHER_BRIDGE_MAX_SOCKETS")
-    """A socket takes 40 KiB while nothing waits for it (measured with 400)."""
-    queue_events: int = Field(default=256, ge=1, alias="GATHER_BRIDGE_QUEUE_EVENTS")
-    queue_bytes: int = Field(default=1024 * 1024, ge=1024, alias="GATHER_BRIDGE_QUEUE_BYTES")
-    """What may wait for one client; Centrifugo's `client.queue_max_size` is the same 1 MiB."""
+    """A socket takes 41 KiB while nothing waits for it."""
+    max_sockets_per_address: int = Field(default=0, ge=0, alias="GATHER_BRIDGE_MAX_SOCKETS_PER_ADDRESS")
+    """0: no limit. Behind a proxy all clients have its address, unless it is a trusted one."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), alias="GATHER_BRIDGE_TRUSTED_PROXIES"
+    )
+    """Networks of proxies whose X-Forwarded-For is believed."""
+    handshake_timeout_s: float = Field(default=10, gt=0, le=60, alias="GATHER_BRIDGE_HANDSHAKE_TIMEOUT_S")
+    """For a connection to send the headers of its first or its next request."""
+    drain_s: float = Field(default=10, ge=0, le=300, alias="GATHER_BRIDGE_DRAIN_S")
+    """After SIGTERM clients are asked to come back over so long; a pod's grace must be 10 s longer."""
     replay_limit: int = Field(default=5000, ge=1, le=20_000, alias="GATHER_BRIDGE_REPLAY_LIMIT")
     """Events that one reconnection may catch up with; four runs of 500 iterations."""
     heartbeat_interval_s: float = Field(default=15, ge=0.05, alias="GATHER_BRIDGE_HEARTBEAT_INTERVAL_S")

@@ -13,6 +13,8 @@ FRAME_MAX_BYTES: Final = 64 * 1024
 class CloseCode(IntEnum):
     """WebSocket close codes (RFC 6455 section 7.4; 4000 and above are ours)."""
 
+    RESTART = 1012
+    """The process ends: come back with the last offset and epoch, to another one."""
     POLICY = 1008
     """The client sent more messages than a listener may."""
     TRY_LATER = 1013
@@ -20,9 +22,7 @@ class CloseCode(IntEnum):
     TOKEN_REVOKED = 4003
     """The token no longer allows this project."""
     TOO_SLOW = 4008
-    """Too much was waiting: come back with the last offset and epoch."""
-    LOG_CHANGED = 4009
-    """The log was trimmed or replaced during the replay: come back with the last offset and epoch."""
+    """It did not take what was sent: come back with the last offset and epoch."""
 
 
 def hello(position: Position, reload: ReloadReason | None) -> str:

@@ -1,36 +1,35 @@
-"""Fans the events of one Redis reader out to the sockets of this process, each project in an unbroken line.
+"""Hands the events of one Redis reader to the listeners of this process, each project in an unbroken line.
 
-The reader only hands events over. What is missing in between (a lost message, a Redis outage) is read from
-the log, once for each project and outside of the reader, which never waits.
+A listener is a place in its project's line and holds nothing: the newest events are kept once for all, older
+ones come from the log in shared pages. So the reader never waits, and a slow client costs no memory.
 """
 
 import asyncio
-import contextlib
+import itertools
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from gather_bridge.live import frames
-from gather_bridge.live.mailbox import Frame, Mailbox
+from gather_bridge.live.batch import CHUNK_BYTES, Batch
 from gather_bridge.live.pages import Log
-from gather_bridge.live.replay import Position, ReloadReason, follows, is_seen, is_unbroken, position_of
+from gather_bridge.live.replay import Position, ReloadReason, follows, is_seen
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.stored_event import StoredEvent
 
 logger = logging.getLogger(__name__)
 
-READ_BATCH: Final = 500
-"""Events of one read from the log: 150 KiB."""
 READS_AT_ONCE: Final = 8
-"""Projects read from the log at once after Redis comes back."""
-BURST_EVENTS: Final = 16
-BURST_SHARE: Final = 4
-"""So many events, or that part of what may wait for a client, are handed out at once."""
-PATIENCE_S: Final = 5.0
-"""For a client that reads more slowly than the log is caught up with; then it is dropped as too slow."""
+"""Projects compared with the log at once after Redis comes back."""
+NEWEST_EVENTS: Final = 256
+"""Kept of one project."""
+NEWEST_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Kept of all projects."""
+HEARD_MAX: Final = 256
+"""Events that may wait while a feed is compared with the log; more of them are read from it."""
 
 
 @dataclass(eq=False)
@@ -39,87 +38,135 @@ class Feed:
 
     project_id: str
     position: Position | None = None
-    """What all mailboxes have; None until the log has been read."""
+    """The line's end; None until the log has been read."""
     last: StoredEvent | None = None
     """The event at `position`, to notice a log that went back and was written again."""
-    mailboxes: set[Mailbox] = field(default_factory=set)
+    newest: deque[Batch] = field(default_factory=deque)
+    """One event each, up to `position`."""
+    line: int = 0
+    """Counts the lines: another one begins when what a client had before is worth nothing."""
+    start: Position = field(default_factory=Position)
+    reason: ReloadReason | None = None
+    """Where and why the present line began."""
+    listeners: "set[Subscription]" = field(default_factory=set)
     users: int = 0
+    heard: list[StoredEvent] = field(default_factory=list)
+    """Came while the feed was being compared with the log."""
     is_dirty: bool = False
     """Something may be missing."""
     repair: "asyncio.Task[None] | None" = None
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def publish(self, event: StoredEvent) -> None:
-        """Give the next event to every client; the place of what is no event is passed over."""
-        self.position, self.last = position_of(event, self.position or Position()), event
-        if event.is_event:
-            self._put(event.text)
+    def go_on(self, position: Position, last: StoredEvent | None) -> None:
+        """Have the line end there; what lies between is in the log."""
+        self.position, self.last = position, last
+        self.newest.clear()
+        self.wake()
 
-    async def eased(self) -> None:
-        """Return once no client has much to read, or they had their time for it."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                for mailbox in tuple(self.mailboxes):
-                    await mailbox.eased()
+    def begin_again(self, head: Position, reason: ReloadReason) -> None:
+        """Have every client reload and go on from the end of the log."""
+        self.line, self.start, self.reason = self.line + 1, head, reason
+        self.go_on(head, None)
 
-    def reset(self, head: Position, reason: ReloadReason) -> None:
-        """Tell every client to reload, and go on from the end of the log."""
-        self.position, self.last = head, None
-        self._put(frames.hello(head, reason))
-
-    def _put(self, text: str) -> None:
-        frame = Frame(text, self.position or Position())
-        for mailbox in self.mailboxes:
-            mailbox.put(frame)
+    def wake(self) -> None:
+        """Let every listener see what is new."""
+        for listener in self.listeners:
+            listener.wake()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Subscription:
-    """A client's place in a feed."""
+    """A client's view of a feed."""
 
     feed: Feed
-    mailbox: Mailbox
+    _woken: bool = False
+    _waiter: "asyncio.Future[None] | None" = None
+    _timer: asyncio.TimerHandle | None = None
 
     @property
     def head(self) -> Position:
-        """Return the end of the log, as far as it is known here."""
+        """Return the end of the line."""
         return self.feed.position or Position()
 
-    def attach(self) -> Position:
-        """Have everything after the place that this returns come through the mailbox."""
-        self.feed.mailboxes.add(self.mailbox)
-        return self.head
+    def newest(self, reached: Position) -> Batch | None:
+        """Return what follows a place, in one piece of limited size; None if that is only in the log."""
+        kept = self.feed.newest
+        missing = self.head.offset - reached.offset
+        if not 0 < missing <= len(kept):
+            return None
+        if missing == 1:
+            return kept[-1]
+        found: list[Batch] = []
+        size = 0
+        for batch in itertools.islice(kept, len(kept) - missing, None):
+            found.append(batch)
+            size += batch.size_bytes
+            if size > CHUNK_BYTES:
+                break
+        return Batch.joined(found)
+
+    async def wait(self, until_s: float) -> None:
+        """Return at a wake-up, and at the loop's time `until_s` or somewhat before it."""
+        if not self._woken:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            if self._timer is None or self._timer.when() > until_s:
+                self._stop_timer()
+                self._timer = loop.call_at(until_s, self._ring)
+            await self._waiter
+        self._woken = False
+
+    def wake(self) -> None:
+        """End the wait, or the next one."""
+        self._woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def leave(self) -> None:
+        """Stop listening."""
+        self.feed.listeners.discard(self)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.wake()
 
 
 class Hub:
     """The feeds of this process."""
 
-    def __init__(self, log: Log, metrics: Metrics, queue_events: int, queue_bytes: int) -> None:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
-        self._queue_events = queue_events
-        self._queue_bytes = queue_bytes
         self._feeds: dict[str, Feed] = {}
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._kept: deque[tuple[Feed, Batch]] = deque()
+        self._kept_bytes = 0
 
     @asynccontextmanager
     async def joined(self, project_id: str) -> AsyncIterator[Subscription]:
         """Listen to a project until the block ends; raises EventLogUnavailable on entering."""
         feed = self._feeds.setdefault(project_id, Feed(project_id))
         feed.users += 1
-        mailbox = Mailbox(self._queue_events, self._queue_bytes)
+        subscription = Subscription(feed)
         try:
             async with feed.opening:
                 if feed.position is None:
                     feed.position = Position(*await self._log.position(project_id))
                     if feed.is_dirty:
                         self._mend(feed)
-            yield Subscription(feed, mailbox)
+            feed.listeners.add(subscription)
+            yield subscription
         finally:
-            feed.mailboxes.discard(mailbox)
+            subscription.leave()
             feed.users -= 1
             if not feed.users:
                 self._feeds.pop(project_id, None)
+                feed.newest.clear()
                 if feed.repair is not None:
                     feed.repair.cancel()
 
@@ -128,10 +175,12 @@ class Hub:
         feed = self._feeds.get(event.project_id)
         if feed is None:
             return
-        if feed.position is None or feed.repair is not None:
+        if feed.position is None:
             feed.is_dirty = True
+        elif feed.repair is not None:
+            self._remember(feed, event)
         elif follows(event, feed.position):
-            feed.publish(event)
+            self._publish(feed, event)
         elif not is_seen(event, feed.position):
             self._mend(feed)
 
@@ -139,6 +188,34 @@ class Hub:
         """Compare every feed with the log, because events may have been missed."""
         for feed in self._feeds.values():
             self._mend(feed)
+
+    async def checked(self, feed: Feed) -> None:
+        """Return once the feed has been compared with the log."""
+        self._mend(feed)
+        if feed.repair is not None:
+            await asyncio.wait({feed.repair})
+
+    def _publish(self, feed: Feed, event: StoredEvent) -> None:
+        batch = Batch.of([event], feed.position or Position())
+        feed.position, feed.last = batch.reached, event
+        feed.newest.append(batch)
+        self._kept.append((feed, batch))
+        self._kept_bytes += batch.size_bytes
+        while self._kept_bytes > NEWEST_MAX_BYTES:
+            owner, oldest = self._kept.popleft()
+            self._kept_bytes -= oldest.size_bytes
+            if owner.newest and owner.newest[0] is oldest:
+                owner.newest.popleft()
+        if len(feed.newest) > NEWEST_EVENTS:
+            feed.newest.popleft()
+        feed.wake()
+
+    @staticmethod
+    def _remember(feed: Feed, event: StoredEvent) -> None:
+        if len(feed.heard) < HEARD_MAX:
+            feed.heard.append(event)
+        else:
+            feed.is_dirty = True
 
     def _mend(self, feed: Feed) -> None:
         """Have the feed compared with the log soon."""
@@ -151,45 +228,44 @@ class Hub:
             while feed.is_dirty:
                 feed.is_dirty = False
                 await self._catch_up(feed, feed.position or Position())
+                self._take_heard(feed)
         except EventLogUnavailable as error:
             logger.info("feed waits for the event log", extra={"error": str(error)})
         finally:
             feed.repair = None
+            feed.heard.clear()
+
+    def _take_heard(self, feed: Feed) -> None:
+        heard, feed.heard = feed.heard, []
+        for event in heard:
+            position = feed.position or Position()
+            if follows(event, position):
+                self._publish(feed, event)
+            elif not is_seen(event, position):
+                feed.is_dirty = True
+                return
 
     async def _catch_up(self, feed: Feed, reached: Position) -> None:
-        """Publish what the log holds after `reached`, or tell every client to reload if there is a gap."""
+        """Let the line end where the log ends, or tell every client to reload if the log is another one."""
         async with self._slots:
             head = Position(*await self._log.position(feed.project_id))
-        if not reached.is_start and head.epoch != reached.epoch:
-            return self._reset(feed, head, ReloadReason.EPOCH_CHANGED)
-        if head.offset < reached.offset:
-            return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
-        # A Redis that lost its last second gives the same offsets to other events.
-        if feed.last and await self._read(feed, feed.last.offset - 1, 1) != [feed.last]:
-            return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
-        while reached.offset < head.offset:
-            events = await self._read(feed, reached.offset, READ_BATCH)
-            if not events or not is_unbroken(events, reached):
-                return self._reset(feed, head, ReloadReason.TOO_OLD)
-            await self._hand_out(feed, events)
-            reached = position_of(events[-1], reached)
+            if not reached.is_start and head.epoch != reached.epoch:
+                return self._reset(feed, head, ReloadReason.EPOCH_CHANGED)
+            if head.offset < reached.offset:
+                return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
+            # A Redis that lost its last second gives the same offsets to other events.
+            if feed.last and await self._entry(feed, feed.last.offset) != feed.last:
+                return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)
+            if head.offset > reached.offset:
+                feed.go_on(head, await self._entry(feed, head.offset))
         return None
 
-    async def _read(self, feed: Feed, after: int, limit: int) -> list[StoredEvent]:
-        async with self._slots:
-            return await self._log.read(feed.project_id, after, limit)
-
-    async def _hand_out(self, feed: Feed, events: Sequence[StoredEvent]) -> None:
-        """Publish what was caught up with no faster than healthy clients read."""
-        count = size = 0
-        for event in events:
-            count, size = count + 1, size + len(event.text)
-            if count > BURST_EVENTS or size > self._queue_bytes // BURST_SHARE:
-                await feed.eased()
-                count, size = 1, len(event.text)
-            feed.publish(event)
+    async def _entry(self, feed: Feed, offset: int) -> StoredEvent | None:
+        """Return the entry at a place, None if there is none."""
+        found = await self._log.read(feed.project_id, offset - 1, 1)
+        return found[0] if found and found[0].offset == offset else None
 
     def _reset(self, feed: Feed, head: Position, reason: ReloadReason) -> None:
         self._metrics.resets.labels(reason=reason).inc()
         logger.warning("telling clients to reload", extra={"project": feed.project_id, "reason": reason})
-        feed.reset(head, reason)
+        feed.begin_again(head, reason)

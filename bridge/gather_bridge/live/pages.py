@@ -1,24 +1,28 @@
 """The log in pages that the clients of one project share when they come back together."""
 
 import asyncio
-import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gather_bridge.live.replay import Position
+from gather_bridge.live.batch import Batch
+from gather_bridge.live.replay import Position, is_unbroken
 from gather_clients.stored_event import StoredEvent
 
-PAGE_EVENTS: Final = 100
-"""Some 30 KiB of a usual run."""
-PAGES_MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of all pages that are kept; those in the hands of clients count no second time, since texts are shared."""
+READ_EVENTS: Final = 64
+"""Of one read from the log: some 20 KiB of a usual run, 4 MiB of the largest events."""
+READS_AT_ONCE: Final = 4
+PAGE_MAX_BYTES: Final = 256 * 1024
+"""Of one page, texts and frames; a single event may be larger."""
+KEPT_MAX_BYTES: Final = 16 * 1024 * 1024
 KEPT_S: Final = 5.0
 """A herd is over by then; a page must not outlive a log that went back."""
-READS_AT_ONCE: Final = 16
+IN_HAND: Final = 128
+"""Clients that are being sent a page at once; the others wait for their turn, each time."""
 
-Key = tuple[str, str, int, int]
+Key = tuple[str, str, int]
 
 
 class Log(Protocol):
@@ -33,54 +37,80 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    events: Sequence[StoredEvent]
-    size: int
+    page: Batch
     until_s: float
 
 
 class Pages:
-    """Reads each page once, however many clients ask for it at the same time."""
+    """Reads each page once, however many clients ask for it at the same time.
+
+    Memory is bounded by `KEPT_MAX_BYTES`, `IN_HAND` pages and `READS_AT_ONCE` reads, whatever clients do.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._bytes = 0
-        self._reading: dict[Key, asyncio.Task[Sequence[StoredEvent]]] = {}
+        self._reading: dict[Key, asyncio.Task[Batch | None]] = {}
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self._hands = asyncio.Semaphore(IN_HAND)
 
-    async def read(self, project_id: str, after: Position, upto: int) -> Sequence[StoredEvent]:
-        """Return the next entries after a place, at most to `upto`; raises EventLogUnavailable.
+    @asynccontextmanager
+    async def page(self, project_id: str, after: Position) -> AsyncIterator[Batch | None]:
+        """Have the events that follow a place until the block ends; None if the log does not go on there.
 
-        Pages end at multiples of `PAGE_EVENTS`, so that clients who begin at different places meet.
+        Raises EventLogUnavailable. Pages end at multiples of `READ_EVENTS`, so that clients who begin at
+        different places meet.
         """
-        limit = min(upto - after.offset, PAGE_EVENTS - after.offset % PAGE_EVENTS)
-        key = (project_id, after.epoch, after.offset, limit)
-        now_s = asyncio.get_running_loop().time()
-        self._drop(now_s)
+        async with self._hands:
+            yield await self._page((project_id, after.epoch, after.offset), after)
+
+    async def _page(self, key: Key, after: Position) -> Batch | None:
+        self._drop(asyncio.get_running_loop().time())
         if (kept := self._kept.get(key)) is not None:
-            return kept.events
+            return kept.page
         if (task := self._reading.get(key)) is None:
-            task = self._reading[key] = asyncio.create_task(self._load(key))
+            task = self._reading[key] = asyncio.create_task(self._load(key, after))
             task.add_done_callback(lambda _: self._reading.pop(key, None))
         # A client that goes must not end the reading of the others.
         return await asyncio.shield(task)
 
-    async def _load(self, key: Key) -> Sequence[StoredEvent]:
-        project_id, _, after, limit = key
+    async def _load(self, key: Key, after: Position) -> Batch | None:
+        project_id, _, offset = key
         async with self._slots:
-            events = await self._log.read(project_id, after, limit)
-        if len(events) == limit:
-            size = sum(sys.getsizeof(event.text) for event in events)
-            until_s = asyncio.get_running_loop().time() + KEPT_S
-            self._kept[key] = _Kept(events, size, until_s)
-            self._bytes += size
-        return events
+            events = await self._log.read(project_id, offset, READ_EVENTS - offset % READ_EVENTS)
+        if not (events and is_unbroken(events, after)):
+            return None
+        pages = cut(events, after)
+        until_s = asyncio.get_running_loop().time() + KEPT_S
+        for page in pages:
+            self._keep((project_id, after.epoch, after.offset), _Kept(page, until_s))
+            after = page.reached
+        return pages[0]
+
+    def _keep(self, key: Key, kept: _Kept) -> None:
+        if key not in self._kept:
+            self._kept[key] = kept
+            self._bytes += kept.page.size_bytes
 
     def _drop(self, now_s: float) -> None:
         """Forget pages that are too old, and the oldest while all are too large."""
         while self._kept:
             key, oldest = next(iter(self._kept.items()))
-            if oldest.until_s > now_s and self._bytes <= PAGES_MAX_BYTES:
+            if oldest.until_s > now_s and self._bytes <= KEPT_MAX_BYTES:
                 return
             del self._kept[key]
-            self._bytes -= oldest.size
+            self._bytes -= oldest.page.size_bytes
+
+
+def cut(events: Sequence[StoredEvent], after: Position) -> list[Batch]:
+    """Return the events in pages, each at most `PAGE_MAX_BYTES` unless one event is larger."""
+    pages: list[Batch] = []
+    first = size = 0
+    for number, event in enumerate(events):
+        size += 2 * len(event.text)
+        if size > PAGE_MAX_BYTES and number > first:
+            pages.append(Batch.of(events[first:number], pages[-1].reached if pages else after))
+            first, size = number, 2 * len(event.text)
+    pages.append(Batch.of(events[first:], pages[-1].reached if pages else after))
+    return pages

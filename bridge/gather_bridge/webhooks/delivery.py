@@ -12,7 +12,6 @@ from functools import partial
 from typing import Final, Protocol
 
 from gather_bridge.errors import DeliveryFailed, UrlRefused
-from gather_bridge.live.hub import READ_BATCH
 from gather_bridge.live.pages import Log
 from gather_bridge.live.replay import Position, is_unbroken, position_of
 from gather_bridge.metrics import Metrics
@@ -24,6 +23,8 @@ from gather_contracts.events import FINAL_TYPES
 
 logger = logging.getLogger(__name__)
 
+READ_BATCH: Final = 500
+"""Events of one read from the log: 150 KiB."""
 POLL_INTERVAL_S: Final = 2.0
 """How soon a new registration is seen, and a run is checked again without an event."""
 RETRY_MAX_S: Final = 300.0

@@ -107,7 +107,7 @@ def serve_bridge(redis_url: str, tokens_file: Path) -> ServeBridge:
         }
         settings = Settings.model_validate(values)
         bridge = Bridge(settings)
-        server: Any = build_server(build_app(bridge), settings)
+        server: Any = build_server(build_app(bridge), bridge)
         task = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(RECEIVE_TIMEOUT_S):

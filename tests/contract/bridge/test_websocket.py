@@ -209,7 +209,7 @@ async def test_a_slow_client_is_dropped_with_a_reason_and_can_come_back(
 ) -> None:
     """Another client of the same project gets everything meanwhile."""
     count = 600
-    async with serve_bridge(queue_bytes=200_000, send_timeout_s=30, replay_limit=5000) as serving:
+    async with serve_bridge(send_timeout_s=0.5) as serving:
         # The slow one reads into nothing: its library stops taking from the socket after one message.
         slow_options = {"max_queue": 1, "max_size": None}
         async with serving.client(project, **slow_options) as slow, serving.client(project) as quick:
@@ -233,8 +233,7 @@ async def test_a_client_that_never_reads_does_not_stay(
     serve_bridge: ServeBridge, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is cut although it takes neither the events nor the close."""
-    monkeypatch.setattr("gather_bridge.server.ABORT_AFTER_S", 0.1)
-    monkeypatch.setattr("gather_bridge.websocket.session.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gather_bridge.websocket.wire.ABORT_AFTER_S", 0.1)
     async with serve_bridge(send_timeout_s=0.2) as serving:
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1024)
         writer.write(
@@ -366,9 +365,24 @@ async def test_a_client_that_sends_messages_is_closed(serving: Any, project: str
     """A few messages are passed over, since some libraries send pings of their own."""
     async with serving.client(project) as client:
         await client.event()
-        for _ in range(100):
+        for _ in range(110):
             await client.connection.send("hello?")
         assert (await closed(client))[0] == 1008
+    await serving.until_metric('gather_bridge_sockets_closed_total{why="policy"} 1.0')
+
+
+async def test_a_client_that_pings_now_and_then_stays(
+    serving: Any, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More often than may come at once, in its whole life."""
+    monkeypatch.setattr("gather_bridge.websocket.wire.MESSAGES_PER_S", 1e6)
+    async with serving.client(project) as client:
+        await client.event()
+        for _ in range(150):
+            await client.connection.send("ping")
+            await (await client.connection.ping())
+        await append(log, project, 1)
+        assert await client.offsets(1) == [1]
 
 
 async def test_a_large_message_from_a_client_ends_its_socket(serving: Any, project: str) -> None:

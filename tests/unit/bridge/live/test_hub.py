@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from gather_bridge.errors import SubscriberTooSlow
+from gather_bridge.live.batch import Batch
+from gather_bridge.live.follower import Follower, Limits
 from gather_bridge.live.hub import Hub
-from gather_bridge.live.mailbox import Mailbox
+from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
@@ -64,29 +65,59 @@ def log() -> MemoryLog:
 
 @pytest.fixture
 def hub(log: MemoryLog) -> Hub:
-    return Hub(log, Metrics(), queue_events=100, queue_bytes=100_000)
+    return Hub(log, Metrics())
 
 
 @dataclass
 class Listening:
-    start: Position
-    mailbox: Mailbox
+    """A client that takes everything at once, or nothing while it is slow."""
+
+    start: Position = field(default_factory=Position)
+    got: list[Any] = field(default_factory=list)
+    reads: asyncio.Event = field(default_factory=asyncio.Event)
+    greeted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, batch: Batch) -> None:
+        await self.reads.wait()
+        if not self.greeted.is_set():
+            self.start = batch.reached
+            self.greeted.set()
+            return
+        for body in map(json.loads, batch.texts):
+            self.got.append(body["reason"] if body["type"] == "hello" else body["offset"])
+
+    async def received(self) -> list[Any]:
+        """Return what has arrived once nothing does: offsets of events, and of greetings their reason."""
+        for _ in range(200):
+            await asyncio.sleep(0)
+        got, self.got = self.got, []
+        return got
 
 
 @asynccontextmanager
-async def listening(hub: Hub, project: str = P) -> AsyncIterator[Listening]:
+async def listening(hub: Hub, project: str = P, asked: Position | None = None) -> AsyncIterator[Listening]:
     """Join as a client that wants live events."""
-    async with hub.joined(project) as subscription:
-        yield Listening(subscription.attach(), subscription.mailbox)
-
-
-async def received(mailbox: Mailbox) -> list[Any]:
-    """Return what arrives until nothing does: offsets of events, and of greetings their reason."""
-    got: list[Any] = []
-    while frame := await mailbox.get(0.02):
-        body = json.loads(frame.text)
-        got.append(body["reason"] if body["type"] == "hello" else body["offset"])
-    return got
+    client = Listening()
+    client.reads.set()
+    follower = Follower(
+        hub,
+        Pages(hub._log),
+        metrics=Metrics(),
+        limits=Limits(replay_events=1000, heartbeat_interval_s=3600, send_timeout_s=5),
+        check=lambda: None,
+        is_live=lambda: True,
+    )
+    following = asyncio.create_task(follower.run(project, asked, client.take))
+    greeted = asyncio.create_task(client.greeted.wait())
+    await asyncio.wait({following, greeted}, return_when=asyncio.FIRST_COMPLETED)
+    greeted.cancel()
+    try:
+        if following.done():
+            following.result()
+        yield client
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_events_go_to_the_listeners_of_their_project(hub: Hub, log: MemoryLog) -> None:
@@ -96,8 +127,8 @@ async def test_events_go_to_the_listeners_of_their_project(hub: Hub, log: Memory
         assert one.start == Position("e1", 1)
         for _ in range(3):
             hub.accept(log.append())
-        assert await received(one.mailbox) == await received(two.mailbox) == [2, 3, 4]
-        assert await received(other.mailbox) == []
+        assert await one.received() == await two.received() == [2, 3, 4]
+        assert await other.received() == []
     assert log.reads == 0
 
 
@@ -106,7 +137,7 @@ async def test_the_first_event_of_a_project_arrives(hub: Hub, log: MemoryLog) ->
     async with listening(hub) as subscription:
         assert subscription.start == Position()
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
 
 
 async def test_lost_messages_are_read_from_the_log(hub: Hub, log: MemoryLog) -> None:
@@ -116,7 +147,7 @@ async def test_lost_messages_are_read_from_the_log(hub: Hub, log: MemoryLog) -> 
         log.append()
         log.append()
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1, 2, 3, 4]
+        assert await subscription.received() == [1, 2, 3, 4]
 
 
 async def test_a_lost_last_message_is_found_by_the_regular_check(hub: Hub, log: MemoryLog) -> None:
@@ -124,7 +155,7 @@ async def test_a_lost_last_message_is_found_by_the_regular_check(hub: Hub, log: 
     async with listening(hub) as subscription:
         log.append()
         hub.check_all()
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
 
 
 async def test_an_event_is_never_given_twice(hub: Hub, log: MemoryLog) -> None:
@@ -135,9 +166,9 @@ async def test_an_event_is_never_given_twice(hub: Hub, log: MemoryLog) -> None:
         await asyncio.sleep(0)
         hub.accept(event)
         hub.accept(event)
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
         hub.accept(event)
-        assert await received(subscription.mailbox) == []
+        assert await subscription.received() == []
 
 
 async def test_events_during_a_repair_are_neither_lost_nor_out_of_order(hub: Hub, log: MemoryLog) -> None:
@@ -149,7 +180,7 @@ async def test_events_during_a_repair_are_neither_lost_nor_out_of_order(hub: Hub
         for _ in range(20):
             hub.accept(log.append())
             await asyncio.sleep(0)
-        assert await received(subscription.mailbox) == list(range(1, 26))
+        assert await subscription.received() == list(range(1, 26))
 
 
 async def test_a_client_that_joins_in_the_middle_gets_the_rest(hub: Hub, log: MemoryLog) -> None:
@@ -158,7 +189,7 @@ async def test_a_client_that_joins_in_the_middle_gets_the_rest(hub: Hub, log: Me
 
     async def listen() -> None:
         async with listening(hub) as subscription:
-            starts.append((subscription.start.offset, await received(subscription.mailbox)))
+            starts.append((subscription.start.offset, await subscription.received()))
 
     listeners = []
     for _ in range(10):
@@ -174,14 +205,14 @@ async def test_a_new_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> 
     """Once, and the new log's events follow."""
     async with listening(hub) as subscription:
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
         log.lose()
         log.epoch = "e2"
         hub.accept(log.append())
         hub.accept(log.append())
-        got = await received(subscription.mailbox)
+        got = await subscription.received()
         hub.accept(log.append())
-        assert (got, await received(subscription.mailbox)) == (["epoch_changed"], [3])
+        assert (got, await subscription.received()) == (["epoch_changed"], [3])
 
 
 async def test_a_lost_log_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
@@ -190,10 +221,10 @@ async def test_a_lost_log_makes_every_client_reload(hub: Hub, log: MemoryLog) ->
         hub.accept(log.append())
         log.lose()
         hub.check_all()
-        assert await received(subscription.mailbox) == [1, "epoch_changed"]
+        assert await subscription.received() == [1, "epoch_changed"]
         log.epoch = "e2"
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
 
 
 async def test_a_log_that_went_back_makes_every_client_reload(hub: Hub, log: MemoryLog) -> None:
@@ -201,24 +232,24 @@ async def test_a_log_that_went_back_makes_every_client_reload(hub: Hub, log: Mem
     async with listening(hub) as subscription:
         for _ in range(3):
             hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1, 2, 3]
+        assert await subscription.received() == [1, 2, 3]
         log.events = log.events[:1]
         for _ in range(3):
             log.append("other")
         hub.check_all()
-        assert await received(subscription.mailbox) == ["offset_ahead"]
+        assert await subscription.received() == ["offset_ahead"]
 
 
 async def test_a_gap_that_cannot_be_filled_is_never_filled_in_part(hub: Hub, log: MemoryLog) -> None:
     """The log was trimmed past it."""
     async with listening(hub) as subscription:
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
         for _ in range(4):
             log.append()
         log.events = log.events[:1] + log.events[3:]
         hub.check_all()
-        assert await received(subscription.mailbox) == ["too_old"]
+        assert await subscription.received() == ["too_old"]
 
 
 async def test_without_a_log_nobody_joins_and_listeners_keep_their_place(hub: Hub, log: MemoryLog) -> None:
@@ -231,23 +262,22 @@ async def test_without_a_log_nobody_joins_and_listeners_keep_their_place(hub: Hu
         with pytest.raises(EventLogUnavailable):
             async with listening(hub, "f" * 24):
                 pass
-        assert await received(subscription.mailbox) == [1]
+        assert await subscription.received() == [1]
         log.is_away = False
         hub.check_all()
-        assert await received(subscription.mailbox) == [2]
+        assert await subscription.received() == [2]
 
 
-async def test_a_slow_listener_costs_only_itself(log: MemoryLog) -> None:
-    """The other one gets everything."""
-    hub = Hub(log, Metrics(), queue_events=5, queue_bytes=100_000)
+async def test_a_slow_listener_costs_only_itself(hub: Hub, log: MemoryLog) -> None:
+    """The other one gets everything at once; the slow one gets it when it reads, from the log."""
     async with listening(hub) as slow, listening(hub) as quick:
-        got: Sequence[Any] = []
-        for _ in range(10):
+        slow.reads.clear()
+        for _ in range(600):
             hub.accept(log.append())
-            got = [*got, *await received(quick.mailbox)]
-        assert got == list(range(1, 11))
-        with pytest.raises(SubscriberTooSlow):
-            await slow.mailbox.get(0.01)
+        assert await quick.received() == list(range(1, 601))
+        assert await slow.received() == []
+        slow.reads.set()
+        assert await slow.received() == list(range(1, 601))
 
 
 async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog) -> None:
@@ -259,14 +289,62 @@ async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog
         assert subscription.start.offset == 2
 
 
-async def test_a_burst_from_the_log_waits_for_healthy_clients(hub: Hub, log: MemoryLog) -> None:
-    """Five times what may wait for a client, and nobody is dropped for reading no faster than we write."""
+async def test_a_burst_in_the_log_reaches_every_client(hub: Hub, log: MemoryLog) -> None:
+    """More than is kept of a project, after an outage, and nobody is dropped."""
     async with listening(hub) as one, listening(hub) as two:
         for _ in range(500):
             log.append()
         hub.check_all()
-        got = await asyncio.gather(received(one.mailbox), received(two.mailbox))
-        assert [*got] == [list(range(1, 501))] * 2
+        assert [await one.received(), await two.received()] == [list(range(1, 501))] * 2
+
+
+async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(
+    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is behind reads from the log what is no longer kept."""
+    monkeypatch.setattr("gather_bridge.live.hub.NEWEST_MAX_BYTES", 10_000)
+    async with listening(hub) as slow:
+        slow.reads.clear()
+        for _ in range(100):
+            hub.accept(log.append())
+        kept = hub._feeds[P].newest
+        assert sum(batch.size_bytes for batch in kept) <= 10_000
+        assert 0 < len(kept) < 20
+        slow.reads.set()
+        assert await slow.received() == list(range(1, 101))
+
+
+async def test_a_client_that_fell_out_of_the_log_reloads_in_place(hub: Hub, log: MemoryLog) -> None:
+    """What it missed was trimmed while it read nothing; it goes on from the log's end."""
+    async with listening(hub) as slow:
+        slow.reads.clear()
+        for _ in range(600):
+            hub.accept(log.append())
+        log.events = log.events[500:]
+        slow.reads.set()
+        got = await slow.received()
+        hub.accept(log.append())
+        assert (got, await slow.received()) == (["too_old"], [601])
+
+
+async def test_a_client_that_is_behind_waits_for_the_log(
+    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not sent away in the middle of a replay."""
+    monkeypatch.setattr("gather_bridge.live.follower.RETRY_S", 0.001)
+    async with listening(hub) as slow:
+        slow.reads.clear()
+        for _ in range(600):
+            hub.accept(log.append())
+        log.is_away = True
+        slow.reads.set()
+        assert await slow.received() == []
+        log.is_away = False
+        hub.check_all()
+        async with asyncio.timeout(30):
+            while slow.got[-1:] != [600]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
+        assert slow.got == list(range(1, 601))
 
 
 async def test_what_is_no_event_is_passed_over(hub: Hub, log: MemoryLog) -> None:
@@ -276,7 +354,7 @@ async def test_what_is_no_event_is_passed_over(hub: Hub, log: MemoryLog) -> None
         log.events.append(StoredEvent(2))
         hub.accept(log.append())
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [1, 3, 4]
+        assert await subscription.received() == [1, 3, 4]
 
 
 async def test_a_log_that_begins_with_what_is_no_event_is_followed(hub: Hub, log: MemoryLog) -> None:
@@ -285,4 +363,4 @@ async def test_a_log_that_begins_with_what_is_no_event_is_followed(hub: Hub, log
         log.epoch = "e1"
         log.events.append(StoredEvent(1))
         hub.accept(log.append())
-        assert await received(subscription.mailbox) == [2]
+        assert await subscription.received() == [2]
