@@ -1,0 +1,277 @@
+"""What is measured: live events, herds, a bridge that leaves, and faults; each on a stage of its own."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from redis.asyncio import Redis
+
+from dev.progress import Step
+from dev.service_process import HOST, ServiceProcess
+from tests.bench.events.crowd import Crowd, Errors, Use, crowd, pss_kib, used
+from tests.bench.events.stage import Stage, port_of, staged
+
+IDLE_S: Final = 1.0
+HANG_S: Final = 3.0
+FAULT_RATE_PER_S: Final = 50.0
+LEAD_S: Final = 1.0
+"""Of steady events before and after a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    sockets: int = 1000
+    projects: int = 50
+    per_s: float = 200
+    seconds: float = 20
+    herd: int = 500
+    herd_missed: int = 20
+    replays: tuple[tuple[int, int], ...] = ((300, 200), (400, 1000))
+    """Clients, and events that each of them missed."""
+    idle_connections: int = 2260
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One row of times."""
+
+    title: str
+    ms: Sequence[float]
+    goal_ms: float | None
+    use: Use
+    refused: int = 0
+    closed: int = 0
+    frame_us: float = 0.0
+    """The bridge's processor time for each frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row of what must not happen."""
+
+    title: str
+    errors: Errors
+    back_s: float
+    """From the fault's end to the moment at which every client had every event."""
+    connections: float
+    """Connections of a client, on average."""
+    closed: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """All that was measured."""
+
+    timings: list[Timing] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    socket_kib: float | None = None
+
+
+async def live(sizes: Sizes, found: Found, step: Step) -> None:
+    """Events at a steady rate to sockets that all listen; the memory of a socket before the first event."""
+    with staged() as stage:
+        async with crowd(stage, sizes.sockets, sizes.projects) as people:
+            await people.publisher.fill(1)
+            before_kib = pss_kib(stage.bridge.pid)
+            step.waits_for(f"{sizes.sockets} sockets to be open")
+            people.come(asks=False)
+            await people.until_greeted()
+            await asyncio.sleep(IDLE_S)
+            found.socket_kib = (pss_kib(stage.bridge.pid) - before_kib) / sizes.sockets
+            step.waits_for(f"{sizes.seconds:g} s of events")
+            people.heard.is_timing, people.heard.frames = True, 0
+            async with used(stage) as use:
+                await people.publisher.steadily(sizes.per_s, sizes.seconds)
+            await people.until_all_came()
+            title = f"{sizes.sockets} sockets, {sizes.projects} projects, {sizes.per_s:g} events/s"
+            found.timings.append(_timing(title, people, people.heard.latencies_s, 50, use))
+
+
+async def reconnects(sizes: Sizes, found: Found, step: Step) -> None:
+    """All come back at the same moment, each a few events behind; until each has all of them."""
+    with staged() as stage:
+        async with crowd(stage, sizes.herd, sizes.projects) as people:
+            await people.publisher.fill(5)
+            step.waits_for("the first time")
+            people.come()
+            await people.until_greeted()
+            await people.go()
+            await people.publisher.fill(sizes.herd_missed)
+            people.heard.refused, people.heard.closed = 0, {}
+            step.waits_for("all to be back")
+            title = f"{sizes.herd} reconnects at once, {sizes.herd_missed} events each"
+            await _timed(people, title, 5000, found, people.come_back)
+
+
+async def replays(sizes: Sizes, found: Found, step: Step) -> None:
+    """All ask for a log from its beginning at the same moment; until each has all of it."""
+    for clients, events in sizes.replays:
+        with staged() as stage:
+            async with crowd(stage, clients, min(clients, 10)) as people:
+                step.waits_for(f"{events} events in the log of each of 10 projects")
+                await people.publisher.fill(events)
+                goal_ms = 2000 if (clients, events) == (300, 200) else None
+                await _timed(
+                    people, f"{clients} clients x {events} events replayed", goal_ms, found, people.come
+                )
+
+
+async def catch_up(sizes: Sizes, found: Found, step: Step) -> None:
+    """Many events at once for clients that are connected, through a subscription that Redis cut."""
+    events = 1000
+    with staged() as stage:
+        async with crowd(stage, sizes.herd, 5) as people:
+            await people.publisher.fill(1)
+            people.come(asks=False)
+            await people.until_greeted()
+            step.waits_for(f"{events} events to be caught up with")
+            async with used(stage) as use, Redis.from_url(stage.redis.uri) as redis:
+                since_s = time.monotonic()
+                await redis.client_kill_filter(_type="pubsub")
+                await people.publisher.fill(events)
+                await people.until_all_came()
+            title = f"{sizes.herd} clients caught up with {events} events"
+            found.timings.append(_timing(title, people, [time.monotonic() - since_s], None, use))
+
+
+async def _timed(
+    people: Crowd, title: str, goal_ms: float | None, found: Found, begin: Callable[[], float]
+) -> None:
+    async with used(people.stage) as use:
+        since_s = begin()
+        await people.until_greeted()
+    spans_s = [client.live_at_s - since_s for client in people.clients]
+    found.timings.append(_timing(title, people, spans_s, goal_ms, use))
+
+
+def _timing(title: str, people: Crowd, spans_s: Sequence[float], goal_ms: float | None, use: Use) -> Timing:
+    heard = people.heard
+    ms = [1000 * each for each in spans_s]
+    frame_us = 1e6 * use.bridge_s / max(1, heard.frames)
+    return Timing(title, ms, goal_ms, use, heard.refused, sum(heard.closed.values()), frame_us)
+
+
+async def flood(sizes: Sizes, found: Found, step: Step) -> None:
+    """Connections that send nothing; how long the health check and a new client take meanwhile."""
+    with staged() as stage:
+        async with crowd(stage, 20, 1) as people:
+            await people.publisher.fill(1)
+            step.waits_for(f"{sizes.idle_connections} idle connections")
+            idle = [
+                await asyncio.open_connection(HOST, port_of(stage.bridge))
+                for _ in range(sizes.idle_connections)
+            ]
+            async with used(stage) as use:
+                spans_s = [await _probe(stage) for _ in range(20)]
+                since_s = people.come()
+                await people.until_greeted()
+            spans_s += [client.live_at_s - since_s for client in people.clients]
+            title = f"health checks and clients beside {sizes.idle_connections} idle connections"
+            found.timings.append(_timing(title, people, spans_s, None, use))
+            for _, writer in idle:
+                writer.transport.abort()
+
+
+async def _probe(stage: Stage) -> float:
+    since_s = time.monotonic()
+    async with httpx.AsyncClient() as client:
+        (await client.get(f"{stage.bridge.uri}/healthz")).raise_for_status()
+    return time.monotonic() - since_s
+
+
+async def rolling_update(sizes: Sizes, found: Found, step: Step) -> None:
+    """One of two bridges ends with SIGTERM; its clients come to the other one."""
+
+    async def cause(stage: Stage) -> None:
+        leaving = stage.bridges[0]
+        stage.bridges.reverse()  # where clients go from now on, as the Service has it
+        await asyncio.to_thread(leaving.stop)
+
+    await _fault("rolling update, SIGTERM of one of two bridges", sizes, found, step, cause, bridges=2)
+
+
+async def faults(sizes: Sizes, found: Found, step: Step) -> None:
+    """Redis and the bridge killed and hung, while events go on."""
+
+    def killed(which: Callable[[Stage], ServiceProcess]) -> Callable[[Stage], Awaitable[None]]:
+        async def cause(stage: Stage) -> None:
+            which(stage).kill()
+            await asyncio.to_thread(which(stage).start)
+
+        return cause
+
+    def hung(which: Callable[[Stage], ServiceProcess]) -> Callable[[Stage], Awaitable[None]]:
+        async def cause(stage: Stage) -> None:
+            process = which(stage)
+            _signal(process, signal.SIGSTOP)
+            await asyncio.sleep(HANG_S)
+            _signal(process, signal.SIGCONT)
+
+        return cause
+
+    def redis(stage: Stage) -> ServiceProcess:
+        return stage.redis
+
+    def bridge(stage: Stage) -> ServiceProcess:
+        return stage.bridge
+
+    await _fault("Redis killed", sizes, found, step, killed(redis))
+    await _fault("bridge killed", sizes, found, step, killed(bridge))
+    await _fault(f"Redis hung for {HANG_S:g} s", sizes, found, step, hung(redis))
+    await _fault(f"bridge hung for {HANG_S:g} s", sizes, found, step, hung(bridge))
+
+
+def _signal(process: ServiceProcess, which: signal.Signals) -> None:
+    os.kill(process.pid, which)
+
+
+async def _fault(  # noqa: PLR0917 - given by place in this module alone
+    title: str,
+    sizes: Sizes,
+    found: Found,
+    step: Step,
+    cause: Callable[[Stage], Awaitable[None]],
+    bridges: int = 1,
+) -> None:
+    """Let something happen while events go on; every client must get each of them once."""
+    step.waits_for(title)
+    with staged(bridges) as stage:
+        async with crowd(stage, sizes.herd, sizes.projects) as people:
+            await people.publisher.fill(1)
+            people.come()
+            await people.until_greeted()
+            ended = asyncio.Event()
+
+            async def publish() -> None:
+                while not ended.is_set():
+                    await people.publisher.steadily(FAULT_RATE_PER_S, LEAD_S)
+
+            publishing = asyncio.create_task(publish())
+            await asyncio.sleep(LEAD_S)
+            await cause(stage)
+            since_s = time.monotonic()
+            await asyncio.sleep(LEAD_S)
+            ended.set()
+            await publishing
+            await people.until_all_came()
+            back_s = time.monotonic() - since_s
+            connections = sum(client.connections for client in people.clients) / len(people.clients)
+            found.faults.append(Fault(title, people.errors(), back_s, connections, dict(people.heard.closed)))
+
+
+SCENES: Final[dict[str, Callable[[Sizes, Found, Step], Coroutine[Any, Any, None]]]] = {
+    "live": live,
+    "reconnects": reconnects,
+    "replays": replays,
+    "catch-up": catch_up,
+    "flood": flood,
+    "update": rolling_update,
+    "faults": faults,
+}
