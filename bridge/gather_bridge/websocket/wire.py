@@ -26,6 +26,7 @@ KERNEL_BUFFER_BYTES: Final = 64 * 1024
 MESSAGES_AT_ONCE: Final = 100
 MESSAGES_PER_S: Final = 2.0
 """Listeners need not send anything; some libraries send pings of their own, so a few are passed over."""
+BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 EXTENSION: Final = "gather.wire"
 
 
@@ -57,6 +58,13 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.rate = MessageRate(self.loop.time())
         self.transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         limit_kernel_buffer(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse a handshake that the parser does not take; uvicorn would leave the connection open."""
+        super().data_received(data)
+        if not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(BAD_REQUEST)
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """Hand the connection to the session."""

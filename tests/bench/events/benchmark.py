@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,14 +15,16 @@ import typer
 
 from dev.progress import Reporter
 from tests.bench.events.scenes import SCENES, Found, Sizes
+from tests.bench.events.stage import staged
 from tests.bench.measure import ranked, this_machine
 from tests.bench.report import table
 
 SOCKET_GOAL_KIB: Final = 41
 USUAL: Final = Sizes()
 SMALL: Final = Sizes(
-    sockets=30, projects=5, per_s=50, seconds=1, herd=20, replays=((20, 100),), idle_connections=600
-)
+    sockets=30, projects=5, per_s=50, seconds=1, herd=20, replays=((20, 100),), caught_up=300,
+    idle_connections=600, hang_s=1, lead_s=0.3, drain_s=0.5,
+)  # fmt: skip
 """All of it in seconds, to see that it works."""
 
 Scene = StrEnum("Scene", {name: name for name in SCENES})  # type: ignore[misc]
@@ -52,9 +55,14 @@ def events(  # noqa: PLR0917 - options, given by name
     reporter, machine, found = Reporter(), this_machine(), Found()
     reporter.say(machine.as_line())
     sizes = SMALL if small else Sizes(sockets, projects, rate, seconds, herd)
-    for name in only or list(Scene):
-        with reporter.step(str(name)) as step:
-            asyncio.run(SCENES[name](sizes, found, step))
+    with ExitStack() as stack:
+        stage = stack.enter_context(staged(sizes.drain_s)) if small else None
+        for name in only or list(Scene):
+            with (
+                reporter.step(str(name)) as step,
+                nullcontext(stage) if stage else staged(sizes.drain_s) as own,
+            ):
+                asyncio.run(SCENES[name](own, sizes, found, step))
     for text in texts(found):
         reporter.say(f"\n{text}")
     if json_file is not None:

@@ -1,6 +1,7 @@
 """Many clients and one publisher in this process, and what they saw together."""
 
 import asyncio
+import itertools
 import os
 import resource
 import time
@@ -20,6 +21,7 @@ from tests.bench.measure import MIB, cpu_s, memory_of
 POLL_S: Final = 0.02
 SETTLE_S: Final = 30.0
 SAMPLE_S: Final = 0.05
+_CROWDS: Final = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +108,15 @@ class Crowd:
 async def crowd(stage: Stage, clients: int, projects: int) -> AsyncIterator[Crowd]:
     """Have clients and a publisher while the block lasts; nobody is connected yet."""
     raise_file_limit()
-    names = [f"{number:024x}" for number in range(projects)]
+    names = [f"{next(_CROWDS):08x}{number:016x}" for number in range(projects)]
     log = EventLog(stage.redis.uri)
     heard = Heard()
     made = [Client(names[n % projects], lambda: port_of(stage.bridge), heard) for n in range(clients)]
+    people = Crowd(stage, Publisher(log, names), made, heard)
     try:
-        yield Crowd(stage, Publisher(log, names), made, heard)
+        yield people
     finally:
-        for client in made:
-            client.stop()
-        await asyncio.sleep(0)
+        await people.go()
         await log.close()
 
 

@@ -8,19 +8,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
 from redis.asyncio import Redis
 
 from dev.progress import Step
 from dev.service_process import HOST, ServiceProcess
 from tests.bench.events.crowd import Crowd, Errors, Use, crowd, pss_kib, used
-from tests.bench.events.stage import Stage, port_of, staged
+from tests.bench.events.stage import Stage, port_of
 
 IDLE_S: Final = 1.0
-HANG_S: Final = 3.0
 FAULT_RATE_PER_S: Final = 50.0
-LEAD_S: Final = 1.0
-"""Of steady events before and after a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,12 @@ class Sizes:
     herd_missed: int = 20
     replays: tuple[tuple[int, int], ...] = ((300, 200), (400, 1000))
     """Clients, and events that each of them missed."""
+    caught_up: int = 1000
     idle_connections: int = 2260
+    hang_s: float = 5
+    lead_s: float = 1
+    """Of steady events before and after a fault."""
+    drain_s: float = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,71 +75,65 @@ class Found:
     socket_kib: float | None = None
 
 
-async def live(sizes: Sizes, found: Found, step: Step) -> None:
+async def live(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """Events at a steady rate to sockets that all listen; the memory of a socket before the first event."""
-    with staged() as stage:
-        async with crowd(stage, sizes.sockets, sizes.projects) as people:
-            await people.publisher.fill(1)
-            before_kib = pss_kib(stage.bridge.pid)
-            step.waits_for(f"{sizes.sockets} sockets to be open")
-            people.come(asks=False)
-            await people.until_greeted()
-            await asyncio.sleep(IDLE_S)
-            found.socket_kib = (pss_kib(stage.bridge.pid) - before_kib) / sizes.sockets
-            step.waits_for(f"{sizes.seconds:g} s of events")
-            people.heard.is_timing, people.heard.frames = True, 0
-            async with used(stage) as use:
-                await people.publisher.steadily(sizes.per_s, sizes.seconds)
-            await people.until_all_came()
-            title = f"{sizes.sockets} sockets, {sizes.projects} projects, {sizes.per_s:g} events/s"
-            found.timings.append(_timing(title, people, people.heard.latencies_s, 50, use))
+    async with crowd(stage, sizes.sockets, sizes.projects) as people:
+        await people.publisher.fill(1)
+        before_kib = pss_kib(stage.bridge.pid)
+        step.waits_for(f"{sizes.sockets} sockets to be open")
+        people.come(asks=False)
+        await people.until_greeted()
+        await asyncio.sleep(IDLE_S)
+        found.socket_kib = (pss_kib(stage.bridge.pid) - before_kib) / sizes.sockets
+        step.waits_for(f"{sizes.seconds:g} s of events")
+        people.heard.is_timing, people.heard.frames = True, 0
+        async with used(stage) as use:
+            await people.publisher.steadily(sizes.per_s, sizes.seconds)
+        await people.until_all_came()
+        title = f"{sizes.sockets} sockets, {sizes.projects} projects, {sizes.per_s:g} events/s"
+        found.timings.append(_timing(title, people, people.heard.latencies_s, 50, use))
 
 
-async def reconnects(sizes: Sizes, found: Found, step: Step) -> None:
+async def reconnects(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """All come back at the same moment, each a few events behind; until each has all of them."""
-    with staged() as stage:
-        async with crowd(stage, sizes.herd, sizes.projects) as people:
-            await people.publisher.fill(5)
-            step.waits_for("the first time")
-            people.come()
-            await people.until_greeted()
-            await people.go()
-            await people.publisher.fill(sizes.herd_missed)
-            people.heard.refused, people.heard.closed = 0, {}
-            step.waits_for("all to be back")
-            title = f"{sizes.herd} reconnects at once, {sizes.herd_missed} events each"
-            await _timed(people, title, 5000, found, people.come_back)
+    async with crowd(stage, sizes.herd, sizes.projects) as people:
+        await people.publisher.fill(5)
+        step.waits_for("the first time")
+        people.come()
+        await people.until_greeted()
+        await people.go()
+        await people.publisher.fill(sizes.herd_missed)
+        people.heard.refused, people.heard.closed = 0, {}
+        step.waits_for("all to be back")
+        title = f"{sizes.herd} reconnects at once, {sizes.herd_missed} events each"
+        await _timed(people, title, 5000, found, people.come_back)
 
 
-async def replays(sizes: Sizes, found: Found, step: Step) -> None:
+async def replays(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """All ask for a log from its beginning at the same moment; until each has all of it."""
     for clients, events in sizes.replays:
-        with staged() as stage:
-            async with crowd(stage, clients, min(clients, 10)) as people:
-                step.waits_for(f"{events} events in the log of each of 10 projects")
-                await people.publisher.fill(events)
-                goal_ms = 2000 if (clients, events) == (300, 200) else None
-                await _timed(
-                    people, f"{clients} clients x {events} events replayed", goal_ms, found, people.come
-                )
+        async with crowd(stage, clients, min(clients, 10)) as people:
+            step.waits_for(f"{events} events in the log of each of 10 projects")
+            await people.publisher.fill(events)
+            goal_ms = 2000 if (clients, events) == (300, 200) else None
+            await _timed(people, f"{clients} clients x {events} events replayed", goal_ms, found, people.come)
 
 
-async def catch_up(sizes: Sizes, found: Found, step: Step) -> None:
+async def catch_up(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """Many events at once for clients that are connected, through a subscription that Redis cut."""
-    events = 1000
-    with staged() as stage:
-        async with crowd(stage, sizes.herd, 5) as people:
-            await people.publisher.fill(1)
-            people.come(asks=False)
-            await people.until_greeted()
-            step.waits_for(f"{events} events to be caught up with")
-            async with used(stage) as use, Redis.from_url(stage.redis.uri) as redis:
-                since_s = time.monotonic()
-                await redis.client_kill_filter(_type="pubsub")
-                await people.publisher.fill(events)
-                await people.until_all_came()
-            title = f"{sizes.herd} clients caught up with {events} events"
-            found.timings.append(_timing(title, people, [time.monotonic() - since_s], None, use))
+    events = sizes.caught_up
+    async with crowd(stage, sizes.herd, 5) as people:
+        await people.publisher.fill(1)
+        people.come(asks=False)
+        await people.until_greeted()
+        step.waits_for(f"{events} events to be caught up with")
+        async with used(stage) as use, Redis.from_url(stage.redis.uri) as redis:
+            since_s = time.monotonic()
+            await redis.client_kill_filter(_type="pubsub")
+            await people.publisher.fill(events)
+            await people.until_all_came()
+        title = f"{sizes.herd} clients caught up with {events} events"
+        found.timings.append(_timing(title, people, [time.monotonic() - since_s], None, use))
 
 
 async def _timed(
@@ -158,46 +153,49 @@ def _timing(title: str, people: Crowd, spans_s: Sequence[float], goal_ms: float 
     return Timing(title, ms, goal_ms, use, heard.refused, sum(heard.closed.values()), frame_us)
 
 
-async def flood(sizes: Sizes, found: Found, step: Step) -> None:
+async def flood(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """Connections that send nothing; how long the health check and a new client take meanwhile."""
-    with staged() as stage:
-        async with crowd(stage, 20, 1) as people:
-            await people.publisher.fill(1)
-            step.waits_for(f"{sizes.idle_connections} idle connections")
-            idle = [
-                await asyncio.open_connection(HOST, port_of(stage.bridge))
-                for _ in range(sizes.idle_connections)
-            ]
-            async with used(stage) as use:
-                spans_s = [await _probe(stage) for _ in range(20)]
-                since_s = people.come()
-                await people.until_greeted()
-            spans_s += [client.live_at_s - since_s for client in people.clients]
-            title = f"health checks and clients beside {sizes.idle_connections} idle connections"
-            found.timings.append(_timing(title, people, spans_s, None, use))
-            for _, writer in idle:
-                writer.transport.abort()
+    async with crowd(stage, 20, 1) as people:
+        await people.publisher.fill(1)
+        step.waits_for(f"{sizes.idle_connections} idle connections")
+        idle = [
+            await asyncio.open_connection(HOST, port_of(stage.bridge)) for _ in range(sizes.idle_connections)
+        ]
+        async with used(stage) as use:
+            spans_s = [await _probe(stage) for _ in range(20)]
+            since_s = people.come()
+            await people.until_greeted()
+        spans_s += [client.live_at_s - since_s for client in people.clients]
+        title = f"health checks and clients beside {sizes.idle_connections} idle connections"
+        found.timings.append(_timing(title, people, spans_s, None, use))
+        for _, writer in idle:
+            writer.transport.abort()
 
 
 async def _probe(stage: Stage) -> float:
     since_s = time.monotonic()
-    async with httpx.AsyncClient() as client:
-        (await client.get(f"{stage.bridge.uri}/healthz")).raise_for_status()
+    reader, writer = await asyncio.open_connection(HOST, port_of(stage.bridge))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    if b" 200 " not in answer[:20]:
+        raise RuntimeError(f"the health check failed: {answer[:20]!r}")
     return time.monotonic() - since_s
 
 
-async def rolling_update(sizes: Sizes, found: Found, step: Step) -> None:
+async def rolling_update(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """One of two bridges ends with SIGTERM; its clients come to the other one."""
 
     async def cause(stage: Stage) -> None:
         leaving = stage.bridges[0]
         stage.bridges.reverse()  # where clients go from now on, as the Service has it
         await asyncio.to_thread(leaving.stop)
+        await asyncio.to_thread(leaving.start)
 
-    await _fault("rolling update, SIGTERM of one of two bridges", sizes, found, step, cause, bridges=2)
+    await _fault(stage, "rolling update, SIGTERM of one of two bridges", sizes, found, step, cause)
 
 
-async def faults(sizes: Sizes, found: Found, step: Step) -> None:
+async def faults(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
     """Redis and the bridge killed and hung, while events go on."""
 
     def killed(which: Callable[[Stage], ServiceProcess]) -> Callable[[Stage], Awaitable[None]]:
@@ -211,7 +209,7 @@ async def faults(sizes: Sizes, found: Found, step: Step) -> None:
         async def cause(stage: Stage) -> None:
             process = which(stage)
             _signal(process, signal.SIGSTOP)
-            await asyncio.sleep(HANG_S)
+            await asyncio.sleep(sizes.hang_s)
             _signal(process, signal.SIGCONT)
 
         return cause
@@ -222,10 +220,10 @@ async def faults(sizes: Sizes, found: Found, step: Step) -> None:
     def bridge(stage: Stage) -> ServiceProcess:
         return stage.bridge
 
-    await _fault("Redis killed", sizes, found, step, killed(redis))
-    await _fault("bridge killed", sizes, found, step, killed(bridge))
-    await _fault(f"Redis hung for {HANG_S:g} s", sizes, found, step, hung(redis))
-    await _fault(f"bridge hung for {HANG_S:g} s", sizes, found, step, hung(bridge))
+    await _fault(stage, "Redis killed", sizes, found, step, killed(redis))
+    await _fault(stage, "bridge killed", sizes, found, step, killed(bridge))
+    await _fault(stage, f"Redis hung for {sizes.hang_s:g} s", sizes, found, step, hung(redis))
+    await _fault(stage, f"bridge hung for {sizes.hang_s:g} s", sizes, found, step, hung(bridge))
 
 
 def _signal(process: ServiceProcess, which: signal.Signals) -> None:
@@ -233,40 +231,39 @@ def _signal(process: ServiceProcess, which: signal.Signals) -> None:
 
 
 async def _fault(  # noqa: PLR0917 - given by place in this module alone
+    stage: Stage,
     title: str,
     sizes: Sizes,
     found: Found,
     step: Step,
     cause: Callable[[Stage], Awaitable[None]],
-    bridges: int = 1,
 ) -> None:
     """Let something happen while events go on; every client must get each of them once."""
     step.waits_for(title)
-    with staged(bridges) as stage:
-        async with crowd(stage, sizes.herd, sizes.projects) as people:
-            await people.publisher.fill(1)
-            people.come()
-            await people.until_greeted()
-            ended = asyncio.Event()
+    async with crowd(stage, sizes.herd, sizes.projects) as people:
+        await people.publisher.fill(1)
+        people.come()
+        await people.until_greeted()
+        ended = asyncio.Event()
 
-            async def publish() -> None:
-                while not ended.is_set():
-                    await people.publisher.steadily(FAULT_RATE_PER_S, LEAD_S)
+        async def publish() -> None:
+            while not ended.is_set():
+                await people.publisher.steadily(FAULT_RATE_PER_S, sizes.lead_s)
 
-            publishing = asyncio.create_task(publish())
-            await asyncio.sleep(LEAD_S)
-            await cause(stage)
-            since_s = time.monotonic()
-            await asyncio.sleep(LEAD_S)
-            ended.set()
-            await publishing
-            await people.until_all_came()
-            back_s = time.monotonic() - since_s
-            connections = sum(client.connections for client in people.clients) / len(people.clients)
-            found.faults.append(Fault(title, people.errors(), back_s, connections, dict(people.heard.closed)))
+        publishing = asyncio.create_task(publish())
+        await asyncio.sleep(sizes.lead_s)
+        await cause(stage)
+        since_s = time.monotonic()
+        await asyncio.sleep(sizes.lead_s)
+        ended.set()
+        await publishing
+        await people.until_all_came()
+        back_s = time.monotonic() - since_s
+        connections = sum(client.connections for client in people.clients) / len(people.clients)
+        found.faults.append(Fault(title, people.errors(), back_s, connections, dict(people.heard.closed)))
 
 
-SCENES: Final[dict[str, Callable[[Sizes, Found, Step], Coroutine[Any, Any, None]]]] = {
+SCENES: Final[dict[str, Callable[[Stage, Sizes, Found, Step], Coroutine[Any, Any, None]]]] = {
     "live": live,
     "reconnects": reconnects,
     "replays": replays,

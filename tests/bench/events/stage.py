@@ -31,7 +31,7 @@ def port_of(bridge: ServiceProcess) -> int:
 
 
 @contextmanager
-def staged(bridges: int = 1, drain_s: float = 5) -> Iterator[Stage]:
+def staged(drain_s: float, bridges: int = 2) -> Iterator[Stage]:
     """Run an empty Redis and bridges while the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="gather-bench-events-"))
     try:
