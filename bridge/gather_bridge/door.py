@@ -13,8 +13,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from gather_bridge.metrics import Metrics
 from gather_bridge.websocket.wire import limit_kernel_buffer
 
-WAITING_MAX: Final = 512
-"""Connections without a request; a thousand clients that come at once send theirs within a second."""
 STALLED_S: Final = 10.0
 """For a client that does not read its answer."""
 
@@ -23,20 +21,21 @@ class Door:
     """Keeps the connections that wait.
 
     Args:
+        most: at once. All clients may come at the same moment, and wait until each has been read.
         timeout_s: from the opening, or from the last answer's end, to the end of the next request's headers.
     """
 
-    def __init__(self, metrics: Metrics, timeout_s: float, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(self, metrics: Metrics, most: int, timeout_s: float) -> None:
         self._metrics = metrics
         self._timeout_s = timeout_s
-        self._waiting_max = waiting_max
+        self._most = most
         self._timers: dict[object, asyncio.TimerHandle] = {}
         self._addresses: dict[str, dict[object, Callable[[], None]]] = {}
 
     def enter(self, connection: object, address: str, drop: Callable[[], None]) -> None:
         """Take a connection in; `drop` ends it."""
         self.leave(connection, address)
-        if len(self._timers) >= self._waiting_max:
+        if len(self._timers) >= self._most:
             fullest = max(self._addresses, key=lambda each: len(self._addresses[each]))
             self._drop(next(iter(self._addresses[fullest])), fullest, "crowded")
         self._addresses.setdefault(address, {})[connection] = drop

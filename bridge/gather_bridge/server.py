@@ -1,5 +1,7 @@
 """uvicorn as the bridge needs it: small frames, pings, a guarded door, and an end in good order."""
 
+import logging
+import resource
 import signal
 import socket
 from types import FrameType
@@ -13,8 +15,12 @@ from gather_bridge.door import Door, guarded_by
 from gather_bridge.websocket.wire import WireProtocol
 from gather_contracts.events import EVENT_MAX_BYTES
 
+logger = logging.getLogger(__name__)
+
 PING_INTERVAL_S: Final = 20.0
 SHUTDOWN_TIMEOUT_S: Final = 5
+OTHER_FILES: Final = 256
+"""Connections to Redis and webhooks, files, and a reserve."""
 LEAD_S: Final = 2.0
 """After SIGTERM, before the first client leaves: Kubernetes sends new ones elsewhere by then."""
 
@@ -41,14 +47,24 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def raise_file_limit(needed: int) -> None:
+    """Let the process have as many connections as it may; some runtimes begin with 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard not in {resource.RLIM_INFINITY, -1} and hard < needed:
+        logger.warning("fewer open files allowed than needed", extra={"allowed": hard, "needed": needed})
+
+
 def build_server(app: FastAPI, bridge: Bridge) -> Server:
     """Return the server, not yet started."""
     settings = bridge.settings
+    raise_file_limit(2 * settings.max_sockets + OTHER_FILES)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=guarded_by(Door(bridge.metrics, settings.handshake_timeout_s)),
+        http=guarded_by(Door(bridge.metrics, settings.max_sockets, settings.handshake_timeout_s)),
         ws=WireProtocol,
         ws_max_size=EVENT_MAX_BYTES,
         ws_ping_interval=PING_INTERVAL_S,

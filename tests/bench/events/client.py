@@ -29,7 +29,7 @@ class Heard:
     latencies_s: list[float] = field(default_factory=list)
     frames: int = 0
     refused: int = 0
-    """Handshakes that were answered with another status than 101."""
+    """Connections that ended without a handshake."""
     closed: dict[int, int] = field(default_factory=dict)
     """Connections that ended, by code; 1006 without a close frame."""
     is_timing: bool = False
@@ -124,6 +124,8 @@ class Client(asyncio.Protocol):
         """Come back, unless it was wanted."""
         if self._is_open:
             self._heard.closed[self._code] = self._heard.closed.get(self._code, 0) + 1
+        elif self._is_wanted:
+            self._heard.refused += 1
         self._transport = None
         self._come_back()
 
@@ -146,7 +148,6 @@ class Client(asyncio.Protocol):
         if not separator:
             return False
         if not head.startswith(b"HTTP/1.1 101 "):
-            self._heard.refused += 1
             assert self._transport is not None
             self._transport.close()
             return False

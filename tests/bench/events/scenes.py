@@ -190,7 +190,6 @@ async def rolling_update(stage: Stage, sizes: Sizes, found: Found, step: Step) -
         leaving = stage.bridges[0]
         stage.bridges.reverse()  # where clients go from now on, as the Service has it
         await asyncio.to_thread(leaving.stop)
-        await asyncio.to_thread(leaving.start)
 
     await _fault(stage, "rolling update, SIGTERM of one of two bridges", sizes, found, step, cause)
 

@@ -1,4 +1,4 @@
-"""The benchmark runs from end to end, and nothing is lost in it; how fast the bridge is, is no test's business."""
+"""The benchmark runs from end to end and nothing is lost; how fast the bridge is, is no test's business."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ TIMEOUT_S = 300
 
 
 def test_no_event_is_lost_and_no_client_refused(tmp_path: Path) -> None:
-    """A rolling update, killed and hung Redis and bridge; herds, a burst, and idle connections beside them."""
+    """In an update, a killed or hung Redis or bridge, herds, a burst, and beside idle connections."""
     found = tmp_path / "found.json"
     command = [sys.executable, "-m", "tests.bench.events.benchmark", "--small", "--json", str(found)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gather_bridge import door
 from gather_bridge.websocket import wire
 from gather_clients.event_log import EventLog
 
@@ -79,7 +78,7 @@ async def test_idle_connections_cost_no_probe_and_no_client(
 ) -> None:
     """More of them than all limits together; those that are too many are let go, the oldest first."""
     async with serve_bridge(max_sockets=50) as serving, AsyncExitStack() as stack:
-        idle = [await stack.enter_async_context(connected(serving)) for _ in range(door.WAITING_MAX + 100)]
+        idle = [await stack.enter_async_context(connected(serving)) for _ in range(400)]
         assert (await serving.get("/healthz")).status_code == 200
         async with serving.client(project) as client:
             await client.event()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -34,8 +35,8 @@ def secrets(tmp_path: Path, redis_url: str) -> Path:
     return tmp_path
 
 
-def start(secrets: Path, **changed: str) -> "subprocess.Popen[str]":
-    """Start the bridge with nothing but what a pod has."""
+def start(secrets: Path, files: str = "", **changed: str) -> "subprocess.Popen[str]":
+    """Start the bridge with nothing but what a pod has; `files` are the soft and the hard limit."""
     environment = {
         "PATH": os.environ["PATH"],
         "GATHER_SECRETS_DIR": str(secrets),
@@ -45,7 +46,8 @@ def start(secrets: Path, **changed: str) -> "subprocess.Popen[str]":
         "GATHER_BRIDGE_ALLOWED_ORIGINS": '["https://app.example"]',
         **changed,
     }
-    command = [sys.executable, "-m", "gather_bridge.main"]
+    limited = ["prlimit", f"--nofile={files}"] if files else []
+    command = [*limited, sys.executable, "-m", "gather_bridge.main"]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -75,6 +77,19 @@ def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path) -> None:
     assert {line["service"] for line in lines} == {"bridge"}
     assert SECRET not in said
     assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_it_takes_as_many_files_as_it_may(secrets: Path) -> None:
+    """Some container runtimes begin a process with 1,024."""
+    port = free_port()
+    with start(secrets, GATHER_BRIDGE_PORT=str(port), files="256:4096") as process:
+        try:
+            wait_for("the bridge to be ready", lambda: is_ready(port), 60)
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (4096, 4096)
+        finally:
+            process.kill()
+            _, said = process.communicate(timeout=30)
+    assert "fewer open files allowed than needed" in said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ class Connections:
     """Connections by name, and those that were dropped."""
 
     def __init__(self, timeout_s: float = NEVER_S, waiting_max: int = 4) -> None:
-        self.door = Door(Metrics(), timeout_s, waiting_max)
+        self.door = Door(Metrics(), waiting_max, timeout_s)
         self.dropped: list[str] = []
 
     def come(self, name: str, address: str = "192.0.2.1") -> None:

@@ -1,12 +1,12 @@
 """Listeners are counted, by address too, and leave one after the other when the process ends."""
 
+import random
 from contextlib import ExitStack
 
 import pytest
 
-from gather_bridge import listeners as module
 from gather_bridge.errors import SocketRefused
-from gather_bridge.listeners import Listeners
+from gather_bridge.listeners import TICK_S, Listeners
 from gather_bridge.metrics import Metrics
 
 
@@ -49,9 +49,9 @@ def test_without_a_share_the_whole_is_the_limit() -> None:
 async def test_they_leave_evenly_over_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """None before the lead is over; in each second about as many as in any other; those who come late too."""
     clock = VirtualTime()
-    monkeypatch.setattr(module.asyncio, "get_running_loop", lambda: clock)
-    monkeypatch.setattr(module.asyncio, "sleep", clock.sleep)
-    module.random.seed(1)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: clock)
+    monkeypatch.setattr("asyncio.sleep", clock.sleep)
+    random.seed(1)
     listeners = Listeners(Metrics(), most=2000)
     left_s: list[float] = []
     with ExitStack() as stack:
@@ -71,7 +71,7 @@ async def test_they_leave_evenly_over_the_time(monkeypatch: pytest.MonkeyPatch) 
         await listeners.drain(2, 10, lambda: False)
     assert len(left_s) == 1000
     assert min(left_s) >= 2
-    assert max(left_s) <= 12 + 2 * module.TICK_S
+    assert max(left_s) <= 12 + 2 * TICK_S
     by_second = [sum(second <= at < second + 1 for at in left_s) for second in range(2, 12)]
     assert min(by_second) > 50
     assert max(by_second) < 200

@@ -1,7 +1,7 @@
 """Frames are made once: whole, in chunks of limited size, and as the protocol wants them."""
 
 import pytest
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from gather_bridge.live.batch import CHUNK_BYTES, Batch
@@ -17,7 +17,7 @@ def decoded(data: bytes) -> list[str]:
     """Return what another implementation of the protocol reads."""
     client = Protocol(CLIENT, state=OPEN, max_size=2**20)
     client.receive_data(data)
-    frames = client.events_received()
+    frames = [event for event in client.events_received() if isinstance(event, Frame)]
     assert client.parser_exc is None
     assert all(frame.opcode is Opcode.TEXT and frame.fin for frame in frames)
     return [bytes(frame.data).decode() for frame in frames]
