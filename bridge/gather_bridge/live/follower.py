@@ -11,7 +11,7 @@ from gather_bridge.live import frames
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.hub import Hub, Subscription
 from gather_bridge.live.pages import Pages
-from gather_bridge.live.replay import Position, ReloadReason, decide_replay
+from gather_bridge.live.replay import Position, ReloadReason, decide_replay, is_same_log
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
 
@@ -79,10 +79,10 @@ class Follower:
         """Send the first frame."""
         self._line, head = subscription.feed.line, subscription.head
         replay = decide_replay(asked, head, self._limits.replay_events)
-        self._reached, reload = Position(head.epoch, replay.after), replay.reload
+        self._reached, reload = (asked if asked is not None and replay.missing else head), replay.reload
         if replay.missing and subscription.newest(self._reached) is None:
             async with self._pages.page(subscription.feed.project_id, self._reached) as page:
-                if page is None:
+                if page is None or not is_same_log(page.reached, head):
                     head = self._reached = subscription.head
                     reload = ReloadReason.TOO_OLD
         result = reload or ("live" if asked is None else "recovered")
@@ -132,7 +132,7 @@ class Follower:
     async def _send_page(self, subscription: Subscription, send: Send) -> None:
         feed = subscription.feed
         async with self._pages.page(feed.project_id, self._reached) as page:
-            if page is not None:
+            if page is not None and is_same_log(page.reached, subscription.head):
                 await send(page)
                 self._reached = page.reached
                 return

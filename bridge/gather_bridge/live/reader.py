@@ -73,7 +73,7 @@ class Reader:
                 self._hub.accept(event)
                 for listener in self._listeners:
                     listener(event)
-                # A burst that came in one piece must not fill the mailboxes before anybody could send.
+                # A burst that came in one piece must not keep the sockets waiting until its end.
                 await asyncio.sleep(0)
 
     def _set_live(self, is_live: bool) -> None:

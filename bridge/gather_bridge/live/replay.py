@@ -91,6 +91,11 @@ def is_unbroken(events: Sequence[StoredEvent], after: Position) -> bool:
     return True
 
 
+def is_same_log(reached: Position, head: Position) -> bool:
+    """Return whether a place that was read is one of the log that ends at `head`, not of one that is gone."""
+    return not reached.epoch or reached.epoch == head.epoch
+
+
 def is_seen(event: StoredEvent, position: Position) -> bool:
     """Return whether the event lies before the position, in the same epoch."""
     return event.epoch == position.epoch and event.offset <= position.offset
