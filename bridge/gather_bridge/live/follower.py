@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 """Without the log a client that is behind waits about so long, or until the log is heard again."""
 
+STALE: Final = {ReloadReason.EPOCH_CHANGED, ReloadReason.OFFSET_AHEAD}
+"""What a client also seems to be that comes from a bridge which has heard more than this one so far."""
+
 Send = Callable[[Batch], Awaitable[None]]
 """Returns when the client can take more."""
 
@@ -77,8 +80,11 @@ class Follower:
 
     async def _greet(self, subscription: Subscription, asked: Position | None, send: Send) -> None:
         """Send the first frame."""
+        replay = decide_replay(asked, subscription.head, self._limits.replay_events)
+        if replay.reload in STALE:
+            await self._hub.checked(subscription.feed)
+            replay = decide_replay(asked, subscription.head, self._limits.replay_events)
         self._line, head = subscription.feed.line, subscription.head
-        replay = decide_replay(asked, head, self._limits.replay_events)
         self._reached, reload = (asked if asked is not None and replay.missing else head), replay.reload
         if replay.missing and subscription.newest(self._reached) is None:
             async with self._pages.page(subscription.feed.project_id, self._reached) as page:

@@ -48,6 +48,8 @@ class Client(asyncio.Protocol):
         self.offset, self.epoch = 0, ""
         self.hello_at_s = self.live_at_s = 0.0
         """When the first frame came, and when all that it names had come."""
+        self.last_at_s = 0.0
+        """When the last event came."""
         self.connections = 0
         self._port, self._heard = port, heard
         self._buffer = bytearray()
@@ -173,13 +175,14 @@ class Client(asyncio.Protocol):
         self.numbers.append(_number(payload, payload.find(_NUMBER) + len(_NUMBER)))
         heard = self._heard
         heard.frames += 1
+        self.last_at_s = time.monotonic()
         if heard.is_timing:
-            heard.latencies_s.append(time.monotonic() - _number(payload, at + len(_STAMP)) / 1e9)
+            heard.latencies_s.append(self.last_at_s - _number(payload, at + len(_STAMP)) / 1e9)
         if self.offset == 1 or not self.epoch:
             begin = payload.rfind(_EPOCH) + len(_EPOCH)
             self.epoch = payload[begin : payload.find(b'"', begin)].decode()
         if not self.live_at_s and self.offset >= self._target:
-            self.live_at_s = time.monotonic()
+            self.live_at_s = self.last_at_s
 
     def _notice(self, body: dict[str, object]) -> None:
         if body["type"] != "hello":

@@ -19,7 +19,7 @@ from tests.bench.events.stage import Stage, port_of
 from tests.bench.measure import MIB, cpu_s, memory_of
 
 POLL_S: Final = 0.02
-SETTLE_S: Final = 30.0
+SETTLE_S: Final = 60.0
 SAMPLE_S: Final = 0.05
 _CROWDS: Final = itertools.count(1)
 

@@ -120,20 +120,24 @@ async def replays(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
 
 
 async def catch_up(stage: Stage, sizes: Sizes, found: Found, step: Step) -> None:
-    """Many events at once for clients that are connected, through a subscription that Redis cut."""
+    """Many events for clients that are connected, while the bridge hangs and Redis cuts its subscription."""
     events = sizes.caught_up
     async with crowd(stage, sizes.herd, 5) as people:
         await people.publisher.fill(1)
         people.come(asks=False)
         await people.until_greeted()
         step.waits_for(f"{events} events to be caught up with")
-        async with used(stage) as use, Redis.from_url(stage.redis.uri) as redis:
-            since_s = time.monotonic()
+        async with Redis.from_url(stage.redis.uri) as redis:
+            _signal(stage.bridge, signal.SIGSTOP)
             await redis.client_kill_filter(_type="pubsub")
             await people.publisher.fill(events)
+            _signal(stage.bridge, signal.SIGCONT)
+        async with used(stage) as use:
+            since_s = time.monotonic()
             await people.until_all_came()
         title = f"{sizes.herd} clients caught up with {events} events"
-        found.timings.append(_timing(title, people, [time.monotonic() - since_s], None, use))
+        spans_s = [client.last_at_s - since_s for client in people.clients]
+        found.timings.append(_timing(title, people, spans_s, None, use))
 
 
 async def _timed(

@@ -73,6 +73,7 @@ class Listening:
     """A client that takes everything at once, or nothing while it is slow."""
 
     start: Position = field(default_factory=Position)
+    hello: dict[str, Any] = field(default_factory=dict)
     got: list[Any] = field(default_factory=list)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     greeted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,7 +81,7 @@ class Listening:
     async def take(self, batch: Batch) -> None:
         await self.reads.wait()
         if not self.greeted.is_set():
-            self.start = batch.reached
+            self.start, self.hello = batch.reached, json.loads(batch.texts[0])
             self.greeted.set()
             return
         for body in map(json.loads, batch.texts):
@@ -312,6 +313,35 @@ async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(
         assert 0 < len(kept) < 20
         slow.reads.set()
         assert await slow.received() == list(range(1, 101))
+
+
+async def test_a_client_that_another_bridge_has_told_more_need_not_reload(hub: Hub, log: MemoryLog) -> None:
+    """This one has not heard of the newest events yet: it looks into the log first."""
+    async with listening(hub) as first:
+        hub.accept(log.append())
+        late = [log.append(), log.append()]
+        async with (
+            listening(hub, asked=Position("e1", 2)) as back,
+            listening(hub, asked=Position("e1", 3)) as ahead,
+        ):
+            assert (back.hello["recovered"], ahead.hello["recovered"]) == (True, True)
+            for event in (*late, log.append()):
+                hub.accept(event)
+            assert [await back.received(), await ahead.received()] == [[3, 4], [4]]
+        assert await first.received() == [1, 2, 3, 4]
+
+
+async def test_a_client_of_a_new_log_may_be_the_first_to_know_of_it(hub: Hub, log: MemoryLog) -> None:
+    """Those that were there reload, the new one does not."""
+    async with listening(hub) as first:
+        hub.accept(log.append())
+        assert await first.received() == [1]
+        log.lose("e2")
+        log.append()
+        async with listening(hub, asked=Position("e2", 1)) as back:
+            assert back.hello["recovered"]
+            hub.accept(log.append())
+            assert [await first.received(), await back.received()] == [["epoch_changed", 2], [2]]
 
 
 async def test_a_client_that_fell_out_of_the_log_reloads_in_place(hub: Hub, log: MemoryLog) -> None:
