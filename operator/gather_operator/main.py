@@ -147,7 +147,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = await _clients(settings, stack)
     cluster, elector = clients.cluster, clients.elector
     cache, live, inbox = RunCache(settings.ttl_s), LiveNumbers(), Inbox()
-    observer = Observer(cluster, inbox.add)
+    observer = Observer(cluster, inbox.add, inbox.add_soon)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
@@ -237,7 +237,11 @@ def _delivery(cache: RunCache, inbox: Inbox, canary: WatchCanary, ends: UnshownE
             cache.remove(uid)
         else:
             cache.put(body)
-        inbox.add(uid, is_asked_for=is_asked_for(before, cache.get(uid)))
+        after = cache.get(uid)
+        is_wanted = is_asked_for(before, after)
+        # An echo of what was known already, or of what is being written, makes no pass.
+        if kind == "DELETED" or is_wanted or not (after is before or cache.is_being_written(uid)):
+            inbox.add(uid, is_asked_for=is_wanted)
 
     return deliver
 

@@ -131,7 +131,10 @@ class Reconciler:
             return Next()
         with DECISION_SECONDS.time():
             try:
-                return await self._pass(run)
+                following = await self._pass(run)
+                # A version that was seen while the run was written, and was not what was written.
+                is_behind = self._deps.cache.stale(uid) is not None and not following.is_held
+                return Next(LOOK_AGAIN_S) if is_behind else following
             except Conflict:
                 DECISIONS.labels(outcome="conflict").inc()
                 await self._check_existence(run)
@@ -275,12 +278,15 @@ class Reconciler:
             self._deps.observer.note_job(made)
 
     async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
-        metadata = run.metadata
-        body = await self._deps.cluster.put_finalizers(metadata.name, metadata.resource_version, finalizers)
-        if run.is_being_deleted and not finalizers:
-            self._deps.cache.remove(metadata.uid)
-        else:
-            self._deps.cache.put(body)
+        metadata, cache = run.metadata, self._deps.cache
+        with cache.writing(metadata.uid):
+            body = await self._deps.cluster.put_finalizers(
+                metadata.name, metadata.resource_version, finalizers
+            )
+            if run.is_being_deleted and not finalizers:
+                cache.remove(metadata.uid)
+            else:
+                cache.put(body)
 
     # --- obstacles
 

@@ -4,6 +4,8 @@ A second watch only says which version there is; a pass reads the run where that
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,9 +70,23 @@ class RunCache:
         self._runs: dict[str, GatherRun] = {}
         self._ended: dict[str, EndedRun] = {}
         self._stale: dict[str, tuple[RunVersion, bool]] = {}
+        self._written: set[str] = set()
+
+    @contextmanager
+    def writing(self, uid: str) -> Iterator[None]:
+        """Say that a pass writes the run meanwhile: what is seen of it is most likely that."""
+        self._written.add(uid)
+        try:
+            yield
+        finally:
+            self._written.discard(uid)
+
+    def is_being_written(self, uid: str) -> bool:
+        """Return whether a pass is writing the run."""
+        return uid in self._written
 
     def note(self, seen: RunVersion) -> bool:
-        """Record that this version exists; return whether it is newer than what is known of the run."""
+        """Record that this version exists; return whether it is newer than what is known and no echo."""
         uid, version = seen.run_uid, version_number(seen.resource_version)
         known = self._version(uid)
         if known is not None and (known > version or known == version > 0):
@@ -78,7 +94,7 @@ class RunCache:
         run = self._runs.get(uid)
         is_new = run is None or _is_another_wish(run, seen.generation, is_being_deleted=seen.is_being_deleted)
         self._stale[uid] = (seen, is_new)
-        return True
+        return is_new or uid not in self._written
 
     def stale(self, uid: str) -> str | None:
         """Return the run's name if a newer version exists than is known."""

@@ -21,6 +21,8 @@ BACKOFF: Final = Backoff(0.5, 8.0)
 """A run whose namespace hangs is tried at least this often, and delays no other."""
 RETRY_AFTER_MAX_S: Final = 60.0
 """Longer than this nobody is believed who asks for patience."""
+SOON_S: Final = 1.0
+"""What can wait does so for this long, so that much of it costs one pass."""
 RESERVED: Final = 2
 """Workers that take urgent runs alone, for when all others wait for something outside."""
 
@@ -82,6 +84,11 @@ class WorkQueue:
             self._usual.remove(key)
             self._urgent.append(key)
             self._arrived.set()
+
+    def add_soon(self, key: str) -> None:
+        """Queue the key, which can wait, unless it is queued anyway."""
+        if key not in self._queued:
+            self.add_later(key, SOON_S)
 
     def add_later(self, key: str, delay_s: float) -> None:
         """Queue the key after a delay; of several delays the shortest counts."""

@@ -73,9 +73,10 @@ class Recorder:
             raise Missing(name)
         return {names.RUN_DOCUMENT_FILE: self._book.document_text(self.inputs.document)}
 
-    async def create_config_map(self, manifest: dict[str, Any]) -> None:
+    async def create_config_map(self, manifest: dict[str, Any]) -> bool:
         number = self._book.number_of_document(manifest["data"][names.RUN_DOCUMENT_FILE])
         self._note("create document", number)
+        return self.inputs.document == 0
 
     async def delete_config_map(self, _: str) -> None:
         self._note("delete document")

@@ -119,9 +119,9 @@ class Cluster:
         request = Request("get configmap", "GET", _named(self._config_maps, name), {})
         return as_map((await self._calls.call_json(request)).get("data"))
 
-    async def create_config_map(self, manifest: dict[str, Any]) -> None:
-        """Create a ConfigMap; one of that name is taken for ours, since the name carries the run's UID."""
-        await self._create("create configmap", self._config_maps, manifest)
+    async def create_config_map(self, manifest: dict[str, Any]) -> bool:
+        """Create a ConfigMap; return False if one of that name, which has the run's UID, was there."""
+        return await self._create("create configmap", self._config_maps, manifest) is not None
 
     async def create_job(self, manifest: dict[str, Any]) -> JobFacts | None:
         """Create a Job, return its facts; one of that name is adopted, since the name has the run's UID."""

@@ -17,6 +17,7 @@ from typing import Final, Generic, TypeVar, cast
 
 from gather_clients.backoff import Backoff
 from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.decisions.news import is_job_news, is_pod_news
 from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict
 from gather_operator.kube.cluster import BOOKMARK, WATCH_WINDOW_S, Cluster, Identified
 from gather_operator.kube.conversion import ObjectFacts
@@ -57,11 +58,16 @@ class Informer(Generic[T]):
         forget: Callable[[T], None] = lambda _: None,
         *,
         is_version_read: bool = False,
+        notify_later: Notify | None = None,
+        is_news: Callable[[T | None, T], bool] = lambda *_: True,
     ) -> None:
         """`notify` gets the UID of each run that is concerned; `forget` gets each object that was deleted.
 
-        `is_version_read`: a new version alone is worth a notice.
+        `is_version_read`: a new version alone is worth a notice. `notify_later` gets the UID where a change
+        of what is read is no news.
         """
+        self._notify_later = notify_later or notify
+        self._is_news = is_news
         self._is_version_read = is_version_read
         self._kind = kind
         self._list = list_objects
@@ -194,6 +200,9 @@ class Informer(Generic[T]):
             self._put(changed)
             if known is not None and not self._is_version_read and _is_same(known, changed):
                 return
+            if not self._is_news(known, changed):
+                self._notify_later(changed.run_uid)
+                return
         self._notify(changed.run_uid)
 
     def _is_older(self, changed: T) -> bool:
@@ -221,10 +230,24 @@ class Informer(Generic[T]):
 class Observer:
     """The Jobs and pods of all runs, and the results of pods that are gone."""
 
-    def __init__(self, cluster: Cluster, notify: Notify) -> None:
-        self.jobs: Informer[JobFacts] = Informer("jobs", cluster.list_jobs, cluster.watch_jobs, notify)
+    def __init__(self, cluster: Cluster, notify: Notify, notify_later: Notify | None = None) -> None:
+        """`notify_later` gets the UID of a run that may wait a second for its next pass; None: as `notify`."""
+        self.jobs: Informer[JobFacts] = Informer(
+            "jobs",
+            cluster.list_jobs,
+            cluster.watch_jobs,
+            notify,
+            notify_later=notify_later,
+            is_news=is_job_news,
+        )
         self.pods: Informer[PodFacts] = Informer(
-            "pods", cluster.list_pods, cluster.watch_pods, notify, self._remember
+            "pods",
+            cluster.list_pods,
+            cluster.watch_pods,
+            notify,
+            self._remember,
+            notify_later=notify_later,
+            is_news=is_pod_news,
         )
         # Only that one is gone matters, as when somebody deletes it: the run makes it again.
         self.documents: Informer[ObjectFacts] = Informer(

@@ -38,6 +38,8 @@ class RunDocuments:
         self._clock = clock
         self._known: dict[str, RunDocument] = {}
         self._seen_s: dict[str, float] = {}
+        self._unshown: set[str] = set()
+        """Runs whose ConfigMap is there although no watch has shown it."""
 
     async def read(self, run: GatherRun) -> RunDocument | None:
         """Return the run's document, or None if it has or needs none; one that cannot be used is deleted.
@@ -55,6 +57,10 @@ class RunDocuments:
                 )
                 await self.write(run, known)
             return known
+        if not (uid in self._unshown or self._presence.has_document(uid)):
+            # Where the watch has only not shown it yet, writing it finds that out.
+            return None
+        self._unshown.discard(uid)
         name = names.run_config_map_name(run.metadata.name, uid)
         try:
             data = await self._cluster.get_config_map(name)
@@ -74,14 +80,18 @@ class RunDocuments:
         return document
 
     async def write(self, run: GatherRun, document: RunDocument) -> None:
-        """Write the document; one that exists is kept."""
-        await self._cluster.create_config_map(build_config_map(run, document))
-        self._remember(run.metadata.uid, document)
+        """Write the document; one that exists is kept, and read next."""
+        uid = run.metadata.uid
+        if await self._cluster.create_config_map(build_config_map(run, document)) or uid in self._known:
+            self._remember(uid, document)
+        else:
+            self._unshown.add(uid)
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that has ended or is gone."""
         self._known.pop(run_uid, None)
         self._seen_s.pop(run_uid, None)
+        self._unshown.discard(run_uid)
 
     def _remember(self, uid: str, document: RunDocument) -> None:
         self._known[uid] = document

@@ -78,7 +78,11 @@ class StatusWriter:
         self._written[uid] = _Written(self._clock(), status, None, repeats)
         name = run.metadata.name
         try:
-            body = await self._cluster.put_status(name, run.metadata.resource_version, dump_status(status))
+            with self._cache.writing(uid):
+                body = await self._cluster.put_status(
+                    name, run.metadata.resource_version, dump_status(status)
+                )
+                self._cache.put(body)
         except Conflict:
             STATUS_WRITES.labels(result="conflict").inc()
             self._cache.put(await self._cluster.get_run(name))
@@ -88,7 +92,6 @@ class StatusWriter:
             self._written.pop(uid, None)
             raise StatusRefused(str(error)) from error
         STATUS_WRITES.labels(result="written").inc()
-        self._cache.put(body)
         kept = self._kept(body, status)
         self._written[uid] = _Written(self._clock(), status, kept, repeats)
         await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX])

@@ -34,6 +34,11 @@ class Inbox:
         if self._queue is not None:
             self._queue.add(key, is_asked_for=is_asked_for)
 
+    def add_soon(self, key: str) -> None:
+        """Queue the key, which can wait, if this replica acts."""
+        if self._queue is not None:
+            self._queue.add_soon(key)
+
     def open(self, queue: WorkQueue, keys: Iterable[str]) -> None:
         """Lead into this queue from now on, and begin with these keys."""
         self._queue = queue

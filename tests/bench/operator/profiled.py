@@ -9,6 +9,6 @@ from gather_operator.main import main
 if __name__ == "__main__":
     profiler = cProfile.Profile(time.thread_time)
     try:
-        profiler.runcall(main)
+        profiler.runcall(main, [])
     finally:
         profiler.dump_stats(sys.argv[1])

@@ -127,8 +127,11 @@ class World:
             raise Missing(name)
         return self.config_maps[name]
 
-    async def create_config_map(self, manifest: dict[str, Any]) -> None:
-        self._write(lambda: self.config_maps.setdefault(manifest["metadata"]["name"], manifest["data"]))
+    async def create_config_map(self, manifest: dict[str, Any]) -> bool:
+        name = manifest["metadata"]["name"]
+        is_new = name not in self.config_maps
+        self._write(lambda: self.config_maps.setdefault(name, manifest["data"]))
+        return is_new
 
     async def delete_config_map(self, name: str) -> None:
         self._write(lambda: self.config_maps.pop(name, None))

@@ -87,7 +87,7 @@ class Operators:
         cluster = Cluster(calls, "films")
         cache, live = RunCache(None), LiveNumbers()
         queue = OrderedQueue(cache.is_stopping)
-        observer = Observer(cluster, queue.add)
+        observer = Observer(cluster, queue.add, queue.add_soon)
         canary = WatchCanary(WATCH_SILENCE_S)
         health = Health(canary, list, lambda: True)
         reconciler = Reconciler(
