@@ -14,6 +14,7 @@ from gather_clients.event_log import EventLogDamaged, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_contracts import names
 from gather_contracts.events import Event
+from gather_contracts.reasons import DepartmentPhase
 from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.run_events import RunEvent, due, may_give_up
@@ -85,6 +86,7 @@ class EventPublisher:
         self._registered_s: OrderedDict[str, float] = OrderedDict()
         self._not_before_s = 0.0
         self._damaged_until_s: OrderedDict[str, float] = OrderedDict()
+        self._settled: OrderedDict[str, tuple[bool, bool, int]] = OrderedDict()
 
     def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
         """Return whether everything due for the run was sent or may be given up."""
@@ -131,7 +133,14 @@ class EventPublisher:
         return DAMAGED_RETRY_S
 
     def _pending(self, run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
-        return [a for a in due(run, now, document) if a.key not in self._sent]
+        """Return what is due and was not sent; events are built only for a status that calls for others."""
+        uid, calls_for = run.metadata.uid, _calls_for(run, document)
+        if self._settled.get(uid) == calls_for:
+            return []
+        pending = [a for a in due(run, now, document) if a.key not in self._sent]
+        if not pending:
+            _remember(self._settled, uid, calls_for)
+        return pending
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type
@@ -143,6 +152,14 @@ class EventPublisher:
             raise
         EVENTS_PUBLISHED.labels(type=kind, result="repeated" if offset is None else "sent").inc()
         _remember(self._sent, due.key, None)
+
+
+def _calls_for(run: GatherRun, document: RunDocument | None) -> tuple[bool, bool, int]:
+    """Return what of a run decides which events are due: whether it began, whether it ended, failures."""
+    departments = run.status.departments
+    has_begun = bool(departments) or (document is not None and bool(document.departments))
+    failed = sum(d.phase is DepartmentPhase.FAILED for d in departments)
+    return has_begun, run.status.phase.is_final, failed
 
 
 def _remember(memory: OrderedDict[str, ValueT], key: str, value: ValueT) -> None:

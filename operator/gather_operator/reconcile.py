@@ -152,9 +152,10 @@ class Reconciler:
             following = await self._follow(snapshot, decide(snapshot))
         except StatusRefused as error:
             following = await self._after_refusal(snapshot, error)
-        if is_stopping:
-            # Only now: pods that cost money wait for no event log.
-            wait_s = await self._deps.publisher.publish(run, document=document)
+        written = self._deps.cache.get(run.metadata.uid) or run
+        if is_stopping or _events_due_for(written.status) != _events_due_for(run.status):
+            # Of a run that is to stop only now: pods that cost money wait for no event log.
+            wait_s = await self._deps.publisher.publish(written, document=document)
         if following.is_held or wait_s is None:
             return following
         return Next(wait_s if following.after_s is None else min(wait_s, following.after_s))
@@ -162,13 +163,12 @@ class Reconciler:
     async def _follow(self, snapshot: RunSnapshot, decision: Decision) -> Next:
         """Carry the decision out and write its status; return when to look again."""
         run = snapshot.run
-        observed = decision.observed or decision.status
-        if (wait_s := await self._wait_for_status(run, observed)) is not None:
+        if (wait_s := await self._wait_for_status(run, decision)) is not None:
             return Next(wait_s)
         try:
             held_s = await self._act(snapshot, decision.actions)
         except (ClusterUnavailable, Refused) as error:
-            return await self._fall_back(snapshot, observed, error)
+            return await self._fall_back(snapshot, decision.observed, error)
         if held_s:
             # The status would say that it is done.
             return Next(held_s, is_held=True)
@@ -184,9 +184,9 @@ class Reconciler:
         throttled_s = await self._deps.writer.write(latest, decision.status)
         if throttled_s is None:
             count_ends(latest, decision.status, snapshot.pods)
-        # A Job that was made is followed by what its pods do, and a status by the events that are due then.
+        # A Job that was made is followed by what its pods do, and the run's end by the finalizer's.
         is_moving = any(not isinstance(a, CreateJob) for a in decision.actions) or (
-            throttled_s is None and _events_due_for(run.status) != _events_due_for(decision.status)
+            throttled_s is None and decision.status.phase.is_final and not run.status.phase.is_final
         )
         DECISIONS.labels(outcome="moving" if is_moving else "waiting").inc()
         return Next(LOOK_AGAIN_S if is_moving else throttled_s)
@@ -210,12 +210,21 @@ class Reconciler:
         if run.status.phase.is_final:
             return snapshot
         jobs, pods = self._deps.observer.cached(uid)
-        if needs_fresh_facts(replace(snapshot, jobs=jobs, pods=pods)):
+        snapshot = replace(snapshot, jobs=jobs, pods=pods)
+        if needs_fresh_facts(snapshot):
             jobs, pods = await self._deps.observer.fresh(uid)
-        snapshot = replace(snapshot, jobs=jobs, pods=self._patience.judge(uid, pods))
-        if (events := self._deps.events) is not None:
-            snapshot = replace(snapshot, events=events.ask(uid, unexplained(snapshot)))
-        return replace(snapshot, overdue=self._deps.start_patience.judge(uid, stuck_jobs(snapshot)))
+            snapshot = replace(snapshot, jobs=jobs, pods=pods)
+        if any(p.is_terminating for p in pods):
+            snapshot = replace(snapshot, pods=self._patience.judge(uid, pods))
+        else:
+            self._patience.forget(uid)
+        if (events := self._deps.events) is not None and (
+            known := events.ask(uid, unexplained(snapshot))
+        ):
+            snapshot = replace(snapshot, events=known)
+        if overdue := self._deps.start_patience.judge(uid, stuck_jobs(snapshot)):
+            snapshot = replace(snapshot, overdue=overdue)
+        return snapshot
 
     def _ask_cms(
         self, run: GatherRun, document: RunDocument | None
@@ -308,7 +317,7 @@ class Reconciler:
         await self._deps.writer.write(latest, refused(snapshot, observed, str(error)))
         return Next(max(REFUSED_RETRY_S, error.retry_after_s or 0), is_held=True)
 
-    async def _wait_for_status(self, run: GatherRun, observed: GatherRunStatus) -> float | None:
+    async def _wait_for_status(self, run: GatherRun, decision: Decision) -> float | None:
         """Before anything is done for a run whose status was refused, write it.
 
         Return for how long that has to wait, None if it stands. Raises StatusRefused.
@@ -316,7 +325,7 @@ class Reconciler:
         uid = run.metadata.uid
         if uid not in self._unwritable and not is_status_refused(run.status):
             return None
-        wait_s = await self._deps.writer.write(run, observed)
+        wait_s = await self._deps.writer.write(run, decision.observed)
         if wait_s is None:
             self._unwritable.discard(uid)
         return wait_s

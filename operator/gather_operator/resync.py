@@ -76,7 +76,7 @@ class Resync:
             due = [r for r in self._cache.all() if not r.status.phase.is_final or r.is_being_deleted]
             round_s = round_of(len(due), interval_s)
             for number, run in enumerate(due, start=1):
-                self._queue.add(run.metadata.uid)
+                self._queue.tick(run.metadata.uid, round_s)
                 if number % BURST == 0:
                     await asyncio.sleep(round_s * BURST / len(due))
             await asyncio.sleep(round_s * (len(due) % BURST) / len(due) if due else interval_s)

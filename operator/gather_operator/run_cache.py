@@ -117,6 +117,11 @@ class RunCache:
         """Return all runs for which something is left to do."""
         return list(self._runs.values())
 
+    @property
+    def at_work(self) -> int:
+        """Return for how many runs something is left to do."""
+        return len(self._runs)
+
     def ended(self, uid: str) -> EndedRun | None:
         """Return what is kept of a run for which nothing is left to do."""
         return self._ended.get(uid)

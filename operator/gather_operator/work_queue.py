@@ -6,7 +6,7 @@ off. Only a person's word does, a changed spec or a deletion, and runs that are 
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,8 +21,10 @@ BACKOFF: Final = Backoff(0.5, 8.0)
 """A run whose namespace hangs is tried at least this often, and delays no other."""
 RETRY_AFTER_MAX_S: Final = 60.0
 """Longer than this nobody is believed who asks for patience."""
-SOON_S: Final = 1.0
+SOON_S: Final = 2.0
 """What can wait does so for this long, so that much of it costs one pass."""
+WORKED_MAX: Final = 20_000
+"""Keys of which it is remembered when they had their last pass."""
 RESERVED: Final = 2
 """Workers that take urgent runs alone, for when all others wait for something outside."""
 
@@ -56,6 +58,8 @@ class WorkQueue:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._not_before_s: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._worked_s: OrderedDict[str, float] = OrderedDict()
+        """When the last pass over each key ended, the oldest first."""
 
     def add(self, key: str, *, is_asked_for: bool = False) -> None:
         """Queue the key, now or when its wait is over; while it is being worked on, once that ends.
@@ -90,6 +94,17 @@ class WorkQueue:
         if key not in self._queued:
             self.add_later(key, SOON_S)
 
+    def tick(self, key: str, interval_s: float) -> None:
+        """Queue the key so that its passes are no further apart than that."""
+        if key in self._queued or key in self._busy:
+            return
+        now_s = asyncio.get_running_loop().time()
+        left_s = self._worked_s.get(key, now_s - interval_s) + interval_s - now_s
+        if left_s > 0:
+            self.add_later(key, left_s)
+        else:
+            self.add(key)
+
     def add_later(self, key: str, delay_s: float) -> None:
         """Queue the key after a delay; of several delays the shortest counts."""
         loop = asyncio.get_running_loop()
@@ -119,12 +134,19 @@ class WorkQueue:
                 following = await self._attempt(key, work)
             finally:
                 self._busy.discard(key)
+                self._note_pass(key)
             if following.is_held and following.after_s is not None:
                 self._not_before_s[key] = asyncio.get_running_loop().time() + following.after_s
             if following.after_s is not None:
                 self.add_later(key, following.after_s)
             if (is_asked_for := self._again.pop(key, None)) is not None:
                 self.add(key, is_asked_for=is_asked_for)
+
+    def _note_pass(self, key: str) -> None:
+        self._worked_s[key] = asyncio.get_running_loop().time()
+        self._worked_s.move_to_end(key)
+        while len(self._worked_s) > WORKED_MAX:
+            self._worked_s.popitem(last=False)
 
     async def _next(self, lanes: Sequence[deque[str]]) -> str:
         while True:

@@ -204,6 +204,8 @@ class Passes:
 class _Cache:
     """The run cache, which need not parse what the model knows parsed."""
 
+    at_work = 1
+
     def __init__(self, recorder: Recorder, book: Book) -> None:
         self._book = book
         self._run: GatherRun | None = book.run(recorder.inputs)
@@ -228,6 +230,10 @@ class _Cache:
 
     def remove(self, _: str) -> None:
         self._run = None
+
+    def writing(self, _: str) -> contextlib.AbstractContextManager[None]:
+        """No watch brings anything during a pass."""
+        return contextlib.nullcontext()
 
 
 def _drive(work: Coroutine[Any, Any, Any]) -> None:

@@ -1,6 +1,7 @@
 """What a decision can ask for. Each action may be carried out twice and has the effect of once."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from gather_contracts.resource import GatherRunStatus
 from gather_contracts.run_document import RunDocument
@@ -78,5 +79,10 @@ class Decision:
 
     status: GatherRunStatus
     actions: tuple[Action, ...] = ()
-    observed: GatherRunStatus | None = None
-    """The status that holds if the actions fail; None: the same."""
+    observe: Callable[[], GatherRunStatus] | None = field(default=None, compare=False)
+    """Returns the status that holds if the actions fail; None: the same. Few passes want it."""
+
+    @property
+    def observed(self) -> GatherRunStatus:
+        """Return the status that holds if the actions fail."""
+        return self.status if self.observe is None else self.observe()

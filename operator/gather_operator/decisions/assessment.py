@@ -67,7 +67,7 @@ def job_names(run: GatherRun, slug: str) -> Mapping[str, int]:
 
 
 @lru_cache(maxsize=NAMES_MAX)
-def _job_names(run: str, run_uid: str, slug: str, count: int) -> Mapping[str, int]:
+def _job_names(run: str, run_uid: str, slug: str, count: int) -> dict[str, int]:
     """Each pass asks several times, and each name is a hash."""
     return {names.job_name(run, run_uid, slug, number): number for number in range(1, count + 1)}
 
@@ -75,22 +75,19 @@ def _job_names(run: str, run_uid: str, slug: str, count: int) -> Mapping[str, in
 def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatus]) -> list[Department]:
     """Collect what the snapshot knows of each department, in order."""
     found: list[Department] = []
+    metadata, most = snapshot.run.metadata, generations_max(snapshot.run)
+    # A pod outlives its Job: the next one must not get that name while the old one is being deleted.
+    seen = {*snapshot.jobs, *(p.job_name for p in snapshot.pods)}
     for status in statuses:
-        known = job_names(snapshot.run, status.slug)
-        # A pod outlives its Job: the next one must not get that name while the old one is being deleted.
-        seen = (status.job_name, *snapshot.jobs, *(p.job_name for p in snapshot.pods))
-        current = max(
-            (name for name in seen if name in known),
-            key=known.__getitem__,
-            default="",
-        )
+        known = _job_names(metadata.name, metadata.uid, status.slug, most)
+        current = next((name for name in reversed(known) if name in seen or name == status.job_name), "")
         department = Department(
             status=status,
             generation=known.get(current, 0),
-            generations_max=generations_max(snapshot.run),
+            generations_max=most,
             job_name=current,
             job=snapshot.jobs.get(current),
-            pods=tuple(p for p in snapshot.pods if p.job_name in known),
+            pods=tuple(p for p in snapshot.pods if p.job_name in known) if current else (),
             live=snapshot.live.get(status.slug, Numbers()),
             events=snapshot.events,
             is_overdue=current in snapshot.overdue and not snapshot.run.is_to_stop,
@@ -230,8 +227,7 @@ def needs_fresh_facts(snapshot: RunSnapshot) -> bool:
     known = run.status.departments or (pending_departments(document) if document is not None else ())
     return any(
         _has_more_to_say(department, is_held=run.spec.suspend)
-        for department in gather_departments(snapshot, known)
-        if department.status.phase not in FINAL
+        for department in gather_departments(snapshot, [d for d in known if d.phase not in FINAL])
     )
 
 

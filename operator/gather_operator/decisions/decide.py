@@ -81,12 +81,17 @@ def _decide_progress(snapshot: RunSnapshot) -> Decision:
     departments, starting = start_next(snapshot, known, assessed)
     status = working(snapshot, snapshot.document, departments)
     ending = (*end_lingering(snapshot), *end_given_up(known))
-    observed = working(snapshot, snapshot.document, assessed)
-    if ending and observed.phase.is_final:
-        # Nobody looks at the pods of a run that has ended.
-        observed = run.status
     actions = (*resumptions(snapshot, known, assessed), *ending, *starting)
-    return Decision(status, actions, observed if actions else None)
+    if not actions:
+        return Decision(status)
+    document = snapshot.document
+
+    def observe() -> GatherRunStatus:
+        observed = working(snapshot, document, assessed)
+        # Nobody looks at the pods of a run that has ended.
+        return run.status if ending and observed.phase.is_final else observed
+
+    return Decision(status, actions, observe)
 
 
 def needs_cms(run: GatherRun, *, has_document: bool) -> bool:
@@ -111,7 +116,7 @@ def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
         return Decision(without_departments(snapshot, resolution.left_out))
     document = build_document(run, resolution)
     accepted = working(snapshot, document, pending_departments(document))
-    return Decision(accepted, (WriteDocument(document),), build_status(snapshot))
+    return Decision(accepted, (WriteDocument(document),), lambda: build_status(snapshot))
 
 
 def _restore(snapshot: RunSnapshot, cms: CmsReading) -> Decision:

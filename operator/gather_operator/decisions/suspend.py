@@ -34,13 +34,13 @@ def decide_suspension(snapshot: RunSnapshot) -> Decision:
     lingering = (*end_lingering(snapshot), *end_given_up(known), *_ended(known, assessed))
     is_giving_up = any(gives_up(*pair) for pair in zip(known, assessed, strict=True))
     if assessed and all(d.phase in FINAL for d in assessed) and not is_giving_up:
-        return Decision(finished(snapshot, assessed), lingering, run.status if lingering else None)
+        return Decision(finished(snapshot, assessed), lingering, lambda: run.status)
     actions = (*lingering, *_suspensions(snapshot, assessed, known))
     standing = [p for p in snapshot.pods if p.is_alive]
     held = [_held(d) for d in assessed]
     # Where Kubernetes refuses that, the run is not suspended.
     observed = build_status(snapshot, summed=totals(assessed)) if run.status.departments else run.status
-    return Decision(suspended(snapshot, held, standing), actions, observed if actions else None)
+    return Decision(suspended(snapshot, held, standing), actions, lambda: observed)
 
 
 def resumptions(

@@ -19,19 +19,21 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 10.0
 """Shortest time between two Events of one run, but for warnings and its end."""
+FIRST_S: Final = 3.0
+"""Before the first Event of a run: a run of seconds needs no other than its end's."""
 PENDING_MAX: Final = 64
 STARTED: Final = "DepartmentStarted"
 
 
 class EventPoster:
-    """Remembers, per run, what is still to be said and when something last was."""
+    """Remembers, per run, what is still to be said, and when."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` counts seconds."""
         self._cluster = cluster
         self._clock = clock
         self._pending: dict[str, list[KubeEvent]] = {}
-        self._posted_s: dict[str, float] = {}
+        self._due_s: dict[str, float] = {}
 
     async def add(self, run: GatherRun, events: Sequence[KubeEvent]) -> None:
         """Take the run's Events, and post all that is due."""
@@ -40,10 +42,13 @@ class EventPoster:
             self._pending.setdefault(uid, []).extend(events)
             del self._pending[uid][:-PENDING_MAX]
         pending = self._pending.get(uid)
-        if not pending or not (any(map(_is_urgent, pending)) or self._is_time(uid)):
+        if not pending:
+            return
+        now_s = self._clock()
+        if now_s < self._due_s.setdefault(uid, now_s + FIRST_S) and not any(map(_is_urgent, pending)):
             return
         del self._pending[uid]
-        self._posted_s[uid] = self._clock()
+        self._due_s[uid] = now_s + INTERVAL_S
         for event in joined(pending):
             await self.post(run, event)
 
@@ -57,11 +62,7 @@ class EventPoster:
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that is gone."""
         self._pending.pop(run_uid, None)
-        self._posted_s.pop(run_uid, None)
-
-    def _is_time(self, uid: str) -> bool:
-        posted_s = self._posted_s.get(uid)
-        return posted_s is None or self._clock() - posted_s >= INTERVAL_S
+        self._due_s.pop(run_uid, None)
 
 
 def joined(events: Sequence[KubeEvent]) -> list[KubeEvent]:

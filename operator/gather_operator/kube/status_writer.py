@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
+from gather_contracts.reasons import DepartmentPhase
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
 from gather_operator.decisions.status.kube_events import KubeEvent, events_between
 from gather_operator.errors import Conflict, Refused, StatusRefused
@@ -25,9 +26,15 @@ logger = logging.getLogger(__name__)
 EVENTS_PER_WRITE_MAX: Final = 8
 REPEAT_BACKOFF: Final = Backoff(1.0, 60.0)
 """Before a status that somebody else has changed is written once more."""
+STEP_FACTOR: Final = 2
 NUMBERS_FACTOR: Final = 3
 ATTEMPTS_FACTOR: Final = 10
-"""Where only numbers have changed, or only that pods have begun, two writes are so many times apart."""
+"""Two writes are so many intervals apart where departments have only started or succeeded, where only
+numbers have changed, or only that pods have begun."""
+RUNS_AT_ONCE: Final = 25
+STRETCH_MAX: Final = 4.0
+"""With more runs at work than that, steps and numbers wait longer: so many runs' are written an interval."""
+ORDINARY: Final = frozenset({DepartmentPhase.PENDING, DepartmentPhase.RUNNING})
 CRD_HINT: Final = "kubectl apply -f crds/ brings the definition of this version"
 
 
@@ -71,7 +78,8 @@ class StatusWriter:
             await self._poster.add(run, ())
             return None
         repeats = same.repeats + 1 if same is not None else 0
-        interval_s = self._interval_s * _patience(run.status, status)
+        stretch = min(self._cache.at_work / RUNS_AT_ONCE, STRETCH_MAX)
+        interval_s = self._interval_s * _patience(run.status, status, stretch)
         if (wait_s := self._wait_s(last, repeats, interval_s)) > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
@@ -129,16 +137,30 @@ class StatusWriter:
         return kept
 
 
-def _patience(before: GatherRunStatus, after: GatherRunStatus) -> int:
-    """Return how many intervals a change may wait: one that is more than numbers waits for one."""
-    if _words(before) != _words(after):
+def _patience(before: GatherRunStatus, after: GatherRunStatus, stretch: float) -> float:
+    """Return how many intervals a change may wait: one that somebody may have to act on waits for one."""
+    if _news(before) != _news(after):
         return 1
-    return ATTEMPTS_FACTOR if _without_attempts(before) == _without_attempts(after) else NUMBERS_FACTOR
+    if _steps(before) != _steps(after):
+        return max(STEP_FACTOR, stretch)
+    if _without_attempts(before) == _without_attempts(after):
+        return ATTEMPTS_FACTOR
+    return max(NUMBERS_FACTOR, stretch)
 
 
-def _words(status: GatherRunStatus) -> tuple[Any, ...]:
-    departments = tuple((d.slug, d.phase, d.reason, d.job_name) for d in status.departments)
-    return status.phase, status.reason, status.observed_generation, status.conditions, departments
+def _news(status: GatherRunStatus) -> tuple[Any, ...]:
+    """Return what of a status is more than that the run goes its way."""
+    conditions = [(c.type, c.status, c.reason) for c in status.conditions]
+    unusual = [
+        (d.slug, d.phase, d.reason)
+        for d in status.departments
+        if d.phase is not DepartmentPhase.SUCCEEDED and (d.reason or d.phase not in ORDINARY)
+    ]
+    return status.phase, status.observed_generation, conditions, unusual
+
+
+def _steps(status: GatherRunStatus) -> tuple[Any, ...]:
+    return status.conditions, [(d.slug, d.phase, d.job_name) for d in status.departments]
 
 
 def _without_attempts(status: GatherRunStatus) -> GatherRunStatus:

@@ -154,10 +154,11 @@ class Elector:
     async def _pause(self, acting: "asyncio.Task[None]") -> bool:
         """Wait until the next renewal is due; return whether it still makes sense."""
         hurry = asyncio.create_task(self._hurry.wait())
+        renewed_s = self._deadline_s - self._timing.deadline_s
+        due_s = renewed_s + self._timing.renew_s - self._clock()
+        pause_s = due_s if due_s > 0 else self._timing.retry_s
         try:
-            await asyncio.wait(
-                {acting, hurry}, timeout=self._timing.retry_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({acting, hurry}, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             hurry.cancel()
         self._hurry.clear()

@@ -30,8 +30,13 @@ class LeaseTiming:
         return (self.duration_s - self.deadline_s) / 2
 
     @property
+    def renew_s(self) -> float:
+        """Between two renewals that succeed."""
+        return self.duration_s / 4
+
+    @property
     def retry_s(self) -> float:
-        """Between two renewals, and between two looks of a standby."""
+        """After a renewal that failed, and between two looks of a standby."""
         return self.duration_s / 8
 
     @property

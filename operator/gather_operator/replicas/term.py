@@ -39,6 +39,11 @@ class Inbox:
         if self._queue is not None:
             self._queue.add_soon(key)
 
+    def tick(self, key: str, interval_s: float) -> None:
+        """Queue the key so that its passes are no further apart than that, if this replica acts."""
+        if self._queue is not None:
+            self._queue.tick(key, interval_s)
+
     def open(self, queue: WorkQueue, keys: Iterable[str]) -> None:
         """Lead into this queue from now on, and begin with these keys."""
         self._queue = queue

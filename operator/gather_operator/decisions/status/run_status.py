@@ -208,7 +208,8 @@ def _with_reason(
     """Return the status with its reason, which follows from everything else."""
     listed = {"conditions": conditions.listed()} if conditions is not None else {}
     status = written.model_copy(update={**changes, **listed})
-    return status.model_copy(update={"reason": summary_reason(status)})
+    reason = summary_reason(status)
+    return status if status.reason == reason else status.model_copy(update={"reason": reason})
 
 
 def _put_progress(
