@@ -51,7 +51,7 @@ class JobFacts:
     failed_pods: int = 0
     iterations: int = 0
     """Iterations that its worker was allowed."""
-    resource_version: str = ""
+    resource_version: str = field(default="", compare=False)
 
     @property
     def is_finished(self) -> bool:
@@ -94,7 +94,7 @@ class PodFacts:
     node: str = ""
     conditions: tuple[ConditionFacts, ...] = ()
     """DisruptionTarget where it is True; until it has ended, PodScheduled and Ready where they are not."""
-    resource_version: str = ""
+    resource_version: str = field(default="", compare=False)
 
     @property
     def is_ended(self) -> bool:

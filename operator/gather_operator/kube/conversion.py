@@ -6,7 +6,7 @@ must not end a watch.
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gather_contracts import names
@@ -45,15 +45,16 @@ class ObjectFacts:
 
     name: str
     run_uid: str
-    resource_version: str = ""
+    resource_version: str = field(default="", compare=False)
 
 
 def object_facts(body: Json) -> ObjectFacts:
     """Return the facts of an object of which only the metadata is known."""
     metadata = as_map(body.get("metadata"))
+    labels = as_map(metadata.get("labels"))
     return ObjectFacts(
         as_text(metadata.get("name")),
-        _label(metadata, names.LABEL_RUN_UID),
+        _label(labels, names.LABEL_RUN_UID),
         as_text(metadata.get("resourceVersion")),
     )
 
@@ -75,19 +76,19 @@ def job_facts(job: Json) -> JobFacts:
     """Return the facts of a Job."""
     metadata, status = as_map(job.get("metadata")), as_map(job.get("status"))
     true = {as_text(c.get("type")): c for c in as_maps(status.get("conditions")) if c.get("status") == "True"}
-    failed = status.get("failed")
+    failed, labels = status.get("failed"), as_map(metadata.get("labels"))
     return JobFacts(
         name=as_text(metadata.get("name")),
-        run_uid=_label(metadata, names.LABEL_RUN_UID),
-        department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
-        iterations=_number(metadata, names.LABEL_ITERATIONS, 0),
+        run_uid=_label(labels, names.LABEL_RUN_UID),
+        department_index=_number(labels, names.LABEL_DEPARTMENT_INDEX, -1),
+        iterations=_number(labels, names.LABEL_ITERATIONS, 0),
         is_terminating=bool(metadata.get("deletionTimestamp")),
         is_complete="Complete" in true,
         is_failed="Failed" in true,
         failure_reason=_word(as_map(true.get("Failed")).get("reason")),
         is_suspended=as_map(job.get("spec")).get("suspend") is True,
         is_suspended_by_us=names.ANNOTATION_SUSPENDED in as_map(metadata.get("annotations")),
-        is_queued=bool(_label(metadata, names.LABEL_QUEUE)),
+        is_queued=bool(_label(labels, names.LABEL_QUEUE)),
         conditions=_conditions(status, JOB_CONDITIONS),
         created=_time(metadata.get("creationTimestamp")),
         failed_pods=failed if isinstance(failed, int) else 0,
@@ -104,7 +105,7 @@ def pod_facts(pod: Json) -> PodFacts:
     before = [as_map(c.get("state")) for c in as_maps(status.get("initContainerStatuses"))]
     begun, ended = as_map(worker.get("terminated") or worker.get("running")), as_map(worker.get("terminated"))
     phase = sys.intern(as_text(status.get("phase")) or "Pending")
-    exit_code = ended.get("exitCode")
+    exit_code, labels = ended.get("exitCode"), as_map(metadata.get("labels"))
     # That an ended pod is not ready says nothing, and most pods that are kept have ended.
     kept = ENDED_POD_CONDITIONS if phase in {"Succeeded", "Failed"} else POD_CONDITIONS
     reason, message = _reason(status, [worker, *others, *before])
@@ -112,9 +113,9 @@ def pod_facts(pod: Json) -> PodFacts:
         message = f"the memory limit is {limit}"
     return PodFacts(
         name=as_text(metadata.get("name")),
-        run_uid=_label(metadata, names.LABEL_RUN_UID),
-        job_name=_label(metadata, "batch.kubernetes.io/job-name") or _label(metadata, "job-name"),
-        department_index=_number(metadata, names.LABEL_DEPARTMENT_INDEX, -1),
+        run_uid=_label(labels, names.LABEL_RUN_UID),
+        job_name=_label(labels, "batch.kubernetes.io/job-name") or _label(labels, "job-name"),
+        department_index=_number(labels, names.LABEL_DEPARTMENT_INDEX, -1),
         phase=phase,
         is_terminating=bool(metadata.get("deletionTimestamp")),
         result=_result(ended),
@@ -175,9 +176,9 @@ def _reason(status: Json, states: Iterable[Json]) -> tuple[str, str]:
             return why, ""
         if (why := _word(waiting.get("reason"))) not in ORDINARY_WAITS:
             return why, _message(waiting.get("message"))
-    for condition in _conditions(status, POD_CONDITIONS):
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return condition.reason, condition.message
+    for c in as_maps(status.get("conditions")):
+        if c.get("type") == "PodScheduled" and c.get("status") == "False":
+            return _word(c.get("reason")), _message(c.get("message"))
     return "", ""
 
 
@@ -198,8 +199,8 @@ def _waiting_since(metadata: Json, status: Json) -> str:
 
 
 def _conditions(status: Json, kept: Mapping[str, tuple[str, ...]]) -> tuple[ConditionFacts, ...]:
-    found = as_maps(status.get("conditions"))
-    return tuple(
+    found = [c for c in as_maps(status.get("conditions")) if as_text(c.get("type")) in kept]
+    return () if not found else tuple(
         ConditionFacts(
             type=sys.intern(as_text(c.get("type"))),
             status=sys.intern(as_text(c.get("status"))),
@@ -208,17 +209,17 @@ def _conditions(status: Json, kept: Mapping[str, tuple[str, ...]]) -> tuple[Cond
             since=_time(c.get("lastTransitionTime")),
         )
         for c in found
-        if as_text(c.get("status")) in kept.get(as_text(c.get("type")), ())
+        if c.get("status") in kept[c["type"]]
     )
 
 
-def _label(metadata: Json, key: str) -> str:
+def _label(labels: Json, key: str) -> str:
     """Return a label's value; those of one run are kept in memory once."""
-    return sys.intern(as_text(as_map(metadata.get("labels")).get(key)))
+    return sys.intern(as_text(labels.get(key)))
 
 
-def _number(metadata: Json, key: str, default: int) -> int:
-    text = _label(metadata, key)
+def _number(labels: Json, key: str, default: int) -> int:
+    text = as_text(labels.get(key))
     return int(text) if text.isascii() and text.isdecimal() else default
 
 

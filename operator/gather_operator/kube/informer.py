@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 SILENCE_S: Final = WATCH_WINDOW_S + 10
 """Nothing received for this long: the connection may be dead, so everything is listed again."""
+SILENCE_STEP_S: Final = 1.0
+"""A watch is called silent so much earlier at most."""
 BACKOFF: Final = Backoff(0.4, 5.0)
 SHORT_S: Final = 1.0
 """A watch that ended sooner, with nothing received, did not get on."""
@@ -169,25 +171,26 @@ class Informer(Generic[T]):
 
     async def _watch_once(self) -> bool:
         """Apply changes until the watch ends; return False if it fell silent instead."""
-        begun_s = time.monotonic()
+        begun_s = moved_s = time.monotonic()
         # What the watch calls return are async generators; closing them closes their connection.
         watch = cast("AsyncGenerator[tuple[str, T], None]", self._watch(self._seen))
-        async with aclosing(watch) as events:
-            while True:
-                try:
-                    async with asyncio.timeout(SILENCE_S):
-                        kind, changed = await anext(events)
-                except TimeoutError:
-                    return False
-                except StopAsyncIteration:
-                    return True
-                finally:
-                    if time.monotonic() - begun_s > SETTLED_S:
-                        self._failures = 0
-                self._heard()
-                self._seen = changed.resource_version or self._seen
-                if kind != BOOKMARK:
-                    self._apply(kind, changed)
+        try:
+            async with aclosing(watch) as events, asyncio.timeout(SILENCE_S) as silence:
+                async for kind, changed in events:
+                    now_s = self._heard()
+                    # Moved now and then: to set a limit for each event costs as much as to read it.
+                    if now_s - moved_s > SILENCE_STEP_S:
+                        moved_s = now_s
+                        silence.reschedule(asyncio.get_running_loop().time() + SILENCE_S)
+                    self._seen = changed.resource_version or self._seen
+                    if kind != BOOKMARK:
+                        self._apply(kind, changed)
+        except TimeoutError:
+            return False
+        finally:
+            if time.monotonic() - begun_s > SETTLED_S:
+                self._failures = 0
+        return True
 
     def _apply(self, kind: str, changed: T) -> None:
         if self._is_older(changed):
@@ -198,7 +201,7 @@ class Informer(Generic[T]):
             self._forget(changed)
         else:
             self._put(changed)
-            if known is not None and not self._is_version_read and _is_same(known, changed):
+            if known is not None and not self._is_version_read and known == changed:
                 return
             if not self._is_news(known, changed):
                 self._notify_later(changed.run_uid)
@@ -223,8 +226,9 @@ class Informer(Generic[T]):
         if not of_run:
             del self._by_run[known.run_uid]
 
-    def _heard(self) -> None:
+    def _heard(self) -> float:
         self.last_seen_s = time.monotonic()
+        return self.last_seen_s
 
 
 class Observer:
@@ -315,11 +319,6 @@ async def _listed(
         raise ClusterUnavailable("a list is older than what a watch has brought")
     informer.merge(run_uid, objects, version)
     return objects
-
-
-def _is_same(known: T, changed: T) -> bool:
-    """Return whether an object has changed in nothing that is read of it."""
-    return known == replace(changed, resource_version=known.resource_version)  # type: ignore[type-var]
 
 
 def _version(known: Identified) -> int:

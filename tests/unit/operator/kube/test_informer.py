@@ -121,7 +121,7 @@ async def test_a_new_list_notifies_only_runs_that_changed() -> None:
     """A thousand unchanged runs are not decided again."""
     notified: list[str] = []
     both = [job("a", 1, "one"), job("b", 1, "other")]
-    api = Api([both, [both[0], job("b", 2, "other")]], [[Conflict("410")]])
+    api = Api([both, [both[0], job("b", 2, "other", is_failed=True)]], [[Conflict("410")]])
     informer: Informer[JobFacts] = Informer("jobs", api.list_objects, api.watch_objects, notified.append)
     await informer._relist("start")
     notified.clear()
