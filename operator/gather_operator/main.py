@@ -36,13 +36,14 @@ from gather_operator.replicas.place import api_calls, build_elector
 from gather_operator.replicas.release import release
 from gather_operator.replicas.term import Inbox, Term
 from gather_operator.replicas.unshown_ends import UnshownEnds
-from gather_operator.resync import Resync
-from gather_operator.run_cache import RunCache, is_asked_for, version_number
+from gather_operator.resync import Resync, delivery
+from gather_operator.run_cache import RunCache
 from gather_operator.settings import PlaceSettings, Settings
 from gather_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
+GC_THRESHOLD = 20_000
 LOG_LEVELS = {
     **dict.fromkeys(("httpx", "httpcore", "kopf"), logging.WARNING),
     # It warns at each start that it leaves the signals to us, which is what we want.
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # What has been imported stays: to look at it at each collection took two fifths of a list's time.
         gc.collect()
         gc.freeze()
+        # Each event of a watch is a few hundred objects, none of them in a circle.
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
         asyncio.run(run(settings))
 
 
@@ -165,7 +168,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     )
     ends = UnshownEnds(elector.is_leading, elector.shown_by_holder, lambda uid: observer.cached(uid)[1])
     watcher = KopfSupervisor(
-        settings.namespace, settings.api_timeout_s, canary, _delivery(cache, inbox, canary, ends)
+        settings.namespace, settings.api_timeout_s, canary, delivery(cache, inbox, canary, ends)
     )
 
     def on_scrape() -> None:
@@ -224,26 +227,6 @@ def worker_template(settings: Settings) -> WorkerTemplate:
         resources=settings.worker_resources,
         node_lost_s=settings.node_lost_s,
     )
-
-
-def _delivery(cache: RunCache, inbox: Inbox, canary: WatchCanary, ends: UnshownEnds) -> Any:
-    def deliver(kind: str, body: dict[str, Any]) -> None:
-        metadata = body["metadata"]
-        uid = metadata["uid"]
-        canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
-        before = cache.get(uid)
-        ends.saw(before, body)
-        if kind == "DELETED":
-            cache.remove(uid)
-        else:
-            cache.put(body)
-        after = cache.get(uid)
-        is_wanted = is_asked_for(before, after)
-        # An echo of what was known already, or of what is being written, makes no pass.
-        if kind == "DELETED" or is_wanted or not (after is before or cache.is_being_written(uid)):
-            inbox.add(uid, is_asked_for=is_wanted)
-
-    return deliver
 
 
 if __name__ == "__main__":

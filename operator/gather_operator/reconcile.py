@@ -218,9 +218,7 @@ class Reconciler:
             snapshot = replace(snapshot, pods=self._patience.judge(uid, pods))
         else:
             self._patience.forget(uid)
-        if (events := self._deps.events) is not None and (
-            known := events.ask(uid, unexplained(snapshot))
-        ):
+        if (events := self._deps.events) is not None and (known := events.ask(uid, unexplained(snapshot))):
             snapshot = replace(snapshot, events=known)
         if overdue := self._deps.start_patience.judge(uid, stuck_jobs(snapshot)):
             snapshot = replace(snapshot, overdue=overdue)
@@ -290,7 +288,10 @@ class Reconciler:
         metadata, cache = run.metadata, self._deps.cache
         with cache.writing(metadata.uid):
             body = await self._deps.cluster.put_finalizers(
-                metadata.name, metadata.resource_version, finalizers
+                metadata.name,
+                metadata.resource_version,
+                finalizers,
+                is_ended=run.status.phase.is_final and names.FINALIZER not in finalizers,
             )
             if run.is_being_deleted and not finalizers:
                 cache.remove(metadata.uid)

@@ -8,19 +8,23 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+from gather_contracts import names
+from gather_contracts.reasons import RunPhase
 from gather_operator.errors import ClusterError, Missing
-from gather_operator.health import Health
+from gather_operator.health import Health, WatchCanary
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Informer
 from gather_operator.metrics import RELISTS, RUNS
 from gather_operator.replicas.term import Inbox
-from gather_operator.run_cache import RunCache, RunVersion, version_number
+from gather_operator.replicas.unshown_ends import UnshownEnds
+from gather_operator.run_cache import RunCache, RunVersion, is_asked_for, version_number
 
 logger = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
+FINAL_PHASES: Final = frozenset(phase for phase in RunPhase if phase.is_final)
 BURST: Final = 10
 """Runs that the ticker brings at once."""
 TICKS_PER_S: Final = 50
@@ -102,7 +106,7 @@ class Resync:
 
     def compare(self) -> None:
         """Hold what kopf's watch has shown against what ours has, and count runs."""
-        seen = self._versions.all()
+        seen = [v for v in self._versions.all() if not v.is_ended]
         self._health.canary.listed((v.run_uid, version_number(v.resource_version)) for v in seen)
         self._health.listed_s = max((self._versions.last_seen_s, *self._health.informers_seen_s()))
         if not self._is_acting():
@@ -124,3 +128,41 @@ class Resync:
 def round_of(runs: int, interval_s: float) -> float:
     """Return in how many seconds the ticker brings so many runs once each."""
     return max(interval_s, runs / TICKS_PER_S)
+
+
+def delivery(
+    cache: RunCache, inbox: Inbox, canary: WatchCanary, ends: UnshownEnds
+) -> Callable[[str, dict[str, Any]], None]:
+    """Return what takes in each change that kopf's watch brings, by its type and with the whole run."""
+
+    def deliver(kind: str, body: dict[str, Any]) -> None:
+        metadata = body["metadata"]
+        uid = metadata["uid"]
+        canary.delivered(uid, version_number(metadata.get("resourceVersion", "")))
+        before = cache.get(uid)
+        ends.saw(before, body)
+        if kind == "DELETED" and _has_left(body):
+            # It was marked as ended, in the write that took our finalizer off; it comes as it was before.
+            others = [f for f in metadata.get("finalizers") or [] if f != names.FINALIZER]
+            cache.put({**body, "metadata": {**metadata, "finalizers": others}})
+            return
+        if kind == "DELETED":
+            cache.remove(uid)
+        else:
+            cache.put(body)
+        after = cache.get(uid)
+        is_wanted = is_asked_for(before, after)
+        # An echo of what was known already, or of what is being written, makes no pass.
+        if kind == "DELETED" or is_wanted or not (after is before or cache.is_being_written(uid)):
+            inbox.add(uid, is_asked_for=is_wanted)
+
+    return deliver
+
+
+def _has_left(body: dict[str, Any]) -> bool:
+    """Return whether a run that kopf's watch calls deleted has only left what it watches.
+
+    Of a run that ended unmarked and is gone the other watch says so.
+    """
+    phase = (body.get("status") or {}).get("phase")
+    return phase in FINAL_PHASES and not body["metadata"].get("deletionTimestamp")

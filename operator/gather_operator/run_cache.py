@@ -57,6 +57,8 @@ class RunVersion:
     resource_version: str
     generation: int = 1
     is_being_deleted: bool = False
+    is_ended: bool = False
+    """It is marked so, and kopf's watch does not show it."""
 
 
 class RunCache:

@@ -54,7 +54,7 @@ class Recorder:
     async def get_run(self, _: str) -> dict[str, Any]:
         return self.body
 
-    async def put_finalizers(self, _: str, __: str, finalizers: list[str]) -> dict[str, Any]:
+    async def put_finalizers(self, _: str, __: str, finalizers: list[str], **_more: Any) -> dict[str, Any]:
         self._note("finalizer", int(names.FINALIZER in finalizers))
         self.body = self._changed(finalizers=finalizers)
         return self.body

@@ -69,6 +69,7 @@ def run_version(body: Json) -> RunVersion:
         resource_version=as_text(metadata.get("resourceVersion")),
         generation=generation if isinstance(generation, int) else 1,
         is_being_deleted=bool(metadata.get("deletionTimestamp")),
+        is_ended=as_map(metadata.get("labels")).get(names.LABEL_ENDED) == "true",
     )
 
 
@@ -200,16 +201,20 @@ def _waiting_since(metadata: Json, status: Json) -> str:
 
 def _conditions(status: Json, kept: Mapping[str, tuple[str, ...]]) -> tuple[ConditionFacts, ...]:
     found = [c for c in as_maps(status.get("conditions")) if as_text(c.get("type")) in kept]
-    return () if not found else tuple(
-        ConditionFacts(
-            type=sys.intern(as_text(c.get("type"))),
-            status=sys.intern(as_text(c.get("status"))),
-            reason=_word(c.get("reason")),
-            message=_message(c.get("message")),
-            since=_time(c.get("lastTransitionTime")),
+    return (
+        ()
+        if not found
+        else tuple(
+            ConditionFacts(
+                type=sys.intern(as_text(c.get("type"))),
+                status=sys.intern(as_text(c.get("status"))),
+                reason=_word(c.get("reason")),
+                message=_message(c.get("message")),
+                since=_time(c.get("lastTransitionTime")),
+            )
+            for c in found
+            if c.get("status") in kept[c["type"]]
         )
-        for c in found
-        if c.get("status") in kept[c["type"]]
     )
 
 

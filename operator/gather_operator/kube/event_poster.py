@@ -18,9 +18,7 @@ from gather_operator.kube.cluster import Cluster
 logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 10.0
-"""Shortest time between two Events of one run, but for warnings and its end."""
-FIRST_S: Final = 3.0
-"""Before the first Event of a run: a run of seconds needs no other than its end's."""
+"""Before each Event of one run, its first too, but for warnings and its end."""
 PENDING_MAX: Final = 64
 STARTED: Final = "DepartmentStarted"
 
@@ -45,7 +43,7 @@ class EventPoster:
         if not pending:
             return
         now_s = self._clock()
-        if now_s < self._due_s.setdefault(uid, now_s + FIRST_S) and not any(map(_is_urgent, pending)):
+        if now_s < self._due_s.setdefault(uid, now_s + INTERVAL_S) and not any(map(_is_urgent, pending)):
             return
         del self._pending[uid]
         self._due_s[uid] = now_s + INTERVAL_S

@@ -14,6 +14,8 @@ from gather_operator.kube.api_access import NoAccess, connection, load_access
 
 LIST_CHUNK = 50
 """GatherRuns that kopf lists at once; a run of 32 departments has 20 KB, ten times as much once read."""
+NOT_ENDED = f"{names.LABEL_ENDED}!=true"
+"""kopf keeps a worker for each object that it has seen lately, and reads each whole."""
 Deliver = Callable[[str, dict[str, Any]], None]
 """Gets the event's type ("", ADDED, MODIFIED, DELETED; "" for the first list) and the object."""
 
@@ -45,6 +47,7 @@ def build_settings(api_timeout_s: float) -> kopf.OperatorSettings:
     settings.networking.request_timeout = api_timeout_s
     settings.watching.connect_timeout = api_timeout_s
     settings.watching.chunk_size = LIST_CHUNK
+    settings.watching.label_selectors[names.GROUP, names.PLURAL] = NOT_ENDED
     settings.process.ultimate_exiting_timeout = None
     # kopf takes its finalizer off objects that none of its handlers holds: it must not be called like ours.
     settings.persistence.finalizer = f"{names.GROUP}/kopf"

@@ -90,7 +90,7 @@ class StatusWriter:
                 body = await self._cluster.put_status(
                     name, run.metadata.resource_version, dump_status(status)
                 )
-                self._cache.put(body)
+                stored = self._cache.put(body)
         except Conflict:
             STATUS_WRITES.labels(result="conflict").inc()
             self._cache.put(await self._cluster.get_run(name))
@@ -100,7 +100,8 @@ class StatusWriter:
             self._written.pop(uid, None)
             raise StatusRefused(str(error)) from error
         STATUS_WRITES.labels(result="written").inc()
-        kept = self._kept(body, status)
+        is_that = stored is not None and stored.metadata.resource_version == _version_of(body)
+        kept = self._kept(body, status, stored.status if stored is not None and is_that else None)
         self._written[uid] = _Written(self._clock(), status, kept, repeats)
         await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX])
         return None
@@ -121,10 +122,15 @@ class StatusWriter:
         pause_s = REPEAT_BACKOFF.wait_s(repeats - 1) if repeats > 1 else 0.0
         return last.at_s + max(interval_s, pause_s) - self._clock()
 
-    def _kept(self, body: dict[str, Any], status: GatherRunStatus) -> GatherRunStatus | None:
-        """Return the status as it is stored, and say once which fields the API server has dropped."""
+    def _kept(
+        self, body: dict[str, Any], status: GatherRunStatus, kept: GatherRunStatus | None
+    ) -> GatherRunStatus | None:
+        """Return the status as it is stored, and say once which fields the API server has dropped.
+
+        `kept` is the same, where it was read already.
+        """
         try:
-            kept = GatherRunStatus.model_validate(body.get("status") or {})
+            kept = kept or GatherRunStatus.model_validate(body.get("status") or {})
         except ValidationError:
             return None
         dropped = frozenset() if kept == status else _missing(dump_status(status), body.get("status") or {})
@@ -135,6 +141,10 @@ class StatusWriter:
             )
             self._dropped |= dropped
         return kept
+
+
+def _version_of(body: dict[str, Any]) -> str:
+    return str((body.get("metadata") or {}).get("resourceVersion", ""))
 
 
 def _patience(before: GatherRunStatus, after: GatherRunStatus, stretch: float) -> float:

@@ -78,7 +78,11 @@ async def _fill(plane: ControlPlane, finished: int, departments: int) -> None:
                 body = {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",
                     "kind": names.KIND,
-                    "metadata": {"name": name, "namespace": NAMESPACE},
+                    "metadata": {
+                        "name": name,
+                        "namespace": NAMESPACE,
+                        "labels": {names.LABEL_ENDED: "true"},
+                    },
                     "spec": {"projectId": f"{number:024x}", "userId": "bench"},
                 }
                 await api.call("POST", PATH, body)

@@ -79,8 +79,11 @@ class World:
             raise Missing(name)
         return self.runs[name]
 
-    async def put_finalizers(self, name: str, version: str, finalizers: list[str]) -> dict[str, Any]:
-        return self._write(lambda: self._patch(name, version, finalizers=finalizers))
+    async def put_finalizers(
+        self, name: str, version: str, finalizers: list[str], *, is_ended: bool = False
+    ) -> dict[str, Any]:
+        labels = {"labels": {names.LABEL_ENDED: "true"}} if is_ended else {}
+        return self._write(lambda: self._patch(name, version, finalizers=finalizers, **labels))
 
     async def put_status(self, name: str, version: str, status: dict[str, Any]) -> dict[str, Any]:
         def effect() -> dict[str, Any]:

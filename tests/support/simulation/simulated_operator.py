@@ -15,11 +15,10 @@ from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.live_numbers import Listener, LiveNumbers
-from gather_operator.main import _delivery
 from gather_operator.reconcile import Dependencies, Reconciler
 from gather_operator.replicas.term import Inbox
 from gather_operator.replicas.unshown_ends import UnshownEnds
-from gather_operator.resync import Resync
+from gather_operator.resync import Resync, delivery
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import WorkQueue
 from tests.support.simulation.cluster.kube_in_memory import RUNS, ApiServer, SimulatedApiCalls
@@ -111,7 +110,7 @@ class Operators:
             group.create_task(observer.run())
             group.create_task(resync.run(TICK_S, RELIST_S))
             await resync.listed.wait()
-            group.create_task(self._watch(operator, _delivery(cache, cast(Inbox, queue), canary, ends)))
+            group.create_task(self._watch(operator, delivery(cache, cast(Inbox, queue), canary, ends)))
             await observer.synced()
             group.create_task(listener.run())
             group.create_task(queue.run(WORKERS, reconciler.work))

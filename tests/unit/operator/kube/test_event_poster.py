@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
-from gather_operator.kube.event_poster import FIRST_S, INTERVAL_S, EventPoster, joined
+from gather_operator.kube.event_poster import INTERVAL_S, EventPoster, joined
 from tests.support.fake_clock import FakeClock
 
 STARTED = KubeEvent("DepartmentStarted", "Job a works on story.")
@@ -26,7 +26,7 @@ async def test_the_first_is_posted_within_seconds_and_the_next_later(
     poster = EventPoster(world, clock)
     await poster.add(build.run(), [STARTED])
     assert world.events == []
-    clock.now_s += FIRST_S
+    clock.now_s += INTERVAL_S
     await poster.add(build.run(), [])
     await poster.add(build.run(), [DONE])
     assert world.events == ["DepartmentStarted"]
