@@ -245,7 +245,8 @@ class GatherRunStatus(_Resource):
     departments: list[DepartmentStatus] = Field(
         default_factory=list,
         max_length=DEPARTMENTS_MAX,
-        json_schema_extra=_listed_by("slug"),
+        # One writer replaces it whole. As a map its fields' owners were a third of a write's cost.
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
         description="Each department, in order.",
     )
 

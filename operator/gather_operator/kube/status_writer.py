@@ -26,11 +26,10 @@ logger = logging.getLogger(__name__)
 EVENTS_PER_WRITE_MAX: Final = 8
 REPEAT_BACKOFF: Final = Backoff(1.0, 60.0)
 """Before a status that somebody else has changed is written once more."""
-STEP_FACTOR: Final = 2
-NUMBERS_FACTOR: Final = 3
+STEPS_FACTOR: Final = 3
 ATTEMPTS_FACTOR: Final = 10
-"""Two writes are so many intervals apart where departments have only started or succeeded, where only
-numbers have changed, or only that pods have begun."""
+"""Two writes are so many intervals apart where departments have only started or succeeded or their numbers
+have changed, or where only pods have begun. A write costs the API server as much as three Jobs."""
 RUNS_AT_ONCE: Final = 25
 STRETCH_MAX: Final = 4.0
 """With more runs at work than that, steps and numbers wait longer: so many runs' are written an interval."""
@@ -151,11 +150,8 @@ def _patience(before: GatherRunStatus, after: GatherRunStatus, stretch: float) -
     """Return how many intervals a change may wait: one that somebody may have to act on waits for one."""
     if _news(before) != _news(after):
         return 1
-    if _steps(before) != _steps(after):
-        return max(STEP_FACTOR, stretch)
-    if _without_attempts(before) == _without_attempts(after):
-        return ATTEMPTS_FACTOR
-    return max(NUMBERS_FACTOR, stretch)
+    is_attempts_alone = _without_attempts(before) == _without_attempts(after)
+    return ATTEMPTS_FACTOR if is_attempts_alone else max(STEPS_FACTOR, stretch)
 
 
 def _news(status: GatherRunStatus) -> tuple[Any, ...]:
@@ -167,10 +163,6 @@ def _news(status: GatherRunStatus) -> tuple[Any, ...]:
         if d.phase is not DepartmentPhase.SUCCEEDED and (d.reason or d.phase not in ORDINARY)
     ]
     return status.phase, status.observed_generation, conditions, unusual
-
-
-def _steps(status: GatherRunStatus) -> tuple[Any, ...]:
-    return status.conditions, [(d.slug, d.phase, d.job_name) for d in status.departments]
 
 
 def _without_attempts(status: GatherRunStatus) -> GatherRunStatus:
