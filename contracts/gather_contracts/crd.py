@@ -135,11 +135,13 @@ FIELD_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "message": "webhookUrl must not hold a fragment: remove '#' and what follows",
         },
         {
-            "rule": "self.matches('^[!-~]*$')",
-            "message": "webhookUrl must be plain ASCII without spaces: write other characters as %XX",
+            "rule": f"self.matches({cel_text(names.WEBHOOK_CHARACTERS_PATTERN)})",
+            "message": "webhookUrl must be plain ASCII without spaces, quotes, backslashes and "
+            "< > ^ ` { | }: write other characters as %XX",
         },
         {
-            "rule": "isURL(self) && url(self).getHostname() != ''",
+            # The characters have a rule of their own, and say more than this one.
+            "rule": f"isURL(self) && self.matches({cel_text(names.WEBHOOK_HOST_PATTERN)})",
             "message": "webhookUrl must be a whole address with a host, such as https://app.example/hooks/gather",
         },
     ),

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from gather_contracts import names
+
 
 class _Event(BaseModel):
     """Fields that every event carries."""
@@ -18,6 +20,8 @@ class _Event(BaseModel):
     run: str
     """The GatherRun's name."""
     run_uid: str = ""
+    id: str = ""
+    """The event's identity, the same however often it is sent; "" from those who give it none."""
     at: str = ""
     """UTC, RFC 3339."""
     offset: int = 0
@@ -192,6 +196,12 @@ EVENT_MAX_BYTES = 64 * 1024
 def timestamp(now: datetime) -> str:
     """Return `now` as RFC 3339 in UTC with milliseconds."""
     return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def identified(event: Event, idempotency_key: str) -> Event:
+    """Return the event with the identity that follows from its key."""
+    named: Event = event.model_copy(update={"id": names.event_id(idempotency_key)})
+    return named
 
 
 def encode_event(event: Event) -> str:

@@ -44,6 +44,27 @@ SLUG_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 LANGUAGE_PATTERN: Final = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$"
 """A language tag (BCP 47) that begins with an ISO 639 code: `de`, `pt-BR`, `zh-Hant-TW`."""
 
+WEBHOOK_URL_MAX: Final = 2048
+"""A webhook's URL is RFC 3986 with `https`, a DNS name or an IP address as host, a port that there is, no
+user and no fragment: one rule, for the CRD and for the bridge, in patterns that Python and RE2 both read."""
+
+_PORT: Final = (
+    r"0{0,4}(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_CHARACTER: Final = r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]"
+
+WEBHOOK_CHARACTERS_PATTERN: Final = r"^[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]#-]*$"
+"""What may stand in a URL at all; the rest is written as %XX."""
+WEBHOOK_HOST_PATTERN: Final = (
+    r"^[^:]*://(?:[^/?#]*@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})" rf"(?::{_PORT})?(?:[/?#].*)?$"
+)
+"""A host and a port that may be; scheme, user, fragment and characters have rules with words of their own."""
+WEBHOOK_URL_PATTERN: Final = (
+    r"^https://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})"
+    rf"(?::(?P<port>{_PORT}))?(?P<target>(?:[/?]{_CHARACTER}*)?)$"
+)
+"""All of it, for those who take it apart."""
+
 ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
 """Namespace of the task ids of evaluations; never change it: another would send them twice."""
 
@@ -106,6 +127,11 @@ def event_sent(project_id: str, idempotency_key: str) -> str:
     return f"automated-gather:{project_id.lower()}:sent:{idempotency_key}"
 
 
+def event_id(idempotency_key: str) -> str:
+    """Return an event's identity, the same however often it is sent and whatever becomes of Redis."""
+    return digest("event", idempotency_key, length=32)
+
+
 def webhook_registration(run_uid: str) -> str:
     """Return the key of the hash {project_id, run, url} that tells the bridge where a run's events go."""
     return f"automated-gather:webhook:{run_uid}"
@@ -113,6 +139,15 @@ def webhook_registration(run_uid: str) -> str:
 
 WEBHOOK_REGISTRATIONS: Final = "automated-gather:webhooks"
 """The Redis set of run UIDs that have a webhook."""
+WEBHOOK_LEASE: Final = "automated-gather:webhooks:lease"
+"""The key that holds which bridge delivers webhooks, where there is no outbox."""
+
+OUTBOX_DATABASE: Final = "gather-outbox"
+"""Gather's own MongoDB database for what must outlive Redis."""
+OUTBOX_EVENTS: Final = "webhook_events"
+"""Its collection of events on their way to webhooks."""
+OUTBOX_LEASES: Final = "leases"
+"""Its collection of which process does what only one may do."""
 
 
 def gather_database(project_id: str) -> str:

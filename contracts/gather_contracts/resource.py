@@ -10,7 +10,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gather_contracts.names import FINALIZER, LANGUAGE_PATTERN, OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_contracts.names import (
+    FINALIZER,
+    LANGUAGE_PATTERN,
+    OBJECT_ID_PATTERN,
+    SLUG_PATTERN,
+    WEBHOOK_URL_MAX,
+)
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.worker_overrides import WorkerOverrides
 
@@ -117,7 +123,7 @@ class GatherRunSpec(_Resource):
     )
     webhook_url: str | None = Field(
         default=None,
-        max_length=2048,
+        max_length=WEBHOOK_URL_MAX,
         description="An https address that gets every event of the run as a signed POST. Unset: none.",
     )
     budget: Budget | None = Field(

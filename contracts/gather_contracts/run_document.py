@@ -41,6 +41,8 @@ class RunDocument(BaseModel):
     """Sentences about departments that were selected or named but could not take part."""
     notes: list[str] = Field(default_factory=list, max_length=8)
     """Sentences about what was read otherwise than the CMS has it."""
+    has_outbox: bool = False
+    """Whether the events for the run's webhook go into the outbox; older documents say nothing of it."""
 
 
 def encode_run_document(document: RunDocument) -> str:

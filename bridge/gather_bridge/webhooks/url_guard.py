@@ -12,18 +12,13 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 
 from gather_bridge.errors import DeliveryFailed, UrlRefused
+from gather_contracts.names import WEBHOOK_URL_MAX, WEBHOOK_URL_PATTERN
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-URL_MAX: Final = 2048
 HTTPS_PORT: Final = 443
-_URL: Final = re.compile(
-    r"https://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(?::(?P<port>\d{1,5}))?"
-    r"(?P<target>(?:[/?][!$%&'()*+,\-./:;=?@\w~\[\]]*)?)",
-    re.ASCII,
-)
-"""RFC 3986 with a DNS name or an IP address as host; no user, no fragment, no backslash, no space."""
+_URL: Final = re.compile(WEBHOOK_URL_PATTERN, re.ASCII)
 
 GLOBAL_UNICAST: Final = ip_network("2000::/3")
 """The IPv6 addresses that the IANA gives out for the internet; the rest is local, mapped or unassigned."""
@@ -59,12 +54,10 @@ class Target:
 
 def parse_target(url: str) -> Target:
     """Return the parts of a URL that may be a webhook's; raises UrlRefused."""
-    found = _URL.fullmatch(url) if len(url) <= URL_MAX else None
+    found = _URL.fullmatch(url) if len(url) <= WEBHOOK_URL_MAX else None
     if found is None:
         raise UrlRefused("not a plain https URL")
     port = int(found["port"] or HTTPS_PORT)
-    if not 0 < port < 2**16:
-        raise UrlRefused("no such port")
     host = found["host"].strip("[]").lower()
     if found["host"].startswith("["):
         try:

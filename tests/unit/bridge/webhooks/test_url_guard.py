@@ -1,11 +1,14 @@
 """Which addresses a webhook may reach: names, literals and their disguises."""
 
+import re
+import string
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from gather_bridge.errors import DeliveryFailed, UrlRefused
 from gather_bridge.webhooks.url_guard import Target, choose_address, is_public, parse_target
+from gather_contracts import names
 
 PUBLIC = ["93.184.216.34", "8.8.8.8", "1.1.1.1", "172.15.255.255", "172.32.0.1", "100.63.255.255",
           "100.128.0.1", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"]  # fmt: skip
@@ -133,3 +136,21 @@ def test_the_host_header_names_a_port_that_is_not_the_usual_one() -> None:
     assert parse_target("https://app.example/").host_header == "app.example"
     assert parse_target("https://app.example:8443/").host_header == "app.example:8443"
     assert parse_target("https://[2606::1]:8443/").host_header == "[2606::1]:8443"
+
+
+@pytest.mark.parametrize("form", ["https://app{}.example/", "https://app.example/{}", "https://app.example/?q={}",
+                                  "https://app.example:{}/", "https://app.example{}"])  # fmt: skip
+def test_what_the_resource_may_have_is_what_the_bridge_calls(form: str) -> None:
+    """The rules of the CRD and the bridge's pattern agree about every character, wherever it stands."""
+    for character in [*string.printable, "é", "0", "65535", "65536", "00443"]:
+        url = form.format(character)
+        is_allowed = all(
+            (
+                url.startswith("https://"),
+                not re.match("^[^:]*://[^/?#]*@", url),
+                "#" not in url,
+                re.fullmatch(names.WEBHOOK_CHARACTERS_PATTERN, url, re.ASCII),
+                re.fullmatch(names.WEBHOOK_HOST_PATTERN, url, re.ASCII),
+            )
+        )
+        assert is_allowed is (re.fullmatch(names.WEBHOOK_URL_PATTERN, url, re.ASCII) is not None), url
