@@ -14,6 +14,7 @@ import pytest
 
 from dev.paths import ROOT
 from dev.waiting import wait_for
+from gather_contracts import names
 from gather_contracts.resource import GatherRun
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 
@@ -94,4 +95,4 @@ def test_a_run_goes_on_across_a_change_of_version(
     assert (kinds["automation_started"], kinds["automation_complete"]) == (1, 1)
     with run_of(gather, f"after-{direction}", new_project(), departments=DEPARTMENTS[:1], maxIterations=2):
         assert is_succeeded(gather.wait_end(f"after-{direction}", 180))
-    wait_for("its Jobs to go", lambda: not gather.objects("jobs"), 120)
+    wait_for("its Jobs to go", lambda: not gather.objects("jobs", names.LABEL_RUN_UID), 120)
