@@ -19,7 +19,7 @@ PAGE_MAX_BYTES: Final = 256 * 1024
 KEPT_MAX_BYTES: Final = 16 * 1024 * 1024
 KEPT_S: Final = 5.0
 """A herd is over by then; a page must not outlive a log that went back."""
-IN_HAND: Final = 128
+IN_HAND: Final = 64
 """Clients that are being sent a page at once; the others wait for their turn, each time."""
 
 Key = tuple[str, str, int]

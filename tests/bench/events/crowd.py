@@ -45,10 +45,15 @@ class Crowd:
     heard: Heard = field(default_factory=Heard)
 
     async def until(self, what: str, is_so: Callable[[Client], bool], limit_s: float = SETTLE_S) -> None:
-        """Wait until something holds for every client; TimeoutError says for how many it does not."""
-        deadline_s = time.monotonic() + limit_s
+        """Wait until something holds for every client.
+
+        Raises TimeoutError if it holds for no further one, and nothing is heard, for so long.
+        """
+        deadline_s, before = time.monotonic() + limit_s, (0, 0)
         waiting = list(self.clients)
         while waiting := [client for client in waiting if not is_so(client)]:
+            if (now := (len(waiting), self.heard.frames)) != before:
+                deadline_s, before = time.monotonic() + limit_s, now
             if time.monotonic() > deadline_s:
                 raise TimeoutError(
                     f"{len(waiting)} of {len(self.clients)} clients: not within {limit_s} s: {what}"

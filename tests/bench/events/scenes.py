@@ -31,7 +31,7 @@ class Sizes:
     herd_missed: int = 20
     replays: tuple[tuple[int, int], ...] = ((300, 200), (400, 1000))
     """Clients, and events that each of them missed."""
-    caught_up: int = 1000
+    caught_up: int = 500
     idle_connections: int = 2260
     hang_s: float = 5
     lead_s: float = 1
