@@ -11,7 +11,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from gather_bridge.metrics import Metrics
-from gather_bridge.websocket.wire import limit_kernel_buffer
+from gather_bridge.websocket.raw_frames import limit_kernel_buffer
 
 STALLED_S: Final = 10.0
 """For a client that does not read its answer."""

@@ -14,8 +14,8 @@ from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
 from gather_bridge.websocket.access import Verdict
 from gather_bridge.websocket.handshake import read_handshake
+from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
-from gather_bridge.websocket.wire import wire_of
 from gather_contracts.brain import ErrorBody
 
 logger = logging.getLogger(__name__)

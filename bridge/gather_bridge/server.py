@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from gather_bridge.bridge import Bridge
 from gather_bridge.door import Door, guarded_by
-from gather_bridge.websocket.wire import WireProtocol
+from gather_bridge.websocket.raw_frames import WireProtocol
 from gather_contracts.events import EVENT_MAX_BYTES
 
 logger = logging.getLogger(__name__)

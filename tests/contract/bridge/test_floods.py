@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gather_bridge.websocket import wire
+from gather_bridge.websocket import raw_frames as wire
 from gather_clients.event_log import EventLog
+from gather_contracts.events import Deduplicating
 
 ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 TIMEOUT_S = 30
@@ -166,3 +167,18 @@ async def test_a_client_that_sends_without_end_is_closed(
     async with websocket(serving, project) as raw:
         raw.writer.write(first + then * 200)
         assert struct.pack("!H", 1008) in await raw.until_cut()
+    await serving.until_metric('gather_bridge_sockets_closed_total{why="policy"} 1.0')
+
+
+async def test_a_client_that_pings_now_and_then_stays(
+    serving: Any, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More often than may come at once, in its whole life."""
+    monkeypatch.setattr(wire, "MESSAGES_PER_S", 1e6)
+    async with serving.client(project) as client:
+        await client.event()
+        for _ in range(150):
+            await client.connection.send("ping")
+            await (await client.connection.ping())
+        await log.append(Deduplicating(project_id=project, run="film", department="story"))
+        assert await client.offsets(1) == [1]

@@ -233,7 +233,7 @@ async def test_a_client_that_never_reads_does_not_stay(
     serve_bridge: ServeBridge, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is cut although it takes neither the events nor the close."""
-    monkeypatch.setattr("gather_bridge.websocket.wire.ABORT_AFTER_S", 0.1)
+    monkeypatch.setattr("gather_bridge.websocket.raw_frames.ABORT_AFTER_S", 0.1)
     async with serve_bridge(send_timeout_s=0.2) as serving:
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port, limit=1024)
         writer.write(
@@ -359,30 +359,6 @@ async def test_no_more_sockets_than_the_limit(serve_bridge: ServeBridge, project
             assert "gather_bridge_sockets 2.0" in (await serving.get("/metrics")).text
         async with serving.client(project) as three:
             await three.event()
-
-
-async def test_a_client_that_sends_messages_is_closed(serving: Any, project: str) -> None:
-    """A few messages are passed over, since some libraries send pings of their own."""
-    async with serving.client(project) as client:
-        await client.event()
-        for _ in range(110):
-            await client.connection.send("hello?")
-        assert (await closed(client))[0] == 1008
-    await serving.until_metric('gather_bridge_sockets_closed_total{why="policy"} 1.0')
-
-
-async def test_a_client_that_pings_now_and_then_stays(
-    serving: Any, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More often than may come at once, in its whole life."""
-    monkeypatch.setattr("gather_bridge.websocket.wire.MESSAGES_PER_S", 1e6)
-    async with serving.client(project) as client:
-        await client.event()
-        for _ in range(150):
-            await client.connection.send("ping")
-            await (await client.connection.ping())
-        await append(log, project, 1)
-        assert await client.offsets(1) == [1]
 
 
 async def test_a_large_message_from_a_client_ends_its_socket(serving: Any, project: str) -> None:
