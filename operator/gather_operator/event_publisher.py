@@ -134,12 +134,12 @@ class EventPublisher:
 
     def _pending(self, run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
         """Return what is due and was not sent; events are built only for a status that calls for others."""
-        uid, calls_for = run.metadata.uid, _calls_for(run, document)
-        if self._settled.get(uid) == calls_for:
+        uid, wanted = run.metadata.uid, calls_for(run, document)
+        if self._settled.get(uid) == wanted:
             return []
         pending = [a for a in due(run, now, document) if a.key not in self._sent]
         if not pending:
-            _remember(self._settled, uid, calls_for)
+            _remember(self._settled, uid, wanted)
         return pending
 
     async def _send(self, due: RunEvent) -> None:
@@ -154,7 +154,7 @@ class EventPublisher:
         _remember(self._sent, due.key, None)
 
 
-def _calls_for(run: GatherRun, document: RunDocument | None) -> tuple[bool, bool, int]:
+def calls_for(run: GatherRun, document: RunDocument | None = None) -> tuple[bool, bool, int]:
     """Return what of a run decides which events are due: whether it began, whether it ended, failures."""
     departments = run.status.departments
     has_begun = bool(departments) or (document is not None and bool(document.departments))

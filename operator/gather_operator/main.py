@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.event_log import EventLog

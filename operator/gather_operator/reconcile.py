@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
-from gather_contracts.reasons import DepartmentPhase, Reason
+from gather_contracts.reasons import Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus
 from gather_contracts.run_document import RunDocument
 from gather_operator.action_pacer import ActionPacer
@@ -36,14 +36,8 @@ from gather_operator.decisions.overrides import overridden
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.status.run_status import is_status_refused, refused
 from gather_operator.decisions.waiting import stuck_jobs, unexplained
-from gather_operator.errors import (
-    ClusterUnavailable,
-    Conflict,
-    Missing,
-    Refused,
-    StatusRefused,
-)
-from gather_operator.event_publisher import EventPublisher
+from gather_operator.errors import ClusterUnavailable, Conflict, Missing, Refused, StatusRefused
+from gather_operator.event_publisher import EventPublisher, calls_for
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
@@ -153,7 +147,7 @@ class Reconciler:
         except StatusRefused as error:
             following = await self._after_refusal(snapshot, error)
         written = self._deps.cache.get(run.metadata.uid) or run
-        if is_stopping or _events_due_for(written.status) != _events_due_for(run.status):
+        if is_stopping or calls_for(written) != calls_for(run):
             # Of a run that is to stop only now: pods that cost money wait for no event log.
             wait_s = await self._deps.publisher.publish(written, document=document)
         if following.is_held or wait_s is None:
@@ -235,10 +229,7 @@ class Reconciler:
         return None
 
     def _stopping_s(self, run: GatherRun) -> float:
-        """Return for how long stopping the run has been tried, by this process's own clock.
-
-        Time that passed while no operator was there has stopped nothing.
-        """
+        """Return for how long this process has tried to stop the run; time without it has stopped nothing."""
         if not run.is_to_stop:
             return 0.0
         now_s = self._clock()
@@ -275,14 +266,11 @@ class Reconciler:
                 department = snapshot.document.departments[index]
                 template = overridden(self._template, run)
                 job = build_job(run, department, index, generation, iterations, template)
-                await self._create_job(job)
+                if (made := await cluster.create_job(job)) is not None:
+                    # Seen at once, so that no pass makes it again before a watch shows it.
+                    self._deps.observer.note_job(made)
             case SuspendJob() | ResumeJob() | DeleteJob() | DeletePod():
                 await _change_work(cluster, action)
-
-    async def _create_job(self, manifest: dict[str, Any]) -> None:
-        """Create a Job that is then seen at once, so that no pass makes it again before a watch shows it."""
-        if (made := await self._deps.cluster.create_job(manifest)) is not None:
-            self._deps.observer.note_job(made)
 
     async def _put_finalizers(self, run: GatherRun, finalizers: list[str]) -> None:
         metadata, cache = run.metadata, self._deps.cache
@@ -408,9 +396,3 @@ async def _change_work(cluster: Cluster, action: SuspendJob | ResumeJob | Delete
             await cluster.delete_job(name)
         case DeletePod(name):
             await cluster.delete_pod(name)
-
-
-def _events_due_for(status: GatherRunStatus) -> tuple[bool, int, int]:
-    """Return what events are due for: departments that are known, those that failed, the run's end."""
-    failed = sum(d.phase is DepartmentPhase.FAILED for d in status.departments)
-    return status.phase.is_final, failed, len(status.departments)

@@ -235,7 +235,7 @@ class Observer:
     """The Jobs and pods of all runs, and the results of pods that are gone."""
 
     def __init__(self, cluster: Cluster, notify: Notify, notify_later: Notify | None = None) -> None:
-        """`notify_later` gets the UID of a run that may wait a second for its next pass; None: as `notify`."""
+        """`notify_later` gets the UIDs of runs whose next pass may wait; None: as `notify`."""
         self.jobs: Informer[JobFacts] = Informer(
             "jobs",
             cluster.list_jobs,

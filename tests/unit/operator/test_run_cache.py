@@ -110,3 +110,16 @@ def test_an_ended_run_knows_when_it_is_to_be_deleted(
         due = expected_s is not None and seconds >= expected_s
         assert cache.expired(at + timedelta(seconds=seconds)) == ([build.uid] if due else [])
     assert cache.expired(at - soon) == []
+
+
+def test_what_is_seen_of_a_run_while_it_is_written_makes_no_pass(build: Any) -> None:
+    """It is most likely that write; if it was another's, the run is read after it."""
+    cache = RunCache()
+    cache.put(build.body(version="5"))
+    with cache.writing(build.uid):
+        assert not cache.note(RunVersion("film", build.uid, "6"))
+        assert cache.note(RunVersion("film", build.uid, "7", generation=2)), "a person's wish"
+        cache.put(build.body(version="6"))
+    assert cache.stale(build.uid) == "film"
+    cache.put(build.body(version="7", generation=2))
+    assert cache.stale(build.uid) is None

@@ -277,3 +277,37 @@ async def test_keys_that_have_succeeded_leave_nothing_behind() -> None:
         {}, {}, {}, {}, {}
     )  # fmt: skip
     assert BACKOFF.last_s == 8
+
+
+async def test_what_can_wait_comes_with_what_cannot() -> None:
+    """Ten changes of a Job and its pod are one pass."""
+    queue, recorder = WorkQueue(), Recorder(1)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next()
+
+    queue.add_soon("a")
+    queue.add_soon("b")
+    queue.add("a")
+    queue.add_soon("a")
+    await run_until(queue, recorder, work)
+    assert recorder.keys == ["a"]
+    assert list(queue._timers) == ["b"]
+
+
+async def test_the_ticker_passes_over_a_key_that_just_had_its_pass() -> None:
+    """It comes when the interval since that is over, not when the next round is."""
+    queue, recorder = WorkQueue(), Recorder(2)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        if len(recorder.keys) == 1:
+            asyncio.get_running_loop().call_soon(queue.tick, key, SOON_S)
+        return Next()
+
+    began_s = asyncio.get_running_loop().time()
+    queue.tick("a", LIMIT_S)
+    await run_until(queue, recorder, work)
+    assert recorder.keys == ["a", "a"]
+    assert asyncio.get_running_loop().time() - began_s >= SOON_S

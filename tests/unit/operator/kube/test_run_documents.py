@@ -42,3 +42,15 @@ async def test_a_run_that_is_to_stop_needs_none(make_world: Any, build: Any, clo
     clock.now_s += SETTLED_S + 1
     await documents.read(build.run(spec={"cancel": True}))
     assert world.config_maps == {}
+
+
+async def test_one_that_exists_and_no_watch_has_shown_is_read_and_kept(
+    make_world: Any, build: Any, clock: FakeClock
+) -> None:
+    """An operator before this one wrote it a moment ago; Jobs may have been made by it."""
+    world = make_world()
+    await documents_of(world, clock).write(build.run(), build.document("story"))
+    documents = RunDocuments(world, SimpleNamespace(has_document=lambda _: False), clock)
+    assert await documents.read(build.run()) is None
+    await documents.write(build.run(), build.document("story", "music"))
+    assert await documents.read(build.run()) == build.document("story")

@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from gather_contracts.reasons import RunPhase
+from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.errors import ClusterUnavailable, Conflict
-from gather_operator.kube.status_writer import ATTEMPTS_FACTOR, StatusWriter
+from gather_operator.kube.status_writer import (
+    ATTEMPTS_FACTOR,
+    RUNS_AT_ONCE,
+    STEPS_FACTOR,
+    STRETCH_MAX,
+    StatusWriter,
+    _patience,
+)
 from gather_operator.run_cache import RunCache
 from tests.support.fake_clock import FakeClock
 
@@ -157,3 +164,26 @@ async def test_a_failed_write_posts_no_event(
     with pytest.raises(ClusterUnavailable):
         await writer.write(run, run.status.model_copy(update={"phase": RunPhase.SUCCEEDED}))
     assert world.events == []
+
+
+@pytest.mark.parametrize(
+    ("change", "runs", "waits_s"),
+    [
+        ({"phase": DepartmentPhase.SUCCEEDED}, 1, STEPS_FACTOR),
+        ({"phase": DepartmentPhase.SUCCEEDED}, 100 * RUNS_AT_ONCE, STRETCH_MAX),
+        ({"phase": DepartmentPhase.FAILED}, 100 * RUNS_AT_ONCE, 1),
+        ({"reason": "ImagePullBackOff"}, 100 * RUNS_AT_ONCE, 1),
+        ({"items_created": 9}, 1, STEPS_FACTOR),
+        ({"attempt": 1}, 1, ATTEMPTS_FACTOR),
+    ],
+    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt"],
+)
+def test_a_step_waits_longer_than_what_somebody_may_have_to_act_on(
+    build: Any, change: dict[str, Any], runs: int, waits_s: float
+) -> None:
+    """With many runs at work more of their steps go into one write."""
+    (before,) = build.running("story").status.departments
+    department = before.model_copy(update=change)
+    status = build.running("story").status
+    after = status.model_copy(update={"departments": [department]})
+    assert _patience(status, after, min(runs / RUNS_AT_ONCE, STRETCH_MAX)) == waits_s

@@ -1,12 +1,13 @@
 """What brings runs back into the queue, whatever kopf's watch says."""
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gather_operator.health import Health, WatchCanary
-from gather_operator.resync import Resync, round_of
+from gather_operator.resync import Resync, delivery, round_of
 from gather_operator.run_cache import RunCache, RunVersion
 
 
@@ -83,3 +84,49 @@ def test_a_run_that_is_gone_is_forgotten(build: Any) -> None:
 @pytest.mark.parametrize(("runs", "round_s"), [(0, 3), (1, 3), (150, 3), (1000, 20)])
 def test_the_ticker_never_asks_for_more_passes_than_a_process_can_make(runs: int, round_s: float) -> None:
     assert round_of(runs, 3) == round_s
+
+
+def test_a_run_that_is_marked_as_ended_is_not_missed(build: Any) -> None:
+    """Kopf's watch leaves it out."""
+    canary = WatchCanary(0, clock=iter((0.0, 1.0, 2.0, 3.0, 4.0, 5.0)).__next__)
+    resync = Resync(
+        Cluster(),  # type: ignore[arg-type]
+        RunCache(),
+        Queue(),  # type: ignore[arg-type]
+        Health(canary, informers_seen_s=lambda: [1.0], is_synced=lambda: True),
+    )
+    resync._versions._apply("ADDED", RunVersion("film", build.uid, "5", is_ended=True))
+    resync.compare()
+    assert not canary.is_silent()
+    resync._versions._apply("ADDED", RunVersion("other", "other", "6"))
+    resync.compare()
+    assert canary.is_silent()
+
+
+def delivering(cache: RunCache, queue: Queue) -> Any:
+    ends: Any = SimpleNamespace(saw=lambda *_: None)
+    return delivery(cache, queue, WatchCanary(30), ends)  # type: ignore[arg-type]
+
+
+def test_a_run_that_leaves_kopf_s_watch_is_kept_as_ended(build: Any) -> None:
+    """A replica that waits knows when it is to be deleted, and holds no more of it."""
+    cache, queue = RunCache(), Queue()
+    cache.put(build.body(version="5"))
+    ended = build.body(version="7", status={"phase": "Succeeded"})
+    delivering(cache, queue)("DELETED", ended)
+    assert cache.get(build.uid) is None
+    assert cache.ended(build.uid) is not None
+    assert queue.added == []
+
+
+def test_an_echo_of_what_is_known_makes_no_pass(build: Any) -> None:
+    cache, queue = RunCache(), Queue()
+    cache.put(build.body(version="5"))
+    deliver = delivering(cache, queue)
+    deliver("MODIFIED", build.body(version="5"))
+    with cache.writing(build.uid):
+        deliver("MODIFIED", build.body(version="6", status={"phase": "Running"}))
+    assert queue.added == []
+    deliver("MODIFIED", build.body(version="7", status={"phase": "Pending"}))
+    deliver("DELETED", build.body(version="8"))
+    assert [key for key, _ in queue.added] == [build.uid, build.uid]
