@@ -114,7 +114,12 @@ class WorkQueue:
             if timer.when() <= due:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_at(due, self.add, key)
+        self._timers[key] = loop.call_at(due, self._wake, key)
+
+    def _wake(self, key: str) -> None:
+        # First, since a timer that is over would keep `add_later` from setting another.
+        self._timers.pop(key, None)
+        self.add(key)
 
     async def run(self, workers: int, work: Work) -> None:
         """Work on keys until cancelled, on `workers` of them at a time, and on a few more urgent ones."""

@@ -311,3 +311,20 @@ async def test_the_ticker_passes_over_a_key_that_just_had_its_pass() -> None:
     await run_until(queue, recorder, work)
     assert recorder.keys == ["a", "a"]
     assert asyncio.get_running_loop().time() - began_s >= SOON_S
+
+
+async def test_a_wait_that_ends_during_a_pass_keeps_no_later_one_from_its_key() -> None:
+    """The pass fails, and is to be tried again."""
+    queue, recorder = WorkQueue(), Recorder(2)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        if len(recorder.keys) == 1:
+            queue.add_later(key, 0)
+            await asyncio.sleep(SOON_S)
+            return Next(SOON_S, is_held=True)
+        return Next()
+
+    queue.add("a")
+    await run_until(queue, recorder, work)
+    assert recorder.keys == ["a", "a"]
