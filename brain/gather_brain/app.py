@@ -132,8 +132,7 @@ def build_refiner(settings: Settings, llm: ThemeLlm | None, metrics: Metrics) ->
 
 def open_buckets(settings: Settings, metrics: Metrics) -> Buckets:
     """Return the buckets of the rate limits; the first charge connects to Redis."""
-    url = settings.redis_url
-    shared = None if url is None else RedisBuckets(url.get_secret_value(), settings.redis_timeout_s)
+    shared = RedisBuckets(settings.redis, settings.redis_timeout_s) if settings.redis_url else None
     return Buckets(shared, LocalBuckets(), metrics.limits_shared)
 
 

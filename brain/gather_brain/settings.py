@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gather_brain.context.settings import ThemeSettings, read_theme_settings
 from gather_brain.embeddings.settings import ModelSettings, read_model_settings
 from gather_clients.configuration import LogLevel, read_settings, secrets_of
 from gather_clients.logs import SILENT, configure_logging, hide_in_logs
+from gather_clients.redis_place import RedisSettings, RedisUrl
 
 
-class Settings(BaseSettings):
+class Settings(RedisSettings):
     """The brain's settings; each is an environment variable of its alias, or a file of that name."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     drain_s: float = Field(default=3.0, alias="GATHER_BRAIN_DRAIN_S", ge=0, le=60)
     """How long requests are accepted after SIGTERM, with `/readyz` at 503: until no Service sends any."""
 
-    redis_url: SecretStr | None = Field(default=None, alias="REDIS_URL")
+    redis_url: RedisUrl | None = Field(default=None, alias="REDIS_URL")  # type: ignore[assignment]
     """Where replicas count limits together; None: each counts for itself."""
     redis_timeout_s: float = Field(default=1.0, alias="GATHER_REDIS_TIMEOUT_S", ge=0.1, le=30)
     """For each call; after the first time-out a background task waits for Redis."""

@@ -26,15 +26,14 @@ class Bridge:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigurationError, also if nobody could connect."""
-        redis_url = settings.redis_url.get_secret_value()
         self.settings = settings
         self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
         self.metrics = Metrics()
-        self.log = EventLog(redis_url, settings.redis_timeout_s, self.metrics.foreign.inc)
+        self.log = EventLog(settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc)
         self.pages = Pages(self.log)
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
-        self.registrations = Registrations(redis_url, settings.redis_timeout_s)
+        self.registrations = Registrations(settings.redis, settings.redis_timeout_s)
         sender = WebhookClient(
             settings.webhook_secret.get_secret_value().encode(),
             settings.webhook_timeout_s,

@@ -7,19 +7,16 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
-from gather_clients.redis_calls import RedisUrl
+from gather_clients.redis_place import RedisSettings
 
 
-class Settings(BaseSettings):
+class Settings(RedisSettings):
     """All settings of the bridge."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-    redis_url: RedisUrl = Field(alias="REDIS_URL")
-    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, alias="GATHER_REDIS_TIMEOUT_S")
 
     tokens_file: Path = Field(
         default=Path(SECRETS_DIR_DEFAULT) / "tokens.json", alias="GATHER_BRIDGE_TOKENS_FILE"

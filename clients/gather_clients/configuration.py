@@ -53,6 +53,14 @@ def secrets_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def secret_file(variable: str, folder: Path | None = None) -> Path | None:
+    """Return the file that a setting is read from, None if the environment has it, or nothing does."""
+    folder, name = folder or secrets_folder(), variable.lower()
+    if folder is None or name in (key.lower() for key in os.environ):
+        return None
+    return next((path for path in folder.iterdir() if path.name.lower() == name), None)
+
+
 def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: Any) -> SettingsT:
     """Return the settings of the process.
 
@@ -127,11 +135,8 @@ def _variables(kind: type[BaseSettings], prefix: str | None) -> dict[str, str]:
 
 def _source(variable: str, folder: Path | None) -> str:
     """Return where the value stands: its variable and, unless the environment has it, its file."""
-    name = variable.lower()
-    if folder is None or name in (key.lower() for key in os.environ):
-        return variable
-    files = [path for path in folder.iterdir() if path.name.lower() == name]
-    return f"{variable} (file {files[0]})" if files else variable
+    file = secret_file(variable, folder)
+    return f"{variable} (file {file})" if file else variable
 
 
 def _item(place: tuple[int | str, ...]) -> str:

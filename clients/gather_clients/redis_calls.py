@@ -1,51 +1,147 @@
 """Calls to a Redis that may be slow or gone: each ends in bounded time, and its failure is one error."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast
 
-from pydantic import AfterValidator, SecretStr
 from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
-from redis.exceptions import RedisError
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
 
+from gather_clients.configuration import ConfigurationError
+from gather_clients.redis_place import (
+    FileCredentials,
+    RedisAddress,
+    RedisPlace,
+    RedisUrl,
+    place_of,
+    read_address,
+)
 
-def _checked(url: SecretStr) -> SecretStr:
-    try:
-        parse_url(url.get_secret_value())  # type: ignore[no-untyped-call]
-    except ValueError:
-        # The library's own text quotes a part of it: of the password, if that has a # or a / in it.
-        raise ValueError(
-            "is not the address of a Redis; special characters of a password need %-codes"
-        ) from None
-    return url
+__all__ = ["NotPrimaryError", "RedisCalls", "RedisUrl", "connect", "refuse_cluster", "trouble"]
 
-
+_OPTION_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = cast("Any", URL_QUERY_ARGUMENT_PARSERS)
 CALLS_AT_ONCE: Final = 16
 """Of one client. Each has a connection of its own; opening hundreds takes longer than waiting for a few,
 and the library's pool refuses the 101st.
 """
+CLUSTER: Final = (
+    "REDIS_URL: this is a Redis Cluster, which Gather cannot use; name a single Redis or Sentinels"
+)
+TROUBLES: Final = (
+    (("WRONGPASS", "NOAUTH", "invalid username"), "REDIS_URL: Redis refuses its user or password"),
+    (("CROSSSLOT", "CLUSTERDOWN", "MOVED"), CLUSTER),
+    (("CERTIFICATE_VERIFY", "certificate verify"), "GATHER_REDIS_CA_FILE: the certificate is not trusted"),
+)  # fmt: skip
+"""What the text of an error means, where its kind does not say it."""
 
-RedisUrl = Annotated[SecretStr, AfterValidator(_checked)]
-"""A setting that `connect` takes."""
+
+def trouble(error: BaseException) -> str:
+    """Return what is wrong in one sentence, with the setting's name where a setting is wrong."""
+    said = str(error) or type(error).__name__
+    match error:
+        case NoPermissionError():
+            return f"REDIS_URL: its user lacks a permission (ACL): {said}"
+        case ReadOnlyError():
+            return "REDIS_URL: this Redis is a read-only replica"
+        case OutOfMemoryError():
+            return "REDIS_URL: this Redis is full (maxmemory)"
+    for words, meaning in TROUBLES:
+        if any(word in said for word in words):
+            return f"{meaning}: {said}" if meaning is not CLUSTER else meaning
+    return f"REDIS_URL: {said}" if isinstance(error, AuthenticationError) else said
 
 
-def connect(redis_url: str, timeout_s: float, *, repeats: int = 1, **options: Any) -> Redis:
+class _LeavesReplicas(Connection):
+    """A connection that ends when its server is a replica: its name may lead to another server by now."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Return the answer; raises the library's ConnectionError, which has the command sent again."""
+        try:
+            return await super().read_response(*args, **options)
+        except ReadOnlyError as error:
+            await self.disconnect()
+            raise NotPrimaryError("this Redis is a read-only replica") from error
+
+
+class NotPrimaryError(RedisConnectionError):
+    """The server was a primary, and is a replica now."""
+
+
+class _OverTls(_LeavesReplicas, SSLConnection):
+    pass
+
+
+class _OverUnix(_LeavesReplicas, UnixDomainSocketConnection):
+    pass
+
+
+def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **options: Any) -> Redis:
     """Return a client whose every wait for the network is at most `timeout_s`.
 
     A failed command is sent `repeats` times more, at once: after a restart of Redis the first call meets the
-    old connection. The library's own retries would wait in between, for many times `timeout_s`.
+    old connection, after a failover the old primary. The library's own retries would wait in between, for
+    many times `timeout_s`.
     """
-    client: Redis = Redis.from_url(
-        redis_url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), repeats),
+    place = place_of(where)
+    address = read_address(place.url)
+    common = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), repeats),
+        **{name: _OPTION_PARSERS.get(name, str)(value) for name, value in address.options.items()},
         **options,
-    )
+    }
+    if address.has_tls and place.ca_file:
+        common["ssl_ca_certs"] = str(place.ca_file)
+    own = {**common, "db": address.database}
+    if address.password:
+        own["credential_provider"] = FileCredentials(address, place.file)
+    return _by_sentinels(address, common, own) if address.service else _direct(address, own)
+
+
+def _direct(address: RedisAddress, own: dict[str, Any]) -> Redis:
+    if address.path:
+        return Redis.from_pool(ConnectionPool(connection_class=_OverUnix, path=address.path, **own))
+    ((host, port),) = address.hosts
+    kind = _OverTls if address.has_tls else _LeavesReplicas
+    return Redis.from_pool(ConnectionPool(connection_class=kind, host=host, port=port, **own))
+
+
+def _by_sentinels(address: RedisAddress, common: dict[str, Any], own: dict[str, Any]) -> Redis:
+    kept = {name: value for name, value in common.items() if not name.startswith("sentinel_")}
+    own = {name: value for name, value in own.items() if not name.startswith("sentinel_")}
+    kept |= {
+        name: common[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in common
+    }
+    tls: dict[str, Any] = {"ssl": True} if address.has_tls else {}
+    sentinels: Any = cast("Any", Sentinel)(address.hosts, sentinel_kwargs={**kept, **tls})
+    client: Redis = sentinels.master_for(address.service, **own, **tls)
     return client
+
+
+async def refuse_cluster(place: RedisPlace, timeout_s: float) -> None:
+    """Raise ConfigurationError if it is a Cluster; whatever else is wrong may come right."""
+    try:
+        async with asyncio.timeout(2 * timeout_s), connect(place, timeout_s, repeats=0) as redis:
+            info = await redis.info("cluster")
+    except (RedisError, OSError, TimeoutError):
+        return
+    if info.get("cluster_enabled"):
+        raise ConfigurationError(CLUSTER)
 
 
 class RedisCalls:

@@ -118,7 +118,7 @@ def event_log(project_id: str) -> str:
 
 
 def event_log_meta(project_id: str) -> str:
-    """Return the key of the hash with the stream's `offset` and `epoch`."""
+    """Return the key of the hash with the stream's `offset` and `epoch`, and the `server` that gave them."""
     return f"automated-gather:{project_id.lower()}:log:meta"
 
 
@@ -130,6 +130,10 @@ def event_sent(project_id: str, idempotency_key: str) -> str:
 def event_id(idempotency_key: str) -> str:
     """Return an event's identity, the same however often it is sent and whatever becomes of Redis."""
     return digest("event", idempotency_key, length=32)
+
+
+EVENT_LOG_PROBE: Final = "automated-gather:probe"
+"""The key that is written to see whether Redis takes writes."""
 
 
 def webhook_registration(run_uid: str) -> str:

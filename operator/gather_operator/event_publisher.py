@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from gather_clients.event_log import EventLogDamaged, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
 from gather_contracts.events import Event
 from gather_contracts.reasons import DepartmentPhase
@@ -44,9 +45,10 @@ class Log(Protocol):
 class WebhookRegistry:
     """Registers for the bridge, in Redis, where a run's events go."""
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        redis = connect(redis_url, timeout_s, decode_responses=True)
-        self._calls = RedisCalls(redis, 2 * timeout_s, EventLogUnavailable.because)
+    def __init__(self, redis: str | RedisPlace, timeout_s: float) -> None:
+        self._key = place_of(redis).key
+        client = connect(redis, timeout_s, decode_responses=True)
+        self._calls = RedisCalls(client, 2 * timeout_s, EventLogUnavailable.because)
 
     async def register(self, run: GatherRun) -> None:
         """Register the run's webhook for a week; raises EventLogUnavailable."""
@@ -57,9 +59,10 @@ class WebhookRegistry:
             "url": run.spec.webhook_url or "",
         }
         pipeline = self._calls.redis.pipeline(transaction=True)
-        pipeline.hset(names.webhook_registration(uid), mapping=fields)
-        pipeline.expire(names.webhook_registration(uid), WEBHOOK_EXPIRY_S)
-        pipeline.sadd(names.WEBHOOK_REGISTRATIONS, uid)
+        key = self._key(names.webhook_registration(uid))
+        pipeline.hset(key, mapping=fields)
+        pipeline.expire(key, WEBHOOK_EXPIRY_S)
+        pipeline.sadd(self._key(names.WEBHOOK_REGISTRATIONS), uid)
         await self._calls.call(pipeline.execute())
 
     async def close(self) -> None:

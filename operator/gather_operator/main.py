@@ -130,15 +130,14 @@ class Clients:
 async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
     """Build the clients; the stack closes them. Raises ConfigurationError."""
     api = await api_calls(settings)
-    redis_url = settings.redis_url.get_secret_value()
     elector = build_elector(settings, api)
     clients = Clients(
         elector,
         Surroundings(api, settings.namespace, settings.deployment),
         Cluster(api, settings.namespace, elector.permit_s),
         Cms(str(settings.app_url), settings.cms_key, settings.cms_timeout_s, settings.cms_form),
-        EventLog(redis_url, settings.redis_timeout_s),
-        WebhookRegistry(redis_url, settings.redis_timeout_s),
+        EventLog(settings.redis, settings.redis_timeout_s),
+        WebhookRegistry(settings.redis, settings.redis_timeout_s),
     )
     for client in (clients.cluster, clients.cms, clients.log, clients.webhooks):
         stack.push_async_callback(client.close)

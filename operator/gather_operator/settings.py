@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.cms_requests import CmsSettings
 from gather_clients.configuration import LogLevel
-from gather_clients.redis_calls import RedisUrl
+from gather_clients.redis_place import RedisSettings
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
 from gather_operator.replicas.lease_rules import DURATION_MAX_S, DURATION_MIN_S
@@ -50,7 +50,7 @@ class PlaceSettings(BaseSettings):
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 
-class Settings(CmsSettings, PlaceSettings):
+class Settings(RedisSettings, CmsSettings, PlaceSettings):
     """All settings of the operator."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
@@ -78,7 +78,6 @@ class Settings(CmsSettings, PlaceSettings):
         default=60, ge=0, le=3600, validation_alias="GATHER_CMS_EMPTY_PATIENCE_S"
     )
     """For how long the CMS is asked again while it names no department, or not all that a run selects."""
-    redis_url: RedisUrl = Field(validation_alias="REDIS_URL")
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
@@ -102,7 +101,6 @@ class Settings(CmsSettings, PlaceSettings):
     """Shortest time between two status writes of one run."""
     cms_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_CMS_TIMEOUT_S")
     """For one reading of all departments, with its retries."""
-    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     stop_deadline_s: float = Field(default=300, ge=30, validation_alias="GATHER_DELETE_DEADLINE_S")
     """A cancelled or deleted run is closed after this time even if a pod on a dead node still hangs."""
     node_lost_s: int = Field(default=120, ge=80, le=3600, validation_alias="GATHER_NODE_LOST_S")

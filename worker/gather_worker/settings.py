@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gather_clients import configuration
 from gather_clients.configuration import ConfigurationError, LogLevel
+from gather_clients.redis_place import RedisSettings, names_sentinels
 from gather_contracts import names
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.pricing import Price
@@ -36,13 +37,12 @@ class EvaluationDetail(StrEnum):
     """What the application's own evaluation takes, and nothing else: the user stands in its metadata."""
 
 
-class Settings(BaseSettings):
+class Settings(RedisSettings):
     """All that configures a worker, besides its run document."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     mongodb_uri: SecretStr = Field(min_length=1, validation_alias="MONGODB_URI")
-    redis_url: SecretStr = Field(min_length=1, validation_alias="REDIS_URL")
     celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
     """Where evaluations are queued, if not at `REDIS_URL`."""
     brain_url: str = Field(min_length=1, validation_alias="BRAIN_SERVICE_BASE_URL")
@@ -87,7 +87,6 @@ class Settings(BaseSettings):
     """A file of `gather-worker calibrate`, over the shipped ones."""
     store_patience_s: float = Field(default=60, ge=1, le=600, validation_alias="GATHER_STORE_PATIENCE_S")
     """How long MongoDB may be unavailable before the attempt ends with exit code 75."""
-    redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     evaluation_timeout_s: float = Field(
         default=10, ge=1, le=60, validation_alias="GATHER_EVALUATION_TIMEOUT_S"
     )
@@ -129,6 +128,14 @@ class Settings(BaseSettings):
     def _whole_price(self) -> "Settings":
         if (self.llm_price_in is None) != (self.llm_price_out is None):
             raise ValueError("a price has two parts: give both GATHER_LLM_PRICE_ variables or none")
+        return self
+
+    @model_validator(mode="after")
+    def _known_broker(self) -> "Settings":
+        if self.celery_broker_url is None and names_sentinels(self.redis_url.get_secret_value()):
+            raise ValueError(
+                "REDIS_URL names Sentinels, which Celery does not take so: set CELERY_BROKER_URL"
+            )
         return self
 
     @property

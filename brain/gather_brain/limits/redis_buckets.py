@@ -5,6 +5,7 @@ from typing import Final
 from gather_brain.limits.buckets import BucketsUnavailableError
 from gather_brain.limits.policy import LimitState, Policy
 from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_place import RedisPlace, place_of
 
 KEY_PREFIX: Final = "gather-brain:limit:"
 
@@ -28,8 +29,9 @@ class RedisBuckets:
     `timeout_s` is for each call, connecting included.
     """
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        redis = connect(redis_url, timeout_s)
+    def __init__(self, where: str | RedisPlace, timeout_s: float) -> None:
+        self._key = place_of(where).key
+        redis = connect(where, timeout_s)
         # The error's text may hold the address; its name is enough.
         self._redis = RedisCalls(
             redis, timeout_s, lambda error: BucketsUnavailableError(type(error).__name__)
@@ -42,7 +44,7 @@ class RedisBuckets:
         Raises:
             BucketsUnavailableError: Redis did not answer in time.
         """
-        keys, arguments = [KEY_PREFIX + bucket], [policy.interval_us, policy.capacity_us]
+        keys, arguments = [self._key(KEY_PREFIX + bucket)], [policy.interval_us, policy.capacity_us]
         admitted, backlog_us = await self._redis.call(self._charge(keys=keys, args=arguments))
         return LimitState(policy, bool(admitted), int(backlog_us))
 

@@ -249,7 +249,7 @@ class Hub:
         """Let the line end where the log ends, or tell every client to reload if the log is another one."""
         async with self._slots:
             head = Position(*await self._log.position(feed.project_id))
-            if not reached.is_start and head.epoch != reached.epoch:
+            if not reached.leads_to(head):
                 return self._reset(feed, head, ReloadReason.EPOCH_CHANGED)
             if head.offset < reached.offset:
                 return self._reset(feed, head, ReloadReason.OFFSET_AHEAD)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gather_clients.epochs import leads_to
 from gather_clients.stored_event import StoredEvent
 
 
@@ -23,12 +24,16 @@ class Position:
         """Return whether nothing lies before it, whatever the epoch will be."""
         return not self.epoch and not self.offset
 
+    def leads_to(self, later: "Position") -> bool:
+        """Return whether who has everything up to here needs only what follows in the later place's log."""
+        return self.is_start or leads_to(self.epoch, self.offset, later.epoch)
+
 
 class ReloadReason(StrEnum):
     """Why a client must reload instead of going on."""
 
     EPOCH_CHANGED = "epoch_changed"
-    """The log lost its data and started again; the client's offset means nothing."""
+    """The log lost data, and what the client has is not what the log held then."""
     OFFSET_AHEAD = "offset_ahead"
     """The client has seen more than the log holds: the log went back."""
     TOO_OLD = "too_old"
@@ -61,7 +66,7 @@ def decide_replay(asked: Position | None, head: Position, limit: int) -> Replay:
     """
     if asked is None or asked == head:
         return Replay(head.offset, head.offset)
-    if not asked.is_start and asked.epoch != head.epoch:
+    if not asked.leads_to(head):
         return Replay(head.offset, head.offset, ReloadReason.EPOCH_CHANGED)
     if asked.offset > head.offset:
         return Replay(head.offset, head.offset, ReloadReason.OFFSET_AHEAD)
@@ -77,8 +82,7 @@ def position_of(event: StoredEvent, before: Position) -> Position:
 
 def follows(event: StoredEvent, position: Position) -> bool:
     """Return whether the event is the next one."""
-    is_same = event.epoch == position.epoch or not (event.is_event and position.epoch)
-    return event.offset == position.offset + 1 and is_same
+    return event.offset == position.offset + 1 and _is_followed(position, position_of(event, position))
 
 
 def is_unbroken(events: Sequence[StoredEvent], after: Position) -> bool:
@@ -91,9 +95,14 @@ def is_unbroken(events: Sequence[StoredEvent], after: Position) -> bool:
     return True
 
 
+def _is_followed(place: Position, later: Position) -> bool:
+    """Return whether the later place's log may be that of this one, which has no epoch after no events."""
+    return not place.epoch or place.leads_to(later)
+
+
 def is_same_log(reached: Position, head: Position) -> bool:
     """Return whether a place that was read is one of the log that ends at `head`, not of one that is gone."""
-    return not reached.epoch or reached.epoch == head.epoch
+    return _is_followed(reached, head) or _is_followed(head, reached)
 
 
 def is_seen(event: StoredEvent, position: Position) -> bool:

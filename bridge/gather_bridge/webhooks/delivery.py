@@ -63,7 +63,7 @@ class Store(Protocol):
 
 def resumed(position: Position, head: Position) -> Position:
     """Return where to go on: at `position`, or at the beginning of a new log."""
-    is_same = position.epoch == head.epoch and position.offset <= head.offset
+    is_same = position.leads_to(head) and position.offset <= head.offset
     return position if is_same or position.is_start else Position(head.epoch, 0)
 
 
@@ -150,7 +150,7 @@ class Dispatcher:
             events = await self._log.read(registration.project_id, start.offset, READ_BATCH)
             if not events:
                 return False
-            if not start.is_start and not is_unbroken(events, start):
+            if start.offset and not is_unbroken(events, start):
                 logger.warning("events were lost before their webhook got them", extra={"run_uid": uid})
                 self._metrics.deliveries.labels(result="lost").inc()
             for event in events:

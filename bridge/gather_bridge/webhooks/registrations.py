@@ -6,6 +6,7 @@ from typing import Any, Final
 from gather_bridge.live.replay import Position
 from gather_clients.event_log import LOG_EXPIRY_S, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
 
 REGISTRATIONS_MAX: Final = 1000
@@ -47,21 +48,22 @@ def parse_registration(run_uid: str, fields: dict[str, str]) -> Registration | N
 class Registrations:
     """Reads what the operator registered; writes only fields of its own."""
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
+    def __init__(self, redis: str | RedisPlace, timeout_s: float) -> None:
         """`timeout_s` is for each call."""
-        self._redis = connect(redis_url, timeout_s, decode_responses=True)
+        self._key = place_of(redis).key
+        self._redis = connect(redis, timeout_s, decode_responses=True)
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
 
     async def listed(self) -> list[str]:
         """Return the UIDs of registered runs, at most `REGISTRATIONS_MAX`; raises EventLogUnavailable."""
         found = await self._calls.call(
-            self._redis.srandmember(names.WEBHOOK_REGISTRATIONS, REGISTRATIONS_MAX)
+            self._redis.srandmember(self._key(names.WEBHOOK_REGISTRATIONS), REGISTRATIONS_MAX)
         )
         return sorted(str(uid) for uid in found)
 
     async def load(self, run_uid: str) -> Registration | None:
         """Return a registration, or None if there is none; raises EventLogUnavailable."""
-        key = names.webhook_registration(run_uid)
+        key = self._key(names.webhook_registration(run_uid))
         return parse_registration(run_uid, await self._calls.call(self._redis.hgetall(key)))
 
     async def save(self, run_uid: str, position: Position, failing_since_s: float | None = None) -> None:
@@ -76,14 +78,14 @@ class Registrations:
 
     async def forget(self, run_uid: str) -> None:
         """Take a run off the list; raises EventLogUnavailable."""
-        await self._calls.call(self._redis.srem(names.WEBHOOK_REGISTRATIONS, run_uid))
+        await self._calls.call(self._redis.srem(self._key(names.WEBHOOK_REGISTRATIONS), run_uid))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._calls.close()
 
     async def _put(self, run_uid: str, fields: dict[Any, Any]) -> None:
-        key = names.webhook_registration(run_uid)
+        key = self._key(names.webhook_registration(run_uid))
         both = self._redis.pipeline(transaction=True)
         both.hset(key, mapping=fields)
         both.expire(key, LOG_EXPIRY_S)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from gather_clients.cms_requests import CmsSettings
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -33,6 +33,8 @@ ITERATIONS_DEFAULT: Final = 50
 class CheckSettings(Settings, CmsSettings):
     """A worker's settings, and the operator's for the CMS where they are set."""
 
+    redis_url: SecretStr = Field(min_length=1, validation_alias="REDIS_URL")
+    """A malformed one is a finding, beside the others."""
     app_url: str | None = Field(default=None, validation_alias="NEXT_PUBLIC_APP_URL")
 
 
@@ -85,7 +87,7 @@ class Plan:
 
 async def check_all(settings: CheckSettings, plan: Plan) -> list[Finding]:
     """Return what was found, in the order of the report."""
-    redis_url, broker_url = settings.redis_url.get_secret_value(), settings.broker_url
+    broker_url = settings.broker_url
     model_limit_s = CHECK_S + (MODEL_ASKED_S if plan.is_model_asked else 0)
     found = await asyncio.gather(
         _bounded("CMS", check_cms(settings.app_url, settings.cms_key, settings.cms_form)),
@@ -95,7 +97,7 @@ async def check_all(settings: CheckSettings, plan: Plan) -> list[Finding]:
             settings.brain_url, settings.brain_api_key.get_secret_value(), plan.project,
             settings.duplicate_calibration,
         ), is_required=False),
-        _bounded("Redis", check_redis(redis_url, settings.redis_timeout_s), is_required=False),
+        _bounded("Redis", check_redis(settings.redis, settings.redis_timeout_s), is_required=False),
         _bounded("Celery broker", check_broker(
             broker_url, settings.evaluation_task, settings.evaluation_queue, is_wanted=plan.is_evaluated,
         ), is_required=False),

@@ -17,7 +17,8 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from gather_clients.redis_calls import connect
+from gather_clients.redis_calls import NotPrimaryError, connect
+from gather_clients.redis_place import RedisPlace
 from gather_worker.check.findings import Finding, lacking, ok, warn
 
 NAME: Final = "Redis"
@@ -33,7 +34,8 @@ end
 if not try('DEL', KEYS[1], KEYS[2], KEYS[3]) then return refused end
 try('XADD', KEYS[1], 'MAXLEN', '~', 10, '1-0', 'event', '{}')
 try('HSET', KEYS[2], 'epoch', '0')
-try('HGET', KEYS[2], 'epoch')
+try('HMGET', KEYS[2], 'epoch', 'server')
+try('INFO', 'replication')
 try('HINCRBY', KEYS[2], 'offset', 1)
 try('SET', KEYS[3], '1', 'EX', 10)
 try('GET', KEYS[3])
@@ -63,31 +65,31 @@ class RedisFacts:
     is_persistent: bool | None = None
 
 
-async def check_redis(url: str, timeout_s: float) -> list[Finding]:
+async def check_redis(redis: RedisPlace, timeout_s: float) -> list[Finding]:
     """Return what was found."""
-    return redis_findings(await _gather(url, timeout_s))
+    return redis_findings(await _gather(redis, timeout_s))
 
 
-async def _gather(url: str, timeout_s: float) -> RedisFacts:
+async def _gather(redis: RedisPlace, timeout_s: float) -> RedisFacts:
     facts = RedisFacts()
     try:
-        client = connect(url, timeout_s, repeats=0, decode_responses=True)
+        client = connect(redis, timeout_s, repeats=0, decode_responses=True)
     except ValueError:
         facts.kind = "malformed"
         return facts
     try:
         async with client:
-            await _look(client, facts)
+            await _look(client, redis, facts)
     except (RedisError, OSError, TimeoutError) as error:
         facts.kind, facts.error = kind_of(error), f"{type(error).__name__}: {str(error)[:200]}"
     return facts
 
 
-async def _look(client: Redis, facts: RedisFacts) -> None:
+async def _look(client: Redis, place: RedisPlace, facts: RedisFacts) -> None:
     await client.ping()
-    key = f"automated-gather:check:{secrets.token_hex(8)}"
+    key = place.key(f"automated-gather:check:{secrets.token_hex(8)}")
     keys = [key, f"{key}:meta", f"{key}:sent"]
-    facts.refused = list(await _awaited(client.eval(PROBE_SCRIPT, len(keys), *keys, CHANNEL)))
+    facts.refused = list(await _awaited(client.eval(PROBE_SCRIPT, len(keys), *keys, place.key(CHANNEL))))
     try:
         info = await client.info()
     except ResponseError:
@@ -117,7 +119,7 @@ def kind_of(error: Exception) -> str:
         return "refused"
     if isinstance(error, NoPermissionError) or "noperm" in text:
         return "denied"
-    if isinstance(error, ReadOnlyError):
+    if isinstance(error, ReadOnlyError | NotPrimaryError):
         return "readonly"
     if isinstance(error, ResponseError):
         return "answered"

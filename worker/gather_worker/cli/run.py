@@ -84,7 +84,7 @@ async def _open_dependencies(
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
     brain = Brain(client, attempt, project_id)
-    log = EventLog(settings.redis_url.get_secret_value(), settings.redis_timeout_s)
+    log = EventLog(settings.redis, settings.redis_timeout_s)
     events = EventPublisher(log, task.document, task.department, task.allowance)
     try:
         yield Dependencies(store, brain, model, events, calibration)
@@ -93,9 +93,7 @@ async def _open_dependencies(
 
 
 def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> ModelGateway:
-    cache = AnswerCache(
-        settings.redis_url.get_secret_value(), settings.redis_timeout_s, settings.llm_cache_ttl_s
-    )
+    cache = AnswerCache(settings.redis, settings.redis_timeout_s, settings.llm_cache_ttl_s)
     tracer = None
     if settings.is_traced:
         try:

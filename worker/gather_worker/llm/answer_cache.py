@@ -14,11 +14,14 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_place import RedisPlace, place_of
 
 ENTRY_MAX_BYTES: Final = 128 * 1024
 """Ten items at their greatest length are 120 KB; a longer answer is not kept."""
 ENTRIES_MAX: Final = 2_000
 """Of all runs together; the oldest go. At 5 KB each, as measured with ten notes, 10 MB of Redis."""
+PATIENCE_S: Final = 0.5
+"""For one call."""
 QUIET_S: Final = 30.0
 """How long a Redis that did not answer is not asked, so that it slows no request."""
 PREFIX: Final = "gather:llm:answer:"
@@ -67,15 +70,20 @@ class _RedisUnavailable(Exception):  # noqa: N818 - named for what it says
 class AnswerCache:
     """The answers kept in one Redis, for `ttl_s` seconds each.
 
-    Each wait for Redis takes `timeout_s` at most, a whole call twice that.
+    A call takes `timeout_s` at most, and `PATIENCE_S`: a model's answer is not waited for much longer.
     """
 
     def __init__(
-        self, url: str, timeout_s: float, ttl_s: int, clock: Callable[[], float] = time.monotonic
+        self,
+        redis: str | RedisPlace,
+        timeout_s: float,
+        ttl_s: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._key = place_of(redis).key
         self._calls = RedisCalls(
-            connect(url, timeout_s, repeats=0),
-            2 * timeout_s,
+            connect(redis, timeout_s, repeats=0),
+            min(timeout_s, PATIENCE_S),
             lambda error: _RedisUnavailable(type(error).__name__),
         )
         self._ttl_s = ttl_s
@@ -91,7 +99,7 @@ class AnswerCache:
         if self._is_quiet:
             return None
         try:
-            text = await self._calls.call(self._calls.redis.get(key))
+            text = await self._calls.call(self._calls.redis.get(self._key(key)))
         except _RedisUnavailable as error:
             self._pause(error)
             return None
@@ -112,15 +120,15 @@ class AnswerCache:
 
     async def _write(self, key: str, text: str) -> None:
         """Store the text, and drop the oldest answers beyond the bound on their number."""
-        redis = self._calls.redis
+        redis, key, index = self._calls.redis, self._key(key), self._key(INDEX)
         async with redis.pipeline(transaction=True) as pipe:
             pipe.set(key, text, ex=self._ttl_s)
-            pipe.zadd(INDEX, {key: time.time()})
-            pipe.expire(INDEX, self._ttl_s)
-            pipe.zcard(INDEX)
+            pipe.zadd(index, {key: time.time()})
+            pipe.expire(index, self._ttl_s)
+            pipe.zcard(index)
             *_, count = await pipe.execute()
         if count > ENTRIES_MAX:
-            dropped: Any = await redis.zpopmin(INDEX, count - ENTRIES_MAX)
+            dropped: Any = await redis.zpopmin(index, count - ENTRIES_MAX)
             await redis.unlink(*(each for each, _ in dropped))
 
     @property
