@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError, ResponseError
 
-from gather_clients.epochs import leads_to
+from gather_clients.events.epochs import leads_to
 from gather_clients.redis_calls import RedisCalls, connect, trouble
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_clients.stored_event import StoredEvent, read_entry, read_message

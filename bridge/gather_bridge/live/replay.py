@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gather_clients.epochs import leads_to
+from gather_clients.events.epochs import leads_to
 from gather_clients.stored_event import StoredEvent
 
 

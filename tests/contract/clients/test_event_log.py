@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from dev.service_process import ServiceProcess, free_port
-from gather_clients.epochs import leads_to
 from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_clients.events.epochs import leads_to
 from gather_contracts import names
 from gather_contracts.events import AutomationComplete, Deduplicating
 

@@ -1,5 +1,6 @@
 """A worker's process: what `gather-worker run` does, with the services of the simulation."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -76,7 +77,16 @@ class Workers:
         if worker.locals.get("is_terminated"):
             attempt.terminate()
         dependencies = self._dependencies(task, attempt)
-        return await carry_out(Pipeline(task, SETTINGS, dependencies, attempt), outcome)
+        try:
+            reason = await carry_out(Pipeline(task, SETTINGS, dependencies, attempt), outcome)
+        except asyncio.CancelledError:
+            dependencies.events.end()  # killed
+            raise
+        except WorkerError:
+            await dependencies.events.close()
+            raise
+        await dependencies.events.close()
+        return reason
 
     def _dependencies(self, task: DepartmentTask, attempt: Attempt) -> Dependencies:
         settings, project_id = SETTINGS, task.document.spec.project_id

@@ -1,38 +1,35 @@
-"""The events of one department; without Redis live progress is lost and nothing else."""
+"""The events of one department; without Redis live progress waits, and nothing else does."""
 
-import logging
-import time
+import asyncio
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_clients.events.event_queue import EventQueue, Log
 from gather_contracts import events, names
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.checkpoint import Checkpoint
 
-QUIET_S: Final = 5.0
-"""How long an unavailable Redis is not tried again, so that it slows no iteration."""
-
-_LOGGER = logging.getLogger(__name__)
-
 
 class EventPublisher:
     """Publishes one department's events; each has a key, so that a successor does not publish it twice."""
 
     def __init__(
-        self, log: EventLog, document: RunDocument, department: ResolvedDepartment, allowance: int
+        self, log: Log, document: RunDocument, department: ResolvedDepartment, allowance: int
     ) -> None:
-        self._log = log
+        self._queue = EventQueue(log)
         self._document = document
         self._department = department
         self._allowance = allowance
-        self._quiet_until = 0.0
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._log.close()
+        """Send what still waits, for a second at most, and close the connections."""
+        await self._queue.close()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._queue.end()
 
     async def started(self, attempt: int) -> None:
         """A worker has begun or taken up the department; `attempt` counts from 1."""
@@ -91,11 +88,6 @@ class EventPublisher:
         }
 
     async def _send(self, event: events.Event, what: str) -> None:
-        if time.monotonic() < self._quiet_until:
-            return
         key = f"{names.checkpoint_id(self._document.run.uid, self._department.slug)}/{what}"
-        try:
-            await self._log.append(event, key)
-        except EventLogUnavailable:
-            self._quiet_until = time.monotonic() + QUIET_S
-            _LOGGER.warning("Redis is unavailable; live progress pauses")
+        self._queue.put(event, key)
+        await asyncio.sleep(0)  # so that it can leave before the next work that does not wait
