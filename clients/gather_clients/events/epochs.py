@@ -17,11 +17,13 @@ def leads_to(epoch: str, offset: int, later: str) -> bool:
     """Return whether a log with epoch `later` begins with what a reader has up to `offset` of `epoch`."""
     if epoch == later:
         return True
-    blocks = _blocks(later)
-    own = epoch[-BLOCK_DIGITS:]
-    if own not in blocks[:-1]:
+    blocks, own = _blocks(later), _blocks(epoch)
+    # A reader may know the epoch of a log's end from its greeting, and not have come so far.
+    begun = [block for block in own if _first_offset(block) <= offset] or own[:1]
+    if not begun or begun[-1] not in blocks:
         return False
-    return offset < _first_offset(blocks[blocks.index(own) + 1])
+    after = blocks[blocks.index(begun[-1]) + 1 :]
+    return not after or offset < _first_offset(after[0])
 
 
 def _blocks(epoch: str) -> list[str]:
