@@ -1,5 +1,6 @@
 """The bridge's composition root: settings, logs, the application, and nothing else."""
 
+import asyncio
 import logging
 from typing import Final
 
@@ -9,6 +10,7 @@ from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
 from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.logs import configure_logging, hide_in_logs
+from gather_clients.redis_calls import refuse_cluster
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ def main() -> None:
         configure_logging("bridge", settings.log_level, LIBRARIES)
         hide_in_logs(secrets_of(settings))
         bridge = Bridge(settings)
+        asyncio.run(refuse_cluster(settings.redis, settings.redis_timeout_s))
     if settings.allow_anonymous:
         logger.warning("anyone may listen to any project: for trying out only")
     logger.info("serving", extra={"port": settings.port})

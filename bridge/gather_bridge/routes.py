@@ -90,11 +90,12 @@ def _add_probes(app: FastAPI, bridge: Bridge) -> None:
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Fail while Redis is unavailable, so that new clients wait, and at the process's end."""
+        """Fail while Redis takes no writes, so that new clients wait, and at the process's end."""
         if bridge.listeners.is_draining:
             return PlainTextResponse("ending", 503)
         is_ready = bridge.reader.is_live
-        return PlainTextResponse("ok" if is_ready else "waiting for Redis", 200 if is_ready else 503)
+        waiting = f"waiting for Redis: {bridge.reader.trouble}"
+        return PlainTextResponse("ok" if is_ready else waiting, 200 if is_ready else 503)
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -6,6 +6,7 @@ and nothing can come between. A missing Redis is never a reason to stop: callers
 
 import asyncio
 import logging
+import re
 import secrets
 import socket
 from collections import OrderedDict
@@ -84,6 +85,8 @@ KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP
 """A subscriber only listens, so only the kernel can tell it within half a minute that its peer is gone."""
 
 
+SCRIPT_LINE: Final = re.compile(r"The user executing the script can't.* @user_script:([0-9]+)")
+"""Where a user lacks a permission, Redis names only the line."""
 DAMAGED: Final = ("WRONGTYPE", "not an integer", "out of range", "ID specified in XADD")
 """In what Redis answers where a key of ours holds something else."""
 
@@ -97,6 +100,10 @@ class EventLogUnavailable(Exception):  # noqa: N818 - named for what the caller 
     def because(cls, failure: Exception) -> "EventLogUnavailable":
         """Return the error for a call that failed this way."""
         said = trouble(failure)
+        if place := SCRIPT_LINE.search(said):
+            said = (
+                f"{said.partition(' script: ')[0]}: {APPEND_SCRIPT.splitlines()[int(place[1]) - 1].strip()}"
+            )
         if isinstance(failure, ResponseError) and any(words in said for words in DAMAGED):
             return EventLogDamaged(said)
         return cls(said)

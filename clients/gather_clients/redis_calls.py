@@ -12,6 +12,10 @@ from redis.backoff import NoBackoff
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.exceptions import (
     AuthenticationError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    ClusterError,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -41,28 +45,27 @@ and the library's pool refuses the 101st.
 CLUSTER: Final = (
     "REDIS_URL: this is a Redis Cluster, which Gather cannot use; name a single Redis or Sentinels"
 )
-TROUBLES: Final = (
-    (("WRONGPASS", "NOAUTH", "invalid username"), "REDIS_URL: Redis refuses its user or password"),
-    (("CROSSSLOT", "CLUSTERDOWN", "MOVED"), CLUSTER),
-    (("CERTIFICATE_VERIFY", "certificate verify"), "GATHER_REDIS_CA_FILE: the certificate is not trusted"),
-)  # fmt: skip
-"""What the text of an error means, where its kind does not say it."""
+TROUBLES: Final[Mapping[type[Exception] | tuple[type[Exception], ...], str]] = {
+    AuthenticationError: "REDIS_URL: Redis refuses its user or password",
+    NoPermissionError: "REDIS_URL: its user lacks a permission (ACL)",
+    ReadOnlyError: "REDIS_URL: this Redis is a read-only replica",
+    OutOfMemoryError: "REDIS_URL: this Redis is full (maxmemory)",
+    (ClusterError, ClusterDownError, ClusterCrossSlotError, MovedError): CLUSTER,
+}
+"""What is wrong where an error is of one of these kinds; what Redis says stands after it."""
+CERTIFICATE: Final = "certificate verify failed"
+IN_SCRIPT: Final = "The user executing the script can't"
 
 
 def trouble(error: BaseException) -> str:
     """Return what is wrong in one sentence, with the setting's name where a setting is wrong."""
     said = str(error) or type(error).__name__
-    match error:
-        case NoPermissionError():
-            return f"REDIS_URL: its user lacks a permission (ACL): {said}"
-        case ReadOnlyError():
-            return "REDIS_URL: this Redis is a read-only replica"
-        case OutOfMemoryError():
-            return "REDIS_URL: this Redis is full (maxmemory)"
-    for words, meaning in TROUBLES:
-        if any(word in said for word in words):
-            return f"{meaning}: {said}" if meaning is not CLUSTER else meaning
-    return f"REDIS_URL: {said}" if isinstance(error, AuthenticationError) else said
+    for kind, meaning in TROUBLES.items():
+        if isinstance(error, kind):
+            return f"{meaning}: {said}"
+    if CERTIFICATE in said:
+        return f"GATHER_REDIS_CA_FILE: the certificate is not trusted: {said}"
+    return f"{TROUBLES[NoPermissionError]}: {said}" if IN_SCRIPT in said else said
 
 
 class _LeavesReplicas(Connection):
@@ -87,6 +90,17 @@ class _OverTls(_LeavesReplicas, SSLConnection):
 
 class _OverUnix(_LeavesReplicas, UnixDomainSocketConnection):
     pass
+
+
+class _ThroughSentinels(Redis):
+    """Closes its connections to the Sentinels too, which the library leaves open."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close all connections."""
+        await super().aclose(close_connection_pool)
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **options: Any) -> Redis:
@@ -129,7 +143,7 @@ def _by_sentinels(address: RedisAddress, common: dict[str, Any], own: dict[str, 
     }
     tls: dict[str, Any] = {"ssl": True} if address.has_tls else {}
     sentinels: Any = cast("Any", Sentinel)(address.hosts, sentinel_kwargs={**kept, **tls})
-    client: Redis = sentinels.master_for(address.service, **own, **tls)
+    client: Redis = sentinels.master_for(address.service, redis_class=_ThroughSentinels, **own, **tls)
     return client
 
 

@@ -173,8 +173,8 @@ class RedisSettings(BaseSettings):
         if file is not None:
             try:
                 ssl.create_default_context(cafile=file)
-            except OSError as error:  # SSLError is one
-                raise ValueError(f"is no readable PEM file of certificates: {type(error).__name__}") from None
+            except OSError:  # SSLError is one
+                raise ValueError("is not a file of PEM certificates that can be read") from None
         return file
 
     @model_validator(mode="after")

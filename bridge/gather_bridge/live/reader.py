@@ -34,6 +34,12 @@ class Reader:
         self._metrics = metrics
         self._listeners = listeners
         self._is_live = False
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Return why it is not live."""
+        return "" if self._is_live else self._trouble
 
     @property
     def is_live(self) -> bool:
@@ -49,7 +55,7 @@ class Reader:
             except EventLogUnavailable as error:
                 if self._is_live:
                     failures = 0
-                    logger.warning("event log lost", extra={"error": str(error)[:300]})
+                self._explain(str(error)[:300])
             except Exception:
                 # Nothing that comes from Redis may end the process's only reader.
                 logger.exception("reading the event log failed unexpectedly; beginning again")
@@ -75,6 +81,12 @@ class Reader:
                     listener(event)
                 # A burst that came in one piece must not keep the sockets waiting until its end.
                 await asyncio.sleep(0)
+
+    def _explain(self, trouble: str) -> None:
+        """Say why events do not arrive, once for each reason."""
+        if self._is_live or trouble != self._trouble:
+            logger.warning("event log unavailable", extra={"error": trouble})
+        self._trouble = trouble
 
     def _set_live(self, is_live: bool) -> None:
         self._is_live = is_live

@@ -102,7 +102,7 @@ def _is_followed(place: Position, later: Position) -> bool:
 
 def is_same_log(reached: Position, head: Position) -> bool:
     """Return whether a place that was read is one of the log that ends at `head`, not of one that is gone."""
-    return _is_followed(reached, head) or _is_followed(head, reached)
+    return _is_followed(reached, head) or bool(head.epoch and head.leads_to(reached))
 
 
 def is_seen(event: StoredEvent, position: Position) -> bool:

@@ -21,8 +21,10 @@ KEPT, SEEN, GROWN = 10, 12, 15
 @asynccontextmanager
 async def appending(server: ServiceProcess) -> AsyncIterator[EventLog]:
     log = EventLog(server.uri)
-    yield log
-    await log.close()
+    try:
+        yield log
+    finally:
+        await log.close()
 
 
 async def append(log: EventLog, last: int) -> None:
