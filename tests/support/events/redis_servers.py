@@ -39,7 +39,7 @@ def tls_server(folder: Path, certificate: Path) -> ServiceProcess:
     port = free_port()
     files = [f"--tls-{kind}-file" for kind in ("cert", "key", "ca-cert")]
     options = [part for name in files for part in (name, str(certificate))]
-    program = StoreArtefacts.from_environment().redis_server()
+    program = str(StoreArtefacts.from_environment().redis_server())
     command = [program, "--port", "0", "--tls-port", str(port), "--bind", HOST, "--tls-auth-clients", "no",
                "--dir", str(folder), *options]  # fmt: skip
     uri = f"rediss://{HOST}:{port}/0?ssl_ca_certs={certificate}"
@@ -63,7 +63,7 @@ def sentinel_server(folder: Path, primary: ServiceProcess) -> ServiceProcess:
         f"sentinel failover-timeout {SERVICE} 2000",
     ]  # fmt: skip
     configuration.write_text("\n".join(lines) + "\n", "utf-8")
-    program = StoreArtefacts.from_environment().redis_server()
+    program = str(StoreArtefacts.from_environment().redis_server())
     command = [program, str(configuration), "--sentinel"]
     return ServiceProcess("Sentinel", f"redis://{HOST}:{port}", folder, command, redis_answers)
 
@@ -81,7 +81,7 @@ def stopped(server: ServiceProcess) -> Iterator[None]:
 def ask(server: ServiceProcess, *command: str | int) -> object:
     """Return what the server answers to one command."""
     with redis.Redis.from_url(server.uri) as client:
-        return client.execute_command(*command)  # type: ignore[no-untyped-call]
+        return client.execute_command(*command)
 
 
 def replicate(replica: ServiceProcess, primary: ServiceProcess) -> None:
@@ -93,7 +93,7 @@ def replicate(replica: ServiceProcess, primary: ServiceProcess) -> None:
 def info(server: ServiceProcess, section: str) -> dict[str, object]:
     """Return a section of what a server says of itself."""
     with redis.Redis.from_url(server.uri) as client:
-        return dict(client.info(section))  # type: ignore[arg-type]
+        return dict(client.info(section))
 
 
 def until(is_so: Callable[[], object], within_s: float = 20) -> None:
