@@ -97,6 +97,14 @@ tolerations: {{- toYaml . | nindent 2 }}
 http://{{ include "gather.name" (dict "root" . "room" "brain") }}.{{ .Release.Namespace }}.svc:8080
 {{- end -}}
 
+{{/* What all rooms know of Redis besides its address, as environment variables. */}}
+{{- define "gather.redisEnv" -}}
+- {name: GATHER_REDIS_KEY_PREFIX, value: {{ .Values.redis.keyPrefix | quote }}}
+{{- with .Values.redis.caFile }}
+- {name: GATHER_REDIS_CA_FILE, value: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
 {{/* Where the operator works and by which Lease, as environment variables. */}}
 {{- define "gather.operatorPlaceEnv" -}}
 {{- $name := include "gather.name" (dict "root" . "room" "operator") -}}
