@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gather_bridge.live.batch import CHUNK_BYTES, Batch
-from gather_bridge.live.pages import Log
+from gather_bridge.live.pages import Log, heard_of
 from gather_bridge.live.replay import Position, ReloadReason, follows, is_seen
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
@@ -55,7 +55,8 @@ class Feed:
     is_dirty: bool = False
     """Something may be missing."""
     repair: "asyncio.Task[None] | None" = None
-    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    opening: "asyncio.Task[None] | None" = None
+    """Reads the first position, once for all who come meanwhile, so that they learn together if it fails."""
 
     def go_on(self, position: Position, last: StoredEvent | None) -> None:
         """Have the line end there; what lies between is in the log."""
@@ -154,11 +155,8 @@ class Hub:
         feed.users += 1
         subscription = Subscription(feed)
         try:
-            async with feed.opening:
-                if feed.position is None:
-                    feed.position = Position(*await self._log.position(project_id))
-                    if feed.is_dirty:
-                        self._mend(feed)
+            if feed.position is None:
+                await self._opened(feed)
             feed.listeners.add(subscription)
             yield subscription
         finally:
@@ -194,6 +192,22 @@ class Hub:
         self._mend(feed)
         if feed.repair is not None:
             await asyncio.wait({feed.repair})
+
+    async def _opened(self, feed: Feed) -> None:
+        if feed.opening is None:
+            feed.opening = asyncio.create_task(self._open(feed))
+            feed.opening.add_done_callback(heard_of)
+        opening = feed.opening
+        await asyncio.wait({opening})  # a client that goes does not end it for the others
+        opening.result()
+
+    async def _open(self, feed: Feed) -> None:
+        try:
+            feed.position = Position(*await self._log.position(feed.project_id))
+        finally:
+            feed.opening = None
+        if feed.is_dirty:
+            self._mend(feed)
 
     def _publish(self, feed: Feed, event: StoredEvent) -> None:
         batch = Batch.of([event], feed.position or Position())

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.replay import Position, is_unbroken
@@ -72,6 +72,7 @@ class Pages:
         if (task := self._reading.get(key)) is None:
             task = self._reading[key] = asyncio.create_task(self._load(key, after))
             task.add_done_callback(lambda _: self._reading.pop(key, None))
+            task.add_done_callback(heard_of)
         # A client that goes must not end the reading of the others.
         return await asyncio.shield(task)
 
@@ -101,6 +102,12 @@ class Pages:
                 return
             del self._kept[key]
             self._bytes -= oldest.page.size_bytes
+
+
+def heard_of(task: "asyncio.Task[Any]") -> None:
+    """Take note of a failure, also where everybody who waited for it has gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def cut(events: Sequence[StoredEvent], after: Position) -> list[Batch]:

@@ -269,6 +269,38 @@ async def test_without_a_log_nobody_joins_and_listeners_keep_their_place(hub: Hu
         assert await subscription.received() == [2]
 
 
+async def test_a_herd_asks_a_hanging_log_once(
+    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All learn at the same moment that it is away, not one after the other."""
+    asked = 0
+    gives_up = asyncio.Event()
+
+    async def position(project_id: str) -> tuple[str, int]:
+        nonlocal asked
+        asked += 1
+        await gives_up.wait()
+        raise EventLogUnavailable("hangs")
+
+    async def join() -> None:
+        async with hub.joined(P):
+            pass
+
+    monkeypatch.setattr(log, "position", position)
+    herd = [asyncio.create_task(join()) for _ in range(50)]
+    await asyncio.sleep(0)
+    herd[0].cancel()
+    await asyncio.sleep(0)
+    gives_up.set()
+    found = await asyncio.gather(*herd, return_exceptions=True)
+    assert [type(each) for each in found[1:]] == [EventLogUnavailable] * 49
+    assert asked == 1
+    monkeypatch.undo()
+    async with listening(hub) as client:
+        hub.accept(log.append())
+        assert await client.received() == [1]
+
+
 async def test_a_slow_listener_costs_only_itself(hub: Hub, log: MemoryLog) -> None:
     """The other one gets everything at once; the slow one gets it when it reads, from the log."""
     async with listening(hub) as slow, listening(hub) as quick:
