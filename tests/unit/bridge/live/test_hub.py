@@ -1,61 +1,16 @@
 """The hub gives every listener one unbroken line of events, whatever pub/sub lost, or tells all to reload."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from gather_bridge.live.batch import Batch
-from gather_bridge.live.follower import Follower, Limits
 from gather_bridge.live.hub import Hub
-from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.stored_event import StoredEvent
-from gather_contracts.events import Deduplicating
-from tests.support.events.stored_events import stored
-
-P = "66f1a2b3c4d5e6f708192a3b"
-
-
-class MemoryLog:
-    """A log in memory that can be unavailable, lose its data, and be trimmed."""
-
-    def __init__(self) -> None:
-        self.epoch = ""
-        self.events: list[StoredEvent] = []
-        self.is_away = False
-        self.reads = 0
-
-    def append(self, department: str = "story") -> StoredEvent:
-        self.epoch = self.epoch or "e1"
-        offset = self.events[-1].offset + 1 if self.events else 1
-        sent = Deduplicating(project_id=P, run="film", department=department, offset=offset, epoch=self.epoch)
-        event = stored(sent)
-        self.events.append(event)
-        return event
-
-    def lose(self, epoch: str = "") -> None:
-        self.epoch, self.events = epoch, []
-
-    async def position(self, project_id: str) -> tuple[str, int]:  # noqa: ARG002 - one project
-        await self._answer()
-        return (self.epoch, self.events[-1].offset) if self.events else ("", 0)
-
-    async def read(self, project_id: str, after_offset: int, limit: int = 1000) -> list[StoredEvent]:  # noqa: ARG002
-        await self._answer()
-        self.reads += 1
-        return [e for e in self.events if e.offset > after_offset][:limit]
-
-    async def _answer(self) -> None:
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise EventLogUnavailable("away")
+from tests.support.events.hub_clients import MemoryLog, P, listening
 
 
 @pytest.fixture
@@ -66,59 +21,6 @@ def log() -> MemoryLog:
 @pytest.fixture
 def hub(log: MemoryLog) -> Hub:
     return Hub(log, Metrics())
-
-
-@dataclass
-class Listening:
-    """A client that takes everything at once, or nothing while it is slow."""
-
-    start: Position = field(default_factory=Position)
-    hello: dict[str, Any] = field(default_factory=dict)
-    got: list[Any] = field(default_factory=list)
-    reads: asyncio.Event = field(default_factory=asyncio.Event)
-    greeted: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def take(self, batch: Batch) -> None:
-        await self.reads.wait()
-        if not self.greeted.is_set():
-            self.start, self.hello = batch.reached, json.loads(batch.texts[0])
-            self.greeted.set()
-            return
-        for body in map(json.loads, batch.texts):
-            self.got.append(body["reason"] if body["type"] == "hello" else body["offset"])
-
-    async def received(self) -> list[Any]:
-        """Return what has arrived once nothing does: offsets of events, and of greetings their reason."""
-        for _ in range(200):
-            await asyncio.sleep(0)
-        got, self.got = self.got, []
-        return got
-
-
-@asynccontextmanager
-async def listening(hub: Hub, project: str = P, asked: Position | None = None) -> AsyncIterator[Listening]:
-    """Join as a client that wants live events."""
-    client = Listening()
-    client.reads.set()
-    follower = Follower(
-        hub,
-        Pages(hub._log),
-        metrics=Metrics(),
-        limits=Limits(replay_events=1000, heartbeat_interval_s=3600, send_timeout_s=5),
-        check=lambda: None,
-        is_live=lambda: True,
-    )
-    following = asyncio.create_task(follower.run(project, asked, client.take))
-    greeted = asyncio.create_task(client.greeted.wait())
-    await asyncio.wait({following, greeted}, return_when=asyncio.FIRST_COMPLETED)
-    greeted.cancel()
-    try:
-        if following.done():
-            following.result()
-        yield client
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_events_go_to_the_listeners_of_their_project(hub: Hub, log: MemoryLog) -> None:
@@ -301,18 +203,6 @@ async def test_a_herd_asks_a_hanging_log_once(
         assert await client.received() == [1]
 
 
-async def test_a_slow_listener_costs_only_itself(hub: Hub, log: MemoryLog) -> None:
-    """The other one gets everything at once; the slow one gets it when it reads, from the log."""
-    async with listening(hub) as slow, listening(hub) as quick:
-        slow.reads.clear()
-        for _ in range(600):
-            hub.accept(log.append())
-        assert await quick.received() == list(range(1, 601))
-        assert await slow.received() == []
-        slow.reads.set()
-        assert await slow.received() == list(range(1, 601))
-
-
 async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog) -> None:
     """A new listener starts from the log's end, not from where the last one left."""
     async with listening(hub):
@@ -320,15 +210,6 @@ async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog
     hub.accept(log.append())
     async with listening(hub) as subscription:
         assert subscription.start.offset == 2
-
-
-async def test_a_burst_in_the_log_reaches_every_client(hub: Hub, log: MemoryLog) -> None:
-    """More than is kept of a project, after an outage, and nobody is dropped."""
-    async with listening(hub) as one, listening(hub) as two:
-        for _ in range(500):
-            log.append()
-        hub.check_all()
-        assert [await one.received(), await two.received()] == [list(range(1, 501))] * 2
 
 
 async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(
@@ -345,68 +226,6 @@ async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(
         assert 0 < len(kept) < 20
         slow.reads.set()
         assert await slow.received() == list(range(1, 101))
-
-
-async def test_a_client_that_another_bridge_has_told_more_need_not_reload(hub: Hub, log: MemoryLog) -> None:
-    """This one has not heard of the newest events yet: it looks into the log first."""
-    async with listening(hub) as first:
-        hub.accept(log.append())
-        late = [log.append(), log.append()]
-        async with (
-            listening(hub, asked=Position("e1", 2)) as back,
-            listening(hub, asked=Position("e1", 3)) as ahead,
-        ):
-            assert (back.hello["recovered"], ahead.hello["recovered"]) == (True, True)
-            for event in (*late, log.append()):
-                hub.accept(event)
-            assert [await back.received(), await ahead.received()] == [[3, 4], [4]]
-        assert await first.received() == [1, 2, 3, 4]
-
-
-async def test_a_client_of_a_new_log_may_be_the_first_to_know_of_it(hub: Hub, log: MemoryLog) -> None:
-    """Those that were there reload, the new one does not."""
-    async with listening(hub) as first:
-        hub.accept(log.append())
-        assert await first.received() == [1]
-        log.lose("e2")
-        log.append()
-        async with listening(hub, asked=Position("e2", 1)) as back:
-            assert back.hello["recovered"]
-            hub.accept(log.append())
-            assert [await first.received(), await back.received()] == [["epoch_changed", 2], [2]]
-
-
-async def test_a_client_that_fell_out_of_the_log_reloads_in_place(hub: Hub, log: MemoryLog) -> None:
-    """What it missed was trimmed while it read nothing; it goes on from the log's end."""
-    async with listening(hub) as slow:
-        slow.reads.clear()
-        for _ in range(600):
-            hub.accept(log.append())
-        log.events = log.events[500:]
-        slow.reads.set()
-        got = await slow.received()
-        hub.accept(log.append())
-        assert (got, await slow.received()) == (["too_old"], [601])
-
-
-async def test_a_client_that_is_behind_waits_for_the_log(
-    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not sent away in the middle of a replay."""
-    monkeypatch.setattr("gather_bridge.live.follower.RETRY_S", 0.001)
-    async with listening(hub) as slow:
-        slow.reads.clear()
-        for _ in range(600):
-            hub.accept(log.append())
-        log.is_away = True
-        slow.reads.set()
-        assert await slow.received() == []
-        log.is_away = False
-        hub.check_all()
-        async with asyncio.timeout(30):
-            while slow.got[-1:] != [600]:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.001)
-        assert slow.got == list(range(1, 601))
 
 
 async def test_what_is_no_event_is_passed_over(hub: Hub, log: MemoryLog) -> None:
