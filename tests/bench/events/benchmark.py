@@ -89,12 +89,13 @@ def texts(found: Found) -> list[str]:
 def timings_table(found: Found) -> str:
     """Return the times, and what they took: cores of each process, the bridge's highest memory."""
     head = ("ms", "goal", "min", "median", "p99", "max", "n", "refused", "closed", "bridge", "us/frame",
-            "MiB", "Redis", "clients")  # fmt: skip
+            "MiB", "Redis", "clients", "waited")  # fmt: skip
     body = []
     for row in found.timings:
         ordered, use = sorted(row.ms), row.use
         times = (ordered[0], ranked(ordered, 0.5), ranked(ordered, 0.99), ordered[-1])
-        cores = [f"{each / use.seconds:.2f}" for each in (use.bridge_s, use.redis_s, use.clients_s)]
+        parts = (use.bridge_s, use.redis_s, use.clients_s, use.waited_s)
+        cores = [f"{each / use.seconds:.2f}" for each in parts]
         body.append((
             row.title, "-" if row.goal_ms is None else f"{row.goal_ms:g}", *(f"{each:.1f}" for each in times),
             str(len(ordered)), str(row.refused), str(row.closed), cores[0], f"{row.frame_us:.0f}",

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -140,6 +141,8 @@ class Use:
     redis_s: float = 0.0
     clients_s: float = 0.0
     """This process's, publisher included."""
+    waited_s: float = 0.0
+    """The longest that one of the three was ready to run and had no core: what other work costs the times."""
     peak_mib: float = 0.0
     """The bridge's highest resident memory in that time."""
 
@@ -149,13 +152,14 @@ async def used(stage: Stage) -> AsyncIterator[Use]:
     """Measure processor time and memory while the block lasts."""
     pids = (stage.bridge.pid, stage.redis.pid, os.getpid())
     use, begin_s = Use(), time.monotonic()
-    before = [cpu_s(pid) for pid in pids]
+    before, waited = [cpu_s(pid) for pid in pids], [waited_s(pid) for pid in pids]
     sampling = asyncio.create_task(_sample(stage.bridge.pid, use))
     try:
         yield use
     finally:
         sampling.cancel()
         use.seconds = time.monotonic() - begin_s
+        use.waited_s = max(waited_s(pid) - since_s for pid, since_s in zip(pids, waited, strict=True))
         use.bridge_s, use.redis_s, use.clients_s = (cpu_s(p) - b for p, b in zip(pids, before, strict=True))
 
 
@@ -164,6 +168,11 @@ async def _sample(pid: int, use: Use) -> None:
     while True:
         use.peak_mib = max(use.peak_mib, process.memory_info().rss / MIB)
         await asyncio.sleep(SAMPLE_S)
+
+
+def waited_s(pid: int) -> float:
+    """Return how long a process's first thread has waited for a core until now."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
 
 def pss_kib(pid: int) -> float:
