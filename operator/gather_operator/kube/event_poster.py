@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 10.0
 """Before each Event of one run, its first too, but for warnings and its end."""
+STRETCH_MAX: Final = 12.0
+"""With many runs at work it is so many times as long at most: kubectl describe is for one run."""
 PENDING_MAX: Final = 64
 STARTED: Final = "DepartmentStarted"
 
@@ -33,8 +35,8 @@ class EventPoster:
         self._pending: dict[str, list[KubeEvent]] = {}
         self._due_s: dict[str, float] = {}
 
-    async def add(self, run: GatherRun, events: Sequence[KubeEvent]) -> None:
-        """Take the run's Events, and post all that is due."""
+    async def add(self, run: GatherRun, events: Sequence[KubeEvent], stretch: float = 1.0) -> None:
+        """Take the run's Events, and post all that is due; between two are `stretch` intervals."""
         uid = run.metadata.uid
         if events:
             self._pending.setdefault(uid, []).extend(events)
@@ -42,11 +44,11 @@ class EventPoster:
         pending = self._pending.get(uid)
         if not pending:
             return
-        now_s = self._clock()
-        if now_s < self._due_s.setdefault(uid, now_s + INTERVAL_S) and not any(map(_is_urgent, pending)):
+        now_s, interval_s = self._clock(), INTERVAL_S * min(max(stretch, 1.0), STRETCH_MAX)
+        if now_s < self._due_s.setdefault(uid, now_s + interval_s) and not any(map(_is_urgent, pending)):
             return
         del self._pending[uid]
-        self._due_s[uid] = now_s + INTERVAL_S
+        self._due_s[uid] = now_s + interval_s
         for event in joined(pending):
             await self.post(run, event)
 

@@ -70,15 +70,14 @@ class StatusWriter:
 
         Raises ClusterError, of it StatusRefused; after a conflict the newer version is in the cache.
         """
-        uid = run.metadata.uid
+        uid, stretch = run.metadata.uid, self._cache.at_work / RUNS_AT_ONCE
         last = self._written.get(uid)
         same = last if last is not None and last.wanted == status else None
         if _says_nothing_new(run, status) or (same is not None and run.status == same.kept):
-            await self._poster.add(run, ())
+            await self._poster.add(run, (), stretch)
             return None
         repeats = same.repeats + 1 if same is not None else 0
-        stretch = min(self._cache.at_work / RUNS_AT_ONCE, STRETCH_MAX)
-        interval_s = self._interval_s * _patience(run.status, status, stretch)
+        interval_s = self._interval_s * _patience(run.status, status, min(stretch, STRETCH_MAX))
         if (wait_s := self._wait_s(last, repeats, interval_s)) > 0:
             STATUS_WRITES.labels(result="throttled").inc()
             return wait_s
@@ -102,7 +101,7 @@ class StatusWriter:
         is_that = stored is not None and stored.metadata.resource_version == _version_of(body)
         kept = self._kept(body, status, stored.status if stored is not None and is_that else None)
         self._written[uid] = _Written(self._clock(), status, kept, repeats)
-        await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX])
+        await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX], stretch)
         return None
 
     async def post(self, run: GatherRun, event: KubeEvent) -> None:

@@ -37,6 +37,17 @@ async def test_the_first_is_posted_within_seconds_and_the_next_later(
     assert len(world.events) == 2
 
 
+async def test_with_many_runs_at_work_each_posts_less_often(world: Any, build: Any, clock: FakeClock) -> None:
+    poster = EventPoster(world, clock)
+    await poster.add(build.run(), [STARTED], 4)
+    clock.now_s += INTERVAL_S
+    await poster.add(build.run(), [], 4)
+    assert world.events == []
+    clock.now_s += 3 * INTERVAL_S
+    await poster.add(build.run(), [], 4)
+    assert world.events == ["DepartmentStarted"]
+
+
 @pytest.mark.parametrize("urgent", [FAILED, END])
 async def test_a_warning_and_the_end_wait_for_nothing(
     world: Any, build: Any, clock: FakeClock, urgent: KubeEvent
