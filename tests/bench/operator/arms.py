@@ -41,8 +41,13 @@ class Arm(StrEnum):
     """Who makes the Jobs."""
 
     FLOOR = "floor"
+    FLOOR_JOBS = "floor-jobs"
+    """The floor with Jobs as the operator makes them."""
     SKETCH = "sketch"
     OPERATOR = "operator"
+
+
+FLOORS: Final = (Arm.FLOOR, Arm.FLOOR_JOBS)
 
 
 @dataclass
@@ -97,7 +102,7 @@ def measure(  # noqa: PLR0917 - given by name
 @contextmanager
 def subject(arm: Arm, plane: ControlPlane, folder: Path, profile: Path | None) -> Iterator[list[int]]:
     """Yield the process that is measured, in a list; the floor's begins with the first run."""
-    if arm is Arm.FLOOR:
+    if arm in FLOORS:
         yield []
         return
     if arm is Arm.SKETCH:
@@ -145,8 +150,8 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
         await asyncio.sleep(1)
         began_s = time.monotonic()
         before_s = cpu_s(pids[0]) if pids else 0.0
-        if arm is Arm.FLOOR:
-            floor = await _start_floor(plane, runs)
+        if arm in FLOORS:
+            floor = await _start_floor(plane, runs, arm)
             await asyncio.wait_for(floor.wait(), TIMEOUT_S)
         else:
             await create_runs(api, runs, steps)
@@ -175,15 +180,15 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
     return outcome
 
 
-async def _start_floor(plane: ControlPlane, runs: int) -> asyncio.subprocess.Process:
+async def _start_floor(plane: ControlPlane, runs: int, arm: Arm) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.operator.floor", plane.server, NAMESPACE, str(runs),
+        sys.executable, "-m", "tests.bench.operator.floor", plane.server, NAMESPACE, str(runs), arm,
         env={**os.environ, **_python_path()},
     )  # fmt: skip
 
 
 def _ends(arm: Arm, runs: int, steps: int) -> Any:
-    if arm is Arm.FLOOR:
+    if arm in FLOORS:
         return lambda seen: len(seen.succeeded_s) == runs * steps
     return lambda seen: len(seen.ended_s) == runs
 

@@ -13,7 +13,7 @@ import typer
 
 from dev.progress import Reporter
 from tests.bench.measure import this_machine
-from tests.bench.operator.arms import Arm, Outcome, measure
+from tests.bench.operator.arms import FLOORS, Arm, Outcome, measure
 from tests.bench.operator.memory import Held, measure_memory
 from tests.bench.report import table
 
@@ -99,7 +99,7 @@ def _cells(group: Sequence[Outcome], floor: Sequence[Outcome] | None) -> tuple[s
     floors = floor or group
     rate = "-" if is_floor else f"{mean(rates) / mean(o.runs_per_minute for o in floors):.2f}"
     gap = "-" if is_floor else f"{mean(p99) / mean(o.gap_ms(0.99) for o in floors):.2f}"
-    others = ("-",) * 3 if group[0].arm is Arm.FLOOR else (
+    others = ("-",) * 3 if group[0].arm in FLOORS else (
         _range([o.lag_s(0.99) for o in group], 1),
         _range([1000 * o.cpu_s / o.runs for o in group]),
         _range([o.memory_mib for o in group]),

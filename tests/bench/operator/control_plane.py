@@ -19,7 +19,7 @@ from dev.waiting import wait_for
 from gather_contracts.result import DepartmentResult, StopReason, encode_result
 from tests.support.kubernetes import control_plane as plain
 
-USERS: Final = ("floor", "sketch", "operator")
+USERS: Final = ("floor", "floor-jobs", "sketch", "operator")
 """Each has a token of its own, so that the audit log tells whose a write is."""
 NODES: Final = 4
 READY_TIMEOUT_S: Final = 60

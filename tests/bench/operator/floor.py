@@ -1,23 +1,25 @@
 """The floor: seven Jobs a run, each made when the pod before has succeeded, and nothing else.
 
-A process of its own: SERVER NAMESPACE RUNS.
+A process of its own: SERVER NAMESPACE RUNS USER. The user "floor-jobs" makes Jobs as the operator does.
 """
 
 import asyncio
 import sys
 
 from gather_contracts import names
-from tests.bench.operator.jobs import STEPS, small_job
+from tests.bench.operator.jobs import STEPS, operator_job, small_job
 from tests.bench.operator.plain_api import PlainApi
 
 
-async def main(server: str, namespace: str, runs: int) -> None:
+async def main(server: str, namespace: str, runs: int, user: str) -> None:
     """Make all runs' Jobs and return when the last pod has succeeded."""
-    async with PlainApi(server, "floor") as api, asyncio.TaskGroup() as group:
+    async with PlainApi(server, user) as api, asyncio.TaskGroup() as group:
         jobs, pods = f"/apis/batch/v1/namespaces/{namespace}/jobs", f"/api/v1/namespaces/{namespace}/pods"
 
+        make = small_job if user == "floor" else operator_job
+
         def begin(run: str, step: int) -> None:
-            group.create_task(api.call("POST", jobs, small_job(namespace, run, step)))
+            group.create_task(api.call("POST", jobs, make(namespace, run, step)))
 
         done: set[tuple[str, int]] = set()
         events = api.watch(pods)
@@ -37,4 +39,4 @@ async def main(server: str, namespace: str, runs: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))

@@ -3,6 +3,9 @@
 from typing import Any, Final
 
 from gather_contracts import names
+from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.resource import parse_run
+from gather_operator.decisions.manifests import WorkerTemplate, build_job
 
 STEPS: Final = 7
 
@@ -30,3 +33,16 @@ def small_job(namespace: str, run: str, step: int) -> dict[str, Any]:
             },
         },
     }
+
+
+def operator_job(namespace: str, run: str, step: int) -> dict[str, Any]:
+    """Return the Job that the operator would make, without its owner."""
+    metadata = {"name": run, "namespace": namespace, "uid": run}
+    owner = parse_run({"metadata": metadata, "spec": {"projectId": "0" * 24, "userId": "bench"}})
+    department = ResolvedDepartment(
+        slug=f"d{step}", name=f"Department {step}", code_dep_number=step, threshold=80, model="model"
+    )
+    template = WorkerTemplate("worker", node_selector={"pool": "cpu_intensive"})
+    job = build_job(owner, department, step, 1, 5, template)
+    del job["metadata"]["ownerReferences"]
+    return job
