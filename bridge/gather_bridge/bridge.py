@@ -29,7 +29,9 @@ class Bridge:
         self.settings = settings
         self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
         self.metrics = Metrics()
-        self.log = EventLog(settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc)
+        self.log = EventLog(
+            settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc, is_compared=True
+        )
         self.pages = Pages(self.log)
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)

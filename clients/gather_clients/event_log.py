@@ -120,6 +120,8 @@ class EventLog:
         redis: its address, or its place.
         timeout_s: for each call, connecting included.
         on_foreign: called for each message and entry that is no event of ours.
+        is_compared: whether a log's first event is looked up when it is heard. All databases of a Redis share
+            their channels, and to a project without events any first one seems to be the next.
     """
 
     def __init__(
@@ -127,7 +129,10 @@ class EventLog:
         redis: str | RedisPlace,
         timeout_s: float = 2.0,
         on_foreign: Callable[[], None] = lambda: None,
+        *,
+        is_compared: bool = False,
     ) -> None:
+        self._is_compared = is_compared
         self._on_foreign = on_foreign
         self._place = place_of(redis)
         self._key = self._place.key
@@ -264,20 +269,20 @@ class EventLog:
                     yield event
 
     async def _event_of(self, message: dict[str, Any]) -> StoredEvent | None:
-        """Return a message's event; None if it is none of this log: anyone may publish on a channel.
-
-        All databases of a Redis share their channels. An event of another one never follows ours, but for the
-        first of a log, so that one is compared.
-        """
+        """Return a message's event; None if it is none of this log: anyone may publish on a channel."""
         try:
             project_id = message["channel"].decode().removeprefix(self._key(names.channel("")))
             event = read_message(message["data"], project_id)
-            if event.offset > 1 or leads_to(event.epoch, 1, (await self.position(event.project_id))[0]):
+            if not self._is_compared or event.offset > 1 or await self._has_first(event):
                 return event
         except (ValueError, EventLogDamaged):
             pass
         self._on_foreign()
         return None
+
+    async def _has_first(self, event: StoredEvent) -> bool:
+        epoch, _ = await self.position(event.project_id)
+        return leads_to(event.epoch, event.offset, epoch)
 
     async def check(self) -> None:
         """Raise EventLogUnavailable unless Redis takes a write: one that is full, or a replica, does not."""

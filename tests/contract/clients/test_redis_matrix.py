@@ -46,7 +46,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @asynccontextmanager
 async def opened(where: str | RedisPlace, timeout_s: float = 2) -> AsyncIterator[EventLog]:
-    log = EventLog(where, timeout_s)
+    log = EventLog(where, timeout_s, is_compared=True)  # as the bridge has it
     try:
         yield log
     finally:
