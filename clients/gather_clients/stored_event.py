@@ -31,6 +31,8 @@ class StoredEvent:
     run_uid: str = ""
     text: str = ""
     """The JSON object as it is stored; "" where the entry is no event: its place is passed over."""
+    id: str = ""
+    """Its identity; "" from an older version."""
 
     @property
     def is_event(self) -> bool:
@@ -69,6 +71,7 @@ def read_message(data: object, project_id: str) -> StoredEvent:
         project_id=_word(body.get("project_id")).lower(),
         type=_word(body.get("type")),
         run_uid=str(body.get("run_uid") or ""),
+        id=_word(body["id"]) if body.get("id") else "",
         text=text,
     )
     if found.project_id != project_id.lower() or found.type in FRAMES:

@@ -14,6 +14,8 @@ class ConditionType(StrEnum):
     """The run has ended, well (True) or not (False)."""
     BRAIN_AVAILABLE = "BrainAvailable"
     """The brain answers, so that notes are indexed at once; only where the operator knows its address."""
+    WEBHOOK_DELIVERED = "WebhookDelivered"
+    """False once events for the webhook were given up; missing before that."""
 
 
 class Reason(StrEnum):
@@ -46,6 +48,8 @@ class Reason(StrEnum):
     """BrainAvailable: the brain says that it can serve."""
     BRAIN_UNAVAILABLE = "BrainUnavailable"
     """BrainAvailable=False: the brain does not answer; notes are saved, and indexed when it is back."""
+    WEBHOOK_GIVEN_UP = "WebhookGivenUp"
+    """WebhookDelivered=False: events were given up; the message says how many, and what the last one met."""
     FINISHED = "Finished"
     """Progressing=False: the run has ended."""
     CANCELLING = "Cancelling"

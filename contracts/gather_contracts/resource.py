@@ -182,7 +182,9 @@ class GatherRunSpec(_Resource):
 class Condition(_Resource):
     """One observation about the run, as in the Kubernetes API conventions."""
 
-    type: str = Field(max_length=64, description="Accepted, Progressing, Succeeded or BrainAvailable.")
+    type: str = Field(
+        max_length=64, description="Accepted, Progressing, Succeeded, BrainAvailable or WebhookDelivered."
+    )
     status: str = Field(
         description="True, False or Unknown.", json_schema_extra={"enum": ["True", "False", "Unknown"]}
     )
@@ -235,7 +237,7 @@ class GatherRunStatus(_Resource):
         default_factory=list,
         max_length=8,
         json_schema_extra=_listed_by("type"),
-        description="Accepted, Progressing, Succeeded and BrainAvailable.",
+        description="Accepted, Progressing, Succeeded, BrainAvailable and WebhookDelivered.",
     )
     start_time: Timestamp | None = Field(default=None, description="When the departments were resolved.")
     completion_time: Timestamp | None = Field(default=None, description="When the run ended.")

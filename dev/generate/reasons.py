@@ -51,7 +51,7 @@ SECTIONS: Final = (
     Section(
         Reason,
         "Conditions",
-        "Of Accepted, Progressing, Succeeded and BrainAvailable. While each department at work waits,\n"
+        "Of Accepted, Progressing, Succeeded, BrainAvailable and WebhookDelivered. While each department at work waits,\n"
         "Progressing is False, and its reason is that of the first that waits, out of the next table.",
     ),
     Section(WaitReason, "What a department waits for", "While it is Running."),
