@@ -13,10 +13,15 @@ from gather_bridge.live.reader import Reader
 from gather_bridge.metrics import Metrics
 from gather_bridge.settings import Settings
 from gather_bridge.webhooks.delivery import Dispatcher
+from gather_bridge.webhooks.lease import Lease
+from gather_bridge.webhooks.outbox_runs import OutboxRuns
+from gather_bridge.webhooks.registered_runs import RegisteredRuns
 from gather_bridge.webhooks.registrations import Registrations
+from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_bridge.websocket.access import Access
 from gather_clients.event_log import EventLog
+from gather_clients.outbox.outbox_settings import open_outbox
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +41,19 @@ class Bridge:
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
         self.registrations = Registrations(settings.redis, settings.redis_timeout_s)
+        self.outbox = open_outbox(settings)
         sender = WebhookClient(
-            settings.webhook_secret.get_secret_value().encode(),
+            SigningKeys(settings.webhook_secret.get_secret_value(), settings.webhook_secrets_file),
             settings.webhook_timeout_s,
             settings.webhook_allowed_networks,
             settings.webhook_ca_file,
         )
+        registered = RegisteredRuns(
+            self.log, self.registrations, self.metrics, lambda: self.reader.subscriptions
+        )
         self.dispatcher = Dispatcher(
-            self.log,
-            self.registrations,
+            [registered] if self.outbox is None else [registered, OutboxRuns(self.outbox)],
+            Lease(self.registrations if self.outbox is None else self.outbox),
             sender,
             metrics=self.metrics,
             retry_base_s=settings.webhook_retry_base_s,
@@ -69,6 +78,8 @@ class Bridge:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.registrations.close()
+            if self.outbox is not None:
+                await self.outbox.close()
             await self.log.close()
 
     def trouble(self) -> str | None:

@@ -2,9 +2,11 @@
 
 BridgeError
 ├── TokensFileError       the tokens file cannot be used: correct it
+├── SecretsFileError      the file of webhooks' secrets cannot be used: correct it
 ├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or try later
 ├── ClientGone            a client is no longer there: nothing to do
 ├── SubscriberTooSlow     a client does not keep up: close its socket; it may come back for what it missed
+├── LeaseLost             another bridge may deliver by now: send nothing
 └── DeliveryError         an event did not reach a webhook
     ├── DeliveryFailed    try again later
     └── UrlRefused        the URL itself can never be called: stop
@@ -19,6 +21,10 @@ class BridgeError(Exception):
 
 class TokensFileError(BridgeError, ConfigurationError):
     """The tokens file is missing or malformed; the message holds none of its content."""
+
+
+class SecretsFileError(BridgeError, ConfigurationError):
+    """The file of webhooks' secrets is malformed; the message holds none of its content."""
 
 
 class SocketRefused(BridgeError):  # noqa: N818 - a state, said as one
@@ -37,6 +43,10 @@ class ClientGone(BridgeError):  # noqa: N818
 
 class SubscriberTooSlow(BridgeError):  # noqa: N818
     """The client does not take what it is sent."""
+
+
+class LeaseLost(BridgeError):  # noqa: N818
+    """Another bridge may deliver webhooks by now."""
 
 
 class DeliveryError(BridgeError):

@@ -38,7 +38,14 @@ class Metrics:
             "gather_bridge_event_log_up", "1 while events are heard live.", registry=self.registry
         )
         self.webhooks = Gauge(
-            "gather_bridge_webhooks", "Runs whose events go to a webhook.", registry=self.registry
+            "gather_bridge_webhooks",
+            "Runs with events that their webhook does not have yet.",
+            registry=self.registry,
+        )
+        self.delivers_webhooks = Gauge(
+            "gather_bridge_delivers_webhooks",
+            "1 in the process that delivers webhooks.",
+            registry=self.registry,
         )
         self.deliveries = Counter(
             "gather_bridge_webhook_deliveries", "Webhook calls.", ["result"], registry=self.registry

@@ -10,10 +10,11 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
+from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
 
 
-class Settings(RedisSettings):
+class Settings(RedisSettings, OutboxSettings):
     """All settings of the bridge."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -45,7 +46,12 @@ class Settings(RedisSettings):
     send_timeout_s: float = Field(default=10, gt=0, le=60, alias="GATHER_BRIDGE_SEND_TIMEOUT_S")
 
     webhook_secret: SecretStr = Field(min_length=16, alias="GATHER_WEBHOOK_SECRET")
-    """The key of the events' HMAC."""
+    """The key of the events' HMAC, for projects without secrets of their own."""
+    webhook_secrets_file: Path = Field(
+        default=Path(SECRETS_DIR_DEFAULT) / "webhook-secrets.json",
+        alias="GATHER_BRIDGE_WEBHOOK_SECRETS_FILE",
+    )
+    """A JSON list of {projects, secrets}; read again when it changes. There may be none."""
     webhook_timeout_s: float = Field(default=5, gt=0, le=60, alias="GATHER_BRIDGE_WEBHOOK_TIMEOUT_S")
     webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), alias="GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS"

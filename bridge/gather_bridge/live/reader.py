@@ -34,6 +34,8 @@ class Reader:
         self._metrics = metrics
         self._listeners = listeners
         self._is_live = False
+        self.subscriptions = 0
+        """How often it began to hear; what was sent before each may have been missed."""
         self._trouble = ""
 
     @property
@@ -72,6 +74,7 @@ class Reader:
     async def _read(self) -> None:
         async with self._log.subscribed() as events:
             self._set_live(True)
+            self.subscriptions += 1
             logger.info("event log heard")
             self._hub.check_all()
             async for event in events:

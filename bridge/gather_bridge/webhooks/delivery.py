@@ -1,79 +1,72 @@
-"""Delivers the events of registered runs to their webhooks: at least once each, in order, one run at a time.
+"""Delivers events to webhooks: at least once each, in order within a run, and no run in another's way.
 
-Redis keeps which event was delivered last, so that a new process goes on where the old one ended.
+Work comes by events: one that was heard, or a sweep over what waits, begins a task for its run, which ends
+when nothing waits any more or when the receiver failed; a timer begins it again. What is idle costs nothing.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-from gather_bridge.errors import DeliveryFailed, UrlRefused
-from gather_bridge.live.pages import Log
-from gather_bridge.live.replay import Position, is_unbroken, position_of
+from gather_bridge.errors import DeliveryFailed, LeaseLost, UrlRefused
 from gather_bridge.metrics import Metrics
-from gather_bridge.webhooks.registrations import REGISTRATIONS_MAX, Registration
+from gather_bridge.webhooks.lease import Lease
+from gather_bridge.webhooks.shares import Shares
+from gather_bridge.webhooks.sources import UNAVAILABLE, Source
 from gather_clients.backoff import Backoff
-from gather_clients.event_log import EventLogUnavailable
+from gather_clients.outbox.outbox_entries import Waiting
 from gather_clients.stored_event import StoredEvent
-from gather_contracts.events import FINAL_TYPES
 
 logger = logging.getLogger(__name__)
 
-READ_BATCH: Final = 500
-"""Events of one read from the log: 150 KiB."""
-POLL_INTERVAL_S: Final = 2.0
-"""How soon a new registration is seen, and a run is checked again without an event."""
+SWEEP_S: Final = 2.0
+"""How often a source is asked what waits, whatever was heard: one query."""
 RETRY_MAX_S: Final = 300.0
 """The longest wait before another try, without its jitter."""
 JITTER: Final = (0.8, 1.2)
+SLOW_S: Final = 2.0
+"""A receiver that takes longer waits its turn among those that fail."""
 GIVE_UP_AFTER_S: Final = 24 * 3600.0
-"""A receiver that accepted nothing for a day is gone; the log holds a week."""
-CALLS_AT_ONCE: Final = 16
+"""From the first failure of an event; a receiver that accepted nothing for a day is gone."""
+TRIES_MIN: Final = 10
+"""Before that, however long ago the first one was: the bridge itself may have been away."""
 
 
 class Sender(Protocol):
-    """Sends one event to one URL."""
+    """Sends one event to its URL."""
 
-    async def deliver(self, url: str, event: StoredEvent) -> None:
+    async def deliver(self, event: Waiting) -> None:
         """Send; raises DeliveryFailed or UrlRefused."""
 
 
-class Store(Protocol):
-    """Keeps the registrations; each call raises EventLogUnavailable."""
+@dataclass(slots=True)
+class _Line:
+    """One run, while something waits for its webhook."""
 
-    async def listed(self) -> list[str]:
-        """Return the UIDs of registered runs."""
-
-    async def load(self, run_uid: str) -> Registration | None:
-        """Return a registration."""
-
-    async def save(self, run_uid: str, position: Position, failing_since_s: float | None = None) -> None:
-        """Keep how far it has come."""
-
-    async def end(self, run_uid: str, why: str) -> None:
-        """Send nothing more."""
-
-    async def forget(self, run_uid: str) -> None:
-        """Take it off the list."""
+    task: "asyncio.Task[None] | None" = None
+    timer: asyncio.TimerHandle | None = None
+    """Runs while the receiver is left alone."""
+    is_woken: bool = False
+    """Something was heard while the task was at work."""
+    failures: int = 0
+    """In a row, of whichever events."""
 
 
-def resumed(position: Position, head: Position) -> Position:
-    """Return where to go on: at `position`, or at the beginning of a new log."""
-    is_same = position.leads_to(head) and position.offset <= head.offset
-    return position if is_same or position.is_start else Position(head.epoch, 0)
+Place = tuple[int, str]
+"""A source's number and a run's UID."""
 
 
 class Dispatcher:
-    """One task for each registered run."""
+    """One line for each run that something waits for."""
 
     def __init__(
         self,
-        log: Log,
-        store: Store,
+        sources: Sequence[Source],
+        lease: Lease,
         sender: Sender,
         *,
         metrics: Metrics,
@@ -81,123 +74,189 @@ class Dispatcher:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` is Unix time in seconds."""
-        self._log = log
-        self._store = store
+        self._sources = tuple(sources)
+        self._lease = lease
         self._sender = sender
         self._metrics = metrics
         self._backoff = Backoff(retry_base_s, RETRY_MAX_S, JITTER)
         self._clock = clock
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._wakes: dict[str, asyncio.Event] = {}
-        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._lines: dict[Place, _Line] = {}
+        self._shares = Shares()
+        self._is_active = False
 
     def heard(self, event: StoredEvent) -> None:
-        """Wake the event's run."""
-        if wake := self._wakes.get(event.run_uid):
-            wake.set()
+        """Begin to deliver for the event's run."""
+        if not self._is_active:
+            return
+        for number, source in enumerate(self._sources):
+            if source.concerns(event):
+                self._wake((number, event.run_uid))
 
     async def run(self) -> None:
-        """Serve the registrations until cancelled."""
+        """Deliver whenever this process has the lease, until cancelled."""
         try:
             while True:
-                try:
-                    self._start(await self._store.listed())
-                except EventLogUnavailable as error:
-                    logger.info("webhooks wait for Redis", extra={"error": str(error)[:300]})
-                await asyncio.sleep(POLL_INTERVAL_S)
+                again_s = await self._lease.keep()
+                if self._lease.is_valid:
+                    await self._serve(again_s)
+                else:
+                    await asyncio.sleep(again_s)
         finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._lease.release()
 
-    def _start(self, uids: list[str]) -> None:
-        for uid in uids:
-            if uid not in self._tasks and len(self._tasks) < REGISTRATIONS_MAX:
-                self._wakes[uid] = asyncio.Event()
-                self._tasks[uid] = asyncio.create_task(self._serve(uid))
-                self._tasks[uid].add_done_callback(partial(self._ended, uid))
-        self._metrics.webhooks.set(len(self._tasks))
+    async def _serve(self, again_s: float) -> None:
+        """Deliver as long as the lease is renewed in time."""
+        logger.info("webhooks are delivered from here")
+        self._metrics.delivers_webhooks.set(1)
+        self._is_active = True
+        sweeps = [
+            asyncio.create_task(self._sweep(number, source)) for number, source in enumerate(self._sources)
+        ]
+        try:
+            while self._lease.is_valid:
+                await asyncio.sleep(again_s)
+                again_s = await self._lease.keep()
+            logger.warning("another bridge delivers webhooks now, or nobody can say")
+        finally:
+            self._is_active = False
+            self._metrics.delivers_webhooks.set(0)
+            await self._stop(sweeps)
 
-    def _ended(self, uid: str, task: "asyncio.Task[None]") -> None:
-        del self._tasks[uid], self._wakes[uid]
-        self._metrics.webhooks.set(len(self._tasks))
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("webhook task failed; it starts again", exc_info=error, extra={"run_uid": uid})
+    async def _stop(self, sweeps: "list[asyncio.Task[None]]") -> None:
+        lines = list(self._lines.values())
+        tasks = [*sweeps, *(line.task for line in lines if line.task is not None)]
+        for line in lines:
+            if line.timer is not None:
+                line.timer.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lines.clear()
+        self._metrics.webhooks.set(0)
 
-    async def _serve(self, uid: str) -> None:
-        while True:
-            self._wakes[uid].clear()
-            try:
-                if await self._drain(uid):
-                    return
-            except EventLogUnavailable as error:
-                logger.info("webhook waits for Redis", extra={"run_uid": uid, "error": str(error)[:300]})
-            try:
-                async with asyncio.timeout(POLL_INTERVAL_S):
-                    await self._wakes[uid].wait()
-            except TimeoutError:
-                continue
-
-    async def _drain(self, uid: str) -> bool:
-        """Deliver what the log holds; return whether the run has had its last event."""
-        registration = await self._store.load(uid)
-        if registration is None or registration.ended:
-            await self._store.forget(uid)
-            return True
-        head = Position(*await self._log.position(registration.project_id))
-        start = resumed(registration.position, head)
-        while start.offset < head.offset:
-            events = await self._log.read(registration.project_id, start.offset, READ_BATCH)
-            if not events:
-                return False
-            if start.offset and not is_unbroken(events, start):
-                logger.warning("events were lost before their webhook got them", extra={"run_uid": uid})
-                self._metrics.deliveries.labels(result="lost").inc()
-            for event in events:
-                if event.run_uid == uid and not await self._deliver(registration, event):
-                    return True
-            start = position_of(events[-1], start)
-            registration = replace(registration, position=start)
-            await self._store.save(uid, start)
-        return False
-
-    async def _deliver(self, registration: Registration, event: StoredEvent) -> bool:
-        """Try until the event is delivered; return False if nothing more is to be sent for the run."""
-        uid, failures, since_s = registration.run_uid, 0, registration.failing_since_s
+    async def _sweep(self, number: int, source: Source) -> None:
+        """Find what waits although nothing was heard of it."""
+        is_begun = False
         while True:
             try:
-                async with self._calls:
-                    await self._sender.deliver(registration.url, event)
-                break
-            except UrlRefused as refused:
-                await self._end(uid, "refused", str(refused))
-                return False
-            except DeliveryFailed as failed:
-                error = str(failed)
-            failures += 1
-            since_s = self._clock() if since_s is None else since_s
-            if self._clock() - since_s > GIVE_UP_AFTER_S:
-                await self._end(uid, "given_up", error)
-                return False
-            self._metrics.deliveries.labels(result="failed").inc()
-            wait_s = self._backoff.wait_s(failures)
-            logger.info(
-                "webhook delivery failed; retrying",
-                extra={"run_uid": uid, "offset": event.offset, "error": error, "wait_s": round(wait_s, 1)},
+                if not is_begun:
+                    await source.begin()
+                    is_begun = True
+                for run_uid in await source.runs():
+                    self._wake((number, run_uid))
+            except UNAVAILABLE as error:
+                logger.info("webhooks wait for their store", extra={"error": str(error)[:300]})
+            except Exception:
+                # What somebody else wrote there must not end deliveries for all.
+                logger.exception("looking for webhooks failed unexpectedly; trying again")
+            await asyncio.sleep(SWEEP_S)
+
+    def _wake(self, place: Place) -> None:
+        line = self._lines.setdefault(place, _Line())
+        if line.timer is not None:
+            return
+        if line.task is not None:
+            line.is_woken = True
+            return
+        line.task = asyncio.create_task(self._work(place, line))
+        line.task.add_done_callback(partial(self._ended, place, line))
+        self._metrics.webhooks.set(len(self._lines))
+
+    def _ended(self, place: Place, line: _Line, task: "asyncio.Task[None]") -> None:
+        line.task = None
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            level = logging.INFO if isinstance(error, UNAVAILABLE) else logging.ERROR
+            logger.log(
+                level,
+                "webhook waits; it is tried again",
+                exc_info=None if level == logging.INFO else error,
+                extra={"run_uid": place[1], "error": type(error).__name__},
             )
-            if failures == 1:
-                await self._store.save(uid, Position(event.epoch, event.offset - 1), since_s)
-            await asyncio.sleep(wait_s)
-        self._metrics.deliveries.labels(result="delivered").inc()
-        await self._store.save(uid, Position(event.epoch, event.offset))
-        if event.type not in FINAL_TYPES:
-            return True
-        await self._end(uid, "complete", "")
-        return False
+            line.failures += 1
+            self._later(place, line, self._backoff.wait_s(min(line.failures, 5)))
+        elif line.timer is None:
+            self._lines.pop(place, None)
+            if line.is_woken:
+                self._wake(place)
+        self._metrics.webhooks.set(len(self._lines))
 
-    async def _end(self, uid: str, why: str, error: str) -> None:
-        """Send nothing more for the run."""
-        logger.info("webhook ended", extra={"run_uid": uid, "why": why, "error": error})
-        if why != "complete":
-            self._metrics.deliveries.labels(result=why).inc()
-        await self._store.end(uid, why)
+    def _later(self, place: Place, line: _Line, wait_s: float) -> None:
+        def again() -> None:
+            line.timer = None
+            self._wake(place)
+
+        line.timer = asyncio.get_running_loop().call_later(wait_s, again)
+
+    async def _work(self, place: Place, line: _Line) -> None:
+        """Deliver what waits for the run, until nothing does or its receiver fails."""
+        source = self._sources[place[0]]
+        while True:
+            line.is_woken = False
+            events = await source.waiting(place[1])
+            if not events and not line.is_woken:
+                return
+            for event in events:
+                wait_s = await self._deliver(source, line, event)
+                if wait_s is not None:
+                    self._later(place, line, wait_s)
+                    return
+
+    async def _deliver(self, source: Source, line: _Line, event: Waiting) -> float | None:
+        """Try once; return after how many seconds to read again what waits, None if the next may follow."""
+        if (early_s := event.due_s - self._clock()) > 0:
+            self._shares.note(event.url, is_prompt=False)
+            return early_s
+        try:
+            await self._call(event)
+        except UrlRefused as refused:
+            self._metrics.deliveries.labels(result="refused").inc()
+            await self._give_up(source, event, str(refused), self._clock())
+            return 0.0
+        except LeaseLost:
+            return SWEEP_S
+        except DeliveryFailed as failed:
+            return await self._failed(source, line, event, str(failed))
+        line.failures = 0
+        self._metrics.deliveries.labels(result="delivered").inc()
+        await source.delivered(event)
+        return None
+
+    async def _call(self, event: Waiting) -> None:
+        async with self._shares.place(event.project_id, event.url):
+            if not self._lease.is_valid:
+                raise LeaseLost
+            began_s = time.monotonic()
+            try:
+                await self._sender.deliver(event)
+            except DeliveryFailed:
+                self._shares.note(event.url, is_prompt=False)
+                raise
+            self._shares.note(event.url, is_prompt=time.monotonic() - began_s < SLOW_S)
+
+    async def _failed(self, source: Source, line: _Line, event: Waiting, error: str) -> float:
+        """Note the failure; return after how many seconds to go on: at once, if the event is given up."""
+        now_s = self._clock()
+        failures, since_s = event.failures + 1, event.failing_since_s
+        if since_s is None:
+            # One that waited behind another that was given up has waited for the receiver all that time.
+            since_s = event.written_s if line.failures >= TRIES_MIN else now_s
+        line.failures = max(line.failures + 1, failures)
+        if line.failures >= TRIES_MIN and now_s - since_s > GIVE_UP_AFTER_S:
+            self._metrics.deliveries.labels(result="given_up").inc()
+            await self._give_up(source, event, error, now_s - GIVE_UP_AFTER_S)
+            return 0.0
+        self._metrics.deliveries.labels(result="failed").inc()
+        wait_s = self._backoff.wait_s(line.failures)
+        logger.info(
+            "webhook delivery failed; retrying",
+            extra={"run_uid": event.run_uid, "event": event.id, "error": error, "wait_s": round(wait_s, 1)},
+        )
+        noted = replace(event, failures=failures, failing_since_s=since_s, due_s=now_s + wait_s)
+        await source.failed(noted, error)
+        return wait_s
+
+    async def _give_up(self, source: Source, event: Waiting, error: str, written_before_s: float) -> None:
+        logger.warning("events are given up", extra={"run_uid": event.run_uid, "error": error})
+        await source.give_up(event, error, written_before_s)

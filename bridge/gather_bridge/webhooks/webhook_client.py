@@ -12,10 +12,11 @@ from typing import Final
 import httpx
 
 from gather_bridge.errors import DeliveryFailed
-from gather_bridge.webhooks.signature import HEADER, signature
+from gather_bridge.webhooks.signature import HEADER, signature, standard_headers
+from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.url_guard import Address, Network, Target, choose_address, parse_target
 from gather_clients.configuration import ConfigurationError
-from gather_clients.stored_event import StoredEvent
+from gather_clients.outbox.outbox_entries import Waiting
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -35,14 +36,14 @@ class WebhookClient:
 
     def __init__(
         self,
-        secret: bytes,
+        keys: SigningKeys,
         timeout_s: float,
         allowed_networks: Sequence[Network] = (),
         ca_file: Path | None = None,
         resolve: Resolve = resolve,
     ) -> None:
         """`timeout_s` is for a whole call, resolving included. Raises ConfigurationError."""
-        self._secret = secret
+        self._keys = keys
         self._timeout_s = timeout_s
         self._allowed_networks = tuple(allowed_networks)
         self._resolve = resolve
@@ -54,9 +55,9 @@ class WebhookClient:
                 reason = "not a file of PEM certificates that can be read"
                 raise ConfigurationError(f"GATHER_BRIDGE_WEBHOOK_CA_FILE: {reason}") from None
 
-    async def deliver(self, url: str, event: StoredEvent) -> None:
+    async def deliver(self, event: Waiting) -> None:
         """Send one event; raises DeliveryFailed, or UrlRefused if trying again can never help."""
-        target = parse_target(url)
+        target = parse_target(event.url)
         try:
             async with asyncio.timeout(self._timeout_s):
                 address = choose_address(
@@ -70,17 +71,18 @@ class WebhookClient:
         if status // 100 != SUCCESS:
             raise DeliveryFailed(f"status {status}")
 
-    async def _post(self, target: Target, address: Address, event: StoredEvent) -> int:
+    async def _post(self, target: Target, address: Address, event: Waiting) -> int:
         """Return the status of the answer; its body is never read."""
-        body = event.text.encode()
+        body, keys, at_s = event.text.encode(), self._keys.of_project(event.project_id), int(time.time())
         host = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
         headers = {
             "Host": target.host_header,
             "Content-Type": "application/json",
             "User-Agent": "gather-bridge",
             "X-Gather-Event": event.type,
-            "X-Gather-Delivery": f"{event.epoch}-{event.offset}",
-            HEADER: signature(self._secret, body, int(time.time())),
+            "X-Gather-Delivery": event.id,
+            HEADER: signature(keys, body, at_s),
+            **standard_headers(keys, event.id, body, at_s),
         }
         # The connection goes to the address; certificate and SNI are still those of the host's name.
         extensions = {"sni_hostname": target.host}

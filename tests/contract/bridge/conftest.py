@@ -16,6 +16,7 @@ from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
 from gather_bridge.websocket.access import token_hash
+from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
 RECEIVE_TIMEOUT_S = 30
@@ -128,3 +129,18 @@ async def serving(serve_bridge: ServeBridge) -> AsyncIterator[Serving]:
     """A bridge with the usual settings."""
     async with serve_bridge() as bridge:
         yield bridge
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for the receiver of webhooks, with its key."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    write_certificate(path)
+    return path
+
+
+@pytest.fixture
+async def receiver(certificate: Path) -> AsyncIterator[Receiver]:
+    """An HTTPS server on a free port of the loopback interface."""
+    async with receiving(certificate) as made:
+        yield made

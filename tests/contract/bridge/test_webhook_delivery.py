@@ -3,127 +3,35 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address, ip_network
+from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import redis
-import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dev.paths import ROOT
 from dev.service_process import ServiceProcess
 from gather_bridge.errors import DeliveryFailed, UrlRefused
+from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
+from gather_clients.outbox.outbox_entries import Waiting
 from gather_contracts import names
-from gather_contracts.events import AutomationCancelled, Deduplicating, Event, decode_event
-from tests.support.events.stored_events import stored
+from gather_contracts.events import AutomationCancelled, Deduplicating, Event
+from tests.support.events.stored_events import waiting
+from tests.support.events.webhook_receiver import HOST, Receiver
 
 ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 
 SECRET = b"a-secret-of-some-length"
-HOST = "app.example"
+KEYS = SigningKeys(SECRET.decode())
 LOOPBACK = ip_network("127.0.0.0/8")
 DOCS = ROOT / "docs" / "events.md"
-
-
-@dataclass
-class Receiver:
-    """What came in, and what to answer next: a status, or a function that behaves otherwise."""
-
-    port: int = 0
-    bodies: list[bytes] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    answers: list[int | Callable[[Any], Awaitable[None]]] = field(default_factory=list)
-    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        while (message := await receive())["type"] == "http.request":
-            body += message["body"]
-            if not message.get("more_body"):
-                break
-        async with self.arrived:
-            self.bodies.append(body)
-            self.headers.append({k.decode().lower(): v.decode() for k, v in scope["headers"]})
-            self.paths.append(scope["path"])
-            self.arrived.notify_all()
-        answer = self.answers.pop(0) if self.answers else 204
-        if callable(answer):
-            await answer(send)
-            return
-        location = (
-            [(b"location", f"https://{HOST}:{self.port}/elsewhere".encode())] if answer // 100 == 3 else []
-        )
-        await send({"type": "http.response.start", "status": answer, "headers": location})
-        await send({"type": "http.response.body", "body": b""})
-
-    @property
-    def offsets(self) -> list[int]:
-        return [decode_event(body).offset for body in self.bodies]
-
-    async def wait_for(self, count: int) -> None:
-        """Wait until so many calls have come in."""
-        async with asyncio.timeout(30), self.arrived:
-            await self.arrived.wait_for(lambda: len(self.bodies) >= count)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for app.example and 127.0.0.1, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.DNSName(HOST), x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(alternative, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-@pytest.fixture
-async def receiver(certificate: Path) -> AsyncIterator[Receiver]:
-    """An HTTPS server on a free port of the loopback interface."""
-    made = Receiver()
-    server: Any = uvicorn.Server(
-        uvicorn.Config(
-            made,
-            host="127.0.0.1",
-            port=0,
-            ssl_certfile=certificate,
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    task = asyncio.create_task(server.serve())
-    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells nobody
-        await asyncio.sleep(0.01)
-    made.port = server.servers[0].sockets[0].getsockname()[1]
-    yield made
-    server.should_exit = True
-    await task
 
 
 @dataclass
@@ -188,6 +96,11 @@ def hook(
     return Hook(serve_bridge, receiver, log, redis_url, uuid4().hex[:24], settings)
 
 
+def to(url: str) -> Waiting:
+    """An event on its way to a URL."""
+    return waiting(an_event("66f1a2b3c4d5e6f708192a3b", "u"), url)
+
+
 def an_event(project: str, run_uid: str) -> Event:
     return Deduplicating(project_id=project, run="film", run_uid=run_uid, department="story")
 
@@ -235,8 +148,8 @@ async def test_the_documented_check_accepts_our_signature_and_no_other(
     scope: dict[str, Any] = {}
     exec(code, scope)  # noqa: S102 - our own documentation
     is_genuine = scope["is_genuine"]
-    client = WebhookClient(SECRET, 5, [LOOPBACK], certificate)
-    await client.deliver(f"https://127.0.0.1:{receiver.port}/", stored(an_event("p", "u")))
+    client = WebhookClient(KEYS, 5, [LOOPBACK], certificate)
+    await client.deliver(to(f"https://127.0.0.1:{receiver.port}/"))
     body, header, now_s = receiver.bodies[0], receiver.headers[0]["x-gather-signature"], time.time()
     assert is_genuine(SECRET, header, body, now_s)
     assert not is_genuine(SECRET, header, body + b" ", now_s)
@@ -293,9 +206,9 @@ async def test_no_spelling_of_this_machine_is_called(
     receiver: Receiver, certificate: Path, host: str
 ) -> None:
     """The system's own resolver has its say."""
-    client = WebhookClient(SECRET, 5, [], certificate)
+    client = WebhookClient(KEYS, 5, [], certificate)
     with pytest.raises((DeliveryFailed, UrlRefused)):
-        await client.deliver(f"https://{host}:{receiver.port}/", stored(an_event("p", "u")))
+        await client.deliver(to(f"https://{host}:{receiver.port}/"))
     assert receiver.bodies == []
 
 
@@ -310,13 +223,13 @@ async def test_the_address_that_was_judged_is_the_one_that_is_called(
         asked.append((host, port))
         return answers.pop(0)
 
-    client = WebhookClient(SECRET, 5, [LOOPBACK], certificate, resolve=rebinding)
+    client = WebhookClient(KEYS, 5, [LOOPBACK], certificate, resolve=rebinding)
     url = f"https://{HOST}:{receiver.port}/hooks"
-    await client.deliver(url, stored(an_event("p", "u")))
+    await client.deliver(to(url))
     assert receiver.headers[0]["host"] == f"{HOST}:{receiver.port}"
     for _ in range(2):
         with pytest.raises(DeliveryFailed, match="not public"):
-            await client.deliver(url, stored(an_event("p", "u")))
+            await client.deliver(to(url))
     assert asked == [(HOST, receiver.port)] * 3
     assert len(receiver.bodies) == 1
 
@@ -329,21 +242,21 @@ async def test_the_certificate_must_be_for_the_name_and_from_a_known_authority(
     async def here(_host: str, _port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    wrong_name = WebhookClient(SECRET, 5, [LOOPBACK], certificate, resolve=here)
-    unknown_authority = WebhookClient(SECRET, 5, [LOOPBACK], resolve=here)
+    wrong_name = WebhookClient(KEYS, 5, [LOOPBACK], certificate, resolve=here)
+    unknown_authority = WebhookClient(KEYS, 5, [LOOPBACK], resolve=here)
     for client, host in ((wrong_name, "other.example"), (unknown_authority, HOST)):
         with pytest.raises(DeliveryFailed, match="ConnectError"):
-            await client.deliver(f"https://{host}:{receiver.port}/", stored(an_event("p", "u")))
+            await client.deliver(to(f"https://{host}:{receiver.port}/"))
     assert receiver.bodies == []
 
 
 async def test_redirects_are_not_followed(receiver: Receiver, certificate: Path) -> None:
     """A redirect leads wherever its sender likes."""
-    client = WebhookClient(SECRET, 5, [LOOPBACK], certificate)
+    client = WebhookClient(KEYS, 5, [LOOPBACK], certificate)
     for status in (301, 302, 307, 308):
         receiver.answers = [status]
         with pytest.raises(DeliveryFailed, match=f"status {status}"):
-            await client.deliver(f"https://127.0.0.1:{receiver.port}/hooks", stored(an_event("p", "u")))
+            await client.deliver(to(f"https://127.0.0.1:{receiver.port}/hooks"))
     assert set(receiver.paths) == {"/hooks"}
 
 
@@ -361,13 +274,11 @@ async def test_a_receiver_that_hangs_costs_the_time_limit_and_no_more(
             await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
             await asyncio.sleep(0)
 
-    client = WebhookClient(SECRET, 0.5, [LOOPBACK], certificate)
+    client = WebhookClient(KEYS, 0.5, [LOOPBACK], certificate)
     url = f"https://127.0.0.1:{receiver.port}/"
     receiver.answers = [hang, endless]
     started_s = time.monotonic()
     with pytest.raises(DeliveryFailed, match="no answer in time"):
-        await client.deliver(url, stored(an_event("p", "u")))
-    await client.deliver(
-        url, stored(an_event("p", "u"))
-    )  # its status is all that counts; the rest is not read
+        await client.deliver(to(url))
+    await client.deliver(to(url))  # its status is all that counts; the rest is not read
     assert time.monotonic() - started_s < 5

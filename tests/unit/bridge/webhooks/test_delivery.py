@@ -1,9 +1,9 @@
 """Delivery to webhooks: at least once, in order, from where it was left, and given up after a day."""
 
 import asyncio
-import hashlib
-import hmac
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,21 +11,23 @@ from gather_bridge.errors import DeliveryFailed, UrlRefused
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks import delivery
-from gather_bridge.webhooks.delivery import JITTER, RETRY_MAX_S, Dispatcher, resumed
+from gather_bridge.webhooks.delivery import JITTER, RETRY_MAX_S, Dispatcher
+from gather_bridge.webhooks.lease import Lease
+from gather_bridge.webhooks.registered_runs import RegisteredRuns, resumed
 from gather_bridge.webhooks.registrations import Registration, parse_registration
-from gather_bridge.webhooks.signature import signature
 from gather_clients.backoff import Backoff
+from gather_clients.outbox.outbox_entries import Waiting
 from gather_clients.stored_event import StoredEvent
-from gather_contracts.events import AutomationCancelled, Deduplicating
+from gather_contracts.events import AutomationCancelled, Deduplicating, timestamp
 from tests.support.events.stored_events import stored
 
 P = "66f1a2b3c4d5e6f708192a3b"
 URL = "https://app.example/hooks"
 
 
-def an_event(offset: int, run_uid: str = "u-1", epoch: str = "e1") -> StoredEvent:
+def an_event(offset: int, run_uid: str = "u-1", epoch: str = "e1", at: str = "") -> StoredEvent:
     sent = Deduplicating(
-        project_id=P, run="film", run_uid=run_uid, department="story", offset=offset, epoch=epoch
+        project_id=P, run="film", run_uid=run_uid, department="story", offset=offset, epoch=epoch, at=at
     )
     return stored(sent)
 
@@ -46,7 +48,8 @@ class World:
         self.taken: list[int] = []
         self.calls = 0
         self.failures: list[Exception] = []
-        self.now_s = 1000.0
+        self.now_s = 1_790_000_000.0
+        self.has_lease = True
         self.all_ended = asyncio.Event()
 
     async def position(self, project_id: str) -> tuple[str, int]:  # noqa: ARG002 - one project
@@ -61,8 +64,11 @@ class World:
     async def load(self, run_uid: str) -> Registration | None:
         return self.saved.get(run_uid)
 
-    async def save(self, run_uid: str, position: Position, failing_since_s: float | None = None) -> None:
-        self.saved[run_uid] = replace(self.saved[run_uid], position=position, failing_since_s=failing_since_s)
+    async def heads(self, project_ids: list[str]) -> dict[str, Position]:
+        return {project_id: Position(*await self.position(project_id)) for project_id in project_ids}
+
+    async def save(self, registration: Registration) -> None:
+        self.saved[registration.run_uid] = registration
 
     async def end(self, run_uid: str, why: str) -> None:
         self.saved[run_uid] = replace(self.saved[run_uid], ended=why)
@@ -72,30 +78,39 @@ class World:
     async def forget(self, run_uid: str) -> None:
         pass
 
-    async def deliver(self, url: str, event: StoredEvent) -> None:  # noqa: ARG002
+    async def deliver(self, event: Waiting) -> None:
         self.calls += 1
         if self.failures:
             raise self.failures.pop(0)
-        self.taken.append(event.offset)
+        self.taken.append(json.loads(event.text)["offset"])
+
+    async def hold(self, holder: str, duration_s: float) -> bool:  # noqa: ARG002 - the only one
+        return self.has_lease
+
+    async def release(self, holder: str) -> None:
+        pass
 
     def register(self, run_uid: str = "u-1", position: Position | None = None) -> None:
         self.saved[run_uid] = Registration(run_uid, P, "film", URL, position or Position())
 
     async def serve(self) -> None:
         """Run the dispatcher until every registration has ended."""
+        source = RegisteredRuns(self, self, Metrics(), clock=lambda: self.now_s)
         dispatcher = Dispatcher(
-            self, self, self, metrics=Metrics(), retry_base_s=0.001, clock=lambda: self.now_s
+            [source], Lease(self), self, metrics=Metrics(), retry_base_s=0.001, clock=lambda: self.now_s
         )
         task = asyncio.create_task(dispatcher.run())
-        async with asyncio.timeout(10):
-            await self.all_ended.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(10):
+                await self.all_ended.wait()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(delivery, "POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr(delivery, "SWEEP_S", 0.01)
     return World()
 
 
@@ -125,25 +140,88 @@ async def test_a_new_process_goes_on_where_the_old_one_ended(world: World) -> No
     assert world.taken == [3, 4]
 
 
-async def test_a_receiver_that_accepted_nothing_for_a_day_is_given_up(world: World) -> None:
-    """The day counts from the first failure, also over restarts."""
+def failing(world: World, failures: int, since_s: float) -> None:
     world.register()
-    world.saved["u-1"] = replace(
-        world.saved["u-1"], failing_since_s=world.now_s - delivery.GIVE_UP_AFTER_S - 1
-    )
+    world.saved["u-1"] = replace(world.saved["u-1"], failures=failures, failing_since_s=world.now_s - since_s)
+
+
+DAY_S = delivery.GIVE_UP_AFTER_S
+MANY = delivery.TRIES_MIN
+
+
+@pytest.mark.parametrize(
+    ("failures", "since_s", "is_given_up"),
+    [
+        pytest.param(MANY, DAY_S + 1, True, id="a day and many tries"),
+        pytest.param(MANY, DAY_S - 1, False, id="less than a day"),
+        pytest.param(1, DAY_S + 1, False, id="the bridge was away for the day"),
+    ],
+)
+async def test_an_event_is_given_up_a_day_after_it_failed_first(
+    world: World, failures: int, since_s: float, *, is_given_up: bool
+) -> None:
+    """The day counts over restarts of the bridge; what is younger is tried all the same."""
+    failing(world, failures, since_s)
     world.failures = [DeliveryFailed("no answer in time")]
     world.events = [an_event(1), the_end(2)]
     await world.serve()
-    assert (world.taken, world.saved["u-1"].ended) == ([], "given_up")
+    assert world.taken == ([2] if is_given_up else [1, 2])
 
 
-async def test_a_url_that_can_never_work_is_called_once(world: World) -> None:
-    """Trying again would change nothing."""
+async def test_a_recovery_begins_the_day_again(world: World) -> None:
+    """The first 503 after it is a first failure."""
+    failing(world, MANY, DAY_S - 1)
+    world.events = [an_event(1), an_event(2), the_end(3)]
+    deliver = world.deliver
+
+    async def recovering(event: Waiting) -> None:
+        if world.taken == [1] and world.calls == 1:
+            world.now_s += DAY_S
+            world.failures = [DeliveryFailed("status 503")]
+        await deliver(event)
+
+    world.deliver = recovering  # type: ignore[method-assign]
+    await world.serve()
+    assert (world.taken, world.calls) == ([1, 2, 3], 4)
+
+
+async def test_what_is_as_old_as_what_was_given_up_is_not_tried(world: World) -> None:
+    """Events of a dead receiver do not take a day each."""
+    failing(world, MANY, DAY_S + 1)
+    world.failures = [DeliveryFailed("no answer in time")]
+    old = timestamp(datetime.fromtimestamp(world.now_s - DAY_S - 1, UTC))
+    world.events = [an_event(1), an_event(2, at=old), an_event(3), the_end(4)]
+    await world.serve()
+    assert (world.taken, world.calls) == ([3, 4], 3)
+
+
+async def test_a_url_that_can_never_work_is_not_tried_again(world: World) -> None:
+    """Trying again would change nothing; the run's end takes it off the list."""
     world.register()
-    world.failures = [UrlRefused("not a plain https URL")]
+    world.failures = [UrlRefused("not a plain https URL")] * 2
     world.events = [an_event(1), the_end(2)]
     await world.serve()
-    assert (world.calls, world.saved["u-1"].ended) == (1, "refused")
+    assert (world.taken, world.calls, world.saved["u-1"].ended) == ([], 2, "complete")
+
+
+async def test_without_the_lease_nothing_is_sent(world: World) -> None:
+    """Another bridge has it; when it goes, this one goes on."""
+    world.register()
+    world.events = [an_event(1), the_end(2)]
+    world.has_lease = False
+    asked = asyncio.Event()
+
+    async def hold(holder: str, duration_s: float) -> bool:
+        asked.set()
+        return world.has_lease
+
+    world.hold = hold  # type: ignore[method-assign]
+    serving = asyncio.create_task(world.serve())
+    await asked.wait()
+    assert world.calls == 0
+    world.has_lease = True
+    await serving
+    assert world.taken == [1, 2]
 
 
 async def test_a_new_log_is_delivered_from_its_beginning(world: World) -> None:
@@ -185,15 +263,7 @@ def test_an_unreadable_registration_is_none() -> None:
     fields = {"project_id": P, "run": "film", "url": URL}
     assert parse_registration("u-1", fields) == Registration("u-1", P, "film", URL, Position())
     assert parse_registration("u-1", {**fields, "epoch": "e1", "offset": "7", "failing_since": "1.5"}) == (
-        Registration("u-1", P, "film", URL, Position("e1", 7), 1.5)
+        Registration("u-1", P, "film", URL, Position("e1", 7), 0, 1.5)
     )
     assert parse_registration("u-1", {}) is None
     assert parse_registration("u-1", {**fields, "offset": "x"}) is None
-
-
-def test_the_signature_is_over_time_and_body() -> None:
-    """Either one changed is another signature."""
-    expected = hmac.new(b"secret", b'1700000000.{"a":1}', hashlib.sha256).hexdigest()
-    assert signature(b"secret", b'{"a":1}', 1700000000) == f"t=1700000000,v1={expected}"
-    assert signature(b"secret", b'{"a":2}', 1700000000) != signature(b"secret", b'{"a":1}', 1700000000)
-    assert signature(b"other", b'{"a":1}', 1700000000) != signature(b"secret", b'{"a":1}', 1700000000)
