@@ -6,7 +6,7 @@ An unavailable Redis holds up nothing: it is tried again later, and a deleted ru
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -14,12 +14,13 @@ from gather_clients.event_log import EventLogDamaged, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
-from gather_contracts.events import Event
+from gather_contracts.events import Event, identified
 from gather_contracts.reasons import DepartmentPhase
 from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument
 from gather_operator.decisions.run_events import RunEvent, due, may_give_up
 from gather_operator.metrics import EVENTS_PUBLISHED
+from gather_operator.webhooks.outbox_writer import OutboxWriter
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,10 @@ class EventPublisher:
         webhooks: WebhookRegistry,
         clock: Callable[[], float] = time.monotonic,
         permit: Callable[[], object] = lambda: None,
+        outbox: OutboxWriter | None = None,
     ) -> None:
         """`clock` counts seconds; `permit` raises NotLeading where this replica must send nothing."""
+        self._outbox = outbox
         self._log = log
         self._permit = permit
         self._webhooks = webhooks
@@ -90,19 +93,48 @@ class EventPublisher:
         self._not_before_s = 0.0
         self._damaged_until_s: OrderedDict[str, float] = OrderedDict()
         self._settled: OrderedDict[str, tuple[bool, bool, int]] = OrderedDict()
+        self._written: OrderedDict[str, tuple[bool, bool, int]] = OrderedDict()
 
     def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
         """Return whether everything due for the run was sent or may be given up."""
         moment = now or datetime.now(UTC)
-        pending = self._pending(run, moment)
-        return not pending or may_give_up(run, moment)
+        is_written = self._outbox is None or self._outbox.has_written_all(run.metadata.uid)
+        return (is_written and not self._pending(run, moment)) or may_give_up(run, moment)
+
+    @property
+    def has_outbox(self) -> bool:
+        """Return whether events for webhooks go through the outbox, for runs that begin now."""
+        return self._outbox is not None
 
     async def publish(
         self, run: GatherRun, now: datetime | None = None, document: RunDocument | None = None
     ) -> float | None:
         """Send what is due; return None if nothing is left, else after how many seconds to try again."""
-        pending = self._pending(run, now or datetime.now(UTC), document)
-        is_wanted = run.spec.webhook_url is not None and not run.status.phase.is_final
+        moment = now or datetime.now(UTC)
+        # First, since what is heard of in Redis is looked for there.
+        outbox_wait_s = await self._write(run, moment, document)
+        wait_s = await self._publish(run, self._pending(run, moment, document), document)
+        waits_s = [each for each in (outbox_wait_s, wait_s) if each is not None]
+        return min(waits_s, default=None)
+
+    async def _write(self, run: GatherRun, now: datetime, document: RunDocument | None) -> float | None:
+        """Write into the outbox what is due; return None if it is there, else when to try again."""
+        if self._outbox is None or not _goes_to_outbox(run, document):
+            return None
+        uid, wanted = run.metadata.uid, calls_for(run, document)
+        if self._written.get(uid) == wanted:
+            return None
+        self._permit()
+        wait_s = await self._outbox.write(run, due(run, now, document))
+        if wait_s is None:
+            _remember(self._written, uid, wanted)
+        return wait_s
+
+    async def _publish(
+        self, run: GatherRun, pending: Sequence[RunEvent], document: RunDocument | None
+    ) -> float | None:
+        is_registered = self._outbox is None or not _goes_to_outbox(run, document)
+        is_wanted = is_registered and run.spec.webhook_url is not None and not run.status.phase.is_final
         last_s = self._registered_s.get(run.metadata.uid)
         needs_webhook = is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
         if not pending and not needs_webhook:
@@ -149,7 +181,7 @@ class EventPublisher:
         kind = due.event.type
         self._permit()
         try:
-            offset = await self._log.append(due.event, due.key)
+            offset = await self._log.append(identified(due.event, due.key), due.key)
         except EventLogUnavailable:
             EVENTS_PUBLISHED.labels(type=kind, result="unavailable").inc()
             raise
@@ -163,6 +195,11 @@ def calls_for(run: GatherRun, document: RunDocument | None = None) -> tuple[bool
     has_begun = bool(departments) or (document is not None and bool(document.departments))
     failed = sum(d.phase is DepartmentPhase.FAILED for d in departments)
     return has_begun, run.status.phase.is_final, failed
+
+
+def _goes_to_outbox(run: GatherRun, document: RunDocument | None) -> bool:
+    """Return whether the run's webhook is served from the outbox: as its workers were told at its start."""
+    return run.spec.webhook_url is not None and (document is None or document.has_outbox)
 
 
 def _remember(memory: OrderedDict[str, ValueT], key: str, value: ValueT) -> None:

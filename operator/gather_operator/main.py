@@ -9,10 +9,12 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
+from gather_clients.outbox.outbox_settings import open_outbox
 from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.cms.cms_client import Cms
 from gather_operator.cms.shared_readings import SharedReadings
@@ -38,7 +40,12 @@ from gather_operator.replicas.unshown_ends import UnshownEnds
 from gather_operator.resync import Resync, delivery
 from gather_operator.run_cache import RunCache
 from gather_operator.settings import PlaceSettings, Settings
+from gather_operator.webhooks.given_up import GivenUpReports
+from gather_operator.webhooks.outbox_writer import OutboxWriter
 from gather_operator.work_queue import WorkQueue
+
+if TYPE_CHECKING:  # it loads the MongoDB driver
+    from gather_clients.outbox.outbox_store import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +132,7 @@ class Clients:
     cms: Cms
     log: EventLog
     webhooks: WebhookRegistry
+    outbox: "Outbox | None"
 
 
 async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
@@ -138,8 +146,10 @@ async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
         Cms(str(settings.app_url), settings.cms_key, settings.cms_timeout_s, settings.cms_form),
         EventLog(settings.redis, settings.redis_timeout_s),
         WebhookRegistry(settings.redis, settings.redis_timeout_s),
+        open_outbox(settings),
     )
-    for client in (clients.cluster, clients.cms, clients.log, clients.webhooks):
+    outbox = () if clients.outbox is None else (clients.outbox,)
+    for client in (clients.cluster, clients.cms, clients.log, clients.webhooks, *outbox):
         stack.push_async_callback(client.close)
     return clients
 
@@ -179,7 +189,10 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
         events, patience = EventReadings(cluster, queue.add), StartPatience(settings.start_patience_s)
         writer = StatusWriter(cluster, cache, settings.status_interval_s)
-        publisher = EventPublisher(clients.log, clients.webhooks, permit=elector.permit_s)
+        outbox_writer = OutboxWriter(clients.outbox) if clients.outbox is not None else None
+        publisher = EventPublisher(
+            clients.log, clients.webhooks, permit=elector.permit_s, outbox=outbox_writer
+        )
         reconciler = Reconciler(
             Dependencies(
                 cluster, readings, observer, cache, live, writer, publisher, events, patience, brain=brain
@@ -209,6 +222,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         group.create_task(brain.run())
         group.create_task(elector.run(act))
         group.create_task(CrdCheck(clients.surroundings).run())
+        if clients.outbox is not None:
+            group.create_task(GivenUpReports(clients.outbox, cluster, elector.is_leading).run())
         logger.info("ready to act", extra={"after_s": round(time.monotonic() - started_s, 2)})
 
 

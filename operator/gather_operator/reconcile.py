@@ -200,6 +200,7 @@ class Reconciler:
             stopping_s=self._stopping_s(run),
             stop_deadline_s=self._stop_deadline_s,
             default_model=self._default_model,
+            has_outbox=self._deps.publisher.has_outbox,
         )
         if run.status.phase.is_final:
             return snapshot

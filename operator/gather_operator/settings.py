@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.cms_requests import CmsSettings
 from gather_clients.configuration import LogLevel
+from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
@@ -50,7 +51,7 @@ class PlaceSettings(BaseSettings):
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 
-class Settings(RedisSettings, CmsSettings, PlaceSettings):
+class Settings(RedisSettings, CmsSettings, OutboxSettings, PlaceSettings):
     """All settings of the operator."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)

@@ -114,7 +114,7 @@ def _decide_acceptance(snapshot: RunSnapshot) -> Decision:
         return Decision(waiting_for_departments(snapshot, resolution))
     if not resolution.departments:
         return Decision(without_departments(snapshot, resolution.left_out))
-    document = build_document(run, resolution)
+    document = build_document(run, resolution, has_outbox=snapshot.has_outbox)
     accepted = working(snapshot, document, pending_departments(document))
     return Decision(accepted, (WriteDocument(document),), lambda: build_status(snapshot))
 
@@ -125,7 +125,8 @@ def _restore(snapshot: RunSnapshot, cms: CmsReading) -> Decision:
     if not (cms.is_last or {d.slug for d in run.status.departments} <= {d.slug for d in cms.departments}):
         return Decision(run.status)
     restored = Resolution(restore_departments(run, cms))
-    return Decision(run.status, (WriteDocument(build_document(run, restored)),))
+    document = build_document(run, restored, has_outbox=snapshot.has_outbox)
+    return Decision(run.status, (WriteDocument(document),))
 
 
 def _unanswered(snapshot: RunSnapshot, silence: CmsSilence | None) -> GatherRunStatus:

@@ -213,3 +213,5 @@ class RunSnapshot:
     stop_deadline_s: float = 300
     """After so long the run is closed although pods still hang."""
     default_model: str = ""
+    has_outbox: bool = False
+    """Whether events for webhooks go through the outbox."""

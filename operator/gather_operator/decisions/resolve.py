@@ -68,7 +68,7 @@ def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resoluti
     )
 
 
-def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
+def build_document(run: GatherRun, resolution: Resolution, *, has_outbox: bool = False) -> RunDocument:
     """Return `run.json`'s content, within its bound in bytes; the resolution must not be empty."""
     identity = RunIdentity(name=run.metadata.name, namespace=run.metadata.namespace, uid=run.metadata.uid)
     document = RunDocument(
@@ -77,6 +77,7 @@ def build_document(run: GatherRun, resolution: Resolution) -> RunDocument:
         spec=run.spec.model_copy(update={"worker": None}),
         departments=list(resolution.departments),
         left_out=[shorten(sentence) for sentence in resolution.left_out],
+        has_outbox=has_outbox and run.spec.webhook_url is not None,
     )
     fitted, shortened = fit_descriptions(document)
     notes = (*resolution.notes, *_sentence("descriptions shortened to fit into run.json", shortened))

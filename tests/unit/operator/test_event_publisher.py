@@ -97,7 +97,7 @@ def test_the_start_says_what_is_about_to_happen(build: Any) -> None:
     assert due(fresh, build.now) == []
     document = build.document("story", "world", "music")
     (early,) = run_events.due(fresh, build.now, document)
-    assert early.event.model_dump(exclude={"at", "run_uid", "offset", "epoch"}) == {
+    assert early.event.model_dump(exclude={"at", "run_uid", "id", "offset", "epoch"}) == {
         "type": "automation_started", "project_id": build.project, "run": "task-7", "task_id": "task-7",
         "departments_count": 3, "max_iterations": 60,
     }  # fmt: skip

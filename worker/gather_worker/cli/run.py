@@ -13,7 +13,9 @@ from gather_clients.brain_client import BrainClient
 from gather_clients.configuration import secrets_of
 from gather_clients.event_log import EventLog
 from gather_clients.logs import hide_in_logs, set_log_context
+from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts.result import StopReason
+from gather_contracts.run_document import RunDocument
 from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.cli.signals import end_on_signals
 from gather_worker.department.outcome import Outcome
@@ -28,6 +30,7 @@ from gather_worker.llm.tracing import Tracing, open_tracer
 from gather_worker.metrics import METER
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
+from gather_worker.services.outbox_events import OutboxEvents
 from gather_worker.services.store import Store
 from gather_worker.settings import Settings, read_settings
 from gather_worker.steps.dependencies import Dependencies
@@ -85,11 +88,19 @@ async def _open_dependencies(
     client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
     brain = Brain(client, attempt, project_id)
     log = EventLog(settings.redis, settings.redis_timeout_s)
-    events = EventPublisher(log, task.document, task.department, task.allowance)
+    events = EventPublisher(
+        log, task.document, task.department, task.allowance, outbox_of(task.document, store)
+    )
     try:
         yield Dependencies(store, brain, model, events, calibration)
     finally:
         await asyncio.gather(*(_close(each) for each in (model, store, brain, events)))
+
+
+def outbox_of(document: RunDocument, store: Store) -> OutboxEvents | None:
+    """Return where the events for the run's webhook go, None if there is none or they go through Redis."""
+    url = document.spec.webhook_url
+    return OutboxEvents(Outbox(store.client), store, url) if document.has_outbox and url else None
 
 
 def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> ModelGateway:

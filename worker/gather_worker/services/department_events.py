@@ -1,4 +1,4 @@
-"""The events of one department; without Redis live progress waits, and nothing else does."""
+"""The events of one department. Without Redis live progress waits; a webhook has its own way to them."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,14 +10,22 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.services.outbox_events import OutboxEvents
 
 
 class EventPublisher:
     """Publishes one department's events; each has a key, so that a successor does not publish it twice."""
 
     def __init__(
-        self, log: Log, document: RunDocument, department: ResolvedDepartment, allowance: int
+        self,
+        log: Log,
+        document: RunDocument,
+        department: ResolvedDepartment,
+        allowance: int,
+        outbox: OutboxEvents | None = None,
     ) -> None:
+        """`outbox`: where the events of a run with a webhook go as well."""
+        self._outbox = outbox
         self._queue = EventQueue(log)
         self._document = document
         self._department = department
@@ -89,5 +97,9 @@ class EventPublisher:
 
     async def _send(self, event: events.Event, what: str) -> None:
         key = f"{names.checkpoint_id(self._document.run.uid, self._department.slug)}/{what}"
+        event = events.identified(event, key)
+        if self._outbox is not None:
+            # First, since what is heard of in Redis is looked for there.
+            await self._outbox.write(event)
         self._queue.put(event, key)
         await asyncio.sleep(0)  # so that it can leave before the next work that does not wait

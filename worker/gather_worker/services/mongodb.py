@@ -60,6 +60,11 @@ class ProjectDatabase:
         self.items = self.database[names.ITEMS_COLLECTION]
         self.checkpoints = self.database[names.CHECKPOINTS_COLLECTION]
 
+    @property
+    def client(self) -> AsyncMongoClient[Document]:
+        """Return the connection, for what belongs to no project."""
+        return self._client
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()

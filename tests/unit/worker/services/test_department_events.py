@@ -3,6 +3,7 @@
 import json
 
 from gather_clients.event_log import EventLogUnavailable
+from gather_contracts import names
 from gather_contracts.events import Event, encode_event
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
@@ -33,7 +34,7 @@ class Log:
 
 def publisher(log: Log, document: RunDocument) -> EventPublisher:
     """Return the first department's publisher."""
-    return EventPublisher(log, document, document.departments[0], 12)  # type: ignore[arg-type]
+    return EventPublisher(log, document, document.departments[0], 12)
 
 
 async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunDocument) -> None:
@@ -47,6 +48,7 @@ async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunD
     sent = json.loads(encode_event(event))
     assert key == "uid-1/story/iteration/3"
     assert sent.pop("at")
+    assert sent.pop("id") == names.event_id(key)
     assert sent == {
         "type": "iteration_complete", "project_id": "a" * 24, "run": "run", "run_uid": "uid-1",
         "department": "story", "department_name": "Story", "iteration": 3, "total_iterations": 12,
