@@ -220,7 +220,8 @@ class RegisteredRuns:
         while len(self._logs) > LOGS_MAX:
             self._logs.popitem(last=False)
         async with log.reading:
-            if log.epoch != head.epoch or log.upto > head.offset:
+            # Who waited here may know an older head; a log that went back has another epoch.
+            if log.epoch != head.epoch:
                 log.epoch, log.upto, log.offsets = head.epoch, 0, {}
             while log.upto < head.offset:
                 events = await self._log.read(project_id, log.upto, READ_BATCH)

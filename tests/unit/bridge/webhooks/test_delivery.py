@@ -267,3 +267,25 @@ def test_an_unreadable_registration_is_none() -> None:
     )
     assert parse_registration("u-1", {}) is None
     assert parse_registration("u-1", {**fields, "offset": "x"}) is None
+
+
+async def test_fifty_new_runs_read_a_large_log_once(world: World) -> None:
+    """However their looks at its end and its pages interleave."""
+    reads = []
+
+    async def position(project_id: str) -> tuple[str, int]:
+        world.events.append(an_event(len(world.events) + 1, "u-old"))
+        return "e1", len(world.events)
+
+    async def read(project_id: str, after_offset: int, limit: int = 1000) -> list[StoredEvent]:
+        reads.append(after_offset)
+        await asyncio.sleep(0)
+        return [e for e in world.events if e.offset > after_offset][:limit]
+
+    world.events = [an_event(n + 1, "u-old") for n in range(3000)]
+    world.position, world.read = position, read  # type: ignore[method-assign]
+    source = RegisteredRuns(world, world, Metrics())
+    for number in range(50):
+        world.register(f"u-{number}")
+    assert await asyncio.gather(*(source.waiting(f"u-{number}") for number in range(50))) == [[]] * 50
+    assert sum(after < 3000 for after in reads) == 6
