@@ -165,6 +165,10 @@ bench-sync: $(STAMP) ## Measure how fast the brain is made equal to MongoDB, 25 
 bench-operator: $(STAMP) ## Measure the operator with 1 to 500 runs on a control plane of its own, 30 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.operator.benchmark $(ARGS)
 
+.PHONY: bench-webhooks
+bench-webhooks: $(STAMP) ## Measure webhooks under load: failing, hanging, dead, idle, new ones, hand-overs, 8 minutes (ARGS=--help: options)
+	@$(PY) -m tests.bench.events.webhook_load $(ARGS)
+
 .PHONY: bench-events
 bench-events: $(STAMP) ## Measure how the bridge brings events to a thousand sockets, herds and faults, 4 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.events.benchmark $(ARGS)

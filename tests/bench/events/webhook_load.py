@@ -263,6 +263,28 @@ async def herd(place: Place) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def dead(place: Place) -> dict[str, Any]:
+    """1,000 receivers that refuse every connection, and then one run more."""
+    async with hooks_at(place) as hooks:
+        port, hooks.port = hooks.port, 1
+        paths = [f"dead-{n}" for n in range(1000)]
+        hooks.register(paths, project_of)
+        for number, path in enumerate(paths):
+            await hooks.send(path, project_of(number))
+        hooks.port = port
+        hooks.register(["well-1001"], project_of)
+        for _ in range(100):
+            await hooks.send("well-1001", project_of(0))
+            await asyncio.sleep(0.1)
+        await _until(lambda: len(hooks.arrived["well-1001"]) >= len(hooks.sent["well-1001"]))
+        delays = hooks.delays["well-1001"]
+    return {
+        "dead webhooks": len(paths),
+        "first ms": quantile(delays[:1], 1),
+        "ms p99": quantile(delays, 0.99),
+    }
+
+
 async def handover(place: Place) -> dict[str, Any]:
     """Events every 50 ms, while the bridge that delivers is killed, and the next one ended."""
     figures: dict[str, Any] = {}
@@ -328,7 +350,7 @@ async def _until(is_so: Callable[[], bool]) -> None:
 
 def main() -> None:
     """Measure what is asked for, over the outbox and over Redis alone."""
-    parts = {"load": load, "idle": idle, "herd": herd, "handover": handover}
+    parts = {"load": load, "idle": idle, "herd": herd, "dead": dead, "handover": handover}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

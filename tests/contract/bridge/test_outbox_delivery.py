@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from gather_clients.outbox.outbox_entries import OutboxUnavailable
 from gather_clients.outbox.outbox_store import Outbox, new_client
 from gather_contracts import names
 from gather_contracts.events import AutomationCancelled, Deduplicating, Event, identified
-from tests.support.events.webhook_receiver import Receiver
+from tests.support.events.webhook_receiver import Receiver, receiving
 
 ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -256,6 +256,46 @@ async def test_idle_runs_cost_nothing(run: Run, receiver: Receiver, mongodb_uri:
     plan = await events.find({"waiting": True}).explain()
     assert plan["executionStats"]["totalKeysExamined"] == 0
     await client.close()
+
+
+class Moody(Receiver):
+    """Takes an event at once, after two failures, or never, as the path says."""
+
+    tries: dict[bytes, int]
+    taken: dict[str, list[str]]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        kind, _, _ = scope["path"].strip("/").partition("-")
+        self.tries[body] = self.tries.get(body, 0) + 1
+        if kind == "hang":
+            await receive()  # until the other side goes
+            return
+        is_taken = kind == "well" or self.tries[body] > 2
+        if is_taken:
+            async with self.arrived:
+                self.taken.setdefault(scope["path"], []).append(json.loads(body)["id"])
+                self.arrived.notify_all()
+        await send({"type": "http.response.start", "status": 204 if is_taken else 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def test_order_holds_in_each_run_while_others_fail_and_hang(run: Run, certificate: Path) -> None:
+    """A small load of what `make bench-webhooks` measures."""
+    moody = Moody()
+    moody.tries, moody.taken = {}, {}
+    async with receiving(certificate, moody):
+        paths = [f"/{kind}-{n}" for n in range(8) for kind in ("well", "fail", "hang")]
+        runs = {path: replace(run, url=f"https://127.0.0.1:{moody.port}{path}", count=0, ids=[],
+                              project=uuid4().hex[:24]) for path in paths}  # fmt: skip
+        wanted = {path: each for path, each in runs.items() if not path.startswith("/hang")}
+        async with run.serve():
+            for _ in range(4):
+                for each in runs.values():
+                    await each.send()
+            async with asyncio.timeout(60), moody.arrived:
+                await moody.arrived.wait_for(lambda: sum(map(len, moody.taken.values())) >= 4 * len(wanted))
+        assert moody.taken == {path: each.ids for path, each in wanted.items()}
 
 
 def test_a_sweep_finds_what_nobody_was_told_of_within_seconds() -> None:
