@@ -129,7 +129,7 @@ class World:
                 budget=BudgetGuard(self.document.spec.budget, PRICE),
                 cache=self.answers,  # type: ignore[arg-type]
             ),
-            EventPublisher(self.log, task.document, task.department, self.iterations),  # type: ignore[arg-type]
+            EventPublisher(self.log, task.document, task.department, self.iterations),
         )
         try:
             return await Pipeline(task, self.settings, dependencies, attempt).run(), store.calls

@@ -73,7 +73,7 @@ async def test_a_run_that_somebody_writes_meanwhile_is_tried_again(build: Any) -
             raise error
         return await put(name, version, finalizers)
 
-    world.put_finalizers = put_finalizers  # type: ignore[method-assign]
+    world.put_finalizers = put_finalizers  # type: ignore[method-assign, assignment]
     async with asyncio.timeout(2):
         await let_go(world)  # type: ignore[arg-type]
     assert held(world) == []
