@@ -52,7 +52,8 @@ SECTIONS: Final = (
         Reason,
         "Conditions",
         "Of Accepted, Progressing, Succeeded, BrainAvailable and WebhookDelivered. While each department at\n"
-        "work waits, Progressing is False, and its reason is that of the first that waits, out of the next table.",
+        "work waits, Progressing is False, and its reason is that of the first that waits, out of the next\n"
+        "table.",
     ),
     Section(WaitReason, "What a department waits for", "While it is Running."),
     Section(StopReason, "How a worker ended", "In the worker's own words."),
