@@ -7,6 +7,7 @@ when nothing waits any more or when the receiver failed; a timer begins it again
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Final, Protocol
 from gather_bridge.errors import DeliveryFailed, LeaseLost, UrlRefused
 from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks.lease import Lease
-from gather_bridge.webhooks.shares import Shares
+from gather_bridge.webhooks.shares import KNOWN_MAX, Pacer, Shares
 from gather_bridge.webhooks.sources import UNAVAILABLE, Source
 from gather_clients.backoff import Backoff
 from gather_clients.outbox.outbox_entries import Waiting
@@ -28,6 +29,10 @@ SWEEP_S: Final = 2.0
 RETRY_MAX_S: Final = 300.0
 """The longest wait before another try, without its jitter."""
 JITTER: Final = (0.8, 1.2)
+FRESH_S: Final = 1 / 150
+RETRY_S: Final = 1 / 40
+"""Between two runs that begin although nothing is known of their receiver, or it failed. Reading, calling and
+noting take some 5 ms of the processor; who answers waits for none of them."""
 SLOW_S: Final = 2.0
 """A receiver that takes longer waits its turn among those that fail."""
 GIVE_UP_AFTER_S: Final = 24 * 3600.0
@@ -83,6 +88,9 @@ class Dispatcher:
         self._lines: dict[Place, _Line] = {}
         self._shares = Shares()
         self._is_active = False
+        self._fresh, self._retries = Pacer(FRESH_S), Pacer(RETRY_S)
+        self._well: OrderedDict[Place, None] = OrderedDict()
+        """Runs whose last call succeeded."""
 
     def heard(self, event: StoredEvent) -> None:
         """Begin to deliver for the event's run."""
@@ -192,6 +200,8 @@ class Dispatcher:
     async def _work(self, place: Place, line: _Line) -> None:
         """Deliver what waits for the run, until nothing does or its receiver fails."""
         source = self._sources[place[0]]
+        if place not in self._well:
+            await (self._retries if line.failures else self._fresh).turn()
         while True:
             line.is_woken = False
             events = await source.waiting(place[1])
@@ -199,9 +209,17 @@ class Dispatcher:
                 return
             for event in events:
                 wait_s = await self._deliver(source, line, event)
+                self._note(place, is_well=wait_s is None)
                 if wait_s is not None:
                     self._later(place, line, wait_s)
                     return
+
+    def _note(self, place: Place, *, is_well: bool) -> None:
+        self._well.pop(place, None)
+        if is_well:
+            self._well[place] = None
+        while len(self._well) > KNOWN_MAX:
+            self._well.popitem(last=False)
 
     async def _deliver(self, source: Source, line: _Line, event: Waiting) -> float | None:
         """Try once; return after how many seconds to read again what waits, None if the next may follow."""

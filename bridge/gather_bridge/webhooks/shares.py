@@ -176,6 +176,35 @@ class Shares:
             raise
 
 
+class Pacer:
+    """Lets one pass each `interval_s`, the newest first, so that a thousand leave time to the others."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._waiting: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def turn(self) -> None:
+        """Wait for a turn."""
+        if self._timer is None:
+            self._arm()
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._let_one)
+
+    def _let_one(self) -> None:
+        self._timer = None
+        while self._waiting:
+            if not (future := self._waiting.pop()).done():
+                future.set_result(None)
+                self._arm()
+                return
+
+
 def _take_off(counter: Counter[str], name: str) -> None:
     counter[name] -= 1
     if not counter[name]:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gather_bridge.webhooks import shares
-from gather_bridge.webhooks.shares import LIMITS, Lane, Shares
+from gather_bridge.webhooks.shares import LIMITS, Lane, Pacer, Shares
 
 
 async def begun(given: Shares, stack: AsyncExitStack, project: str, receiver: str) -> "asyncio.Task[None]":
@@ -105,3 +105,18 @@ async def test_what_was_given_up_waiting_takes_no_place() -> None:
     calls = [await begun(given, again, url, url) for url in urls[:places]]
     assert all(task.done() for task in calls)
     await closed(again, *calls)
+
+
+async def test_the_newest_of_those_that_wait_for_a_turn_goes_first() -> None:
+    """A thousand dead ones before it take none of its time."""
+    pacer, passed = Pacer(0.001), []
+
+    async def one(number: int) -> None:
+        await pacer.turn()
+        passed.append(number)
+
+    tasks = [asyncio.create_task(one(number)) for number in range(20)]
+    await asyncio.sleep(0)
+    tasks[5].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert passed == [0, *(number for number in range(19, 0, -1) if number != 5)]
