@@ -5,6 +5,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gather_bridge.access.gate import Gate
+from gather_bridge.access.permits import Access
+from gather_bridge.access.tickets import Tickets
+from gather_bridge.access.token_store import TokenStore
 from gather_bridge.listeners import Listeners
 from gather_bridge.live.follower import Limits
 from gather_bridge.live.hub import Hub
@@ -19,7 +23,6 @@ from gather_bridge.webhooks.registered_runs import RegisteredRuns
 from gather_bridge.webhooks.registrations import Registrations
 from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.webhook_client import WebhookClient
-from gather_bridge.websocket.access import Access
 from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_settings import open_outbox
 
@@ -32,7 +35,15 @@ class Bridge:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigurationError, also if nobody could connect."""
         self.settings = settings
-        self.access = Access(settings.tokens_file, allow_anonymous=settings.allow_anonymous)
+        self.tokens = TokenStore(settings.redis, settings.redis_timeout_s)
+        self.access = Access(
+            settings.tokens_file,
+            allow_anonymous=settings.allow_anonymous,
+            store=self.tokens,
+            is_file_needed="tokens_file" in settings.model_fields_set,
+        )
+        self.tickets = Tickets(settings.redis, settings.redis_timeout_s)
+        self.gate = Gate(self.access, self.tickets, settings.allowed_origins)
         self.metrics = Metrics()
         self.log = EventLog(
             settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc, is_compared=True
@@ -68,6 +79,7 @@ class Bridge:
         works = {
             "reader": self.reader.run(),
             "check": self.reader.check(),
+            "access": self.access.watch(),
             "webhooks": self.dispatcher.run(),
         }
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
@@ -77,9 +89,10 @@ class Bridge:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self.registrations.close()
             if self.outbox is not None:
                 await self.outbox.close()
+            for store in (self.registrations, self.tokens, self.tickets):
+                await store.close()
             await self.log.close()
 
     def trouble(self) -> str | None:

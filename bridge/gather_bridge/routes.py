@@ -1,26 +1,38 @@
-"""The HTTP surface: the events' WebSocket, the probes and the metrics."""
+"""The HTTP surface: events on WebSocket and SSE, tickets, snapshots, the probes and the metrics."""
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import HTTPConnection, Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from gather_bridge.access.asked import read_asked
+from gather_bridge.access.tickets import Ticket
+from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
-from gather_bridge.websocket.access import Verdict
-from gather_bridge.websocket.handshake import read_handshake
+from gather_bridge.live.follower import Follower
+from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
+from gather_clients.event_log import EventLogUnavailable
 from gather_contracts.brain import ErrorBody
 
 logger = logging.getLogger(__name__)
 
-EVENTS_PATH = "/api/v1/projects/{project_id}/events"
+PROJECT_PATH: Final = "/api/v1/projects/{project_id}"
+EVENTS_PATH: Final = f"{PROJECT_PATH}/events"
+UPGRADE: Final = "connect with a WebSocket, or ask with Accept: text/event-stream"
+PREFLIGHT_S: Final = 600
 
 
 def build_app(bridge: Bridge) -> FastAPI:
@@ -33,6 +45,13 @@ def build_app(bridge: Bridge) -> FastAPI:
             yield
 
     app = FastAPI(title="Gather bridge", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(bridge.settings.allowed_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        max_age=PREFLIGHT_S,
+    )
     _add_probes(app, bridge)
 
     @app.websocket(EVENTS_PATH)
@@ -40,18 +59,35 @@ def build_app(bridge: Bridge) -> FastAPI:
         """Send a project's events; see docs/events.md."""
         await serve_socket(bridge, socket, project_id)
 
-    @app.get(EVENTS_PATH)
-    async def events_without_upgrade(project_id: str) -> Response:  # noqa: ARG001 - part of the path
-        """Say what this address is, to a request without an upgrade."""
-        return error_response(426, "upgrade_required", "connect with a WebSocket", {"Upgrade": "websocket"})
+    stream = Streams(bridge)
+    app.router.routes.append(Route(EVENTS_PATH, endpoint=stream, methods=["GET"]))
+    app.router.routes.append(Route(f"{EVENTS_PATH}/stream", endpoint=stream, methods=["GET"]))
+
+    @app.exception_handler(SocketRefused)
+    async def refuse(_: Request, refused: SocketRefused) -> Response:
+        """Return the reason, and count it."""
+        return refusal(bridge, refused)
+
+    @app.post(f"{PROJECT_PATH}/tickets", status_code=201)
+    async def ticket(request: Request, project_id: str) -> Response:
+        """Give a one-use ticket for a WebSocket of this project."""
+        grant = await bridge.gate.enter(request, project_id)
+        try:
+            text = await bridge.tickets.issue(Ticket(grant.project_id, grant.sha256))
+        except EventLogUnavailable:
+            raise SocketRefused(503, "unavailable", "tickets cannot be issued now; try again") from None
+        body = {"ticket": text, "expires_in": bridge.tickets.lifetime_s}
+        return JSONResponse(body, 201, headers={"Cache-Control": "no-store"})
 
     return app
 
 
 async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> None:
     """Check the handshake and serve the client until it goes."""
+    subprotocols: list[str] = socket.scope.get("subprotocols", [])
     try:
-        handshake = read_handshake(socket, project_id, bridge.access, bridge.settings.allowed_origins)
+        asked = read_asked(socket)
+        grant = await bridge.gate.enter(socket, project_id, subprotocols)
         session = Session(
             socket,
             wire_of(socket),
@@ -59,18 +95,63 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
             pages=bridge.pages,
             metrics=bridge.metrics,
             limits=bridge.limits,
-            is_allowed=lambda: (
-                bridge.access.verdict(handshake.token, handshake.project_id) is Verdict.ALLOWED
-            ),
             is_live=lambda: bridge.reader.is_live,
         )
-        address = socket.client.host if socket.client else ""
-        with bridge.listeners.admitted(address, session.leave):
-            await socket.accept(subprotocol=handshake.subprotocol)
-            await session.run(handshake.project_id, handshake.asked)
+        with (
+            bridge.listeners.admitted(_address(socket), session.leave),
+            bridge.access.held(grant.sha256, grant.project_id, session.revoke),
+        ):
+            await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None)
+            await session.run(grant.project_id, asked.position, asked.run)
     except SocketRefused as refused:
-        bridge.metrics.refused.labels(error=refused.error).inc()
-        await socket.send_denial_response(error_response(refused.status, refused.error, str(refused)))
+        await socket.send_denial_response(refusal(bridge, refused))
+
+
+class Streams:
+    """Serves event streams, and says what their address is to who asks for something else."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        wants_stream = MEDIA_TYPE in request.headers.get("accept", "") or scope["path"].endswith("/stream")
+        refused = SocketRefused(426, "upgrade_required", UPGRADE)
+        try:
+            if wants_stream:
+                return await self._serve(request, send)
+        except SocketRefused as why:
+            refused = why
+        return await refusal(self._bridge, refused)(scope, receive, send)
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        bridge = self._bridge
+        grant = await bridge.gate.enter(request, request.path_params["project_id"])
+        follower = Follower(
+            bridge.hub,
+            bridge.pages,
+            metrics=bridge.metrics,
+            limits=bridge.limits,
+            is_live=lambda: bridge.reader.is_live,
+        )
+        stream = EventStream(send, follower, bridge.metrics, grant.project_id, read_asked(request))
+        with (
+            bridge.listeners.admitted(_address(request), stream.leave),
+            bridge.access.held(grant.sha256, grant.project_id, stream.revoke),
+        ):
+            await stream.run(request.receive)
+
+
+def refusal(bridge: Bridge, refused: SocketRefused) -> Response:
+    """Return the answer to a request that is refused, and count it."""
+    bridge.metrics.refused.labels(error=refused.error).inc()
+    headers = {426: {"Upgrade": "websocket"}, 503: {"Retry-After": "2"}, 401: {"WWW-Authenticate": "Bearer"}}
+    return error_response(refused.status, refused.error, str(refused), headers.get(refused.status))
+
+
+def _address(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def error_response(

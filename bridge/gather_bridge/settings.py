@@ -5,6 +5,7 @@
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -12,6 +13,9 @@ from pydantic_settings import SettingsConfigDict
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
 from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
+
+ORIGIN: Final = r"^https?://[^/?#@*\s]+$"
+"""Exactly as browsers send it: no path, and no part that may be anything."""
 
 
 class Settings(RedisSettings, OutboxSettings):
@@ -25,7 +29,9 @@ class Settings(RedisSettings, OutboxSettings):
     """A JSON list of {name, sha256, projects}; read again when it changes."""
     allow_anonymous: bool = Field(default=False, alias="GATHER_BRIDGE_ALLOW_ANONYMOUS")
     """Let anyone listen to any project; for trying out."""
-    allowed_origins: tuple[str, ...] = Field(default=(), alias="GATHER_BRIDGE_ALLOWED_ORIGINS")
+    allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = Field(
+        default=(), alias="GATHER_BRIDGE_ALLOWED_ORIGINS"
+    )
     """Origins of web pages that may connect; a client that sends no Origin is no web page."""
 
     max_sockets: int = Field(default=2000, ge=1, le=100_000, alias="GATHER_BRIDGE_MAX_SOCKETS")

@@ -33,6 +33,8 @@ class StoredEvent:
     """The JSON object as it is stored; "" where the entry is no event: its place is passed over."""
     id: str = ""
     """Its identity; "" from an older version."""
+    run: str = ""
+    """The GatherRun's name."""
 
     @property
     def is_event(self) -> bool:
@@ -72,6 +74,7 @@ def read_message(data: object, project_id: str) -> StoredEvent:
         type=_word(body.get("type")),
         run_uid=str(body.get("run_uid") or ""),
         id=_word(body["id"]) if body.get("id") else "",
+        run=str(body.get("run") or ""),
         text=text,
     )
     if found.project_id != project_id.lower() or found.type in FRAMES:

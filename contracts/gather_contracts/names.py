@@ -154,6 +154,31 @@ OUTBOX_LEASES: Final = "leases"
 """Its collection of which process does what only one may do."""
 
 
+BRIDGE_TOKENS: Final = "automated-gather:tokens"
+"""The Redis hash of the bridge's tokens, by the SHA-256 of each."""
+
+
+def bridge_ticket(sha256: str) -> str:
+    """Return the key of a one-use ticket, by its SHA-256."""
+    return f"automated-gather:ticket:{sha256}"
+
+
+def run_snapshot(project_id: str, run_uid: str) -> str:
+    """Return the key of what the operator last wrote of a run."""
+    return f"automated-gather:{project_id.lower()}:snapshot:{run_uid}"
+
+
+def run_snapshots(project_id: str) -> str:
+    """Return the key of the sorted set of a project's runs with a snapshot, by time of creation."""
+    return f"automated-gather:{project_id.lower()}:snapshots"
+
+
+OUTBOX_DATABASE: Final = "gather-outbox"
+"""Gather's own MongoDB database for what must outlive Redis."""
+OUTBOX_SNAPSHOTS: Final = "snapshots"
+"""The collection of runs' snapshots in Gather's own database."""
+
+
 def gather_database(project_id: str) -> str:
     """Return the name of a project's MongoDB database."""
     return f"aladdin-gather-{project_id.lower()}"

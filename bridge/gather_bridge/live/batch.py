@@ -44,6 +44,12 @@ class Batch:
         whole._chunks = _gathered(chunk for batch in batches for chunk in batch.chunks)
         return whole
 
+    def of_run(self, run: str | None) -> "Batch":
+        """Return what of it is one run's, and the bridge's own frames; None: all of it."""
+        if run is None or all(event.run == run for event in self.events):
+            return self
+        return Batch(self.reached, [event for event in self.events if event.run == run])
+
     @property
     def size_bytes(self) -> int:
         """Return what it holds, roughly: texts of the usual kind, and their frames."""

@@ -46,21 +46,19 @@ class Follower:
         *,
         metrics: Metrics,
         limits: Limits,
-        check: Callable[[], None],
         is_live: Callable[[], bool],
     ) -> None:
-        """`check` is called at every turn of the heartbeat and raises what ends this."""
         self._hub = hub
         self._pages = pages
         self._metrics = metrics
         self._limits = limits
-        self._check = check
         self._is_live = is_live
         self._end: Exception | None = None
         self._subscription: Subscription | None = None
         self._line = 0
         self._reached = Position()
-        self._check_at_s = self._beat_at_s = self._retry_at_s = 0.0
+        self._run: str | None = None
+        self._beat_at_s = self._retry_at_s = 0.0
 
     def end(self, why: Exception) -> None:
         """Have `run` raise this at its next turn."""
@@ -68,13 +66,17 @@ class Follower:
         if self._subscription is not None:
             self._subscription.wake()
 
-    async def run(self, project_id: str, asked: Position | None, send: Send) -> None:
-        """Send until something ends it; raises EventLogUnavailable if the log is away at the beginning."""
+    async def run(self, project_id: str, asked: Position | None, send: Send, run: str | None = None) -> None:
+        """Send until something ends it; raises EventLogUnavailable if the log is away at the beginning.
+
+        `run` is the only run whose events are sent; None: those of all.
+        """
         now_s = asyncio.get_running_loop().time
+        self._run = run
         async with self._hub.joined(project_id) as subscription:
             self._subscription = subscription
             await self._greet(subscription, asked, send)
-            self._check_at_s = self._beat_at_s = now_s() + self._limits.heartbeat_interval_s
+            self._beat_at_s = now_s() + self._limits.heartbeat_interval_s
             while True:
                 await self._turn(subscription, send, now_s())
 
@@ -86,18 +88,29 @@ class Follower:
             replay = decide_replay(asked, subscription.head, self._limits.replay_events)
         self._line, head = subscription.feed.line, subscription.head
         self._reached, reload = (asked if asked is not None and replay.missing else head), replay.reload
-        if replay.missing and subscription.newest(self._reached) is None:
-            async with self._pages.page(subscription.feed.project_id, self._reached) as page:
-                if page is None or not is_same_log(page.reached, head):
-                    head = self._reached = subscription.head
-                    reload = ReloadReason.TOO_OLD
+        first = 0
+        if replay.missing and not await self._can_go_on(subscription):
+            if asked is not None and asked.is_start:
+                self._reached = await self._pages.beginning(subscription.feed.project_id, head)
+                first = self._reached.offset + 1
+            else:
+                head = self._reached = subscription.head
+                reload = ReloadReason.TOO_OLD
         result = reload or ("live" if asked is None else "recovered")
         self._metrics.replays.labels(result=result).inc()
-        await send(Batch(self._reached, notice=frames.hello(head, reload)))
+        await send(Batch(self._reached, notice=frames.hello(head, reload, first)))
+
+    async def _can_go_on(self, subscription: Subscription) -> bool:
+        """Return whether what follows the place is still there."""
+        if subscription.newest(self._reached) is not None:
+            return True
+        async with self._pages.page(subscription.feed.project_id, self._reached) as page:
+            return page is not None and is_same_log(page.reached, subscription.head)
 
     async def _turn(self, subscription: Subscription, send: Send, at_s: float) -> None:
         """Do what comes next: begin again, send events, send a heartbeat, or wait."""
-        self._end_if_due(at_s)
+        if self._end is not None:
+            raise self._end
         feed = subscription.feed
         is_behind = self._reached.offset < subscription.head.offset
         if self._line != feed.line:
@@ -112,35 +125,33 @@ class Follower:
         else:
             await subscription.wait(min(self._beat_at_s, self._retry_at_s) if is_behind else self._beat_at_s)
 
-    def _end_if_due(self, at_s: float) -> None:
-        if self._end is not None:
-            raise self._end
-        if at_s >= self._check_at_s:  # also while events come without a pause
-            self._check()
-            self._check_at_s = at_s + self._limits.heartbeat_interval_s
-
     async def _advance(self, subscription: Subscription, send: Send, at_s: float) -> None:
         """Send the next events, or have the client reload if the log no longer holds them."""
         batch = subscription.newest(self._reached)
         if batch is not None:
-            await send(batch)
-            self._reached = batch.reached
+            await self._pass_on(batch, send, at_s)
         else:
             try:
-                await self._send_page(subscription, send)
+                await self._send_page(subscription, send, at_s)
             except EventLogUnavailable:
                 self._retry_at_s = at_s + RETRY_S * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 return
-        self._beat_at_s = at_s + self._limits.heartbeat_interval_s
         if self._reached.offset < subscription.head.offset:
             await asyncio.sleep(0)  # others have their turn
 
-    async def _send_page(self, subscription: Subscription, send: Send) -> None:
+    async def _pass_on(self, batch: Batch, send: Send, at_s: float) -> None:
+        """Send what of it is wanted; the place is reached all the same."""
+        wanted = batch.of_run(self._run)
+        if wanted.texts:
+            await send(wanted)
+            self._beat_at_s = at_s + self._limits.heartbeat_interval_s
+        self._reached = batch.reached
+
+    async def _send_page(self, subscription: Subscription, send: Send, at_s: float) -> None:
         feed = subscription.feed
         async with self._pages.page(feed.project_id, self._reached) as page:
             if page is not None and is_same_log(page.reached, subscription.head):
-                await send(page)
-                self._reached = page.reached
+                await self._pass_on(page, send, at_s)
                 return
         await self._hub.checked(feed)
         if self._line == feed.line:

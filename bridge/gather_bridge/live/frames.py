@@ -25,15 +25,39 @@ class CloseCode(IntEnum):
     """It did not take what was sent: come back with the last offset and epoch."""
 
 
-def hello(position: Position, reload: ReloadReason | None) -> str:
-    """Return the frame before events: the first one, and another when the log starts again."""
-    body = {
+class SessionEnded(Exception):  # noqa: N818 - how every session ends
+    """The client's socket or stream is to be closed."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+LEAVING: Final = (CloseCode.RESTART, "the bridge restarts: come back with your last offset and epoch")
+LOG_AWAY: Final = (
+    CloseCode.TRY_LATER,
+    "the event log is unavailable: come back with the same offset and epoch",
+)
+REVOKED: Final = (CloseCode.TOKEN_REVOKED, "the token no longer allows this project")
+
+
+def hello(position: Position, reload: ReloadReason | None, first: int = 0) -> str:
+    """Return the frame before events: the first one, and another when the log starts again.
+
+    `first` is the offset from which on events follow, where the log does not hold those before it.
+    """
+    body: dict[str, object] = {
         "type": "hello",
         "epoch": position.epoch,
         "offset": position.offset,
         "recovered": reload is None,
     }
-    return json.dumps({**body, "reason": str(reload)} if reload else body)
+    if reload:
+        body["reason"] = str(reload)
+    if first:
+        body["first"] = first
+    return json.dumps(body)
 
 
 def heartbeat(position: Position, *, is_live: bool) -> str:

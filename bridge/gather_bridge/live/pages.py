@@ -65,6 +65,12 @@ class Pages:
         async with self._hands:
             yield await self._page((project_id, after.epoch, after.offset), after)
 
+    async def beginning(self, project_id: str, head: Position) -> Position:
+        """Return the place before the first entry that the log still holds; raises EventLogUnavailable."""
+        async with self._slots:
+            oldest = await self._log.read(project_id, 0, 1)
+        return Position(oldest[0].epoch or head.epoch, oldest[0].offset - 1) if oldest else head
+
     async def _page(self, key: Key, after: Position) -> Batch | None:
         self._drop(asyncio.get_running_loop().time())
         if (kept := self._kept.get(key)) is not None:

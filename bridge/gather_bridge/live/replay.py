@@ -62,7 +62,7 @@ def decide_replay(asked: Position | None, head: Position, limit: int) -> Replay:
     Args:
         asked: None for a client that wants live events only.
         head: the log's end.
-        limit: events that one replay may send.
+        limit: events that one replay may send, unless everything was asked for.
     """
     if asked is None or asked == head:
         return Replay(head.offset, head.offset)
@@ -70,7 +70,7 @@ def decide_replay(asked: Position | None, head: Position, limit: int) -> Replay:
         return Replay(head.offset, head.offset, ReloadReason.EPOCH_CHANGED)
     if asked.offset > head.offset:
         return Replay(head.offset, head.offset, ReloadReason.OFFSET_AHEAD)
-    if head.offset - asked.offset > limit:
+    if head.offset - asked.offset > limit and asked.offset:
         return Replay(head.offset, head.offset, ReloadReason.TOO_MANY)
     return Replay(asked.offset, head.offset)
 

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gather_bridge.errors import ClientGone, SubscriberTooSlow
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.follower import Follower, Limits
-from gather_bridge.live.frames import CloseCode
+from gather_bridge.live.frames import LEAVING, LOG_AWAY, REVOKED, CloseCode, SessionEnded
 from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position
@@ -34,15 +34,6 @@ class Connection(Protocol):
         """Have the close frame wait for nothing."""
 
 
-class SessionEnded(Exception):  # noqa: N818 - how every session ends
-    """The socket is to be closed."""
-
-    def __init__(self, code: CloseCode, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
 class Session:
     """Sends one project's events to one client."""
 
@@ -55,32 +46,25 @@ class Session:
         pages: Pages,
         metrics: Metrics,
         limits: Limits,
-        is_allowed: Callable[[], bool],
         is_live: Callable[[], bool],
     ) -> None:
-        """`is_allowed` says at every heartbeat whether the client may still listen."""
         self._socket = socket
         self._connection = connection
         self._metrics = metrics
         self._limits = limits
-        self._is_allowed = is_allowed
-        self._follower = Follower(
-            hub, pages, metrics=metrics, limits=limits, check=self._check, is_live=is_live
-        )
+        self._follower = Follower(hub, pages, metrics=metrics, limits=limits, is_live=is_live)
 
-    async def run(self, project_id: str, asked: Position | None) -> None:
-        """Serve an accepted socket until either side ends it."""
+    async def run(self, project_id: str, asked: Position | None, run: str | None = None) -> None:
+        """Serve an accepted socket until either side ends it; `run`: only this run's events."""
         hearing = asyncio.create_task(self._hear())
         try:
-            await self._follower.run(project_id, asked, self._send)
+            await self._follower.run(project_id, asked, self._send, run)
         except ClientGone:
             self._metrics.closed.labels(why="policy" if self._connection.is_flooded else "client").inc()
         except SessionEnded as ended:
             await self._close(ended.code, ended.reason)
         except EventLogUnavailable:
-            await self._close(
-                CloseCode.TRY_LATER, "the event log is unavailable: come back with the same offset and epoch"
-            )
+            await self._close(*LOG_AWAY)
         except SubscriberTooSlow:
             await self._close(CloseCode.TOO_SLOW, "too slow: come back with your last offset and epoch")
         finally:
@@ -88,13 +72,11 @@ class Session:
 
     def leave(self) -> None:
         """Have the client go to another process."""
-        self._follower.end(
-            SessionEnded(CloseCode.RESTART, "the bridge restarts: come back with your last offset and epoch")
-        )
+        self._follower.end(SessionEnded(*LEAVING))
 
-    def _check(self) -> None:
-        if not self._is_allowed():
-            raise SessionEnded(CloseCode.TOKEN_REVOKED, "the token no longer allows this project")
+    def revoke(self) -> None:
+        """Have the client end: its token no longer allows this project."""
+        self._follower.end(SessionEnded(*REVOKED))
 
     async def _send(self, batch: Batch) -> None:
         await self._connection.send(batch, self._limits.send_timeout_s)

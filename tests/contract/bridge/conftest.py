@@ -11,11 +11,11 @@ import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from gather_bridge.access.token_file import token_hash
 from gather_bridge.bridge import Bridge
 from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
-from gather_bridge.websocket.access import token_hash
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone

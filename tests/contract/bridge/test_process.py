@@ -15,7 +15,7 @@ import pytest
 
 from dev.service_process import free_port
 from dev.waiting import wait_for
-from gather_bridge.websocket.access import token_hash
+from gather_bridge.access.token_file import token_hash
 
 SECRET = "a-webhook-secret-of-some-length"  # noqa: S105 - of these tests alone
 

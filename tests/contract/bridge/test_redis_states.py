@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dev.service_process import ServiceProcess, free_port
-from gather_bridge.websocket.access import token_hash
+from gather_bridge.access.token_file import token_hash
 from gather_clients.event_log import EventLog
 from gather_clients.redis_calls import CLUSTER
 from gather_contracts.events import Deduplicating

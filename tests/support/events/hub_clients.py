@@ -93,7 +93,6 @@ async def listening(hub: Hub, project: str = P, asked: Position | None = None) -
         Pages(hub._log),
         metrics=Metrics(),
         limits=Limits(replay_events=1000, heartbeat_interval_s=3600, send_timeout_s=5),
-        check=lambda: None,
         is_live=lambda: True,
     )
     following = asyncio.create_task(follower.run(project, asked, client.take))

@@ -34,8 +34,9 @@ def event(offset: int, epoch: str = E) -> StoredEvent:
         pytest.param(Position(E, 0), Position(E, 7), Replay(0, 7), id="all were missed"),
         pytest.param(Position(), Position(E, 7), Replay(0, 7), id="came when there was no event yet"),
         pytest.param(Position(E, 0), Position(E, 10), Replay(0, 10), id="exactly as many as allowed"),
+        pytest.param(Position(E, 0), Position(E, 5000), Replay(0, 5000), id="everything, however much"),
         pytest.param(
-            Position(E, 0), Position(E, 11), Replay(11, 11, ReloadReason.TOO_MANY), id="one too many"
+            Position(E, 1), Position(E, 12), Replay(12, 12, ReloadReason.TOO_MANY), id="one too many"
         ),
         pytest.param(
             Position(E, 4), Position(OTHER, 7), Replay(7, 7, ReloadReason.EPOCH_CHANGED), id="another log"

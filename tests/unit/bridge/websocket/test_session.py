@@ -70,7 +70,6 @@ def session(socket: QuickSocket) -> Session:
         pages=Pages(log),
         metrics=Metrics(),
         limits=Limits(replay_events=1000, heartbeat_interval_s=5, send_timeout_s=5),
-        is_allowed=lambda: True,
         is_live=lambda: True,
     )
 

@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from gather_bridge.errors import SocketRefused, TokensFileError
-from gather_bridge.live.replay import Position
-from gather_bridge.websocket.access import (
-    RELOAD_INTERVAL_S,
-    Access,
+from gather_bridge.access.asked import asked_position
+from gather_bridge.access.permits import RELOAD_INTERVAL_S, Access
+from gather_bridge.access.token_file import (
     Verdict,
     bearer_token,
     is_origin_allowed,
     token_hash,
 )
-from gather_bridge.websocket.handshake import asked_position
+from gather_bridge.errors import SocketRefused, TokensFileError
+from gather_bridge.live.replay import Position
 
 MINE, OTHER = "66f1a2b3c4d5e6f708192a3b", "66f1a2b3c4d5e6f708192a3c"
 

@@ -1,0 +1,192 @@
+"""Judges tokens, at the door and for as long as somebody listens with one.
+
+Tokens of the file are known; those of the store are looked up by their hash and known for a few seconds.
+Whoever listens is asked about again every `WATCH_S`, all in one look-up: revoking takes effect within 5 s.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from gather_bridge.access.token_file import ALL_PROJECTS, TOKEN_MAX, Token, Verdict, read_tokens, token_hash
+from gather_bridge.access.token_store import StoredToken, is_well_formed
+from gather_bridge.errors import SocketRefused, TokensFileError
+from gather_clients.event_log import EventLogUnavailable
+
+logger = logging.getLogger(__name__)
+
+RELOAD_INTERVAL_S: Final = 2
+"""Between two looks at the file."""
+WATCH_S: Final = 1.0
+"""Between two looks at those who listen; with a look-up's time, and this one's, less than 5 s."""
+KNOWN_S: Final = 2.0
+"""A looked-up token is asked about again after this time."""
+KNOWN_MAX: Final = 4096
+LOOK_UPS_MAX: Final = 4
+"""At once: anybody can make up a well-formed token."""
+
+
+class Finder(Protocol):
+    """Where stored tokens are looked up."""
+
+    async def find(self, hashes: Iterable[str]) -> Mapping[str, StoredToken | None]:
+        """Return the tokens with these hashes; raises EventLogUnavailable."""
+
+
+class Access:
+    """Judges every handshake, and everybody who listens."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        allow_anonymous: bool,
+        store: Finder | None = None,
+        is_file_needed: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` counts seconds. Raises TokensFileError, also if nobody could ever connect."""
+        self._path = path
+        self._allow_anonymous = allow_anonymous
+        self._store = store
+        self._clock = clock
+        self._now = now
+        self._changed_at_ns = self._modified_ns()
+        self._projects: dict[str, frozenset[str]] = {}
+        self._found: OrderedDict[str, tuple[float, StoredToken | None]] = OrderedDict()
+        self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
+        self._held: dict[object, tuple[str, str, Callable[[], None]]] = {}
+        if self._changed_at_ns or (is_file_needed and not allow_anonymous):
+            self._take(read_tokens(path))
+        if not (self._projects or allow_anonymous or store):
+            raise TokensFileError(
+                "GATHER_BRIDGE_TOKENS_FILE: the tokens file names nobody: add {name, sha256, projects}, "
+                "or set GATHER_BRIDGE_ALLOW_ANONYMOUS=true to let everyone listen"
+            )
+        self._looked_at_s = clock()
+
+    def digest(self, token: str | None) -> str:
+        """Return the form in which a token is known here: "" without one, "?" for what is no token."""
+        if token is None:
+            return ""
+        return token_hash(token) if len(token) <= TOKEN_MAX else "?"
+
+    async def learn(self, digest: str, token: str | None = None) -> None:
+        """Look a token up unless it is known; raises SocketRefused if that is not possible now.
+
+        `token` is its text where it came from outside: one that we did not make is not looked up.
+        """
+        self._reload_if_changed()
+        if self._store is None or len(digest) != len(token_hash("")) or digest in self._projects:
+            return
+        if token is not None and not is_well_formed(token):
+            return
+        known = self._found.get(digest)
+        if known is not None and known[0] > self._clock():
+            return
+        try:
+            async with self._look_ups:
+                await self._look_up([digest])
+        except EventLogUnavailable:
+            if known is None:
+                raise SocketRefused(503, "unavailable", "tokens cannot be checked now; try again") from None
+
+    def verdict(self, token: str | None, project_id: str) -> Verdict:
+        """Return what the token may do now, as far as it is known."""
+        return self.verdict_of(self.digest(token), project_id)
+
+    def verdict_of(self, digest: str, project_id: str) -> Verdict:
+        """Return what the token with this digest may do now."""
+        self._reload_if_changed()
+        if not digest:
+            return Verdict.ALLOWED if self._allow_anonymous else Verdict.UNKNOWN
+        projects = self._projects.get(digest) or self._stored_projects(digest)
+        if projects is None:
+            return Verdict.UNKNOWN
+        is_its_own = ALL_PROJECTS in projects or project_id.lower() in projects
+        return Verdict.ALLOWED if is_its_own else Verdict.OTHER_PROJECT
+
+    @contextmanager
+    def held(self, digest: str, project_id: str, end: Callable[[], None]) -> Iterator[None]:
+        """Have `end` called as soon as the token no longer allows the project, until the block ends."""
+        key = object()
+        self._held[key] = (digest, project_id, end)
+        try:
+            yield
+        finally:
+            del self._held[key]
+
+    async def watch(self) -> None:
+        """Look after those who listen, until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                await self.look_again()
+            except EventLogUnavailable as error:
+                # Nobody can revoke one now either; without Redis there is nothing to hear.
+                logger.info("tokens cannot be looked up", extra={"error": str(error)[:300]})
+
+    async def look_again(self) -> None:
+        """End what a token no longer allows; raises EventLogUnavailable where it cannot be known."""
+        self._reload_if_changed()
+        try:
+            digests = {digest for digest, _, _ in self._held.values()}
+            await self._look_up([d for d in digests if d and d not in self._projects])
+        finally:
+            for digest, project_id, end in tuple(self._held.values()):
+                if self.verdict_of(digest, project_id) is not Verdict.ALLOWED:
+                    end()
+
+    async def _look_up(self, digests: list[str]) -> None:
+        if self._store is None or not digests:
+            return
+        # Counted from the question, not from the answer: a revocation may have come between.
+        until_s = self._clock() + KNOWN_S
+        for digest, token in (await self._store.find(digests)).items():
+            self._found[digest] = (until_s, token)
+            self._found.move_to_end(digest)
+        held = {digest for digest, _, _ in self._held.values()} if len(self._found) > KNOWN_MAX else set()
+        for digest in tuple(self._found):
+            if len(self._found) <= KNOWN_MAX:
+                break
+            if digest not in held:
+                del self._found[digest]
+
+    def _stored_projects(self, digest: str) -> frozenset[str] | None:
+        token = self._found.get(digest, (0.0, None))[1]
+        if token is None or token.sha256 != digest or not token.is_valid(self._now()):
+            return None
+        return frozenset(project.lower() for project in token.projects)
+
+    def _take(self, tokens: list[Token]) -> None:
+        self._projects = {t.sha256: frozenset(p.lower() for p in t.projects) for t in tokens}
+
+    def _reload_if_changed(self) -> None:
+        if self._clock() - self._looked_at_s < RELOAD_INTERVAL_S:
+            return
+        self._looked_at_s = self._clock()
+        modified_ns = self._modified_ns()
+        if modified_ns == self._changed_at_ns:
+            return
+        self._changed_at_ns = modified_ns
+        try:
+            self._take(read_tokens(self._path))
+            logger.info("tokens file read again", extra={"tokens": len(self._projects)})
+        except TokensFileError as error:
+            logger.warning(
+                "tokens file not read again; the tokens read before stay valid", extra={"error": str(error)}
+            )
+
+    def _modified_ns(self) -> int:
+        """Return when the file was changed, 0 if there is none."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0

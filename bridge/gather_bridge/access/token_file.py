@@ -1,0 +1,87 @@
+"""Tokens of a file from a Secret, kept there as hashes, and how a request names its token."""
+
+import hashlib
+from collections.abc import Iterable
+from enum import Enum, auto
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gather_bridge.errors import TokensFileError
+from gather_contracts.names import OBJECT_ID_PATTERN
+
+ALL_PROJECTS: Final = "*"
+TOKEN_MAX: Final = 512
+"""A longer text is no token and is not hashed."""
+SUBPROTOCOL: Final = "gather.v1"
+TICKET_SUBPROTOCOL_PREFIX: Final = "gather.ticket."
+TOKEN_SUBPROTOCOL_PREFIX: Final = "gather.token."  # noqa: S105 - only its prefix
+
+
+class Token(BaseModel):
+    """One line of the tokens file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    projects: tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...] = Field(min_length=1)
+
+
+_TOKENS: TypeAdapter[list[Token]] = TypeAdapter(Annotated[list[Token], Field(max_length=10_000)])
+
+
+class Verdict(Enum):
+    """What a token may do with a project."""
+
+    ALLOWED = auto()
+    UNKNOWN = auto()
+    """There is no token, or it is none of ours."""
+    OTHER_PROJECT = auto()
+    """The token is for other projects."""
+
+
+def read_tokens(path: Path) -> list[Token]:
+    """Return the tokens of a file; raises TokensFileError."""
+    try:
+        return _TOKENS.validate_json(path.read_bytes())
+    except OSError as error:
+        raise TokensFileError(
+            f"GATHER_BRIDGE_TOKENS_FILE: the tokens file cannot be read: {error.strerror}"
+        ) from None
+    except ValidationError as error:
+        # A place can also end in a key of the file, which may be anything.
+        known = {*Token.model_fields}
+        places = sorted(
+            {".".join(str(p) for p in e["loc"] if isinstance(p, int) or p in known) for e in error.errors()}
+        )
+        where = ", ".join(filter(None, places)) or "its top"
+        raise TokensFileError(
+            f"GATHER_BRIDGE_TOKENS_FILE: the tokens file is malformed at: {where}"
+        ) from None
+
+
+def token_hash(token: str) -> str:
+    """Return the form in which a token is kept. It has 256 random bits, so that one hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def bearer_token(authorization: str | None, subprotocols: Iterable[str]) -> str | None:
+    """Return the token of a handshake: of the Authorization header, else of a subprotocol (for browsers)."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip() or None
+    offered = (s for s in subprotocols if s.startswith(TOKEN_SUBPROTOCOL_PREFIX))
+    return next((s.removeprefix(TOKEN_SUBPROTOCOL_PREFIX) for s in offered), None) or None
+
+
+def ticket_of(subprotocols: Iterable[str]) -> str | None:
+    """Return the ticket that a browser offers as a subprotocol."""
+    offered = (s for s in subprotocols if s.startswith(TICKET_SUBPROTOCOL_PREFIX))
+    return next((s.removeprefix(TICKET_SUBPROTOCOL_PREFIX) for s in offered), None) or None
+
+
+def is_origin_allowed(origin: str | None, allowed: Iterable[str]) -> bool:
+    """Return whether a page of this origin may connect; a client without one is no browser."""
+    return origin is None or origin in set(allowed)
