@@ -16,6 +16,8 @@ from gather_bridge.live.pages import Pages
 from gather_bridge.live.reader import Reader
 from gather_bridge.metrics import Metrics
 from gather_bridge.settings import Settings
+from gather_bridge.snapshots.folded_logs import FoldedLogs
+from gather_bridge.snapshots.run_snapshots import RunSnapshots
 from gather_bridge.webhooks.delivery import Dispatcher
 from gather_bridge.webhooks.lease import Lease
 from gather_bridge.webhooks.outbox_runs import OutboxRuns
@@ -25,6 +27,8 @@ from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_settings import open_outbox
+from gather_clients.snapshots.opening import open_snapshots
+from gather_clients.snapshots.redis_snapshots import RedisSnapshots
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,11 @@ class Bridge:
             settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc, is_compared=True
         )
         self.pages = Pages(self.log)
+        self.snapshots_in_redis = RedisSnapshots(settings.redis, settings.redis_timeout_s)
+        self.databases = open_snapshots(settings.mongodb_uri, settings.mongodb_timeout_s)
+        self.snapshots = RunSnapshots(
+            FoldedLogs(self.log, self.pages), self.snapshots_in_redis, self.databases
+        )
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
         self.registrations = Registrations(settings.redis, settings.redis_timeout_s)
@@ -91,8 +100,10 @@ class Bridge:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             if self.outbox is not None:
                 await self.outbox.close()
-            for store in (self.registrations, self.tokens, self.tickets):
+            for store in (self.registrations, self.tokens, self.tickets, self.snapshots_in_redis):
                 await store.close()
+            if self.databases is not None:
+                await self.databases.close()
             await self.log.close()
 
     def trouble(self) -> str | None:

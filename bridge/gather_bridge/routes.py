@@ -1,9 +1,10 @@
 """The HTTP surface: events on WebSocket and SSE, tickets, snapshots, the probes and the metrics."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from gather_bridge.access.asked import read_asked
+from gather_bridge.access.asked import RUN, read_asked
 from gather_bridge.access.tickets import Ticket
 from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
@@ -33,6 +34,7 @@ PROJECT_PATH: Final = "/api/v1/projects/{project_id}"
 EVENTS_PATH: Final = f"{PROJECT_PATH}/events"
 UPGRADE: Final = "connect with a WebSocket, or ask with Accept: text/event-stream"
 PREFLIGHT_S: Final = 600
+SNAPSHOT_S: Final = 10.0
 
 
 def build_app(bridge: Bridge) -> FastAPI:
@@ -79,6 +81,7 @@ def build_app(bridge: Bridge) -> FastAPI:
         body = {"ticket": text, "expires_in": bridge.tickets.lifetime_s}
         return JSONResponse(body, 201, headers={"Cache-Control": "no-store"})
 
+    _add_snapshots(app, bridge)
     return app
 
 
@@ -141,6 +144,33 @@ class Streams:
             bridge.access.held(grant.sha256, grant.project_id, stream.revoke),
         ):
             await stream.run(request.receive)
+
+
+def _add_snapshots(app: FastAPI, bridge: Bridge) -> None:
+    @app.get(f"{PROJECT_PATH}/runs")
+    async def runs(request: Request, project_id: str) -> Response:
+        """Return a project's newest runs as of a place in its log."""
+        grant = await bridge.gate.enter(request, project_id)
+        return await _shown(bridge.snapshots.of_project(grant.project_id))
+
+    @app.get(f"{PROJECT_PATH}/runs/{{name}}/snapshot")
+    async def snapshot(request: Request, project_id: str, name: str) -> Response:
+        """Return a run as of a place in its project's log."""
+        grant = await bridge.gate.enter(request, project_id)
+        if not RUN.fullmatch(name):
+            raise SocketRefused(400, "invalid_request", "the name of a GatherRun is wanted")
+        return await _shown(bridge.snapshots.of_run(grant.project_id, name))
+
+
+async def _shown(reading: Awaitable[dict[str, Any] | None]) -> Response:
+    try:
+        async with asyncio.timeout(SNAPSHOT_S):
+            found = await reading
+    except (EventLogUnavailable, TimeoutError):
+        raise SocketRefused(503, "unavailable", "runs cannot be read now; try again") from None
+    if found is None:
+        raise SocketRefused(404, "not_found", "no such run")
+    return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
 
 def refusal(bridge: Bridge, refused: SocketRefused) -> Response:

@@ -15,6 +15,8 @@ from gather_clients.configuration import exits_if_misconfigured, read_settings, 
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.outbox.outbox_settings import open_outbox
+from gather_clients.snapshots.opening import open_snapshots
+from gather_clients.snapshots.redis_snapshots import RedisSnapshots
 from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.cms.cms_client import Cms
 from gather_operator.cms.shared_readings import SharedReadings
@@ -40,12 +42,14 @@ from gather_operator.replicas.unshown_ends import UnshownEnds
 from gather_operator.resync import Resync, delivery
 from gather_operator.run_cache import RunCache
 from gather_operator.settings import PlaceSettings, Settings
+from gather_operator.snapshots.snapshot_writer import SnapshotWriter, offering
 from gather_operator.webhooks.given_up import GivenUpReports
 from gather_operator.webhooks.outbox_writer import OutboxWriter
 from gather_operator.work_queue import WorkQueue
 
-if TYPE_CHECKING:  # it loads the MongoDB driver
+if TYPE_CHECKING:  # they load the MongoDB driver
     from gather_clients.outbox.outbox_store import Outbox
+    from gather_clients.snapshots.mongodb_snapshots import MongoSnapshots
 
 logger = logging.getLogger(__name__)
 
@@ -133,12 +137,18 @@ class Clients:
     log: EventLog
     webhooks: WebhookRegistry
     outbox: "Outbox | None"
+    snapshots: SnapshotWriter
 
 
 async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
     """Build the clients; the stack closes them. Raises ConfigurationError."""
     api = await api_calls(settings)
     elector = build_elector(settings, api)
+    in_redis = RedisSnapshots(settings.redis, settings.redis_timeout_s)
+    in_mongodb = open_snapshots(settings.mongodb_uri, settings.redis_timeout_s)
+    snapshots: list[RedisSnapshots | MongoSnapshots] = (
+        [in_redis] if in_mongodb is None else [in_redis, in_mongodb]
+    )
     clients = Clients(
         elector,
         Surroundings(api, settings.namespace, settings.deployment),
@@ -147,9 +157,10 @@ async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
         EventLog(settings.redis, settings.redis_timeout_s),
         WebhookRegistry(settings.redis, settings.redis_timeout_s),
         open_outbox(settings),
+        SnapshotWriter(snapshots),
     )
     outbox = () if clients.outbox is None else (clients.outbox,)
-    for client in (clients.cluster, clients.cms, clients.log, clients.webhooks, *outbox):
+    for client in (clients.cluster, clients.cms, clients.log, clients.webhooks, *outbox, *snapshots):
         stack.push_async_callback(client.close)
     return clients
 
@@ -195,7 +206,16 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         )
         reconciler = Reconciler(
             Dependencies(
-                cluster, readings, observer, cache, live, writer, publisher, events, patience, brain=brain
+                cluster,
+                readings,
+                observer,
+                cache,
+                live,
+                writer,
+                publisher,
+                events,
+                patience,
+                brain=brain,
             ),
             worker_template(settings),
             settings.default_model,
@@ -204,7 +224,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         ends.take_over(elector.inherited)
         term = Term(cluster, clients.surroundings, inbox, settings.workers, elector.is_leading)
         try:
-            await term.serve(queue, reconciler.work, [run.metadata.uid for run in cache.all()])
+            work = offering(clients.snapshots, cache.get, reconciler.work)
+            await term.serve(queue, work, [run.metadata.uid for run in cache.all()])
         finally:
             await readings.close()
             await events.close()
@@ -220,6 +241,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         await observer.synced()
         group.create_task(listener.run())
         group.create_task(brain.run())
+        group.create_task(clients.snapshots.run())
         group.create_task(elector.run(act))
         group.create_task(CrdCheck(clients.surroundings).run())
         if clients.outbox is not None:

@@ -1,0 +1,137 @@
+"""A run's snapshot: what the operator wrote, what the log says up to a place, and the newest notes.
+
+The operator's part is read before the log's end is looked up, so that it holds nothing that is not either
+before that place or, taken in once more, without effect.
+"""
+
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from gather_bridge.live.replay import Position
+from gather_bridge.snapshots.folded_logs import FoldedLogs
+from gather_clients.event_log import EventLogUnavailable
+from gather_contracts.run_state import RunState
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NOTES_MAX: Final = 20
+LISTED_MAX: Final = 50
+
+
+class Written(Protocol):
+    """Where the operator's snapshots are."""
+
+    async def newest(self, project_id: str, limit: int, run: str | None = None) -> list[RunState]:
+        """Return a project's newest snapshots, the newest first."""
+
+
+class ProjectDatabases(Written, Protocol):
+    """What MongoDB has besides."""
+
+    async def curves(self, project_id: str, run_uid: str) -> dict[str, dict[int, float]]:
+        """Return the scores by department and iteration."""
+
+    async def notes(self, project_id: str, run: str, limit: int) -> list[dict[str, Any]]:
+        """Return a run's newest notes."""
+
+
+class RunSnapshots:
+    """Puts snapshots together. What is unavailable is left out, and `complete` says so."""
+
+    def __init__(self, logs: FoldedLogs, written: Written, databases: ProjectDatabases | None) -> None:
+        """`databases` is None where MongoDB is not configured."""
+        self._logs = logs
+        self._written = written
+        self._databases = databases
+
+    async def of_run(self, project_id: str, run: str) -> dict[str, Any] | None:
+        """Return the newest run of that name, None if there is none; raises EventLogUnavailable."""
+        attempt = _Attempt()
+        states = await self._known(project_id, attempt, 1, run)
+        position, folded = await self._log(project_id, attempt)
+        state = _of_name(states, folded, run)
+        if state is None:
+            if not attempt.is_complete:
+                raise EventLogUnavailable("runs cannot be read now")
+            return None
+        notes: list[dict[str, Any]] | None = None
+        if self._databases is not None:
+            curves = await attempt.of(self._databases.curves(project_id, state.run_uid), {})
+            state = _with_curves(state, curves)
+            notes = await attempt.of(self._databases.notes(project_id, run, NOTES_MAX), None)
+        return {**_place(position, attempt), **state.document(), "notes": notes}
+
+    async def of_project(self, project_id: str) -> dict[str, Any]:
+        """Return the newest runs without their curves; raises EventLogUnavailable if nothing can be read."""
+        attempt = _Attempt()
+        states = await self._known(project_id, attempt, LISTED_MAX)
+        position, folded = await self._log(project_id, attempt)
+        if not attempt.is_complete and not states and not folded:
+            raise EventLogUnavailable("runs cannot be read now")
+        runs = {state.run_uid: state for state in states}
+        for uid, state in folded.items():
+            runs[uid] = runs[uid].joined(state) if uid in runs else state
+        newest = sorted(runs.values(), key=_began_at, reverse=True)[:LISTED_MAX]
+        return {**_place(position, attempt), "runs": [_line(state) for state in newest]}
+
+    async def _known(
+        self, project_id: str, attempt: "_Attempt", limit: int, run: str | None = None
+    ) -> list[RunState]:
+        """Return what the operator wrote, of each run what both stores know."""
+        stores: list[Written] = [self._written, *((self._databases,) if self._databases else ())]
+        found: dict[str, RunState] = {}
+        for store in stores:
+            for state in await attempt.of(store.newest(project_id, limit, run), []):
+                known = found.get(state.run_uid)
+                found[state.run_uid] = state if known is None else known.joined(state)
+        return list(found.values())
+
+    async def _log(self, project_id: str, attempt: "_Attempt") -> tuple[Position, dict[str, RunState]]:
+        return await attempt.of(self._logs.read(project_id), (Position(), {}))
+
+
+class _Attempt:
+    """Whether everything could be read."""
+
+    def __init__(self) -> None:
+        self.is_complete = True
+
+    async def of(self, reading: Awaitable[T], otherwise: T) -> T:
+        try:
+            return await reading
+        except Exception as error:  # noqa: BLE001 - each part is optional, and its driver's errors differ
+            self.is_complete = False
+            logger.info("part of a snapshot is unavailable", extra={"error": type(error).__name__})
+            return otherwise
+
+
+def _of_name(states: Sequence[RunState], folded: dict[str, RunState], run: str) -> RunState | None:
+    """Return the newest run of a name: of those that differ, the one that began last."""
+    runs = {state.run_uid: state for state in folded.values() if state.run == run}
+    for state in states:
+        runs[state.run_uid] = state.joined(runs[state.run_uid]) if state.run_uid in runs else state
+    return max(runs.values(), key=_began_at, default=None)
+
+
+def _began_at(state: RunState) -> str:
+    """Return when it began or, without departments, ended; one that has not begun was made last."""
+    return state.started_at or state.ended_at or "~"
+
+
+def _with_curves(state: RunState, curves: dict[str, dict[int, float]]) -> RunState:
+    departments = {
+        slug: d.joined(d.model_copy(update={"curve": curves.get(slug, {})}))
+        for slug, d in state.departments.items()
+    }
+    return state.model_copy(update={"departments": departments})
+
+
+def _place(position: Position, attempt: _Attempt) -> dict[str, Any]:
+    return {"epoch": position.epoch, "offset": position.offset, "complete": attempt.is_complete}
+
+
+def _line(state: RunState) -> dict[str, Any]:
+    return {name: value for name, value in state.document().items() if name != "departments"}

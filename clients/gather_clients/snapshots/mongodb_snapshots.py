@@ -1,0 +1,129 @@
+"""Runs' snapshots in MongoDB, where they outlive Redis, and what a project's own database adds to them.
+
+Importing this module costs memory for the MongoDB driver: only who is configured to use it does.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from pymongo import AsyncMongoClient, IndexModel
+from pymongo.errors import PyMongoError
+
+from gather_clients.snapshots.redis_snapshots import read_state
+from gather_contracts import names
+from gather_contracts.run_state import POINTS_MAX, RunState
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+KEPT: Final = timedelta(days=90)
+SUMMARY_MAX: Final = 500
+"""Characters of a note's summary."""
+INDEXES: Final = (
+    IndexModel([("project", 1), ("createdS", -1)], name="newest"),
+    IndexModel([("expireAt", 1)], name="expiry", expireAfterSeconds=0),
+)
+NOTE_FIELDS: Final = (
+    "summary", "createdAt", "automationMetadata.department", "automationMetadata.departmentName",
+    "automationMetadata.iteration",
+)  # fmt: skip
+
+
+class SnapshotsUnavailable(Exception):  # noqa: N818 - named for what the caller does
+    """MongoDB did not answer in time, or refused: do without."""
+
+
+class MongoSnapshots:
+    """Writes and reads; each call raises SnapshotsUnavailable."""
+
+    def __init__(self, uri: str, timeout_s: float) -> None:
+        """`timeout_s` is for each call. Raises ValueError if `uri` is no address, without any part of it."""
+        limit_ms = int(timeout_s * 1000)
+        try:
+            self._client: AsyncMongoClient[Document] = AsyncMongoClient(
+                uri,
+                serverSelectionTimeoutMS=limit_ms,
+                connectTimeoutMS=limit_ms,
+                socketTimeoutMS=limit_ms,
+                maxPoolSize=4,
+                tz_aware=True,
+                appname="gather-snapshots",
+            )
+        except (PyMongoError, ValueError):
+            raise ValueError("MONGODB_URI: is not the address of a MongoDB") from None
+        self._timeout_s = timeout_s
+        self._snapshots = self._client[names.OUTBOX_DATABASE][names.OUTBOX_SNAPSHOTS]
+        self._is_prepared = False
+
+    async def put(self, state: RunState, created_s: float) -> None:
+        """Keep the state; `created_s` is the run's age as Unix time."""
+        if not self._is_prepared:
+            await self._call(self._snapshots.create_indexes(list(INDEXES)))
+            self._is_prepared = True
+        fields = {
+            "project": state.project_id,
+            "run": state.run,
+            "createdS": created_s,
+            "state": state.model_dump_json(),
+            "expireAt": datetime.now(UTC) + KEPT,
+        }
+        await self._call(self._snapshots.replace_one({"_id": state.run_uid}, fields, upsert=True))
+
+    async def newest(self, project_id: str, limit: int, run: str | None = None) -> list[RunState]:
+        """Return a project's newest snapshots, the newest first; only those of one name if `run` is given."""
+        wanted = {"project": project_id.lower(), **({} if run is None else {"run": run})}
+        cursor = self._snapshots.find(wanted, {"state": 1}).sort("createdS", -1).limit(limit)
+        found = await self._call(cursor.to_list(limit))
+        return [state for each in found if (state := read_state(str(each.get("state")))) is not None]
+
+    async def curves(self, project_id: str, run_uid: str) -> dict[str, dict[int, float]]:
+        """Return the scores by department and iteration, from the checkpoints."""
+        checkpoints = self._client[names.gather_database(project_id)][names.CHECKPOINTS_COLLECTION]
+        # By the id's beginning, which has an index.
+        wanted = {"_id": {"$gte": f"{run_uid}/", "$lt": f"{run_uid}0"}}
+        cursor = checkpoints.find(wanted, {"department": 1, "scores": 1}).limit(64)
+        found = await self._call(cursor.to_list(64))
+        return {
+            str(each["department"]): {
+                number: float(score)
+                for number, score in enumerate(each.get("scores", [])[:POINTS_MAX], 1)
+                if isinstance(score, int | float)
+            }
+            for each in found
+            if each.get("department")
+        }
+
+    async def notes(self, project_id: str, run: str, limit: int) -> list[Document]:
+        """Return a run's newest notes, the newest first, without their content."""
+        notes = self._client[names.gather_database(project_id)][names.ITEMS_COLLECTION]
+        cursor = notes.find({"automationMetadata.taskId": run}, dict.fromkeys(NOTE_FIELDS, 1))
+        ordered = cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
+        found = await self._call(ordered.max_time_ms(int(self._timeout_s * 1000)).to_list(limit))
+        return [_note(each) for each in found]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _call(self, work: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                return await work
+        except (PyMongoError, TimeoutError) as error:
+            # Of the driver's words only the kind: they can name the address.
+            raise SnapshotsUnavailable(type(error).__name__) from error
+
+
+def _note(document: Document) -> Document:
+    about = document.get("automationMetadata") or {}
+    created = document.get("createdAt")
+    return {
+        "id": str(document["_id"]),
+        "department": about.get("department", ""),
+        "department_name": about.get("departmentName", ""),
+        "iteration": about.get("iteration", 0),
+        "summary": str(document.get("summary") or "")[:SUMMARY_MAX],
+        "created_at": created.isoformat() if isinstance(created, datetime) else "",
+    }

@@ -1,0 +1,1 @@
+"""What stands in the status, for those who may not ask Kubernetes."""

@@ -1,0 +1,91 @@
+"""Snapshots are written beside everything else: the latest wins, nothing waits, and all is bounded."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gather_clients.backoff import Backoff
+from gather_contracts.resource import GatherRun
+from gather_contracts.run_state import RunState
+from gather_operator.snapshots import snapshot_writer
+from gather_operator.snapshots.snapshot_writer import SnapshotWriter, Store
+
+
+class Memory:
+    """A store that is away as long as it is told to be."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.states: list[RunState] = []
+        self.is_away = is_away
+        self.changed = asyncio.Event()
+
+    async def put(self, state: RunState, created_s: float) -> None:  # noqa: ARG002
+        self.changed.set()
+        if self.is_away:
+            raise OSError("away")
+        self.states.append(state)
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.states) < count:
+                self.changed.clear()
+                await self.changed.wait()
+                await asyncio.sleep(0)
+
+
+def a_run(version: int, uid: str = "u-1", iterations: int = 0) -> GatherRun:
+    return GatherRun.model_validate(
+        {
+            "metadata": {"name": "film", "namespace": "n", "uid": uid, "resourceVersion": str(version)},
+            "spec": {"projectId": "66f1a2b3c4d5e6f708192a3b", "userId": "u"},
+            "status": {"phase": "Running", "departments": [{"slug": "story", "iterations": iterations}]},
+        }
+    )
+
+
+@asynccontextmanager
+async def running(writer: SnapshotWriter) -> AsyncIterator[None]:
+    task = asyncio.create_task(writer.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_each_version_is_written_once() -> None:
+    """A pass in which nothing has changed costs nothing."""
+    memory = Memory()
+    writer = SnapshotWriter([memory])
+    async with running(writer):
+        for version in (1, 1, 1, 2):
+            writer.offer(a_run(version, iterations=version))
+        await memory.until(1)
+        writer.offer(a_run(3, iterations=3))
+        await memory.until(2)
+    assert [state.departments["story"].iterations for state in memory.states] == [2, 3]
+
+
+async def test_a_store_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one has it all at once; back again, this one gets the latest of each run."""
+    monkeypatch.setattr(snapshot_writer, "RETRY", Backoff(0.01, 0.01))
+    away, here = Memory(is_away=True), Memory()
+    stores: list[Store] = [away, here]
+    writer = SnapshotWriter(stores)
+    async with running(writer):
+        for version in range(1, 6):
+            writer.offer(a_run(version, iterations=version))
+            await here.until(version)
+        away.is_away = False
+        await away.until(1)
+    assert [state.departments["story"].iterations for state in away.states] == [5]
+
+
+def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest stay; what was left out comes with the run's next change."""
+    monkeypatch.setattr(snapshot_writer, "WAITING_MAX", 3)
+    writer = SnapshotWriter([Memory()])
+    for number in range(10):
+        writer.offer(a_run(1, uid=f"u-{number}"))
+    (sink,) = writer._sinks
+    assert list(sink.waiting) == ["u-7", "u-8", "u-9"]
