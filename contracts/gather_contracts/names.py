@@ -154,6 +154,9 @@ OUTBOX_LEASES: Final = "leases"
 """Its collection of which process does what only one may do."""
 
 
+OUTBOX_SNAPSHOTS: Final = "snapshots"
+"""Its collection of runs' snapshots."""
+
 BRIDGE_TOKENS: Final = "automated-gather:tokens"
 """The Redis hash of the bridge's tokens, by the SHA-256 of each."""
 
@@ -171,12 +174,6 @@ def run_snapshot(project_id: str, run_uid: str) -> str:
 def run_snapshots(project_id: str) -> str:
     """Return the key of the sorted set of a project's runs with a snapshot, by time of creation."""
     return f"automated-gather:{project_id.lower()}:snapshots"
-
-
-OUTBOX_DATABASE: Final = "gather-outbox"
-"""Gather's own MongoDB database for what must outlive Redis."""
-OUTBOX_SNAPSHOTS: Final = "snapshots"
-"""The collection of runs' snapshots in Gather's own database."""
 
 
 def gather_database(project_id: str) -> str:

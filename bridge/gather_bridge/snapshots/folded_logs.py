@@ -9,7 +9,7 @@ from typing import Final
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.pages import Log, Pages
 from gather_bridge.live.replay import Position, is_same_log
-from gather_contracts.run_state import RunState, state_of_event
+from gather_contracts.snapshots.run_state import RunState, state_of_event
 
 PROJECTS_MAX: Final = 16
 RUNS_MAX: Final = 50

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from gather_bridge.live.replay import Position
 from gather_bridge.snapshots.folded_logs import FoldedLogs
 from gather_clients.event_log import EventLogUnavailable
-from gather_contracts.run_state import RunState
+from gather_contracts.snapshots.run_state import RunState
 
 logger = logging.getLogger(__name__)
 

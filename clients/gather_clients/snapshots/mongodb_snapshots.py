@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from gather_clients.snapshots.redis_snapshots import read_state
 from gather_contracts import names
-from gather_contracts.run_state import POINTS_MAX, RunState
+from gather_contracts.snapshots.run_state import POINTS_MAX, RunState
 
 T = TypeVar("T")
 Document = dict[str, Any]

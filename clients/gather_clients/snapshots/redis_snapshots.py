@@ -8,7 +8,7 @@ from gather_clients.event_log import LOG_EXPIRY_S, EventLogUnavailable
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
-from gather_contracts.run_state import RunState
+from gather_contracts.snapshots.run_state import RunState
 
 RUNS_MAX: Final = 100
 """Of one project, the newest."""

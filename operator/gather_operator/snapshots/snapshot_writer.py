@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from gather_clients.backoff import Backoff
 from gather_contracts.events import timestamp
 from gather_contracts.resource import GatherRun
-from gather_contracts.run_state import RunState, state_of_run
+from gather_contracts.snapshots.run_state import RunState, state_of_run
 from gather_operator.work_queue import Next
 
 logger = logging.getLogger(__name__)

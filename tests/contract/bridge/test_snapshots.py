@@ -17,7 +17,7 @@ from gather_clients.event_log import EventLog
 from gather_clients.snapshots.mongodb_snapshots import MongoSnapshots
 from gather_clients.snapshots.redis_snapshots import RedisSnapshots
 from gather_contracts import names
-from gather_contracts.run_state import DepartmentState, RunState
+from gather_contracts.snapshots.run_state import DepartmentState, RunState
 from tests.support.events.page import taken
 from tests.support.events.played_run import played_run
 

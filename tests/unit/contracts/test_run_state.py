@@ -9,7 +9,7 @@ import pytest
 
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
-from gather_contracts.run_state import RunState, state_of_event, state_of_run
+from gather_contracts.snapshots.run_state import RunState, state_of_event, state_of_run
 from tests.support.events.page import taken
 from tests.support.events.played_run import played_run
 

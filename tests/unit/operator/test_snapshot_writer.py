@@ -8,7 +8,7 @@ import pytest
 
 from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun
-from gather_contracts.run_state import RunState
+from gather_contracts.snapshots.run_state import RunState
 from gather_operator.snapshots import snapshot_writer
 from gather_operator.snapshots.snapshot_writer import SnapshotWriter, Store
 
