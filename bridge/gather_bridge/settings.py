@@ -3,11 +3,12 @@
 `gather_clients.configuration` says where they are read.
 """
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
@@ -16,6 +17,15 @@ from gather_clients.redis_place import RedisSettings
 
 ORIGIN: Final = r"^https?://[^/?#@*\s]+$"
 """Exactly as browsers send it: no path, and no part that may be anything."""
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(ORIGIN, text):
+        raise ValueError("an origin is scheme, host and port, without a path, a slash at its end or a *")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(RedisSettings, OutboxSettings):
@@ -32,9 +42,7 @@ class Settings(RedisSettings, OutboxSettings):
     """A JSON list of {name, sha256, projects}; read again when it changes."""
     allow_anonymous: bool = Field(default=False, alias="GATHER_BRIDGE_ALLOW_ANONYMOUS")
     """Let anyone listen to any project; for trying out."""
-    allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = Field(
-        default=(), alias="GATHER_BRIDGE_ALLOWED_ORIGINS"
-    )
+    allowed_origins: tuple[Origin, ...] = Field(default=(), alias="GATHER_BRIDGE_ALLOWED_ORIGINS")
     """Origins of web pages that may connect; a client that sends no Origin is no web page."""
 
     max_sockets: int = Field(default=2000, ge=1, le=100_000, alias="GATHER_BRIDGE_MAX_SOCKETS")

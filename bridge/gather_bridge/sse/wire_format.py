@@ -10,6 +10,8 @@ from gather_bridge.live.replay import Position, position_of
 
 LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 """Of the format; Python's own list of line ends would break texts apart."""
+ESCAPES: Final = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""They may stand in a JSON string, but clients that cut lines by Python's list (httpx) break there."""
 
 
 def event_id(position: Position) -> str:
@@ -20,7 +22,7 @@ def event_id(position: Position) -> str:
 def block(text: str, position: Position, name: str = "") -> str:
     """Return one event: its place and its JSON, whatever white space that has."""
     head = f"event: {name}\n" if name else ""
-    data = "".join(f"data: {line}\n" for line in LINE_ENDS.split(text))
+    data = "".join(f"data: {line}\n" for line in LINE_ENDS.split(text.translate(ESCAPES)))
     return f"{head}id: {event_id(position)}\n{data}\n"
 
 

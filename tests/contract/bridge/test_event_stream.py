@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -12,7 +14,7 @@ import redis
 
 from gather_clients.event_log import EventLog
 from gather_contracts import names
-from gather_contracts.events import Deduplicating
+from gather_contracts.events import AutomationFailed, Deduplicating
 
 ServeBridge = Callable[..., AbstractAsyncContextManager[Any]]
 TOKEN = {"Authorization": "Bearer a-token-for-every-project"}
@@ -158,7 +160,49 @@ async def test_text_with_line_ends_arrives_as_it_is_meant(
             client.hset(names.event_log_meta(project), "offset", 2)
             client.xadd(names.event_log(project), {"event": text}, id="2-0")
             client.publish(names.channel(project), text)
-        assert await blocks.data() == body
+        fields = await blocks.fields()
+        assert json.loads(fields["data"]) == body
+        # Clients that take more than the standard for line ends read it too.
+        assert fields["data"].splitlines() == fields["data"].split("\n")
+
+
+async def test_a_client_that_reads_nothing_is_cut_and_frees_its_place(
+    serve_bridge: ServeBridge, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs others nothing, and this process no more than its buffers."""
+    monkeypatch.setattr("gather_bridge.door.STALLED_S", 1)
+    large = AutomationFailed(
+        project_id=project, run="film", reason="R", message="m" * 50_000, items_created=0, summary=[]
+    )
+    async with serve_bridge(heartbeat_interval_s=3600) as serving:
+        head = f"GET /api/v1/projects/{project}/events/stream HTTP/1.1\r\nHost: x\r\n"
+        with socket.create_connection(("127.0.0.1", serving.port)) as frozen:
+            frozen.sendall(f"{head}Authorization: {TOKEN['Authorization']}\r\n\r\n".encode())
+            await serving.until_metric("gather_bridge_sockets 1.0")
+            async with stream(serving, project) as blocks:
+                await blocks.data()
+                for offset in range(1, 151):
+                    await log.append(large)
+                    assert await blocks.offsets(1) == [offset]
+                await serving.until_metric("gather_bridge_sockets 1.0")
+
+
+async def test_clients_that_go_before_the_first_byte_free_their_places(
+    serve_bridge: ServeBridge, project: str
+) -> None:
+    """However many."""
+    async with serve_bridge(max_sockets=5) as serving:
+        head = f"GET /api/v1/projects/{project}/events/stream HTTP/1.1\r\nHost: x\r\n"
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", serving.port)) as hasty:
+                hasty.sendall(f"{head}Authorization: {TOKEN['Authorization']}\r\n\r\n".encode())
+                # RST instead of FIN.
+                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await asyncio.sleep(0)
+        await serving.until_metric("gather_bridge_sockets 0.0")
+        async with stream(serving, project) as blocks:
+            assert blocks.response.status_code == 200
+            await blocks.data()
 
 
 async def test_only_one_run_is_followed_where_that_is_asked(

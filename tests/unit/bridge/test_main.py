@@ -56,6 +56,13 @@ def test_settings_come_from_the_environment_and_the_folder(monkeypatch: pytest.M
         ("REDIS_URL", "redis://:the-bridges#secret@redis", "is not the address of a Redis; "),
         ("GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8", "cannot be read: it is not JSON"),
         ("GATHER_BRIDGE_WEBHOOK_CA_FILE", "/none", "not a file of PEM certificates that can be read"),
+        (
+            "GATHER_BRIDGE_ALLOWED_ORIGINS[0]",
+            '["https://app.example/"]',
+            "an origin is scheme, host and port",
+        ),
+        ("GATHER_BRIDGE_ALLOWED_ORIGINS[0]", '["*"]', "an origin is scheme, host and port"),
+        ("GATHER_BRIDGE_ALLOWED_ORIGINS[0]", '["null"]', "an origin is scheme, host and port"),
         ("GATHER_BRIDGE_TOKENS_FILE", "/none", "the tokens file cannot be read: No such file or directory"),
     ],
 )
@@ -63,7 +70,7 @@ def test_a_wrong_setting_ends_the_process_with_its_name_and_rule(
     variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In one line, without a value."""
-    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(variable.removesuffix("[0]"), value)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 64
