@@ -58,10 +58,13 @@ class MongoSnapshots:
         self._is_prepared = False
 
     async def put(self, state: RunState, created_s: float) -> None:
-        """Keep the state; `created_s` is the run's age as Unix time."""
+        """Keep the state, joined with what is there; `created_s` is the run's age as Unix time."""
         if not self._is_prepared:
             await self._call(self._snapshots.create_indexes(list(INDEXES)))
             self._is_prepared = True
+        stored = await self._call(self._snapshots.find_one({"_id": state.run_uid}, {"state": 1}))
+        if stored is not None and (known := read_state(str(stored.get("state")))) is not None:
+            state = known.joined(state)
         fields = {
             "project": state.project_id,
             "run": state.run,

@@ -34,9 +34,15 @@ class RedisSnapshots:
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
 
     async def put(self, state: RunState, created_s: float) -> None:
-        """Keep the state for a week; `created_s` is the run's age as Unix time."""
+        """Keep the state for a week, joined with what is there; `created_s` is the run's age as Unix time.
+
+        So a replica that was replaced, and writes late, undoes nothing.
+        """
         index = self._key(names.run_snapshots(state.project_id))
         key = self._key(names.run_snapshot(state.project_id, state.run_uid))
+        known = read_state(await self._calls.call(cast("Any", self._redis.get(key))))
+        if known is not None and known.run_uid == state.run_uid:
+            state = known.joined(state)
         whole = self._redis.pipeline(transaction=True)
         whole.set(key, state.model_dump_json(), ex=LOG_EXPIRY_S)
         whole.zadd(index, {f"{state.run}/{state.run_uid}": created_s})

@@ -181,6 +181,28 @@ async def test_a_run_made_again_under_its_name_is_another_one(
     assert [run["run_uid"] for run in listed] == ["u-new", "u-old"]
 
 
+async def test_a_replica_that_writes_late_undoes_nothing(
+    written: RedisSnapshots, mongodb_uri: str, project: str
+) -> None:
+    """What it knew is joined with what stands there; each score that was written stays."""
+    states = [
+        RunState(
+            project_id=project, run="film", run_uid=f"u-{project}",
+            phase=phase, phase_at=f"2026-11-29T12:00:0{at}Z",
+            departments={"story": DepartmentState(slug="story", iterations=at, curve={at: 60.0 + at})},
+        )
+        for at, phase in ((1, "Running"), (3, "Succeeded"), (2, "Running"))
+    ]  # fmt: skip
+    in_mongodb = MongoSnapshots(mongodb_uri, 2)
+    for store in (written, in_mongodb):
+        for state in states:
+            await store.put(state, 1.0)
+        (kept,) = await store.newest(project, 5)
+        assert kept.phase == "Succeeded"
+        assert kept.departments["story"].curve == {1: 61.0, 2: 62.0, 3: 63.0}
+    await in_mongodb.close()
+
+
 async def test_what_is_listed_and_kept_is_bounded(
     serving: Any, project: str, written: RedisSnapshots, redis_url: str
 ) -> None:
