@@ -228,3 +228,14 @@ def test_the_command_without_redis_says_to_try_again(run: Run, monkeypatch: pyte
     assert "secret" not in done.stderr
     monkeypatch.setenv("REDIS_URL", "nonsense")
     assert run("tokens", "list").returncode == 64
+
+
+async def test_an_empty_list_leaves_it_to_the_command(
+    serve_bridge: ServeBridge, tokens_file: Path, project: str, run: Run
+) -> None:
+    """So a bridge starts before its first token is made, and knows it at once."""
+    tokens_file.write_text("[]", "utf-8")  # noqa: ASYNC240
+    async with serve_bridge() as serving:
+        assert await status_of(serving, project, ALL) == 401
+        token = run("tokens", "create", "--project", project, "--name", "first").stdout.strip()
+        assert await status_of(serving, project, token) == 200
