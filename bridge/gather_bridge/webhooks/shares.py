@@ -19,6 +19,10 @@ PATIENCE_S: Final = 0.5
 """A call that takes longer leaves its place."""
 
 
+PASSES_MAX: Final = 4
+"""At one tick of a pacer."""
+
+
 class Lane(StrEnum):
     """What a receiver did last."""
 
@@ -177,7 +181,10 @@ class Shares:
 
 
 class Pacer:
-    """Lets one pass each `interval_s`, the newest first, so that a thousand leave time to the others."""
+    """Lets one pass each `interval_s`, the newest first, so that a thousand leave time to the others.
+
+    After a late tick a few pass at once: else a busy process would let pass hardly any.
+    """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -194,15 +201,19 @@ class Pacer:
         await future
 
     def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._let_one)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._interval_s, self._let_pass, loop.time())
 
-    def _let_one(self) -> None:
+    def _let_pass(self, since_s: float) -> None:
         self._timer = None
-        while self._waiting:
+        late = int((asyncio.get_running_loop().time() - since_s) / self._interval_s)
+        left = max(1, min(late, PASSES_MAX))
+        while self._waiting and left:
             if not (future := self._waiting.pop()).done():
                 future.set_result(None)
-                self._arm()
-                return
+                left -= 1
+        if not left:
+            self._arm()
 
 
 def _take_off(counter: Counter[str], name: str) -> None:
