@@ -354,11 +354,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", choices=list(parts), help="what to measure (all)")
+    parser.add_argument(
+        "--part", action="append", choices=list(parts), help="measure this alone; several times"
+    )
     parser.add_argument("--only", choices=["outbox", "redis"], help="one way of the two")
     chosen = parser.parse_args()
     for way in (chosen.only,) if chosen.only else ("outbox", "redis"):
-        for name in chosen.parts or parts:
+        for name in chosen.part or parts:
             with stores(has_outbox=way == "outbox") as place:
                 figures = asyncio.run(parts[name](place))
             sys.stdout.write(json.dumps({"part": name, "way": way, **figures}) + "\n")
