@@ -1,12 +1,14 @@
 """What stands beside a run: the chart's own test, the bridge's WebSocket, the metrics."""
 
 import json
+from typing import Any
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from dev.commands import output_of
 from dev.paths import ROOT
+from gather_contracts.resource import GatherRun
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 
 PROJECT = new_project()
@@ -24,7 +26,11 @@ def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(gather: Deployed
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events"
         with connect(f"{url}?offset=0") as socket, run_of(gather, "socket", PROJECT, departments=["story"]):
             live = _events_until_the_end(socket)
-            assert is_succeeded(gather.wait_end("socket", 120))
+            run = gather.wait_end("socket", 120)
+            assert is_succeeded(run)
+            snapshot = httpx.get(
+                f"http://127.0.0.1:{port}/api/v1/projects/{PROJECT}/runs/socket/snapshot", timeout=10
+            ).json()
         missed = live[1:]
         with connect(f"{url}?offset={live[0]['offset']}&epoch={live[0]['epoch']}") as socket:
             assert _events_until_the_end(socket) == missed
@@ -32,6 +38,17 @@ def test_a_websocket_gets_a_run_whole_and_again_from_any_offset(gather: Deployed
     assert types[:2] == ["automation_started", "department_started"]
     assert types[-1] == "automation_complete"
     assert [event["offset"] for event in live] == list(range(1, len(live) + 1))
+    assert_is_as_of_the_end(snapshot, run, live[-1])
+
+
+def assert_is_as_of_the_end(snapshot: dict[str, Any], run: GatherRun, last: dict[str, object]) -> None:
+    """A page that is loaded after the end shows the run's numbers, curve and notes."""
+    assert (snapshot["complete"], snapshot["phase"]) == (True, "Succeeded")
+    assert (snapshot["offset"], snapshot["epoch"]) == (last["offset"], last["epoch"])
+    (department,) = snapshot["departments"]
+    assert department["items_created"] == snapshot["items_created"] == run.status.items_created
+    assert len(department["curve"]) == department["iterations"] == run.status.iterations
+    assert len(snapshot["notes"]) == min(20, run.status.items_created)
 
 
 def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:

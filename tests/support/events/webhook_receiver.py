@@ -67,13 +67,13 @@ class Receiver:
             await self.arrived.wait_for(lambda: len(self.bodies) >= count)
 
 
-def write_certificate(path: Path) -> None:
-    """Write a self-signed certificate for app.example, names below it and 127.0.0.1, with its key."""
+def write_certificate(path: Path, host: str = HOST) -> None:
+    """Write a self-signed certificate for a host, names below it and 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
     alternative = x509.SubjectAlternativeName(
-        [x509.DNSName(HOST), x509.DNSName(f"*.{HOST}"), x509.IPAddress(ip_address("127.0.0.1"))]
+        [x509.DNSName(host), x509.DNSName(f"*.{host}"), x509.IPAddress(ip_address("127.0.0.1"))]
     )
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
