@@ -61,7 +61,7 @@ class RunSnapshots:
         if self._databases is not None:
             curves = await attempt.of(self._databases.curves(project_id, state.run_uid), {})
             state = _with_curves(state, curves)
-            notes = await attempt.of(self._databases.notes(project_id, run, NOTES_MAX), None)
+            notes = await attempt.of(self._databases.notes(project_id, state.run_uid, NOTES_MAX), None)
         return {**_place(position, attempt), **state.document(), "notes": notes}
 
     async def of_project(self, project_id: str) -> dict[str, Any]:

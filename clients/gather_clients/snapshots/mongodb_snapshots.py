@@ -98,11 +98,12 @@ class MongoSnapshots:
             if each.get("department")
         }
 
-    async def notes(self, project_id: str, run: str, limit: int) -> list[Document]:
+    async def notes(self, project_id: str, run_uid: str, limit: int) -> list[Document]:
         """Return a run's newest notes, the newest first, without their content."""
         notes = self._client[names.gather_database(project_id)][names.ITEMS_COLLECTION]
-        cursor = notes.find({"automationMetadata.taskId": run}, dict.fromkeys(NOTE_FIELDS, 1))
-        ordered = cursor.sort([("createdAt", -1), ("_id", -1)]).limit(limit)
+        cursor = notes.find({"automationMetadata.runUid": run_uid}, dict.fromkeys(NOTE_FIELDS, 1))
+        # By the application's own index; none has the run, whose notes are among the newest of the project.
+        ordered = cursor.sort([("createdAt", -1)]).limit(limit)
         found = await self._call(ordered.max_time_ms(int(self._timeout_s * 1000)).to_list(limit))
         return [_note(each) for each in found]
 

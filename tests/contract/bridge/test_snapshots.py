@@ -136,7 +136,10 @@ async def test_mongodb_gives_what_redis_has_lost(
                 {
                     "_id": ObjectId(f"{number:024x}"), "summary": "s" * 900, "content": "secret",
                     "createdAt": datetime(2026, 11, 29, 12, number, tzinfo=UTC),
-                    "automationMetadata": {"taskId": "film", "department": "story", "iteration": number},
+                    "automationMetadata": {
+                        "taskId": f"film-story-{number}", "runUid": "u-1" if number % 3 else "u-0",
+                        "department": "story", "iteration": number,
+                    },
                 }
             )  # fmt: skip
     async with serve_bridge(mongodb_uri=mongodb_uri) as serving:
@@ -145,7 +148,7 @@ async def test_mongodb_gives_what_redis_has_lost(
             {"iteration": 1, "quality_score": 61.5},
             {"iteration": 3, "quality_score": 80.0},
         ]
-        assert [note["iteration"] for note in page["notes"]] == list(range(29, 9, -1))
+        assert [note["iteration"] for note in page["notes"]] == [n for n in range(29, 0, -1) if n % 3][:20]
         assert {len(note["summary"]) for note in page["notes"]} == {500}
         assert "secret" not in json.dumps(page)
         listed = (await get(serving, f"{project}/runs")).json()
