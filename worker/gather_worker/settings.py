@@ -14,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from gather_clients import configuration
 from gather_clients.configuration import ConfigurationError, LogLevel
-from gather_clients.redis_place import RedisSettings, names_sentinels
+from gather_clients.redis_place import RedisSettings, celery_address, names_sentinels
 from gather_contracts import names
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.pricing import Price
@@ -147,8 +147,10 @@ class Settings(RedisSettings):
 
     @property
     def broker_url(self) -> str:
-        """Return where Celery's messages go."""
-        return (self.celery_broker_url or self.redis_url).get_secret_value()
+        """Return where Celery's messages go; with TLS the server's certificate is checked."""
+        if self.celery_broker_url is not None:
+            return celery_address(self.celery_broker_url.get_secret_value(), None)
+        return celery_address(self.redis_url.get_secret_value(), self.redis_ca_file)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -8,7 +8,13 @@ from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import ConfigurationError, read_settings
 from gather_clients.redis_calls import connect
-from gather_clients.redis_place import FileCredentials, RedisSettings, RedisUrl, read_address
+from gather_clients.redis_place import (
+    FileCredentials,
+    RedisSettings,
+    RedisUrl,
+    celery_address,
+    read_address,
+)
 
 
 class Settings(RedisSettings):
@@ -110,3 +116,19 @@ def test_the_place_knows_its_file_and_its_keys(monkeypatch: pytest.MonkeyPatch, 
     assert (place.file, place.key("x")) == (tmp_path / "REDIS_URL", "staging:x")
     monkeypatch.setenv("REDIS_URL", "redis://h")
     assert read_settings(Settings).redis.file is None
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "expected"),
+    [
+        ("redis://h/0", None, "redis://h/0"),
+        ("rediss://h/0", None, "rediss://h/0?ssl_cert_reqs=required"),
+        ("rediss://h/0", "/ca.pem", "rediss://h/0?ssl_cert_reqs=required&ssl_ca_certs=%2Fca.pem"),
+        ("rediss://h/0?ssl_ca_certs=/a", "/b", "rediss://h/0?ssl_ca_certs=/a&ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_cert_reqs=none", "/b", "rediss://h/0?ssl_cert_reqs=none"),
+        ("amqps://h", None, "amqps://h"),
+    ],
+)
+def test_celery_checks_certificates_too(url: str, file: str | None, expected: str) -> None:
+    """Unless the address says otherwise."""
+    assert celery_address(url, Path(file) if file else None) == expected
