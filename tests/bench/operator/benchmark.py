@@ -68,7 +68,7 @@ def operator(  # noqa: PLR0917 - options, given by name
     if record:
         RECORDED.write_text(f"{json.dumps(figures, indent=1, sort_keys=True)}\n", encoding="utf-8")
     if json_file is not None:
-        all_found = {"machine": machine.as_json(), "arms": [asdict(each) for each in found], "costs": figures}
+        all_found = {"machine": machine.as_json(), "arms": [as_json(each) for each in found], "costs": figures}
         json_file.write_text(json.dumps(all_found), encoding="utf-8")
     failures = [failure for each in (*found, *([counted] if counted else [])) for failure in each.failures]
     failures += above(figures, json.loads(RECORDED.read_text(encoding="utf-8")))
@@ -131,6 +131,11 @@ def held_text(held: Held) -> str:
         f"{held.live} at work: {held.peak_mib:.0f} MiB; in {held.quiet_s:g} s of quiet: "
         f"{held.quiet_cpu_s:.1f} s of processor time, calls: {calls or 'none'}"
     )
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return every measured value; `asdict` alone would count a Counter's pairs."""
+    return {**asdict(outcome), "writes": dict(outcome.writes)}
 
 
 def costs(found: Sequence[Outcome], counted: Outcome | None) -> dict[str, float]:
