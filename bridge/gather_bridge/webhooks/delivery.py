@@ -29,7 +29,7 @@ SWEEP_S: Final = 2.0
 RETRY_MAX_S: Final = 300.0
 """The longest wait before another try, without its jitter."""
 JITTER: Final = (0.8, 1.2)
-FRESH_S: Final = 1 / 150
+FRESH_S: Final = 1 / 400
 RETRY_S: Final = 1 / 40
 """Between two runs that begin although nothing is known of their receiver, or it failed. Reading, calling and
 noting take some 5 ms of the processor; who answers waits for none of them."""

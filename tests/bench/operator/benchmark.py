@@ -68,7 +68,11 @@ def operator(  # noqa: PLR0917 - options, given by name
     if record:
         RECORDED.write_text(f"{json.dumps(figures, indent=1, sort_keys=True)}\n", encoding="utf-8")
     if json_file is not None:
-        all_found = {"machine": machine.as_json(), "arms": [as_json(each) for each in found], "costs": figures}
+        all_found = {
+            "machine": machine.as_json(),
+            "arms": [as_json(each) for each in found],
+            "costs": figures,
+        }
         json_file.write_text(json.dumps(all_found), encoding="utf-8")
     failures = [failure for each in (*found, *([counted] if counted else [])) for failure in each.failures]
     failures += above(figures, json.loads(RECORDED.read_text(encoding="utf-8")))
