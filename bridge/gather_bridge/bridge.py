@@ -10,7 +10,7 @@ from gather_bridge.access.permits import Access
 from gather_bridge.access.tickets import Tickets
 from gather_bridge.access.token_store import TokenStore
 from gather_bridge.listeners import Listeners
-from gather_bridge.live.follower import Limits
+from gather_bridge.live.follower import Follower, Limits
 from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.reader import Reader
@@ -105,6 +105,16 @@ class Bridge:
             if self.databases is not None:
                 await self.databases.close()
             await self.log.close()
+
+    def new_follower(self) -> Follower:
+        """Return what leads one client along its project's events."""
+        return Follower(
+            self.hub,
+            self.pages,
+            metrics=self.metrics,
+            limits=self.limits,
+            is_live=lambda: self.reader.is_live,
+        )
 
     def trouble(self) -> str | None:
         """Return which task has ended although none should, or None."""

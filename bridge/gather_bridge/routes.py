@@ -21,7 +21,6 @@ from gather_bridge.access.tickets import Ticket
 from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
-from gather_bridge.live.follower import Follower
 from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
@@ -91,18 +90,11 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
     try:
         asked = read_asked(socket)
         grant = await bridge.gate.enter(socket, project_id, subprotocols)
-        session = Session(
-            socket,
-            wire_of(socket),
-            hub=bridge.hub,
-            pages=bridge.pages,
-            metrics=bridge.metrics,
-            limits=bridge.limits,
-            is_live=lambda: bridge.reader.is_live,
-        )
+        follower = bridge.new_follower()
+        session = Session(socket, wire_of(socket), follower, bridge.metrics, bridge.limits.send_timeout_s)
         with (
-            bridge.listeners.admitted(_address(socket), session.leave),
-            bridge.access.held(grant.sha256, grant.project_id, session.revoke),
+            bridge.listeners.admitted(_address(socket), follower.leave),
+            bridge.access.held(grant.sha256, grant.project_id, follower.revoke),
         ):
             await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None)
             await session.run(grant.project_id, asked.position, asked.run)
@@ -131,17 +123,11 @@ class Streams:
     async def _serve(self, request: Request, send: Send) -> None:
         bridge = self._bridge
         grant = await bridge.gate.enter(request, request.path_params["project_id"])
-        follower = Follower(
-            bridge.hub,
-            bridge.pages,
-            metrics=bridge.metrics,
-            limits=bridge.limits,
-            is_live=lambda: bridge.reader.is_live,
-        )
+        follower = bridge.new_follower()
         stream = EventStream(send, follower, bridge.metrics, grant.project_id, read_asked(request))
         with (
-            bridge.listeners.admitted(_address(request), stream.leave),
-            bridge.access.held(grant.sha256, grant.project_id, stream.revoke),
+            bridge.listeners.admitted(_address(request), follower.leave),
+            bridge.access.held(grant.sha256, grant.project_id, follower.revoke),
         ):
             await stream.run(request.receive)
 

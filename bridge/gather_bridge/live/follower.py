@@ -9,6 +9,7 @@ from typing import Final
 
 from gather_bridge.live import frames
 from gather_bridge.live.batch import Batch
+from gather_bridge.live.frames import LEAVING, REVOKED, SessionEnded
 from gather_bridge.live.hub import Hub, Subscription
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position, ReloadReason, decide_replay, is_same_log
@@ -66,8 +67,16 @@ class Follower:
         if self._subscription is not None:
             self._subscription.wake()
 
+    def leave(self) -> None:
+        """Have the client go to another process."""
+        self.end(SessionEnded(*LEAVING))
+
+    def revoke(self) -> None:
+        """Have the client end: its token no longer allows this project."""
+        self.end(SessionEnded(*REVOKED))
+
     async def run(self, project_id: str, asked: Position | None, send: Send, run: str | None = None) -> None:
-        """Send until something ends it; raises EventLogUnavailable if the log is away at the beginning.
+        """Send until something ends it; raises EventLogUnavailable if it cannot begin.
 
         `run` is the only run whose events are sent; None: those of all.
         """

@@ -11,7 +11,7 @@ from gather_bridge.access.asked import Asked
 from gather_bridge.errors import ClientGone
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.follower import Follower
-from gather_bridge.live.frames import LEAVING, LOG_AWAY, REVOKED, CloseCode, SessionEnded
+from gather_bridge.live.frames import LOG_AWAY, CloseCode, SessionEnded
 from gather_bridge.metrics import Metrics
 from gather_bridge.sse import wire_format
 from gather_clients.event_log import EventLogUnavailable
@@ -40,14 +40,6 @@ class EventStream:
         self._metrics = metrics
         self._project_id = project_id
         self._asked = asked
-
-    def leave(self) -> None:
-        """Have the client go to another process."""
-        self._follower.end(SessionEnded(*LEAVING))
-
-    def revoke(self) -> None:
-        """Have the client end: its token no longer allows this project."""
-        self._follower.end(SessionEnded(*REVOKED))
 
     async def run(self, receive: Receive) -> None:
         """Send until either side ends it."""

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gather_bridge.errors import ClientGone, SubscriberTooSlow
 from gather_bridge.live.batch import Batch
-from gather_bridge.live.follower import Follower, Limits
-from gather_bridge.live.frames import LEAVING, LOG_AWAY, REVOKED, CloseCode, SessionEnded
-from gather_bridge.live.hub import Hub
-from gather_bridge.live.pages import Pages
+from gather_bridge.live.follower import Follower
+from gather_bridge.live.frames import LOG_AWAY, CloseCode, SessionEnded
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
 from gather_clients.event_log import EventLogUnavailable
@@ -41,18 +38,15 @@ class Session:
         self,
         socket: WebSocket,
         connection: Connection,
-        *,
-        hub: Hub,
-        pages: Pages,
+        follower: Follower,
         metrics: Metrics,
-        limits: Limits,
-        is_live: Callable[[], bool],
+        send_timeout_s: float,
     ) -> None:
         self._socket = socket
         self._connection = connection
+        self._follower = follower
         self._metrics = metrics
-        self._limits = limits
-        self._follower = Follower(hub, pages, metrics=metrics, limits=limits, is_live=is_live)
+        self._send_timeout_s = send_timeout_s
 
     async def run(self, project_id: str, asked: Position | None, run: str | None = None) -> None:
         """Serve an accepted socket until either side ends it; `run`: only this run's events."""
@@ -70,16 +64,8 @@ class Session:
         finally:
             hearing.cancel()
 
-    def leave(self) -> None:
-        """Have the client go to another process."""
-        self._follower.end(SessionEnded(*LEAVING))
-
-    def revoke(self) -> None:
-        """Have the client end: its token no longer allows this project."""
-        self._follower.end(SessionEnded(*REVOKED))
-
     async def _send(self, batch: Batch) -> None:
-        await self._connection.send(batch, self._limits.send_timeout_s)
+        await self._connection.send(batch, self._send_timeout_s)
         self._metrics.frames.inc(len(batch.texts))
 
     async def _hear(self) -> None:

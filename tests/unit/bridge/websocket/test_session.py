@@ -7,7 +7,7 @@ from typing import Any, cast
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gather_bridge.live.batch import Batch
-from gather_bridge.live.follower import Limits
+from gather_bridge.live.follower import Follower, Limits
 from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import READ_EVENTS, Pages
 from gather_bridge.live.replay import Position
@@ -63,15 +63,11 @@ class QuickSocket:
 
 def session(socket: QuickSocket) -> Session:
     log = FullLog()
-    return Session(
-        cast(WebSocket, socket),
-        socket,
-        hub=Hub(log, Metrics()),
-        pages=Pages(log),
-        metrics=Metrics(),
-        limits=Limits(replay_events=1000, heartbeat_interval_s=5, send_timeout_s=5),
-        is_live=lambda: True,
+    limits = Limits(replay_events=1000, heartbeat_interval_s=5, send_timeout_s=5)
+    follower = Follower(
+        Hub(log, Metrics()), Pages(log), metrics=Metrics(), limits=limits, is_live=lambda: True
     )
+    return Session(cast(WebSocket, socket), socket, follower, Metrics(), limits.send_timeout_s)
 
 
 async def test_others_have_their_turn_between_two_pages() -> None:
