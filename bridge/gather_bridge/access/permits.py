@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from gather_bridge.access.token_file import ALL_PROJECTS, TOKEN_MAX, Token, Verdict, read_tokens, token_hash
 from gather_bridge.access.token_store import StoredToken, is_well_formed
 from gather_bridge.errors import SocketRefused, TokensFileError
+from gather_bridge.watched_file import WatchedFile
 from gather_clients.event_log import EventLogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -58,19 +59,18 @@ class Access:
         self._store = store
         self._clock = clock
         self._now = now
-        self._changed_at_ns = self._modified_ns()
+        self._file = WatchedFile(path, RELOAD_INTERVAL_S, clock)
         self._projects: dict[str, frozenset[str]] = {}
         self._found: OrderedDict[str, tuple[float, StoredToken | None]] = OrderedDict()
         self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
         self._held: dict[object, tuple[str, str, Callable[[], None]]] = {}
-        if self._changed_at_ns or (is_file_needed and not allow_anonymous):
+        if self._file.is_there or (is_file_needed and not allow_anonymous):
             self._take(read_tokens(path))
         if not (self._projects or allow_anonymous or store):
             raise TokensFileError(
                 "GATHER_BRIDGE_TOKENS_FILE: the tokens file names nobody: add {name, sha256, projects}, "
                 "or set GATHER_BRIDGE_ALLOW_ANONYMOUS=true to let everyone listen"
             )
-        self._looked_at_s = clock()
 
     def digest(self, token: str | None) -> str:
         """Return the form in which a token is known here: "" without one, "?" for what is no token."""
@@ -169,13 +169,8 @@ class Access:
         self._projects = {t.sha256: frozenset(p.lower() for p in t.projects) for t in tokens}
 
     def _reload_if_changed(self) -> None:
-        if self._clock() - self._looked_at_s < RELOAD_INTERVAL_S:
+        if not self._file.has_changed():
             return
-        self._looked_at_s = self._clock()
-        modified_ns = self._modified_ns()
-        if modified_ns == self._changed_at_ns:
-            return
-        self._changed_at_ns = modified_ns
         try:
             self._take(read_tokens(self._path))
             logger.info("tokens file read again", extra={"tokens": len(self._projects)})
@@ -183,10 +178,3 @@ class Access:
             logger.warning(
                 "tokens file not read again; the tokens read before stay valid", extra={"error": str(error)}
             )
-
-    def _modified_ns(self) -> int:
-        """Return when the file was changed, 0 if there is none."""
-        try:
-            return self._path.stat().st_mtime_ns
-        except OSError:
-            return 0

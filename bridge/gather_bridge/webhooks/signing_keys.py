@@ -15,6 +15,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from gather_bridge.errors import SecretsFileError
+from gather_bridge.watched_file import WatchedFile
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 logger = logging.getLogger(__name__)
@@ -87,11 +88,8 @@ class SigningKeys:
     ) -> None:
         """`default` signs for projects that the file does not name. Raises SecretsFileError."""
         self._default = (key_of(default),)
-        self._path = path
-        self._clock = clock
-        self._changed_at_ns = self._modified_ns()
+        self._file = WatchedFile(path, RELOAD_INTERVAL_S, clock) if path is not None else None
         self._keys = read_secrets(path) if path is not None else {}
-        self._looked_at_s = clock()
 
     def of_project(self, project_id: str) -> tuple[bytes, ...]:
         """Return the keys that sign for a project, the newest first."""
@@ -99,22 +97,10 @@ class SigningKeys:
         return self._keys.get(project_id.lower(), self._default)
 
     def _reload_if_changed(self) -> None:
-        if self._path is None or self._clock() - self._looked_at_s < RELOAD_INTERVAL_S:
+        if self._file is None or not self._file.has_changed():
             return
-        self._looked_at_s = self._clock()
-        modified_ns = self._modified_ns()
-        if modified_ns == self._changed_at_ns:
-            return
-        self._changed_at_ns = modified_ns
         try:
-            self._keys = read_secrets(self._path)
+            self._keys = read_secrets(self._file.path)
             logger.info("webhooks' secrets read again", extra={"projects": len(self._keys)})
         except SecretsFileError as error:
             logger.warning("webhooks' secrets not read again; those before stay", extra={"error": str(error)})
-
-    def _modified_ns(self) -> int:
-        """Return when the file was changed, 0 if there is none."""
-        try:
-            return self._path.stat().st_mtime_ns if self._path is not None else 0
-        except OSError:
-            return 0
