@@ -6,15 +6,17 @@ import pytest
 
 from dev.waiting import wait_for
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of, total_items
+from tests.support.deployed_gather import (
+    DeployedGather,
+    is_iterating,
+    is_succeeded,
+    new_project,
+    run_of,
+    total_items,
+)
 
 DEPARTMENTS = ["story", "character"]
 """Two departments are enough to see that the second still comes after the fault."""
-
-
-def iterating(run: GatherRun) -> bool:
-    """Return whether the first department is at work and has saved something."""
-    return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
 
 
 def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> None:
@@ -32,7 +34,7 @@ def survive_a_kill(gather: DeployedGather, component: str, project: str) -> None
     """Kill a component while a run is at work: the run ends as if nothing had happened."""
     name = f"{component}-killed"
     with run_of(gather, name, project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run(name, "to iterate", iterating, 120)
+        gather.wait_run(name, "to iterate", is_iterating, 120)
         gather.kill_pods(f"app.kubernetes.io/component={component}")
         assert_whole(gather, gather.wait_end(name, 300), project)
 
@@ -48,7 +50,7 @@ def test_a_worker_killed_in_an_iteration_goes_on_from_its_checkpoint(gather: Dep
     """The Job's next pod takes the next epoch; no item is written twice and no iteration is lost."""
     project = new_project()
     with run_of(gather, "worker-killed", project, departments=DEPARTMENTS, maxIterations=12) as created:
-        before = gather.wait_run("worker-killed", "to iterate", iterating, 120)
+        before = gather.wait_run("worker-killed", "to iterate", is_iterating, 120)
         pod = gather.wait_running_pod(created, 30)
         gather.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
         run = gather.wait_end("worker-killed", 300)
@@ -68,7 +70,7 @@ def test_items_land_in_the_brain_after_it_comes_back(gather: DeployedGather) -> 
     """Accepted items wait in the checkpoint; MongoDB has them at once, the brain later."""
     project = new_project()
     with run_of(gather, "brain-unavailable", project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run("brain-unavailable", "to iterate", iterating, 120)
+        gather.wait_run("brain-unavailable", "to iterate", is_iterating, 120)
         gather.scale("gather-brain", 0)
         try:
             indexed = len(gather.node_ids(project))

@@ -11,7 +11,7 @@ import pytest
 from dev.paths import ROOT
 from dev.waiting import wait_for
 from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
+from tests.support.deployed_gather import DeployedGather, is_iterating, is_succeeded, new_project, run_of
 
 DEPARTMENTS = ["story", "character"]
 OPERATOR = "app.kubernetes.io/component=operator"
@@ -37,11 +37,6 @@ def holder(gather: DeployedGather) -> str:
     return str(lease["spec"].get("holderIdentity") or "")
 
 
-def iterating(run: GatherRun) -> bool:
-    """Return whether the first department is at work and has saved something."""
-    return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
-
-
 def assert_whole(gather: DeployedGather, run: GatherRun, project_id: str) -> None:
     """The run ended well, with one Job a department and no note twice."""
     assert is_succeeded(run), run.status
@@ -62,7 +57,7 @@ def test_the_other_operator_takes_over(gather: DeployedGather, grace: str, withi
     """In time, and the run ends as if nothing had happened."""
     name, project = f"handed-over-{grace}", new_project()
     with run_of(gather, name, project, departments=DEPARTMENTS, maxIterations=12):
-        gather.wait_run(name, "to iterate", iterating, 120)
+        gather.wait_run(name, "to iterate", is_iterating, 120)
         acting = holder(gather)
         force = ["--force"] if grace == "0" else []
         begun = time.monotonic()
@@ -89,7 +84,7 @@ def test_an_upgrade_in_the_middle_of_a_run_changes_nothing_about_it(gather: Depl
         gather.recorded_events(project) as events,
         run_of(gather, name, project, departments=DEPARTMENTS, maxIterations=12),
     ):
-        gather.wait_run(name, "to iterate", iterating, 120)
+        gather.wait_run(name, "to iterate", is_iterating, 120)
         before = holder(gather)
         upgrade("operator.logLevel=DEBUG", "worker.resources.requests.cpu=25m")
         try:

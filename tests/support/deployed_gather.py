@@ -231,6 +231,11 @@ def total_items(run: GatherRun) -> int:
     return sum(d.items_created for d in run.status.departments)
 
 
+def is_iterating(run: GatherRun) -> bool:
+    """Return whether the first department is at work and has saved something."""
+    return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
+
+
 def is_succeeded(run: GatherRun) -> bool:
     """Return whether the run ended well."""
     return run.status.phase is RunPhase.SUCCEEDED

@@ -18,8 +18,14 @@ import pytest
 from dev.cluster.node import tree
 from dev.waiting import wait_for
 from gather_contracts.reasons import RunPhase
-from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of, total_items
+from tests.support.deployed_gather import (
+    DeployedGather,
+    is_iterating,
+    is_succeeded,
+    new_project,
+    run_of,
+    total_items,
+)
 
 ANSWER_S: Final = 15.0
 """The worker must not end before its node is lost."""
@@ -65,17 +71,12 @@ def patient_model(gather: DeployedGather) -> Iterator[None]:
     gather.slow_down_model(0)
 
 
-def iterating(run: GatherRun) -> bool:
-    """Return whether a department is at work and has saved something."""
-    return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
-
-
 @pytest.mark.usefixtures("patient_model")
 def test_a_pod_on_a_lost_node_is_given_up_and_the_run_ends_well(gather: DeployedGather) -> None:
     """After `GATHER_NODE_LOST_S` another Job stands for the department; no note is written twice."""
     name, project = "node-lost", new_project()
     with run_of(gather, name, project, departments=["story"], maxIterations=30):
-        run = gather.wait_run(name, "to iterate", iterating, 180)
+        run = gather.wait_run(name, "to iterate", is_iterating, 180)
         first = run.status.departments[0].job_name
         with stopped_kubelet():
             since_s = time.monotonic()
@@ -101,7 +102,7 @@ def test_stopping_a_run_does_not_wait_for_a_lost_node(gather: DeployedGather, *,
     """Its pod is given up after 30 s of trying, and what was made is kept."""
     name, project = f"node-lost-{'deleted' if is_deleted else 'cancelled'}", new_project()
     with run_of(gather, name, project, departments=["story"], maxIterations=30):
-        gather.wait_run(name, "to iterate", iterating, 180)
+        gather.wait_run(name, "to iterate", is_iterating, 180)
         with stopped_kubelet():
             wait_for("the node to be lost", lambda: not _is_node_ready(gather), KUBERNETES_S + SLACK_S)
             since_s = time.monotonic()

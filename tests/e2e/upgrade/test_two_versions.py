@@ -15,8 +15,7 @@ import pytest
 from dev.paths import ROOT
 from dev.waiting import wait_for
 from gather_contracts import names
-from gather_contracts.resource import GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
+from tests.support.deployed_gather import DeployedGather, is_iterating, is_succeeded, new_project, run_of
 
 pytestmark = pytest.mark.long
 
@@ -67,11 +66,6 @@ def images(gather: DeployedGather) -> set[str]:
     return set(gather.kubectl("get", "deployments", "-o", path).split())
 
 
-def iterating(run: GatherRun) -> bool:
-    """Return whether the first department is at work and has saved something."""
-    return run.status.departments[:1] != [] and run.status.departments[0].iterations >= 1
-
-
 @pytest.mark.usefixtures("slow_model")
 @pytest.mark.parametrize("direction", ["upgrade", "rollback"])
 def test_a_run_goes_on_across_a_change_of_version(
@@ -83,7 +77,7 @@ def test_a_run_goes_on_across_a_change_of_version(
         gather.recorded_events(project) as events,
         run_of(gather, direction, project, departments=DEPARTMENTS, maxIterations=15),
     ):
-        gather.wait_run(direction, "to iterate", iterating, 180)
+        gather.wait_run(direction, "to iterate", is_iterating, 180)
         deploy(ROOT if direction == "upgrade" else older)
         assert images(gather) != before
         gather.slow_down_model(0)
