@@ -1,6 +1,6 @@
 """One-use tickets: what a browser's page connects with, so that it never holds a token.
 
-A ticket is kept in Redis by its hash; whichever bridge gets it takes it out and so redeems it once.
+A ticket is kept in Redis by its hash; the bridge that gets it takes it out and so redeems it once.
 """
 
 import json

@@ -6,9 +6,6 @@ from typing import Final
 
 from gather_bridge.live.replay import Position, ReloadReason
 
-FRAME_MAX_BYTES: Final = 64 * 1024
-"""Nothing larger is taken or sent; events are refused at the same size."""
-
 
 class CloseCode(IntEnum):
     """WebSocket close codes (RFC 6455 section 7.4; 4000 and above are ours)."""

@@ -148,7 +148,7 @@ class RegisteredRuns:
                 )
                 return await self._without_given_up(entries)
             place = position_of(events[-1], place)
-        # In memory alone: whoever comes next reads these few again.
+        # In memory alone: the next bridge reads these few again.
         self._known[run_uid] = replace(known, position=head if place.offset == head.offset else place)
         return []
 

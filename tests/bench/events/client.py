@@ -76,7 +76,7 @@ class Client(asyncio.Protocol):
             self._transport.abort()
 
     def forget(self) -> None:
-        """Begin to count anew, at the same place."""
+        """Begin to count again, at the same place."""
         self.numbers, self.reloads = [], []
         self.hello_at_s = self.live_at_s = 0.0
 

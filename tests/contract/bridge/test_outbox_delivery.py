@@ -72,7 +72,7 @@ class Run:
                 return
 
     async def is_written(self, event: Event) -> bool:
-        """Write once, as those do who come again while MongoDB is away."""
+        """Write once, as a writer does that repeats its write while MongoDB is unavailable."""
         try:
             await self.outbox.put(event, self.url)
         except OutboxUnavailable:
