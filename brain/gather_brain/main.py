@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 import typer
@@ -24,12 +24,10 @@ from gather_brain.reembed_command import reembed
 from gather_brain.settings import start_process
 from gather_brain.store.keys import KeyStore, StoredKey
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
+from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 KEEP_ALIVE_S: Final = 30
-KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
-DURATION: Final = re.compile(r"([1-9]\d{0,4})([smhd])")
-DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 cli = typer.Typer(add_completion=False)
 keys_cli = typer.Typer(no_args_is_help=True, help="API keys; only their hashes are stored.")
@@ -89,7 +87,7 @@ def create_key(
 ) -> None:
     """Create a key and print it, alone, on standard output. It is never shown again."""
     projects = [_project(value) for value in dict.fromkeys(project)]
-    if not KEY_NAME.fullmatch(name):
+    if not HOLDER_NAME.fullmatch(name):
         raise typer.BadParameter("1 to 128 letters, digits, spaces, dots, dashes", param_hint="--name")
     key = new_key()
     created = StoredKey(
@@ -150,10 +148,10 @@ def _limit(value: str) -> tuple[LimitName, Policy]:
 
 
 def _end_of(duration: str) -> datetime:
-    found = DURATION.fullmatch(duration)
-    if found is None:
-        raise typer.BadParameter("a number and one of s, m, h, d, such as 30d", param_hint="--expires-in")
-    return datetime.now(UTC) + timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})
+    try:
+        return datetime.now(UTC) + read_lifetime(duration)
+    except ValueError as failure:
+        raise typer.BadParameter(str(failure), param_hint="--expires-in") from None
 
 
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:

@@ -6,9 +6,6 @@ mistyped keys without a look-up, and so many random bits need no slow hash: SHA-
 
 import hashlib
 import json
-import re
-import secrets
-import zlib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,11 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from gather_brain.limits.policy import LimitName, Policy
 from gather_clients.configuration import ConfigurationError
+from gather_clients.issued_secrets import is_issued, new_secret
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbk_"
-RANDOM_BYTES: Final = 32
-FORM: Final = re.compile(r"gbk_([A-Za-z0-9_-]{43})_([0-9a-f]{8})")
 KEY_MAX: Final = 256
 """Longer ones are not hashed."""
 ALL_PROJECTS: Final = "*"
@@ -42,14 +38,12 @@ class BootstrapKey(BaseModel):
 
 def new_key() -> str:
     """Return a new key."""
-    body = secrets.token_urlsafe(RANDOM_BYTES)
-    return f"{PREFIX}{body}_{_checksum(body)}"
+    return new_secret(PREFIX)
 
 
 def is_well_formed(key: str) -> bool:
     """Return whether a key could have come from `new_key`."""
-    form = FORM.fullmatch(key)
-    return form is not None and secrets.compare_digest(form[2], _checksum(form[1]))
+    return is_issued(key, PREFIX)
 
 
 def key_hash(key: str) -> str:
@@ -86,7 +80,3 @@ def read_keys_file(path: Path | None) -> tuple[BootstrapKey, ...]:
     except (ValueError, TypeError):
         reason = "is not a JSON list"
     raise ConfigurationError(f"GATHER_BRAIN_KEYS_FILE (file {path}): {reason}")
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"

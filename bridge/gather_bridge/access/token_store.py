@@ -1,7 +1,5 @@
 """Tokens made by `gather-bridge tokens`, in Redis by their hash, where every bridge sees them."""
 
-import secrets
-import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, cast
@@ -9,6 +7,7 @@ from typing import Annotated, Any, Final, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import is_issued, new_secret
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
@@ -16,7 +15,6 @@ from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbt_"
 """Secret scanners find tokens by it."""
-RANDOM_BYTES: Final = 32
 TOKENS_MAX: Final = 10_000
 
 Projects = Annotated[
@@ -44,15 +42,13 @@ class StoredToken(BaseModel):
 
 
 def new_token() -> str:
-    """Return a new token: its prefix, 256 random bits and a checksum."""
-    body = secrets.token_urlsafe(RANDOM_BYTES)
-    return f"{PREFIX}{body}_{_checksum(body)}"
+    """Return a new token."""
+    return new_secret(PREFIX)
 
 
 def is_well_formed(token: str) -> bool:
     """Return whether it could come from `new_token`: others are not looked up."""
-    body, _, checksum = token.removeprefix(PREFIX).rpartition("_")
-    return token.startswith(PREFIX) and token.isascii() and checksum == _checksum(body)
+    return is_issued(token, PREFIX)
 
 
 class TokenStore:
@@ -104,7 +100,3 @@ def _read(text: bytes | None) -> StoredToken | None:
         return None if text is None else StoredToken.model_validate_json(text)
     except ValidationError:
         return None
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"

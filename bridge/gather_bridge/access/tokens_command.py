@@ -7,19 +7,16 @@ import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from gather_bridge.access.token_file import ALL_PROJECTS, token_hash
 from gather_bridge.access.token_store import TOKENS_MAX, StoredToken, TokenStore, new_token
 from gather_clients.configuration import read_settings
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
 from gather_clients.redis_place import RedisSettings
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_contracts.result import ExitCode
-
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
-DURATION: Final = re.compile(r"([1-9]\d{0,4})([smhd])")
-DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 T = TypeVar("T")
 
@@ -124,13 +121,13 @@ def _project(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
+    if not HOLDER_NAME.fullmatch(value):
         raise argparse.ArgumentTypeError("1 to 128 letters, digits, spaces, dots and dashes")
     return value
 
 
 def _duration(value: str) -> timedelta:
-    found = DURATION.fullmatch(value)
-    if found is None:
-        raise argparse.ArgumentTypeError("a number and one of s, m, h, d, such as 30d")
-    return timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})
+    try:
+        return read_lifetime(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
