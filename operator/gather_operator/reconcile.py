@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict, Missing, Refused
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.reasons import Reason
@@ -36,7 +37,7 @@ from gather_operator.decisions.overrides import overridden
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
 from gather_operator.decisions.status.run_status import is_status_refused, refused
 from gather_operator.decisions.waiting import stuck_jobs, unexplained
-from gather_operator.errors import ClusterUnavailable, Conflict, Missing, Refused, StatusRefused
+from gather_operator.errors import StatusRefused
 from gather_operator.event_publisher import EventPublisher, calls_for
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.event_readings import EventReadings

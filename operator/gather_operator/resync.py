@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gather_clients.kube_api.cluster_errors import ClusterError, Missing
 from gather_contracts import names
 from gather_contracts.reasons import RunPhase
-from gather_operator.errors import ClusterError, Missing
 from gather_operator.health import Health, WatchCanary
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.informer import Informer

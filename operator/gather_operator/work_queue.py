@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gather_clients.backoff import Backoff
-from gather_operator.errors import OperatorError
+from gather_operator.errors import EXPECTED
 from gather_operator.metrics import QUEUE_DEPTH, QUEUE_WAIT_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class WorkQueue:
         asked_s = 0.0
         try:
             following = await work(key)
-        except OperatorError as error:
+        except EXPECTED as error:
             asked_s = min(error.retry_after_s or 0.0, RETRY_AFTER_MAX_S)
             logger.warning(
                 "reconcile failed; retrying with back-off", extra={"run_uid": key, "error": str(error)}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from unittest import mock
 
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
 from gather_contracts import names
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_operator import reconcile
@@ -30,7 +31,6 @@ from gather_operator.decisions.assessment import FINAL, Department, assess, clos
 from gather_operator.decisions.facts import CmsReading, PodFacts, RunSnapshot
 from gather_operator.decisions.resolve import build_document, resolve
 from gather_operator.decisions.status.run_status import cancelled
-from gather_operator.errors import ClusterUnavailable, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.work_queue import Next
 from tests.model.search import Found, Limits, Model, Search, starts

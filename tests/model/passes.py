@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Missing, Refused
 from gather_contracts import names
 from gather_contracts.resource import GatherRun
 from gather_operator import event_publisher, reconcile
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import ClusterUnavailable, Missing, Refused
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.reconcile import Dependencies, Reconciler

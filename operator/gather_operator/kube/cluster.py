@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from gather_clients.kube_api.api_calls import JSON, MERGE_PATCH, METADATA, ApiCalls, Request
+from gather_clients.kube_api.cluster_errors import AlreadyExists, AnswerTooLong, ClusterUnavailable, Missing
 from gather_contracts import names
 from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
-from gather_operator.errors import AlreadyExists, AnswerTooLong, ClusterUnavailable, Missing
-from gather_operator.kube.api_calls import JSON, MERGE_PATCH, METADATA, ApiCalls, Request
 from gather_operator.kube.conversion import (
     ObjectFacts,
     as_map,

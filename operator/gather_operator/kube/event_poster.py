@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from gather_clients.kube_api.cluster_errors import ClusterError
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.decisions.status.kube_events import MESSAGE_MAX, WARNING, KubeEvent, build_event
-from gather_operator.errors import ClusterError
 from gather_operator.kube.cluster import Cluster
 
 logger = logging.getLogger(__name__)

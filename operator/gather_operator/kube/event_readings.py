@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import AnswerTooLong, ClusterError
 from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
-from gather_operator.errors import AnswerTooLong, ClusterError
 
 logger = logging.getLogger(__name__)
 

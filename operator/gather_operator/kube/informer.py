@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import Final, Generic, TypeVar, cast
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable, Conflict
 from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.decisions.news import is_job_news, is_pod_news
-from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict
 from gather_operator.kube.cluster import BOOKMARK, WATCH_WINDOW_S, Cluster, Identified
 from gather_operator.kube.conversion import ObjectFacts
 from gather_operator.metrics import RELISTS

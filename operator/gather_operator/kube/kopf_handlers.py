@@ -9,8 +9,9 @@ from typing import Any
 
 import kopf
 
+from gather_clients.kube_api.api_access import NoAccess, load_access
 from gather_contracts import names
-from gather_operator.kube.api_access import NoAccess, connection, load_access
+from gather_operator.kube.connections import kopf_connection
 
 LIST_CHUNK = 50
 """GatherRuns that kopf lists at once; a run of 32 departments has 20 KB, ten times as much once read."""
@@ -28,7 +29,7 @@ def build_registry(deliver: Deliver) -> kopf.OperatorRegistry:
     async def login(**_: Any) -> kopf.ConnectionInfo:
         """Read credentials again whenever the API refuses the old ones, as when a token was rotated."""
         try:
-            return connection(await load_access())
+            return kopf_connection(await load_access())
         except NoAccess as error:
             raise kopf.LoginError(str(error)) from error
 

@@ -6,9 +6,9 @@ Whatever stands in it, reading it does not fail: anybody who may edit it may hav
 from typing import Any, Final
 from urllib.parse import quote
 
+from gather_clients.kube_api.api_calls import MERGE_PATCH, ApiCalls, Request
+from gather_clients.kube_api.cluster_errors import Missing
 from gather_contracts import names
-from gather_operator.errors import Missing
-from gather_operator.kube.api_calls import MERGE_PATCH, ApiCalls, Request
 from gather_operator.kube.conversion import as_map, as_text
 from gather_operator.replicas.lease_rules import DURATION_MAX_S, LeaseRecord
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from gather_clients.kube_api.cluster_errors import Missing
 from gather_contracts import names
 from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument, decode_run_document
 from gather_operator.decisions.manifests import build_config_map
-from gather_operator.errors import Missing
 from gather_operator.kube.cluster import Cluster
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import Conflict, Refused
 from gather_contracts.reasons import DepartmentPhase
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
 from gather_operator.decisions.status.kube_events import KubeEvent, events_between
-from gather_operator.errors import Conflict, Refused, StatusRefused
+from gather_operator.errors import StatusRefused
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.event_poster import EventPoster
 from gather_operator.metrics import STATUS_WRITES

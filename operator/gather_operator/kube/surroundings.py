@@ -7,9 +7,9 @@ import logging
 from typing import Any, Final
 from urllib.parse import quote
 
+from gather_clients.kube_api.api_calls import ApiCalls, Request
+from gather_clients.kube_api.cluster_errors import ClusterError, Missing
 from gather_contracts import names
-from gather_operator.errors import ClusterError, Missing
-from gather_operator.kube.api_calls import ApiCalls, Request
 from gather_operator.kube.conversion import as_map
 
 logger = logging.getLogger(__name__)

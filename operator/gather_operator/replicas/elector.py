@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from gather_operator.errors import AlreadyExists, ClusterError, Conflict, Missing, NotLeading, Refused
+from gather_clients.kube_api.cluster_errors import AlreadyExists, ClusterError, Conflict, Missing, Refused
+from gather_operator.errors import NotLeading
 from gather_operator.metrics import IS_LEADER, LEASE_CHANGES
 from gather_operator.replicas.lease_rules import LeaseRecord, LeaseTiming, Sighting, seen
 

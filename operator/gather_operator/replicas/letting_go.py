@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
+from gather_clients.kube_api.cluster_errors import ClusterError, Conflict, Missing
 from gather_contracts import names
-from gather_operator.errors import ClusterError, Conflict, Missing
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from gather_clients.kube_api.cluster_errors import ClusterError, Missing
 from gather_contracts.resource import GatherRun, parse_run
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent, build_event
-from gather_operator.errors import ClusterError, Missing, OperatorError
+from gather_operator.errors import EXPECTED
 from gather_operator.kube.cluster import Cluster
 from gather_operator.replicas.elector import Elector
 from gather_operator.replicas.letting_go import let_go
@@ -55,7 +56,7 @@ async def _seize(elector: Elector, cluster: Cluster) -> None:
     while True:
         try:
             return await elector.seize(act)
-        except OperatorError as error:
+        except EXPECTED as error:
             logger.warning("the Lease could not be taken or was lost", extra={"error": str(error)})
             await asyncio.sleep(LOOK_S)
 

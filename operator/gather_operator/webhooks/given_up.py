@@ -8,11 +8,12 @@ from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
+from gather_clients.kube_api.cluster_errors import Missing
 from gather_clients.outbox.outbox_entries import GivenUp, OutboxUnavailable
 from gather_contracts.reasons import ConditionType, Reason
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status, parse_run
 from gather_operator.decisions.status.conditions import ConditionSet, shorten
-from gather_operator.errors import Missing, OperatorError
+from gather_operator.errors import EXPECTED
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class GivenUpReports:
             for told in await self._outbox.given_up():
                 if told.run_uid not in self._strangers:
                     await self._tell(told)
-        except (OutboxUnavailable, OperatorError) as error:
+        except (OutboxUnavailable, *EXPECTED) as error:
             logger.info("what webhooks did not get is said later", extra={"error": str(error)[:300]})
         except Exception:
             # Nothing optional may end the operator.

@@ -17,11 +17,11 @@ from cryptography import x509
 from kubernetes.aio.config import incluster_config
 
 from dev.cluster.node import pki
-from gather_operator.errors import ClusterUnavailable
-from gather_operator.kube import api_access
-from gather_operator.kube.api_access import NoAccess, connection, load_access
-from gather_operator.kube.api_calls import ApiCalls
+from gather_clients.kube_api import api_access
+from gather_clients.kube_api.api_access import NoAccess, load_access
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.connections import connect, kopf_connection
 from tests.support.kubernetes.scripted_kube_api import ScriptedApi, refuses, says, scripted_api
 
 TIMEOUT_S = 5.0
@@ -99,7 +99,7 @@ async def ask(api: ScriptedApi, *answers: Any, cluster: Cluster | None = None) -
     api.answers.clear()
     api.asked.clear()
     api.plays(*answers)
-    made = cluster or Cluster(ApiCalls(await load_access(), load_access, TIMEOUT_S), "films")
+    made = cluster or Cluster(connect(await load_access(), load_access, TIMEOUT_S), "films")
     try:
         assert await made.get_run("film") == RUN
     finally:
@@ -115,7 +115,7 @@ async def test_a_pod_uses_its_service_account(api: ScriptedApi, account: Path) -
 
 async def test_a_pod_s_token_is_read_again_when_it_is_refused(api: ScriptedApi, account: Path) -> None:
     """The client itself would wait for up to a minute, by a clock that may step."""
-    cluster = Cluster(ApiCalls(await load_access(), load_access, TIMEOUT_S), "films")
+    cluster = Cluster(connect(await load_access(), load_access, TIMEOUT_S), "films")
     (account / "token").write_text("new", encoding="utf-8")
     assert await ask(api, refuses(401), says(RUN), cluster=cluster) == ["bearer old", "bearer new"]
     assert await ask(api, says(RUN), cluster=cluster) == ["bearer new"]
@@ -127,7 +127,7 @@ async def test_a_pod_s_token_is_read_again_by_the_minute(
 ) -> None:
     """Before anybody refuses it."""
     configuration = await load_access()
-    cluster = Cluster(ApiCalls(configuration, load_access, TIMEOUT_S), "films")
+    cluster = Cluster(connect(configuration, load_access, TIMEOUT_S), "films")
     assert await ask(api, says(RUN), cluster=cluster) == ["bearer old"]
     (account / "token").write_text("new", encoding="utf-8")
     hook: Any = configuration.refresh_api_key_hook
@@ -141,7 +141,7 @@ async def test_a_new_authority_is_read_again(
 ) -> None:
     """The API server's certificate comes from another one than when the process began."""
     (account / "ca.crt").write_bytes(Authority(tmp_path / "former").file.read_bytes())
-    cluster = Cluster(ApiCalls(await load_access(), load_access, TIMEOUT_S), "films")
+    cluster = Cluster(connect(await load_access(), load_access, TIMEOUT_S), "films")
     (account / "ca.crt").write_bytes(authority.file.read_bytes())
     assert await ask(api, says(RUN), cluster=cluster) == ["bearer old"]
     await cluster.close()
@@ -198,7 +198,7 @@ async def test_a_plugin_s_token_is_used_and_asked_for_again_when_it_is_refused(
     """As clouds hand them out."""
     user = plugin(tmp_path / "plugin", credential({"token": "one"}))
     write_kubeconfig(user, **{"insecure-skip-tls-verify": True})
-    cluster = Cluster(ApiCalls(await load_access(), load_access, TIMEOUT_S), "films")
+    cluster = Cluster(connect(await load_access(), load_access, TIMEOUT_S), "films")
     plugin(tmp_path / "plugin", credential({"token": "two"}))
     assert await ask(api, refuses(401), says(RUN), cluster=cluster) == ["Bearer one", "Bearer two"]
     await cluster.close()
@@ -260,7 +260,7 @@ async def test_a_kubeconfig_of_another_form_is_an_error_of_one_line_that_names_i
 
 async def test_kopf_gets_the_same_way_to_the_api(account: Path, api: ScriptedApi) -> None:
     """In its own terms."""
-    found = connection(await load_access())
+    found = kopf_connection(await load_access())
     assert found.server == api.url
     assert found.as_http_headers() == {"Authorization": "Bearer old"}
     assert found.ca_path == str(account / "ca.crt")
@@ -270,7 +270,7 @@ async def test_kopf_gets_the_same_way_to_the_api(account: Path, api: ScriptedApi
 async def test_kopf_gets_a_user_with_a_password_too(api: ScriptedApi, write_kubeconfig: Any) -> None:
     """As a header like any other."""
     write_kubeconfig({"username": "me", "password": "pass"}, **{"insecure-skip-tls-verify": True})
-    found = connection(await load_access())
+    found = kopf_connection(await load_access())
     expected = "Basic " + base64.b64encode(b"me:pass").decode()
     assert found.as_http_headers() == {"Authorization": expected}
     assert found.insecure

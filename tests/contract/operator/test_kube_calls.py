@@ -10,17 +10,17 @@ import pytest
 import yaml
 from kubernetes.aio.client.configuration import Configuration
 
-from gather_contracts import names
-from gather_operator.errors import (
+from gather_clients.kube_api.api_access import load_access
+from gather_clients.kube_api.cluster_errors import (
     ClusterError,
     ClusterUnavailable,
     Conflict,
     Missing,
     Refused,
 )
-from gather_operator.kube.api_access import load_access
-from gather_operator.kube.api_calls import ApiCalls
+from gather_contracts import names
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.connections import connect
 from gather_operator.metrics import API_ERRORS
 from tests.support.kubernetes.scripted_kube_api import (
     ScriptedApi,
@@ -256,7 +256,7 @@ async def as_user(token_file: Path) -> AsyncIterator[Callable[[], Cluster]]:
     configuration = await load_access()
 
     def make() -> Cluster:
-        made.append(Cluster(ApiCalls(configuration, load_access, TIMEOUT_S), "films"))
+        made.append(Cluster(connect(configuration, load_access, TIMEOUT_S), "films"))
         return made[-1]
 
     yield make

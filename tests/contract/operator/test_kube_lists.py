@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api import api_calls
+from gather_clients.kube_api.cluster_errors import (
+    AnswerTooLong,
+    ClusterError,
+    ClusterUnavailable,
+    Conflict,
+    Refused,
+)
 from gather_contracts import names
-from gather_operator.errors import AnswerTooLong, ClusterError, ClusterUnavailable, Conflict, Refused
-from gather_operator.kube import api_calls
 from gather_operator.kube import cluster as cluster_module
 from tests.support.kubernetes.scripted_kube_api import (
     ScriptedApi,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api import api_calls
+from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable, Conflict
 from gather_contracts import names
-from gather_operator.errors import ClusterError, ClusterUnavailable, Conflict
-from gather_operator.kube import api_calls
 from gather_operator.kube import informer as informer_module
 from gather_operator.kube.cluster import WATCH_WINDOW_S, Cluster
 from gather_operator.kube.informer import Informer, Observer

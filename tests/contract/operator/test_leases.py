@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gather_operator.errors import AlreadyExists, ClusterUnavailable, Conflict, NotLeading
-from gather_operator.kube.api_calls import ApiCalls
+from gather_clients.kube_api.api_calls import ApiCalls
+from gather_clients.kube_api.cluster_errors import AlreadyExists, ClusterUnavailable, Conflict
+from gather_operator.errors import NotLeading
 from gather_operator.kube.cluster import Cluster
 from gather_operator.kube.leases import SHOWN, Leases
 from gather_operator.kube.surroundings import Surroundings

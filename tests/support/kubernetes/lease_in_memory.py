@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from gather_operator.errors import AlreadyExists, ClusterUnavailable, Conflict, Missing
+from gather_clients.kube_api.cluster_errors import AlreadyExists, ClusterUnavailable, Conflict, Missing
 from gather_operator.replicas.lease_rules import LeaseRecord
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
+from gather_clients.kube_api.cluster_errors import Conflict, Missing
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
-from gather_operator.errors import Conflict, Missing
 
 T = TypeVar("T")
 

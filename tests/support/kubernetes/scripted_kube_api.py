@@ -12,8 +12,8 @@ from typing import Any, Literal
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
-from gather_operator.kube.api_calls import ApiCalls
 from gather_operator.kube.cluster import Cluster
+from gather_operator.kube.connections import connect
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 End = Literal["clean", "reset", "open"]
@@ -142,7 +142,7 @@ async def reaching(api: ScriptedApi, timeout_s: float = 2.0) -> AsyncIterator[Cl
     async def load() -> Configuration:
         return Configuration(host=api.url, client_session_kwargs={"trust_env": False})
 
-    cluster = Cluster(ApiCalls(await load(), load, timeout_s), "films")
+    cluster = Cluster(connect(await load(), load, timeout_s), "films")
     try:
         yield cluster
     finally:

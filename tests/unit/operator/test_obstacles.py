@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
 from gather_operator.action_pacer import BACKOFF, FREE, ActionPacer
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import ClusterUnavailable, Refused
 from gather_operator.reconcile import REFUSED_RETRY_S, STATUS_RETRY_S, Reconciler
 from gather_operator.run_cache import RunCache
 from gather_operator.work_queue import Next

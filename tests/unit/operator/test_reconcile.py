@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.kube_api.cluster_errors import Conflict
 from gather_contracts import names
 from gather_contracts.events import FINAL_TYPES, timestamp
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import Conflict
 from gather_operator.event_publisher import RETRY_S, EventPublisher
 from gather_operator.reconcile import Reconciler
 from gather_operator.run_cache import RunCache

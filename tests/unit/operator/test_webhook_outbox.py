@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api.cluster_errors import Missing
 from gather_clients.outbox.outbox_entries import GivenUp, OutboxUnavailable
 from gather_contracts.resource import parse_run
 from gather_operator.decisions.run_events import due
-from gather_operator.errors import Missing
 from gather_operator.event_publisher import EventPublisher
 from gather_operator.webhooks import outbox_writer
 from gather_operator.webhooks.given_up import GivenUpReports

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from gather_operator import work_queue as module
-from gather_operator.errors import ClusterUnavailable
 from gather_operator.work_queue import BACKOFF, RESERVED, Next, WorkQueue
 
 LIMIT_S = 5

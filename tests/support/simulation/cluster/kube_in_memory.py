@@ -9,11 +9,11 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
+from gather_clients.kube_api.api_calls import Request
+from gather_clients.kube_api.api_errors import error_of_status
+from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable
 from gather_contracts import names
 from gather_contracts.events import timestamp
-from gather_operator.errors import ClusterError, ClusterUnavailable
-from gather_operator.kube.api_calls import Request
-from gather_operator.kube.api_errors import error_of_status
 from tests.support.simulation.virtual_time import monotonic, true_now
 from tests.support.simulation.wire import RefusedBy, Unreachable, Wire
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict
 from gather_contracts.result import StopReason
 from gather_operator.decisions.facts import JobFacts, PodFacts
-from gather_operator.errors import ClusterUnavailable, Conflict
 from gather_operator.kube import informer as module
 from gather_operator.kube.informer import Informer, Observer
 

@@ -6,13 +6,13 @@ import sys
 SCRIPT = """
 import asyncio, sys
 import gather_operator.main
-from gather_operator.kube.api_calls import ApiCalls, Request
+from gather_operator.kube.connections import connect
 from gather_operator.kube.cluster import Cluster
-from gather_operator.errors import ClusterUnavailable
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from kubernetes.aio.client.configuration import Configuration
 
 async def call():
-    calls = ApiCalls(Configuration(host="http://127.0.0.1:1"), None, 1)
+    calls = connect(Configuration(host="http://127.0.0.1:1"), None, 1)
     try:
         await Cluster(calls, "films").create_job({"metadata": {"name": "j"}, "spec": {"parallelism": 1}})
     except ClusterUnavailable:

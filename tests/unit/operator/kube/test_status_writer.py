@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
-from gather_operator.errors import ClusterUnavailable, Conflict
 from gather_operator.kube.status_writer import (
     ATTEMPTS_FACTOR,
     RUNS_AT_ONCE,

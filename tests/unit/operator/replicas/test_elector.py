@@ -7,7 +7,8 @@ from itertools import count
 
 import pytest
 
-from gather_operator.errors import ClusterUnavailable, NotLeading, Refused
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
+from gather_operator.errors import NotLeading
 from gather_operator.replicas.elector import Elector
 from gather_operator.replicas.lease_rules import LeaseRecord, LeaseTiming
 from tests.support.fake_clock import FakeClock

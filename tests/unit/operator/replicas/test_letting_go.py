@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Missing
 from gather_contracts import names
-from gather_operator.errors import ClusterUnavailable, Missing, NotLeading
+from gather_operator.errors import NotLeading
 from gather_operator.replicas import letting_go, release, term
 from gather_operator.replicas.letting_go import let_go
 from gather_operator.replicas.term import Inbox, Term

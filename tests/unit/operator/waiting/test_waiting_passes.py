@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gather_clients.kube_api.cluster_errors import Refused
 from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.decisions.manifests import WorkerTemplate
-from gather_operator.errors import Refused
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.pod_patience import StartPatience
 from gather_operator.reconcile import Reconciler

@@ -1,6 +1,6 @@
 """How the API server is reached: by the pod's service account, else $KUBECONFIG, else the user's kubeconfig.
 
-The official client reads all of them, plugins of a kubeconfig included; kopf and our own calls share it.
+The official client reads all of them, plugins of a kubeconfig included.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
-import kopf
 import yaml
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import exec_provider, incluster_config
@@ -93,21 +92,6 @@ async def _load_kubeconfig(configuration: Configuration) -> None:
             if plugin.returncode is None:
                 os.killpg(plugin.pid, signal.SIGKILL)  # with what it has started itself
                 await plugin.communicate()
-
-
-def connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return the same way to the API server in kopf's terms."""
-    scheme, _, token = str(configuration.api_key.get(TOKEN) or "").strip().partition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        scheme=scheme.title() or None,
-        token=token.strip() or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        proxy_url=configuration.proxy,
-    )
 
 
 def _has_token_file() -> bool:

@@ -1,14 +1,13 @@
-"""What the API server answers and what the client raises, as errors of ours; counted here."""
+"""What the API server answers and what the client raises, as errors of ours; counted by who calls."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from gather_clients.retry_after import retry_after_s
-from gather_operator.errors import (
+from gather_clients.kube_api.cluster_errors import (
     AlreadyExists,
     ClusterError,
     ClusterUnavailable,
@@ -16,7 +15,7 @@ from gather_operator.errors import (
     Missing,
     Refused,
 )
-from gather_operator.metrics import API_ERRORS
+from gather_clients.retry_after import retry_after_s
 
 REFUSALS: Final = frozenset({400, 403, 405, 413, 422})
 MESSAGE_MAX: Final = 512
@@ -24,18 +23,23 @@ RETRY_AFTER_MAX_S: Final = 600.0
 """A server that asks for longer is asked again then; it may be another one."""
 
 
+Count = Callable[[str, str], None]
+"""Called with what was called and the kind of error, for each that is no ordinary answer."""
+
+
 @contextmanager
-def counted(what: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+def counted(what: str, errors: tuple[type[Exception], ...], count: Count) -> Iterator[None]:
     """Turn those errors of the client into ClusterUnavailable, and count what is no ordinary answer."""
     try:
         yield
     except ClusterError as error:
-        _count(what, error)
+        if isinstance(error, ClusterUnavailable | Refused):  # the others are answers, and expected
+            count(what, type(error).__name__)
         raise
     except errors as error:
         reason = " ".join(str(error).split())
         unavailable = ClusterUnavailable(f"{what}: {(reason or type(error).__name__)[:MESSAGE_MAX]}")
-        _count(what, unavailable)
+        count(what, type(unavailable).__name__)
         raise unavailable from error
 
 
@@ -78,8 +82,3 @@ def _phrase(code: object) -> str:
         return f"{code} {HTTPStatus(code).phrase}"  # type: ignore[arg-type] # ValueError is the answer
     except ValueError:
         return f"status {code}"
-
-
-def _count(what: str, error: ClusterError) -> None:
-    if isinstance(error, ClusterUnavailable | Refused):  # the others are answers, and expected
-        API_ERRORS.labels(call=what, error=type(error).__name__).inc()

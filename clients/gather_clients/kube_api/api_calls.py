@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
@@ -22,10 +21,9 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.exceptions import OpenApiException
 from kubernetes.aio.config.config_exception import ConfigException
 
-from gather_operator.errors import AnswerTooLong, ClusterUnavailable
-from gather_operator.kube.api_access import TOKEN, NoAccess
-from gather_operator.kube.api_errors import counted, error_of_answer, error_of_status
-from gather_operator.metrics import API_ERRORS
+from gather_clients.kube_api.api_access import TOKEN, NoAccess
+from gather_clients.kube_api.api_errors import Count, counted, error_of_answer, error_of_status
+from gather_clients.kube_api.cluster_errors import AnswerTooLong, ClusterUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +34,11 @@ LINE_MAX_BYTES: Final = 8 * 2**20
 ERROR_MAX_BYTES: Final = 2**16
 RENEW_INTERVAL_S: Final = 5.0
 """Credentials that are refused are read again at most so often."""
-USER_AGENT: Final = f"gather-operator/{version('gather')}"
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 METADATA: Final = "application/json;as={kind};g=meta.k8s.io;v=v1"
 """Objects without spec and status; `kind` is PartialObjectMetadata, with List at its end for lists."""
-HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+HEADERS: Final = {"Accept-Encoding": "identity"}
 """Not packed: on a cluster's network that costs both sides more time than it saves."""
 
 CALL_ERRORS: Final = (
@@ -81,6 +78,9 @@ class ApiCalls:
         load: Callable[[], Awaitable[Configuration]],
         timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        user_agent: str,
+        count: Count,
     ) -> None:
         """`load` reads the configuration again, and raises NoAccess; `timeout_s` is for one call.
 
@@ -91,13 +91,15 @@ class ApiCalls:
         self._load = load
         self._timeout_s = timeout_s
         self._clock = clock
+        self._headers = {**HEADERS, "User-Agent": user_agent}
+        self._count = count
         self._renewed_s = clock() - RENEW_INTERVAL_S
         self._renewing = asyncio.Lock()
 
     async def call(self, request: Request) -> bytes:
         """Return the body of the answer; raises ClusterError."""
         max_bytes = request.max_bytes or BODY_MAX_BYTES
-        with counted(request.what, CALL_ERRORS):
+        with counted(request.what, CALL_ERRORS, self._count):
             response = await self._open(request, aiohttp.ClientTimeout(total=self._timeout_s))
             async with response:
                 body = await _read(response, max_bytes + 1)
@@ -108,7 +110,7 @@ class ApiCalls:
     async def call_json(self, request: Request) -> dict[str, Any]:
         """Return the object that the API server answered with; raises ClusterError."""
         body = await self.call(request)
-        with counted(request.what, CALL_ERRORS):
+        with counted(request.what, CALL_ERRORS, self._count):
             answer = json.loads(body)
             if not isinstance(answer, dict):
                 raise ValueError("the answer is no object")  # noqa: TRY004 - of the text, not of the call
@@ -122,10 +124,10 @@ class ApiCalls:
         its connection.
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
-        with counted(request.what, CALL_ERRORS):
+        with counted(request.what, CALL_ERRORS, self._count):
             response = await self._open(request, limits)
             try:
-                async for line in _lines(response.content, request.what):
+                async for line in _lines(response.content, request.what, self._count):
                     yield _event(request.what, line)
             finally:
                 response.close()
@@ -158,7 +160,7 @@ class ApiCalls:
         self, client: ApiClient, request: Request, limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         # The client's own `param_serialize` walks through every body, which took a quarter of a call's time.
-        headers = {**HEADERS, "Accept": request.accept, "Content-Type": request.content_type}
+        headers = {**self._headers, "Accept": request.accept, "Content-Type": request.content_type}
         await client.update_params_for_auth(headers, [], [TOKEN], request.path, request.method, request.body)
         query = f"?{urlencode(request.query)}" if request.query else ""
         url = f"{client.configuration.host}{request.path}{query}"
@@ -207,7 +209,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     return bytes(body[:limit_bytes])
 
 
-async def _lines(content: aiohttp.StreamReader, what: str) -> AsyncGenerator[bytes, None]:
+async def _lines(content: aiohttp.StreamReader, what: str, count: Count) -> AsyncGenerator[bytes, None]:
     """Yield whole lines, however they were cut into chunks; a last one without its end only if it is JSON."""
     held = bytearray()
     try:
@@ -221,7 +223,7 @@ async def _lines(content: aiohttp.StreamReader, what: str) -> AsyncGenerator[byt
             if len(held) > LINE_MAX_BYTES:
                 raise ClusterUnavailable(f"{what}: an event has more than {LINE_MAX_BYTES} bytes")
     except (aiohttp.ClientError, OSError) as error:
-        API_ERRORS.labels(call=what, error="ConnectionBroken").inc()
+        count(what, "ConnectionBroken")
         logger.debug("a watch broke", extra={"call": what, "error": str(error)})
         return
     if _is_json(held):
