@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-SOURCES := contracts clients operator worker brain bridge demo dev tests
+SOURCES := contracts clients operator worker brain bridge cli demo dev tests
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.

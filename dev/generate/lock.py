@@ -16,7 +16,7 @@ from dev.paths import ROOT
 PYPROJECT = ROOT / "pyproject.toml"
 REQUIREMENTS = ROOT / "requirements"
 PYTHON = "3.11"
-ROOMS = ("operator", "worker", "brain", "bridge", "demo", "model-build")
+ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo", "model-build")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 from dev.paths import ROOT
 
-PRODUCT: Final = ("contracts", "clients", "operator", "worker", "brain", "bridge", "demo")
+PRODUCT: Final = ("contracts", "clients", "operator", "worker", "brain", "bridge", "cli", "demo")
 SHARED_NAMES: Final = {"__init__", "__main__", "main", "settings", "errors", "metrics"}
 """Each room has its own; every other name is one module's, so that it can be searched for."""
 MODULES_MAX: Final = 15

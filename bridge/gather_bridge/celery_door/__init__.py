@@ -1,0 +1,1 @@
+"""The Celery door: `automated_gather_creation` becomes a GatherRun; its result comes from a watch."""

@@ -1,0 +1,1 @@
+"""A project's notes, as pages of JSON and as files: JSON Lines, CSV, Markdown, DOCX."""

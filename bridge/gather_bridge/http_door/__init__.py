@@ -1,0 +1,1 @@
+"""The HTTP door: runs as the application's task service offers them."""

@@ -1,0 +1,1 @@
+"""`gather` and `kubectl gather`: runs on the command line."""
