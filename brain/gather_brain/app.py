@@ -32,8 +32,6 @@ from gather_brain.context.theme_refiner import CallBudget, ThemeRefiner
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
-from gather_brain.limits.buckets import Buckets, LocalBuckets
-from gather_brain.limits.redis_buckets import RedisBuckets
 from gather_brain.metrics import Metrics
 from gather_brain.openapi.document import build_document
 from gather_brain.readiness import Readiness
@@ -41,6 +39,8 @@ from gather_brain.settings import Settings
 from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
 from gather_brain.store.reembedding_plans import PlanStore
+from gather_clients.limits.buckets import Buckets, LocalBuckets
+from gather_clients.limits.redis_buckets import RedisBuckets
 
 ROUTERS: Final = (
     node_routes.router,
@@ -51,6 +51,7 @@ ROUTERS: Final = (
     project_routes.router,
 )
 PREFIX: Final = API.rstrip("/")
+BUCKETS_PREFIX: Final = "gather-brain:limit:"
 
 
 def build_app(
@@ -132,7 +133,11 @@ def build_refiner(settings: Settings, llm: ThemeLlm | None, metrics: Metrics) ->
 
 def open_buckets(settings: Settings, metrics: Metrics) -> Buckets:
     """Return the buckets of the rate limits; the first charge connects to Redis."""
-    shared = RedisBuckets(settings.redis, settings.redis_timeout_s) if settings.redis_url else None
+    shared = (
+        RedisBuckets(settings.redis, settings.redis_timeout_s, prefix=BUCKETS_PREFIX)
+        if settings.redis_url
+        else None
+    )
     return Buckets(shared, LocalBuckets(), metrics.limits_shared)
 
 

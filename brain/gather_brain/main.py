@@ -18,13 +18,14 @@ from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
 from gather_brain.errors import UnavailableError
-from gather_brain.limits.policy import LimitName, Policy, read_limit
+from gather_brain.limits.policy import LimitName, read_limit
 from gather_brain.metrics import Metrics
 from gather_brain.reembed_command import reembed
 from gather_brain.settings import start_process
 from gather_brain.store.keys import KeyStore, StoredKey
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
 from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
+from gather_clients.limits.gcra import Policy
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 KEEP_ALIVE_S: Final = 30

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pymongo
 import pytest
+from redis.asyncio import Redis
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess
@@ -127,6 +128,13 @@ async def log(redis_url: str) -> AsyncIterator[EventLog]:
     made = EventLog(redis_url)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """The session's Redis, to look at what brains keep in it."""
+    async with Redis.from_url(redis_url, decode_responses=True) as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from gather_brain.auth.key_ring import Principal
 from gather_brain.context.profile_refresher import ProfileRefresher
 from gather_brain.embeddings.active_models import ActiveModels, RequestModels
 from gather_brain.errors import RateLimitedError, UnavailableError, ValidationFailedError
-from gather_brain.limits.buckets import Buckets
 from gather_brain.limits.policy import LimitName, limit_of
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
 from gather_brain.store.repository import ProjectRepository
+from gather_clients.limits.buckets import Buckets
 
 
 @dataclass(frozen=True, slots=True)

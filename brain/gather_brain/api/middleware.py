@@ -32,9 +32,10 @@ from gather_brain.errors import (
     UnavailableError,
     UnsupportedMediaError,
 )
-from gather_brain.limits.buckets import Buckets
-from gather_brain.limits.policy import DEFAULTS, LimitState, header_fields, limit_of, path_of
+from gather_brain.limits.policy import DEFAULTS, limit_of, path_of
 from gather_brain.metrics import Metrics
+from gather_clients.limits.buckets import Buckets
+from gather_clients.limits.gcra import LimitState, header_fields
 from gather_clients.logs import log_context
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gather_brain.limits.policy import LimitName, Policy
+from gather_brain.limits.policy import LimitName
 from gather_clients.configuration import ConfigurationError
 from gather_clients.issued_secrets import is_issued, new_secret
+from gather_clients.limits.gcra import Policy
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbk_"

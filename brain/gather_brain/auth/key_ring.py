@@ -13,10 +13,11 @@ from typing import Final, Protocol
 from gather_brain.auth.api_keys import ALL_PROJECTS, BootstrapKey, is_well_formed, key_hash
 from gather_brain.embeddings.slots import Place
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
-from gather_brain.limits.policy import DEFAULTS, LimitName, Policy
+from gather_brain.limits.policy import DEFAULTS, LimitName
 from gather_brain.store.database import Database
 from gather_brain.store.keys import StoredKey
 from gather_brain.store.repository import ProjectRepository
+from gather_clients.limits.gcra import Policy
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gather_brain.limits.policy import LimitName, Policy, read_limit, write_limit
+from gather_brain.limits.policy import LimitName, read_limit, write_limit
 from gather_brain.store.cypher import key_queries
 from gather_brain.store.database import Database, time_text
+from gather_clients.limits.gcra import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import neo4j
 import pytest
-from redis.asyncio import Redis
 
 from dev.paths import ROOT
 from dev.rooms import BRAIN_KEY, UNLIMITED, brain_service
@@ -156,13 +155,6 @@ def driver(neo4j_uri: str) -> Iterator[neo4j.Driver]:
 async def client(brain: Brain) -> AsyncIterator[BrainClient]:
     """The client that workers use."""
     async with BrainClient(brain.url, brain.service_key) as made:
-        yield made
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """The session's Redis, to look at what brains keep in it."""
-    async with Redis.from_url(redis_url, decode_responses=True) as made:
         yield made
 
 

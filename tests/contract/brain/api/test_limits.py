@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.service_process import ServiceProcess
-from gather_brain.limits.redis_buckets import KEY_PREFIX
+from gather_brain.app import BUCKETS_PREFIX
 from gather_clients.brain_client import BrainClient
 from gather_contracts.brain import DuplicatesRequest
 from gather_worker.attempt import Attempt
@@ -248,8 +248,8 @@ async def test_another_s_project_touches_no_bucket_and_looks_like_none(
             ]
             assert figures[0] == figures[1]
             assert theirs.headers["X-RateLimit-Limit"] == theirs.headers["X-RateLimit-Remaining"]
-    touched = [key async for key in redis.scan_iter(f"{KEY_PREFIX}file:tenant:*")]
-    assert f"{KEY_PREFIX}file:tenant:-:refused" in touched
+    touched = [key async for key in redis.scan_iter(f"{BUCKETS_PREFIX}file:tenant:*")]
+    assert f"{BUCKETS_PREFIX}file:tenant:-:refused" in touched
     assert not [bucket for bucket in touched if project in bucket or "0" * 24 in bucket]
 
 
@@ -294,7 +294,7 @@ async def test_a_missing_redis_fails_no_request_and_forgets_nothing_of_this_proc
             while not await shared():
                 pass
         lines = [json.loads(line) for line in brain.log.read_text().splitlines()]
-    logged = [line["message"] for line in lines if line["logger"] == "gather_brain.limits.buckets"]
+    logged = [line["message"] for line in lines if line["logger"] == "gather_clients.limits.buckets"]
     assert logged == [
         "Redis is unavailable: this process counts its limits alone",
         "Redis is back: limits are counted together",

@@ -2,12 +2,10 @@
 
 from typing import Final
 
-from gather_brain.limits.buckets import BucketsUnavailableError
-from gather_brain.limits.policy import LimitState, Policy
+from gather_clients.limits.buckets import BucketsUnavailableError
+from gather_clients.limits.gcra import LimitState, Policy
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
-
-KEY_PREFIX: Final = "gather-brain:limit:"
 
 CHARGE_SCRIPT: Final = """
 local time = redis.call('TIME')
@@ -19,18 +17,19 @@ backlog = backlog + interval
 redis.call('SET', KEYS[1], string.format('%.0f', now + backlog), 'PX', math.ceil(backlog / 1000))
 return {1, backlog}
 """
-"""`policy.charge`, run where the backlog is. Microseconds since 1970 are exact in Lua's numbers (below 2^53)
+"""`gcra.charge`, run where the backlog is. Microseconds since 1970 are exact in Lua's numbers (below 2^53)
 but not in their default text form, hence the format."""
 
 
 class RedisBuckets:
     """Buckets that all replicas with the same Redis charge.
 
-    `timeout_s` is for each call, connecting included.
+    `timeout_s` is for each call, connecting included; `prefix` keeps one room's buckets apart from another's.
     """
 
-    def __init__(self, where: str | RedisPlace, timeout_s: float) -> None:
+    def __init__(self, where: str | RedisPlace, timeout_s: float, *, prefix: str) -> None:
         self._key = place_of(where).key
+        self._prefix = prefix
         redis = connect(where, timeout_s)
         # The error's text may hold the address; its name is enough.
         self._redis = RedisCalls(
@@ -44,7 +43,7 @@ class RedisBuckets:
         Raises:
             BucketsUnavailableError: Redis did not answer in time.
         """
-        keys, arguments = [self._key(KEY_PREFIX + bucket)], [policy.interval_us, policy.capacity_us]
+        keys, arguments = [self._key(self._prefix + bucket)], [policy.interval_us, policy.capacity_us]
         admitted, backlog_us = await self._redis.call(self._charge(keys=keys, args=arguments))
         return LimitState(policy, bool(admitted), int(backlog_us))
 

@@ -13,8 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from gather_brain.limits.policy import LimitState, Policy, charge
 from gather_clients.backoff import Backoff
+from gather_clients.limits.gcra import LimitState, Policy, charge
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Rate limits: what a policy admits, and where its buckets are kept."""
