@@ -14,7 +14,6 @@ from starlette.middleware import Middleware
 from gather_brain.api import (
     context_routes,
     coverage_routes,
-    docs_routes,
     error_responses,
     node_routes,
     probes,
@@ -23,7 +22,7 @@ from gather_brain.api import (
     stored_node_routes,
 )
 from gather_brain.api.endpoint_dependencies import Dependencies
-from gather_brain.api.middleware import API, Authentication, BodyLimit, Instrumentation, RefusalLimit
+from gather_brain.api.middleware import Authentication, RefusalLimit, RequestRecord, limit_shown
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.auth.key_ring import KeyRing
 from gather_brain.context.profile_refresher import ProfileRefresher
@@ -33,7 +32,7 @@ from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
 from gather_brain.metrics import Metrics
-from gather_brain.openapi.document import build_document
+from gather_brain.openapi.document import TITLE, build_document
 from gather_brain.readiness import Readiness
 from gather_brain.settings import Settings
 from gather_brain.store.database import Database
@@ -41,6 +40,8 @@ from gather_brain.store.keys import KeyStore
 from gather_brain.store.reembedding_plans import PlanStore
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
+from gather_clients.web import docs_routes, error_bodies
+from gather_clients.web.request_frame import API, BodyLimit, Instrumentation
 
 ROUTERS: Final = (
     node_routes.router,
@@ -91,9 +92,9 @@ def build_app(
         middleware=[
             Middleware(
                 Instrumentation,
-                metrics=metrics,
-                endpoints=[*paths, *_paths(probes.router)],
                 max_requests=settings.max_requests,
+                record=RequestRecord(metrics, [*paths, *_paths(probes.router)]),
+                limit_of=limit_shown,
             ),
             Middleware(Authentication, principal_of=ring.principal_of),
             Middleware(RefusalLimit, buckets=buckets),
@@ -105,13 +106,13 @@ def build_app(
             ),
         ],
         exception_handlers={
-            ServiceError: error_responses.on_service_error,
-            HTTPException: error_responses.on_http_error,
+            ServiceError: error_bodies.on_service_error,
+            HTTPException: error_bodies.on_http_error,
             RequestValidationError: error_responses.on_invalid_request,
         },
     )
     app.state.readiness = readiness
-    for router in (*ROUTERS, docs_routes.build_router(published_document())):
+    for router in (*ROUTERS, docs_routes.build_router(published_document(), TITLE)):
         app.include_router(router, prefix=PREFIX)
     app.include_router(probes.router)
     return app

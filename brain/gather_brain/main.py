@@ -10,8 +10,6 @@ from typing import Annotated, Final, TypeVar
 import typer
 import uvicorn
 
-from gather_brain.api.draining_server import DrainingServer
-from gather_brain.api.http_protocol import BoundedProtocol
 from gather_brain.app import build_app, open_database
 from gather_brain.auth.api_keys import ALL_PROJECTS, key_hash, new_key, read_keys_file
 from gather_brain.embeddings.embedder import VectorCache
@@ -26,6 +24,8 @@ from gather_brain.store.keys import KeyStore, StoredKey
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
 from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
 from gather_clients.limits.gcra import Policy
+from gather_clients.web.draining_server import DrainingServer
+from gather_clients.web.http_protocol import BoundedProtocol
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 KEEP_ALIVE_S: Final = 30

@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     ContextQuery,
     ContextResponse,

@@ -6,9 +6,9 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.coverage.analysis import measure, plan_measurement
 from gather_brain.coverage.recommendations import analysis_of, distribution_of
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts import brain as bodies
 
 router = APIRouter(route_class=JsonRoute)

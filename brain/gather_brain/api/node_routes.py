@@ -5,10 +5,10 @@ import uuid
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import BatchValidationFailedError
 from gather_brain.store.repository import NewNode
 from gather_brain.themes.phrases import phrases
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     BatchRequest,
     BatchResponse,

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from gather_brain.api.endpoint_dependencies import CallerDep, single
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import NotFoundError, ValidationFailedError
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import EraseProjectQuery, ProjectErased, ProjectId
 
 router = APIRouter(route_class=JsonRoute)

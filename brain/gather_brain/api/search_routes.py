@@ -7,9 +7,9 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.store.neighbours import Text, Where
 from gather_brain.vectors import Matrix
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     Duplicate,
     DuplicatesBatchRequest,

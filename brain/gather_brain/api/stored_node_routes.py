@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.convertors import Convertor, register_url_convertor
 
 from gather_brain.api.endpoint_dependencies import CallerDep, single
-from gather_brain.api.json_route import JsonRoute
 from gather_brain.errors import NotFoundError
 from gather_brain.store.node_pages import Filter, KeptNode
+from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     DeleteNodesQuery,
     NodeId,

@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from gather_brain.openapi import examples
-from gather_brain.openapi.downgrade import Schema, convert
+from gather_clients.web.downgrade import Schema, convert
 from gather_contracts.brain import ErrorBody, ErrorCode, RateLimitBody
 
 OPENAPI_VERSION: Final = "3.0.3"

@@ -21,10 +21,11 @@ from gather_brain.auth.api_keys import (
 from gather_brain.auth.key_ring import CACHE_MAX, CACHE_S, LOOK_UPS_MAX, KeyRing, Principal
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
-from gather_brain.limits.policy import DEFAULTS, Policy
+from gather_brain.limits.policy import DEFAULTS
 from gather_brain.main import cli
 from gather_brain.store.keys import StoredKey
 from gather_clients.configuration import ConfigurationError
+from gather_clients.limits.gcra import Policy
 from tests.support.fake_clock import FakeClock
 
 PROJECT = "507f1f77bcf86cd799439011"

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from dev.generate import openapi
 from dev.paths import ROOT
 from gather_brain.app import published_document
-from gather_brain.openapi.downgrade import ConversionError, convert
 from gather_brain.openapi.examples import OPERATIONS
+from gather_clients.web.downgrade import ConversionError, convert
 from gather_contracts import brain as bodies
 
 MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from gather_brain.api import docs_routes
+from gather_clients.web import docs_routes
 
 PREFIX = "/api/v1"
 
@@ -15,8 +15,8 @@ PREFIX = "/api/v1"
 def page() -> httpx.AsyncClient:
     """A client of the routes."""
     app = FastAPI(openapi_url=None)
-    app.include_router(docs_routes.build_router({"openapi": "3.0.3"}), prefix=PREFIX)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://brain.invalid")
+    app.include_router(docs_routes.build_router({"openapi": "3.0.3"}, "Gather brain"), prefix=PREFIX)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service.invalid")
 
 
 async def test_everything_that_the_page_names_is_served_from_here(page: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from gather_brain.api.http_protocol import BoundedProtocol
+from gather_clients.web.http_protocol import BoundedProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 WAIT_S = 30

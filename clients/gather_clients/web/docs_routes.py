@@ -1,7 +1,7 @@
 """/api/v1/openapi.json and /api/v1/docs: the document, and a page that shows it without the internet.
 
 Swagger UI comes out of the `fastapi-offline` package, that is, out of the image. The page holds no script or
-style of its own, so its policy lets the browser run and load what this brain serves and nothing else.
+style of its own, so its policy lets the browser run and load what this service serves and nothing else.
 """
 
 import json
@@ -34,7 +34,7 @@ PAGE: Final = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gather brain API</title>
+<title>{title} API</title>
 <link rel="stylesheet" href="docs/swagger-ui.css">
 <link rel="icon" type="image/png" href="docs/favicon.png">
 </head>
@@ -58,7 +58,7 @@ window.ui = SwaggerUIBundle({
 """`validatorUrl` is a service on the internet unless it is null."""
 
 
-def build_router(document: Mapping[str, Any]) -> APIRouter:
+def build_router(document: Mapping[str, Any], title: str) -> APIRouter:
     """Return the routes; addresses in the page are relative, so that a proxy may add a prefix."""
     router = APIRouter(include_in_schema=False)
     published = json.dumps(document, ensure_ascii=False).encode()
@@ -69,7 +69,7 @@ def build_router(document: Mapping[str, Any]) -> APIRouter:
 
     @router.get(PAGE_PATH)
     async def page() -> HTMLResponse:
-        return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(PAGE.format(title=title), headers={"Content-Security-Policy": POLICY})
 
     @router.get(START_PATH)
     async def start() -> Response:
