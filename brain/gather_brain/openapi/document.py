@@ -5,17 +5,24 @@ The middleware checks keys, limits and the size of bodies, so FastAPI does not k
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 
 from gather_brain.openapi import examples
+from gather_clients.web.document_parts import (
+    HEADERS,
+    OPENAPI_VERSION,
+    Failure,
+    body_example,
+    failure_component,
+    header_references,
+    schemas_of,
+)
 from gather_clients.web.downgrade import Schema, convert
-from gather_contracts.brain import ErrorBody, ErrorCode, RateLimitBody
+from gather_contracts.brain import ErrorCode
 
-OPENAPI_VERSION: Final = "3.0.3"
 API_VERSION: Final = "1.0.0"
 """The API's own version: it changes with what callers see and not with every release."""
 TITLE: Final = "Gather brain"
@@ -34,83 +41,18 @@ TAGS: Final = (
     {"name": "coverage", "description": "How well items cover what a department is for."},
     {"name": "projects", "description": "Erase what is kept of a project."},
 )
-FASTAPI_BODIES: Final = ("HTTPValidationError", "ValidationError")
-"""Of its status 422 for invalid requests; the brain answers 400 with the standard body."""
-
-HEADERS: Final[Mapping[str, Schema]] = {
-    "X-Request-Id": {
-        "description": "The id that the caller sent under this name, or a new one; log lines carry it too.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 64},
-        "example": "9f2c4b1de0a84c3f8f3a6c1b2d7e5f40",
-    },
-    "X-RateLimit-Limit": {
-        "description": "Requests per minute.",
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 30,
-    },
-    "X-RateLimit-Remaining": {
-        "description": "What is left of the minute's limit; at 0 the burst above it is being used.",
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 25,
-    },
-    "X-RateLimit-Reset": {
-        "description": "When the whole limit is there again, in seconds since 1970.",
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 1705320000,
-    },
-    "RateLimit-Policy": {
-        "description": "The policy in the words of the IETF's RateLimit header fields.",
-        "schema": {"type": "string"},
-        "example": '"minute";q=30;w=60, "burst";q=50',
-    },
-    "RateLimit": {
-        "description": "How the account stands, in the words of the IETF's RateLimit header fields.",
-        "schema": {"type": "string"},
-        "example": '"burst";r=45;t=2',
-    },
-    "Retry-After": {
-        "description": "Seconds after which the same request can succeed.",
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 2,
-    },
-    "WWW-Authenticate": {
-        "description": "The scheme that is asked for.",
-        "schema": {"type": "string"},
-        "example": "Bearer",
-    },
-}
-COMMON_HEADERS: Final = (
-    "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy",
-    "RateLimit",
-)  # fmt: skip
-
-
-class Failure(NamedTuple):
-    """A response that is not 200: its name among the components, and an example body of each code."""
-
-    name: str
-    status: HTTPStatus
-    description: str
-    bodies: Mapping[str, Mapping[str, Any]]
-    headers: tuple[str, ...] = ()
-
-
-def _body(code: ErrorCode, message: str, **more: Any) -> Mapping[str, Mapping[str, Any]]:
-    return {code.value: {"error": code.value, "message": message, **more}}
-
-
 FAILURES: Final[Sequence[Failure]] = (
     Failure(
         "ValidationFailed",
         HTTPStatus.BAD_REQUEST,
         "The request, or nodes of the batch, are not as they should be; `details` says where.",
         {
-            **_body(
+            **body_example(
                 ErrorCode.VALIDATION_FAILED,
                 "Request validation failed: limit",
                 details={"limit": "Input should be less than or equal to 50"},
             ),
-            **_body(
+            **body_example(
                 ErrorCode.BATCH_VALIDATION_FAILED,
                 "Invalid nodes in batch",
                 details={"invalid_nodes": [{"index": 0, "reason": "Missing required field: content"}]},
@@ -121,50 +63,50 @@ FAILURES: Final[Sequence[Failure]] = (
         "Unauthorized",
         HTTPStatus.UNAUTHORIZED,
         "No key, or none that is valid now.",
-        _body(ErrorCode.UNAUTHORIZED, "Invalid or missing API key"),
+        body_example(ErrorCode.UNAUTHORIZED, "Invalid or missing API key"),
         ("WWW-Authenticate",),
     ),
     Failure(
         "Forbidden",
         HTTPStatus.FORBIDDEN,
         "Access denied. Not for projects: one that the key may not use is 404, as one that does not exist.",
-        _body(ErrorCode.FORBIDDEN, "Forbidden"),
+        body_example(ErrorCode.FORBIDDEN, "Forbidden"),
     ),
     Failure(
         "NotFound",
         HTTPStatus.NOT_FOUND,
         "The project has no nodes, or not the one that is asked for, or the key may not use it.",
-        _body(ErrorCode.NOT_FOUND, "Project not found"),
+        body_example(ErrorCode.NOT_FOUND, "Project not found"),
     ),
     Failure(
         "MethodNotAllowed",
         HTTPStatus.METHOD_NOT_ALLOWED,
         "The path has no such method.",
-        _body(ErrorCode.METHOD_NOT_ALLOWED, "Method Not Allowed"),
+        body_example(ErrorCode.METHOD_NOT_ALLOWED, "Method Not Allowed"),
     ),
     Failure(
         "RequestTimeout",
         HTTPStatus.REQUEST_TIMEOUT,
         "The body did not arrive in time.",
-        _body(ErrorCode.REQUEST_TIMEOUT, "Request body did not arrive in time"),
+        body_example(ErrorCode.REQUEST_TIMEOUT, "Request body did not arrive in time"),
     ),
     Failure(
         "PayloadTooLarge",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The body is longer than is read, counted as it arrives.",
-        _body(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 2097152}),
+        body_example(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 2097152}),
     ),
     Failure(
         "UnsupportedMediaType",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The body is not JSON in UTF-8.",
-        _body(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"),
+        body_example(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"),
     ),
     Failure(
         "RateLimitExceeded",
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests of this key for this project and endpoint.",
-        _body(
+        body_example(
             ErrorCode.RATE_LIMIT_EXCEEDED, "Too many requests", retry_after=42, limit=30, window="1 minute"
         ),
         ("Retry-After",),
@@ -173,13 +115,13 @@ FAILURES: Final[Sequence[Failure]] = (
         "InternalError",
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The server's own fault; its log has the request's id.",
-        _body(ErrorCode.INTERNAL_ERROR, "Internal server error"),
+        body_example(ErrorCode.INTERNAL_ERROR, "Internal server error"),
     ),
     Failure(
         "ServiceUnavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Something the brain needs is away, or too much is under way.",
-        _body(ErrorCode.SERVICE_UNAVAILABLE, "Service temporarily unavailable"),
+        body_example(ErrorCode.SERVICE_UNAVAILABLE, "Service temporarily unavailable"),
         ("Retry-After",),
     ),
 )
@@ -216,15 +158,7 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
     for router in routers:
         app.include_router(router, prefix=prefix)
     found = get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)  # in OpenAPI 3.1
-    _, errors = models_json_schema(
-        [(model, "serialization") for model in (ErrorBody, RateLimitBody)],
-        ref_template="#/components/schemas/{model}",
-    )
-    definitions = {
-        name: schema
-        for name, schema in (found["components"]["schemas"] | errors["$defs"]).items()
-        if name not in FASTAPI_BODIES
-    }
+    definitions = schemas_of(found)
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
@@ -246,7 +180,7 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
         "components": {
             "schemas": {name: convert(schema, definitions) for name, schema in sorted(definitions.items())},
             "headers": dict(HEADERS),
-            "responses": {failure.name: _failure(failure) for failure in FAILURES},
+            "responses": {failure.name: failure_component(failure) for failure in FAILURES},
             "securitySchemes": {
                 "apiKey": {
                     "type": "http",
@@ -306,7 +240,7 @@ def _responses(
     schema = convert(found["responses"]["200"]["content"]["application/json"]["schema"], definitions)
     done = {
         "description": "Done.",
-        "headers": _headers(()),
+        "headers": header_references(),
         "content": {"application/json": {"schema": schema, "example": example.response}},
     }
     if example.id in LINKS:
@@ -317,18 +251,3 @@ def _responses(
         if "requestBody" in found or failure.name not in OF_BODIES
     }
     return {"200": done} | failures
-
-
-def _failure(failure: Failure) -> dict[str, Any]:
-    model = RateLimitBody if failure.status == HTTPStatus.TOO_MANY_REQUESTS else ErrorBody
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    shown = {code: {"value": body} for code, body in failure.bodies.items()}
-    return {
-        "description": failure.description,
-        "headers": _headers(failure.headers),
-        "content": {"application/json": {"schema": schema, "examples": shown}},
-    }
-
-
-def _headers(more: Sequence[str]) -> dict[str, Schema]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*COMMON_HEADERS, *more)}
