@@ -6,6 +6,8 @@ BridgeError
 ├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or try later
 ├── ClientGone            a client is no longer there: nothing to do
 ├── SubscriberTooSlow     a client does not keep up: close its socket; it may come back for what it missed
+├── TaskRefused           a task's data can never work: correct the field that it names
+├── NameTaken             a GatherRun of that name is not this task's: use another id
 ├── LeaseLost             another bridge may deliver by now: send nothing
 └── DeliveryError         an event did not reach a webhook
     ├── DeliveryFailed    try again later
@@ -43,6 +45,20 @@ class ClientGone(BridgeError):  # noqa: N818
 
 class SubscriberTooSlow(BridgeError):  # noqa: N818
     """The client does not take what it is sent."""
+
+
+class TaskRefused(BridgeError):  # noqa: N818 - a state, said as one
+    """A task's data can never work."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        """`field` is as its sender wrote it; "" where all of it is meant."""
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class NameTaken(BridgeError):  # noqa: N818
+    """A GatherRun has the name that this task's would have."""
 
 
 class LeaseLost(BridgeError):  # noqa: N818

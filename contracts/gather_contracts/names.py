@@ -4,6 +4,7 @@ Hand-built keys drift apart; one module cannot.
 """
 
 import hashlib
+import re
 import uuid
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,11 @@ PLURAL: Final = "gatherruns"
 SHORT_NAME: Final = "gr"
 
 FINALIZER: Final = f"{GROUP}/cancel"
+
+LABEL_DOOR: Final = f"{GROUP}/door"
+"""Of GatherRuns that a door has made of a task: `celery` or `http`."""
+ANNOTATION_TASK_ID: Final = f"{GROUP}/task-id"
+"""The task's id as its sender gave it."""
 
 LABEL_RUN: Final = f"{GROUP}/run"
 LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
@@ -86,6 +92,11 @@ def _named(prefix: str, suffix: str) -> str:
 def label_value(text: str) -> str:
     """Return `text` as a label's value, 63 characters at most; a hash tells cut ones apart."""
     return text if len(text) <= DNS_LABEL_MAX else _named(text, digest(text))
+
+
+def task_run_name(task_id: str) -> str:
+    """Return the name of a task's GatherRun: its id, or a name made of it where that cannot be a name."""
+    return task_id if re.fullmatch(SLUG_PATTERN, task_id) else f"task-{digest(task_id, length=32)}"
 
 
 def job_name(run_name: str, run_uid: str, department: str, attempt: int) -> str:

@@ -1,1 +1,1 @@
-"""What is known of a run, for those who show it."""
+"""What is known of a run at a moment, and what it has come to; pure."""

@@ -30,8 +30,6 @@ NAMES_MAX = 8192
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Kubernetes' word for a pod that it stopped after `departmentTimeoutSeconds`."""
-OUT_OF_TIME = frozenset({StopReason.DEADLINE_NEAR.value, DEADLINE_EXCEEDED})
-"""Reasons of a department whose last attempt ran out of time."""
 
 ENDED = frozenset({DepartmentPhase.SUCCEEDED, DepartmentPhase.FAILED, DepartmentPhase.SKIPPED})
 FINAL = ENDED | {DepartmentPhase.CANCELLED}

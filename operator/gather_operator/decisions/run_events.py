@@ -1,7 +1,7 @@
 """Which events a run's written status calls for, each with the key that lets it be sent once. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,15 +13,13 @@ from gather_contracts.events import (
     AutomationStarted,
     AutomationTimeout,
     DepartmentFailed,
-    DepartmentSummary,
     Event,
     timestamp,
 )
-from gather_contracts.reasons import ConditionType, DepartmentPhase, RunPhase
-from gather_contracts.resource import DepartmentStatus, GatherRun
+from gather_contracts.reasons import DepartmentPhase, RunPhase
+from gather_contracts.resource import GatherRun
 from gather_contracts.run_document import RunDocument
-from gather_operator.decisions.assessment import OUT_OF_TIME
-from gather_operator.decisions.status.conditions import shorten
+from gather_contracts.snapshots.run_outcome import end_of, fault, succeeded, summary
 
 PUBLISH_WINDOW: Final = timedelta(hours=24)
 """After this an ended run publishes nothing any more; the event log forgets its keys after 7 days."""
@@ -55,20 +53,6 @@ def may_give_up(run: GatherRun, now: datetime) -> bool:
         return False
     deleted = datetime.fromisoformat(since)
     return now - max(deleted, _ended(run) or deleted) > DELETION_PATIENCE
-
-
-def summary(run: GatherRun) -> list[DepartmentSummary]:
-    """Return one line for each department of the run."""
-    return [
-        DepartmentSummary(
-            department=d.slug,
-            name=d.name,
-            quality_score=d.quality_score,
-            iterations=d.iterations,
-            items_created=d.items_created,
-        )
-        for d in run.status.departments
-    ]
 
 
 def _ended(run: GatherRun) -> datetime | None:
@@ -110,18 +94,18 @@ def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
             complete = AutomationComplete(
                 **identity,
                 total_iterations=status.iterations,
-                departments_processed=sum(d.phase is DepartmentPhase.SUCCEEDED for d in status.departments),
+                departments_processed=len(succeeded(run)),
                 items_created=status.items_created,
                 summary=summary(run),
             )
             yield RunEvent(key, complete)
         case RunPhase.FAILED:
             yield RunEvent(f"{run.metadata.uid}:fault", _fault(run, now))
-            condition = {c.type: c for c in status.conditions}.get(ConditionType.SUCCEEDED)
+            reason, message = end_of(run)
             failed = AutomationFailed(
                 **identity,
-                reason=condition.reason if condition is not None else "",
-                message=condition.message if condition is not None else "",
+                reason=reason,
+                message=message,
                 items_created=status.items_created,
                 summary=summary(run),
             )
@@ -134,28 +118,9 @@ def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
 
 def _fault(run: GatherRun, now: datetime) -> AutomationTimeout | AutomationError:
     """Return why the run has failed: by time alone, or by anything else."""
-    status = run.status
-    failed = [d for d in status.departments if d.phase is DepartmentPhase.FAILED]
-    fields = {
-        **_identity(run, now),
-        "failed_at_department": failed[0].slug if failed else "",
-        "completed_departments": [d.slug for d in status.departments if d.phase is DepartmentPhase.SUCCEEDED],
-        "items_created_so_far": status.items_created,
-    }
-    if failed and all(d.reason in OUT_OF_TIME for d in failed):
-        message = _out_of_time(failed, run.spec.department_timeout_seconds)
-        return AutomationTimeout(**fields, error=failed[0].reason, message=message)
-    condition = {c.type: c for c in status.conditions}.get(ConditionType.SUCCEEDED)
-    return AutomationError(
-        **fields,
-        error=failed[0].reason if failed else (condition.reason if condition is not None else ""),
-        message=condition.message if condition is not None else "",
-    )
-
-
-def _out_of_time(failed: list[DepartmentStatus], timeout_s: int) -> str:
-    slugs = ", ".join(d.slug for d in failed)
-    return shorten(f"Departments ran out of time, {timeout_s} s for each attempt: {slugs}.")
+    found = fault(run)
+    fields = {name: value for name, value in asdict(found).items() if name != "is_out_of_time"}
+    return (AutomationTimeout if found.is_out_of_time else AutomationError)(**_identity(run, now), **fields)
 
 
 def _identity(run: GatherRun, now: datetime) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 from websockets.asyncio.client import ClientConnection, connect
 
 from gather_bridge.access.token_file import token_hash
@@ -16,7 +17,9 @@ from gather_bridge.bridge import Bridge
 from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
+from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
+from tests.support.kubernetes.doors_api import NAMESPACE, DoorsApi, doors_api
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
 RECEIVE_TIMEOUT_S = 30
@@ -144,3 +147,21 @@ async def receiver(certificate: Path) -> AsyncIterator[Receiver]:
     """An HTTPS server on a free port of the loopback interface."""
     async with receiving(certificate) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorsApi]:
+    """A real API server, once a session."""
+    with doors_api(tmp_path_factory.mktemp("kubernetes")) as api:
+        yield api
+
+
+@pytest.fixture
+async def task_runs(kubernetes: DoorsApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TaskRuns]:
+    """The calls of a door's user, about no GatherRun yet."""
+    kubernetes.clear()
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
+    errors = Counter("errors", "Of calls.", ["call", "error"], registry=CollectorRegistry())
+    runs = await open_task_runs(NAMESPACE, 5, errors)
+    yield runs
+    await runs.close()

@@ -8,8 +8,9 @@ import pytest
 
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts.events import encode_event
+from gather_contracts.snapshots.run_outcome import summary
 from gather_operator.decisions import run_events
-from gather_operator.decisions.run_events import may_give_up, summary
+from gather_operator.decisions.run_events import may_give_up
 from gather_operator.event_publisher import RETRY_S, EventPublisher
 
 ENDED = "2026-05-01T11:59:00.000Z"

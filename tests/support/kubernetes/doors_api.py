@@ -1,0 +1,98 @@
+"""A real API server as the doors have it: RBAC, a namespace, and a user with the doors' rights alone."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dev.artefacts.cache import Cache
+from dev.artefacts.go_programs import KUBERNETES, ensure_programs
+from dev.progress import Reporter
+from dev.service_process import HOST, ServiceProcess, free_port
+from gather_contracts import names
+from tests.support.kubernetes.control_plane import (
+    ADMIN,
+    FEWER_COLLECTIONS,
+    ControlPlane,
+    access,
+    api_server,
+    etcd,
+    kubeconfig,
+    serve_gatherruns,
+)
+
+NAMESPACE: Final = "films"
+DOOR: Final = "door"
+VERBS: Final = ["create", "get", "watch", "patch"]
+RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+RUNS: Final = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}"
+
+
+@dataclass(frozen=True, slots=True)
+class DoorsApi:
+    """An API server, the door's way to it, and the administrator's calls that play the operator."""
+
+    plane: ControlPlane
+    process: ServiceProcess
+    """Of the API server, for tests that stop it."""
+    kubeconfig: Path
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Return a GatherRun; raises httpx.HTTPError."""
+        return self.plane.call("GET", f"{RUNS}/{name}")
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return all GatherRuns."""
+        items: list[dict[str, Any]] = self.plane.call("GET", RUNS)["items"]
+        return items
+
+    def put_status(self, name: str, status: dict[str, Any]) -> None:
+        """Write a status as the operator does."""
+        body = self.run(name)
+        self.plane.call("PUT", f"{RUNS}/{name}/status", {**body, "status": status})
+
+    def delete(self, name: str) -> None:
+        """Delete a GatherRun."""
+        self.plane.call("DELETE", f"{RUNS}/{name}")
+
+    def clear(self) -> None:
+        """Delete all GatherRuns."""
+        self.plane.call("DELETE", RUNS)
+
+
+@contextmanager
+def doors_api(folder: Path) -> Iterator[DoorsApi]:
+    """Run etcd and an API server in `folder` while the block lasts; built where they are missing."""
+    cache = Cache.from_environment()
+    ensure_programs((KUBERNETES,), cache, Reporter())
+    programs, server = KUBERNETES.folder(cache), f"https://{HOST}:{free_port()}"
+    keys = ["openssl", "genrsa", "-traditional", "-out", str(folder / "accounts.key"), "2048"]
+    subprocess.run(keys, check=True, capture_output=True)
+    tokens = f'{ADMIN},{ADMIN},{ADMIN},"system:masters"\n{DOOR},{DOOR},{DOOR}\n'
+    (folder / "tokens.csv").write_text(tokens, encoding="ascii")
+    kubeconfig(folder, DOOR).write_text(access(server, DOOR), encoding="ascii")
+    with ExitStack() as stack:
+        etcd_url = f"http://{HOST}:{free_port()}"
+        more = {"authorization-mode": "RBAC"}
+        served = api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS, more=more)
+        for process in (etcd(folder, programs, etcd_url, FEWER_COLLECTIONS), served):
+            process.start()
+            stack.callback(process.kill)
+        plane = ControlPlane(folder, server, {})
+        serve_gatherruns(plane)
+        _let_in(plane)
+        yield DoorsApi(plane, served, kubeconfig(folder, DOOR))
+
+
+def _let_in(plane: ControlPlane) -> None:
+    """Make the namespace, and give the door's user its rights there."""
+    plane.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    place = f"{RBAC}/namespaces/{NAMESPACE}"
+    rules = [{"apiGroups": [names.GROUP], "resources": [names.PLURAL], "verbs": VERBS}]
+    plane.call("POST", f"{place}/roles", {"metadata": {"name": DOOR}, "rules": rules})
+    subject = {"kind": "User", "name": DOOR, "apiGroup": "rbac.authorization.k8s.io"}
+    role = {"kind": "Role", "name": DOOR, "apiGroup": "rbac.authorization.k8s.io"}
+    binding = {"metadata": {"name": DOOR}, "roleRef": role, "subjects": [subject]}
+    plane.call("POST", f"{place}/rolebindings", binding)
