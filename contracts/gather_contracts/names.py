@@ -187,6 +187,16 @@ def run_snapshots(project_id: str) -> str:
     return f"automated-gather:{project_id.lower()}:snapshots"
 
 
+def runs_of_name(namespace: str, run: str) -> str:
+    """Return the key of the sorted set of the runs of one name, `project/uid`, by time of creation."""
+    return f"automated-gather:runs:{namespace}/{run}"
+
+
+def bridge_session(sha256: str) -> str:
+    """Return the key of a browser's session, by the SHA-256 of its cookie."""
+    return f"automated-gather:session:{sha256}"
+
+
 def gather_database(project_id: str) -> str:
     """Return the name of a project's MongoDB database."""
     return f"aladdin-gather-{project_id.lower()}"

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol, TypeVar
 from gather_bridge.live.replay import Position
 from gather_bridge.snapshots.folded_logs import FoldedLogs
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.snapshots.checkpoint_readings import Measured
+from gather_clients.snapshots.redis_snapshots import SAME_NAME_MAX, RunPlace
 from gather_contracts.snapshots.run_state import RunState
 
 logger = logging.getLogger(__name__)
@@ -27,12 +29,15 @@ class Written(Protocol):
     async def newest(self, project_id: str, limit: int, run: str | None = None) -> list[RunState]:
         """Return a project's newest snapshots, the newest first."""
 
+    async def place(self, namespace: str, run: str) -> RunPlace | None:
+        """Return the newest run of that name in that namespace."""
+
 
 class ProjectDatabases(Written, Protocol):
     """What MongoDB has besides."""
 
-    async def curves(self, project_id: str, run_uid: str) -> dict[str, dict[int, float]]:
-        """Return the scores by department and iteration."""
+    async def measured(self, project_id: str, run_uid: str) -> dict[str, Measured]:
+        """Return what the checkpoints have measured, by department."""
 
     async def notes(self, project_id: str, run: str, limit: int) -> list[dict[str, Any]]:
         """Return a run's newest notes."""
@@ -47,22 +52,47 @@ class RunSnapshots:
         self._written = written
         self._databases = databases
 
-    async def of_run(self, project_id: str, run: str) -> dict[str, Any] | None:
-        """Return the newest run of that name, None if there is none; raises EventLogUnavailable."""
+    async def place(self, namespace: str, run: str) -> RunPlace | None:
+        """Return the newest run of that name in that namespace, None if there is none.
+
+        Raises EventLogUnavailable if that cannot be known.
+        """
         attempt = _Attempt()
-        states = await self._known(project_id, attempt, 1, run)
+        for store in self._stores():
+            if (found := await attempt.of(store.place(namespace, run), None)) is not None:
+                return found
+        if not attempt.is_complete:
+            raise EventLogUnavailable("runs cannot be read now")
+        return None
+
+    async def of_run(self, project_id: str, run: str, run_uid: str | None = None) -> dict[str, Any] | None:
+        """Return the newest run of that name, None if there is none; raises EventLogUnavailable.
+
+        `run_uid` names one of those that share the name, in other namespaces too.
+        """
+        attempt = _Attempt()
+        states = await self._known(project_id, attempt, 1 if run_uid is None else SAME_NAME_MAX, run)
         position, folded = await self._log(project_id, attempt)
+        if run_uid is not None:
+            states = [state for state in states if state.run_uid == run_uid]
+            folded = {uid: state for uid, state in folded.items() if uid == run_uid}
         state = _of_name(states, folded, run)
         if state is None:
             if not attempt.is_complete:
                 raise EventLogUnavailable("runs cannot be read now")
             return None
         notes: list[dict[str, Any]] | None = None
+        measured: dict[str, Measured] = {}
         if self._databases is not None:
-            curves = await attempt.of(self._databases.curves(project_id, state.run_uid), {})
-            state = _with_curves(state, curves)
+            measured = await attempt.of(self._databases.measured(project_id, state.run_uid), {})
+            state = _with_curves(state, measured)
             notes = await attempt.of(self._databases.notes(project_id, state.run_uid, NOTES_MAX), None)
-        return {**_place(position, attempt), **state.document(), "notes": notes}
+        document = state.document()
+        for department in document["departments"]:
+            found = measured.get(department["slug"])
+            department["duplicates_dropped"] = found and found.duplicates_dropped
+            department["gaps"] = found and found.gaps
+        return {**_place(position, attempt), **document, "notes": notes}
 
     async def of_project(self, project_id: str) -> dict[str, Any]:
         """Return the newest runs without their curves; raises EventLogUnavailable if nothing can be read."""
@@ -81,13 +111,15 @@ class RunSnapshots:
         self, project_id: str, attempt: "_Attempt", limit: int, run: str | None = None
     ) -> list[RunState]:
         """Return what the operator wrote, of each run what both stores know."""
-        stores: list[Written] = [self._written, *((self._databases,) if self._databases else ())]
         found: dict[str, RunState] = {}
-        for store in stores:
+        for store in self._stores():
             for state in await attempt.of(store.newest(project_id, limit, run), []):
                 known = found.get(state.run_uid)
                 found[state.run_uid] = state if known is None else known.joined(state)
         return list(found.values())
+
+    def _stores(self) -> list[Written]:
+        return [self._written, *((self._databases,) if self._databases else ())]
 
     async def _log(self, project_id: str, attempt: "_Attempt") -> tuple[Position, dict[str, RunState]]:
         return await attempt.of(self._logs.read(project_id), (Position(), {}))
@@ -121,9 +153,9 @@ def _began_at(state: RunState) -> str:
     return state.started_at or state.ended_at or "~"
 
 
-def _with_curves(state: RunState, curves: dict[str, dict[int, float]]) -> RunState:
+def _with_curves(state: RunState, measured: dict[str, Measured]) -> RunState:
     departments = {
-        slug: d.joined(d.model_copy(update={"curve": curves.get(slug, {})}))
+        slug: d.joined(d.model_copy(update={"curve": measured[slug].curve})) if slug in measured else d
         for slug, d in state.departments.items()
     }
     return state.model_copy(update={"departments": departments})

@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 from pymongo import AsyncMongoClient, IndexModel
 from pymongo.errors import PyMongoError
 
-from gather_clients.snapshots.redis_snapshots import read_state
+from gather_clients.snapshots.checkpoint_readings import CHECKPOINT_FIELDS, Measured, measured_of
+from gather_clients.snapshots.redis_snapshots import RunPlace, read_state
 from gather_contracts import names
-from gather_contracts.snapshots.run_state import POINTS_MAX, RunState
+from gather_contracts.snapshots.run_state import RunState
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -23,6 +24,7 @@ SUMMARY_MAX: Final = 500
 """Characters of a note's summary."""
 INDEXES: Final = (
     IndexModel([("project", 1), ("createdS", -1)], name="newest"),
+    IndexModel([("namespace", 1), ("run", 1), ("createdS", -1)], name="named"),
     IndexModel([("expireAt", 1)], name="expiry", expireAfterSeconds=0),
 )
 NOTE_FIELDS: Final = (
@@ -68,6 +70,7 @@ class MongoSnapshots:
         fields = {
             "project": state.project_id,
             "run": state.run,
+            "namespace": state.namespace,
             "createdS": created_s,
             "state": state.model_dump_json(),
             "expireAt": datetime.now(UTC) + KEPT,
@@ -81,22 +84,20 @@ class MongoSnapshots:
         found = await self._call(cursor.to_list(limit))
         return [state for each in found if (state := read_state(str(each.get("state")))) is not None]
 
-    async def curves(self, project_id: str, run_uid: str) -> dict[str, dict[int, float]]:
-        """Return the scores by department and iteration, from the checkpoints."""
+    async def place(self, namespace: str, run: str) -> RunPlace | None:
+        """Return the newest run of that name in that namespace."""
+        wanted = {"namespace": namespace, "run": run}
+        found = await self._call(self._snapshots.find_one(wanted, {"project": 1}, sort=[("createdS", -1)]))
+        return None if found is None else RunPlace(str(found["project"]), str(found["_id"]))
+
+    async def measured(self, project_id: str, run_uid: str) -> dict[str, Measured]:
+        """Return what each department's checkpoint has measured, by its slug."""
         checkpoints = self._client[names.gather_database(project_id)][names.CHECKPOINTS_COLLECTION]
         # By the id's beginning, which has an index.
         wanted = {"_id": {"$gte": f"{run_uid}/", "$lt": f"{run_uid}0"}}
-        cursor = checkpoints.find(wanted, {"department": 1, "scores": 1}).limit(64)
+        cursor = checkpoints.find(wanted, dict.fromkeys(CHECKPOINT_FIELDS, 1)).limit(64)
         found = await self._call(cursor.to_list(64))
-        return {
-            str(each["department"]): {
-                number: float(score)
-                for number, score in enumerate(each.get("scores", [])[:POINTS_MAX], 1)
-                if isinstance(score, int | float)
-            }
-            for each in found
-            if each.get("department")
-        }
+        return {str(each["department"]): measured_of(each) for each in found if each.get("department")}
 
     async def notes(self, project_id: str, run_uid: str, limit: int) -> list[Document]:
         """Return a run's newest notes, the newest first, without their content."""

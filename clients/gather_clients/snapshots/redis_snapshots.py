@@ -1,5 +1,6 @@
 """Runs' snapshots in Redis: there without MongoDB, gone with Redis' data."""
 
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
@@ -13,7 +14,17 @@ from gather_contracts.snapshots.run_state import RunState
 RUNS_MAX: Final = 100
 """Of one project, the newest."""
 TEXT_MAX: Final = 64 * 1024
-"""A run of 32 departments takes 12 KiB; what is larger is not ours."""
+"""A run of 32 departments takes 25 KiB at most; what is larger is not ours."""
+SAME_NAME_MAX: Final = 5
+"""Runs made one after the other under one name, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Which run a name in a namespace stands for."""
+
+    project_id: str
+    run_uid: str
 
 
 def read_state(text: bytes | str | None) -> RunState | None:
@@ -48,6 +59,11 @@ class RedisSnapshots:
         whole.zadd(index, {f"{state.run}/{state.run_uid}": created_s})
         whole.zremrangebyrank(index, 0, -RUNS_MAX - 1)
         whole.expire(index, LOG_EXPIRY_S)
+        if state.namespace:
+            named = self._key(names.runs_of_name(state.namespace, state.run))
+            whole.zadd(named, {f"{state.project_id}/{state.run_uid}": created_s})
+            whole.zremrangebyrank(named, 0, -SAME_NAME_MAX - 1)
+            whole.expire(named, LOG_EXPIRY_S)
         await self._calls.call(whole.execute())
 
     async def newest(self, project_id: str, limit: int, run: str | None = None) -> list[RunState]:
@@ -63,6 +79,13 @@ class RedisSnapshots:
             cast("Any", self._redis.mget([self._key(names.run_snapshot(project_id, uid)) for uid in uids]))
         )
         return [state for text in texts if (state := read_state(text)) is not None]
+
+    async def place(self, namespace: str, run: str) -> RunPlace | None:
+        """Return the newest run of that name in that namespace."""
+        named = self._key(names.runs_of_name(namespace, run))
+        found: list[bytes] = await self._calls.call(cast("Any", self._redis.zrevrange(named, 0, 0)))
+        project_id, separator, uid = (found[0] if found else b"").decode("utf-8", "replace").partition("/")
+        return RunPlace(project_id, uid) if separator else None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -52,8 +52,12 @@ class DepartmentState(_State):
     attempt: int = 0
     phase: DepartmentPhase = DepartmentPhase.PENDING
     reason: str = ""
+    message: str = ""
+    """What Kubernetes or the worker says to that reason."""
     phase_at: str = ""
     """Since when, or as of when, phase and reason are known."""
+    started_at: str = ""
+    ended_at: str = ""
     activity: str = ""
     """`generating` or `deduplicating`, while it runs."""
     activity_at: str = ""
@@ -80,7 +84,10 @@ class DepartmentState(_State):
                 "place": min(self.place, other.place),
                 "phase": known.phase,
                 "reason": known.reason,
+                "message": known.message,
                 "phase_at": known.phase_at,
+                "started_at": _first(self.started_at, other.started_at),
+                "ended_at": _first(self.ended_at, other.ended_at),
                 "activity": doing.activity,
                 "activity_at": doing.activity_at,
                 "curve": _curve(self.curve, other.curve),
@@ -100,6 +107,8 @@ class RunState(_State):
     project_id: str
     run: str
     run_uid: str
+    namespace: str = ""
+    """"" where only events are known."""
     phase: RunPhase = RunPhase.PENDING
     reason: str = ""
     message: str = ""
@@ -107,6 +116,9 @@ class RunState(_State):
     started_at: str = ""
     ended_at: str = ""
     max_iterations: int = 0
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+    """The run's budget, None where it has none or it is not known."""
     departments_count: int = 0
     iterations: int = 0
     items_created: int = 0
@@ -120,6 +132,7 @@ class RunState(_State):
             update={
                 **{name: max(getattr(self, name), getattr(other, name)) for name in _RUN_MAXIMA},
                 **{name: _first(getattr(self, name), getattr(other, name)) for name in _RUN_MOMENTS},
+                **{name: _known(getattr(self, name), getattr(other, name)) for name in _RUN_CAPS},
                 "phase": known.phase,
                 "reason": known.reason,
                 "message": known.message,
@@ -145,7 +158,8 @@ class RunState(_State):
         }
 
 
-_RUN_MAXIMA: Final = ("max_iterations", "departments_count", "iterations", "items_created")
+_RUN_MAXIMA: Final = ("namespace", "max_iterations", "departments_count", "iterations", "items_created")
+_RUN_CAPS: Final = ("max_cost_usd", "max_tokens")
 _RUN_MOMENTS: Final = ("started_at", "ended_at")
 
 
@@ -197,12 +211,16 @@ def state_of_run(run: GatherRun, at: str) -> RunState:
         project_id=run.spec.project_id.lower(),
         run=run.metadata.name,
         run_uid=run.metadata.uid,
+        namespace=run.metadata.namespace,
         phase=status.phase,
         reason=status.reason,
+        message=next((c.message for c in status.conditions if c.reason == status.reason and c.message), ""),
         phase_at=at,
         started_at=status.start_time or "",
         ended_at=status.completion_time or "",
         max_iterations=run.spec.max_iterations,
+        max_cost_usd=run.spec.budget and run.spec.budget.max_cost_usd,
+        max_tokens=run.spec.budget and run.spec.budget.max_tokens,
         departments_count=len(status.departments),
         departments={
             d.slug: DepartmentState(
@@ -214,7 +232,10 @@ def state_of_run(run: GatherRun, at: str) -> RunState:
                 attempt=d.attempt,
                 phase=d.phase,
                 reason=d.reason,
+                message=d.message,
                 phase_at=at,
+                started_at=d.start_time or "",
+                ended_at=d.completion_time or "",
                 iterations=d.iterations,
                 iteration_limit=d.iteration_limit,
                 items_created=d.items_created,
@@ -234,7 +255,8 @@ def _department(event: _Inside) -> DepartmentState:
         case DepartmentStarted():
             return DepartmentState(
                 **running, name=event.department_name, threshold=event.threshold, model=event.model,
-                attempt=event.attempt, phase_at=event.at, activity="generating", activity_at=event.at,
+                attempt=event.attempt, phase_at=event.at, started_at=event.at, activity="generating",
+                activity_at=event.at,
             )  # fmt: skip
         case Deduplicating():
             return DepartmentState(**running, activity="deduplicating", activity_at=event.at)
@@ -248,13 +270,13 @@ def _department(event: _Inside) -> DepartmentState:
         case DepartmentComplete():
             return DepartmentState(
                 slug=event.department, name=event.department_name, phase=DepartmentPhase.SUCCEEDED,
-                phase_at=event.at, iterations=event.iterations_used,
+                phase_at=event.at, ended_at=event.at, iterations=event.iterations_used,
                 curve={event.iterations_used: event.quality_score} if event.iterations_used else {},
             )  # fmt: skip
         case DepartmentFailed():
             return DepartmentState(
                 slug=event.department, phase=DepartmentPhase.FAILED, reason=event.reason,
-                phase_at=event.at, attempt=event.attempt,
+                phase_at=event.at, ended_at=event.at, attempt=event.attempt,
             )  # fmt: skip
         case MaxIterationsReached():
             return DepartmentState(**running, threshold=event.threshold)
@@ -286,7 +308,7 @@ def _run_phase(state: RunState) -> tuple[Any, ...]:
 
 def _department_phase(state: DepartmentState) -> tuple[Any, ...]:
     is_at_work = state.phase is not DepartmentPhase.PENDING
-    return state.phase in ENDED, is_at_work, state.phase_at, state.phase, state.reason
+    return state.phase in ENDED, is_at_work, state.phase_at, state.phase, state.reason, state.message
 
 
 def _departments(
@@ -316,6 +338,11 @@ def _first(one: str, other: str) -> str:
     return min(filter(None, (one, other)), default="")
 
 
+def _known(one: float | None, other: float | None) -> float | None:
+    """Return the one that is known, the larger of two."""
+    return max((cap for cap in (one, other) if cap is not None), default=None)
+
+
 def _shown(department: DepartmentState) -> dict[str, Any]:
     is_running = department.phase is DepartmentPhase.RUNNING
     return {
@@ -327,4 +354,7 @@ def _shown(department: DepartmentState) -> dict[str, Any]:
             {"iteration": iteration, "quality_score": score}
             for iteration, score in sorted(department.curve.items())
         ],
+        # Who reads checkpoints fills these in.
+        "duplicates_dropped": None,
+        "gaps": None,
     }

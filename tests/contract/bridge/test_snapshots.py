@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from gather_clients.event_log import EventLog
 from gather_clients.snapshots.mongodb_snapshots import MongoSnapshots
-from gather_clients.snapshots.redis_snapshots import RedisSnapshots
+from gather_clients.snapshots.redis_snapshots import RedisSnapshots, RunPlace
 from gather_contracts import names
 from gather_contracts.snapshots.run_state import DepartmentState, RunState
 from tests.support.events.page import taken
@@ -130,7 +130,9 @@ async def test_mongodb_gives_what_redis_has_lost(
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
         database = client[names.gather_database(project)]
         checkpoint = {"_id": names.checkpoint_id("u-1", "story"), "department": "story"}
-        database[names.CHECKPOINTS_COLLECTION].insert_one({**checkpoint, "scores": [61.5, None, 80]})
+        findings = {"gaps": [{"aspect": "sound", "coverage": 12, "severity": "high", "suggestion": "Name it."}]}
+        kept = {"scores": [61.5, None, 80], "meters": {"written": 9, "items": [0, 2, 2]}, "findings": findings}
+        database[names.CHECKPOINTS_COLLECTION].insert_one({**checkpoint, **kept})
         for number in range(30):
             database[names.ITEMS_COLLECTION].insert_one(
                 {
@@ -147,6 +149,10 @@ async def test_mongodb_gives_what_redis_has_lost(
         assert page["departments"][0]["curve"] == [
             {"iteration": 1, "quality_score": 61.5},
             {"iteration": 3, "quality_score": 80.0},
+        ]
+        assert page["departments"][0]["duplicates_dropped"] == 3
+        assert page["departments"][0]["gaps"] == [
+            {"aspect": "sound", "severity": "high", "coverage": 12.0, "suggestion": "Name it."}
         ]
         assert [note["iteration"] for note in page["notes"]] == [n for n in range(29, 0, -1) if n % 3][:20]
         assert {len(note["summary"]) for note in page["notes"]} == {500}
@@ -182,6 +188,27 @@ async def test_a_run_made_again_under_its_name_is_another_one(
     assert (page["run_uid"], page["phase"], page["departments"]) == ("u-new", "Pending", [])
     listed = (await get(serving, f"{project}/runs")).json()["runs"]
     assert [run["run_uid"] for run in listed] == ["u-new", "u-old"]
+
+
+async def test_a_run_is_found_by_its_namespace(
+    serve_bridge: ServeBridge, written: RedisSnapshots, mongodb_uri: str, project: str
+) -> None:
+    """Of two runs of one name in two namespaces each is its own; one made again is the newer one."""
+    space = f"films-{project}"
+    in_mongodb = MongoSnapshots(mongodb_uri, 2)
+    async with serve_bridge(mongodb_uri=mongodb_uri) as serving:
+        places = serving.bridge.snapshots.place
+        for store, name in ((written, "film"), (in_mongodb, "kept")):
+            for created, (uid, namespace) in enumerate(
+                [("u-2", space), ("u-3", f"{space}-other"), ("u-1", space)]
+            ):
+                state = RunState(project_id=project, run=name, run_uid=f"{uid}-{name}", namespace=namespace)
+                await store.put(state, -created if uid == "u-1" else created)
+            assert await places(space, name) == RunPlace(project, f"u-2-{name}")
+            other = await serving.bridge.snapshots.of_run(project, name, f"u-3-{name}")
+            assert other["namespace"] == f"{space}-other"
+        assert await places(space, "nothing") is None
+    await in_mongodb.close()
 
 
 async def test_a_replica_that_writes_late_undoes_nothing(

@@ -42,8 +42,10 @@ def _department(page: dict[str, Any], slug: str) -> dict[str, Any]:
             return found
     made = {
         "slug": slug, "name": "", "threshold": 0.0, "model": "", "attempt": 0, "phase": "Pending",
-        "reason": "", "activity": "", "activity_at": "", "iterations": 0, "iteration_limit": 0,
+        "reason": "", "message": "", "started_at": "", "ended_at": "", "activity": "", "activity_at": "",
+        "iterations": 0, "iteration_limit": 0,
         "items_created": 0, "cost_usd": 0.0, "tokens": 0, "quality_score": 0.0, "curve": [],
+        "duplicates_dropped": None, "gaps": None,
     }  # fmt: skip
     page["departments"].append(made)
     return made
@@ -57,13 +59,18 @@ def _take_department(page: dict[str, Any], event: dict[str, Any]) -> None:
     d["model"] = event.get("model") or d["model"]
     d["attempt"] = max(d["attempt"], event.get("attempt", 0))
     has_ended = d["phase"] not in ("Pending", "Running")
+    if kind == "department_started":
+        d["started_at"] = min(filter(None, (d["started_at"], event["at"])))
+    if kind in ("department_complete", "department_failed"):
+        d["ended_at"] = min(filter(None, (d["ended_at"], event["at"])))
     if kind == "department_complete" and not has_ended:
-        d |= {"phase": "Succeeded", "reason": "", "activity": "", "activity_at": ""}
+        d |= {"phase": "Succeeded", "reason": "", "message": "", "activity": "", "activity_at": ""}
     elif kind == "department_failed" and not has_ended:
-        d |= {"phase": "Failed", "reason": event["reason"], "activity": "", "activity_at": ""}
+        d |= {"phase": "Failed", "reason": event["reason"], "message": ""}
+        d |= {"activity": "", "activity_at": ""}
     elif not has_ended:
         if kind == "department_started" or d["phase"] == "Pending":
-            d |= {"phase": "Running", "reason": ""}
+            d |= {"phase": "Running", "reason": "", "message": ""}
         doing = {"department_started": "generating", "iteration_complete": "generating"}
         doing["deduplicating"] = "deduplicating"
         if kind in doing and event["at"] >= d["activity_at"]:
