@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from gather_bridge.access.gate import Gate
 from gather_bridge.access.permits import Access
+from gather_bridge.access.proxy_users import ProxyUsers
+from gather_bridge.access.sessions import Sessions
 from gather_bridge.access.tickets import Tickets
 from gather_bridge.access.token_store import TokenStore
 from gather_bridge.listeners import Listeners
@@ -40,14 +42,23 @@ class Bridge:
         """Raises ConfigurationError, also if nobody could connect."""
         self.settings = settings
         self.tokens = TokenStore(settings.redis, settings.redis_timeout_s)
+        users = _proxy_users(settings)
         self.access = Access(
             settings.tokens_file,
+            users=users,
             allow_anonymous=settings.allow_anonymous,
             store=self.tokens,
             is_file_needed="tokens_file" in settings.model_fields_set,
         )
         self.tickets = Tickets(settings.redis, settings.redis_timeout_s)
-        self.gate = Gate(self.access, self.tickets, settings.allowed_origins)
+        self.sessions = Sessions(settings.redis, settings.redis_timeout_s)
+        self.gate = Gate(
+            self.access,
+            self.tickets,
+            settings.allowed_origins,
+            sessions=self.sessions if settings.has_page else None,
+            users=users,
+        )
         self.metrics = Metrics()
         self.log = EventLog(
             settings.redis, settings.redis_timeout_s, self.metrics.foreign.inc, is_compared=True
@@ -100,7 +111,13 @@ class Bridge:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             if self.outbox is not None:
                 await self.outbox.close()
-            for store in (self.registrations, self.tokens, self.tickets, self.snapshots_in_redis):
+            for store in (
+                self.registrations,
+                self.tokens,
+                self.tickets,
+                self.sessions,
+                self.snapshots_in_redis,
+            ):
                 await store.close()
             if self.databases is not None:
                 await self.databases.close()
@@ -122,3 +139,9 @@ class Bridge:
             if task.done():
                 return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
         return None
+
+
+def _proxy_users(settings: Settings) -> ProxyUsers | None:
+    if settings.page_user_header is None or not settings.has_page:
+        return None
+    return ProxyUsers(settings.page_user_header, settings.page_users_file, settings.trusted_proxies)

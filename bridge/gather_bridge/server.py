@@ -9,7 +9,9 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from gather_bridge.access.proxy_users import remembering_peer
 from gather_bridge.bridge import Bridge
 from gather_bridge.door import Door, guarded_by
 from gather_bridge.websocket.raw_frames import WireProtocol
@@ -60,8 +62,10 @@ def build_server(app: FastAPI, bridge: Bridge) -> Server:
     """Return the server, not yet started."""
     settings = bridge.settings
     raise_file_limit(2 * settings.max_sockets + OTHER_FILES)
+    proxies = list(map(str, settings.trusted_proxies))
+    trusting = ProxyHeadersMiddleware(app, proxies) if proxies else app  # type: ignore[arg-type]
     config = uvicorn.Config(
-        app,
+        remembering_peer(trusting),  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
         http=guarded_by(Door(bridge.metrics, settings.max_sockets, settings.handshake_timeout_s)),
@@ -71,8 +75,7 @@ def build_server(app: FastAPI, bridge: Bridge) -> Server:
         ws_ping_timeout=PING_INTERVAL_S,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=16 * 1024,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
+        proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
         server_header=False,
         access_log=False,

@@ -6,9 +6,9 @@
 import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
@@ -26,6 +26,9 @@ def _origin(text: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
+DoorUrl = Annotated[str, Field(pattern=r"^https?://[^/?#@*\s]+$")]
+"""Scheme, host and port."""
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 class Settings(RedisSettings, OutboxSettings):
@@ -78,7 +81,36 @@ class Settings(RedisSettings, OutboxSettings):
     """A PEM file of authorities to trust besides the public ones."""
     webhook_retry_base_s: float = Field(default=1, gt=0, le=60, alias="GATHER_BRIDGE_WEBHOOK_RETRY_BASE_S")
 
+    page_dir: Path | None = Field(default=None, alias="GATHER_BRIDGE_PAGE_DIR")
+    """The folder with what the run page serves of others; the image has it. None: no page."""
+    page_enabled: bool = Field(default=True, alias="GATHER_BRIDGE_PAGE_ENABLED")
+    page_user_header: HeaderName | None = Field(default=None, alias="GATHER_BRIDGE_PAGE_USER_HEADER")
+    """In which a trusted proxy names whom it has signed in. None: nobody is signed in so."""
+    page_users_file: Path = Field(
+        default=Path(SECRETS_DIR_DEFAULT) / "page-users.json", alias="GATHER_BRIDGE_PAGE_USERS_FILE"
+    )
+    """A JSON list of {user, projects, cancel}; read again when it changes."""
+    door_url: DoorUrl | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_URL")
+    """Of the HTTP door, through which the page cancels runs. None: no button for it."""
+    door_key: SecretStr | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_KEY")
+    """The page's own key at the HTTP door."""
+
     host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")
     """/api/v1, /healthz, /readyz and /metrics."""
     log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.page_user_header and not self.trusted_proxies:
+            raise ValueError(
+                "GATHER_BRIDGE_PAGE_USER_HEADER needs GATHER_BRIDGE_TRUSTED_PROXIES: who may set it"
+            )
+        if self.door_url and not self.door_key:
+            raise ValueError("GATHER_BRIDGE_DOOR_URL needs the file GATHER_BRIDGE_DOOR_KEY")
+        return self
+
+    @property
+    def has_page(self) -> bool:
+        """Return whether the run page is served."""
+        return self.page_enabled and self.page_dir is not None

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.artefacts.cache import Cache
+from dev.artefacts.page_assets import PageAssets
 from dev.cluster.choose import choose_provider
 from dev.images.build import Images
 from dev.progress import Reporter
@@ -28,6 +29,14 @@ def images(names: Names = None) -> None:
     """Build the images whose content changed, to see that they build; needs a Docker engine or root."""
     cache, reporter = Cache.from_environment(), Reporter()
     Console().print(tags_table(Images.from_environment(cache, reporter).build(names or ())))
+
+
+@app.command(
+    "page-assets", epilog="Example: docker build --build-context page=$(python -m dev page-assets) …"
+)
+def page_assets() -> None:
+    """Print the folder with what the run page serves of others, for a build of the bridge by hand."""
+    typer.echo(PageAssets.from_environment().folder())
 
 
 @app.command(epilog="Example: python -m dev load worker")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dev.artefacts.page_assets import PageAssets
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.cli.stores import until_interrupted
 from dev.code_watch import run_with_reload
@@ -57,7 +58,11 @@ def serve_bridge(port: Port = 0) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gather-bridge-")))
         with reporter.step("Start Redis"):
             redis = stack.enter_context(running("redis", programs))
-        bridge = bridge_service(folder, redis.uri, {"GATHER_BRIDGE_PORT": str(port or free_port())})
+        settings = {
+            "GATHER_BRIDGE_PORT": str(port or free_port()),
+            "GATHER_BRIDGE_PAGE_DIR": str(PageAssets(programs.artefacts).folder()),
+        }
+        bridge = bridge_service(folder, redis.uri, settings)
         stack.callback(bridge.stop)
         typer.echo(bridge_hints(bridge.uri, redis.uri))
         _run(bridge, "bridge", reporter)
@@ -82,6 +87,7 @@ curl -H 'Authorization: Bearer {BRAIN_KEY}' -H 'Content-Type: application/json' 
 def bridge_hints(uri: str, redis_url: str) -> str:
     """Return what to paste into a shell to listen to the bridge, which needs no token here."""
     return f"""\
+# In a browser: {uri}/projects/{PROJECT}
 export REDIS_URL={redis_url}
 .venv/bin/python -m websockets {uri.replace("http", "ws", 1)}/api/v1/projects/{PROJECT}/events
 """

@@ -1,4 +1,4 @@
-"""Write docs/reasons.md: every reason that a GatherRun can show, from the enums and their docstrings.
+"""Write docs/reasons.md and the run page's reasons.json: every reason of a GatherRun, from the enums.
 
 What helps stands in `runbook.yaml`, a line for each. With `--check` nothing is written; the exit code says
 whether the file is what the contracts and the runbook make it.
@@ -6,6 +6,7 @@ whether the file is what the contracts and the runbook make it.
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from gather_contracts.result import StopReason
 from gather_operator.decisions.waiting import NEVER_RIGHT, NEVER_RIGHT_WORDS
 
 PAGE: Final = Path("docs") / "reasons.md"
+DATA: Final = Path("bridge") / "gather_bridge" / "page" / "reasons.json"
 RUNBOOK: Final = Path(__file__).with_name("runbook.yaml")
 HEADER: Final = """\
 <!-- Generated from gather_contracts and dev/generate/runbook.yaml by `make reasons`; edit those. -->
@@ -95,6 +97,19 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def data() -> str:
+    """Return the same as JSON: by enum and word, what it means and what helps."""
+    runbook: Mapping[str, Mapping[str, str]] = yaml.safe_load(RUNBOOK.read_text("utf-8"))
+    found = {
+        section.reasons.__name__: {
+            word: {"meaning": meaning, "helps": runbook[section.reasons.__name__][word]}
+            for word, meaning in meanings(section.reasons).items()
+        }
+        for section in SECTIONS
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
 def _end(section: Section, word: str) -> str:
     """Return what is said of a wait that never comes right by itself."""
     if section.reasons is not WaitReason:
@@ -110,8 +125,8 @@ def _cell(text: str) -> str:
 
 
 def files() -> Mapping[Path, str]:
-    """Return the generated file's path below the repository, and its text."""
-    return {PAGE: page()}
+    """Return the generated files' paths below the repository, and their texts."""
+    return {PAGE: page(), DATA: data()}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
+from dev.artefacts.page_assets import PageAssets, assets_key
 from dev.artefacts.store_binaries import REQUIREMENTS, StoreArtefacts, requirements_key
 from dev.artefacts.versions import NEO4J
 from dev.cluster.kind import docker_answers
@@ -46,6 +47,7 @@ def context_versions() -> dict[str, str]:
         "program": requirements_key(REQUIREMENTS / "mongodb.txt"),
         "jre": requirements_key(REQUIREMENTS / "jre.txt"),
         "jars": NEO4J,
+        "page": assets_key(),
     }
 
 
@@ -55,6 +57,7 @@ def context_folders(programs: StoreArtefacts) -> dict[str, Callable[[], Path]]:
         "program": lambda: programs.mongod().parent,
         "jre": programs.jre,
         "jars": programs.neo4j_jars,
+        "page": PageAssets(programs.artefacts).folder,
     }
 
 

@@ -1,4 +1,4 @@
-"""The way in, for every address of a project: origin, ticket or token, project; strangers learn nothing."""
+"""The way in, for every address of a project: origin, ticket, token or session; strangers learn nothing."""
 
 import re
 from collections.abc import Collection
@@ -8,8 +8,16 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from gather_bridge.access.permits import Access
-from gather_bridge.access.tickets import Tickets
-from gather_bridge.access.token_file import Verdict, bearer_token, is_origin_allowed, ticket_of
+from gather_bridge.access.proxy_users import ProxyUsers
+from gather_bridge.access.sessions import COOKIE, Session, Sessions
+from gather_bridge.access.tickets import Ticket, Tickets
+from gather_bridge.access.token_file import (
+    Verdict,
+    bearer_token,
+    is_origin_allowed,
+    is_own_origin,
+    ticket_of,
+)
 from gather_bridge.errors import SocketRefused
 from gather_clients.event_log import EventLogUnavailable
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -36,16 +44,27 @@ class Grant:
 class Gate:
     """Lets requests in."""
 
-    def __init__(self, access: Access, tickets: Tickets, allowed_origins: Collection[str]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        tickets: Tickets,
+        allowed_origins: Collection[str],
+        *,
+        sessions: Sessions | None = None,
+        users: ProxyUsers | None = None,
+    ) -> None:
+        """`sessions` is None where no page is served, `users` where no proxy signs people in."""
         self._access = access
         self._tickets = tickets
         self._allowed_origins = allowed_origins
+        self._sessions = sessions
+        self._users = users
 
     async def enter(
         self, connection: HTTPConnection, project_id: str, subprotocols: Collection[str] = ()
     ) -> Grant:
         """Return what the client may use; raises SocketRefused. Only a WebSocket has `subprotocols`."""
-        if not is_origin_allowed(connection.headers.get("origin"), self._allowed_origins):
+        if not self._is_origin_allowed(connection):
             raise SocketRefused(403, "origin_not_allowed", "pages of this origin may not connect")
         sha256 = await self._digest(connection, project_id, subprotocols)
         verdict = self._access.verdict_of(sha256, project_id)
@@ -64,18 +83,67 @@ class Gate:
         token = bearer_token(connection.headers.get("authorization"), subprotocols)
         if token is None and (ticket := ticket_of(subprotocols)) is not None:
             return await self._redeemed(ticket, project_id)
+        if token is None and _may_use_session(connection):
+            visitor = await self.visitor(connection)
+            if visitor is not None and visitor.project_id in {None, project_id.lower()}:
+                return visitor.sha256
         sha256 = self._access.digest(token)
         await self._access.learn(sha256, token)
         return sha256
 
-    async def _redeemed(self, text: str, project_id: str) -> str:
+    async def visitor(self, connection: HTTPConnection) -> Session | None:
+        """Return who looks at the page: a session's holder, or whom the proxy names, or anyone where they may.
+
+        None: they have to sign in first. Raises SocketRefused if that cannot be known now.
+        """
         try:
-            ticket = await self._tickets.redeem(text)
+            found = self._sessions and await self._sessions.find(connection.cookies.get(COOKIE))
+        except EventLogUnavailable:
+            raise SocketRefused(503, "unavailable", "sessions cannot be looked up now; try again") from None
+        if found:
+            await self._access.learn(found.sha256)
+        elif self._users is not None and (digest := self._users.digest(connection)) is not None:
+            found = Session(sha256=digest)
+        elif self._access.verdict_of("", "") is Verdict.ALLOWED:
+            return Session(sha256="")
+        return found if found and self._access.rights_of(found.sha256) is not None else None
+
+    async def signed_in(self, token: str | None, ticket: str | None) -> Session | None:
+        """Return the session that a token or a ticket is good for, or None; raises SocketRefused."""
+        if ticket:
+            redeemed = await self._take(ticket)
+            found = redeemed and Session(sha256=redeemed.sha256, project_id=redeemed.project_id)
+        else:
+            found = Session(sha256=self._access.digest(token or "?"))
+        if found:
+            await self._access.learn(found.sha256, token or None)
+        return found if found and found.sha256 and self._access.rights_of(found.sha256) else None
+
+    def _is_origin_allowed(self, connection: HTTPConnection) -> bool:
+        if is_origin_allowed(connection.headers.get("origin"), self._allowed_origins):
+            return True
+        return self._sessions is not None and is_own_origin(connection)
+
+    async def _take(self, text: str) -> Ticket | None:
+        try:
+            return await self._tickets.redeem(text)
         except EventLogUnavailable:
             raise SocketRefused(503, "unavailable", "tickets cannot be redeemed now; try again") from None
+
+    async def _redeemed(self, text: str, project_id: str) -> str:
+        ticket = await self._take(text)
         if ticket is None:
             raise SocketRefused(401, "unauthorized", TICKET_SPENT)
         if ticket.project_id != project_id.lower():
             raise SocketRefused(404, "not_found", "no such project")
         await self._access.learn(ticket.sha256)
         return ticket.sha256
+
+
+def _may_use_session(connection: HTTPConnection) -> bool:
+    """Return whether a browser's session counts here: for what only reads, and asked for by our own pages.
+
+    `SameSite=Strict` keeps the cookie off other sites' requests already.
+    """
+    is_reading = connection.scope["type"] == "websocket" or connection.scope["method"] == "GET"
+    return is_reading and connection.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from gather_bridge.access.token_file import ALL_PROJECTS, TOKEN_MAX, Token, Verdict, read_tokens, token_hash
+from gather_bridge.access.proxy_users import ProxyUsers
+from gather_bridge.access.token_file import TOKEN_MAX, Rights, Token, Verdict, read_tokens, token_hash
 from gather_bridge.access.token_store import StoredToken, is_well_formed
 from gather_bridge.errors import SocketRefused, TokensFileError
 from gather_bridge.watched_file import WatchedFile
@@ -29,6 +30,7 @@ WATCH_S: Final = 1.0
 KNOWN_S: Final = 2.0
 """A looked-up token is asked about again after this time."""
 KNOWN_MAX: Final = 4096
+DIGEST_LENGTH: Final = len(token_hash(""))
 LOOK_UPS_MAX: Final = 4
 """At once: anybody can make up a well-formed token."""
 
@@ -49,6 +51,7 @@ class Access:
         *,
         allow_anonymous: bool,
         store: Finder | None = None,
+        users: ProxyUsers | None = None,
         is_file_needed: bool = True,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -57,16 +60,17 @@ class Access:
         self._path = path
         self._allow_anonymous = allow_anonymous
         self._store = store
+        self._users = users
         self._clock = clock
         self._now = now
         self._file = WatchedFile(path, RELOAD_INTERVAL_S, clock)
-        self._projects: dict[str, frozenset[str]] = {}
+        self._listed: dict[str, Rights] = {}
         self._found: OrderedDict[str, tuple[float, StoredToken | None]] = OrderedDict()
         self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
         self._held: dict[object, tuple[str, str, Callable[[], None]]] = {}
         if self._file.is_there or (is_file_needed and not allow_anonymous):
             self._take(read_tokens(path))
-        if not (self._projects or allow_anonymous or store):
+        if not (self._listed or allow_anonymous or store):
             raise TokensFileError(
                 "GATHER_BRIDGE_TOKENS_FILE: the tokens file names nobody: add {name, sha256, projects}, "
                 "or set GATHER_BRIDGE_ALLOW_ANONYMOUS=true to let everyone listen"
@@ -84,7 +88,7 @@ class Access:
         `token` is its text where it came from outside: one that we did not make is not looked up.
         """
         self._reload_if_changed()
-        if self._store is None or len(digest) != len(token_hash("")) or digest in self._projects:
+        if self._store is None or len(digest) != DIGEST_LENGTH or digest in self._listed:
             return
         if token is not None and not is_well_formed(token):
             return
@@ -104,14 +108,19 @@ class Access:
 
     def verdict_of(self, digest: str, project_id: str) -> Verdict:
         """Return what the token with this digest may do now."""
-        self._reload_if_changed()
         if not digest:
             return Verdict.ALLOWED if self._allow_anonymous else Verdict.UNKNOWN
-        projects = self._projects.get(digest) or self._stored_projects(digest)
-        if projects is None:
+        rights = self.rights_of(digest)
+        if rights is None:
             return Verdict.UNKNOWN
-        is_its_own = ALL_PROJECTS in projects or project_id.lower() in projects
-        return Verdict.ALLOWED if is_its_own else Verdict.OTHER_PROJECT
+        return Verdict.ALLOWED if rights.opens(project_id) else Verdict.OTHER_PROJECT
+
+    def rights_of(self, digest: str) -> Rights | None:
+        """Return what a token or a signed-in person may do now, None if it is none of ours."""
+        self._reload_if_changed()
+        if self._users is not None and (rights := self._users.rights(digest)) is not None:
+            return rights
+        return self._listed.get(digest) or self._stored_rights(digest)
 
     @contextmanager
     def held(self, digest: str, project_id: str, end: Callable[[], None]) -> Iterator[None]:
@@ -138,7 +147,7 @@ class Access:
         self._reload_if_changed()
         try:
             digests = {digest for digest, _, _ in self._held.values()}
-            await self._look_up([d for d in digests if d and d not in self._projects])
+            await self._look_up([d for d in digests if len(d) == DIGEST_LENGTH and d not in self._listed])
         finally:
             for digest, project_id, end in tuple(self._held.values()):
                 if self.verdict_of(digest, project_id) is not Verdict.ALLOWED:
@@ -159,21 +168,21 @@ class Access:
             if digest not in held:
                 del self._found[digest]
 
-    def _stored_projects(self, digest: str) -> frozenset[str] | None:
+    def _stored_rights(self, digest: str) -> Rights | None:
         token = self._found.get(digest, (0.0, None))[1]
         if token is None or token.sha256 != digest or not token.is_valid(self._now()):
             return None
-        return frozenset(project.lower() for project in token.projects)
+        return Rights.of(token.projects, may_cancel=token.cancel)
 
     def _take(self, tokens: list[Token]) -> None:
-        self._projects = {t.sha256: frozenset(p.lower() for p in t.projects) for t in tokens}
+        self._listed = {t.sha256: Rights.of(t.projects, may_cancel=t.cancel) for t in tokens}
 
     def _reload_if_changed(self) -> None:
         if not self._file.has_changed():
             return
         try:
             self._take(read_tokens(self._path))
-            logger.info("tokens file read again", extra={"tokens": len(self._projects)})
+            logger.info("tokens file read again", extra={"tokens": len(self._listed)})
         except TokensFileError as error:
             logger.warning(
                 "tokens file not read again; the tokens read before stay valid", extra={"error": str(error)}

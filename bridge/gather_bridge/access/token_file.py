@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection
 
 from gather_bridge.errors import TokensFileError
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -19,6 +22,30 @@ TICKET_SUBPROTOCOL_PREFIX: Final = "gather.ticket."
 TOKEN_SUBPROTOCOL_PREFIX: Final = "gather.token."  # noqa: S105 - only its prefix
 
 
+Projects = Annotated[
+    tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...], Field(min_length=1)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What somebody may do."""
+
+    projects: frozenset[str]
+    """In lower case; `*`: all."""
+    may_cancel: bool = False
+    """Cancel runs of these projects on the run page."""
+
+    @classmethod
+    def of(cls, projects: Iterable[str], *, may_cancel: bool) -> "Rights":
+        """Return the rights in these projects."""
+        return cls(frozenset(project.lower() for project in projects), may_cancel)
+
+    def opens(self, project_id: str) -> bool:
+        """Return whether the project is one of them."""
+        return ALL_PROJECTS in self.projects or project_id.lower() in self.projects
+
+
 class Token(BaseModel):
     """One line of the tokens file."""
 
@@ -26,7 +53,9 @@ class Token(BaseModel):
 
     name: str = Field(min_length=1, max_length=128)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    projects: tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...] = Field(min_length=1)
+    projects: Projects
+    cancel: bool = False
+    """Whether who signs in on the run page with it may cancel runs there."""
 
 
 _TOKENS: TypeAdapter[list[Token]] = TypeAdapter(Annotated[list[Token], Field(max_length=10_000)])
@@ -80,6 +109,12 @@ def ticket_of(subprotocols: Iterable[str]) -> str | None:
     """Return the ticket that a browser offers as a subprotocol."""
     offered = (s for s in subprotocols if s.startswith(TICKET_SUBPROTOCOL_PREFIX))
     return next((s.removeprefix(TICKET_SUBPROTOCOL_PREFIX) for s in offered), None) or None
+
+
+def is_own_origin(connection: HTTPConnection) -> bool:
+    """Return whether the request comes from a page of this bridge's host, whatever scheme a proxy speaks."""
+    origin = connection.headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc == connection.headers.get("host")
 
 
 def is_origin_allowed(origin: str | None, allowed: Iterable[str]) -> bool:

@@ -6,20 +6,17 @@ from typing import Annotated, Any, Final, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from gather_bridge.access.token_file import Projects
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.issued_secrets import is_issued, new_secret
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
-from gather_contracts.names import OBJECT_ID_PATTERN
 
 PREFIX: Final = "gbt_"
 """Secret scanners find tokens by it."""
 TOKENS_MAX: Final = 10_000
 
-Projects = Annotated[
-    tuple[Annotated[str, Field(pattern=rf"{OBJECT_ID_PATTERN}|^\*$")], ...], Field(min_length=1)
-]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -32,6 +29,7 @@ class StoredToken(BaseModel):
     name: str
     sha256: Sha256
     projects: Projects
+    cancel: bool = False
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None

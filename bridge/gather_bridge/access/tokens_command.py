@@ -40,6 +40,7 @@ def add_commands(commands: Any) -> None:
         help="a project id, or * for all; repeatable",
     )  # fmt: skip
     create.add_argument("--name", required=True, type=_name, help="who the token is for")
+    create.add_argument("--cancel", action="store_true", help="may also cancel runs, on the run page")
     create.add_argument(
         "--expires-in", type=_duration, metavar="TIME", help="such as 12h or 30d; without it it never expires"
     )
@@ -88,6 +89,7 @@ async def _create(store: TokenStore, chosen: argparse.Namespace) -> int:
         name=chosen.name,
         sha256=token_hash(token),
         projects=tuple(dict.fromkeys(chosen.project)),
+        cancel=chosen.cancel,
         created_at=now,
         expires_at=now + chosen.expires_in if chosen.expires_in else None,
     )

@@ -130,8 +130,14 @@ async def test_mongodb_gives_what_redis_has_lost(
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
         database = client[names.gather_database(project)]
         checkpoint = {"_id": names.checkpoint_id("u-1", "story"), "department": "story"}
-        findings = {"gaps": [{"aspect": "sound", "coverage": 12, "severity": "high", "suggestion": "Name it."}]}
-        kept = {"scores": [61.5, None, 80], "meters": {"written": 9, "items": [0, 2, 2]}, "findings": findings}
+        findings = {
+            "gaps": [{"aspect": "sound", "coverage": 12, "severity": "high", "suggestion": "Name it."}]
+        }
+        kept = {
+            "scores": [61.5, None, 80],
+            "meters": {"written": 9, "items": [0, 2, 2]},
+            "findings": findings,
+        }
         database[names.CHECKPOINTS_COLLECTION].insert_one({**checkpoint, **kept})
         for number in range(30):
             database[names.ITEMS_COLLECTION].insert_one(
