@@ -193,7 +193,7 @@ crds-check: $(STAMP)
 	@$(PY) -m dev.generate.crds --check
 
 .PHONY: reasons
-reasons: $(STAMP) ## Write docs/reasons.md from the contracts and dev/generate/runbook.yaml
+reasons: $(STAMP) ## Write docs/reasons.md from the contracts
 	@$(PY) -m dev.generate.reasons
 
 .PHONY: reasons-check

@@ -1,7 +1,7 @@
 """Write docs/reasons.md and the run page's reasons.json: every reason of a GatherRun, from the enums.
 
-What helps stands in `runbook.yaml`, a line for each. With `--check` nothing is written; the exit code says
-whether the file is what the contracts and the runbook make it.
+What helps stands in `runbook.json` of the contracts, a line for each. With `--check` nothing is written; the
+exit code says whether the file is what the contracts make it.
 """
 
 import ast
@@ -16,19 +16,18 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
-import yaml
-
 from dev.generate.files import differing_files, write_files
 from dev.paths import ROOT
 from gather_contracts.reasons import DepartmentReason, EndReason, Reason, WaitReason
 from gather_contracts.result import StopReason
+from gather_contracts.runbook import runbook
 from gather_operator.decisions.waiting import NEVER_RIGHT, NEVER_RIGHT_WORDS
 
 PAGE: Final = Path("docs") / "reasons.md"
 DATA: Final = Path("bridge") / "gather_bridge" / "page" / "reasons.json"
-RUNBOOK: Final = Path(__file__).with_name("runbook.yaml")
+RUNBOOK: Final = "runbook.json"
 HEADER: Final = """\
-<!-- Generated from gather_contracts and dev/generate/runbook.yaml by `make reasons`; edit those. -->
+<!-- Generated from gather_contracts by `make reasons`; edit those. -->
 
 # Reasons
 
@@ -82,12 +81,12 @@ def meanings(reasons: type[StrEnum]) -> dict[str, str]:
 
 def page() -> str:
     """Return the page; raises ValueError if the runbook lacks a reason, or has one that there is not."""
-    runbook: Mapping[str, Mapping[str, str]] = yaml.safe_load(RUNBOOK.read_text("utf-8"))
+    lines = runbook()
     parts = [HEADER]
     for section in SECTIONS:
-        helps, known = runbook.get(section.reasons.__name__, {}), meanings(section.reasons)
+        helps, known = lines.get(section.reasons.__name__, {}), meanings(section.reasons)
         if differing := sorted(set(helps) ^ set(known)):
-            raise ValueError(f"{RUNBOOK.name}, {section.reasons.__name__}: {', '.join(differing)}")
+            raise ValueError(f"{RUNBOOK}, {section.reasons.__name__}: {', '.join(differing)}")
         rows = [
             f"| {word} | {_cell(known[word])} | {_cell(helps[word] + _end(section, word))} |"
             for word in known
@@ -99,10 +98,9 @@ def page() -> str:
 
 def data() -> str:
     """Return the same as JSON: by enum and word, what it means and what helps."""
-    runbook: Mapping[str, Mapping[str, str]] = yaml.safe_load(RUNBOOK.read_text("utf-8"))
     found = {
         section.reasons.__name__: {
-            word: {"meaning": meaning, "helps": runbook[section.reasons.__name__][word]}
+            word: {"meaning": meaning, "helps": runbook()[section.reasons.__name__][word]}
             for word, meaning in meanings(section.reasons).items()
         }
         for section in SECTIONS

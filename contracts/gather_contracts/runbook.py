@@ -1,0 +1,22 @@
+"""What helps against each reason that a GatherRun can show; a line for each stands in `runbook.json`."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+Lines = Mapping[str, Mapping[str, str]]
+
+
+@cache
+def runbook() -> Lines:
+    """Return the lines, by the name of the enum that holds the reason and by the reason."""
+    text = Path(__file__).with_suffix(".json").read_text("utf-8")
+    return cast("Lines", json.loads(text))
+
+
+def what_helps(reason: str, *enums: str) -> str:
+    """Return the line of a reason out of the first of those enums, by name, that has it; empty: none has."""
+    found = (runbook()[enum].get(reason) for enum in enums)
+    return next(filter(None, found), "")
