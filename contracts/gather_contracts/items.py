@@ -1,7 +1,7 @@
 """A note that Gather writes, as the document stands in MongoDB: `aladdin-gather-{projectId}.gather`.
 
 The form is the application's own, so that its validator, pages and filters work on our notes. What people and
-other programs write has many more forms; the worker reads those (`gather_worker.documents`).
+other programs write has many more forms; `gather_clients.notes` reads those.
 """
 
 from collections.abc import Mapping

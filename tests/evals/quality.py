@@ -21,10 +21,10 @@ from rich.console import Console
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from gather_brain.embeddings.onnx_model import OnnxModel
+from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
 from gather_worker.department.quality import WEIGHTS, weighted
-from gather_worker.documents.note import Note
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway

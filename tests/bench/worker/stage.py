@@ -21,6 +21,7 @@ from dev.progress import Reporter
 from dev.rooms import BRAIN_KEY, brain_service
 from dev.stores import running
 from gather_clients.brain_client import BrainClient
+from gather_clients.notes.note import note_of_item
 from gather_contracts import names
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageItem, CoverageRequest
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
@@ -28,7 +29,6 @@ from gather_contracts.items import AutomationMetadata, GatherItem
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
-from gather_worker.documents.note import note_of_item
 from gather_worker.documents.note_node import node_of
 from gather_worker.services.brain import INDEX_BATCH
 from gather_worker.services.store import document_of

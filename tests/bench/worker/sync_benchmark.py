@@ -26,11 +26,11 @@ from dev.progress import Reporter
 from dev.rooms import BRAIN_KEY
 from dev.service_process import script
 from gather_clients.brain_client import BrainClient
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_contracts import names
 from gather_contracts.brain import NODES_PER_BATCH_MAX
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import node_of
-from gather_worker.documents.note_reading import note_of
 from tests.bench.measure import cpu_s, memory_of, this_machine
 from tests.bench.texts import Film, NoteWriter
 from tests.bench.worker.benchmark import notes_text, rows_table

@@ -10,12 +10,12 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_contracts import names
 from gather_contracts.brain import StoredNode
 from gather_contracts.text import content_hash
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import NODE_TYPE, node_of
-from gather_worker.documents.note_reading import note_of
 from tests.support.application.film_notes import id_text_of
 from tests.support.application.people import APPLICATION, Ledger
 from tests.support.application_documents import Document

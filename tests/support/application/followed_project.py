@@ -14,13 +14,13 @@ from pymongo.collection import Collection
 from dev.rooms import BRAIN_KEY
 from dev.service_process import script
 from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_contracts import names
 from gather_contracts.brain import NodeIn, StoredNode
 from gather_contracts.text import content_hash
 from gather_worker.attempt import Attempt
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import NODE_TYPE, node_of
-from gather_worker.documents.note_reading import note_of
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.mongodb import ProjectDatabase
 from gather_worker.services.note_pages import NotePages

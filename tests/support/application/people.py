@@ -17,8 +17,8 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from gather_clients.notes.note_reading import Unread
 from gather_contracts import names
-from gather_worker.documents.note_reading import Unread
 from tests.support.application.film_notes import BAD_ID, FilmNotes, Written, stored_form
 from tests.support.application_documents import Document
 

@@ -20,8 +20,8 @@ from dev.rooms import BRAIN_KEY
 from dev.service_process import script
 from dev.waiting import wait_for
 from gather_clients.brain_client import BrainClient
+from gather_clients.notes.note import Note
 from gather_worker.attempt import Attempt
-from gather_worker.documents.note import Note
 from gather_worker.services.notes import ProjectRead
 from gather_worker.services.store import Store
 from tests.support.application.collection_audit import (

@@ -5,11 +5,11 @@ from datetime import UTC
 import pytest
 from bson import ObjectId
 
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_demo.seed.__main__ import StoreUnavailableError, patiently
 from gather_demo.seed.project import read_project
-from gather_worker.documents.note import Note
-from gather_worker.documents.note_reading import note_of
 
 
 def test_it_has_a_logline_and_a_dozen_notes_of_departments_that_exist() -> None:

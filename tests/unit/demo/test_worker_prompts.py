@@ -7,6 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_contracts.departments import CmsDepartment, ResolvedDepartment, resolve_department
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_demo.llm.chat_api import build_app
@@ -14,8 +16,6 @@ from gather_demo.llm.material import read_material
 from gather_demo.llm.prompt_facts import read_facts
 from gather_demo.llm.text_measures import words
 from gather_demo.seed.project import read_project
-from gather_worker.documents.note import Note
-from gather_worker.documents.note_reading import note_of
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import duplicates_prompt, generate_prompt, judge_prompt

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from gather_clients.notes.note import Note
 from gather_contracts.departments import DEFAULT_MODEL, ResolvedDepartment
 from gather_contracts.items import CONTENT_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
-from gather_worker.documents.note import Note
 from gather_worker.errors import InvalidInput
 
 FILE_MAX_BYTES: Final = 32 * 1024 * 1024

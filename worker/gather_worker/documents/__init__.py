@@ -1,1 +1,1 @@
-"""What stands in a project's database in many forms, made into notes; pure: no connection is opened here."""
+"""What a note is to the brain; pure."""

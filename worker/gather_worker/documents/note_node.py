@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
-from gather_worker.documents.note import Note
 
 NODE_TYPE: Final = "GatherItem"
 REVISIONS_SINCE: Final = datetime(2020, 1, 1, tzinfo=UTC)

@@ -8,11 +8,11 @@ and whose price stays far below that of the answer.
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import BASED_ON_MAX
 from gather_contracts.text_cleaning import shortened
-from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
 from gather_worker.prompts.condensing import condensed

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from gather_clients.notes.note import Note
 from gather_contracts.text_cleaning import shortened
-from gather_worker.documents.note import Note
 from gather_worker.prompts import fence
 from gather_worker.prompts.tokens import count_tokens
 

@@ -11,11 +11,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from gather_clients.brain_client import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
+from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import NODE_TYPE, node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
 from gather_worker.errors import BrainUnusable

@@ -12,11 +12,11 @@ from pymongo import ReadPreference
 from pymongo.collation import Collation
 from pymongo.errors import OperationFailure
 
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import FIELDS, ID_MAX, Unread, id_text, ids_of, note_of
 from gather_contracts import names
 from gather_contracts.brain import NodeIn
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import node_of
-from gather_worker.documents.note_reading import FIELDS, ID_MAX, Unread, id_text, ids_of, note_of
 from gather_worker.services.mongodb import ProjectDatabase
 from gather_worker.services.notes import BATCH, RAW, READ_TIMEOUT_S
 from gather_worker.services.refusals import UNAUTHORIZED

@@ -15,8 +15,8 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
-from gather_worker.documents.note import Note
-from gather_worker.documents.note_reading import FIELDS, Unread, id_text, ids_of, note_of
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import FIELDS, Unread, id_text, ids_of, note_of
 from gather_worker.services.mongodb import ProjectDatabase
 
 PEOPLE_READ_MAX: Final = 20_000

@@ -9,10 +9,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.meters import Timer
 from gather_contracts.text_cleaning import shortened
-from gather_worker.documents.note import Note
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule

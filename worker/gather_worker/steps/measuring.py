@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.department.coverage_findings import Findings, findings_of
 from gather_worker.department.quality import Quality, combine, gaps_of
-from gather_worker.documents.note import Note
 from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gather_clients.logs import set_log_context
+from gather_clients.notes.note import Note
 from gather_contracts.brain import CoverageResponse
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
@@ -24,7 +25,6 @@ from gather_worker.department.stop_rule import (
     is_flat,
 )
 from gather_worker.department.task import DepartmentTask
-from gather_worker.documents.note import Note
 from gather_worker.errors import BudgetUsed, DeadlineNear
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from gather_clients.notes.note import Note, note_of_item
 from gather_contracts.items import GatherItem
 from gather_worker.department.task import DepartmentTask
-from gather_worker.documents.note import Note, note_of_item
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.store import Store
 

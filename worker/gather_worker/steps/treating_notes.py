@@ -9,9 +9,9 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import CONTENT_MAX, COVERAGE_ITEMS_MAX, EXCLUDED_IDS_MAX, NODE_ID_MAX
 from gather_worker.department.task import DepartmentTask
-from gather_worker.documents.note import Note
 from gather_worker.errors import BrainUnusable
 from gather_worker.services.brain import Brain
 from gather_worker.steps.project_notes import ProjectNotes

@@ -10,9 +10,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
+from gather_clients.notes.note_reading import Unread
 from gather_contracts.brain import DELETED_IDS_MAX, NODES_PER_BATCH_MAX, NodeIn
 from gather_worker.documents.note_node import revision_over
-from gather_worker.documents.note_reading import Unread
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.note_pages import NotePages
 from gather_worker.sync.merge import Difference, Kept, Kind, differences

@@ -12,12 +12,12 @@ import pytest
 from bson import Int64, ObjectId
 
 from dev.rooms import brain_service
+from gather_clients.notes.note import Note
+from gather_clients.notes.note_reading import note_of
 from gather_contracts import names
 from gather_contracts.brain import NODES_PER_BATCH_MAX, NodeIn
 from gather_contracts.items import AutomationMetadata
-from gather_worker.documents.note import Note
 from gather_worker.documents.note_node import REVISION_MAX, node_of
-from gather_worker.documents.note_reading import note_of
 from gather_worker.sync.synchronizer import AT_ONCE
 from tests.support.application.followed_project import FollowedProject
 from tests.support.application_documents import (

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import ConnectionFailure
 
+from gather_clients.notes.note_reading import id_text
 from gather_contracts import names
-from gather_worker.documents.note_reading import id_text
 from gather_worker.services.note_pages import IDS_PAGE
 from tests.support.simulation.mongodb.mongo_documents import Document, matches, projected
 from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory, order

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gather_worker.documents.note import Note, Origin
+from gather_clients.notes.note import Note, Origin
 from gather_worker.documents.note_node import REVISION_MAX, node_of, revision_of, revision_over
 
 EDITED = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """What earlier departments and people offer a new note."""
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import ContextResponse, ContextTiming, DepartmentContext, TopNode
-from gather_worker.documents.note import Note
 from gather_worker.prompts.builders import (
     EARLIER_NODES,
     earlier_from_brain,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.items import BASED_ON_MAX
-from gather_worker.documents.note import Note
 from gather_worker.prompts.builders import VOICE_TOKENS, generate_prompt
 from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.truncation import Excerpt, entry_tokens

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
-from gather_worker.documents.note import Note
 from gather_worker.prompts.builders import judge_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.schemas import REASON_MAX, QualityVerdict, json_schema

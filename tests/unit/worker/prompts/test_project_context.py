@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gather_worker.documents.note import Note
+from gather_clients.notes.note import Note
 from gather_worker.prompts.project_context import (
     CONTEXT_TOKENS,
     FOCUS_TOKENS,

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.text_cleaning import shortened
 from gather_worker import prompts
-from gather_worker.documents.note import Note
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import (
     DUPLICATES,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gather_worker.documents.note import Note
+from gather_clients.notes.note import Note
 from gather_worker.prompts.truncation import (
     NOTE_TOKENS,
     cut_to_tokens,

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from gather_clients.brain_client import BrainClient
+from gather_clients.notes.note import Note, Origin
 from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
-from gather_worker.documents.note import Note, Origin
 from gather_worker.documents.note_node import node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
 from gather_worker.errors import BrainUnusable, DeadlineNear, Terminated

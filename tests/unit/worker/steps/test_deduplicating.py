@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import Duplicate
-from gather_worker.documents.note import Note
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, Tree, Verdict
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair
 from gather_worker.duplicates.features import FEATURES

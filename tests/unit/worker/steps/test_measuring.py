@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import (
     COVERAGE_ITEMS_MAX,
     CoverageAnalysis,
@@ -16,7 +17,6 @@ from gather_contracts.brain import (
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.quality import Source
-from gather_worker.documents.note import Note
 from gather_worker.errors import AnswerInvalid, BrainUnusable, ModelRejected, ModelUnavailable, Terminated
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt

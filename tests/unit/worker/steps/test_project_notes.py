@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
+from gather_clients.notes.note import Note
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.task import DepartmentTask
-from gather_worker.documents.note import Note
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.notes import ProjectRead
 from gather_worker.services.store import Store

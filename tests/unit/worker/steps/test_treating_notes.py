@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from gather_clients.notes.note import Note
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, Duplicate
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.task import DepartmentTask
-from gather_worker.documents.note import Note
 from gather_worker.errors import BrainUnusable
 from gather_worker.services.brain import Brain
 from gather_worker.steps.project_notes import ProjectNotes

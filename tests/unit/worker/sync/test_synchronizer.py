@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from gather_clients.notes.note_reading import Unread
 from gather_contracts.brain import NodeIn, StoredNode
 from gather_contracts.text import content_hash
-from gather_worker.documents.note_reading import Unread
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.note_pages import NotePages
 from gather_worker.sync.merge import Kind

@@ -8,7 +8,7 @@ from bson import Binary, Decimal128, Int64, ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.documents.note_reading import ID_MAX, id_text, ids_of
+from gather_clients.notes.note_reading import ID_MAX, id_text, ids_of
 
 OBJECT_ID = ObjectId("66f1a2b3c4d5e6f708192a3b")
 kinds = st.one_of(

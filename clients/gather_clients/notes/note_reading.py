@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from bson import ObjectId
 
+from gather_clients.notes.note import LONG_AGO, Note, Origin
 from gather_contracts.items import CONTEXT_MAX, SUMMARY_MAX, in_todays_form
 from gather_contracts.names import OBJECT_ID_DIGITS
 from gather_contracts.rich_text import plain_text
-from gather_worker.documents.note import LONG_AGO, Note, Origin
 
 ID_MAX: Final = 64
 """As long as the brain takes ids."""
