@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Final
 
-from tests.simulation.campaign import Sums, run_campaign, table
+from tests.simulation.campaign import Sums, replay_line, run_campaign, table
 from tests.simulation.mutants import MUTANTS, catch
 from tests.support.simulation.simulation import simulate
 from tests.support.simulation.virtual_time import virtual_time
@@ -68,6 +68,9 @@ def main() -> int:
     last_s = [time.monotonic()]
 
     def report(sums: Sums) -> None:
+        while sums.unsaid:
+            seed, violation = sums.unsaid.pop(0)
+            print(f"PROMISE BROKEN: {violation[:200]}\n  {replay_line(seed)}", flush=True)
         if time.monotonic() - last_s[0] < PROGRESS_S:
             return
         last_s[0] = time.monotonic()

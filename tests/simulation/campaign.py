@@ -32,6 +32,9 @@ class Sums:
     faults: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     violations: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Which seeds broke each promise."""
+    unsaid: list[tuple[int, str]] = field(default_factory=list)
+    """Those of them that were not reported yet: seed and promise."""
 
     def add(self, outcome: Outcome) -> None:
         """Take one in."""
@@ -43,6 +46,7 @@ class Sums:
         self.phases.update(outcome.phases)
         for violation in outcome.violations:
             self.violations[violation].append(outcome.seed)
+            self.unsaid.append((outcome.seed, violation))
 
 
 def play(seeds: Iterable[int]) -> list[Outcome]:
@@ -98,6 +102,11 @@ def table(sums: Sums) -> str:
         f"promises broken     {len(sums.violations):>10,}",
     ]
     for violation, seeds in sorted(sums.violations.items()):
-        shown = ", ".join(map(str, seeds[:SHOWN_SEEDS]))
-        lines.append(f"  {len(seeds)} times: {violation[:200]}; seeds {shown}")
+        lines.append(f"  {len(seeds)} times: {violation[:200]}")
+        lines += [f"    {replay_line(seed)}" for seed in seeds[:SHOWN_SEEDS]]
     return "\n".join(lines)
+
+
+def replay_line(seed: int) -> str:
+    """Return the command that plays a seed again, with all that happens in it."""
+    return f'make simulate ARGS="--seed {seed}"'

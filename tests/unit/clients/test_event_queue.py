@@ -57,6 +57,31 @@ async def test_what_failed_is_sent_again_before_what_came_later() -> None:
     assert (log.sent, log.is_closed) == (["1", "2", "3"], True)
 
 
+async def test_an_event_that_arrives_late_comes_neither_twice_nor_after_the_next() -> None:
+    """Its sender gave it up and sent it again, under the same key, before anything else."""
+
+    class Late(Log):
+        """Carries the first attempt out when the next event arrives."""
+
+        held: str | None = None
+
+        async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+            if self.held is None:
+                self.held = idempotency_key
+                raise EventLogUnavailable("no answer in time")
+            for key in (idempotency_key, self.held):
+                if key not in self.sent:
+                    self.sent.append(key)
+            return 1
+
+    log = Late()
+    queue = EventQueue(log, end_s=30)
+    for key in ("iteration/2", "iteration/3"):
+        queue.put(EVENT, key)
+    await queue.close()
+    assert log.sent == ["iteration/2", "iteration/3"]
+
+
 async def test_a_log_that_hangs_holds_up_neither_the_sender_nor_its_end() -> None:
     """`put` is no coroutine, and the end is bounded."""
     log = Log(is_open=False)

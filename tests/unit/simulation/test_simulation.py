@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
 from dev.paths import ROOT
-from tests.simulation.campaign import Sums, play, table
+from tests.simulation.campaign import Sums, play, replay_line, table
 from tests.simulation.mutants import MUTANTS, catch
 from tests.support.simulation.simulation import simulate
 from tests.support.simulation.virtual_time import virtual_time
@@ -32,6 +33,15 @@ def sums() -> Sums:
 def test_promises_hold_whatever_the_seeds_draw(sums: Sums) -> None:
     """Those of docs/guarantees.md; a seed that breaks one is played again with its trace by --seed."""
     assert sums.violations == {}, table(sums)
+
+
+def test_a_seed_that_broke_a_promise_is_named_with_the_command_that_plays_it_again(sums: Sums) -> None:
+    """At once, and in the table at the end."""
+    broken = Sums()
+    broken.add(replace(play([FIRST])[0], violations=["a note is there twice"]))
+    assert broken.unsaid == [(FIRST, "a note is there twice")]
+    assert replay_line(FIRST) in table(broken)
+    assert "make simulate" not in table(sums) or sums.violations
 
 
 def test_the_seeds_draw_faults_of_many_kinds(sums: Sums) -> None:
