@@ -12,7 +12,7 @@ import yaml
 
 from dev.generate.files import differing_files, write_files
 from dev.paths import ROOT
-from gather_contracts.crd import custom_resource_definition
+from gather_contracts.crds.crd import custom_resource_definition
 
 MANIFEST = Path("crds") / "gather.ft.tc_gatherruns.yaml"
 TEMPLATE = Path("charts") / "gather" / "templates" / "crds" / "gatherruns.yaml"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from dev.paths import ROOT
-from gather_contracts import crd, names
+from gather_contracts import names
+from gather_contracts.crds import crd
 
 NAMESPACE = "gather-crd-test"
 EXAMPLES = ROOT / "examples"

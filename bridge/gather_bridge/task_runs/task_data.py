@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from gather_bridge.errors import TaskRefused
 from gather_contracts import names
-from gather_contracts.crd import PATTERN_MESSAGES
+from gather_contracts.crds.crd import PATTERN_MESSAGES
 from gather_contracts.resource import GatherRunSpec
 
 DATA_MAX_BYTES: Final = 64 * 1024

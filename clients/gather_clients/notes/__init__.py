@@ -1,1 +1,1 @@
-"""What stands in a project's `gather` in many forms, made into notes; importing it costs the MongoDB driver's bson."""
+"""A project's `gather` in many forms, made into notes; importing it costs the MongoDB driver's bson."""

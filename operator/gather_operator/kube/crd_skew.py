@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gather_clients.kube_api.cluster_errors import ClusterError, Missing
 from gather_contracts import names
-from gather_contracts.crd import root_schema
+from gather_contracts.crds.crd import root_schema
 from gather_operator.kube.conversion import as_map
 from gather_operator.kube.surroundings import Surroundings
 from gather_operator.metrics import CRD_FIELDS_MISSING

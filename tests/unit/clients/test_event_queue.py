@@ -25,7 +25,7 @@ class Log:
         self.sent: list[str | None] = []
         self.is_closed = False
 
-    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+    async def append(self, _: Event, idempotency_key: str | None = None) -> int | None:
         """Note the key."""
         await self.is_open.wait()
         if self.failing:
@@ -65,7 +65,7 @@ async def test_an_event_that_arrives_late_comes_neither_twice_nor_after_the_next
 
         held: str | None = None
 
-        async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
+        async def append(self, _: Event, idempotency_key: str | None = None) -> int | None:
             if self.held is None:
                 self.held = idempotency_key
                 raise EventLogUnavailable("no answer in time")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dev.generate import crds
 from dev.paths import ROOT
-from gather_contracts import crd
+from gather_contracts.crds import crd
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec, GatherRunStatus, parse_run
 from gather_contracts.run_document import (

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from gather_contracts.schema import SchemaError, cel_text, structural_schema
+from gather_contracts.crds.schema import SchemaError, cel_text, structural_schema
 
 Short = Annotated[str, Field(max_length=8)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Missing
-from gather_contracts.crd import root_schema
+from gather_contracts.crds.crd import root_schema
 from gather_operator.kube.crd_skew import CrdCheck, missing_fields, served_run_schema
 from gather_operator.metrics import REGISTRY
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gather_contracts import names
+from gather_contracts.crds.schema import Schema, cel_text, structural_schema
 from gather_contracts.resource import GatherRun, GatherRunSpec, GatherRunStatus
-from gather_contracts.schema import Schema, cel_text, structural_schema
 from gather_contracts.worker_overrides import RESERVED_LABELS, RESERVED_PREFIXES
 
 Rule = dict[str, str]
