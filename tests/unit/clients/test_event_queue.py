@@ -25,7 +25,7 @@ class Log:
         self.sent: list[str | None] = []
         self.is_closed = False
 
-    async def append(self, _: Event, idempotency_key: str | None = None) -> int | None:
+    async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Note the key."""
         await self.is_open.wait()
         if self.failing:
