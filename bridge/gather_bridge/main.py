@@ -24,6 +24,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     if chosen.command == "tokens":
         with exits_if_misconfigured("gather-bridge"):
             raise SystemExit(int(tokens_command.run(chosen)))
+    if chosen.command == "celery":
+        from gather_bridge.celery_door.celery_command import serve  # noqa: PLC0415 - only it needs Celery
+
+        serve()
+        return
     _serve()
 
 
@@ -57,7 +62,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Without a command: serve events until SIGTERM. Settings are environment variables and "
         "files (docs/events.md).",
     )
-    tokens_command.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    tokens_command.add_commands(commands)
+    commands.add_parser(
+        "celery",
+        help="take the Celery task automated_gather_creation until SIGTERM",
+        description="Make GatherRuns of Celery's task automated_gather_creation, until SIGTERM. Settings are "
+        "environment variables and files (docs/doors.md).",
+    )
     return parser
 
 

@@ -117,6 +117,14 @@ class TaskRuns:
         return f"{self._path}/{quote(name, safe='')}"
 
 
+async def check_access() -> None:
+    """Raise ConfigurationError unless there are credentials for the Kubernetes API; nothing is called."""
+    try:
+        await load_access()
+    except (NoAccess, OSError) as error:
+        raise ConfigurationError(f"no way to the Kubernetes API: {error}") from None
+
+
 async def open_task_runs(namespace: str, timeout_s: float, errors: Counter) -> TaskRuns:
     """Return calls with the pod's service account, else the kubeconfig's; raises ConfigurationError.
 

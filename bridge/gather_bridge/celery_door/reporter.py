@@ -1,0 +1,286 @@
+"""Writes what a door's runs have come to into the result backend: the door that leads, from the watch."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gather_bridge.celery_door.celery_metrics import CeleryMetrics
+from gather_bridge.celery_door.task_decisions import DOOR
+from gather_bridge.celery_door.task_queue import BrokerUnavailable, TaskQueue
+from gather_bridge.celery_door.task_results import TaskResults
+from gather_bridge.task_runs.run_calls import TaskRuns
+from gather_bridge.task_runs.task_states import Task, TaskFailure, TaskState, as_deleted, as_numbers
+from gather_bridge.task_runs.watched_runs import WatchedRuns
+from gather_clients.backoff import Backoff
+from gather_clients.kube_api.cluster_errors import ClusterError, Conflict, Missing
+from gather_contracts import names
+
+logger = logging.getLogger(__name__)
+
+SELECTOR: Final = f"{names.LABEL_DOOR}={DOOR},{names.LABEL_RESULT}!=written"
+TICK_S: Final = 1.0
+GONE_S: Final = 60.0
+"""So long a door that does not lead remembers what has gone, should it lead soon."""
+ORPHANED_S: Final = 60.0
+"""After so long a task that was taken has a run, or it is deleted."""
+FINISHED_MAX: Final = 5000
+BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
+WRITTEN: Final = {names.LABEL_RESULT: "written"}
+UNAVAILABLE: Final = (BrokerUnavailable, ClusterError)
+
+
+class Reporter:
+    """The loop from GatherRuns to results."""
+
+    def __init__(
+        self,
+        task_name: str,
+        hostname: str,
+        *,
+        queue: TaskQueue,
+        runs: TaskRuns,
+        results: TaskResults,
+        metrics: CeleryMetrics,
+        leads: Callable[[], bool],
+        send_event: Callable[..., None],
+    ) -> None:
+        self._task_name = task_name
+        self._hostname = hostname
+        self._queue = queue
+        self._runs = runs
+        self._results = results
+        self._metrics = metrics
+        self._leads = leads
+        self._send_event = send_event
+        self.watched = WatchedRuns(runs, SELECTOR, self._changed, self._gone_away)
+        self._requests: dict[str, dict[str, Any]] = {}
+        self._shown: dict[str, tuple[str, dict[str, Any]]] = {}
+        """What was last written of a run."""
+        self._retries: dict[str, int] = {}
+        self._gone: dict[str, tuple[Task, float]] = {}
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._news = asyncio.Event()
+        self._has_led = False
+        self.trouble = ""
+
+    def active(self) -> list[Task]:
+        """Return the tasks whose runs have not ended."""
+        return [task for task in self.watched.tasks.values() if not task.state.is_final]
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            if not self.watched.synced.is_set():
+                continue
+            try:
+                await self._pass()
+            except UNAVAILABLE as error:
+                failures += 1
+                self.trouble = str(error)
+                logger.warning("results cannot be written now", extra={"error": str(error)})
+                await asyncio.sleep(BACKOFF.wait_s(failures))
+            else:
+                failures, self.trouble = 0, ""
+                await asyncio.sleep(TICK_S / 4)  # several changes of a run are one write
+
+    async def cancel(self, ids: Iterable[str]) -> None:
+        """Cancel the runs of these tasks; raises ClusterError."""
+        wanted = set(ids)
+        for task in self.active():
+            if task.id in wanted and not task.is_cancelling:
+                try:
+                    await self._runs.cancel(task.run)
+                except Missing:
+                    continue
+                logger.info("run cancelled, its task was revoked", extra=self._fields(task))
+
+    def _changed(self, _: Task) -> None:
+        self._news.set()
+
+    def _gone_away(self, task: Task) -> None:
+        """Hear of a run that was deleted, or whose result is written."""
+        if task.run_uid not in self._finished:
+            self._gone[task.run] = (task, time.monotonic())
+            self._news.set()
+
+    async def _pass(self) -> None:
+        if not self._leads():
+            self._has_led = False
+            self._forget_gone()
+            return
+        if not self._has_led:
+            await self._adopt()
+            self._has_led = True
+        await self._cancel_revoked()
+        for task in list(self.watched.tasks.values()):
+            await self._report(task)
+        for name, (task, _) in list(self._gone.items()):
+            await self._take_leave(task)
+            self._gone.pop(name, None)
+        ages_s = [_age_s(task) for task in self.active()]
+        self._metrics.oldest.set(max(ages_s, default=0))
+
+    async def _report(self, task: Task) -> None:
+        self._count_retries(task)
+        if task.state.is_final:
+            if task.run_uid not in self._finished:
+                await self._finish(task, await self._request(task))
+            return
+        request = await self._request(task)
+        await self._keep_limit(task, request)
+        meta = {**as_numbers(task.progress), "project_id": task.project_id, "run": task.run}
+        shown = ("STARTED" if task.state is TaskState.QUEUED else "PROGRESS", meta)
+        if self._shown.get(task.run) == shown:
+            return
+        if shown[0] == "STARTED":
+            await self._results.started(task.id, request, {**meta, "hostname": self._hostname})
+        else:
+            await self._results.progress(task.id, request, meta)
+        self._shown[task.run] = shown
+
+    async def _finish(self, task: Task, request: dict[str, Any], *, is_there: bool = True) -> None:
+        """Write the end, then say on the run that it is written."""
+        limit = task.annotations.get(names.ANNOTATION_TIME_LIMIT)
+        if task.state is TaskState.COMPLETED and task.result is not None:
+            state, result = "SUCCESS", task.result
+            await self._results.succeeded(task.id, request, result)
+        elif task.state is TaskState.CANCELLED and limit is None:
+            state, kept = "REVOKED", task.progress.items_created
+            await self._results.revoked(task.id, request, f"cancelled; {kept} items are kept")
+        else:
+            state = "FAILURE"
+            await self._results.failed(task.id, request, _failure(task, limit))
+        if is_there:
+            await self._mark(task)
+        await self._queue.forget_request(task.run)
+        self._remember(task, state)
+
+    async def _mark(self, task: Task) -> None:
+        try:
+            await self._runs.mark(task.run, task.run_uid, labels=WRITTEN)
+        except (Missing, Conflict):
+            logger.debug("the run has gone", extra=self._fields(task))
+
+    def _remember(self, task: Task, state: str) -> None:
+        self._finished[task.run_uid] = None
+        while len(self._finished) > FINISHED_MAX:
+            self._finished.popitem(last=False)
+        for memory in (self._requests, self._shown, self._retries):
+            memory.pop(task.run, None)
+        duration_s = _age_s(task)
+        self._metrics.ended(state)
+        self._metrics.duration.observe(duration_s)
+        fields = {"state": state, "duration_ms": round(duration_s * 1000)}
+        logger.info("task ended", extra=self._fields(task) | fields)
+        failure = task.failure
+        match state:
+            case "SUCCESS":
+                self._send_event(
+                    "task-succeeded", uuid=task.id, result=repr(task.result)[:500], runtime=duration_s
+                )
+            case "REVOKED":
+                self._send_event("task-revoked", uuid=task.id, terminated=True, signum="TERM", expired=False)
+            case _:
+                shown = failure.message if failure is not None else ""
+                self._send_event("task-failed", uuid=task.id, exception=shown, traceback="")
+
+    async def _take_leave(self, task: Task) -> None:
+        """Find out whether a run that is out of sight was deleted before its end was written."""
+        if task.run_uid in self._finished:
+            return
+        try:
+            body = await self._runs.get(task.run)
+        except Missing:
+            await self._finish(as_deleted(task), await self._request(task), is_there=False)
+            return
+        if body["metadata"]["uid"] != task.run_uid:
+            await self._finish(as_deleted(task), await self._request(task), is_there=False)
+
+    def _forget_gone(self) -> None:
+        until_s = time.monotonic() - GONE_S
+        self._gone = {name: each for name, each in self._gone.items() if each[1] > until_s}
+
+    async def _adopt(self) -> None:
+        """Look after tasks whose runs were deleted while no door led."""
+        for name in await self._queue.runs_with_requests():
+            if name in self.watched.tasks or name in self._gone:
+                continue
+            request = await self._queue.request_of(name)
+            if request is None or time.time() - float(request.get("kept_s") or 0) < ORPHANED_S:
+                continue
+            try:
+                await self._runs.get(name)
+            except Missing:
+                await self._results.revoked(str(request.get("id")), request, "its GatherRun was deleted")
+                self._metrics.ended("REVOKED")
+            await self._queue.forget_request(name)
+
+    async def _cancel_revoked(self) -> None:
+        """Cancel what was revoked, by a command that any door heard or in the result backend."""
+        ids = [task.id for task in self.active() if not task.is_cancelling]
+        if not ids:
+            return
+        revoked = await self._queue.revoked_of(ids)
+        states = await self._results.states_of(ids)
+        await self.cancel(revoked | {task_id for task_id, state in states.items() if state == "REVOKED"})
+
+    async def _keep_limit(self, task: Task, request: dict[str, Any]) -> None:
+        """Cancel a run that takes longer than its sender allows: it saves what it has, as after SIGTERM."""
+        limits = [
+            each for each in request.get("timelimit") or () if isinstance(each, int | float) and each > 0
+        ]
+        if not limits or task.is_cancelling or _age_s(task) < min(limits):
+            return
+        note = {names.ANNOTATION_TIME_LIMIT: str(min(limits))}
+        try:
+            await self._runs.mark(task.run, task.run_uid, annotations=note)
+            await self._runs.cancel(task.run)
+        except (Missing, Conflict):
+            return
+        logger.info("run cancelled, its task's time limit is over", extra=self._fields(task))
+
+    async def _request(self, task: Task) -> dict[str, Any]:
+        if task.run not in self._requests:
+            kept = await self._queue.request_of(task.run)
+            # Without Redis' data there are no callbacks, but there is a result.
+            self._requests[task.run] = kept or {"id": task.id, "task": self._task_name}
+        return self._requests[task.run]
+
+    def _count_retries(self, task: Task) -> None:
+        count = task.progress.retry_count
+        self._metrics.retries.inc(max(count - self._retries.get(task.run, 0), 0))
+        self._retries[task.run] = count
+
+    def _fields(self, task: Task) -> dict[str, Any]:
+        return {
+            "task_id": task.id,
+            "task_name": self._task_name,
+            "project_id": task.project_id,
+            "retry_count": task.progress.retry_count,
+        }
+
+
+def _failure(task: Task, limit: str | None) -> TaskFailure:
+    """Return why there is no result."""
+    details = task.failure.details if task.failure is not None else {}
+    if limit is not None and task.state is TaskState.CANCELLED:
+        message = f"The task's time limit of {limit} s is over; what was made is kept."
+        return TaskFailure("TimeLimitExceeded", message, details)
+    return task.failure or TaskFailure("Unknown", "", details)
+
+
+def _age_s(task: Task) -> float:
+    """Return the seconds from the run's making to its end or to now."""
+    end = datetime.fromisoformat(task.ended_at) if task.ended_at else datetime.now(UTC)
+    return max((end - datetime.fromisoformat(task.created_at)).total_seconds(), 0.0)

@@ -1,0 +1,184 @@
+"""A task of the application's plain client from its queue to its result."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gather_bridge.celery_door.celery_door import CeleryDoor
+from gather_contracts import names
+from tests.contract.bridge.celery_door.conftest import DATA, PROJECT, Client, Door
+
+STORY = {"slug": "story", "name": "Story", "phase": "Succeeded", "iterations": 8, "itemsCreated": 15,
+         "iterationLimit": 25, "qualityScore": 85, "attempt": 1}  # fmt: skip
+RUNNING = {"phase": "Running", "startTime": "2026-05-01T12:00:02Z", "iterations": 8, "itemsCreated": 15,
+           "departments": [STORY, {"slug": "world", "phase": "Running"}]}  # fmt: skip
+WELL = {"type": "Succeeded", "status": "True", "reason": "AllDepartmentsDone", "message": "",
+        "lastTransitionTime": "2026-05-01T12:07:05Z"}  # fmt: skip
+DONE = {"phase": "Succeeded", "iterations": 8, "itemsCreated": 15, "departments": [STORY], "conditions": [WELL],
+        "completionTime": "2999-05-01T12:07:05Z"}  # fmt: skip
+FAILED = {
+    **DONE, "phase": "Failed",
+    "departments": [STORY, {"slug": "world", "phase": "Failed", "reason": "ModelUnavailable"}],
+    "conditions": [{**WELL, "status": "False", "reason": "DepartmentsFailed", "message": "One failed."}],
+}  # fmt: skip
+CANCELLED = {**DONE, "phase": "Cancelled", "conditions": []}
+READY = ("SUCCESS", "FAILURE", "REVOKED")
+
+
+async def test_a_task_of_the_requirements_client_becomes_a_run_and_gets_its_result(
+    client: Client, door: CeleryDoor
+) -> None:
+    """PENDING, STARTED, PROGRESS with numbers, SUCCESS with the required output; the run is marked."""
+    result = client.send()
+    run = await client.run_of(result)
+    assert run["metadata"]["name"] == result.id
+    assert run["spec"]["projectId"] == PROJECT
+    assert run["metadata"]["annotations"][names.ANNOTATION_TASK_ID] == result.id
+    await client.until(lambda: client.waiting() == 0)
+    started = await client.state(result, "STARTED")
+    assert started.info["project_id"] == PROJECT
+    await client.play(result, RUNNING)
+    progress = await client.state(result, "PROGRESS")
+    assert (progress.info["progress"], progress.info["items_created"]) == (0.5, 15)
+    await client.play(result, DONE)
+    value = await asyncio.to_thread(result.get, timeout=20)
+    assert {name: value[name] for name in ("status", "iterations", "departments_processed", "items_created")} == {
+        "status": "completed", "iterations": 8, "departments_processed": 1, "items_created": 15,
+    }  # fmt: skip
+    assert value["processing_time_ms"] > 0
+    assert [line["department"] for line in value["summary"]] == ["story"]
+    await client.until(lambda: client.kubernetes.run(result.id)["metadata"]["labels"].get(names.LABEL_RESULT))
+    ttl_s = client.redis.ttl(f"celery-task-meta-{result.id}")
+    assert 3500 < ttl_s <= 3600
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"args": [], "kwargs": DATA},
+        {"args": [], "kwargs": {"task_data": DATA}},
+        {"args": [{"projectId": PROJECT, "userId": "me", "options": {"max_iterations": 50}}]},
+    ],
+    ids=["keywords", "task_data", "application"],
+)
+async def test_the_data_may_come_in_each_form(
+    client: Client, door: CeleryDoor, options: dict[str, Any]
+) -> None:
+    run = await client.run_of(client.send(**options))
+    assert run["spec"]["maxIterations"] == 50
+
+
+async def test_the_first_protocol_is_understood_too(client: Client, door: CeleryDoor) -> None:
+    client.app.conf.task_protocol = 1
+    result = client.send()
+    await client.play(result, DONE)
+    assert (await asyncio.to_thread(result.get, timeout=20))["status"] == "completed"
+
+
+async def test_a_failure_can_be_read_by_a_plain_client(client: Client, door: CeleryDoor) -> None:
+    """As an exception, and in what is stored."""
+    result = client.send()
+    await client.play(result, FAILED)
+    with pytest.raises(Exception, match="ModelUnavailable") as raised:
+        await asyncio.to_thread(result.get, timeout=20)
+    details = {
+        "failed_at_department": "world",
+        "completed_departments": ["story"],
+        "items_created_so_far": 15,
+    }
+    shown = {"error": "ModelUnavailable", "message": "One failed.", "details": details}
+    assert raised.value.args == (shown,)
+    stored = json.loads(client.redis.get(f"celery-task-meta-{result.id}"))
+    assert stored["status"] == "FAILURE"
+    assert {name: stored["result"][name] for name in shown} == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"args": [{**DATA, "max_iterations": 0}]}, "max_iterations"),
+        ({"args": [{"user_id": "me"}]}, "project_id"),
+        ({"args": [{**DATA, "webhook_url": "http://a.b"}]}, "webhookUrl"),
+        ({"args": [1, 2]}, "args"),
+        ({"args": [{**DATA, "focus": "x" * 70_000}]}, ""),
+        ({"serializer": "pickle"}, ""),
+        ({"compression": "zlib"}, ""),
+    ],
+    ids=["range", "missing", "api server", "two", "long", "pickle", "compressed"],
+)
+async def test_bad_input_fails_the_task_at_once_and_names_the_field(
+    client: Client, door: CeleryDoor, options: dict[str, Any], field: str
+) -> None:
+    result = client.send(**options)
+    await client.state(result, "FAILURE")
+    stored = json.loads(client.redis.get(f"celery-task-meta-{result.id}"))["result"]
+    assert (stored["error"], stored["details"]["field"]) == ("InvalidInput", field)
+    assert field in stored["message"]
+    assert client.kubernetes.runs() == []
+    assert client.waiting() == 0
+
+
+async def test_a_task_that_comes_twice_is_one_run(client: Client, door: CeleryDoor) -> None:
+    """Before and after its end."""
+    result = client.send(task_id="twice")
+    client.send(task_id="twice")
+    await client.run_of(result)
+    await client.until(lambda: client.waiting() == 0)
+    await client.play(result, DONE)
+    await client.state(result, "SUCCESS")
+    client.send(task_id="twice")
+    await client.until(lambda: client.waiting() == 0)
+    assert len(client.kubernetes.runs()) == 1
+    client.redis.delete("celery-task-meta-twice")
+
+
+async def test_what_exceeds_the_slots_waits_in_its_order(client: Client, new_door: Door) -> None:
+    """And costs nothing: neither a run nor a place in a worker's memory."""
+    async with new_door(runs_max=2) as door:
+        results = [client.send() for _ in range(5)]
+        for result in results[:2]:
+            await client.run_of(result)
+        assert client.waiting() == 3
+        for n in range(2, 5):
+            await client.play(results[n - 2], DONE)
+            await client.run_of(results[n])
+        assert len(client.kubernetes.runs()) == 5
+        assert door.metrics.slots._value.get() == 0
+
+
+async def test_priorities_go_as_celery_s_do_on_redis(client: Client, new_door: Door) -> None:
+    """0 before 9; within one, by submission."""
+    sent = [client.send(priority=priority) for priority in (9, 6, 0, 9, 0)]
+    async with new_door(runs_max=1):
+        for n in (2, 4, 1, 0, 3):
+            await client.run_of(sent[n])
+            await client.play(sent[n], DONE)
+            await client.state(sent[n], "SUCCESS")
+
+
+async def test_a_task_with_a_countdown_waits_in_its_queue(client: Client, door: CeleryDoor) -> None:
+    """Also if every door is killed meanwhile; those behind it do not wait."""
+    late = client.send(countdown=3)
+    await client.run_of(client.send())
+    assert client.waiting() == 1
+    await client.run_of(late)
+
+
+async def test_a_task_that_has_expired_is_revoked(client: Client, new_door: Door) -> None:
+    result = client.send(expires=0.01)
+    async with new_door():
+        await client.state(result, "REVOKED")
+    assert client.kubernetes.runs() == []
+
+
+async def test_a_time_limit_ends_the_run_as_a_failure(client: Client, door: CeleryDoor) -> None:
+    """What was made is kept: the run is cancelled, and says so."""
+    result = client.send(soft_time_limit=1, time_limit=9)
+    run = await client.run_of(result)
+    await client.until(lambda: client.kubernetes.run(run["metadata"]["name"])["spec"].get("cancel"))
+    await client.play(result, CANCELLED)
+    await client.state(result, "FAILURE")
+    stored = json.loads(client.redis.get(f"celery-task-meta-{result.id}"))["result"]
+    assert (stored["error"], stored["details"]["items_created_so_far"]) == ("TimeLimitExceeded", 15)
