@@ -26,6 +26,8 @@ from gather_bridge.webhooks.outbox_runs import OutboxRuns
 from gather_bridge.webhooks.registered_runs import RegisteredRuns
 from gather_bridge.webhooks.registrations import Registrations
 from gather_bridge.webhooks.signing_keys import SigningKeys
+from gather_bridge.webhooks.sources import Source
+from gather_bridge.webhooks.task_callbacks import TaskCallbacks
 from gather_bridge.webhooks.webhook_client import WebhookClient
 from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_settings import open_outbox
@@ -82,8 +84,10 @@ class Bridge:
         registered = RegisteredRuns(
             self.log, self.registrations, self.metrics, lambda: self.reader.subscriptions
         )
+        self.callbacks = TaskCallbacks(settings.redis, settings.redis_timeout_s)
+        sources: list[Source] = [registered, self.callbacks]
         self.dispatcher = Dispatcher(
-            [registered] if self.outbox is None else [registered, OutboxRuns(self.outbox)],
+            sources if self.outbox is None else [*sources, OutboxRuns(self.outbox)],
             Lease(self.registrations if self.outbox is None else self.outbox),
             sender,
             metrics=self.metrics,
@@ -113,6 +117,7 @@ class Bridge:
                 await self.outbox.close()
             for store in (
                 self.registrations,
+                self.callbacks,
                 self.tokens,
                 self.tickets,
                 self.sessions,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gather_bridge.access import tokens_command
+from gather_bridge.http_door import http_keys
 from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] = ()) -> None:
 
         serve()
         return
+    if chosen.command in http_keys.COMMANDS:
+        with exits_if_misconfigured("gather-bridge"):
+            raise SystemExit(http_keys.run(chosen))
     _serve()
 
 
@@ -70,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make GatherRuns of Celery's task automated_gather_creation, until SIGTERM. Settings are "
         "environment variables and files (docs/doors.md).",
     )
+    http_keys.add_commands(commands)
     return parser
 
 

@@ -25,6 +25,14 @@ ANNOTATION_TASK_ID: Final = f"{GROUP}/task-id"
 """The task's id as its sender gave it."""
 ANNOTATION_TIME_LIMIT: Final = f"{GROUP}/time-limit"
 """The seconds that the task was allowed, once a door has cancelled its run for having taken longer."""
+ANNOTATION_REQUEST: Final = f"{GROUP}/request-sha256"
+"""Of what was sent with an idempotency key; the same key with something else is refused."""
+ANNOTATION_METADATA: Final = f"{GROUP}/task-metadata"
+"""A JSON object of the sender's, which the callback brings back."""
+ANNOTATION_CALLBACK_URL: Final = f"{GROUP}/callback-url"
+"""An https address that gets one POST at the run's end."""
+ANNOTATION_CALLBACK: Final = f"{GROUP}/callback"
+"""What became of that: `delivered` or `given-up`; written by the HTTP door."""
 
 LABEL_RUN: Final = f"{GROUP}/run"
 LABEL_RUN_UID: Final = f"{GROUP}/run-uid"
@@ -76,7 +84,7 @@ WEBHOOK_URL_PATTERN: Final = (
 """All of it, for those who take it apart."""
 
 ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
-"""Namespace of the task ids of evaluations; never change it: another would send them twice."""
+"""Namespace of task ids that are made of names; never change it: another would send evaluations twice."""
 
 DNS_LABEL_MAX: Final = 63
 
@@ -179,6 +187,27 @@ BRIDGE_TOKENS: Final = "automated-gather:tokens"
 def bridge_ticket(sha256: str) -> str:
     """Return the key of a one-use ticket, by its SHA-256."""
     return f"automated-gather:ticket:{sha256}"
+
+
+TASK_CALLBACKS: Final = "automated-gather:callbacks"
+"""The Redis set of the UIDs of ended runs whose callback waits."""
+DOOR_LIMITS: Final = "automated-gather:door:limit:"
+"""Before the keys of the HTTP door's limits."""
+
+
+def task_callback(run_uid: str) -> str:
+    """Return the key of the hash with a run's callback, waiting or what became of it."""
+    return f"automated-gather:callback:{run_uid}"
+
+
+def callback_id(run_uid: str) -> str:
+    """Return the identity of a run's callback, the same however often it is sent."""
+    return digest("callback", run_uid, length=32)
+
+
+def idempotent_task_id(key_name: str, idempotency_key: str) -> str:
+    """Return the id of the task that a holder of an API key asks for by an idempotency key."""
+    return str(uuid.uuid5(ITEM_NAMESPACE, f"{key_name}/{idempotency_key}/task"))
 
 
 def run_snapshot(project_id: str, run_uid: str) -> str:

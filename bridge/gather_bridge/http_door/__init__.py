@@ -1,1 +1,1 @@
-"""The HTTP door: runs as the application's task service offers them."""
+"""The HTTP door: tasks as the application submits, polls and cancels them, each a GatherRun."""

@@ -1,0 +1,69 @@
+"""The HTTP door's Prometheus metrics. Labels are words from closed lists, never names of keys or projects."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class DoorMetrics:
+    """One set of metrics with a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gather_door_requests",
+            "Requests answered.",
+            ["endpoint", "method", "status"],
+            registry=self.registry,
+        )
+        self.durations = Histogram(
+            "gather_door_request_duration_seconds",
+            "Time to answer.",
+            ["endpoint"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.limited = Counter(
+            "gather_door_limited", "Requests answered with 429.", ["limit"], registry=self.registry
+        )
+        self.limits_shared = Gauge(
+            "gather_door_limits_shared",
+            "1 while replicas count limits together in Redis, 0 while this process counts alone.",
+            registry=self.registry,
+        )
+        self.submitted = Counter(
+            "gather_door_tasks_submitted",
+            "Tasks submitted: new, or again with the same idempotency key.",
+            ["result"],
+            registry=self.registry,
+        )
+        self.callbacks = Counter(
+            "gather_door_callbacks", "Callbacks, by what became of them.", ["result"], registry=self.registry
+        )
+        self.callbacks_waiting = Gauge(
+            "gather_door_callbacks_waiting",
+            "Callbacks of ended runs that are not delivered yet.",
+            registry=self.registry,
+        )
+        self.watch_up = Gauge(
+            "gather_door_watch_up", "1 while GatherRuns are watched.", registry=self.registry
+        )
+        self.kubernetes_errors = Counter(
+            "gather_door_kubernetes_errors",
+            "Calls of the Kubernetes API without an ordinary answer.",
+            ["call", "error"],
+            registry=self.registry,
+        )
+        self.dropped = Counter(
+            "gather_door_connections_dropped",
+            "Connections without a request in time, or one too many of them.",
+            ["why"],
+            registry=self.registry,
+        )
+
+    def watch_stands(self, stands: Callable[[], bool]) -> None:
+        """Read at each scrape whether GatherRuns are watched."""
+        self.watch_up.set_function(lambda: float(stands()))
