@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from gather_bridge.access.gate import Gate
 from gather_bridge.access.permits import Access
@@ -17,6 +18,9 @@ from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.reader import Reader
 from gather_bridge.metrics import Metrics
+from gather_bridge.page.cancelling import DoorClient
+from gather_bridge.page.page_routes import PageParts
+from gather_bridge.page.rendering import Rendering
 from gather_bridge.settings import Settings
 from gather_bridge.snapshots.folded_logs import FoldedLogs
 from gather_bridge.snapshots.run_snapshots import RunSnapshots
@@ -71,6 +75,7 @@ class Bridge:
         self.snapshots = RunSnapshots(
             FoldedLogs(self.log, self.pages), self.snapshots_in_redis, self.databases
         )
+        self.page = self._page() if settings.has_page else None
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
         self.registrations = Registrations(settings.redis, settings.redis_timeout_s)
@@ -127,6 +132,22 @@ class Bridge:
             if self.databases is not None:
                 await self.databases.close()
             await self.log.close()
+
+    def _page(self) -> PageParts:
+        settings = self.settings
+        door = None
+        if settings.door_url and settings.door_key:
+            door = DoorClient(settings.door_url, settings.door_key.get_secret_value())
+        return PageParts(
+            gate=self.gate,
+            access=self.access,
+            sessions=self.sessions,
+            snapshots=self.snapshots,
+            metrics=self.metrics,
+            rendering=Rendering(settings.page_dir or Path()),
+            door=door,
+            has_exports=self.databases is not None,
+        )
 
     def new_follower(self) -> Follower:
         """Return what leads one client along its project's events."""

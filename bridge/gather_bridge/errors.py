@@ -2,6 +2,7 @@
 
 BridgeError
 ├── TokensFileError       the tokens file cannot be used: correct it
+├── PageDirError          the folder with what the run page serves of others lacks a file: correct the setting
 ├── SecretsFileError      the file of webhooks' secrets cannot be used: correct it
 ├── SocketRefused         the handshake is refused, with an HTTP status: correct the request, or try later
 ├── ClientGone            a client is no longer there: nothing to do
@@ -23,6 +24,10 @@ class BridgeError(Exception):
 
 class TokensFileError(BridgeError, ConfigurationError):
     """The tokens file is missing or malformed; the message holds none of its content."""
+
+
+class PageDirError(BridgeError, ConfigurationError):
+    """The folder with what the run page serves of others is missing, or lacks a file."""
 
 
 class SecretsFileError(BridgeError, ConfigurationError):

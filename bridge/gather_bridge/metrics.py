@@ -34,6 +34,21 @@ class Metrics:
             "Messages and log entries that are no events, passed over.",
             registry=self.registry,
         )
+        self.page_requests = Counter(
+            "gather_bridge_page_requests",
+            "Answers to browsers.",
+            ["page", "status"],
+            registry=self.registry,
+        )
+        self.sign_ins = Counter(
+            "gather_bridge_page_sign_ins",
+            "Tokens and tickets exchanged for a session, or refused.",
+            ["how", "result"],
+            registry=self.registry,
+        )
+        self.page_cancels = Counter(
+            "gather_bridge_page_cancels", "Runs cancelled on the page.", ["result"], registry=self.registry
+        )
         self.event_log_up = Gauge(
             "gather_bridge_event_log_up", "1 while events are heard live.", registry=self.registry
         )

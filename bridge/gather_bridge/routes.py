@@ -21,6 +21,7 @@ from gather_bridge.access.tickets import Ticket
 from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
+from gather_bridge.page.page_routes import add_page
 from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
@@ -81,6 +82,8 @@ def build_app(bridge: Bridge) -> FastAPI:
         return JSONResponse(body, 201, headers={"Cache-Control": "no-store"})
 
     _add_snapshots(app, bridge)
+    if bridge.page is not None:
+        add_page(app, bridge.page)
     return app
 
 

@@ -92,7 +92,7 @@ class Gate:
         return sha256
 
     async def visitor(self, connection: HTTPConnection) -> Session | None:
-        """Return who looks at the page: a session's holder, whom the proxy names, or anyone where they may.
+        """Return who looks at the page: a session's holder, whom a proxy names, or anyone if that is set.
 
         None: they have to sign in first. Raises SocketRefused if that cannot be known now.
         """

@@ -1,1 +1,4 @@
-"""The run page: what a producer sees of a run and a project, in a browser."""
+"""The run page: a run as it is, followed live in a browser, made of the snapshot on the server.
+
+Everything that it serves is its own: no other site is asked, and nothing in a page is executed but `static/`.
+"""

@@ -1,0 +1,43 @@
+"""What a reason means and what helps, by where it is shown; `reasons.json` is made with docs/reasons.md."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+RUN_ENUMS: Final = ("Reason", "StopReason", "EndReason", "DepartmentReason", "WaitReason")
+WAITING_ENUMS: Final = ("WaitReason", "DepartmentReason", "StopReason", "EndReason")
+ENDED_ENUMS: Final = ("StopReason", "EndReason", "DepartmentReason", "WaitReason")
+"""Some words are in several lists; the first that has it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonWords:
+    """One reason, for people."""
+
+    word: str
+    meaning: str = ""
+    """Without the condition that it belongs to."""
+    helps: str = ""
+
+
+def words_of(reason: str, enums: Iterable[str]) -> ReasonWords | None:
+    """Return the reason explained, without words if it is Kubernetes' own; None for none."""
+    if not reason:
+        return None
+    for enum in enums:
+        if found := _known()[enum].get(reason):
+            head, separator, tail = found["meaning"].partition(": ")
+            meaning = tail[:1].upper() + tail[1:] if separator and " " not in head else found["meaning"]
+            helps = "" if found["helps"].startswith("Nothing is needed") else found["helps"]
+            return ReasonWords(reason, meaning, helps)
+    return ReasonWords(reason)
+
+
+@cache
+def _known() -> dict[str, dict[str, dict[str, str]]]:
+    text = files("gather_bridge.page").joinpath("reasons.json").read_text("utf-8")
+    known: dict[str, dict[str, dict[str, str]]] = json.loads(text)
+    return known
