@@ -72,9 +72,9 @@ class Watched:
         found = self.page.locator(selector).filter(has_text=words).first
         await found.wait_for(state="attached", timeout=WAIT_MS)
 
-    async def barriers(self, axe: Path) -> list[str]:
+    async def barriers(self, axe: str) -> list[str]:
         """Return what axe-core finds, by rule and place."""
-        await self.page.evaluate(axe.read_text(encoding="utf-8"))
+        await self.page.evaluate(axe)
         found = await self.page.evaluate(
             "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", list(WANTED)
         )

@@ -28,8 +28,8 @@ from gather_contracts.events import (
 from gather_contracts.snapshots.run_state import DepartmentState, RunState
 
 FILM = (
-    ("story", "Story"), ("character", "Characters"), ("visual", "Visual style"), ("production", "Production design"),
-    ("sound", "Sound"), ("music", "Music"), ("editing", "Editing"),
+    ("story", "Story"), ("character", "Characters"), ("visual", "Visual style"),
+    ("production", "Production design"), ("sound", "Sound"), ("music", "Music"), ("editing", "Editing"),
 )  # fmt: skip
 MODEL = "openrouter/some-model"
 
@@ -133,21 +133,22 @@ class ShownRun:
         """A department has used up its attempts."""
         return DepartmentFailed(**self.about, department=slug, reason=reason, attempt=4)
 
-    def end(self, how: str, items: int = 30, iterations: int = 6) -> Event:
+    def end(self, how: str, items: int = 30, iterations: int = 6, at_s: float = 0) -> Event:
         """The run's last event."""
+        at = timestamp(self.began + timedelta(seconds=at_s)) if at_s else ""
         lines = [
             DepartmentSummary(department=slug, name=name, quality_score=0, iterations=0, items_created=0)
             for slug, name in self.departments
         ]
         if how == "complete":
             return AutomationComplete(
-                **self.about, total_iterations=iterations, departments_processed=len(self.departments),
+                **self.about, at=at, total_iterations=iterations, departments_processed=len(self.departments),
                 items_created=items, summary=lines,
             )  # fmt: skip
         if how == "cancelled":
-            return AutomationCancelled(**self.about, items_created_so_far=items)
+            return AutomationCancelled(**self.about, at=at, items_created_so_far=items)
         return AutomationFailed(
-            **self.about, reason="DepartmentsFailed", message="Sound has used up its attempts.",
+            **self.about, at=at, reason="DepartmentsFailed", message="Sound has used up its attempts.",
             items_created=items, summary=lines,
         )  # fmt: skip
 
@@ -166,8 +167,8 @@ class ShownRun:
                 "_id": ObjectId(names.item_id(self.uid, slug, number, 0)), "summary": summary, "content": "…",
                 "createdAt": self.began + timedelta(seconds=number), "projectId": self.project,
                 "automationMetadata": {
-                    "runUid": self.uid, "run": self.run, "department": slug, "departmentName": self.name(slug),
-                    "iteration": iteration,
+                    "runUid": self.uid, "run": self.run, "department": slug, "iteration": iteration,
+                    "departmentName": self.name(slug),
                 },
             }
             for number, (slug, summary, iteration) in enumerate(made, first)

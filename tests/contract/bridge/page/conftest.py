@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,9 @@ def page_assets() -> PageAssets:
 
 
 @pytest.fixture(scope="session")
-def axe(page_assets: PageAssets) -> Path:
+def axe(page_assets: PageAssets) -> str:
     """The script that looks for barriers."""
-    return page_assets.axe()
+    return page_assets.axe().read_text(encoding="utf-8")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

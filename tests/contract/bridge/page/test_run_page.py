@@ -1,7 +1,5 @@
 """The run page in a real browser: a run from Pending to its end, whatever happens to the connection."""
 
-import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ def shown(project: str, redis_url: str, mongodb_uri: str) -> ShownRun:
 
 
 async def test_a_run_from_pending_to_succeeded_without_a_reload(
-    serve_bridge: Any, page_settings: dict[str, Any], open_page: Any, shown: ShownRun, axe: Path
+    serve_bridge: Any, page_settings: dict[str, Any], open_page: Any, shown: ShownRun, axe: str
 ) -> None:
     """What waits and why, what is at work, scores, notes as they come, money, and the end."""
     await shown.write(reason="CMSUnavailable", message="the CMS answers 503")
@@ -53,5 +51,5 @@ async def test_a_run_from_pending_to_succeeded_without_a_reload(
         await page.shows("h1", "Succeeded")
         await page.page.wait_for_selector("#connection[data-state=ended]", state="attached")
         assert await page.page.evaluate("window.isTheSamePage")
-        assert await page.page.title() == f"{shown.run} – Succeeded – Gather"
+        assert await page.page.title() == f"{shown.run} – Succeeded – Gather"  # noqa: RUF001
         page.assert_quiet()
