@@ -85,4 +85,4 @@ class Watched:
     def assert_quiet(self, *allowed: str) -> None:
         """Fail if the page broke its policy, logged an error, or asked anybody else."""
         left = [text for text in self.said if not any(word in text for word in allowed)]
-        assert (left, self.foreign) == ([], [])
+        assert (left, self.foreign) == ([], []), f"{left} {self.foreign}"

@@ -129,9 +129,10 @@ class ShownRun:
             iterations_used=used,
         )  # fmt: skip
 
-    def failed(self, slug: str, reason: str) -> Event:
+    def failed(self, slug: str, reason: str, at_s: float = 0) -> Event:
         """A department has used up its attempts."""
-        return DepartmentFailed(**self.about, department=slug, reason=reason, attempt=4)
+        at = timestamp(self.began + timedelta(seconds=at_s)) if at_s else ""
+        return DepartmentFailed(**self.about, at=at, department=slug, reason=reason, attempt=4)
 
     def end(self, how: str, items: int = 30, iterations: int = 6, at_s: float = 0) -> Event:
         """The run's last event."""

@@ -1,6 +1,7 @@
 """A browser for each file of tests, and bridges that serve the page; all in one event loop."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -9,9 +10,14 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from dev.artefacts.page_assets import PageAssets
+from dev.rooms import bridge_service
+from dev.service_process import ServiceProcess, free_port
+from gather_bridge.access.token_file import token_hash
 from tests.support.page.browsing import Watched, browsing
 
-TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
+PROJECT = "66f1a2b3c4d5e6f708192a3b"
+TOKEN, CANCELLING, ONE_PROJECT = "a-token-for-all", "a-token-that-cancels", "a-token-for-one-project"
+DOOR_KEY = "the-page-s-own-key"
 Open = Callable[..., Awaitable[Watched]]
 
 
@@ -34,27 +40,46 @@ async def browser(page_assets: PageAssets) -> AsyncIterator[Browser]:
         yield program
 
 
-@pytest.fixture
-def page_settings(page_assets: PageAssets, mongodb_uri: str) -> dict[str, Any]:
-    """Settings of a bridge that serves the page, with MongoDB."""
-    return {"page_dir": page_assets.folder(), "mongodb_uri": mongodb_uri}
+@pytest.fixture(scope="module")
+def page_bridge(
+    tmp_path_factory: pytest.TempPathFactory, page_assets: PageAssets, redis_url: str, mongodb_uri: str
+) -> Iterator[ServiceProcess]:
+    """A bridge that serves the page, for a file's tests: a process of its own, which may be killed."""
+    folder = tmp_path_factory.mktemp("bridge")
+    tokens = folder / "tokens.json"
+    entries = [
+        {"name": "t", "sha256": token_hash(TOKEN), "projects": ["*"]},
+        {"name": "c", "sha256": token_hash(CANCELLING), "projects": ["*"], "cancel": True},
+        {"name": "o", "sha256": token_hash(ONE_PROJECT), "projects": [PROJECT]},
+    ]
+    tokens.write_text(json.dumps(entries), encoding="utf-8")
+    settings = {
+        "GATHER_BRIDGE_ALLOW_ANONYMOUS": "false",
+        "GATHER_BRIDGE_TOKENS_FILE": str(tokens),
+        "GATHER_BRIDGE_PAGE_DIR": str(page_assets.folder()),
+        "GATHER_BRIDGE_HEARTBEAT_INTERVAL_S": "0.3",
+        "GATHER_REDIS_TIMEOUT_S": "0.5",
+        "MONGODB_URI": mongodb_uri,
+        "GATHER_BRIDGE_DOOR_URL": f"http://127.0.0.1:{free_port()}",
+        "GATHER_BRIDGE_DOOR_KEY": DOOR_KEY,
+    }
+    with bridge_service(folder, redis_url, settings).running() as service:
+        yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def open_page(browser: Browser) -> AsyncIterator[Open]:
-    """Return a function that opens a signed-in page of a serving bridge; what it opened is closed."""
+async def open_page(browser: Browser, page_bridge: ServiceProcess) -> AsyncIterator[Open]:
+    """Return a function that opens a signed-in page of the bridge; what it opened is closed."""
     async with AsyncExitStack() as stack:
 
-        async def opened(
-            serving: Any, path: str = "", *, token: str | None = TOKEN, **options: Any
-        ) -> Watched:
+        async def opened(path: str = "", *, token: str | None = TOKEN, **options: Any) -> Watched:
             context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
             stack.push_async_callback(context.close)
-            page = Watched(await context.new_page(), f"http://127.0.0.1:{serving.port}")
+            page = Watched(await context.new_page(), page_bridge.uri)
             if token is not None:
                 await page.goto("/sign-in")
                 await page.page.fill("#token", token)
-                await page.page.click("text=Sign in >> visible=true >> nth=-1")
+                await page.page.click("main button")
                 await page.page.wait_for_url(f"{page.base}/")
             if path:
                 await page.goto(path)
