@@ -12,6 +12,7 @@ from tests.support.page.shown_run import ShownRun
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+CANCELLING = "a-token-that-cancels"
 EVIL = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 
 
@@ -154,8 +155,8 @@ async def test_how_a_run_ended_is_said(  # noqa: PLR0917
     page.assert_quiet()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_thirty_two_departments_and_ten_thousand_notes_on_a_phone(  # noqa: PLR0917
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
+async def test_thirty_two_departments_and_ten_thousand_notes_on_a_phone(
     open_page: Any, shown: ShownRun, axe: str, theme: str
 ) -> None:
     """Nothing is wider than the screen, and no barrier stands in either theme."""
@@ -217,3 +218,26 @@ async def test_a_page_that_waits_shows_no_zeros_and_no_clock(open_page: Any, sho
     assert "only with JavaScript" in await page.text("noscript")
     await page.page.emulate_media(media="print")
     assert not await page.page.locator("header.top").is_visible()
+
+
+async def test_the_keyboard_alone_is_enough_to_cancel(open_page: Any, shown: ShownRun, axe: str) -> None:
+    """A question first, with the harmless answer in focus; the escape key closes it."""
+    await shown.write("Running")
+    await shown.send(shown.started(), shown.department("story"))
+    page = await open_page(address(shown), token=CANCELLING)
+    await page.live()
+    focused = "document.activeElement.textContent.trim()"
+    await page.page.keyboard.press("Tab")
+    assert await page.page.evaluate(focused) == "To the content"
+    await page.page.focus("#ask-cancel")
+    await page.page.keyboard.press("Enter")
+    await page.page.wait_for_selector("dialog[open]")
+    assert await page.page.evaluate(focused) == "Let it run"
+    assert await page.barriers(axe) == []
+    await page.page.keyboard.press("Escape")
+    await page.page.wait_for_selector("dialog[open]", state="detached")
+    await page.page.keyboard.press("Enter")
+    await page.page.keyboard.press("Tab")
+    await page.page.keyboard.press("Enter")
+    await page.shows("main", "The HTTP door did not answer")  # there is none
+    page.assert_quiet("503")
