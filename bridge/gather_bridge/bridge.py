@@ -12,6 +12,7 @@ from gather_bridge.access.proxy_users import ProxyUsers
 from gather_bridge.access.sessions import Sessions
 from gather_bridge.access.tickets import Tickets
 from gather_bridge.access.token_store import TokenStore
+from gather_bridge.exports.notes_source import open_notes
 from gather_bridge.listeners import Listeners
 from gather_bridge.live.follower import Follower, Limits
 from gather_bridge.live.hub import Hub
@@ -76,6 +77,9 @@ class Bridge:
             FoldedLogs(self.log, self.pages), self.snapshots_in_redis, self.databases
         )
         self.page = self._page() if settings.has_page else None
+        self.notes = open_notes(
+            settings.mongodb_uri, settings.mongodb_timeout_s, settings.exports_max, self.metrics
+        )
         self.hub = Hub(self.log, self.metrics)
         self.listeners = Listeners(self.metrics, settings.max_sockets, settings.max_sockets_per_address)
         self.registrations = Registrations(settings.redis, settings.redis_timeout_s)
@@ -129,8 +133,9 @@ class Bridge:
                 self.snapshots_in_redis,
             ):
                 await store.close()
-            if self.databases is not None:
-                await self.databases.close()
+            for database in (self.databases, self.notes):
+                if database is not None:
+                    await database.close()
             await self.log.close()
 
     def _page(self) -> PageParts:

@@ -37,11 +37,12 @@ class SecretsFileError(BridgeError, ConfigurationError):
 class SocketRefused(BridgeError):  # noqa: N818 - a state, said as one
     """The handshake is refused."""
 
-    def __init__(self, status: int, error: str, message: str) -> None:
-        """`status` is HTTP's; `error` is a word for machines."""
+    def __init__(self, status: int, error: str, message: str, retry_after_s: int | None = None) -> None:
+        """`status` is HTTP's; `error` is a word for machines; `retry_after_s` None: as the status has it."""
         super().__init__(message)
         self.status = status
         self.error = error
+        self.retry_after_s = retry_after_s
 
 
 class ClientGone(BridgeError):  # noqa: N818

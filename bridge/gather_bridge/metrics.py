@@ -52,6 +52,15 @@ class Metrics:
         self.event_log_up = Gauge(
             "gather_bridge_event_log_up", "1 while events are heard live.", registry=self.registry
         )
+        self.note_pages = Counter(
+            "gather_bridge_note_pages", "Pages of notes that were sent.", registry=self.registry
+        )
+        self.exports = Counter(
+            "gather_bridge_exports",
+            "Exports of notes, by what became of them.",
+            ["format", "result"],
+            registry=self.registry,
+        )
         self.webhooks = Gauge(
             "gather_bridge_webhooks",
             "Runs with events that their webhook does not have yet.",

@@ -1,4 +1,4 @@
-"""The HTTP surface: events on WebSocket and SSE, tickets, snapshots, the probes and the metrics."""
+"""The HTTP surface: events on WebSocket and SSE, tickets, snapshots, notes, the probes and the metrics."""
 
 import asyncio
 import logging
@@ -22,6 +22,7 @@ from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
 from gather_bridge.page.page_routes import add_page
+from gather_bridge.exports.notes_routes import add_notes
 from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
@@ -52,6 +53,7 @@ def build_app(bridge: Bridge) -> FastAPI:
         allow_origins=list(bridge.settings.allowed_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        expose_headers=["Content-Disposition", "Retry-After"],
         max_age=PREFLIGHT_S,
     )
     _add_probes(app, bridge)
@@ -84,6 +86,7 @@ def build_app(bridge: Bridge) -> FastAPI:
     _add_snapshots(app, bridge)
     if bridge.page is not None:
         add_page(app, bridge.page)
+    add_notes(app, bridge)
     return app
 
 
@@ -165,8 +168,15 @@ async def _shown(reading: Awaitable[dict[str, Any] | None]) -> Response:
 def refusal(bridge: Bridge, refused: SocketRefused) -> Response:
     """Return the answer to a request that is refused, and count it."""
     bridge.metrics.refused.labels(error=refused.error).inc()
-    headers = {426: {"Upgrade": "websocket"}, 503: {"Retry-After": "2"}, 401: {"WWW-Authenticate": "Bearer"}}
-    return error_response(refused.status, refused.error, str(refused), headers.get(refused.status))
+    by_status = {
+        426: {"Upgrade": "websocket"},
+        503: {"Retry-After": "2"},
+        401: {"WWW-Authenticate": "Bearer"},
+    }
+    headers = by_status.get(refused.status, {})
+    if refused.retry_after_s is not None:
+        headers = headers | {"Retry-After": str(refused.retry_after_s)}
+    return error_response(refused.status, refused.error, str(refused), headers)
 
 
 def _address(connection: HTTPConnection) -> str:

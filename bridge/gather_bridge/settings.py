@@ -37,7 +37,9 @@ class Settings(RedisSettings, OutboxSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     mongodb_timeout_s: float = Field(default=2, ge=0.1, le=30, alias="GATHER_MONGODB_TIMEOUT_S")
-    """For each call about snapshots."""
+    """For each call about snapshots and notes."""
+    exports_max: int = Field(default=2, ge=1, le=16, alias="GATHER_BRIDGE_EXPORTS_MAX")
+    """At once; each is a process of 70 MiB, and a project has one."""
 
     tokens_file: Path = Field(
         default=Path(SECRETS_DIR_DEFAULT) / "tokens.json", alias="GATHER_BRIDGE_TOKENS_FILE"

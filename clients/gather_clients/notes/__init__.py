@@ -1,1 +1,1 @@
-"""A project's `gather` in many forms, made into notes; importing it costs the MongoDB driver's bson."""
+"""What stands in a project's `gather` in many forms, made into notes; imports the MongoDB driver's bson."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bson import ObjectId
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
 
 from gather_clients.notes.note import LONG_AGO, Note, Origin
 from gather_contracts.items import CONTEXT_MAX, SUMMARY_MAX, in_todays_form
@@ -23,6 +25,22 @@ FIELDS: Final = (
     "lastUpdated",
 )  # fmt: skip
 """What is read; documents of other programs may hold anything else, of any size."""
+RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
+    document_class=RawBSONDocument,
+    tz_aware=True,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""Opened field by field, so that one damaged document does not cost the batch that it came with."""
+_NUMBER: Final[Mapping[str, Any]] = {
+    "$cond": [
+        {"$eq": [{"$type": "$_id"}, "double"]},
+        {"$convert": {"input": "$_id", "to": "long", "onError": None}},
+        "$_id",
+    ]
+}
+ID_TEXT: Final[Mapping[str, Any]] = {"$convert": {"input": _NUMBER, "to": "string", "onError": None}}
+"""In an aggregation, the same text that `id_text` makes; of 1.5, which has none, both differ."""
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
 
 

@@ -11,8 +11,9 @@ from bson import ObjectId
 from pymongo import AsyncMongoClient, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import OperationFailure, PyMongoError
 
+from gather_clients.notes.note_reading import ID_TEXT
 from gather_contracts import names
-from gather_worker.services.note_pages import ID_TEXT, ID_TYPES, IDS_PAGE, IS_SHORT
+from gather_worker.services.note_pages import ID_TYPES, IDS_PAGE, IS_SHORT
 from tests.support.simulation.fault_plan import draw_plan
 from tests.support.simulation.mongodb.mongo_driver import Driver
 from tests.support.simulation.mongodb.mongo_in_memory import MongoInMemory

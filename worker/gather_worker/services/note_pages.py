@@ -13,12 +13,12 @@ from pymongo.collation import Collation
 from pymongo.errors import OperationFailure
 
 from gather_clients.notes.note import Note
-from gather_clients.notes.note_reading import FIELDS, ID_MAX, Unread, id_text, ids_of, note_of
+from gather_clients.notes.note_reading import FIELDS, ID_MAX, ID_TEXT, RAW, Unread, id_text, ids_of, note_of
 from gather_contracts import names
 from gather_contracts.brain import NodeIn
 from gather_worker.documents.note_node import node_of
 from gather_worker.services.mongodb import ProjectDatabase
-from gather_worker.services.notes import BATCH, RAW, READ_TIMEOUT_S
+from gather_worker.services.notes import BATCH, READ_TIMEOUT_S
 from gather_worker.services.refusals import UNAUTHORIZED
 
 IDS_PAGE: Final = 10_000
@@ -28,15 +28,6 @@ NOTES_PAGE: Final = 250
 BY_CODE_POINTS: Final = Collation("simple")
 """The order of the brain and of Python, whatever the collection's own collation."""
 
-_NUMBER: Final[Mapping[str, Any]] = {
-    "$cond": [
-        {"$eq": [{"$type": "$_id"}, "double"]},
-        {"$convert": {"input": "$_id", "to": "long", "onError": None}},
-        "$_id",
-    ]
-}
-ID_TEXT: Final[Mapping[str, Any]] = {"$convert": {"input": _NUMBER, "to": "string", "onError": None}}
-"""The same text that `id_text` makes; 1.5, which has none, is left out here by comparing both."""
 IS_SHORT: Final[Mapping[str, Any]] = {"$lte": [{"$strLenCP": {"$ifNull": ["$text", ""]}}, ID_MAX]}
 ID_TYPES: Final = ["objectId", "string", "int", "long", "double"]
 

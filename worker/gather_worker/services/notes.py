@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
 
 from gather_clients.notes.note import Note
-from gather_clients.notes.note_reading import FIELDS, Unread, id_text, ids_of, note_of
+from gather_clients.notes.note_reading import FIELDS, RAW, Unread, id_text, ids_of, note_of
 from gather_worker.services.mongodb import ProjectDatabase
 
 PEOPLE_READ_MAX: Final = 20_000
@@ -38,14 +36,6 @@ READ_TIMEOUT_S: Final = 60.0
 PEOPLES: Final[Mapping[str, Any]] = {"isAutomated": {"$ne": True}, "canon": {"$ne": False}}
 OURS: Final[Mapping[str, Any]] = {"isAutomated": True, "canon": {"$ne": False}}
 NOT_CANON: Final[Mapping[str, Any]] = {"canon": False}
-
-RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
-    document_class=RawBSONDocument,
-    tz_aware=True,
-    unicode_decode_error_handler="replace",
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-)
-"""Opened field by field, so that one damaged document does not cost the batch that it came with."""
 
 _LOGGER = logging.getLogger(__name__)
 
