@@ -216,6 +216,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
                 events,
                 patience,
                 brain=brain,
+                usual_starts=observer.usual_starts,
             ),
             worker_template(settings),
             settings.default_model,

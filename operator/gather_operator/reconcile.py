@@ -31,7 +31,7 @@ from gather_operator.decisions.actions import (
 )
 from gather_operator.decisions.assessment import needs_fresh_facts
 from gather_operator.decisions.decide import decide, needs_cms
-from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot
+from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence, RunSnapshot, UsualStarts
 from gather_operator.decisions.manifests import WorkerTemplate, build_job
 from gather_operator.decisions.overrides import overridden
 from gather_operator.decisions.status.kube_events import WARNING, KubeEvent
@@ -76,6 +76,7 @@ class Dependencies:
     """None: what a run waits for is taken from its Jobs and pods alone."""
     start_patience: StartPatience = field(default_factory=lambda: StartPatience(0))
     brain: BrainProbe | None = None
+    usual_starts: Callable[[], UsualStarts] = UsualStarts
 
 
 class Reconciler:
@@ -206,14 +207,11 @@ class Reconciler:
         if run.status.phase.is_final:
             return snapshot
         jobs, pods = self._deps.observer.cached(uid)
-        snapshot = replace(snapshot, jobs=jobs, pods=pods)
+        snapshot = replace(snapshot, jobs=jobs, pods=pods, usual=self._deps.usual_starts())
         if needs_fresh_facts(snapshot):
             jobs, pods = await self._deps.observer.fresh(uid)
             snapshot = replace(snapshot, jobs=jobs, pods=pods)
-        if any(p.is_terminating for p in pods):
-            snapshot = replace(snapshot, pods=self._patience.judge(uid, pods))
-        else:
-            self._patience.forget(uid)
+        snapshot = replace(snapshot, pods=self._patience.judge(uid, pods))
         if (events := self._deps.events) is not None and (known := events.ask(uid, unexplained(snapshot))):
             snapshot = replace(snapshot, events=known)
         if overdue := self._deps.start_patience.judge(uid, stuck_jobs(snapshot)):

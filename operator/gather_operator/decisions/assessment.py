@@ -16,9 +16,16 @@ from gather_contracts.reasons import DepartmentPhase, DepartmentReason
 from gather_contracts.resource import MESSAGE_MAX, DepartmentStatus, GatherRun
 from gather_contracts.result import StopReason
 from gather_contracts.text_cleaning import writable
-from gather_operator.decisions.facts import JobFacts, Numbers, ObjectEvent, PodFacts, RunSnapshot
+from gather_operator.decisions.facts import (
+    JobFacts,
+    Numbers,
+    ObjectEvent,
+    PodFacts,
+    RunSnapshot,
+    UsualStarts,
+)
 from gather_operator.decisions.resolve import pending_departments
-from gather_operator.decisions.waiting import Wait, condense, ended_with, last_end, wait_of
+from gather_operator.decisions.waiting import SECONDS, Wait, condense, ended_with, last_end, wait_of
 
 JOB_GENERATIONS_MAX = 3
 """Jobs made for one department: one, and two more if a Job was deleted or its result was lost."""
@@ -50,6 +57,7 @@ class Department:
     live: Numbers
     events: tuple[ObjectEvent, ...] = ()
     """Of the run's Jobs and pods, the newest last."""
+    usual: UsualStarts = SECONDS
     is_overdue: bool = False
     """Its Job has waited for too long for what never comes right by itself."""
 
@@ -88,6 +96,7 @@ def gather_departments(snapshot: RunSnapshot, statuses: Sequence[DepartmentStatu
             pods=tuple(p for p in snapshot.pods if p.job_name in known) if current else (),
             live=snapshot.live.get(status.slug, Numbers()),
             events=snapshot.events,
+            usual=snapshot.usual,
             is_overdue=current in snapshot.overdue and not snapshot.run.is_to_stop,
         )
         found.append(department)
@@ -119,7 +128,7 @@ def assess(department: Department, now: datetime) -> DepartmentStatus:
 
 def waits_for(department: Department, now: datetime) -> Wait | None:
     """Return what the department waits for; None while it works, or waits no longer than each start does."""
-    return wait_of(department.job, department.pods, now, department.events)
+    return wait_of(department.job, department.pods, now, department.events, department.usual)
 
 
 def gives_up(department: Department, assessed: DepartmentStatus) -> bool:

@@ -128,6 +128,16 @@ class ObjectEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class UsualStarts:
+    """How long starts take at present, of all runs, in seconds; 0 where nothing is known of it."""
+
+    job_s: float = 0
+    """From a Job's creation to its pod's."""
+    pod_s: float = 0
+    """From a pod's creation to its worker's start."""
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """How far a department has come, from whatever source."""
 
@@ -198,6 +208,7 @@ class RunSnapshot:
     """The oldest first."""
     events: tuple[ObjectEvent, ...] = ()
     """Of Jobs and pods that wait, as far as they are known; the newest last."""
+    usual: UsualStarts = UsualStarts()
     overdue: frozenset[str] = frozenset()
     """Jobs that have waited for too long for what never comes right by itself."""
     live: Mapping[str, Numbers] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """What a department at work waits for, in Kubernetes' own words. Pure.
 
 A Job without pods, a pod without a node, a container without an image: from outside each of them looks like
-work. Waits of seconds, which every start has, are not said.
+work. Waits of seconds, which every start has, are not said; nor are longer ones for which Kubernetes has no
+word while all starts take as long.
 """
 
 import re
@@ -12,12 +13,23 @@ from typing import Final
 
 from gather_contracts.reasons import WaitReason
 from gather_contracts.result import StopReason
-from gather_operator.decisions.facts import ConditionFacts, JobFacts, ObjectEvent, PodFacts, RunSnapshot
+from gather_operator.decisions.facts import (
+    ConditionFacts,
+    JobFacts,
+    ObjectEvent,
+    PodFacts,
+    RunSnapshot,
+    UsualStarts,
+)
 
 SLOW_START_S: Final = 10.0
 """A pod that is created, scheduled and given its volumes takes less."""
 SLOW_IMAGE_S: Final = 30.0
 """An image that takes longer is worth a word."""
+USUAL_FACTOR: Final = 3.0
+"""A start that takes so many times as long as others at present is slow, though all of them are."""
+USUAL_MAX_S: Final = 180.0
+"""After so long even a start that is no slower than others is worth a word."""
 SETTLING_S: Final = 3.0
 """Within it a Job whose last attempt has failed says so, and a pod whose grace period is over goes."""
 JOB_BACKOFF_S: Final = 10
@@ -67,6 +79,10 @@ CREATE_PREFIXES: Final = (AGGREGATE, "Error creating: ", "Internal error occurre
 POD_NAME: Final = re.compile(r'^pods "[^"]*" is forbidden')
 
 
+SECONDS: Final = UsualStarts()
+"""Starts take seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Why a department does not go on."""
@@ -83,7 +99,11 @@ class Wait:
 
 
 def wait_of(
-    job: JobFacts | None, pods: Sequence[PodFacts], now: datetime, events: Sequence[ObjectEvent] = ()
+    job: JobFacts | None,
+    pods: Sequence[PodFacts],
+    now: datetime,
+    events: Sequence[ObjectEvent] = (),
+    usual: UsualStarts = SECONDS,
 ) -> Wait | None:
     """Return what a department waits for; None while it works, or while waiting is a matter of seconds.
 
@@ -94,10 +114,10 @@ def wait_of(
         return None if job.is_suspended_by_us else _suspended(job, now)
     pod = _standing(pods)
     if pod is not None:
-        return _of_pod(pod, now, events)
+        return _of_pod(pod, now, events, usual)
     if job is None or job.is_finished or job.is_terminating:
         return None
-    return _without_pods(job, [p for p in pods if p.job_name == job.name], now, events)
+    return _without_pods(job, [p for p in pods if p.job_name == job.name], now, events, usual)
 
 
 def stuck_jobs(snapshot: RunSnapshot) -> set[str]:
@@ -200,7 +220,7 @@ def _suspended(job: JobFacts, now: datetime) -> Wait | None:
 
 
 def _without_pods(
-    job: JobFacts, pods: Sequence[PodFacts], now: datetime, events: Sequence[ObjectEvent]
+    job: JobFacts, pods: Sequence[PodFacts], now: datetime, events: Sequence[ObjectEvent], usual: UsualStarts
 ) -> Wait | None:
     if any(c.type != "Suspended" for c in job.conditions):
         # It is about to end.
@@ -214,7 +234,7 @@ def _without_pods(
     resumed = _condition(job.conditions, "Suspended")
     begun = (_moment(job.created), until, _moment(resumed.since) if resumed is not None else None)
     since = max(filter(None, begun), default=None)
-    if since is None or (now - since).total_seconds() < SLOW_START_S:
+    if since is None or (now - since).total_seconds() < _slow_s(SLOW_START_S, usual.job_s):
         return None
     return Wait(WaitReason.NO_POD, f"Job {job.name} has made no pod yet")
 
@@ -242,7 +262,7 @@ def _refused(job: JobFacts, events: Sequence[ObjectEvent]) -> Wait | None:
 # --- a pod
 
 
-def _of_pod(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent]) -> Wait | None:
+def _of_pod(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent], usual: UsualStarts) -> Wait | None:
     is_overdue = pod.is_terminating and _is_overdue(pod, now)
     if _is_node_lost(pod, is_overdue=is_overdue):
         return Wait(
@@ -261,7 +281,7 @@ def _of_pod(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent]) -> Wait
         words = f"pod {pod.name}{where} was to end by {_clock(pod.deletion_time)} and still stands"
         return Wait(WaitReason.TERMINATING, words) if is_overdue else None
     # A pod is Pending as long as one of its containers waits, though its worker may be at work.
-    return _pending(pod, now, events) if pod.phase == "Pending" and not pod.started else None
+    return _pending(pod, now, events, usual) if pod.phase == "Pending" and not pod.started else None
 
 
 def _is_overdue(pod: PodFacts, now: datetime) -> bool:
@@ -284,7 +304,7 @@ def _is_node_lost(pod: PodFacts, *, is_overdue: bool) -> bool:
     return (ready is not None and not ready.reason) or (is_overdue and is_evicted)
 
 
-def _pending(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent]) -> Wait | None:
+def _pending(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent], usual: UsualStarts) -> Wait | None:
     age_s = _age_s(pod, now)
     if age_s < SLOW_START_S:
         return None
@@ -296,7 +316,7 @@ def _pending(pod: PodFacts, now: datetime, events: Sequence[ObjectEvent]) -> Wai
     if troubles:
         telling = [e for e in troubles if not e.message.startswith(SUMMARY)] or troubles
         return Wait(TROUBLES[telling[-1].reason], telling[-1].message)
-    if not pod.waiting_since or age_s < SLOW_IMAGE_S:
+    if not pod.waiting_since or age_s < _slow_s(SLOW_IMAGE_S, usual.pod_s):
         return None
     if not pod.node:
         return Wait(WaitReason.UNSCHEDULABLE, "no scheduler has looked at the pod yet")
@@ -316,6 +336,11 @@ def _named(pod: PodFacts) -> Wait:
 
 
 # --- small things
+
+
+def _slow_s(least_s: float, usual_s: float) -> float:
+    """Return from when on a start is slow: at the earliest after `least_s`."""
+    return max(least_s, min(USUAL_FACTOR * usual_s, USUAL_MAX_S))
 
 
 def _of_job(pods: Iterable[PodFacts], job_name: str) -> list[PodFacts]:

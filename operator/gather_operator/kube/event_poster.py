@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 10.0
 """Before each Event of one run, its first too, but for warnings and its end."""
-STRETCH_MAX: Final = 12.0
+STRETCH_MAX: Final = 30.0
 """With many runs at work it is so many times as long at most: kubectl describe is for one run."""
 PENDING_MAX: Final = 64
 STARTED: Final = "DepartmentStarted"

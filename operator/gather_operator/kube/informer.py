@@ -17,10 +17,11 @@ from typing import Final, Generic, TypeVar, cast
 
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable, Conflict
-from gather_operator.decisions.facts import JobFacts, PodFacts
+from gather_operator.decisions.facts import JobFacts, PodFacts, UsualStarts
 from gather_operator.decisions.news import is_job_news, is_pod_news
 from gather_operator.kube.cluster import BOOKMARK, WATCH_WINDOW_S, Cluster, Identified
 from gather_operator.kube.conversion import ObjectFacts
+from gather_operator.kube.start_times import StartTimes
 from gather_operator.metrics import RELISTS
 from gather_operator.run_cache import version_number
 
@@ -93,6 +94,10 @@ class Informer(Generic[T]):
     def of_run(self, run_uid: str) -> list[T]:
         """Return the run's objects."""
         return list(self._by_run.get(run_uid, {}).values())
+
+    def get(self, name: str) -> T | None:
+        """Return the object of that name, None if it is not known."""
+        return self._objects.get(name)
 
     def all(self) -> list[T]:
         """Return all objects."""
@@ -236,6 +241,7 @@ class Observer:
 
     def __init__(self, cluster: Cluster, notify: Notify, notify_later: Notify | None = None) -> None:
         """`notify_later` gets the UIDs of runs whose next pass may wait; None: as `notify`."""
+        self._starts = StartTimes()
         self.jobs: Informer[JobFacts] = Informer(
             "jobs",
             cluster.list_jobs,
@@ -251,7 +257,7 @@ class Observer:
             notify,
             self._remember,
             notify_later=notify_later,
-            is_news=is_pod_news,
+            is_news=self._is_pod_news,
         )
         # Only that one is gone matters, as when somebody deletes it: the run makes it again.
         self.documents: Informer[ObjectFacts] = Informer(
@@ -279,6 +285,14 @@ class Observer:
     def cached(self, run_uid: str) -> tuple[dict[str, JobFacts], tuple[PodFacts, ...]]:
         """Return the run's Jobs and pods from the cache."""
         return self._joined(run_uid, self.jobs.of_run(run_uid), self.pods.of_run(run_uid))
+
+    def usual_starts(self) -> UsualStarts:
+        """Return how long starts take at present."""
+        return self._starts.usual
+
+    def _is_pod_news(self, before: PodFacts | None, after: PodFacts) -> bool:
+        self._starts.saw(self.jobs.get(after.job_name), before, after)
+        return is_pod_news(before, after)
 
     def note_job(self, made: JobFacts) -> None:
         """Take in a Job that was just made."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import Conflict, Refused
-from gather_contracts.reasons import DepartmentPhase
+from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun, GatherRunStatus, dump_status
 from gather_operator.decisions.status.kube_events import KubeEvent, events_between
 from gather_operator.errors import StatusRefused
@@ -28,13 +28,16 @@ EVENTS_PER_WRITE_MAX: Final = 8
 REPEAT_BACKOFF: Final = Backoff(1.0, 60.0)
 """Before a status that somebody else has changed is written once more."""
 STEPS_FACTOR: Final = 3
-ATTEMPTS_FACTOR: Final = 10
+WORDS_FACTOR: Final = 60
 """Two writes are so many intervals apart where departments have only started or succeeded or their numbers
-have changed, or where only pods have begun. A write costs the API server as much as three Jobs."""
+have changed, or where only pods have begun or the words for a reason are others. A write costs the API server
+as much as three Jobs."""
 RUNS_AT_ONCE: Final = 25
 STRETCH_MAX: Final = 4.0
 """With more runs at work than that, steps and numbers wait longer: so many runs' are written an interval."""
 ORDINARY: Final = frozenset({DepartmentPhase.PENDING, DepartmentPhase.RUNNING})
+ENDING: Final = frozenset({RunPhase.CANCELLING, RunPhase.SUSPENDED})
+"""Somebody waits for what its words say."""
 CRD_HINT: Final = "kubectl apply -f crds/ brings the definition of this version"
 
 
@@ -150,8 +153,8 @@ def _patience(before: GatherRunStatus, after: GatherRunStatus, stretch: float) -
     """Return how many intervals a change may wait: one that somebody may have to act on waits for one."""
     if _news(before) != _news(after):
         return 1
-    is_attempts_alone = _without_attempts(before) == _without_attempts(after)
-    return ATTEMPTS_FACTOR if is_attempts_alone else max(STEPS_FACTOR, stretch)
+    is_words_alone = after.phase not in ENDING and _without_words(before) == _without_words(after)
+    return WORDS_FACTOR if is_words_alone else max(STEPS_FACTOR, stretch)
 
 
 def _news(status: GatherRunStatus) -> tuple[Any, ...]:
@@ -165,9 +168,11 @@ def _news(status: GatherRunStatus) -> tuple[Any, ...]:
     return status.phase, status.observed_generation, conditions, unusual
 
 
-def _without_attempts(status: GatherRunStatus) -> GatherRunStatus:
-    departments = [d.model_copy(update={"attempt": 0}) for d in status.departments]
-    return status.model_copy(update={"departments": departments})
+def _without_words(status: GatherRunStatus) -> GatherRunStatus:
+    """Return the status without what Kubernetes says to a reason, and without how many pods have begun."""
+    departments = [d.model_copy(update={"attempt": 0, "message": ""}) for d in status.departments]
+    conditions = [c.model_copy(update={"message": ""}) for c in status.conditions]
+    return status.model_copy(update={"departments": departments, "conditions": conditions})
 
 
 def _says_nothing_new(run: GatherRun, status: GatherRunStatus) -> bool:

@@ -93,6 +93,7 @@ class Operators:
             Dependencies(
                 cluster, SharedReadings(self._cms, queue.add, CMS_PATIENCE_S), observer, cache, live,
                 StatusWriter(cluster, cache, STATUS_INTERVAL_S), EventPublisher(log, webhooks),
+                usual_starts=observer.usual_starts,
             ),
             WorkerTemplate(image="worker"),
             "default/model",

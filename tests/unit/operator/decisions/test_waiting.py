@@ -1,6 +1,7 @@
 """What a department waits for, from Jobs, pods and Events as Kubernetes writes them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import yaml
 from dev.paths import ROOT
 from gather_contracts import names
 from gather_contracts.reasons import WaitReason
-from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts
+from gather_operator.decisions.facts import JobFacts, ObjectEvent, PodFacts, UsualStarts
 from gather_operator.decisions.waiting import backoff_end, condense, stuck_jobs, unexplained, wait_of
 from gather_operator.kube.conversion import job_facts, object_event, pod_facts
 
@@ -64,6 +65,34 @@ def test_pods_that_are_gone_or_given_up_hold_nothing_up(build: Any) -> None:
         passed = build.pod("story", attempt=2, phase="Running", is_terminating=True, **changes)
         assert wait_of(job, [passed], NOW) is None
         assert wait_of(job, [stuck, passed], NOW) == wait_of(job, [stuck], NOW)
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "usual_s", "is_said"),
+    [(11, 0, True), (11, 3, True), (50, 20, False), (61, 20, True), (179, 100, False), (181, 100, True)],
+)
+def test_a_start_that_is_no_slower_than_others_is_not_said(
+    build: Any, waited_s: int, usual_s: float, is_said: bool
+) -> None:
+    """While the cluster is busy every Job waits for its pod; each time it would be a status and a Warning."""
+    job = build.job("story", created=(NOW - timedelta(seconds=waited_s)).isoformat())
+    wait = wait_of(job, [], NOW, usual=UsualStarts(job_s=usual_s))
+    assert (wait is not None) is is_said
+    assert unexplained(build.snapshot(build.run(), jobs=[job])) == [job.name], "asked for all the same"
+
+
+def test_a_pod_that_is_prepared_no_slower_than_others_is_not_said(build: Any) -> None:
+    """But what Kubernetes has a word for is, however busy it is."""
+    created = (NOW - timedelta(seconds=100)).isoformat()
+    pod = build.pod("story", node="node-1", waiting_since=created, created=created)
+    job = build.job("story", created=created)
+    assert wait_of(job, [pod], NOW, usual=UsualStarts(pod_s=10)) is not None
+    busy = UsualStarts(job_s=40, pod_s=40)
+    assert wait_of(job, [pod], NOW, usual=busy) is None
+    stuck = replace(pod, reason="Unschedulable", message="no node")
+    assert wait_of(job, [stuck], NOW, usual=busy) is not None
+    refused = [ObjectEvent(job.name, "FailedCreate", "exceeded quota", created)]
+    assert wait_of(job, [], NOW, refused, busy) is not None
 
 
 def test_every_word_for_a_wait_is_tried() -> None:

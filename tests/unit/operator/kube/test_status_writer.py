@@ -8,10 +8,10 @@ from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import GatherRun
 from gather_operator.kube.status_writer import (
-    ATTEMPTS_FACTOR,
     RUNS_AT_ONCE,
     STEPS_FACTOR,
     STRETCH_MAX,
+    WORDS_FACTOR,
     StatusWriter,
     _patience,
 )
@@ -84,7 +84,7 @@ async def test_that_a_pod_has_begun_waits_for_more_to_say(world: Any, build: Any
     run = cache.get(build.uid)
     assert run
     again = run.status.model_copy(update={"departments": [department.model_copy(update={"attempt": 1})]})
-    assert await writer.write(run, again) == ATTEMPTS_FACTOR
+    assert await writer.write(run, again) == WORDS_FACTOR
 
 
 async def test_that_a_new_run_was_seen_is_no_status_of_its_own(
@@ -166,6 +166,14 @@ async def test_a_failed_write_posts_no_event(
     assert world.events == []
 
 
+def test_words_of_a_run_that_is_being_stopped_do_not_wait(build: Any) -> None:
+    """Somebody is waiting for its end."""
+    before = build.running("story").status.model_copy(update={"phase": RunPhase.CANCELLING})
+    (department,) = before.departments
+    other = [department.model_copy(update={"message": "waiting for film-story-1-aaaaa"})]
+    assert _patience(before, before.model_copy(update={"departments": other}), 1) == STEPS_FACTOR
+
+
 @pytest.mark.parametrize(
     ("change", "runs", "waits_s"),
     [
@@ -174,9 +182,11 @@ async def test_a_failed_write_posts_no_event(
         ({"phase": DepartmentPhase.FAILED}, 100 * RUNS_AT_ONCE, 1),
         ({"reason": "ImagePullBackOff"}, 100 * RUNS_AT_ONCE, 1),
         ({"items_created": 9}, 1, STEPS_FACTOR),
-        ({"attempt": 1}, 1, ATTEMPTS_FACTOR),
+        ({"attempt": 1}, 1, WORDS_FACTOR),
+        ({"message": "0/5 nodes are available: 5 Insufficient cpu"}, 1, WORDS_FACTOR),
+        ({"message": "0/5 nodes are available", "reason": "Unschedulable"}, 1, 1),
     ],
-    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt"],
+    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt", "words", "wait"],
 )
 def test_a_step_waits_longer_than_what_somebody_may_have_to_act_on(
     build: Any, change: dict[str, Any], runs: int, waits_s: float
