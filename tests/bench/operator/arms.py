@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,6 +32,8 @@ NAMESPACE: Final = "default"
 PROJECTS: Final = 50
 """Runs are spread over so many projects."""
 TIMEOUT_S: Final = 900
+TIMEOUT_RUN_S: Final = 3
+"""For each run besides: a thousand need ten minutes where nothing else runs."""
 AUDIT_S: Final = 2.0
 """The API server writes its audit log in batches."""
 CREATES_AT_ONCE: Final = 16
@@ -56,10 +58,13 @@ class Outcome:
 
     arm: Arm
     runs: int
+    steps: int
     makespan_s: float
     gaps_ms: list[float]
     lags_s: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
+    cluster_cpu_s: dict[str, float] = field(default_factory=dict)
+    """By program of the control plane."""
     memory_mib: float = 0.0
     writes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -92,7 +97,7 @@ def measure(  # noqa: PLR0917 - given by name
         with (
             reporter.step(f"{arm}: {runs} runs of {steps}"),
             control_plane(folder, reporter, delay_ms) as plane,
-            subject(arm, plane, folder, profile) as pid,
+            subject(arm, plane, folder, profile, steps) as pid,
         ):
             return asyncio.run(_watch_them(plane, arm, runs, steps, pid))
     finally:
@@ -100,41 +105,57 @@ def measure(  # noqa: PLR0917 - given by name
 
 
 @contextmanager
-def subject(arm: Arm, plane: ControlPlane, folder: Path, profile: Path | None) -> Iterator[list[int]]:
+def subject(
+    arm: Arm, plane: ControlPlane, folder: Path, profile: Path | None = None, steps: int = STEPS
+) -> Iterator[list[int]]:
     """Yield the process that is measured, in a list; the floor's begins with the first run."""
     if arm in FLOORS:
         yield []
         return
     if arm is Arm.SKETCH:
         command = [sys.executable, "-m", "tests.bench.operator.sketch", plane.server, NAMESPACE]
-        sketch = ServiceProcess("sketch", "", folder, command, lambda _: True, _python_path())
-        with _started(sketch):
+        with _started(
+            ServiceProcess("sketch", "", folder, command, lambda _: True, _python_path())
+        ) as sketch:
             yield [sketch.pid]
         return
-    with _cms(steps=STEPS) as cms, running("redis") as redis:
-        port = free_port()
-        environment = {
-            **_python_path(),
-            "KUBECONFIG": str(plane.kubeconfig("operator")),
-            "GATHER_NAMESPACE": NAMESPACE,
-            "GATHER_WORKER_IMAGE": "worker",
-            "NEXT_PUBLIC_APP_URL": cms,
-            "REDIS_URL": redis.uri,
-            "GATHER_OPERATOR_PORT": str(port),
-        }
-        profiled = ["tests.bench.operator.profiled", str(profile)]
-        command = [sys.executable, "-m", *(["gather_operator.main"] if profile is None else profiled)]
-        uri = f"http://{HOST}:{port}"
-        operator = ServiceProcess("operator", uri, folder, command, http_answers, environment)
-        with _started(operator):
-            yield [operator.pid]
+    with operators(plane, folder, steps, profile) as make, _started(make("operator")) as operator:
+        yield [operator.pid]
 
 
 @contextmanager
-def _started(process: ServiceProcess) -> Iterator[None]:
+def operators(
+    plane: ControlPlane, folder: Path, steps: int = STEPS, profile: Path | None = None
+) -> Iterator[Callable[[str], ServiceProcess]]:
+    """Yield what makes an operator's process by its name, not started; all share a CMS and a Redis."""
+    profiled = ["tests.bench.operator.profiled", str(profile)]
+    command = [sys.executable, "-m", *(["gather_operator.main"] if profile is None else profiled)]
+    with _cms(max(steps, STEPS)) as cms, running("redis") as redis:
+
+        def make(name: str) -> ServiceProcess:
+            port = free_port()
+            environment = {
+                **_python_path(),
+                "KUBECONFIG": str(plane.kubeconfig("operator")),
+                "GATHER_NAMESPACE": NAMESPACE,
+                "GATHER_IDENTITY": name,
+                "GATHER_WORKER_IMAGE": "worker",
+                "NEXT_PUBLIC_APP_URL": cms,
+                "REDIS_URL": redis.uri,
+                "GATHER_OPERATOR_PORT": str(port),
+            }
+            own = folder / name
+            own.mkdir(exist_ok=True)
+            return ServiceProcess(name, f"http://{HOST}:{port}", own, command, http_answers, environment)
+
+        yield make
+
+
+@contextmanager
+def _started(process: ServiceProcess) -> Iterator[ServiceProcess]:
     process.start()
     try:
-        yield
+        yield process
     finally:
         process.stop()
 
@@ -148,31 +169,35 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
         observer = Observer(api, NAMESPACE)
         watching = asyncio.create_task(observer.run())
         await asyncio.sleep(1)
-        began_s = time.monotonic()
-        before_s = cpu_s(pids[0]) if pids else 0.0
+        began_s, timeout_s = time.monotonic(), TIMEOUT_S + TIMEOUT_RUN_S * runs
+        before_s, cluster_s = cpu_s(pids[0]) if pids else 0.0, plane.cpu_s()
         if arm in FLOORS:
-            floor = await _start_floor(plane, runs, arm)
-            await asyncio.wait_for(floor.wait(), TIMEOUT_S)
+            floor = await _start_floor(plane, runs, arm, steps)
+            await asyncio.wait_for(floor.wait(), timeout_s)
         else:
             await create_runs(api, runs, steps)
         is_done = _ends(arm, runs, steps)
         failures: list[str] = []
         try:
-            waiting = asyncio.create_task(observer.until(is_done, TIMEOUT_S))
+            waiting = asyncio.create_task(observer.until(is_done, timeout_s))
             await asyncio.wait({waiting, watching}, return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
                 waiting.cancel()
                 await watching
             await waiting
         except TimeoutError:
-            failures.append(f"{arm}: not all of {runs} runs ended within {TIMEOUT_S} s")
+            failures.append(f"{arm}: not all of {runs} runs ended within {timeout_s} s")
         seen = observer.seen
         # What follows an end, such as the release of a finalizer, belongs to it.
         await asyncio.sleep(AUDIT_S + 1)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+    spent_s = {program: now_s - cluster_s[program] for program, now_s in plane.cpu_s().items()}
     failures += _faults(arm, seen)
-    outcome = Outcome(arm, runs, seen.makespan_s(began_s), seen.gaps_ms(), seen.lags_s(), failures=failures)
+    outcome = Outcome(
+        arm, runs, steps, seen.makespan_s(began_s), seen.gaps_ms(), seen.lags_s(),
+        cluster_cpu_s=spent_s, failures=failures,
+    )  # fmt: skip
     if pids:
         outcome.cpu_s = cpu_s(pids[0]) - before_s
         outcome.memory_mib = memory_of(pids[0]).peak_rss
@@ -180,9 +205,10 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
     return outcome
 
 
-async def _start_floor(plane: ControlPlane, runs: int, arm: Arm) -> asyncio.subprocess.Process:
+async def _start_floor(plane: ControlPlane, runs: int, arm: Arm, steps: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.operator.floor", plane.server, NAMESPACE, str(runs), arm,
+        sys.executable, "-m", "tests.bench.operator.floor",
+        plane.server, NAMESPACE, str(runs), arm, str(steps),
         env={**os.environ, **_python_path()},
     )  # fmt: skip
 
@@ -201,14 +227,14 @@ def _faults(arm: Arm, seen: Observed) -> list[str]:
     return found
 
 
-async def create_runs(api: PlainApi, runs: int, steps: int) -> None:
+async def create_runs(api: PlainApi, runs: int, steps: int, first: int = 0) -> None:
     path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}"
     places = asyncio.Semaphore(CREATES_AT_ONCE)
 
     async def create(number: int) -> None:
         async with places:
             spec: dict[str, Any] = {"projectId": f"{number % PROJECTS:024x}", "userId": "bench"}
-            if steps != STEPS:
+            if steps < STEPS:
                 spec["departments"] = [f"d{index}" for index in range(steps)]
             body = {
                 "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -218,7 +244,7 @@ async def create_runs(api: PlainApi, runs: int, steps: int) -> None:
             }
             await api.call("POST", path, body)
 
-    await asyncio.gather(*(create(number) for number in range(runs)))
+    await asyncio.gather(*(create(number) for number in range(first, first + runs)))
 
 
 def _writes(audit_log: Path, arm: Arm) -> Counter[str]:

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from dev.artefacts.cache import Cache
 from dev.artefacts.go_programs import KUBERNETES, KWOK, ensure_programs
 from dev.cluster.node.configs import FAST_QPS
@@ -17,11 +19,19 @@ from dev.progress import Reporter
 from dev.service_process import HOST, ServiceProcess, free_port
 from dev.waiting import wait_for
 from gather_contracts.result import DepartmentResult, StopReason, encode_result
+from tests.bench.measure import cpu_s
 from tests.support.kubernetes import control_plane as plain
 
 USERS: Final = ("floor", "floor-jobs", "sketch", "operator")
 """Each has a token of its own, so that the audit log tells whose a write is."""
 NODES: Final = 4
+PROGRAMS: Final = {
+    "kube-apiserver": "API server",
+    "etcd": "etcd",
+    "kube-controller-manager": "controllers",
+    "kube-scheduler": "scheduler",
+    "kwok": "kwok",
+}
 READY_TIMEOUT_S: Final = 60
 CONTROLLERS: Final = (*plain.CONTROLLERS, "namespace-controller")
 STAGES: Final = Path(__file__).with_name("stages.yaml")
@@ -42,6 +52,15 @@ class ControlPlane(plain.ControlPlane):
     def audit_log(self) -> Path:
         """One line of JSON for each request of our users."""
         return self.folder / "audit.log"
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor time that each of its programs has used, in seconds."""
+        found = dict.fromkeys(PROGRAMS.values(), 0.0)
+        for process in psutil.process_iter(["name", "cmdline"]):
+            name = PROGRAMS.get(process.info["name"])
+            if name is not None and any(str(self.folder) in part for part in process.info["cmdline"] or ()):
+                found[name] += cpu_s(process.pid)
+        return found
 
 
 @contextmanager

@@ -1,17 +1,17 @@
 """The floor: seven Jobs a run, each made when the pod before has succeeded, and nothing else.
 
-A process of its own: SERVER NAMESPACE RUNS USER. The user "floor-jobs" makes Jobs as the operator does.
+A process of its own: SERVER NAMESPACE RUNS USER STEPS. The user "floor-jobs" makes Jobs as the operator does.
 """
 
 import asyncio
 import sys
 
 from gather_contracts import names
-from tests.bench.operator.jobs import STEPS, operator_job, small_job
+from tests.bench.operator.jobs import operator_job, small_job
 from tests.bench.operator.plain_api import PlainApi
 
 
-async def main(server: str, namespace: str, runs: int, user: str) -> None:
+async def main(server: str, namespace: str, runs: int, user: str, steps: int) -> None:
     """Make all runs' Jobs and return when the last pod has succeeded."""
     async with PlainApi(server, user) as api, asyncio.TaskGroup() as group:
         jobs, pods = f"/apis/batch/v1/namespaces/{namespace}/jobs", f"/api/v1/namespaces/{namespace}/pods"
@@ -32,11 +32,11 @@ async def main(server: str, namespace: str, runs: int, user: str) -> None:
             if pod.get("status", {}).get("phase") != "Succeeded" or (run, step) in done:
                 continue
             done.add((run, step))
-            if step + 1 < STEPS:
+            if step + 1 < steps:
                 begin(run, step + 1)
-            if len(done) == runs * STEPS:
+            if len(done) == runs * steps:
                 return
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])))

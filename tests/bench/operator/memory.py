@@ -57,7 +57,7 @@ def measure_memory(  # noqa: PLR0917 - given by name
             control_plane(folder, reporter, LIVE_MS) as plane,
         ):
             asyncio.run(_fill(plane, finished, departments))
-            with subject(Arm.OPERATOR, plane, folder, None) as (pid,):
+            with subject(Arm.OPERATOR, plane, folder) as (pid,):
                 start_mib = memory_of(pid).peak_rss
                 asyncio.run(_bring_to_work(plane, live))
                 peak_mib = memory_of(pid).peak_rss

@@ -30,6 +30,10 @@ class PlainApi:
 
     async def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
         """Return the answer's JSON."""
+        return json.loads(await self.text(method, path, body, kind))
+
+    async def text(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> str:
+        """Return the answer's text."""
         data = None if body is None else json.dumps(body)
         async with (
             self._places,
@@ -38,11 +42,11 @@ class PlainApi:
             text = await answer.text()
             if not answer.ok:
                 raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]}")
-            return json.loads(text)
+            return text
 
-    async def watch(self, path: str, query: str = "") -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, path: str, query: str = "", since: str = "0") -> AsyncIterator[dict[str, Any]]:
         """Yield all changes; where the server ends a watch, as it does with a slow one, the next goes on."""
-        timeout, seen = aiohttp.ClientTimeout(total=None), "0"
+        timeout, seen = aiohttp.ClientTimeout(total=None), since
         while True:
             url = f"{path}?watch=1&allowWatchBookmarks=1&resourceVersion={seen}{query}"
             async with self._session.get(url, timeout=timeout) as answer:
