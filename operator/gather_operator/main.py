@@ -196,7 +196,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
 
     async def act() -> None:
         """Work on runs while this replica holds the Lease."""
-        queue = WorkQueue(cache.is_stopping)
+        queue = WorkQueue(cache.is_stopping, cache.is_to_begin)
         readings = SharedReadings(clients.cms, queue.add, settings.cms_empty_patience_s)
         events, patience = EventReadings(cluster, queue.add), StartPatience(settings.start_patience_s)
         writer = StatusWriter(cluster, cache, settings.status_interval_s)

@@ -171,6 +171,11 @@ class RunCache:
         )
         return is_known or self.is_asked_for(uid)
 
+    def is_to_begin(self, uid: str) -> bool:
+        """Return whether the run has no departments yet: nobody waits for its next one."""
+        run = self._runs.get(uid)
+        return run is not None and not run.status.departments
+
     def expired(self, now: datetime) -> list[str]:
         """Return the UIDs of ended runs whose time is over."""
         return [uid for uid, run in self._ended.items() if run.delete_at is not None and run.delete_at <= now]

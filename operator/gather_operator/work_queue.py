@@ -2,6 +2,7 @@
 
 A wait holds whatever else happens: neither the ticker nor a watch brings a run forward that the API has put
 off. Only a person's word does, a changed spec or a deletion, and runs that are to be stopped go before all.
+Runs at work go before those that have not begun: of a thousand that come at once none waits in its middle.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ SOON_S: Final = 2.0
 """What can wait does so for this long, so that much of it costs one pass."""
 WORKED_MAX: Final = 20_000
 """Keys of which it is remembered when they had their last pass."""
+LATE_SHARE: Final = 4
+"""Of so many keys that a worker takes, one is a late one, if there is any."""
 RESERVED: Final = 2
 """Workers that take urgent runs alone, for when all others wait for something outside."""
 
@@ -45,11 +48,18 @@ Work = Callable[[str], Awaitable[Next]]
 class WorkQueue:
     """Keys to work on. It holds each key once, so it is never longer than there are runs."""
 
-    def __init__(self, is_urgent: Callable[[str], bool] = lambda _: False) -> None:
-        """`is_urgent` says, when a key is queued, whether it goes before all that are not."""
+    def __init__(
+        self,
+        is_urgent: Callable[[str], bool] = lambda _: False,
+        is_late: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Both say of a key that is being queued whether it goes before all others, or after them."""
         self._is_urgent = is_urgent
+        self._is_late = is_late
         self._urgent: deque[str] = deque()
         self._usual: deque[str] = deque()
+        self._late: deque[str] = deque()
+        self._taken = 0
         self._arrived = asyncio.Event()
         self._queued: dict[str, float] = {}
         """Since when each key is queued, on the event loop's clock."""
@@ -81,13 +91,18 @@ class WorkQueue:
             timer.cancel()
         if key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
-            (self._urgent if self._is_urgent(key) else self._usual).append(key)
+            self._lane(key).append(key)
             self._arrived.set()
             QUEUE_DEPTH.set(len(self._queued))
-        elif is_asked_for and key in self._usual and self._is_urgent(key):
-            self._usual.remove(key)
+        elif is_asked_for and key not in self._urgent and self._is_urgent(key):
+            (self._usual if key in self._usual else self._late).remove(key)
             self._urgent.append(key)
             self._arrived.set()
+
+    def _lane(self, key: str) -> deque[str]:
+        if self._is_urgent(key):
+            return self._urgent
+        return self._late if self._is_late(key) else self._usual
 
     def add_soon(self, key: str) -> None:
         """Queue the key, which can wait, unless it is queued anyway."""
@@ -125,7 +140,7 @@ class WorkQueue:
         """Work on keys until cancelled, on `workers` of them at a time, and on a few more urgent ones."""
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._worker(work, (self._urgent, self._usual)))
+                group.create_task(self._worker(work, (self._urgent, self._usual, self._late)))
             for _ in range(RESERVED):
                 group.create_task(self._worker(work, (self._urgent,)))
 
@@ -155,7 +170,10 @@ class WorkQueue:
 
     async def _next(self, lanes: Sequence[deque[str]]) -> str:
         while True:
-            for lane in lanes:
+            self._taken += 1
+            # So that even a cluster that is never done with those at work begins others.
+            ordered = (self._late, *lanes) if len(lanes) > 1 and self._taken % LATE_SHARE == 0 else lanes
+            for lane in ordered:
                 if lane:
                     return lane.popleft()
             self._arrived.clear()

@@ -42,8 +42,8 @@ class OrderedQueue(WorkQueue):
     The product adds from sets, whose order Python draws anew in each process.
     """
 
-    def __init__(self, is_urgent: Callable[[str], bool]) -> None:
-        super().__init__(is_urgent)
+    def __init__(self, is_urgent: Callable[[str], bool], is_late: Callable[[str], bool]) -> None:
+        super().__init__(is_urgent, is_late)
         self._added: dict[str, bool] = {}
 
     def add(self, key: str, *, is_asked_for: bool = False) -> None:
@@ -85,7 +85,7 @@ class Operators:
         webhooks: Any = NoWebhooks()
         cluster = Cluster(calls, "films")
         cache, live = RunCache(None), LiveNumbers()
-        queue = OrderedQueue(cache.is_stopping)
+        queue = OrderedQueue(cache.is_stopping, cache.is_to_begin)
         observer = Observer(cluster, queue.add, queue.add_soon)
         canary = WatchCanary(WATCH_SILENCE_S)
         health = Health(canary, list, lambda: True)

@@ -33,6 +33,16 @@ def test_a_newer_version_is_noted_until_it_has_been_read(build: Any) -> None:
     assert cache.stale(build.uid) is None
 
 
+def test_a_run_is_to_begin_until_its_departments_stand(build: Any) -> None:
+    """Those that are at work go before it; what is gone has nothing to begin."""
+    cache = RunCache()
+    assert not cache.is_to_begin(build.uid)
+    cache.put(build.body(version="5"))
+    assert cache.is_to_begin(build.uid)
+    cache.put(build.body(version="6", status={"departments": build.departments("story")}))
+    assert not cache.is_to_begin(build.uid)
+
+
 @pytest.mark.parametrize(
     ("generation", "is_being_deleted", "is_asked_for"), [(1, False, False), (2, False, True), (1, True, True)]
 )

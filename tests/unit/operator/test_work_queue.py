@@ -9,7 +9,7 @@ import pytest
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from gather_operator import work_queue as module
-from gather_operator.work_queue import BACKOFF, RESERVED, Next, WorkQueue
+from gather_operator.work_queue import BACKOFF, LATE_SHARE, RESERVED, Next, WorkQueue
 
 LIMIT_S = 5
 SOON_S = 0.02
@@ -213,6 +213,41 @@ async def test_a_key_that_waits_becomes_urgent() -> None:
     queue.add("9", is_asked_for=True)
     await run_until(queue, recorder, work)
     assert (recorder.keys[0], sorted(recorder.keys)) == ("9", sorted(set(recorder.keys)))
+
+
+async def test_runs_at_work_go_before_those_that_have_not_begun() -> None:
+    """A thousand that come at once hold up no step of those that came before; a few begin all the same."""
+    queue, recorder = WorkQueue(is_late=lambda key: key.startswith("new")), Recorder(200)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next()
+
+    for number in range(100):
+        queue.add(f"new {number}")
+    for number in range(100):
+        queue.add(f"at work {number}")
+    await run_until(queue, recorder, work)
+    begun_at_last = recorder.keys.index("at work 99")
+    begun = [key for key in recorder.keys[:begun_at_last] if key.startswith("new")]
+    assert len(begun) == pytest.approx(100 / (LATE_SHARE - 1), abs=3)
+
+
+async def test_a_run_that_has_not_begun_can_be_stopped_at_once() -> None:
+    """Wherever it waits."""
+    stopping: set[str] = set()
+    queue, recorder = WorkQueue(stopping.__contains__, lambda _: True), Recorder(10)
+
+    async def work(key: str) -> Next:
+        recorder.note(key)
+        return Next()
+
+    for number in range(10):
+        queue.add(str(number))
+    stopping.add("9")
+    queue.add("9", is_asked_for=True)
+    await run_until(queue, recorder, work)
+    assert (recorder.keys[0], len(set(recorder.keys))) == ("9", 10)
 
 
 async def test_urgent_keys_have_workers_of_their_own() -> None:
