@@ -1,21 +1,119 @@
-"""The command line's composition root."""
+"""The command line's composition root: which module has which command, and what an error ends with."""
 
-from typing import Annotated
+import os
+import sys
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+import typer.core
+import typer.main
 
-app = typer.Typer(help="Start, watch and stop runs of Gather.", no_args_is_help=True)
+from gather_cli.errors import CliError, Exit, ReaderGone
+from gather_cli.views.completion_scripts import VARIABLE
+
+HELP: Final = """\
+Start, watch and stop runs of Gather; find out what is wrong with an installation.
+
+As `kubectl gather` it is the same program. Cluster and namespace are those of kubectl's kubeconfig.
+
+Exit codes: 0 done, or the run Succeeded; 1 the run Failed, or something is wrong; 2 wrong usage; 3 the run was
+cancelled; 4 no such run; 5 not allowed; 6 the cluster cannot be reached; 7 the cluster refuses what was sent; 124
+--timeout is over; 130 Ctrl-C.
+"""
+COMMANDS: Final = {
+    "submit": ("submit_run", "submit"),
+    "list": ("list_runs", "list_runs"),
+    "status": ("show_status", "status"),
+    "watch": ("watch_run", "watch"),
+    "logs": ("follow_logs", "logs"),
+    "cancel": ("cancel_runs", "cancel"),
+    "rerun": ("rerun", "rerun"),
+    "items": ("read_notes", "items"),
+    "export": ("read_notes", "export"),
+    "doctor": ("diagnose", "doctor"),
+    "completion": ("about", "completion"),
+    "version": ("about", "version"),
+}
+"""By its name: the module and its function, whose help is `HELP`, or `<NAME>_HELP` where a module has two."""
 
 
-@app.callback(invoke_without_command=True)
-def gather(*, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
-    """Start, watch and stop runs of Gather."""
-    if version:
-        from importlib.metadata import version as installed  # noqa: PLC0415 - takes 20 ms
+class Commands(typer.core.TyperGroup):
+    """Commands whose modules are imported when they are called: what one needs, the others do not wait for."""
 
-        typer.echo(f"gather {installed('gather')}")
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None if there is none."""
+        if cmd_name not in self.commands and cmd_name in COMMANDS:
+            self.commands[cmd_name] = build_command(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; for one that there is not, those that are like it are suggested."""
+        for name in COMMANDS:
+            if args and args[0] not in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+
+def build_command(name: str) -> Any:
+    """Return one command, its module imported."""
+    module_name, function_name = COMMANDS[name]
+    module = import_module(f"gather_cli.commands.{module_name}")
+    text = (getattr(module, f"{name.upper()}_HELP", None) or module.HELP).replace("Examples:\n\n", "\b\nExamples:\n")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    first = text.splitlines()[0].split(";")[0].split(":")[0].rstrip(".")
+    single.command(name, help=text, short_help=first)(getattr(module, function_name))
+    command: Any = typer.main.get_command(single)
+    command.name = name
+    return command
+
+
+def build_app() -> typer.Typer:
+    """Return the program."""
+    app = typer.Typer(
+        cls=Commands, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+        pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+
+    @app.callback()
+    def gather() -> None:
+        pass
+
+    return app
+
+
+def program_name() -> str:
+    """Return how the program was called: `kubectl gather` as a plugin."""
+    name = os.path.basename(sys.argv[0] or "")  # noqa: PTH119 - no path object for a name
+    return "kubectl gather" if name.startswith(("kubectl-gather", "kubectl_gather")) else "gather"
 
 
 def main() -> None:
-    """Do what the command line says."""
-    app()
+    """Do what the command line says, and end with the code that `errors.py` documents."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding is no reason to fail
+    if VARIABLE in os.environ:
+        from typer.completion import completion_init  # noqa: PLC0415 - only for a key press
+
+        completion_init()
+    try:
+        code = build_app()(prog_name=program_name(), standalone_mode=False, complete_var=VARIABLE)
+        sys.stdout.flush()
+    except CliError as error:
+        typer.echo(f"error: {error}", err=True)
+        code = error.exit_code
+    except ReaderGone:
+        # Whoever reads has enough, as `head` has; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.READER_GONE
+    except typer.core._click.exceptions.ClickException as error:  # noqa: SLF001 - typer names it nowhere else
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = Exit.INTERRUPTED
+    sys.exit(int(code or 0))

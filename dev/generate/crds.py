@@ -12,9 +12,11 @@ import yaml
 
 from dev.generate.files import differing_files, write_files
 from dev.paths import ROOT
-from gather_contracts.crds.crd import custom_resource_definition
+from gather_cli.doctor.checks.access_checks import fields_of
+from gather_contracts.crds.crd import custom_resource_definition, root_schema
 
 MANIFEST = Path("crds") / "gather.ft.tc_gatherruns.yaml"
+FIELDS = Path("cli") / "gather_cli" / "doctor" / "crd_fields.txt"
 TEMPLATE = Path("charts") / "gather" / "templates" / "crds" / "gatherruns.yaml"
 HEADER = "# Generated from contracts/gather_contracts by `make crds`; edit the contracts.\n"
 WIDTH = 110
@@ -40,9 +42,14 @@ def template() -> str:
     return "{{- if .Values.crds.enabled }}\n" + body.replace(NAME_LINE, NAME_LINE + KEEP) + "{{- end }}\n"
 
 
+def fields() -> str:
+    """Return every field below spec and status, one a line: `gather doctor` holds the served CRD against them."""
+    return "\n".join(fields_of(root_schema(), "")) + "\n"
+
+
 def files() -> Mapping[Path, str]:
     """Return every generated file's path below the repository, and its text."""
-    return {MANIFEST: manifest(), TEMPLATE: template()}
+    return {MANIFEST: manifest(), TEMPLATE: template(), FIELDS: fields()}
 
 
 def outdated(root: Path) -> list[Path]:

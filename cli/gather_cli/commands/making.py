@@ -1,0 +1,55 @@
+"""How `submit` and `rerun` make a run and tell of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from gather_cli.cluster.runs import Run, Runs
+from gather_cli.commands.options import Form
+from gather_cli.commands.watch_run import watch_to_end
+from gather_cli.commands.ends import exit_code_of, wait
+from gather_cli.errors import AlreadyThere, Unreachable
+from gather_cli.views.printing import print_line, print_objects
+
+
+def make(runs: Runs, run: Mapping[str, Any], dry_run: str | None) -> Run:
+    """Make the run, or only have it checked.
+
+    A run that an earlier try of this call has made before its answer was lost is taken for made. Raises
+    AlreadyThere if another one has the name.
+    """
+    if dry_run == "client":
+        return dict(run)
+    try:
+        return runs.create(dict(run), is_dry=bool(dry_run))
+    except Unreachable:
+        if dry_run:
+            raise
+        try:
+            return runs.create(dict(run))
+        except AlreadyThere:
+            return runs.get(run["metadata"]["name"])
+
+
+def tell(
+    runs: Runs, run: Run, output: Form | None, dry_run: str | None, *, is_waiting: bool, is_watching: bool,
+    timeout_s: float | None,
+) -> None:  # fmt: skip
+    """Show what was made, then wait for its end or watch it if that is wanted; ends with its exit code."""
+    name = run["metadata"]["name"]
+    if output in {Form.JSON, Form.YAML, Form.NAME}:
+        print_objects(output.value, [run], is_list=False)  # type: ignore[union-attr] # it is none of None
+    else:
+        print_line(f"{name} submitted" + (f" ({dry_run} dry run)" if dry_run else ""))
+    if dry_run:
+        return
+    if is_watching:
+        raise typer.Exit(watch_to_end(runs, run, timeout_s))
+    if is_waiting:
+        ended = wait(runs, run, timeout_s)
+        if output is None:
+            print_line(f"{name} {ended['status']['phase']}")
+        raise typer.Exit(int(exit_code_of(ended) or 0))
+    if output is None:
+        typer.echo(f"Watch it: gather watch {name} -n {runs.namespace}", err=True)

@@ -1,0 +1,127 @@
+"""Network policies that cut rooms off from each other, and admission webhooks that refuse everything; pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gather_cli.doctor.cluster_facts import Facts
+from gather_cli.doctor.diagnosis import Finding, fail, ok, warn
+from gather_cli.doctor.release import COMPONENT, INSTANCE
+from gather_contracts import names
+
+WORKER: Final = {names.LABEL_NAME: names.WORKER_NAME}
+BRAIN_PORTS: Final = (8080, "http")
+DNS_PORTS: Final = (53, "dns", "dns-tcp")
+HTTPS_PORTS: Final = (443, "https")
+Object = Mapping[str, Any]
+
+
+def check_webhooks(facts: Facts) -> Iterator[Finding]:
+    """Whether a webhook without a ready pod refuses what runs need."""
+    for webhook in facts.webhooks or ():
+        service = (webhook.get("clientConfig") or {}).get("service")
+        if not service or webhook.get("failurePolicy", "Fail") != "Fail" or not _is_ours(facts, webhook):
+            continue
+        if facts.slices.get((service["namespace"], service["name"])) is False:
+            yield fail(
+                "Admission webhook", f"{webhook.get('name')} ({webhook['_configuration']}) has no ready pod behind Service "
+                f"{service['namespace']}/{service['name']}, and refuses what it is asked about",
+                f"start its pods, or kubectl delete the configuration {webhook['_configuration']} if it is no longer used",
+            )  # fmt: skip
+
+
+def _is_ours(facts: Facts, webhook: Object) -> bool:
+    """Return whether it is asked about pods, Jobs or GatherRuns that are made in this namespace."""
+    if not matches(webhook.get("namespaceSelector") or {}, facts.namespace_labels):
+        return False
+    return any(
+        {"CREATE", "*"} & set(rule.get("operations") or ())
+        and {"", "batch", names.GROUP, "*"} & set(rule.get("apiGroups") or ())
+        and {"pods", "jobs", names.PLURAL, "configmaps", "*", "*/*"} & set(rule.get("resources") or ())
+        for rule in webhook.get("rules") or ()
+    )
+
+
+def matches(selector: Object, labels: Mapping[str, str]) -> bool:
+    """Return whether a label selector matches; an empty one matches all."""
+    if not (selector.get("matchLabels") or {}).items() <= labels.items():
+        return False
+    for rule in selector.get("matchExpressions") or ():
+        key, values = rule.get("key"), rule.get("values") or ()
+        is_met = {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }.get(str(rule.get("operator")), True)
+        if not is_met:
+            return False
+    return True
+
+
+def check_policies(facts: Facts) -> Iterator[Finding]:
+    """Whether workers reach names, the brain and the model, and the brain takes workers' calls."""
+    if not facts.policies or not facts.release:
+        return
+    brain = {names.LABEL_NAME: "gather", INSTANCE: facts.release.name, COMPONENT: "brain"}
+    out = _applying(facts.policies, "Egress", WORKER)
+    said, before = ", ".join(p["metadata"]["name"] for p in out), len(out)
+    found: list[Finding] = []
+    if out and not _lets_out(out, None, DNS_PORTS, facts):
+        found.append(fail("Network policy", f"{said}: workers may not ask the cluster's DNS, so they reach nothing by name",
+                          "allow egress to port 53 (UDP and TCP) of kube-system for pods with app.kubernetes.io/name=gather-worker"))  # fmt: skip
+    if out and "brain" in facts.release.rooms and not _lets_out(out, brain, BRAIN_PORTS, facts):
+        found.append(fail("Network policy", f"{said}: workers may not reach the brain",
+                          "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker"))  # fmt: skip
+    if out and not _lets_out(out, None, HTTPS_PORTS, facts):
+        found.append(warn("Network policy", f"{said}: workers may not reach port 443, where most language models are",
+                          "allow egress to the language model for app.kubernetes.io/name=gather-worker"))  # fmt: skip
+    into = _applying(facts.policies, "Ingress", brain)
+    if into and not any(_lets(rule, "from", WORKER, BRAIN_PORTS, facts) for p in into for rule in p["spec"].get("ingress") or ()):
+        found.append(fail("Network policy", f"{', '.join(p['metadata']['name'] for p in into)}: the brain takes no calls of workers",
+                          "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the brain from the namespace"))  # fmt: skip
+    yield from found
+    if not found:
+        yield ok("Network policy", f"{len(facts.policies)} policies, {before} of them on what workers reach; none cuts rooms off")
+
+
+def _applying(policies: Sequence[Object], direction: str, labels: Mapping[str, str]) -> list[Object]:
+    return [
+        policy for policy in policies
+        if direction in _directions(policy["spec"]) and matches(policy["spec"].get("podSelector") or {}, labels)
+    ]  # fmt: skip
+
+
+def _directions(spec: Object) -> Sequence[str]:
+    return spec.get("policyTypes") or (["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
+
+
+def _lets_out(policies: Sequence[Object], peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts) -> bool:
+    return any(_lets(rule, "to", peer, ports, facts) for policy in policies for rule in policy["spec"].get("egress") or ())
+
+
+def _lets(rule: Object, side: str, peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts) -> bool:
+    """Return whether a rule lets a peer through; a peer that is None is somewhere outside the namespace."""
+    named = rule.get("ports")
+    if named and not any(_has_port(each, ports) for each in named):
+        return False
+    peers = rule.get(side)
+    return not peers or any(_is_peer(each, peer, facts) for each in peers)
+
+
+def _has_port(named: Object, ports: Sequence[object]) -> bool:
+    port, end = named.get("port"), named.get("endPort")
+    if port is None:
+        return True
+    if end is not None and isinstance(port, int):
+        return any(isinstance(each, int) and port <= each <= end for each in ports)
+    return port in ports
+
+
+def _is_peer(named: Object, peer: Mapping[str, str] | None, facts: Facts) -> bool:
+    if peer is None:
+        return "ipBlock" in named or "namespaceSelector" in named
+    if "ipBlock" in named:
+        return False
+    if "namespaceSelector" in named and not matches(named["namespaceSelector"] or {}, facts.namespace_labels):
+        return False
+    return matches(named.get("podSelector") or {}, peer)

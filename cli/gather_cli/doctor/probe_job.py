@@ -1,0 +1,142 @@
+"""`gather-worker check` in the cluster, by a Job that is gone afterwards: with the workers' Secret, settings and nodes."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from gather_cli.cluster.api_server import ApiServer
+from gather_cli.cluster.runs import fresh_name
+from gather_cli.doctor.diagnosis import Finding, fail
+from gather_cli.doctor.release import Release, secret_of
+from gather_cli.doctor.worker_report import findings_in
+from gather_cli.errors import CliError, Forbidden, NotFound
+from gather_cli.views.terminal import plain
+
+LOOK_S: Final = 1.0
+TTL_S: Final = 300
+"""It goes by itself if this process is killed."""
+CHECK_S: Final = 150
+COMPONENT: Final = "doctor"
+CMS: Final = ("NEXT_PUBLIC_APP_URL", "GATHER_CMS_AUTHORIZATION", "GATHER_CMS_LIMIT", "GATHER_CMS_PAGING")
+RESTRICTED: Final = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+Object = dict[str, Any]
+
+
+def build_probe(release: Release, namespace: str, name: str, project: str | None) -> Object:
+    """Return the Job: the pod of `helm test`, made of what the operator makes workers of."""
+    env, operator = release.operator_env, release.rooms["operator"]
+    template = operator["spec"]["template"]["spec"]
+    labels = {"app.kubernetes.io/name": "gather", "app.kubernetes.io/instance": release.name, "app.kubernetes.io/component": COMPONENT}
+    args = ["check"] + ([f"--project={project}"] if project else [])
+    if model := env.get("GATHER_DEFAULT_MODEL"):
+        args.append(f"--model={model}")
+    worker = {
+        "name": "check",
+        "image": env.get("GATHER_WORKER_IMAGE", ""),
+        "imagePullPolicy": env.get("GATHER_WORKER_IMAGE_PULL_POLICY", "IfNotPresent"),
+        "args": args,
+        "securityContext": RESTRICTED,
+        "envFrom": [{"configMapRef": {"name": env.get("GATHER_WORKER_CONFIG_MAP", "")}}],
+        "env": [
+            {"name": "GATHER_SECRETS_DIR", "value": "/etc/gather/secrets"},
+            *({"name": variable, "value": env[variable]} for variable in CMS if variable in env),
+        ],
+        "resources": json.loads(env.get("GATHER_WORKER_RESOURCES") or "{}"),
+        "volumeMounts": [{"name": "secrets", "mountPath": "/etc/gather/secrets", "readOnly": True}],
+    }
+    sources = [
+        {"secret": {"name": env.get("GATHER_WORKER_SECRET", "")}},
+        {"secret": {"name": secret_of(operator), "optional": True, "items": [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}]}},
+    ]
+    pod = {
+        "restartPolicy": "Never",
+        "serviceAccountName": env.get("GATHER_WORKER_SERVICE_ACCOUNT", "default"),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": template.get("securityContext") or {},
+        "nodeSelector": json.loads(env.get("GATHER_WORKER_NODE_SELECTOR") or "{}"),
+        "tolerations": json.loads(env.get("GATHER_WORKER_TOLERATIONS") or "[]"),
+        "containers": [worker],
+        "volumes": [{"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": TTL_S,
+            "activeDeadlineSeconds": CHECK_S + TTL_S,
+            "template": {"metadata": {"labels": {**labels, "app.kubernetes.io/name": "gather-worker"}}, "spec": pod},
+        },
+    }
+
+
+def probe(server: ApiServer, release: Release, namespace: str, project: str | None, patience_s: float) -> list[Finding]:
+    """Return what a worker's own check finds; waits at most so long, and takes the Job away again."""
+    if "operator" not in release.rooms:
+        return []
+    job = build_probe(release, namespace, fresh_name(f"{release.name}-doctor"), project)
+    try:
+        with _made(server, job, namespace) as name:
+            return _outcome(server, namespace, name, patience_s)
+    except Forbidden as error:
+        return [fail("Probe", str(error), "ask for the right to create and delete Jobs, and to get pods/log; or helm test")]
+    except CliError as error:
+        return [fail("Probe", f"the Job could not be made: {error}", "correct what refuses it: workers' Jobs are made in the same way")]
+
+
+@contextmanager
+def _made(server: ApiServer, job: Object, namespace: str) -> Iterator[str]:
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    name = server.call("POST", path, None, job)["metadata"]["name"]
+    try:
+        yield name
+    finally:
+        with suppress(CliError):
+            server.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
+
+
+def _outcome(server: ApiServer, namespace: str, name: str, patience_s: float) -> list[Finding]:
+    core, deadline_s = f"/api/v1/namespaces/{namespace}", time.monotonic() + patience_s
+    last = "no pod was made"
+    while time.monotonic() < deadline_s:
+        pods = server.get(f"{core}/pods", labelSelector=f"batch.kubernetes.io/job-name={name}").get("items") or []
+        for pod in pods:
+            if pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+                text = server.text(f"{core}/pods/{pod['metadata']['name']}/log")
+                return findings_in(text) or [_unreadable(text, namespace)]
+            last = _waits_for(pod)
+        if not pods:
+            last = _refusal(server, core, name) or last
+        time.sleep(LOOK_S)
+    return [fail("Probe", f"the check's pod did not end within {patience_s:g} s: {last}", "correct what it waits for: workers' pods wait for the same")]
+
+
+def _unreadable(text: str, namespace: str) -> Finding:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return fail("Probe", f"the check said nothing that can be read: {plain(lines[-1])[:300] if lines else 'nothing'}",
+                f"is worker.image the worker's, and of this version? kubectl -n {namespace} get deployment shows it")  # fmt: skip
+
+
+def _waits_for(pod: Mapping[str, Any]) -> str:
+    status = pod.get("status", {})
+    for each in status.get("containerStatuses") or ():
+        if waiting := (each.get("state") or {}).get("waiting"):
+            return plain(f"{waiting.get('reason', '')}: {waiting.get('message', '')}")[:300]
+    for condition in status.get("conditions") or ():
+        if condition.get("status") == "False" and condition.get("message"):
+            return plain(f"{condition.get('reason', '')}: {condition['message']}")[:300]
+    return f"its pod is {status.get('phase', 'Pending')}"
+
+
+def _refusal(server: ApiServer, core: str, name: str) -> str:
+    try:
+        found = server.get(f"{core}/events", fieldSelector=f"involvedObject.name={name},type=Warning").get("items") or []
+    except (Forbidden, NotFound):
+        return ""
+    return plain(found[-1].get("message", ""))[:300] if found else ""
+
+

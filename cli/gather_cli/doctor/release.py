@@ -1,0 +1,65 @@
+"""Which Gather is installed in a namespace: found by the chart's labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gather_cli.cluster.api_server import ApiServer
+
+LABELS: Final = "app.kubernetes.io/name=gather"
+INSTANCE: Final = "app.kubernetes.io/instance"
+COMPONENT: Final = "app.kubernetes.io/component"
+VERSION: Final = "app.kubernetes.io/version"
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release: its Deployments by room."""
+
+    name: str
+    version: str
+    rooms: Mapping[str, Object]
+
+    @property
+    def operator_env(self) -> dict[str, str]:
+        """Return the operator's environment, which says what workers are made of; empty without an operator."""
+        return environment(self.rooms["operator"]) if "operator" in self.rooms else {}
+
+
+def releases_of(server: ApiServer, namespace: str) -> list[Release]:
+    """Return the releases of a namespace, by name; raises CliError."""
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    return releases(server.get(path, labelSelector=LABELS).get("items") or [])
+
+
+def releases(deployments: list[dict[str, Any]]) -> list[Release]:
+    """Return the releases that Deployments belong to."""
+    found: dict[str, dict[str, Object]] = {}
+    versions: dict[str, str] = {}
+    for deployment in deployments:
+        labels = deployment["metadata"].get("labels") or {}
+        instance, room = labels.get(INSTANCE, ""), labels.get(COMPONENT, "")
+        found.setdefault(instance, {})[room] = deployment
+        versions[instance] = labels.get(VERSION, versions.get(instance, ""))
+    return [Release(name, versions[name], rooms) for name, rooms in sorted(found.items())]
+
+
+def container(deployment: Object) -> Object:
+    """Return a Deployment's first container."""
+    containers = deployment["spec"]["template"]["spec"].get("containers") or [{}]
+    first: Object = containers[0]
+    return first
+
+
+def environment(deployment: Object) -> dict[str, str]:
+    """Return a Deployment's environment, of variables whose value stands there."""
+    return {str(e.get("name")): str(e["value"]) for e in container(deployment).get("env") or () if "value" in e}
+
+
+def secret_of(deployment: Object) -> str:
+    """Return the name of the Secret that is mounted as `secrets`, empty if there is none."""
+    for volume in deployment["spec"]["template"]["spec"].get("volumes") or ():
+        if volume.get("name") == "secrets":
+            return str((volume.get("secret") or {}).get("secretName", ""))
+    return ""
