@@ -77,7 +77,17 @@ def open_runs(
     access = read_access(kubeconfig, context)
     config = read_config(access.context)
     chosen = namespace or os.environ.get("GATHER_NAMESPACE") or config.namespace or access.namespace
-    return Runs(ApiServer(access, timeout_s or default_timeout_s()), chosen)
+    server = ApiServer(access, timeout_s or default_timeout_s())
+    if (called := typer_context()) is not None:
+        called.call_on_close(server.close)
+    return Runs(server, chosen)
+
+
+def typer_context() -> typer.Context | None:
+    """Return the call of a command that is under way; none where shells complete."""
+    from typer._click.globals import get_current_context  # noqa: PLC0415, PLC2701 - typer names it nowhere else
+
+    return get_current_context(silent=True)  # type: ignore[return-value] # it is typer's own
 
 
 def slugs(departments: list[str] | None) -> list[str]:

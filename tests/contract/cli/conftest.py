@@ -1,0 +1,104 @@
+"""The command line against a real API server with RBAC, and a node whose kubelet is a double."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dev.artefacts.cache import Cache
+from dev.artefacts.go_programs import KUBERNETES, ensure_programs
+from dev.progress import Reporter
+from dev.service_process import HOST, free_port
+from gather_cli import main as program
+from tests.contract.charts.conftest import Render, helm, render  # noqa: F401 - fixtures
+from tests.support.installation.installation import Installation
+from tests.support.installation.kubelet_double import KubeletDouble, kubelet_double
+from tests.support.kubernetes.control_plane import (
+    ADMIN,
+    FEWER_COLLECTIONS,
+    ControlPlane,
+    access,
+    api_server,
+    etcd,
+    kubeconfig,
+    serve_gatherruns,
+    write_access,
+)
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server; `viewer` is a user without any right."""
+    folder = tmp_path_factory.mktemp("api")
+    cache = Cache.from_environment()
+    ensure_programs((KUBERNETES,), cache, Reporter())
+    programs, server = KUBERNETES.folder(cache), f"https://{HOST}:{free_port()}"
+    write_access(folder, server, (ADMIN,))
+    with (folder / "tokens.csv").open("a", encoding="ascii") as file:
+        file.write('viewer,viewer,viewer,"viewers"\n')
+    kubeconfig(folder, "viewer").write_text(access(server, "viewer"), "ascii")
+    with ExitStack() as stack:
+        etcd_url = f"http://{HOST}:{free_port()}"
+        for process in (
+            etcd(folder, programs, etcd_url, FEWER_COLLECTIONS),
+            api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS,
+                       more={"authorization-mode": "RBAC"}),
+        ):  # fmt: skip
+            process.start()
+            stack.callback(process.kill)
+        plane = ControlPlane(folder, server, {})
+        serve_gatherruns(plane)
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeletDouble]:
+    """What answers the API server for logs."""
+    with kubelet_double(tmp_path_factory.mktemp("kubelet")) as double:
+        yield double
+
+
+@pytest.fixture
+def installation(api: ControlPlane, kubelet: KubeletDouble, render: Render) -> Iterator[Installation]:  # noqa: F811
+    """A healthy Gather in a namespace of the test's own."""
+    made = Installation(api, kubelet)
+    made.install(render("gather"))
+    yield made
+    made.remove()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the program ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Gather = Callable[..., Ended]
+
+
+@pytest.fixture
+def gather(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Gather:
+    """Call the program in the installation's namespace, as the administrator or as another user."""
+    for variable in [name for name in os.environ if name.startswith(("GATHER_", "KUBE", "XDG_"))]:
+        if variable != "GATHER_CACHE":
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def call(*arguments: str, user: str = ADMIN) -> Ended:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(installation.folder, user)))
+        monkeypatch.setattr("sys.argv", ["gather", *arguments, "-n", installation.namespace])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            program.main()
+        said = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), said.out, said.err)
+
+    return call
