@@ -13,7 +13,7 @@ from dev.artefacts.go_programs import KUBERNETES, ensure_programs
 from dev.progress import Reporter
 from dev.service_process import HOST, free_port
 from gather_cli import main as program
-from tests.contract.charts.conftest import Render, helm, render  # noqa: F401 - fixtures
+from tests.contract.charts.conftest import Render, Rendered, helm, render  # noqa: F401 - fixtures
 from tests.support.installation.installation import Installation
 from tests.support.installation.kubelet_double import KubeletDouble, kubelet_double
 from tests.support.kubernetes.control_plane import (
@@ -61,11 +61,17 @@ def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeletDouble]
         yield double
 
 
+@pytest.fixture(scope="session")
+def chart(render: Render) -> Rendered:  # noqa: F811
+    """The chart as it is for the one-machine cluster, read once: that takes a second."""
+    return render("gather")
+
+
 @pytest.fixture
-def installation(api: ControlPlane, kubelet: KubeletDouble, render: Render) -> Iterator[Installation]:  # noqa: F811
+def installation(api: ControlPlane, kubelet: KubeletDouble, chart: Rendered) -> Iterator[Installation]:
     """A healthy Gather in a namespace of the test's own."""
     made = Installation(api, kubelet)
-    made.install(render("gather"))
+    made.install(chart)
     yield made
     made.remove()
 

@@ -52,7 +52,7 @@ class Installation:
     """One namespace with a release `gather` in it."""
 
     def __init__(self, plane: ControlPlane, kubelet: KubeletDouble) -> None:
-        self.kubelet, self.folder = kubelet, plane.folder
+        self.kubelet, self.folder, self.server = kubelet, plane.folder, plane.server
         # One connection for all calls: making one costs more than what it asks for.
         self._client = httpx.Client(
             base_url=plane.server, headers=bearer(ADMIN), verify=False, timeout=30  # noqa: S501 - our own, on this machine
