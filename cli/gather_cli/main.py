@@ -63,7 +63,9 @@ def build_command(name: str) -> Any:
     """Return one command, its module imported."""
     module_name, function_name = COMMANDS[name]
     module = import_module(f"gather_cli.commands.{module_name}")
-    text = (getattr(module, f"{name.upper()}_HELP", None) or module.HELP).replace("Examples:\n\n", "\b\nExamples:\n")
+    text = (getattr(module, f"{name.upper()}_HELP", None) or module.HELP).replace(
+        "Examples:\n\n", "\b\nExamples:\n"
+    )
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     first = text.splitlines()[0].split(";")[0].split(":")[0].rstrip(".")
     single.command(name, help=text, short_help=first)(getattr(module, function_name))

@@ -63,7 +63,9 @@ class ApiServer:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise Unreachable(f"{self.access.server}{path} answers with something else than JSON; is it an API server?")
+            raise Unreachable(
+                f"{self.access.server}{path} answers with something else than JSON; is it an API server?"
+            )
         return found
 
     def text(self, path: str, **query: str | int) -> str:
@@ -147,7 +149,9 @@ class ApiServer:
             break
         raise _error(answer.status, _status(text), self.access, path)
 
-    def _send(self, method: str, target: str, data: bytes | None, content_type: str) -> http.client.HTTPResponse:
+    def _send(
+        self, method: str, target: str, data: bytes | None, content_type: str
+    ) -> http.client.HTTPResponse:
         headers = {"User-Agent": AGENT, "Accept": "application/json, */*"}
         if self._who.authorization:
             headers["Authorization"] = self._who.authorization
@@ -189,7 +193,9 @@ class ApiServer:
                 f"{named} did not answer within {self.timeout_s:g} s; look at VPN and proxy, or give --request-timeout"
             )
         said = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
-        return Unreachable(f"{named} cannot be reached: {said}; does the cluster run, is it the right --context?")
+        return Unreachable(
+            f"{named} cannot be reached: {said}; does the cluster run, is it the right --context?"
+        )
 
 
 def _date(text: str | None) -> datetime | None:
@@ -208,11 +214,15 @@ def _status(body: bytes) -> dict[str, Any]:
 
 
 def _error(code: int, status: Mapping[str, Any], access: Access, path: str) -> CliError:
-    message = " ".join(str(status.get("message") or status.get("reason") or f"status {code}").split())[:MESSAGE_MAX]
+    message = " ".join(str(status.get("message") or status.get("reason") or f"status {code}").split())[
+        :MESSAGE_MAX
+    ]
     reason = status.get("reason")
     match code:
         case HTTPStatus.UNAUTHORIZED:
-            return Forbidden(f"{access.server} does not know who asks (401); log in again, or mend the user of {access.source}")
+            return Forbidden(
+                f"{access.server} does not know who asks (401); log in again, or mend the user of {access.source}"
+            )
         case HTTPStatus.FORBIDDEN:
             return Forbidden(message)
         case HTTPStatus.NOT_FOUND:
@@ -221,7 +231,13 @@ def _error(code: int, status: Mapping[str, Any], access: Access, path: str) -> C
             return AlreadyThere(message)
         case HTTPStatus.GONE:
             return GoneVersion(message)
-        case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.INTERNAL_SERVER_ERROR | HTTPStatus.BAD_GATEWAY | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.GATEWAY_TIMEOUT:
+        case (
+            HTTPStatus.TOO_MANY_REQUESTS
+            | HTTPStatus.INTERNAL_SERVER_ERROR
+            | HTTPStatus.BAD_GATEWAY
+            | HTTPStatus.SERVICE_UNAVAILABLE
+            | HTTPStatus.GATEWAY_TIMEOUT
+        ):
             return Unreachable(f"{access.server}: {message}; try again")
     return Refused(message)
 

@@ -87,12 +87,16 @@ def _of_plugin(access: Access, plugin: Mapping[str, Any]) -> Credentials:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Unreachable(f"{access.source}: its plugin {command[0]} did not answer within {PLUGIN_S} s") from None
+        raise Unreachable(
+            f"{access.source}: its plugin {command[0]} did not answer within {PLUGIN_S} s"
+        ) from None
     except OSError as error:
         hint = " ".join(str(plugin.get("installHint") or "install it, or mend its path").split())[:300]
         raise Unreachable(f"{access.source}: its plugin {command[0]} cannot be run; {hint}") from error
     if done.returncode:
-        raise Unreachable(f"{access.source}: its plugin {command[0]} ended with {done.returncode}; log in again")
+        raise Unreachable(
+            f"{access.source}: its plugin {command[0]} ended with {done.returncode}; log in again"
+        )
     return _given(access, command[0], done.stdout)
 
 
@@ -120,7 +124,9 @@ def _environment(access: Access, plugin: Mapping[str, Any], *, is_interactive: b
         }
         spec["cluster"] = {name: value for name, value in cluster.items() if value}
     asked = {"kind": "ExecCredential", "apiVersion": plugin.get("apiVersion") or f"{GROUP}/v1", "spec": spec}
-    own = {str(e.get("name")): str(e.get("value", "")) for e in plugin.get("env") or () if isinstance(e, dict)}
+    own = {
+        str(e.get("name")): str(e.get("value", "")) for e in plugin.get("env") or () if isinstance(e, dict)
+    }
     return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(asked)}
 
 
@@ -130,7 +136,9 @@ def _given(access: Access, program: str, said: bytes) -> Credentials:
         token = status.get("token")
         certificate, key = status.get("clientCertificateData", ""), status.get("clientKeyData", "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Unreachable(f"{access.source}: its plugin {program} answered with something else than credentials") from None
+        raise Unreachable(
+            f"{access.source}: its plugin {program} answered with something else than credentials"
+        ) from None
     if not token and not certificate:
         raise Unreachable(f"{access.source}: its plugin {program} gave no credentials")
     return Credentials(f"Bearer {token}" if token else "", certificate, key, is_by_plugin=True)

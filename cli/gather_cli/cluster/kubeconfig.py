@@ -17,7 +17,10 @@ from gather_cli.errors import Unreachable
 FILE_MAX_BYTES: Final = 8 * 2**20
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 KINDS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
-PATHS: Final = {"clusters": ("certificate-authority",), "users": ("client-certificate", "client-key", "tokenFile")}
+PATHS: Final = {
+    "clusters": ("certificate-authority",),
+    "users": ("client-certificate", "client-key", "tokenFile"),
+}
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -112,7 +115,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _seen_from(folder: Path, plural: str, value: dict[str, Any]) -> dict[str, Any]:
-    paths = {name: str(folder / Path(value[name]).expanduser()) for name in PATHS.get(plural, ()) if value.get(name)}
+    paths = {
+        name: str(folder / Path(value[name]).expanduser())
+        for name in PATHS.get(plural, ())
+        if value.get(name)
+    }
     return value | paths
 
 
@@ -129,7 +136,9 @@ def _access(merged: Mapping[str, Any], wanted: str | None, source: str) -> Acces
         )
     cluster = merged["clusters"].get(str(context.get("cluster")))
     if cluster is None or not cluster.get("server"):
-        raise Unreachable(f"context {name} of {source} names the cluster {context.get('cluster')}, which is not there")
+        raise Unreachable(
+            f"context {name} of {source} names the cluster {context.get('cluster')}, which is not there"
+        )
     user = merged["users"].get(str(context.get("user")), {})
     return Access(
         server=str(cluster["server"]).rstrip("/"),

@@ -59,7 +59,9 @@ def read_all(runs: Runs, run: Run, ask: LogAsk, show: Show) -> int:
         if not ask.wants(pod):
             continue
         try:
-            for line in runs.server.lines(_path(runs, pod), ask.query(is_following=False), runs.server.timeout_s):
+            for line in runs.server.lines(
+                _path(runs, pod), ask.query(is_following=False), runs.server.timeout_s
+            ):
                 show(department_of(pod), _text(line))
                 count += 1
         except Forbidden as error:
@@ -125,6 +127,8 @@ def _follow(runs: Runs, pod: Mapping[str, Any], ask: LogAsk, show: Show, errors:
         return
     except BaseException as error:  # noqa: BLE001 - told by the thread that started this one
         errors.append(error)
+    finally:
+        runs.server.close()
 
 
 def _has_ended(runs: Runs, run: Run) -> bool:

@@ -125,7 +125,10 @@ class Runs:
         """Return the run's worker pods, the oldest first; none where they may not be listed."""
         query = {"labelSelector": f"{names.LABEL_RUN_UID}={run['metadata']['uid']}", "limit": PAGE}
         try:
-            return sorted(self.server.get(f"/api/v1/namespaces/{self.namespace}/pods", **query).get("items") or [], key=_age)
+            return sorted(
+                self.server.get(f"/api/v1/namespaces/{self.namespace}/pods", **query).get("items") or [],
+                key=_age,
+            )
         except Forbidden:
             return []
 
@@ -163,7 +166,9 @@ class _Explained:
                 "install Gather, or its CRD with kubectl apply -f crds/; is it the right --context?"
             ) from error
         if isinstance(error, Forbidden) and "cannot" in str(error):
-            raise Forbidden(f"{error}; ask for a Role with that right, or give another --namespace") from error
+            raise Forbidden(
+                f"{error}; ask for a Role with that right, or give another --namespace"
+            ) from error
 
 
 def _age(found: Run) -> tuple[str, str]:
@@ -174,5 +179,3 @@ def _age(found: Run) -> tuple[str, str]:
 def fresh_name(base: str) -> str:
     """Return a name for a new run, at most 63 characters, with a part that is drawn."""
     return f"{base[:57].rstrip('-.')}-{secrets.token_hex(3)[:5]}"
-
-

@@ -20,7 +20,9 @@ PEM: Final = "-----BEGIN"
 class Connection(http.client.HTTPSConnection):
     """One over TLS whose certificate may be for another name than the address."""
 
-    def __init__(self, host: str, port: int, timeout_s: float, context: ssl.SSLContext, name: str | None) -> None:
+    def __init__(
+        self, host: str, port: int, timeout_s: float, context: ssl.SSLContext, name: str | None
+    ) -> None:
         super().__init__(host, port, timeout=timeout_s, context=context)
         self._tls, self._name = context, name
 
@@ -138,4 +140,3 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
         return {}
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-

@@ -59,7 +59,9 @@ def version(
     if not is_client:
         try:
             runs = open_runs(namespace, context, kubeconfig, min(QUICK_S, default_timeout_s()))
-            found["releases"] = {release.name: release.version for release in releases_of(runs.server, runs.namespace)}
+            found["releases"] = {
+                release.name: release.version for release in releases_of(runs.server, runs.namespace)
+            }
         except CliError as error:
             found["releases"] = {}
             typer.echo(f"The cluster was not asked: {error}", err=True)

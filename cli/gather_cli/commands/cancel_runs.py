@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from gather_cli.commands.ends import exit_code_of, phase_of, wait
-from gather_cli.commands.options import Context, Kubeconfig, Namespace, RequestTimeout, RunNames, Timeout, open_runs
+from gather_cli.commands.options import (
+    Context,
+    Kubeconfig,
+    Namespace,
+    RequestTimeout,
+    RunNames,
+    Timeout,
+    open_runs,
+)
 from gather_cli.errors import CliError, Exit
 from gather_cli.views.printing import print_line
 

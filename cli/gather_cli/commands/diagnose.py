@@ -4,7 +4,15 @@ from typing import Annotated, Final
 
 import typer
 
-from gather_cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, RequestTimeout, open_runs
+from gather_cli.commands.options import (
+    Context,
+    Form,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+    open_runs,
+)
 from gather_cli.doctor.checks import diagnose
 from gather_cli.doctor.cluster_facts import Facts, Gathering
 from gather_cli.doctor.diagnosis import Finding, as_data, as_lines, exit_code_of, skip, sorted_findings
@@ -32,11 +40,20 @@ PROBE_S: Final = 180.0
 
 
 def doctor(
-    is_probing: Annotated[bool, typer.Option("--probe", help="Check from inside the cluster too, by a short Job.")] = False,
-    project: Annotated[str | None, typer.Option("--project", help="With --probe: look at this project's rights and notes too.")] = None,
-    release: Annotated[str | None, typer.Option("--release", help="The release, where a namespace has several.")] = None,
+    is_probing: Annotated[
+        bool, typer.Option("--probe", help="Check from inside the cluster too, by a short Job.")
+    ] = False,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", help="With --probe: look at this project's rights and notes too."),
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", help="The release, where a namespace has several.")
+    ] = None,
     is_strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds for the Job of --probe.")] = PROBE_S,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds for the Job of --probe.")
+    ] = PROBE_S,
     output: Output = None,
     namespace: Namespace = None,
     context: Context = None,
@@ -66,4 +83,10 @@ def _earlier_check(facts: Facts) -> list[Finding]:
     found = [finding for text in facts.logs.values() for finding in findings_in(text)]
     if found or facts.release is None:
         return found
-    return [skip("From inside", "what only a pod can see, such as keys and addresses, was not tried", "gather doctor --probe")]
+    return [
+        skip(
+            "From inside",
+            "what only a pod can see, such as keys and addresses, was not tried",
+            "gather doctor --probe",
+        )
+    ]

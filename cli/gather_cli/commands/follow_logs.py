@@ -5,10 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from gather_cli.cluster.runs import LATEST, Run, Runs
-from gather_cli.commands.options import Context, Departments, Kubeconfig, Namespace, RequestTimeout, RunName, open_runs, slugs
-from gather_cli.cluster.pod_logs import LogAsk, follow_all, read_all
 from gather_cli.cluster.kubeconfig import near
+from gather_cli.cluster.pod_logs import LogAsk, follow_all, read_all
+from gather_cli.cluster.runs import LATEST, Run, Runs
+from gather_cli.commands.options import (
+    Context,
+    Departments,
+    Kubeconfig,
+    Namespace,
+    RequestTimeout,
+    RunName,
+    open_runs,
+    slugs,
+)
 from gather_cli.errors import NotFound
 from gather_cli.views.log_lines import line_reader
 from gather_cli.views.printing import print_line
@@ -32,12 +41,30 @@ Examples:
 def logs(
     run: RunName = LATEST,
     department: Departments = None,
-    is_following: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only so many last lines of each attempt.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="Only lines since so long, such as 90s, 10m, 2h.")] = None,
-    is_previous: Annotated[bool, typer.Option("--previous", "-p", help="Of the container before the last restart.")] = False,
-    is_raw: Annotated[bool | None, typer.Option("--raw/--pretty", help="Lines as they were written, or for people.", show_default=False)] = None,
-    is_prefixed: Annotated[bool | None, typer.Option("--prefix/--no-prefix", help="Begin each line with its department; default: where there are several.", show_default=False)] = None,
+    is_following: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", min=0, help="Only so many last lines of each attempt.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only lines since so long, such as 90s, 10m, 2h.")
+    ] = None,
+    is_previous: Annotated[
+        bool, typer.Option("--previous", "-p", help="Of the container before the last restart.")
+    ] = False,
+    is_raw: Annotated[
+        bool | None,
+        typer.Option("--raw/--pretty", help="Lines as they were written, or for people.", show_default=False),
+    ] = None,
+    is_prefixed: Annotated[
+        bool | None,
+        typer.Option(
+            "--prefix/--no-prefix",
+            help="Begin each line with its department; default: where there are several.",
+            show_default=False,
+        ),
+    ] = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from gather_cli.commands.ends import phase_of
-from gather_cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, RequestTimeout, open_runs
+from gather_cli.commands.options import (
+    Context,
+    Form,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+    open_runs,
+)
 from gather_cli.errors import Exit
 from gather_cli.views.printing import print_line, print_objects, runs_table
 from gather_cli.views.terminal import stdout_terminal
@@ -27,11 +35,18 @@ Examples:
 
 def list_runs(
     output: Output = None,
-    is_everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")] = False,
+    is_everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")
+    ] = False,
     is_active: Annotated[bool, typer.Option("--active", help="Only runs that have not ended.")] = False,
-    phase: Annotated[list[RunPhase] | None, typer.Option("--phase", case_sensitive=False, help="Only runs in this phase; more than once.")] = None,
+    phase: Annotated[
+        list[RunPhase] | None,
+        typer.Option("--phase", case_sensitive=False, help="Only runs in this phase; more than once."),
+    ] = None,
     project: Annotated[str | None, typer.Option("--project", help="Only runs of this project.")] = None,
-    selector: Annotated[str, typer.Option("--selector", "-l", help="Only runs with these labels, such as team=film.")] = "",
+    selector: Annotated[
+        str, typer.Option("--selector", "-l", help="Only runs with these labels, such as team=film.")
+    ] = "",
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,

@@ -6,9 +6,9 @@ from typing import Any
 import typer
 
 from gather_cli.cluster.runs import Run, Runs
+from gather_cli.commands.ends import exit_code_of, wait
 from gather_cli.commands.options import Form
 from gather_cli.commands.watch_run import watch_to_end
-from gather_cli.commands.ends import exit_code_of, wait
 from gather_cli.errors import AlreadyThere, Unreachable
 from gather_cli.views.printing import print_line, print_objects
 

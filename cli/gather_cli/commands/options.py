@@ -41,32 +41,51 @@ def _runs(context: typer.Context, incomplete: str) -> list[str]:
 
 
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace of the runs. Default: the context's.", rich_help_panel=PANEL)
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Namespace of the runs. Default: the context's.", rich_help_panel=PANEL
+    ),
 ]
 Context = Annotated[
     str | None,
-    typer.Option("--context", help="Context of the kubeconfig.", autocompletion=_contexts, rich_help_panel=PANEL),
+    typer.Option(
+        "--context", help="Context of the kubeconfig.", autocompletion=_contexts, rich_help_panel=PANEL
+    ),
 ]
 Kubeconfig = Annotated[
-    str | None, typer.Option("--kubeconfig", help="Kubeconfig file. Default: KUBECONFIG, else ~/.kube/config.", rich_help_panel=PANEL)
+    str | None,
+    typer.Option(
+        "--kubeconfig",
+        help="Kubeconfig file. Default: KUBECONFIG, else ~/.kube/config.",
+        rich_help_panel=PANEL,
+    ),
 ]
 RequestTimeout = Annotated[
     float | None,
-    typer.Option("--request-timeout", min=0.1, help="Seconds for the cluster to answer; default 15.", rich_help_panel=PANEL),
+    typer.Option(
+        "--request-timeout",
+        min=0.1,
+        help="Seconds for the cluster to answer; default 15.",
+        rich_help_panel=PANEL,
+    ),
 ]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help=f"The run's name; {LATEST}: the newest.", autocompletion=_runs)
 ]
 RunNames = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help=f"The runs' names; {LATEST}: the newest.", autocompletion=_runs)
+    list[str],
+    typer.Argument(metavar="RUN...", help=f"The runs' names; {LATEST}: the newest.", autocompletion=_runs),
 ]
 Output = Annotated[Form | None, typer.Option("--output", "-o", help="Another form of the result.")]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most; then exit code 124. Default: no limit.")
+    float | None,
+    typer.Option("--timeout", min=0, help="Seconds to wait at most; then exit code 124. Default: no limit."),
 ]
 Departments = Annotated[
     list[str] | None,
-    typer.Option("--department", "-d", help="Only this department; more than once, or slugs with commas between."),
+    typer.Option(
+        "--department", "-d", help="Only this department; more than once, or slugs with commas between."
+    ),
 ]
 
 
@@ -85,7 +104,7 @@ def open_runs(
 
 def typer_context() -> typer.Context | None:
     """Return the call of a command that is under way; none where shells complete."""
-    from typer._click.globals import get_current_context  # noqa: PLC0415, PLC2701 - typer names it nowhere else
+    from typer._click.globals import get_current_context  # noqa: PLC0415 - typer names it nowhere else
 
     return get_current_context(silent=True)  # type: ignore[return-value] # it is typer's own
 
@@ -94,5 +113,3 @@ def slugs(departments: list[str] | None) -> list[str]:
     """Return department slugs, each once, out of options that may hold several."""
     parts = [part.strip() for option in departments or () for part in option.split(",")]
     return list(dict.fromkeys(filter(None, parts)))
-
-

@@ -63,8 +63,13 @@ PAGE: Final = 200
 
 Project = Annotated[str | None, typer.Option("--project", help="Notes of this project instead of a run's.")]
 Department = Annotated[str | None, typer.Option("--department", "-d", help="Only this department's.")]
-BridgeUrl = Annotated[str | None, typer.Option("--bridge", envvar="GATHER_BRIDGE_URL", help="The bridge's address.", rich_help_panel=PANEL)]
-TokenFile = Annotated[str | None, typer.Option("--token-file", help="File with a token of the bridge.", rich_help_panel=PANEL)]
+BridgeUrl = Annotated[
+    str | None,
+    typer.Option("--bridge", envvar="GATHER_BRIDGE_URL", help="The bridge's address.", rich_help_panel=PANEL),
+]
+TokenFile = Annotated[
+    str | None, typer.Option("--token-file", help="File with a token of the bridge.", rich_help_panel=PANEL)
+]
 
 
 class ExportForm(StrEnum):
@@ -109,8 +114,12 @@ def export(
     run: RunName = LATEST,
     project: Project = None,
     department: Department = None,
-    form: Annotated[ExportForm | None, typer.Option("--format", help="Default: by the file's ending, else md.")] = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", help="The file; -: stdout. Default: by the run's name.")] = None,
+    form: Annotated[
+        ExportForm | None, typer.Option("--format", help="Default: by the file's ending, else md.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="The file; -: stdout. Default: by the run's name.")
+    ] = None,
     bridge: BridgeUrl = None,
     token_file: TokenFile = None,
     namespace: Namespace = None,
@@ -147,7 +156,9 @@ class _Where:
 class _Place:
     """The cluster, which is only asked where it is needed: a project and a bridge's address are enough without it."""
 
-    def __init__(self, namespace: str | None, context: str | None, kubeconfig: str | None, timeout_s: float | None) -> None:
+    def __init__(
+        self, namespace: str | None, context: str | None, kubeconfig: str | None, timeout_s: float | None
+    ) -> None:
         self._given = (namespace, context, kubeconfig, timeout_s)
         self._runs: Runs | None = None
 
@@ -176,7 +187,9 @@ class _Place:
         wait_s = timeout_s or READ_TIMEOUT_S
         if known := address or config.bridge:
             if not re.match(r"https?://[^/]", known):
-                raise typer.BadParameter("an address that begins with http:// or https://", param_hint="--bridge")
+                raise typer.BadParameter(
+                    "an address that begins with http:// or https://", param_hint="--bridge"
+                )
             yield Bridge(known, token, wait_s)
             return
         runs = self.runs
@@ -216,7 +229,9 @@ def _notes(bridge: Bridge, where: _Where, limit: int) -> Iterator[Mapping[str, A
 def _form_of(output: str | None) -> ExportForm:
     ending = Path(output or "").suffix.lstrip(".").lower()
     if output and output != "-" and ending not in {form.value for form in ExportForm}:
-        raise typer.BadParameter("name the form with --format, or end the file with .jsonl, .csv, .md or .docx", param_hint="-o")
+        raise typer.BadParameter(
+            "name the form with --format, or end the file with .jsonl, .csv, .md or .docx", param_hint="-o"
+        )
     return ExportForm(ending) if ending else ExportForm.MD
 
 

@@ -58,7 +58,9 @@ ENDED_WELL: Final = "Succeeded"
 def rerun(
     run: RunName,
     name: Annotated[str | None, typer.Option("--name", help="The new run's name.")] = None,
-    is_unfinished: Annotated[bool, typer.Option("--unfinished", help="Only departments that did not succeed.")] = False,
+    is_unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Only departments that did not succeed.")
+    ] = False,
     department: Departments = None,
     max_iterations: MaxIterations = None,
     quality_threshold: Threshold = None,
@@ -71,7 +73,9 @@ def rerun(
     retries: Retries = None,
     parallelism: Parallelism = None,
     dry_run: DryRun = None,
-    is_waiting: Annotated[bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")] = False,
+    is_waiting: Annotated[
+        bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")
+    ] = False,
     is_watching: Annotated[bool, typer.Option("--watch", "-w", help="Watch it to its end.")] = False,
     timeout: Timeout = None,
     output: Output = None,
@@ -100,7 +104,9 @@ def unfinished(old: Run) -> list[str]:
     departments = (old.get("status") or {}).get("departments") or []
     left = [d["slug"] for d in departments if d.get("phase") != ENDED_WELL]
     if not left:
-        raise WrongInput(f"each department of {old['metadata']['name']} has succeeded; leave --unfinished out")
+        raise WrongInput(
+            f"each department of {old['metadata']['name']} has succeeded; leave --unfinished out"
+        )
     return left
 
 
@@ -112,7 +118,9 @@ def next_names(name: str) -> list[str]:
 
 
 def _make_named(runs: Runs, old: Run, spec: dict[str, object], name: str | None, dry_run: str | None) -> Run:
-    labels = {k: v for k, v in (old["metadata"].get("labels") or {}).items() if not k.startswith("gather.ft.tc/")}
+    labels = {
+        k: v for k, v in (old["metadata"].get("labels") or {}).items() if not k.startswith("gather.ft.tc/")
+    }
     for new in [name] if name else next_names(old["metadata"]["name"]):
         try:
             return make(runs, build_run(new, runs.namespace, spec, {"labels": labels}), dry_run)

@@ -5,9 +5,19 @@ from typing import Annotated
 
 import typer
 
-from gather_cli.commands.ends import exit_code_of, wait
-from gather_cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, RequestTimeout, RunName, Timeout, open_runs
 from gather_cli.cluster.runs import LATEST
+from gather_cli.commands.ends import exit_code_of, wait
+from gather_cli.commands.options import (
+    Context,
+    Form,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+    RunName,
+    Timeout,
+    open_runs,
+)
 from gather_cli.views.printing import print_line, print_objects
 from gather_cli.views.run_tree import Tree
 from gather_cli.views.terminal import stdout_terminal
@@ -30,7 +40,9 @@ Examples:
 def status(
     run: RunName = LATEST,
     output: Output = None,
-    is_waiting: Annotated[bool, typer.Option("--wait", help="Wait for the run's end; exit 0 Succeeded, 1 Failed, 3 Cancelled.")] = False,
+    is_waiting: Annotated[
+        bool, typer.Option("--wait", help="Wait for the run's end; exit 0 Succeeded, 1 Failed, 3 Cancelled.")
+    ] = False,
     timeout: Timeout = None,
     namespace: Namespace = None,
     context: Context = None,

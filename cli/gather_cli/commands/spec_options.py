@@ -23,21 +23,61 @@ class WrongInput(CliError):  # noqa: N818 - a state, said as one
     exit_code = Exit.USAGE
 
 
-MaxIterations = Annotated[int | None, typer.Option("--max-iterations", min=1, max=500, help="Iterations of the whole run.")]
-Threshold = Annotated[float | None, typer.Option("--quality-threshold", min=0, max=100, help="Score from which a department is good enough.")]
-Focus = Annotated[str | None, typer.Option("--focus", help="What the notes shall be about, in your own words.")]
-Language = Annotated[str | None, typer.Option("--language", help="Language of the notes, such as de or pt-BR.")]
-Evaluation = Annotated[bool | None, typer.Option("--evaluation/--no-evaluation", help="Evaluate departments that reach their threshold.", show_default=False)]
+MaxIterations = Annotated[
+    int | None, typer.Option("--max-iterations", min=1, max=500, help="Iterations of the whole run.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--quality-threshold", min=0, max=100, help="Score from which a department is good enough."),
+]
+Focus = Annotated[
+    str | None, typer.Option("--focus", help="What the notes shall be about, in your own words.")
+]
+Language = Annotated[
+    str | None, typer.Option("--language", help="Language of the notes, such as de or pt-BR.")
+]
+Evaluation = Annotated[
+    bool | None,
+    typer.Option(
+        "--evaluation/--no-evaluation",
+        help="Evaluate departments that reach their threshold.",
+        show_default=False,
+    ),
+]
 Webhook = Annotated[str | None, typer.Option("--webhook-url", help="An https address that gets every event.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="USD that the run may spend.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=0, help="Tokens that the run may use.")]
-DepartmentTimeout = Annotated[int | None, typer.Option("--department-timeout", min=30, max=3600, help="Seconds for one attempt of a department.")]
-Retries = Annotated[int | None, typer.Option("--retries", min=0, max=10, help="Further attempts of a department.")]
-StopOnFailure = Annotated[bool | None, typer.Option("--stop-on-failure/--continue-on-failure", help="End the run when a department fails.", show_default=False)]
-Parallelism = Annotated[int | None, typer.Option("--parallelism", min=1, max=16, help="Departments at work at once.")]
-Ttl = Annotated[int | None, typer.Option("--ttl", min=0, help="Seconds after its end, after which the resource is deleted.")]
+DepartmentTimeout = Annotated[
+    int | None,
+    typer.Option("--department-timeout", min=30, max=3600, help="Seconds for one attempt of a department."),
+]
+Retries = Annotated[
+    int | None, typer.Option("--retries", min=0, max=10, help="Further attempts of a department.")
+]
+StopOnFailure = Annotated[
+    bool | None,
+    typer.Option(
+        "--stop-on-failure/--continue-on-failure",
+        help="End the run when a department fails.",
+        show_default=False,
+    ),
+]
+Parallelism = Annotated[
+    int | None, typer.Option("--parallelism", min=1, max=16, help="Departments at work at once.")
+]
+Ttl = Annotated[
+    int | None,
+    typer.Option("--ttl", min=0, help="Seconds after its end, after which the resource is deleted."),
+]
 Queue = Annotated[str | None, typer.Option("--queue", help="Kueue's LocalQueue for the run's Jobs.")]
-DryRun = Annotated[str | None, typer.Option("--dry-run", metavar="client|server", help="Make nothing: show the run (client), or let the cluster check it too (server).")]
+DryRun = Annotated[
+    str | None,
+    typer.Option(
+        "--dry-run",
+        metavar="client|server",
+        help="Make nothing: show the run (client), or let the cluster check it too (server).",
+    ),
+]
 
 
 def spec_of(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +119,9 @@ def merged(spec: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def run_of_file(file: str) -> dict[str, Any]:
     """Return the GatherRun of a file, `-` being stdin; raises WrongInput."""
     try:
-        text = sys.stdin.read(FILE_MAX_BYTES + 1) if file == "-" else Path(file).expanduser().read_text("utf-8")
+        text = (
+            sys.stdin.read(FILE_MAX_BYTES + 1) if file == "-" else Path(file).expanduser().read_text("utf-8")
+        )
         documents = [document for document in yaml.safe_load_all(text) if document]
     except OSError as error:
         raise WrongInput(f"{file}: {error.strerror}") from error
@@ -91,15 +133,21 @@ def run_of_file(file: str) -> dict[str, Any]:
         raise WrongInput(f"{file} holds {len(documents)} objects; one GatherRun is needed")
     run = documents[0]
     if run.get("kind") != names.KIND or not str(run.get("apiVersion")).startswith(f"{names.GROUP}/"):
-        raise WrongInput(f"{file} is a {run.get('kind') or 'nameless object'}, no {names.KIND} of {names.GROUP}")
+        raise WrongInput(
+            f"{file} is a {run.get('kind') or 'nameless object'}, no {names.KIND} of {names.GROUP}"
+        )
     if not isinstance(run.get("metadata") or {}, dict) or not isinstance(run.get("spec"), dict):
         raise WrongInput(f"{file} has no spec; examples/gatherrun.yaml shows one")
     return run
 
 
-def build_run(name: str, namespace: str, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def build_run(
+    name: str, namespace: str, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return a GatherRun to be made; of a run's metadata only labels and annotations of its user are kept."""
-    kept = {key: value for key, value in (metadata or {}).items() if key in {"labels", "annotations"} and value}
+    kept = {
+        key: value for key, value in (metadata or {}).items() if key in {"labels", "annotations"} and value
+    }
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,
@@ -111,9 +159,13 @@ def build_run(name: str, namespace: str, spec: Mapping[str, Any], metadata: Mapp
 def check_spec(spec: Mapping[str, Any]) -> None:
     """Raise WrongInput with what to give where a field is missing that no run can be without."""
     if not re.fullmatch(names.OBJECT_ID_PATTERN, str(spec.get("projectId") or "")):
-        raise WrongInput("give --project: 24 hexadecimal digits, as in the project's address in the application")
+        raise WrongInput(
+            "give --project: 24 hexadecimal digits, as in the project's address in the application"
+        )
     if not spec.get("userId"):
-        raise WrongInput("give --user (or GATHER_USER, or user in the configuration file): who asks, written on every note")
+        raise WrongInput(
+            "give --user (or GATHER_USER, or user in the configuration file): who asks, written on every note"
+        )
 
 
 def check_dry_run(form: str | None) -> None:

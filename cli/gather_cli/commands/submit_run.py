@@ -60,9 +60,15 @@ Examples:
 
 def submit(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The run's name.")] = None,
-    file: Annotated[str | None, typer.Option("--filename", "-f", help="A GatherRun as YAML or JSON; -: stdin.")] = None,
-    project: Annotated[str | None, typer.Option("--project", help="The project: 24 hexadecimal digits.")] = None,
-    user: Annotated[str | None, typer.Option("--user", envvar="GATHER_USER", help="Who asks; written on every note.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--filename", "-f", help="A GatherRun as YAML or JSON; -: stdin.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="The project: 24 hexadecimal digits.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", envvar="GATHER_USER", help="Who asks; written on every note.")
+    ] = None,
     department: Departments = None,
     max_iterations: MaxIterations = None,
     quality_threshold: Threshold = None,
@@ -79,7 +85,9 @@ def submit(
     ttl: Ttl = None,
     queue: Queue = None,
     dry_run: DryRun = None,
-    is_waiting: Annotated[bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")] = False,
+    is_waiting: Annotated[
+        bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")
+    ] = False,
     is_watching: Annotated[bool, typer.Option("--watch", "-w", help="Watch it to its end.")] = False,
     timeout: Timeout = None,
     output: Output = None,
@@ -108,5 +116,3 @@ def submit(
             f"or run it again: gather rerun {named}"
         ) from error
     tell(runs, made, output, dry_run, is_waiting=is_waiting, is_watching=is_watching, timeout_s=timeout)
-
-

@@ -9,7 +9,17 @@ import typer
 
 from gather_cli.cluster.runs import LATEST, Run, Runs
 from gather_cli.commands.ends import exit_code_of, states
-from gather_cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, RequestTimeout, RunName, Timeout, open_runs
+from gather_cli.commands.options import (
+    Context,
+    Form,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RequestTimeout,
+    RunName,
+    Timeout,
+    open_runs,
+)
 from gather_cli.errors import CliError
 from gather_cli.views.printing import print_data, print_line
 from gather_cli.views.progress_lines import news_of
@@ -104,10 +114,14 @@ def _live(runs: Runs, run: Run, timeout_s: float | None, terminal: Terminal, *, 
     return run
 
 
-def _follow(runs: Runs, run: Run, timeout_s: float | None, coming: "queue.Queue[Run | CliError | None]") -> None:
+def _follow(
+    runs: Runs, run: Run, timeout_s: float | None, coming: "queue.Queue[Run | CliError | None]"
+) -> None:
     try:
         for state in states(runs, run, timeout_s):
             coming.put(state)
         coming.put(None)
     except CliError as error:
         coming.put(error)
+    finally:
+        runs.server.close()

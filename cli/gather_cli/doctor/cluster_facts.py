@@ -75,7 +75,9 @@ class Gathering:
         facts.now = self._server.now()
         self._gather_release()
         facts.schema = self._try("the served schema", lambda: self._schema(), None)
-        facts.namespace_labels = self._try("the namespace", lambda: self._server.get(core)["metadata"].get("labels") or {}, {})
+        facts.namespace_labels = self._try(
+            "the namespace", lambda: self._server.get(core)["metadata"].get("labels") or {}, {}
+        )
         facts.pods = self._list("pods", f"{core}/pods", labelSelector=MEANT_PODS)
         facts.warnings = self._list("Events", f"{core}/events", fieldSelector="type=Warning")
         facts.quotas = self._list("ResourceQuotas", f"{core}/resourcequotas")
@@ -85,7 +87,9 @@ class Gathering:
         )
         nodes = self._list("nodes", "/api/v1/nodes")
         facts.nodes = None if "nodes" in facts.refused else nodes
-        facts.runs = self._list("GatherRuns", f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{facts.namespace}/{names.PLURAL}")
+        facts.runs = self._list(
+            "GatherRuns", f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{facts.namespace}/{names.PLURAL}"
+        )
         self._gather_webhooks()
         if facts.release is not None:
             self._gather_parts(facts.release, core)
@@ -95,24 +99,34 @@ class Gathering:
     def _gather_release(self) -> None:
         facts, path = self._facts, "/apis/apps/v1"
         selector = "app.kubernetes.io/name=gather"
-        found = self._list("Deployments", f"{path}/namespaces/{facts.namespace}/deployments", labelSelector=selector)
+        found = self._list(
+            "Deployments", f"{path}/namespaces/{facts.namespace}/deployments", labelSelector=selector
+        )
         there = releases(found)
         facts.release = next((r for r in there if self._wanted in {None, r.name}), None)
         facts.other_releases = [r.name for r in there if facts.release and r.name != facts.release.name]
         if facts.release is None and "Deployments" not in facts.refused:
-            everywhere = self._list("Deployments of all namespaces", f"{path}/deployments", labelSelector=selector)
+            everywhere = self._list(
+                "Deployments of all namespaces", f"{path}/deployments", labelSelector=selector
+            )
             facts.elsewhere = sorted({d["metadata"]["namespace"] for d in everywhere})
 
     def _gather_parts(self, release: Release, core: str) -> None:
         """Read what the rooms need beside themselves."""
         facts, env = self._facts, release.operator_env
-        wanted = {secret_of(deployment) for deployment in release.rooms.values()} | {env.get("GATHER_WORKER_SECRET", "")}
+        wanted = {secret_of(deployment) for deployment in release.rooms.values()} | {
+            env.get("GATHER_WORKER_SECRET", "")
+        }
         for name in sorted(filter(None, wanted)):
             self._gather_secret(name, f"{core}/secrets/{name}")
-        facts.config_map = self._exists("ConfigMaps", f"{core}/configmaps/{env.get('GATHER_WORKER_CONFIG_MAP', '')}")
+        facts.config_map = self._exists(
+            "ConfigMaps", f"{core}/configmaps/{env.get('GATHER_WORKER_CONFIG_MAP', '')}"
+        )
         account = env.get("GATHER_WORKER_SERVICE_ACCOUNT", "")
         facts.service_account = self._exists("ServiceAccounts", f"{core}/serviceaccounts/{account}")
-        lease = f"/apis/coordination.k8s.io/v1/namespaces/{facts.namespace}/leases/{env.get('GATHER_LEASE', '')}"
+        lease = (
+            f"/apis/coordination.k8s.io/v1/namespaces/{facts.namespace}/leases/{env.get('GATHER_LEASE', '')}"
+        )
         facts.lease = self._try("Leases", lambda: self._server.get(lease), None)
         if "operator" in release.rooms:
             self._gather_rights(release.rooms["operator"])
@@ -166,13 +180,24 @@ class Gathering:
         """Read the last lines of pods of the release that are not well, and of its own checks."""
         facts = self._facts
         ill = [pod for pod in facts.pods if not is_well(pod) and not is_worker(pod)]
-        for pod in sorted(ill, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)[:LOGS_MAX]:
+        for pod in sorted(ill, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)[
+            :LOGS_MAX
+        ]:
             name = pod["metadata"]["name"]
             statuses = pod.get("status", {}).get("containerStatuses") or ()
-            has_restarted = any(s.get("restartCount") and "waiting" in (s.get("state") or {}) for s in statuses)
-            query: dict[str, str | int] = {"tailLines": TAIL_LINES} | ({"previous": "true"} if has_restarted else {})
-            if any({"running", "terminated"} & {*(s.get("state") or {}), *(s.get("lastState") or {})} for s in statuses):
-                text = self._try(f"the log of {name}", lambda: self._server.text(f"{core}/pods/{name}/log", **query), "")  # noqa: B023 - called at once
+            has_restarted = any(
+                s.get("restartCount") and "waiting" in (s.get("state") or {}) for s in statuses
+            )
+            query: dict[str, str | int] = {"tailLines": TAIL_LINES} | (
+                {"previous": "true"} if has_restarted else {}
+            )
+            if any(
+                {"running", "terminated"} & {*(s.get("state") or {}), *(s.get("lastState") or {})}
+                for s in statuses
+            ):
+                text = self._try(
+                    f"the log of {name}", lambda: self._server.text(f"{core}/pods/{name}/log", **query), ""
+                )
                 facts.logs[name] = text
 
     def _schema(self) -> Object:
@@ -230,6 +255,6 @@ def is_well(pod: Mapping[str, Any]) -> bool:
 
 def is_ready_slice(found: Mapping[str, Any]) -> bool:
     """Return whether an EndpointSlice has a ready endpoint."""
-    return any((each.get("conditions") or {}).get("ready") is not False for each in found.get("endpoints") or ())
-
-
+    return any(
+        (each.get("conditions") or {}).get("ready") is not False for each in found.get("endpoints") or ()
+    )

@@ -75,7 +75,8 @@ def exit_code_of(findings: Sequence[Finding], *, is_strict: bool) -> Exit:
 def as_data(findings: Sequence[Finding], code: Exit) -> dict[str, Any]:
     """Return the report for machines."""
     rows = [
-        {"name": f.name, "status": f.status.value, "finding": _cut(f.text), "fix": _cut(f.fix)} for f in findings
+        {"name": f.name, "status": f.status.value, "finding": _cut(f.text), "fix": _cut(f.fix)}
+        for f in findings
     ]
     return {"ok": code is Exit.DONE, "exitCode": int(code), "findings": rows}
 

@@ -20,7 +20,11 @@ TTL_S: Final = 300
 CHECK_S: Final = 150
 COMPONENT: Final = "doctor"
 CMS: Final = ("NEXT_PUBLIC_APP_URL", "GATHER_CMS_AUTHORIZATION", "GATHER_CMS_LIMIT", "GATHER_CMS_PAGING")
-RESTRICTED: Final = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+RESTRICTED: Final = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 Object = dict[str, Any]
 
 
@@ -28,7 +32,11 @@ def build_probe(release: Release, namespace: str, name: str, project: str | None
     """Return the Job: the pod of `helm test`, made of what the operator makes workers of."""
     env, operator = release.operator_env, release.rooms["operator"]
     template = operator["spec"]["template"]["spec"]
-    labels = {"app.kubernetes.io/name": "gather", "app.kubernetes.io/instance": release.name, "app.kubernetes.io/component": COMPONENT}
+    labels = {
+        "app.kubernetes.io/name": "gather",
+        "app.kubernetes.io/instance": release.name,
+        "app.kubernetes.io/component": COMPONENT,
+    }
     args = ["check"] + ([f"--project={project}"] if project else [])
     if model := env.get("GATHER_DEFAULT_MODEL"):
         args.append(f"--model={model}")
@@ -48,7 +56,13 @@ def build_probe(release: Release, namespace: str, name: str, project: str | None
     }
     sources = [
         {"secret": {"name": env.get("GATHER_WORKER_SECRET", "")}},
-        {"secret": {"name": secret_of(operator), "optional": True, "items": [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}]}},
+        {
+            "secret": {
+                "name": secret_of(operator),
+                "optional": True,
+                "items": [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}],
+            }
+        },
     ]
     pod = {
         "restartPolicy": "Never",
@@ -69,12 +83,17 @@ def build_probe(release: Release, namespace: str, name: str, project: str | None
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": TTL_S,
             "activeDeadlineSeconds": CHECK_S + TTL_S,
-            "template": {"metadata": {"labels": {**labels, "app.kubernetes.io/name": "gather-worker"}}, "spec": pod},
+            "template": {
+                "metadata": {"labels": {**labels, "app.kubernetes.io/name": "gather-worker"}},
+                "spec": pod,
+            },
         },
     }
 
 
-def probe(server: ApiServer, release: Release, namespace: str, project: str | None, patience_s: float) -> list[Finding]:
+def probe(
+    server: ApiServer, release: Release, namespace: str, project: str | None, patience_s: float
+) -> list[Finding]:
     """Return what a worker's own check finds; waits at most so long, and takes the Job away again."""
     if "operator" not in release.rooms:
         return []
@@ -83,9 +102,21 @@ def probe(server: ApiServer, release: Release, namespace: str, project: str | No
         with _made(server, job, namespace) as name:
             return _outcome(server, namespace, name, patience_s)
     except Forbidden as error:
-        return [fail("Probe", str(error), "ask for the right to create and delete Jobs, and to get pods/log; or helm test")]
+        return [
+            fail(
+                "Probe",
+                str(error),
+                "ask for the right to create and delete Jobs, and to get pods/log; or helm test",
+            )
+        ]
     except CliError as error:
-        return [fail("Probe", f"the Job could not be made: {error}", "correct what refuses it: workers' Jobs are made in the same way")]
+        return [
+            fail(
+                "Probe",
+                f"the Job could not be made: {error}",
+                "correct what refuses it: workers' Jobs are made in the same way",
+            )
+        ]
 
 
 @contextmanager
@@ -103,7 +134,10 @@ def _outcome(server: ApiServer, namespace: str, name: str, patience_s: float) ->
     core, deadline_s = f"/api/v1/namespaces/{namespace}", time.monotonic() + patience_s
     last = "no pod was made"
     while time.monotonic() < deadline_s:
-        pods = server.get(f"{core}/pods", labelSelector=f"batch.kubernetes.io/job-name={name}").get("items") or []
+        pods = (
+            server.get(f"{core}/pods", labelSelector=f"batch.kubernetes.io/job-name={name}").get("items")
+            or []
+        )
         for pod in pods:
             if pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 text = server.text(f"{core}/pods/{pod['metadata']['name']}/log")
@@ -112,7 +146,13 @@ def _outcome(server: ApiServer, namespace: str, name: str, patience_s: float) ->
         if not pods:
             last = _refusal(server, core, name) or last
         time.sleep(LOOK_S)
-    return [fail("Probe", f"the check's pod did not end within {patience_s:g} s: {last}", "correct what it waits for: workers' pods wait for the same")]
+    return [
+        fail(
+            "Probe",
+            f"the check's pod did not end within {patience_s:g} s: {last}",
+            "correct what it waits for: workers' pods wait for the same",
+        )
+    ]
 
 
 def _unreadable(text: str, namespace: str) -> Finding:
@@ -134,9 +174,12 @@ def _waits_for(pod: Mapping[str, Any]) -> str:
 
 def _refusal(server: ApiServer, core: str, name: str) -> str:
     try:
-        found = server.get(f"{core}/events", fieldSelector=f"involvedObject.name={name},type=Warning").get("items") or []
+        found = (
+            server.get(f"{core}/events", fieldSelector=f"involvedObject.name={name},type=Warning").get(
+                "items"
+            )
+            or []
+        )
     except (Forbidden, NotFound):
         return ""
     return plain(found[-1].get("message", ""))[:300] if found else ""
-
-

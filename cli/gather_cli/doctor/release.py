@@ -54,7 +54,9 @@ def container(deployment: Object) -> Object:
 
 def environment(deployment: Object) -> dict[str, str]:
     """Return a Deployment's environment, of variables whose value stands there."""
-    return {str(e.get("name")): str(e["value"]) for e in container(deployment).get("env") or () if "value" in e}
+    return {
+        str(e.get("name")): str(e["value"]) for e in container(deployment).get("env") or () if "value" in e
+    }
 
 
 def secret_of(deployment: Object) -> str:

@@ -31,7 +31,11 @@ class Right:
             "metadata": {"namespace": namespace},
             "spec": {
                 "user": f"system:serviceaccount:{namespace}:{account}",
-                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
+                "groups": [
+                    "system:serviceaccounts",
+                    f"system:serviceaccounts:{namespace}",
+                    "system:authenticated",
+                ],
                 "resourceAttributes": asked,
             },
         }

@@ -28,7 +28,9 @@ def _of_entry(entry: dict[str, object]) -> Finding:
     status = Status(str(entry.get("status")))
     if status is Status.FAIL and not entry.get("required"):
         status = Status.WARN  # runs go on without it
-    return Finding(f"{PREFIX}{entry.get('name')}", status, str(entry.get("finding", "")), str(entry.get("fix", "")))
+    return Finding(
+        f"{PREFIX}{entry.get('name')}", status, str(entry.get("finding", "")), str(entry.get("fix", ""))
+    )
 
 
 def _of_table(text: str) -> Iterator[Finding]:

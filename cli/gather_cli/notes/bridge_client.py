@@ -15,9 +15,7 @@ from gather_cli.errors import CliError, Forbidden, NotFound, Unreachable
 CHUNK_BYTES: Final = 2**16
 PAGE_MAX_BYTES: Final = 64 * 2**20
 ERROR_MAX_BYTES: Final = 2**14
-NO_TOKEN: Final = (
-    "give a token of the bridge: --token-file FILE, GATHER_BRIDGE_TOKEN, or tokenFile in the configuration file"
-)
+NO_TOKEN: Final = "give a token of the bridge: --token-file FILE, GATHER_BRIDGE_TOKEN, or tokenFile in the configuration file"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -37,7 +35,9 @@ class Bridge:
         """Yield pages of a project's notes, the first one with `query`; raises CliError."""
         after = ""
         while True:
-            with self._open(self._path(project, "notes", {**query, **({"after": after} if after else {})})) as answer:
+            with self._open(
+                self._path(project, "notes", {**query, **({"after": after} if after else {})})
+            ) as answer:
                 page = _page(answer)
             yield page
             after = str(page.get("next") or "")
@@ -69,7 +69,9 @@ class Bridge:
                 raise self._error(error.code, error.read(ERROR_MAX_BYTES)) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             said = getattr(error, "reason", None) or error
-            raise Unreachable(f"the bridge {self.address} cannot be reached: {said}; is --bridge right?") from error
+            raise Unreachable(
+                f"the bridge {self.address} cannot be reached: {said}; is --bridge right?"
+            ) from error
         return found
 
     def _error(self, code: int, body: bytes) -> CliError:
@@ -85,7 +87,9 @@ class Bridge:
             case code if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 return Unreachable(f"the bridge cannot answer: {said}")
             case code if HTTPStatus.MULTIPLE_CHOICES <= code < HTTPStatus.BAD_REQUEST:
-                return Unreachable(f"the bridge {self.address} leads elsewhere ({code}), which is not followed; mend --bridge")
+                return Unreachable(
+                    f"the bridge {self.address} leads elsewhere ({code}), which is not followed; mend --bridge"
+                )
         return CliError(f"the bridge refuses: {said}")
 
 
@@ -94,7 +98,9 @@ def _page(answer: IO[bytes]) -> dict[str, Any]:
         text = answer.read(PAGE_MAX_BYTES)
         page = json.loads(text)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unreachable(f"the bridge's answer cannot be read ({type(error).__name__}); is --bridge right?") from error
+        raise Unreachable(
+            f"the bridge's answer cannot be read ({type(error).__name__}); is --bridge right?"
+        ) from error
     if not isinstance(page, dict) or not isinstance(page.get("notes"), list):
         raise Unreachable("something else than the bridge answers; is --bridge right?")
     return page
@@ -105,4 +111,8 @@ def _message(body: bytes) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return " ".join(str(found.get("message") or found.get("error") or "").split())[:400] if isinstance(found, dict) else ""
+    return (
+        " ".join(str(found.get("message") or found.get("error") or "").split())[:400]
+        if isinstance(found, dict)
+        else ""
+    )

@@ -67,7 +67,9 @@ def read_token(option: str | None, config: Config) -> str:
     try:
         return Path(file).expanduser().read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        raise WrongConfig(f"the token's file {file} cannot be read: {getattr(error, 'strerror', '') or error}") from error
+        raise WrongConfig(
+            f"the token's file {file} cannot be read: {getattr(error, 'strerror', '') or error}"
+        ) from error
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
@@ -76,7 +78,9 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise WrongConfig(f"the configuration file {path} is no YAML: {' '.join(str(error).split())[:200]}") from error
+        raise WrongConfig(
+            f"the configuration file {path} is no YAML: {' '.join(str(error).split())[:200]}"
+        ) from error
     if not isinstance(found, dict) or not isinstance(found.get("contexts") or {}, dict):
         raise WrongConfig(f"the configuration file {path} has another form; docs/cli.md shows one")
     if unknown := sorted(set(found) - {*FIELDS, "contexts"}):

@@ -19,8 +19,19 @@ def forwarded(service: str, port: int, namespace: str, context: str, kubeconfig:
     """Yield the local address that leads to a Service; raises Unreachable with what to give instead."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        raise Unreachable("the bridge is reached through kubectl, which is not on PATH; name its address with --bridge")
-    command = [kubectl, "port-forward", "--address", "127.0.0.1", "-n", namespace, f"svc/{service}", f":{port}"]
+        raise Unreachable(
+            "the bridge is reached through kubectl, which is not on PATH; name its address with --bridge"
+        )
+    command = [
+        kubectl,
+        "port-forward",
+        "--address",
+        "127.0.0.1",
+        "-n",
+        namespace,
+        f"svc/{service}",
+        f":{port}",
+    ]
     command += [f"--context={context}"] if context else []
     command += [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
@@ -37,6 +48,11 @@ def _port(process: "subprocess.Popen[bytes]", service: str) -> str:
         said = process.stdout.readline()
     found = LISTENING.search(said.decode("utf-8", "replace"))
     if found is None:
-        why = " ".join(said.decode("utf-8", "replace").split())[:300] or f"it did not start within {START_S:g} s"
-        raise Unreachable(f"kubectl port-forward svc/{service}: {why}; name the bridge's address with --bridge")
+        why = (
+            " ".join(said.decode("utf-8", "replace").split())[:300]
+            or f"it did not start within {START_S:g} s"
+        )
+        raise Unreachable(
+            f"kubectl port-forward svc/{service}: {why}; name the bridge's address with --bridge"
+        )
     return found[1]

@@ -19,7 +19,9 @@ def note_lines(notes: Iterable[Mapping[str, Any]], terminal: Terminal) -> Iterat
             terminal.paint(plain(note.get("department") or "whole film"), "bold"),
             plain(note.get("by", "")),
             f"iteration {origin['iteration']}" if origin.get("iteration") else "",
-            f"quality {origin['quality_score']:g}" if isinstance(origin.get("quality_score"), int | float) else "",
+            f"quality {origin['quality_score']:g}"
+            if isinstance(origin.get("quality_score"), int | float)
+            else "",
             terminal.paint(plain(note.get("created_at") or "")[:19], "dim"),
             terminal.paint(plain(note.get("id", "")), "dim"),
         ]
@@ -34,7 +36,7 @@ def notes_table(notes: Iterable[Mapping[str, Any]], terminal: Terminal) -> Itera
     rows = [["ID", "DEPARTMENT", "BY", "CREATED", "NOTE"]]
     for note in notes:
         text = plain(note.get("summary") or note.get("content") or "")
-        shown = text if len(text) <= SHOWN else f"{text[:SHOWN - 1]}{terminal.glyph('…', '.')}"
+        shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}{terminal.glyph('…', '.')}"
         rows.append([
             plain(note.get("id", "")), plain(note.get("department") or "-"), plain(note.get("by", "")),
             plain(note.get("created_at") or "-")[:19], shown,

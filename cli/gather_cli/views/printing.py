@@ -51,7 +51,9 @@ def write(text: str) -> None:
         raise ReaderGone from None
 
 
-def table(rows: Sequence[Sequence[str]], terminal: Terminal, colours: Mapping[str, tuple[str, ...]]) -> list[str]:
+def table(
+    rows: Sequence[Sequence[str]], terminal: Terminal, colours: Mapping[str, tuple[str, ...]]
+) -> list[str]:
     """Return a table's lines, its columns as wide as their texts; the first row is the head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
@@ -64,10 +66,16 @@ def table(rows: Sequence[Sequence[str]], terminal: Terminal, colours: Mapping[st
     return lines
 
 
-def runs_table(runs: Sequence[Object], now: datetime, terminal: Terminal, *, is_wide: bool, is_everywhere: bool) -> list[str]:
+def runs_table(
+    runs: Sequence[Object], now: datetime, terminal: Terminal, *, is_wide: bool, is_everywhere: bool
+) -> list[str]:
     """Return runs as `kubectl get gatherruns` shows them."""
     head = ["NAME", "PROJECT", "PHASE", "DEPARTMENT", "PROGRESS", "ITEMS", "QUALITY", "AGE"]
-    head = (["NAMESPACE"] if is_everywhere else []) + head + (["ITERATIONS", "COST", "REASON"] if is_wide else [])
+    head = (
+        (["NAMESPACE"] if is_everywhere else [])
+        + head
+        + (["ITERATIONS", "COST", "REASON"] if is_wide else [])
+    )
     rows = [head, *(_row(run, now, is_wide=is_wide, is_everywhere=is_everywhere) for run in runs)]
     return table(rows, terminal, COLOURS)
 

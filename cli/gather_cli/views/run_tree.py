@@ -92,7 +92,9 @@ class Tree:
             f"{department['slug']:<16}",
             terminal.paint(f"{phase:<9}", *COLOURS.get(phase, ())),
             *_numbers(department, has_begun=bool(department.get("attempt")), is_wide=self.is_wide),
-            duration(seconds_between(department.get("startTime"), department.get("completionTime"), self.now)),
+            duration(
+                seconds_between(department.get("startTime"), department.get("completionTime"), self.now)
+            ),
             reason if has_ended else "",
         ]
         yield self._branch(not is_last) + f"{glyph} " + "  ".join(filter(None, parts)).rstrip()
@@ -164,7 +166,9 @@ def _money(status: Object, spec: Object) -> str:
     cap = budget.get("maxCostUSD")
     spent = dollars(status.get("costUSD")) + (f" of {dollars(cap)}" if cap is not None else "")
     tokens = budget.get("maxTokens")
-    return spent + (f", {int(status.get('tokens') or 0):,} of {tokens:,} tokens" if tokens is not None else "")
+    return spent + (
+        f", {int(status.get('tokens') or 0):,} of {tokens:,} tokens" if tokens is not None else ""
+    )
 
 
 def _numbers(department: Object, *, has_begun: bool, is_wide: bool) -> list[str]:
@@ -197,4 +201,6 @@ def _end(ended: Object, status: Object) -> str:
     if not ended:
         return str(status.get("reason", ""))
     code = ended.get("exitCode", 0)
-    return f"exit {code}" + (f" {ended['reason']}" if ended.get("reason") not in {None, "Error", "Completed"} else "")
+    return f"exit {code}" + (
+        f" {ended['reason']}" if ended.get("reason") not in {None, "Error", "Completed"} else ""
+    )

@@ -90,7 +90,10 @@ Gather = Callable[..., Ended]
 
 @pytest.fixture
 def gather(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Gather:
     """Call the program in the installation's namespace, as the administrator or as another user."""
     for variable in [name for name in os.environ if name.startswith(("GATHER_", "KUBE", "XDG_"))]:

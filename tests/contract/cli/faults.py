@@ -37,7 +37,10 @@ def _crashing(room: str, *lines: str) -> Callable[[Installation], None]:
 
 
 def _waiting(room: str, reason: str, message: str) -> Callable[[Installation], None]:
-    status = {"containerStatuses": [container(room, waiting={"reason": reason, "message": message})], "phase": "Pending"}
+    status = {
+        "containerStatuses": [container(room, waiting={"reason": reason, "message": message})],
+        "phase": "Pending",
+    }
     return lambda it: it.break_pod(room, status)
 
 
@@ -57,7 +60,13 @@ def _waiting_run(reason: str, message: str) -> Callable[[Installation], None]:
 
 def _failed_run(reason: str, message: str) -> Callable[[Installation], None]:
     failed = department("story", "Failed", attempt=4, reason=reason, message=message)
-    return lambda it: it.run("my-film", {"phase": "Failed", "reason": reason, "completionTime": at(90), "departments": [failed]}) and None
+    return lambda it: (
+        it.run(
+            "my-film",
+            {"phase": "Failed", "reason": reason, "completionTime": at(90), "departments": [failed]},
+        )
+        and None
+    )
 
 
 def _pool(it: Installation, **node: Any) -> None:
@@ -67,8 +76,12 @@ def _pool(it: Installation, **node: Any) -> None:
 
 
 def _quota(it: Installation) -> None:
-    it.create({"kind": "ResourceQuota", "metadata": {"name": "films"}, "spec": {"hard": {"requests.memory": "1Gi"}}})
-    it.status("ResourceQuota", "films", {"hard": {"requests.memory": "1Gi"}, "used": {"requests.memory": "1Gi"}})
+    it.create(
+        {"kind": "ResourceQuota", "metadata": {"name": "films"}, "spec": {"hard": {"requests.memory": "1Gi"}}}
+    )
+    it.status(
+        "ResourceQuota", "films", {"hard": {"requests.memory": "1Gi"}, "used": {"requests.memory": "1Gi"}}
+    )
 
 
 def _quota_of_limits(it: Installation) -> None:
@@ -115,7 +128,11 @@ def _old_lease(it: Installation) -> None:
 
 def _scaled_down(it: Installation) -> None:
     it.patch("Deployment", "gather-operator", {"spec": {"replicas": 0}})
-    it.status("Deployment", "gather-operator", {"replicas": 0, "updatedReplicas": 0, "readyReplicas": 0, "availableReplicas": 0})
+    it.status(
+        "Deployment",
+        "gather-operator",
+        {"replicas": 0, "updatedReplicas": 0, "readyReplicas": 0, "availableReplicas": 0},
+    )
 
 
 def _refused_pods(message: str) -> Callable[[Installation], None]:
@@ -128,13 +145,27 @@ def _refused_pods(message: str) -> Callable[[Installation], None]:
 
 
 def _missing_mount(it: Installation) -> None:
-    it.break_pod("bridge", {"phase": "Pending", "containerStatuses": [container("bridge", waiting={"reason": "ContainerCreating"})]})
-    it.event("Pod", "gather-bridge-0", "FailedMount", 'MountVolume.SetUp failed for volume "secrets" : references non-existent secret key: tokens.json')
+    it.break_pod(
+        "bridge",
+        {
+            "phase": "Pending",
+            "containerStatuses": [container("bridge", waiting={"reason": "ContainerCreating"})],
+        },
+    )
+    it.event(
+        "Pod",
+        "gather-bridge-0",
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "secrets" : references non-existent secret key: tokens.json',
+    )
 
 
 def _other_version(it: Installation) -> None:
     env = it.get("Deployment", "gather-operator")["spec"]["template"]["spec"]["containers"][0]["env"]
-    changed = [{**e, "value": "localhost/gather-worker:0.0.9"} if e["name"] == "GATHER_WORKER_IMAGE" else e for e in env]
+    changed = [
+        {**e, "value": "localhost/gather-worker:0.0.9"} if e["name"] == "GATHER_WORKER_IMAGE" else e
+        for e in env
+    ]
     it.patch("Deployment", "gather-operator", {"spec": {"template": {"spec": {"containers": [
         {"name": "operator", "image": "localhost/gather-operator:dev", "env": changed},
     ]}}}})  # fmt: skip
@@ -144,7 +175,11 @@ def _checked(*lines: str) -> Callable[[Installation], None]:
     """Leave what `helm test` leaves when it fails: its pod, with the check's table."""
 
     def seed(it: Installation) -> None:
-        labels = {"app.kubernetes.io/name": "gather", "app.kubernetes.io/instance": "gather", "app.kubernetes.io/component": "test"}
+        labels = {
+            "app.kubernetes.io/name": "gather",
+            "app.kubernetes.io/instance": "gather",
+            "app.kubernetes.io/component": "test",
+        }
         ended = {"exitCode": 64, "reason": "Error", "finishedAt": at()}
         it.pod("test", {"phase": "Failed", "containerStatuses": [container("check", ended=ended)]}, labels=labels,
                name="gather-test-worker-check", container_name="check", lines=list(lines))  # fmt: skip

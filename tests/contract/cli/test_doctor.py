@@ -26,7 +26,10 @@ def test_a_healthy_installation_is_fine(gather: Gather, installation: Installati
     """Nothing is wrong, and all is looked at but what only a pod can see."""
     said = gather("doctor")
     assert said.code == 0, said.out
-    assert {line.split()[0] for line in said.out.splitlines()[:-2] if not line.startswith(" ")} == {"ok", "skip"}, said.out
+    assert {line.split()[0] for line in said.out.splitlines()[:-2] if not line.startswith(" ")} == {
+        "ok",
+        "skip",
+    }, said.out
     assert "gather doctor --probe" in said.out
 
 
@@ -71,7 +74,9 @@ def test_who_may_not_read_secrets_sees_the_rest(gather: Gather, installation: In
     assert not [row for row in rows if row["status"] == "fail"]
 
 
-def test_a_namespace_without_gather_names_those_that_have_it(gather: Gather, installation: Installation) -> None:
+def test_a_namespace_without_gather_names_those_that_have_it(
+    gather: Gather, installation: Installation
+) -> None:
     """The commonest fault is the wrong namespace."""
     mine = installation.namespace
     installation.namespace = "default"
@@ -87,7 +92,8 @@ def test_a_crd_of_another_version_is_named(gather: Gather, installation: Install
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gatherruns.gather.ft.tc"
     whole = installation.call("GET", path)
     older = json.loads(json.dumps(whole))
-    del older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["focus"]
+    spec = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["focus"], spec["x-kubernetes-validations"]
     installation.call("PUT", path, older)
     try:
         wait_for("the older schema to be served", lambda: _crd_row(gather)["status"] == "fail", 20)
@@ -109,7 +115,9 @@ def _crd_row(gather: Gather) -> dict[str, Any]:
 # --- from inside
 
 
-def test_the_probe_is_a_job_of_the_workers_kind_and_goes_again(gather: Gather, installation: Installation) -> None:
+def test_the_probe_is_a_job_of_the_workers_kind_and_goes_again(
+    gather: Gather, installation: Installation
+) -> None:
     """It has the workers' image, settings, Secret and nodes; its report becomes rows."""
     report = {"ok": False, "exitCode": 64, "findings": [
         {"name": "Model key", "status": "fail", "required": True, "finding": "the endpoint refuses the key (401)",
@@ -125,7 +133,9 @@ def test_the_probe_is_a_job_of_the_workers_kind_and_goes_again(gather: Gather, i
         labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
         ended = {"exitCode": 64, "reason": "Error", "finishedAt": at()}
         status = {"phase": "Failed", "containerStatuses": [container("check", ended=ended)]}
-        installation.kubelet.lines[installation.namespace, f"{name}-x"] = json.dumps(report, indent=2).splitlines()
+        installation.kubelet.lines[installation.namespace, f"{name}-x"] = json.dumps(
+            report, indent=2
+        ).splitlines()
         installation.pod("doctor", status, name=f"{name}-x", labels=labels, container_name="check")
 
     player = threading.Thread(target=play)

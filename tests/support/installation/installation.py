@@ -55,7 +55,10 @@ class Installation:
         self.kubelet, self.folder, self.server = kubelet, plane.folder, plane.server
         # One connection for all calls: making one costs more than what it asks for.
         self._client = httpx.Client(
-            base_url=plane.server, headers=bearer(ADMIN), verify=False, timeout=30  # noqa: S501 - our own, on this machine
+            base_url=plane.server,
+            headers=bearer(ADMIN),
+            verify=False,
+            timeout=30,
         )
         self.namespace = f"film-{secrets.token_hex(4)}"
         self._of_cluster: list[str] = []
@@ -63,17 +66,37 @@ class Installation:
     def install(self, rendered: list[dict[str, Any]]) -> None:
         """Put a rendered chart there, and what makes it healthy."""
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
-        text = json.dumps(rendered).replace('"film"', f'"{self.namespace}"').replace(".film.svc", f".{self.namespace}.svc")
+        text = (
+            json.dumps(rendered)
+            .replace('"film"', f'"{self.namespace}"')
+            .replace(".film.svc", f".{self.namespace}.svc")
+        )
         text = text.replace('{\\"pool\\":\\"cpu_intensive\\"}', json.dumps(json.dumps(self.pool))[1:-1])
         for document in json.loads(text):
             is_hook = "helm.sh/hook" in (document["metadata"].get("annotations") or {})
             if document["kind"] in PLACES and not is_hook:
                 self.create(document)
         for room, keys in KEYS.items():
-            self.create({"kind": "Secret", "metadata": {"name": f"gather-backing-{room}"}, "stringData": dict.fromkeys(keys, "x")})
+            self.create(
+                {
+                    "kind": "Secret",
+                    "metadata": {"name": f"gather-backing-{room}"},
+                    "stringData": dict.fromkeys(keys, "x"),
+                }
+            )
         for room in ROOMS:
-            self.status("Deployment", f"gather-{room}", {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1})
-            self.pod(room, {"containerStatuses": [container(room, running=True)], "conditions": [{"type": "Ready", "status": "True"}]})
+            self.status(
+                "Deployment",
+                f"gather-{room}",
+                {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+            )
+            self.pod(
+                room,
+                {
+                    "containerStatuses": [container(room, running=True)],
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                },
+            )
         self.create({
             "kind": "Lease", "metadata": {"name": "gather-operator"},
             "spec": {"holderIdentity": "gather-operator-0", "leaseDurationSeconds": 9, "renewTime": at().replace("Z", ".000000Z")},
@@ -139,9 +162,17 @@ class Installation:
 
     # --- what controllers and kubelets would write
 
-    def node(self, name: str, *, labels: Mapping[str, str] | None = None, spec: Any = None, status: Any = None) -> None:
+    def node(
+        self, name: str, *, labels: Mapping[str, str] | None = None, spec: Any = None, status: Any = None
+    ) -> None:
         """Make a node that is ready."""
-        self.create({"kind": "Node", "metadata": {"name": name, "labels": dict(self.pool if labels is None else labels)}, "spec": spec or {}})
+        self.create(
+            {
+                "kind": "Node",
+                "metadata": {"name": name, "labels": dict(self.pool if labels is None else labels)},
+                "spec": spec or {},
+            }
+        )
         self.status("Node", name, {**self.kubelet.node_status(), **(status or {})})
 
     def pod(
@@ -150,7 +181,11 @@ class Installation:
     ) -> str:  # fmt: skip
         """Make a pod as a node runs it, with what it logs."""
         name = name or f"gather-{room}-0"
-        own = {"app.kubernetes.io/name": "gather", "app.kubernetes.io/instance": "gather", "app.kubernetes.io/component": room}
+        own = {
+            "app.kubernetes.io/name": "gather",
+            "app.kubernetes.io/instance": "gather",
+            "app.kubernetes.io/component": room,
+        }
         self.create({
             "kind": "Pod", "metadata": {"name": name, "labels": dict(labels or own)},
             "spec": {"nodeName": f"node-{self.namespace}", "containers": [{"name": container_name or room, "image": "x"}]},
@@ -164,7 +199,11 @@ class Installation:
         """Let a room's pod be not ready, for what its status says."""
         self.delete("Pod", f"gather-{room}-0")
         self.pod(room, {"conditions": [{"type": "Ready", "status": "False"}], **status}, lines=lines)
-        self.status("Deployment", f"gather-{room}", {"readyReplicas": 0, "availableReplicas": 0, "unavailableReplicas": 1})
+        self.status(
+            "Deployment",
+            f"gather-{room}",
+            {"readyReplicas": 0, "availableReplicas": 0, "unavailableReplicas": 1},
+        )
 
     def event(self, kind: str, name: str, reason: str, message: str) -> None:
         """Make a warning about an object."""
@@ -184,12 +223,21 @@ class Installation:
         return made
 
 
-def container(name: str, *, running: bool = False, waiting: Any = None, ended: Any = None, restarts: int = 0) -> dict[str, Any]:
+def container(
+    name: str, *, running: bool = False, waiting: Any = None, ended: Any = None, restarts: int = 0
+) -> dict[str, Any]:
     """A container's status."""
     state: dict[str, Any] = {"running": {"startedAt": at(20)}} if running else {}
     if waiting:
         state = {"waiting": waiting}
-    found = {"name": name, "image": "x", "imageID": "", "ready": running, "restartCount": restarts, "state": state}
+    found = {
+        "name": name,
+        "image": "x",
+        "imageID": "",
+        "ready": running,
+        "restartCount": restarts,
+        "state": state,
+    }
     if ended:
         found |= {"lastState": {"terminated": ended}} if waiting else {"state": {"terminated": ended}}
     return found
@@ -202,7 +250,13 @@ def department(slug: str, phase: str, **more: Any) -> dict[str, Any]:
 
 def condition(type_: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
     """A run's condition."""
-    return {"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": at(5)}
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": at(5),
+    }
 
 
 def _version(kind: str) -> dict[str, str]:

@@ -12,9 +12,7 @@ from gather_cli.doctor.release import container
 from gather_contracts import names
 
 SHOWN: Final = 6
-CRD_FIX: Final = (
-    "helm upgrade the release that owns the CRD (crds.enabled=true), or kubectl apply -f crds/ of the operator's version"
-)
+CRD_FIX: Final = "helm upgrade the release that owns the CRD (crds.enabled=true), or kubectl apply -f crds/ of the operator's version"
 
 
 def check_crd(facts: Facts) -> Iterator[Finding]:
@@ -29,8 +27,14 @@ def check_crd(facts: Facts) -> Iterator[Finding]:
     if not served:
         return
     if missing := [field for field in wanted_fields() if field not in served]:
-        shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
-        yield fail("CRD", f"the CRD is of another version: it lacks {shown}; the API server drops these fields", CRD_FIX)
+        shown = ", ".join(missing[:SHOWN]) + (
+            f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        )
+        yield fail(
+            "CRD",
+            f"the CRD is of another version: it lacks {shown}; the API server drops these fields",
+            CRD_FIX,
+        )
     else:
         yield ok("CRD", f"{names.PLURAL}.{names.GROUP}/{names.VERSION} has all fields")
 
@@ -69,7 +73,11 @@ def check_release(facts: Facts) -> Iterator[Finding]:
     release = facts.release
     if release is None:
         where = f"; there is one in {', '.join(facts.elsewhere[:SHOWN])}" if facts.elsewhere else ""
-        fix = f"give -n {facts.elsewhere[0]}" if facts.elsewhere else "helm install gather charts/gather, docs/charts.md"
+        fix = (
+            f"give -n {facts.elsewhere[0]}"
+            if facts.elsewhere
+            else "helm install gather charts/gather, docs/charts.md"
+        )
         yield fail("Release", f"no Gather is installed in namespace {facts.namespace}{where}", fix)
         return
     if facts.other_releases:
@@ -80,9 +88,14 @@ def check_release(facts: Facts) -> Iterator[Finding]:
     yield ok("Release", f"{release.name} {release.version} in namespace {facts.namespace}")
     operator = release.rooms.get("operator")
     if operator is None:
-        yield fail("Operator", f"release {release.name} has no operator Deployment", "helm upgrade the release")
+        yield fail(
+            "Operator", f"release {release.name} has no operator Deployment", "helm upgrade the release"
+        )
         return
-    image, worker = _tag(str(container(operator).get("image"))), _tag(release.operator_env.get("GATHER_WORKER_IMAGE", ""))
+    image, worker = (
+        _tag(str(container(operator).get("image"))),
+        _tag(release.operator_env.get("GATHER_WORKER_IMAGE", "")),
+    )
     if image and worker and image != worker:
         yield warn(
             "Versions", f"the operator is of {image}, workers are of {worker}",

@@ -55,7 +55,9 @@ def check_nodes(facts: Facts) -> Iterator[Finding]:
 
 def _check_sizes(nodes: Sequence[Object], said: str, requests: Mapping[str, str]) -> Iterator[Finding]:
     for resource, wanted in requests.items():
-        largest = max(quantity((n.get("status", {}).get("allocatable") or {}).get(resource, 0)) for n in nodes)
+        largest = max(
+            quantity((n.get("status", {}).get("allocatable") or {}).get(resource, 0)) for n in nodes
+        )
         if quantity(wanted) > largest:
             yield fail("Nodes", f"a worker asks for {resource} {wanted}, and the largest node of the pool {said} has {largest.normalize():f}",
                        f"lower worker.resources.requests.{resource}, or add larger nodes")  # fmt: skip
@@ -64,7 +66,10 @@ def _check_sizes(nodes: Sequence[Object], said: str, requests: Mapping[str, str]
 
 
 def _is_ready(node: Object) -> bool:
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in node.get("status", {}).get("conditions") or ())
+    return any(
+        c.get("type") == "Ready" and c.get("status") == "True"
+        for c in node.get("status", {}).get("conditions") or ()
+    )
 
 
 def _hard_taints(node: Object, tolerations: Sequence[Object]) -> list[Object]:
@@ -82,7 +87,9 @@ def tolerates(toleration: Object, taint: Object) -> bool:
     key, is_existing = toleration.get("key"), toleration.get("operator") == "Exists"
     if not key:
         return is_existing
-    return key == taint.get("key") and (is_existing or (toleration.get("value") or "") == (taint.get("value") or ""))
+    return key == taint.get("key") and (
+        is_existing or (toleration.get("value") or "") == (taint.get("value") or "")
+    )
 
 
 def _taint(taint: Object) -> str:
@@ -106,7 +113,10 @@ def check_quotas(facts: Facts) -> Iterator[Finding]:
     """Whether a quota lets one more worker in, and asks for nothing that workers do not say."""
     if not facts.release or not facts.quotas:
         return
-    needs, is_at_work = _needs(facts), any(is_worker(p) and p.get("status", {}).get("phase") == "Running" for p in facts.pods)
+    needs, is_at_work = (
+        _needs(facts),
+        any(is_worker(p) and p.get("status", {}).get("phase") == "Running" for p in facts.pods),
+    )
     defaults = _defaults(facts)
     problems = 0
     for each in facts.quotas:
@@ -127,12 +137,16 @@ def check_quotas(facts: Facts) -> Iterator[Finding]:
                 fix = f"raise {resource} of the ResourceQuota {name}, or end what else uses it"
                 yield (warn if is_at_work else fail)(f"Quota {name}", text, fix)
     if not problems:
-        yield ok("Quota", f"{', '.join(q['metadata']['name'] for q in facts.quotas)}: there is room for a worker")
+        yield ok(
+            "Quota", f"{', '.join(q['metadata']['name'] for q in facts.quotas)}: there is room for a worker"
+        )
 
 
 def _defaults(facts: Facts) -> set[str]:
     limits = [limit for each in facts.limit_ranges for limit in each.get("spec", {}).get("limits") or ()]
-    return {unit for limit in limits if limit.get("type") == "Container" for unit in limit.get("default") or {}}
+    return {
+        unit for limit in limits if limit.get("type") == "Container" for unit in limit.get("default") or {}
+    }
 
 
 def check_limit_ranges(facts: Facts) -> Iterator[Finding]:
@@ -141,7 +155,9 @@ def check_limit_ranges(facts: Facts) -> Iterator[Finding]:
     for each in facts.limit_ranges:
         for rule in each.get("spec", {}).get("limits") or ():
             for resource, largest in (rule.get("max") or {}).items():
-                if rule.get("type") in {"Container", "Pod"} and quantity(limits.get(resource, 0)) > quantity(largest):
+                if rule.get("type") in {"Container", "Pod"} and quantity(limits.get(resource, 0)) > quantity(
+                    largest
+                ):
                     yield fail(f"LimitRange {each['metadata']['name']}",
                                f"a worker's {resource} limit of {limits[resource]} is above its maximum of {largest}",
                                f"raise the maximum, or lower worker.resources.limits.{resource}")  # fmt: skip

@@ -22,7 +22,9 @@ WAITS: Final = {
     "RunContainerError": "it cannot be started",
 }  # fmt: skip
 IMAGE_FIX: Final = "correct {room}.image.repository and tag, push the image, or set imagePullSecrets (kubectl describe pod says which)"
-SETTING: Final = re.compile(r"^(?:gather-\S+: )?([A-Z][A-Z0-9_]{3,})(?: \(file ([^)]*)\))?(?:\[\d+\])?: (.+)$")
+SETTING: Final = re.compile(
+    r"^(?:gather-\S+: )?([A-Z][A-Z0-9_]{3,})(?: \(file ([^)]*)\))?(?:\[\d+\])?: (.+)$"
+)
 EXIT_SETTINGS: Final = 64
 
 
@@ -132,10 +134,18 @@ def _causes(facts: Facts, room: str, deployment: Mapping[str, Any]) -> Iterator[
         told[_cause_of_pod(facts, room, deployment, pod)] = None
     if not pods:
         prefix = deployment["metadata"]["name"]
-        events = [e for e in facts.warnings if str(e.get("involvedObject", {}).get("name", "")).startswith(prefix)]
+        events = [
+            e for e in facts.warnings if str(e.get("involvedObject", {}).get("name", "")).startswith(prefix)
+        ]
         refused = [e for e in events if e.get("reason") == "FailedCreate"]
         for event in refused[-1:]:
-            told[_unready(room, f"its pod is refused: {plain(event.get('message', ''))[:SHOWN]}", refusal_fix(str(event.get("message"))))] = None
+            told[
+                _unready(
+                    room,
+                    f"its pod is refused: {plain(event.get('message', ''))[:SHOWN]}",
+                    refusal_fix(str(event.get("message"))),
+                )
+            ] = None
     yield from told
 
 
@@ -144,7 +154,9 @@ def refusal_fix(message: str) -> str:
     if "exceeded quota" in message or "must specify" in message:
         return "raise the ResourceQuota that it names, or lower the requests of the chart's values"
     if "failed calling webhook" in message:
-        return "start the admission webhook that it names, or delete its configuration if it is no longer used"
+        return (
+            "start the admission webhook that it names, or delete its configuration if it is no longer used"
+        )
     if "PodSecurity" in message:
         return "our pods are of the profile restricted; see what values or webhooks change in them"
     if "service account" in message:
@@ -156,7 +168,11 @@ def _cause_of_pod(facts: Facts, room: str, deployment: Mapping[str, Any], pod: M
     name, status = pod["metadata"]["name"], pod.get("status", {})
     for each in status.get("containerStatuses") or ():
         waiting = (each.get("state") or {}).get("waiting") or {}
-        ended = (each.get("lastState") or {}).get("terminated") or (each.get("state") or {}).get("terminated") or {}
+        ended = (
+            (each.get("lastState") or {}).get("terminated")
+            or (each.get("state") or {}).get("terminated")
+            or {}
+        )
         reason = str(waiting.get("reason", ""))
         if "Image" in reason or reason == "ErrImagePull":
             image = each.get("image") or container(deployment).get("image")
@@ -185,18 +201,26 @@ def _last_event(facts: Facts, pod: str, reasons: tuple[str, ...]) -> str:
     return found[-1] if found else ""
 
 
-def _cause_of_end(facts: Facts, room: str, deployment: Mapping[str, Any], pod: str, ended: Mapping[str, Any]) -> Finding:
+def _cause_of_end(
+    facts: Facts, room: str, deployment: Mapping[str, Any], pod: str, ended: Mapping[str, Any]
+) -> Finding:
     """Return why a container ended: what its last lines say of a setting, else its last error."""
     text = f"{ended.get('message') or ''}\n{facts.logs.get(pod, '')}"
     code, secret = ended.get("exitCode"), secret_of(deployment)
     wrong = list(dict.fromkeys(match for line in text.splitlines() if (match := SETTING.match(line.strip()))))
     for match in wrong[:1]:
         variable, file, why = match.groups()
-        where = f"key {file.rsplit('/', 1)[-1]} of Secret {secret}" if file else f"variable {variable} ({room}.env of the chart)"
+        where = (
+            f"key {file.rsplit('/', 1)[-1]} of Secret {secret}"
+            if file
+            else f"variable {variable} ({room}.env of the chart)"
+        )
         return _unready(room, f"it ends with exit code {code}: {variable}: {plain(why)[:SHOWN]}",
                         f"correct {where}, then kubectl -n {facts.namespace} rollout restart deployment {deployment['metadata']['name']}")  # fmt: skip
     if ended.get("reason") == "OOMKilled":
-        return _unready(room, "it uses more memory than its limit (OOMKilled)", f"raise {room}.resources.limits.memory")
+        return _unready(
+            room, "it uses more memory than its limit (OOMKilled)", f"raise {room}.resources.limits.memory"
+        )
     said = last_error(text)
     return _unready(room, f"it ends with exit code {code}" + (f": {said}" if said else ""),
                     f"kubectl -n {facts.namespace} logs {pod} --previous")  # fmt: skip
@@ -223,7 +247,9 @@ def last_error(log: str) -> str:
             found = json.loads(line)
         except ValueError:
             continue
-        if isinstance(found, dict) and (found.get("level") in {"WARNING", "ERROR", "CRITICAL"} or "waiting" in str(found.get("message"))):
+        if isinstance(found, dict) and (
+            found.get("level") in {"WARNING", "ERROR", "CRITICAL"} or "waiting" in str(found.get("message"))
+        ):
             more = found.get("error") or found.get("reason") or ""
             trace = str(found.get("exc_info") or "").strip().splitlines()
             parts = [str(found.get("message", "")), str(more), trace[-1] if trace else ""]
@@ -247,6 +273,8 @@ def check_lease(facts: Facts) -> Iterator[Finding]:
     limit = LEASE_AGES * int(spec.get("leaseDurationSeconds") or 9)
     if age is None or age > limit or not spec.get("holderIdentity"):
         since = f"was last renewed {duration(age)} ago" if age is not None else "was never renewed"
-        yield fail("Lease", f"the Lease {name} {since}: no replica of the operator acts", f"see what it does: {logs}")
+        yield fail(
+            "Lease", f"the Lease {name} {since}: no replica of the operator acts", f"see what it does: {logs}"
+        )
     else:
         yield ok("Lease", f"{spec['holderIdentity']} acts, renewed {duration(age)} ago")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.checks.room_checks import refusal_fix
+from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.diagnosis import Finding, fail, ok, warn
 from gather_cli.views.amounts import duration, seconds_between
 from gather_cli.views.terminal import plain
@@ -17,7 +17,16 @@ SHOWN: Final = 300
 STUCK_S: Final = 60
 """A run without a status for longer, or one that is to be deleted, has no operator."""
 FINE: Final = "Nothing is needed"
-PASSING: Final = {"Waiting", "Suspended", "Cancelling", "Finished", "BackingOff", "ContainerCreating", "Terminating", "NodeLost"}
+PASSING: Final = {
+    "Waiting",
+    "Suspended",
+    "Cancelling",
+    "Finished",
+    "BackingOff",
+    "ContainerCreating",
+    "Terminating",
+    "NodeLost",
+}
 Object = Mapping[str, Any]
 
 
@@ -44,9 +53,13 @@ def _of_run(run: Object, facts: Facts) -> Iterator[tuple[str, str, Finding]]:
     name, status, metadata = run["metadata"]["name"], run.get("status") or {}, run["metadata"]
     at_work = [d for d in status.get("departments") or () if d.get("phase") == "Running" and d.get("reason")]
     for department in at_work:
-        yield from _finding(f"run {name}, {department['slug']}", department["reason"], department.get("message", ""))
+        yield from _finding(
+            f"run {name}, {department['slug']}", department["reason"], department.get("message", "")
+        )
     for condition in status.get("conditions") or ():
-        if condition.get("status") != "True" and condition.get("reason") not in {d["reason"] for d in at_work}:
+        if condition.get("status") != "True" and condition.get("reason") not in {
+            d["reason"] for d in at_work
+        }:
             yield from _finding(f"run {name}", condition.get("reason", ""), condition.get("message", ""))
     age = seconds_between(metadata.get("creationTimestamp"), None, facts.now) or 0
     if not status and age > STUCK_S:
@@ -64,7 +77,9 @@ def _finding(where: str, reason: str, message: str) -> Iterator[tuple[str, str, 
         return
     said = plain(message)[:SHOWN]
     fix = help_line or "kubectl describe gatherrun says more; docs/reasons.md lists all reasons"
-    if reason in {"FailedCreate", "JobRefused"} and (special := refusal_fix(message)).startswith(("raise", "start", "our")):
+    if reason in {"FailedCreate", "JobRefused"} and (special := refusal_fix(message)).startswith(
+        ("raise", "start", "our")
+    ):
         fix = special
     kind = warn if reason in {"BrainUnavailable", "WebhookGivenUp", "IndexUnavailable"} else fail
     yield reason, said, kind("Runs", f"{where}: {reason}: {said}", fix)
@@ -84,5 +99,11 @@ def _of_failure(run: Object, facts: Facts) -> Iterator[Finding]:
                    fix or f"gather logs {name} -d {department['slug']}")  # fmt: skip
     if not failed:
         reason = status.get("reason", "")
-        said = next((c.get("message", "") for c in status.get("conditions") or () if c.get("reason") == reason), "")
-        yield warn("Last run", f"{name} failed {duration(age)} ago: {reason}: {plain(said)[:SHOWN]}", what_helps(reason, "Reason"))
+        said = next(
+            (c.get("message", "") for c in status.get("conditions") or () if c.get("reason") == reason), ""
+        )
+        yield warn(
+            "Last run",
+            f"{name} failed {duration(age)} ago: {reason}: {plain(said)[:SHOWN]}",
+            what_helps(reason, "Reason"),
+        )

@@ -76,12 +76,19 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
         found.append(warn("Network policy", f"{said}: workers may not reach port 443, where most language models are",
                           "allow egress to the language model for app.kubernetes.io/name=gather-worker"))  # fmt: skip
     into = _applying(facts.policies, "Ingress", brain)
-    if into and not any(_lets(rule, "from", WORKER, BRAIN_PORTS, facts) for p in into for rule in p["spec"].get("ingress") or ()):
+    if into and not any(
+        _lets(rule, "from", WORKER, BRAIN_PORTS, facts)
+        for p in into
+        for rule in p["spec"].get("ingress") or ()
+    ):
         found.append(fail("Network policy", f"{', '.join(p['metadata']['name'] for p in into)}: the brain takes no calls of workers",
                           "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the brain from the namespace"))  # fmt: skip
     yield from found
     if not found:
-        yield ok("Network policy", f"{len(facts.policies)} policies, {before} of them on what workers reach; none cuts rooms off")
+        yield ok(
+            "Network policy",
+            f"{len(facts.policies)} policies, {before} of them on what workers reach; none cuts rooms off",
+        )
 
 
 def _applying(policies: Sequence[Object], direction: str, labels: Mapping[str, str]) -> list[Object]:
@@ -95,11 +102,19 @@ def _directions(spec: Object) -> Sequence[str]:
     return spec.get("policyTypes") or (["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
 
 
-def _lets_out(policies: Sequence[Object], peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts) -> bool:
-    return any(_lets(rule, "to", peer, ports, facts) for policy in policies for rule in policy["spec"].get("egress") or ())
+def _lets_out(
+    policies: Sequence[Object], peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts
+) -> bool:
+    return any(
+        _lets(rule, "to", peer, ports, facts)
+        for policy in policies
+        for rule in policy["spec"].get("egress") or ()
+    )
 
 
-def _lets(rule: Object, side: str, peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts) -> bool:
+def _lets(
+    rule: Object, side: str, peer: Mapping[str, str] | None, ports: Sequence[object], facts: Facts
+) -> bool:
     """Return whether a rule lets a peer through; a peer that is None is somewhere outside the namespace."""
     named = rule.get("ports")
     if named and not any(_has_port(each, ports) for each in named):
