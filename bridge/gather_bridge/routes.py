@@ -21,8 +21,8 @@ from gather_bridge.access.tickets import Ticket
 from gather_bridge.access.token_file import SUBPROTOCOL
 from gather_bridge.bridge import Bridge
 from gather_bridge.errors import SocketRefused
-from gather_bridge.page.page_routes import add_page
 from gather_bridge.exports.notes_routes import add_notes
+from gather_bridge.page.page_routes import add_page
 from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
