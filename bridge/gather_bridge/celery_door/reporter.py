@@ -64,7 +64,7 @@ class Reporter:
         self._gone: dict[str, tuple[Task, float]] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._news = asyncio.Event()
-        self._has_led = False
+        self._adopted_s = 0.0
         self.trouble = ""
 
     def active(self) -> list[Task]:
@@ -116,12 +116,12 @@ class Reporter:
 
     async def _pass(self) -> None:
         if not self._leads():
-            self._has_led = False
+            self._adopted_s = 0.0
             self._forget_gone()
             return
-        if not self._has_led:
+        if time.monotonic() - self._adopted_s > ORPHANED_S:
+            self._adopted_s = time.monotonic()
             await self._adopt()
-            self._has_led = True
         await self._cancel_revoked()
         for task in list(self.watched.tasks.values()):
             await self._report(task)
@@ -212,7 +212,7 @@ class Reporter:
         self._gone = {name: each for name, each in self._gone.items() if each[1] > until_s}
 
     async def _adopt(self) -> None:
-        """Look after tasks whose runs were deleted while no door led."""
+        """Look after tasks whose runs were deleted while no door led; at the beginning, and now and then."""
         for name in await self._queue.runs_with_requests():
             if name in self.watched.tasks or name in self._gone:
                 continue

@@ -18,8 +18,8 @@ from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
+from tests.support.doors.doors_api import NAMESPACE, DoorsApi, doors_api
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
-from tests.support.kubernetes.doors_api import NAMESPACE, DoorsApi, doors_api
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
 RECEIVE_TIMEOUT_S = 30

@@ -14,7 +14,7 @@ from gather_bridge.task_runs.task_states import Task, TaskState
 from gather_bridge.task_runs.watched_runs import WatchedRuns
 from gather_clients.kube_api.cluster_errors import Conflict, Missing
 from gather_contracts import names
-from tests.support.kubernetes.doors_api import DoorsApi
+from tests.support.doors.doors_api import DoorsApi
 
 SELECTOR = f"{names.LABEL_DOOR}=celery"
 DATA = {"project_id": "507f1f77bcf86cd799439011", "user_id": "me"}

@@ -1,0 +1,62 @@
+"""The application's side of the Celery door: Celery's plain client, and the operator's part in a run."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+from celery import Celery  # type: ignore[import-untyped]
+from celery.result import AsyncResult  # type: ignore[import-untyped]
+
+from gather_contracts import names
+from tests.support.doors.doors_api import DoorsApi
+
+LIMIT_S: Final = 20.0
+POLL_S: Final = 0.05
+PROJECT: Final = "507f1f77bcf86cd799439011"
+DATA: Final[dict[str, Any]] = {"project_id": PROJECT, "user_id": "me", "max_iterations": 50}
+
+
+class Client:
+    """The application: Celery's plain client on a queue of the test's own, and the operator's part."""
+
+    def __init__(self, redis_url: str, kubernetes: DoorsApi, queue: str) -> None:
+        self.app: Any = Celery("application", broker=redis_url, backend=redis_url, set_as_current=False)
+        self.app.conf.broker_connection_timeout = 5
+        self.kubernetes = kubernetes
+        self.queue = queue
+        self.redis: Any = redis.Redis.from_url(redis_url)
+
+    def send(self, *args: Any, **options: Any) -> Any:
+        """Send the task as the requirements do."""
+        given = {"args": list(args) or [DATA], "queue": self.queue, "priority": 1, **options}
+        return self.app.send_task(names.GATHER_TASK, **given)
+
+    def waiting(self) -> int:
+        """Return how many messages wait at the highest priority."""
+        return int(self.redis.llen(self.queue))
+
+    async def until(self, holds: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+        """Return what holds, once it does."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                if found := await asyncio.to_thread(holds):
+                    return found
+                await asyncio.sleep(POLL_S)
+
+    async def state(self, result: Any, *states: str) -> Any:
+        """Return the result once it is in one of these states."""
+        await self.until(lambda: AsyncResult(result.id, app=self.app).state in states)
+        return AsyncResult(result.id, app=self.app)
+
+    async def run_of(self, result: Any) -> dict[str, Any]:
+        """Return the task's GatherRun once it exists."""
+        name = names.task_run_name(result.id)
+        found = await self.until(lambda: [r for r in self.kubernetes.runs() if r["metadata"]["name"] == name])
+        return dict(found[0])
+
+    async def play(self, result: Any, *statuses: dict[str, Any]) -> None:
+        """Write these statuses to the task's run, one after the other."""
+        run = await self.run_of(result)
+        for status in statuses:
+            await asyncio.to_thread(self.kubernetes.put_status, run["metadata"]["name"], status)
