@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from gather_clients.web.service_errors import ValidationFailedError
 from gather_contracts import names
 
 DOOR: Final = "http"
-IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,6 @@ def prepare(
     """
     task_id, annotations = str(uuid.uuid4()), {}
     if idempotency_key is not None:
-        if not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-            raise invalid("Idempotency-Key", "must be 1 to 255 printable characters of ASCII without spaces")
         task_id = names.idempotent_task_id(key_name, idempotency_key)
         annotations[names.ANNOTATION_REQUEST] = _sha256(body)
     if body.callback_url is not None:

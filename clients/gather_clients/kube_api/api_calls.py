@@ -130,7 +130,7 @@ class ApiCalls:
                 async for line in _lines(response.content, request.what, self._count):
                     yield _event(request.what, line)
             finally:
-                response.close()
+                _abort(response)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -192,6 +192,13 @@ class ApiCalls:
             self._retired, self._client = refused, client
             logger.info("credentials were refused and read again")
             return True
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Close a connection without the goodbye of TLS, which nobody would wait for."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _build_client(configuration: Configuration) -> ApiClient:
