@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Request, Response
 
-from gather_bridge.access.asked import RUN
 from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.http_door.door_errors import KeyReused, TaskEnded, TaskIdTaken, TaskMissing
 from gather_bridge.http_door.door_keys import Caller
@@ -40,8 +39,6 @@ router: Final = APIRouter(route_class=JsonRoute)
 CANCELLING: Final = "The task is being cancelled; what it made stays."
 CANCELLED: Final = "The task was cancelled; what it made stays."
 REPLAYED: Final = "Idempotency-Replayed"
-PATH_MAX: Final = 253
-"""Of a GatherRun's name."""
 
 TaskId = Annotated[
     str,
@@ -104,20 +101,17 @@ class Door:
         return task
 
     async def _known(self, state: MutableMapping[str, Any], task_id: str) -> Task | None:
-        called = dict.fromkeys(([task_id] if RUN.fullmatch(task_id) else []) + [names.task_run_name(task_id)])
-        for name in called:
-            if (task := self.watched.tasks.get(name)) is not None:
-                return task
+        name = names.task_run_name(task_id)
+        if (task := self.watched.tasks.get(name)) is not None:
+            return task
         # Perhaps made a moment ago at another door.
         await charge(state, self.buckets, self.metrics, "unknown")
-        for name in called:
-            try:
-                return task_of(await self.runs.get(name))
-            except Missing:
-                continue
-            except ClusterError as error:
-                raise unavailable(error) from None
-        return None
+        try:
+            return task_of(await self.runs.get(name))
+        except Missing:
+            return None
+        except ClusterError as error:
+            raise unavailable(error) from None
 
     async def cancel(self, task: Task) -> None:
         """Have a task end; raises ServiceError."""
