@@ -47,7 +47,7 @@ def test_the_operator_may_do_what_it_does_and_no_more(render: Render) -> None:
     """A namespaced Role without wildcards or Secrets; what has a known name is narrowed to it."""
     assert not of_kind(render("gather"), "ClusterRole")
     assert not of_kind(render("gather"), "ClusterRoleBinding")
-    (role,) = of_kind(render("gather"), "Role")
+    role = named(render("gather"), "Role", "gather-operator")
     allowed = {
         (r["apiGroups"][0], r["resources"][0]): set(r["verbs"])
         for r in role["rules"]

@@ -14,6 +14,9 @@ from pydantic import TypeAdapter
 from dev.paths import ROOT
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.limits.policy import LIMIT_NAMES
+from gather_bridge.http_door.door_keys import DoorKey
+from gather_bridge.http_door.door_metrics import DoorMetrics
+from gather_bridge.http_door.door_settings import DoorSettings
 from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
@@ -24,7 +27,7 @@ from tests.support.kubernetes.rendered_charts import named, of_kind
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
-ROOMS = ("operator", "brain", "bridge")
+ROOMS = ("operator", "brain", "bridge", "http-door")
 SECRET_NAMES = re.compile(r"_KEY$|PASSWORD|SECRET$|MONGODB_URI|REDIS_URL|TOKEN$")
 NO_SECRETS = {"GATHER_WORKER_SECRET"}
 """Names of Secrets, which are no secret."""
@@ -68,11 +71,11 @@ def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart:
 
 
 @pytest.mark.parametrize("chart", BOTH)
-def test_only_the_operator_gets_a_token(render: Render, chart: str) -> None:
+def test_only_the_operator_and_the_doors_get_a_token(render: Render, chart: str) -> None:
     """And the hook that does its last work; every other pod and every ServiceAccount says no."""
     tokens = {name: pod.get("automountServiceAccountToken") for name, pod in pods(render(chart))}
-    expected = ["gather-operator", "gather-release-runs"] if chart == "gather" else []
-    assert [name for name, token in tokens.items() if token is not False] == expected
+    expected = {"gather-http-door", "gather-operator", "gather-release-runs"} if chart == "gather" else set()
+    assert {name for name, token in tokens.items() if token is not False} == expected
     for account in of_kind(render(chart), "ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
 
@@ -80,7 +83,7 @@ def test_only_the_operator_gets_a_token(render: Render, chart: str) -> None:
 def test_each_room_has_its_own_service_account(render: Render) -> None:
     """Worker included, whose pods the operator makes."""
     accounts = {a["metadata"]["name"] for a in of_kind(render("gather"), "ServiceAccount")}
-    assert accounts == {"gather-operator", "gather-worker", "gather-brain", "gather-bridge"}
+    assert accounts == {"gather-worker", *(f"gather-{room}" for room in ROOMS)}
     for name, pod in pods(of_kind(render("gather"), "Deployment")):
         assert pod["serviceAccountName"] == name
 
@@ -127,13 +130,52 @@ def test_the_two_charts_fit_together(render: Render) -> None:
         "gather-backing-operator": {"REDIS_URL"},
         "gather-backing-worker": {"MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"},
         "gather-backing-brain": {"REDIS_URL", "keys.json"},
-        "gather-backing-bridge": {"REDIS_URL", "GATHER_WEBHOOK_SECRET", "tokens.json"},
+        "gather-backing-bridge": {
+            "REDIS_URL",
+            "GATHER_WEBHOOK_SECRET",
+            "GATHER_BRIDGE_DOOR_KEY",
+            "tokens.json",
+        },
+        "gather-backing-http-door": {"REDIS_URL", "keys.json"},
     }
     assert {name: wanted[name] <= files for name, files in secrets.items()} == dict.fromkeys(wanted, True)
     text = json.dumps(render("gather"))
     assert set(re.findall(r'"secretName": "([^"]+)"', text)) <= set(secrets)
     hosts = {host for host in re.findall(r"//([a-z0-9-]+)[:./]", text) if host.startswith("gather-backing")}
     assert hosts <= services
+
+
+def test_the_page_s_key_opens_the_door(render: Render) -> None:
+    """The door has the hash, the bridge the key."""
+    secrets = {s["metadata"]["name"]: s["stringData"] for s in of_kind(render("gather-backing"), "Secret")}
+    key = secrets["gather-backing-bridge"]["GATHER_BRIDGE_DOOR_KEY"]
+    (entry,) = json.loads(secrets["gather-backing-http-door"]["keys.json"])
+    read = TypeAdapter(DoorKey).validate_python(entry)
+    assert (read.sha256, read.projects) == (hashlib.sha256(key.encode()).hexdigest(), ("*",))
+
+
+def test_a_door_may_make_and_cancel_runs_and_nothing_else(render: Render) -> None:
+    """Not even list them; and none is there unless it is asked for."""
+    role = named(render("gather"), "Role", "gather-http-door")
+    rule = {
+        "apiGroups": [names.GROUP], "resources": [names.PLURAL], "verbs": ["create", "get", "watch", "patch"],
+    }  # fmt: skip
+    assert role["rules"] == [rule]
+    off = render("gather", "doors.http.enabled=false")
+    assert not [d for d in off if d["metadata"]["name"].startswith("gather-http-door")]
+
+
+def test_the_door_reads_the_settings_that_are_rendered(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what the bridge may call."""
+    networks = 'bridge.env={"GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS": "[\\"10.0.0.0/8\\"]"}'
+    pod = named(render("gather", networks), "Deployment", "gather-http-door")["spec"]["template"]["spec"]
+    monkeypatch.setenv("REDIS_URL", "redis://redis")
+    for variable in pod["containers"][0]["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    read = DoorSettings()
+    assert (read.namespace, list(map(str, read.webhook_allowed_networks))) == ("film", ["10.0.0.0/8"])
 
 
 def test_the_brain_s_bootstrap_key_is_the_workers_key(render: Render) -> None:
@@ -347,7 +389,7 @@ def test_monitors_lead_to_services_and_carry_the_labels_asked_for(render: Render
     documents = render("gather", *MONITORED, 'monitoring.labels={"release": "prometheus"}')
     monitors = of_kind(documents, "ServiceMonitor")
     services = {s["metadata"]["name"]: s for s in of_kind(documents, "Service")}
-    assert [m["metadata"]["name"] for m in monitors] == [f"gather-{room}" for room in ROOMS]
+    assert {m["metadata"]["name"] for m in monitors} == {f"gather-{room}" for room in ROOMS}
     for monitor in monitors:
         service = services[monitor["metadata"]["name"]]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
@@ -365,7 +407,7 @@ def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -
     (rules,) = of_kind(documents, "PrometheusRule")
     alerts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
     assert len(alerts) >= 8
-    known = {family.name for family in REGISTRY.collect()}
+    known = {family.name for registry in (REGISTRY, DoorMetrics().registry) for family in registry.collect()}
     named_there = {
         re.sub(r"_(bucket|sum|count|total)$", "", name)
         for expression in (*shown, *alerts)
