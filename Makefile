@@ -225,6 +225,10 @@ charts: $(STAMP) ## Lint and render the charts
 	@for chart in gather gather-backing; do \
 	  dev/helm lint --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
 
+.PHONY: screenshots
+screenshots: $(STAMP) ## Take the pictures of the run page for the docs, in Debian's Chromium
+	@$(PY) -m tests.support.page.screenshots
+
 .PHONY: vocabulary
 vocabulary: $(STAMP) ## Write the vocabulary with which the worker counts tokens
 	@$(PY) -m dev.generate.token_vocabulary
