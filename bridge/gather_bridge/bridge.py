@@ -50,15 +50,16 @@ class Bridge:
         self.settings = settings
         self.tokens = TokenStore(settings.redis, settings.redis_timeout_s)
         users = _proxy_users(settings)
+        self.sessions = Sessions(settings.redis, settings.redis_timeout_s)
         self.access = Access(
             settings.tokens_file,
             users=users,
+            sessions=self.sessions if settings.has_page else None,
             allow_anonymous=settings.allow_anonymous,
             store=self.tokens,
             is_file_needed="tokens_file" in settings.model_fields_set,
         )
         self.tickets = Tickets(settings.redis, settings.redis_timeout_s)
-        self.sessions = Sessions(settings.redis, settings.redis_timeout_s)
         self.gate = Gate(
             self.access,
             self.tickets,

@@ -100,7 +100,7 @@ async def serve_socket(bridge: Bridge, socket: WebSocket, project_id: str) -> No
         session = Session(socket, wire_of(socket), follower, bridge.metrics, bridge.limits.send_timeout_s)
         with (
             bridge.listeners.admitted(_address(socket), follower.leave),
-            bridge.access.held(grant.sha256, grant.project_id, follower.revoke),
+            bridge.access.held(grant.sha256, grant.project_id, follower.revoke, grant.session),
         ):
             await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None)
             await session.run(grant.project_id, asked.position, asked.run)
@@ -133,7 +133,7 @@ class Streams:
         stream = EventStream(send, follower, bridge.metrics, grant.project_id, read_asked(request))
         with (
             bridge.listeners.admitted(_address(request), follower.leave),
-            bridge.access.held(grant.sha256, grant.project_id, follower.revoke),
+            bridge.access.held(grant.sha256, grant.project_id, follower.revoke, grant.session),
         ):
             await stream.run(request.receive)
 

@@ -39,6 +39,8 @@ class Grant:
     """In lower case."""
     sha256: str
     """Of its token; "" for an anonymous client."""
+    session: str = ""
+    """The id of the session that it came by; "": by none."""
 
 
 class Gate:
@@ -66,8 +68,8 @@ class Gate:
         """Return what the client may use; raises SocketRefused. Only a WebSocket has `subprotocols`."""
         if not self._is_origin_allowed(connection):
             raise SocketRefused(403, "origin_not_allowed", "pages of this origin may not connect")
-        sha256 = await self._digest(connection, project_id, subprotocols)
-        verdict = self._access.verdict_of(sha256, project_id)
+        who = await self._who(connection, project_id, subprotocols)
+        verdict = self._access.verdict_of(who.sha256, project_id)
         # Before anything is said about the project, so that strangers learn nothing.
         if verdict is Verdict.UNKNOWN:
             raise SocketRefused(401, "unauthorized", UNAUTHORIZED)
@@ -75,21 +77,21 @@ class Gate:
             raise SocketRefused(404, "not_found", "no such project")
         if not _PROJECT.fullmatch(project_id):
             raise SocketRefused(400, "invalid_request", "projectId must be 24 hexadecimal digits")
-        return Grant(project_id.lower(), sha256)
+        return Grant(project_id.lower(), who.sha256, who.id)
 
-    async def _digest(
+    async def _who(
         self, connection: HTTPConnection, project_id: str, subprotocols: Collection[str]
-    ) -> str:
+    ) -> Session:
         token = bearer_token(connection.headers.get("authorization"), subprotocols)
         if token is None and (ticket := ticket_of(subprotocols)) is not None:
-            return await self._redeemed(ticket, project_id)
+            return Session(sha256=await self._redeemed(ticket, project_id))
         if token is None and _may_use_session(connection):
             visitor = await self.visitor(connection)
             if visitor is not None and visitor.project_id in {None, project_id.lower()}:
-                return visitor.sha256
+                return visitor
         sha256 = self._access.digest(token)
         await self._access.learn(sha256, token)
-        return sha256
+        return Session(sha256=sha256)
 
     async def visitor(self, connection: HTTPConnection) -> Session | None:
         """Return who looks at the page: a session's holder, whom a proxy names, or anyone if that is set.

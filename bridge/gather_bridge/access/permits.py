@@ -8,8 +8,9 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -42,6 +43,21 @@ class Finder(Protocol):
         """Return the tokens with these hashes; raises EventLogUnavailable."""
 
 
+class Ends(Protocol):
+    """Where it is known which sessions have ended."""
+
+    async def ended(self, ids: Collection[str]) -> frozenset[str]:
+        """Return which of these are no longer there; raises EventLogUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    digest: str
+    project_id: str
+    session: str
+    end: Callable[[], None]
+
+
 class Access:
     """Judges every handshake, and everybody who listens."""
 
@@ -52,6 +68,7 @@ class Access:
         allow_anonymous: bool,
         store: Finder | None = None,
         users: ProxyUsers | None = None,
+        sessions: Ends | None = None,
         is_file_needed: bool = True,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -61,13 +78,14 @@ class Access:
         self._allow_anonymous = allow_anonymous
         self._store = store
         self._users = users
+        self._sessions = sessions
         self._clock = clock
         self._now = now
         self._file = WatchedFile(path, RELOAD_INTERVAL_S, clock)
         self._listed: dict[str, Rights] = {}
         self._found: OrderedDict[str, tuple[float, StoredToken | None]] = OrderedDict()
         self._look_ups = asyncio.Semaphore(LOOK_UPS_MAX)
-        self._held: dict[object, tuple[str, str, Callable[[], None]]] = {}
+        self._held: dict[object, _Held] = {}
         if self._file.is_there or (is_file_needed and not allow_anonymous):
             self._take(read_tokens(path))
         if not (self._listed or allow_anonymous or store):
@@ -123,10 +141,15 @@ class Access:
         return self._listed.get(digest) or self._stored_rights(digest)
 
     @contextmanager
-    def held(self, digest: str, project_id: str, end: Callable[[], None]) -> Iterator[None]:
-        """Have `end` called as soon as the token no longer allows the project, until the block ends."""
+    def held(
+        self, digest: str, project_id: str, end: Callable[[], None], session: str = ""
+    ) -> Iterator[None]:
+        """Have `end` called as soon as the token no longer allows the project, until the block ends.
+
+        Or as soon as the session with this id has ended.
+        """
         key = object()
-        self._held[key] = (digest, project_id, end)
+        self._held[key] = _Held(digest, project_id, session, end)
         try:
             yield
         finally:
@@ -145,13 +168,17 @@ class Access:
     async def look_again(self) -> None:
         """End what a token no longer allows; raises EventLogUnavailable where it cannot be known."""
         self._reload_if_changed()
+        ended: frozenset[str] = frozenset()
         try:
-            digests = {digest for digest, _, _ in self._held.values()}
+            digests = {held.digest for held in self._held.values()}
             await self._look_up([d for d in digests if len(d) == DIGEST_LENGTH and d not in self._listed])
+            sessions = {held.session for held in self._held.values() if held.session}
+            ended = await self._sessions.ended(sessions) if self._sessions is not None else ended
         finally:
-            for digest, project_id, end in tuple(self._held.values()):
-                if self.verdict_of(digest, project_id) is not Verdict.ALLOWED:
-                    end()
+            for held in tuple(self._held.values()):
+                is_allowed = self.verdict_of(held.digest, held.project_id) is Verdict.ALLOWED
+                if not is_allowed or held.session in ended:
+                    held.end()
 
     async def _look_up(self, digests: list[str]) -> None:
         if self._store is None or not digests:
@@ -161,7 +188,7 @@ class Access:
         for digest, token in (await self._store.find(digests)).items():
             self._found[digest] = (until_s, token)
             self._found.move_to_end(digest)
-        held = {digest for digest, _, _ in self._held.values()} if len(self._found) > KNOWN_MAX else set()
+        held = {each.digest for each in self._held.values()} if len(self._found) > KNOWN_MAX else set()
         for digest in tuple(self._found):
             if len(self._found) <= KNOWN_MAX:
                 break

@@ -1,10 +1,11 @@
 """Browsers' sessions: what a person's token or ticket is exchanged for, so that no page holds a token.
 
 A session is kept in Redis by the hash of its cookie, where every bridge finds it. It counts as the token that
-it came from: once that is revoked, the session opens nothing.
+it came from: once that is revoked, the session opens nothing, and what it holds open ends with either.
 """
 
 import secrets
+from collections.abc import Collection
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,6 +33,8 @@ class Session(BaseModel):
     """Of its token."""
     project_id: str | None = None
     """The only project that it opens; None: all that its token opens."""
+    id: str = ""
+    """The cookie's hash; "" where no cookie stands for it."""
 
 
 class Sessions:
@@ -55,9 +58,19 @@ class Sessions:
             return None
         body = await self._calls.call(cast("Any", self._redis.get(self._at(text))))
         try:
-            return None if body is None else Session.model_validate_json(body)
+            found = None if body is None else Session.model_validate_json(body)
         except ValidationError:
             return None
+        return found and found.model_copy(update={"id": token_hash(text)})
+
+    async def ended(self, ids: Collection[str]) -> frozenset[str]:
+        """Return which of these sessions are no longer there."""
+        asked = list(ids)
+        if not asked:
+            return frozenset()
+        keys = [self._key(names.bridge_session(each)) for each in asked]
+        found = await self._calls.call(cast("Any", self._redis.mget(keys)))
+        return frozenset(each for each, body in zip(asked, found, strict=True) if body is None)
 
     async def end(self, text: str | None) -> None:
         """Forget the session; twice is no error."""

@@ -87,6 +87,8 @@ class RunView:
     spoken: str
     """One sentence for who does not see the page."""
     at: datetime
+    started_at: str
+    ended_at: str
     thresholds: Sequence[float] = field(default=())
 
 
@@ -110,6 +112,8 @@ def run_view(document: Document, now: datetime) -> RunView:
         notes=document["notes"],
         spoken=_spoken(phase, steps),
         at=now,
+        started_at=document["started_at"],
+        ended_at=document["ended_at"],
         thresholds=sorted({step.threshold for step in steps if step.threshold and step.points}),
     )
 

@@ -1,5 +1,6 @@
 """Who sees the page and who may do what: over plain HTTP, against a real Redis."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -8,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from dev.artefacts.page_assets import PageAssets
 from dev.service_process import ServiceProcess
@@ -132,6 +135,30 @@ async def test_the_cookie_is_for_this_site_alone(browser_of: Any) -> None:
     assert answer.status_code == 403
     answer = await client.post("/sign-in", data={"token": "x" * 10_000}, headers=own(client))
     assert answer.status_code == 400
+
+
+async def test_a_socket_opens_for_our_own_pages_and_ends_with_the_session(
+    browser_of: Any, shown: ShownRun
+) -> None:
+    """Another site's page gets none, although the browser has the cookie; nobody listens once signed out."""
+    client = await browser_of(LOOKING)
+    base = str(client.base_url).rstrip("/")
+    url = f"{base.replace('http', 'ws', 1)}/api/v1/projects/{shown.project}/events"
+    cookie = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+    for headers, status in (
+        (cookie | {"Origin": "https://evil.example"}, 403),
+        (cookie | {"Origin": base, "Sec-Fetch-Site": "cross-site"}, 401),
+        ({"Origin": base}, 401),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, additional_headers=headers, proxy=None)
+        assert refused.value.response.status_code == status
+    async with connect(url, additional_headers=cookie | {"Origin": base}, proxy=None) as socket:
+        assert json.loads(await socket.recv())["type"] == "hello"
+        await client.post("/sign-out", headers=own(client))
+        async with asyncio.timeout(10):
+            await socket.wait_closed()
+        assert socket.close_code == 4003
 
 
 async def test_a_ticket_signs_in_once_and_for_its_project_alone(browser_of: Any, shown: ShownRun) -> None:
