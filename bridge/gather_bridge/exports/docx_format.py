@@ -13,6 +13,7 @@ from gather_bridge.exports.export_formats import (
     WHOLE_FILM,
     Ended,
     Format,
+    body_of,
     context_of,
     gap_lines,
     heading_of,
@@ -90,13 +91,14 @@ class Docx(Format):
         parts = [paragraph("Heading2", f"{self._number}. {heading}")]
         if lead := lead_of(record, heading):
             parts.append(paragraphs(STYLES["lead"], lead))
-        parts.append(paragraphs(STYLES["note"], record.note.content))
+        if body := body_of(record, heading):
+            parts.append(paragraphs(STYLES["note"], body))
         if is_cut(record.note.content):
             parts.append(
                 paragraph(STYLES["label"], "The note is longer; all of it is in the export as JSON Lines.")
             )
         if context := context_of(record):
-            parts.append(paragraphs(STYLES["lead"], f"Context: {context}"))
+            parts.append(paragraphs(STYLES["lead"], context, label="Context: "))
         for name, address in (("Picture", record.image_url), ("Document", record.document_url)):
             if address:
                 parts.append(paragraph(STYLES["about"], f"{name}: {address}"))
@@ -117,16 +119,18 @@ class Docx(Format):
         return self._sink.taken()
 
 
-def paragraphs(style: str, text: str) -> str:
-    """Return a text as paragraphs; a single line break stays one."""
-    return "".join(paragraph(style, each) for each in _PARAGRAPHS.split(text.strip("\n")))
+def paragraphs(style: str, text: str, label: str = "") -> str:
+    """Return a text as paragraphs, the first with a label; a single line break stays one."""
+    first, *others = _PARAGRAPHS.split(text.strip("\n"))
+    return paragraph(style, first, label=label) + "".join(paragraph(style, each) for each in others)
 
 
-def paragraph(style: str, text: str, anchor: tuple[int, str] | None = None) -> str:
+def paragraph(style: str, text: str, anchor: tuple[int, str] | None = None, label: str = "") -> str:
     """Return one paragraph as XML, in the text's own direction; `anchor` is a bookmark's number and name."""
     text = _NOT_XML.sub("", text)
     is_right = begins_right(text)
-    runs = "".join(_run(piece, is_right=right) for piece, right in directed(text, is_right=is_right))
+    runs = _run(label, is_right=False, properties="<w:b/>") if label else ""
+    runs += "".join(_run(piece, is_right=right) for piece, right in directed(text, is_right=is_right))
     bidi = "<w:bidi/>" if is_right else ""
     if anchor is not None:
         place, name = anchor
@@ -156,13 +160,15 @@ def directed(text: str, *, is_right: bool) -> list[tuple[str, bool]]:
     return [(piece, right) for piece, right in (*pieces, (text[place:], is_right)) if piece]
 
 
-def _run(text: str, *, is_right: bool) -> str:
+def _run(text: str, *, is_right: bool, properties: str = "") -> str:
     parts = []
     for piece in _BREAKS.split(text):
         if piece:
             part = {"\n": "<w:br/>", "\t": "<w:tab/>"}.get(piece)
             parts.append(part or f'<w:t xml:space="preserve">{escape(piece)}</w:t>')
-    return f"<w:r>{'<w:rPr><w:rtl/></w:rPr>' if is_right else ''}{''.join(parts)}</w:r>"
+    properties += "<w:rtl/>" if is_right else ""
+    said = f"<w:rPr>{properties}</w:rPr>" if properties else ""
+    return f"<w:r>{said}{''.join(parts)}</w:r>"
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -31,6 +31,7 @@ ACCENT: Final = RGBColor(0x1D, 0x4E, 0x6B)
 GREY: Final = RGBColor(0x6B, 0x72, 0x80)
 SHADE: Final = "E8EEF2"
 FONT: Final = "Calibri"
+WIDTHS_CM: Final = (3.9, 1.8, 2.0, 1.8, 1.9, 1.4, 3.4)
 LISTED_MAX: Final = 200
 """Departments in the table: a note may name any, and each row takes python-docx 10 ms."""
 STYLES: Final = {
@@ -85,9 +86,8 @@ def _lay_out(document: WordDocument, title: str) -> None:
         footer._p.append(parse_xml(field))  # noqa: SLF001 - python-docx has no fields
         footer.add_run(text)
     settings = document.settings.element
-    for old in settings.findall(qn("w:compat")):
-        settings.remove(old)
-    settings.append(parse_xml(COMPATIBILITY))
+    old = settings.find(qn("w:compat"))
+    settings.replace(old, parse_xml(COMPATIBILITY))
 
 
 def _make_styles(document: WordDocument) -> None:
@@ -165,10 +165,11 @@ def _add_scores(document: WordDocument, departments: Sequence[Department]) -> No
     head, *rows = score_rows(departments[:LISTED_MAX])
     table = document.add_table(rows=0, cols=len(head), style="Table Grid")
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
-    table.autofit = True
+    table.autofit = False
     for place, row in enumerate((head, *rows)):
         cells = table.add_row().cells
         for column, (cell, text) in enumerate(zip(cells, row, strict=True)):
+            cell.width = Cm(WIDTHS_CM[column])
             paragraph = cell.paragraphs[0]
             paragraph.paragraph_format.space_after = paragraph.paragraph_format.space_before = Pt(2)
             if 0 < column < len(row) - 1:
@@ -206,7 +207,11 @@ def _thin_lines(table: Any) -> None:
         for side, kind in (("top", "single"), ("left", "nil"), ("bottom", "single"), ("right", "nil"),
                            ("insideH", "single"), ("insideV", "nil"))
     )  # fmt: skip
-    table._tbl.tblPr.append(parse_xml(f"<w:tblBorders {nsdecls('w')}>{sides}</w:tblBorders>"))  # noqa: SLF001
+    properties = table._tbl.tblPr  # noqa: SLF001
+    borders = parse_xml(f"<w:tblBorders {nsdecls('w')}>{sides}</w:tblBorders>")
+    # In the schema's order, which Word insists on.
+    later = next(each for each in properties if each.tag in {qn("w:tblLayout"), qn("w:tblLook")})
+    later.addprevious(borders)
 
 
 def _taken_apart(document: WordDocument) -> tuple[list[tuple[str, bytes]], bytes, bytes]:

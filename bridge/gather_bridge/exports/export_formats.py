@@ -1,5 +1,6 @@
 """What every format of an export has to be able to write; pure: notes in, bytes out, nothing held back."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from gather_clients.notes.note_reading import Unread
 
 WHOLE_FILM: Final = "Notes of the whole film"
 NONE: Final = "\N{EN DASH}"
+_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 LEFT_OUT: Final = {
     Unread.NO_TEXT: "without text, such as pictures that nobody has described",
     Unread.NOT_CANON: "marked as not of the film",
@@ -68,7 +70,7 @@ def cover_lines(cover: Cover) -> list[tuple[str, str]]:
     facts = cover.facts
     lines = [("Project", cover.project_id)]
     if cover.run:
-        ended = ": ".join(filter(None, (_text(facts.get("phase")), _text(facts.get("reason")))))
+        ended = ", ".join(filter(None, (words(_text(facts.get(name))) for name in ("phase", "reason"))))
         lines += [("Run", cover.run), ("State", ended)]
         lines += [("From", day(_text(facts.get("started_at")))), ("To", day(_text(facts.get("ended_at"))))]
         if facts.get("quality_score"):
@@ -85,7 +87,7 @@ def score_rows(departments: Sequence[Department]) -> Sequence[tuple[str, ...]]:
     """Return the overview of departments: a head and a row each."""
     rows = [("Department", "Quality", "Threshold", "Reached", "Iterations", "Notes", "State")]
     for each in departments:
-        state = each.reason or each.phase
+        state = words(each.reason or each.phase)
         rows.append((
             each.title, number(each.score), number(each.threshold), reached(each),
             str(each.iterations or NONE), str(each.documents), state or NONE,
@@ -151,6 +153,11 @@ def lead_of(record: Record, heading: str) -> str:
     return "" if is_said else summary
 
 
+def body_of(record: Record, heading: str) -> str:
+    """Return the content, "" if the heading says all of it."""
+    return "" if " ".join(record.note.content.split()) == heading else record.note.content
+
+
 def context_of(record: Record) -> str:
     """Return the context, "" if it says what the content says."""
     note = record.note
@@ -163,6 +170,11 @@ def left_out_line(left_out: Mapping[Unread, int]) -> str:
     if not parts:
         return ""
     return f"Documents of the project that are no notes and are not shown: {'; '.join(parts)}."
+
+
+def words(reason: str) -> str:
+    """Return a phase or a reason as people write it."""
+    return _CAPITAL.sub(" ", reason).lower()
 
 
 def number(value: float | None) -> str:

@@ -127,11 +127,12 @@ class Answer(Response):
 
     def __init__(self, exporter: Exporter, job: Job, held: Held) -> None:
         super().__init__()
+        self._has_begun = False
         self._exporter = exporter
         self._job = job
         self._held = held
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send it; raises SocketRefused before the first byte."""
         sending = asyncio.create_task(self._send_all(send))
         hearing = asyncio.create_task(_until_gone(receive))
@@ -144,6 +145,8 @@ class Answer(Response):
             await asyncio.gather(hearing, sending, return_exceptions=True)
         if sending.cancelled():
             self._exporter.count(self._job, "gone")
+            if not self._has_begun:
+                raise SocketRefused(401, "unauthorized", "the token no longer allows this project")
         elif (error := sending.exception()) is not None:
             self._exporter.count(self._job, "refused" if isinstance(error, SocketRefused) else "failed")
             raise error
@@ -154,9 +157,12 @@ class Answer(Response):
         """Return what has become of it; raises SocketRefused."""
         try:
             async with asyncio.timeout(EXPORT_S), self._exporter.running(self._job) as process:
-                await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+                self._has_begun = True
+                await send({"type": "http.response.start", "status": 200, "headers": self._head()})
                 return await self._hand_on(process, send)
         except TimeoutError:
+            if not self._has_begun:
+                raise SocketRefused(503, "unavailable", "the export took too long; try again") from None
             return "late"
 
     async def _hand_on(self, process: asyncio.subprocess.Process, send: Send) -> str:
@@ -169,7 +175,7 @@ class Answer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return "sent"
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _head(self) -> list[tuple[bytes, bytes]]:
         disposition = f'attachment; filename="{self._job.file_name}"'
         return [
             (b"content-type", MEDIA_TYPES[self._job.format].encode()),

@@ -9,6 +9,7 @@ from gather_bridge.exports.export_formats import (
     WHOLE_FILM,
     Ended,
     Format,
+    body_of,
     context_of,
     cover_lines,
     gap_lines,
@@ -77,7 +78,8 @@ class Markdown(Format):
         parts = [f"### {self._number}. {escaped(heading)}"]
         if lead := lead_of(record, heading):
             parts.append(f"**Summary:** {escaped_text(lead)}")
-        parts.append(escaped_text(record.note.content))
+        if body := body_of(record, heading):
+            parts.append(escaped_text(body))
         if is_cut(record.note.content):
             parts.append("**The note is longer; all of it is in the export as JSON Lines.**")
         if context := context_of(record):

@@ -18,12 +18,13 @@ LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 PAGE_BYTES: Final = 1024 * 1024
 """A page that has grown to so much ends; one note may be larger than that by half."""
-MARK_CHARS_MAX: Final = 512
+MARK_CHARS_MAX: Final = 1024
+"""An id of 64 characters, each of which may be an escape of six."""
 
 
 def mark_of(key: Key) -> str:
     """Return the mark of a note: behind it the next page begins."""
-    text = json.dumps([key.at_ms, key.text], ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps([key.at_ms, key.text], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
