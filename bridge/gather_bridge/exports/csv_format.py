@@ -1,13 +1,13 @@
 """CSV for spreadsheets (RFC 4180): UTF-8 with a mark, no cell that is taken for a formula, none too long.
 
-A cell that begins with what a spreadsheet may take for a formula gets an apostrophe before it, and so does
-one that begins with an apostrophe. Whoever takes one apostrophe off every cell that has one has the text.
+A spreadsheet that takes semicolons for separators, as in most of Europe, does not see our quotation marks:
+it begins new cells within our texts, after semicolons, tabs and line breaks. So a sign that may begin a
+formula gets an apostrophe there, too. `unguarded` is the way back.
 """
 
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -26,8 +26,15 @@ MARK: Final = "\ufeff"
 """Without it Excel reads the file in the machine's own encoding."""
 CELL_UNITS: Final = 32_000
 """UTF-16 units. Excel takes 32,767 in a cell, and spills the rest into cells of the next row."""
-_FORMULA: Final = frozenset("=+-@\N{MINUS SIGN}")
-_UNSEEN: Final = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff]*")
+SIGNS: Final = "=+@⁺⁼₊₌﬩﹢﹦﹫＋＝＠⩵⩶" + "\\-⁻₋−﹣－"  # noqa: RUF001 - all that look alike
+"""What may begin a formula, and what NFKC makes of it."""
+_UNSEEN: Final = "\\s\u00ad\u200b-\u200f\u2060\ufeff"
+_SPACES: Final = '(?:[^\\S\t\r\n]|[\u00ad\u200b-\u200f\u2060\ufeff"])'
+_FIRST: Final = re.compile(f"(?=[{_UNSEEN}]*[{SIGNS}])|(?=['\t\r\n])")
+_WITHIN: Final = re.compile(f"(?<=[;\t\r\n])({_SPACES}*)('*)(?=([{SIGNS}])([^;\t\r\n]*))")
+_GUARDED_WITHIN: Final = re.compile(f"(?<=[;\t\r\n])({_SPACES}*)'('*)(?=[{SIGNS}])")
+_HARM: Final = re.compile(r"[(|!]")
+"""Without one of these a formula calls nothing: the lines of a list stay as they are."""
 
 
 class Csv(Format):
@@ -71,15 +78,20 @@ class Csv(Format):
 
 
 def guarded(cell: str) -> str:
-    """Return the cell so that no spreadsheet takes it for a formula; `unguarded` is its way back."""
-    first = cell[_UNSEEN.match(cell).end() :][:1]  # type: ignore[union-attr] # matches nothing, too
-    is_formula = bool(first) and unicodedata.normalize("NFKC", first)[:1] in _FORMULA
-    return f"'{cell}" if is_formula or (cell[:1] in {"'", "\t", "\r", "\n"} and cell) else cell
+    """Return the cell so that no spreadsheet takes it, or a part of it, for a formula."""
+    within = _WITHIN.sub(_guard, cell)
+    return f"'{within}" if _FIRST.match(cell) else within
 
 
 def unguarded(cell: str) -> str:
     """Return what a guarded cell says."""
-    return cell.removeprefix("'")
+    return _GUARDED_WITHIN.sub(r"\1\2", cell.removeprefix("'"))
+
+
+def _guard(found: re.Match[str]) -> str:
+    before, marks, sign, rest = found.groups()
+    is_list = sign == "-" and rest[:1] == " " and not _HARM.search(rest)
+    return found[0] if is_list and not marks else f"{before}'{marks}"
 
 
 def cell_pieces(text: str) -> list[str]:

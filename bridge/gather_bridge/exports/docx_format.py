@@ -1,5 +1,6 @@
 """Word documents (DOCX): the notes are written as they come, into an archive that is sent as it grows."""
 
+import io
 import re
 import unicodedata
 import zipfile
@@ -58,6 +59,9 @@ class Docx(Format):
         parts, before, self._after = skeleton(cover, departments)
         for name, content in parts:
             self._archive.writestr(_entry(name), content)
+        # What was sent cannot be written again. Entries before this one say their sizes at their beginning,
+        # by which programs know the file's kind.
+        self._archive._seekable = False  # type: ignore[attr-defined] # noqa: SLF001
         self._text = self._archive.open(_entry(TEXT), "w")
         return self._written(before)
 
@@ -181,17 +185,24 @@ class _Sink:
     """What an archive is written into, and taken from piece by piece."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._pieces = io.BytesIO()
+        self._taken = 0
 
     def write(self, piece: bytes) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
+        return self._pieces.write(piece)
+
+    def tell(self) -> int:
+        return self._taken + self._pieces.tell()
+
+    def seek(self, place: int) -> int:
+        return self._pieces.seek(place - self._taken)
 
     def flush(self) -> None:
         """There is nothing below."""
 
     def taken(self) -> bytes:
         """Return what was written since."""
-        whole = b"".join(self._pieces)
-        self._pieces.clear()
+        whole = self._pieces.getvalue()
+        self._taken += len(whole)
+        self._pieces = io.BytesIO()
         return whole

@@ -80,6 +80,11 @@ def test_it_says_nothing_of_the_machine_that_made_it() -> None:
         names = archive.namelist()
         about = archive.read("docProps/app.xml") + archive.read("docProps/core.xml")
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        # superdoc/docx-corpus 8: without attributes Word for Mac calls the document damaged.
+        assert all(info.external_attr for info in archive.infolist())
+        # sindresorhus/file-type 799: with sizes behind them, entries do not show the file's kind.
+        assert [info.filename for info in archive.infolist() if info.flag_bits & 8] == ["word/document.xml"]
+        assert names[0] == "[Content_Types].xml"
         assert b"thumbnail" not in archive.read("_rels/.rels")
         for name in names:
             if name.endswith((".xml", ".rels")):
