@@ -69,5 +69,5 @@ async def page_of_notes(
         await asyncio.sleep(0)  # a long note takes milliseconds, in which nobody else is served
     else:
         last = shown[-1] if shown else None
-    after_mark = "null" if is_whole or last is None else json.dumps(mark_of(last))
-    return b'{"notes":[' + b",".join(notes) + b'],"after":' + after_mark.encode() + b"}"
+    mark = "null" if is_whole or last is None else json.dumps(mark_of(last))
+    return b'{"notes":[' + b",".join(notes) + b'],"next":' + mark.encode() + b"}"

@@ -72,9 +72,9 @@ async def pages(serving: Any, project: str, query: str) -> list[dict[str, Any]]:
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store"), answer.text
         page = answer.json()
         found += page["notes"]
-        if page["after"] is None:
+        if page["next"] is None:
             return found
-        after = page["after"]
+        after = page["next"]
 
 
 async def test_pages_give_every_note_once_the_newest_first(bridge: Any, film: Any, project: str) -> None:
@@ -90,7 +90,7 @@ async def test_pages_give_every_note_once_the_newest_first(bridge: Any, film: An
         newer | {"_id": ObjectId(), "createdAt": BEGAN + timedelta(days=1)}
     )
     film[names.ITEMS_COLLECTION].delete_one({"_id": gone})
-    second = (await get(bridge, f"{project}/notes?limit=5&after={first['after']}")).json()
+    second = (await get(bridge, f"{project}/notes?limit=5&after={first['next']}")).json()
     shown = [note["id"] for note in second["notes"]]
     assert shown
     assert shown == [note["id"] for note in whole[5 : 5 + len(shown)]]
