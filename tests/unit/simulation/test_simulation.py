@@ -16,7 +16,7 @@ from tests.support.simulation.virtual_time import virtual_time
 
 FIRST: Final = 1
 SEEDS: Final = 30
-MUTANTS_FIRST: Final = 500
+MUTANTS_FIRST: Final = 540
 PLAYED_AGAIN: Final = 11
 TRACE: Final = f"from tests.simulation.campaign import play; print(play([{PLAYED_AGAIN}])[0].trace)"
 
