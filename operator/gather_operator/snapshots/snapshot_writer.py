@@ -45,17 +45,22 @@ class SnapshotWriter:
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self._sinks = [_Sink(store) for store in stores]
-        self._versions: OrderedDict[str, str] = OrderedDict()
+        self._offered: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        """Each run's last version, and a hash of its status: a finalizer that comes or goes says nothing."""
 
     def offer(self, run: GatherRun) -> None:
         """Have the run's status written unless it was; returns at once."""
         uid, version = run.metadata.uid, run.metadata.resource_version
-        if self._versions.get(uid) == version:
+        last_version, last_said = self._offered.get(uid, ("", 0))
+        if last_version == version:
             return
-        self._versions[uid] = version
-        self._versions.move_to_end(uid)
-        if len(self._versions) > REMEMBERED_MAX:
-            self._versions.popitem(last=False)
+        said = hash(run.status.model_dump_json())
+        self._offered[uid] = (version, said)
+        self._offered.move_to_end(uid)
+        if len(self._offered) > REMEMBERED_MAX:
+            self._offered.popitem(last=False)
+        if last_version and last_said == said:
+            return
         state = state_of_run(run, timestamp(datetime.now(UTC)))
         for sink in self._sinks:
             sink.waiting[uid] = (state, _created_s(run))

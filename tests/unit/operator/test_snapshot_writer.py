@@ -53,6 +53,18 @@ async def running(writer: SnapshotWriter) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_version_with_the_same_status_is_not_written() -> None:
+    """A finalizer that comes and goes costs Redis nothing."""
+    memory = Memory()
+    writer = SnapshotWriter([memory])
+    async with running(writer):
+        for version, iterations in ((1, 0), (2, 0), (3, 5), (4, 5), (5, 6)):
+            writer.offer(a_run(version, iterations=iterations))
+            await asyncio.sleep(0)
+        await memory.until(3)
+    assert [state.departments["story"].iterations for state in memory.states] == [0, 5, 6]
+
+
 async def test_each_version_is_written_once() -> None:
     """A pass in which nothing has changed costs nothing."""
     memory = Memory()
