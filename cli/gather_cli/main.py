@@ -8,6 +8,8 @@ from typing import Any, Final
 import typer
 import typer.core
 import typer.main
+from typer._click.exceptions import ClickException
+from typer._completion_classes import completion_init
 
 from gather_cli.errors import CliError, Exit, ReaderGone
 from gather_cli.views.completion_scripts import VARIABLE
@@ -17,9 +19,9 @@ Start, watch and stop runs of Gather; find out what is wrong with an installatio
 
 As `kubectl gather` it is the same program. Cluster and namespace are those of kubectl's kubeconfig.
 
-Exit codes: 0 done, or the run Succeeded; 1 the run Failed, or something is wrong; 2 wrong usage; 3 the run was
-cancelled; 4 no such run; 5 not allowed; 6 the cluster cannot be reached; 7 the cluster refuses what was sent; 124
---timeout is over; 130 Ctrl-C.
+Exit codes: 0 done, or the run Succeeded; 1 the run Failed, or something is wrong; 2 wrong usage; 3 the run
+was cancelled; 4 no such run; 5 not allowed; 6 the cluster cannot be reached; 7 the cluster refuses what was
+sent; 124 --timeout is over; 130 Ctrl-C.
 """
 COMMANDS: Final = {
     "submit": ("submit_run", "submit"),
@@ -39,13 +41,13 @@ COMMANDS: Final = {
 
 
 class Commands(typer.core.TyperGroup):
-    """Commands whose modules are imported when they are called: what one needs, the others do not wait for."""
+    """Commands whose modules are imported when they are called: none waits for what others need."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         """Return a command; None if there is none."""
         if cmd_name not in self.commands and cmd_name in COMMANDS:
             self.commands[cmd_name] = build_command(cmd_name)
@@ -100,8 +102,6 @@ def main() -> None:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal of another encoding is no reason to fail
     if VARIABLE in os.environ:
-        from typer.completion import completion_init  # noqa: PLC0415 - only for a key press
-
         completion_init()
     try:
         code = build_app()(prog_name=program_name(), standalone_mode=False, complete_var=VARIABLE)
@@ -113,7 +113,7 @@ def main() -> None:
         # Whoever reads has enough, as `head` has; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.READER_GONE
-    except typer.core._click.exceptions.ClickException as error:  # noqa: SLF001 - typer names it nowhere else
+    except ClickException as error:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):

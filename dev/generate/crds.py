@@ -43,7 +43,7 @@ def template() -> str:
 
 
 def fields() -> str:
-    """Return every field below spec and status, one a line: `gather doctor` holds the served CRD against them."""
+    """Return every field below spec and status, one a line, for `gather doctor`."""
     return "\n".join(fields_of(root_schema(), "")) + "\n"
 
 

@@ -1,1 +1,1 @@
-"""The Kubernetes API for a process that lives half a second: kubeconfig, TLS, calls, watches (decision 0023 in docs)."""
+"""The Kubernetes API for a process that lives half a second (decision 0023 in docs)."""

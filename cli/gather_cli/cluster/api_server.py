@@ -1,4 +1,4 @@
-"""Calls of the API server, one connection kept, and streams of lines; every wait and every answer is bounded."""
+"""Calls of the API server over one connection, and streams of lines; each wait and answer is bounded."""
 
 import http.client
 import json
@@ -26,6 +26,11 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 AGENT: Final = "gather-cli"
 NO_RESPONSE: Final = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 """An idle connection that the server has closed meanwhile; what was asked was not done."""
+KINDS: Final[Mapping[int, type[CliError]]] = {
+    HTTPStatus.FORBIDDEN: Forbidden,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.GONE: GoneVersion,
+}
 ERRORS: Final = (OSError, http.client.HTTPException)
 
 
@@ -94,7 +99,7 @@ class ApiServer:
                 return
 
     def watch(self, path: str, query: Mapping[str, str | int], seconds: int = 50) -> Iterator[dict[str, Any]]:
-        """Yield the events of a watch for so many seconds; raises CliError, and GoneVersion to begin again."""
+        """Yield a watch's events for so many seconds; raises CliError, and GoneVersion to begin again."""
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds}
         for line in self.lines(path, asked, seconds + self.timeout_s):
             try:
@@ -103,7 +108,7 @@ class ApiServer:
                 return  # cut off in the middle; it comes again
             found = event.get("object", {})
             if event.get("type") == "ERROR":
-                raise _error(int(found.get("code") or 0), found, self.access, "")
+                raise _error(int(found.get("code") or 0), found, self.access)
             yield event
 
     def now(self) -> datetime:
@@ -147,7 +152,7 @@ class ApiServer:
                 self._log_in()  # what a plugin gave may have ended meanwhile
                 continue
             break
-        raise _error(answer.status, _status(text), self.access, path)
+        raise _error(answer.status, _status(text), self.access)
 
     def _send(
         self, method: str, target: str, data: bytes | None, content_type: str
@@ -164,14 +169,14 @@ class ApiServer:
             try:
                 self._kept.request(method, target, data, headers)
                 answer = self._kept.getresponse()
-                self._date = _date(answer.getheader("Date"))
-                return answer
             except ERRORS as error:
                 self.close()
-                if was_kept and isinstance(error, NO_RESPONSE):
+                if was_kept and method != "POST" and isinstance(error, NO_RESPONSE):
                     was_kept = False
                     continue
                 raise self._unreachable(error) from error
+            self._date = _date(answer.getheader("Date"))
+            return answer
 
     def _error_body(self, answer: http.client.HTTPResponse) -> bytes:
         try:
@@ -186,11 +191,13 @@ class ApiServer:
         named = f"{access.server} (context {access.context})" if access.context else access.server
         if isinstance(error, ssl.SSLCertVerificationError):
             return Unreachable(
-                f"{named}: its certificate is not trusted: {error.verify_message}; mend certificate-authority of {access.source}"
+                f"{named}: its certificate is not trusted: {error.verify_message}; mend "
+                f"certificate-authority of {access.source}"
             )
         if isinstance(error, TimeoutError):
             return Unreachable(
-                f"{named} did not answer within {self.timeout_s:g} s; look at VPN and proxy, or give --request-timeout"
+                f"{named} did not answer within {self.timeout_s:g} s; look at VPN and proxy, or give "
+                "--request-timeout"
             )
         said = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
         return Unreachable(
@@ -213,33 +220,19 @@ def _status(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _error(code: int, status: Mapping[str, Any], access: Access, path: str) -> CliError:
+def _error(code: int, status: Mapping[str, Any], access: Access) -> CliError:
     message = " ".join(str(status.get("message") or status.get("reason") or f"status {code}").split())[
         :MESSAGE_MAX
     ]
     reason = status.get("reason")
-    match code:
-        case HTTPStatus.UNAUTHORIZED:
-            return Forbidden(
-                f"{access.server} does not know who asks (401); log in again, or mend the user of {access.source}"
-            )
-        case HTTPStatus.FORBIDDEN:
-            return Forbidden(message)
-        case HTTPStatus.NOT_FOUND:
-            return NotFound(message)
-        case HTTPStatus.CONFLICT if reason == "AlreadyExists":
-            return AlreadyThere(message)
-        case HTTPStatus.GONE:
-            return GoneVersion(message)
-        case (
-            HTTPStatus.TOO_MANY_REQUESTS
-            | HTTPStatus.INTERNAL_SERVER_ERROR
-            | HTTPStatus.BAD_GATEWAY
-            | HTTPStatus.SERVICE_UNAVAILABLE
-            | HTTPStatus.GATEWAY_TIMEOUT
-        ):
-            return Unreachable(f"{access.server}: {message}; try again")
-    return Refused(message)
+    if code == HTTPStatus.UNAUTHORIZED:
+        fix = f"log in again, or mend the user of {access.source}"
+        return Forbidden(f"{access.server} does not know who asks (401); {fix}")
+    if code == HTTPStatus.CONFLICT and reason == "AlreadyExists":
+        return AlreadyThere(message)
+    if code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unreachable(f"{access.server}: {message}; try again")
+    return KINDS.get(code, Refused)(message)
 
 
 def default_timeout_s() -> float:

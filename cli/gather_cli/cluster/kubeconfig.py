@@ -127,7 +127,8 @@ def _access(merged: Mapping[str, Any], wanted: str | None, source: str) -> Acces
     name = wanted or merged["current-context"]
     if not name:
         raise Unreachable(
-            f"the kubeconfig {source} has no current context; give --context, or kubectl config use-context NAME"
+            f"the kubeconfig {source} has no current context; give --context, or kubectl config "
+            "use-context NAME"
         )
     context = merged["contexts"].get(name)
     if context is None:

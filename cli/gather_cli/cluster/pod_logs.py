@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gather_cli.cluster.runs import Run, Runs
-from gather_cli.errors import CliError, Forbidden, NotFound
+from gather_cli.cluster.runs import LOST_S, Run, Runs
+from gather_cli.errors import CliError, Forbidden, NotFound, Unreachable
 from gather_contracts import names
 
 CONTAINER: Final = "worker"
@@ -72,37 +72,63 @@ def read_all(runs: Runs, run: Run, ask: LogAsk, show: Show) -> int:
 
 
 def follow_all(runs: Runs, run: Run, ask: LogAsk, show: Show) -> int:
-    """Show lines as they come, of each pod from its start on, until the run has ended; return how many."""
-    lock, seen = threading.Lock(), dict[str, threading.Thread]()
-    count = 0
+    """Show lines as they come, of each pod from its start on, until the run has ended; return how many.
 
-    def shown(slug: str, line: str) -> None:
-        nonlocal count
-        with lock:
-            count += 1
-            show(slug, line)
-
-    errors: list[BaseException] = []
+    Raises CliError, after two minutes without the API server too.
+    """
+    followers, lost_s = _Followers(runs, ask, show), 0.0
     while True:
-        has_ended = _has_ended(runs, run)
-        for pod in runs.pods(run):
-            uid = pod["metadata"]["uid"]
-            if uid in seen or not ask.wants(pod) or not _has_begun(pod):
-                continue
-            twin = Runs(runs.server.twin(), runs.namespace)
-            seen[uid] = threading.Thread(target=_follow, args=(twin, pod, ask, shown, errors), daemon=True)
-            seen[uid].start()
-        if errors:
-            raise errors[0]
+        try:
+            has_ended = _has_ended(runs, run)
+            followers.take_up(runs.pods(run))
+            lost_s = 0.0
+        except Unreachable:
+            has_ended, lost_s = False, lost_s or time.monotonic()
+            if time.monotonic() - lost_s > LOST_S:
+                raise
+        followers.check()
         if has_ended:
-            break
+            return followers.finish()
         time.sleep(LOOK_S)
-    deadline_s = time.monotonic() + LAST_LINES_S
-    for thread in seen.values():
-        thread.join(max(0.0, deadline_s - time.monotonic()))
-    if errors:
-        raise errors[0]
-    return count
+
+
+class _Followers:
+    """A thread for each pod; their lines are shown one at a time."""
+
+    def __init__(self, runs: Runs, ask: LogAsk, show: Show) -> None:
+        self._runs, self._ask, self._show = runs, ask, show
+        self._lock, self._count = threading.Lock(), 0
+        self._threads: dict[str, threading.Thread] = {}
+        self._errors: list[BaseException] = []
+
+    def take_up(self, pods: list[Run]) -> None:
+        """Follow pods that are new and have begun."""
+        for pod in pods:
+            uid = pod["metadata"]["uid"]
+            if uid in self._threads or not self._ask.wants(pod) or not _has_begun(pod):
+                continue
+            twin = Runs(self._runs.server.twin(), self._runs.namespace)
+            arguments = (twin, pod, self._ask, self._shown, self._errors)
+            self._threads[uid] = threading.Thread(target=_follow, args=arguments, daemon=True)
+            self._threads[uid].start()
+
+    def check(self) -> None:
+        """Raise what a thread has met."""
+        if self._errors:
+            raise self._errors[0]
+
+    def finish(self) -> int:
+        """Wait for the last lines, and return how many there were."""
+        deadline_s = time.monotonic() + LAST_LINES_S
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        self.check()
+        return self._count
+
+    def _shown(self, slug: str, line: str) -> None:
+        with self._lock:
+            self._count += 1
+            self._show(slug, line)
 
 
 def _follow(runs: Runs, pod: Mapping[str, Any], ask: LogAsk, show: Show, errors: list[BaseException]) -> None:

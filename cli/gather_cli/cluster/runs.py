@@ -1,4 +1,4 @@
-"""GatherRuns of one namespace, in the API's own JSON; names that are not there are told with those that are like them."""
+"""GatherRuns of one namespace, in the API's own JSON; a name that is not there brings those like it."""
 
 import secrets
 import time
@@ -33,7 +33,7 @@ class Runs:
         return f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{self.namespace}/{names.PLURAL}"
 
     def get(self, name: str) -> Run:
-        """Return a run, `@latest` the newest one; raises NotFound with names that are like it."""
+        """Return a run, `@latest` the newest one; raises NotFound with names like it."""
         name = self.resolve(name)
         with self._explained():
             try:
@@ -42,7 +42,7 @@ class Runs:
                 raise self._no_such(name) from error
 
     def resolve(self, name: str) -> str:
-        """Return the name of the newest run for `@latest`, else the name; kubectl's KIND/NAME is taken too."""
+        """Return the newest run's name for `@latest`, else the name, of kubectl's KIND/NAME too."""
         if name != LATEST:
             return name.rsplit("/", 1)[-1]
         there = self.names()
@@ -83,7 +83,7 @@ class Runs:
             except NotFound as error:
                 raise self._no_such(name) from error
 
-    def follow(self, run: Run, deadline_s: float | None = None) -> Iterator[Run | None]:
+    def follow(self, run: Run, deadline_s: float | None = None) -> Iterator[Run | None]:  # noqa: C901 - each way in which a watch ends
         """Yield the run, each newer state of it, and None once it is deleted; over breaks of the connection.
 
         Args:
@@ -123,7 +123,10 @@ class Runs:
 
     def pods(self, run: Run) -> list[Run]:
         """Return the run's worker pods, the oldest first; none where they may not be listed."""
-        query = {"labelSelector": f"{names.LABEL_RUN_UID}={run['metadata']['uid']}", "limit": PAGE}
+        query: dict[str, str | int] = {
+            "labelSelector": f"{names.LABEL_RUN_UID}={run['metadata']['uid']}",
+            "limit": PAGE,
+        }
         try:
             return sorted(
                 self.server.get(f"/api/v1/namespaces/{self.namespace}/pods", **query).get("items") or [],

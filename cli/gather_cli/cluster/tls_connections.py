@@ -123,7 +123,7 @@ def _is_direct(host: str, no_proxy: str) -> bool:
         except ValueError:
             pass
         name = entry.removeprefix("*").lstrip(".").rsplit(":", 1)[0] if entry != "*" else "*"
-        if name == "*" or host == name or host.endswith(f".{name}"):
+        if name in {"*", host} or host.endswith(f".{name}"):
             return True
     return False
 

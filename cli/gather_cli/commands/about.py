@@ -66,7 +66,7 @@ def version(
             found["releases"] = {}
             typer.echo(f"The cluster was not asked: {error}", err=True)
     if output in {Form.JSON, Form.YAML}:
-        print_data(output.value, found)  # type: ignore[union-attr] # it is none of None
+        print_data(output.value, found)
         return
     print_line(f"gather {own}")
     for name, number in dict(found.get("releases") or {}).items():  # type: ignore[call-overload] # it is a dict

@@ -24,9 +24,10 @@ from gather_cli.views.terminal import stdout_terminal
 HELP = """\
 Find out what is wrong with an installation of Gather, and what to do about it. Nothing is changed.
 
-It reads what the Kubernetes API shows: CRD, Deployments, pods and their last lines, the names of Secrets' keys, Lease, rights,
-nodes, quotas, policies, webhooks, and what runs say. What you may not read is told and left out. With --probe a short Job
-checks from inside, as a worker: MongoDB, Redis, brain, model and its key, Celery, CMS; nothing is paid.
+It reads what the Kubernetes API shows: CRD, Deployments, pods and their last lines, the names of Secrets'
+keys, Lease, rights, nodes, quotas, policies, webhooks, and what runs say. What you may not read is told and
+left out. With --probe a short Job checks from inside, as a worker: MongoDB, Redis, brain, model and its key,
+Celery, CMS; nothing is paid.
 
 Exit code 0: runs can work. 1: something is wrong. With --strict warnings count too.
 
@@ -71,7 +72,7 @@ def doctor(
     findings = sorted_findings(findings)
     code = exit_code_of(findings, is_strict=is_strict)
     if output in {Form.JSON, Form.YAML}:
-        print_data(output.value, as_data(findings, code))  # type: ignore[union-attr] # it is none of None
+        print_data(output.value, as_data(findings, code))
     else:
         for line in as_lines(findings, stdout_terminal()):
             print_line(line)

@@ -38,7 +38,8 @@ def states(runs: Runs, run: Run, timeout_s: float | None) -> Iterator[Run]:
         if exit_code_of(run) is not None:
             return
     raise StillRunning(
-        f"run {name} has not ended within {timeout_s:g} s, it is {phase_of(run)}; it goes on: gather watch {name}"
+        f"run {name} has not ended within {timeout_s:g} s, it is {phase_of(run)}; it goes on: gather "
+        f"watch {name}"
     )
 
 

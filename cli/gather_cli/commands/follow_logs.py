@@ -26,13 +26,13 @@ from gather_cli.views.terminal import stdout_terminal
 HELP = """\
 Print the logs of a run's workers, attempt after attempt, in the order in which they began.
 
-On a terminal each line is shown as time, level, message and fields; elsewhere, and with --raw, as it was written (JSON).
-Pods that are gone have no logs: with --previous of a container's earlier start.
+On a terminal each line is shown as time, level, message and fields; elsewhere, and with --raw, as it was
+written (JSON). Logs go with their pods, which go with the run.
 
 Examples:
 
   gather logs my-film                     # all departments, attempt after attempt
-  gather logs my-film -d story -f         # of one department, also of attempts still to come, to the run's end
+  gather logs my-film -d story -f         # of one department, attempts still to come too
   gather logs my-film --tail 20 --since 10m
   gather logs my-film --raw --no-prefix | jq -r .message
 """

@@ -60,7 +60,7 @@ def list_runs(
         and (not project or str(run["spec"].get("projectId", "")).lower() == project.lower())
     ]  # fmt: skip
     if output in {Form.JSON, Form.YAML, Form.NAME}:
-        print_objects(output.value, found, is_list=True)  # type: ignore[union-attr] # it is none of None
+        print_objects(output.value, found, is_list=True)
         return
     if not found:
         where = "in any namespace" if is_everywhere else f"in namespace {runs.namespace}"

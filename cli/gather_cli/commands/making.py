@@ -39,7 +39,7 @@ def tell(
     """Show what was made, then wait for its end or watch it if that is wanted; ends with its exit code."""
     name = run["metadata"]["name"]
     if output in {Form.JSON, Form.YAML, Form.NAME}:
-        print_objects(output.value, [run], is_list=False)  # type: ignore[union-attr] # it is none of None
+        print_objects(output.value, [run], is_list=False)
     else:
         print_line(f"{name} submitted" + (f" ({dry_run} dry run)" if dry_run else ""))
     if dry_run:

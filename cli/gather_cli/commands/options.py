@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
+from typer._click.globals import get_current_context
 
 from gather_cli.cluster.api_server import ApiServer, default_timeout_s
 from gather_cli.cluster.kubeconfig import context_names, read_access
@@ -97,16 +98,9 @@ def open_runs(
     config = read_config(access.context)
     chosen = namespace or os.environ.get("GATHER_NAMESPACE") or config.namespace or access.namespace
     server = ApiServer(access, timeout_s or default_timeout_s())
-    if (called := typer_context()) is not None:
+    if (called := get_current_context(silent=True)) is not None:
         called.call_on_close(server.close)
     return Runs(server, chosen)
-
-
-def typer_context() -> typer.Context | None:
-    """Return the call of a command that is under way; none where shells complete."""
-    from typer._click.globals import get_current_context  # noqa: PLC0415 - typer names it nowhere else
-
-    return get_current_context(silent=True)  # type: ignore[return-value] # it is typer's own
 
 
 def slugs(departments: list[str] | None) -> list[str]:

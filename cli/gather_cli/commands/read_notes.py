@@ -35,8 +35,9 @@ from gather_contracts import names
 ITEMS_HELP = """\
 Show a run's notes, the newest first; with --project those of a whole project.
 
-They come through the bridge, with a token of the bridge: --token-file, GATHER_BRIDGE_TOKEN_FILE, GATHER_BRIDGE_TOKEN or
-the configuration file. Without --bridge, GATHER_BRIDGE_URL or `bridge` in that file it is reached through kubectl port-forward.
+They come through the bridge, with a token of the bridge: --token-file, GATHER_BRIDGE_TOKEN_FILE,
+GATHER_BRIDGE_TOKEN or the configuration file. Without --bridge, GATHER_BRIDGE_URL or `bridge` in that file it
+is reached through kubectl port-forward.
 
 Examples:
 
@@ -47,8 +48,8 @@ Examples:
 EXPORT_HELP = """\
 Write a run's notes into a file; with --project those of a whole project.
 
-The file is whole or not there: what breaks off leaves an older one as it was. `-` writes to stdout. The bridge and its token
-are found as with gather items.
+The file is whole or not there: what breaks off leaves an older one as it was. `-` writes to stdout. The
+bridge and its token are found as with gather items.
 
 Examples:
 
@@ -99,7 +100,7 @@ def items(
     with place.bridge(bridge, token_file) as found:
         notes = _notes(found, where, limit)
         if output in {Form.JSON, Form.YAML}:
-            print_data(output.value, {"notes": list(notes)})  # type: ignore[union-attr] # it is none of None
+            print_data(output.value, {"notes": list(notes)})
         elif output is Form.NAME:
             for note in notes:
                 print_line(str(note.get("id", "")))
@@ -154,7 +155,7 @@ class _Where:
 
 
 class _Place:
-    """The cluster, which is only asked where it is needed: a project and a bridge's address are enough without it."""
+    """The cluster, asked only where it is needed: a project and a bridge's address do without it."""
 
     def __init__(
         self, namespace: str | None, context: str | None, kubeconfig: str | None, timeout_s: float | None
@@ -219,8 +220,7 @@ def _bridge_service(runs: Runs) -> str:
 def _notes(bridge: Bridge, where: _Where, limit: int) -> Iterator[Mapping[str, Any]]:
     left = limit or sys.maxsize
     for page in bridge.pages(where.project, {**where.query, "limit": min(PAGE, left)}):
-        for note in page["notes"][:left]:
-            yield note
+        yield from page["notes"][:left]
         left -= len(page["notes"])
         if left <= 0:
             return

@@ -47,7 +47,7 @@ Options go over the old spec. The new run is called as the old one with a number
 Examples:
 
   gather rerun my-film                                 # makes my-film-2
-  gather rerun my-film --unfinished                    # only departments that failed, were skipped or cancelled
+  gather rerun my-film --unfinished                    # only departments that did not succeed
   gather rerun my-film --name my-film-dear --max-cost 10 --watch
 """
 NAME_MAX: Final = 63

@@ -54,7 +54,7 @@ def status(
     if is_waiting:
         found = wait(runs, found, timeout)
     if output in {Form.JSON, Form.YAML, Form.NAME}:
-        print_objects(output.value, [found], is_list=False)  # type: ignore[union-attr] # it is none of None
+        print_objects(output.value, [found], is_list=False)
     else:
         terminal, now, is_wide = stdout_terminal(), datetime.now(UTC), output is Form.WIDE
         print_line(Tree(found, now, terminal).first_line())

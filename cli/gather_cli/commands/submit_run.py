@@ -46,7 +46,7 @@ from gather_cli.notes.bridge_settings import read_config
 HELP = """\
 Start a run, from options, from a file, or from a file with options over it.
 
-What is not given has the default that `kubectl explain gatherrun.spec` names. Without a name the run is given one.
+What is not given has the default that `kubectl explain gatherrun.spec` names, a name included.
 
 Examples:
 

@@ -1,1 +1,1 @@
-"""What is wrong with an installation: facts are gathered from the Kubernetes API, pure checks name causes and fixes."""
+"""What is wrong with an installation: facts from the Kubernetes API, and pure checks over them."""

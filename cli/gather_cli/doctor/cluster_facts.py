@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from gather_cli.cluster.api_server import ApiServer
@@ -74,7 +75,7 @@ class Gathering:
         self._server.get("/version")
         facts.now = self._server.now()
         self._gather_release()
-        facts.schema = self._try("the served schema", lambda: self._schema(), None)
+        facts.schema = self._try("the served schema", self._schema, None)
         facts.namespace_labels = self._try(
             "the namespace", lambda: self._server.get(core)["metadata"].get("labels") or {}, {}
         )
@@ -138,7 +139,7 @@ class Gathering:
             except NotFound:
                 return None
 
-        found = self._try(f"Secret {name}", keys, frozenset())
+        found: frozenset[str] | None = self._try(f"Secret {name}", keys, None)
         if f"Secret {name}" not in self._facts.refused:
             self._facts.secrets[name] = found
 
@@ -188,17 +189,13 @@ class Gathering:
             has_restarted = any(
                 s.get("restartCount") and "waiting" in (s.get("state") or {}) for s in statuses
             )
-            query: dict[str, str | int] = {"tailLines": TAIL_LINES} | (
-                {"previous": "true"} if has_restarted else {}
-            )
-            if any(
-                {"running", "terminated"} & {*(s.get("state") or {}), *(s.get("lastState") or {})}
-                for s in statuses
-            ):
-                text = self._try(
-                    f"the log of {name}", lambda: self._server.text(f"{core}/pods/{name}/log", **query), ""
-                )
-                facts.logs[name] = text
+            query: dict[str, str | int] = {"tailLines": TAIL_LINES}
+            if has_restarted:
+                query["previous"] = "true"
+            states = [{**(s.get("state") or {}), **(s.get("lastState") or {})} for s in statuses]
+            if any({"running", "terminated"} & set(state) for state in states):
+                read = partial(self._server.text, f"{core}/pods/{name}/log", **query)
+                facts.logs[name] = self._try(f"the log of {name}", read, "")
 
     def _schema(self) -> Object:
         try:

@@ -1,4 +1,4 @@
-"""`gather-worker check` in the cluster, by a Job that is gone afterwards: with the workers' Secret, settings and nodes."""
+"""`gather-worker check` in the cluster, by a Job of the workers' kind that is gone afterwards."""
 
 import json
 import time
@@ -157,8 +157,10 @@ def _outcome(server: ApiServer, namespace: str, name: str, patience_s: float) ->
 
 def _unreadable(text: str, namespace: str) -> Finding:
     lines = [line for line in text.splitlines() if line.strip()]
-    return fail("Probe", f"the check said nothing that can be read: {plain(lines[-1])[:300] if lines else 'nothing'}",
-                f"is worker.image the worker's, and of this version? kubectl -n {namespace} get deployment shows it")  # fmt: skip
+    return fail("Probe", "the check said nothing that can be read: "
+                         f"{plain(lines[-1])[:300] if lines else 'nothing'}",
+                f"is worker.image the worker's, and of this version? kubectl -n {namespace} get "
+                "deployment shows it")  # fmt: skip
 
 
 def _waits_for(pod: Mapping[str, Any]) -> str:

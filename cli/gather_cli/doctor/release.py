@@ -23,7 +23,7 @@ class Release:
 
     @property
     def operator_env(self) -> dict[str, str]:
-        """Return the operator's environment, which says what workers are made of; empty without an operator."""
+        """Return the operator's environment, which says what workers are made of; empty without it."""
         return environment(self.rooms["operator"]) if "operator" in self.rooms else {}
 
 

@@ -1,4 +1,4 @@
-"""What the operator's ServiceAccount must be allowed to do; the chart's Role grants it (docs/operator.md, Rights)."""
+"""What the operator's ServiceAccount must be allowed to do (docs/operator.md, Rights)."""
 
 from dataclasses import dataclass
 from typing import Any, Final

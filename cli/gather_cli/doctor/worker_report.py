@@ -1,4 +1,4 @@
-"""What `gather-worker check` found, as findings of ours: from its JSON, or from its table in a pod's log; pure."""
+"""What `gather-worker check` found, as findings of ours: from its JSON, or from its table; pure."""
 
 import json
 import re

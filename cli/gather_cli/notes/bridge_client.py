@@ -1,4 +1,4 @@
-"""Calls of the bridge: pages of notes, and exports as a stream; no redirect is followed, since the token would go along."""
+"""Calls of the bridge: pages of notes, and exports as a stream; redirects are not followed."""
 
 import http.client
 import json
@@ -15,7 +15,10 @@ from gather_cli.errors import CliError, Forbidden, NotFound, Unreachable
 CHUNK_BYTES: Final = 2**16
 PAGE_MAX_BYTES: Final = 64 * 2**20
 ERROR_MAX_BYTES: Final = 2**14
-NO_TOKEN: Final = "give a token of the bridge: --token-file FILE, GATHER_BRIDGE_TOKEN, or tokenFile in the configuration file"
+TOKEN_FIX: Final = (
+    "give a token of the bridge: --token-file FILE, GATHER_BRIDGE_TOKEN, or tokenFile in "
+    "the configuration file"
+)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -79,7 +82,7 @@ class Bridge:
         match code:
             case HTTPStatus.UNAUTHORIZED:
                 known = "the bridge does not know this token" if self.token else "the bridge wants a token"
-                return Forbidden(f"{known}; {NO_TOKEN}")
+                return Forbidden(f"{known}; {TOKEN_FIX}")
             case HTTPStatus.FORBIDDEN:
                 return Forbidden(f"the bridge refuses: {said}; ask for a token with this project")
             case HTTPStatus.NOT_FOUND:
@@ -88,7 +91,8 @@ class Bridge:
                 return Unreachable(f"the bridge cannot answer: {said}")
             case code if HTTPStatus.MULTIPLE_CHOICES <= code < HTTPStatus.BAD_REQUEST:
                 return Unreachable(
-                    f"the bridge {self.address} leads elsewhere ({code}), which is not followed; mend --bridge"
+                    f"the bridge {self.address} leads elsewhere ({code}), which is not followed; mend "
+                    "--bridge"
                 )
         return CliError(f"the bridge refuses: {said}")
 

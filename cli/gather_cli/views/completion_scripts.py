@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - other languages' lines
 """What shells need to complete `gather`, and kubectl to complete `kubectl gather`."""
 
 from typing import Final

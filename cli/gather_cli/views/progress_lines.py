@@ -37,7 +37,8 @@ def _of_department(old: Object, new: Object) -> Iterator[str]:
     if new.get("iterations", 0) > old.get("iterations", 0):
         yield (
             f"iteration {new['iterations']}, {score(new.get('qualityScore'))} of "
-            f"{float(new.get('threshold') or 0):g}, {count(new.get('itemsCreated'), 'note')}, {dollars(new.get('costUSD'))}"
+            f"{float(new.get('threshold') or 0):g}, {count(new.get('itemsCreated'), 'note')}, "
+            f"{dollars(new.get('costUSD'))}"
         )
     if reason and reason != old.get("reason") and phase == "Running":
         fix = what_helps(reason, "WaitReason", "EndReason", "StopReason", "DepartmentReason")

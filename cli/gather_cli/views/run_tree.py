@@ -15,7 +15,7 @@ COLOURS: Final = {
     "Cancelling": ("yellow",), "Cancelled": ("yellow",), "Skipped": ("dim",), "Pending": ("dim",),
 }  # fmt: skip
 GLYPHS: Final = {
-    "Succeeded": ("✓", "+"), "Running": ("▸", ">"), "Failed": ("✗", "x"), "Skipped": ("–", "-"),
+    "Succeeded": ("✓", "+"), "Running": ("▸", ">"), "Failed": ("✗", "x"), "Skipped": ("-", "-"),
     "Cancelled": ("■", "#"), "Pending": ("·", "."),
 }  # fmt: skip
 FINE: Final = "Nothing is needed"
@@ -116,7 +116,7 @@ class Tree:
             yield self._fix(fix)
 
     def _attempts(self, department: Object) -> list[str]:
-        """Return a line for each pod: of all with -o wide, else where there was more than one, or it waits."""
+        """Return a line for each pod: with -o wide, or where there was more than one, or it failed."""
         pods = [
             pod for pod in self.pods
             if pod["metadata"].get("labels", {}).get(names.LABEL_DEPARTMENT) == department["slug"]
@@ -135,7 +135,7 @@ class Tree:
         return self.terminal.paint("  ".join(filter(None, parts)), "dim")
 
     def _conditions(self) -> Iterator[tuple[str, str]]:
-        """Yield what conditions say that departments do not: why the run waits or ended badly, and what helps."""
+        """Yield what conditions say beside departments: why the run waits or failed, and what helps."""
         said = {d.get("reason") for d in self.status.get("departments") or () if d.get("phase") == "Running"}
         for condition in self.status.get("conditions") or ():
             reason, is_true = condition.get("reason", ""), condition.get("status") == "True"

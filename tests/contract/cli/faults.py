@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table, a fault a row
 """Faults of an installation: each breaks a healthy one in one way, and says what doctor has to name."""
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ class Fault:
     """One way to be broken."""
 
     name: str
-    seed: Callable[[Installation], None]
+    seed: Callable[[Installation], object]
     finding: str
     """The row's name."""
     says: str
@@ -27,16 +28,16 @@ class Fault:
     options: tuple[str, ...] = ()
 
 
-def _without_key(secret: str, key: str) -> Callable[[Installation], None]:
+def _without_key(secret: str, key: str) -> Callable[[Installation], object]:
     return lambda it: it.patch("Secret", secret, {"data": {key: None}})
 
 
-def _crashing(room: str, *lines: str) -> Callable[[Installation], None]:
+def _crashing(room: str, *lines: str) -> Callable[[Installation], object]:
     status = {"containerStatuses": [container(room, waiting=CRASHING, ended=EXIT_64, restarts=4)]}
     return lambda it: it.break_pod(room, status, list(lines))
 
 
-def _waiting(room: str, reason: str, message: str) -> Callable[[Installation], None]:
+def _waiting(room: str, reason: str, message: str) -> Callable[[Installation], object]:
     status = {
         "containerStatuses": [container(room, waiting={"reason": reason, "message": message})],
         "phase": "Pending",
@@ -44,29 +45,24 @@ def _waiting(room: str, reason: str, message: str) -> Callable[[Installation], N
     return lambda it: it.break_pod(room, status)
 
 
-def _silent(room: str, *lines: str) -> Callable[[Installation], None]:
+def _silent(room: str, *lines: str) -> Callable[[Installation], object]:
     return lambda it: it.break_pod(room, {"containerStatuses": [container(room, running=True)]}, list(lines))
 
 
-def _run(*conditions: dict[str, Any], **status: Any) -> Callable[[Installation], None]:
+def _run(*conditions: dict[str, Any], **status: Any) -> Callable[[Installation], object]:
     said = {"phase": "Running", "startTime": at(60), "conditions": list(conditions), **status}
-    return lambda it: it.run("my-film", said) and None
+    return lambda it: it.run("my-film", said)
 
 
-def _waiting_run(reason: str, message: str) -> Callable[[Installation], None]:
+def _waiting_run(reason: str, message: str) -> Callable[[Installation], object]:
     at_work = department("story", "Running", attempt=1, reason=reason, message=message, startTime=at(50))
     return _run(condition("Progressing", "False", reason, message), departments=[at_work])
 
 
-def _failed_run(reason: str, message: str) -> Callable[[Installation], None]:
+def _failed_run(reason: str, message: str) -> Callable[[Installation], object]:
     failed = department("story", "Failed", attempt=4, reason=reason, message=message)
-    return lambda it: (
-        it.run(
-            "my-film",
-            {"phase": "Failed", "reason": reason, "completionTime": at(90), "departments": [failed]},
-        )
-        and None
-    )
+    said = {"phase": "Failed", "reason": reason, "completionTime": at(90), "departments": [failed]}
+    return lambda it: it.run("my-film", said)
 
 
 def _pool(it: Installation, **node: Any) -> None:
@@ -135,7 +131,7 @@ def _scaled_down(it: Installation) -> None:
     )
 
 
-def _refused_pods(message: str) -> Callable[[Installation], None]:
+def _refused_pods(message: str) -> Callable[[Installation], object]:
     def seed(it: Installation) -> None:
         it.delete("Pod", "gather-operator-0")
         it.status("Deployment", "gather-operator", {"readyReplicas": 0, "availableReplicas": 0})
@@ -171,7 +167,7 @@ def _other_version(it: Installation) -> None:
     ]}}}})  # fmt: skip
 
 
-def _checked(*lines: str) -> Callable[[Installation], None]:
+def _checked(*lines: str) -> Callable[[Installation], object]:
     """Leave what `helm test` leaves when it fails: its pod, with the check's table."""
 
     def seed(it: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,32 @@ from tests.support.installation.installation import Installation, at, condition,
 PROJECT = "66f1a2b3c4d5e6f708192a3b"
 SUBMIT = ("submit", "my-film", "--project", PROJECT, "--user", "user-123")
 AT_WORK: dict[str, Any] = {
-    "phase": "Running", "startTime": at(100), "progress": "0/2", "itemsCreated": 12, "qualityScore": 63.04, "costUSD": 0.42,
-    "currentDepartment": "story", "conditions": [condition("Accepted", "True", "DepartmentsResolved")],
+    "phase": "Running",
+    "startTime": at(100),
+    "progress": "0/2",
+    "itemsCreated": 12,
+    "qualityScore": 63.04,
+    "costUSD": 0.42,
+    "currentDepartment": "story",
+    "conditions": [condition("Accepted", "True", "DepartmentsResolved")],
     "departments": [
-        department("story", "Running", attempt=1, iterations=3, iterationLimit=9, itemsCreated=12, qualityScore=63.04,
-                   costUSD=0.42, jobName="j", startTime=at(90), reason="Unschedulable", message="0/3 nodes are available"),
+        department(
+            "story",
+            "Running",
+            attempt=1,
+            iterations=3,
+            iterationLimit=9,
+            itemsCreated=12,
+            qualityScore=63.04,
+            costUSD=0.42,
+            jobName="j",
+            startTime=at(90),
+            reason="Unschedulable",
+            message="0/3 nodes are available",
+        ),
         department("visual", "Pending"),
     ],
-}  # fmt: skip
+}
 
 
 def ended(phase: str, **more: Any) -> dict[str, Any]:
@@ -31,10 +50,11 @@ def ended(phase: str, **more: Any) -> dict[str, Any]:
     return {"phase": phase, "startTime": at(100), "completionTime": at(1), "progress": "2/2", **more}
 
 
-def soon(installation: Installation, statuses: list[Any], watcher: str = "") -> threading.Thread:
+def soon(installation: Installation, statuses: list[Any], delay_s: float = 0) -> threading.Thread:
     """Write statuses one after the other, beside the caller."""
 
     def play() -> None:
+        time.sleep(delay_s)  # a watcher that comes later misses a state, which no test waits for
         wait_for("the run", lambda: _there(installation, "my-film"), 20)
         for status in statuses:
             if status is None:
@@ -84,9 +104,11 @@ def test_a_file_is_taken_with_options_over_it(
 ) -> None:
     """YAML or JSON; labels stay, and the budget is joined field by field."""
     run = {
-        "apiVersion": "gather.ft.tc/v1alpha1", "kind": "GatherRun", "metadata": {"name": "of-file", "labels": {"team": "film"}},
+        "apiVersion": "gather.ft.tc/v1alpha1",
+        "kind": "GatherRun",
+        "metadata": {"name": "of-file", "labels": {"team": "film"}},
         "spec": {"projectId": PROJECT, "userId": "u", "budget": {"maxCostUSD": 1, "maxTokens": 5000}},
-    }  # fmt: skip
+    }
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(run), "utf-8")
     assert gather("submit", "-f", str(file), "--max-cost", "3").code == 0
@@ -148,8 +170,11 @@ def test_what_is_missing_is_asked_for(gather: Gather, arguments: tuple[str, ...]
 def test_submit_waits_and_ends_as_the_run_does(gather: Gather, installation: Installation) -> None:
     """0, 1 and 3 are documented; a run that is deleted meanwhile counts as cancelled."""
     for statuses, code in (
-        ([AT_WORK, ended("Succeeded")], 0), ([ended("Failed", reason="DepartmentsFailed")], 1), ([ended("Cancelled")], 3), ([AT_WORK, None], 3),
-    ):  # fmt: skip
+        ([AT_WORK, ended("Succeeded")], 0),
+        ([ended("Failed", reason="DepartmentsFailed")], 1),
+        ([ended("Cancelled")], 3),
+        ([AT_WORK, None], 3),
+    ):
         player = soon(installation, statuses)
         said = gather(*SUBMIT, "--wait", "--timeout", "30")
         player.join()
@@ -234,10 +259,7 @@ def test_watch_tells_each_change_and_ends_with_the_run(gather: Gather, installat
         **AT_WORK,
         "departments": [{**AT_WORK["departments"][0], "iterations": 4, "reason": "", "message": ""}],
     }
-    player = threading.Timer(
-        0.5, lambda: [installation.status(names.KIND, "my-film", s) for s in (more, ended("Succeeded"))]
-    )
-    player.start()
+    player = soon(installation, [more, ended("Succeeded")], delay_s=0.5)
     said = gather("watch", "my-film", "--timeout", "30")
     player.join()
     assert said.code == 0, said.err

@@ -60,14 +60,29 @@ def test_who_may_read_nothing_is_told_so(gather: Gather, installation: Installat
 def test_who_may_not_read_secrets_sees_the_rest(gather: Gather, installation: Installation) -> None:
     """Secrets are told as not looked at; no value of one is ever shown."""
     rules = [
-        {"apiGroups": ["apps", "", "gather.ft.tc", "coordination.k8s.io"], "verbs": ["get", "list"],
-         "resources": ["deployments", "pods", "events", "gatherruns", "leases", "configmaps", "serviceaccounts"]},
-    ]  # fmt: skip
+        {
+            "apiGroups": ["apps", "", "gather.ft.tc", "coordination.k8s.io"],
+            "verbs": ["get", "list"],
+            "resources": [
+                "deployments",
+                "pods",
+                "events",
+                "gatherruns",
+                "leases",
+                "configmaps",
+                "serviceaccounts",
+            ],
+        },
+    ]
     installation.create({"kind": "Role", "metadata": {"name": "viewer"}, "rules": rules})
-    installation.create({
-        "kind": "RoleBinding", "metadata": {"name": "viewer"}, "subjects": [{"kind": "User", "name": "viewer"}],
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
-    })  # fmt: skip
+    installation.create(
+        {
+            "kind": "RoleBinding",
+            "metadata": {"name": "viewer"},
+            "subjects": [{"kind": "User", "name": "viewer"}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
+        }
+    )
     rows = findings(gather, user="viewer")
     assert {"Release", "Lease", "Operator"} <= {row["name"] for row in rows if row["status"] == "ok"}
     assert any("Secret gather-backing-worker: not allowed" in row["finding"] for row in rows)
@@ -119,11 +134,26 @@ def test_the_probe_is_a_job_of_the_workers_kind_and_goes_again(
     gather: Gather, installation: Installation
 ) -> None:
     """It has the workers' image, settings, Secret and nodes; its report becomes rows."""
-    report = {"ok": False, "exitCode": 64, "findings": [
-        {"name": "Model key", "status": "fail", "required": True, "finding": "the endpoint refuses the key (401)",
-         "fix": "mend OPENROUTER_API_KEY"},
-        {"name": "Brain", "status": "fail", "required": False, "finding": "the brain cannot be reached", "fix": "see that it runs"},
-    ]}  # fmt: skip
+    report = {
+        "ok": False,
+        "exitCode": 64,
+        "findings": [
+            {
+                "name": "Model key",
+                "status": "fail",
+                "required": True,
+                "finding": "the endpoint refuses the key (401)",
+                "fix": "mend OPENROUTER_API_KEY",
+            },
+            {
+                "name": "Brain",
+                "status": "fail",
+                "required": False,
+                "finding": "the brain cannot be reached",
+                "fix": "see that it runs",
+            },
+        ],
+    }
     seen: list[dict[str, Any]] = []
 
     def play() -> None:

@@ -57,7 +57,7 @@ class Installation:
         self._client = httpx.Client(
             base_url=plane.server,
             headers=bearer(ADMIN),
-            verify=False,
+            verify=False,  # noqa: S501 - our own, on this machine
             timeout=30,
         )
         self.namespace = f"film-{secrets.token_hex(4)}"
@@ -97,10 +97,17 @@ class Installation:
                     "conditions": [{"type": "Ready", "status": "True"}],
                 },
             )
-        self.create({
-            "kind": "Lease", "metadata": {"name": "gather-operator"},
-            "spec": {"holderIdentity": "gather-operator-0", "leaseDurationSeconds": 9, "renewTime": at().replace("Z", ".000000Z")},
-        })  # fmt: skip
+        self.create(
+            {
+                "kind": "Lease",
+                "metadata": {"name": "gather-operator"},
+                "spec": {
+                    "holderIdentity": "gather-operator-0",
+                    "leaseDurationSeconds": 9,
+                    "renewTime": at().replace("Z", ".000000Z"),
+                },
+            }
+        )
         self.node(f"node-{self.namespace}")
 
     @property
@@ -176,9 +183,15 @@ class Installation:
         self.status("Node", name, {**self.kubelet.node_status(), **(status or {})})
 
     def pod(
-        self, room: str, status: Any, *, name: str | None = None, labels: Mapping[str, str] | None = None,
-        lines: list[str] | None = None, container_name: str | None = None,
-    ) -> str:  # fmt: skip
+        self,
+        room: str,
+        status: Any,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        lines: list[str] | None = None,
+        container_name: str | None = None,
+    ) -> str:
         """Make a pod as a node runs it, with what it logs."""
         name = name or f"gather-{room}-0"
         own = {
@@ -186,10 +199,16 @@ class Installation:
             "app.kubernetes.io/instance": "gather",
             "app.kubernetes.io/component": room,
         }
-        self.create({
-            "kind": "Pod", "metadata": {"name": name, "labels": dict(labels or own)},
-            "spec": {"nodeName": f"node-{self.namespace}", "containers": [{"name": container_name or room, "image": "x"}]},
-        })  # fmt: skip
+        self.create(
+            {
+                "kind": "Pod",
+                "metadata": {"name": name, "labels": dict(labels or own)},
+                "spec": {
+                    "nodeName": f"node-{self.namespace}",
+                    "containers": [{"name": container_name or room, "image": "x"}],
+                },
+            }
+        )
         self.status("Pod", name, {"phase": "Running", "startTime": at(30), **status})
         if lines is not None:
             self.kubelet.lines[self.namespace, name] = lines
@@ -207,17 +226,27 @@ class Installation:
 
     def event(self, kind: str, name: str, reason: str, message: str) -> None:
         """Make a warning about an object."""
-        self.create({
-            "kind": "Event", "metadata": {"name": f"{name}.{secrets.token_hex(4)}"}, "type": "Warning", "reason": reason,
-            "message": message, "involvedObject": {"kind": kind, "name": name, "namespace": self.namespace}, "lastTimestamp": at(),
-        })  # fmt: skip
+        self.create(
+            {
+                "kind": "Event",
+                "metadata": {"name": f"{name}.{secrets.token_hex(4)}"},
+                "type": "Warning",
+                "reason": reason,
+                "message": message,
+                "involvedObject": {"kind": kind, "name": name, "namespace": self.namespace},
+                "lastTimestamp": at(),
+            }
+        )
 
     def run(self, name: str, status: Any = None, **spec: Any) -> dict[str, Any]:
         """Make a GatherRun, with what the operator would say of it."""
-        made = self.create({
-            "kind": names.KIND, "metadata": {"name": name},
-            "spec": {"projectId": "66f1a2b3c4d5e6f708192a3b", "userId": "user-123", **spec},
-        })  # fmt: skip
+        made = self.create(
+            {
+                "kind": names.KIND,
+                "metadata": {"name": name},
+                "spec": {"projectId": "66f1a2b3c4d5e6f708192a3b", "userId": "user-123", **spec},
+            }
+        )
         if status is not None:
             self.status(names.KIND, name, status)
         return made

@@ -1,4 +1,4 @@
-"""A node's kubelet as far as the API server asks it for logs: lines that a test gives, also while somebody follows."""
+"""A node's kubelet as far as the API server asks it for logs: the lines that a test gives."""
 
 import ssl
 import subprocess

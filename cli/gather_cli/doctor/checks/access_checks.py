@@ -12,16 +12,20 @@ from gather_cli.doctor.release import container
 from gather_contracts import names
 
 SHOWN: Final = 6
-CRD_FIX: Final = "helm upgrade the release that owns the CRD (crds.enabled=true), or kubectl apply -f crds/ of the operator's version"
+CRD_FIX: Final = (
+    "helm upgrade the release that owns the CRD (crds.enabled=true), or kubectl apply -f "
+    "crds/ of the operator's version"
+)
 
 
 def check_crd(facts: Facts) -> Iterator[Finding]:
     """Whether GatherRuns are served, with all fields of this version."""
     if not facts.has_crd:
         yield fail(
-            "CRD", f"the cluster has no {names.PLURAL}.{names.GROUP}/{names.VERSION}",
+            "CRD",
+            f"the cluster has no {names.PLURAL}.{names.GROUP}/{names.VERSION}",
             "install Gather with crds.enabled=true, or kubectl apply -f crds/; or it is the wrong --context",
-        )  # fmt: skip
+        )
         return
     served = served_fields(facts.schema or {})
     if not served:
@@ -82,9 +86,11 @@ def check_release(facts: Facts) -> Iterator[Finding]:
         return
     if facts.other_releases:
         yield warn(
-            "Release", f"besides {release.name} there is {', '.join(facts.other_releases)} in this namespace; two operators act on the same runs",
+            "Release",
+            f"besides {release.name} there is {', '.join(facts.other_releases)} in this "
+            "namespace; two operators act on the same runs",
             "give each release a namespace of its own; --release says which one is looked at",
-        )  # fmt: skip
+        )
     yield ok("Release", f"{release.name} {release.version} in namespace {facts.namespace}")
     operator = release.rooms.get("operator")
     if operator is None:
@@ -98,9 +104,10 @@ def check_release(facts: Facts) -> Iterator[Finding]:
     )
     if image and worker and image != worker:
         yield warn(
-            "Versions", f"the operator is of {image}, workers are of {worker}",
+            "Versions",
+            f"the operator is of {image}, workers are of {worker}",
             "set operator.image.tag and worker.image.tag to one release: they share messages",
-        )  # fmt: skip
+        )
 
 
 def _tag(image: str) -> str:
@@ -120,15 +127,18 @@ def check_rights(facts: Facts) -> Iterator[Finding]:
         by_kind[str(right).split(" ", 1)[1]].append(right.verb)
     said = "; ".join(f"{', '.join(verbs)} {kind}" for kind, verbs in by_kind.items())
     yield fail(
-        "Rights", f"the operator's ServiceAccount may not: {said}",
-        "helm upgrade the release, which makes its Role and RoleBinding again; docs/operator.md lists the rights",
-    )  # fmt: skip
+        "Rights",
+        f"the operator's ServiceAccount may not: {said}",
+        "helm upgrade the release, which makes its Role and RoleBinding again; docs/operator.md lists "
+        "the rights",
+    )
 
 
 def check_refused(facts: Facts) -> Iterator[Finding]:
     """What could not be read, so that nothing is said of it."""
     for what, why in facts.refused.items():
         yield skip(
-            "Not looked at", f"{what}: {why}",
+            "Not looked at",
+            f"{what}: {why}",
             "ask somebody with that right to run gather doctor" if why.startswith("not allowed") else "",
-        )  # fmt: skip
+        )

@@ -34,21 +34,31 @@ def check_nodes(facts: Facts) -> Iterator[Finding]:
     said = ",".join(f"{key}={value}" for key, value in selector.items())
     pool = [n for n in facts.nodes if selector.items() <= (n["metadata"].get("labels") or {}).items()]
     if not pool:
-        yield fail("Nodes", f"none of {len(facts.nodes)} nodes has the label {said}, which workers ask for{AUTOSCALER}",
-                   f"kubectl label node NAME {said.replace(',', ' ')}, or change worker.nodeSelector")  # fmt: skip
+        yield fail(
+            "Nodes",
+            f"none of {len(facts.nodes)} nodes has the label {said}, which workers ask for{AUTOSCALER}",
+            f"kubectl label node NAME {said.replace(',', ' ')}, or change worker.nodeSelector",
+        )
         return
     well = [node for node in pool if _is_ready(node) and not node.get("spec", {}).get("unschedulable")]
     if not well:
         cordoned = [n["metadata"]["name"] for n in pool if n.get("spec", {}).get("unschedulable")]
         why = f"cordoned ({', '.join(cordoned[:3])})" if cordoned else "not ready"
-        yield fail("Nodes", f"all {len(pool)} nodes of the pool {said} are {why}",
-                   "kubectl uncordon NAME" if cordoned else "see kubectl describe node")  # fmt: skip
+        yield fail(
+            "Nodes",
+            f"all {len(pool)} nodes of the pool {said} are {why}",
+            "kubectl uncordon NAME" if cordoned else "see kubectl describe node",
+        )
         return
     open_ones = [node for node in well if not _hard_taints(node, tolerations)]
     if not open_ones:
         taints = sorted({_taint(taint) for node in well for taint in _hard_taints(node, tolerations)})
-        yield fail("Nodes", f"all {len(well)} nodes of the pool {said} have a taint that workers do not tolerate: {', '.join(taints)}",
-                   f"set worker.tolerations for it, or kubectl taint node NAME {taints[0]}-")  # fmt: skip
+        yield fail(
+            "Nodes",
+            f"all {len(well)} nodes of the pool {said} have a taint that workers do not "
+            f"tolerate: {', '.join(taints)}",
+            f"set worker.tolerations for it, or kubectl taint node NAME {taints[0]}-",
+        )
         return
     yield from _check_sizes(open_ones, said, requests)
 
@@ -59,8 +69,12 @@ def _check_sizes(nodes: Sequence[Object], said: str, requests: Mapping[str, str]
             quantity((n.get("status", {}).get("allocatable") or {}).get(resource, 0)) for n in nodes
         )
         if quantity(wanted) > largest:
-            yield fail("Nodes", f"a worker asks for {resource} {wanted}, and the largest node of the pool {said} has {largest.normalize():f}",
-                       f"lower worker.resources.requests.{resource}, or add larger nodes")  # fmt: skip
+            yield fail(
+                "Nodes",
+                f"a worker asks for {resource} {wanted}, and the largest node of the "
+                f"pool {said} has {largest.normalize():f}",
+                f"lower worker.resources.requests.{resource}, or add larger nodes",
+            )
             return
     yield ok("Nodes", f"{len(nodes)} nodes of the pool {said or 'all'} take workers")
 
@@ -74,10 +88,12 @@ def _is_ready(node: Object) -> bool:
 
 def _hard_taints(node: Object, tolerations: Sequence[Object]) -> list[Object]:
     return [
-        taint for taint in node.get("spec", {}).get("taints") or ()
-        if taint.get("effect") in HARD and not str(taint.get("key")).startswith(OF_NODES)
+        taint
+        for taint in node.get("spec", {}).get("taints") or ()
+        if taint.get("effect") in HARD
+        and not str(taint.get("key")).startswith(OF_NODES)
         and not any(tolerates(each, taint) for each in tolerations)
-    ]  # fmt: skip
+    ]
 
 
 def tolerates(toleration: Object, taint: Object) -> bool:
@@ -128,8 +144,11 @@ def check_quotas(facts: Facts) -> Iterator[Finding]:
                 kind, _, unit = resource.partition(".")
                 if kind in {"limits", "requests"} and unit in {"cpu", "memory"} and unit not in defaults:
                     problems += 1
-                    yield fail(f"Quota {name}", f"it demands that each pod says {resource}, and workers do not",
-                               f"set worker.resources.{resource} of the chart, or a LimitRange with a default")  # fmt: skip
+                    yield fail(
+                        f"Quota {name}",
+                        f"it demands that each pod says {resource}, and workers do not",
+                        f"set worker.resources.{resource} of the chart, or a LimitRange with a default",
+                    )
                 continue
             if quantity(used) + quantity(needs[resource]) > quantity(limit):
                 problems += 1
@@ -158,6 +177,9 @@ def check_limit_ranges(facts: Facts) -> Iterator[Finding]:
                 if rule.get("type") in {"Container", "Pod"} and quantity(limits.get(resource, 0)) > quantity(
                     largest
                 ):
-                    yield fail(f"LimitRange {each['metadata']['name']}",
-                               f"a worker's {resource} limit of {limits[resource]} is above its maximum of {largest}",
-                               f"raise the maximum, or lower worker.resources.limits.{resource}")  # fmt: skip
+                    yield fail(
+                        f"LimitRange {each['metadata']['name']}",
+                        f"a worker's {resource} limit of {limits[resource]} is above its maximum "
+                        f"of {largest}",
+                        f"raise the maximum, or lower worker.resources.limits.{resource}",
+                    )

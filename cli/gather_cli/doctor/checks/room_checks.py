@@ -16,12 +16,18 @@ LEASE_AGES: Final = 4
 """So many times a Lease's duration without a renewal, and nobody acts."""
 SHOWN: Final = 300
 WAITS: Final = {
-    "ImagePullBackOff": "its image cannot be pulled", "ErrImagePull": "its image cannot be pulled",
-    "InvalidImageName": "its image's name is malformed", "ErrImageNeverPull": "its image is not on the node",
-    "CreateContainerConfigError": "its environment cannot be made up", "CrashLoopBackOff": "it ends again and again",
+    "ImagePullBackOff": "its image cannot be pulled",
+    "ErrImagePull": "its image cannot be pulled",
+    "InvalidImageName": "its image's name is malformed",
+    "ErrImageNeverPull": "its image is not on the node",
+    "CreateContainerConfigError": "its environment cannot be made up",
+    "CrashLoopBackOff": "it ends again and again",
     "RunContainerError": "it cannot be started",
-}  # fmt: skip
-IMAGE_FIX: Final = "correct {room}.image.repository and tag, push the image, or set imagePullSecrets (kubectl describe pod says which)"
+}
+IMAGE_FIX: Final = (
+    "correct {room}.image.repository and tag, push the image, or set imagePullSecrets "
+    "(kubectl describe pod says which)"
+)
 SETTING: Final = re.compile(
     r"^(?:gather-\S+: )?([A-Z][A-Z0-9_]{3,})(?: \(file ([^)]*)\))?(?:\[\d+\])?: (.+)$"
 )
@@ -42,11 +48,18 @@ def check_secrets(facts: Facts) -> Iterator[Finding]:
         keys, needed = facts.secrets[name], needed_keys(facts, room)
         if keys is None:
             more = f" with the keys {', '.join(sorted(needed))}" if needed else ""
-            yield fail(f"Secret {name}", f"it does not exist, and the {room} cannot start without it",
-                       f"make it{more}, or correct {room}.existingSecret; docs/charts.md lists what each holds")  # fmt: skip
+            yield fail(
+                f"Secret {name}",
+                f"it does not exist, and the {room} cannot start without it",
+                f"make it{more}, or correct {room}.existingSecret; docs/charts.md lists what each holds",
+            )
         elif missing := sorted(needed - keys):
-            yield fail(f"Secret {name}", f"it lacks the key {', '.join(missing)}, which the {room} reads",
-                       f"kubectl -n {facts.namespace} patch secret {name} with stringData, then restart the {room}'s pods")  # fmt: skip
+            yield fail(
+                f"Secret {name}",
+                f"it lacks the key {', '.join(missing)}, which the {room} reads",
+                f"kubectl -n {facts.namespace} patch secret {name} with stringData, then restart "
+                f"the {room}'s pods",
+            )
         else:
             good.append(name)
     if good:
@@ -82,8 +95,11 @@ def check_parts(facts: Facts) -> Iterator[Finding]:
         ("ServiceAccount", facts.service_account, env.get("GATHER_WORKER_SERVICE_ACCOUNT", "")),
     ):
         if there is False:
-            yield fail(f"{kind} {name}", "it does not exist, and no worker's pod can be made without it",
-                       "helm upgrade the release, which makes it again")  # fmt: skip
+            yield fail(
+                f"{kind} {name}",
+                "it does not exist, and no worker's pod can be made without it",
+                "helm upgrade the release, which makes it again",
+            )
 
 
 def check_rooms(facts: Facts) -> Iterator[Finding]:
@@ -96,17 +112,25 @@ def check_rooms(facts: Facts) -> Iterator[Finding]:
         wanted = deployment["spec"].get("replicas", 1)
         ready = int(status.get("readyReplicas") or 0)
         if wanted == 0:
-            yield _unready(room, "its Deployment is scaled to 0", f"kubectl -n {facts.namespace} scale deployment "
-                           f"{deployment['metadata']['name']} --replicas=1")  # fmt: skip
+            yield _unready(
+                room,
+                "its Deployment is scaled to 0",
+                f"kubectl -n {facts.namespace} scale "
+                "deployment "
+                f"{deployment['metadata']['name']} --replicas=1",
+            )
         elif ready >= wanted:
             yield ok(name, f"{ready} of {wanted} pods ready")
         else:
             causes = list(_causes(facts, room, deployment))
-            yield from causes or [_unready(
-                room, f"{ready} of {wanted} pods are ready",
-                f"kubectl -n {facts.namespace} describe deployment {deployment['metadata']['name']}",
-                has_ready=ready > 0,
-            )]  # fmt: skip
+            yield from causes or [
+                _unready(
+                    room,
+                    f"{ready} of {wanted} pods are ready",
+                    f"kubectl -n {facts.namespace} describe deployment {deployment['metadata']['name']}",
+                    has_ready=ready > 0,
+                )
+            ]
     if "bridge" not in release.rooms:
         yield skip("Bridge", "this release has none: no WebSocket, no webhooks")
 
@@ -125,10 +149,12 @@ def _causes(facts: Facts, room: str, deployment: Mapping[str, Any]) -> Iterator[
     """Yield why pods of a Deployment are not ready: each cause once."""
     labels = deployment["metadata"].get("labels") or {}
     pods = [
-        pod for pod in facts.pods
+        pod
+        for pod in facts.pods
         if (own := pod["metadata"].get("labels") or {}).get(COMPONENT) == room
-        and own.get(INSTANCE) == labels.get(INSTANCE) and not is_well(pod)
-    ]  # fmt: skip
+        and own.get(INSTANCE) == labels.get(INSTANCE)
+        and not is_well(pod)
+    ]
     told: dict[Finding, None] = {}
     for pod in pods:
         told[_cause_of_pod(facts, room, deployment, pod)] = None
@@ -176,28 +202,41 @@ def _cause_of_pod(facts: Facts, room: str, deployment: Mapping[str, Any], pod: M
         reason = str(waiting.get("reason", ""))
         if "Image" in reason or reason == "ErrImagePull":
             image = each.get("image") or container(deployment).get("image")
-            return _unready(room, f"{WAITS.get(reason, reason)}: {image}: {plain(waiting.get('message', ''))[:SHOWN]}",
-                            IMAGE_FIX.format(room=room))  # fmt: skip
+            return _unready(
+                room,
+                f"{WAITS.get(reason, reason)}: {image}: {plain(waiting.get('message', ''))[:SHOWN]}",
+                IMAGE_FIX.format(room=room),
+            )
         if ended:
             return _cause_of_end(facts, room, deployment, name, ended)
         if reason and reason not in {"ContainerCreating", "PodInitializing"}:
-            return _unready(room, f"{WAITS.get(reason, reason)}: {plain(waiting.get('message', ''))[:SHOWN]}",
-                            f"kubectl -n {facts.namespace} describe pod {name}")  # fmt: skip
+            return _unready(
+                room,
+                f"{WAITS.get(reason, reason)}: {plain(waiting.get('message', ''))[:SHOWN]}",
+                f"kubectl -n {facts.namespace} describe pod {name}",
+            )
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _unready(room, f"no node takes its pod: {plain(condition.get('message', ''))[:SHOWN]}",
-                            f"add nodes, or change {room}.nodeSelector, {room}.tolerations or {room}.resources")  # fmt: skip
+            return _unready(
+                room,
+                f"no node takes its pod: {plain(condition.get('message', ''))[:SHOWN]}",
+                f"add nodes, or change {room}.nodeSelector, {room}.tolerations or {room}.resources",
+            )
     if event := _last_event(facts, name, ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")):
-        return _unready(room, f"its pod cannot be prepared: {plain(event)[:SHOWN]}",
-                        f"make what it names; {room}.existingSecret of the chart names the Secret")  # fmt: skip
+        return _unready(
+            room,
+            f"its pod cannot be prepared: {plain(event)[:SHOWN]}",
+            f"make what it names; {room}.existingSecret of the chart names the Secret",
+        )
     return _cause_of_silence(facts, room, deployment, name)
 
 
 def _last_event(facts: Facts, pod: str, reasons: tuple[str, ...]) -> str:
     found = [
-        str(event.get("message", "")) for event in facts.warnings
+        str(event.get("message", ""))
+        for event in facts.warnings
         if event.get("involvedObject", {}).get("name") == pod and event.get("reason") in reasons
-    ]  # fmt: skip
+    ]
     return found[-1] if found else ""
 
 
@@ -215,28 +254,46 @@ def _cause_of_end(
             if file
             else f"variable {variable} ({room}.env of the chart)"
         )
-        return _unready(room, f"it ends with exit code {code}: {variable}: {plain(why)[:SHOWN]}",
-                        f"correct {where}, then kubectl -n {facts.namespace} rollout restart deployment {deployment['metadata']['name']}")  # fmt: skip
+        return _unready(
+            room,
+            f"it ends with exit code {code}: {variable}: {plain(why)[:SHOWN]}",
+            f"correct {where}, then kubectl -n {facts.namespace} rollout restart deployment "
+            f"{deployment['metadata']['name']}",
+        )
     if ended.get("reason") == "OOMKilled":
         return _unready(
             room, "it uses more memory than its limit (OOMKilled)", f"raise {room}.resources.limits.memory"
         )
     said = last_error(text)
-    return _unready(room, f"it ends with exit code {code}" + (f": {said}" if said else ""),
-                    f"kubectl -n {facts.namespace} logs {pod} --previous")  # fmt: skip
+    return _unready(
+        room,
+        f"it ends with exit code {code}" + (f": {said}" if said else ""),
+        f"kubectl -n {facts.namespace} logs {pod} --previous",
+    )
 
 
 def _cause_of_silence(facts: Facts, room: str, deployment: Mapping[str, Any], pod: str) -> Finding:
     """Return why a pod that runs is not ready: from what it logs."""
     said, env = last_error(facts.logs.get(pod, "")), environment(deployment)
     if room == "brain" and "neo4j" in said.lower():
-        return _unready(room, f"it waits for Neo4j at {env.get('NEO4J_URI', '')}: {said}",
-                        "see that Neo4j runs and is reached from the namespace; correct brain.neo4jUri, brain.neo4jUser and NEO4J_PASSWORD")  # fmt: skip
+        return _unready(
+            room,
+            f"it waits for Neo4j at {env.get('NEO4J_URI', '')}: {said}",
+            "see that Neo4j runs and is reached from the namespace; correct brain.neo4jUri, "
+            "brain.neo4jUser and NEO4J_PASSWORD",
+        )
     if "redis" in said.lower():
-        return _unready(room, f"it does not reach Redis: {said}",
-                        f"see that Redis runs and is reached from the namespace; correct REDIS_URL in Secret {secret_of(deployment)}")  # fmt: skip
-    return _unready(room, "its pod runs and is not ready" + (f": {said}" if said else ""),
-                    f"kubectl -n {facts.namespace} logs {pod}; kubectl describe pod {pod}")  # fmt: skip
+        return _unready(
+            room,
+            f"it does not reach Redis: {said}",
+            "see that Redis runs and is reached from the namespace; correct REDIS_URL in "
+            f"Secret {secret_of(deployment)}",
+        )
+    return _unready(
+        room,
+        "its pod runs and is not ready" + (f": {said}" if said else ""),
+        f"kubectl -n {facts.namespace} logs {pod}; kubectl describe pod {pod}",
+    )
 
 
 def last_error(log: str) -> str:
@@ -265,8 +322,11 @@ def check_lease(facts: Facts) -> Iterator[Finding]:
     name = release.operator_env.get("GATHER_LEASE", "")
     logs = f"kubectl -n {facts.namespace} logs deployment/{release.rooms['operator']['metadata']['name']}"
     if facts.lease is None:
-        yield fail("Lease", f"there is no Lease {name}: no replica of the operator has ever acted here",
-                   f"see why it does not start: {logs}")  # fmt: skip
+        yield fail(
+            "Lease",
+            f"there is no Lease {name}: no replica of the operator has ever acted here",
+            f"see why it does not start: {logs}",
+        )
         return
     spec = facts.lease.get("spec") or {}
     age = seconds_between(spec.get("renewTime"), None, facts.now)

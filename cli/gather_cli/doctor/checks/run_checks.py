@@ -63,12 +63,28 @@ def _of_run(run: Object, facts: Facts) -> Iterator[tuple[str, str, Finding]]:
             yield from _finding(f"run {name}", condition.get("reason", ""), condition.get("message", ""))
     age = seconds_between(metadata.get("creationTimestamp"), None, facts.now) or 0
     if not status and age > STUCK_S:
-        yield "NoStatus", "", fail("Runs", f"run {name} is {duration(age)} old, and no operator has looked at it",
-                                   "see the operator's rows above: it is down, or watches another namespace")  # fmt: skip
+        yield (
+            "NoStatus",
+            "",
+            fail(
+                "Runs",
+                f"run {name} is {duration(age)} old, and no operator has looked at it",
+                "see the operator's rows above: it is down, or watches another namespace",
+            ),
+        )
     going_s = seconds_between(metadata.get("deletionTimestamp"), None, facts.now) or 0
     if going_s > STUCK_S and metadata.get("finalizers"):
-        yield "Finalizer", "", warn("Runs", f"run {name} is to be deleted for {duration(going_s)} and is held by {', '.join(metadata['finalizers'])}",
-                                    f"start the operator, or let it go: kubectl patch gatherrun {name} --type=merge -p '{{\"metadata\":{{\"finalizers\":[]}}}}'")  # fmt: skip
+        yield (
+            "Finalizer",
+            "",
+            warn(
+                "Runs",
+                f"run {name} is to be deleted for {duration(going_s)} and is "
+                f"held by {', '.join(metadata['finalizers'])}",
+                f"start the operator, or let it go: kubectl patch gatherrun {name} "
+                f'--type=merge -p \'{{"metadata":{{"finalizers":[]}}}}\'',
+            ),
+        )
 
 
 def _finding(where: str, reason: str, message: str) -> Iterator[tuple[str, str, Finding]]:
@@ -95,8 +111,12 @@ def _of_failure(run: Object, facts: Facts) -> Iterator[Finding]:
     for department in failed[:1]:
         reason = department.get("reason", "")
         fix = what_helps(reason, "StopReason", "EndReason", "WaitReason", "DepartmentReason")
-        yield warn("Last run", f"{name} failed {duration(age)} ago, {department['slug']}: {reason}: {plain(department.get('message', ''))[:SHOWN]}",
-                   fix or f"gather logs {name} -d {department['slug']}")  # fmt: skip
+        yield warn(
+            "Last run",
+            f"{name} failed {duration(age)} ago, {department['slug']}: {reason}: "
+            f"{plain(department.get('message', ''))[:SHOWN]}",
+            fix or f"gather logs {name} -d {department['slug']}",
+        )
     if not failed:
         reason = status.get("reason", "")
         said = next(

@@ -1,4 +1,4 @@
-"""Network policies that cut rooms off from each other, and admission webhooks that refuse everything; pure."""
+"""Network policies that cut rooms off, and admission webhooks that refuse everything; pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -23,10 +23,13 @@ def check_webhooks(facts: Facts) -> Iterator[Finding]:
             continue
         if facts.slices.get((service["namespace"], service["name"])) is False:
             yield fail(
-                "Admission webhook", f"{webhook.get('name')} ({webhook['_configuration']}) has no ready pod behind Service "
+                "Admission webhook",
+                f"{webhook.get('name')} ({webhook['_configuration']}) has no ready "
+                "pod behind Service "
                 f"{service['namespace']}/{service['name']}, and refuses what it is asked about",
-                f"start its pods, or kubectl delete the configuration {webhook['_configuration']} if it is no longer used",
-            )  # fmt: skip
+                f"start its pods, or kubectl delete the configuration {webhook['_configuration']} if it "
+                "is no longer used",
+            )
 
 
 def _is_ours(facts: Facts, webhook: Object) -> bool:
@@ -67,22 +70,44 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
     said, before = ", ".join(p["metadata"]["name"] for p in out), len(out)
     found: list[Finding] = []
     if out and not _lets_out(out, None, DNS_PORTS, facts):
-        found.append(fail("Network policy", f"{said}: workers may not ask the cluster's DNS, so they reach nothing by name",
-                          "allow egress to port 53 (UDP and TCP) of kube-system for pods with app.kubernetes.io/name=gather-worker"))  # fmt: skip
+        found.append(
+            fail(
+                "Network policy",
+                f"{said}: workers may not ask the cluster's DNS, so they reach nothing by name",
+                "allow egress to port 53 (UDP and TCP) of kube-system for pods with "
+                "app.kubernetes.io/name=gather-worker",
+            )
+        )
     if out and "brain" in facts.release.rooms and not _lets_out(out, brain, BRAIN_PORTS, facts):
-        found.append(fail("Network policy", f"{said}: workers may not reach the brain",
-                          "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker"))  # fmt: skip
+        found.append(
+            fail(
+                "Network policy",
+                f"{said}: workers may not reach the brain",
+                "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker",
+            )
+        )
     if out and not _lets_out(out, None, HTTPS_PORTS, facts):
-        found.append(warn("Network policy", f"{said}: workers may not reach port 443, where most language models are",
-                          "allow egress to the language model for app.kubernetes.io/name=gather-worker"))  # fmt: skip
+        found.append(
+            warn(
+                "Network policy",
+                f"{said}: workers may not reach port 443, where most language models are",
+                "allow egress to the language model for app.kubernetes.io/name=gather-worker",
+            )
+        )
     into = _applying(facts.policies, "Ingress", brain)
     if into and not any(
         _lets(rule, "from", WORKER, BRAIN_PORTS, facts)
         for p in into
         for rule in p["spec"].get("ingress") or ()
     ):
-        found.append(fail("Network policy", f"{', '.join(p['metadata']['name'] for p in into)}: the brain takes no calls of workers",
-                          "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the brain from the namespace"))  # fmt: skip
+        found.append(
+            fail(
+                "Network policy",
+                f"{', '.join(p['metadata']['name'] for p in into)}: the brain takes no calls of workers",
+                "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the "
+                "brain from the namespace",
+            )
+        )
     yield from found
     if not found:
         yield ok(
@@ -93,9 +118,11 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
 
 def _applying(policies: Sequence[Object], direction: str, labels: Mapping[str, str]) -> list[Object]:
     return [
-        policy for policy in policies
-        if direction in _directions(policy["spec"]) and matches(policy["spec"].get("podSelector") or {}, labels)
-    ]  # fmt: skip
+        policy
+        for policy in policies
+        if direction in _directions(policy["spec"])
+        and matches(policy["spec"].get("podSelector") or {}, labels)
+    ]
 
 
 def _directions(spec: Object) -> Sequence[str]:
