@@ -133,7 +133,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check items-schema-check openapi-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check items-schema-check openapi-check
 
 ##@ Measure
 
@@ -199,6 +199,18 @@ reasons: $(STAMP) ## Write docs/reasons.md from the contracts
 .PHONY: reasons-check
 reasons-check: $(STAMP)
 	@$(PY) -m dev.generate.reasons --check
+
+.PHONY: cli-help
+cli-help: $(STAMP) ## Write the commands' help into docs/cli.md
+	@$(PY) -m dev.generate.cli_help
+
+.PHONY: cli-help-check
+cli-help-check: $(STAMP)
+	@$(PY) -m dev.generate.cli_help --check
+
+.PHONY: cli
+cli: $(STAMP) ## Build the command line's archive and its Krew manifest, into dist/
+	@$(PY) -m dev.package.cli_archive
 
 .PHONY: items-schema
 items-schema: $(STAMP) ## Write the JSON Schema of items from the contracts

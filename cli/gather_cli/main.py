@@ -11,6 +11,7 @@ import typer.main
 from typer._click.exceptions import ClickException
 from typer._completion_classes import completion_init
 
+from gather_cli import quick_params
 from gather_cli.errors import CliError, Exit, ReaderGone
 from gather_cli.views.completion_scripts import VARIABLE
 
@@ -101,6 +102,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal of another encoding is no reason to fail
+    quick_params.install()
     if VARIABLE in os.environ:
         completion_init()
     try:

@@ -59,7 +59,7 @@ Examples:
 
 
 def submit(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The run's name.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The run's name.")] = None,
     file: Annotated[
         str | None, typer.Option("--filename", "-f", help="A GatherRun as YAML or JSON; -: stdin.")
     ] = None,

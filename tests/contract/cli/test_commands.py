@@ -156,7 +156,7 @@ def test_a_run_without_a_name_gets_one(gather: Gather) -> None:
             ("submit", "--dry-run", "maybe", "--project", PROJECT, "--user", "u"),
             "--dry-run is client or server",
         ),
-        (("submit", "--max-iterations", "0"), "Input should be greater than or equal to 1"),
+        (("submit", "--max-iterations", "0"), "0 is not in the range: 1 to 500"),
     ],
     ids=["project", "user", "file", "dry run", "range"],
 )
