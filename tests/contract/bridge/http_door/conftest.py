@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from gather_bridge.task_runs.run_calls import TaskRuns
 from gather_contracts import names
-from tests.support.http_door import (
+from tests.support.doors.http_door import (
     KEY,
     OTHER_KEY,
     OTHER_PROJECT,

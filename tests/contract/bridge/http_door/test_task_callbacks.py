@@ -16,9 +16,9 @@ from gather_bridge.webhooks import delivery
 from gather_bridge.webhooks.signature import HEADER
 from gather_contracts import names
 from tests.contract.bridge.http_door.test_tasks_over_http import ENDED, RUNNING
+from tests.support.doors.doors_api import DoorsApi
+from tests.support.doors.http_door import PROJECT, WAIT_S, ServeDoor
 from tests.support.events.webhook_receiver import Receiver
-from tests.support.http_door import PROJECT, WAIT_S, ServeDoor
-from tests.support.kubernetes.doors_api import DoorsApi
 
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from gather_contracts import names
-from tests.support.http_door import (
+from tests.support.doors.doors_api import RUNS, DoorsApi
+from tests.support.doors.http_door import (
     KEY,
     OTHER_KEY,
     OTHER_PROJECT,
@@ -20,7 +21,6 @@ from tests.support.http_door import (
     ServeDoor,
     submission,
 )
-from tests.support.kubernetes.doors_api import RUNS, DoorsApi
 
 STORY: dict[str, Any] = {
     "slug": "story", "name": "Story Department", "codeDepNumber": 1, "threshold": 80, "model": "m",

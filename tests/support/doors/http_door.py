@@ -13,7 +13,7 @@ from gather_bridge.http_door.door_settings import DoorSettings
 from gather_bridge.http_door.http_app import HttpDoor
 from gather_bridge.http_door.http_server import build_server
 from gather_clients.key_files import key_hash
-from tests.support.kubernetes.doors_api import NAMESPACE
+from tests.support.doors.doors_api import NAMESPACE
 
 PROJECT: Final = "507f1f77bcf86cd799439011"
 OTHER_PROJECT: Final = "507f1f77bcf86cd799439012"
