@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from dev.paths import ROOT
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.limits.policy import LIMIT_NAMES
+from gather_bridge.celery_door.celery_metrics import CeleryMetrics
+from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.http_door.door_keys import DoorKey
 from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_bridge.http_door.door_settings import DoorSettings
@@ -27,7 +29,8 @@ from tests.support.kubernetes.rendered_charts import named, of_kind
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
-ROOMS = ("operator", "brain", "bridge", "http-door")
+DOORS = ("celery-door", "http-door")
+ROOMS = ("operator", "brain", "bridge", *DOORS)
 SECRET_NAMES = re.compile(r"_KEY$|PASSWORD|SECRET$|MONGODB_URI|REDIS_URL|TOKEN$")
 NO_SECRETS = {"GATHER_WORKER_SECRET"}
 """Names of Secrets, which are no secret."""
@@ -74,7 +77,8 @@ def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart:
 def test_only_the_operator_and_the_doors_get_a_token(render: Render, chart: str) -> None:
     """And the hook that does its last work; every other pod and every ServiceAccount says no."""
     tokens = {name: pod.get("automountServiceAccountToken") for name, pod in pods(render(chart))}
-    expected = {"gather-http-door", "gather-operator", "gather-release-runs"} if chart == "gather" else set()
+    doors = {f"gather-{door}" for door in DOORS}
+    expected = {"gather-operator", "gather-release-runs", *doors} if chart == "gather" else set()
     assert {name for name, token in tokens.items() if token is not False} == expected
     for account in of_kind(render(chart), "ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
@@ -136,6 +140,7 @@ def test_the_two_charts_fit_together(render: Render) -> None:
             "GATHER_BRIDGE_DOOR_KEY",
             "tokens.json",
         },
+        "gather-backing-celery-door": {"REDIS_URL"},
         "gather-backing-http-door": {"REDIS_URL", "keys.json"},
     }
     assert {name: wanted[name] <= files for name, files in secrets.items()} == dict.fromkeys(wanted, True)
@@ -152,17 +157,6 @@ def test_the_page_s_key_opens_the_door(render: Render) -> None:
     (entry,) = json.loads(secrets["gather-backing-http-door"]["keys.json"])
     read = TypeAdapter(DoorKey).validate_python(entry)
     assert (read.sha256, read.projects) == (hashlib.sha256(key.encode()).hexdigest(), ("*",))
-
-
-def test_a_door_may_make_and_cancel_runs_and_nothing_else(render: Render) -> None:
-    """Not even list them; and none is there unless it is asked for."""
-    role = named(render("gather"), "Role", "gather-http-door")
-    rule = {
-        "apiGroups": [names.GROUP], "resources": [names.PLURAL], "verbs": ["create", "get", "watch", "patch"],
-    }  # fmt: skip
-    assert role["rules"] == [rule]
-    off = render("gather", "doors.http.enabled=false")
-    assert not [d for d in off if d["metadata"]["name"].startswith("gather-http-door")]
 
 
 def test_the_door_reads_the_settings_that_are_rendered(
@@ -404,15 +398,56 @@ def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -
     documents = render("gather", *MONITORED)
     board = json.loads(named(documents, "ConfigMap", "gather-dashboard")["data"]["gather.json"])
     shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    (rules,) = of_kind(documents, "PrometheusRule")
-    alerts = [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert len(alerts) >= 8
-    known = {family.name for registry in (REGISTRY, DoorMetrics().registry) for family in registry.collect()}
+    rules = [group for each in of_kind(documents, "PrometheusRule") for group in each["spec"]["groups"]]
+    alerts = [rule["expr"] for group in rules for rule in group["rules"]]
+    assert len(alerts) >= 16
+    registries = (REGISTRY, DoorMetrics().registry, CeleryMetrics("task").registry)
+    known = {family.name for registry in registries for family in registry.collect()}
     named_there = {
         re.sub(r"_(bucket|sum|count|total)$", "", name)
         for expression in (*shown, *alerts)
-        for name in re.findall(r"gather_[a-z_]+", expression)
+        for name in re.findall(r"\b(?:gather|celery)_[a-z_]+", expression)
     }
     assert named_there <= known
     times = {f"gather_worker_{name}_seconds" for name, _ in worker_metrics.TIMED.values()}
     assert times <= named_there
+
+
+def test_the_celery_door_reads_what_is_rendered(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own settings, from the environment of its pod."""
+    given = (
+        'doors.celery.brokerOptions={"global_keyprefix":"app:","visibility_timeout":10}',
+        'doors.celery.queues=["gather","cpu_intensive"]',
+        "doors.celery.runsMax=3",
+    )
+    door = named(render("gather", *given), "Deployment", "gather-celery-door")
+    (container,) = door["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["celery"]
+    monkeypatch.setenv("REDIS_URL", "redis://redis")
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    read = CelerySettings()
+    assert (read.queues, read.runs_max) == (("gather", "cpu_intensive"), 3)
+    assert read.broker_options.global_keyprefix == "app:"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_may_create_get_watch_and_patch_gatherruns_and_nothing_else(render: Render, door: str) -> None:
+    """In its namespace: a Role, no ClusterRole, and no `list`."""
+    (rule,) = named(render("gather"), "Role", f"gather-{door}")["rules"]
+    assert rule["verbs"] == ["create", "get", "watch", "patch"]
+    assert (rule["apiGroups"], rule["resources"]) == ([names.GROUP], [names.PLURAL])
+    (subject,) = named(render("gather"), "RoleBinding", f"gather-{door}")["subjects"]
+    assert subject["name"] == f"gather-{door}"
+
+
+@pytest.mark.parametrize("door", ["celery", "http"])
+def test_a_door_asks_for_its_secret_and_can_be_left_out(helm: Helm, render: Render, door: str) -> None:
+    chart = CHARTS / "gather"
+    done = helm([
+        "template", "gather", str(chart), "--kube-version", "1.34.0",
+        "--values", str(chart / "values-dev.yaml"), "--set", f"doors.{door}.existingSecret=",
+    ])  # fmt: skip
+    assert f"doors.{door}.existingSecret is required" in done.stderr
+    documents = render("gather", f"doors.{door}.enabled=false")
+    assert not [each for each in documents if each["metadata"]["name"] == f"gather-{door}-door"]

@@ -14,7 +14,7 @@ from dev.paths import ROOT
 
 CHARTS = ROOT / "charts"
 NAMES = ("gather", "gather-backing")
-OPEN_BY_NATURE = ("global", "nodeSelector", "env", "requests", "limits", "items", "labels")
+OPEN_BY_NATURE = ("global", "brokerOptions", "nodeSelector", "env", "requests", "limits", "items", "labels")
 """Maps whose keys are the user's, not ours; their values' types are still said."""
 
 
