@@ -1,17 +1,20 @@
 """Bodies of the HTTP door, in the application's field names."""
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from gather_bridge.task_runs.task_states import TaskState
-from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX
+from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX, WEBHOOK_URL_PATTERN
 
 TASK_TYPE: Final = "automated_gather_creation"
 TASK_ID_MAX: Final = 255
 PRIORITY_MAX: Final = 10
 METADATA_MAX_BYTES: Final = 4096
+CALLBACK_PATTERN: Final = re.sub(r"\(\?P<\w+>", "(", WEBHOOK_URL_PATTERN)
+"""Published alone: what is refused is said in words."""
 
 TaskId = Annotated[str, Field(min_length=1, max_length=TASK_ID_MAX)]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -30,9 +33,11 @@ class TaskSubmission(_Body):
     task_data: dict[str, Any] = Field(default_factory=dict)
     """What a GatherRun's spec has (docs/gatherrun.md): `user_id`, `max_iterations`, `departments` and so on,
     in snake or camel case, here or in `options` within."""
-    priority: int = Field(default=1, ge=0, le=PRIORITY_MAX)
+    priority: int = Field(default=1, ge=0, le=PRIORITY_MAX, strict=True)
     """Taken for compatibility and without effect: tasks begin in the order of their submission."""
-    callback_url: str | None = Field(default=None, max_length=WEBHOOK_URL_MAX)
+    callback_url: str | None = Field(
+        default=None, max_length=WEBHOOK_URL_MAX, json_schema_extra={"pattern": CALLBACK_PATTERN}
+    )
     """An https address that gets one signed POST at the task's end."""
     metadata: dict[str, Any] | None = None
     """At most 4 KiB as JSON; the callback brings it back. `user_id` counts where `task_data` names none."""
