@@ -10,8 +10,16 @@ from typing import Any, Final
 
 from openapi_spec_validator import validate
 
-from tests.support.http_door import PROJECT, SERVICE_KEY, UNLIMITED, ServedDoor, ServeDoor, entry, write_keys
-from tests.support.kubernetes.doors_api import DoorsApi
+from tests.support.doors.doors_api import DoorsApi
+from tests.support.doors.http_door import (
+    PROJECT,
+    SERVICE_KEY,
+    UNLIMITED,
+    ServedDoor,
+    ServeDoor,
+    entry,
+    write_keys,
+)
 
 EXAMPLES: Final = os.environ.get("GATHER_SCHEMATHESIS_EXAMPLES", "2")
 TIMEOUT_S: Final = 300

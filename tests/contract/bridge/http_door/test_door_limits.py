@@ -9,8 +9,8 @@ import pytest
 
 from dev.service_process import ServiceProcess
 from gather_contracts import names
-from tests.support.events.redis_servers import stopped
-from tests.support.http_door import (
+from tests.support.doors.doors_api import DoorsApi
+from tests.support.doors.http_door import (
     KEY,
     PROJECT,
     SERVICE_KEY,
@@ -21,7 +21,7 @@ from tests.support.http_door import (
     entry,
     write_keys,
 )
-from tests.support.kubernetes.doors_api import DoorsApi
+from tests.support.events.redis_servers import stopped
 
 FEW = {"submit": {"per_minute": 1, "burst": 3}, "status": {"per_minute": 60, "burst": 5}}
 
