@@ -1,7 +1,9 @@
 """Who sees the page and who may do what: over plain HTTP, against a real Redis."""
 
 import asyncio
+import html
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -282,3 +284,23 @@ async def test_without_its_files_the_bridge_has_no_page(serve_bridge: ServeBridg
     """Everything else is as it was; a session's cookie opens nothing then."""
     async with serve_bridge() as serving:
         assert (await serving.get("/sign-in")).json() == {"detail": "Not Found"}
+
+
+async def test_links_to_exports_lead_to_files(
+    serve_bridge: ServeBridge, settings: dict[str, Any], shown: ShownRun, mongodb_uri: str
+) -> None:
+    """Of the run and of the project, for the session that sees the page."""
+    shown.mongodb_uri = mongodb_uri
+    shown.note("story", "The lamp goes out twice.")
+    async with serve_bridge(**settings, mongodb_uri=mongodb_uri) as serving:
+        base = f"http://127.0.0.1:{serving.port}"
+        async with httpx.AsyncClient(base_url=base, timeout=20) as client:
+            await client.post("/sign-in", data={"token": LOOKING}, headers=own(client))
+            for path in (page_of(shown), f"/projects/{shown.project}"):
+                text = html.unescape((await client.get(path)).text)
+                links = re.findall(r'href="(/api/v1/[^"]+)"', text)
+                assert len(links) == 4
+                for link in links:
+                    answer = await client.get(link)
+                    assert (answer.status_code, link, answer.content == b"") == (200, link, False)
+                    assert "attachment" in answer.headers["content-disposition"]
