@@ -17,6 +17,7 @@ LONG_FILES = (
     "brain/embeddings/test_reembed.py",
     "worker/faults/test_faults.py",
     "worker/test_run.py",
+    "bridge/page/test_run_page.py",
     "worker/consumer/test_season.py",
     "brain/isolation/test_concurrency.py",
     "worker/faults/test_celery.py",

@@ -14,7 +14,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
 """The browser runs as root in tests, and calls nobody of its own."""
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 WANTED = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 

@@ -100,6 +100,8 @@
   let failures = 0;
   let silence = null;
   let hasEnded = false;
+  const address = new URL(live.dataset.socket, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
 
   function end() {
     hasEnded = true;
@@ -120,7 +122,7 @@
 
   function connect() {
     if (hasEnded) return;
-    const mine = new WebSocket(live.dataset.socket);
+    const mine = new WebSocket(address);
     socket = mine;
     silence = setTimeout(() => mine.close(), SILENCE_MS);
     mine.onmessage = (event) => heard(JSON.parse(event.data));
