@@ -169,6 +169,14 @@ bench-operator: $(STAMP) ## Measure the operator with 1 to 500 runs on a control
 bench-webhooks: $(STAMP) ## Measure webhooks under load: failing, hanging, dead, idle, new ones, hand-overs, 8 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.events.webhook_load $(ARGS)
 
+.PHONY: bench-exports
+bench-exports: $(STAMP) ## Measure exports of 10,000 notes in each format, and what sockets notice, a minute (ARGS=--help: options)
+	@$(PY) -m tests.bench.events.export_load $(ARGS)
+
+.PHONY: exports-look
+exports-look: $(STAMP) ## Write sample exports in each format and print them, to be looked at (ARGS=folder)
+	@$(PY) -m tests.support.application.export_look $(ARGS)
+
 .PHONY: bench-events
 bench-events: $(STAMP) ## Measure how the bridge brings events to a thousand sockets, herds and faults, 4 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.events.benchmark $(ARGS)

@@ -184,6 +184,8 @@ def _add_scores(document: WordDocument, departments: Sequence[Department]) -> No
                 cell._tc.get_or_add_tcPr().append(  # noqa: SLF001 - python-docx has no shading
                     parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{SHADE}"/>')
                 )
+    for column, width_cm in zip(table.columns, WIDTHS_CM, strict=True):
+        column.width = Cm(width_cm)  # for LibreOffice; Word takes that of the cells
     _repeat_head(table.rows[0])
     _thin_lines(table)
 

@@ -155,7 +155,7 @@ def lead_of(record: Record, heading: str) -> str:
 
 def body_of(record: Record, heading: str) -> str:
     """Return the content, "" if the heading says all of it."""
-    return "" if " ".join(record.note.content.split()) == heading else record.note.content
+    return "" if record.note.content == heading else record.note.content
 
 
 def context_of(record: Record) -> str:

@@ -136,7 +136,9 @@ async def _pages(client: httpx.AsyncClient, url: str, bridge: ServiceProcess, de
     delays.clear()
     began_s, size, after, first_s = time.perf_counter(), 0, "", 0.0
     while True:
-        answer = await client.get(f"{url}/notes", params={"limit": 200, **({"after": after} if after else {})})
+        answer = await client.get(
+            f"{url}/notes", params={"limit": 200, **({"after": after} if after else {})}
+        )
         size += len(answer.content)
         first_s = first_s or time.perf_counter() - began_s
         after = answer.raise_for_status().json()["next"]
