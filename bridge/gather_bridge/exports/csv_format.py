@@ -90,7 +90,7 @@ def unguarded(cell: str) -> str:
 
 def _guard(found: re.Match[str]) -> str:
     before, marks, sign, rest = found.groups()
-    is_list = sign == "-" and rest[:1] == " " and not _HARM.search(rest)
+    is_list = sign == "-" and not _HARM.search(rest)
     return found[0] if is_list and not marks else f"{before}'{marks}"
 
 

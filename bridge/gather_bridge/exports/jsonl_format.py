@@ -39,13 +39,13 @@ class JsonLines(Format):
 
     def note(self, record: Record) -> bytes:
         """Return the note."""
-        return _line("note", as_json(record) | {"document": _stored(record.document)})
+        return _line("note", as_json(record), _stored(record.document))
 
     def unread(self, why: Unread, document: Mapping[str, Any]) -> bytes:
         """Return a document that is no note, but for another project's."""
         if why is Unread.OTHER_PROJECT:
             return b""
-        return _line("unread", {"why": str(why), "document": _stored(document)})
+        return _line("unread", {"why": str(why)}, _stored(document))
 
     def end(self, ended: Ended) -> bytes:
         """Return the last line, without which the file is cut."""
@@ -56,17 +56,20 @@ def _report(department: Department) -> dict[str, Any]:
     return {**asdict(department), "parts": dict(department.parts)}
 
 
-def _stored(document: Mapping[str, Any]) -> Any:
+def _stored(document: Mapping[str, Any]) -> str:
+    """Return the document as JSON, "null" where it is damaged."""
     try:
         whole = dict(document)
         if isinstance(document, RawBSONDocument):
             whole = bson.decode(document.raw, codec_options=_WHOLE)
-        return json.loads(json_util.dumps(whole, json_options=json_util.CANONICAL_JSON_OPTIONS))
+        return json_util.dumps(whole, json_options=json_util.CANONICAL_JSON_OPTIONS, ensure_ascii=False)
     except (BSONError, RecursionError):
-        return None
+        return "null"
 
 
-def _line(kind: str, fields: Mapping[str, Any]) -> bytes:
+def _line(kind: str, fields: Mapping[str, Any], document: str = "") -> bytes:
     text = json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
+    if document:
+        text = f'{text[:-1]},"document":{document}}}'
     safe = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return safe.encode("utf-8", "backslashreplace") + b"\n"

@@ -28,7 +28,7 @@ def pandoc() -> Path:
 
 def read(pandoc: Path, form: str, exported: bytes) -> dict[str, Any]:
     """Return an export as pandoc's tree."""
-    command = [pandoc, "--from", form, "--to", "json"]
+    command = [str(pandoc), "--from", form, "--to", "json"]
     said = subprocess.run(command, input=exported, capture_output=True, check=True, timeout=60)
     tree: dict[str, Any] = json.loads(said.stdout)
     return tree

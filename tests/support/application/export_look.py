@@ -1,4 +1,4 @@
-"""Shows exports as a reader sees them: `make exports-look` writes the sample in all formats, and pictures of pages."""
+"""Shows exports as readers see them: the sample in all formats, and pictures of its printed pages."""
 
 import subprocess
 import sys

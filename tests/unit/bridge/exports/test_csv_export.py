@@ -31,7 +31,7 @@ def test_a_guarded_cell_is_no_formula_and_comes_back(cell: str) -> None:
     assert not re.match(f"[{SIGNS}]", first.lstrip(UNSEEN))
     for part in others:
         seen = part.lstrip(UNSEEN + '"')
-        assert not re.match(f"[{SIGNS}]", seen) or re.fullmatch(r"- [^(|!]*", seen)
+        assert not re.match(f"[{SIGNS}]", seen) or re.fullmatch(r"-[^(|!]*", seen)
 
 
 def test_all_that_unicode_knows_as_such_a_sign_is_guarded() -> None:
