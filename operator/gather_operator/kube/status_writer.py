@@ -154,7 +154,7 @@ def _patience(before: GatherRunStatus, after: GatherRunStatus, stretch: float) -
     if _news(before) != _news(after):
         return 1
     is_words_alone = after.phase not in ENDING and _without_words(before) == _without_words(after)
-    return WORDS_FACTOR if is_words_alone else max(STEPS_FACTOR, stretch)
+    return WORDS_FACTOR * max(1.0, stretch) if is_words_alone else max(STEPS_FACTOR, stretch)
 
 
 def _news(status: GatherRunStatus) -> tuple[Any, ...]:

@@ -183,10 +183,11 @@ def test_words_of_a_run_that_is_being_stopped_do_not_wait(build: Any) -> None:
         ({"reason": "ImagePullBackOff"}, 100 * RUNS_AT_ONCE, 1),
         ({"items_created": 9}, 1, STEPS_FACTOR),
         ({"attempt": 1}, 1, WORDS_FACTOR),
+        ({"attempt": 1}, 100 * RUNS_AT_ONCE, STRETCH_MAX * WORDS_FACTOR),
         ({"message": "0/5 nodes are available: 5 Insufficient cpu"}, 1, WORDS_FACTOR),
         ({"message": "0/5 nodes are available", "reason": "Unschedulable"}, 1, 1),
     ],
-    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt", "words", "wait"],
+    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt", "attempt-of-many", "words", "wait"],
 )
 def test_a_step_waits_longer_than_what_somebody_may_have_to_act_on(
     build: Any, change: dict[str, Any], runs: int, waits_s: float
