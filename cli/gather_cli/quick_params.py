@@ -20,7 +20,7 @@ class QuickParam(RuntimeParam):
 
     def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
         try:
-            if get_origin(self.annotation) is list:
+            if _is_list(self.annotation):
                 (kind,) = get_args(self.annotation)
                 return [self._one(kind, each) for each in value]
             return self._one(self.annotation, value)
@@ -55,10 +55,15 @@ class QuickParam(RuntimeParam):
         raise ValueError(f"{value} is not one of {words}")
 
 
+def _is_list(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is list and bool(get_args(kind))
+
+
 def build(descriptor: TypeDescriptor) -> RuntimeParam:
     """Return what turns a parameter's words into values."""
     kind = descriptor.annotation
-    inner = get_args(kind)[0] if get_origin(kind) is list and get_args(kind) else kind
+    inner = get_args(kind)[0] if _is_list(kind) else kind
     is_known = isinstance(inner, type) and (inner in {str, bool, int, float} or issubclass(inner, Enum))
     if not is_known or descriptor.file_annotation is not None or descriptor.parameter_info.parser is not None:
         return build_by_pydantic(descriptor)

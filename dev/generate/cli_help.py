@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer.main
 
@@ -29,7 +29,7 @@ def page(current: str) -> str:
 def help_of(name: str) -> str:
     """Return what `--help` prints."""
     app = typer.main.get_command(build_app())
-    width = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    width: dict[str, Any] = {"terminal_width": WIDTH, "max_content_width": WIDTH}
     with app.make_context("gather", [name], resilient_parsing=True, **width) as parent:
         command = build_command(name)
         context = command.context_class(command, info_name=name, parent=parent, **width)

@@ -1,7 +1,7 @@
-"""`make cli`: an archive with `gather` and `kubectl-gather` that needs Python 3.11 and nothing else, and its Krew manifest.
+"""`make cli`: an archive of the command line that needs Python 3.11 alone, and its Krew manifest.
 
-It is built of what is installed here, which `requirements/cli.txt` pins; nothing compiled goes in, so one archive fits
-every system. The same sources make the same bytes.
+It is built of what is installed here, which `requirements/cli.txt` pins; nothing compiled goes in, so one
+archive fits every system. The same sources make the same bytes.
 """
 
 import gzip
@@ -19,7 +19,8 @@ from dev.paths import ROOT
 
 FOLDER: Final = ROOT / "dist"
 DISTRIBUTIONS: Final = (
-    "annotated-doc", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer", "typing-extensions",
+    "annotated-doc", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer",
+    "typing-extensions",
 )  # fmt: skip
 ROOMS: Final = ("cli/gather_cli", "contracts/gather_contracts")
 LEFT_OUT: Final = (".so", ".pyd", ".pyc", ".pyi")

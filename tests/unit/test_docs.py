@@ -14,8 +14,9 @@ from dev.paths import ROOT
 NOT_OURS: Final = {"__pycache__", "node_modules", "build", "dist", "venv"}
 SHOWN: Final = {".github", ".ci"}
 """Hidden folders that belong to the repository; all others are tools' own."""
-ELSEWHERE: Final = ("operator/__init__.py", "logs/", "pan/*")
-"""Named although not here: the first must not exist, the cluster makes the second, users bring the third."""
+ELSEWHERE: Final = ("operator/__init__.py", "logs/", "pan/*", "dist/*")
+"""Named although not here: the first must not exist, the cluster makes the second, users bring the third,
+`make cli` makes the last."""
 PRODUCT: Final = ("contracts", "clients", "operator", "worker", "brain", "bridge", "cli", "demo", "dev")
 HEADINGS: Final = ["Context", "Choice", "Figures", "Consequences", "What would change our mind"]
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -9,7 +9,7 @@ import typer
 
 from gather_cli.cluster.api_server import default_timeout_s
 from gather_cli.commands.options import Context, Form, Kubeconfig, Namespace, Output, open_runs
-from gather_cli.doctor.release import releases_of
+from gather_cli.doctor.installed_release import releases_of
 from gather_cli.errors import CliError
 from gather_cli.views.completion_scripts import SCRIPTS, kubectl_script
 from gather_cli.views.printing import print_data, print_line, write

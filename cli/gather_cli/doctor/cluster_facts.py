@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from gather_cli.cluster.api_server import ApiServer
-from gather_cli.doctor.release import Release, releases, secret_of
+from gather_cli.doctor.installed_release import Release, releases, secret_of
 from gather_cli.doctor.rights import RIGHTS, Right
 from gather_cli.errors import CliError, Forbidden, NotFound
 from gather_contracts import names

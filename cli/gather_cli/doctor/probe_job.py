@@ -9,7 +9,7 @@ from typing import Any, Final
 from gather_cli.cluster.api_server import ApiServer
 from gather_cli.cluster.runs import fresh_name
 from gather_cli.doctor.diagnosis import Finding, fail
-from gather_cli.doctor.release import Release, secret_of
+from gather_cli.doctor.installed_release import Release, secret_of
 from gather_cli.doctor.worker_report import findings_in
 from gather_cli.errors import CliError, Forbidden, NotFound
 from gather_cli.views.terminal import plain

@@ -7,7 +7,7 @@ from typing import Final
 
 from gather_cli.doctor.diagnosis import Finding, Status
 
-ROW: Final = re.compile(r"^(ok|warn|fail|skip) {2,3}(\S.*?)  +(\S.*)$")
+ROW: Final = re.compile(r"^(ok|warn|fail|skip) {2,4}(\S.*?)  +(\S.*)$")
 FIX: Final = re.compile(r"^\s+> (.*)$")
 PREFIX: Final = "Worker: "
 

@@ -15,7 +15,7 @@ from gather_cli.errors import CliError, Forbidden, NotFound, Unreachable
 CHUNK_BYTES: Final = 2**16
 PAGE_MAX_BYTES: Final = 64 * 2**20
 ERROR_MAX_BYTES: Final = 2**14
-TOKEN_FIX: Final = (
+HOW_TO_ENTER: Final = (
     "give a token of the bridge: --token-file FILE, GATHER_BRIDGE_TOKEN, or tokenFile in "
     "the configuration file"
 )
@@ -55,6 +55,9 @@ class Bridge:
                     yield chunk
             except (OSError, http.client.HTTPException) as error:
                 raise Unreachable(f"the export broke off ({type(error).__name__}); try again") from error
+            # Of an answer whose length was said, the library tells by this alone that it was cut.
+            if getattr(answer, "length", None):
+                raise Unreachable("the export broke off; try again")
 
     def _path(self, project: str, what: str, query: Mapping[str, str | int]) -> str:
         return f"/api/v1/projects/{quote(project, safe='')}/{what}?{urlencode(query)}"
@@ -82,7 +85,7 @@ class Bridge:
         match code:
             case HTTPStatus.UNAUTHORIZED:
                 known = "the bridge does not know this token" if self.token else "the bridge wants a token"
-                return Forbidden(f"{known}; {TOKEN_FIX}")
+                return Forbidden(f"{known}; {HOW_TO_ENTER}")
             case HTTPStatus.FORBIDDEN:
                 return Forbidden(f"the bridge refuses: {said}; ask for a token with this project")
             case HTTPStatus.NOT_FOUND:

@@ -1,4 +1,4 @@
-"""The archive of the command line: it runs with Python alone, is the same each time, and its manifest names its hash."""
+"""The archive of the command line: it runs with Python alone, and its manifest names its hash."""
 
 import hashlib
 import io

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - programs in strings
 """The kubeconfig is read as kubectl reads it: merged files, contexts, plugins, certificates."""
 
 import base64
@@ -175,7 +176,9 @@ def test_a_plugin_that_gives_nothing_is_named(
 
 def test_a_plugin_of_old_is_refused_with_what_to_do(write: Any) -> None:
     """Kubectl has none of them since 1.26."""
-    write(config("one", **{"auth-provider": {"name": "gcp"}}))
+    content = config("one")
+    content["users"][0]["user"] = {"auth-provider": {"name": "gcp"}}
+    write(content)
     with pytest.raises(Unreachable, match="use a plugin"):
         credentials_of(read_access())
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - what is shown, as it is
 """What is shown: a run as a tree and as lines, tables, amounts, logs; nothing of it can steer a terminal."""
 
 import json
@@ -20,36 +21,93 @@ POD: dict[str, Any] = {
     "metadata": {"name": "film-visual-1-x", "labels": {"gather.ft.tc/department": "visual"}},
     "spec": {"nodeName": "n1"},
     "status": {
-        "phase": "Failed", "startTime": "2026-05-01T12:05:00Z",
-        "containerStatuses": [{"name": "worker", "state": {"terminated": {
-            "exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-05-01T12:06:00Z"}}}],
+        "phase": "Failed",
+        "startTime": "2026-05-01T12:05:00Z",
+        "containerStatuses": [
+            {
+                "name": "worker",
+                "state": {
+                    "terminated": {
+                        "exitCode": 137,
+                        "reason": "OOMKilled",
+                        "finishedAt": "2026-05-01T12:06:00Z",
+                    }
+                },
+            }
+        ],
     },
-}  # fmt: skip
+}
 RUN: dict[str, Any] = {
     "metadata": {"name": "the-salt-road", "namespace": "films", "creationTimestamp": "2026-05-01T12:00:00Z"},
-    "spec": {"projectId": "66f1a2b3c4d5e6f708192a3b", "userId": "user-123", "budget": {"maxCostUSD": 2, "maxTokens": 90_000}},
+    "spec": {
+        "projectId": "66f1a2b3c4d5e6f708192a3b",
+        "userId": "user-123",
+        "budget": {"maxCostUSD": 2, "maxTokens": 90_000},
+    },
     "status": {
-        "phase": "Running", "startTime": "2026-05-01T12:00:05Z", "progress": "1/5", "itemsCreated": 43, "qualityScore": 81.25,
-        "costUSD": 0.5, "tokens": 41_000,
+        "phase": "Running",
+        "startTime": "2026-05-01T12:00:05Z",
+        "progress": "1/5",
+        "itemsCreated": 43,
+        "qualityScore": 81.25,
+        "costUSD": 0.5,
+        "tokens": 41_000,
         "conditions": [
             {"type": "Accepted", "status": "True", "reason": "DepartmentsResolved", "message": ""},
-            {"type": "BrainAvailable", "status": "False", "reason": "BrainUnavailable", "message": "no answer"},
+            {
+                "type": "BrainAvailable",
+                "status": "False",
+                "reason": "BrainUnavailable",
+                "message": "no answer",
+            },
             {"type": "Progressing", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"},
         ],
         "departments": [
-            {"slug": "story", "phase": "Succeeded", "reason": "ThresholdReached", "threshold": 80, "attempt": 1, "iterations": 9,
-             "iterationLimit": 12, "itemsCreated": 31, "qualityScore": 87.2, "costUSD": 0.3,
-             "startTime": "2026-05-01T12:00:10Z", "completionTime": "2026-05-01T12:02:13Z"},
-            {"slug": "visual", "phase": "Failed", "reason": "OOMKilled", "message": "limit 384Mi", "threshold": 75.5, "attempt": 2,
-             "iterations": 1, "itemsCreated": 1, "qualityScore": 12, "costUSD": 0.002, "startTime": "2026-05-01T12:05:00Z",
-             "completionTime": "2026-05-01T12:06:00Z"},
-            {"slug": "audio", "phase": "Running", "reason": "Unschedulable", "message": "0/3 nodes\x1b[2J", "threshold": 80,
-             "attempt": 1, "itemsCreated": 11, "iterations": 2, "iterationLimit": 4, "startTime": "2026-05-01T12:09:00Z"},
+            {
+                "slug": "story",
+                "phase": "Succeeded",
+                "reason": "ThresholdReached",
+                "threshold": 80,
+                "attempt": 1,
+                "iterations": 9,
+                "iterationLimit": 12,
+                "itemsCreated": 31,
+                "qualityScore": 87.2,
+                "costUSD": 0.3,
+                "startTime": "2026-05-01T12:00:10Z",
+                "completionTime": "2026-05-01T12:02:13Z",
+            },
+            {
+                "slug": "visual",
+                "phase": "Failed",
+                "reason": "OOMKilled",
+                "message": "limit 384Mi",
+                "threshold": 75.5,
+                "attempt": 2,
+                "iterations": 1,
+                "itemsCreated": 1,
+                "qualityScore": 12,
+                "costUSD": 0.002,
+                "startTime": "2026-05-01T12:05:00Z",
+                "completionTime": "2026-05-01T12:06:00Z",
+            },
+            {
+                "slug": "audio",
+                "phase": "Running",
+                "reason": "Unschedulable",
+                "message": "0/3 nodes\x1b[2J",
+                "threshold": 80,
+                "attempt": 1,
+                "itemsCreated": 11,
+                "iterations": 2,
+                "iterationLimit": 4,
+                "startTime": "2026-05-01T12:09:00Z",
+            },
             {"slug": "props", "phase": "Pending", "threshold": 80},
             {"slug": "vfx", "phase": "Skipped", "reason": "BudgetUsed", "threshold": 80},
         ],
     },
-}  # fmt: skip
+}
 TREE = """\
 the-salt-road  Running  1/5 departments  43 notes  quality 81.2  $0.50 of $2.00, 41,000 of 90,000 tokens  9m55s
 ├─ project 66f1a2b3c4d5e6f708192a3b, user user-123, namespace films
@@ -158,10 +216,16 @@ def test_log_lines_are_for_people_or_as_they_were() -> None:
 def test_notes_are_shown_whole_or_in_a_row() -> None:
     """With where they come from."""
     note = {
-        "id": "a1", "department": "story", "by": "gather", "content": "The harbour freezes.", "created_at": "2026-05-01T12:00:00.000Z",
+        "id": "a1",
+        "department": "story",
+        "by": "gather",
+        "content": "The harbour freezes.",
+        "created_at": "2026-05-01T12:00:00.000Z",
         "provenance": {"iteration": 3, "quality_score": 81.5},
-    }  # fmt: skip
+    }
     assert list(note_lines([note], PLAIN)) == [
-        "story  gather  iteration 3  quality 81.5  2026-05-01T12:00:00  a1", "  The harbour freezes.", "",
-    ]  # fmt: skip
+        "story  gather  iteration 3  quality 81.5  2026-05-01T12:00:00  a1",
+        "  The harbour freezes.",
+        "",
+    ]
     assert list(notes_table([note], PLAIN))[1].split("   ")[-1] == "The harbour freezes."

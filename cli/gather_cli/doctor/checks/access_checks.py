@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.diagnosis import Finding, fail, ok, skip, warn
-from gather_cli.doctor.release import container
+from gather_cli.doctor.installed_release import container
 from gather_contracts import names
 
 SHOWN: Final = 6

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gather_cli.doctor.cluster_facts import Facts, is_well
 from gather_cli.doctor.diagnosis import Finding, fail, ok, skip, warn
-from gather_cli.doctor.release import COMPONENT, INSTANCE, container, environment, secret_of
+from gather_cli.doctor.installed_release import COMPONENT, INSTANCE, container, environment, secret_of
 from gather_cli.views.amounts import duration, seconds_between
 from gather_cli.views.terminal import plain
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.diagnosis import Finding, fail, ok, warn
-from gather_cli.doctor.release import COMPONENT, INSTANCE
+from gather_cli.doctor.installed_release import COMPONENT, INSTANCE
 from gather_contracts import names
 
 WORKER: Final = {names.LABEL_NAME: names.WORKER_NAME}
