@@ -84,5 +84,9 @@ class StillRunning(CliError):  # noqa: N818
     exit_code = Exit.STILL_RUNNING
 
 
+class OutputLost(CliError):  # noqa: N818
+    """What is shown has no place, as on a full disk."""
+
+
 class ReaderGone(Exception):  # noqa: N818
     """Whoever read the output has closed it; nothing is wrong."""

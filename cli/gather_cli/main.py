@@ -12,7 +12,7 @@ from typer._click.exceptions import ClickException
 from typer._completion_classes import completion_init
 
 from gather_cli import quick_params
-from gather_cli.errors import CliError, Exit, ReaderGone
+from gather_cli.errors import CliError, Exit, OutputLost, ReaderGone
 from gather_cli.views.completion_scripts import VARIABLE
 
 HELP: Final = """\
@@ -111,13 +111,19 @@ def main() -> None:
     except CliError as error:
         typer.echo(f"error: {error}", err=True)
         code = error.exit_code
+        if isinstance(error, OutputLost):
+            _drop_output()
     except ReaderGone:
-        # Whoever reads has enough, as `head` has; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.READER_GONE
+        _drop_output()
     except ClickException as error:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.INTERRUPTED
     sys.exit(int(code or 0))
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from gather_cli.errors import ReaderGone
+from gather_cli.errors import OutputLost, ReaderGone
 from gather_cli.views.amounts import dollars, duration, score, seconds_between
 from gather_cli.views.run_tree import COLOURS
 from gather_cli.views.terminal import Terminal, plain
@@ -43,12 +43,14 @@ def print_line(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write to stdout at once; raises ReaderGone."""
+    """Write to stdout at once; raises ReaderGone or OutputLost."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise ReaderGone from None
+    except OSError as error:
+        raise OutputLost(f"the output cannot be written: {error.strerror}") from error
 
 
 def table(

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -74,3 +75,23 @@ def test_every_command_has_examples() -> None:
     for name in COMMANDS:
         own = text.split(f"### gather {name}\n")[1].split("\n### ")[0]
         assert f"Examples:\n    gather {name}" in own or f"Examples:\n    source <(gather {name}" in own, name
+
+
+def test_output_that_cannot_be_written_is_one_line(packed: bytes, tmp_path: Path) -> None:
+    """On a full disk with what is wrong; to a reader that has gone with nothing."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    command = [sys.executable, "-S", "-E", str(tmp_path / "gather"), "completion", "bash"]
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (said.returncode, said.stderr) == (
+        1,
+        "error: the output cannot be written: No space left on device\n",
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert (gone.returncode, gone.stderr) == (141, "")

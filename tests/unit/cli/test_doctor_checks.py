@@ -20,6 +20,7 @@ from gather_cli.doctor.rights import RIGHTS
 from gather_cli.doctor.worker_report import findings_in
 from gather_cli.errors import Exit
 from gather_cli.views.terminal import Terminal
+from gather_contracts.result import ExitCode
 from gather_worker.check.findings import as_json, as_table
 from gather_worker.check.findings import fail as worker_fail
 from gather_worker.check.findings import lacking as worker_lacking
@@ -183,7 +184,7 @@ def test_the_workers_report_is_read_in_both_forms() -> None:
         worker_fail("MongoDB rights", long, "grant it readWrite"),
         worker_lacking("Brain", "down", "see it"),
     ]
-    of_table = findings_in(as_table(found, 64))
+    of_table = findings_in(as_table(found, ExitCode.NEVER))
     assert [(f.name, f.text) for f in of_table] == [
         ("Worker: CMS", "3 departments"),
         ("Worker: MongoDB rights", long),
@@ -191,7 +192,7 @@ def test_the_workers_report_is_read_in_both_forms() -> None:
     ]
     assert of_table[1].fix == "grant it readWrite"
 
-    of_json = findings_in("a line before\n" + json.dumps(as_json(found, 64), indent=2))
+    of_json = findings_in("a line before\n" + json.dumps(as_json(found, ExitCode.NEVER), indent=2))
     assert [f.status for f in of_json] == [Status.OK, Status.FAIL, Status.WARN]
     assert findings_in("Traceback (most recent call last):") == []
 
