@@ -108,20 +108,26 @@ def main() -> None:
     try:
         code = build_app()(prog_name=program_name(), standalone_mode=False, complete_var=VARIABLE)
         sys.stdout.flush()
-    except CliError as error:
-        typer.echo(f"error: {error}", err=True)
-        code = error.exit_code
-        if isinstance(error, OutputLost):
-            _drop_output()
-    except ReaderGone:
-        code = Exit.READER_GONE
-        _drop_output()
-    except ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = Exit.INTERRUPTED
+    except (CliError, ReaderGone, ClickException, KeyboardInterrupt, typer.Abort) as error:
+        code = _told(error)
     sys.exit(int(code or 0))
+
+
+def _told(error: BaseException) -> int:
+    """Say what is wrong in one line, and return the exit code."""
+    match error:
+        case CliError():
+            typer.echo(f"error: {error}", err=True)
+            if isinstance(error, OutputLost):
+                _drop_output()
+            return error.exit_code
+        case ReaderGone():
+            _drop_output()
+            return Exit.READER_GONE
+        case ClickException():
+            error.show()
+            return error.exit_code
+    return Exit.INTERRUPTED
 
 
 def _drop_output() -> None:
