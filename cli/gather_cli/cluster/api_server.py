@@ -230,7 +230,11 @@ def _error(code: int, status: Mapping[str, Any], access: Access) -> CliError:
         return Forbidden(f"{access.server} does not know who asks (401); {fix}")
     if code == HTTPStatus.CONFLICT and reason == "AlreadyExists":
         return AlreadyThere(message)
-    if code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    # Another conflict is one of a quota's count, say, and gone the next time.
+    if (
+        code in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+        or code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    ):
         return Unreachable(f"{access.server}: {message}; try again")
     return KINDS.get(code, Refused)(message)
 

@@ -190,7 +190,7 @@ def test_status_shows_what_waits_and_what_helps(gather: Gather, installation: In
     installation.run("my-film", AT_WORK, budget={"maxCostUSD": 2})
     said = gather("status", "my-film")
     first, second, *rest = said.out.splitlines()
-    assert first.startswith("my-film  Running  0/2 departments  12 notes  quality 63.0  $0.42 of $2.00  1")
+    assert first.startswith("my-film  Running  0/2 departments  12 notes  quality 63.0  $0.42 of $2.00  ")
     assert f"project {PROJECT}, user user-123, namespace {installation.namespace}" in second
     assert "▸ story" in rest[0]
     assert "63.0 of 80  12 notes  3 of 9 iterations  $0.42" in rest[0]
@@ -390,3 +390,23 @@ def test_who_may_not_is_told_the_right_that_is_missing(gather: Gather) -> None:
 def test_version_names_the_release(gather: Gather) -> None:
     """Beside the program's own."""
     assert gather("version").out.splitlines()[1:] == ["release gather: 0.1.0"]
+
+
+def test_what_is_for_machines_is_nothing_else(gather: Gather, installation: Installation) -> None:
+    """JSON of a run that is watched is one object a line, and the notice goes to stderr."""
+    player = soon(installation, [AT_WORK, ended("Succeeded")])
+    said = gather(*SUBMIT, "-o", "json", "--watch", "--timeout", "30")
+    player.join()
+    states = [json.loads(line) for line in said.out.splitlines()]
+    assert states[-1]["status"]["phase"] == "Succeeded"
+    assert said.code == 0
+    assert "Watch it" in gather("submit", "other", "--project", PROJECT, "--user", "u").err
+
+
+def test_a_flag_goes_before_environment_and_context(
+    gather: Gather, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the namespace."""
+    installation.run("mine", AT_WORK)
+    monkeypatch.setenv("GATHER_NAMESPACE", "elsewhere")
+    assert gather("list", "-o", "name").out == "gatherrun.gather.ft.tc/mine\n"

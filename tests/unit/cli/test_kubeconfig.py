@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,26 @@ def test_a_certificate_that_cannot_be_used_is_named(write: Any) -> None:
     access = read_access()
     with pytest.raises(Unreachable, match="a certificate in it cannot be used"):
         tls_context(access, credentials_of(access))
+
+
+def test_a_cluster_s_own_authority_may_lack_what_python_3_13_demands(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with kubectl; the certificate itself is verified all the same."""
+    made = ssl.create_default_context
+
+    def strict(**more: Any) -> ssl.SSLContext:
+        context = made(**more)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    write(config("one"))
+    access = read_access()
+    context = tls_context(access, credentials_of(access))
+    assert context is not None
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def test_what_a_kubeconfig_holds_is_read_in_json_too(write: Any) -> None:
