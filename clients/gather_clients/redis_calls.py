@@ -174,15 +174,24 @@ class RedisCalls:
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def call(self, awaitable: Awaitable[Any]) -> Any:
-        """Return what Redis answers; raises the caller's error if it does not in time, or refuses."""
+        """Return what Redis answers; raises the caller's error if it does not in time, or refuses.
+
+        Python 3.11's `asyncio.wait_for`, by which the library sends, loses a cancellation that comes with the
+        answer; a task that is to end would go on.
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
         try:
             async with asyncio.timeout(self._limit_s), self._slots:
-                return await awaitable
+                answer = await awaitable
         except (RedisError, OSError, TimeoutError) as error:
             raise self._unavailable(error) from error
         finally:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()  # where it never had its turn
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return answer
 
     async def close(self) -> None:
         """Close the connections."""

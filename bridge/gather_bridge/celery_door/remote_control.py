@@ -20,7 +20,7 @@ from gather_bridge.celery_door.celery_settings import CelerySettings
 
 logger = logging.getLogger(__name__)
 
-DRAIN_S: Final = 1.0
+DRAIN_S: Final = 0.25
 HEARTBEAT_S: Final = 5.0
 AGAIN_S: Final = (1.0, 15.0)
 """Before the connection is opened again, at first and at most."""
@@ -155,7 +155,7 @@ class RemoteControl:
     def close(self) -> None:
         """End; returns once the thread has ended, or after some seconds."""
         self._ended.set()
-        self._thread.join(2 * DRAIN_S + REPLIES_S)
+        self._thread.join(2 * DRAIN_S + 3 * REPLIES_S)
 
     def send_event(self, kind: str, **fields: Any) -> None:
         """Send an event as a worker does, if anybody can be reached; events are for looking on."""

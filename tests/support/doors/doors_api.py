@@ -53,6 +53,10 @@ class DoorsApi:
         body = self.run(name)
         self.plane.call("PUT", f"{RUNS}/{name}/status", {**body, "status": status})
 
+    def replace(self, body: dict[str, Any]) -> None:
+        """Write a whole GatherRun."""
+        self.plane.call("PUT", f"{RUNS}/{body['metadata']['name']}", body)
+
     def delete(self, name: str) -> None:
         """Delete a GatherRun."""
         self.plane.call("DELETE", f"{RUNS}/{name}")

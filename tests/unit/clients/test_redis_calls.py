@@ -73,6 +73,26 @@ async def test_a_refusal_is_the_callers_error_and_an_answer_is_returned(
     await calls.close()
 
 
+async def test_a_cancellation_that_the_library_loses_is_not_lost() -> None:
+    """As `asyncio.wait_for` of Python 3.11 loses one that comes together with the answer."""
+
+    async def answers_all_the_same() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "answer"
+        raise AssertionError
+
+    calls = calls_to("redis://127.0.0.1:1")
+    task = asyncio.create_task(calls.call(answers_all_the_same()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await calls.close()
+
+
 async def test_nobody_listening_is_the_callers_error() -> None:
     """As where Redis restarts."""
     calls = calls_to("redis://127.0.0.1:1")

@@ -85,6 +85,7 @@ async def test_a_revoked_state_in_the_result_backend_counts(client: Client, new_
     assert [run["metadata"]["name"] for run in client.kubernetes.runs()] == [late.id]
 
 
+@pytest.mark.long
 async def test_a_revoke_while_no_door_runs_is_learnt_from_another_worker(
     client: Client, new_door: Door, redis_url: str, tmp_path: Any
 ) -> None:
