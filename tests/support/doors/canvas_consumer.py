@@ -37,6 +37,12 @@ def note(*arguments: Any) -> int:
     return len(arguments)
 
 
+@app.task(name=names.EVALUATION_TASK, shared=False)  # type: ignore[untyped-decorator]
+def evaluate_department(**arguments: Any) -> None:
+    """Note the request for an evaluation."""
+    note(names.EVALUATION_TASK, arguments)
+
+
 if "FORWARDS_TO" in os.environ:
 
     @app.task(name=names.GATHER_TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
