@@ -11,7 +11,7 @@ from typing import Any, Final
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.task_decisions import DOOR
 from gather_bridge.celery_door.task_queue import BrokerUnavailable, TaskQueue
-from gather_bridge.celery_door.task_results import TaskResults
+from gather_bridge.celery_door.task_results import ResultRefused, TaskResults
 from gather_bridge.task_runs.run_calls import TaskRuns
 from gather_bridge.task_runs.task_states import Task, TaskFailure, TaskState, as_deleted, as_numbers
 from gather_bridge.task_runs.watched_runs import WatchedRuns
@@ -29,6 +29,8 @@ ORPHANED_S: Final = 60.0
 """After so long a task that was taken has a run, or it is deleted."""
 FINISHED_MAX: Final = 5000
 BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
+FAILURES_MAX: Final = 3
+"""After so many in one pass it is nobody's own trouble."""
 WRITTEN: Final = {names.LABEL_RESULT: "written"}
 UNAVAILABLE: Final = (BrokerUnavailable, ClusterError)
 
@@ -123,8 +125,16 @@ class Reporter:
             self._adopted_s = time.monotonic()
             await self._adopt()
         await self._cancel_revoked()
+        failed: list[BrokerUnavailable | ClusterError] = []
         for task in list(self.watched.tasks.values()):
-            await self._report(task)
+            try:
+                await self._report(task)
+            except UNAVAILABLE as error:
+                failed.append(error)  # it may be this task's own trouble: the others do not wait for it
+            if len(failed) >= FAILURES_MAX:
+                break
+        if failed:
+            raise failed[-1]
         for name, (task, _) in list(self._gone.items()):
             await self._take_leave(task)
             self._gone.pop(name, None)
@@ -135,7 +145,7 @@ class Reporter:
         self._count_retries(task)
         if task.state.is_final:
             if task.run_uid not in self._finished:
-                await self._finish(task, await self._request(task))
+                await self._end(task)
             return
         request = await self._request(task)
         await self._keep_limit(task, request)
@@ -149,7 +159,15 @@ class Reporter:
             await self._results.progress(task.id, request, meta)
         self._shown[task.run] = shown
 
-    async def _finish(self, task: Task, request: dict[str, Any], *, is_there: bool = True) -> None:
+    async def _end(self, task: Task, *, is_there: bool = True) -> None:
+        """Write the end; without what follows it where that is malformed."""
+        try:
+            await self._finish(task, await self._request(task), is_there=is_there)
+        except ResultRefused:
+            logger.exception("what follows a task cannot be sent", extra=self._fields(task))
+            await self._finish(task, {"id": task.id, "task": self._task_name}, is_there=is_there)
+
+    async def _finish(self, task: Task, request: dict[str, Any], *, is_there: bool) -> None:
         """Write the end, then say on the run that it is written."""
         limit = task.annotations.get(names.ANNOTATION_TIME_LIMIT)
         if task.state is TaskState.COMPLETED and task.result is not None:
@@ -202,10 +220,10 @@ class Reporter:
         try:
             body = await self._runs.get(task.run)
         except Missing:
-            await self._finish(as_deleted(task), await self._request(task), is_there=False)
+            await self._end(as_deleted(task), is_there=False)
             return
         if body["metadata"]["uid"] != task.run_uid:
-            await self._finish(as_deleted(task), await self._request(task), is_there=False)
+            await self._end(as_deleted(task), is_there=False)
 
     def _forget_gone(self) -> None:
         until_s = time.monotonic() - GONE_S

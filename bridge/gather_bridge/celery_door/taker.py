@@ -22,7 +22,7 @@ from gather_bridge.celery_door.task_decisions import (
 )
 from gather_bridge.celery_door.task_message import NotForUs, TaskMessage, read_message
 from gather_bridge.celery_door.task_queue import BrokerUnavailable, TaskQueue, Waiting
-from gather_bridge.celery_door.task_results import TaskResults
+from gather_bridge.celery_door.task_results import ResultRefused, TaskResults
 from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.task_runs.run_calls import TaskRuns
 from gather_bridge.task_runs.task_states import TaskFailure
@@ -152,7 +152,12 @@ class Taker:
             )
             if isinstance(decision, Start) and not self.slots():
                 continue  # those behind it may have been revoked, or have expired
-            await self._carry_out(waiting, message, decision)
+            try:
+                await self._carry_out(waiting, message, decision)
+            except ResultRefused:
+                logger.exception("a task's end cannot be written", extra=self._fields(message))
+                await self._queue.hold(waiting, FOREIGN_S)
+                continue
             if not isinstance(decision, Hold):
                 taken.add(message.id)
 

@@ -16,11 +16,14 @@ from gather_bridge.errors import TaskRefused
 ID_MAX: Final = 255
 JSON_TYPES: Final = frozenset({"application/json", "json"})
 ENCODINGS: Final = frozenset({"utf-8", "us-ascii", "utf8", "ascii"})
-CARRIED: Final = (
-    "root_id", "parent_id", "group", "group_index", "shadow", "retries", "ignore_result",
-    "replaced_task_nesting", "stamped_headers", "stamps", "timelimit", "origin", "argsrepr", "kwargsrepr",
-)  # fmt: skip
-"""Headers that a task's end needs."""
+CARRIED: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("root_id", "parent_id", "group", "shadow", "origin", "argsrepr", "kwargsrepr"), str),
+    **dict.fromkeys(("group_index", "retries", "replaced_task_nesting"), int),
+    **dict.fromkeys(("stamped_headers", "timelimit"), list),
+    "stamps": dict,
+    "ignore_result": bool,
+}
+"""Headers that a task's end needs, and of which form; one of another form is as if it were not there."""
 EMBEDDED: Final = ("callbacks", "errbacks", "chain", "chord")
 EMBED_MAX_BYTES: Final = 256 * 1024
 """Of callbacks, chain and chord together, which are kept until the task's end."""
@@ -117,6 +120,8 @@ def _message(  # noqa: PLR0917 - private
     if not isinstance(args, list) or not isinstance(kwargs, dict) or not isinstance(embed, dict | None):
         raise TaskRefused("args", "must be a list, and kwargs an object")
     kept = {name: value for name in EMBEDDED if (value := (embed or {}).get(name))}
+    for name, value in kept.items():
+        _check_signatures(name, [value] if name == "chord" else value)
     if len(json.dumps(kept)) > EMBED_MAX_BYTES:
         raise TaskRefused("link", f"callbacks, chain and chord have more than {EMBED_MAX_BYTES} bytes")
     request |= kept
@@ -131,6 +136,14 @@ def _message(  # noqa: PLR0917 - private
     )
 
 
+def _check_signatures(name: str, given: Any) -> None:
+    """Raise TaskRefused unless these are Celery's signatures; at the task's end it would be too late."""
+    if not isinstance(given, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("task"), str) for each in given
+    ):
+        raise TaskRefused(name, "must be signatures of tasks")
+
+
 def _three(body: Any) -> tuple[Any, Any, Any]:
     match body:
         case [args, kwargs, embed]:
@@ -139,7 +152,7 @@ def _three(body: Any) -> tuple[Any, Any, Any]:
 
 
 def _request(task_id: str, headers: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
-    request = {name: headers[name] for name in CARRIED if headers.get(name) is not None}
+    request = {name: headers[name] for name, form in CARRIED.items() if isinstance(headers.get(name), form)}
     delivery = properties.get("delivery_info")
     return {
         **request,
@@ -162,7 +175,7 @@ def _id(given: object) -> str:
 
 def _body(envelope: Mapping[str, Any], properties: Mapping[str, Any]) -> Any:
     content_type, encoding = envelope.get("content-type"), envelope.get("content-encoding")
-    if content_type not in JSON_TYPES or str(encoding or "utf-8").lower() not in ENCODINGS:
+    if str(content_type) not in JSON_TYPES or str(encoding or "utf-8").lower() not in ENCODINGS:
         raise TaskRefused("", f"content type {str(content_type)[:64]!r} is not taken: send it as JSON")
     if (envelope.get("headers") or {}).get("compression"):
         raise TaskRefused("", "a compressed message is not taken: send it without compression")

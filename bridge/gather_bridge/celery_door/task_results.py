@@ -13,6 +13,9 @@ from typing import Any, Final, TypeVar, cast
 
 from celery import states  # type: ignore[import-untyped]
 from celery.app.task import Context  # type: ignore[import-untyped]
+from celery.exceptions import BackendError  # type: ignore[import-untyped]
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from gather_bridge.celery_door.celery_app import GatherRunFailed, open_app
 from gather_bridge.celery_door.celery_settings import CelerySettings
@@ -22,9 +25,14 @@ from gather_bridge.task_runs.task_states import TaskFailure
 logger = logging.getLogger(__name__)
 
 PROGRESS: Final = "PROGRESS"
+UNAVAILABLE: Final = (RedisError, OSError, KombuError, BackendError, TimeoutError)
 WRITE_TIMEOUT_S: Final = 30.0
 """A write has several calls, with callbacks one for each; each is bounded by itself."""
 T = TypeVar("T")
+
+
+class ResultRefused(Exception):  # noqa: N818 - a state, said as one
+    """A result cannot be written, whenever it is tried: what its sender wants after it is malformed."""
 
 
 class TaskResults:
@@ -104,8 +112,10 @@ class TaskResults:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 return await loop.run_in_executor(self._thread, self._work, work)
-        except Exception as error:
+        except UNAVAILABLE as error:
             raise BrokerUnavailable.because(error) from error
+        except Exception as error:
+            raise ResultRefused(f"{type(error).__name__}: {error}"[:300]) from error
 
     def _work(self, work: Callable[[Any], T]) -> T:
         app = self._app or open_app(self._settings)

@@ -15,21 +15,18 @@ from dev.paths import ROOT
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.limits.policy import LIMIT_NAMES
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
-from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.http_door.door_keys import DoorKey
 from gather_bridge.http_door.door_metrics import DoorMetrics
-from gather_bridge.http_door.door_settings import DoorSettings
 from gather_contracts import names
 from gather_operator import worker_metrics
 from gather_operator.metrics import REGISTRY
 from gather_operator.settings import Settings
 from gather_worker.check.checklist import CheckSettings
 from gather_worker.cli.arguments import parse_arguments
-from tests.support.kubernetes.rendered_charts import named, of_kind
+from tests.support.kubernetes.rendered_charts import DOORS, named, of_kind
 
 CHARTS = ROOT / "charts"
 BOTH = ("gather", "gather-backing")
-DOORS = ("celery-door", "http-door")
 ROOMS = ("operator", "brain", "bridge", *DOORS)
 SECRET_NAMES = re.compile(r"_KEY$|PASSWORD|SECRET$|MONGODB_URI|REDIS_URL|TOKEN$")
 NO_SECRETS = {"GATHER_WORKER_SECRET"}
@@ -157,19 +154,6 @@ def test_the_page_s_key_opens_the_door(render: Render) -> None:
     (entry,) = json.loads(secrets["gather-backing-http-door"]["keys.json"])
     read = TypeAdapter(DoorKey).validate_python(entry)
     assert (read.sha256, read.projects) == (hashlib.sha256(key.encode()).hexdigest(), ("*",))
-
-
-def test_the_door_reads_the_settings_that_are_rendered(
-    render: Render, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With what the bridge may call."""
-    networks = 'bridge.env={"GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS": "[\\"10.0.0.0/8\\"]"}'
-    pod = named(render("gather", networks), "Deployment", "gather-http-door")["spec"]["template"]["spec"]
-    monkeypatch.setenv("REDIS_URL", "redis://redis")
-    for variable in pod["containers"][0]["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
-    read = DoorSettings()
-    assert (read.namespace, list(map(str, read.webhook_allowed_networks))) == ("film", ["10.0.0.0/8"])
 
 
 def test_the_brain_s_bootstrap_key_is_the_workers_key(render: Render) -> None:
@@ -411,43 +395,3 @@ def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -
     assert named_there <= known
     times = {f"gather_worker_{name}_seconds" for name, _ in worker_metrics.TIMED.values()}
     assert times <= named_there
-
-
-def test_the_celery_door_reads_what_is_rendered(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own settings, from the environment of its pod."""
-    given = (
-        'doors.celery.brokerOptions={"global_keyprefix":"app:","visibility_timeout":10}',
-        'doors.celery.queues=["gather","cpu_intensive"]',
-        "doors.celery.runsMax=3",
-    )
-    door = named(render("gather", *given), "Deployment", "gather-celery-door")
-    (container,) = door["spec"]["template"]["spec"]["containers"]
-    assert container["args"] == ["celery"]
-    monkeypatch.setenv("REDIS_URL", "redis://redis")
-    for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
-    read = CelerySettings()
-    assert (read.queues, read.runs_max) == (("gather", "cpu_intensive"), 3)
-    assert read.broker_options.global_keyprefix == "app:"
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_a_door_may_create_get_watch_and_patch_gatherruns_and_nothing_else(render: Render, door: str) -> None:
-    """In its namespace: a Role, no ClusterRole, and no `list`."""
-    (rule,) = named(render("gather"), "Role", f"gather-{door}")["rules"]
-    assert rule["verbs"] == ["create", "get", "watch", "patch"]
-    assert (rule["apiGroups"], rule["resources"]) == ([names.GROUP], [names.PLURAL])
-    (subject,) = named(render("gather"), "RoleBinding", f"gather-{door}")["subjects"]
-    assert subject["name"] == f"gather-{door}"
-
-
-@pytest.mark.parametrize("door", ["celery", "http"])
-def test_a_door_asks_for_its_secret_and_can_be_left_out(helm: Helm, render: Render, door: str) -> None:
-    chart = CHARTS / "gather"
-    done = helm([
-        "template", "gather", str(chart), "--kube-version", "1.34.0",
-        "--values", str(chart / "values-dev.yaml"), "--set", f"doors.{door}.existingSecret=",
-    ])  # fmt: skip
-    assert f"doors.{door}.existingSecret is required" in done.stderr
-    documents = render("gather", f"doors.{door}.enabled=false")
-    assert not [each for each in documents if each["metadata"]["name"] == f"gather-{door}-door"]

@@ -1,6 +1,9 @@
 """Finds objects among what a chart renders."""
 
-from typing import Any
+from typing import Any, Final
+
+DOORS: Final = ("celery-door", "http-door")
+"""Rooms that are Deployments of the bridge's image, with a token for GatherRuns."""
 
 
 def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
