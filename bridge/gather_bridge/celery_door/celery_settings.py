@@ -56,13 +56,13 @@ class CelerySettings(RedisSettings):
     )
     keep_runs_s: int = Field(default=3600, ge=0, le=30 * 86_400, validation_alias="GATHER_CELERY_KEEP_RUNS_S")
     """No task's run is deleted sooner after its end: a door that was away must find it."""
-    api_timeout_s: float = Field(default=5, ge=1, le=60, validation_alias="GATHER_API_TIMEOUT_S")
+    api_timeout_s: float = Field(default=5, ge=1, le=60, validation_alias="GATHER_DOOR_KUBERNETES_TIMEOUT_S")
     """For each call of the Kubernetes API."""
     node_name: str = Field(default="", max_length=200, validation_alias="GATHER_CELERY_NODE_NAME")
     """As Flower shows it; unset: gather-door@ and the host's name."""
 
-    host: str = Field(default="0.0.0.0", validation_alias="GATHER_BRIDGE_HOST")
-    port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_BRIDGE_PORT")
+    host: str = Field(default="0.0.0.0", validation_alias="GATHER_DOOR_HOST")
+    port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DOOR_PORT")
     """/healthz, /readyz and /metrics."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 

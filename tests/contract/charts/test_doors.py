@@ -1,4 +1,4 @@
-"""What the charts render for the doors: least rights, their own settings, and nothing where they are not wanted."""
+"""What the charts render for the doors: least rights, their own settings, and nothing where none is wanted."""
 
 import subprocess
 from collections.abc import Callable, Sequence

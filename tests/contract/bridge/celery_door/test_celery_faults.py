@@ -28,8 +28,8 @@ def door_process(client: Client, redis_url: str, tmp_path: Path) -> Iterator[Ser
         "KUBECONFIG": str(client.kubernetes.kubeconfig),
         "GATHER_NAMESPACE": NAMESPACE,
         "GATHER_CELERY_QUEUES": json.dumps([client.queue]),
-        "GATHER_BRIDGE_PORT": str(port),
-        "GATHER_BRIDGE_HOST": "127.0.0.1",
+        "GATHER_DOOR_PORT": str(port),
+        "GATHER_DOOR_HOST": "127.0.0.1",
         "PATH": os.environ["PATH"],
     }
     command = [script("gather-bridge"), "celery"]
