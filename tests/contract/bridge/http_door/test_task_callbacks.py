@@ -144,7 +144,7 @@ async def test_a_callback_outlives_redis(
         kubernetes.put_status(task_id, ENDED)
         uid = kubernetes.run(task_id)["metadata"]["uid"]
         async with asyncio.timeout(WAIT_S):
-            while not await redis.sismember(names.TASK_CALLBACKS, uid):  # type: ignore[misc] # noqa: ASYNC110
+            while not await redis.sismember(names.TASK_CALLBACKS, uid):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         await redis.delete(names.TASK_CALLBACKS, names.task_callback(uid))
         async with sender():
@@ -168,7 +168,7 @@ async def test_a_redirect_is_not_followed_and_a_private_address_not_called(
         kubernetes.put_status(task_id, ENDED)
         await bridge.until_metric('gather_bridge_webhook_deliveries_total{result="failed"}')
         uid = kubernetes.run(task_id)["metadata"]["uid"]
-        assert "not public" in str(await redis.hget(names.task_callback(uid), "reason"))  # type: ignore[misc]
+        assert "not public" in str(await redis.hget(names.task_callback(uid), "reason"))
         await redis.delete(names.TASK_CALLBACKS, names.task_callback(uid))
     assert len(receiver.bodies) == 3
 

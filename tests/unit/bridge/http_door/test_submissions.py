@@ -43,7 +43,7 @@ def test_an_idempotency_key_names_the_task_of_its_holder(key: str) -> None:
     made = [prepare(TaskSubmission(**submission()), name, key) for name in ("app", "app", "other")]
     assert made[0].task_id == made[1].task_id != made[2].task_id
     assert made[0].request_sha256 == made[1].request_sha256 != ""
-    assert uuid.UUID(made[0].task_id)
+    assert str(uuid.UUID(made[0].task_id)) == made[0].task_id
 
 
 @pytest.mark.parametrize(
