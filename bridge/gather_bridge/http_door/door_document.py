@@ -178,9 +178,9 @@ OF_CANCELLING: Final = (
 BY_METHOD: Final = {"post": (*OF_ALL, *OF_SUBMISSION), "get": OF_ALL, "delete": (*OF_ALL, *OF_CANCELLING)}
 OWN_HEADERS: Final[Mapping[str, Schema]] = {
     "Location": {
-        "description": "Where the task's status is.",
+        "description": "Where the task's status is, relative to this address.",
         "schema": {"type": "string"},
-        "example": f"/api/v1/tasks/{TASK_ID}/status",
+        "example": f"{TASK_ID}/status",
     },
     REPLAYED: {
         "description": "`true` if this idempotency key had made the task before.",

@@ -151,7 +151,8 @@ async def submit_task(
     door.metrics.submitted.labels(result="new" if is_new else "repeated").inc()
     if not is_new:
         response.headers[REPLAYED] = "true"
-    response.headers["Location"] = f"{request.scope.get('root_path', '')}/api/v1/tasks/{task.id}/status"
+    # Relative to this address, so that a proxy may add a prefix.
+    response.headers["Location"] = f"{task.id}/status"
     logger.info("task submitted", extra={"task_id": task.id, "project_id": task.project_id, "new": is_new})
     return accepted(task, door.line)
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import uuid
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -52,7 +54,8 @@ async def test_a_submission_is_a_gatherrun_and_answers_as_the_application_expect
     ]  # fmt: skip
     assert str(uuid.UUID(body["task_id"])) == body["task_id"]
     assert (body["status"], body["project_id"], body["queue_position"]) == ("queued", PROJECT, 1)
-    assert answer.headers["location"] == f"/api/v1/tasks/{body['task_id']}/status"
+    behind_a_proxy = urljoin("https://proxy.example/tasks/api/v1/tasks/submit", answer.headers["location"])
+    assert behind_a_proxy == f"https://proxy.example/tasks/api/v1/tasks/{body['task_id']}/status"
     run = kubernetes.run(body["task_id"])
     assert run["spec"]["projectId"] == PROJECT
     assert run["spec"]["userId"] == "user-123"
@@ -161,6 +164,36 @@ async def test_a_run_of_kubectl_is_a_task_by_its_name(door: ServedDoor, kubernet
     assert (await door.status(name)).json()["task_id"] == name
     assert (await door.call("DELETE", f"/api/v1/tasks/{name}/cancel")).status_code == 200
     assert kubernetes.run(name)["spec"]["cancel"] is True
+
+
+async def test_a_task_can_be_asked_for_at_any_door_at_once(serve_door: ServeDoor) -> None:
+    """The other door's watch may not have brought it yet."""
+    async with serve_door() as first, serve_door() as second:
+        for _ in range(5):
+            task_id = await first.submitted()
+            assert (await second.status(task_id)).json()["status"] == "queued"
+
+
+async def test_no_key_stands_in_an_answer_or_a_log(
+    door: ServedDoor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever it is sent by mistake, and whatever fails."""
+    caplog.set_level(logging.DEBUG, logger="gather_bridge")
+    caplog.set_level(logging.DEBUG, logger="gather_clients")
+    answers = [
+        await door.submit(),
+        await door.submit(task_data={"max_iterations": 0}),
+        await door.submit(key=f"{KEY}-mistyped"),
+        await door.status(KEY),
+        await door.status(KEY, key=OTHER_KEY),
+        await door.call("GET", f"/api/v1/tasks/x/status?api_key={KEY}"),
+        await door.call("GET", f"/api/v1/{KEY}"),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 400, 401, 404, 404, 404, 404]
+    assert not [answer.text for answer in answers if KEY in answer.text]
+    logged = [str(record.__dict__) for record in caplog.records if record.name.startswith("gather_")]
+    assert logged
+    assert not [line for line in logged if KEY in line]
 
 
 async def test_nothing_is_said_to_strangers(door: ServedDoor) -> None:

@@ -2,18 +2,26 @@
 
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_bridge.errors import NameTaken, TaskRefused
+from gather_bridge.http_door.door_errors import TaskIdTaken
+from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_bridge.http_door.key_gate import endpoint_of
 from gather_bridge.http_door.submissions import prepare
 from gather_bridge.http_door.task_answers import callback_text, status_of
 from gather_bridge.http_door.task_bodies import TaskSubmission
 from gather_bridge.http_door.task_line import USUAL_S, TaskLine
+from gather_bridge.http_door.task_routes import Door
 from gather_bridge.task_runs.task_states import Task, task_of
+from gather_bridge.task_runs.watched_runs import WatchedRuns
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
+from gather_clients.limits.buckets import Buckets, LocalBuckets
+from gather_clients.web.service_errors import UnavailableError, ValidationFailedError
 from gather_contracts import names
 from tests.support.doors.http_door import submission
 
@@ -141,3 +149,57 @@ def test_a_status_says_what_is_at_work_or_why_it_waits() -> None:
 def test_labels_of_metrics_are_from_a_closed_list(path: str, label: str) -> None:
     """Ids are none of them."""
     assert endpoint_of(path) == label
+
+
+class LossyRuns:
+    """Calls of which the first answer is lost, although the run was made."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.names: list[str] = []
+
+    async def create(self, manifest: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Note the name; answer what the test wants."""
+        self.names.append(manifest["metadata"]["name"])
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        metadata = {
+            **manifest["metadata"],
+            "uid": "u",
+            "namespace": "films",
+            "creationTimestamp": AT.format(0),
+        }
+        return {**manifest, "metadata": metadata}, bool(answer)
+
+
+def door(runs: LossyRuns) -> Door:
+    """A door with these calls."""
+    watched, buckets = WatchedRuns(cast("Any", runs), "", print, print), Buckets(None, LocalBuckets())
+    return Door(cast("Any", runs), watched, TaskLine(), buckets, DoorMetrics())
+
+
+async def test_a_lost_answer_makes_no_second_run() -> None:
+    """It is asked for again under the same name; what exists then is this very task."""
+    runs = LossyRuns(ClusterUnavailable("no answer in time"), False)
+    made, is_new = await door(runs).create(prepare(TaskSubmission(**submission()), "app", None))
+    assert is_new
+    assert runs.names == [made.id, made.id]
+
+
+@pytest.mark.parametrize(
+    ("answers", "failure"),
+    [
+        ([ClusterUnavailable("away"), ClusterUnavailable("away")], UnavailableError),
+        ([Refused("exceeded quota")], UnavailableError),
+        ([NameTaken("taken")], TaskIdTaken),
+        ([TaskRefused("focus", "too long")], ValidationFailedError),
+    ],
+)
+async def test_what_the_api_server_says_becomes_an_answer(
+    answers: list[Exception], failure: type[Exception]
+) -> None:
+    """Without its own words, which may be anything."""
+    with pytest.raises(failure) as failed:
+        await door(LossyRuns(*answers)).create(prepare(TaskSubmission(**submission()), "app", None))
+    assert "quota" not in str(failed.value)
