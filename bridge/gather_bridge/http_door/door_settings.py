@@ -34,8 +34,8 @@ class DoorSettings(RedisSettings):
     """For each call; limits are counted in the process alone from the first one that fails."""
     max_body_bytes: int = Field(default=64 * 1024, ge=1024, le=2**20, alias="GATHER_DOOR_MAX_BODY_BYTES")
     body_timeout_s: float = Field(default=10, gt=0, le=60, alias="GATHER_DOOR_BODY_TIMEOUT_S")
-    max_requests: int = Field(default=200, ge=4, le=10_000, alias="GATHER_DOOR_MAX_REQUESTS")
-    """Under way at once; one key has a quarter of them at most."""
+    max_requests: int = Field(default=400, ge=4, le=10_000, alias="GATHER_DOOR_MAX_REQUESTS")
+    """Under way at once; one key has three quarters of them at most, and a quarter that call Kubernetes."""
     drain_s: float = Field(default=3, ge=0, le=60, alias="GATHER_DOOR_DRAIN_S")
     """How long requests are accepted after SIGTERM, with `/readyz` at 503: until no Service sends any."""
 

@@ -19,7 +19,7 @@ from gather_bridge.http_door.door_document import PREFIX, TITLE, build_document
 from gather_bridge.http_door.door_keys import DoorKeys
 from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_bridge.http_door.door_settings import DoorSettings
-from gather_bridge.http_door.key_gate import SUBMIT_PATH, KeyGate, RequestRecord, limit_shown
+from gather_bridge.http_door.key_gate import SUBMIT_PATH, KeyGate, Places, RequestRecord, limit_shown
 from gather_bridge.http_door.task_line import TaskLine
 from gather_bridge.http_door.task_routes import Door
 from gather_bridge.task_runs.run_calls import open_task_runs
@@ -69,8 +69,11 @@ class HttpDoor:
 
         watched = self.watched = WatchedRuns(runs, EVERY_RUN, changed, gone)
         self.metrics.watch_stands(lambda: not watched.trouble)
-        networks = settings.webhook_allowed_networks
-        app.state.door = Door(runs, watched, line, buckets, self.metrics, networks)
+        app.state.door = Door(
+            runs, watched, line, buckets, self.metrics,
+            places=Places(settings.max_requests // 4),
+            allowed_networks=settings.webhook_allowed_networks,
+        )  # fmt: skip
         works = {"watch": watched.run(), "callbacks": feed.run()}
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
         try:

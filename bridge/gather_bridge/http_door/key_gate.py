@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -27,8 +28,6 @@ SUBMIT_PATH: Final = "/api/v1/tasks/submit"
 TASKS: Final = "/api/v1/tasks/"
 METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 LIMITS: Final[dict[str, LimitName]] = {"POST": "submit", "DELETE": "cancel"}
-SHARES: Final = 4
-"""One key has a part of so many of what may be under way at once."""
 
 
 def limit_name(method: str) -> LimitName:
@@ -85,8 +84,32 @@ class RequestRecord:
             logger.log(logging.DEBUG if is_poll else logging.INFO, "request", extra=fields)
 
 
+class Places:
+    """What may be under way for one key at once, so that there is room for another's."""
+
+    def __init__(self, most: int) -> None:
+        self._most = max(most, 1)
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, name: str) -> Iterator[None]:
+        """Have a place while the block lasts; raises UnavailableError where the key has all of its own."""
+        if self._taken[name] >= self._most:
+            raise UnavailableError(retry_after_s=1)
+        self._taken[name] += 1
+        try:
+            yield
+        finally:
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
+
+
 class KeyGate:
-    """401 without a key, 429 beyond its limit, 503 beyond its share; before any of the body is read."""
+    """401 without a key, 429 beyond its limit, 503 beyond its share; before any of the body is read.
+
+    One key has three quarters of what may be under way at once.
+    """
 
     def __init__(
         self,
@@ -101,8 +124,7 @@ class KeyGate:
         self._caller_of = caller_of
         self._buckets = buckets
         self._metrics = metrics
-        self._share = max(max_requests // SHARES, 1)
-        self._under_way: Counter[str] = Counter()
+        self._places = Places(max_requests * 3 // 4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -115,23 +137,14 @@ class KeyGate:
         except ServiceError as failure:
             await error_response(failure)(scope, receive, send)
             return
-        self._under_way[caller.name] += 1
+        name = limit_name(scope["method"])
+        state["limit"] = LimitState(caller.policy(name))
         try:
-            await self._admit(scope, caller)
-            await self._app(scope, receive, send)
+            with self._places.taken(caller.name):
+                await charge(state, self._buckets, self._metrics, name)
+                await self._app(scope, receive, send)
         except ServiceError as failure:
             await error_response(failure)(scope, receive, send)
-        finally:
-            self._under_way[caller.name] -= 1
-            if not self._under_way[caller.name]:
-                del self._under_way[caller.name]
-
-    async def _admit(self, scope: Scope, caller: Caller) -> None:
-        if self._under_way[caller.name] > self._share:
-            raise UnavailableError(retry_after_s=1)
-        name = limit_name(scope["method"])
-        scope["state"]["limit"] = LimitState(caller.policy(name))
-        await charge(scope["state"], self._buckets, self._metrics, name)
 
 
 async def charge(

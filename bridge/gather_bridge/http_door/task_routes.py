@@ -12,7 +12,7 @@ from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.http_door.door_errors import KeyReused, TaskEnded, TaskIdTaken, TaskMissing
 from gather_bridge.http_door.door_keys import Caller
 from gather_bridge.http_door.door_metrics import DoorMetrics
-from gather_bridge.http_door.key_gate import charge
+from gather_bridge.http_door.key_gate import Places, charge
 from gather_bridge.http_door.submissions import Submission, prepare, refusal
 from gather_bridge.http_door.task_answers import accepted, status_of
 from gather_bridge.http_door.task_bodies import (
@@ -63,12 +63,15 @@ class Door:
     line: TaskLine
     buckets: Buckets
     metrics: DoorMetrics
+    places: Places
+    """Of calls of the Kubernetes API, which may take long."""
     allowed_networks: Sequence[IPv4Network | IPv6Network] = ()
 
-    async def create(self, submission: Submission) -> tuple[Task, bool]:
+    async def create(self, caller: Caller, submission: Submission) -> tuple[Task, bool]:
         """Return the task and whether it was made now; raises ServiceError."""
         try:
-            body, is_new = await self._surely(submission)
+            with self.places.taken(caller.name):
+                body, is_new = await self._surely(submission)
         except TaskRefused as refused:
             raise refusal(refused) from None
         except NameTaken:
@@ -107,16 +110,18 @@ class Door:
         # Perhaps made a moment ago at another door.
         await charge(state, self.buckets, self.metrics, "unknown")
         try:
-            return task_of(await self.runs.get(name))
+            with self.places.taken(state["caller"].name):
+                return task_of(await self.runs.get(name))
         except Missing:
             return None
         except ClusterError as error:
             raise unavailable(error) from None
 
-    async def cancel(self, task: Task) -> None:
+    async def cancel(self, caller: Caller, task: Task) -> None:
         """Have a task end; raises ServiceError."""
         try:
-            await self.runs.cancel(task.run)
+            with self.places.taken(caller.name):
+                await self.runs.cancel(task.run)
         except Missing:
             raise TaskMissing from None
         except ClusterError as error:
@@ -147,7 +152,7 @@ async def submit_task(
     door, caller = door_of(request), request.state.caller
     caller.require(body.project_id)
     submission = prepare(body, caller.name, idempotency_key, door.allowed_networks)
-    task, is_new = await door.create(submission)
+    task, is_new = await door.create(caller, submission)
     door.metrics.submitted.labels(result="new" if is_new else "repeated").inc()
     if not is_new:
         response.headers[REPLAYED] = "true"
@@ -186,6 +191,6 @@ async def _cancel(request: Request, task_id: str) -> TaskCancelled:
         return TaskCancelled(task_id=task.id, status="cancelled", message=CANCELLED)
     if task.state.is_final:
         raise TaskEnded(task.state.value)
-    await door.cancel(task)
+    await door.cancel(request.state.caller, task)
     logger.info("task cancelled", extra={"task_id": task.id, "project_id": task.project_id})
     return TaskCancelled(task_id=task.id, status="cancelled", message=CANCELLING)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.http_door.door_errors import TaskIdTaken
+from gather_bridge.http_door.door_keys import Caller
 from gather_bridge.http_door.door_metrics import DoorMetrics
-from gather_bridge.http_door.key_gate import endpoint_of
+from gather_bridge.http_door.key_gate import Places, endpoint_of
 from gather_bridge.http_door.submissions import prepare
 from gather_bridge.http_door.task_answers import callback_text, status_of
 from gather_bridge.http_door.task_bodies import TaskSubmission
@@ -25,6 +26,7 @@ from gather_clients.web.service_errors import UnavailableError, ValidationFailed
 from gather_contracts import names
 from tests.support.doors.http_door import submission
 
+CALLER = Caller("app", frozenset({"*"}))
 AT = "2026-11-29T08:00:{:02}Z"
 
 
@@ -176,13 +178,13 @@ class LossyRuns:
 def door(runs: LossyRuns) -> Door:
     """A door with these calls."""
     watched, buckets = WatchedRuns(cast("Any", runs), "", print, print), Buckets(None, LocalBuckets())
-    return Door(cast("Any", runs), watched, TaskLine(), buckets, DoorMetrics())
+    return Door(cast("Any", runs), watched, TaskLine(), buckets, DoorMetrics(), Places(4))
 
 
 async def test_a_lost_answer_makes_no_second_run() -> None:
     """It is asked for again under the same name; what exists then is this very task."""
     runs = LossyRuns(ClusterUnavailable("no answer in time"), False)
-    made, is_new = await door(runs).create(prepare(TaskSubmission(**submission()), "app", None))
+    made, is_new = await door(runs).create(CALLER, prepare(TaskSubmission(**submission()), "app", None))
     assert is_new
     assert runs.names == [made.id, made.id]
 
@@ -201,5 +203,5 @@ async def test_what_the_api_server_says_becomes_an_answer(
 ) -> None:
     """Without its own words, which may be anything."""
     with pytest.raises(failure) as failed:
-        await door(LossyRuns(*answers)).create(prepare(TaskSubmission(**submission()), "app", None))
+        await door(LossyRuns(*answers)).create(CALLER, prepare(TaskSubmission(**submission()), "app", None))
     assert "quota" not in str(failed.value)
