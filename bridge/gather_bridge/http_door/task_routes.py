@@ -26,7 +26,13 @@ from gather_bridge.http_door.task_line import TaskLine
 from gather_bridge.task_runs.run_calls import TaskRuns
 from gather_bridge.task_runs.task_states import Task, TaskState, task_of
 from gather_bridge.task_runs.watched_runs import WatchedRuns
-from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable, Missing, Refused
+from gather_clients.kube_api.cluster_errors import (
+    ClusterError,
+    ClusterUnavailable,
+    Conflict,
+    Missing,
+    Refused,
+)
 from gather_clients.limits.buckets import Buckets
 from gather_clients.web.json_route import JsonRoute
 from gather_clients.web.service_errors import UnavailableError
@@ -87,9 +93,7 @@ class Door:
         """Create; an answer that was lost is asked for again, for the run may have been made."""
         try:
             return await self.runs.create(submission.manifest)
-        except Refused:
-            raise
-        except ClusterUnavailable as lost:
+        except (ClusterUnavailable, Conflict) as lost:  # a quota's count conflicts as well
             logger.info("a GatherRun's creation is repeated", extra={"error": str(lost)[:300]})
             made, _ = await self.runs.create(submission.manifest)
             return made, True

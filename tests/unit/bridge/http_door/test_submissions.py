@@ -20,7 +20,7 @@ from gather_bridge.http_door.task_line import USUAL_S, TaskLine
 from gather_bridge.http_door.task_routes import Door
 from gather_bridge.task_runs.task_states import Task, task_of
 from gather_bridge.task_runs.watched_runs import WatchedRuns
-from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
+from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict, Refused
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.web.service_errors import UnavailableError, ValidationFailedError
 from gather_contracts import names
@@ -181,9 +181,10 @@ def door(runs: LossyRuns) -> Door:
     return Door(cast("Any", runs), watched, TaskLine(), buckets, DoorMetrics(), Places(4))
 
 
-async def test_a_lost_answer_makes_no_second_run() -> None:
+@pytest.mark.parametrize("lost", [ClusterUnavailable("no answer in time"), Conflict("the quota has changed")])
+async def test_a_lost_answer_makes_no_second_run(lost: Exception) -> None:
     """It is asked for again under the same name; what exists then is this very task."""
-    runs = LossyRuns(ClusterUnavailable("no answer in time"), False)
+    runs = LossyRuns(lost, False)
     made, is_new = await door(runs).create(CALLER, prepare(TaskSubmission(**submission()), "app", None))
     assert is_new
     assert runs.names == [made.id, made.id]
