@@ -32,16 +32,18 @@ class Measured:
 
 def measured_of(checkpoint: Mapping[str, Any]) -> Measured:
     """Return what a checkpoint says."""
-    scores = checkpoint.get("scores") or []
-    findings = checkpoint.get("findings")
+    scores, findings = checkpoint.get("scores"), checkpoint.get("findings")
+    gaps = findings.get("gaps") if isinstance(findings, Mapping) else None
     return Measured(
         curve={
             number: float(score)
-            for number, score in enumerate(scores[:POINTS_MAX], 1)
+            for number, score in enumerate(scores[:POINTS_MAX] if isinstance(scores, list) else (), 1)
             if isinstance(score, int | float)
         },
         duplicates_dropped=_dropped(checkpoint.get("meters")),
-        gaps=None if findings is None else [_gap(gap) for gap in (findings.get("gaps") or [])[:GAPS_MAX]],
+        gaps=[_gap(gap) for gap in gaps[:GAPS_MAX] if isinstance(gap, Mapping)]
+        if isinstance(gaps, list)
+        else None,
     )
 
 

@@ -101,3 +101,31 @@ def test_what_only_the_operator_knows_is_shown_until_an_event_says_otherwise() -
 
 def _sorted(page: dict[str, Any]) -> dict[str, Any]:
     return page | {"departments": sorted(page["departments"], key=lambda d: str(d["slug"]))}
+
+
+def test_what_the_spec_and_kubernetes_say_is_shown_with_the_numbers() -> None:
+    """Namespace, budget, why a department waits in Kubernetes' words, and when it began and ended."""
+    body = {
+        "metadata": {"name": "film", "namespace": "films", "uid": "u-1"},
+        "spec": {"projectId": PROJECT, "userId": "u", "budget": {"maxCostUSD": 2.5}},
+        "status": {
+            "phase": "Running", "reason": "Unschedulable",
+            "conditions": [{
+                "type": "Progressing", "status": "False", "reason": "Unschedulable", "message": "0/4 nodes",
+                "lastTransitionTime": "2026-11-29T12:00:00Z",
+            }],
+            "departments": [{
+                "slug": "story", "phase": "Running", "reason": "Unschedulable",
+                "message": "0/4 nodes are available", "startTime": "2026-11-29T12:00:00Z",
+            }],
+        },
+    }  # fmt: skip
+    written = state_of_run(GatherRun.model_validate(body), "2026-11-29T12:00:05.000Z")
+    for state in (written, written.joined(state_of_event(played_run(PROJECT)[0]))):
+        shown = state.document()
+        assert [shown[name] for name in ("namespace", "max_cost_usd", "max_tokens")] == ["films", 2.5, None]
+        (department,) = shown["departments"]
+        assert (department["message"], department["started_at"]) == (
+            "0/4 nodes are available", "2026-11-29T12:00:00Z",
+        )  # fmt: skip
+    assert written.document()["message"] == "0/4 nodes"
