@@ -113,7 +113,7 @@ def _department(slug: str, shown: Mapping[str, Any], kept: Mapping[str, Any], na
     )
     return Department(
         slug=slug,
-        name=_text(shown.get("name")) or name,
+        name=_text(shown.get("name")) or name or _text(slug),
         run=_text(kept.get("run")),
         phase=_text(shown.get("phase")),
         reason=_text(shown.get("reason") or kept.get("finished")),

@@ -111,8 +111,9 @@ class Docx(Format):
 
     def end(self, ended: Ended) -> bytes:
         """Return the rest."""
-        line = left_out_line(ended.left_out)
-        self._text.write(paragraph(STYLES["about"], line).encode() if line else b"")
+        lines = ["" if ended.notes else "No notes.", left_out_line(ended.left_out)]
+        for line in filter(None, lines):
+            self._text.write(paragraph(STYLES["about"], line).encode())
         self._text.write(self._after)
         self._text.close()
         self._archive.close()

@@ -25,6 +25,7 @@ BYTES_MAX: Final = 1024**3
 MEMORY_MAX: Final = 1024**3
 """Of addresses, most of which are never used."""
 NICENESS: Final = 10
+NAMED_MAX: Final = 32
 WHOLE: Final = 64 * 1024
 """Written at once, at least."""
 
@@ -53,6 +54,8 @@ async def _export(job: Mapping[str, Any], answer: "_Answer") -> int:
             return answer.refuse(422, "too_large", "too many notes for one export: ask by run or department")
         checkpoints = await stored.checkpoints(scope.project_id, scope.run_uid)
         plan = plan_of(scope, job["run"], snapshot, keys, checkpoints)
+        if scope.department and not plan.departments:
+            return answer.refuse(404, "not_found", no_such_department(plan))
         answer.begin()
         await _write(stored, plan, answer, format_named(job["format"]))
     except NotesUnavailable as error:
@@ -70,6 +73,8 @@ class Plan:
     scope: Scope
     cover: Cover
     departments: Sequence[Department]
+    known: Sequence[str]
+    """Slugs of all departments."""
     keys: Mapping[str, Sequence[Key]]
     """By department's slug, the oldest first; "" for notes without one."""
 
@@ -86,11 +91,19 @@ def plan_of(
         names[key.department] = names.get(key.department) or key.department_name
     counts = {slug: len(keys) for slug, keys in by_slug.items()}
     departments = departments_of(snapshot, checkpoints, names, counts)
+    known = [each.slug for each in departments]
     if scope.department:
         departments = [each for each in departments if each.slug == scope.department]
     newest = max((key.at_ms for key in keys), default=0)
     cover = Cover(scope.project_id, run, scope.department, facts_of(snapshot), moment_of_ms(newest) or "")
-    return Plan(scope, cover, departments, by_slug)
+    return Plan(scope, cover, departments, known, by_slug)
+
+
+def no_such_department(plan: Plan) -> str:
+    """Return what to say where nobody knows the department."""
+    if not plan.known:
+        return "no such department: there are none yet"
+    return f"no such department; there are: {', '.join(plan.known[:NAMED_MAX])}"
 
 
 async def _write(stored: StoredNotes, plan: Plan, answer: "_Answer", export: Format) -> None:

@@ -92,7 +92,8 @@ class Markdown(Format):
     def end(self, ended: Ended) -> bytes:
         """Return what was left out."""
         line = left_out_line(ended.left_out)
-        return _blocks(["---", escaped(line)]) if line else b""
+        parts = [] if ended.notes else ["No notes."]
+        return _blocks([*parts, *(["---", escaped(line)] if line else [])])
 
 
 def escaped_text(text: str) -> str:
@@ -135,4 +136,4 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _blocks(parts: Sequence[str]) -> bytes:
-    return ("\n\n".join(parts) + "\n\n").encode("utf-8", "replace")
+    return "".join(f"{part}\n\n" for part in parts).encode("utf-8", "replace")

@@ -6,6 +6,8 @@ import binascii
 import json
 from typing import Final
 
+from bson.raw_bson import RawBSONDocument
+
 from gather_bridge.exports.note_records import (
     SHOWN_FIELDS,
     Record,
@@ -13,11 +15,14 @@ from gather_bridge.exports.note_records import (
     paged_record_of,
 )
 from gather_bridge.exports.stored_notes import Key, Scope, StoredNotes
+from gather_clients.notes.note_reading import Unread
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 PAGE_BYTES: Final = 1024 * 1024
 """A page that has grown to so much ends; one note may be larger than that by half."""
+INLINE_BYTES: Final = 16 * 1024
+"""A larger document is opened in a thread: rich text of 1 MiB takes 0.1 s, in which events go on so."""
 MARK_CHARS_MAX: Final = 1024
 """An id of 64 characters, each of which may be an escape of six."""
 
@@ -57,7 +62,7 @@ async def page_of_notes(
     size, last = 0, shown[-1] if shown else None
     is_whole = len(keys) <= limit
     async for key, document in stored.documents(scope, shown, SHOWN_FIELDS):
-        record = paged_record_of(document, key.size, scope.project_id)
+        record = await _opened(stored, document, key.size, scope.project_id)
         if isinstance(record, Record):
             note = json.dumps(as_json(record), ensure_ascii=False).encode("utf-8", "replace")
             if notes and size + len(note) > PAGE_BYTES:
@@ -66,8 +71,17 @@ async def page_of_notes(
             notes.append(note)
             size += len(note)
         last = key
-        await asyncio.sleep(0)  # a long note takes milliseconds, in which nobody else is served
+        await asyncio.sleep(0)
     else:
         last = shown[-1] if shown else None
     mark = "null" if is_whole or last is None else json.dumps(mark_of(last))
     return b'{"notes":[' + b",".join(notes) + b'],"next":' + mark.encode() + b"}"
+
+
+async def _opened(
+    stored: StoredNotes, document: RawBSONDocument, size: int, project_id: str
+) -> Record | Unread:
+    if size <= INLINE_BYTES:
+        return paged_record_of(document, size, project_id)
+    async with stored.opening:
+        return await asyncio.to_thread(paged_record_of, document, size, project_id)

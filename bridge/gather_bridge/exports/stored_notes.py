@@ -113,6 +113,8 @@ class StoredNotes:
         except (PyMongoError, ValueError):
             raise ValueError("MONGODB_URI: is not the address of a MongoDB") from None
         self._timeout_s = timeout_s
+        self.opening = asyncio.Lock()
+        """Held while a large document is opened: one at a time."""
 
     async def page(self, scope: Scope, after: tuple[int, str] | None, limit: int) -> list[Key]:
         """Return the next keys, the newest first, after that of a time and an id."""

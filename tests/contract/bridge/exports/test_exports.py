@@ -135,6 +135,9 @@ async def test_documents_of_every_form_are_paged(bridge: Any, film: Any, project
         pytest.param("export", 400, "jsonl, csv, md, docx", id="no format"),
         pytest.param("export?format=pdf", 400, "jsonl, csv, md, docx", id="format"),
         pytest.param("export?format=csv&run=nobody", 404, "no such run", id="exported run"),
+        pytest.param(
+            "export?format=md&department=x", 404, "story, character, sound", id="exported department"
+        ),
     ],
 )
 @pytest.mark.usefixtures("film")

@@ -34,6 +34,11 @@ def test_of_several_checkpoints_the_first_counts() -> None:
     assert story.score == 84.2
 
 
+def test_a_department_that_a_note_makes_up_is_one_line_without_signs_for_terminals() -> None:
+    (made_up,) = departments_of(None, [], {"a\n# b\x1b[2J": ""}, {})
+    assert made_up.title == "a # b[2J"
+
+
 @pytest.mark.parametrize(
     "checkpoint",
     [

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from gather_bridge.exports.markdown_format import escaped, escaped_text
 from gather_bridge.exports.note_records import Record
-from tests.support.application.rendered_exports import note_text, rendered_film, rendered_note
+from tests.support.application.rendered_exports import note_text, rendered, rendered_film, rendered_note
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 SIGNS = "ab1i \n\t\\`*_[]<>|~$^{}@#&;:+-=%.()!\"'/w\u00a0"
@@ -128,6 +128,10 @@ def test_a_project_s_notes_say_who_wrote_them() -> None:
     assert said.count("> Written by Gather") == 6
     assert "1 without text" in said
     assert "brother" not in said
+
+
+def test_an_export_of_nothing_says_so() -> None:
+    assert rendered("md", []).decode().endswith("\n\nNo notes.\n\n")
 
 
 def test_a_summary_that_is_no_heading_is_kept() -> None:
