@@ -169,7 +169,7 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = await _clients(settings, stack)
     cluster, elector = clients.cluster, clients.elector
     cache, live, inbox = RunCache(settings.ttl_s), LiveNumbers(), Inbox()
-    observer = Observer(cluster, inbox.add, inbox.add_soon)
+    observer = Observer(cluster, inbox.add, inbox.add_soon, lambda uid: cache.ended(uid) is not None)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
@@ -234,9 +234,10 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     await stack.enter_async_context(serving(health, settings.port, on_scrape))
     started_s = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        group.create_task(observer.run())
         group.create_task(resync.run(settings.tick_interval_s, settings.relist_interval_s))
         await resync.listed.wait()
+        # Only now, since what ended runs have is not kept.
+        group.create_task(observer.run())
         # Only now, since kopf never looks again for a resource that it did not find at its start.
         group.create_task(watcher.run())
         await observer.synced()

@@ -40,6 +40,7 @@ STALE_MAX: Final = 4
 """After so many failures in a row an older list is believed: the cluster's store was restored."""
 SETTLED_S: Final = 5.0
 """A watch that has lasted this long has come right: the next failure is a first one again."""
+SWEEP_S: Final = 10.0
 GONE_PODS_MAX: Final = 1024
 """Results of deleted pods that are remembered; a run that is being stopped needs its last one for seconds."""
 
@@ -63,12 +64,15 @@ class Informer(Generic[T]):
         is_version_read: bool = False,
         notify_later: Notify | None = None,
         is_news: Callable[[T | None, T], bool] = lambda *_: True,
+        is_over: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`notify` gets the UID of each run that is concerned; `forget` gets each object that was deleted.
 
         `is_version_read`: a new version alone is worth a notice. `notify_later` gets the UID where a change
-        of what is read is no news.
+        of what is read is no news. `is_over`: nothing is left to do for a run, so what it has is not kept.
         """
+        self._is_over = is_over
+        self._swept: set[str] = set()
         self._notify_later = notify_later or notify
         self._is_news = is_news
         self._is_version_read = is_version_read
@@ -124,8 +128,17 @@ class Informer(Generic[T]):
                 self._drop(old.name)
                 self._forget(old)
 
+    def sweep(self) -> None:
+        """Drop what runs have that were over at the last sweep already: their ends have been counted."""
+        over = set(filter(self._is_over, self._by_run))
+        for run_uid in over & self._swept:
+            for o in self.of_run(run_uid):
+                self._drop(o.name)
+        self._swept = over
+
     async def run(self) -> None:
         """List and watch until cancelled."""
+        self._heard()  # silence counts from now on
         reason = "start"
         while True:
             try:
@@ -148,7 +161,7 @@ class Informer(Generic[T]):
         for o in objects:
             self._put(o)
         for name, old in before.items():
-            if name not in self._objects:
+            if name not in self._objects and not self._is_over(old.run_uid):
                 self._forget(old)
         pairs = ((before.get(n), self._objects.get(n)) for n in before.keys() | self._objects.keys())
         changed = {o.run_uid for old, new in pairs if old != new for o in (old, new) if o is not None}
@@ -218,6 +231,8 @@ class Informer(Generic[T]):
         return known is not None and _version(known) > _version(changed)
 
     def _put(self, changed: T) -> None:
+        if changed.run_uid not in self._by_run and self._is_over(changed.run_uid):
+            return
         self._drop(changed.name)
         self._objects[changed.name] = changed
         self._by_run.setdefault(changed.run_uid, {})[changed.name] = changed
@@ -239,8 +254,17 @@ class Informer(Generic[T]):
 class Observer:
     """The Jobs and pods of all runs, and the results of pods that are gone."""
 
-    def __init__(self, cluster: Cluster, notify: Notify, notify_later: Notify | None = None) -> None:
-        """`notify_later` gets the UIDs of runs whose next pass may wait; None: as `notify`."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        notify: Notify,
+        notify_later: Notify | None = None,
+        is_over: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`notify_later` gets the UIDs of runs whose next pass may wait; None: as `notify`.
+
+        `is_over`: nothing is left to do for that run.
+        """
         self._starts = StartTimes()
         self.jobs: Informer[JobFacts] = Informer(
             "jobs",
@@ -249,6 +273,7 @@ class Observer:
             notify,
             notify_later=notify_later,
             is_news=is_job_news,
+            is_over=is_over,
         )
         self.pods: Informer[PodFacts] = Informer(
             "pods",
@@ -258,6 +283,7 @@ class Observer:
             self._remember,
             notify_later=notify_later,
             is_news=self._is_pod_news,
+            is_over=is_over,
         )
         # Only that one is gone matters, as when somebody deletes it: the run makes it again.
         self.documents: Informer[ObjectFacts] = Informer(
@@ -266,6 +292,7 @@ class Observer:
             cluster.watch_documents,
             lambda _: None,
             lambda gone: notify(gone.run_uid),
+            is_over=is_over,
         )
         self._cluster = cluster
         self._gone: OrderedDict[str, PodFacts] = OrderedDict()
@@ -276,6 +303,10 @@ class Observer:
             group.create_task(self.documents.run())
             group.create_task(self.jobs.run())
             group.create_task(self.pods.run())
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                for kept in (self.jobs, self.pods, self.documents):
+                    kept.sweep()
 
     async def synced(self) -> None:
         """Return once Jobs and pods are known; the rest is not needed to begin."""

@@ -104,7 +104,8 @@ class StatusWriter:
         STATUS_WRITES.labels(result="written").inc()
         is_that = stored is not None and stored.metadata.resource_version == _version_of(body)
         kept = self._kept(body, status, stored.status if stored is not None and is_that else None)
-        self._written[uid] = _Written(self._clock(), status, kept, repeats)
+        # What stands is the same object in the cache, which a thousand runs would hold twice.
+        self._written[uid] = _Written(self._clock(), kept if kept == status else status, kept, repeats)
         await self._poster.add(run, events_between(run.status, status)[:EVENTS_PER_WRITE_MAX], stretch)
         return None
 

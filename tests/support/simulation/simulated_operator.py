@@ -86,7 +86,7 @@ class Operators:
         cluster = Cluster(calls, "films")
         cache, live = RunCache(None), LiveNumbers()
         queue = OrderedQueue(cache.is_stopping, cache.is_to_begin)
-        observer = Observer(cluster, queue.add, queue.add_soon)
+        observer = Observer(cluster, queue.add, queue.add_soon, lambda uid: cache.ended(uid) is not None)
         canary = WatchCanary(WATCH_SILENCE_S)
         health = Health(canary, list, lambda: True)
         reconciler = Reconciler(
@@ -108,9 +108,9 @@ class Operators:
             lambda: sorted({r.spec.project_id for r in cache.all() if not r.status.phase.is_final}),
         )
         async with asyncio.TaskGroup() as group:
-            group.create_task(observer.run())
             group.create_task(resync.run(TICK_S, RELIST_S))
             await resync.listed.wait()
+            group.create_task(observer.run())
             group.create_task(self._watch(operator, delivery(cache, cast(Inbox, queue), canary, ends)))
             await observer.synced()
             group.create_task(listener.run())

@@ -147,6 +147,50 @@ def test_a_deleted_pod_s_result_is_remembered(build: Any) -> None:
     assert pod.result == last.result
 
 
+def test_what_ended_runs_have_is_not_kept(build: Any) -> None:
+    """Five thousand of them have seventy thousand Jobs and pods, which the API server keeps for a week."""
+    over: set[str] = set()
+    observer = Observer(NoCluster(), lambda _: None, is_over=over.__contains__)  # type: ignore[arg-type]
+    job, pod = build.job("story"), build.pod("story", phase="Succeeded")
+    observer.jobs._apply("ADDED", job)
+    observer.pods._apply("ADDED", pod)
+    over.add(build.uid)
+    observer.pods._apply("MODIFIED", replace(pod, resource_version="9"))
+    observer.pods.sweep()
+    observer.jobs.sweep()
+    assert observer.cached(build.uid) == ({job.name: job}, (pod,)), "its end is counted by them"
+    observer.pods.sweep()
+    observer.jobs.sweep()
+    assert observer.cached(build.uid) == ({}, ())
+    observer.pods._apply("MODIFIED", replace(pod, resource_version="10"))
+    observer.jobs._apply("ADDED", job)
+    assert observer.cached(build.uid) == ({}, ()), "nor is what comes later, or was there at the start"
+
+
+async def test_a_list_takes_in_nothing_of_ended_runs_and_forgets_none_of_their_pods(build: Any) -> None:
+    """What is left out of a cache is not what has gone."""
+    pod = build.pod("story", phase="Succeeded")
+    over: set[str] = set()
+    forgotten: list[PodFacts] = []
+
+    async def listed() -> tuple[list[PodFacts], str]:
+        return [pod], "5"
+
+    pods: Informer[PodFacts] = Informer(
+        "pods",
+        listed,
+        NoCluster.watch_pods,  # type: ignore[arg-type]
+        lambda _: None,
+        forgotten.append,
+        is_over=over.__contains__,
+    )
+    await pods._relist("start")
+    assert pods.all() == [pod]
+    over.add(build.uid)
+    await pods._relist("silence")
+    assert (pods.all(), forgotten) == ([], [])
+
+
 def test_only_so_many_deleted_pods_are_remembered(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first."""
     monkeypatch.setattr(module, "GONE_PODS_MAX", 3)

@@ -97,6 +97,16 @@ async def test_that_a_new_run_was_seen_is_no_status_of_its_own(
     assert world.statuses == []
 
 
+async def test_a_status_that_stands_is_held_once(world: Any, build: Any, clock: FakeClock) -> None:
+    """A thousand runs would hold 20 MB twice."""
+    cache = RunCache()
+    writer = StatusWriter(world, cache, 1, clock)
+    assert await writer.write(build.run(), status_of(build.run(), 1)) is None
+    stored = cache.get(build.uid)
+    assert stored is not None
+    assert writer._written[build.uid].wanted is stored.status
+
+
 async def test_another_run_is_not_held_up(world: Any, build: Any, clock: FakeClock) -> None:
     """The limit is for each run."""
     world.runs["other"] = build.body(name="other", uid="other")
@@ -187,7 +197,17 @@ def test_words_of_a_run_that_is_being_stopped_do_not_wait(build: Any) -> None:
         ({"message": "0/5 nodes are available: 5 Insufficient cpu"}, 1, WORDS_FACTOR),
         ({"message": "0/5 nodes are available", "reason": "Unschedulable"}, 1, 1),
     ],
-    ids=["step", "step-of-many", "failure-of-many", "wait-of-many", "numbers", "attempt", "attempt-of-many", "words", "wait"],
+    ids=[
+        "step",
+        "step-of-many",
+        "failure-of-many",
+        "wait-of-many",
+        "numbers",
+        "attempt",
+        "attempt-of-many",
+        "words",
+        "wait",
+    ],
 )
 def test_a_step_waits_longer_than_what_somebody_may_have_to_act_on(
     build: Any, change: dict[str, Any], runs: int, waits_s: float
