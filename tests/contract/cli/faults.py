@@ -25,7 +25,10 @@ class Fault:
     fix: str
     """Stands in what helps."""
     status: str = "fail"
-    options: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
+    """Rows that are wrong because of it."""
+    is_last: bool = False
+    """It lets no pods in, so that others cannot be seeded after it."""
 
 
 def _without_key(secret: str, key: str) -> Callable[[Installation], object]:
@@ -199,10 +202,10 @@ FAULTS: Final = (
     Fault("the pool's nodes are tainted", lambda it: _pool(it, spec={"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}), "Nodes", "gpu=yes:NoSchedule", "worker.tolerations"),
     Fault("the pool's nodes are cordoned", lambda it: _pool(it, spec={"unschedulable": True}), "Nodes", "are cordoned", "kubectl uncordon"),
     Fault("the pool's nodes are too small", lambda it: _pool(it, status={"allocatable": {"cpu": "10m", "memory": "8Gi"}}), "Nodes", "asks for cpu 20m", "worker.resources.requests.cpu"),
-    Fault("the quota is used up", _quota, "Quota films", "1Gi of 1Gi requests.memory are used", "raise requests.memory"),
-    Fault("the quota wants limits", _quota_of_limits, "Quota films", "demands that each pod says limits.cpu", "worker.resources.limits.cpu"),
+    Fault("the quota is used up", _quota, "Quota films", "1Gi of 1Gi requests.memory are used", "raise requests.memory", is_last=True),
+    Fault("the quota wants limits", _quota_of_limits, "Quota films", "demands that each pod says limits.cpu", "worker.resources.limits.cpu", is_last=True),
     Fault("a LimitRange is too small", _limit_range, "LimitRange small", "384Mi is above its maximum of 100Mi", "worker.resources.limits.memory"),
-    Fault("an admission webhook is down", _webhook, "Admission webhook", "pods.policy.example", "delete the configuration"),
+    Fault("an admission webhook is down", _webhook, "Admission webhook", "pods.policy.example", "delete the configuration", is_last=True),
     Fault("a webhook refuses the operator's pods", _refused_pods('Internal error occurred: failed calling webhook "mpod.kb.io": no endpoints available'), "Operator", "failed calling webhook", "start the admission webhook"),
     Fault("a policy keeps workers in", _no_egress, "Network policy", "may not ask the cluster's DNS", "port 53"),
     Fault("a policy keeps the brain apart", _no_ingress, "Network policy", "the brain takes no calls of workers", "networkPolicy.enabled"),
@@ -221,3 +224,18 @@ FAULTS: Final = (
     ), "Worker: Evaluation task", "no running worker takes from the queue cpu_intensive", "start one with --queues"),
     Fault("operator and workers differ", _other_version, "Versions", "dev, workers are of 0.0.9", "worker.image.tag", "warn"),
 )  # fmt: skip
+
+
+def _batches() -> list[list[Fault]]:
+    """Return the faults in as few lots as can be there at once: two of one row hide each other."""
+    found: list[dict[str, Fault]] = []
+    for fault in FAULTS:
+        row = "Runs" if fault.finding == "Last run" else fault.finding
+        batch = next((b for b in found if row not in b), None)
+        if batch is None:
+            found.append(batch := {})
+        batch[row] = fault
+    return [sorted(batch.values(), key=lambda fault: fault.is_last) for batch in found]
+
+
+BATCHES: Final = _batches()

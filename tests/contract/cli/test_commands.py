@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import pytest
 import yaml
 
 from dev.waiting import wait_for
+from gather_cli.commands import watch_run
+from gather_cli.views.progress_lines import news_of
 from gather_contracts import names
 from tests.contract.cli.conftest import Gather
 from tests.support.installation.installation import Installation, at, condition, container, department
@@ -50,11 +51,10 @@ def ended(phase: str, **more: Any) -> dict[str, Any]:
     return {"phase": phase, "startTime": at(100), "completionTime": at(1), "progress": "2/2", **more}
 
 
-def soon(installation: Installation, statuses: list[Any], delay_s: float = 0) -> threading.Thread:
+def soon(installation: Installation, statuses: list[Any]) -> threading.Thread:
     """Write statuses one after the other, beside the caller."""
 
     def play() -> None:
-        time.sleep(delay_s)  # a watcher that comes later misses a state, which no test waits for
         wait_for("the run", lambda: _there(installation, "my-film"), 20)
         for status in statuses:
             if status is None:
@@ -252,16 +252,25 @@ def test_list_filters_and_has_machines_forms(gather: Gather, installation: Insta
     assert "No runs in namespace" in nothing.err
 
 
-def test_watch_tells_each_change_and_ends_with_the_run(gather: Gather, installation: Installation) -> None:
+def test_watch_tells_each_change_and_ends_with_the_run(
+    gather: Gather, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In lines where no terminal is."""
     installation.run("my-film", AT_WORK)
     more = {
         **AT_WORK,
         "departments": [{**AT_WORK["departments"][0], "iterations": 4, "reason": "", "message": ""}],
     }
-    player = soon(installation, [more, ended("Succeeded")], delay_s=0.5)
+    players: list[threading.Thread] = []
+
+    def news(before: Any, run: Any, now: Any) -> Any:
+        if not before:  # the first state has been read
+            players.append(soon(installation, [more, ended("Succeeded")]))
+        return news_of(before, run, now)
+
+    monkeypatch.setattr(watch_run, "news_of", news)
     said = gather("watch", "my-film", "--timeout", "30")
-    player.join()
+    players[0].join()
     assert said.code == 0, said.err
     lines = [line.split(" ", 1)[1] for line in said.out.splitlines()]
     assert lines[0] == "story: Running"

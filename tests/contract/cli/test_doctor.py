@@ -8,7 +8,7 @@ import pytest
 
 from dev.waiting import wait_for
 from tests.contract.cli.conftest import Gather
-from tests.contract.cli.faults import FAULTS, Fault
+from tests.contract.cli.faults import BATCHES, FAULTS, Fault
 from tests.support.installation.installation import Installation, at, container
 from tests.support.kubernetes.control_plane import ControlPlane, serve_gatherruns
 
@@ -33,16 +33,36 @@ def test_a_healthy_installation_is_fine(gather: Gather, installation: Installati
     assert "gather doctor --probe" in said.out
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_named_with_its_fix(gather: Gather, installation: Installation, fault: Fault) -> None:
-    """Its cause and what helps, and nothing else is called wrong for it."""
-    fault.seed(installation)
-    rows = findings(gather)
+def assert_named(fault: Fault, rows: list[dict[str, Any]]) -> None:
+    """Its cause and what helps."""
     wrong = [row for row in rows if row["status"] in {"fail", "warn"}]
     named = [row for row in wrong if row["name"] == fault.finding and fault.says in row["finding"]]
-    assert named, [(row["name"], row["status"], row["finding"]) for row in wrong]
+    assert named, (fault.name, [(row["name"], row["status"], row["finding"]) for row in wrong])
     assert fault.fix in named[0]["fix"]
     assert named[0]["status"] == fault.status
+
+
+@pytest.mark.parametrize("faults", BATCHES, ids=[f"batch {number}" for number, _ in enumerate(BATCHES)])
+def test_each_of_several_faults_is_named_with_its_fix(
+    gather: Gather, installation: Installation, faults: list[Fault]
+) -> None:
+    """As they come in life: several at once."""
+    for fault in faults:
+        fault.seed(installation)
+    rows = findings(gather)
+    for fault in faults:
+        assert_named(fault, rows)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_named_with_its_fix(gather: Gather, installation: Installation, fault: Fault) -> None:
+    """One at a time; nothing of another kind is called wrong for it."""
+    fault.seed(installation)
+    rows = findings(gather)
+    assert_named(fault, rows)
+    wrong = [row for row in rows if row["status"] in {"fail", "warn"} and row["name"] != fault.finding]
+    assert not [row for row in wrong if row["name"] not in fault.follows], wrong
 
 
 # --- what can be seen only after a while, or by few

@@ -34,13 +34,11 @@ PLACES: Final = {
     "Node": "/api/v1/nodes",
     "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
 }
-KEYS: Final = {
-    "operator": ("REDIS_URL", "MONGODB_URI", "PAYLOAD_API_KEY"),
-    "worker": ("MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"),
-    "brain": ("keys.json", "REDIS_URL"),
-    "bridge": ("REDIS_URL", "MONGODB_URI", "GATHER_WEBHOOK_SECRET", "tokens.json"),
-}
-ROOMS: Final = ("operator", "brain", "bridge")
+KEYS: Final = (
+    "BRAIN_SERVICE_API_KEY", "GATHER_WEBHOOK_SECRET", "MONGODB_URI", "OPENROUTER_API_KEY", "PAYLOAD_API_KEY",
+    "REDIS_URL", "keys.json", "tokens.json",
+)  # fmt: skip
+"""What all rooms together read; each Secret has all of it."""
 
 
 def at(ago_s: float = 0) -> str:
@@ -72,31 +70,25 @@ class Installation:
             .replace(".film.svc", f".{self.namespace}.svc")
         )
         text = text.replace('{\\"pool\\":\\"cpu_intensive\\"}', json.dumps(json.dumps(self.pool))[1:-1])
+        self.node(f"host-{self.namespace}", labels={})
+        rooms: dict[str, int] = {}
         for document in json.loads(text):
             is_hook = "helm.sh/hook" in (document["metadata"].get("annotations") or {})
             if document["kind"] in PLACES and not is_hook:
                 self.create(document)
-        for room, keys in KEYS.items():
-            self.create(
-                {
-                    "kind": "Secret",
-                    "metadata": {"name": f"gather-backing-{room}"},
-                    "stringData": dict.fromkeys(keys, "x"),
-                }
-            )
-        for room in ROOMS:
-            self.status(
-                "Deployment",
-                f"gather-{room}",
-                {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
-            )
-            self.pod(
-                room,
-                {
-                    "containerStatuses": [container(room, running=True)],
-                    "conditions": [{"type": "Ready", "status": "True"}],
-                },
-            )
+            if document["kind"] == "Deployment":
+                room = document["metadata"]["labels"]["app.kubernetes.io/component"]
+                rooms[room] = document["spec"].get("replicas", 1)
+        for room in ("worker", *rooms):
+            self.create({
+                "kind": "Secret", "metadata": {"name": f"gather-backing-{room}"},
+                "stringData": dict.fromkeys(KEYS, "x"),
+            })  # fmt: skip
+        for room, replicas in rooms.items():
+            counts = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+            self.status("Deployment", f"gather-{room}", dict.fromkeys(counts, replicas))
+            ready = [{"type": "Ready", "status": "True"}]
+            self.pod(room, {"containerStatuses": [container(room, running=True)], "conditions": ready})
         self.create(
             {
                 "kind": "Lease",
@@ -204,7 +196,7 @@ class Installation:
                 "kind": "Pod",
                 "metadata": {"name": name, "labels": dict(labels or own)},
                 "spec": {
-                    "nodeName": f"node-{self.namespace}",
+                    "nodeName": f"host-{self.namespace}",
                     "containers": [{"name": container_name or room, "image": "x"}],
                 },
             }

@@ -81,6 +81,10 @@ def needed_keys(facts: Facts, room: str) -> set[str]:
         case "bridge":
             is_open = env.get("GATHER_BRIDGE_ALLOW_ANONYMOUS") == "true"
             return {"REDIS_URL", "GATHER_WEBHOOK_SECRET"} | outbox | (set() if is_open else {"tokens.json"})
+        case "http-door":
+            return {"REDIS_URL", "keys.json"}
+        case "celery-door":
+            return {"REDIS_URL"}
     return set()
 
 
