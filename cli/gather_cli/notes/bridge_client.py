@@ -43,7 +43,7 @@ class Bridge:
             ) as answer:
                 page = _page(answer)
             yield page
-            after = str(page.get("after") or "")
+            after = str(page.get("next") or "")
             if not after:
                 return
 

@@ -56,7 +56,7 @@ def served() -> Iterator[Served]:
 
 def page(*ids: str, after: str | None = None) -> tuple[int, dict[str, str], bytes]:
     """A page of notes."""
-    return 200, {}, json.dumps({"notes": [{"id": each} for each in ids], "after": after}).encode()
+    return 200, {}, json.dumps({"notes": [{"id": each} for each in ids], "next": after}).encode()
 
 
 def test_pages_are_read_to_the_last_with_the_token(served: Served) -> None:

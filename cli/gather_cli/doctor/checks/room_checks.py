@@ -11,7 +11,15 @@ from gather_cli.doctor.installed_release import COMPONENT, INSTANCE, container, 
 from gather_cli.views.amounts import duration, seconds_between
 from gather_cli.views.terminal import plain
 
-ROOMS: Final = ("operator", "brain", "bridge")
+KEYS: Final = {
+    "operator": ("REDIS_URL",),
+    "worker": ("MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"),
+    "brain": ("keys.json",),
+    "bridge": ("REDIS_URL", "GATHER_WEBHOOK_SECRET"),
+    "celery-door": ("REDIS_URL",),
+    "http-door": ("REDIS_URL", "keys.json"),
+}
+"""What a room's Secret cannot be without; `needed_keys` adds what depends on values of the chart."""
 LEASE_AGES: Final = 4
 """So many times a Lease's duration without a renewal, and nobody acts."""
 SHOWN: Final = 300
@@ -70,22 +78,14 @@ def needed_keys(facts: Facts, room: str) -> set[str]:
     """Return the keys that a room cannot be without."""
     release = facts.release
     env = environment(release.rooms[room]) if release and room in release.rooms else {}
-    outbox = {"MONGODB_URI"} if (release and release.operator_env.get("GATHER_OUTBOX") == "true") else set()
-    match room:
-        case "operator":
-            return {"REDIS_URL"} | outbox
-        case "worker":
-            return {"MONGODB_URI", "REDIS_URL", "BRAIN_SERVICE_API_KEY", "OPENROUTER_API_KEY"}
-        case "brain":
-            return {"keys.json"} | ({"NEO4J_PASSWORD"} if env.get("NEO4J_USER") else set())
-        case "bridge":
-            is_open = env.get("GATHER_BRIDGE_ALLOW_ANONYMOUS") == "true"
-            return {"REDIS_URL", "GATHER_WEBHOOK_SECRET"} | outbox | (set() if is_open else {"tokens.json"})
-        case "http-door":
-            return {"REDIS_URL", "keys.json"}
-        case "celery-door":
-            return {"REDIS_URL"}
-    return set()
+    needed = set(KEYS.get(room, ()))
+    if room in {"operator", "bridge"} and release and release.operator_env.get("GATHER_OUTBOX") == "true":
+        needed.add("MONGODB_URI")
+    if room == "brain" and env.get("NEO4J_USER"):
+        needed.add("NEO4J_PASSWORD")
+    if room == "bridge" and env.get("GATHER_BRIDGE_ALLOW_ANONYMOUS") != "true":
+        needed.add("tokens.json")
+    return needed
 
 
 def check_parts(facts: Facts) -> Iterator[Finding]:
