@@ -13,64 +13,8 @@ from gather_cli.commands import watch_run
 from gather_cli.views.progress_lines import news_of
 from gather_contracts import names
 from tests.contract.cli.conftest import Gather
-from tests.support.installation.installation import Installation, at, condition, container, department
-
-PROJECT = "66f1a2b3c4d5e6f708192a3b"
-SUBMIT = ("submit", "my-film", "--project", PROJECT, "--user", "user-123")
-AT_WORK: dict[str, Any] = {
-    "phase": "Running",
-    "startTime": at(100),
-    "progress": "0/2",
-    "itemsCreated": 12,
-    "qualityScore": 63.04,
-    "costUSD": 0.42,
-    "currentDepartment": "story",
-    "conditions": [condition("Accepted", "True", "DepartmentsResolved")],
-    "departments": [
-        department(
-            "story",
-            "Running",
-            attempt=1,
-            iterations=3,
-            iterationLimit=9,
-            itemsCreated=12,
-            qualityScore=63.04,
-            costUSD=0.42,
-            jobName="j",
-            startTime=at(90),
-            reason="Unschedulable",
-            message="0/3 nodes are available",
-        ),
-        department("visual", "Pending"),
-    ],
-}
-
-
-def ended(phase: str, **more: Any) -> dict[str, Any]:
-    """A status that changes no more."""
-    return {"phase": phase, "startTime": at(100), "completionTime": at(1), "progress": "2/2", **more}
-
-
-def soon(installation: Installation, statuses: list[Any]) -> threading.Thread:
-    """Write statuses one after the other, beside the caller."""
-
-    def play() -> None:
-        wait_for("the run", lambda: _there(installation, "my-film"), 20)
-        for status in statuses:
-            if status is None:
-                installation.delete(names.KIND, "my-film")
-            else:
-                installation.status(names.KIND, "my-film", status)
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    return thread
-
-
-def _there(installation: Installation, name: str) -> bool:
-    runs = installation.call("GET", installation.path(names.KIND))["items"]
-    return any(run["metadata"]["name"] == name for run in runs)
-
+from tests.contract.cli.played_runs import AT_WORK, PROJECT, SUBMIT, ended, is_there, soon
+from tests.support.installation.installation import Installation, at, container, department
 
 # --- submit
 
@@ -126,7 +70,7 @@ def test_a_dry_run_is_checked_by_the_server_and_makes_nothing(
     wrong = gather(*SUBMIT, "--dry-run", "server", "--webhook-url", "http://plain.example")
     assert wrong.code == 7
     assert "webhookUrl" in wrong.err
-    assert not _there(installation, "my-film")
+    assert not is_there(installation, "my-film")
 
 
 def test_a_second_run_of_that_name_is_refused_with_what_to_do(

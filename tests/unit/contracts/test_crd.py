@@ -33,8 +33,8 @@ def test_the_files_are_what_the_contracts_make_them() -> None:
 
 
 def test_a_changed_file_is_noticed_and_written_again(tmp_path: Path) -> None:
-    """Both copies are looked at."""
-    assert crds.outdated(tmp_path) == [crds.MANIFEST, crds.TEMPLATE]
+    """Both copies are looked at, and the list of fields."""
+    assert crds.outdated(tmp_path) == [crds.MANIFEST, crds.TEMPLATE, crds.FIELDS]
     crds.write(tmp_path)
     (tmp_path / crds.TEMPLATE).write_text("edited", encoding="utf-8")
     assert crds.outdated(tmp_path) == [crds.TEMPLATE]
