@@ -148,8 +148,8 @@ class ApiServer:
             if answer.status < HTTPStatus.BAD_REQUEST:
                 return answer
             text = self._error_body(answer)
-            if answer.status == HTTPStatus.UNAUTHORIZED and self._who.is_by_plugin and not is_last:
-                self._log_in()  # what a plugin gave may have ended meanwhile
+            if answer.status == HTTPStatus.UNAUTHORIZED and not is_last:
+                self._log_in()  # what a plugin gave, or a file holds, may be another by now
                 continue
             break
         raise _error(answer.status, _status(text), self.access)

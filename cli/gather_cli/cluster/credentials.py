@@ -27,7 +27,6 @@ class Credentials:
     certificate: str = ""
     """PEM, or the path of a file."""
     key: str = ""
-    is_by_plugin: bool = False
 
 
 def credentials_of(access: Access) -> Credentials:
@@ -141,4 +140,4 @@ def _given(access: Access, program: str, said: bytes) -> Credentials:
         ) from None
     if not token and not certificate:
         raise Unreachable(f"{access.source}: its plugin {program} gave no credentials")
-    return Credentials(f"Bearer {token}" if token else "", certificate, key, is_by_plugin=True)
+    return Credentials(f"Bearer {token}" if token else "", certificate, key)

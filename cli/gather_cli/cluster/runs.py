@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ class Runs:
             except NotFound as error:
                 raise self._no_such(name) from error
 
-    def follow(self, run: Run, deadline_s: float | None = None) -> Iterator[Run | None]:  # noqa: C901 - each way in which a watch ends
+    def follow(self, run: Run, deadline_s: float | None = None) -> Iterator[Run | None]:
         """Yield the run, each newer state of it, and None once it is deleted; over breaks of the connection.
 
         Args:
@@ -100,16 +101,15 @@ class Runs:
             seconds = 50 if deadline_s is None else max(1, min(50, int(deadline_s - time.monotonic()) + 1))
             query = {"fieldSelector": f"metadata.name={name}", "resourceVersion": version}
             try:
-                for event in self.server.watch(self.base, query, seconds):
-                    lost_s, found = 0.0, event["object"]
-                    if event["type"] == "DELETED" or found["metadata"].get("uid", uid) != uid:
-                        yield None
-                        return
-                    if event["type"] in {"ADDED", "MODIFIED"}:
-                        yield found
-                now = self._again(name, uid)
-            except GoneVersion:
-                now = self._again(name, uid)
+                with suppress(GoneVersion):
+                    for event in self.server.watch(self.base, query, seconds):
+                        found = event["object"]
+                        if event["type"] == "DELETED" or found["metadata"].get("uid", uid) != uid:
+                            yield None
+                            return
+                        if event["type"] in {"ADDED", "MODIFIED"}:
+                            yield found
+                now, lost_s = self._again(name, uid), 0.0
             except Unreachable:
                 lost_s = lost_s or time.monotonic()
                 if time.monotonic() - lost_s > LOST_S:

@@ -1,5 +1,6 @@
 """How a run that was waited for ended, as an exit code; and the waiting itself."""
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -45,6 +46,8 @@ def states(runs: Runs, run: Run, timeout_s: float | None) -> Iterator[Run]:
 
 def wait(runs: Runs, run: Run, timeout_s: float | None) -> Run:
     """Return the run once it has ended; raises StillRunning and WasDeleted."""
+    if exit_code_of(run) is None and sys.stderr.isatty():
+        sys.stderr.write(f"Waiting for {run['metadata']['name']} to end ...\n")
     for state in states(runs, run, timeout_s):
         run = state
     return run

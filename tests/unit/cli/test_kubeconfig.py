@@ -151,7 +151,6 @@ def test_a_plugin_is_run_as_kubectl_runs_it(write: Any, tmp_path: Path) -> None:
     write(config("one", exec=exec_))
     found = credentials_of(read_access())
     assert found.authorization == "Bearer login-quiet-False-https://one:6443"
-    assert found.is_by_plugin
 
 
 @pytest.mark.parametrize(
