@@ -38,5 +38,8 @@ class DoorClient:
             return Outcome.UNAVAILABLE
         if answer.is_success:
             return Outcome.ACCEPTED
-        by_status = {404: Outcome.UNKNOWN, 401: Outcome.REFUSED, 403: Outcome.REFUSED}
+        # 409: it has ended meanwhile, as the page is about to show.
+        by_status = {
+            404: Outcome.UNKNOWN, 401: Outcome.REFUSED, 403: Outcome.REFUSED, 409: Outcome.ACCEPTED,
+        }  # fmt: skip
         return by_status.get(answer.status_code, Outcome.UNAVAILABLE)

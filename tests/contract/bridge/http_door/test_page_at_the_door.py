@@ -1,0 +1,21 @@
+"""The run page's client at a real door: the two speak of the same answers."""
+
+from gather_bridge.page.cancelling import DoorClient, Outcome
+from tests.contract.bridge.http_door.test_tasks_over_http import ENDED
+from tests.support.doors.doors_api import DoorsApi
+from tests.support.doors.http_door import OTHER_KEY, SERVICE_KEY, ServedDoor
+
+
+async def test_the_page_cancels_at_the_door(door: ServedDoor, kubernetes: DoorsApi) -> None:
+    """Twice is no error, and neither is a run that has just ended."""
+    page, run = DoorClient(door.url, SERVICE_KEY), await door.submitted()
+    assert [await page.cancel(run) for _ in range(2)] == [Outcome.ACCEPTED] * 2
+    assert kubernetes.run(run)["spec"]["cancel"] is True
+    ended = await door.submitted()
+    kubernetes.put_status(ended, ENDED)
+    await door.until(ended, lambda body: bool(body["status"] == "completed"))
+    assert await page.cancel(ended) is Outcome.ACCEPTED
+    assert await page.cancel("none") is Outcome.UNKNOWN
+    assert await DoorClient(door.url, OTHER_KEY).cancel(run) is Outcome.UNKNOWN
+    assert await DoorClient(door.url, "wrong").cancel(run) is Outcome.REFUSED
+    assert await DoorClient("http://127.0.0.1:9", SERVICE_KEY).cancel(run) is Outcome.UNAVAILABLE
