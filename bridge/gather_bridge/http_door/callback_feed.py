@@ -6,7 +6,9 @@ which changes nothing while Redis has it. So an end that no door saw is found by
 
 import asyncio
 import contextlib
+import itertools
 import logging
+from collections import OrderedDict
 from typing import Final, Protocol
 
 from gather_bridge.http_door.door_metrics import DoorMetrics
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 3.0
 """Between two looks at what became of callbacks that wait."""
+LOOKED_AT: Final = 200
+"""So many each time, in turn: receivers that are dead for a day must not cost more than the others."""
 
 
 class CallbackStore(Protocol):
@@ -44,7 +48,7 @@ class CallbackFeed:
         self._store = store
         self._runs = runs
         self._metrics = metrics
-        self._pending: dict[str, Task] = {}
+        self._pending: OrderedDict[str, Task] = OrderedDict()
         self._fresh: dict[str, Task] = {}
         self._news = asyncio.Event()
 
@@ -65,9 +69,11 @@ class CallbackFeed:
                 async with asyncio.timeout(LOOK_S):
                     await self._news.wait()
             except TimeoutError:
-                due = dict(self._pending)
+                due = list(itertools.islice(self._pending.values(), LOOKED_AT))
+                for task in due:
+                    self._pending.move_to_end(task.run_uid)
             else:
-                due = dict(self._fresh)
+                due = list(self._fresh.values())
             self._news.clear()
             self._fresh.clear()
             await self._put(due)
@@ -77,8 +83,8 @@ class CallbackFeed:
         self._metrics.callbacks_waiting.set(len(self._pending))
         self._news.set()
 
-    async def _put(self, due: dict[str, Task]) -> None:
-        for task in due.values():
+    async def _put(self, due: list[Task]) -> None:
+        for task in due:
             try:
                 state = await self._store.put(_callback_of(task))
                 if state is not CallbackState.WAITING:

@@ -4,7 +4,13 @@ import json
 from dataclasses import asdict
 from typing import Any, Final
 
-from gather_bridge.http_door.task_bodies import TaskAccepted, TaskError, TaskNumbers, TaskStatusBody
+from gather_bridge.http_door.task_bodies import (
+    METADATA_MAX_BYTES,
+    TaskAccepted,
+    TaskError,
+    TaskNumbers,
+    TaskStatusBody,
+)
 from gather_bridge.http_door.task_line import TaskLine
 from gather_bridge.task_runs.task_states import Task, TaskState
 from gather_contracts import names
@@ -75,8 +81,10 @@ def _step(task: Task) -> str:
 
 def _metadata(task: Task) -> Any:
     """Return what the sender gave; nothing where somebody has spoilt it."""
-    text = task.annotations.get(names.ANNOTATION_METADATA)
+    text = task.annotations.get(names.ANNOTATION_METADATA, "")
+    if not 0 < len(text) <= METADATA_MAX_BYTES:
+        return None
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return None

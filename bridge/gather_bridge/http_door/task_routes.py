@@ -94,6 +94,8 @@ class Door:
         try:
             return await self.runs.create(submission.manifest)
         except (ClusterUnavailable, Conflict) as lost:  # a quota's count conflicts as well
+            if lost.retry_after_s:
+                raise
             logger.info("a GatherRun's creation is repeated", extra={"error": str(lost)[:300]})
             made, _ = await self.runs.create(submission.manifest)
             return made, True

@@ -110,3 +110,14 @@ async def test_a_run_that_is_gone_is_asked_for_no_more() -> None:
     feed.note(ended("a"))
     await play(store, marks, feed, 1)
     assert (len(store.put_), marks.marked) == (1, [])
+
+
+async def test_many_that_wait_are_looked_at_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few each time, and all of them."""
+    monkeypatch.setattr(callback_feed, "LOOKED_AT", 2)
+    store, marks = FakeCallbackStore(), FakeMarks()
+    feed = CallbackFeed(store, marks, DoorMetrics())
+    for uid in "abcde":
+        feed.note(ended(uid))
+    await play(store, marks, feed, 15)
+    assert [c.run_uid for c in store.put_[:15]] == [*"abcde", *"abcde", *"abcde"]

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -127,6 +128,13 @@ def test_a_callback_has_a_result_or_an_error(phase: str, field: str) -> None:
     assert body["completed_at"] == AT.format(10)
 
 
+@pytest.mark.parametrize("text", ["{", "[" * 4000, '"' + "x" * 5000 + '"', ""])
+def test_metadata_that_somebody_has_spoilt_are_left_out(text: str) -> None:
+    """Annotations can be written by others too."""
+    spoilt = replace(task("a", "Succeeded"), annotations={names.ANNOTATION_METADATA: text})
+    assert "metadata" not in json.loads(callback_text(spoilt))
+
+
 def test_a_status_says_what_is_at_work_or_why_it_waits() -> None:
     """In one word for people's eyes."""
     line = TaskLine()
@@ -195,6 +203,7 @@ async def test_a_lost_answer_makes_no_second_run(lost: Exception) -> None:
     [
         ([ClusterUnavailable("away"), ClusterUnavailable("away")], UnavailableError),
         ([Refused("exceeded quota")], UnavailableError),
+        ([ClusterUnavailable("too many requests", 30)], UnavailableError),
         ([NameTaken("taken")], TaskIdTaken),
         ([TaskRefused("focus", "too long")], ValidationFailedError),
     ],
@@ -206,3 +215,4 @@ async def test_what_the_api_server_says_becomes_an_answer(
     with pytest.raises(failure) as failed:
         await door(LossyRuns(*answers)).create(CALLER, prepare(TaskSubmission(**submission()), "app", None))
     assert "quota" not in str(failed.value)
+    assert getattr(failed.value, "retry_after_s", None) in {None, 2, 30}
