@@ -143,7 +143,9 @@ class Bridge:
         settings = self.settings
         door = None
         if settings.door_url and settings.door_key:
-            door = DoorClient(settings.door_url, settings.door_key.get_secret_value())
+            door = DoorClient(
+                settings.door_url, settings.door_key.get_secret_value(), settings.door_namespace
+            )
         return PageParts(
             gate=self.gate,
             access=self.access,

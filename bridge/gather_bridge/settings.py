@@ -96,6 +96,8 @@ class Settings(RedisSettings, OutboxSettings):
     """Of the HTTP door, through which the page cancels runs. None: no button for it."""
     door_key: SecretStr | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_KEY")
     """The page's own key at the HTTP door."""
+    door_namespace: str | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_NAMESPACE")
+    """Whose runs the door cancels; the page offers it for no others. None: for all that it shows."""
 
     host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")

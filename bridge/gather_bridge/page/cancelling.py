@@ -13,8 +13,10 @@ class Outcome(StrEnum):
     """What came of it."""
 
     ACCEPTED = "accepted"
+    ENDED = "ended"
+    """The run had ended by then."""
     UNKNOWN = "unknown"
-    """The door knows no such run: it was made in another namespace, or is gone."""
+    """The door knows no such run."""
     REFUSED = "refused"
     """The door does not take the page's key."""
     UNAVAILABLE = "unavailable"
@@ -23,10 +25,15 @@ class Outcome(StrEnum):
 class DoorClient:
     """Calls the door."""
 
-    def __init__(self, url: str, key: str) -> None:
-        """`url` is scheme, host and port."""
+    def __init__(self, url: str, key: str, namespace: str | None) -> None:
+        """`url` is scheme, host and port; `namespace` None: all runs that are shown are the door's."""
         self._url = url
         self._key = key
+        self._namespace = namespace
+
+    def reaches(self, namespace: str) -> bool:
+        """Return whether runs of that namespace are the door's: it knows them by name alone."""
+        return self._namespace in {None, namespace}
 
     async def cancel(self, run: str) -> Outcome:
         """Ask the door to cancel a run by its name; twice is no error."""
@@ -38,8 +45,5 @@ class DoorClient:
             return Outcome.UNAVAILABLE
         if answer.is_success:
             return Outcome.ACCEPTED
-        # 409: it has ended meanwhile, as the page is about to show.
-        by_status = {
-            404: Outcome.UNKNOWN, 401: Outcome.REFUSED, 403: Outcome.REFUSED, 409: Outcome.ACCEPTED,
-        }  # fmt: skip
+        by_status = {404: Outcome.UNKNOWN, 409: Outcome.ENDED, 401: Outcome.REFUSED, 403: Outcome.REFUSED}
         return by_status.get(answer.status_code, Outcome.UNAVAILABLE)

@@ -137,7 +137,7 @@ class RunPage:
         door = self._parts.door
         outcome = Outcome.UNAVAILABLE if door is None else await door.cancel(found.document["run"])
         self._parts.metrics.page_cancels.labels(result=outcome).inc()
-        if outcome is Outcome.ACCEPTED:
+        if outcome in {Outcome.ACCEPTED, Outcome.ENDED}:
             return RedirectResponse(f"{found.here}?cancelled", 303, headers=HEADERS)
         return self._problem(request, 404 if outcome is Outcome.UNKNOWN else 503, f"cancel_{outcome}")
 
@@ -209,8 +209,11 @@ class RunPage:
             raise SocketRefused(503, "unavailable", "runs cannot be read now") from None
 
     def _may_cancel(self, found: Found) -> bool:
-        rights = self._parts.access.rights_of(found.visitor.sha256) if found.visitor.sha256 else None
-        return self._parts.door is not None and rights is not None and rights.may_cancel
+        door = self._parts.door
+        if door is None or not door.reaches(found.document["namespace"]) or not found.visitor.sha256:
+            return False
+        rights = self._parts.access.rights_of(found.visitor.sha256)
+        return rights is not None and rights.may_cancel
 
     def _refusal(self, request: Request, refused: SocketRefused) -> Response:
         if refused.status != 401:  # noqa: PLR2004 - HTTP's

@@ -47,7 +47,13 @@ def settings(page_assets: PageAssets, tmp_path: Path, project: str, door: FakeDo
         {"name": "f", "sha256": token_hash(FOREIGN), "projects": ["0" * 24]},
     ]
     path.write_text(json.dumps(entries), encoding="utf-8")
-    return {"page_dir": page_assets.folder(), "tokens_file": path, "door_url": door.url, "door_key": KEY}
+    return {
+        "page_dir": page_assets.folder(),
+        "tokens_file": path,
+        "door_url": door.url,
+        "door_key": KEY,
+        "door_namespace": f"films-{project}",
+    }
 
 
 @pytest.fixture
@@ -205,6 +211,8 @@ async def test_cancelling_asks_first_and_goes_through_the_door(
     assert (answer.status_code, answer.headers["location"]) == (303, f"{page_of(shown)}?cancelled")
     assert door.asked == [(DOOR_ADDRESS, KEY)]
     assert "is being cancelled" in (await client.get(answer.headers["location"])).text
+    door.status = 409  # it has ended meanwhile, which the run's page says
+    assert (await client.post(path, data=yes, headers=own(client))).status_code == 303
     for status, page_status, words in (
         (404, 404, "kubectl patch gatherrun the-lighthouse-1"),
         (401, 503, "GATHER_BRIDGE_DOOR_KEY"),
@@ -214,6 +222,19 @@ async def test_cancelling_asks_first_and_goes_through_the_door(
         answer = await client.post(path, data=yes, headers=own(client))
         assert (answer.status_code, words in answer.text) == (page_status, True)
         assert KEY not in answer.text
+
+
+async def test_runs_of_other_namespaces_are_not_cancelled_by_their_name(
+    browser_of: Any, shown: ShownRun, door: FakeDoor, redis_url: str
+) -> None:
+    """The door would take one of its own that is called the same."""
+    other = ShownRun(shown.project, redis_url, namespace=f"other-{shown.project}", uid="uid-other")
+    await other.write("Running")
+    client = await browser_of(CANCELLING)
+    answer = await client.get(page_of(other))
+    assert (answer.status_code, "Cancel the run" in answer.text) == (200, False)
+    answer = await client.post(f"{page_of(other)}/cancel", data={"sure": "yes"}, headers=own(client))
+    assert (answer.status_code, door.asked) == (403, [])
 
 
 async def test_every_page_keeps_everything_else_out(browser_of: Any, shown: ShownRun, project: str) -> None:
