@@ -162,7 +162,7 @@ bench-sync: $(STAMP) ## Measure how fast the brain is made equal to MongoDB, 25 
 	@$(PY) -m tests.bench.worker.sync_benchmark $(ARGS)
 
 .PHONY: bench-operator
-bench-operator: $(STAMP) ## Measure the operator with 1 to 500 runs on a control plane of its own, 30 minutes (ARGS=--help: options)
+bench-operator: $(STAMP) ## Measure the operator with 1 to 500 runs on a control plane of its own, 30 minutes (ARGS=--all: all there is)
 	@$(PY) -m tests.bench.operator.benchmark $(ARGS)
 
 .PHONY: bench-webhooks
