@@ -95,3 +95,27 @@ def test_output_that_cannot_be_written_is_one_line(packed: bytes, tmp_path: Path
     gone = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(writer)
     assert (gone.returncode, gone.stderr) == (141, "")
+
+
+def test_bash_and_kubectl_complete_commands_and_options(packed: bytes, tmp_path: Path) -> None:
+    """By what `gather completion` prints; kubectl wants a directive as the last line."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    def bash(script: str) -> list[str]:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=environment,
+        )
+        return done.stdout.split()
+
+    load = "source <(gather completion bash); _gather_completion gather; echo ${COMPREPLY[@]}"
+    assert bash(f"COMP_WORDS=(gather s); COMP_CWORD=1; {load}") == ["submit", "status"]
+    assert bash(f"COMP_WORDS=(gather status --nam); COMP_CWORD=2; {load}") == ["--namespace"]
+    kubectl = "gather completion kubectl > k; chmod +x k; ./k "
+    assert bash(f"cd {tmp_path}; {kubectl} completion ''") == ["bash", "zsh", "fish", "kubectl", ":4"]

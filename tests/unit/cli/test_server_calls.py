@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables, a case a row
 """Calls and watches over connections that break, credentials that change, and other servers."""
 
 import json
