@@ -24,6 +24,15 @@ def packed() -> bytes:
     return archive(contents())
 
 
+@pytest.fixture(scope="module")
+def unpacked(packed: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its files, in one folder for all tests: Python compiles them at the first call."""
+    folder = tmp_path_factory.mktemp("archive")
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
 def run(program: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run it without any installed package, and with nothing of this environment."""
     command = [sys.executable, "-S", "-E", str(program), *arguments]
@@ -31,12 +40,10 @@ def run(program: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
-def test_it_runs_with_python_alone(packed: bytes, tmp_path: Path) -> None:
+def test_it_runs_with_python_alone(unpacked: Path, tmp_path: Path) -> None:
     """Through a link, as Krew installs it; nothing compiled is in it."""
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(tmp_path / "store", filter="data")
-        assert not [name for name in tar.getnames() if name.endswith((".so", ".pyc", ".pyd"))]
-    (tmp_path / "kubectl-gather").symlink_to(tmp_path / "store" / "kubectl-gather")
+    assert not [name for name in contents() if name.endswith((".so", ".pyc", ".pyd"))]
+    (tmp_path / "kubectl-gather").symlink_to(unpacked / "kubectl-gather")
     program = tmp_path / "kubectl-gather"
     assert run(program, "version", "--client").stdout == f"gather {version()}\n"
     said = run(program, "status")
@@ -77,11 +84,9 @@ def test_every_command_has_examples() -> None:
         assert f"Examples:\n    gather {name}" in own or f"Examples:\n    source <(gather {name}" in own, name
 
 
-def test_output_that_cannot_be_written_is_one_line(packed: bytes, tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_one_line(unpacked: Path) -> None:
     """On a full disk with what is wrong; to a reader that has gone with nothing."""
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(tmp_path, filter="data")
-    command = [sys.executable, "-S", "-E", str(tmp_path / "gather"), "completion", "bash"]
+    command = [sys.executable, "-S", "-E", str(unpacked / "gather"), "completion", "bash"]
     with Path("/dev/full").open("w") as full:
         said = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
@@ -97,11 +102,9 @@ def test_output_that_cannot_be_written_is_one_line(packed: bytes, tmp_path: Path
     assert (gone.returncode, gone.stderr) == (141, "")
 
 
-def test_bash_and_kubectl_complete_commands_and_options(packed: bytes, tmp_path: Path) -> None:
+def test_bash_and_kubectl_complete_commands_and_options(unpacked: Path, tmp_path: Path) -> None:
     """By what `gather completion` prints; kubectl wants a directive as the last line."""
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(tmp_path, filter="data")
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment = {"PATH": f"{unpacked}:/usr/bin:/bin", "HOME": str(tmp_path)}
 
     def bash(script: str) -> list[str]:
         done = subprocess.run(
