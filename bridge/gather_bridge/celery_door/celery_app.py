@@ -101,6 +101,10 @@ class ResultBackend(RedisBackend):  # type: ignore[misc] # Celery has no types
     def _get_pool(self, **_: Any) -> ConnectionPool:
         return self._pool
 
+    def disconnect(self) -> None:
+        """Close the connections, which an application leaves open when it is closed."""
+        self._pool.disconnect()
+
     def ensure(self, fun: Callable[..., Any], args: Any, **_: Any) -> Any:
         """Call once: whoever writes a result tries again, later and in order."""
         return fun(*args)

@@ -94,10 +94,9 @@ class TaskResults:
         await self._call(write)
 
     async def close(self) -> None:
-        """Close the connections; what is being written is."""
-        if self._app is not None:
-            await asyncio.to_thread(self._app.close)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Close the connections, once what is being written is."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
+        self._thread.shutdown(wait=False)
 
     async def _store(
         self, task_id: str, request: Mapping[str, Any], state: str, meta: Mapping[str, Any]
@@ -124,9 +123,15 @@ class TaskResults:
             return work(app)
         except Exception:
             # Whatever is wrong with its connections, the next write begins with new ones.
-            self._app = None
-            app.close()
+            self._drop()
             raise
+
+    def _drop(self) -> None:
+        """Close the connections, in the thread that opened them."""
+        app, self._app = self._app, None
+        if app is not None:
+            app.backend.disconnect()
+            app.close()
 
 
 def _send_what_follows(app: Any, context: Any, task_id: str, result: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the charts render for the doors: least rights, their own settings, and nothing where none is wanted."""
+"""What the charts render for the doors: least rights, their own settings, and nothing if none is wanted."""
 
 import subprocess
 from collections.abc import Callable, Sequence

@@ -1,6 +1,7 @@
 """The application's side of the Celery door: Celery's plain client, and the operator's part in a run."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ class Client:
 
     def __init__(self, redis_url: str, kubernetes: DoorsApi, queue: str) -> None:
         self.app: Any = Celery("application", broker=redis_url, backend=redis_url, set_as_current=False)
-        self.app.conf.broker_connection_timeout = 5
+        self.app.conf.update(broker_connection_timeout=5, result_backend_thread_safe=True)
+        self.app.backend.on_task_call = lambda *_: None  # subscribes; `get` does where it is used
         self.kubernetes = kubernetes
         self.queue = queue
         self.redis: Any = redis.Redis.from_url(redis_url)
@@ -46,8 +48,22 @@ class Client:
 
     async def state(self, result: Any, *states: str) -> Any:
         """Return the result once it is in one of these states."""
-        await self.until(lambda: AsyncResult(result.id, app=self.app).state in states)
+        await self.until(lambda: self.state_of(result.id) in states)
         return AsyncResult(result.id, app=self.app)
+
+    def state_of(self, task_id: str) -> str:
+        """Return the state that is stored, without what Celery keeps for each result that is asked for."""
+        meta = self.redis.get(f"celery-task-meta-{task_id}")
+        return str(json.loads(meta)["status"]) if meta else "PENDING"
+
+    def close(self) -> None:
+        """Close all connections; Celery leaves those of results open."""
+        self.redis.close()
+        backend = self.app.backend
+        backend.result_consumer.stop()
+        backend.result_consumer.subscribed_to.clear()  # else results that go later would connect once more
+        backend.client.connection_pool.disconnect()
+        self.app.close()
 
     async def run_of(self, result: Any) -> dict[str, Any]:
         """Return the task's GatherRun once it exists."""

@@ -25,8 +25,7 @@ def client(redis_url: str, kubernetes: DoorsApi) -> Iterator[Client]:
     made.redis.delete(names.CELERY_LEASE)
     yield made
     made.redis.delete(made.queue, names.CELERY_REQUESTS, names.CELERY_LEASE)
-    made.redis.close()
-    made.app.close()
+    made.close()
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def test_bad_input_fails_the_task_at_once_and_names_the_field(
     assert (stored["error"], stored["details"]["field"]) == ("InvalidInput", field)
     assert field in stored["message"]
     assert client.kubernetes.runs() == []
-    assert client.waiting() == 0
+    await client.until(lambda: client.waiting() == 0)
 
 
 async def test_a_task_that_comes_twice_is_one_run(client: Client, door: CeleryDoor) -> None:
