@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from celery.utils.sysinfo import load_average  # type: ignore[import-untyped]
 from celery.worker.state import SOFTWARE_INFO  # type: ignore[import-untyped]
+from kombu import Exchange, Queue
 
 from gather_bridge.celery_door.celery_app import open_app
 from gather_bridge.celery_door.celery_settings import CelerySettings
@@ -112,10 +113,8 @@ class Panel:
         return {i: ("active", known[i]) for i in wanted if i in known} if isinstance(wanted, list) else {}
 
     def _queues(self, _: Any, **__: Any) -> list[dict[str, Any]]:
-        return [
-            {"name": queue, "routing_key": queue, "exchange": {"name": queue, "type": "direct"}}
-            for queue in self.settings.queues
-        ]
+        names = self.settings.queues
+        return [dict(Queue(name, Exchange(name), routing_key=name).as_dict(recurse=True)) for name in names]
 
     def _stats(self, app: Any, **_: Any) -> dict[str, Any]:
         usage = resource.getrusage(resource.RUSAGE_SELF)

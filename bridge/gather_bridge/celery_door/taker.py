@@ -169,6 +169,7 @@ class Taker:
                 await self._fail(message, failure)
             case Revoke(reason):
                 await self._results.revoked(message.id, message.request, reason)
+                self._announce(message)
                 self._end(message, "REVOKED", reason)
                 expired = reason == "expired"
                 self._send_event(
@@ -205,6 +206,11 @@ class Taker:
             extra=self._fields(message)
             | {"project_id": start.project_id, "duration_ms": round(waited_s * 1000)},
         )
+        self._announce(message)
+        self._send_event("task-started", uuid=message.id)
+
+    def _announce(self, message: TaskMessage) -> None:
+        """Let those who look on know of the task, by whose name its other events go."""
         shown = {name: message.request.get(name) for name in ("root_id", "parent_id")}
         self._send_event(
             "task-received",
@@ -217,10 +223,10 @@ class Taker:
             expires=None,
             **shown,
         )
-        self._send_event("task-started", uuid=message.id)
 
     async def _fail(self, message: TaskMessage, failure: TaskFailure) -> None:
         await self._results.failed(message.id, message.request, failure)
+        self._announce(message)
         self._end(message, "FAILURE", failure.message)
         self._send_event("task-failed", uuid=message.id, exception=failure.message, traceback="")
 
