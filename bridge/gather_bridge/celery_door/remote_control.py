@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import kombu
 from celery.utils.sysinfo import load_average  # type: ignore[import-untyped]
 from celery.worker.state import SOFTWARE_INFO  # type: ignore[import-untyped]
-from kombu import Exchange, Queue
 
 from gather_bridge.celery_door.celery_app import open_app
 from gather_bridge.celery_door.celery_settings import CelerySettings
@@ -113,8 +113,11 @@ class Panel:
         return {i: ("active", known[i]) for i in wanted if i in known} if isinstance(wanted, list) else {}
 
     def _queues(self, _: Any, **__: Any) -> list[dict[str, Any]]:
-        names = self.settings.queues
-        return [dict(Queue(name, Exchange(name), routing_key=name).as_dict(recurse=True)) for name in names]
+        untyped: Any = kombu
+        return [
+            dict(untyped.Queue(name, untyped.Exchange(name), routing_key=name).as_dict(recurse=True))
+            for name in self.settings.queues
+        ]
 
     def _stats(self, app: Any, **_: Any) -> dict[str, Any]:
         usage = resource.getrusage(resource.RUSAGE_SELF)
