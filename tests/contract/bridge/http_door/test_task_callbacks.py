@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,6 +28,13 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for news more often than in production."""
     monkeypatch.setattr(callback_feed, "LOOK_S", 0.1)
     monkeypatch.setattr(delivery, "SWEEP_S", 0.1)
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left(redis: Redis) -> AsyncIterator[None]:
+    """Let no bridge of another test meet what a test leaves."""
+    yield
+    await redis.delete(names.TASK_CALLBACKS)
 
 
 @pytest.fixture
@@ -192,3 +199,4 @@ async def test_one_receiver_that_never_answers_holds_up_no_other(
         await until_noted(kubernetes, second)
         assert outcome(kubernetes, first) is None
         hanging.set()
+        await until_noted(kubernetes, first)
