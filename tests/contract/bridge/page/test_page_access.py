@@ -311,17 +311,15 @@ async def test_links_to_exports_lead_to_files(
     serve_bridge: ServeBridge, settings: dict[str, Any], shown: ShownRun, mongodb_uri: str
 ) -> None:
     """Of the run and of the project, for the session that sees the page."""
-    shown.mongodb_uri = mongodb_uri
-    shown.note("story", "The lamp goes out twice.")
     async with serve_bridge(**settings, mongodb_uri=mongodb_uri) as serving:
         base = f"http://127.0.0.1:{serving.port}"
-        async with httpx.AsyncClient(base_url=base, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=60) as client:
             await client.post("/sign-in", data={"token": LOOKING}, headers=own(client))
-            for path in (page_of(shown), f"/projects/{shown.project}"):
+            for path, kind in ((page_of(shown), "md"), (f"/projects/{shown.project}", "jsonl")):
                 text = html.unescape((await client.get(path)).text)
                 links = re.findall(r'href="(/api/v1/[^"]+)"', text)
                 assert len(links) == 4
-                for link in links:
-                    answer = await client.get(link)
-                    assert (answer.status_code, link, answer.content == b"") == (200, link, False)
-                    assert "attachment" in answer.headers["content-disposition"]
+                (link,) = (each for each in links if f"format={kind}" in each)
+                answer = await client.get(link)
+                assert (answer.status_code, link) == (200, link)
+                assert "attachment" in answer.headers["content-disposition"]
