@@ -9,6 +9,12 @@ from gather_bridge.webhooks import shares
 from gather_bridge.webhooks.shares import LIMITS, Lane, Pacer, Shares
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call loses its place to the time that a busy machine takes over a test."""
+    monkeypatch.setattr(shares, "PATIENCE_S", 3600)
+
+
 async def begun(given: Shares, stack: AsyncExitStack, project: str, receiver: str) -> "asyncio.Task[None]":
     """Ask for a place and let everybody have their turn."""
     task = asyncio.create_task(stack.enter_async_context(given.place(project, receiver)))
