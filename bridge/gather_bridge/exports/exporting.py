@@ -87,7 +87,8 @@ class Exporter:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-                await process.wait()
+                # Not `wait()`: that never returns while a pipe holds what nobody has read.
+                await process.communicate()
 
     def count(self, job: Job, result: str) -> None:
         """Count what has become of an export."""
