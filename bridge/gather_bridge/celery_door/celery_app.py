@@ -22,6 +22,7 @@ from redis.sentinel import Sentinel
 
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_clients.redis_place import FileCredentials, RedisPlace, read_address
+from gather_contracts.names import digest
 
 CALL_TIMEOUT_S: Final = 5.0
 NAME: Final = "gather-door"
@@ -145,8 +146,8 @@ def open_app(settings: CelerySettings) -> Any:
     app.gather_results = (settings.results, timeout_s)
     options = settings.broker_options
     app.conf.update(
-        # The name of a host is only shown; where it is, our channel knows.
-        broker_url=f"redis://gather/{read_address(settings.broker.url).database}",
+        # Where the broker is, our channel knows. By the address kombu tells the brokers of a process apart.
+        broker_url=f"redis://{digest(settings.broker.url)}/{read_address(settings.broker.url).database}",
         broker_transport=BrokerTransport,
         broker_transport_options={
             "gather_broker": (settings.broker, timeout_s),
