@@ -3,8 +3,10 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
+import httpx
 import redis
 from celery import Celery  # type: ignore[import-untyped]
 from celery.result import AsyncResult  # type: ignore[import-untyped]
@@ -42,8 +44,10 @@ class Client:
         """Return what holds, once it does."""
         async with asyncio.timeout(limit_s):
             while True:
-                if found := await asyncio.to_thread(holds):
-                    return found
+                # An API server that has just started may still say 429.
+                with suppress(httpx.HTTPError):
+                    if found := await asyncio.to_thread(holds):
+                        return found
                 await asyncio.sleep(POLL_S)
 
     async def state(self, result: Any, *states: str) -> Any:
