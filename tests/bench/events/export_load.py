@@ -149,7 +149,7 @@ async def _pages(client: httpx.AsyncClient, url: str, bridge: ServiceProcess, de
     return Row("all pages of 200", took_s, first_s, size / MIB, 0, rss, list(delays))
 
 
-async def _export(
+async def _export(  # noqa: PLR0917 - what one row is made of
     client: httpx.AsyncClient, url: str, name: str, bridge: ServiceProcess, delays: list[float], notes: int
 ) -> Row:
     delays.clear()
