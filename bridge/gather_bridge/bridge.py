@@ -1,10 +1,12 @@
 """The bridge's parts, put together, and the tasks that run as long as it does."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from gather_bridge.access.gate import Gate
 from gather_bridge.access.permits import Access
@@ -40,6 +42,9 @@ from gather_clients.snapshots.opening import open_snapshots
 from gather_clients.snapshots.redis_snapshots import RedisSnapshots
 
 logger = logging.getLogger(__name__)
+
+CLOSE_S: Final = 5.0
+"""For a database's connections, at the process's end."""
 
 
 class Bridge:
@@ -136,7 +141,10 @@ class Bridge:
                 await store.close()
             for database in (self.databases, self.notes):
                 if database is not None:
-                    await database.close()
+                    # The driver tells the server that its sessions end, and waits for tasks of its own.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(CLOSE_S):
+                            await database.close()
             await self.log.close()
 
     def _page(self) -> PageParts:

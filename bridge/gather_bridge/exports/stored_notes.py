@@ -106,6 +106,7 @@ class StoredNotes:
                 serverSelectionTimeoutMS=limit_ms,
                 connectTimeoutMS=limit_ms,
                 waitQueueTimeoutMS=limit_ms,
+                socketTimeoutMS=limit_ms + int(SCAN_TIMEOUT_S * 1000),
                 maxPoolSize=4,
                 tz_aware=True,
                 appname="gather-notes",
