@@ -28,6 +28,7 @@ from gather_operator.kube.crd_skew import CrdCheck
 from gather_operator.kube.event_readings import EventReadings
 from gather_operator.kube.informer import Observer
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
+from gather_operator.kube.run_documents import RunDocuments
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.kube.surroundings import Surroundings
 from gather_operator.live_numbers import Listener, LiveNumbers
@@ -170,6 +171,8 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     cluster, elector = clients.cluster, clients.elector
     cache, live, inbox = RunCache(settings.ttl_s), LiveNumbers(), Inbox()
     observer = Observer(cluster, inbox.add, inbox.add_soon, lambda uid: cache.ended(uid) is not None)
+    # They never change, so a term that is lost and taken again need not read them all.
+    documents = RunDocuments(cluster, observer)
     canary = WatchCanary(settings.watch_silence_s)
     health = Health(
         canary,
@@ -217,11 +220,13 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
                 patience,
                 brain=brain,
                 usual_starts=observer.usual_starts,
+                documents=documents,
             ),
             worker_template(settings),
             settings.default_model,
             settings.stop_deadline_s,
         )
+        documents.keep_only([run.metadata.uid for run in cache.all()])
         ends.take_over(elector.inherited)
         term = Term(cluster, clients.surroundings, inbox, settings.workers, elector.is_leading)
         try:

@@ -77,6 +77,7 @@ class Dependencies:
     start_patience: StartPatience = field(default_factory=lambda: StartPatience(0))
     brain: BrainProbe | None = None
     usual_starts: Callable[[], UsualStarts] = UsualStarts
+    documents: RunDocuments | None = None
 
 
 class Reconciler:
@@ -96,7 +97,8 @@ class Reconciler:
         self._stop_deadline_s = stop_deadline_s
         self._clock = clock
         self._stopping_since_s: dict[str, float] = {}
-        self._documents = RunDocuments(dependencies.cluster, dependencies.observer, clock)
+        of_this_term = RunDocuments(dependencies.cluster, dependencies.observer, clock)
+        self._documents = dependencies.documents or of_this_term
         self._pacer = ActionPacer(clock)
         self._patience = PodPatience(clock)
         self._unwritable: set[str] = set()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from gather_clients.kube_api.cluster_errors import Missing
@@ -86,6 +86,11 @@ class RunDocuments:
             self._remember(uid, document)
         else:
             self._unshown.add(uid)
+
+    def keep_only(self, run_uids: Collection[str]) -> None:
+        """Drop what is remembered of all other runs, which may have ended while another replica acted."""
+        for run_uid in self._known.keys() - set(run_uids):
+            self.forget(run_uid)
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run that has ended or is gone."""

@@ -54,3 +54,18 @@ async def test_one_that_exists_and_no_watch_has_shown_is_read_and_kept(
     assert await documents.read(build.run()) is None
     await documents.write(build.run(), build.document("story", "music"))
     assert await documents.read(build.run()) == build.document("story")
+
+
+async def test_what_was_read_outlives_a_term_for_runs_that_are_still_there(
+    make_world: Any, build: Any, clock: FakeClock
+) -> None:
+    """A thousand runs are not read again when the Lease is lost and taken again; others are forgotten."""
+    world = make_world()
+    documents = documents_of(world, clock)
+    document = build.document("story")
+    await documents.write(build.run(), document)
+    documents.keep_only([build.uid])
+    world.get_config_map = None  # no call is made
+    assert await documents.read(build.run()) == document
+    documents.keep_only([])
+    assert (documents._known, documents._seen_s) == ({}, {})
