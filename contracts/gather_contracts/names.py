@@ -273,6 +273,8 @@ EVALUATION_PRIORITY: Final = 1
 GATHER_TASK: Final = "automated_gather_creation"
 """The Celery task that becomes a GatherRun."""
 GATHER_QUEUE: Final = "cpu_intensive"
+CELERY_DOOR: Final = "gather-door"
+"""Before the @ of a Celery door's node name: it leaves tasks that it does not know where they lie."""
 CELERY_LEASE: Final = "automated-gather:celery:lease"
 """The key that holds which Celery door takes tasks and writes results."""
 CELERY_REQUESTS: Final = "automated-gather:celery:requests"

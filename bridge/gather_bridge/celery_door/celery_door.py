@@ -23,6 +23,7 @@ from gather_bridge.celery_door.task_queue import REVOKED_MAX, BrokerUnavailable,
 from gather_bridge.celery_door.task_results import TaskResults
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from gather_clients.kube_api.cluster_errors import ClusterError
+from gather_contracts import names
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class CeleryDoor:
     def __init__(self, settings: CelerySettings, runs: TaskRuns, metrics: CeleryMetrics) -> None:
         self.settings = settings
         self.metrics = metrics
-        self.hostname = settings.node_name or f"gather-door@{socket.gethostname()}"
+        self.hostname = f"{names.CELERY_DOOR}@{settings.node_name or socket.gethostname()}"
         self._loop = asyncio.get_running_loop()
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._unkept: set[str] = set()

@@ -59,7 +59,7 @@ class CelerySettings(RedisSettings):
     api_timeout_s: float = Field(default=5, ge=1, le=60, validation_alias="GATHER_DOOR_KUBERNETES_TIMEOUT_S")
     """For each call of the Kubernetes API."""
     node_name: str = Field(default="", max_length=200, validation_alias="GATHER_CELERY_NODE_NAME")
-    """As Flower shows it; unset: gather-door@ and the host's name."""
+    """As Flower shows it, after gather-door@; unset: the host's name."""
 
     host: str = Field(default="0.0.0.0", validation_alias="GATHER_DOOR_HOST")
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DOOR_PORT")

@@ -6,9 +6,10 @@ does not answer, so silence is a warning.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from gather_contracts import names
 from gather_worker.check.findings import Finding, lacking, ok, skip, warn
 from gather_worker.services.evaluation import open_celery
 
@@ -91,7 +92,16 @@ def broker_findings(facts: BrokerFacts, task: str, queue: str) -> list[Finding]:
     if facts.problem:
         text = f"the broker cannot be used ({facts.problem}); evaluations wait in the checkpoint"
         return [lacking(NAME, text, "mend CELERY_BROKER_URL, or REDIS_URL where that is unset")]
-    return [ok(NAME, "reached"), _task_finding(facts, task, queue)]
+    return [ok(NAME, "reached"), _task_finding(_without_doors(facts), task, queue)]
+
+
+def _without_doors(facts: BrokerFacts) -> BrokerFacts:
+    """Gather's own doors answer as workers do, but drop nothing."""
+    registered, queues = (
+        {worker: found for worker, found in each.items() if not worker.startswith(f"{names.CELERY_DOOR}@")}
+        for each in (facts.registered, facts.queues)
+    )
+    return replace(facts, registered=registered, queues=queues)
 
 
 def _task_finding(facts: BrokerFacts, task: str, queue: str) -> Finding:

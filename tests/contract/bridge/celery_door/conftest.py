@@ -40,7 +40,7 @@ def new_door(redis_url: str, client: Client, monkeypatch: pytest.MonkeyPatch) ->
                 "redis_url": redis_url,
                 "namespace": NAMESPACE,
                 "queues": (client.queue,),
-                "node_name": f"gather-door@{uuid.uuid4().hex[:6]}",
+                "node_name": uuid.uuid4().hex[:6],
                 **given,
             }
         )

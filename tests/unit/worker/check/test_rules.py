@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gather_contracts import names
 from gather_worker.check import run_cost
 from gather_worker.check.broker_check import BrokerFacts, broker_findings
 from gather_worker.check.findings import Status
@@ -59,6 +60,16 @@ def test_a_worker_that_does_not_know_the_task_drops_what_it_takes() -> None:
     assert (reached.status, task.status) == (Status.OK, Status.FAIL)
     assert task.text.endswith("drop it: two")
     facts.queues["two"] = ["another"]
+    assert broker_findings(facts, "evaluate", "q")[1].status is Status.OK
+
+
+def test_a_celery_door_is_no_worker_that_drops_tasks() -> None:
+    """It answers as one, and leaves in the queue what it does not know."""
+    door = f"{names.CELERY_DOOR}@gather-celery-door-0"
+    facts = BrokerFacts(registered={door: [names.GATHER_TASK]}, queues={door: ["q"]})
+    found = broker_findings(facts, "evaluate", "q")[1]
+    assert (found.status, "no Celery worker answered" in found.text) == (Status.WARN, True)
+    facts.registered["one"], facts.queues["one"] = ["evaluate"], ["q"]
     assert broker_findings(facts, "evaluate", "q")[1].status is Status.OK
 
 
