@@ -129,6 +129,7 @@ class Answer(Response):
     def __init__(self, exporter: Exporter, job: Job, held: Held) -> None:
         super().__init__()
         self._has_begun = False
+        self._is_whole = False
         self._exporter = exporter
         self._job = job
         self._held = held
@@ -144,7 +145,10 @@ class Answer(Response):
             hearing.cancel()
             sending.cancel()
             await asyncio.gather(hearing, sending, return_exceptions=True)
-        if sending.cancelled():
+        if self._is_whole:
+            # Its client may have gone while the process was waited for.
+            self._exporter.count(self._job, "sent")
+        elif sending.cancelled():
             self._exporter.count(self._job, "gone")
             if not self._has_begun:
                 raise SocketRefused(401, "unauthorized", "the token no longer allows this project")
@@ -173,6 +177,7 @@ class Answer(Response):
         if await process.wait():
             await self._exporter.log_failure(process)
             return "failed"
+        self._is_whole = True
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return "sent"
 
