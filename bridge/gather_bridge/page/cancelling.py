@@ -35,13 +35,21 @@ class DoorClient:
         """Return whether runs of that namespace are the door's: it knows them by name alone."""
         return self._namespace in {None, namespace}
 
-    async def cancel(self, run: str) -> Outcome:
-        """Ask the door to cancel a run by its name; twice is no error."""
-        address = f"{self._url}/api/v1/tasks/{quote(run, safe='')}/cancel"
+    async def cancel(self, run: str, project_id: str) -> Outcome:
+        """Ask the door to cancel a project's run by its name; twice is no error.
+
+        The page shows runs that have gone, and the name of one may be another project's by now, which the
+        page's own key opens too.
+        """
+        address, headers = f"{self._url}/api/v1/tasks/{quote(run, safe='')}", {"X-API-Key": self._key}
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-                answer = await client.delete(address, headers={"X-API-Key": self._key})
-        except httpx.HTTPError:
+            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, headers=headers) as client:
+                answer = await client.get(f"{address}/status")
+                if answer.is_success:
+                    if str(answer.json()["project_id"]).lower() != project_id.lower():
+                        return Outcome.UNKNOWN
+                    answer = await client.delete(f"{address}/cancel")
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return Outcome.UNAVAILABLE
         if answer.is_success:
             return Outcome.ACCEPTED

@@ -134,8 +134,8 @@ class RunPage:
         require_own_form(request)
         if (await read_form(request)).get("sure") != "yes":
             return RedirectResponse(found.here, 303, headers=HEADERS)
-        door = self._parts.door
-        outcome = Outcome.UNAVAILABLE if door is None else await door.cancel(found.document["run"])
+        door, named = self._parts.door, (found.document["run"], found.document["project_id"])
+        outcome = Outcome.UNAVAILABLE if door is None else await door.cancel(*named)
         self._parts.metrics.page_cancels.labels(result=outcome).inc()
         if outcome in {Outcome.ACCEPTED, Outcome.ENDED}:
             return RedirectResponse(f"{found.here}?cancelled", 303, headers=HEADERS)

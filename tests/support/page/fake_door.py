@@ -1,5 +1,6 @@
 """The HTTP door as the page calls it: one address, and what was asked of it."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ class FakeDoor:
         self.asked: list[tuple[str, str | None]] = []
         """Path and key of each call."""
         self.url = ""
+        self.project = ""
+        """Whose run each name is."""
 
 
 @contextmanager
@@ -24,12 +27,18 @@ def answering_door() -> Iterator[FakeDoor]:
     door = FakeDoor()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._say(200, json.dumps({"project_id": door.project}).encode())
+
         def do_DELETE(self) -> None:
             door.asked.append((self.path, self.headers["X-API-Key"]))
-            self.send_response(door.status)
-            self.send_header("Content-Length", "2")
+            self._say(door.status, b"{}")
+
+        def _say(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -39,7 +39,7 @@ def door() -> Iterator[FakeDoor]:
 def settings(page_assets: PageAssets, tmp_path: Path, project: str, door: FakeDoor) -> dict[str, Any]:
     """Of a bridge with a page and three tokens."""
     door.asked.clear()
-    door.status = 200
+    door.status, door.project = 200, project
     path = tmp_path / "page-tokens.json"
     entries = [
         {"name": "l", "sha256": token_hash(LOOKING), "projects": [project]},
