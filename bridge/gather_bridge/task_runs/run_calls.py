@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from importlib.metadata import version
 from typing import Any, Final
@@ -82,14 +82,17 @@ class TaskRuns:
                 raise Conflict(str(refused)) from refused
             raise
 
-    async def watch(self, query: Mapping[str, str]) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+    async def watch(
+        self, query: Mapping[str, str], on_open: Callable[[], None]
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """Yield (type, object) of a watch; it ends when the server or the connection ends it.
 
+        `on_open` is called once the server has taken it.
         Raises ClusterError where going on from the last version would not be right.
         """
         fixed = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_WINDOW_S)}
         request = Request("watch gatherruns", "GET", self._path, {**fixed, **query})
-        async with aclosing(self._calls.watch(request)) as events:
+        async with aclosing(self._calls.watch(request, on_open)) as events:
             async for event in events:
                 yield event["type"], event["object"]
 

@@ -48,7 +48,8 @@ class WatchedRuns:
         """Runs that were known before a watch from nothing, and that it has not brought yet."""
         self._marks_beginnings = True
         self._is_settled = False
-        self._heard_s = 0.0
+        self._heard_s: float | None = None
+        """None: the server has not taken the watch yet, so that its silence says nothing."""
         self.tasks: dict[str, Task] = {}
         """By the run's name."""
         self.synced = asyncio.Event()
@@ -86,10 +87,11 @@ class WatchedRuns:
             query |= FROM_NOTHING
         self._unheard = set(self.tasks) if is_beginning else set()
         self._is_settled = not is_beginning
-        self._heard_s = time.monotonic()
+        self._heard_s = None
         settling = asyncio.create_task(self._settle()) if is_beginning else None
         try:
-            async with aclosing(self._runs.watch(query)) as events, asyncio.timeout(SILENCE_S) as silence:
+            events = self._runs.watch(query, self._hear)
+            async with aclosing(events), asyncio.timeout(SILENCE_S) as silence:
                 await self._follow(events, silence)
         except TimeoutError:
             logger.warning("watch of GatherRuns is silent")
@@ -101,7 +103,7 @@ class WatchedRuns:
         self, events: AsyncGenerator[tuple[str, dict[str, Any]], None], silence: asyncio.Timeout
     ) -> None:
         async for kind, body in events:
-            self._heard_s = time.monotonic()
+            self._hear()
             self.trouble = ""
             silence.reschedule(asyncio.get_running_loop().time() + SILENCE_S)
             metadata = body.get("metadata") or {}
@@ -111,11 +113,14 @@ class WatchedRuns:
             elif BEGINNING_ENDS in (metadata.get("annotations") or {}):
                 await self._confirm()
 
+    def _hear(self) -> None:
+        self._heard_s = time.monotonic()
+
     async def _settle(self) -> None:
         """Confirm once nothing new has come for a while, unless the end of what there is was marked."""
         while not self._is_settled:
             await asyncio.sleep(SETTLE_S / 4)
-            if time.monotonic() - self._heard_s < SETTLE_S:
+            if self._heard_s is None or time.monotonic() - self._heard_s < SETTLE_S:
                 continue
             try:
                 await self._confirm()

@@ -116,9 +116,12 @@ class ApiCalls:
                 raise ValueError("the answer is no object")  # noqa: TRY004 - of the text, not of the call
         return answer
 
-    async def watch(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
+    async def watch(
+        self, request: Request, on_open: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch; it ends when the server ends it or its connection breaks.
 
+        `on_open` is called once the server has taken it, which may be long before the first event.
         An event that was not received whole is dropped; it comes again from the last version on. Raises
         ClusterError for an answer, event or line after which going on would not be right. Close it to close
         its connection.
@@ -126,6 +129,7 @@ class ApiCalls:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
         with counted(request.what, CALL_ERRORS, self._count):
             response = await self._open(request, limits)
+            on_open()
             try:
                 async for line in _lines(response.content, request.what, self._count):
                     yield _event(request.what, line)
