@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -238,7 +238,8 @@ class Reporter:
             if request is None or time.time() - float(request.get("kept_s") or 0) < ORPHANED_S:
                 continue
             try:
-                await self._runs.get(name)
+                if _is_owed(await self._runs.get(name)):
+                    continue  # the watch has not brought it yet
             except Missing:
                 await self._results.revoked(str(request.get("id")), request, "its GatherRun was deleted")
                 self._metrics.ended("REVOKED")
@@ -296,6 +297,12 @@ def _failure(task: Task, limit: str | None) -> TaskFailure:
         message = f"The task's time limit of {limit} s is over; what was made is kept."
         return TaskFailure("TimeLimitExceeded", message, details)
     return task.failure or TaskFailure("Unknown", "", details)
+
+
+def _is_owed(body: Mapping[str, Any]) -> bool:
+    """Return whether a run is of a task of this kind of door whose end is not written."""
+    labels = body["metadata"].get("labels") or {}
+    return labels.get(names.LABEL_DOOR) == DOOR and names.LABEL_RESULT not in labels
 
 
 def _age_s(task: Task) -> float:
