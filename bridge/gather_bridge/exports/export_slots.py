@@ -11,6 +11,8 @@ from gather_bridge.errors import SocketRefused
 WAIT_S: Final = 5.0
 """For a place; most exports take less."""
 WAITING_MAX: Final = 20
+WAITING_OF_ONE: Final = 5
+"""Of one project: the others' have room to wait, too."""
 RETRY_AFTER_S: Final = 5
 
 
@@ -22,7 +24,7 @@ class ExportSlots:
         self._most_of_one = most_of_one
         self._wait_s = wait_s
         self._taken: Counter[str] = Counter()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
         self._freed = asyncio.Condition()
 
     @asynccontextmanager
@@ -38,9 +40,9 @@ class ExportSlots:
                 self._freed.notify_all()
 
     async def _take(self, project_id: str) -> None:
-        if self._waiting >= WAITING_MAX:
+        if self._waiting.total() >= WAITING_MAX or self._waiting[project_id] >= WAITING_OF_ONE:
             raise self._refusal(project_id)
-        self._waiting += 1
+        self._waiting[project_id] += 1
         try:
             async with asyncio.timeout(self._wait_s), self._freed:
                 await self._freed.wait_for(lambda: self._is_free(project_id))
@@ -48,7 +50,8 @@ class ExportSlots:
         except TimeoutError:
             raise self._refusal(project_id) from None
         finally:
-            self._waiting -= 1
+            self._waiting[project_id] -= 1
+            self._waiting += Counter()
 
     def _is_free(self, project_id: str) -> bool:
         return self._taken[project_id] < self._most_of_one and self._taken.total() < self._most

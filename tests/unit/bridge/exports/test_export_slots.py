@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gather_bridge.errors import SocketRefused
-from gather_bridge.exports.export_slots import WAITING_MAX, ExportSlots
+from gather_bridge.exports.export_slots import WAITING_MAX, WAITING_OF_ONE, ExportSlots
 
 
 async def test_a_project_s_second_export_is_refused_with_429() -> None:
@@ -56,3 +56,23 @@ async def test_the_number_of_those_who_wait_is_bounded() -> None:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_one_project_s_waiting_exports_keep_no_other_s_away() -> None:
+    """However many it asks for at once."""
+    slots = ExportSlots(2, wait_s=30)
+
+    async def one() -> None:
+        async with slots.taken("a"):
+            pass
+
+    async with slots.taken("a"):
+        waiting = [asyncio.create_task(one()) for _ in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(task.done() for task in waiting) == WAITING_MAX - WAITING_OF_ONE
+        async with slots.taken("b"):
+            pass
+    assert len([one for one in await asyncio.gather(*waiting, return_exceptions=True) if one]) == (
+        WAITING_MAX - WAITING_OF_ONE
+    )
