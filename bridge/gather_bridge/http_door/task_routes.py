@@ -85,7 +85,7 @@ class Door:
         except ClusterError as error:
             raise unavailable(error) from None
         task = task_of(body)
-        if not is_new and task.annotations.get(names.ANNOTATION_REQUEST) != submission.request_sha256:
+        if task.annotations.get(names.ANNOTATION_REQUEST, "") != submission.request_sha256:
             raise KeyReused(task.id)
         return task, is_new
 

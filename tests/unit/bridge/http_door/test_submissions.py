@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_bridge.errors import NameTaken, TaskRefused
-from gather_bridge.http_door.door_errors import TaskIdTaken
+from gather_bridge.http_door.door_errors import KeyReused, TaskIdTaken
 from gather_bridge.http_door.door_keys import Caller
 from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_bridge.http_door.key_gate import Places, endpoint_of
@@ -196,6 +196,19 @@ async def test_a_lost_answer_makes_no_second_run(lost: Exception) -> None:
     made, is_new = await door(runs).create(CALLER, prepare(TaskSubmission(**submission()), "app", None))
     assert is_new
     assert runs.names == [made.id, made.id]
+
+
+async def test_a_key_that_stands_for_another_body_is_refused_after_a_lost_answer_too() -> None:
+    """What exists then need not be of this request."""
+
+    class Earlier(LossyRuns):
+        async def create(self, manifest: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+            first = prepare(TaskSubmission(**submission()), "app", "key").manifest
+            return await super().create({**manifest, "metadata": first["metadata"]})
+
+    body = TaskSubmission(**submission(priority=2))
+    with pytest.raises(KeyReused):
+        await door(Earlier(ClusterUnavailable("away"), False)).create(CALLER, prepare(body, "app", "key"))
 
 
 @pytest.mark.parametrize(
