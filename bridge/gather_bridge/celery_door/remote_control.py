@@ -18,6 +18,7 @@ from celery.worker.state import SOFTWARE_INFO  # type: ignore[import-untyped]
 
 from gather_bridge.celery_door.celery_app import open_app
 from gather_bridge.celery_door.celery_settings import CelerySettings
+from gather_bridge.celery_door.task_message import is_id
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +98,11 @@ class Panel:
     def take_revoked(self, ids: object) -> None:
         """Take what another worker remembers: a list, of older versions an object by id."""
         known = list(ids) if isinstance(ids, list | dict) else []
-        self.on_revoked([each for each in known if isinstance(each, str)])
+        self.on_revoked(list(filter(is_id, known)))
 
     def _revoke(self, _: Any, task_id: object = (), **__: Any) -> dict[str, str]:
         given = [task_id] if isinstance(task_id, str) else task_id
-        ids = [each for each in given if isinstance(each, str)] if isinstance(given, list | tuple) else []
+        ids = list(filter(is_id, given)) if isinstance(given, list | tuple) else []
         if len(ids) > IDS_MAX:
             return {"error": f"more than {IDS_MAX} ids"}
         self.on_revoked(ids)

@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from gather_bridge.errors import TaskRefused
 
@@ -167,8 +167,13 @@ def _request(task_id: str, headers: Mapping[str, Any], properties: Mapping[str, 
     }
 
 
+def is_id(given: object) -> TypeGuard[str]:
+    """Return whether a task may be called so: half a character, say, can be written nowhere."""
+    return isinstance(given, str) and 0 < len(given) <= ID_MAX and given.isprintable()
+
+
 def _id(given: object) -> str:
-    if not isinstance(given, str) or not 0 < len(given) <= ID_MAX or not given.isprintable():
+    if not is_id(given):
         raise NotForUs("a task without an id under which a result could be written")
     return given
 
