@@ -54,7 +54,9 @@ class ProxyUsers:
 
     def digest(self, connection: HTTPConnection) -> str | None:
         """Return the form in which the person is known here; None if nobody is signed in."""
-        user = connection.headers.get(self._header, "").strip().lower()
+        named = connection.headers.getlist(self._header)
+        # Of two, one would be the browser's own, beside which the proxy has put its.
+        user = named[0].strip().lower() if len(named) == 1 else ""
         if not user or len(user) > USER_MAX or not self._is_trusted(connection.scope.get(PEER)):
             return None
         return f"{DIGEST_PREFIX}{user}"
