@@ -14,6 +14,7 @@ from typer._completion_classes import completion_init
 from gather_cli import quick_params
 from gather_cli.errors import CliError, Exit, OutputLost, ReaderGone
 from gather_cli.views.completion_scripts import VARIABLE
+from gather_cli.views.terminal import plain
 
 HELP: Final = """\
 Start, watch and stop runs of Gather; find out what is wrong with an installation.
@@ -117,7 +118,7 @@ def _told(error: BaseException) -> int:
     """Say what is wrong in one line, and return the exit code."""
     match error:
         case CliError():
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {plain(error)}", err=True)
             if isinstance(error, OutputLost):
                 _drop_output()
             return error.exit_code

@@ -16,6 +16,7 @@ from gather_cli.commands.options import (
 )
 from gather_cli.errors import CliError, Exit
 from gather_cli.views.printing import print_line
+from gather_cli.views.terminal import plain
 
 HELP = """\
 Cancel runs. What they made is kept, and so is the resource; it cannot be taken back.
@@ -54,7 +55,7 @@ def cancel(
             else:
                 print_line(f"{named} is being cancelled")
         except CliError as error:  # the others are still to be cancelled
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {plain(error)}", err=True)
             first = first or error
     if first is not None:
         raise typer.Exit(int(first.exit_code or Exit.FAILED))

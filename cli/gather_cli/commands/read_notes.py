@@ -29,7 +29,7 @@ from gather_cli.notes.port_forward import forwarded
 from gather_cli.notes.whole_file import write_whole
 from gather_cli.views.note_lines import note_lines, notes_table
 from gather_cli.views.printing import print_data, print_line
-from gather_cli.views.terminal import stdout_terminal
+from gather_cli.views.terminal import plain, stdout_terminal
 from gather_contracts import names
 
 ITEMS_HELP = """\
@@ -103,7 +103,7 @@ def items(
             print_data(output.value, {"notes": list(notes)})
         elif output is Form.NAME:
             for note in notes:
-                print_line(str(note.get("id", "")))
+                print_line(plain(note.get("id", "")))
         else:
             terminal = stdout_terminal()
             show = notes_table if output is Form.WIDE else note_lines

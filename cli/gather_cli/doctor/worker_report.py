@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gather_cli.doctor.diagnosis import Finding, Status
+from gather_cli.views.terminal import plain
 
 ROW: Final = re.compile(r"^(ok|warn|fail|skip) {2,4}(\S.*?)  +(\S.*)$")
 FIX: Final = re.compile(r"^\s+> (.*)$")
@@ -28,9 +29,8 @@ def _of_entry(entry: dict[str, object]) -> Finding:
     status = Status(str(entry.get("status")))
     if status is Status.FAIL and not entry.get("required"):
         status = Status.WARN  # runs go on without it
-    return Finding(
-        f"{PREFIX}{entry.get('name')}", status, str(entry.get("finding", "")), str(entry.get("fix", ""))
-    )
+    name = plain(entry.get("name"))
+    return Finding(f"{PREFIX}{name}", status, str(entry.get("finding", "")), str(entry.get("fix", "")))
 
 
 def _of_table(text: str) -> Iterator[Finding]:

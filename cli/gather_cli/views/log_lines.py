@@ -22,13 +22,13 @@ def line_reader(terminal: Terminal, *, is_raw: bool) -> Callable[[str], str]:
             return plain(line)
         if not isinstance(found, dict) or "message" not in found:
             return plain(line)
-        level = str(found.get("level", ""))
+        level = plain(found.get("level", ""))
         fields = " ".join(
             f"{name}={value if isinstance(value, int | float | str) else json.dumps(value)}"
             for name, value in found.items()
             if name not in FRAME
         )
-        at = str(found.get("timestamp", ""))[11:19]
+        at = plain(found.get("timestamp", ""))[11:19]
         head = f"{at} {terminal.paint(f'{level:<7}', *COLOURS.get(level, ()))} {plain(found['message'])}"
         return head + (f"  {terminal.paint(plain(fields), 'dim')}" if fields else "")
 

@@ -171,9 +171,13 @@ def test_colours_are_painted_only_where_they_are_taken() -> None:
 def test_no_text_steers_the_terminal(text: str) -> None:
     """Escape sequences, carriage returns and marks of direction lose what makes them work."""
     assert not set(plain(text)) & set("\x1b\r\x9b\u202e\x07")
-    assert not set(line_reader(PLAIN, is_raw=False)(json.dumps({"message": text}))) & set(
-        "\x1b\r\x9b\u202e\x07"
-    )
+    for line in (
+        {"message": text},
+        {"message": "", "level": text},
+        {"message": "", "timestamp": f"2026-01-01 {text}"},
+    ):
+        shown = line_reader(PLAIN, is_raw=False)(json.dumps(line))
+        assert not set(shown) & set("\x1b\r\x9b\u202e\x07")
 
 
 @pytest.mark.parametrize(
