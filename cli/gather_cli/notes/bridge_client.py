@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from gather_cli.errors import CliError, Forbidden, NotFound, Unreachable
 
@@ -66,8 +66,9 @@ class Bridge:
         headers = {"Accept": "*/*", "User-Agent": "gather-cli"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        opener = urllib.request.build_opener(_NoRedirects)
         try:
+            direct = [urllib.request.ProxyHandler({})] if _is_here(self.address) else []
+            opener = urllib.request.build_opener(_NoRedirects, *direct)
             asked = urllib.request.Request(self.address.rstrip("/") + path, headers=headers)  # noqa: S310 - as named
             found: IO[bytes] = opener.open(asked, timeout=self.timeout_s)
         except urllib.error.HTTPError as error:
@@ -98,6 +99,11 @@ class Bridge:
                     "--bridge"
                 )
         return CliError(f"the bridge refuses: {said}")
+
+
+def _is_here(address: str) -> bool:
+    """Return whether it is on this machine, as a port-forward is: no proxy leads there."""
+    return urlsplit(address).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _page(answer: IO[bytes]) -> dict[str, Any]:

@@ -168,3 +168,14 @@ def test_a_token_s_file_that_is_missing_is_named(config: Path) -> None:
     """By its path."""
     with pytest.raises(WrongConfig, match="/nowhere cannot be read"):
         read_token("/nowhere", read_config("c"))
+
+
+def test_no_proxy_sees_what_goes_to_a_port_forward(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leads to this machine, over http and with the token."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    served.answers.append(page("1"))
+    assert [each["notes"] for each in Bridge(served.address, "token", 5).pages(PROJECT, {})] == [
+        [{"id": "1"}]
+    ]
