@@ -81,7 +81,7 @@ def add_notes(app: FastAPI, bridge: Bridge) -> None:
             raise SocketRefused(400, "invalid_request", f"format must be one of {', '.join(MEDIA_TYPES)}")
         job = Job(**asked, format=name, snapshot=await _snapshot(bridge, asked))
         return source.exporter.answer(
-            job, lambda end: bridge.access.held(grant.sha256, grant.project_id, end)
+            job, lambda end: bridge.access.held(grant.sha256, grant.project_id, end, grant.session)
         )
 
 
