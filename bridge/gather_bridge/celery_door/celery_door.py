@@ -69,6 +69,7 @@ class CeleryDoor:
             results=self._results,
             metrics=metrics,
             send_event=self._send_event,
+            come_again=self.reporter.write_again,
         )
         self.panel = Panel(
             settings,

@@ -160,29 +160,45 @@ class Reporter:
         self._shown[task.run] = shown
 
     async def _end(self, task: Task, *, is_there: bool = True) -> None:
-        """Write the end; without what follows it where that is malformed."""
-        try:
-            await self._finish(task, await self._request(task), is_there=is_there)
-        except ResultRefused:
-            logger.exception("what follows a task cannot be sent", extra=self._fields(task))
-            await self._finish(task, {"id": task.id, "task": self._task_name}, is_there=is_there)
-
-    async def _finish(self, task: Task, request: dict[str, Any], *, is_there: bool) -> None:
         """Write the end, then say on the run that it is written."""
-        limit = task.annotations.get(names.ANNOTATION_TIME_LIMIT)
-        if task.state is TaskState.COMPLETED and task.result is not None:
-            state, result = "SUCCESS", task.result
-            await self._results.succeeded(task.id, request, result)
-        elif task.state is TaskState.CANCELLED and limit is None:
-            state, kept = "REVOKED", task.progress.items_created
-            await self._results.revoked(task.id, request, f"cancelled; {kept} items are kept")
-        else:
-            state = "FAILURE"
-            await self._results.failed(task.id, request, _failure(task, limit))
+        state = await self._write(task)
         if is_there:
             await self._mark(task)
         await self._queue.forget_request(task.run)
         self._remember(task, state)
+
+    async def write_again(self, task: Task) -> None:
+        """Write again what has become of a task that came again; its result may have gone meanwhile.
+
+        A run whose end was written is out of the watch's sight. Nothing is counted a second time. Raises
+        BrokerUnavailable, and ResultRefused if no result can be written.
+        """
+        self._shown.pop(task.run, None)
+        if task.state.is_final and task.labels.get(names.LABEL_RESULT) == WRITTEN[names.LABEL_RESULT]:
+            self._requests.pop(task.run, None)
+            await self._write(task)
+            self._requests.pop(task.run, None)
+            await self._queue.forget_request(task.run)
+
+    async def _write(self, task: Task) -> str:
+        """Write the end, without what follows it where that is malformed; return the state."""
+        try:
+            return await self._write_with(task, await self._request(task))
+        except ResultRefused:
+            logger.exception("what follows a task cannot be sent", extra=self._fields(task))
+            return await self._write_with(task, {"id": task.id, "task": self._task_name})
+
+    async def _write_with(self, task: Task, request: dict[str, Any]) -> str:
+        limit = task.annotations.get(names.ANNOTATION_TIME_LIMIT)
+        if task.state is TaskState.COMPLETED and task.result is not None:
+            await self._results.succeeded(task.id, request, task.result)
+            return "SUCCESS"
+        if task.state is TaskState.CANCELLED and limit is None:
+            kept = task.progress.items_created
+            await self._results.revoked(task.id, request, f"cancelled; {kept} items are kept")
+            return "REVOKED"
+        await self._results.failed(task.id, request, _failure(task, limit))
+        return "FAILURE"
 
     async def _mark(self, task: Task) -> None:
         try:

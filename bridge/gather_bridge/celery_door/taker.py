@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from gather_bridge.celery_door.task_queue import BrokerUnavailable, TaskQueue, W
 from gather_bridge.celery_door.task_results import ResultRefused, TaskResults
 from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.task_runs.run_calls import TaskRuns
-from gather_bridge.task_runs.task_states import TaskFailure
+from gather_bridge.task_runs.task_states import Task, TaskFailure, task_of
 from gather_bridge.task_runs.watched_runs import WatchedRuns
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import ClusterError
@@ -40,6 +40,8 @@ COUNT_S: Final = 2.0
 FOREIGN_S: Final = 60.0
 BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
 SEEN_MAX: Final = 10_000
+FRESH_S: Final = 60.0
+"""After so long a run that the watch has not brought has left its sight: it has ended, or was deleted."""
 SendEvent = Callable[..., None]
 
 
@@ -57,8 +59,9 @@ class Taker:
         results: TaskResults,
         metrics: CeleryMetrics,
         send_event: SendEvent,
+        come_again: Callable[[Task], Awaitable[None]],
     ) -> None:
-        """`me` is this door's name in the lease."""
+        """`me` is this door's name in the lease; `come_again` gets the run of a task that had one already."""
         self._settings = settings
         self._me = me
         self._queue = queue
@@ -67,8 +70,9 @@ class Taker:
         self._results = results
         self._metrics = metrics
         self._send_event = send_event
-        self._fresh: set[str] = set()
-        """Runs that were made and that the watch has not brought yet."""
+        self._come_again = come_again
+        self._fresh: dict[str, float] = {}
+        """Runs that were made and that the watch has not brought yet, and when they were made."""
         self._seen_s: OrderedDict[str, float] = OrderedDict()
         self._counted_s = 0.0
         self.leads = False
@@ -78,7 +82,12 @@ class Taker:
 
     def slots(self) -> int:
         """Return how many runs may begin now."""
-        self._fresh -= set(self._watched.tasks)
+        since_s = time.monotonic() - FRESH_S
+        self._fresh = {
+            name: made_s
+            for name, made_s in self._fresh.items()
+            if made_s > since_s and name not in self._watched.tasks
+        }
         active = sum(not task.state.is_final for task in self._watched.tasks.values()) + len(self._fresh)
         self._metrics.active.set(active)
         free = max(self._settings.runs_max - active, 0)
@@ -186,19 +195,24 @@ class Taker:
         name = start.manifest["metadata"]["name"]
         await self._queue.keep_request(name, {**message.request, "kept_s": time.time()})
         try:
-            _, is_new = await self._runs.create(start.manifest)
+            body, is_new = await self._runs.create(start.manifest)
         except (TaskRefused, NameTaken) as refused:
             failure = invalid(refused) if isinstance(refused, TaskRefused) else _taken(refused)
             await self._fail(message, failure)
             if isinstance(refused, TaskRefused):
                 await self._queue.forget_request(name)
             return
-        if name not in self._watched.tasks:
-            self._fresh.add(name)
         waited_s = time.monotonic() - self._seen_s.pop(waiting.digest, time.monotonic())
         if not is_new:
             logger.info("a task came again", extra=self._fields(message))
+            try:
+                task = task_of(body)
+            except (ValueError, KeyError, TypeError) as error:
+                logger.warning("a GatherRun cannot be read", extra={"error": type(error).__name__})
+                return
+            await self._come_again(task)
             return
+        self._fresh[name] = time.monotonic()
         self.processed += 1
         self._metrics.wait.labels(queue=waiting.queue).observe(waited_s)
         logger.info(

@@ -1,0 +1,53 @@
+"""Tasks that come again, and doors that take the lead, when results have been written already."""
+
+import pytest
+
+from gather_contracts import names
+from tests.contract.bridge.celery_door.conftest import Door
+from tests.support.doors.celery_client import Client
+from tests.support.doors.played_statuses import DONE, FAILED
+
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+
+async def _until_written(client: Client, name: str) -> None:
+    await client.until(
+        lambda: client.kubernetes.run(name)["metadata"]["labels"].get(names.LABEL_RESULT) == "written"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(DONE, "SUCCESS"), (FAILED, "FAILURE")], ids=["done", "failed"]
+)
+async def test_a_task_that_comes_again_after_its_result_has_gone_gets_it_again(
+    client: Client, new_door: Door, status: dict[str, object], state: str
+) -> None:
+    """And takes no slot, nor is it counted twice."""
+    async with new_door(runs_max=1) as door:
+        result = client.send()
+        await client.play(result, status)
+        await client.state(result, state)
+        await _until_written(client, result.id)
+        client.redis.delete(f"celery-task-meta-{result.id}")
+        client.send(task_id=result.id)
+        await client.state(result, state)
+        await client.run_of(client.send())
+        assert len(client.kubernetes.runs()) == 2
+        assert (
+            door.metrics.registry.get_sample_value(
+                "celery_task_total", {"task": names.GATHER_TASK, "status": state}
+            )
+            == 1
+        )
+        assert await door._queue.request_of(result.id) is None
+
+
+async def test_a_task_without_result_that_comes_again_takes_no_slot(client: Client, new_door: Door) -> None:
+    async with new_door(runs_max=1):
+        result = client.send(ignore_result=True)
+        await client.play(result, DONE)
+        await _until_written(client, result.id)
+        client.send(task_id=result.id, ignore_result=True)
+        await client.until(lambda: client.waiting() == 0)
+        await client.run_of(client.send())
+        assert client.state_of(result.id) == "PENDING"
