@@ -63,6 +63,7 @@ class Reporter:
         self._shown: dict[str, tuple[str, dict[str, Any]]] = {}
         """What was last written of a run."""
         self._retries: dict[str, int] = {}
+        """Up to which attempt those of a run are counted, by this door or by those that led before."""
         self._gone: dict[str, tuple[Task, float]] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._news = asyncio.Event()
@@ -120,6 +121,9 @@ class Reporter:
         if not self._leads():
             self._adopted_s = 0.0
             self._forget_gone()
+            # Another door writes and counts meanwhile.
+            self._shown.clear()
+            self._retries.clear()
             return
         if time.monotonic() - self._adopted_s > ORPHANED_S:
             self._adopted_s = time.monotonic()
@@ -142,10 +146,11 @@ class Reporter:
         self._metrics.oldest.set(max(ages_s, default=0))
 
     async def _report(self, task: Task) -> None:
+        if task.run_uid in self._finished:
+            return
         self._count_retries(task)
         if task.state.is_final:
-            if task.run_uid not in self._finished:
-                await self._end(task)
+            await self._end(task)
             return
         request = await self._request(task)
         await self._keep_limit(task, request)
@@ -293,8 +298,9 @@ class Reporter:
         return self._requests[task.run]
 
     def _count_retries(self, task: Task) -> None:
+        """Count what has been added since this door first saw the run: the rest was counted by another."""
         count = task.progress.retry_count
-        self._metrics.retries.inc(max(count - self._retries.get(task.run, 0), 0))
+        self._metrics.retries.inc(max(count - self._retries.get(task.run, count), 0))
         self._retries[task.run] = count
 
     def _fields(self, task: Task) -> dict[str, Any]:

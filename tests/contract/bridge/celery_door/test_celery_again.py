@@ -1,11 +1,14 @@
 """Tasks that come again, and doors that take the lead, when results have been written already."""
 
+from typing import Any
+
 import pytest
 
+from gather_bridge.celery_door.celery_door import CeleryDoor
 from gather_contracts import names
 from tests.contract.bridge.celery_door.conftest import Door
 from tests.support.doors.celery_client import Client
-from tests.support.doors.played_statuses import DONE, FAILED
+from tests.support.doors.played_statuses import DONE, FAILED, RUNNING, STORY
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
@@ -20,7 +23,7 @@ async def _until_written(client: Client, name: str) -> None:
     ("status", "state"), [(DONE, "SUCCESS"), (FAILED, "FAILURE")], ids=["done", "failed"]
 )
 async def test_a_task_that_comes_again_after_its_result_has_gone_gets_it_again(
-    client: Client, new_door: Door, status: dict[str, object], state: str
+    client: Client, new_door: Door, status: dict[str, Any], state: str
 ) -> None:
     """And takes no slot, nor is it counted twice."""
     async with new_door(runs_max=1) as door:
@@ -51,3 +54,29 @@ async def test_a_task_without_result_that_comes_again_takes_no_slot(client: Clie
         await client.until(lambda: client.waiting() == 0)
         await client.run_of(client.send())
         assert client.state_of(result.id) == "PENDING"
+
+
+async def test_a_door_that_takes_the_lead_counts_no_attempt_again(client: Client, new_door: Door) -> None:
+    """Only those that follow."""
+    result = client.send()
+    async with new_door() as door:
+        await client.run_of(result)
+        await client.state(result, "STARTED")
+        await client.play(result, _attempt(3))
+        await client.until(lambda: _retries(door) == 2)
+    async with new_door() as door:
+        await client.until(lambda: result.id in door.reporter._retries)
+        assert _retries(door) == 0
+        await client.play(result, _attempt(4))
+        await client.until(lambda: _retries(door) == 1)
+        await client.play(result, {**DONE, "departments": [{**STORY, "attempt": 4}]})
+        await client.state(result, "SUCCESS")
+        assert _retries(door) == 1
+
+
+def _attempt(attempt: int) -> dict[str, Any]:
+    return {**RUNNING, "departments": [{"slug": "world", "phase": "Running", "attempt": attempt}]}
+
+
+def _retries(door: CeleryDoor) -> float | None:
+    return door.metrics.registry.get_sample_value("celery_task_retry_total", {"task": names.GATHER_TASK})
