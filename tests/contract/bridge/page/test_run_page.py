@@ -106,6 +106,25 @@ async def test_a_bridge_that_cannot_hear_redis_says_so(
     await page.shows(".facts", "6 notes")
 
 
+async def test_what_cannot_be_read_is_said_and_asked_for_again(
+    open_page: Any, shown: ShownRun, mongodb_store: ServiceProcess
+) -> None:
+    """Without MongoDB the rest is shown with a notice; when it is back the page learns it by itself, without news."""
+    await shown.write("Running")
+    await shown.send(shown.started(), shown.department("story"))
+    shown.note("story", "The lamp goes out twice before the storm.")
+    page = await open_page()
+    with mongodb_store.absent():
+        await page.goto(address(shown))
+        await page.live()
+        assert "Part of this could not be read just now" in await page.text(".notice")
+        assert "cannot read MongoDB now" in await page.text("main")
+        assert "Writing notes" in await page.text(".step")
+    await page.shows(".notes", "The lamp goes out twice")
+    await page.page.wait_for_selector(".notice", state="detached")
+    page.assert_quiet()
+
+
 async def test_seven_tabs_follow_at_once(open_page: Any, shown: ShownRun) -> None:
     """Browsers open six HTTP connections to one host at most. Signing out in one ends them all."""
     await shown.write("Running")
