@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,96 +18,73 @@ from dev.artefacts.page_assets import PageAssets
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from dev.rooms import bridge_service
+from dev.service_process import ServiceProcess
 from dev.stores import running
 from gather_bridge.access.token_file import token_hash
 from tests.support.page.browsing import Watched, browsing
+from tests.support.page.scenes import (
+    MANY,
+    at_work,
+    cancelled,
+    failed,
+    many_at_work,
+    out_of_money,
+    succeeded,
+)
 from tests.support.page.shown_run import FILM, ShownRun
 
 FOLDER: Final = ROOT / "docs" / "images"
 PROJECT: Final = "66f1a2b3c4d5e6f708192a3b"
+AT_WORK: Final = "/runs/films/the-lighthouse-3"
 TOKEN: Final = "a-token-for-pictures"  # noqa: S105 - of no use anywhere else
-NOTES: Final = (
-    ("story", "The keeper hides the logbook that proves the ship was warned"),
-    ("story", "Act two turns when the lamp is lit by somebody else"),
-    ("character", "Mara counts steps when she lies; the stairs have 114"),
-    ("character", "The inspector never removes his gloves until the last scene"),
-    ("visual", "Salt on every window: nothing outside is ever sharp"),
-    ("visual", "The tower is shot from below until Mara decides to stay"),
+WIDE: Final = 1180
+Scene = Callable[[ShownRun], Awaitable[None]]
+ENDED: Final[tuple[tuple[str, float, Scene], ...]] = (
+    ("the-lighthouse-1", 30, succeeded),
+    ("the-lighthouse-2", 6, failed),
+    ("the-lighthouse-draft", 54, cancelled),
+    ("the-lighthouse-small", 78, out_of_money),
 )
-GAP_FIELDS: Final = ("aspect", "severity", "coverage", "suggestion")
-GAPS: Final = (
-    ("night exteriors", "high", 18, "Say how the beam lights faces, and what stays dark."),
-    ("colour over the acts", "medium", 41, "Name the palette of act three, and when it changes."),
-    ("lenses", "low", 63, "One line on focal lengths for the stairwell."),
-)
+"""Name, hours since its start, and what happened in it."""
+SHOTS: Final = (
+    ("run-light", "the-lighthouse-3", 1730), ("run-dark", "the-lighthouse-3", 860),
+    ("run-failed", "the-lighthouse-2", 960), ("run-cancel", "the-lighthouse-3", 560),
+    ("run-succeeded", "the-lighthouse-1", 760), ("run-cancelled", "the-lighthouse-draft", 760),
+    ("run-budget", "the-lighthouse-small", 760), ("run-many", "the-series-1", 860),
+)  # fmt: skip
+"""Picture, run and height; those of 360 pixels' width and of a list stand in `take`."""
 
 
-async def at_work(shown: ShownRun) -> None:
-    """A run in its middle: three departments done, one at work, one that waits for a node."""
-    await shown.write(
-        "Running",
-        departments={
-            "story": {"phase": "Succeeded", "reason": "ThresholdReached"},
-            "character": {"phase": "Succeeded", "reason": "ThresholdReached"},
-            "production": {
-                "phase": "Running", "reason": "Unschedulable", "attempt": 1,
-                "message": "0/4 nodes are available: 4 Insufficient memory.",
-            },
-        },
-    )  # fmt: skip
-    await shown.send(
-        shown.started(), shown.department("story", 2), *shown.iterations("story", 58, 67, 74, 83),
-        shown.complete("story", 83, 4, 190), shown.department("character", 194),
-        *shown.iterations("character", 52, 66, 71, 79, 81.5), shown.complete("character", 81.5, 5, 420),
-        shown.department("visual", 424), *shown.iterations("visual", 49, 60.5, 68),
-    )  # fmt: skip
-    shown.notes([(slug, text, 3) for slug, text in NOTES], first=400)
-    for slug, dropped in (("story", 4), ("character", 7), ("visual", 2)):
-        named = [dict(zip(GAP_FIELDS, gap, strict=True)) for gap in GAPS] if slug == "visual" else ()
-        shown.checkpoint(slug, dropped, named)
+async def opened(browser: Browser, base: str, path: str, **options: Any) -> Watched:
+    """Return a signed-in page that follows, or that shows an end."""
+    context = await browser.new_context(**options)
+    page = Watched(await context.new_page(), base)
+    await page.goto("/sign-in")
+    await page.page.fill("#token", TOKEN)
+    await page.page.click("main button")
+    await page.page.wait_for_url(f"{base}/")
+    await page.goto(path)
+    await page.page.wait_for_selector("#connection:not([data-state=still])", state="attached")
+    return page
 
 
-async def ended(shown: ShownRun, how: str) -> None:
-    """Runs beside it in the project's list."""
-    await shown.write("Running")
-    await shown.send(shown.started())
-    for number, (slug, _) in enumerate(shown.departments):
-        at_s = 100 * number + 2
-        await shown.send(
-            shown.department(slug, at_s), *shown.iterations(slug, 60 + number, 72, 80.5 + number)
-        )
-        if how == "failed" and slug == "sound":
-            await shown.send(shown.failed(slug, "DeadlineExceeded", at_s + 95))
-        else:
-            await shown.send(shown.complete(slug, 80.5 + number, 3, at_s + 95))
-    if how == "failed":
-        message = "4 attempts of 600 s each"
-        failed = {"phase": "Failed", "reason": "DeadlineExceeded", "attempt": 4, "message": message}
-        await shown.write("Running", departments={"sound": failed})
-    await shown.send(shown.end(how, items=126, iterations=21, at_s=702))
-
-
-async def take(browser: Browser, base: str) -> None:
-    """Take all pictures."""
-    here, failed = "/runs/films/the-lighthouse-3", "/runs/films/the-lighthouse-2"
-    light, dark = {"color_scheme": "light"}, {"color_scheme": "dark"}
-    shots: Sequence[tuple[str, str, dict[str, Any]]] = (
-        ("run-light", here, {"viewport": {"width": 1180, "height": 1730}, **light}),
-        ("run-dark", here, {"viewport": {"width": 1180, "height": 860}, **dark}),
-        ("run-phone", here, {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, **light}),
-        ("run-failed", failed, {"viewport": {"width": 1180, "height": 900}, **light}),
-        ("project", f"/projects/{PROJECT}", {"viewport": {"width": 1180, "height": 430}, **light}),
-        ("run-cancel", here, {"viewport": {"width": 1180, "height": 560}, **light}),
-    )
-    for name, path, options in shots:
-        context = await browser.new_context(**options)
-        page = Watched(await context.new_page(), base)
-        await page.goto("/sign-in")
-        await page.page.fill("#token", TOKEN)
-        await page.page.click("main button")
-        await page.page.wait_for_url(f"{base}/")
-        await page.goto(path)
-        await page.page.wait_for_selector("#connection:not([data-state=still])", state="attached")
+async def take(browser: Browser, bridge: ServiceProcess) -> None:
+    """Take all pictures; the last one without the bridge."""
+    wide = [
+        (name, f"/runs/films/{run}", {
+            "viewport": {"width": WIDE, "height": height},
+            "color_scheme": "dark" if name == "run-dark" else "light",
+        })
+        for name, run, height in SHOTS
+    ]  # fmt: skip
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, "color_scheme": "light"}
+    listed = {"viewport": {"width": WIDE, "height": 560}, "color_scheme": "light"}
+    for name, path, options in (
+        *wide,
+        ("run-phone", AT_WORK, phone),
+        ("project", f"/projects/{PROJECT}", listed),
+    ):
+        page = await opened(browser, bridge.uri, path, **options)
         if name == "run-cancel":
             await page.page.click("#ask-cancel")
         if name == "run-light":
@@ -116,7 +93,13 @@ async def take(browser: Browser, base: str) -> None:
             await page.page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
         await page.page.screenshot(path=FOLDER / f"{name}.png")
         page.assert_quiet()
-        await context.close()
+        await page.page.context.close()
+    options = {"viewport": {"width": WIDE, "height": 420}, "color_scheme": "light"}
+    page = await opened(browser, bridge.uri, AT_WORK, **options)
+    await page.live()
+    bridge.kill()
+    await page.page.wait_for_selector("#connection[data-state=lost]")
+    await page.page.screenshot(path=FOLDER / "run-lost.png")
 
 
 async def main() -> None:
@@ -140,18 +123,18 @@ async def main() -> None:
             "MONGODB_URI": mongodb.uri,
         }
         now = datetime.now(UTC)
-        for number, how in ((1, "complete"), (2, "failed")):
-            began = now - timedelta(hours=30 - 12 * number)
-            await ended(
-                ShownRun(PROJECT, redis.uri, mongodb.uri, f"the-lighthouse-{number}", began=began), how
-            )
-        began = now - timedelta(seconds=511)
-        await at_work(
-            ShownRun(PROJECT, redis.uri, mongodb.uri, "the-lighthouse-3", began=began, departments=FILM)
-        )
+
+        def shown(run: str, ago_s: float, departments: Sequence[tuple[str, str]] = FILM) -> ShownRun:
+            began = now - timedelta(seconds=ago_s)
+            return ShownRun(PROJECT, redis.uri, mongodb.uri, run, began=began, departments=departments)
+
+        for name, hours, play in ENDED:
+            await play(shown(name, 3600 * hours))
+        await many_at_work(shown("the-series-1", 2_500, MANY))
+        await at_work(shown("the-lighthouse-3", 511))
         with bridge_service(Path(folder), redis.uri, settings).running() as bridge:
             async with browsing(assets.browser()) as browser:
-                await take(browser, bridge.uri)
+                await take(browser, bridge)
     sys.stdout.write(f"{FOLDER}: {', '.join(sorted(file.name for file in FOLDER.glob('*.png')))}\n")
 
 
