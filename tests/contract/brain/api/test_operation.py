@@ -101,7 +101,8 @@ async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
             client.create_nodes([node_in(project, 1), node_in(project, 2)], deadline_s=120)
         )
         await asyncio.sleep(0)
-    assert (await waiting).created == 1
+    # 0: the first write was taken, its answer lost with a server that had just come up, and it came again.
+    assert (await waiting).created <= 1
     context = await client.department_context(project, "x", ["story"])
     assert context.context["story"].node_count == 2
     assert (await http.get("/readyz")).json()["status"] == "ready"

@@ -109,7 +109,7 @@ async def test_a_bridge_that_cannot_hear_redis_says_so(
 async def test_what_cannot_be_read_is_said_and_asked_for_again(
     open_page: Any, shown: ShownRun, mongodb_store: ServiceProcess
 ) -> None:
-    """Without MongoDB the rest is shown with a notice; when it is back the page learns it by itself, without news."""
+    """Without MongoDB the rest is shown with a notice; when it is back the page learns it by itself."""
     await shown.write("Running")
     await shown.send(shown.started(), shown.department("story"))
     shown.note("story", "The lamp goes out twice before the storm.")
