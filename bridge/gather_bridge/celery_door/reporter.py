@@ -27,6 +27,7 @@ GONE_S: Final = 60.0
 """So long a door that does not lead remembers what has gone, should it lead soon."""
 ORPHANED_S: Final = 60.0
 """After so long a task that was taken has a run, or it is deleted."""
+GONE: Final = "its GatherRun was deleted"
 FINISHED_MAX: Final = 5000
 BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
 FAILURES_MAX: Final = 3
@@ -220,8 +221,7 @@ class Reporter:
         duration_s = _age_s(task)
         self._metrics.ended(state)
         self._metrics.duration.observe(duration_s)
-        fields = {"state": state, "duration_ms": round(duration_s * 1000)}
-        logger.info("task ended", extra=self._fields(task) | fields)
+        logger.info("task ended", extra=self._fields(task) | {"state": state})
         failure = task.failure
         match state:
             case "SUCCESS":
@@ -262,8 +262,9 @@ class Reporter:
                 if _is_owed(await self._runs.get(name)):
                     continue  # the watch has not brought it yet
             except Missing:
-                await self._results.revoked(str(request.get("id")), request, "its GatherRun was deleted")
+                await self._results.revoked(str(request.get("id")), request, GONE)
                 self._metrics.ended("REVOKED")
+                logger.info("task ended", extra=self._fields_of(request) | {"state": "REVOKED", "why": GONE})
             await self._queue.forget_request(name)
 
     async def _cancel_revoked(self) -> None:
@@ -308,7 +309,18 @@ class Reporter:
             "task_id": task.id,
             "task_name": self._task_name,
             "project_id": task.project_id,
+            "duration_ms": round(_age_s(task) * 1000),
             "retry_count": task.progress.retry_count,
+        }
+
+    def _fields_of(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return those of a task whose run has gone."""
+        return {
+            "task_id": request.get("id"),
+            "task_name": self._task_name,
+            "project_id": request.get("project_id", ""),
+            "duration_ms": round((time.time() - float(request.get("kept_s") or 0)) * 1000),
+            "retry_count": request.get("retries", 0),
         }
 
 

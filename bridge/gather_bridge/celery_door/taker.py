@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ COUNT_S: Final = 2.0
 FOREIGN_S: Final = 60.0
 BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
 SEEN_MAX: Final = 10_000
+PROJECT_MAX: Final = 64
+"""Characters of a project's id in the log; one that is longer is refused."""
 FRESH_S: Final = 60.0
 """After so long a run that the watch has not brought has left its sight: it has ended, or was deleted."""
 SendEvent = Callable[..., None]
@@ -164,7 +166,7 @@ class Taker:
             try:
                 await self._carry_out(waiting, message, decision)
             except ResultRefused:
-                logger.exception("a task's end cannot be written", extra=self._fields(message))
+                logger.exception("a task's end cannot be written", extra=self._fields(waiting, message))
                 await self._queue.hold(waiting, FOREIGN_S)
                 continue
             if not isinstance(decision, Hold):
@@ -175,36 +177,37 @@ class Taker:
             case Start():
                 await self._start(waiting, message, decision)
             case Fail(failure):
-                await self._fail(message, failure)
+                await self._fail(waiting, message, failure)
             case Revoke(reason):
                 await self._results.revoked(message.id, message.request, reason)
                 self._announce(message)
-                self._end(message, "REVOKED", reason)
+                self._end(waiting, message, "REVOKED", reason)
                 expired = reason == "expired"
                 self._send_event(
                     "task-revoked", uuid=message.id, terminated=False, signum=None, expired=expired
                 )
             case Forget():
-                logger.info("a task that has its result came again", extra=self._fields(message))
+                logger.info("a task that has its result came again", extra=self._fields(waiting, message))
             case Hold(seconds):
                 await self._queue.hold(waiting, seconds)
                 return
         await self._queue.remove(waiting)
+        self._seen_s.pop(waiting.digest, None)
 
     async def _start(self, waiting: Waiting, message: TaskMessage, start: Start) -> None:
         name = start.manifest["metadata"]["name"]
-        await self._queue.keep_request(name, {**message.request, "kept_s": time.time()})
+        kept = {**message.request, "kept_s": time.time(), "project_id": start.project_id}
+        await self._queue.keep_request(name, kept)
         try:
             body, is_new = await self._runs.create(start.manifest)
         except (TaskRefused, NameTaken) as refused:
             failure = invalid(refused) if isinstance(refused, TaskRefused) else _taken(refused)
-            await self._fail(message, failure)
+            await self._fail(waiting, message, failure)
             if isinstance(refused, TaskRefused):
                 await self._queue.forget_request(name)
             return
-        waited_s = time.monotonic() - self._seen_s.pop(waiting.digest, time.monotonic())
         if not is_new:
-            logger.info("a task came again", extra=self._fields(message))
+            logger.info("a task came again", extra=self._fields(waiting, message))
             try:
                 task = task_of(body)
             except (ValueError, KeyError, TypeError) as error:
@@ -214,12 +217,8 @@ class Taker:
             return
         self._fresh[name] = time.monotonic()
         self.processed += 1
-        self._metrics.wait.labels(queue=waiting.queue).observe(waited_s)
-        logger.info(
-            "task taken",
-            extra=self._fields(message)
-            | {"project_id": start.project_id, "duration_ms": round(waited_s * 1000)},
-        )
+        self._metrics.wait.labels(queue=waiting.queue).observe(self._waited_s(waiting))
+        logger.info("task taken", extra=self._fields(waiting, message))
         self._announce(message)
         self._send_event("task-started", uuid=message.id)
 
@@ -238,21 +237,30 @@ class Taker:
             **shown,
         )
 
-    async def _fail(self, message: TaskMessage, failure: TaskFailure) -> None:
+    async def _fail(self, waiting: Waiting, message: TaskMessage, failure: TaskFailure) -> None:
         await self._results.failed(message.id, message.request, failure)
         self._announce(message)
-        self._end(message, "FAILURE", failure.message)
+        self._end(waiting, message, "FAILURE", failure.message)
         self._send_event("task-failed", uuid=message.id, exception=failure.message, traceback="")
 
-    def _end(self, message: TaskMessage, state: str, reason: str) -> None:
+    def _end(self, waiting: Waiting, message: TaskMessage, state: str, reason: str) -> None:
         self._metrics.ended(state)
-        logger.info(
-            "task ended before its start", extra=self._fields(message) | {"state": state, "why": reason}
-        )
+        fields = self._fields(waiting, message) | {"state": state, "why": reason}
+        logger.info("task ended before its start", extra=fields)
 
-    def _fields(self, message: TaskMessage) -> dict[str, Any]:
-        retries = message.request.get("retries", 0)
-        return {"task_id": message.id, "task_name": message.name, "retry_count": retries}
+    def _fields(self, waiting: Waiting, message: TaskMessage) -> dict[str, Any]:
+        return {
+            "task_id": message.id,
+            "task_name": message.name,
+            "project_id": _project_of(message),
+            "duration_ms": round(self._waited_s(waiting) * 1000),
+            "retry_count": message.request.get("retries", 0),
+        }
+
+    def _waited_s(self, waiting: Waiting) -> float:
+        """Return for how long the message has been seen in its queue."""
+        now_s = time.monotonic()
+        return now_s - self._seen_s.get(waiting.digest, now_s)
 
     def _note(self, waiting: Sequence[Waiting]) -> None:
         """Remember since when messages are seen."""
@@ -261,6 +269,16 @@ class Taker:
             self._seen_s.setdefault(each.digest, now_s)
         while len(self._seen_s) > SEEN_MAX:
             self._seen_s.popitem(last=False)
+
+
+def _project_of(message: TaskMessage) -> str:
+    """Return the project's id as it was sent, "" where none can be read."""
+    try:
+        data = message.data
+    except TaskRefused:
+        return ""
+    given = (data.get("project_id") or data.get("projectId")) if isinstance(data, Mapping) else None
+    return given[:PROJECT_MAX] if isinstance(given, str) else ""
 
 
 def _taken(error: NameTaken) -> TaskFailure:
