@@ -60,7 +60,7 @@ class CeleryMetrics:
         )
         self.api_errors = Counter(
             "gather_door_api_errors",
-            "Calls of the Kubernetes API that failed.",
+            "Calls of the Kubernetes API without an ordinary answer.",
             ["call", "error"],
             registry=self.registry,
         )

@@ -51,8 +51,8 @@ class DoorMetrics:
         self.watch_up = Gauge(
             "gather_door_watch_up", "1 while GatherRuns are watched.", registry=self.registry
         )
-        self.kubernetes_errors = Counter(
-            "gather_door_kubernetes_errors",
+        self.api_errors = Counter(
+            "gather_door_api_errors",
             "Calls of the Kubernetes API without an ordinary answer.",
             ["call", "error"],
             registry=self.registry,

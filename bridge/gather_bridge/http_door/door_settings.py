@@ -28,7 +28,7 @@ class DoorSettings(RedisSettings):
     )
     """As the bridge has it, which sends the callbacks: addresses of these may stand in a callback_url."""
 
-    kubernetes_timeout_s: float = Field(default=5, gt=0, le=60, alias="GATHER_DOOR_KUBERNETES_TIMEOUT_S")
+    api_timeout_s: float = Field(default=5, gt=0, le=60, alias="GATHER_DOOR_KUBERNETES_TIMEOUT_S")
     """For each call of the Kubernetes API."""
     redis_timeout_s: float = Field(default=1.0, alias="GATHER_REDIS_TIMEOUT_S", ge=0.1, le=30)
     """For each call; limits are counted in the process alone from the first one that fails."""

@@ -53,9 +53,7 @@ class HttpDoor:
     async def running(self, app: FastAPI, buckets: Buckets) -> AsyncIterator[None]:
         """Watch, and feed callbacks, until the block ends; raises ConfigurationError."""
         settings = self.settings
-        runs = await open_task_runs(
-            settings.namespace, settings.kubernetes_timeout_s, self.metrics.kubernetes_errors
-        )
+        runs = await open_task_runs(settings.namespace, settings.api_timeout_s, self.metrics.api_errors)
         callbacks = TaskCallbacks(settings.redis, settings.redis_timeout_s)
         feed, line = CallbackFeed(callbacks, runs, self.metrics), TaskLine()
 

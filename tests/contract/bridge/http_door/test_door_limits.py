@@ -108,7 +108,7 @@ async def test_a_key_s_requests_that_hang_leave_room_for_another_s(
         entry("app", KEY, PROJECT, limits=UNLIMITED),
         entry("service", SERVICE_KEY, "*", limits=UNLIMITED),
     )
-    async with serve_door(max_requests=8, kubernetes_timeout_s=2) as door:
+    async with serve_door(max_requests=8, api_timeout_s=2) as door:
         known = await door.submitted()
         await door.until(known, lambda body: "status" in body)
         with stopped(kubernetes.process):
@@ -137,7 +137,7 @@ async def test_while_the_api_server_is_away_known_tasks_are_answered(
     serve_door: ServeDoor, kubernetes: DoorsApi
 ) -> None:
     """What needs it is 503 with a time to come again; it all goes on by itself."""
-    async with serve_door(kubernetes_timeout_s=1) as door:
+    async with serve_door(api_timeout_s=1) as door:
         task_id = await door.submitted()
         await door.until(task_id, lambda body: "status" in body)
         with killed(kubernetes.process):
