@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -120,17 +121,35 @@ async def test_a_task_that_comes_twice_is_one_run(client: Client, door: CeleryDo
 
 
 async def test_what_exceeds_the_slots_waits_in_its_order(client: Client, new_door: Door) -> None:
-    """And costs nothing: neither a run nor a place in a worker's memory."""
+    """And costs nothing: neither a run nor a place in a worker's memory. The metrics say as much."""
+    queue = {"queue": client.queue}
     async with new_door(runs_max=2) as door:
         results = [client.send() for _ in range(5)]
         for result in results[:2]:
             await client.run_of(result)
         assert client.waiting() == 3
+        length = "celery_queue_length"
+        await client.until(lambda: door.metrics.registry.get_sample_value(length, queue) == 3)
         for n in range(2, 5):
             await client.play(results[n - 2], DONE)
             await client.run_of(results[n])
         assert len(client.kubernetes.runs()) == 5
         assert door.metrics.slots._value.get() == 0
+        made = (await client.run_of(results[4]))["metadata"]["creationTimestamp"]
+        took_61_s = datetime.fromisoformat(made) + timedelta(seconds=61)
+        await client.play(results[4], {**FAILED, "completionTime": took_61_s.isoformat()})
+        await client.until(lambda: _value(door, "celery_task_total", status="FAILURE") == 1)
+        assert _value(door, "celery_task_total", status="SUCCESS") == 3
+        assert _value(door, "celery_task_duration_seconds_bucket", le="60.0") == 0
+        assert _value(door, "celery_task_duration_seconds_bucket", le="120.0") == 1
+        assert _value(door, "celery_task_duration_seconds_count") == 4
+        waits = "celery_queue_wait_time_seconds"
+        assert door.metrics.registry.get_sample_value(f"{waits}_count", queue) == 5
+        assert door.metrics.registry.get_sample_value(f"{waits}_sum", queue) > 0
+
+
+def _value(door: CeleryDoor, name: str, **labels: str) -> float | None:
+    return door.metrics.registry.get_sample_value(name, {"task": names.GATHER_TASK, **labels})
 
 
 async def test_priorities_go_as_celery_s_do_on_redis(client: Client, new_door: Door) -> None:
