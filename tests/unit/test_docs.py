@@ -24,6 +24,8 @@ FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE: Final = re.compile(r"`([^`\n]+)`")
 FILE: Final = re.compile(r"[\w.*-]+(?:/[\w.*-]+)+\.(?:py|md|ya?ml|json|toml|txt|js|ts|mod|gz)|[\w*]+\.py")
 FOLDER: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)*/")
+DOCUMENT: Final = re.compile(r"\bdocs/[\w/.-]+\.md\b")
+SOURCES: Final = {".py", ".yaml", ".yml", ".tpl", ".txt", ".json", ".html", ".js"}
 TEST: Final = re.compile(r"test_\w+")
 CLASS: Final = re.compile(r"([A-Z][a-z]+(?:[A-Z][a-z]+)+)(?:\.\w+)?")
 
@@ -85,6 +87,15 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
     missing = [name for name in code if FILE.fullmatch(name) and not exists(name, FILES)]
     missing += [name for name in code if FOLDER.fullmatch(name) and not exists(name, FOLDERS)]
     assert missing == []
+
+
+def test_every_document_that_the_product_names_exists() -> None:
+    """In messages, docstrings that are published, values and alerts."""
+    sources = [file for file in FILES if file.parts[0] in (*PRODUCT, "charts") and file.suffix != ".md"]
+    texts = {file: text_of(file) for file in sources if file.suffix in SOURCES}
+    named = {(str(file), name) for file, text in texts.items() for name in DOCUMENT.findall(text)}
+    assert len(named) > 20
+    assert [(file, name) for file, name in sorted(named) if not exists(name, DOCUMENTS)] == []
 
 
 def test_every_test_that_is_named_exists() -> None:

@@ -31,8 +31,8 @@ class TaskSubmission(_Body):
     """The project: 24 hexadecimal digits."""
     task_type: Literal["automated_gather_creation"]
     task_data: dict[str, Any] = Field(default_factory=dict)
-    """What a GatherRun's spec has (docs/gatherrun.md): `user_id`, `max_iterations`, `departments` and so on,
-    in snake or camel case, here or in `options` within."""
+    """What a GatherRun's spec has (`kubectl explain gatherrun.spec`): `user_id`, `max_iterations`,
+    `departments` and so on, in snake or camel case, here or in `options` within."""
     priority: int = Field(default=1, ge=0, le=PRIORITY_MAX, strict=True)
     """Taken for compatibility and without effect: tasks begin in the order of their submission."""
     callback_url: str | None = Field(

@@ -1,7 +1,7 @@
 """A task's data as a GatherRun: the requirements' names and the application's, pure.
 
 Both `project_id` and `projectId` are understood, for every field that a GatherRun's spec has. What only
-the API server can judge (docs/gatherrun.md) is refused there, with the field's name too.
+the API server can judge (rules of the CRD) is refused there, with the field's name too.
 """
 
 import json
