@@ -1,18 +1,27 @@
 """What the charts render for the doors: least rights, their own settings, and nothing if none is wanted."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import yaml
 
 from dev.paths import ROOT
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_contracts import names
+from tests.contract.charts.conftest import KUBE_VERSION
 from tests.support.kubernetes.rendered_charts import DOORS, named
 
 CHARTS = ROOT / "charts"
+NOTES: Final = (
+    "{apiVersion: v1, kind: ConfigMap, metadata: {name: notes}, data: "
+    '{notes: {{ tpl (.Files.Get "notes") . | toJson }}}}'
+)
+"""Helm shows notes to a cluster alone."""
 Helm = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
 Render = Callable[..., list[dict[str, Any]]]
 
@@ -68,3 +77,27 @@ def test_a_door_asks_for_its_secret_and_can_be_left_out(helm: Helm, render: Rend
     assert f"doors.{door}.existingSecret is required" in done.stderr
     documents = render("gather", f"doors.{door}.enabled=false")
     assert not [each for each in documents if each["metadata"]["name"] == f"gather-{door}-door"]
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["on", "off"])
+def test_what_helm_says_at_the_end_is_about_what_was_installed(
+    helm: Helm, tmp_path: Path, *, is_on: bool
+) -> None:
+    """Addresses of page and doors by the release's names, the key's command, the warning about the queue."""
+    chart = tmp_path / "gather"
+    shutil.copytree(CHARTS / "gather", chart)
+    (chart / "templates" / "NOTES.txt").rename(chart / "notes")
+    (chart / "templates" / "notes.yaml").write_text(NOTES)
+    switches = ",".join(
+        f"{each}.enabled={str(is_on).lower()}" for each in ("bridge.page", "doors.http", "doors.celery")
+    )
+    rendered = helm([
+        "template", "film", str(chart), "--kube-version", KUBE_VERSION,
+        "--values", str(chart / "values-dev.yaml"), "--set", switches,
+        "--show-only", "templates/notes.yaml",
+    ])  # fmt: skip
+    assert rendered.returncode == 0, rendered.stderr
+    notes = yaml.safe_load(rendered.stdout)["data"]["notes"]
+    said = ("svc/film-gather-bridge 8080", "svc/film-gather-http-door", "http-key --name", "throws it away")
+    assert [each in notes for each in said] == [is_on] * len(said)
+    assert "\n\n\n" not in notes
