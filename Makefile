@@ -229,7 +229,7 @@ items-schema-check: $(STAMP)
 	@$(PY) -m dev.generate.items_schema --check
 
 .PHONY: openapi
-openapi: $(STAMP) ## Write the brain's OpenAPI document and reference from the contracts
+openapi: $(STAMP) ## Write the OpenAPI documents of brain and HTTP door, and the brain's reference
 	@$(PY) -m dev.generate.openapi
 
 .PHONY: openapi-check

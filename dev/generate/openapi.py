@@ -1,6 +1,6 @@
-"""Write what is published of the brain API from its contracts: the document, its reference and TypeScript.
+"""Write what is published of the HTTP APIs: both documents, and the brain's reference and TypeScript.
 
-`docs/openapi.json` and `docs/api.md` come out of Python alone; `docs/typescript/brain.d.ts` needs npm and
+`docs/openapi.json`, `docs/door-openapi.json` and `docs/api.md` come out of Python alone; `docs/typescript/brain.d.ts` needs npm and
 says in its first line which document it was made from. With `--check` nothing is written and nothing but
 Python is needed; the exit code says whether the files are what the contracts make them.
 """
@@ -16,8 +16,10 @@ from typing import Any, Final
 from dev.generate.files import differing_files, write_files
 from dev.paths import ROOT
 from gather_brain.app import published_document
+from gather_bridge.http_door.door_document import build_document
 
 DOCUMENT: Final = Path("docs") / "openapi.json"
+DOOR_DOCUMENT: Final = Path("docs") / "door-openapi.json"
 REFERENCE: Final = Path("docs") / "api.md"
 TYPESCRIPT: Final = Path("docs") / "typescript"
 TYPES: Final = TYPESCRIPT / "brain.d.ts"
@@ -48,7 +50,8 @@ def files() -> Mapping[Path, str]:
     """Return the path below the repository and the text of every file that Python alone makes."""
     document = published_document()
     return {
-        DOCUMENT: json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        DOCUMENT: _written(document),
+        DOOR_DOCUMENT: _written(build_document()),
         REFERENCE: "\n".join([HEADER, *_reference(document)]),
     }
 
@@ -94,6 +97,10 @@ def main() -> None:
     write(ROOT)
     if sys.argv[1:]:
         write_types(ROOT)
+
+
+def _written(document: Schema) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _npm(root: Path, *arguments: str) -> None:
