@@ -1,4 +1,4 @@
-"""uvicorn as the bridge needs it: small frames, pings, a guarded door, and an end in good order."""
+"""uvicorn as the bridge needs it: small frames, pings, few waiting connections, and an end in good order."""
 
 import logging
 import resource
@@ -13,7 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gather_bridge.access.proxy_users import remembering_peer
 from gather_bridge.bridge import Bridge
-from gather_bridge.door import Door, guarded_by
+from gather_bridge.waiting_connections import WaitingConnections, guarded_by
 from gather_bridge.websocket.raw_frames import WireProtocol
 from gather_contracts.events import EVENT_MAX_BYTES
 
@@ -64,11 +64,12 @@ def build_server(app: FastAPI, bridge: Bridge) -> Server:
     raise_file_limit(2 * settings.max_sockets + OTHER_FILES)
     proxies = list(map(str, settings.trusted_proxies))
     trusting = ProxyHeadersMiddleware(app, proxies) if proxies else app  # type: ignore[arg-type]
+    waiting = WaitingConnections(bridge.metrics, settings.max_sockets, settings.handshake_timeout_s)
     config = uvicorn.Config(
         remembering_peer(trusting),  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
-        http=guarded_by(Door(bridge.metrics, settings.max_sockets, settings.handshake_timeout_s)),
+        http=guarded_by(waiting),
         ws=WireProtocol,
         ws_max_size=EVENT_MAX_BYTES,
         ws_ping_interval=PING_INTERVAL_S,

@@ -170,7 +170,7 @@ async def test_a_client_that_reads_nothing_is_cut_and_frees_its_place(
     serve_bridge: ServeBridge, log: EventLog, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It costs others nothing, and this process no more than its buffers."""
-    monkeypatch.setattr("gather_bridge.door.STALLED_S", 1)
+    monkeypatch.setattr("gather_bridge.waiting_connections.STALLED_S", 1)
     large = AutomationFailed(
         project_id=project, run="film", reason="R", message="m" * 50_000, items_created=0, summary=[]
     )

@@ -1,11 +1,11 @@
-"""Connections without a request wait at a door: the one that has waited longest makes room."""
+"""Connections without a request: the one that has waited longest makes room."""
 
 import asyncio
 
 import pytest
 
-from gather_bridge.door import Door
 from gather_bridge.metrics import Metrics
+from gather_bridge.waiting_connections import WaitingConnections
 
 NEVER_S = 3600.0
 
@@ -14,11 +14,11 @@ class Connections:
     """Connections by name, and those that were dropped."""
 
     def __init__(self, timeout_s: float = NEVER_S, waiting_max: int = 4) -> None:
-        self.door = Door(Metrics(), waiting_max, timeout_s)
+        self.waiting = WaitingConnections(Metrics(), waiting_max, timeout_s)
         self.dropped: list[str] = []
 
     def come(self, name: str, address: str = "192.0.2.1") -> None:
-        self.door.enter(name, address, lambda: self.dropped.append(name))
+        self.waiting.enter(name, address, lambda: self.dropped.append(name))
 
 
 async def test_the_oldest_of_the_address_with_most_makes_room() -> None:
@@ -36,7 +36,7 @@ async def test_who_has_sent_a_request_waits_no_longer() -> None:
     connections = Connections(timeout_s=0.001)
     connections.come("quick")
     for _ in range(2):
-        connections.door.leave("quick", "192.0.2.1")
+        connections.waiting.leave("quick", "192.0.2.1")
     for name in ("a", "b", "c", "d"):
         connections.come(name)
     async with asyncio.timeout(30):
@@ -62,7 +62,7 @@ async def test_all_addresses_are_forgotten(count: int) -> None:
     for number in range(count):
         connections.come(str(number), f"2001:db8::{number:x}")
     for number in range(count):
-        connections.door.leave(str(number), f"2001:db8::{number:x}")
+        connections.waiting.leave(str(number), f"2001:db8::{number:x}")
     assert len(connections.dropped) == count - 10
-    assert not connections.door._addresses
-    assert not connections.door._timers
+    assert not connections.waiting._addresses
+    assert not connections.waiting._timers

@@ -17,7 +17,7 @@ STALLED_S: Final = 10.0
 """For a client that does not read its answer."""
 
 
-class Door:
+class WaitingConnections:
     """Keeps the connections that wait.
 
     Args:
@@ -61,12 +61,12 @@ class Door:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, whose connections wait at a door between requests.
+    """uvicorn's HTTP/1.1, whose connections are kept in `waiting` between requests.
 
     uvicorn has a time limit after an answer alone, which ends with the first byte that comes.
     """
 
-    door: Door
+    waiting: WaitingConnections
     """Set by `guarded_by`."""
     _address = ""
     _stalled: asyncio.TimerHandle | None = None
@@ -80,7 +80,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        self.door.leave(self, self._address)
+        self.waiting.leave(self, self._address)
         self._stop_stalled()
         super().connection_lost(exc)
 
@@ -89,11 +89,11 @@ class GuardedProtocol(H11Protocol):
         super().data_received(data)
         cycle: RequestResponseCycle | None = self.cycle  # None until there was a request
         if cycle is not None and not cycle.response_complete:
-            self.door.leave(self, self._address)
+            self.waiting.leave(self, self._address)
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Let it in: the session has limits of its own."""
-        self.door.leave(self, self._address)
+        self.waiting.leave(self, self._address)
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
@@ -112,7 +112,7 @@ class GuardedProtocol(H11Protocol):
         super().resume_writing()
 
     def _wait(self) -> None:
-        self.door.enter(self, self._address, self.transport.abort)
+        self.waiting.enter(self, self._address, self.transport.abort)
 
     def _stop_stalled(self) -> None:
         if self._stalled is not None:
@@ -120,6 +120,6 @@ class GuardedProtocol(H11Protocol):
             self._stalled = None
 
 
-def guarded_by(door: Door) -> type[GuardedProtocol]:
-    """Return the protocol for connections to this door."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"door": door})
+def guarded_by(waiting: WaitingConnections) -> type[GuardedProtocol]:
+    """Return the protocol for connections that wait there."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"waiting": waiting})
