@@ -10,6 +10,7 @@ from typing import Final
 RUN_ENUMS: Final = ("Reason", "StopReason", "EndReason", "DepartmentReason", "WaitReason")
 WAITING_ENUMS: Final = ("WaitReason", "DepartmentReason", "StopReason", "EndReason")
 ENDED_ENUMS: Final = ("StopReason", "EndReason", "DepartmentReason", "WaitReason")
+SKIPPED_ENUMS: Final = ("DepartmentReason", "StopReason")
 """Some words are in several lists; the first that has it counts."""
 
 

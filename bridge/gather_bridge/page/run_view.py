@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from gather_bridge.page.figures import UNKNOWN, counted, duration, moment, money, rough, score
-from gather_bridge.page.reason_words import ENDED_ENUMS, RUN_ENUMS, WAITING_ENUMS, ReasonWords, words_of
+from gather_bridge.page.reason_words import (
+    ENDED_ENUMS,
+    RUN_ENUMS,
+    SKIPPED_ENUMS,
+    WAITING_ENUMS,
+    ReasonWords,
+    words_of,
+)
 
 Document = Mapping[str, Any]
 
@@ -16,6 +23,7 @@ PACE_FROM: Final = 3
 """Iterations after which their pace says something."""
 ACTIVITIES: Final = {"generating": "Writing notes", "deduplicating": "Weeding out duplicates"}
 ENDINGS: Final = {"Failed": "Failed", "Skipped": "Skipped", "Cancelled": "Cancelled"}
+REASON_ENUMS: Final = {"Running": WAITING_ENUMS, "Skipped": SKIPPED_ENUMS}
 CURVE_SHOWN: Final = 12
 """Scores in a cell of the table, the latest; the chart has all."""
 
@@ -121,7 +129,7 @@ def run_view(document: Document, now: datetime) -> RunView:
 def _step(place: int, department: Document, run_phase: str) -> Step:
     phase = department["phase"]
     is_running = phase == "Running"
-    reason = words_of(department["reason"], WAITING_ENUMS if is_running else ENDED_ENUMS)
+    reason = words_of(department["reason"], REASON_ENUMS.get(phase, ENDED_ENUMS))
     look, state = _state(department, reason, run_phase)
     points = [(int(p["iteration"]), float(p["quality_score"])) for p in department["curve"]]
     return Step(

@@ -102,6 +102,19 @@ def test_a_reason_is_explained_where_it_is_known() -> None:
     assert words_of("", WAITING_ENUMS) is None
 
 
+def test_the_same_reason_is_explained_by_how_the_department_ended() -> None:
+    """One that was left out for the budget has no notes that could be kept."""
+    departments = {
+        "story": {"phase": "Succeeded", "reason": "BudgetUsed"},
+        "sound": {"phase": "Skipped", "reason": "BudgetUsed"},
+    }
+    meanings = [step.reason.meaning for step in shown(departments).steps if step.reason]
+    assert [meaning.split(";")[0] for meaning in meanings] == [
+        "Not even a short answer of the model would still fit into the run's budget",
+        "A department before it ended because the run's budget is used.",
+    ]
+
+
 def test_figures_are_as_people_read_them() -> None:
     """Less than a cent is not nothing, and a clock has its hours only when it needs them."""
     assert [money(usd) for usd in (0, 0.004, 0.42, 1234.5)] == ["$0.00", "under $0.01", "$0.42", "$1,234.50"]
