@@ -100,6 +100,7 @@ async def out_of_money(shown: ShownRun) -> None:
 
 async def many_at_work(shown: ShownRun) -> None:
     """32 departments: twenty done, four at work at once."""
+    shown.max_iterations, shown.max_cost_usd = 160, 5
     await shown.write("Running")
     await shown.send(shown.started())
     slugs = [slug for slug, _ in shown.departments]

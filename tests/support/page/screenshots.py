@@ -43,7 +43,7 @@ ENDED: Final[tuple[tuple[str, float, Scene], ...]] = (
     ("the-lighthouse-1", 30, succeeded),
     ("the-lighthouse-2", 6, failed),
     ("the-lighthouse-draft", 54, cancelled),
-    ("the-lighthouse-small", 78, out_of_money),
+    ("the-lighthouse-small", 70, out_of_money),
 )
 """Name, hours since its start, and what happened in it."""
 SHOTS: Final = (
@@ -87,6 +87,8 @@ async def take(browser: Browser, bridge: ServiceProcess) -> None:
         page = await opened(browser, bridge.uri, path, **options)
         if name == "run-cancel":
             await page.page.click("#ask-cancel")
+        if name == "run-many":
+            await page.page.evaluate("document.getElementById('quality-title').scrollIntoView()")
         if name == "run-light":
             await page.page.click(".gaps summary")
             await page.page.mouse.move(0, 0)
