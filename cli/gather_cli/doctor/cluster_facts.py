@@ -42,6 +42,8 @@ class Facts:
     secrets: dict[str, frozenset[str] | None] = field(default_factory=dict)
     """Keys by the Secret's name; None: there is no such Secret. What may not be read is in `refused`."""
     config_map: bool | None = None
+    worker_settings: Mapping[str, str] | None = None
+    """What that ConfigMap holds; nothing, if it is not there."""
     service_account: bool | None = None
     lease: Object | None = None
     pods: list[Object] = field(default_factory=list)
@@ -120,9 +122,14 @@ class Gathering:
         }
         for name in sorted(filter(None, wanted)):
             self._gather_secret(name, f"{core}/secrets/{name}")
-        facts.config_map = self._exists(
-            "ConfigMaps", f"{core}/configmaps/{env.get('GATHER_WORKER_CONFIG_MAP', '')}"
-        )
+        config_map = f"{core}/configmaps/{env.get('GATHER_WORKER_CONFIG_MAP', '')}"
+        facts.config_map = self._exists("ConfigMaps", config_map)
+        if facts.config_map:
+            facts.worker_settings = self._try(
+                "ConfigMaps", lambda: self._server.get(config_map).get("data") or {}, None
+            )
+        elif facts.config_map is False:
+            facts.worker_settings = {}
         account = env.get("GATHER_WORKER_SERVICE_ACCOUNT", "")
         facts.service_account = self._exists("ServiceAccounts", f"{core}/serviceaccounts/{account}")
         lease = (

@@ -170,6 +170,14 @@ def _other_version(it: Installation) -> None:
     ]}}}})  # fmt: skip
 
 
+def _one_queue(it: Installation) -> None:
+    """Have the door take from the queue of evaluations, as the chart's defaults say."""
+    env = [{"name": "GATHER_CELERY_QUEUES", "value": '["cpu_intensive"]'}]
+    it.patch("Deployment", "gather-celery-door", {"spec": {"template": {"spec": {"containers": [
+        {"name": "celery-door", "image": "localhost/gather-bridge:dev", "env": env},
+    ]}}}})  # fmt: skip
+
+
 def _checked(*lines: str) -> Callable[[Installation], object]:
     """Leave what `helm test` leaves when it fails: its pod, with the check's table."""
 
@@ -222,6 +230,7 @@ FAULTS: Final = (
         "fail  Evaluation task  no running worker takes from the queue cpu_intensive; there are reviews",
         "                       > start one with --queues cpu_intensive, or set GATHER_EVALUATION_QUEUE",
     ), "Worker: Evaluation task", "no running worker takes from the queue cpu_intensive", "start one with --queues"),
+    Fault("evaluations and tasks share a queue", _one_queue, "Celery queues", "throws such tasks away", "worker.evaluation.queue", "warn"),
     Fault("operator and workers differ", _other_version, "Versions", "dev, workers are of 0.0.9", "worker.image.tag", "warn"),
 )  # fmt: skip
 
