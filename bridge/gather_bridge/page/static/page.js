@@ -140,15 +140,16 @@
   const PALETTE = ["#0b7d73", "#b4570b", "#5b5bd6", "#b02a6b", "#3b7a1a", "#0b6fb8", "#8a6d00", "#8b3fb0"];
   const PALETTE_DARK = ["#4fd1c5", "#f6a35c", "#a5a5ff", "#ff86b8", "#95d66b", "#6cbcff", "#e5c34d", "#d29bff"];
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  let isPrinting = false; // paper is white
 
-  function datasets() {
+  function datasets(isDark) {
     const rows = [...document.querySelectorAll("table.scores tbody tr")];
     const lines = rows.map((row) => ({...row.dataset, points: JSON.parse(row.dataset.points)})).filter((row) => row.points.length);
     // Beyond as many as can be told apart, those at work and the latest are in colour.
     const weight = (line, place) => (line.look === "running" ? 1000 : 0) + place;
     const named = new Set([...lines].sort((a, b) => weight(b, lines.indexOf(b)) - weight(a, lines.indexOf(a))).slice(0, PALETTE.length));
-    const colours = dark.matches ? PALETTE_DARK : PALETTE;
-    const quiet = dark.matches ? "#5a6572" : "#b9c1ca";
+    const colours = isDark ? PALETTE_DARK : PALETTE;
+    const quiet = isDark ? "#5a6572" : "#b9c1ca";
     let used = 0;
     const last = Math.max(2, ...lines.map((line) => line.points.at(-1)[0]));
     const curves = lines.map((line) => {
@@ -159,7 +160,7 @@
       };
     });
     const thresholds = [...new Set(lines.map((line) => Number(line.threshold)).filter(Boolean))].map((y) => ({
-      label: `Threshold ${y}`, isNamed: true, data: [{x: 1, y}, {x: last, y}], borderColor: dark.matches ? "#9aa7b4" : "#5d6975",
+      label: `Threshold ${y}`, isNamed: true, data: [{x: 1, y}, {x: last, y}], borderColor: isDark ? "#9aa7b4" : "#5d6975",
       backgroundColor: "transparent", borderWidth: 1.5, borderDash: [6, 5], pointRadius: 0,
     }));
     return {curves: [...curves, ...thresholds], last};
@@ -168,10 +169,11 @@
   function draw() {
     const canvas = document.getElementById("curve");
     if (!canvas || !window.Chart) return;
-    const {curves, last} = datasets();
+    const isDark = dark.matches && !isPrinting;
+    const {curves, last} = datasets(isDark);
     if (chart && chart.canvas !== canvas) { chart.destroy(); chart = null; }
-    const ink = dark.matches ? "#c8d1da" : "#3f4a55";
-    const grid = dark.matches ? "#2b3440" : "#e4e8ec";
+    const ink = isDark ? "#c8d1da" : "#3f4a55";
+    const grid = isDark ? "#2b3440" : "#e4e8ec";
     const ticks = {color: ink};
     const options = {
       animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true,
@@ -188,7 +190,8 @@
   }
 
   dark.addEventListener("change", draw);
-  addEventListener("beforeprint", () => chart?.resize());
+  addEventListener("beforeprint", () => { isPrinting = true; draw(); chart?.resize(); });
+  addEventListener("afterprint", () => { isPrinting = false; draw(); chart?.resize(); });
 
   // --- the question before cancelling ---
 

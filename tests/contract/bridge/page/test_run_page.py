@@ -109,7 +109,7 @@ async def test_a_bridge_that_cannot_hear_redis_says_so(
 async def test_what_cannot_be_read_is_said_and_asked_for_again(
     open_page: Any, shown: ShownRun, mongodb_store: ServiceProcess
 ) -> None:
-    """Without MongoDB the rest is shown with a notice; when it is back the page learns it by itself."""
+    """Without MongoDB the rest is shown with a notice; its return is learnt by itself, without news."""
     await shown.write("Running")
     await shown.send(shown.started(), shown.department("story"))
     shown.note("story", "The lamp goes out twice before the storm.")
@@ -177,11 +177,10 @@ async def test_how_a_run_ended_is_said(  # noqa: PLR0917
     page.assert_quiet()
 
 
-@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 async def test_thirty_two_departments_and_ten_thousand_notes_on_a_phone(
-    open_page: Any, shown: ShownRun, axe: str, theme: str
+    open_page: Any, shown: ShownRun, axe: str
 ) -> None:
-    """Nothing is wider than the screen, and no barrier stands in either theme."""
+    """Nothing is wider than the screen, no barrier stands in either theme, and the page stays small."""
     shown.departments = [(f"department-{number:02d}", f"Department {number}") for number in range(32)]
     await shown.write("Running")
     await shown.send(shown.started())
@@ -190,15 +189,18 @@ async def test_thirty_two_departments_and_ten_thousand_notes_on_a_phone(
             shown.department(slug), *shown.iterations(slug, 55, 66, 81), shown.complete(slug, 81, 3)
         )
     shown.notes([(slug, f"Note {n}", 1) for n in range(10_000) for slug in ("department-03",)])
-    options = {"viewport": {"width": 360, "height": 740}, "color_scheme": theme}
+    options = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
     page = await open_page(**options)
-    await page.goto(address(shown))
+    answer = await page.goto(address(shown))
+    assert len(await answer.body()) < 50_000
     await page.live()
     assert await page.page.locator(".step").count() == 32
     assert await page.text(".notes li") != ""
     assert "Note 9999" in await page.text(".notes li")
     assert await page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert await page.barriers(axe) == []
+    for theme in ("dark", "light"):
+        await page.page.emulate_media(color_scheme=theme)
+        assert await page.barriers(axe) == [], theme
     page.assert_quiet()
 
 
@@ -238,6 +240,36 @@ async def test_a_page_that_waits_shows_no_zeros_and_no_clock(open_page: Any, sho
     assert "only with JavaScript" in await page.text("noscript")
     await page.page.emulate_media(media="print")
     assert not await page.page.locator("header.top").is_visible()
+
+
+async def test_a_printed_page_has_all_and_is_readable(open_page: Any, shown: ShownRun) -> None:
+    """The chart in colours for paper, what stands folded on the screen, and no row on two pages."""
+    await shown.write("Running")
+    await shown.send(shown.started(), shown.department("story"), *shown.iterations("story", 61, 74))
+    shown.checkpoint("story", 3, [{"aspect": "stakes", "severity": "high", "suggestion": "Say them."}])
+    page = await open_page(address(shown), color_scheme="dark")
+    await page.live()
+    ink = "Chart.getChart('curve').options.scales.x.ticks.color"
+    on_screen = await page.page.evaluate(ink)
+    await page.page.evaluate(
+        f"""addEventListener("beforeprint", () => {{
+            const {{width, height}} = Chart.getChart("curve").canvas;
+            const pixels = Chart.getChart("curve").ctx.getImageData(0, 0, width, height).data;
+            window.printed = [{ink}, pixels.some(Boolean)];
+        }})"""
+    )
+    assert (await page.page.pdf()).startswith(b"%PDF")
+    assert (await page.page.evaluate("window.printed"), on_screen) == (["#3f4a55", True], "#c8d1da")
+    assert await page.page.evaluate(ink) == on_screen
+    folded = page.page.get_by_text("Say them.")
+    assert not await folded.is_visible()
+    await page.page.emulate_media(media="print")
+    assert await folded.is_visible()
+    rows = "[...document.querySelectorAll('.step, .scores tr, .notes li, .chart')]"
+    assert await page.page.evaluate(f"{rows}.every(each => getComputedStyle(each).breakInside === 'avoid')")
+    cut = "[...document.querySelectorAll('.scroll')].filter(each => each.scrollHeight > each.clientHeight)"
+    assert await page.page.evaluate(f"{cut}.length") == 0
+    page.assert_quiet()
 
 
 async def test_the_keyboard_alone_is_enough_to_cancel(open_page: Any, shown: ShownRun, axe: str) -> None:
