@@ -173,6 +173,10 @@ bench-webhooks: $(STAMP) ## Measure webhooks under load: failing, hanging, dead,
 bench-exports: $(STAMP) ## Measure exports of 10,000 notes in each format, and what sockets notice, a minute (ARGS=--help: options)
 	@$(PY) -m tests.bench.events.export_load $(ARGS)
 
+.PHONY: bench-cli
+bench-cli: $(STAMP) ## Measure how long `gather status` takes to its first line, beside kubectl, a minute (ARGS=--help: options)
+	@$(PY) -m tests.bench.cli.first_line $(ARGS)
+
 .PHONY: exports-look
 exports-look: $(STAMP) ## Write sample exports in each format and print them, to be looked at (ARGS=folder)
 	@$(PY) -m tests.support.application.export_look $(ARGS)

@@ -70,15 +70,19 @@ async def opened(browser: Browser, base: str, path: str, **options: Any) -> Watc
 
 async def take(browser: Browser, bridge: ServiceProcess) -> None:
     """Take all pictures; the last one without the bridge."""
-    wide = [
+    wide: list[tuple[str, str, dict[str, Any]]] = [
         (name, f"/runs/films/{run}", {
             "viewport": {"width": WIDE, "height": height},
             "color_scheme": "dark" if name == "run-dark" else "light",
         })
         for name, run, height in SHOTS
     ]  # fmt: skip
-    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, "color_scheme": "light"}
-    listed = {"viewport": {"width": WIDE, "height": 560}, "color_scheme": "light"}
+    phone: dict[str, Any] = {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 1.5,
+        "color_scheme": "light",
+    }
+    listed: dict[str, Any] = {"viewport": {"width": WIDE, "height": 560}, "color_scheme": "light"}
     for name, path, options in (
         *wide,
         ("run-phone", AT_WORK, phone),
@@ -96,8 +100,8 @@ async def take(browser: Browser, bridge: ServiceProcess) -> None:
         await page.page.screenshot(path=FOLDER / f"{name}.png")
         page.assert_quiet()
         await page.page.context.close()
-    options = {"viewport": {"width": WIDE, "height": 420}, "color_scheme": "light"}
-    page = await opened(browser, bridge.uri, AT_WORK, **options)
+    size = {"width": WIDE, "height": 420}
+    page = await opened(browser, bridge.uri, AT_WORK, viewport=size, color_scheme="light")
     await page.live()
     bridge.kill()
     await page.page.wait_for_selector("#connection[data-state=lost]")
