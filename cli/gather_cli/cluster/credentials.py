@@ -15,7 +15,9 @@ from gather_cli.cluster.kubeconfig import Access
 from gather_cli.errors import Unreachable
 
 PLUGIN_S: Final = 60
-"""For a plugin that asks nobody; one that may ask the user has all the time there is."""
+"""For a plugin that asks nobody."""
+ASKING_S: Final = 600
+"""For one that may ask the user, who may have to sign in with a browser."""
 GROUP: Final = "client.authentication.k8s.io"
 
 
@@ -71,7 +73,9 @@ def _pem(user: Mapping[str, Any], name: str) -> str:
 
 def _of_plugin(access: Access, plugin: Mapping[str, Any]) -> Credentials:
     mode = plugin.get("interactiveMode") or "IfAvailable"
-    is_interactive = mode != "Never" and sys.stdin is not None and sys.stdin.isatty()
+    is_quiet = access.quiet_s is not None
+    is_interactive = mode != "Never" and not is_quiet and sys.stdin is not None and sys.stdin.isatty()
+    limit_s = access.quiet_s or (ASKING_S if is_interactive else PLUGIN_S)
     if mode == "Always" and not is_interactive:
         raise Unreachable(f"{access.source}: its plugin asks for input, and this is no terminal")
     command = [_program(access, plugin), *map(str, plugin.get("args") or ())]
@@ -80,14 +84,15 @@ def _of_plugin(access: Access, plugin: Mapping[str, Any]) -> Credentials:
             command,
             stdin=None if is_interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=None,  # what it asks or says is for the user
+            stderr=subprocess.DEVNULL if is_quiet else None,  # what it asks or says is for the user
             env=_environment(access, plugin, is_interactive=is_interactive),
-            timeout=None if is_interactive else PLUGIN_S,
+            timeout=limit_s,
+            start_new_session=is_quiet,  # without a terminal that it could open by itself
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise Unreachable(
-            f"{access.source}: its plugin {command[0]} did not answer within {PLUGIN_S} s"
+            f"{access.source}: its plugin {command[0]} did not answer within {limit_s:g} s"
         ) from None
     except OSError as error:
         hint = " ".join(str(plugin.get("installHint") or "install it, or mend its path").split())[:300]

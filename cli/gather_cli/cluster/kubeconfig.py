@@ -37,6 +37,8 @@ class Access:
     user: Mapping[str, Any] = field(default_factory=dict)
     folder: Path = Path()
     """Of the file that names the user, which a plugin's relative path is seen from."""
+    quiet_s: float | None = None
+    """So long a plugin has that may neither ask nor say anything; None: it may use the terminal."""
 
 
 def read_access(kubeconfig: str | None = None, context: str | None = None) -> Access:

@@ -1,6 +1,7 @@
 """Options that several commands have, as kubectl has them."""
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -35,9 +36,11 @@ def _runs(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of runs that begin like that; none where the cluster does not answer at once."""
     given = context.params
     try:
-        runs = open_runs(given.get("namespace"), given.get("context"), given.get("kubeconfig"), COMPLETION_S)
+        runs = open_runs(
+            given.get("namespace"), given.get("context"), given.get("kubeconfig"), is_completing=True
+        )
         return [name for name in runs.names() if name.startswith(incomplete)]
-    except CliError:
+    except (CliError, OSError):
         return []
 
 
@@ -91,10 +94,20 @@ Departments = Annotated[
 
 
 def open_runs(
-    namespace: str | None, context: str | None, kubeconfig: str | None, timeout_s: float | None = None
+    namespace: str | None,
+    context: str | None,
+    kubeconfig: str | None,
+    timeout_s: float | None = None,
+    *,
+    is_completing: bool = False,
 ) -> Runs:
-    """Return the runs of a namespace; raises CliError if there is no way to the cluster."""
+    """Return the runs of a namespace; raises CliError if there is no way to the cluster.
+
+    `is_completing`: a shell waits, so that nothing takes long, is asked or is printed.
+    """
     access = read_access(kubeconfig, context)
+    if is_completing:
+        access, timeout_s = replace(access, quiet_s=COMPLETION_S), COMPLETION_S
     config = read_config(access.context)
     chosen = namespace or os.environ.get("GATHER_NAMESPACE") or config.namespace or access.namespace
     server = ApiServer(access, timeout_s or default_timeout_s())

@@ -6,16 +6,20 @@ import json
 import os
 import ssl
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from gather_cli.cluster import credentials
 from gather_cli.cluster import kubeconfig as module
 from gather_cli.cluster.credentials import credentials_of
 from gather_cli.cluster.kubeconfig import context_names, read_access
 from gather_cli.cluster.tls_connections import connection, tls_context
+from gather_cli.commands import options
 from gather_cli.errors import Unreachable
 
 
@@ -171,6 +175,33 @@ def test_a_plugin_that_gives_nothing_is_named(
     command = "no-such-plugin" if body is None else plugin(tmp_path, body)
     write(config("one", exec={"command": command, **more}))
     with pytest.raises(Unreachable, match=says):
+        credentials_of(read_access())
+
+
+def test_completion_neither_asks_nor_waits_for_a_plugin(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Although there is a terminal: the shell waits in it, and shows what would be printed."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(options, "COMPLETION_S", 0.5)
+    body = (
+        'print("log in, please", file=sys.stderr, flush=True)\nsys.stdin.read()\nimport time; time.sleep(60)'
+    )
+    write(config("one", exec={"command": plugin(tmp_path, body), "interactiveMode": "IfAvailable"}))
+    begun_s = time.monotonic()
+    assert options._runs(cast("Any", SimpleNamespace(params={})), "") == []
+    assert time.monotonic() - begun_s < 30
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_plugin_that_may_ask_has_a_limit_too(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script under a terminal ends some time."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(credentials, "ASKING_S", 0.1)
+    write(config("one", exec={"command": plugin(tmp_path, "import time; time.sleep(60)")}))
+    with pytest.raises(Unreachable, match=r"did not answer within 0\.1 s"):
         credentials_of(read_access())
 
 
