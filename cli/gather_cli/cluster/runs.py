@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from gather_cli.cluster.api_server import MERGE_PATCH, ApiServer
 from gather_cli.cluster.kubeconfig import near
@@ -17,6 +18,7 @@ LATEST: Final = "@latest"
 RECONNECT_S: Final = 1.0
 LOST_S: Final = 120.0
 """A server that is away for longer ends a watch."""
+NO_NAMES: Final = frozenset({"", ".", ".."})
 NO_SUCH_KIND: Final = ("could not find the requested resource", "page not found")
 Run = dict[str, Any]
 
@@ -36,9 +38,10 @@ class Runs:
     def get(self, name: str) -> Run:
         """Return a run, `@latest` the newest one; raises NotFound with names like it."""
         name = self.resolve(name)
+        path = self._at(name)
         with self._explained():
             try:
-                return self.server.get(f"{self.base}/{name}")
+                return self.server.get(path)
             except NotFound as error:
                 raise self._no_such(name) from error
 
@@ -76,11 +79,10 @@ class Runs:
 
     def cancel(self, name: str) -> Run:
         """Set `spec.cancel`; raises NotFound with names that are like it."""
+        path = self._at(name)
         with self._explained():
             try:
-                return self.server.call(
-                    "PATCH", f"{self.base}/{name}", None, {"spec": {"cancel": True}}, MERGE_PATCH
-                )
+                return self.server.call("PATCH", path, None, {"spec": {"cancel": True}}, MERGE_PATCH)
             except NotFound as error:
                 raise self._no_such(name) from error
 
@@ -135,10 +137,16 @@ class Runs:
         except Forbidden:
             return []
 
+    def _at(self, name: str) -> str:
+        """Return a run's path; raises NotFound for what names none, but something else."""
+        if name in NO_NAMES:
+            raise NotFound(f'"{name}" is no run\'s name; give one, or {LATEST} for the newest')
+        return f"{self.base}/{quote(name, safe='')}"
+
     def _again(self, name: str, uid: str) -> Run | None:
         """Return the run as it is now, None if it is gone; raises Unreachable."""
         try:
-            found = self.server.get(f"{self.base}/{name}")
+            found = self.server.get(self._at(name))
         except NotFound:
             return None
         return found if found["metadata"]["uid"] == uid else None

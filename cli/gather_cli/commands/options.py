@@ -1,6 +1,7 @@
 """Options that several commands have, as kubectl has them."""
 
 import os
+import re
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Final
@@ -11,10 +12,11 @@ from typer._click.globals import get_current_context
 from gather_cli.cluster.api_server import ApiServer, default_timeout_s
 from gather_cli.cluster.kubeconfig import context_names, read_access
 from gather_cli.cluster.runs import LATEST, Runs
-from gather_cli.errors import CliError
+from gather_cli.errors import CliError, NotFound
 from gather_cli.notes.bridge_settings import read_config
 
 PANEL: Final = "Cluster"
+NAMESPACE: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 COMPLETION_S: Final = 2.0
 """A key press waits for it."""
 
@@ -110,6 +112,8 @@ def open_runs(
         access, timeout_s = replace(access, quiet_s=COMPLETION_S), COMPLETION_S
     config = read_config(access.context)
     chosen = namespace or os.environ.get("GATHER_NAMESPACE") or config.namespace or access.namespace
+    if not re.fullmatch(NAMESPACE, chosen):
+        raise NotFound(f'"{chosen}" is no namespace\'s name: small letters, digits and dashes, at most 63')
     server = ApiServer(access, timeout_s or default_timeout_s())
     if (called := get_current_context(silent=True)) is not None:
         called.call_on_close(server.close)

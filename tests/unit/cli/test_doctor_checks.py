@@ -194,6 +194,8 @@ def test_the_workers_report_is_read_in_both_forms() -> None:
 
     of_json = findings_in("a line before\n" + json.dumps(as_json(found, ExitCode.NEVER), indent=2))
     assert [f.status for f in of_json] == [Status.OK, Status.FAIL, Status.WARN]
+    later = {"findings": [{"name": "Sun", "status": "dim", "finding": "low", "required": True}]}
+    assert [f.status for f in findings_in(json.dumps(later))] == [Status.WARN]
     assert findings_in("Traceback (most recent call last):") == []
 
 

@@ -14,6 +14,7 @@ from gather_cli.cluster import runs as module
 from gather_cli.cluster.api_server import ApiServer
 from gather_cli.cluster.kubeconfig import Access
 from gather_cli.cluster.runs import Runs
+from gather_cli.commands.options import open_runs
 from gather_cli.errors import AlreadyThere, Forbidden, NotFound, Refused, Unreachable
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -218,6 +219,39 @@ def test_each_answer_is_one_line_that_helps(
         runs.create({"metadata": {"name": "film"}})
     assert "\n" not in str(told.value)
     runs.server.close()
+
+
+@pytest.mark.parametrize("name", ["", "run/", "..", "."], ids=["empty", "kind alone", "above", "here"])
+def test_what_names_no_run_is_one_line_and_asks_nothing(api: Scripted, name: str) -> None:
+    """Its path would be that of all runs, or of something else."""
+    runs = api.runs()
+    for ask in (runs.get, lambda each: runs.cancel(runs.resolve(each))):
+        with pytest.raises(NotFound, match="is no run's name; give one, or @latest"):
+            ask(name)
+    assert api.asked == []
+
+
+def test_a_name_is_quoted_in_its_path(api: Scripted) -> None:
+    """It stays one name, of one run."""
+    api.answers = [says(run(1, "Running"))]
+    runs = api.runs()
+    runs.get("a?watch=1#b c")
+    runs.server.close()
+    assert api.asked[0][0].endswith("/gatherruns/a%3Fwatch%3D1%23b%20c")
+
+
+@pytest.mark.parametrize("namespace", ["a/b", "..", "Films", "-a"])
+def test_what_is_no_namespace_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, namespace: str
+) -> None:
+    """It would be part of a path."""
+    (tmp_path / "config").write_text(
+        "{current-context: c, contexts: [{name: c, context: {cluster: c}}], "
+        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}]}"
+    )
+    monkeypatch.delenv("GATHER_NAMESPACE", raising=False)
+    with pytest.raises(NotFound, match="is no namespace's name"):
+        open_runs(namespace, None, str(tmp_path / "config"))
 
 
 def test_a_server_that_is_not_there_is_named_with_its_context() -> None:
