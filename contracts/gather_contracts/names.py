@@ -208,8 +208,11 @@ def callback_id(run_uid: str) -> str:
 
 
 def idempotent_task_id(key_name: str, idempotency_key: str) -> str:
-    """Return the id of the task that a holder of an API key asks for by an idempotency key."""
-    return str(uuid.uuid5(ITEM_NAMESPACE, f"{key_name}/{idempotency_key}/task"))
+    """Return the id of the task that a holder of an API key asks for by an idempotency key.
+
+    Both may hold any separator, so that the length says where the name ends.
+    """
+    return str(uuid.uuid5(ITEM_NAMESPACE, f"{len(key_name)}/{key_name}/{idempotency_key}/task"))
 
 
 def run_snapshot(project_id: str, run_uid: str) -> str:

@@ -25,6 +25,12 @@ def test_config_map_names_are_dns_labels(run_name: str, uid: str) -> None:
     assert DNS_LABEL.match(names.run_config_map_name(run_name, uid))
 
 
+def test_an_idempotency_key_is_of_one_holder_alone() -> None:
+    """Whichever separators a key's name holds."""
+    pairs = [("a/b", "c"), ("a", "b/c"), ("1/a", "b/c"), ("a/b/c", "d"), ("a\x1fb", "c"), ("a", "b\x1fc")]
+    assert len({names.idempotent_task_id(*pair) for pair in pairs}) == len(pairs)
+
+
 def test_a_recreated_run_gets_other_job_names() -> None:
     """Delete-and-recreate keeps the name and changes the UID; the old Job must never be met again."""
     assert names.job_name("film", "uid-1", "story", 1) != names.job_name("film", "uid-2", "story", 1)
