@@ -58,6 +58,7 @@ class CeleryDoor:
             metrics=metrics,
             leads=lambda: self.taker.leads,
             send_event=self._send_event,
+            result_expires_s=settings.result_expires_s,
         )
         self.watched = self.reporter.watched
         self.taker = Taker(

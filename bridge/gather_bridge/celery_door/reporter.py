@@ -50,6 +50,7 @@ class Reporter:
         metrics: CeleryMetrics,
         leads: Callable[[], bool],
         send_event: Callable[..., None],
+        result_expires_s: float,
     ) -> None:
         self._task_name = task_name
         self._hostname = hostname
@@ -61,8 +62,10 @@ class Reporter:
         self._send_event = send_event
         self.watched = WatchedRuns(runs, SELECTOR, self._changed, self._gone_away)
         self._requests: dict[str, dict[str, Any]] = {}
-        self._shown: dict[str, tuple[str, dict[str, Any]]] = {}
-        """What was last written of a run."""
+        self._shown: dict[str, tuple[tuple[str, dict[str, Any]], float]] = {}
+        """What was last written of a run, and when."""
+        self.rewrite_s = result_expires_s / 2
+        """After so long a state is written again, unchanged: a run may wait for longer than it is kept."""
         self._retries: dict[str, int] = {}
         """Up to which attempt those of a run are counted, by this door or by those that led before."""
         self._gone: dict[str, tuple[Task, float]] = {}
@@ -157,13 +160,14 @@ class Reporter:
         await self._keep_limit(task, request)
         meta = {**as_numbers(task.progress), "project_id": task.project_id, "run": task.run}
         shown = ("STARTED" if task.state is TaskState.QUEUED else "PROGRESS", meta)
-        if self._shown.get(task.run) == shown:
+        last, written_s = self._shown.get(task.run, (None, 0.0))
+        if last == shown and time.monotonic() - written_s < self.rewrite_s:
             return
         if shown[0] == "STARTED":
             await self._results.started(task.id, request, {**meta, "hostname": self._hostname})
         else:
             await self._results.progress(task.id, request, meta)
-        self._shown[task.run] = shown
+        self._shown[task.run] = (shown, time.monotonic())
 
     async def _end(self, task: Task, *, is_there: bool = True) -> None:
         """Write the end, then say on the run that it is written."""

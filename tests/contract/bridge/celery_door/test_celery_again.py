@@ -56,6 +56,19 @@ async def test_a_task_without_result_that_comes_again_takes_no_slot(client: Clie
         assert client.state_of(result.id) == "PENDING"
 
 
+async def test_a_run_that_waits_for_longer_than_results_are_kept_does_not_look_unknown(
+    client: Client, new_door: Door
+) -> None:
+    """Its state is written again in time, also where nothing has changed."""
+    async with new_door() as door:
+        result = client.send()
+        await client.state(result, "STARTED")
+        assert door.reporter.rewrite_s == 3600 / 2
+        door.reporter.rewrite_s = 0.5
+        client.redis.delete(f"celery-task-meta-{result.id}")
+        await client.state(result, "STARTED")
+
+
 async def test_a_door_that_takes_the_lead_counts_no_attempt_again(client: Client, new_door: Door) -> None:
     """Only those that follow."""
     result = client.send()
