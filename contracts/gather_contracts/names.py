@@ -7,7 +7,7 @@ import hashlib
 import re
 import uuid
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 GROUP: Final = "gather.ft.tc"
 VERSION: Final = "v1alpha1"
@@ -273,8 +273,9 @@ EVALUATION_QUEUE: Final = "cpu_intensive"
 EVALUATION_PRIORITY: Final = 1
 """High where a broker knows priorities (the requirements); on Redis 0 to 2 share one list."""
 
-GATHER_TASK: Final = "automated_gather_creation"
-"""The Celery task that becomes a GatherRun."""
+GatherTask = Literal["automated_gather_creation"]
+GATHER_TASK: Final[GatherTask] = "automated_gather_creation"
+"""The task that becomes a GatherRun, at Celery and over HTTP."""
 GATHER_QUEUE: Final = "cpu_intensive"
 CELERY_DOOR: Final = "gather-door"
 """Before the @ of a Celery door's node name: it leaves tasks that it does not know where they lie."""

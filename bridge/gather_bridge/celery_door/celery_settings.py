@@ -54,8 +54,6 @@ class CelerySettings(RedisSettings):
     result_expires_s: int = Field(
         default=3600, ge=60, le=30 * 86_400, validation_alias="GATHER_CELERY_RESULT_EXPIRES_S"
     )
-    keep_runs_s: int = Field(default=3600, ge=0, le=30 * 86_400, validation_alias="GATHER_CELERY_KEEP_RUNS_S")
-    """No task's run is deleted sooner after its end: a door that was away must find it."""
     api_timeout_s: float = Field(default=5, ge=1, le=60, validation_alias="GATHER_DOOR_KUBERNETES_TIMEOUT_S")
     """For each call of the Kubernetes API."""
     node_name: str = Field(default="", max_length=200, validation_alias="GATHER_CELERY_NODE_NAME")

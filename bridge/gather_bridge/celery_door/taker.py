@@ -159,7 +159,6 @@ class Taker:
                 "SUCCESS" if message.id in taken else states[message.id],
                 is_revoked=message.id in revoked,
                 now=now,
-                keep_runs_s=self._settings.keep_runs_s,
             )
             if isinstance(decision, Start) and not self.slots():
                 continue  # those behind it may have been revoked, or have expired

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gather_bridge.celery_door.task_message import TaskMessage
 from gather_bridge.errors import TaskRefused
-from gather_bridge.task_runs.task_data import TaskInput, build_manifest, read_task
+from gather_bridge.task_runs.task_data import build_manifest, read_task
 from gather_bridge.task_runs.task_states import TaskFailure
 
 DOOR: Final = "celery"
@@ -53,9 +53,7 @@ class Hold:
 Decision = Start | Fail | Revoke | Forget | Hold
 
 
-def decide(
-    message: TaskMessage, state: str, *, is_revoked: bool, now: datetime, keep_runs_s: int
-) -> Decision:
+def decide(message: TaskMessage, state: str, *, is_revoked: bool, now: datetime) -> Decision:
     """Return what to do; `state` is the task's in the result backend."""
     if state in ENDED:
         return Forget()
@@ -67,7 +65,7 @@ def decide(
         return Hold(min((message.eta - now).total_seconds(), HOLD_MAX_S))
     try:
         task = read_task(message.data)
-        return Start(build_manifest(_kept(task, keep_runs_s), message.id, DOOR), task.project_id)
+        return Start(build_manifest(task, message.id, DOOR), task.project_id)
     except TaskRefused as refused:
         return Fail(invalid(refused))
 
@@ -81,12 +79,3 @@ def invalid(refused: TaskRefused) -> TaskFailure:
         "items_created_so_far": 0,
     }
     return TaskFailure("InvalidInput", str(refused), dict(details))
-
-
-def _kept(task: TaskInput, keep_runs_s: int) -> TaskInput:
-    """Return the task with a run that a door which was away still finds."""
-    wanted = task.spec.get("ttlSecondsAfterFinished")
-    if wanted is None or wanted >= keep_runs_s:
-        return task
-    spec = {**task.spec, "ttlSecondsAfterFinished": keep_runs_s}
-    return TaskInput(task.project_id, task.user_id, spec)

@@ -4,21 +4,18 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
 from gather_bridge.errors import DeliveryError, TaskRefused
 from gather_bridge.http_door.task_bodies import METADATA_MAX_BYTES, TaskSubmission
-from gather_bridge.task_runs.task_data import TaskInput, build_manifest, read_task
+from gather_bridge.task_runs.task_data import build_manifest, read_task
 from gather_bridge.webhooks.url_guard import Network, choose_address, parse_target
 from gather_clients.web.service_errors import ValidationFailedError
 from gather_contracts import names
 
 DOOR: Final = "http"
-TTL: Final = "ttlSecondsAfterFinished"
-KEPT_S: Final = 3600
-"""No task's run is deleted sooner after its end: somebody polls it, and a door that was away must find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ def prepare(
     if body.metadata:
         annotations[names.ANNOTATION_METADATA] = _metadata(body.metadata)
     try:
-        task = _kept(read_task(_data(body), body.user_id))
+        task = read_task(_data(body), body.user_id)
         manifest = build_manifest(task, task_id, DOOR, annotations)
     except TaskRefused as refused:
         raise refusal(refused) from None
@@ -70,12 +67,6 @@ def invalid(field: str, reason: str) -> ValidationFailedError:
 def _data(body: TaskSubmission) -> dict[str, Any]:
     named = {"project_id", "projectId"} & body.task_data.keys()
     return body.task_data if named else {**body.task_data, "project_id": body.project_id}
-
-
-def _kept(task: TaskInput) -> TaskInput:
-    """Return the task with a run that is not deleted before it can be asked for."""
-    wanted_s = task.spec.get(TTL)
-    return task if wanted_s is None else replace(task, spec={**task.spec, TTL: max(wanted_s, KEPT_S)})
 
 
 def _sha256(body: TaskSubmission) -> str:

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from gather_bridge.task_runs.task_data import TASK_ID_MAX
 from gather_bridge.task_runs.task_states import TaskState
-from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX, WEBHOOK_URL_PATTERN
+from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX, WEBHOOK_URL_PATTERN, GatherTask
 
-TASK_TYPE: Final = "automated_gather_creation"
-TASK_ID_MAX: Final = 255
 PRIORITY_MAX: Final = 10
 METADATA_MAX_BYTES: Final = 4096
 CALLBACK_PATTERN: Final = re.sub(r"\(\?P<\w+>", "(", WEBHOOK_URL_PATTERN)
@@ -29,7 +28,7 @@ class TaskSubmission(_Body):
 
     project_id: str = Field(pattern=OBJECT_ID_PATTERN)
     """The project: 24 hexadecimal digits."""
-    task_type: Literal["automated_gather_creation"]
+    task_type: GatherTask
     task_data: dict[str, Any] = Field(default_factory=dict)
     """What a GatherRun's spec has (`kubectl explain gatherrun.spec`): `user_id`, `max_iterations`,
     `departments` and so on, in snake or camel case, here or in `options` within."""

@@ -16,7 +16,6 @@ from gather_bridge.http_door.key_gate import Places, charge
 from gather_bridge.http_door.submissions import Submission, prepare, refusal
 from gather_bridge.http_door.task_answers import accepted, status_of
 from gather_bridge.http_door.task_bodies import (
-    TASK_ID_MAX,
     TaskAccepted,
     TaskCancelled,
     TaskStatusBody,
@@ -24,6 +23,7 @@ from gather_bridge.http_door.task_bodies import (
 )
 from gather_bridge.http_door.task_line import TaskLine
 from gather_bridge.task_runs.run_calls import TaskRuns
+from gather_bridge.task_runs.task_data import TASK_ID_MAX
 from gather_bridge.task_runs.task_states import Task, TaskState, task_of
 from gather_bridge.task_runs.watched_runs import WatchedRuns
 from gather_clients.kube_api.cluster_errors import (

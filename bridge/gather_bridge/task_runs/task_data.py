@@ -20,6 +20,9 @@ from gather_contracts.resource import GatherRunSpec
 
 DATA_MAX_BYTES: Final = 64 * 1024
 TASK_ID_MAX: Final = 255
+KEEP_RUNS_S: Final = 3600
+"""No task's run is deleted sooner after its end: somebody polls it, and a door that was away must find it."""
+TTL: Final = "ttlSecondsAfterFinished"
 NOT_FOR_TASKS: Final = frozenset({"worker", "suspend", "cancel"})
 """Whoever may send a task does not thereby decide on pods; a task is cancelled by its door."""
 FIELDS: Final = tuple(name for name in GatherRunSpec.model_fields if name not in NOT_FOR_TASKS)
@@ -75,8 +78,14 @@ def build_manifest(
             "labels": {names.LABEL_DOOR: door},
             "annotations": {**(annotations or {}), names.ANNOTATION_TASK_ID: task_id},
         },
-        "spec": dict(task.spec),
+        "spec": _kept(task.spec),
     }
+
+
+def _kept(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec with a run that is not deleted before it can be asked for."""
+    wanted_s = spec.get(TTL)
+    return dict(spec) if wanted_s is None else {**spec, TTL: max(wanted_s, KEEP_RUNS_S)}
 
 
 def _check_size(data: Any) -> None:

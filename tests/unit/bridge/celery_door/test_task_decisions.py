@@ -19,7 +19,7 @@ def decision(
     state: str = "PENDING", *, is_revoked: bool = False, data: Any = None, **fields: Any
 ) -> Decision:
     message = TaskMessage("an-id", names.GATHER_TASK, [data or DATA], {}, {}, **fields)
-    return decide(message, state, is_revoked=is_revoked, now=NOW, keep_runs_s=3600)
+    return decide(message, state, is_revoked=is_revoked, now=NOW)
 
 
 def test_a_task_becomes_a_run_of_this_door() -> None:
