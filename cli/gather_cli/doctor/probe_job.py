@@ -19,6 +19,7 @@ TTL_S: Final = 300
 """It goes by itself if this process is killed."""
 CHECK_S: Final = 150
 COMPONENT: Final = "doctor"
+SECRETS: Final = "/etc/gather/secrets"
 CMS: Final = ("NEXT_PUBLIC_APP_URL", "GATHER_CMS_AUTHORIZATION", "GATHER_CMS_LIMIT", "GATHER_CMS_PAGING")
 RESTRICTED: Final = {
     "allowPrivilegeEscalation": False,
@@ -30,50 +31,10 @@ Object = dict[str, Any]
 
 def build_probe(release: Release, namespace: str, name: str, project: str | None) -> Object:
     """Return the Job: the pod of `helm test`, made of what the operator makes workers of."""
-    env, operator = release.operator_env, release.rooms["operator"]
-    template = operator["spec"]["template"]["spec"]
     labels = {
         "app.kubernetes.io/name": "gather",
         "app.kubernetes.io/instance": release.name,
         "app.kubernetes.io/component": COMPONENT,
-    }
-    args = ["check"] + ([f"--project={project}"] if project else [])
-    if model := env.get("GATHER_DEFAULT_MODEL"):
-        args.append(f"--model={model}")
-    worker = {
-        "name": "check",
-        "image": env.get("GATHER_WORKER_IMAGE", ""),
-        "imagePullPolicy": env.get("GATHER_WORKER_IMAGE_PULL_POLICY", "IfNotPresent"),
-        "args": args,
-        "securityContext": RESTRICTED,
-        "envFrom": [{"configMapRef": {"name": env.get("GATHER_WORKER_CONFIG_MAP", "")}}],
-        "env": [
-            {"name": "GATHER_SECRETS_DIR", "value": "/etc/gather/secrets"},
-            *({"name": variable, "value": env[variable]} for variable in CMS if variable in env),
-        ],
-        "resources": json.loads(env.get("GATHER_WORKER_RESOURCES") or "{}"),
-        "volumeMounts": [{"name": "secrets", "mountPath": "/etc/gather/secrets", "readOnly": True}],
-    }
-    sources = [
-        {"secret": {"name": env.get("GATHER_WORKER_SECRET", "")}},
-        {
-            "secret": {
-                "name": secret_of(operator),
-                "optional": True,
-                "items": [{"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}],
-            }
-        },
-    ]
-    pod = {
-        "restartPolicy": "Never",
-        "serviceAccountName": env.get("GATHER_WORKER_SERVICE_ACCOUNT", "default"),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": template.get("securityContext") or {},
-        "nodeSelector": json.loads(env.get("GATHER_WORKER_NODE_SELECTOR") or "{}"),
-        "tolerations": json.loads(env.get("GATHER_WORKER_TOLERATIONS") or "[]"),
-        "containers": [worker],
-        "volumes": [{"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}],
     }
     return {
         "apiVersion": "batch/v1",
@@ -85,9 +46,47 @@ def build_probe(release: Release, namespace: str, name: str, project: str | None
             "activeDeadlineSeconds": CHECK_S + TTL_S,
             "template": {
                 "metadata": {"labels": {**labels, "app.kubernetes.io/name": "gather-worker"}},
-                "spec": pod,
+                "spec": _pod(release, project),
             },
         },
+    }
+
+
+def _pod(release: Release, project: str | None) -> Object:
+    env, operator = release.operator_env, release.rooms["operator"]
+    cms_key = {"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}
+    sources = [
+        {"secret": {"name": env.get("GATHER_WORKER_SECRET", "")}},
+        {"secret": {"name": secret_of(operator), "optional": True, "items": [cms_key]}},
+    ]
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": env.get("GATHER_WORKER_SERVICE_ACCOUNT", "default"),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": operator["spec"]["template"]["spec"].get("securityContext") or {},
+        "nodeSelector": json.loads(env.get("GATHER_WORKER_NODE_SELECTOR") or "{}"),
+        "tolerations": json.loads(env.get("GATHER_WORKER_TOLERATIONS") or "[]"),
+        "containers": [_container(env, project)],
+        "volumes": [{"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}],
+    }
+
+
+def _container(env: Mapping[str, str], project: str | None) -> Object:
+    options = {"project": project, "model": env.get("GATHER_DEFAULT_MODEL")}
+    return {
+        "name": "check",
+        "image": env.get("GATHER_WORKER_IMAGE", ""),
+        "imagePullPolicy": env.get("GATHER_WORKER_IMAGE_PULL_POLICY", "IfNotPresent"),
+        "args": ["check", *(f"--{option}={value}" for option, value in options.items() if value)],
+        "securityContext": RESTRICTED,
+        "envFrom": [{"configMapRef": {"name": env.get("GATHER_WORKER_CONFIG_MAP", "")}}],
+        "env": [
+            {"name": "GATHER_SECRETS_DIR", "value": SECRETS},
+            *({"name": variable, "value": env[variable]} for variable in CMS if variable in env),
+        ],
+        "resources": json.loads(env.get("GATHER_WORKER_RESOURCES") or "{}"),
+        "volumeMounts": [{"name": "secrets", "mountPath": SECRETS, "readOnly": True}],
     }
 
 

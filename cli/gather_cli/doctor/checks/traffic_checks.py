@@ -12,6 +12,7 @@ WORKER: Final = {names.LABEL_NAME: names.WORKER_NAME}
 BRAIN_PORTS: Final = (8080, "http")
 DNS_PORTS: Final = (53, "dns", "dns-tcp")
 HTTPS_PORTS: Final = (443, "https")
+POLICY: Final = "Network policy"
 Object = Mapping[str, Any]
 
 
@@ -67,53 +68,54 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
         return
     brain = {names.LABEL_NAME: "gather", INSTANCE: facts.release.name, COMPONENT: "brain"}
     out = _applying(facts.policies, "Egress", WORKER)
-    said, before = ", ".join(p["metadata"]["name"] for p in out), len(out)
-    found: list[Finding] = []
-    if out and not _lets_out(out, None, DNS_PORTS, facts):
-        found.append(
-            fail(
-                "Network policy",
-                f"{said}: workers may not ask the cluster's DNS, so they reach nothing by name",
-                "allow egress to port 53 (UDP and TCP) of kube-system for pods with "
-                "app.kubernetes.io/name=gather-worker",
-            )
-        )
-    if out and "brain" in facts.release.rooms and not _lets_out(out, brain, BRAIN_PORTS, facts):
-        found.append(
-            fail(
-                "Network policy",
-                f"{said}: workers may not reach the brain",
-                "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker",
-            )
-        )
-    if out and not _lets_out(out, None, HTTPS_PORTS, facts):
-        found.append(
-            warn(
-                "Network policy",
-                f"{said}: workers may not reach port 443, where most language models are",
-                "allow egress to the language model for app.kubernetes.io/name=gather-worker",
-            )
-        )
-    into = _applying(facts.policies, "Ingress", brain)
-    if into and not any(
-        _lets(rule, "from", WORKER, BRAIN_PORTS, facts)
-        for p in into
-        for rule in p["spec"].get("ingress") or ()
-    ):
-        found.append(
-            fail(
-                "Network policy",
-                f"{', '.join(p['metadata']['name'] for p in into)}: the brain takes no calls of workers",
-                "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the "
-                "brain from the namespace",
-            )
-        )
+    found = [*_out_of_workers(facts, out, brain), *_into_brain(facts, brain)]
     yield from found
     if not found:
         yield ok(
-            "Network policy",
-            f"{len(facts.policies)} policies, {before} of them on what workers reach; none cuts rooms off",
+            POLICY,
+            f"{len(facts.policies)} policies, {len(out)} of them on what workers reach; none cuts rooms off",
         )
+
+
+def _out_of_workers(facts: Facts, out: Sequence[Object], brain: Mapping[str, str]) -> Iterator[Finding]:
+    if not out or not facts.release:
+        return
+    said = _named(out)
+    if not _lets_out(out, None, DNS_PORTS, facts):
+        yield fail(
+            POLICY,
+            f"{said}: workers may not ask the cluster's DNS, so they reach nothing by name",
+            "allow egress to port 53 (UDP and TCP) of kube-system for pods with "
+            "app.kubernetes.io/name=gather-worker",
+        )
+    if "brain" in facts.release.rooms and not _lets_out(out, brain, BRAIN_PORTS, facts):
+        yield fail(
+            POLICY,
+            f"{said}: workers may not reach the brain",
+            "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker",
+        )
+    if not _lets_out(out, None, HTTPS_PORTS, facts):
+        yield warn(
+            POLICY,
+            f"{said}: workers may not reach port 443, where most language models are",
+            "allow egress to the language model for app.kubernetes.io/name=gather-worker",
+        )
+
+
+def _into_brain(facts: Facts, brain: Mapping[str, str]) -> Iterator[Finding]:
+    into = _applying(facts.policies or (), "Ingress", brain)
+    rules = [rule for policy in into for rule in policy["spec"].get("ingress") or ()]
+    if into and not any(_lets(rule, "from", WORKER, BRAIN_PORTS, facts) for rule in rules):
+        yield fail(
+            POLICY,
+            f"{_named(into)}: the brain takes no calls of workers",
+            "set networkPolicy.enabled of the chart, or allow ingress to port 8080 of the "
+            "brain from the namespace",
+        )
+
+
+def _named(policies: Sequence[Object]) -> str:
+    return ", ".join(policy["metadata"]["name"] for policy in policies)
 
 
 def _applying(policies: Sequence[Object], direction: str, labels: Mapping[str, str]) -> list[Object]:
