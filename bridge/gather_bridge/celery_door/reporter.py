@@ -28,6 +28,7 @@ GONE_S: Final = 60.0
 ORPHANED_S: Final = 60.0
 """After so long a task that was taken has a run, or it is deleted."""
 GONE: Final = "its GatherRun was deleted"
+REFUSED_S: Final = 60.0
 FINISHED_MAX: Final = 5000
 BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
 FAILURES_MAX: Final = 3
@@ -68,6 +69,8 @@ class Reporter:
         """After so long a state is written again, unchanged: a run may wait for longer than it is kept."""
         self._retries: dict[str, int] = {}
         """Up to which attempt those of a run are counted, by this door or by those that led before."""
+        self._refused_s: dict[str, float] = {}
+        """Until when a run is left alone whose end cannot be written."""
         self._gone: dict[str, tuple[Task, float]] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._news = asyncio.Event()
@@ -133,21 +136,38 @@ class Reporter:
             self._adopted_s = time.monotonic()
             await self._adopt()
         await self._cancel_revoked()
+        await self._report_all()
+        for name, (task, _) in list(self._gone.items()):
+            try:
+                await self._take_leave(task)
+            except ResultRefused as error:
+                self._put_aside(task, error)
+            self._gone.pop(name, None)
+        ages_s = [_age_s(task) for task in self.active()]
+        self._metrics.oldest.set(max(ages_s, default=0))
+
+    async def _report_all(self) -> None:
         failed: list[BrokerUnavailable | ClusterError] = []
         for task in list(self.watched.tasks.values()):
+            if self._refused_s.get(task.run_uid, 0) > time.monotonic():
+                continue
             try:
                 await self._report(task)
+            except ResultRefused as error:
+                self._put_aside(task, error)
             except UNAVAILABLE as error:
                 failed.append(error)  # it may be this task's own trouble: the others do not wait for it
             if len(failed) >= FAILURES_MAX:
                 break
         if failed:
             raise failed[-1]
-        for name, (task, _) in list(self._gone.items()):
-            await self._take_leave(task)
-            self._gone.pop(name, None)
-        ages_s = [_age_s(task) for task in self.active()]
-        self._metrics.oldest.set(max(ages_s, default=0))
+
+    def _put_aside(self, task: Task, error: ResultRefused) -> None:
+        """Leave a task alone for a while: it is its own trouble, and the others go on."""
+        logger.error("a task's end cannot be written", extra=self._fields(task), exc_info=error)
+        now_s = time.monotonic()
+        self._refused_s = {uid: until_s for uid, until_s in self._refused_s.items() if until_s > now_s}
+        self._refused_s[task.run_uid] = now_s + REFUSED_S
 
     async def _report(self, task: Task) -> None:
         if task.run_uid in self._finished:
@@ -163,10 +183,13 @@ class Reporter:
         last, written_s = self._shown.get(task.run, (None, 0.0))
         if last == shown and time.monotonic() - written_s < self.rewrite_s:
             return
-        if shown[0] == "STARTED":
-            await self._results.started(task.id, request, {**meta, "hostname": self._hostname})
-        else:
-            await self._results.progress(task.id, request, meta)
+        try:
+            if shown[0] == "STARTED":
+                await self._results.started(task.id, request, {**meta, "hostname": self._hostname})
+            else:
+                await self._results.progress(task.id, request, meta)
+        except ResultRefused:
+            logger.exception("a task's progress cannot be written", extra=self._fields(task))
         self._shown[task.run] = (shown, time.monotonic())
 
     async def _end(self, task: Task, *, is_there: bool = True) -> None:
@@ -266,9 +289,13 @@ class Reporter:
                 if _is_owed(await self._runs.get(name)):
                     continue  # the watch has not brought it yet
             except Missing:
-                await self._results.revoked(str(request.get("id")), request, GONE)
-                self._metrics.ended("REVOKED")
-                logger.info("task ended", extra=self._fields_of(request) | {"state": "REVOKED", "why": GONE})
+                try:
+                    await self._results.revoked(str(request.get("id")), request, GONE)
+                    self._metrics.ended("REVOKED")
+                    fields = self._fields_of(request) | {"state": "REVOKED", "why": GONE}
+                    logger.info("task ended", extra=fields)
+                except ResultRefused:
+                    logger.exception("a task's end cannot be written", extra={"run": name})
             await self._queue.forget_request(name)
 
     async def _cancel_revoked(self) -> None:

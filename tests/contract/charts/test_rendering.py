@@ -382,14 +382,11 @@ def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -
     documents = render("gather", *MONITORED)
     board = json.loads(named(documents, "ConfigMap", "gather-dashboard")["data"]["gather.json"])
     shown = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    rules = [group for each in of_kind(documents, "PrometheusRule") for group in each["spec"]["groups"]]
-    alerts = [rule["expr"] for group in rules for rule in group["rules"]]
+    groups = [group for each in of_kind(documents, "PrometheusRule") for group in each["spec"]["groups"]]
+    alerts = [rule["expr"] for group in groups for rule in group["rules"]]
     assert len(alerts) >= 16
-    doors = {
-        family.name
-        for registry in (DoorMetrics().registry, CeleryMetrics("task").registry)
-        for family in registry.collect()
-    }
+    registries = (DoorMetrics().registry, CeleryMetrics("task").registry)
+    doors = {family.name for registry in registries for family in registry.collect()}
     known = doors | {family.name for family in REGISTRY.collect()}
     named_there = {
         re.sub(r"_(bucket|sum|count|total)$", "", name)
