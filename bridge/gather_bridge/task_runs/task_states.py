@@ -1,14 +1,29 @@
 """A GatherRun as a task: its state, progress, result or failure, in the requirements' words. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gather_contracts import names
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun, parse_run
 from gather_contracts.snapshots.run_outcome import fault, succeeded, summary
+
+OWN: Final = (
+    names.LABEL_DOOR,
+    names.LABEL_RESULT,
+    names.ANNOTATION_TASK_ID,
+    names.ANNOTATION_TIME_LIMIT,
+    names.ANNOTATION_REQUEST,
+    names.ANNOTATION_METADATA,
+    names.ANNOTATION_CALLBACK_URL,
+    names.ANNOTATION_CALLBACK,
+)
+"""What the doors write on a run."""
+OWN_MAX: Final = 8192
+"""More than the longest value that a door writes: a callback's address, a task's metadata."""
 
 
 class TaskState(StrEnum):
@@ -86,6 +101,7 @@ class Task:
     """The resource's version."""
     labels: dict[str, str]
     annotations: dict[str, str]
+    """Of both the doors' own: others' may have 256 KiB, and a door remembers all its runs."""
 
 
 STATES = {
@@ -120,9 +136,14 @@ def task_of(body: dict[str, Any]) -> Task:
         ended_at=run.status.completion_time,
         updated_at=_updated(run),
         version=run.metadata.resource_version,
-        labels=labels,
-        annotations=annotations,
+        labels=_own(labels),
+        annotations=_own(annotations),
     )
+
+
+def _own(given: Mapping[str, str]) -> dict[str, str]:
+    """Return those that a door writes, each of a length that we write."""
+    return {name: value for name in OWN if (value := given.get(name)) is not None and len(value) <= OWN_MAX}
 
 
 def as_deleted(task: Task) -> Task:

@@ -49,6 +49,16 @@ def test_each_phase_is_a_state(phase: str, state: str) -> None:
     assert (task.state, task.id, task.run, task.door) == (state, "Film 7", "film", "celery")
 
 
+def test_only_the_doors_own_labels_and_annotations_are_remembered() -> None:
+    """What others write on a run may be large."""
+    run = body()
+    own = dict(run["metadata"]["annotations"])
+    run["metadata"]["labels"]["app"] = "film"
+    run["metadata"]["annotations"] |= {"kubectl": "x" * 1000, names.ANNOTATION_METADATA: "x" * 200_000}
+    task = task_of(run)
+    assert (task.labels, task.annotations) == ({names.LABEL_DOOR: "celery"}, own)
+
+
 def test_a_run_without_status_is_queued() -> None:
     task = task_of(body())
     assert (task.state, task.progress.progress, task.result, task.failure) == (
