@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
+from gather_bridge.celery_door.event_queue import EventQueue
 from gather_bridge.celery_door.remote_control import Panel, RemoteControl
 from gather_bridge.celery_door.reporter import Reporter
 from gather_bridge.celery_door.taker import Taker
@@ -80,6 +81,7 @@ class CeleryDoor:
             active=self._active,
         )
         self.remote = RemoteControl(self.panel, self._warn_of)
+        self.events = EventQueue(self.remote.send_event, metrics.events_dropped.inc)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -92,6 +94,7 @@ class CeleryDoor:
         }
         self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
         self.remote.start()
+        self.events.start()
         try:
             yield
         finally:
@@ -99,6 +102,7 @@ class CeleryDoor:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.taker.release()
+            await asyncio.to_thread(self.events.close)
             await asyncio.to_thread(self.remote.close)
             await self._results.close()
             await self._queue.close()
@@ -134,7 +138,7 @@ class CeleryDoor:
 
     def _send_event(self, kind: str, **fields: Any) -> None:
         """Send an event without waiting for it."""
-        self._loop.run_in_executor(None, lambda: self.remote.send_event(kind, **fields))
+        self.events.put(kind, fields)
 
     def _warn_of(self, droppers: Sequence[str]) -> None:
         self.metrics.droppers.set(len(droppers))

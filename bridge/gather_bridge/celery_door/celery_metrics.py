@@ -58,6 +58,11 @@ class CeleryMetrics:
             "Messages that are no tasks of ours, left in their queue.",
             registry=self.registry,
         )
+        self.events_dropped = Counter(
+            "gather_celery_events_dropped",
+            "Celery events that were not sent because Redis did not take them in time.",
+            registry=self.registry,
+        )
         self.api_errors = Counter(
             "gather_door_api_errors",
             "Calls of the Kubernetes API without an ordinary answer.",
