@@ -197,7 +197,7 @@ class Reporter:
         state = await self._write(task)
         if is_there:
             await self._mark(task)
-        await self._queue.forget_request(task.run)
+        await self._queue.forget_request(task.id)
         self._remember(task, state)
 
     async def write_again(self, task: Task) -> None:
@@ -208,10 +208,10 @@ class Reporter:
         """
         self._shown.pop(task.run, None)
         if task.state.is_final and task.labels.get(names.LABEL_RESULT) == WRITTEN[names.LABEL_RESULT]:
-            self._requests.pop(task.run, None)
+            self._requests.pop(task.id, None)
             await self._write(task)
-            self._requests.pop(task.run, None)
-            await self._queue.forget_request(task.run)
+            self._requests.pop(task.id, None)
+            await self._queue.forget_request(task.id)
 
     async def _write(self, task: Task) -> str:
         """Write the end, without what follows it where that is malformed; return the state."""
@@ -243,7 +243,8 @@ class Reporter:
         self._finished[task.run_uid] = None
         while len(self._finished) > FINISHED_MAX:
             self._finished.popitem(last=False)
-        for memory in (self._requests, self._shown, self._retries):
+        self._requests.pop(task.id, None)
+        for memory in (self._shown, self._retries):
             memory.pop(task.run, None)
         duration_s = _age_s(task)
         self._metrics.ended(state)
@@ -279,24 +280,27 @@ class Reporter:
 
     async def _adopt(self) -> None:
         """Look after tasks whose runs were deleted while no door led; at the beginning, and now and then."""
-        for name in await self._queue.runs_with_requests():
-            if name in self.watched.tasks or name in self._gone:
+        known = {
+            task.id for task in (*self.watched.tasks.values(), *(task for task, _ in self._gone.values()))
+        }
+        for task_id in await self._queue.tasks_with_requests():
+            if task_id in known:
                 continue
-            request = await self._queue.request_of(name)
+            request = await self._queue.request_of(task_id)
             if request is None or time.time() - float(request.get("kept_s") or 0) < ORPHANED_S:
                 continue
             try:
-                if _is_owed(await self._runs.get(name)):
+                if _is_owed(await self._runs.get(names.task_run_name(task_id)), task_id):
                     continue  # the watch has not brought it yet
             except Missing:
                 try:
-                    await self._results.revoked(str(request.get("id")), request, GONE)
+                    await self._results.revoked(task_id, request, GONE)
                     self._metrics.ended("REVOKED")
                     fields = self._fields_of(request) | {"state": "REVOKED", "why": GONE}
                     logger.info("task ended", extra=fields)
                 except ResultRefused:
-                    logger.exception("a task's end cannot be written", extra={"run": name})
-            await self._queue.forget_request(name)
+                    logger.exception("a task's end cannot be written", extra={"task_id": task_id})
+            await self._queue.forget_request(task_id)
 
     async def _cancel_revoked(self) -> None:
         """Cancel what was revoked, by a command that any door heard or in the result backend."""
@@ -323,11 +327,11 @@ class Reporter:
         logger.info("run cancelled, its task's time limit is over", extra=self._fields(task))
 
     async def _request(self, task: Task) -> dict[str, Any]:
-        if task.run not in self._requests:
-            kept = await self._queue.request_of(task.run)
+        if task.id not in self._requests:
+            kept = await self._queue.request_of(task.id)
             # Without Redis' data there are no callbacks, but there is a result.
-            self._requests[task.run] = kept or {"id": task.id, "task": self._task_name}
-        return self._requests[task.run]
+            self._requests[task.id] = kept or {"id": task.id, "task": self._task_name}
+        return self._requests[task.id]
 
     def _count_retries(self, task: Task) -> None:
         """Count what has been added since this door first saw the run: the rest was counted by another."""
@@ -364,10 +368,12 @@ def _failure(task: Task, limit: str | None) -> TaskFailure:
     return task.failure or TaskFailure("Unknown", "", details)
 
 
-def _is_owed(body: Mapping[str, Any]) -> bool:
-    """Return whether a run is of a task of this kind of door whose end is not written."""
-    labels = body["metadata"].get("labels") or {}
-    return labels.get(names.LABEL_DOOR) == DOOR and names.LABEL_RESULT not in labels
+def _is_owed(body: Mapping[str, Any], task_id: str) -> bool:
+    """Return whether a run is this task's, of this kind of door, and its end is not written."""
+    metadata = body["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    is_its_own = annotations.get(names.ANNOTATION_TASK_ID, metadata["name"]) == task_id
+    return is_its_own and labels.get(names.LABEL_DOOR) == DOOR and names.LABEL_RESULT not in labels
 
 
 def _age_s(task: Task) -> float:

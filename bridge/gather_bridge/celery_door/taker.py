@@ -196,14 +196,13 @@ class Taker:
     async def _start(self, waiting: Waiting, message: TaskMessage, start: Start) -> None:
         name = start.manifest["metadata"]["name"]
         kept = {**message.request, "kept_s": time.time(), "project_id": start.project_id}
-        await self._queue.keep_request(name, kept)
+        await self._queue.keep_request(message.id, kept)
         try:
             body, is_new = await self._runs.create(start.manifest)
         except (TaskRefused, NameTaken) as refused:
             failure = invalid(refused) if isinstance(refused, TaskRefused) else _taken(refused)
             await self._fail(waiting, message, failure)
-            if isinstance(refused, TaskRefused):
-                await self._queue.forget_request(name)
+            await self._queue.forget_request(message.id)
             return
         if not is_new:
             logger.info("a task came again", extra=self._fields(waiting, message))

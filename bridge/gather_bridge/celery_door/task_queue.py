@@ -176,29 +176,29 @@ class TaskQueue:
         found = await self._calls.call(self._calls.redis.zrange(self._key(names.CELERY_REVOKED), 0, -1))
         return [each.decode("utf-8", "replace") for each in found]
 
-    async def keep_request(self, run: str, request: dict[str, Any]) -> None:
+    async def keep_request(self, task_id: str, request: dict[str, Any]) -> None:
         """Keep what a task's end is owed."""
         key = self._key(names.CELERY_REQUESTS)
         async with self._calls.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, run, json.dumps(request))
+            pipe.hset(key, task_id, json.dumps(request))
             pipe.expire(key, REQUESTS_S)
             await self._calls.call(pipe.execute())
 
-    async def request_of(self, run: str) -> dict[str, Any] | None:
+    async def request_of(self, task_id: str) -> dict[str, Any] | None:
         """Return what was kept, None if there is nothing that can be read."""
-        text = await self._calls.call(self._calls.redis.hget(self._key(names.CELERY_REQUESTS), run))
+        text = await self._calls.call(self._calls.redis.hget(self._key(names.CELERY_REQUESTS), task_id))
         try:
             request = json.loads(text) if text else None
         except ValueError:
             return None
         return request if isinstance(request, dict) else None
 
-    async def forget_request(self, run: str) -> None:
+    async def forget_request(self, task_id: str) -> None:
         """Forget it."""
-        await self._calls.call(self._calls.redis.hdel(self._key(names.CELERY_REQUESTS), run))
+        await self._calls.call(self._calls.redis.hdel(self._key(names.CELERY_REQUESTS), task_id))
 
-    async def runs_with_requests(self) -> list[str]:
-        """Return the names of the runs whose end is still owed something."""
+    async def tasks_with_requests(self) -> list[str]:
+        """Return the ids of the tasks whose end is still owed something."""
         found = await self._calls.call(self._calls.redis.hkeys(self._key(names.CELERY_REQUESTS)))
         return [each.decode("utf-8", "replace") for each in found]
 

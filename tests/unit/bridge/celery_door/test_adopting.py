@@ -17,7 +17,7 @@ class Queue:
     def __init__(self) -> None:
         self.kept = {"film": {"id": "film", "kept_s": 1.0, "chain": [{"task": "next"}]}}
 
-    async def runs_with_requests(self) -> list[str]:
+    async def tasks_with_requests(self) -> list[str]:
         """Name its run."""
         return list(self.kept)
 
@@ -33,12 +33,13 @@ class Queue:
 class Runs:
     """A run with labels."""
 
-    def __init__(self, labels: dict[str, str]) -> None:
+    def __init__(self, labels: dict[str, str], task_id: str = "film") -> None:
         self._labels = labels
+        self._annotations = {names.ANNOTATION_TASK_ID: task_id}
 
     async def get(self, name: str) -> dict[str, Any]:
         """Return it."""
-        return {"metadata": {"name": name, "labels": self._labels}}
+        return {"metadata": {"name": name, "labels": self._labels, "annotations": self._annotations}}
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Queue:
     async def forget_request(self, _: str) -> None:
         """Do nothing."""
 
-    async def runs_with_requests(self) -> list[str]:
+    async def tasks_with_requests(self) -> list[str]:
         """Return none."""
         return []
 
