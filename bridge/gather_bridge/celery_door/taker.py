@@ -188,7 +188,7 @@ class Taker:
             case Forget():
                 logger.info("a task that has its result came again", extra=self._fields(waiting, message))
             case Hold(seconds):
-                await self._queue.hold(waiting, seconds)
+                await self._queue.hold(waiting, seconds, message.id)
                 return
         await self._queue.remove(waiting)
         self._seen_s.pop(waiting.digest, None)

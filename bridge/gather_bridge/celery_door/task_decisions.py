@@ -11,8 +11,11 @@ from gather_bridge.task_runs.task_data import build_manifest, read_task
 from gather_bridge.task_runs.task_states import TaskFailure
 
 DOOR: Final = "celery"
-HOLD_MAX_S: Final = 60.0
-"""So long at most a message is left alone at once: what is revoked meanwhile is noticed then."""
+HOLD_MAX_S: Final = 3600.0
+"""So long at most a message is left alone at once: what ends meanwhile, but by a revoke, is noticed then.
+
+A look brings 100: were they looked at more often, those that are far ahead would fill all looks.
+"""
 ENDED: Final = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
 
@@ -62,7 +65,8 @@ def decide(message: TaskMessage, state: str, *, is_revoked: bool, now: datetime)
     if message.expires is not None and message.expires <= now:
         return Revoke("expired")
     if message.eta is not None and message.eta > now and message.fault is None:
-        return Hold(min((message.eta - now).total_seconds(), HOLD_MAX_S))
+        until = min(message.eta, message.expires or message.eta)
+        return Hold(min((until - now).total_seconds(), HOLD_MAX_S))
     try:
         task = read_task(message.data)
         return Start(build_manifest(task, message.id, DOOR), task.project_id)

@@ -34,8 +34,12 @@ local lease, me = KEYS[1], ARGV[1]
 local holder = redis.call('GET', lease)
 if holder and holder ~= me then return {holder} end
 redis.call('SET', lease, me, 'PX', ARGV[2])
-local name, window, skip, most, longest, hold =
-  ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local name, window, skip, most, longest, hold, revoked =
+  ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local function is_held(text)
+  local id = redis.call('GET', hold .. redis.sha1hex(text))
+  return id and (id == '' or not redis.call('ZSCORE', revoked, id))
+end
 local found, scanned = {}, 0
 for i = 2, #KEYS do
   local length = redis.call('TYPE', KEYS[i]).ok == 'list' and redis.call('LLEN', KEYS[i]) or 0
@@ -47,7 +51,7 @@ for i = 2, #KEYS do
       local text = chunk[j]
       if #text <= longest
           and (string.find(text, name, 1, true) or not string.find(text, '"task":', 1, true))
-          and redis.call('EXISTS', hold .. redis.sha1hex(text)) == 0 then
+          and not is_held(text) then
         found[#found + 1] = i - 2
         found[#found + 1] = text
         if #found >= 2 * most then return {me, scanned, found} end
@@ -113,7 +117,7 @@ class TaskQueue:
         """
         keys = [self._key(names.CELERY_LEASE), *(key for _, key in self._places)]
         limits = [LEASE_MS, self._task, WINDOW, self._skip, TAKEN_MAX, MESSAGE_MAX_BYTES]
-        values = [me, *limits, self._key(names.CELERY_HOLD)]
+        values = [me, *limits, self._key(names.CELERY_HOLD), self._key(names.CELERY_REVOKED)]
         answer = await self._calls.call(self._calls.redis.eval(PEEK, len(keys), *keys, *map(str, values)))
         if len(answer) == 1:
             return None
@@ -130,10 +134,10 @@ class TaskQueue:
         """Take the message out of its list; return whether it was still there."""
         return bool(await self._calls.call(self._calls.redis.lrem(waiting.key, -1, waiting.payload)))  # type: ignore[arg-type] # bytes are fine
 
-    async def hold(self, waiting: Waiting, seconds: float) -> None:
-        """Leave the message alone for so long."""
+    async def hold(self, waiting: Waiting, seconds: float, task_id: str = "") -> None:
+        """Leave the message alone for so long, or until the task of that id is revoked."""
         key = self._key(names.CELERY_HOLD) + waiting.digest
-        await self._calls.call(self._calls.redis.set(key, b"", px=max(int(seconds * 1000), 1)))
+        await self._calls.call(self._calls.redis.set(key, task_id, px=max(int(seconds * 1000), 1)))
 
     async def release(self, me: str) -> None:
         """Let another door go on at once."""

@@ -46,11 +46,22 @@ def test_any_other_state_is_none(state: str) -> None:
         ({"is_revoked": True, "eta": LATER, "expires": EARLIER}, Revoke("revoked")),
         ({"expires": EARLIER}, Revoke("expired")),
         ({"expires": NOW}, Revoke("expired")),
-        ({"eta": LATER}, Hold(60.0)),
+        ({"eta": NOW + timedelta(minutes=9)}, Hold(540.0)),
+        ({"eta": NOW + timedelta(days=30)}, Hold(3600.0)),
+        ({"eta": LATER, "expires": NOW + timedelta(seconds=9)}, Hold(9.0)),
         ({"eta": LATER, "expires": EARLIER}, Revoke("expired")),
         ({"eta": NOW + timedelta(seconds=2)}, Hold(2.0)),
     ],
-    ids=["revoked", "expired", "expires now", "not due", "expired before due", "due soon"],
+    ids=[
+        "revoked",
+        "expired",
+        "expires now",
+        "not due",
+        "far ahead",
+        "expires before it is due",
+        "expired before due",
+        "due soon",
+    ],
 )
 def test_revoked_before_expired_before_not_due(given: dict[str, Any], expected: Decision) -> None:
     assert decision(**given) == expected
