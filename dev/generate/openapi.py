@@ -1,8 +1,9 @@
 """Write what is published of the HTTP APIs: both documents, and the brain's reference and TypeScript.
 
-`docs/openapi.json`, `docs/door-openapi.json` and `docs/api.md` come out of Python alone; `docs/typescript/brain.d.ts` needs npm and
-says in its first line which document it was made from. With `--check` nothing is written and nothing but
-Python is needed; the exit code says whether the files are what the contracts make them.
+`docs/openapi.json`, `docs/door-openapi.json` and `docs/api.md` come out of Python alone;
+`docs/typescript/brain.d.ts` needs npm and says in its first line which document it was made from. With
+`--check` nothing is written and nothing but Python is needed; the exit code says whether the files are what
+the contracts make them.
 """
 
 import hashlib

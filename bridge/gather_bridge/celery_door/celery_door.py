@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
-from gather_bridge.celery_door.event_queue import EventQueue
+from gather_bridge.celery_door.task_events import EventQueue
 from gather_bridge.celery_door.remote_control import Panel, RemoteControl
 from gather_bridge.celery_door.reporter import Reporter
 from gather_bridge.celery_door.taker import Taker

@@ -28,6 +28,16 @@ async def page(address: str) -> AsyncIterator[Watched]:
         yield Watched(await browser.new_page(), address)
 
 
+async def sign_in(page: Watched, gather: DeployedGather, project: str) -> None:
+    """Sign in with a token that may cancel, made as docs/events.md says."""
+    command = ("gather-bridge", "tokens", "create", "--project", project, "--name", "e2e", "--cancel")
+    token = gather.kubectl("exec", "deployment/gather-bridge", "--", *command, "--expires-in", "1h").strip()
+    await page.goto("/sign-in")
+    await page.page.fill("#token", token)
+    await page.page.click("main button")
+    await page.page.wait_for_url(f"{page.base}/")
+
+
 async def picture(page: Watched, name: str) -> None:
     if PICTURES:
         await page.page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
@@ -59,6 +69,7 @@ async def test_a_run_is_cancelled_with_a_question(page: Watched, gather: Deploye
     name, project = f"page-{uuid.uuid4().hex[:8]}", new_project()
     with run_of(gather, name, project, departments=["story"], maxIterations=40):
         gather.wait_run(name, "to save notes", lambda run: run.status.items_created > 0, 120)
+        await sign_in(page, gather, project)
         await page.goto(f"/runs/{gather.namespace}/{name}")
         await page.live()
         await page.page.click("#ask-cancel")

@@ -54,7 +54,7 @@ async def test_what_a_run_s_end_is_owed_is_kept_until_it_is_written(
     queue: Any = Queue()
     reporter = Reporter(
         "task", "door@here", queue=queue, runs=cast("Any", Runs(labels)), results=cast("Any", None),
-        metrics=CeleryMetrics("task"), leads=lambda: True, send_event=print,
+        metrics=CeleryMetrics("task"), leads=lambda: True, send_event=print, result_expires_s=3600,
     )  # fmt: skip
     await reporter._adopt()
     assert bool(queue.kept) is is_kept

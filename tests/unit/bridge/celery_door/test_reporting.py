@@ -76,6 +76,7 @@ async def test_a_task_that_the_backend_refuses_holds_no_other_up(phase: str, sta
     reporter = Reporter(
         "task", "door@here", queue=cast("Any", Queue()), runs=cast("Any", Runs()), results=results,
         metrics=CeleryMetrics("task"), leads=lambda: True, send_event=lambda *_, **__: None,
+        result_expires_s=3600,
     )  # fmt: skip
     for name in ("odd", "film"):
         reporter.watched.tasks[name] = task_of(body(name, phase))

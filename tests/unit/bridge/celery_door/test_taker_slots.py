@@ -10,6 +10,7 @@ from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.taker import FRESH_S, Taker
 from gather_bridge.celery_door.task_decisions import Start
 from gather_bridge.celery_door.task_message import TaskMessage
+from gather_bridge.celery_door.task_queue import Waiting
 from gather_bridge.errors import NameTaken
 from gather_contracts import names
 
@@ -78,5 +79,6 @@ async def test_a_task_named_as_another_s_run_leaves_that_run_s_callbacks_alone()
         send_event=lambda *_, **__: None, come_again=unused,
     )  # fmt: skip
     message = TaskMessage(derived, "task", [], {}, {"id": derived})
-    await taker._start(unused, message, Start({"metadata": {"name": derived}}, "p"))
+    waiting = Waiting("cpu_intensive", "cpu_intensive", b"{}")
+    await taker._start(waiting, message, Start({"metadata": {"name": derived}}, "p"))
     assert (requests.kept, failed) == ({"Film 7": callbacks}, [derived])

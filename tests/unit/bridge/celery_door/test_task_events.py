@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from gather_bridge.celery_door import event_queue
-from gather_bridge.celery_door.event_queue import EventQueue
+from gather_bridge.celery_door import task_events
+from gather_bridge.celery_door.task_events import EventQueue
 
 
 def test_of_events_that_cannot_be_sent_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who puts them never waits, and what is lost is counted."""
-    monkeypatch.setattr(event_queue, "EVENTS_MAX", 3)
+    monkeypatch.setattr(task_events, "EVENTS_MAX", 3)
     sent: list[object] = []
     dropped: list[None] = []
     is_sending, goes_on = threading.Event(), threading.Event()
