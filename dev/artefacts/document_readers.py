@@ -21,7 +21,7 @@ OFFICE_PACKAGES: Final = {
     "fonts-noto-core": "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
     "fonts-noto-cjk": "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
 }
-"""400 MB, for the long tests and for who looks at exports: letters of Word's usual size, of all scripts."""
+"""400 MB: for looking at exports and long tests. Letters of Word's usual size, and of all scripts."""
 
 
 @dataclass(frozen=True, slots=True)
