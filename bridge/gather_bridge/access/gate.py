@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from gather_bridge.access.permits import Access
 from gather_bridge.access.proxy_users import ProxyUsers
-from gather_bridge.access.sessions import COOKIE, Session, Sessions
+from gather_bridge.access.sessions import Session, Sessions, cookie_of
 from gather_bridge.access.tickets import Ticket, Tickets
 from gather_bridge.access.token_file import (
     Verdict,
@@ -99,7 +99,7 @@ class Gate:
         None: they have to sign in first. Raises SocketRefused if that cannot be known now.
         """
         try:
-            found = self._sessions and await self._sessions.find(connection.cookies.get(COOKIE))
+            found = self._sessions and await self._sessions.find(cookie_of(connection))
         except EventLogUnavailable:
             raise SocketRefused(503, "unavailable", "sessions cannot be looked up now; try again") from None
         if found:

@@ -20,6 +20,8 @@ from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
 
 COOKIE: Final = "gather-session"
+SECURE_COOKIE: Final = f"__Host-{COOKIE}"
+"""Over TLS: browsers take it from this host alone, so that no neighbour in its domain can set one."""
 SESSION_S: Final = 12 * 3600
 """A working day."""
 
@@ -85,13 +87,22 @@ class Sessions:
         return self._key(names.bridge_session(token_hash(text)))
 
 
+def _is_secure(connection: HTTPConnection) -> bool:
+    return connection.url.scheme in {"https", "wss"}
+
+
+def cookie_of(connection: HTTPConnection) -> str | None:
+    """Return the session's cookie that came with a request, None if none did."""
+    return connection.cookies.get(SECURE_COOKIE if _is_secure(connection) else COOKIE)
+
+
 def set_cookie(response: Response, request: HTTPConnection, text: str) -> None:
     """Give the browser its session, or with "" take it away; no script reads it, no other site sends it."""
     response.set_cookie(
-        COOKIE,
+        SECURE_COOKIE if _is_secure(request) else COOKIE,
         text,
         max_age=SESSION_S if text else 0,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=_is_secure(request),
     )

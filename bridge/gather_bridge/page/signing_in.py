@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gather_bridge.access.gate import Gate
-from gather_bridge.access.sessions import COOKIE, Sessions, set_cookie
+from gather_bridge.access.sessions import Sessions, cookie_of, set_cookie
 from gather_bridge.access.token_file import is_own_origin
 from gather_bridge.errors import SocketRefused
 from gather_bridge.metrics import Metrics
@@ -95,7 +95,7 @@ class SigningIn:
         """End the session."""
         require_own_form(request)
         try:
-            await self._sessions.end(request.cookies.get(COOKIE))
+            await self._sessions.end(cookie_of(request))
         except EventLogUnavailable:
             raise SocketRefused(503, "unavailable", "the session cannot be ended now; try again") from None
         answer = RedirectResponse("/sign-in", 303, headers=HEADERS)
