@@ -14,9 +14,9 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from gather_bridge.celery_door.celery_events import CeleryEvents
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
-from gather_bridge.celery_door.task_events import EventQueue
 from gather_bridge.celery_door.remote_control import Panel, RemoteControl
 from gather_bridge.celery_door.reporter import Reporter
 from gather_bridge.celery_door.taker import Taker
@@ -81,7 +81,7 @@ class CeleryDoor:
             active=self._active,
         )
         self.remote = RemoteControl(self.panel, self._warn_of)
-        self.events = EventQueue(self.remote.send_event, metrics.events_dropped.inc)
+        self.events = CeleryEvents(self.remote.send_event, metrics.events_dropped.inc)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -10,7 +10,7 @@ EVENTS_MAX: Final = 1000
 CLOSE_S: Final = 2.0
 
 
-class EventQueue:
+class CeleryEvents:
     """Sends one event after the other; the oldest are dropped while they cannot be sent."""
 
     def __init__(self, send: Callable[..., None], on_dropped: Callable[[], None]) -> None:
