@@ -4,22 +4,13 @@ import threading
 
 import pytest
 
-<<<<<<<< HEAD:tests/unit/bridge/celery_door/test_task_events.py
-from gather_bridge.celery_door import task_events
-from gather_bridge.celery_door.task_events import EventQueue
-========
 from gather_bridge.celery_door import celery_events
 from gather_bridge.celery_door.celery_events import CeleryEvents
->>>>>>>> b570d2e (Give the queue of Celery's events a module name of its own):tests/unit/bridge/celery_door/test_celery_events.py
 
 
 def test_of_events_that_cannot_be_sent_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who puts them never waits, and what is lost is counted."""
-<<<<<<<< HEAD:tests/unit/bridge/celery_door/test_task_events.py
-    monkeypatch.setattr(task_events, "EVENTS_MAX", 3)
-========
     monkeypatch.setattr(celery_events, "EVENTS_MAX", 3)
->>>>>>>> b570d2e (Give the queue of Celery's events a module name of its own):tests/unit/bridge/celery_door/test_celery_events.py
     sent: list[object] = []
     dropped: list[None] = []
     is_sending, goes_on = threading.Event(), threading.Event()
