@@ -24,6 +24,7 @@ OF_CONDITIONS: Final = ("Reason", "WaitReason", "EndReason", "StopReason", "Depa
 OF_WAITS: Final = ("WaitReason", "EndReason", "StopReason", "DepartmentReason")
 OF_ENDS: Final = ("StopReason", "EndReason", "DepartmentReason", "WaitReason")
 OF_SKIPS: Final = ("DepartmentReason",)
+SLUG_WIDTH_MIN: Final = 16
 Object = Mapping[str, Any]
 
 
@@ -83,13 +84,16 @@ class Tree:
         start = status.get("startTime") or self.run["metadata"].get("creationTimestamp")
         return seconds_between(start, status.get("completionTime"), self.now)
 
+    def _slug_width(self) -> int:
+        return max(SLUG_WIDTH_MIN, *(len(each["slug"]) for each in self.status["departments"]))
+
     def _department(self, department: Object, *, is_last: bool) -> Iterator[str]:
         phase, reason = department.get("phase", "Pending"), department.get("reason", "")
         terminal = self.terminal
         glyph = terminal.paint(terminal.glyph(*GLYPHS.get(phase, ("·", "."))), *COLOURS.get(phase, ()))
         has_ended = phase not in {"Pending", "Running"}
         parts = [
-            f"{department['slug']:<16}",
+            department["slug"].ljust(self._slug_width()),
             terminal.paint(f"{phase:<9}", *COLOURS.get(phase, ())),
             *_numbers(department, has_begun=bool(department.get("attempt")), is_wide=self.is_wide),
             duration(

@@ -139,6 +139,15 @@ def test_a_terminal_without_unicode_has_a_tree_too() -> None:
     assert "|- > audio" in text
 
 
+def test_departments_stand_below_each_other_however_long_their_names_are() -> None:
+    """Seventeen characters are one more than the usual column has."""
+    departments = [{"slug": slug, "phase": "Pending"} for slug in ("story", "production-design")]
+    status = {"phase": "Running", "departments": departments}
+    lines = [line for line in Tree({**RUN, "status": status}, NOW, PLAIN).lines() if " · " in line]
+    assert len(lines) == 2
+    assert len({line.index("Pending") for line in lines}) == 1
+
+
 def test_a_run_without_a_status_is_pending() -> None:
     """As it is before the operator has seen it."""
     lines = list(Tree({**RUN, "status": None}, NOW, PLAIN).lines())
