@@ -40,6 +40,7 @@ from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_settings import open_outbox
 from gather_clients.snapshots.opening import open_snapshots
 from gather_clients.snapshots.redis_snapshots import RedisSnapshots
+from gather_clients.web.ending_tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +126,7 @@ class Bridge:
         try:
             yield
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_tasks(self._tasks)
             if self.outbox is not None:
                 await self.outbox.close()
             for store in (

@@ -24,6 +24,7 @@ from gather_bridge.celery_door.task_queue import REVOKED_MAX, BrokerUnavailable,
 from gather_bridge.celery_door.task_results import TaskResults
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from gather_clients.kube_api.cluster_errors import ClusterError
+from gather_clients.web.ending_tasks import end_tasks
 from gather_contracts import names
 
 logger = logging.getLogger(__name__)
@@ -98,9 +99,7 @@ class CeleryDoor:
         try:
             yield
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_tasks(self._tasks)
             await self.taker.release()
             await asyncio.to_thread(self.events.close)
             await asyncio.to_thread(self.remote.close)

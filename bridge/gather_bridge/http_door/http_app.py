@@ -29,6 +29,7 @@ from gather_bridge.webhooks.task_callbacks import TaskCallbacks
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
+from gather_clients.web.ending_tasks import end_tasks
 from gather_clients.web.request_frame import BodyLimit, Instrumentation
 from gather_clients.web.service_errors import ServiceError
 from gather_contracts import names
@@ -77,9 +78,7 @@ class HttpDoor:
         try:
             yield
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_tasks(self._tasks)
             for closing in (callbacks, buckets, runs):
                 await closing.close()
 

@@ -21,6 +21,7 @@ from gather_bridge.webhooks.sources import UNAVAILABLE, Source
 from gather_clients.backoff import Backoff
 from gather_clients.outbox.outbox_entries import Waiting
 from gather_clients.stored_event import StoredEvent
+from gather_clients.web.ending_tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +137,7 @@ class Dispatcher:
         for line in lines:
             if line.timer is not None:
                 line.timer.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         self._lines.clear()
         self._metrics.webhooks.set(0)
 
