@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from gather_clients.web.ending_tasks import end_tasks
+
 
 class OnDemandTask:
     """Starts `work` where it does not run yet; `work` returns once nobody needs it any more."""
@@ -29,7 +31,7 @@ class OnDemandTask:
         task = self._task
         self.end()
         if task is not None:
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks([task])
 
     async def pause(self, longest_s: float) -> None:
         """Wait, in the work, for so long or until somebody new comes."""

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.web.ending_tasks import end_tasks
 from gather_contracts.events import Event
 
 QUEUED_MAX: Final = 1000
@@ -50,8 +51,7 @@ class EventQueue:
         """Send what is queued, within `end_s`, and close the connections."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self._end_s)
-            self.end()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks([self._task])
         if lost := self._dropped + len(self._queued):
             _LOGGER.warning("events were not sent, since Redis was unavailable: %d", lost)
         await self._log.close()
