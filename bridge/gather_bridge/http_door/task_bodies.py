@@ -12,8 +12,11 @@ from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX, WEBHOOK_U
 
 PRIORITY_MAX: Final = 10
 METADATA_MAX_BYTES: Final = 4096
-CALLBACK_PATTERN: Final = re.sub(r"\(\?P<\w+>", "(", WEBHOOK_URL_PATTERN)
-"""Published alone: what is refused is said in words."""
+HOST_BY_NAME: Final = "([A-Za-z][A-Za-z0-9_.-]{0,252})"
+CALLBACK_PATTERN: Final = re.sub(
+    r"\(\?P<\w+>", "(", re.sub(r"\(\?P<host>.*?\{1,253\}\)", HOST_BY_NAME, WEBHOOK_URL_PATTERN)
+)
+"""Published alone: what is refused is said in words. Of addresses in figures only some are taken."""
 
 TaskId = Annotated[str, Field(min_length=1, max_length=TASK_ID_MAX)]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
