@@ -36,11 +36,11 @@ from gather_bridge.webhooks.signing_keys import SigningKeys
 from gather_bridge.webhooks.sources import Source
 from gather_bridge.webhooks.task_callbacks import TaskCallbacks
 from gather_bridge.webhooks.webhook_client import WebhookClient
+from gather_clients.background_tasks import ProcessTasks
 from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_settings import open_outbox
 from gather_clients.snapshots.opening import open_snapshots
 from gather_clients.snapshots.redis_snapshots import RedisSnapshots
-from gather_clients.web.ending_tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Bridge:
         )
         self.reader = Reader(self.log, self.hub, self.metrics, [self.dispatcher.heard])
         self.limits = Limits(settings.replay_limit, settings.heartbeat_interval_s, settings.send_timeout_s)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = ProcessTasks()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -122,11 +122,11 @@ class Bridge:
             "access": self.access.watch(),
             "webhooks": self.dispatcher.run(),
         }
-        self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+        self._tasks.start(works)
         try:
             yield
         finally:
-            await end_tasks(self._tasks)
+            await self._tasks.end()
             if self.outbox is not None:
                 await self.outbox.close()
             for store in (
@@ -176,10 +176,7 @@ class Bridge:
 
     def trouble(self) -> str | None:
         """Return which task has ended although none should, or None."""
-        for task in self._tasks:
-            if task.done():
-                return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
-        return None
+        return self._tasks.trouble()
 
 
 def _proxy_users(settings: Settings) -> ProxyUsers | None:

@@ -23,8 +23,8 @@ from gather_bridge.celery_door.taker import Taker
 from gather_bridge.celery_door.task_queue import REVOKED_MAX, BrokerUnavailable, TaskQueue
 from gather_bridge.celery_door.task_results import TaskResults
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
+from gather_clients.background_tasks import ProcessTasks
 from gather_clients.kube_api.cluster_errors import ClusterError
-from gather_clients.web.ending_tasks import end_tasks
 from gather_contracts import names
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class CeleryDoor:
         self._unkept: set[str] = set()
         """Revoked ids that Redis does not have yet."""
         self._came = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = ProcessTasks()
         self._runs = runs
         self._queue = TaskQueue(
             settings.broker, settings.redis_timeout_s, settings.queues, settings.broker_options, settings.task
@@ -93,13 +93,13 @@ class CeleryDoor:
             "reporter": self.reporter.run(),
             "revokes": self._keep_revoked(),
         }
-        self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+        self._tasks.start(works)
         self.remote.start()
         self.events.start()
         try:
             yield
         finally:
-            await end_tasks(self._tasks)
+            await self._tasks.end()
             await self.taker.release()
             await asyncio.to_thread(self.events.close)
             await asyncio.to_thread(self.remote.close)
@@ -109,10 +109,7 @@ class CeleryDoor:
 
     def broken(self) -> str:
         """Return which task has ended although none should, "" if none has."""
-        for task in self._tasks:
-            if task.done():
-                return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
-        return ""
+        return self._tasks.trouble() or ""
 
     def waits_for(self) -> str:
         """Return what keeps tasks from being taken or told of, "" if nothing does."""

@@ -1,6 +1,5 @@
 """The HTTP door's parts, put together: calls, watch, callbacks, limits, and the application before them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -26,10 +25,10 @@ from gather_bridge.task_runs.run_calls import open_task_runs
 from gather_bridge.task_runs.task_states import Task
 from gather_bridge.task_runs.watched_runs import WatchedRuns
 from gather_bridge.webhooks.task_callbacks import TaskCallbacks
+from gather_clients.background_tasks import ProcessTasks
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
-from gather_clients.web.ending_tasks import end_tasks
 from gather_clients.web.request_frame import BodyLimit, Instrumentation
 from gather_clients.web.service_errors import ServiceError
 from gather_contracts import names
@@ -48,7 +47,7 @@ class HttpDoor:
         self.metrics = DoorMetrics()
         self.is_draining = False
         self.watched: WatchedRuns | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = ProcessTasks()
 
     @asynccontextmanager
     async def running(self, app: FastAPI, buckets: Buckets) -> AsyncIterator[None]:
@@ -74,20 +73,17 @@ class HttpDoor:
             allowed_networks=settings.webhook_allowed_networks,
         )  # fmt: skip
         works = {"watch": watched.run(), "callbacks": feed.run()}
-        self._tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+        self._tasks.start(works)
         try:
             yield
         finally:
-            await end_tasks(self._tasks)
+            await self._tasks.end()
             for closing in (callbacks, buckets, runs):
                 await closing.close()
 
     def trouble(self) -> str | None:
         """Return which task has ended although none should, or None."""
-        for task in self._tasks:
-            if task.done():
-                return f"{task.get_name()} has ended: {'' if task.cancelled() else task.exception()!r}"
-        return None
+        return self._tasks.trouble()
 
     def waits_for(self) -> str | None:
         """Return why no request should come here now, or None."""

@@ -18,10 +18,10 @@ from gather_bridge.metrics import Metrics
 from gather_bridge.webhooks.lease import Lease
 from gather_bridge.webhooks.shares import KNOWN_MAX, Pacer, Shares
 from gather_bridge.webhooks.sources import UNAVAILABLE, Source
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.outbox.outbox_entries import Waiting
 from gather_clients.stored_event import StoredEvent
-from gather_clients.web.ending_tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ import logging
 from collections import deque
 from typing import Final, Protocol
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
-from gather_clients.web.ending_tasks import end_tasks
 from gather_contracts.events import Event
 
 QUEUED_MAX: Final = 1000

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from gather_clients.background_tasks import OnDemandTask
 from gather_clients.backoff import Backoff
-from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence
 from gather_operator.errors import CmsUnavailable
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from gather_clients.background_tasks import OnDemandTask
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import AnswerTooLong, ClusterError
-from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 
 logger = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from gather_clients.background_tasks import end_tasks
 from gather_operator.errors import NotLeading
 from gather_operator.kube.surroundings import Surroundings
 from gather_operator.metrics import QUEUE_DEPTH, RUNS
@@ -93,9 +94,7 @@ class Term:
         try:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (working, watching):
-                task.cancel()
-            await asyncio.wait({working, watching})
+            await end_tasks((working, watching))
         for task in (working, watching):
             if not task.cancelled():
                 task.result()  # whatever ended it unexpectedly

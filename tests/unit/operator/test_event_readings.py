@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from gather_clients.background_tasks import OnDemandTask
 from gather_clients.kube_api.cluster_errors import AnswerTooLong, ClusterUnavailable, Refused
-from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.kube.event_readings import KEPT_MAX, EventReadings
 from tests.support.fake_clock import FakeClock

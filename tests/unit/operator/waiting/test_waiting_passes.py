@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import OnDemandTask
 from gather_clients.kube_api.cluster_errors import Refused
-from gather_clients.on_demand import OnDemandTask
 from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.decisions.manifests import WorkerTemplate
 from gather_operator.kube.event_readings import EventReadings

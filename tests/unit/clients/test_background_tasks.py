@@ -2,7 +2,10 @@
 
 import asyncio
 
-from gather_clients.on_demand import OnDemandTask
+import pytest
+
+from gather_clients import background_tasks
+from gather_clients.background_tasks import OnDemandTask, end_tasks
 
 LIMIT_S = 5
 
@@ -59,3 +62,39 @@ async def test_closing_waits_for_its_end_and_may_be_repeated() -> None:
     await task.close()
     assert ended.is_set()
     await task.close()
+
+
+async def _losing(started: asyncio.Event) -> None:
+    """Lose the first cancellation, as `asyncio.wait_for` of Python 3.11 may."""
+    started.set()
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await asyncio.Event().wait()
+
+
+async def _raising(started: asyncio.Event) -> None:
+    started.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        raise ValueError("at the end")
+
+
+async def test_a_task_ends_though_a_cancellation_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cancelled again; what another raises at its end holds nobody up."""
+    monkeypatch.setattr(background_tasks, "AGAIN_S", 0.01)
+    started = [asyncio.Event(), asyncio.Event()]
+    losing = asyncio.create_task(_losing(started[0]))
+    raising = asyncio.create_task(_raising(started[1]))
+    for event in started:
+        await event.wait()
+    async with asyncio.timeout(10):
+        await end_tasks([losing, raising])
+    assert losing.cancelled()
+    assert isinstance(raising.exception(), ValueError)
+
+
+async def test_tasks_that_have_ended_are_waited_for_no_more() -> None:
+    """None at all, too."""
+    await end_tasks([])
