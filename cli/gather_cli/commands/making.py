@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,11 @@ from gather_contracts import names
 
 WAITS_S: Final = (0.2, 1.0)
 """Between tries to make a run."""
+
+Waiting = Annotated[
+    bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")
+]
+Watching = Annotated[bool, typer.Option("--watch", "-w", help="Watch it to its end.")]
 
 
 def make(runs: Runs, run: Mapping[str, Any], dry_run: str | None) -> Run:

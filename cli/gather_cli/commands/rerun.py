@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from gather_cli.cluster.runs import Run, Runs
-from gather_cli.commands.making import make, tell
+from gather_cli.commands.making import Waiting, Watching, make, tell
 from gather_cli.commands.options import (
     Context,
     Departments,
@@ -73,10 +73,8 @@ def rerun(
     retries: Retries = None,
     parallelism: Parallelism = None,
     dry_run: DryRun = None,
-    is_waiting: Annotated[
-        bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")
-    ] = False,
-    is_watching: Annotated[bool, typer.Option("--watch", "-w", help="Watch it to its end.")] = False,
+    is_waiting: Waiting = False,
+    is_watching: Watching = False,
     timeout: Timeout = None,
     output: Output = None,
     namespace: Namespace = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gather_cli.cluster.runs import fresh_name
-from gather_cli.commands.making import make, tell
+from gather_cli.commands.making import Waiting, Watching, make, tell
 from gather_cli.commands.options import (
     Context,
     Departments,
@@ -85,10 +85,8 @@ def submit(
     ttl: Ttl = None,
     queue: Queue = None,
     dry_run: DryRun = None,
-    is_waiting: Annotated[
-        bool, typer.Option("--wait", help="Wait for the run's end; the exit code says how it ended.")
-    ] = False,
-    is_watching: Annotated[bool, typer.Option("--watch", "-w", help="Watch it to its end.")] = False,
+    is_waiting: Waiting = False,
+    is_watching: Watching = False,
     timeout: Timeout = None,
     output: Output = None,
     namespace: Namespace = None,
