@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dev.service_process import HOST, ServiceProcess, free_port, http_answers, script
-from gather_brain.auth.api_keys import key_hash
 from gather_brain.limits.policy import LIMIT_NAMES
+from gather_clients.issued_secrets import secret_hash
 
 BRAIN_KEY = "gather_" + "w" * 43 + "_" + hashlib.sha256(b"w" * 43).hexdigest()[:8]
 """A service key for throw-away brains."""
@@ -29,7 +29,7 @@ def brain_service(
     It logs into `folder`, where its keys file is written. The key limits nothing that one caller can ask.
     """
     keys = folder / "keys.json"
-    entry = {"name": "worker", "sha256": key_hash(BRAIN_KEY), "projects": ["*"], "limits": UNLIMITED}
+    entry = {"name": "worker", "sha256": secret_hash(BRAIN_KEY), "projects": ["*"], "limits": UNLIMITED}
     keys.write_text(json.dumps([entry]), encoding="utf-8")
     environment = {
         "NEO4J_URI": neo4j_uri,

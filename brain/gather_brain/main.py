@@ -11,7 +11,7 @@ import typer
 import uvicorn
 
 from gather_brain.app import build_app, open_database
-from gather_brain.auth.api_keys import ALL_PROJECTS, key_hash, new_key, read_keys_file
+from gather_brain.auth.api_keys import new_key, read_keys_file
 from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
@@ -22,7 +22,7 @@ from gather_brain.reembed_command import reembed
 from gather_brain.settings import start_process
 from gather_brain.store.keys import KeyStore, StoredKey
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
-from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
+from gather_clients.issued_secrets import ALL_PROJECTS, HOLDER_NAME, read_lifetime, secret_hash
 from gather_clients.limits.gcra import Policy
 from gather_clients.web.draining_server import DrainingServer
 from gather_clients.web.http_protocol import BoundedProtocol
@@ -94,7 +94,7 @@ def create_key(
     created = StoredKey(
         id=secrets.token_hex(6),
         name=name,
-        sha256=key_hash(key),
+        sha256=secret_hash(key),
         projects=tuple(projects),
         limits=dict(map(_limit, limit)),
         expires_at=_end_of(expires_in) if expires_in else None,

@@ -1,5 +1,6 @@
 """Secrets that a command makes and prints once: the brain's API keys and the bridge's tokens."""
 
+import hashlib
 import re
 import secrets
 import zlib
@@ -7,6 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 RANDOM_BYTES: Final = 32
+ALL_PROJECTS: Final = "*"
+"""In the place of a project: the secret is for all."""
 HOLDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}")
 """Who a secret is for: 1 to 128 letters, digits, spaces, dots and dashes."""
 
@@ -19,6 +22,11 @@ def new_secret(prefix: str) -> str:
     """Return a new secret: a prefix by which scanners find it, 256 random bits and a checksum."""
     body = secrets.token_urlsafe(RANDOM_BYTES)
     return f"{prefix}{body}_{_checksum(body)}"
+
+
+def secret_hash(secret: str) -> str:
+    """Return the SHA-256 in hexadecimal, the only form that is kept: 256 random bits need no more."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def is_issued(text: str, prefix: str) -> bool:

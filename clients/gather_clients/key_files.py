@@ -1,9 +1,5 @@
-"""A file of API keys out of a Secret: a JSON list of entries that hold each key's hash, never the key.
+"""A file of API keys out of a Secret: a JSON list of entries that hold each key's hash, never the key."""
 
-A key has 256 random bits, so that one SHA-256 is enough to keep it by.
-"""
-
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +10,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from gather_clients.configuration import ConfigurationError
 from gather_contracts.names import OBJECT_ID_PATTERN
 
-ALL_PROJECTS: Final = "*"
 KEYS_MAX: Final = 1000
 
 
@@ -35,11 +30,6 @@ class ListedKey(BaseModel):
 
 
 KeyT = TypeVar("KeyT", bound=ListedKey)
-
-
-def key_hash(key: str) -> str:
-    """Return the SHA-256 of a key in hexadecimal, the only form in which keys are kept."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def read_listed_keys(path: Path, kind: type[KeyT], variable: str) -> tuple[KeyT, ...]:

@@ -11,18 +11,8 @@ from pydantic import Field
 
 from gather_brain.limits.policy import LimitName
 from gather_clients.issued_secrets import is_issued, new_secret
-from gather_clients.key_files import ALL_PROJECTS, ListedKey, key_hash, read_listed_keys
+from gather_clients.key_files import ListedKey, read_listed_keys
 from gather_clients.limits.gcra import Policy
-
-__all__ = [
-    "ALL_PROJECTS",
-    "BootstrapKey",
-    "bearer_key",
-    "is_well_formed",
-    "key_hash",
-    "new_key",
-    "read_keys_file",
-]
 
 PREFIX: Final = "gbk_"
 KEY_MAX: Final = 256

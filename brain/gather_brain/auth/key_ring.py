@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from gather_brain.auth.api_keys import ALL_PROJECTS, BootstrapKey, is_well_formed, key_hash
+from gather_brain.auth.api_keys import BootstrapKey, is_well_formed
 from gather_brain.embeddings.slots import Place
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
 from gather_brain.limits.policy import DEFAULTS, LimitName
 from gather_brain.store.database import Database
 from gather_brain.store.keys import StoredKey
 from gather_brain.store.repository import ProjectRepository
+from gather_clients.issued_secrets import ALL_PROJECTS, secret_hash
 from gather_clients.limits.gcra import Policy
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class KeyRing:
         return principal
 
     async def _find(self, key: str) -> Principal | None:
-        sha256 = key_hash(key)
+        sha256 = secret_hash(key)
         for known, principal in self._bootstrap.items():
             if hmac.compare_digest(known, sha256):
                 return principal

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gather_bridge.access.proxy_users import ProxyUsers
-from gather_bridge.access.token_file import TOKEN_MAX, Rights, Token, Verdict, read_tokens, token_hash
+from gather_bridge.access.token_file import TOKEN_MAX, Rights, Token, Verdict, read_tokens
 from gather_bridge.access.token_store import StoredToken, is_well_formed
 from gather_bridge.errors import SocketRefused, TokensFileError
 from gather_bridge.watched_file import WatchedFile
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import secret_hash
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ WATCH_S: Final = 1.0
 KNOWN_S: Final = 2.0
 """A looked-up token is asked about again after this time."""
 KNOWN_MAX: Final = 4096
-DIGEST_LENGTH: Final = len(token_hash(""))
+DIGEST_LENGTH: Final = len(secret_hash(""))
 LOOK_UPS_MAX: Final = 4
 """At once: anybody can make up a well-formed token."""
 
@@ -98,7 +99,7 @@ class Access:
         """Return the form in which a token is known here: "" without one, "?" for what is no token."""
         if token is None:
             return ""
-        return token_hash(token) if len(token) <= TOKEN_MAX else "?"
+        return secret_hash(token) if len(token) <= TOKEN_MAX else "?"
 
     async def learn(self, digest: str, token: str | None = None) -> None:
         """Look a token up unless it is known; raises SocketRefused if that is not possible now.

@@ -13,8 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gather_bridge.access.tickets import RANDOM_BYTES, TICKET_MAX
-from gather_bridge.access.token_file import token_hash
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
@@ -63,7 +63,7 @@ class Sessions:
             found = None if body is None else Session.model_validate_json(body)
         except ValidationError:
             return None
-        return found and found.model_copy(update={"id": token_hash(text)})
+        return found and found.model_copy(update={"id": secret_hash(text)})
 
     async def ended(self, ids: Collection[str]) -> frozenset[str]:
         """Return which of these sessions are no longer there."""
@@ -84,7 +84,7 @@ class Sessions:
         await self._calls.close()
 
     def _at(self, text: str) -> str:
-        return self._key(names.bridge_session(token_hash(text)))
+        return self._key(names.bridge_session(secret_hash(text)))
 
 
 def _is_secure(connection: HTTPConnection) -> bool:

@@ -8,8 +8,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from gather_bridge.access.token_file import token_hash
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.redis_calls import RedisCalls, connect
 from gather_clients.redis_place import RedisPlace, place_of
 from gather_contracts import names
@@ -45,7 +45,7 @@ class Tickets:
         """Return a new ticket's text."""
         text = secrets.token_urlsafe(RANDOM_BYTES)
         body = json.dumps({"project_id": ticket.project_id, "sha256": ticket.sha256})
-        key = self._key(names.bridge_ticket(token_hash(text)))
+        key = self._key(names.bridge_ticket(secret_hash(text)))
         await self._calls.call(self._redis.set(key, body, ex=self.lifetime_s))
         return text
 
@@ -53,7 +53,7 @@ class Tickets:
         """Return what the ticket stands for, once; None if it is unknown, used or too old."""
         if len(text) > TICKET_MAX:
             return None
-        body = await self._calls.call(self._redis.getdel(self._key(names.bridge_ticket(token_hash(text)))))
+        body = await self._calls.call(self._redis.getdel(self._key(names.bridge_ticket(secret_hash(text)))))
         try:
             return None if body is None else Ticket(**json.loads(body))
         except (ValueError, TypeError):

@@ -1,6 +1,5 @@
 """Tokens of a file from a Secret, kept there as hashes, and how a request names its token."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
 
 from gather_bridge.errors import TokensFileError
+from gather_clients.issued_secrets import ALL_PROJECTS
 from gather_contracts.names import OBJECT_ID_PATTERN
 
-ALL_PROJECTS: Final = "*"
 TOKEN_MAX: Final = 512
 """A longer text is no token and is not hashed."""
 SUBPROTOCOL: Final = "gather.v1"
@@ -89,11 +88,6 @@ def read_tokens(path: Path) -> list[Token]:
         raise TokensFileError(
             f"GATHER_BRIDGE_TOKENS_FILE: the tokens file is malformed at: {where}"
         ) from None
-
-
-def token_hash(token: str) -> str:
-    """Return the form in which a token is kept. It has 256 random bits, so that one hash is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def bearer_token(authorization: str | None, subprotocols: Iterable[str]) -> str | None:

@@ -2,20 +2,18 @@
 
 import argparse
 import asyncio
-import re
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from gather_bridge.access.token_file import ALL_PROJECTS, token_hash
+from gather_bridge.access.holder_arguments import add_holder
 from gather_bridge.access.token_store import TOKENS_MAX, StoredToken, TokenStore, new_token
 from gather_clients.configuration import read_settings
 from gather_clients.event_log import EventLogUnavailable
-from gather_clients.issued_secrets import HOLDER_NAME, read_lifetime
+from gather_clients.issued_secrets import read_lifetime, secret_hash
 from gather_clients.redis_place import RedisSettings
-from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_contracts.result import ExitCode
 
 T = TypeVar("T")
@@ -35,11 +33,7 @@ def add_commands(commands: Any) -> None:
         help="make a token and print it, alone, on standard output",
         description="Make a token and print it, alone, on standard output. It is never shown again.",
     )
-    create.add_argument(
-        "--project", action="append", required=True, type=_project, metavar="ID",
-        help="a project id, or * for all; repeatable",
-    )  # fmt: skip
-    create.add_argument("--name", required=True, type=_name, help="who the token is for")
+    add_holder(create, "token")
     create.add_argument("--cancel", action="store_true", help="may also cancel runs, on the run page")
     create.add_argument(
         "--expires-in", type=_duration, metavar="TIME", help="such as 12h or 30d; without it it never expires"
@@ -87,7 +81,7 @@ async def _create(store: TokenStore, chosen: argparse.Namespace) -> int:
     created = StoredToken(
         id=secrets.token_hex(6),
         name=chosen.name,
-        sha256=token_hash(token),
+        sha256=secret_hash(token),
         projects=tuple(dict.fromkeys(chosen.project)),
         cancel=chosen.cancel,
         created_at=now,
@@ -114,18 +108,6 @@ async def _revoke(store: TokenStore, chosen: argparse.Namespace) -> int:
         f"gather-bridge: there is no token {chosen.id[:64]!r}; `gather-bridge tokens list` shows all\n"
     )
     return 1
-
-
-def _project(value: str) -> str:
-    if value != ALL_PROJECTS and not re.fullmatch(OBJECT_ID_PATTERN, value):
-        raise argparse.ArgumentTypeError("a project id is 24 hexadecimal digits; * stands for all")
-    return value.lower()
-
-
-def _name(value: str) -> str:
-    if not HOLDER_NAME.fullmatch(value):
-        raise argparse.ArgumentTypeError("1 to 128 letters, digits, spaces, dots and dashes")
-    return value
 
 
 def _duration(value: str) -> timedelta:

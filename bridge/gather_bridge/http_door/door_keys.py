@@ -15,7 +15,8 @@ from gather_bridge.http_door.door_errors import KeyRefused, TaskMissing
 from gather_bridge.http_door.door_settings import KEYS_VARIABLE
 from gather_bridge.watched_file import WatchedFile
 from gather_clients.configuration import ConfigurationError
-from gather_clients.key_files import ALL_PROJECTS, ListedKey, key_hash, read_listed_keys
+from gather_clients.issued_secrets import ALL_PROJECTS, secret_hash
+from gather_clients.key_files import ListedKey, read_listed_keys
 from gather_clients.limits.gcra import Policy
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class DoorKeys:
         self._reload_if_changed()
         if key is None or not 0 < len(key) <= KEY_MAX:
             raise KeyRefused
-        found = self._keys.get(key_hash(key))
+        found = self._keys.get(secret_hash(key))
         if found is None or not found.is_valid(self._now()):
             raise KeyRefused
         projects = frozenset(project.lower() for project in found.projects)

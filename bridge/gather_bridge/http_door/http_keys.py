@@ -2,13 +2,11 @@
 
 import argparse
 import json
-import re
 import sys
 from typing import Any, Final
 
-from gather_clients.issued_secrets import HOLDER_NAME, new_secret
-from gather_clients.key_files import ALL_PROJECTS, key_hash
-from gather_contracts.names import OBJECT_ID_PATTERN
+from gather_bridge.access.holder_arguments import add_holder
+from gather_clients.issued_secrets import new_secret, secret_hash
 
 PREFIX: Final = "gdk_"
 """Secret scanners find keys of the door by it."""
@@ -39,29 +37,13 @@ def add_commands(commands: Any) -> None:
         description="Make a key and print it, alone, on standard output; it is never shown again. Its entry "
         "for the file keys.json, which holds its hash alone, goes to standard error.",
     )
-    make.add_argument(
-        "--project", action="append", required=True, type=_project, metavar="ID",
-        help="a project id, or * for all; repeatable",
-    )  # fmt: skip
-    make.add_argument("--name", required=True, type=_name, help="who the key is for")
+    add_holder(make, "key")
 
 
 def make_key(chosen: argparse.Namespace) -> int:
     """Print a new key and its entry."""
     key = new_secret(PREFIX)
-    entry = {"name": chosen.name, "sha256": key_hash(key), "projects": list(dict.fromkeys(chosen.project))}
+    entry = {"name": chosen.name, "sha256": secret_hash(key), "projects": list(dict.fromkeys(chosen.project))}
     sys.stderr.write(f"{json.dumps(entry)}\n")
     sys.stdout.write(f"{key}\n")
     return 0
-
-
-def _project(value: str) -> str:
-    if value != ALL_PROJECTS and not re.fullmatch(OBJECT_ID_PATTERN, value):
-        raise argparse.ArgumentTypeError("a project id is 24 hexadecimal digits; * stands for all")
-    return value.lower()
-
-
-def _name(value: str) -> str:
-    if not HOLDER_NAME.fullmatch(value):
-        raise argparse.ArgumentTypeError("1 to 128 letters, digits, spaces, dots and dashes")
-    return value

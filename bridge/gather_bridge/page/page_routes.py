@@ -18,7 +18,7 @@ from gather_bridge.access.asked import RUN
 from gather_bridge.access.gate import Gate
 from gather_bridge.access.permits import Access
 from gather_bridge.access.sessions import Session, Sessions
-from gather_bridge.access.token_file import ALL_PROJECTS, Verdict
+from gather_bridge.access.token_file import Verdict
 from gather_bridge.errors import SocketRefused
 from gather_bridge.metrics import Metrics
 from gather_bridge.page.cancelling import DoorClient, Outcome
@@ -27,6 +27,7 @@ from gather_bridge.page.rendering import HEADERS, Rendering
 from gather_bridge.page.run_view import run_view
 from gather_bridge.page.signing_in import SigningIn, local, read_form, require_own_form, sign_in_address
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import ALL_PROJECTS
 from gather_clients.snapshots.redis_snapshots import RunPlace
 from gather_contracts.names import OBJECT_ID_PATTERN
 

@@ -20,8 +20,9 @@ import pytest
 from dev.paths import ROOT
 from dev.rooms import BRAIN_KEY, UNLIMITED, brain_service
 from dev.service_process import HOST, ServiceProcess, free_port, http_answers, script
-from gather_brain.auth.api_keys import key_hash, new_key
+from gather_brain.auth.api_keys import new_key
 from gather_clients.brain_client import BrainClient
+from gather_clients.issued_secrets import secret_hash
 
 TENANT_PROJECTS = 3000
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -267,7 +268,7 @@ def world(
 
     tenants = (tenant("one"), tenant("other"))
     entries = [
-        {"name": each.name, "sha256": key_hash(each.key), "limits": UNLIMITED}
+        {"name": each.name, "sha256": secret_hash(each.key), "limits": UNLIMITED}
         | {"projects": [each.project, *each.projects]}
         for each in tenants
     ]

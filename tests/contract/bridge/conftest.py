@@ -12,12 +12,12 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 from websockets.asyncio.client import ClientConnection, connect
 
-from gather_bridge.access.token_file import token_hash
 from gather_bridge.bridge import Bridge
 from gather_bridge.routes import build_app
 from gather_bridge.server import build_server
 from gather_bridge.settings import Settings
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
+from gather_clients.issued_secrets import secret_hash
 from tests.support.doors.doors_api import NAMESPACE, DoorsApi, doors_api
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
 
@@ -91,7 +91,7 @@ ServeBridge = Callable[..., AbstractAsyncContextManager[Serving]]
 def tokens_file(tmp_path: Path) -> Path:
     """A tokens file with one token for every project."""
     path = tmp_path / "tokens.json"
-    path.write_text(json.dumps([{"name": "t", "sha256": token_hash(TOKEN), "projects": ["*"]}]), "utf-8")
+    path.write_text(json.dumps([{"name": "t", "sha256": secret_hash(TOKEN), "projects": ["*"]}]), "utf-8")
     return path
 
 

@@ -18,9 +18,9 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gather_bridge.access import permits
-from gather_bridge.access.token_file import token_hash
 from gather_bridge.main import main
 from gather_clients.event_log import EventLog
+from gather_clients.issued_secrets import secret_hash
 from gather_contracts import names
 from gather_contracts.events import Deduplicating
 
@@ -127,7 +127,7 @@ async def test_a_hundred_sockets_with_one_ticket_are_one(serving: Any, project: 
 async def test_a_ticket_ends_after_its_time(serving: Any, project: str, redis_url: str) -> None:
     """At most 30 s, by Redis' own clock."""
     ticket = (await post_ticket(serving, project)).json()["ticket"]
-    key = names.bridge_ticket(token_hash(ticket))
+    key = names.bridge_ticket(secret_hash(ticket))
     with redis.Redis.from_url(redis_url) as client:
         assert 0 < client.ttl(key) <= 30
         assert ticket.encode() not in client.get(key)
@@ -180,7 +180,7 @@ async def test_a_token_that_leaves_the_file_loses_its_stream_and_socket(
         address = f"http://127.0.0.1:{serving.port}/api/v1/projects/{project}/events/stream"
         async with httpx.AsyncClient() as http, http.stream("GET", address, headers=headers) as response:
             assert response.status_code == 200
-            line = {"name": "n", "sha256": token_hash("new"), "projects": ["*"]}
+            line = {"name": "n", "sha256": secret_hash("new"), "projects": ["*"]}
             tokens_file.write_text(json.dumps([line]), "utf-8")  # noqa: ASYNC240
             os.utime(tokens_file, ns=(1, 1))
             assert await close_code(client) == 4003

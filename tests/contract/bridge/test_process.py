@@ -15,7 +15,7 @@ import pytest
 
 from dev.service_process import free_port
 from dev.waiting import wait_for
-from gather_bridge.access.token_file import token_hash
+from gather_clients.issued_secrets import secret_hash
 
 SECRET = "a-webhook-secret-of-some-length"  # noqa: S105 - of these tests alone
 
@@ -25,7 +25,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def secrets(tmp_path: Path, redis_url: str) -> Path:
     """A folder as the kubelet mounts a Secret."""
-    tokens = [{"name": "app", "sha256": token_hash("token"), "projects": ["*"]}]
+    tokens = [{"name": "app", "sha256": secret_hash("token"), "projects": ["*"]}]
     for name, text in {
         "REDIS_URL": redis_url,
         "GATHER_WEBHOOK_SECRET": SECRET,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dev.service_process import ServiceProcess, free_port
-from gather_bridge.access.token_file import token_hash
 from gather_clients.event_log import EventLog
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.redis_calls import CLUSTER
 from gather_contracts.events import Deduplicating
 from tests.contract.bridge.conftest import ServeBridge
@@ -65,7 +65,7 @@ async def test_a_hung_redis_is_said_and_nothing_is_lost(
 
 def test_a_cluster_is_refused_at_the_start(tmp_path: Path) -> None:
     """In one line that names the setting."""
-    tokens = [{"name": "app", "sha256": token_hash("token"), "projects": ["*"]}]
+    tokens = [{"name": "app", "sha256": secret_hash("token"), "projects": ["*"]}]
     (tmp_path / "tokens.json").write_text(json.dumps(tokens))
     options = ["--save", "", "--cluster-enabled", "yes", "--cluster-port", str(free_port())]
     server = redis_server(tmp_path / "redis", *options)

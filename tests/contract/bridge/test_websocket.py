@@ -13,8 +13,8 @@ import redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dev.service_process import ServiceProcess
-from gather_bridge.access.token_file import token_hash
 from gather_clients.event_log import EventLog
+from gather_clients.issued_secrets import secret_hash
 from gather_contracts import names
 from gather_contracts.events import AutomationFailed, Deduplicating, Event
 
@@ -38,7 +38,7 @@ async def append(log: EventLog, project: str, count: int) -> None:
 
 def write_tokens(path: Path, **projects: str) -> None:
     """Write a tokens file; each name is its token, and the time of change is another one than before."""
-    lines = [{"name": t, "sha256": token_hash(t), "projects": [p]} for t, p in projects.items()]
+    lines = [{"name": t, "sha256": secret_hash(t), "projects": [p]} for t, p in projects.items()]
     path.write_text(json.dumps(lines), "utf-8")
     os.utime(path, ns=(1, 1))
 

@@ -12,7 +12,7 @@ import httpx
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_bridge.http_door.http_app import HttpDoor
 from gather_bridge.http_door.http_server import build_server
-from gather_clients.key_files import key_hash
+from gather_clients.issued_secrets import secret_hash
 from tests.support.doors.doors_api import NAMESPACE
 
 PROJECT: Final = "507f1f77bcf86cd799439011"
@@ -30,7 +30,7 @@ ServeDoor = Callable[..., AbstractAsyncContextManager["ServedDoor"]]
 
 def entry(name: str, key: str, *projects: str, **more: Any) -> dict[str, Any]:
     """Return an entry of the keys file."""
-    return {"name": name, "sha256": key_hash(key), "projects": list(projects), **more}
+    return {"name": name, "sha256": secret_hash(key), "projects": list(projects), **more}
 
 
 def write_keys(path: Path, *entries: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from dev.paths import ROOT
 from dev.rooms import bridge_service
 from dev.service_process import ServiceProcess
 from dev.stores import running
-from gather_bridge.access.token_file import token_hash
+from gather_clients.issued_secrets import secret_hash
 from tests.support.page.browsing import Watched, browsing
 from tests.support.page.scenes import (
     MANY,
@@ -117,7 +117,7 @@ async def main() -> None:
         running("mongodb", programs) as mongodb,
         tempfile.TemporaryDirectory(prefix="gather-bridge-") as folder,
     ):
-        entry = {"name": "p", "sha256": token_hash(TOKEN), "projects": [PROJECT], "cancel": True}
+        entry = {"name": "p", "sha256": secret_hash(TOKEN), "projects": [PROJECT], "cancel": True}
         tokens = Path(folder) / "tokens.json"
         tokens.write_text(json.dumps([entry]), encoding="utf-8")
         settings = {

@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from dev.artefacts.page_assets import PageAssets
 from dev.rooms import bridge_service
 from dev.service_process import ServiceProcess, free_port
-from gather_bridge.access.token_file import token_hash
+from gather_clients.issued_secrets import secret_hash
 from tests.support.page.browsing import Watched, browsing
 
 PROJECT = "66f1a2b3c4d5e6f708192a3b"
@@ -48,9 +48,9 @@ def page_bridge(
     folder = tmp_path_factory.mktemp("bridge")
     tokens = folder / "tokens.json"
     entries = [
-        {"name": "t", "sha256": token_hash(TOKEN), "projects": ["*"]},
-        {"name": "c", "sha256": token_hash(CANCELLING), "projects": ["*"], "cancel": True},
-        {"name": "o", "sha256": token_hash(ONE_PROJECT), "projects": [PROJECT]},
+        {"name": "t", "sha256": secret_hash(TOKEN), "projects": ["*"]},
+        {"name": "c", "sha256": secret_hash(CANCELLING), "projects": ["*"], "cancel": True},
+        {"name": "o", "sha256": secret_hash(ONE_PROJECT), "projects": [PROJECT]},
     ]
     tokens.write_text(json.dumps(entries), encoding="utf-8")
     settings = {

@@ -17,8 +17,8 @@ from websockets.exceptions import InvalidStatus
 from dev.artefacts.page_assets import PageAssets
 from dev.service_process import ServiceProcess
 from gather_bridge.access.sessions import COOKIE
-from gather_bridge.access.token_file import token_hash
 from gather_bridge.page.rendering import POLICY
+from gather_clients.issued_secrets import secret_hash
 from tests.support.page.fake_door import FakeDoor, answering_door
 from tests.support.page.shown_run import ShownRun
 
@@ -42,9 +42,9 @@ def settings(page_assets: PageAssets, tmp_path: Path, project: str, door: FakeDo
     door.status, door.project = 200, project
     path = tmp_path / "page-tokens.json"
     entries = [
-        {"name": "l", "sha256": token_hash(LOOKING), "projects": [project]},
-        {"name": "c", "sha256": token_hash(CANCELLING), "projects": ["*"], "cancel": True},
-        {"name": "f", "sha256": token_hash(FOREIGN), "projects": ["0" * 24]},
+        {"name": "l", "sha256": secret_hash(LOOKING), "projects": [project]},
+        {"name": "c", "sha256": secret_hash(CANCELLING), "projects": ["*"], "cancel": True},
+        {"name": "f", "sha256": secret_hash(FOREIGN), "projects": ["0" * 24]},
     ]
     path.write_text(json.dumps(entries), encoding="utf-8")
     return {

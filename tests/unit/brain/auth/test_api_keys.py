@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gather_brain.auth.api_keys import (
-    BootstrapKey,
-    bearer_key,
-    is_well_formed,
-    key_hash,
-    new_key,
-    read_keys_file,
-)
+from gather_brain.auth.api_keys import BootstrapKey, bearer_key, is_well_formed, new_key, read_keys_file
 from gather_brain.auth.key_ring import CACHE_MAX, CACHE_S, LOOK_UPS_MAX, KeyRing, Principal
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.errors import NotFoundError, UnauthorizedError, UnavailableError
@@ -25,6 +18,7 @@ from gather_brain.limits.policy import DEFAULTS
 from gather_brain.main import cli
 from gather_brain.store.keys import StoredKey
 from gather_clients.configuration import ConfigurationError
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.limits.gcra import Policy
 from tests.support.fake_clock import FakeClock
 
@@ -110,7 +104,7 @@ async def test_a_key_from_the_file_needs_no_store() -> None:
     """Workers keep their access while Neo4j is unavailable."""
     store = FakeKeyStore()
     store.is_unavailable = True
-    ring = KeyRing([BootstrapKey(name="worker", sha256=key_hash("secret"), projects=("*",))], store)
+    ring = KeyRing([BootstrapKey(name="worker", sha256=secret_hash("secret"), projects=("*",))], store)
     assert (await ring.principal_of("secret")).projects == {"*"}
 
 
@@ -127,7 +121,7 @@ async def test_revoking_takes_effect_within_the_cache_time(clock: FakeClock) -> 
     """5 seconds are promised."""
     assert CACHE_S <= 5
     key = new_key()
-    store = FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = FakeKeyStore(StoredKey("id", "app", secret_hash(key), (PROJECT,)))
     ring = KeyRing([], store, clock)
     assert (await ring.principal_of(key)).key_id == "id"
     store.keys.clear()
@@ -151,7 +145,7 @@ async def test_unknown_keys_are_remembered_for_a_while_but_not_without_end() -> 
 async def test_a_flood_of_unknown_keys_does_not_drive_out_a_valid_one() -> None:
     """Valid keys cost no further look-up."""
     key = new_key()
-    store = FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = FakeKeyStore(StoredKey("id", "app", secret_hash(key), (PROJECT,)))
     ring = KeyRing([], store, FakeClock())
     await ring.principal_of(key)
     for _ in range(CACHE_MAX + 10):
@@ -165,7 +159,7 @@ async def test_a_flood_of_unknown_keys_does_not_drive_out_a_valid_one() -> None:
 async def test_look_ups_are_few_at_once_and_shared_by_requests_with_the_same_key() -> None:
     """Anybody can make up well-formed keys; Neo4j's connections are for those who have one."""
     key = new_key()
-    store = SlowKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,)))
+    store = SlowKeyStore(StoredKey("id", "app", secret_hash(key), (PROJECT,)))
     ring = KeyRing([], store, FakeClock())
     keys = [key] * 50 + [new_key() for _ in range(50)]
     tasks = [asyncio.create_task(ring.principal_of(each)) for each in keys]
@@ -182,8 +176,8 @@ async def test_a_key_ends_at_its_time_even_if_it_is_remembered(stored: bool) -> 
     """To the second, not to the cache's time."""
     key, end = new_key(), datetime(2030, 1, 1, tzinfo=UTC)
     now = [end - timedelta(seconds=1)]
-    kept = StoredKey("id", "app", key_hash(key), (PROJECT,), expires_at=end)
-    listed = BootstrapKey(name="app", sha256=key_hash(key), projects=(PROJECT,), expires_at=end)
+    kept = StoredKey("id", "app", secret_hash(key), (PROJECT,), expires_at=end)
+    listed = BootstrapKey(name="app", sha256=secret_hash(key), projects=(PROJECT,), expires_at=end)
     ring = KeyRing([] if stored else [listed], FakeKeyStore(kept), FakeClock(), lambda: now[0])
     assert (await ring.principal_of(key)).projects == {PROJECT}
     now[0] = end
@@ -195,7 +189,7 @@ async def test_a_key_s_own_limits_override_the_defaults() -> None:
     """Name by name."""
     key, own = new_key(), Policy(per_minute=600, burst=700)
     ring = KeyRing(
-        [], FakeKeyStore(StoredKey("id", "app", key_hash(key), (PROJECT,), {"batch": own})), FakeClock()
+        [], FakeKeyStore(StoredKey("id", "app", secret_hash(key), (PROJECT,), {"batch": own})), FakeClock()
     )
     principal = await ring.principal_of(key)
     assert principal.policy("batch") == own

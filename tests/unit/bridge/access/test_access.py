@@ -10,14 +10,10 @@ import pytest
 
 from gather_bridge.access.asked import asked_position
 from gather_bridge.access.permits import RELOAD_INTERVAL_S, Access
-from gather_bridge.access.token_file import (
-    Verdict,
-    bearer_token,
-    is_origin_allowed,
-    token_hash,
-)
+from gather_bridge.access.token_file import Verdict, bearer_token, is_origin_allowed
 from gather_bridge.errors import SocketRefused, TokensFileError
 from gather_bridge.live.replay import Position
+from gather_clients.issued_secrets import secret_hash
 
 MINE, OTHER = "66f1a2b3c4d5e6f708192a3b", "66f1a2b3c4d5e6f708192a3c"
 
@@ -25,7 +21,7 @@ Write = Callable[..., Path]
 
 
 def line(token: str, *projects: str) -> dict[str, Any]:
-    return {"name": "app", "sha256": token_hash(token), "projects": projects}
+    return {"name": "app", "sha256": secret_hash(token), "projects": projects}
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def test_a_token_opens_its_own_projects_and_no_other(write: Write) -> None:
     assert access.verdict("app-token", MINE) is Verdict.ALLOWED
     assert access.verdict("app-token", OTHER) is Verdict.OTHER_PROJECT
     assert access.verdict("all", OTHER) is Verdict.ALLOWED
-    for unknown in ("app-toke", "app-token ", "", token_hash("app-token"), "x" * 100_000, None):
+    for unknown in ("app-toke", "app-token ", "", secret_hash("app-token"), "x" * 100_000, None):
         assert access.verdict(unknown, MINE) is Verdict.UNKNOWN
 
 
