@@ -1,4 +1,4 @@
-"""Write docs/reasons.md and the run page's reasons.json: every reason of a GatherRun, from the enums.
+"""Write docs/reasons.md and the run page's meanings.json: every reason of a GatherRun, from the enums.
 
 What helps stands in `runbook.json` of the contracts, a line for each. With `--check` nothing is written; the
 exit code says whether the file is what the contracts make it.
@@ -24,7 +24,7 @@ from gather_contracts.runbook import runbook
 from gather_operator.decisions.waiting import NEVER_RIGHT, NEVER_RIGHT_WORDS
 
 PAGE: Final = Path("docs") / "reasons.md"
-DATA: Final = Path("bridge") / "gather_bridge" / "page" / "reasons.json"
+DATA: Final = Path("bridge") / "gather_bridge" / "page" / "meanings.json"
 RUNBOOK: Final = "runbook.json"
 HEADER: Final = """\
 <!-- Generated from gather_contracts by `make reasons`; edit those. -->
@@ -97,14 +97,8 @@ def page() -> str:
 
 
 def data() -> str:
-    """Return the same as JSON: by enum and word, what it means and what helps."""
-    found = {
-        section.reasons.__name__: {
-            word: {"meaning": meaning, "helps": runbook()[section.reasons.__name__][word]}
-            for word, meaning in meanings(section.reasons).items()
-        }
-        for section in SECTIONS
-    }
+    """Return what each word means as JSON, by enum and word."""
+    found = {section.reasons.__name__: meanings(section.reasons) for section in SECTIONS}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What a reason means and what helps, by where it is shown; `reasons.json` is made with docs/reasons.md."""
+"""What a reason means and what helps, by where it is shown; `meanings.json` is made with docs/reasons.md."""
 
 import json
 from collections.abc import Iterable
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
+
+from gather_contracts.runbook import what_to_do
 
 RUN_ENUMS: Final = ("Reason", "StopReason", "EndReason", "DepartmentReason", "WaitReason")
 WAITING_ENUMS: Final = ("WaitReason", "DepartmentReason", "StopReason", "EndReason")
@@ -29,16 +31,16 @@ def words_of(reason: str, enums: Iterable[str]) -> ReasonWords | None:
     if not reason:
         return None
     for enum in enums:
-        if found := _known()[enum].get(reason):
-            head, separator, tail = found["meaning"].partition(": ")
-            meaning = tail[:1].upper() + tail[1:] if separator and " " not in head else found["meaning"]
-            helps = "" if found["helps"].startswith("Nothing is needed") else found["helps"]
-            return ReasonWords(reason, meaning, helps)
+        if meaning := _meanings()[enum].get(reason):
+            head, separator, tail = meaning.partition(": ")
+            if separator and " " not in head:
+                meaning = tail[:1].upper() + tail[1:]
+            return ReasonWords(reason, meaning, what_to_do(reason, enum))
     return ReasonWords(reason)
 
 
 @cache
-def _known() -> dict[str, dict[str, dict[str, str]]]:
-    text = files("gather_bridge.page").joinpath("reasons.json").read_text("utf-8")
-    known: dict[str, dict[str, dict[str, str]]] = json.loads(text)
+def _meanings() -> dict[str, dict[str, str]]:
+    text = files("gather_bridge.page").joinpath("meanings.json").read_text("utf-8")
+    known: dict[str, dict[str, str]] = json.loads(text)
     return known

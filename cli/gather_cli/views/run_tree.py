@@ -8,7 +8,7 @@ from typing import Any, Final
 from gather_cli.views.amounts import count, dollars, duration, score, seconds_between
 from gather_cli.views.terminal import Terminal, plain
 from gather_contracts import names
-from gather_contracts.runbook import what_helps
+from gather_contracts.runbook import what_to_do
 
 COLOURS: Final = {
     "Succeeded": ("green",), "Running": ("cyan",), "Failed": ("red",), "Suspended": ("yellow",),
@@ -18,7 +18,6 @@ GLYPHS: Final = {
     "Succeeded": ("✓", "+"), "Running": ("▸", ">"), "Failed": ("✗", "x"), "Skipped": ("-", "-"),
     "Cancelled": ("■", "#"), "Pending": ("·", "."),
 }  # fmt: skip
-FINE: Final = "Nothing is needed"
 """How lines of the runbook begin against which there is nothing to do."""
 OF_CONDITIONS: Final = ("Reason", "WaitReason", "EndReason", "StopReason", "DepartmentReason")
 OF_WAITS: Final = ("WaitReason", "EndReason", "StopReason", "DepartmentReason")
@@ -116,7 +115,7 @@ class Tree:
         colour = "red" if phase == "Failed" else "yellow"
         yield self.terminal.paint(f"{reason}: {message}" if message else reason, colour)
         enums = OF_SKIPS if phase == "Skipped" else OF_ENDS if phase == "Failed" else OF_WAITS
-        if fix := _unless_fine(what_helps(reason, *enums)):
+        if fix := what_to_do(reason, *enums):
             yield self._fix(fix)
 
     def _attempts(self, department: Object) -> list[str]:
@@ -143,7 +142,7 @@ class Tree:
         said = {d.get("reason") for d in self.status.get("departments") or () if d.get("phase") == "Running"}
         for condition in self.status.get("conditions") or ():
             reason, is_true = condition.get("reason", ""), condition.get("status") == "True"
-            fix = _unless_fine(what_helps(reason, *OF_CONDITIONS))
+            fix = what_to_do(reason, *OF_CONDITIONS)
             if is_true and reason != "DepartmentsLeftOut":
                 continue
             if not fix or reason in said or reason == "DepartmentsFailed":
@@ -159,10 +158,6 @@ class Tree:
 
     def _stem(self, is_last: bool) -> str:
         return "     " if is_last else self.terminal.glyph("│    ", "|    ")
-
-
-def _unless_fine(fix: str) -> str:
-    return "" if fix.startswith(FINE) else fix
 
 
 def _money(status: Object, spec: Object) -> str:

@@ -8,7 +8,7 @@ from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.diagnosis import Finding, fail, ok, warn
 from gather_cli.views.amounts import duration, seconds_between
 from gather_cli.views.terminal import plain
-from gather_contracts.runbook import what_helps
+from gather_contracts.runbook import NOTHING_NEEDED, what_helps
 
 FINAL: Final = {"Succeeded", "Failed", "Cancelled"}
 NEWS_S: Final = 86_400
@@ -16,7 +16,6 @@ NEWS_S: Final = 86_400
 SHOWN: Final = 300
 STUCK_S: Final = 60
 """A run without a status for longer, or one that is to be deleted, has no operator."""
-FINE: Final = "Nothing is needed"
 PASSING: Final = {
     "Waiting",
     "Suspended",
@@ -89,7 +88,7 @@ def _of_run(run: Object, facts: Facts) -> Iterator[tuple[str, str, Finding]]:
 
 def _finding(where: str, reason: str, message: str) -> Iterator[tuple[str, str, Finding]]:
     help_line = what_helps(reason, "Reason", "WaitReason", "EndReason", "StopReason")
-    if reason in PASSING or help_line.startswith(FINE) or not reason:
+    if reason in PASSING or help_line.startswith(NOTHING_NEEDED) or not reason:
         return
     said = plain(message)[:SHOWN]
     fix = help_line or "kubectl describe gatherrun says more; docs/reasons.md lists all reasons"
