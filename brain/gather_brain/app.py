@@ -38,6 +38,7 @@ from gather_brain.settings import Settings
 from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
 from gather_brain.store.reembedding_plans import PlanStore
+from gather_clients.background_tasks import end_tasks
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
@@ -76,9 +77,7 @@ def build_app(
         try:
             yield
         finally:
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await end_tasks(background)
             if theme_llm:
                 await theme_llm.close()
             await buckets.close()
