@@ -178,6 +178,12 @@ class Bridge:
         """Return which task has ended although none should, or None."""
         return self._tasks.trouble()
 
+    def waits_for(self) -> str | None:
+        """Return why no client should come now, or None: Redis takes no writes, or the process ends."""
+        if self.listeners.is_draining:
+            return "ending"
+        return None if self.reader.is_live else f"waiting for Redis: {self.reader.trouble}"
+
 
 def _proxy_users(settings: Settings) -> ProxyUsers | None:
     if settings.page_user_header is None or not settings.has_page:

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from fastapi.responses import JSONResponse, Response
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -27,6 +25,7 @@ from gather_bridge.sse.stream import MEDIA_TYPE, EventStream
 from gather_bridge.websocket.raw_frames import wire_of
 from gather_bridge.websocket.session import Session
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.web.plain_probes import add_probes
 from gather_contracts.brain import ErrorBody
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,9 @@ def build_app(bridge: Bridge) -> FastAPI:
         expose_headers=["Content-Disposition", "Retry-After"],
         max_age=PREFLIGHT_S,
     )
-    _add_probes(app, bridge)
+    add_probes(
+        app, trouble=bridge.trouble, waits_for=bridge.waits_for, registry=lambda: bridge.metrics.registry
+    )
 
     @app.websocket(EVENTS_PATH)
     async def events(socket: WebSocket, project_id: str) -> None:
@@ -189,25 +190,3 @@ def error_response(
     """Return the standard error body."""
     body = ErrorBody(error=error, message=message).model_dump(exclude_none=True)
     return JSONResponse(body, status_code=status, headers=headers)
-
-
-def _add_probes(app: FastAPI, bridge: Bridge) -> None:
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        """Fail if a task has ended that never should: only a new process helps."""
-        trouble = bridge.trouble()
-        return PlainTextResponse(trouble or "ok", status_code=500 if trouble else 200)
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Fail while Redis takes no writes, so that new clients wait, and at the process's end."""
-        if bridge.listeners.is_draining:
-            return PlainTextResponse("ending", 503)
-        is_ready = bridge.reader.is_live
-        waiting = f"waiting for Redis: {bridge.reader.trouble}"
-        return PlainTextResponse("ok" if is_ready else waiting, 200 if is_ready else 503)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        """Return the metrics in Prometheus' text format."""
-        return Response(generate_latest(bridge.metrics.registry), media_type=CONTENT_TYPE_LATEST)

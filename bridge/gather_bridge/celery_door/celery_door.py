@@ -10,9 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gather_bridge.celery_door.celery_events import CeleryEvents
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
@@ -25,6 +22,7 @@ from gather_bridge.celery_door.task_results import TaskResults
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from gather_clients.background_tasks import ProcessTasks
 from gather_clients.kube_api.cluster_errors import ClusterError
+from gather_clients.web.plain_probes import add_probes
 from gather_contracts import names
 
 logger = logging.getLogger(__name__)
@@ -185,21 +183,14 @@ def build_celery_app(settings: CelerySettings) -> FastAPI:
 
     app = FastAPI(title="Gather Celery door", lifespan=lifespan, openapi_url=None, docs_url=None)
 
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        """Fail if a task has ended that never should: only a new process helps."""
-        broken = app.state.door.broken()
-        return PlainTextResponse(broken or "ok", 500 if broken else 200)
+    def door_now() -> CeleryDoor:
+        found: CeleryDoor = app.state.door  # there since the application has started
+        return found
 
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Fail while tasks are not taken, or their results not written."""
-        waits = app.state.door.waits_for()
-        return PlainTextResponse(waits or "ok", 503 if waits else 200)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        """Return the metrics in Prometheus' text format."""
-        return Response(generate_latest(app.state.door.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
+    add_probes(
+        app,
+        trouble=lambda: door_now().broken(),
+        waits_for=lambda: door_now().waits_for(),
+        registry=lambda: door_now().metrics.registry,
+    )
     return app

@@ -6,9 +6,6 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse, Response
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
@@ -29,6 +26,7 @@ from gather_clients.background_tasks import ProcessTasks
 from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
+from gather_clients.web.plain_probes import add_probes
 from gather_clients.web.request_frame import BodyLimit, Instrumentation
 from gather_clients.web.service_errors import ServiceError
 from gather_contracts import names
@@ -142,24 +140,5 @@ def build_app(door: HttpDoor) -> FastAPI:
     )
     app.include_router(task_routes.router, prefix=PREFIX)
     app.include_router(docs_routes.build_router(build_document(), TITLE), prefix=PREFIX)
-    _add_probes(app, door)
+    add_probes(app, trouble=door.trouble, waits_for=door.waits_for, registry=lambda: metrics.registry)
     return app
-
-
-def _add_probes(app: FastAPI, door: HttpDoor) -> None:
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        """Fail if a task has ended that never should: only a new process helps."""
-        trouble = door.trouble()
-        return PlainTextResponse(trouble or "ok", status_code=500 if trouble else 200)
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Fail until all runs are known, and at the process's end."""
-        waiting = door.waits_for()
-        return PlainTextResponse(waiting or "ok", status_code=503 if waiting else 200)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        """Return the metrics in Prometheus' text format."""
-        return Response(generate_latest(door.metrics.registry), media_type=CONTENT_TYPE_LATEST)
