@@ -14,11 +14,11 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo import AsyncMongoClient
 from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 
 from gather_bridge.exports.note_records import SHOWN_FIELDS
+from gather_clients.mongodb.opened_client import open_client
 from gather_clients.notes.note_reading import ID_MAX, ID_TEXT, RAW
 from gather_contracts import names
 
@@ -99,20 +99,13 @@ class StoredNotes:
 
     def __init__(self, uri: str, timeout_s: float) -> None:
         """`timeout_s` is for each call. Raises ValueError if `uri` is no address, without any part of it."""
-        limit_ms = int(timeout_s * 1000)
-        try:
-            self._client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri,
-                serverSelectionTimeoutMS=limit_ms,
-                connectTimeoutMS=limit_ms,
-                waitQueueTimeoutMS=limit_ms,
-                socketTimeoutMS=limit_ms + int(SCAN_TIMEOUT_S * 1000),
-                maxPoolSize=4,
-                tz_aware=True,
-                appname="gather-notes",
-            )
-        except (PyMongoError, ValueError):
-            raise ValueError("MONGODB_URI: is not the address of a MongoDB") from None
+        self._client = open_client(
+            uri,
+            timeout_s,
+            "gather-notes",
+            answer_s=SCAN_TIMEOUT_S,
+            waitQueueTimeoutMS=int(timeout_s * 1000),
+        )
         self._timeout_s = timeout_s
         self.opening = asyncio.Lock()
         """Held while a large document is opened: one at a time."""

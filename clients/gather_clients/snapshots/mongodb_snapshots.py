@@ -8,9 +8,10 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from pymongo import AsyncMongoClient, IndexModel
+from pymongo import IndexModel
 from pymongo.errors import PyMongoError
 
+from gather_clients.mongodb.opened_client import open_client
 from gather_clients.snapshots.checkpoint_readings import CHECKPOINT_FIELDS, Measured, measured_of
 from gather_clients.snapshots.redis_snapshots import RunPlace, read_state
 from gather_contracts import names
@@ -42,19 +43,7 @@ class MongoSnapshots:
 
     def __init__(self, uri: str, timeout_s: float) -> None:
         """`timeout_s` is for each call. Raises ValueError if `uri` is no address, without any part of it."""
-        limit_ms = int(timeout_s * 1000)
-        try:
-            self._client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri,
-                serverSelectionTimeoutMS=limit_ms,
-                connectTimeoutMS=limit_ms,
-                socketTimeoutMS=limit_ms,
-                maxPoolSize=4,
-                tz_aware=True,
-                appname="gather-snapshots",
-            )
-        except (PyMongoError, ValueError):
-            raise ValueError("MONGODB_URI: is not the address of a MongoDB") from None
+        self._client = open_client(uri, timeout_s, "gather-snapshots")
         self._timeout_s = timeout_s
         self._snapshots = self._client[names.OUTBOX_DATABASE][names.OUTBOX_SNAPSHOTS]
         self._is_prepared = False

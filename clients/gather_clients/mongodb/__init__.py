@@ -1,0 +1,1 @@
+"""How MongoDB is opened; importing it costs memory for the driver."""
