@@ -107,7 +107,7 @@ class ResultBackend(RedisBackend):  # type: ignore[misc] # Celery has no types
         self._pool.disconnect()
 
     def ensure(self, fun: Callable[..., Any], args: Any, **_: Any) -> Any:
-        """Call once: whoever writes a result tries again, later and in order."""
+        """Call once: the caller tries again, later and in order."""
         return fun(*args)
 
     def _set(self, key: bytes, value: bytes | str, expires: int | None = None) -> None:

@@ -110,7 +110,7 @@ class CeleryDoor:
         return self._tasks.trouble() or ""
 
     def waits_for(self) -> str:
-        """Return what keeps tasks from being taken or told of, "" if nothing does."""
+        """Return why tasks are not taken or their results not written, "" if they are."""
         if not self.watched.synced.is_set():
             return f"waiting for the Kubernetes API: {self.watched.trouble}"
         return self.taker.trouble or self.reporter.trouble or self.watched.trouble

@@ -1,7 +1,8 @@
 """This door among Celery's workers: it hears revokes, learns those that it has missed, and is seen by Flower.
 
-Celery's revoke is a broadcast that nobody keeps; other workers remember it and tell whoever says hello. All
-of it is kombu's and synchronous, so it has a thread of its own that begins anew when its connection breaks.
+Celery's revoke is a broadcast that nobody stores; other workers remember it and answer `hello` with it.
+All of it is kombu's and synchronous, so it has a thread of its own, which starts again when its connection
+breaks.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The process that makes one export, so that rendering never holds up anybody's events.
 
 Reads a job from standard input; writes one line of JSON, whether there is an export and for how many notes,
-and then the export. Its priority is low and its memory limited; whoever started it may kill it at any time.
+and then the export. Its priority is low and its memory limited; the bridge may kill it at any time.
 """
 
 import asyncio

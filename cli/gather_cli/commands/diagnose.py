@@ -25,9 +25,9 @@ HELP = """\
 Find out what is wrong with an installation of Gather, and what to do about it. Nothing is changed.
 
 It reads what the Kubernetes API shows: CRD, Deployments, pods and their last lines, the names of Secrets'
-keys, Lease, rights, nodes, quotas, policies, webhooks, and what runs say. What you may not read is told and
-left out. With --probe a short Job checks from inside, as a worker: MongoDB, Redis, brain, model and its key,
-Celery, CMS; nothing is paid.
+keys, Lease, rights, nodes, quotas, policies, webhooks, and what runs say. What you may not read is
+reported and left out. With --probe a short Job checks from inside, as a worker: MongoDB, Redis, brain, model
+and its key, Celery, CMS; nothing is paid.
 
 Exit code 0: runs can work. 1: something is wrong. With --strict warnings count too.
 

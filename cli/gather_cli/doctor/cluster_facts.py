@@ -1,4 +1,4 @@
-"""Everything that the checks look at, read once; what may not be read is told, and nothing ends for it.
+"""Everything that the checks look at, read once; what may not be read is reported, and ends nothing.
 
 Of Secrets only the names of keys are kept.
 """

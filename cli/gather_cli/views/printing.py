@@ -38,7 +38,7 @@ def print_data(form: str, data: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print a line at once, so that whoever reads a pipe has it; raises ReaderGone."""
+    """Print a line at once, so that the reader of a pipe has it; raises ReaderGone."""
     write(f"{text}\n")
 
 

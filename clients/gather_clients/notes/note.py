@@ -1,4 +1,4 @@
-"""A note as Gather knows it, whoever wrote it and in whatever form it is stored."""
+"""A note as Gather knows it, by any author and in any stored form."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

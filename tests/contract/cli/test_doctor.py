@@ -78,7 +78,7 @@ def test_who_may_read_nothing_is_told_so(gather: Gather, installation: Installat
 
 
 def test_who_may_not_read_secrets_sees_the_rest(gather: Gather, installation: Installation) -> None:
-    """Secrets are told as not looked at; no value of one is ever shown."""
+    """Secrets are reported as not looked at; no value of one is ever shown."""
     rules = [
         {
             "apiGroups": ["apps", "", "gather.ft.tc", "coordination.k8s.io"],

@@ -123,7 +123,7 @@ def test_without_a_kubeconfig_it_says_where_it_looked(
 
 
 def test_a_token_a_file_of_it_and_a_password(write: Any, tmp_path: Path) -> None:
-    """A relative file is seen from the kubeconfig, and read anew each time."""
+    """A relative file is seen from the kubeconfig, and read again each time."""
     (tmp_path / "token").write_text("of-file\n")
     for user, expected in (
         ({"token": "t"}, "Bearer t"), ({"token": "t", "tokenFile": "token"}, "Bearer of-file"),

@@ -130,7 +130,7 @@
       clearTimeout(silence);
       if (hasEnded || socket !== mine) return;
       lost();
-      if (failures > 0) refresh(); // whoever has to sign in again learns it so
+      if (failures > 0) refresh(); // leads to the sign-in page where the session has ended
       setTimeout(connect, Math.random() * Math.min(5000, 1000 * 2 ** failures++));
     };
   }

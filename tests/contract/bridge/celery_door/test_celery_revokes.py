@@ -89,7 +89,7 @@ async def test_a_revoked_state_in_the_result_backend_counts(client: Client, new_
 async def test_a_revoke_while_no_door_runs_is_learnt_from_another_worker(
     client: Client, new_door: Door, redis_url: str, tmp_path: Any
 ) -> None:
-    """Workers remember revokes, mark what waits as revoked, and tell whoever says hello."""
+    """Workers remember revokes, mark what waits as revoked, and answer `hello` with them."""
     async with new_door():
         running = client.send()
         await client.run_of(running)
