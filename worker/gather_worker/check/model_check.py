@@ -13,9 +13,11 @@ from gather_clients.bodies import BodyTooLong, read_body
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 from gather_worker.check.run_cost import PROMPT_LEAST_TOKENS, PROMPT_MOST_TOKENS
 from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, ModelRejected
-from gather_worker.llm.chat_completion import parse_body, read_answer, read_completion
+from gather_worker.llm.chat_completion import parse_body, read_completion
 from gather_worker.llm.endpoint import PRICE_LIST_MAX_BYTES, Endpoint, new_client
 from gather_worker.llm.pricing import Price, list_paths, read_price
+from gather_worker.llm.request_form import first_form
+from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import json_schema
 
 NAME: Final = "Model endpoint"
@@ -115,7 +117,8 @@ async def _ask(endpoint: Endpoint, model: str) -> str:
     schema = {"name": "reply", "strict": True, "schema": json_schema(_Reply)}
     messages = [{"role": "user", "content": 'Answer with the JSON object {"works": true}.'}]
     try:
-        body = await endpoint.complete(model, messages, schema, ASK_TOKENS, ASK_S)
+        form = first_form(is_openrouter=endpoint.is_openrouter)
+        body = await endpoint.complete(form.body(model, messages, schema, ASK_TOKENS), ASK_S)
         read_answer(read_completion(body), _Reply)
     except AnswerInvalid as error:
         return f"the answer does not follow the JSON schema: {error}"

@@ -6,7 +6,7 @@ nothing but the sending, and importing it was half of a worker's start.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
 from gather_clients.retry_after import retry_after_s
 from gather_clients.tls import tls_for
 from gather_worker.errors import InvalidInput, ModelError, ModelTransient
-from gather_worker.llm.chat_completion import error_of_status, parse_body
+from gather_worker.llm.chat_completion import parse_body
+from gather_worker.llm.failures import error_of_status
 from gather_worker.llm.pricing import Price, list_paths, read_price
 
 OPENROUTER_HOST: Final = "openrouter.ai"
@@ -33,7 +34,6 @@ CONNECTIONS_MAX: Final = 10
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures that come before anything is sent."""
 
-Messages = Sequence[Mapping[str, str]]
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -77,28 +77,16 @@ class Endpoint:
         self.is_openrouter = host == OPENROUTER_HOST or host.endswith(f".{OPENROUTER_HOST}")
         self.name = "openrouter" if self.is_openrouter else host
         """Who serves it, for traces."""
-        # Only providers that honour the schema, and the price in every answer.
-        extra: dict[str, Any] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
-        self._extra = extra if self.is_openrouter else {}
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def complete(
-        self, model: str, messages: Messages, schema: Mapping[str, Any], max_tokens: int, limit_s: float
-    ) -> Any:
+    async def complete(self, question: Mapping[str, Any], limit_s: float) -> Any:
         """Return the answer's body as JSON; `limit_s` is the time that the attempt has left.
 
-        `schema` is {name, strict, schema}. Raises ModelTransient and ModelRejected.
+        Raises ModelTransient and ModelRejected.
         """
-        question = {
-            "model": model,
-            "messages": list(messages),
-            "response_format": {"type": "json_schema", "json_schema": schema},
-            "max_tokens": max_tokens,
-            **self._extra,
-        }
         timeout_s = min(self._timeout_s, max(limit_s, 0.1))
         return await self._fetch("POST", "/chat/completions", question, BODY_MAX_BYTES, timeout_s)
 

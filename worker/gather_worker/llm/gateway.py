@@ -26,17 +26,14 @@ from gather_worker.errors import (
     ModelUnavailable,
 )
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer, cache_key
+from gather_worker.llm.bill import read_usage, unreported_usage
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
-from gather_worker.llm.chat_completion import (
-    Completion,
-    read_answer,
-    read_completion,
-    read_usage,
-    read_writer,
-)
+from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
 from gather_worker.llm.circuit_breaker import CircuitBreaker
-from gather_worker.llm.endpoint import Endpoint, Messages
+from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.ledger import NOTHING, Ledger, Reserve, Usage
+from gather_worker.llm.request_form import Messages, RequestForm, first_form
+from gather_worker.llm.salvage import read_answer
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts import Prompt
@@ -103,6 +100,9 @@ class ModelGateway:
         self._cache = cache
         self._run = run
         self._tracing = tracing or Tracing()
+        self._first_form = first_form(is_openrouter=self._endpoint.is_openrouter)
+        self._forms: dict[str, RequestForm] = {}
+        """What was learned of models in this process."""
         self._breakers: dict[str, CircuitBreaker] = {}
         self._ratios = TokenRatios()
 
@@ -291,6 +291,10 @@ class ModelGateway:
     def _breaker(self, model: str) -> CircuitBreaker:
         return self._breakers.get(model, CircuitBreaker())
 
+    def _form(self, model: str) -> RequestForm:
+        """Return how the model is asked."""
+        return self._forms.get(model, self._first_form)
+
     # --- one request
 
     async def _send(self, model: str, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
@@ -311,21 +315,20 @@ class ModelGateway:
             reported = read_usage(body)
             if reported:
                 self._ratios.observe(model, counted, reported.tokens_in)
-            usage = self._budget.with_cost(model, reported or _unreported_usage(body, reserve))
+            usage = self._budget.with_cost(model, reported or unreported_usage(body, reserve))
             writer = read_writer(body, model)
             span.answered(writer, usage)
             try:
                 completion = read_completion(body)
                 answer = read_answer(completion, question.answer)
-                await self._keep(question, completion.text, writer, reserve, usage)
+                await self._keep(question, answer.model_dump_json(), writer, reserve, usage)
             finally:
                 await self._budget.charge(reserve, usage, counted if reported else 0)
             return Signed(answer, writer)
 
     async def _body(self, reserve: Reserve, question: _Question[AnswerT], messages: Messages) -> Any:
-        call = self._endpoint.complete(
-            reserve.model, messages, question.schema, reserve.tokens_out, self._attempt.remaining_s
-        )
+        request = self._form(reserve.model).body(reserve.model, messages, question.schema, reserve.tokens_out)
+        call = self._endpoint.complete(request, self._attempt.remaining_s)
         try:
             with METER.timing(Timer.MODEL):
                 return await self._attempt.race(call)
@@ -333,12 +336,3 @@ class ModelGateway:
             if not (isinstance(error, ModelTransient) and error.may_be_charged):
                 await self._budget.charge(reserve, NOTHING)
             raise
-
-
-def _unreported_usage(body: Any, reserve: Reserve) -> Usage:
-    """Return what a request without `usage` counts for: an answer its worst case, an error nothing.
-
-    OpenRouter charges for no answer that ends in an error (its "zero completion insurance").
-    """
-    has_answer = isinstance(body, dict) and body.get("choices") and not body.get("error")
-    return Usage(reserve.tokens_in, reserve.tokens_out) if has_answer else NOTHING

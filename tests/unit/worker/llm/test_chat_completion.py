@@ -8,16 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_worker.errors import AnswerInvalid, ModelError, ModelRejected, ModelTransient
-from gather_worker.llm.chat_completion import (
-    Completion,
-    error_of_status,
-    parse_body,
-    read_answer,
-    read_completion,
-    read_usage,
-    read_writer,
-)
+from gather_worker.llm.bill import read_usage
+from gather_worker.llm.chat_completion import Completion, parse_body, read_completion, read_writer
+from gather_worker.llm.failures import error_of_status
 from gather_worker.llm.ledger import Usage
+from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 NOTE = {

@@ -11,6 +11,7 @@ import pytest
 
 from gather_worker.errors import InvalidInput, ModelRejected, ModelTransient
 from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint, new_client
+from gather_worker.llm.request_form import first_form
 from tests.support.scripted_model import VERDICT, client_of, reply
 
 NewModel = Callable[..., Any]
@@ -20,7 +21,8 @@ MESSAGES = [{"role": "user", "content": "écris"}]
 
 async def asked(endpoint: Endpoint) -> Any:
     """Return the body that the endpoint answers."""
-    return await endpoint.complete("m/x", MESSAGES, SCHEMA, 100, 30)
+    form = first_form(is_openrouter=endpoint.is_openrouter)
+    return await endpoint.complete(form.body("m/x", MESSAGES, SCHEMA, 100), 30)
 
 
 def packed(content: bytes, encoding: str = "gzip") -> httpx.Response:

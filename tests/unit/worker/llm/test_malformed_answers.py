@@ -16,7 +16,9 @@ from pydantic import BaseModel
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_worker.errors import AnswerInvalid, ModelError
-from gather_worker.llm.chat_completion import Completion, parse_body, read_answer, read_completion, read_usage
+from gather_worker.llm.bill import read_usage
+from gather_worker.llm.chat_completion import Completion, parse_body, read_completion
+from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import (
     CONTENT_MIN,
     ITEMS_MAX,
