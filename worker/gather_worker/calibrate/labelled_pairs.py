@@ -1,17 +1,18 @@
-"""Labelled pairs of texts: JSON Lines with `a`, `b` and `duplicate`."""
+"""Labelled pairs of texts: `a`, `b` and `duplicate`, as JSON Lines, a JSON list or CSV."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gather_contracts.brain import CONTENT_MAX
+from gather_worker.calibrate.record_file import RecordForm, checked, read_records
 from gather_worker.errors import InvalidInput
 
-PAIRS_MAX: Final = 200_000
-LINE_MAX_BYTES: Final = 128 * 1024
-"""Two texts of the longest kind, escaped."""
+PAIRS: Final = RecordForm(
+    example='{"a": "…", "b": "…", "duplicate": true}', columns=("a", "b", "duplicate"), records_max=200_000
+)
 Text = Annotated[str, Field(min_length=1, max_length=CONTENT_MAX)]
 
 
@@ -29,33 +30,15 @@ def read_pairs(path: Path) -> list[LabelledPair]:
     """Read a file of pairs.
 
     Raises:
-        InvalidInput: it cannot be read or a line is no pair; the message names the line.
+        InvalidInput: it cannot be read or holds something else; the message names the line and the field.
     """
-    pairs: list[LabelledPair] = []
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(iter(lambda: lines.readline(LINE_MAX_BYTES), b""), start=1):
-                if line.strip():
-                    pairs.append(_pair(line, path.name, number))
-                if len(pairs) > PAIRS_MAX:
-                    raise InvalidInput(f"{path.name} has more than {PAIRS_MAX} pairs")
-    except OSError as error:
-        raise InvalidInput(f"{path.name} cannot be read: {error.strerror}") from error
+    pairs = [checked(LabelledPair, record.data, record.place) for record in read_records(path, PAIRS)]
     if not pairs:
-        raise InvalidInput(f"{path.name} has no pairs")
+        raise InvalidInput(f"{path}: no pairs; {PAIRS.wanted}")
     return pairs
 
 
-def _pair(line: bytes, name: str, number: int) -> LabelledPair:
-    try:
-        return LabelledPair.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the line"
-        raise InvalidInput(f"{name}, line {number}: {place}: {first['msg']}") from error
-
-
 def write_pairs(path: Path, pairs: Sequence[LabelledPair]) -> None:
-    """Write pairs in the form that `read_pairs` reads."""
+    """Write pairs as JSON Lines."""
     lines = (pair.model_dump_json() for pair in pairs)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

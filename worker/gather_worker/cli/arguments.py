@@ -17,7 +17,9 @@ BRAIN_HELP: Final = (
     "request, so they are those of the embedding model that runs use. Exit codes: 0 done, 64 wrong input, "
     "75 not possible now."
 )
-PAIRS_HELP: Final = "JSON Lines with the texts `a` and `b`, and `duplicate`, true or false"
+PAIRS_HELP: Final = (
+    "JSON Lines, a JSON list or CSV with the texts `a` and `b`, and `duplicate`, true or false"
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,8 +69,8 @@ def _add_score(commands: Any) -> None:
     )  # fmt: skip
     score.add_argument(
         "--items", type=Path, required=True, metavar="FILE",
-        help="notes as JSON Lines or a JSON list: texts, or objects with content; those that name another "
-        "department are left out",
+        help="notes as JSON Lines, a JSON list (texts, or objects with content) or CSV with a column "
+        "content; those that name another department are left out",
     )  # fmt: skip
     score.add_argument(
         "--project", metavar="ID",

@@ -3,24 +3,31 @@
 The files are a user's: a CMS document, a line of a database dump, or notes typed by hand.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gather_clients.notes.note import Note
 from gather_contracts.departments import DEFAULT_MODEL, ResolvedDepartment
 from gather_contracts.items import CONTENT_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
+from gather_worker.calibrate.record_file import AS_UTF8, RecordForm, checked, parsed, read_records
 from gather_worker.errors import InvalidInput
 
-FILE_MAX_BYTES: Final = 32 * 1024 * 1024
+FILE_MAX_BYTES: Final = 1024 * 1024
+"""Of a department; a description has 8 KiB at most."""
 ITEMS_MAX: Final = 5_000
 """As many as a worker reads of a project."""
+ITEMS: Final = RecordForm(
+    example='"…" or {"content": "…"}',
+    columns=("content",),
+    further=("department", "projectId"),
+    records_max=ITEMS_MAX,
+)
+DEPARTMENT_EXAMPLE: Final = '{"slug": "story"}'
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
 Name = Annotated[str | None, Field(max_length=128)]
 
 
@@ -61,12 +68,14 @@ class ScoreInput:
 def read_score_input(department_file: Path, items_file: Path, project: str | None) -> ScoreInput:
     """Return what the files hold; raises InvalidInput naming the file, the line and the field."""
     department = _department(department_file)
-    given = [_checked(_Item, data, where) for where, data in _records(items_file)]
+    given = [
+        checked(_Item, _as_object(record.data), record.place) for record in read_records(items_file, ITEMS)
+    ]
     own = [item for item in given if item.department in {None, department.slug}]
     if not own:
-        raise InvalidInput(f"{items_file}: no items of department {department.slug}")
+        raise InvalidInput(f"{items_file}: no items of department {department.slug}; {ITEMS.wanted}")
     if project is not None:
-        project_id = _checked(_Project, {"project": project}, "arguments").project
+        project_id = checked(_Project, {"project": project}, "arguments").project
     else:
         named = {item.project_id for item in given if item.project_id}
         if len(named) != 1:
@@ -81,8 +90,8 @@ def read_score_input(department_file: Path, items_file: Path, project: str | Non
 
 
 def _department(file: Path) -> ResolvedDepartment:
-    data = _parsed(_text(file), str(file))
-    found = _checked(_Department, data, str(file))
+    data = parsed(_text(file), str(file), f"; wanted is a JSON object such as {DEPARTMENT_EXAMPLE}")
+    found = checked(_Department, data, str(file))
     return ResolvedDepartment(
         slug=found.slug,
         name=found.name or found.slug,
@@ -91,9 +100,6 @@ def _department(file: Path) -> ResolvedDepartment:
         threshold=0,
         model=found.model or DEFAULT_MODEL,
     )
-
-
-# --- files
 
 
 def _text(file: Path) -> str:
@@ -106,36 +112,8 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file}: not UTF-8 at byte {error.start}") from error
+        raise InvalidInput(f"{file}: not UTF-8 at byte {error.start}: {AS_UTF8}") from error
 
 
-def _records(file: Path) -> list[tuple[str, Any]]:
-    """Return each item's place and data, of a JSON list or of JSON Lines."""
-    text = _text(file)
-    if text.lstrip().startswith("["):
-        found = [(f"{file}: item {number}", data) for number, data in enumerate(_parsed(text, str(file)), 1)]
-    else:
-        # Not splitlines(): JSON may hold other line ends of Unicode unescaped.
-        lines = [(f"{file}: line {number}", line) for number, line in enumerate(text.split("\n"), 1)]
-        found = [(where, _parsed(line, where)) for where, line in lines if line.strip()]
-    if len(found) > ITEMS_MAX:
-        raise InvalidInput(f"{file}: {len(found)} items, at most {ITEMS_MAX} are taken")
-    return [(where, {"content": data} if isinstance(data, str) else data) for where, data in found]
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"{where}: not JSON: {error}") from error
-    except RecursionError as error:
-        raise InvalidInput(f"{where}: nested too deeply") from error
-
-
-def _checked(model: type[ModelT], data: Any, where: str) -> ModelT:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"{where}: {field + ': ' if field else ''}{first['msg']}") from error
+def _as_object(data: Any) -> Any:
+    return {"content": data} if isinstance(data, str) else data

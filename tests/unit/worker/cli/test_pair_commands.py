@@ -70,7 +70,12 @@ def test_help_says_what_is_wanted_and_how_it_ends(command: str, capsys: pytest.C
             ['{"a": "x", "b": "y", "duplicate": "perhaps"}'],
             "line 1: duplicate: Input should be a valid boolean",
         ),
-        (["nonsense"], "line 1: the line: Invalid JSON"),
+        (
+            ["nonsense"],
+            "line 1: neither JSON nor CSV with the columns a, b, duplicate; wanted are JSON Lines",
+        ),
+        (['{"a": "x"', ""], "line 1: not JSON: Expecting ',' delimiter at column 10; wanted are JSON Lines"),
+        (["a,b,duplicate", "x,y,perhaps"], "line 2: duplicate: Input should be a valid boolean"),
         (
             [json.dumps({"a": "x" * 9000, "b": "y", "duplicate": False})],
             "line 1: a: String should have at most",
@@ -87,7 +92,7 @@ def test_a_file_that_cannot_work_is_refused_before_anything_is_asked(
     path.write_text("\n".join(lines), encoding="utf-8")
     assert execute_command(["calibrate", "--pairs", str(path), "--out", str(tmp_path / "out.json")]) == 64
     error = capsys.readouterr().err
-    assert error.startswith("gather-worker calibrate: pairs.jsonl")
+    assert error.startswith(f"gather-worker calibrate: {path}: ")
     assert reason in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "out.json").exists()

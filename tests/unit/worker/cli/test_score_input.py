@@ -37,10 +37,17 @@ def read(
         '\n\n"One."\r\n\n{"_id": {"$oid": "x"}, "content": "Two.", "automation": null}',
         b'\xef\xbb\xbf["One.", "Two."]',
         '{"content": "One.", "department": "story"}\n{"content": "Two."}',
+        b'\xef\xbb\xbf"One."\r\n"Two."\r\n',
+        "content\nOne.\nTwo.\n",
+        '"content"\n"One."\n"Two."',
+        b"\xef\xbb\xbfid;Department;Content\r\n1;story;One.\r\n2;;Two.\r\n",
     ],
-    ids=["lines", "list", "blank lines and a dump", "byte order mark", "with department"],
-)
-def test_items_are_taken_as_lines_and_as_a_list(folder: Path, items: str | bytes) -> None:
+    ids=[
+        "lines", "list", "blank lines and a dump", "byte order mark", "with department", "lines with a mark",
+        "csv", "csv in quotation marks", "csv of a spreadsheet",
+    ],
+)  # fmt: skip
+def test_items_are_taken_in_each_form(folder: Path, items: str | bytes) -> None:
     """Texts or objects with content, in their order."""
     found = read(folder, items)
     assert [item.content for item in found.items] == ["One.", "Two."]
@@ -84,8 +91,11 @@ def test_the_project_may_stand_on_the_items(folder: Path) -> None:
         ("[" * 100_000, None, PROJECT, "items: nested too deeply"),
         ("", None, PROJECT, "items: no items of department story"),
         ("3", None, PROJECT, "items: line 1: "),
-        (b"\xff", None, PROJECT, "items: not UTF-8 at byte 0"),
-        ('"x"\n' * (ITEMS_MAX + 1), None, PROJECT, f"at most {ITEMS_MAX} are taken"),
+        (b"\xff", None, PROJECT, "items: line 1: not UTF-8 at byte 0: save it as UTF-8"),
+        ('"x"\n' * (ITEMS_MAX + 1), None, PROJECT, f"at most {ITEMS_MAX:,} are taken"),
+        ("content,department\nOne.,story\n,story", None, PROJECT, "items: line 3: content: Field required"),
+        ("text\nOne.", None, PROJECT, "items: line 1: neither JSON nor CSV with a column content"),
+        ("notes", None, PROJECT, 'wanted are JSON Lines ("…" or {"content": "…"}), a JSON list of these'),
         ('"One."', "{}", PROJECT, "department.json: slug: Field required"),
         ('"One."', "[]", PROJECT, "department.json: "),
         ('"One."', "not", PROJECT, "department.json: not JSON"),

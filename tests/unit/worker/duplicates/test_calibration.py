@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_worker.calibrate.fitting import Sample, fit
-from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs, write_pairs
+from gather_worker.calibrate.labelled_pairs import LabelledPair
 from gather_worker.calibrate.report import MODEL, PERFECT_JUDGE, STAGES, report_of, table_of
 from gather_worker.duplicates.calibration import (
     Calibration,
@@ -188,21 +188,6 @@ def test_a_tree_that_never_ends_is_refused(tree: dict[str, object]) -> None:
     """A child always comes after its parent, so that walking down ends."""
     with pytest.raises(ValueError, match="tree"):
         Tree.model_validate(tree)
-
-
-def test_pairs_are_read_line_by_line(tmp_path: Path) -> None:
-    """And a line that is none is named."""
-    path = tmp_path / "pairs.jsonl"
-    write_pairs(path, pairs(4, seed=3))
-    assert read_pairs(path) == pairs(4, seed=3)
-    path.write_text('{"a": "x", "b": "y", "duplicate": true}\n{"a": "", "b": "y", "duplicate": true}\n')
-    with pytest.raises(InvalidInput, match="line 2: a: String should have at least 1 character"):
-        read_pairs(path)
-    path.write_text("\n")
-    with pytest.raises(InvalidInput, match="no pairs"):
-        read_pairs(path)
-    with pytest.raises(InvalidInput, match="cannot be read"):
-        read_pairs(tmp_path / "nothing.jsonl")
 
 
 def test_what_is_shipped_says_what_it_was_made_on() -> None:
