@@ -14,6 +14,8 @@ PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 LIMIT: Final = 100
 PAYLOAD_FORM: Final = "users API-Key"
 BEARER_FORM: Final = "Bearer"
+INSTRUCTIONS_FIELD: Final = "gatherInstructions"
+_FIELD: Final = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 
 
 def _header_text(key: SecretStr) -> SecretStr:
@@ -34,6 +36,8 @@ class CmsForm:
     """Documents of one page."""
     is_paged: bool = True
     """Read page after page; else one answer, asked for with `pagination=false`, must hold all."""
+    instructions_field: str = INSTRUCTIONS_FIELD
+    """Where a department's instructions stand, groups before points; "" where there are none."""
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the header that holds the key, none without one."""
@@ -67,6 +71,12 @@ class CmsSettings(BaseSettings):
     """Departments of one page."""
     cms_paging: bool = Field(default=True, validation_alias="GATHER_CMS_PAGING")
     """False: one answer of at most `GATHER_CMS_LIMIT` departments is all that is read."""
+    cms_instructions_field: str = Field(
+        default=INSTRUCTIONS_FIELD,
+        pattern=rf"^({_FIELD}(\.{_FIELD}){{0,3}})?$",
+        validation_alias="GATHER_CMS_INSTRUCTIONS_FIELD",
+    )
+    """The department's field that says what is wanted of its notes, groups before points; empty: none is."""
 
     @property
     def cms_key(self) -> str | None:
@@ -76,4 +86,4 @@ class CmsSettings(BaseSettings):
     @property
     def cms_form(self) -> CmsForm:
         """Return how the CMS wants to be asked."""
-        return CmsForm(self.cms_authorization, self.cms_limit, self.cms_paging)
+        return CmsForm(self.cms_authorization, self.cms_limit, self.cms_paging, self.cms_instructions_field)

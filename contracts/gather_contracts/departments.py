@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from gather_contracts.instructions import Instructions
 from gather_contracts.names import SLUG_PATTERN
 from gather_contracts.resource import DEFAULT_RETRIES, RETRIES_MAX
 from gather_contracts.rich_text import field_text, localized
@@ -113,6 +114,8 @@ class CmsDepartment(BaseModel):
     is_active: Annotated[bool, BeforeValidator(localized)] = True
     default_model: Annotated[str | None, BeforeValidator(_model)] = Field(default=None, max_length=128)
     coordination_settings: CoordinationSettings | None = None
+    instructions: Instructions | None = None
+    """Read from the field that the operator is set to, never from one of this name."""
 
 
 class ResolvedDepartment(BaseModel):
@@ -128,6 +131,8 @@ class ResolvedDepartment(BaseModel):
     model: str = Field(max_length=128)
     retries: int = Field(default=DEFAULT_RETRIES, ge=0, le=RETRIES_MAX)
     """Further attempts after a failed one."""
+    instructions: Instructions | None = None
+    """What the production wants of the department's notes; older documents say nothing of it."""
 
 
 def resolve_department(
@@ -149,6 +154,7 @@ def resolve_department(
         threshold=run_threshold if own.threshold is None else own.threshold,
         model=department.default_model or fallback_model,
         retries=resolve_retries(own.max_retries, run_retries),
+        instructions=department.instructions,
     )
 
 

@@ -216,14 +216,14 @@ def plain_text(value: Any, visited_max: int = VISITED_MAX) -> str:
 
 
 def _of_string(text: str, visited_max: int) -> str:
-    parsed = _parsed(text)
+    parsed = parsed_json(text)
     if parsed is not None:
         # Data in which nobody wrote a word ({}, [], [null]) is nothing to read either.
         return clean(parsed) if isinstance(parsed, str) else _joined(parsed, visited_max)
     return clean(_without_tags(text[:TEXT_MAX]))
 
 
-def _parsed(text: str) -> Any:
+def parsed_json(text: str) -> Any:
     """Return the JSON that the text is, None if it is no JSON or a bare number or word."""
     text = text.removeprefix(_BYTE_ORDER_MARK)
     begins = text[:100].lstrip()[:1]
@@ -283,7 +283,7 @@ class _Walk:
         stripped = text.strip()
         if _MACHINE.fullmatch(stripped):
             return
-        parsed = _parsed(text)
+        parsed = parsed_json(text)
         if isinstance(parsed, dict | list):
             yield from self.lines(parsed, depth + 1)
         else:
@@ -328,6 +328,11 @@ class _Walk:
         if not isinstance(children, list):
             return _label_of(node)
         return "".join(self._inline(child, depth + 1) or "" for child in children)
+
+
+def is_rich_text(value: Mapping[str, Any]) -> bool:
+    """Return whether an object is rich text of any editor: a node with nodes below it, or a leaf."""
+    return _is_rich(value) or _leaf(value) is not None
 
 
 def _is_rich(node: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 User text travels in this file alone: the kubelet expands `$(NAME)` in arguments and environment values.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +14,8 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import DEPARTMENTS_MAX, GatherRunSpec
 
 RUN_DOCUMENT_MAX_BYTES: Final = 896 * 1024
-"""Of what a ConfigMap may hold (1 MiB). 32 full descriptions need 270 KiB in English, 790 KiB in Japanese."""
+"""Of what a ConfigMap may hold (1 MiB). 32 full descriptions need 270 KiB in English, 790 KiB in Japanese,
+their instructions 384 KiB more."""
 NOTES_BYTES: Final = 8 * 1024
 """Kept free for what is said about the shortening itself, and for what is said besides."""
 
@@ -50,21 +52,36 @@ def encode_run_document(document: RunDocument) -> str:
     return document.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def fit_descriptions(document: RunDocument) -> tuple[RunDocument, tuple[str, ...]]:
-    """Return the document within its bound, and the slugs of departments whose descriptions were shortened.
+def fit_texts(document: RunDocument) -> tuple[RunDocument, tuple[str, ...]]:
+    """Return the document within its bound, and the slugs of departments whose texts were shortened.
 
-    All descriptions may have equally many bytes; what a short one leaves over goes to the long ones.
+    Descriptions, instructions and examples may all have equally many bytes; what a short one leaves over goes
+    to the long ones.
     """
     departments = document.departments
-    texts = {d.slug: d.description for d in departments}
-    bare = [d.model_copy(update={"description": ""}) for d in departments]
+    sizes = [_size(text) for d in departments for text in _texts(d)]
+    bare = [_with_texts(d, lambda _: "") for d in departments]
     frame = len(encode_run_document(document.model_copy(update={"departments": bare})).encode())
-    share = _fair_share([_size(t) for t in texts.values()], RUN_DOCUMENT_MAX_BYTES - NOTES_BYTES - frame)
+    share = _fair_share(sizes, RUN_DOCUMENT_MAX_BYTES - NOTES_BYTES - frame)
     if share is None:
         return document, ()
-    fitted = [d.model_copy(update={"description": _cut(d.description, share)}) for d in departments]
-    shortened = tuple(d.slug for d in fitted if d.description != texts[d.slug])
+    fitted = [_with_texts(d, lambda text: _cut(text, share)) for d in departments]
+    shortened = tuple(d.slug for d, before in zip(fitted, departments, strict=True) if d != before)
     return document.model_copy(update={"departments": fitted}), shortened
+
+
+def _texts(department: ResolvedDepartment) -> list[str]:
+    own = department.instructions
+    return [department.description, *((own.text, *own.examples) if own else ())]
+
+
+def _with_texts(department: ResolvedDepartment, change: Callable[[str], str]) -> ResolvedDepartment:
+    """Return the department with each of its texts changed."""
+    changed: dict[str, object] = {"description": change(department.description)}
+    if own := department.instructions:
+        examples = tuple(change(example) for example in own.examples)
+        changed["instructions"] = own.model_copy(update={"text": change(own.text), "examples": examples})
+    return department.model_copy(update=changed)
 
 
 def _fair_share(sizes: list[int], room: int) -> int | None:

@@ -114,7 +114,9 @@ class Cms:
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = await self._find()
-            reading = replace(read_documents(list(found.documents.values())), is_cut=found.is_cut)
+            documents = list(found.documents.values())
+            reading = read_documents(documents, self._form.instructions_field)
+            reading = replace(reading, is_cut=found.is_cut)
         except CmsUnavailable:
             CMS_READS.labels(result="error").inc()
             raise

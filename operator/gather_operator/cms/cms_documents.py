@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from gather_clients.cms_requests import INSTRUCTIONS_FIELD
 from gather_contracts.departments import CmsDepartment
+from gather_contracts.instructions import InstructionsReading, read_instructions, value_at
 from gather_operator.decisions.facts import CmsReading
 
 UNTICKED: Final = {"gatherCheck": False, "isActive": False}
@@ -16,7 +18,7 @@ Location = tuple[int | str, ...]
 """Where in a document a field stands."""
 
 
-def read_documents(documents: Sequence[Any]) -> CmsReading:
+def read_documents(documents: Sequence[Any], instructions_field: str = INSTRUCTIONS_FIELD) -> CmsReading:
     """Return the departments in Payload documents; one that cannot be read is named, not fatal.
 
     The CMS's own filter is checked again: a department that nobody ticked must not cost money.
@@ -25,10 +27,11 @@ def read_documents(documents: Sequence[Any]) -> CmsReading:
     malformed: list[str] = []
     defaulted: list[str] = []
     drafts: list[str] = []
+    shortened: list[str] = []
     for place, document in enumerate(documents, start=1):
         name = _name_of(document, place)
         try:
-            department, wrong = _read(document)
+            department, wrong, said = _read(document, instructions_field)
         except ValidationError as error:
             malformed.append(f"{name} ({_field(_locations(error)[0]) or 'document'})")
             continue
@@ -42,7 +45,12 @@ def read_documents(documents: Sequence[Any]) -> CmsReading:
         departments.append(department)
         if wrong:
             defaulted.append(f"{name} ({', '.join(wrong)})")
-    return CmsReading(tuple(departments), tuple(malformed), defaulted=tuple(defaulted), drafts=tuple(drafts))
+        if said.is_cut:
+            shortened.append(f"{name} ({instructions_field})")
+    return CmsReading(
+        tuple(departments), tuple(malformed), defaulted=tuple(defaulted), drafts=tuple(drafts),
+        shortened=tuple(shortened),
+    )  # fmt: skip
 
 
 def has_next_page(page: int, body: dict[str, Any]) -> bool:
@@ -79,23 +87,30 @@ def shown(text: str, length_max: int) -> str:
     return " ".join(printable.split())[:length_max]
 
 
-def _read(document: Any) -> tuple[CmsDepartment, list[str]]:
-    """Return the department, and the fields that cannot be used and were left at their defaults.
+def _read(document: Any, instructions_field: str) -> tuple[CmsDepartment, list[str], InstructionsReading]:
+    """Return the department, the fields that cannot be used and were left at their defaults, and what its
+    instructions say.
 
     Raises ValidationError where no default would do: for the slug, which names it, and for its number, which
     is its place among the others and what an evaluation is asked for by.
     """
-    filled = {**UNTICKED, **_without_nulls(document)} if isinstance(document, dict) else document
+    said = InstructionsReading()
+    filled = document
+    if isinstance(document, dict):
+        said = read_instructions(value_at(document, instructions_field))
+        # Over a field of this name, which may hold anything.
+        filled = {**UNTICKED, **_without_nulls(document), "instructions": said.instructions}
+    unknown = [] if said.is_understood else [instructions_field]
     try:
-        return CmsDepartment.model_validate(filled), []
+        return CmsDepartment.model_validate(filled), unknown, said
     except ValidationError as error:
         if not isinstance(filled, dict):
             raise
         wrong = _locations(error)
     # A department without a name is called by its slug.
     usable = {**_without(filled, wrong), "name": filled.get("slug" if ("name",) in wrong else "name")}
-    fields = list(dict.fromkeys(_field(place) for place in wrong))
-    return CmsDepartment.model_validate({**UNTICKED, **usable}), fields
+    fields = list(dict.fromkeys([*(_field(place) for place in wrong), *unknown]))
+    return CmsDepartment.model_validate({**UNTICKED, **usable}), fields, said
 
 
 def _without(document: dict[str, Any], wrong: Sequence[Location]) -> dict[str, Any]:

@@ -165,6 +165,8 @@ class CmsReading:
     """The CMS may have more departments than were read."""
     defaulted: tuple[str, ...] = ()
     """Departments with fields that could not be read and were left at their defaults."""
+    shortened: tuple[str, ...] = ()
+    """Departments whose instructions are longer than is read."""
     drafts: tuple[str, ...] = ()
     """Departments that were never published."""
     is_last: bool = True

@@ -12,7 +12,7 @@ from gather_contracts.departments import (
     resolve_retries,
 )
 from gather_contracts.resource import DEPARTMENTS_MAX, DepartmentStatus, GatherRun
-from gather_contracts.run_document import RunDocument, RunIdentity, fit_descriptions
+from gather_contracts.run_document import RunDocument, RunIdentity, fit_texts
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.decisions.status.conditions import shorten
 
@@ -64,7 +64,10 @@ def resolve(run: GatherRun, reading: CmsReading, default_model: str) -> Resoluti
             *_sentence("named twice by the CMS", repeated),
             *_sentence(f"beyond the limit of {DEPARTMENTS_MAX}", [d.slug for d in beyond]),
         ),
-        notes=_sentence("left at their defaults, as the CMS's values cannot be used", reading.defaulted),
+        notes=(
+            *_sentence("left at their defaults, as the CMS's values cannot be used", reading.defaulted),
+            *_sentence("longer than is read", reading.shortened),
+        ),
     )
 
 
@@ -79,23 +82,25 @@ def build_document(run: GatherRun, resolution: Resolution, *, has_outbox: bool =
         left_out=[shorten(sentence) for sentence in resolution.left_out],
         has_outbox=has_outbox and run.spec.webhook_url is not None,
     )
-    fitted, shortened = fit_descriptions(document)
-    notes = (*resolution.notes, *_sentence("descriptions shortened to fit into run.json", shortened))
+    fitted, shortened = fit_texts(document)
+    notes = (*resolution.notes, *_sentence("texts shortened to fit into run.json", shortened))
     return fitted.model_copy(update={"notes": [shorten(sentence) for sentence in notes]})
 
 
 def restore_departments(run: GatherRun, reading: CmsReading) -> tuple[ResolvedDepartment, ...]:
     """Return the departments that the status already names, for a run whose document was deleted.
 
-    Order, threshold and model stay as they were fixed; description and retries come from the CMS again.
+    Order, threshold and model stay as they were fixed; description, instructions and retries come from the
+    CMS again.
     """
-    descriptions = {d.slug: d.description for d in reading.departments}
-    own = {d.slug: d.coordination_settings or CoordinationSettings() for d in reading.departments}
+    named = {d.slug: d for d in reading.departments}
+    own = {slug: d.coordination_settings or CoordinationSettings() for slug, d in named.items()}
     return tuple(
         ResolvedDepartment(
             slug=d.slug,
             name=d.name,
-            description=descriptions.get(d.slug, ""),
+            description=named[d.slug].description if d.slug in named else "",
+            instructions=named[d.slug].instructions if d.slug in named else None,
             code_dep_number=d.code_dep_number,
             threshold=d.threshold,
             model=d.model,
