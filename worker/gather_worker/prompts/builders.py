@@ -1,7 +1,7 @@
 """What the model is shown of the film: pure builders of the prompts' data, each part within its own budget.
 
 Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
-vocabulary (see `tokens`). Together they keep a prompt under 13,000 tokens, which every model in use takes,
+vocabulary (see `tokens`). Together they keep a prompt under 14,500 tokens, which every model in use takes,
 and whose price stays far below that of the answer.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from gather_clients.notes.note import Note
 from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.instructions import Instructions
 from gather_contracts.items import BASED_ON_MAX
 from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
@@ -24,6 +25,7 @@ from gather_worker.prompts.truncation import (
     Excerpt,
     cut_to_tokens,
     entry_tokens,
+    first_lines,
     thinned,
     truncate_excerpts,
     truncate_items,
@@ -36,6 +38,12 @@ SETTLED_TOKENS: Final = 1500
 OWN_NOTES_TOKENS: Final = 4000
 JUDGED_NOTES_TOKENS: Final = 6000
 DESCRIPTION_TOKENS: Final = 1000
+GUIDANCE_TOKENS: Final = 1500
+"""The department's instructions and example notes, together."""
+GUIDELINES_TOKENS: Final = 1000
+"""Of it, the instructions; what they leave is the examples'."""
+EXAMPLE_TOKENS: Final = 300
+"""A note of 200 words whole."""
 EARLIER_NODES: Final = 8
 GAP_NOTES: Final = 5
 """Of 5 to 10 new notes; the rest is free, since a model knows aspects that no description names."""
@@ -120,8 +128,10 @@ def generate_prompt(
     context = project_context(earlier, related, shown, wish, ratio)
     orders = gap_orders(by_focus(gaps, wish), GAP_NOTES_FOCUSED if focus_on_gaps else GAP_NOTES)
     in_language, language_data = language_request(language, notes)
+    guidance = _guidance(department.instructions or Instructions(), ratio)
     data: dict[str, Any] = {
         **_department(department, ratio),
+        **guidance,
         "settled_notes": _texts(settled),
         "project_notes": _texts(voice),
         "related_notes": _texts(context.related),
@@ -135,8 +145,23 @@ def generate_prompt(
     based_on = _ids(
         [*shown, *context.related, *(each for texts in context.earlier.values() for each in texts)]
     )
-    requests = (_request(orders, focus_on_gaps=focus_on_gaps), "focus" if wish else "", in_language)
+    requests = (
+        _request(orders, focus_on_gaps=focus_on_gaps), *guidance, "focus" if wish else "", in_language
+    )  # fmt: skip
     return build_prompt(GENERATE, data, " ".join(filter(None, requests)), based_on, notes=asked)
+
+
+def _guidance(said: Instructions, ratio: float) -> dict[str, list[str]]:
+    """Return what the production wants of the notes, by the names of the requests that speak of it.
+
+    Of instructions the first lines, of examples as many as fit; what nobody has written is left out.
+    """
+    guidelines = first_lines(said.text.splitlines(), GUIDELINES_TOKENS / ratio)
+    left = GUIDANCE_TOKENS / ratio - sum(map(entry_tokens, guidelines))
+    excerpts = [Excerpt(example) for example in said.examples]
+    examples = _texts(truncate_excerpts(excerpts, left, note_tokens=EXAMPLE_TOKENS))
+    found = {"department_guidelines": guidelines, "example_notes": examples}
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def _voice(notes: Sequence[Note], department: str, ratio: float) -> tuple[list[Excerpt], list[Excerpt]]:

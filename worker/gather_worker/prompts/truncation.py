@@ -3,7 +3,7 @@
 Texts are counted as they are sent: as JSON in its fence, where a quote or a `<` is more than one character.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -49,6 +49,17 @@ def thinned(entries: Sequence[T], count: int) -> list[T]:
     if len(entries) <= count:
         return list(entries)
     return [entries[(place * len(entries) + len(entries) // 2) // count] for place in range(count)]
+
+
+def first_lines(lines: Iterable[str], budget_tokens: float) -> list[str]:
+    """Return the first lines that fit, the last of them cut if need be."""
+    kept, left = list[str](), budget_tokens
+    for line in lines:
+        if left < NOTE_TOKENS_MIN:
+            break
+        kept.append(cut_to_tokens(line, left))
+        left -= entry_tokens(kept[-1])
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
