@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import AnyUrl, BaseModel, BeforeValidator, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -76,7 +76,7 @@ def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: 
     try:
         return kind(_secrets_dir=folder, _env_prefix=prefix, **given)
     except ValidationError as error:
-        wrong = [(found["loc"], _reason(found)) for found in error.errors()]
+        wrong = [(found["loc"], _reason(found, kind)) for found in error.errors()]
     except SettingsError as error:
         # Its text names the field, its cause quotes the value.
         named = re.findall(r'field "(\w+)"', str(error))
@@ -86,7 +86,7 @@ def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: 
         raise ConfigurationError(f"the secret file {file} cannot be read: {type(error).__name__}") from None
     variables = _variables(kind, prefix)
     problems = (
-        f"{_source(variables[str(place[0])], folder)}{_item(place)}: {reason}"
+        f"{_source(variables[str(place[0])], folder)}{_item(place, kind)}: {reason}"
         if place and str(place[0]) in variables
         else reason
         for place, reason in wrong
@@ -139,16 +139,38 @@ def _source(variable: str, folder: Path | None) -> str:
     return f"{variable} (file {file})" if file else variable
 
 
-def _item(place: tuple[int | str, ...]) -> str:
-    """Return which item of a list is meant; what else a place names can be a key of the value."""
+def _item(place: tuple[int | str, ...], kind: type[BaseModel]) -> str:
+    """Return which item of a list or field of a model is meant; what else a place names can be a key."""
     match place:
         case (_, int(index), *_) if index < ITEMS_MAX:
             return f"[{index}]"
-    return ""
+    models = [_model_at(place[:depth], kind) for depth in range(1, len(place))]
+    inner = zip(place[1:], models, strict=True)
+    return "".join(f".{name}" for name, model in inner if model and name in model.model_fields)
 
 
-def _reason(found: ErrorDetails) -> str:
+def _model_at(place: tuple[int | str, ...], kind: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the model that a setting, or a field of it, holds."""
+    model: type[BaseModel] | None = kind
+    for name in place:
+        fields = model.model_fields.items() if model else ()
+        field = next((each for key, each in fields if name in (key, each.validation_alias)), None)
+        held = _types(field.annotation) if field else ()
+        model = next((each for each in held if isinstance(each, type) and issubclass(each, BaseModel)), None)
+    return model
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
+
+
+def _reason(found: ErrorDetails, kind: type[BaseModel]) -> str:
     """Return pydantic's reason, or only its name where the reason quotes the value."""
+    model = _model_at(found["loc"][:-1], kind)
+    if found["type"] == "extra_forbidden" and model:
+        return f"has a field that is none of {', '.join(model.model_fields)}"
     reason = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if isinstance(found["input"], str) and found["type"] in {"too_long", "too_short"}:
         # Of a secret, whose type counts as a list to pydantic.

@@ -17,9 +17,8 @@ from gather_clients.configuration import ConfigurationError, LogLevel
 from gather_clients.redis_place import RedisSettings, celery_address, names_sentinels
 from gather_contracts import names
 from gather_worker.errors import InvalidInput
-from gather_worker.llm.pricing import Price
+from gather_worker.model_settings import ModelSettings
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
 CELERY_NAME = r"^[^\s\x00-\x1f]{1,255}$"
 """A task's or a queue's name."""
 CALLBACK_URL = r"^https?://[^\s/@]+(/\S*)?$"
@@ -37,7 +36,7 @@ class EvaluationDetail(StrEnum):
     """What the application's own evaluation takes, and nothing else: the user stands in its metadata."""
 
 
-class Settings(RedisSettings):
+class Settings(RedisSettings, ModelSettings):
     """All that configures a worker, besides its run document."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
@@ -48,29 +47,6 @@ class Settings(RedisSettings):
     brain_url: str = Field(min_length=1, validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr = Field(min_length=1, validation_alias="BRAIN_SERVICE_API_KEY")
 
-    llm_base_url: str = Field(default=OPENROUTER_URL, validation_alias="GATHER_LLM_BASE_URL")
-    """Any OpenAI-compatible endpoint."""
-    llm_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENROUTER_API_KEY")
-    """Empty for an endpoint that wants none."""
-    llm_timeout_s: float = Field(default=120, ge=1, le=600, validation_alias="GATHER_LLM_TIMEOUT_S")
-    """For one answer of the model; long answers of large models take a minute."""
-    llm_max_tokens: int = Field(default=8000, ge=256, le=64000, validation_alias="GATHER_LLM_MAX_TOKENS")
-    """For one answer: ten items with their summaries are about 4,000 tokens."""
-    llm_fallback_model: str | None = Field(
-        default=None, max_length=128, validation_alias="GATHER_LLM_FALLBACK_MODEL"
-    )
-    """Stands in for a model that fails repeatedly; unset: none does."""
-    llm_price_in: float | None = Field(
-        default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_INPUT_USD_PER_MILLION"
-    )
-    llm_price_out: float | None = Field(
-        default=None, ge=0, le=1000, validation_alias="GATHER_LLM_PRICE_OUTPUT_USD_PER_MILLION"
-    )
-    """USD for a million tokens of the most expensive model in use, where the endpoint names no prices."""
-    llm_cache_ttl_s: int = Field(
-        default=86_400, ge=0, le=30 * 86_400, validation_alias="GATHER_LLM_CACHE_TTL_S"
-    )
-    """How long a good answer is kept in Redis; 0: not at all. A day is longer than any run."""
     is_traced: bool = Field(default=False, validation_alias="GATHER_TRACING")
     """Whether model calls make OpenTelemetry spans."""
     judge_model: str | None = Field(default=None, max_length=128, validation_alias="GATHER_JUDGE_MODEL")
@@ -125,25 +101,12 @@ class Settings(RedisSettings):
         return repeats
 
     @model_validator(mode="after")
-    def _whole_price(self) -> "Settings":
-        if (self.llm_price_in is None) != (self.llm_price_out is None):
-            raise ValueError("a price has two parts: give both GATHER_LLM_PRICE_ variables or none")
-        return self
-
-    @model_validator(mode="after")
     def _known_broker(self) -> "Settings":
         if self.celery_broker_url is None and names_sentinels(self.redis_url.get_secret_value()):
             raise ValueError(
                 "REDIS_URL names Sentinels, which Celery does not take so: set CELERY_BROKER_URL"
             )
         return self
-
-    @property
-    def llm_price(self) -> Price | None:
-        """Return the configured price, None if the endpoint's counts."""
-        if self.llm_price_in is None or self.llm_price_out is None:
-            return None
-        return Price(self.llm_price_in / 1e6, self.llm_price_out / 1e6)
 
     @property
     def broker_url(self) -> str:

@@ -14,7 +14,9 @@ from dev.paths import ROOT
 
 CHARTS = ROOT / "charts"
 NAMES = ("gather", "gather-backing")
-OPEN_BY_NATURE = ("global", "brokerOptions", "nodeSelector", "env", "requests", "limits", "items", "labels")
+OPEN_BY_NATURE = (
+    "global", "brokerOptions", "extraBody", "nodeSelector", "env", "requests", "limits", "items", "labels",
+)  # fmt: skip
 """Maps whose keys are the user's, not ours; their values' types are still said."""
 
 
@@ -72,7 +74,7 @@ def test_every_value_of_the_schema_has_a_default(chart: str) -> None:
 
     def named(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         for key, sub in schema.get("properties", {}).items():
-            if "properties" in sub and key not in {"resources", "image", "modelVolume"}:
+            if "properties" in sub and key not in {"resources", "image", "modelVolume", "provider"}:
                 yield from named(sub, (*path, key))
             else:
                 yield (*path, key)
@@ -113,6 +115,13 @@ def test_every_value_has_a_comment(chart: str) -> None:
         ("gather", {"worker": {"evaluation": {"detail": "more"}}}, "more"),
         ("gather", {"worker": {"evaluation": {"callbackUrl": "https://user:pass@app/"}}}, "callbackUrl"),
         ("gather", {"appUrl": "app.example.com"}, "app.example.com"),
+        ("gather", {"model": {"provider": {"data_collection": "no"}}}, "no"),
+        ("gather", {"model": {"provider": {"max_price": {"prompt": "1"}}}}, "max_price"),
+        ("gather", {"model": {"reasoning": {"effort": "much"}}}, "much"),
+        ("gather", {"model": {"extraBody": {"max_tokens": 1}}}, "max_tokens"),
+        ("gather", {"model": {"proxy": "http://user:pass@proxy:3128"}}, "proxy"),
+        ("gather", {"model": {"proxy": "socks5://proxy:1080"}}, "proxy"),
+        ("gather", {"worker": {"env": {"GATHER_LLM_EXTRA_HEADERS": "{}"}}}, "GATHER_LLM_EXTRA_HEADERS"),
         ("gather-backing", {"demo": {"llm": {"delay": 1}}}, "delay"),
         ("gather-backing", {"demo": {"llm": {"repeatShare": 2}}}, "2"),
     ],

@@ -129,7 +129,7 @@ def _run_finding(document: RunDocument) -> Finding:
 
 async def _check_model(settings: CheckSettings, plan: Plan) -> list[Finding]:
     writers = plan.writers
-    further = [model for model in (settings.judge_model, settings.llm_fallback_model) if model]
+    further = [model for model in (settings.judge_model, *settings.llm_fallback_models) if model]
     models = list(dict.fromkeys([*writers, *further]))
     facts = await gather_model_facts(
         settings.llm_base_url, settings.llm_api_key.get_secret_value(), models, is_asked=plan.is_model_asked

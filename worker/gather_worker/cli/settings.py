@@ -2,7 +2,8 @@
 
 from pydantic import Field, SecretStr
 
-from gather_worker.settings import OPENROUTER_URL, Settings
+from gather_worker.model_settings import OPENROUTER_URL
+from gather_worker.settings import Settings
 
 
 class CommandSettings(Settings):
