@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
 
+from gather_worker.duplicates.alignment import subsequence_rows
+
 T = TypeVar("T")
 
 WORDS_MAX: Final = 160
@@ -185,16 +187,5 @@ def _dice(one: Counter[T], other: Counter[T]) -> float:
 
 
 def _subsequence(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence of words.
-
-    Source: bit-parallel algorithm of Hyyrö 2004, "Bit-parallel LCS-length computation revisited": one integer
-    holds a row of the table, so that a note of 100 words takes 100 steps and not 10,000.
-    """
-    places: dict[str, int] = {}
-    for place, word in enumerate(one):
-        places[word] = places.get(word, 0) | 1 << place
-    row = everything = (1 << len(one)) - 1
-    for word in other:
-        met = row & places.get(word, 0)
-        row = ((row + met) | (row - met)) & everything
-    return len(one) - row.bit_count()
+    """Return the length of the longest common subsequence of words."""
+    return len(one) - subsequence_rows(one, other)[-1].bit_count()

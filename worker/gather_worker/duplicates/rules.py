@@ -5,10 +5,12 @@ it, and the cosine itself.
 """
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from gather_worker.duplicates.calibration import Calibration, Decision, Verdict, shipped_calibration
 from gather_worker.duplicates.candidates import WORDS_HIGH, WORDS_LOW, Opinion, Pair, Rule
+from gather_worker.duplicates.differences import telling_differences
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.duplicates.word_overlap import overlap, word_set
 
@@ -18,6 +20,15 @@ TEXTS_KEPT: Final = 256
 _LOGGER = logging.getLogger(__name__)
 
 
+def _cautious(pair: Pair, opinion: Opinion) -> Opinion:
+    """Leave a pair to the model whose texts differ in nothing but what turns their meaning; without the model
+    both stay.
+    """
+    if not opinion.is_duplicate or not telling_differences(pair.text, pair.other):
+        return opinion
+    return replace(opinion, verdict=Verdict.UNSURE, is_duplicate=False)
+
+
 def by_words(pair: Pair) -> Opinion:
     """Decide by the words that both have; an unsure pair is no duplicate unless the model says so.
 
@@ -25,7 +36,7 @@ def by_words(pair: Pair) -> Opinion:
     """
     likeness = overlap(word_set(pair.text), word_set(pair.other))
     if likeness >= WORDS_HIGH:
-        return Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=likeness)
+        return _cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=likeness))
     verdict = Verdict.UNSURE if likeness >= WORDS_LOW else Verdict.DIFFERENT
     return Opinion(verdict, is_duplicate=False, likeness=likeness)
 
@@ -39,7 +50,7 @@ class FlatRule:
     def __call__(self, pair: Pair) -> Opinion:
         """Return the opinion."""
         if pair.cosine is not None and pair.cosine >= self._threshold:
-            return Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=pair.cosine)
+            return _cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=pair.cosine))
         return by_words(pair)
 
 
@@ -57,7 +68,11 @@ class CalibratedRule:
         """Return the opinion."""
         if pair.cosine is None:
             return by_words(pair)
-        features = features_of(self._text(pair.text), self._text(pair.other), pair.cosine)
+        return _cautious(pair, self.by_likeness(pair, pair.cosine))
+
+    def by_likeness(self, pair: Pair, cosine: float) -> Opinion:
+        """Return the calibration's own opinion, whatever it is in which the texts differ."""
+        features = features_of(self._text(pair.text), self._text(pair.other), max(cosine, 0.0))
         probability = self._decision.calibration.probability(features)
         return Opinion(
             self._decision.verdict(probability),
