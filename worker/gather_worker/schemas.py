@@ -2,18 +2,21 @@
 
 The schema says less than the model checks: providers refuse or silently ignore length and range keywords
 (llama.cpp skips what it does not know), so bounds stand in the descriptions for the model and are checked
-here.
+here. The descriptions are those of the prompt's file: no word of this module reaches a model.
 """
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_contracts.text_cleaning import clean, letters, shortened
+from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, lines
 
 ITEMS_MIN = 5
 ITEMS_MAX = 10
+VERDICTS_MAX: Final = 100
 CONTENT_MIN = 20
 """Shorter than any real note; the models' usual failure is "..." or a heading."""
 CONTENT_LETTERS_MIN = 10
@@ -23,6 +26,8 @@ REASON_MAX = 400
 _DROPPED_KEYWORDS = frozenset(
     {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern", "default"}
 )
+_SCORE: Final = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*(?:/\s*100|%)?\s*")
+_TRUTHS: Final = {"true": True, "false": False}
 
 
 def _says_something(text: str) -> str:
@@ -31,11 +36,42 @@ def _says_something(text: str) -> str:
     return text
 
 
-class _Answer(BaseModel):
+def _score(value: Any) -> Any:
+    """Return the number that a text is: 72 for "72", "72/100" and "72 %"; a truth value is none."""
+    said = _SCORE.fullmatch(value) if isinstance(value, str) else None
+    return float(said[1]) if said else _no_truth(value)
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse what pydantic would take for 0 or 1."""
+    return None if isinstance(value, bool) else value
+
+
+def _truth(value: Any) -> Any:
+    """Return what "true" and "false" say; pydantic would take "on", "n" and 1 as well."""
+    if isinstance(value, str):
+        return _TRUTHS.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+class Answer(BaseModel):
+    """What is asked of a model; `prompt` is the name of the file that describes the fields."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    prompt: ClassVar[str] = ""
 
-class Draft(_Answer):
+
+class Batch(Answer):
+    """An answer that is a list; each entry counts by itself."""
+
+    list_name: ClassVar[str]
+    entry: ClassVar[type[BaseModel]]
+    least: ClassVar[int] = 1
+    most: ClassVar[int]
+
+
+class Draft(Answer):
     """A note as the model wrote it, before anyone has decided to keep it."""
 
     content: Annotated[
@@ -43,55 +79,74 @@ class Draft(_Answer):
         AfterValidator(clean),
         Field(min_length=CONTENT_MIN, max_length=CONTENT_MAX),
         AfterValidator(_says_something),
-    ] = Field(description="The note itself: concrete, complete sentences, 40 to 200 words.")
-    summary: Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=SUMMARY_MAX)] = Field(
-        description="The note in one sentence of at most 25 words."
-    )
-    context: Annotated[str, AfterValidator(clean), Field(max_length=CONTEXT_MAX)] = Field(
-        description="Why this matters to the film, in one or two sentences."
-    )
+    ]
+    summary: Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=SUMMARY_MAX)]
+    context: Annotated[
+        str,
+        BeforeValidator(lambda value: "" if value is None else value),
+        AfterValidator(clean),
+        Field(max_length=CONTEXT_MAX),
+    ] = ""
+    """Empty where the model gives none: a note may have an empty one, and says what it says without it."""
 
 
-class DraftBatch(_Answer):
-    """5 to 10 notes."""
+class DraftBatch(Batch):
+    """New notes."""
 
-    items: list[Draft] = Field(
-        min_length=ITEMS_MIN, max_length=ITEMS_MAX, description=f"{ITEMS_MIN} to {ITEMS_MAX} notes."
-    )
+    prompt = GENERATE
+    list_name = "items"
+    entry = Draft
+    least = ITEMS_MIN
+    most = ITEMS_MAX
+
+    items: list[Draft] = Field(min_length=ITEMS_MIN, max_length=ITEMS_MAX)
 
 
-Reason = Annotated[str, AfterValidator(lambda text: shortened(clean(text), REASON_MAX))]
+Reason = Annotated[
+    str,
+    BeforeValidator(lambda value: value if isinstance(value, str) else ""),
+    AfterValidator(lambda text: shortened(clean(text), REASON_MAX)),
+]
 """Shortened rather than refused: a verdict is not worth less for a long reason, or for none."""
+Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), BeforeValidator(_score)]
 
 
-class QualityVerdict(_Answer):
+class QualityVerdict(Answer):
     """The rubric's three scores, each 0-100; each reason comes first, so that the score follows from it."""
 
-    depth_reason: Reason = Field(default="", description="Why this depth, in at most two sentences.")
-    depth: float = Field(ge=0, le=100, description="Level of detail, 0 to 100, by the rubric.")
-    coherence_reason: Reason = Field(default="", description="Why this coherence, in at most two sentences.")
-    coherence: float = Field(
-        ge=0, le=100, description="Consistency of the notes with each other, 0 to 100, by the rubric."
-    )
-    actionability_reason: Reason = Field(
-        default="", description="Why this actionability, in at most two sentences."
-    )
-    actionability: float = Field(
-        ge=0, le=100, description="How usable for the crew, 0 to 100, by the rubric."
-    )
+    prompt = JUDGE
+
+    depth_reason: Reason = ""
+    depth: Score
+    coherence_reason: Reason = ""
+    coherence: Score
+    actionability_reason: Reason = ""
+    actionability: Score
 
 
-class PairVerdict(_Answer):
+class PairVerdict(Answer):
     """Whether the two texts of one pair say the same."""
 
-    pair: int = Field(description="The pair's number.")
-    duplicate: bool = Field(description="True only if the second note adds nothing to the first.")
+    pair: Annotated[int, BeforeValidator(_no_truth)]
+    duplicate: Annotated[bool, BeforeValidator(_truth)]
 
 
-class PairVerdicts(_Answer):
+class PairVerdicts(Batch):
     """One verdict for each pair."""
 
-    verdicts: list[PairVerdict] = Field(max_length=100, description="One verdict for each pair.")
+    prompt = DUPLICATES
+    list_name = "verdicts"
+    entry = PairVerdict
+    most = VERDICTS_MAX
+
+    verdicts: list[PairVerdict] = Field(max_length=VERDICTS_MAX)
+
+    @field_validator("verdicts")
+    @classmethod
+    def _without_contradictions(cls, verdicts: list[PairVerdict]) -> list[PairVerdict]:
+        """Leave out pairs on which both was said: neither is a verdict."""
+        said = {(verdict.pair, verdict.duplicate) for verdict in verdicts}
+        return [verdict for verdict in verdicts if (verdict.pair, not verdict.duplicate) not in said]
 
 
 def json_schema(answer: type[BaseModel]) -> dict[str, Any]:
@@ -100,30 +155,33 @@ def json_schema(answer: type[BaseModel]) -> dict[str, Any]:
     Every property is required, no other is allowed, references are opened, bounds are left out.
     """
     schema = answer.model_json_schema()
-    opened: dict[str, Any] = _opened(schema, schema.get("$defs", {}))
+    prompt = answer.prompt if issubclass(answer, Answer) else ""
+    described = lines(prompt, "form") if prompt else {}
+    opened: dict[str, Any] = _opened(schema, schema.get("$defs", {}), described)
     return opened
 
 
-def _opened(node: Any, definitions: dict[str, Any]) -> Any:
+def _opened(node: Any, definitions: dict[str, Any], described: dict[str, str]) -> Any:
     if isinstance(node, list):
-        return [_opened(entry, definitions) for entry in node]
+        return [_opened(entry, definitions, described) for entry in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        target = definitions[node["$ref"].rsplit("/", 1)[-1]]
-        return _opened(target, definitions)
+        return _opened(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions, described)
     if "properties" in node:
-        properties = {name: _opened(sub, definitions) for name, sub in node["properties"].items()}
-        described = {"description": node["description"]} if "description" in node else {}
+        properties = {
+            name: ({"description": described[name]} if name in described else {})
+            | _opened(sub, definitions, described)
+            for name, sub in node["properties"].items()
+        }
         return {
             "type": "object",
-            **described,
             "properties": properties,
             "required": list(properties),
             "additionalProperties": False,
         }
     return {
-        key: _opened(value, definitions)
+        key: _opened(value, definitions, described)
         for key, value in node.items()
-        if key not in _DROPPED_KEYWORDS and key != "$defs"
+        if key not in _DROPPED_KEYWORDS and key not in {"$defs", "description"}
     }

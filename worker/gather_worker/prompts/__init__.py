@@ -1,7 +1,9 @@
 """Prompts as files, each with its version; all text that is not ours goes in as fenced data.
 
 A file begins with `version:` between two lines of dashes and has sections, each under its name: `system`,
-`user` with the place of the data, and the requests of which some end the prompt.
+`user` with the place of the data, the requests of which some end the prompt, `form` with an example of the
+answer and what each of its fields is, which the answer's schema says too, and what is asked after an answer
+that cannot be used. What can be wrong with an answer stands in `problems`.
 
 Data is JSON between `<data>` and `</data>`. `<`, `>` and the brackets of words such as [INST] are escaped
 inside, so that no text can close the fence or write a control word of a model's chat format. Escaping is
@@ -20,9 +22,12 @@ from typing import Any, Final
 GENERATE: Final = "generate"
 JUDGE: Final = "judge"
 DUPLICATES: Final = "duplicates"
+PROBLEMS: Final = "problems"
 _FILE: Final = re.compile(r"---\nversion: (\d+)\n---\n(.*)", re.DOTALL)
 _SECTION: Final = re.compile(r"^# (\w+)$", re.MULTILINE)
 _DATA: Final = "{{data}}"
+_FORM: Final = "{{form}}"
+_LINE: Final = re.compile(r"^(?:- )?(\w+): (.+)$", re.MULTILINE)
 _CONTROL_WORD: Final = re.compile(r"\[(?=/?[A-Z_]+\])")
 """Of Mistral's and Llama's formats; in JSON it can only stand inside of a string."""
 
@@ -85,9 +90,27 @@ def build_prompt(
     """
     template = _template(name)
     ending = "\n\n".join(template.sections[section] for section in request.split())
-    for place, number in numbers.items():
-        ending = ending.replace(f"{{{{{place}}}}}", str(number))
     user = template.sections["user"].replace(_DATA, fence(data))
-    return Prompt(
-        template.version, template.sections["system"], f"{user}\n\n{ending}".strip(), tuple(based_on)
-    )
+    system = template.sections["system"].replace(_FORM, template.sections["form"])
+    return Prompt(template.version, system, f"{user}\n\n{_filled(ending, numbers)}".strip(), tuple(based_on))
+
+
+def lines(name: str, section: str) -> dict[str, str]:
+    """Return a section's lines of the form `name: words`, a dash before them or not."""
+    return dict(_LINE.findall(_template(name).sections[section]))
+
+
+def words(name: str, section: str, **places: object) -> str:
+    """Return a section's words, with `places` in their places."""
+    return _filled(_template(name).sections[section], places)
+
+
+def problem_words(kind: str, **places: object) -> str:
+    """Return the words for one kind of what can be wrong with an answer."""
+    return _filled((lines(PROBLEMS, "whole") | lines(PROBLEMS, "fields"))[kind], places)
+
+
+def _filled(text: str, places: Mapping[str, object]) -> str:
+    for place, value in places.items():
+        text = text.replace(f"{{{{{place}}}}}", str(value))
+    return text

@@ -144,9 +144,10 @@ def test_each_prompt_says_that_data_is_no_instruction(name: str) -> None:
 
 
 FILES = {
-    "duplicates.v1": "d3acfad18e79",
-    "generate.v3": "103bdfde6988",
-    "judge.v2": "a6d94375f3c2",
+    "duplicates.v2": "ac0c09697478",
+    "generate.v5": "8bd13396d0fb",
+    "judge.v3": "44f86b49c3d7",
+    "problems.v1": "d5eae4796e30",
 }
 
 
