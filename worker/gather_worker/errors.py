@@ -23,6 +23,8 @@ BrainUnusable           the brain is unavailable or refuses; the caller goes on 
 
 from typing import ClassVar, Final
 
+from pydantic import BaseModel
+
 from gather_contracts.result import ExitCode, StopReason
 
 
@@ -132,11 +134,15 @@ class BudgetUsed(ModelRejected):
 
 
 class AnswerInvalid(ModelError):  # noqa: N818
-    """The answer does not have the required shape, not even after one re-ask; `text` is the answer."""
+    """The answer does not have the required shape, not even after one re-ask.
 
-    def __init__(self, message: str, text: str = "") -> None:
+    `text` is the answer, `found` what of it can be used all the same: too little.
+    """
+
+    def __init__(self, message: str, text: str = "", found: tuple[BaseModel, ...] = ()) -> None:
         super().__init__(message)
         self.text = text
+        self.found = found
 
 
 NO_ANSWER: Final = (AnswerInvalid, ModelRejected, ModelUnavailable)

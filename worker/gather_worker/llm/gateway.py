@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import httpx
@@ -33,7 +33,7 @@ from gather_worker.llm.circuit_breaker import CircuitBreaker
 from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.ledger import NOTHING, Ledger, Reserve, Usage
 from gather_worker.llm.request_form import Messages, RequestForm, first_form
-from gather_worker.llm.salvage import read_answer
+from gather_worker.llm.salvage import read_answer, request_again, salvage
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts import Prompt
@@ -69,6 +69,8 @@ class _Question(Generic[AnswerT]):
     schema: Mapping[str, Any]
     """The answer's, as the API wants it."""
     key: str
+    found: tuple[BaseModel, ...] = ()
+    """What an earlier answer to it held: good, but too little."""
 
 
 class ModelGateway:
@@ -175,11 +177,11 @@ class ModelGateway:
                 _LOGGER.warning(
                     "the model's answer is invalid; asking once more", extra={"prompt": prompt.version}
                 )
-                request = f"That answer cannot be used: {error}. Answer again, with JSON only."
                 messages += [
                     {"role": "assistant", "content": error.text[:REASK_SHOWN_CHARS]},
-                    {"role": "user", "content": request},
+                    {"role": "user", "content": request_again(answer, error)},
                 ]
+                question = replace(question, found=error.found)
             return await self._ask_with_retries(question, messages)
 
     # --- kept answers
@@ -320,7 +322,12 @@ class ModelGateway:
             span.answered(writer, usage)
             try:
                 completion = read_completion(body)
-                answer = read_answer(completion, question.answer)
+                salvaged = salvage(completion, question.answer, question.found)
+                answer = salvaged.answer
+                if salvaged.dropped:
+                    words = "%d entries of the model's answer were dropped: %s"
+                    version = {"prompt": question.prompt.version}
+                    _LOGGER.warning(words, salvaged.dropped, salvaged.problems or "too many", extra=version)
                 await self._keep(question, answer.model_dump_json(), writer, reserve, usage)
             finally:
                 await self._budget.charge(reserve, usage, counted if reported else 0)

@@ -1,0 +1,265 @@
+"""The JSON objects and lists in a text, as models write them; pure.
+
+Read like JSON are, besides: comments, trailing and missing commas, keys without quotes, single and
+typographic quotes, Python's words, NaN, line breaks and quotes inside of a string that are not escaped,
+escapes that are none. Nothing is closed that the text does not close itself: what is cut off or torn is
+passed over, and what lies whole inside of it is found by itself. So every string is one stretch of the text.
+
+The work is bounded, whatever the text: in characters looked at, in values, and in depth.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+DEPTH_MAX: Final = 64
+VALUES_MAX: Final = 50_000
+"""Ten notes are 50 values, a hundred verdicts 300."""
+WORK_PER_CHARACTER: Final = 3
+WORK_MIN: Final = 2_000_000
+STEP_WORK: Final = 25
+"""What a call costs, in characters that are looked at in the same time."""
+TORN_WORK: Final = 100
+INNER_QUOTES_MAX: Final = 40
+COMMENT_MAX: Final = 2000
+INTEGER_DIGITS_MAX: Final = 18
+"""More are no number that a field of ours can hold, and take long to convert."""
+
+_QUOTES: Final = "\"'“”„«"
+_CLOSING: Final = {'"': '"', "'": "'", "“": '”“"', "”": '”"', "„": '“”"', "«": "»"}
+_STRING: Final = {
+    quote: re.compile(rf"((?:[^\\{closing}]++|\\.)*+)[{closing}]", re.DOTALL)
+    for quote, closing in _CLOSING.items()
+}
+_BARE_KEY: Final = re.compile(r"[A-Za-z_][\w-]{0,63}+[\"'”]?(?=\s*+:)")
+_START: Final = re.compile(
+    rf"\{{(?=\s*+(?:[{_QUOTES}}}#,]|//|/\*|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{\w/#.…\],-])"
+)
+_SPACE: Final = re.compile(r"(?:[\s\ufeff\u200b]++|(?://|#)[^\n\"'“”]*+(?=\n|$))*+")
+"""A comment with a quote in it would hide the rest of a text whose inner quotes are not escaped."""
+_WORD: Final = re.compile(r"[+-]?[\w.][\w.+-]*+")
+_DOTS: Final = re.compile(r"\.{3}|…")
+_NEXT_KEY: Final = re.compile(
+    r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+:"""
+)
+_NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
+_AFTER_OBJECT: Final = re.compile(r"\s*+(?:[,\]}{\[;`<]|$)")
+_SWALLOWED: Final = re.compile(
+    r"""["'“”„«»]\s*+:|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]|["'”»]\s*+[}\]]\s*+,?\s*+[{\["'“]|["'”]\s*+\+\s*+["'“]"""
+)
+"""Inside of one string: a key, the end of an object and the begin of another, or two strings."""
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_LITERAL: Final = "\"'/\\“”„‘’«»\n"  # noqa: RUF001 - a model may escape any of them
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_WORDS: Final[dict[str, Any]] = {
+    "true": True, "false": False, "null": None, "True": True, "False": False, "None": None, "undefined": None,
+}  # fmt: skip
+
+
+@dataclass(slots=True, frozen=True)
+class Found:
+    """An object, whose `keys` stand beside its `values`, or a list; `start` and `end` are its place."""
+
+    start: int
+    end: int
+    values: list[Any]
+    keys: list[str] | None
+
+    def pairs(self) -> Iterator[tuple[str, Any]]:
+        """Return an object's members in their order, equal keys included; none of a list."""
+        return zip(self.keys or (), self.values, strict=False)
+
+
+class _Torn(Exception):  # noqa: N818
+    """The value is not whole."""
+
+
+class _Spent(Exception):  # noqa: N818
+    """All the work is done that may be done."""
+
+
+class LooseReader:
+    """Reads texts, together within the work that one text of so many characters may take."""
+
+    def __init__(self, characters: int) -> None:
+        self._work_left = WORK_MIN + WORK_PER_CHARACTER * characters
+        self._values_left = VALUES_MAX
+        self._text = ""
+        self._closed: list[Found] = []
+        """The outermost whole ones of what is being read."""
+        self.torn: list[int] = []
+        """Where in the last text something begins that is not whole and has nothing whole in it."""
+
+    def roots(self, text: str) -> list[Found]:
+        """Return the outermost objects and lists that are whole, in their order; dots in a list are `...`."""
+        self._text, self.torn, found, place = text, [], list[Found](), 0
+        try:
+            while start := _START.search(text, place):
+                self._closed = []
+                place = self._root(start.start())
+                found += self._closed
+        except _Spent:
+            found += self._closed
+        return found
+
+    def _root(self, start: int) -> int:
+        """Return where to go on after the object or list at `start`, whole or not."""
+        try:
+            return self._container(start, 0).end
+        except _Torn:
+            self._spend(TORN_WORK)
+        if self._closed:
+            return self._closed[-1].end
+        self.torn.append(start)
+        return start + 1
+
+    # --- values
+
+    def _container(self, start: int, depth: int) -> Found:
+        if depth > DEPTH_MAX:
+            raise _Torn
+        is_object = self._text[start] == "{"
+        ending = "}" if is_object else "]"
+        keys, values, place = list[str](), list[Any](), self._skip(start + 1)
+        while (character := self._at(place)) != ending:
+            if character == ",":
+                place = self._skip(place + 1)
+                continue
+            if is_object:
+                key, place = self._key(place)
+                keys.append(key)
+            value, place = self._value(place, depth, in_object=is_object)
+            values.append(value)
+            place = self._skip(place)
+        found = Found(start, place + 1, values, keys if is_object else None)
+        while self._closed and self._closed[-1].start > start:
+            self._closed.pop()
+        self._closed.append(found)
+        return found
+
+    def _key(self, place: int) -> tuple[str, int]:
+        if (quote := self._at(place)) in _STRING:
+            closed = self._match(_STRING[quote], place + 1)
+            key, place = unescaped(closed[1]), closed.end()
+        else:
+            bare = self._match(_BARE_KEY, place)
+            key, place = bare[0].rstrip("\"'”"), bare.end()
+        place = self._skip(place)
+        if self._at(place) != ":":
+            raise _Torn
+        return key, self._skip(place + 1)
+
+    def _value(self, place: int, depth: int, *, in_object: bool) -> tuple[Any, int]:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise _Spent
+        character = self._at(place)
+        if character in {"{", "["}:
+            found = self._container(place, depth + 1)
+            return found, found.end
+        if character in _STRING:
+            return self._string(place, in_object=in_object)
+        if not in_object and (dots := _DOTS.match(self._text, place)):
+            return ..., dots.end()
+        word = self._match(_WORD, place)
+        return _literal(word[0]), word.end()
+
+    def _string(self, place: int, *, in_object: bool) -> tuple[str, int]:
+        """Return the string that begins here; a quote inside that is not escaped does not end it.
+
+        A quote ends it if what follows can follow; with such quotes inside nothing in it may look as if a key
+        or an object had been swallowed: then a quote was forgotten, and the string is torn.
+        """
+        pattern, first = _STRING[self._at(place)], place + 1
+        closed = self._match(pattern, first)
+        inner = 0
+        while not self._can_end(closed.end(), in_object=in_object, is_sure=inner > 0):
+            inner += 1
+            if inner > INNER_QUOTES_MAX:
+                raise _Torn
+            closed = self._match(pattern, closed.end())
+        text = self._text[first : closed.end() - 1]
+        if inner:
+            self._spend(len(text))
+            if _SWALLOWED.search(text):
+                raise _Torn
+        return unescaped(text), closed.end()
+
+    def _can_end(self, place: int, *, in_object: bool, is_sure: bool) -> bool:
+        """Return whether a string can end here, by what follows."""
+        after = self._skip(place)
+        following = self._at(after)
+        if following == ("}" if in_object else "]"):
+            return not is_sure or bool(_AFTER_OBJECT.match(self._text, after + 1))
+        if following == ",":
+            after = self._skip(after + 1)
+            if self._at(after) in {"}", "]", ","}:
+                return True
+        elif "\n" not in self._text[place:after]:  # else a comma was forgotten
+            return False
+        return bool((_NEXT_KEY if in_object else _NEXT_VALUE).match(self._text, after))
+
+    # --- steps, each of which is counted
+
+    def _at(self, place: int) -> str:
+        return self._text[place : place + 1]
+
+    def _skip(self, place: int) -> int:
+        """Return where space and comments end."""
+        while True:
+            space = self._match(_SPACE, place)
+            if not self._text.startswith("/*", space.end()):
+                return space.end()
+            closed = self._text.find("*/", space.end(), space.end() + COMMENT_MAX)
+            if closed < 0:
+                raise _Torn
+            self._spend(closed - place)
+            place = closed + 2
+
+    def _match(self, pattern: re.Pattern[str], place: int) -> re.Match[str]:
+        matched = pattern.match(self._text, place)
+        if matched is None:
+            self._spend(len(self._text) - place if pattern is not _WORD and pattern is not _BARE_KEY else 0)
+            raise _Torn
+        self._spend(matched.end() - place)
+        return matched
+
+    def _spend(self, characters: int) -> None:
+        self._work_left -= characters + STEP_WORK
+        if self._work_left < 0:
+            raise _Spent
+
+
+def whole_string(text: str) -> str | None:
+    """Return the string that a text is, in JSON's form; None if it is none."""
+    stripped = text.strip(" \n\r\t`;\ufeff")
+    closed = _STRING['"'].fullmatch(stripped, 1) if stripped.startswith('"') else None
+    return unescaped(closed[1]) if closed else None
+
+
+def unescaped(text: str) -> str:
+    """Return what a text between quotes stands for; an escape that is none stays as it is."""
+    if "\\" in text:
+        text = _ESCAPE.sub(_character, text)
+    if _SURROGATE.search(text):  # pairs become a character, halves of characters go
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+    return text
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = escape[1]
+    if len(code) > 1:
+        return chr(int(code[1:], 16))
+    return _ESCAPED.get(code) or (code if code in _LITERAL else escape[0])
+
+
+def _literal(word: str) -> Any:
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        is_integer = len(word) <= INTEGER_DIGITS_MAX and word.lstrip("+-").isdecimal()
+        return int(word) if is_integer else float(word)
+    except ValueError:
+        raise _Torn from None
