@@ -32,8 +32,8 @@ from pydantic import BaseModel, ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
-from gather_clients.tls import tls_for
 from gather_contracts import brain as bodies
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
@@ -137,11 +137,10 @@ class BrainClient:
         self._sleep = sleep
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
-            verify=tls_for(httpx.URL(base_url)),
             headers={"Authorization": f"Bearer {api_key}", **ACCEPT_ENCODING},
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
-            transport=transport,
+            **way_to(base_url, transport),
         )
 
     async def __aenter__(self) -> Self:

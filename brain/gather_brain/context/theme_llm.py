@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gather_brain.context.settings import ThemeSettings
 from gather_brain.themes.refinement import SCHEMA, RefinementError
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.http_calls.ways import way_to
 
 ANSWER_MAX_BYTES: Final = 64 * 1024
 """300 tokens are 2 KiB."""
@@ -53,7 +54,7 @@ class ThemeLlm:
             timeout=settings.timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
-            transport=transport,
+            **way_to(self._url, transport),
         )
 
     async def ask(self, messages: Sequence[dict[str, str]]) -> str:

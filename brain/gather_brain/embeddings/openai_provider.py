@@ -22,6 +22,7 @@ from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix, unit_rows
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class OpenAiProvider:
             timeout=settings.embedding_timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=settings.embedding_concurrency),
-            transport=transport,
+            **way_to(self._url, transport),
         )
 
     @property

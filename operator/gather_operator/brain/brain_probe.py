@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from gather_clients.tls import tls_for
+from gather_clients.http_calls.ways import way_to
 from gather_operator.decisions.facts import BrainFacts
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class BrainProbe:
         if not self._url:
             return
         async with httpx.AsyncClient(
-            verify=tls_for(httpx.URL(self._url)), timeout=TIMEOUT_S, follow_redirects=False
+            timeout=TIMEOUT_S, follow_redirects=False, **way_to(self._url)
         ) as client:
             while True:
                 self._note(await self._ask(client))

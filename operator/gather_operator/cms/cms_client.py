@@ -14,6 +14,7 @@ import httpx
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
 from gather_clients.cms_requests import DEPARTMENTS_PATH, PAGE_BYTES_MAX, CmsForm
+from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
 from gather_operator.cms.cms_documents import count_of, has_next_page, identity, read_documents, shown
 from gather_operator.decisions.facts import CmsReading
@@ -103,7 +104,7 @@ class Cms:
             headers={**ACCEPT_ENCODING, **self._form.headers(api_key)},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # the key alone says who asks
             timeout=httpx.Timeout(timeout_s / 2),
-            transport=transport,
+            **way_to(app_url, transport),
         )
 
     async def departments(self) -> CmsReading:

@@ -14,7 +14,7 @@ from gather_clients.brain_client import (
     BrainUnauthorized,
     BrainUnavailable,
 )
-from gather_clients.tls import tls_for
+from gather_clients.http_calls.tls import tls_for
 from gather_contracts import brain as bodies
 from gather_worker.check.findings import Finding, lacking, ok, warn
 from gather_worker.duplicates.calibration import read_calibration, shipped_calibration

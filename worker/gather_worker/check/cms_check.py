@@ -15,7 +15,7 @@ from gather_clients.cms_requests import (
     PAYLOAD_FORM,
     CmsForm,
 )
-from gather_clients.tls import tls_for
+from gather_clients.http_calls.ways import way_to
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 
 NAME: Final = "CMS"
@@ -31,7 +31,7 @@ async def check_cms(url: str | None, api_key: str | None, form: CmsForm) -> list
         address = httpx.URL(f"{url.rstrip('/')}{DEPARTMENTS_PATH}")
         async with (
             asyncio.timeout(TIMEOUT_S),
-            httpx.AsyncClient(verify=tls_for(address), headers=ACCEPT_ENCODING, timeout=TIMEOUT_S) as client,
+            httpx.AsyncClient(headers=ACCEPT_ENCODING, timeout=TIMEOUT_S, **way_to(address)) as client,
         ):
             status, content = await _answer(client, address, form, api_key)
             if status not in REFUSALS:

@@ -8,16 +8,16 @@ import certifi
 import httpx
 import pytest
 
-from gather_clients import tls
-from gather_clients.tls import tls_for
+from gather_clients.http_calls import tls
+from gather_clients.http_calls.tls import tls_for
 
 
 @pytest.fixture(autouse=True)
 def _unread() -> Iterator[None]:
     """Forget what was read."""
-    tls._public.cache_clear()
+    tls._trusted.cache_clear()
     yield
-    tls._public.cache_clear()
+    tls._trusted.cache_clear()
 
 
 def test_a_client_without_tls_trusts_nobody() -> None:
