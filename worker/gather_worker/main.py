@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "calibrate": "gather_worker.cli.calibrate",
     "check": "gather_worker.cli.check",
     "duplicates": "gather_worker.cli.duplicates",
+    "preview": "gather_worker.cli.preview",
     "score": "gather_worker.cli.score",
     "sync": "gather_worker.cli.sync",
 }

@@ -10,6 +10,7 @@ from gather_worker.errors import InvalidInput
 ITERATIONS_MAX: Final = 500
 """The highest `maxIterations` that the resource allows."""
 DEPARTMENT_INDEX_MAX: Final = 31
+MAX_COST_USD: Final = 10_000
 NO_PROJECT: Final = "0" * 24
 HELD_OUT_DEFAULT: Final = 0.3
 BRAIN_HELP: Final = (
@@ -37,6 +38,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     _add_duplicates(commands)
     _add_check(commands)
     _add_sync(commands)
+    _add_preview(commands)
     return parser.parse_args(arguments)
 
 
@@ -186,6 +188,50 @@ def _add_sync(commands: Any) -> None:
     parser.add_argument(
         "--dry-run", dest="is_dry", action="store_true", help="print what would be done, and change nothing"
     )
+    _add_form(parser)
+
+
+def _add_preview(commands: Any) -> None:
+    parser = commands.add_parser(
+        "preview",
+        help="show what a run's first iteration would bring, and write nothing",
+        description="Makes one iteration of a department as a run would begin it and prints the prompt's "
+        "size, the notes, those that would be dropped as duplicates and why, the quality and the cost. "
+        "Nothing is written anywhere; MongoDB and the brain are read where they are set and can be reached.",
+        epilog="Example: gather-worker preview --run-file run.json --department story --table. The model is "
+        "GATHER_LLM_BASE_URL with OPENROUTER_API_KEY, and is paid; --no-model shows the prompt for nothing. "
+        "Exit codes: 0 done, 64 something must be changed, 75 not possible now, 143 interrupted.",
+    )  # fmt: skip
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run-file", type=Path, metavar="FILE", help="run.json, as the operator wrote it")
+    which.add_argument(
+        "--department-file", type=Path, metavar="FILE",
+        help="a department without a run: JSON with slug, and if known name, description, model and "
+        "gatherInstructions, as in the CMS",
+    )  # fmt: skip
+    parser.add_argument(
+        "--department", metavar="SLUG", help="which of the run's departments; not needed where there is one"
+    )
+    parser.add_argument(
+        "--project", metavar="ID", help="with --department-file: whose notes are read; unset: no project's"
+    )
+    parser.add_argument(
+        "--notes", type=Path, metavar="FILE",
+        help="the project's notes in the place of MongoDB's, as JSON Lines or a JSON list: texts, or "
+        "documents of the collection gather",
+    )  # fmt: skip
+    parser.add_argument(
+        "--offline", dest="is_offline", action="store_true", help="ask neither MongoDB nor the brain"
+    )
+    parser.add_argument(
+        "--max-cost", dest="max_cost_usd", type=_between(float, 0, MAX_COST_USD), metavar="USD",
+        help="what it may cost; unset: the run's budget.maxCostUSD, else 0.50",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=True,
+        help="have the model write and judge, or only build the prompt (--no-model)",
+    )  # fmt: skip
+    parser.add_argument("--show-prompt", action="store_true", help="print the prompt itself, too")
     _add_form(parser)
 
 

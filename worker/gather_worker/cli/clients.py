@@ -13,6 +13,7 @@ from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.errors import InvalidInput
+from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
@@ -30,13 +31,17 @@ async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: st
 
 
 @asynccontextmanager
-async def open_model(settings: CommandSettings, attempt: Attempt) -> AsyncIterator[ModelGateway]:
-    """Open the model, without a budget and without a cache of answers."""
+async def open_model(
+    settings: CommandSettings, attempt: Attempt, budget: BudgetGuard | None = None
+) -> AsyncIterator[ModelGateway]:
+    """Open the model without a cache of answers, and without a limit where there is no budget."""
     model = ModelGateway(
         new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
         attempt,
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,
+        fallback_model=settings.llm_fallback_model,
+        budget=budget,
     )
     try:
         yield model

@@ -15,7 +15,7 @@ from gather_worker.attempt import Attempt
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.score_input import ScoreInput, read_score_input
 from gather_worker.cli.settings import CommandSettings
-from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS
+from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.ledger import Ledger
 from gather_worker.prompts.judge_input import without_copies
@@ -57,11 +57,33 @@ def report_of(
 ) -> dict[str, Any]:
     """Return the report; `score` and `parts` are null where they cannot be measured."""
     quality = measured.quality
-    parts = quality and {
+    cost = {"costUSD": spent.total_usd, "tokens": spent.tokens}
+    return {
+        "department": given.department.slug,
+        "score": quality.score if quality else None,
+        "parts": parts_report(quality),
+        "items": {
+            "scored": len(given.items),
+            "distinct": len(without_copies([item.content for item in given.items]).texts),
+            "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
+            "ofOtherDepartments": given.left_out,
+        },
+        "judge": judge_report(measurer, measured) | cost if measurer.judge_repeats else None,
+        "gaps": measured.gaps or [],
+    }
+
+
+def parts_report(quality: Quality | None) -> dict[str, Any] | None:
+    """Return each part of the score with its weight and who measured it."""
+    return quality and {
         part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
         for part, weight in WEIGHTS.items()
     }
-    judge = {
+
+
+def judge_report(measurer: QualityMeasurer, measured: Measurement) -> dict[str, Any]:
+    """Return what the model said of the notes, and how far its verdicts are from each other."""
+    return {
         "model": measurer.judge_model,
         "asked": measurer.judge_repeats,
         "verdicts": [
@@ -71,22 +93,7 @@ def report_of(
             }
             for v in measured.verdicts
         ],
-        "spread": round(quality.spread, 1) if quality else None,
-        "costUSD": spent.total_usd,
-        "tokens": spent.tokens,
-    }
-    return {
-        "department": given.department.slug,
-        "score": quality.score if quality else None,
-        "parts": parts,
-        "items": {
-            "scored": len(given.items),
-            "distinct": len(without_copies([item.content for item in given.items]).texts),
-            "seenByCoverage": min(len(given.items), COVERAGE_ITEMS_MAX),
-            "ofOtherDepartments": given.left_out,
-        },
-        "judge": judge if measurer.judge_repeats else None,
-        "gaps": measured.gaps or [],
+        "spread": round(measured.quality.spread, 1) if measured.quality else None,
     }
 
 

@@ -3,14 +3,17 @@
 The files are a user's: a CMS document, a line of a database dump, or notes typed by hand.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gather_clients.cms_requests import INSTRUCTIONS_FIELD
 from gather_clients.notes.note import Note
 from gather_contracts.departments import DEFAULT_MODEL, ResolvedDepartment
+from gather_contracts.instructions import read_instructions
 from gather_contracts.items import CONTENT_MAX
 from gather_contracts.names import OBJECT_ID_PATTERN, SLUG_PATTERN
 from gather_worker.calibrate.record_file import AS_UTF8, RecordForm, checked, parsed, read_records
@@ -26,6 +29,8 @@ ITEMS: Final = RecordForm(
     further=("department", "projectId"),
     records_max=ITEMS_MAX,
 )
+_LOGGER = logging.getLogger(__name__)
+
 DEPARTMENT_EXAMPLE: Final = '{"slug": "story"}'
 
 Name = Annotated[str | None, Field(max_length=128)]
@@ -40,6 +45,9 @@ class _Department(_Given):
     name: Name = None
     description: Annotated[str, BeforeValidator(lambda text: text or ""), Field(max_length=8192)] = ""
     model: Name = Field(default=None, validation_alias=AliasChoices("model", "defaultModel"))
+    instructions: Any = Field(
+        default=None, validation_alias=AliasChoices(INSTRUCTIONS_FIELD, "instructions")
+    )
 
 
 class _Item(_Given):
@@ -67,9 +75,9 @@ class ScoreInput:
 
 def read_score_input(department_file: Path, items_file: Path, project: str | None) -> ScoreInput:
     """Return what the files hold; raises InvalidInput naming the file, the line and the field."""
-    department = _department(department_file)
+    department = read_department(department_file)
     given = [
-        checked(_Item, _as_object(record.data), record.place) for record in read_records(items_file, ITEMS)
+        checked(_Item, as_object(record.data), record.place) for record in read_records(items_file, ITEMS)
     ]
     own = [item for item in given if item.department in {None, department.slug}]
     if not own:
@@ -89,9 +97,13 @@ def read_score_input(department_file: Path, items_file: Path, project: str | Non
     return ScoreInput(department, items, len(given) - len(own), project_id)
 
 
-def _department(file: Path) -> ResolvedDepartment:
+def read_department(file: Path) -> ResolvedDepartment:
+    """Return the department of a file, in the form of the CMS or of run.json; raises InvalidInput."""
     data = parsed(_text(file), str(file), f"; wanted is a JSON object such as {DEPARTMENT_EXAMPLE}")
     found = checked(_Department, data, str(file))
+    said = read_instructions(found.instructions)
+    if not said.is_understood:
+        _LOGGER.warning("%s: instructions of a form that is not known are left out", file)
     return ResolvedDepartment(
         slug=found.slug,
         name=found.name or found.slug,
@@ -99,6 +111,7 @@ def _department(file: Path) -> ResolvedDepartment:
         code_dep_number=0,
         threshold=0,
         model=found.model or DEFAULT_MODEL,
+        instructions=said.instructions,
     )
 
 
@@ -115,5 +128,6 @@ def _text(file: Path) -> str:
         raise InvalidInput(f"{file}: not UTF-8 at byte {error.start}: {AS_UTF8}") from error
 
 
-def _as_object(data: Any) -> Any:
+def as_object(data: Any) -> Any:
+    """Return a note that is only a text as an object."""
     return {"content": data} if isinstance(data, str) else data

@@ -18,6 +18,13 @@ class CommandSettings(Settings):
         return bool(self.llm_api_key.get_secret_value()) or self.llm_base_url != OPENROUTER_URL
 
 
+class PreviewSettings(CommandSettings):
+    """A worker's settings, of which only the model's are needed."""
+
+    brain_url: str = Field(default="", validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="BRAIN_SERVICE_API_KEY")
+
+
 class SyncSettings(Settings):
     """A worker's settings that concern MongoDB and the brain."""
 

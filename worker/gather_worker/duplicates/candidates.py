@@ -7,6 +7,7 @@ the model where the rule is unsure. A note that is already saved is never droppe
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
 from itertools import combinations
 from typing import Final
@@ -59,6 +60,26 @@ class Opinion:
 Rule = Callable[[Pair], Opinion]
 
 
+class DecidedBy(StrEnum):
+    """Who says that two texts are the same."""
+
+    EQUAL_WORDS = "equal words"
+    RULE = "rule"
+    """The calibration or the threshold; without a cosine, the words that both have."""
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a dropped note says again."""
+
+    text: str
+    slot: int | None
+    """Of another new note; None: it is a saved one."""
+    cosine: float | None
+    decided_by: DecidedBy
+
+
 @dataclass(slots=True)
 class Findings:
     """What is known so far of one batch; slots are places in it, from 0."""
@@ -67,9 +88,12 @@ class Findings:
     """Repeat a saved note."""
     same: set[tuple[int, int]] = field(default_factory=set)
     """Repeat each other, the earlier first."""
+    pairs: list[tuple[Pair, DecidedBy]] = field(default_factory=list)
+    """All that was found, in its order."""
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: Pair, decided_by: DecidedBy = DecidedBy.RULE) -> None:
         """Note that the pair's texts say the same."""
+        self.pairs.append((pair, decided_by))
         if pair.other_slot is None:
             self.known.add(pair.slot)
         else:
@@ -86,9 +110,11 @@ def find_copies(drafts: Sequence[Draft], saved_hashes: Iterable[str]) -> Finding
     for slot, draft in enumerate(drafts):
         hashed = text_hash(draft.content)
         if hashed in saved:
-            findings.known.add(slot)
+            findings.add(Pair(slot, draft.content, draft.content), DecidedBy.EQUAL_WORDS)
         elif hashed in last_of:
-            findings.same.add((last_of[hashed], slot))
+            earlier = last_of[hashed]
+            pair = Pair(slot, draft.content, drafts[earlier].content, earlier)
+            findings.add(pair, DecidedBy.EQUAL_WORDS)
         last_of[hashed] = slot
     return findings
 
@@ -174,3 +200,12 @@ def survivors(count: int, findings: Findings) -> list[int]:
     """Return the slots to keep, in order: one of each cluster, the last; none that repeats a saved note."""
     new = (group for group in clusters(count, findings.same) if findings.known.isdisjoint(group))
     return sorted(map(max, new))
+
+
+def repeated(slot: int, findings: Findings) -> Repeat:
+    """Return what a dropped note says again, a saved note before a new one."""
+    own = [(pair, by) for pair, by in findings.pairs if slot in {pair.slot, pair.other_slot}]
+    pair, by = min(own, key=lambda each: each[0].other_slot is not None)
+    if pair.slot == slot:
+        return Repeat(pair.other, pair.other_slot, pair.cosine, by)
+    return Repeat(pair.text, pair.slot, pair.cosine, by)

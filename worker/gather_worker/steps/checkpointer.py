@@ -6,6 +6,8 @@ that two steps that run at the same time cannot undo each other.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from gather_contracts.items import GatherItem
 from gather_worker.department.checkpoint import Checkpoint
@@ -15,6 +17,28 @@ from gather_worker.metrics import METER
 from gather_worker.services.store import Store
 
 Change = Callable[[Checkpoint], Checkpoint]
+
+
+class CheckpointKeeper(Protocol):
+    """What a step needs of it."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Return the checkpoint as it was last kept."""
+
+    async def save(self, change: Change) -> None:
+        """Keep the changed checkpoint."""
+
+
+@dataclass
+class InMemoryCheckpointer:
+    """A checkpoint that ends with its process: for commands that are not part of a run."""
+
+    checkpoint: Checkpoint
+
+    async def save(self, change: Change) -> None:
+        """Change the checkpoint."""
+        self.checkpoint = change(self.checkpoint)
 
 
 class Checkpointer:

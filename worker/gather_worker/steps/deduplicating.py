@@ -15,7 +15,14 @@ from gather_contracts.meters import Timer
 from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
-from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Rule
+from gather_worker.duplicates.candidates import (
+    JUDGED_CHARS,
+    JUDGED_PAIRS_MAX,
+    DecidedBy,
+    Pair,
+    Repeat,
+    Rule,
+)
 from gather_worker.duplicates.rules import by_words, rule_for
 from gather_worker.duplicates.word_overlap import text_hash
 from gather_worker.errors import NO_ANSWER, BrainUnusable
@@ -57,6 +64,8 @@ class Choice:
     kept: list[int]
     verdicts: dict[str, bool]
     counts: Counts
+    repeats: Mapping[int, Repeat]
+    """What each dropped note says again."""
 
 
 class Deduplicator:
@@ -96,8 +105,10 @@ class Deduplicator:
         said = await self._judge([pair for pair, _ in unsure], verdicts)
         known = {**verdicts, **said}
         for pair, opinion in unsure:
-            if known.get(self._key(pair), opinion.is_duplicate):
-                findings.add(pair)
+            verdict = known.get(self._key(pair))
+            is_duplicate = opinion.is_duplicate if verdict is None else verdict
+            if is_duplicate:
+                findings.add(pair, DecidedBy.RULE if verdict is None else DecidedBy.MODEL)
         kept = candidates.survivors(len(drafts), findings)
         keys = {self._key(pair) for pair, _ in unsure}
         counts = Counts(
@@ -111,7 +122,10 @@ class Deduplicator:
         _LOGGER.info(
             "duplicates dropped: %d of %d", len(drafts) - len(kept), len(drafts), extra=asdict(counts)
         )
-        return Choice(kept, dict(list(known.items())[-VERDICTS_KEPT:]), counts)
+        repeats = {
+            slot: candidates.repeated(slot, findings) for slot in range(len(drafts)) if slot not in kept
+        }
+        return Choice(kept, dict(list(known.items())[-VERDICTS_KEPT:]), counts, repeats)
 
     async def _pairs(
         self,

@@ -24,7 +24,7 @@ from gather_worker.prompts import Prompt, builders
 from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
-from gather_worker.steps.checkpointer import Checkpointer
+from gather_worker.steps.checkpointer import CheckpointKeeper
 from gather_worker.steps.measuring import together
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
@@ -45,7 +45,7 @@ class Drafter:
     def __init__(
         self,
         task: DepartmentTask,
-        checkpointer: Checkpointer,
+        checkpointer: CheckpointKeeper,
         notes: ProjectNotes,
         brain: Brain,
         model: ModelGateway,
@@ -111,8 +111,8 @@ class Drafter:
             lambda checkpoint: checkpoint.generated(drafts, signed.writer, prompt.version, prompt.based_on)
         )
 
-    async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Answered:
-        """Return 5 to 10 drafts with who wrote them, and the prompt; raises BudgetUsed."""
+    async def prompt(self, gaps: Sequence[str], *, is_flat: bool) -> Prompt:
+        """Return the request for the next iteration's drafts; only the brain is asked for it."""
         try:
             earlier, related = await together(self._ask_earlier(), self._related.ask())
         except BrainUnusable:
@@ -121,10 +121,15 @@ class Drafter:
             earlier, related = self._earlier or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         earlier = {slug: self._notes.as_they_are(texts) for slug, texts in earlier.items()}
-        prompt = builders.generate_prompt(
+        return builders.generate_prompt(
             department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio,
             related=self._notes.as_they_are(related), focus=self._task.focus, language=self._task.language,
         )  # fmt: skip
+
+    async def _ask(self, gaps: Sequence[str], *, is_flat: bool) -> Answered:
+        """Return 5 to 10 drafts with who wrote them, and the prompt; raises BudgetUsed."""
+        prompt = await self.prompt(gaps, is_flat=is_flat)
+        checkpoint, department = self._checkpointer.checkpoint, self._task.department
         scope = f"{checkpoint.id}/{checkpoint.iterations + 1}"
         for _ in range(ANSWER_FAILURES_MAX):
             try:

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from gather_clients.notes.note import Note, note_of_item
 from gather_contracts.items import GatherItem
 from gather_worker.department.task import DepartmentTask
 from gather_worker.prompts.truncation import Excerpt
-from gather_worker.services.store import Store
+from gather_worker.services.notes import ProjectRead
 
 OVERLAP: Final = timedelta(seconds=60)
 """What changed so long before the last look is read again: the clocks of other programs may be slow."""
@@ -21,10 +21,23 @@ OVERLAP: Final = timedelta(seconds=60)
 _LOGGER = logging.getLogger(__name__)
 
 
+class NoteSource(Protocol):
+    """Where the notes stand."""
+
+    async def read_notes(self) -> ProjectRead:
+        """Return all of them."""
+
+    async def counting_ids(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids whose notes still count."""
+
+    async def changed_since(self, since: datetime) -> tuple[list[Note], frozenset[str]]:
+        """Return what was changed since, and the ids of documents that are no notes any more."""
+
+
 class ProjectNotes:
     """Notes that are in MongoDB, of all departments and of people, the oldest first."""
 
-    def __init__(self, task: DepartmentTask, store: Store) -> None:
+    def __init__(self, task: DepartmentTask, store: NoteSource) -> None:
         self._task = task
         self._store = store
         self._notes: list[Note] = []
