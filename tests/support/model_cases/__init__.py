@@ -1,1 +1,1 @@
-"""The table of the model's answers: read from tests/data/model_answers, served by an endpoint in the process."""
+"""The table of the model's answers (tests/data/model_answers), and an endpoint that gives them."""

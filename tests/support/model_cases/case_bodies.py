@@ -21,6 +21,7 @@ _PLACE: Final = re.compile(
     r"@(?:(json|escaped):)?(notes|items|note|python|single|smart|bare):(\d+)(?:-(\d+))?@"
 )
 _VALUE: Final = re.compile(r"=(notes|items|note):(\d+)(?:-(\d+))?")
+BROTLI_BLOCK_BYTES: Final = 1 << 16
 _FAILURES: Final = {
     "connect": httpx.ConnectError,
     "read timeout": httpx.ReadTimeout,
@@ -56,11 +57,34 @@ def response_of(answer: Answer) -> httpx.Response | Exception:
         return _FAILURES[answer.fails](answer.fails)
     content, headers = answer_bytes(answer), dict(answer.headers)
     if answer.encoding:
-        content = {"gzip": gzip.compress, "deflate": zlib.compress}[answer.encoding](content)
-        headers["Content-Encoding"] = answer.encoding
+        content = _ENCODINGS[answer.encoding](content)
+        headers["Content-Encoding"] = answer.encoding.removeprefix("raw ")
     default = "text/event-stream" if answer.events is not None else "application/json"
     headers.setdefault("Content-Type", default)
     return httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(content))
+
+
+def _raw_deflate(content: bytes) -> bytes:
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(content) + packing.flush()
+
+
+def _brotli(content: bytes) -> bytes:
+    """Return a stream of brotli that packs nothing (RFC 7932, 9.2): blocks of plain bytes and an empty end."""
+    packed = bytearray()
+    for start in range(0, len(content), BROTLI_BLOCK_BYTES):
+        block = content[start : start + BROTLI_BLOCK_BYTES]
+        bits = (len(block) - 1) << 3 | 1 << 19
+        packed += (bits if start else bits << 1).to_bytes(3, "little") + block
+    return bytes(packed) + b"\x03"
+
+
+_ENCODINGS: Final = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "raw deflate": _raw_deflate,
+    "br": _brotli,
+}
 
 
 def _completion(short: Completion) -> dict[str, Any]:

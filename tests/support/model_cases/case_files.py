@@ -1,10 +1,10 @@
 """The table of cases: what endpoints answered, and what the gateway is to make of it.
 
-One YAML file a case, in a folder for its kind. A text may hold notes by number: `@notes:8@` is the JSON object
-of notes 1 to 8, `@items:8@` their list, `@note:3@` one, `@note:1-7@` several with commas between; `@python:8@`
-is the list in Python's words, `@single:8@`, `@smart:8@` and `@bare:8@` the object with single, with typographic
-and without quotes; `@json:notes:8@` is all that as a JSON string, `@escaped:notes:8@` such a string without its
-quotes. A text that is `=notes:8` (or `=items:8`, `=note:3`) alone is the object itself, not its JSON.
+One YAML file a case, in a folder for its kind. A text may hold notes by number: `@notes:8@` is the JSON
+object of notes 1 to 8, `@items:8@` their list, `@note:3@` one, `@note:1-7@` several with commas between;
+`@python:8@` is the list in Python's words, `@single:8@`, `@smart:8@` and `@bare:8@` the object with single,
+with typographic and without quotes; `@json:notes:8@` is all that as a JSON string, `@escaped:notes:8@` such a
+string without its quotes. A text that is `=notes:8` (or `=items:8`, `=note:3`) alone is the object itself.
 """
 
 from functools import cache
@@ -23,8 +23,8 @@ Kind = Literal["bill", "reading", "form", "failure", "transport"]
 Step = Literal["understood", "salvaged", "asked again", "other form", "fallback", "sent again", "stopped"]
 End = Literal["misconfigured", "try again", "budget used"]
 Endpoint = Literal[
-    "openrouter", "openai", "azure", "anthropic", "google", "xai", "deepseek", "mistral", "groq", "vllm", "llama.cpp",
-    "ollama", "lm studio", "litellm", "other",
+    "openrouter", "openai", "azure", "anthropic", "google", "xai", "deepseek", "mistral", "groq", "vllm",
+    "llama.cpp", "ollama", "lm studio", "litellm", "other",
 ]  # fmt: skip
 Format = Literal["json_schema", "json_object", "none"]
 Line = Annotated[str, Field(min_length=3, max_length=400)]
@@ -83,7 +83,7 @@ class Completion(_Part):
 
 
 class Answer(_Part):
-    """One answer of the endpoint: exactly one of `completion`, `body` (JSON), `text`, `base64`, `events`, `fails`."""
+    """One answer: exactly one of `completion`, `body` (JSON), `text`, `base64`, `events`, `fails`."""
 
     status: int = Field(default=200, ge=200, le=599)
     headers: dict[str, str] = Field(default_factory=dict)
@@ -95,7 +95,7 @@ class Answer(_Part):
     """Of a stream: a text goes as it is, everything else as the JSON of one `data:` line."""
     fails: Literal["connect", "read timeout", "broken"] | None = None
     """Instead of an answer."""
-    encoding: Literal["gzip", "deflate"] | None = None
+    encoding: Literal["gzip", "deflate", "raw deflate", "br"] | None = None
     charged: Charged | None = None
     """None: nothing; with `completion` and its common usage, what that comes to."""
 
@@ -126,6 +126,7 @@ class Request(_Part):
     has: list[str] = Field(default_factory=list)
     """Keys of the body, with dots for inner ones."""
     lacks: list[str] = Field(default_factory=list)
+    """Keys that it may not have; `empty message`: a message without a text."""
     says: list[str] = Field(default_factory=list)
     """Words of the last message."""
 
@@ -147,6 +148,8 @@ class Expected(_Part):
     """How the worker's attempt ends where there is no answer at the department's first iteration."""
     words: list[Line] = Field(default_factory=list)
     """That the log or the termination message names."""
+    never: list[Line] = Field(default_factory=list)
+    """That neither of them may hold."""
     bill: Literal["exact", "at worst"] = "exact"
     """Whether the ledger is what was charged, or higher where nobody can know it."""
     requests: list[Request] = Field(default_factory=list)
@@ -172,7 +175,7 @@ class Case(_Part):
 
     title: Line
     source: Line
-    """The provider's document, or the public report: repository and number; "invented" where there is none."""
+    """The provider's document, or the public report (repository and number); "invented" for the others."""
     asked: Asked = Asked()
     answers: list[Answer] = Field(min_length=1, max_length=20)
     then: Literal["good", "last"] = "good"
