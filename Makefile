@@ -133,7 +133,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check items-schema-check openapi-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check items-schema-check openapi-check model-answers-check
 
 ##@ Measure
 
@@ -211,6 +211,14 @@ reasons: $(STAMP) ## Write docs/reasons.md from the contracts
 .PHONY: reasons-check
 reasons-check: $(STAMP)
 	@$(PY) -m dev.generate.reasons --check
+
+.PHONY: model-answers
+model-answers: $(STAMP) ## Write docs/model-answers.md and its counts from the table of cases
+	@$(PY) -m dev.generate.model_answers
+
+.PHONY: model-answers-check
+model-answers-check: $(STAMP)
+	@$(PY) -m dev.generate.model_answers --check
 
 .PHONY: cli-help
 cli-help: $(STAMP) ## Write the commands' help into docs/cli.md

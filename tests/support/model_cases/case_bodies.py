@@ -12,15 +12,20 @@ from typing import Any, Final
 import httpx
 
 from dev.paths import ROOT
+from tests.support.injectable_model import harmless
 from tests.support.model_cases.case_files import Answer, Completion
 
 Note = dict[str, str]
 
 NOTES_FILE: Final = ROOT / "tests" / "data" / "story_notes.json"
-_PLACE: Final = re.compile(
-    r"@(?:(json|escaped):)?(notes|items|note|python|single|smart|bare):(\d+)(?:-(\d+))?@"
+PLACE: Final = re.compile(
+    r"@(?P<encoded>json:|escaped:)?(?P<form>notes|items|note|python|single|smart|bare)"
+    r":(?P<first>\d+)(?:-(?P<last>\d+))?@"
 )
 _VALUE: Final = re.compile(r"=(notes|items|note):(\d+)(?:-(\d+))?")
+LONG: Final = "The keeper counts the waves. " * 400
+"""Of 11,600 characters."""
+DEEP: Final = "[" * 100_000
 BROTLI_BLOCK_BYTES: Final = 1 << 16
 _FAILURES: Final = {
     "connect": httpx.ConnectError,
@@ -33,10 +38,13 @@ GOOD: Final = Answer(completion=Completion(content="@notes:8@"))
 
 @cache
 def note(number: int) -> Note:
-    """Return the note of a number, from 1 on."""
-    stored = json.loads(NOTES_FILE.read_text(encoding="utf-8"))["notes"][number - 1]
-    context = f"It matters to {stored['aspect'].lower()}."
-    return {"content": stored["content"], "summary": f"{stored['summary']} ({number}).", "context": context}
+    """Return the note of a number, from 1 on: people's notes of a film first, then the demo model's."""
+    stored = json.loads(NOTES_FILE.read_text(encoding="utf-8"))["notes"]
+    if number > len(stored):
+        return harmless(number)
+    found = stored[number - 1]
+    context = f"It matters to {found['aspect'].lower()}."
+    return {"content": found["content"], "summary": f"{found['summary']} ({number}).", "context": context}
 
 
 def answer_bytes(answer: Answer) -> bytes:
@@ -51,16 +59,21 @@ def answer_bytes(answer: Answer) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def response_of(answer: Answer) -> httpx.Response | Exception:
-    """Return what the transport gives back."""
-    if answer.fails:
-        return _FAILURES[answer.fails](answer.fails)
+def answer_body(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    """Return what goes over the network, and its headers."""
     content, headers = answer_bytes(answer), dict(answer.headers)
     if answer.encoding:
         content = _ENCODINGS[answer.encoding](content)
         headers["Content-Encoding"] = answer.encoding.removeprefix("raw ")
-    default = "text/event-stream" if answer.events is not None else "application/json"
-    headers.setdefault("Content-Type", default)
+    headers.setdefault("Content-Type", "application/json" if answer.events is None else "text/event-stream")
+    return content, headers
+
+
+def response_of(answer: Answer) -> httpx.Response | Exception:
+    """Return what the transport gives back."""
+    if answer.fails:
+        return _FAILURES[answer.fails](answer.fails)
+    content, headers = answer_body(answer)
     return httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(content))
 
 
@@ -70,7 +83,7 @@ def _raw_deflate(content: bytes) -> bytes:
 
 
 def _brotli(content: bytes) -> bytes:
-    """Return a stream of brotli that packs nothing (RFC 7932, 9.2): blocks of plain bytes and an empty end."""
+    """Return a brotli stream that packs nothing (RFC 7932, 9.2): blocks of plain bytes and an empty end."""
     packed = bytearray()
     for start in range(0, len(content), BROTLI_BLOCK_BYTES):
         block = content[start : start + BROTLI_BLOCK_BYTES]
@@ -106,7 +119,7 @@ def _filled(value: Any) -> Any:
     if isinstance(value, str):
         if whole := _VALUE.fullmatch(value):
             return _value(whole[1], _bounds(*whole.groups()))
-        return _PLACE.sub(_placed, value)
+        return PLACE.sub(_placed, value.replace("@long@", LONG).replace("@deep@", DEEP))
     if isinstance(value, list):
         return [_filled(entry) for entry in value]
     if isinstance(value, Mapping):
@@ -127,12 +140,12 @@ def _value(form: str, numbers: range) -> Any:
 
 
 def _placed(place: re.Match[str]) -> str:
-    notes = [note(number) for number in _bounds(place[2], place[3], place[4])]
-    text = _FORMS[place[2]](notes)
-    if place[1] is None:
+    notes = [note(number) for number in _bounds(place["form"], place["first"], place["last"])]
+    text = _FORMS[place["form"]](notes)
+    if place["encoded"] is None:
         return text
     encoded = json.dumps(text)
-    return encoded if place[1] == "json" else encoded[1:-1]
+    return encoded if place["encoded"] == "json:" else encoded[1:-1]
 
 
 def _object(notes: list[Note]) -> str:

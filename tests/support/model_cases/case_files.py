@@ -4,7 +4,8 @@ One YAML file a case, in a folder for its kind. A text may hold notes by number:
 object of notes 1 to 8, `@items:8@` their list, `@note:3@` one, `@note:1-7@` several with commas between;
 `@python:8@` is the list in Python's words, `@single:8@`, `@smart:8@` and `@bare:8@` the object with single,
 with typographic and without quotes; `@json:notes:8@` is all that as a JSON string, `@escaped:notes:8@` such a
-string without its quotes. A text that is `=notes:8` (or `=items:8`, `=note:3`) alone is the object itself.
+string without its quotes; `@long@` is text of 11,600 characters, `@deep@` 100,000 brackets. A text that is
+`=notes:8` (or `=items:8`, `=note:3`) alone is the object itself.
 """
 
 from functools import cache
@@ -54,6 +55,8 @@ class Asked(_Part):
     price: ListedPrice | None = ListedPrice(input=1.0, output=5.0)
     """None: nobody has named it."""
     max_tokens: int = Field(default=8000, ge=1, le=100_000)
+    questions: int = Field(default=1, ge=1, le=4)
+    """How often the notes are asked for, one after the other; the case is about the last."""
 
 
 class Charged(_Part):
@@ -118,15 +121,11 @@ class Answer(_Part):
 class Request(_Part):
     """What one request is to look like; what is not named is not compared."""
 
-    model: str | None = None
     format: Format | None = None
     limit: Literal["max_tokens", "max_completion_tokens"] | None = None
+    """The one key that bounds the answer."""
     limit_most: int | None = None
     limit_least: int | None = None
-    has: list[str] = Field(default_factory=list)
-    """Keys of the body, with dots for inner ones."""
-    lacks: list[str] = Field(default_factory=list)
-    """Keys that it may not have; `empty message`: a message without a text."""
     says: list[str] = Field(default_factory=list)
     """Words of the last message."""
 
@@ -165,8 +164,6 @@ class Expected(_Part):
     def _has_an_end(self) -> Self:
         if (self.steps[-1] in {"understood", "salvaged"}) != (self.ends is None and bool(self.numbers)):
             raise ValueError("a case ends with notes or with `ends`")
-        if any(step in {"understood", "salvaged", "stopped"} for step in self.steps[:-1]):
-            raise ValueError("nothing follows an end")
         return self
 
 
@@ -184,6 +181,13 @@ class Case(_Part):
 
     name: str = ""
     kind: Kind = "reading"
+
+    @model_validator(mode="after")
+    def _has_its_ends(self) -> Self:
+        ends = [step for step in self.expect.steps if step in {"understood", "salvaged", "stopped"}]
+        if len(ends) != self.asked.questions:
+            raise ValueError("a question has one end, and nothing follows it")
+        return self
 
 
 def read_case(path: Path) -> Case:

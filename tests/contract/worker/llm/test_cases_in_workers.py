@@ -1,0 +1,93 @@
+"""Cases of the table of model answers through whole workers: what is saved, what is booked, how they end."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.support.model_cases.case_bodies import note
+from tests.support.model_cases.case_files import Case, cases
+from tests.support.model_cases.case_server import APART, CaseServer, answers_of, served
+from tests.support.worker_harness import Ended, WorkerHarness
+
+NewHarness = Callable[..., WorkerHarness]
+
+ANSWERED = (
+    "bill/own_key_fee",
+    "reading/think_with_braces",
+    "reading/eleven",
+    "reading/cut_after_seven",
+    "reading/context_null",
+    "reading/tool_call",
+    "transport/stream_comments",
+    "form/max_completion_tokens",
+    "failure/passing_400_in_200",
+    "form/json_object",
+)
+"""One worker meets them in its iterations; the last two change how it asks for all that follows."""
+ENDINGS = {
+    "misconfigured": (64, "InvalidInput"),
+    "try again": (75, "ModelUnavailable"),
+    "budget used": (0, "BudgetUsed"),
+}
+ENDED = ("bill/own_key_cap", "bill/wrong_base_url", "failure/lasting_400", "failure/key_wrong")
+
+
+def named(names: Sequence[str]) -> list[Case]:
+    """Return the cases of these names, in their order."""
+    known = {f"{case.kind}/{case.name}": case for case in cases()}
+    return [known[name] for name in names]
+
+
+def run(harness: WorkerHarness, model: CaseServer, iterations: int) -> Ended:
+    """Run a worker that asks this model, at the cases' price."""
+    harness.services = type(harness.services)(**{**vars(harness.services), "model_uri": model.uri})
+    return harness.run(
+        0, iterations,
+        GATHER_LLM_PRICE_INPUT_USD_PER_MILLION="1", GATHER_LLM_PRICE_OUTPUT_USD_PER_MILLION="5",
+    )  # fmt: skip
+
+
+def assert_all_booked(harness: WorkerHarness, model: CaseServer) -> None:
+    """The ledger is never below what was charged."""
+    ledger = harness.checkpoint()["ledger"]
+    reserved_usd = sum(reserve["costUsd"] for reserve in ledger["reserved"])
+    assert ledger["costUsd"] + reserved_usd >= model.charged_usd - 1e-9
+    assert ledger["requests"] + len(ledger["reserved"]) == len(model.requests)
+
+
+def test_a_worker_takes_what_ten_answers_hold(new_harness: NewHarness) -> None:
+    """Every note that a case promises is saved, in both stores; nothing else is; all is paid for."""
+    chosen = named(ANSWERED)
+    promised = {
+        note(number + APART * place)["content"]
+        for place, case in enumerate(chosen)
+        for number in case.expect.numbers
+    }
+    harness = new_harness(budget={"maxCostUSD": 5})
+    harness.set_threshold(100)
+    with served(answers_of(chosen)) as model:
+        ended = run(harness, model, len(chosen))
+        assert ended.exit_code == 0, ended.messages()
+        assert model.answers == []
+        assert_all_booked(harness, model)
+    items = harness.items()
+    assert {item["content"] for item in items} == promised
+    assert {item["_id"] for item in items} == harness.node_ids()
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_a_worker_ends_as_the_case_says(new_harness: NewHarness, name: str) -> None:
+    """Exit code, reason and words; nothing is saved, and nothing booked below the charge."""
+    (case,) = named([name])
+    assert case.expect.ends is not None
+    harness = new_harness(budget={"maxCostUSD": case.asked.budget_usd})
+    with served(case.answers * (1 if case.then == "good" else 9)) as model:
+        ended = run(harness, model, 2)
+        assert ended.result is not None
+        assert (ended.exit_code, ended.result.reason) == ENDINGS[case.expect.ends], ended.messages()
+        assert_all_booked(harness, model)
+    assert harness.items() == []
+    words = "\n".join([*ended.messages(), ended.result.message or ""])
+    # The model's name is the run's here, and not the case's.
+    assert [word for word in case.expect.words if word not in words and "/" not in word] == []
+    assert [word for word in case.expect.never if word in words] == []
