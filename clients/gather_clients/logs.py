@@ -77,12 +77,15 @@ def log_context(**fields: Any) -> Iterator[None]:
         _task_context.reset(token)
 
 
-def hide_in_logs(secrets: Iterable[str]) -> None:
-    """Strike these out of every line from now on, and the passwords of those that are URLs."""
+def hide_in_logs(secrets: Iterable[str], *, besides: bool = False) -> None:
+    """Strike these out of every line from now on, and the passwords of those that are URLs.
+
+    `besides`: those of before too, such as an old key, which an endpoint may still name.
+    """
     plain = {text for secret in secrets for text in (secret, *_passwords(secret))}
     found = {form for text in plain for form in _written(text) if len(form) >= SECRET_MIN}
     # The longest first: a password is a part of its URL.
-    _secrets[:] = sorted(found, key=len, reverse=True)
+    _secrets[:] = sorted(found.union(_secrets) if besides else found, key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:

@@ -26,7 +26,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
 from gather_worker.department.quality import WEIGHTS, weighted
 from gather_worker.errors import ModelError, WorkerError
-from gather_worker.llm.endpoint import new_client
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import judge_prompt

@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 
 from gather_worker.attempt import Attempt
-from gather_worker.llm.endpoint import new_client
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 

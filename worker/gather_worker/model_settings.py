@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gather_clients.configuration import read_settings, secrets_of
+from gather_clients.logs import hide_in_logs
+from gather_worker.llm.access.model_client import Access
 from gather_worker.llm.preferences import (
     MODEL_NAME_MAX,
     OWN_FIELDS,
@@ -35,6 +38,8 @@ PROXY_URL: Final = re.compile(r"https?://[^\s/?#]+/?")
 
 class ModelKeys(BaseSettings):
     """What an endpoint knows the account by; read again while a worker runs, if it is refused."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     llm_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENROUTER_API_KEY")
     """Sent as a bearer token; empty for an endpoint that wants none."""
@@ -73,6 +78,12 @@ class ModelKeys(BaseSettings):
         own = {name: value.get_secret_value() for name, value in self.llm_extra_headers.items()}
         key = self.llm_api_key.get_secret_value()
         return {"Authorization": f"Bearer {key}", **own} if key else own
+
+
+def _read_headers_again() -> dict[str, str]:
+    keys = read_settings(ModelKeys)
+    hide_in_logs(secrets_of(keys), besides=True)
+    return keys.llm_headers
 
 
 class ModelSettings(ModelKeys):
@@ -187,6 +198,12 @@ class ModelSettings(ModelKeys):
         if self.llm_price_in is None or self.llm_price_out is None:
             return None
         return Price(self.llm_price_in / 1e6, self.llm_price_out / 1e6)
+
+    @property
+    def model_access(self) -> Access:
+        """Return how the endpoint is reached."""
+        proxy = self.llm_proxy.get_secret_value() if self.llm_proxy else None
+        return Access(self.llm_headers, proxy, self.llm_ca_file, _read_headers_again)
 
     @property
     def model_preferences(self) -> ModelPreferences:

@@ -13,8 +13,8 @@ from gather_worker.cli.run import carry_out
 from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import WorkerError
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher

@@ -132,7 +132,7 @@ async def _check_model(settings: CheckSettings, plan: Plan) -> list[Finding]:
     further = [model for model in (settings.judge_model, *settings.llm_fallback_models) if model]
     models = list(dict.fromkeys([*writers, *further]))
     facts = await gather_model_facts(
-        settings.llm_base_url, settings.llm_api_key.get_secret_value(), models, is_asked=plan.is_model_asked
+        settings.llm_base_url, settings.model_access, models, is_asked=plan.is_model_asked
     )
     own = settings.llm_price
     found = model_findings(

@@ -13,8 +13,10 @@ from gather_clients.bodies import BodyTooLong, read_body
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 from gather_worker.check.run_cost import PROMPT_LEAST_TOKENS, PROMPT_MOST_TOKENS
 from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, ModelRejected
+from gather_worker.llm.access.model_client import Access, new_client
+from gather_worker.llm.access.troubles import trouble_of
 from gather_worker.llm.chat_completion import parse_body, read_completion
-from gather_worker.llm.endpoint import PRICE_LIST_MAX_BYTES, Endpoint, new_client
+from gather_worker.llm.endpoint import PRICE_LIST_MAX_BYTES, Endpoint
 from gather_worker.llm.pricing import Price, list_paths, read_price
 from gather_worker.llm.request_form import first_form
 from gather_worker.llm.salvage import read_answer
@@ -68,12 +70,12 @@ class ModelFacts:
 
 
 async def gather_model_facts(
-    base_url: str, api_key: str, models: Sequence[str], *, is_asked: bool
+    base_url: str, access: Access, models: Sequence[str], *, is_asked: bool
 ) -> ModelFacts:
     """Return what the endpoint says; `is_asked` sends each model one tiny request, which may cost."""
-    facts = ModelFacts(url=base_url.rsplit("@", maxsplit=1)[-1], has_key=bool(api_key))
+    facts = ModelFacts(url=base_url.rsplit("@", maxsplit=1)[-1], has_key=bool(access.headers))
     try:
-        client = new_client(base_url, api_key)
+        client = new_client(base_url, access=access)
     except InvalidInput as error:
         facts.malformed = str(error).removeprefix("settings: ")
         return facts
@@ -98,7 +100,7 @@ async def _get(client: httpx.AsyncClient, path: str) -> Reply:
         async with asyncio.timeout(TIMEOUT_S), client.stream("GET", path, timeout=TIMEOUT_S) as response:
             content = await read_body(response, PRICE_LIST_MAX_BYTES)
     except (httpx.HTTPError, httpx.StreamError, TimeoutError, BodyTooLong) as error:
-        return Reply(problem=type(error).__name__)
+        return Reply(problem=trouble_of(error, TIMEOUT_S))
     try:
         return Reply(response.status_code, parse_body(content), is_json=True)
     except ModelError:
@@ -151,7 +153,7 @@ def _endpoint_problem(facts: ModelFacts) -> Finding | None:
     if facts.malformed:
         return fail(NAME, facts.malformed, "mend what it names")
     if reply.problem:
-        fix = "mend GATHER_LLM_BASE_URL, or HTTPS_PROXY; see that a network policy lets workers out"
+        fix = "mend GATHER_LLM_BASE_URL, or GATHER_LLM_PROXY; see that a network policy lets workers out"
         return fail_now(NAME, f"{facts.url} cannot be reached: {reply.problem}", fix)
     if reply.status in REFUSED:
         return _refused(reply.status)

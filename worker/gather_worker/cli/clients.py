@@ -13,8 +13,8 @@ from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.errors import InvalidInput
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
 
@@ -36,7 +36,7 @@ async def open_model(
 ) -> AsyncIterator[ModelGateway]:
     """Open the model without a cache of answers, and without a limit where there is no budget."""
     model = ModelGateway(
-        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        new_client(settings.llm_base_url, access=settings.model_access),
         attempt,
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,

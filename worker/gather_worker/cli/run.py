@@ -22,9 +22,9 @@ from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask, read_task
 from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.answer_cache import AnswerCache
 from gather_worker.llm.budget import PATIENCE_S, BudgetGuard
-from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.tracing import Tracing, open_tracer
 from gather_worker.metrics import METER
@@ -112,7 +112,7 @@ def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> M
         except ImportError:
             _LOGGER.warning("GATHER_TRACING is set, but OpenTelemetry is not installed: no spans are made")
     return ModelGateway(
-        new_client(settings.llm_base_url, settings.llm_api_key.get_secret_value()),
+        new_client(settings.llm_base_url, access=settings.model_access),
         attempt,
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gather_contracts.text_cleaning import encodable
 from gather_worker.errors import ModelError, ModelTransient
+from gather_worker.llm.access.event_stream import read_body_json
 from gather_worker.llm.failures import error_in_body
 
 MODEL_NAME_MAX: Final = 128
@@ -80,9 +81,9 @@ def read_writer(body: Any, asked: str) -> str:
 
 
 def parse_body(content: bytes) -> Any:
-    """Return the body's JSON; raises ModelTransient for what is no JSON (a proxy's page, half a body)."""
+    """Return the body's JSON, a stream's as one; raises ModelTransient for what is none (a proxy's page)."""
     try:
-        return json.loads(content)
+        return read_body_json(content)
     except (ValueError, RecursionError) as error:
         raise ModelTransient("the endpoint's answer is not JSON", may_be_charged=True) from error
 

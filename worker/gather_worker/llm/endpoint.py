@@ -1,8 +1,4 @@
-"""One request to an OpenAI-compatible endpoint: sent, bounded in time and size, its failure named.
-
-A plain HTTP client does it, the one that the brain's client uses too: of the API's own SDK a worker would use
-nothing but the sending, and importing it was half of a worker's start.
-"""
+"""One request to an OpenAI-compatible endpoint: sent, bounded in time and size, its failure named."""
 
 import asyncio
 import logging
@@ -12,10 +8,10 @@ from typing import Any, Final
 
 import httpx
 
-from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.bodies import BodyTooLong, read_body
 from gather_clients.retry_after import retry_after_s
-from gather_clients.tls import tls_for
-from gather_worker.errors import InvalidInput, ModelError, ModelTransient
+from gather_worker.errors import ModelError, ModelTransient
+from gather_worker.llm.access.troubles import is_unsent, trouble_of
 from gather_worker.llm.chat_completion import parse_body
 from gather_worker.llm.failures import error_of_status
 from gather_worker.llm.pricing import Price, list_paths, read_price
@@ -23,48 +19,15 @@ from gather_worker.llm.pricing import Price, list_paths, read_price
 OPENROUTER_HOST: Final = "openrouter.ai"
 BODY_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ten items at their greatest length are 120 KB."""
+STREAM_MAX_BYTES: Final = 32 * 1024 * 1024
+"""A stream has some 400 bytes for a token, reasoning included, and one of 64,000 tokens is allowed."""
 PRICE_LIST_MAX_BYTES: Final = 16 * 1024 * 1024
 """OpenRouter's list of some 400 models is about 1 MB."""
 PRICE_LIST_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
 """Without a connection by then the request is tried again: nothing was sent, and nothing is charged."""
-CONNECTIONS_MAX: Final = 10
-"""A department asks at most six questions at once: five verdicts on its quality, and the next notes."""
-
-UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""Failures that come before anything is sent."""
 
 _LOGGER = logging.getLogger(__name__)
-
-
-def new_client(
-    base_url: str, api_key: str, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """Return a client of the endpoint at `base_url`, which ends with the API's version (…/v1).
-
-    The key is sent only if there is one. Proxies and certificates come from the usual variables of the
-    environment. `transport` takes the network's place in tests. Raises InvalidInput if the URL or the key
-    can never work.
-    """
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise InvalidInput("settings: OPENROUTER_API_KEY: it has characters that no key has")
-    headers = {"Accept": "application/json", **ACCEPT_ENCODING, "User-Agent": "gather-worker"}
-    # The message does not quote the URL, which may hold a password.
-    wrong = InvalidInput("settings: GATHER_LLM_BASE_URL: it is not an http or https URL")
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise wrong from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise wrong
-    return httpx.AsyncClient(
-        base_url=url,
-        verify=tls_for(url),
-        headers={**headers, "Authorization": f"Bearer {api_key}"} if api_key else headers,
-        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
-        follow_redirects=False,
-        transport=transport,
-    )
 
 
 class Endpoint:
@@ -113,7 +76,9 @@ class Endpoint:
             async with asyncio.timeout(timeout_s), exchange as response:
                 if not response.is_success:
                     raise _refusal(response)  # its status says enough; its body is not read
-                return parse_body(await read_body(response, limit_bytes))
+                is_stream = "event-stream" in response.headers.get("Content-Type", "")
+                bound = max(limit_bytes, STREAM_MAX_BYTES) if is_stream else limit_bytes
+                return parse_body(await read_body(response, bound))
         except BodyTooLong as error:
             raise ModelTransient("the endpoint's answer is too long", may_be_charged=True) from error
         except httpx.DecodingError as error:
@@ -121,9 +86,8 @@ class Endpoint:
                 f"the endpoint's answer cannot be read: {error}", may_be_charged=True
             ) from error
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            name, is_unsent = type(error).__name__, isinstance(error, UNSENT)
-            message = f"the endpoint cannot be reached: {name}"
-            raise ModelTransient(message, may_be_charged=not is_unsent) from error
+            message = f"the endpoint gave no answer: {trouble_of(error, timeout_s)}"
+            raise ModelTransient(message, may_be_charged=not is_unsent(error)) from error
 
 
 def _refusal(response: httpx.Response) -> ModelError:

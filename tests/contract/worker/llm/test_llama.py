@@ -17,9 +17,9 @@ from gather_contracts.resource import Budget
 from gather_worker.attempt import Attempt
 from gather_worker.errors import AnswerInvalid, BudgetUsed, ModelUnavailable
 from gather_worker.llm import gateway
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.answer_cache import AnswerCache
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import PairVerdicts

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from gather_worker.errors import InvalidInput, ModelRejected, ModelTransient
-from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint, new_client
+from gather_worker.llm.access.model_client import new_client
+from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint
 from gather_worker.llm.request_form import first_form
 from tests.support.scripted_model import VERDICT, client_of, reply
 
