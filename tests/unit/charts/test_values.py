@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -66,6 +67,14 @@ def test_the_schema_is_closed_everywhere(chart: str) -> None:
 def test_the_values_obey_the_schema(chart: str, file: str) -> None:
     """Those for production and those of the one-machine cluster."""
     jsonschema.Draft7Validator(schema_of(chart)).validate(yaml.safe_load(read(chart, file)))
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "examples" / "values").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_the_values_files_obey_the_schema(file: Path) -> None:
+    """Those that the documentation names, to be put behind one's own."""
+    jsonschema.Draft7Validator(schema_of("gather")).validate(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("chart", NAMES)

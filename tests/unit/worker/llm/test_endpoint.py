@@ -6,11 +6,13 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import brotli
 import httpx
 import pytest
+from backports import zstd
 
 from gather_worker.errors import InvalidInput, ModelRejected, ModelTransient
-from gather_worker.llm.access.model_client import new_client
+from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint
 from gather_worker.llm.request_form import first_form
 from tests.support.scripted_model import VERDICT, client_of, reply
@@ -38,12 +40,19 @@ def packed(content: bytes, encoding: str = "gzip") -> httpx.Response:
         ("http://m.test/v1/", "http://m.test/v1/chat/completions"),
         ("https://m.test/api/v1", "https://m.test/api/v1/chat/completions"),
         ("http://m.test:8080", "http://m.test:8080/chat/completions"),
+        ("http://m.test/v1/chat/completions", "http://m.test/v1/chat/completions"),
+        ("http://m.test/a%2Fb/v1", "http://m.test/a%2Fb/v1/chat/completions"),
+        (
+            "http://m.test/v1?api-version=2024-10-21",
+            "http://m.test/v1/chat/completions?api-version=2024-10-21",
+        ),
+        ("http://m.test/v1/?a=1&b=%2F#x", "http://m.test/v1/chat/completions?a=1&b=%2F"),
     ],
 )
-async def test_the_base_url_may_have_a_path_and_end_with_a_slash_or_not(
+async def test_the_base_url_may_have_a_path_and_parameters_and_end_with_a_slash_or_not(
     new_model: NewModel, base_url: str, expected: str
 ) -> None:
-    """As users write it."""
+    """As users write it. Clients lose Azure's version in joining the path, and are answered 404."""
     model = new_model(reply(), base_url=base_url)
     await asked(Endpoint(model.client, 5))
     assert str(model.requests[0].url) == expected
@@ -69,10 +78,35 @@ async def test_the_whole_request(new_model: NewModel) -> None:
     assert set(other.body()) == {"model", "messages", "response_format", "max_tokens"}
 
 
+async def sent_by(base_url: str, key: str = "", access: Access | None = None) -> httpx.Headers:
+    """Return the headers of a request."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    async with new_client(base_url, key, httpx.MockTransport(answer), access) as client:
+        await asked(Endpoint(client, 5))
+    return seen[0].headers
+
+
 async def test_without_a_key_none_is_sent() -> None:
     """An endpoint that wants none might refuse one that is wrong."""
-    async with new_client("http://m.test/v1", "") as client:
-        assert "Authorization" not in client.headers
+    assert "Authorization" not in await sent_by("http://m.test/v1")
+
+
+async def test_headers_of_an_endpoint_s_own_are_sent() -> None:
+    """Azure's key, and what some gateways tell users by."""
+    headers = await sent_by("http://m.test/v1", access=Access({"api-key": "k", "X-Team": "art"}))
+    assert (headers["api-key"], headers["X-Team"]) == ("k", "art")
+    assert "Authorization" not in headers
+
+
+async def test_a_user_in_the_address_goes_before_a_key() -> None:
+    """Both would be one header."""
+    headers = await sent_by("http://us%20er:pass@m.test/v1", "k")
+    assert headers.get_list("Authorization") == ["Basic dXMgZXI6cGFzcw=="]
 
 
 @pytest.mark.parametrize(
@@ -107,12 +141,34 @@ async def test_a_redirect_is_not_followed(
     assert len(model.requests) == 1
 
 
-async def test_an_answer_may_be_packed(new_model: NewModel) -> None:
-    """As it was asked for."""
-    body = json.dumps({"choices": [{"message": {"content": VERDICT}}]}).encode()
-    model = new_model(packed(gzip.compress(body)), packed(body, "identity"))
-    endpoint = Endpoint(model.client, 5)
-    assert await asked(endpoint) == await asked(endpoint) == json.loads(body)
+BODY = json.dumps({"choices": [{"message": {"content": VERDICT}}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        packed(gzip.compress(BODY)),
+        packed(BODY, "identity"),
+        packed(zlib.compress(BODY), "deflate"),
+        packed(zlib.compress(BODY)[2:-4], "deflate"),
+        packed(brotli.compress(BODY), "br"),
+        packed(zstd.compress(BODY), "zstd"),
+    ],
+    ids=["gzip", "plain", "deflate", "deflate without a frame", "br", "zstd"],
+)
+async def test_an_answer_may_be_packed(new_model: NewModel, answer: httpx.Response) -> None:
+    """As it was asked for, and as servers and caches do that do not look at that."""
+    assert await asked(Endpoint(new_model(answer).client, 5)) == json.loads(BODY)
+
+
+async def test_an_answer_may_be_a_stream_longer_than_a_body(new_model: NewModel) -> None:
+    """Though none was asked for; its frame around each token is much longer than the token."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "x"}}], "padding": "p" * 2000}
+    events = f"data: {json.dumps(chunk)}\n\n".encode() * 3000
+    assert len(events) > BODY_MAX_BYTES
+    answer = httpx.Response(200, content=events, headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    body = await asked(Endpoint(new_model(answer).client, 5))
+    assert body["choices"][0]["message"]["content"] == "x" * 3000
 
 
 @pytest.mark.parametrize(
@@ -122,10 +178,11 @@ async def test_an_answer_may_be_packed(new_model: NewModel) -> None:
         packed(gzip.compress(b"{}") + b"x" * 2 * BODY_MAX_BYTES),
         packed(gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
         packed(zlib.compress(b"{}"), "br"),
+        packed(b"{}", "compress"),
         packed(b"not packed at all"),
         packed(gzip.compress(b'{"choices": []}')[:-12]),
     ],
-    ids=["bomb", "behind its end", "twice", "unasked", "broken", "half"],
+    ids=["bomb", "behind its end", "twice", "otherwise", "unknown", "broken", "half"],
 )
 async def test_a_badly_packed_answer_may_pass_and_may_have_been_charged(
     new_model: NewModel, answer: httpx.Response
@@ -173,10 +230,39 @@ async def test_an_errors_body_is_not_read(new_model: NewModel) -> None:
     assert read == []
 
 
-async def test_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster may have no other way out."""
+async def ways_of(base_url: str, access: Access | None = None) -> list[str]:
+    """Return the patterns of addresses that a client reaches by a proxy."""
+    async with new_client(base_url, "k", access=access) as client:
+        return [pattern.pattern for pattern in client._mounts]
+
+
+async def test_proxies_come_from_the_environment_or_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster may have no other way out; an endpoint in it is reached without."""
+    for name in (
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "no_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", ".svc,fd00::/8")
+    assert await ways_of("https://m.test/v1") == []
+    named = Access(proxy="http://user:pass@proxy.invalid:3128")
+    assert await ways_of("https://m.test/v1", named) == ["all://"]
+    assert await ways_of("http://vllm.film.svc/v1", named) == []
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    assert await ways_of("https://m.test/v1") == ["all://"]
+
+
+def test_a_proxy_of_the_environment_that_can_never_work_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not an error of the HTTP client, whose text has its password."""
     monkeypatch.setenv("NO_PROXY", "")
-    async with new_client("https://m.test/v1", "k") as client:
-        ways = {pattern.pattern for pattern in client._mounts}
-    assert "https://" in ways
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:sekret@proxy:1080")
+    with pytest.raises(InvalidInput, match="settings: the proxy") as caught:
+        new_client("https://m.test/v1", "k")
+    assert "sekret" not in str(caught.value)

@@ -48,8 +48,8 @@ def joined(*documents: Any) -> Any:
         "data:\n {0}\n\n",
     ],
     ids=[
-        "plain", "empty lines", "CRLF around", "BOM", "comments before", "comments around", "BOM and comments",
-        "its end glued to it", "its end behind it", "one event", "no space", "all fields", "behind its field",
+        "plain", "empty lines", "CRLF", "BOM", "comments before", "comments around", "BOM and comments",
+        "end glued to it", "end behind it", "one event", "no space", "all fields", "behind its field",
     ],
 )  # fmt: skip
 def test_a_whole_completion_is_read_whatever_stands_around_it(content: str) -> None:
@@ -60,7 +60,7 @@ def test_a_whole_completion_is_read_whatever_stands_around_it(content: str) -> N
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("between", ["", ": OPENROUTER PROCESSING", "   "], ids=["none", "comment", "blank"])
 def test_chunks_make_the_body_that_would_have_come_at_once(newline: str, between: str) -> None:
-    """A line separator of Unicode, which Python's own splitting takes for an end of line, stays in its text."""
+    """A line separator of Unicode, where Python's own splitting would cut, stays in its text."""
     sent = [
         chunk({"role": "assistant", "content": ""}),
         chunk({"content": '{"a": '}),
