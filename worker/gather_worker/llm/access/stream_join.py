@@ -21,25 +21,30 @@ def is_chunk(document: Mapping[str, Any]) -> bool:
 
 
 def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one body; where there are several usages, each number at its highest."""
+    """Return one body; of what comes several times, such as usage, each number is at its highest."""
     body: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
     for chunk in chunks:
         for name, value in chunk.items():
-            if name == "usage":
+            if isinstance(value, dict) and name not in {"message", "error"}:
                 body[name] = _highest(body.get(name), value)
-            elif name == "error":
-                body[name] = body.get(name) or value
-            elif name != "choices" and value is not None:
+            elif value and name not in {"choices", "message"}:
                 body.setdefault(name, value)
-        for choice in _objects(chunk.get("choices")):
+        for choice in _choices(chunk):
             index = choice.get("index")
             index = index if isinstance(index, int) else 0
             if index in choices or len(choices) < CHOICES_MAX:
                 choices.setdefault(index, _Choice()).add(choice)
     body["object"] = "chat.completion"
     body["choices"] = [choices[index].joined(index) for index in sorted(choices)]
-    return {name: value for name, value in body.items() if value is not None}
+    return body
+
+
+def _choices(chunk: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a chunk's parts of answers; Ollama's own form has one, without a list around it."""
+    if "choices" not in chunk and isinstance(chunk.get("message"), dict):
+        return [{"index": 0, "delta": chunk["message"], "finish_reason": chunk.get("done_reason")}]
+    return _objects(chunk.get("choices"))
 
 
 class _Choice:

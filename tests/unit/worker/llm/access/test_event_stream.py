@@ -181,6 +181,26 @@ def test_of_several_usages_each_number_counts_at_its_highest() -> None:
     }  # fmt: skip
 
 
+def test_usage_may_stand_in_a_provider_s_own_field_of_the_last_chunk() -> None:
+    """Groq's, whose first chunk has the field without it; Azure's first chunk has empty names."""
+    first = {"id": "", "model": "", "choices": [], "x_groq": {"id": "r"}}
+    body = joined(first, chunk({"content": "a"}, x_groq={"id": "r", "usage": {"total_tokens": 3}}))
+    assert (body["x_groq"], body["model"]) == ({"id": "r", "usage": {"total_tokens": 3}}, "a/b")
+
+
+def test_ollama_s_own_lines_are_a_stream_too() -> None:
+    """Without choices; what it counted stays as it names it."""
+    lines = [
+        {"model": "m", "message": {"role": "assistant", "content": "a", "thinking": "h"}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": "b", "thinking": "m"}, "done": False},
+        {"model": "m", "message": {"content": ""}, "done": True, "done_reason": "stop", "eval_count": 7},
+    ]
+    body = read_body_json("\n".join(map(json.dumps, lines)).encode())
+    message = {"role": "assistant", "content": "ab", "thinking": "hm"}
+    assert body["choices"] == [{"index": 0, "finish_reason": "stop", "message": message}]
+    assert (body["model"], body["eval_count"]) == ("m", 7)
+
+
 def test_further_choices_are_kept_apart_and_bounded() -> None:
     """By their index."""
     body = joined(*(chunk({"content": str(index)}, index=index) for index in (1, 0, *range(2, 100))))
