@@ -4,13 +4,16 @@ The model is far too small to mean what it says; it is the wire that is tested.
 """
 
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import yaml
 from pydantic import BaseModel, Field
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from dev.paths import ROOT
 from dev.service_process import ServiceProcess
 from gather_clients.backoff import Backoff
 from gather_contracts.resource import Budget
@@ -24,6 +27,7 @@ from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import PairVerdicts
 from tests.support.llama_server import llama_service
+from tests.support.worker_harness import WorkerHarness
 
 TIMEOUT_S = 120
 """For 4 to 64 tokens, of which an idle core makes some 20 a second."""
@@ -160,3 +164,32 @@ async def test_an_equal_question_is_answered_from_redis(gateways: Gateways, redi
     second = gateways(cache=AnswerCache(redis_url, 2, 60))
     assert await second.ask_signed("any", PROMPT, Mood, scope="kept") == answer
     assert second.ledger.requests == 0
+
+
+def settings_of(values_file: str, address: str) -> dict[str, str]:
+    """Return what the chart makes of a values file, for another address."""
+    values = yaml.safe_load((ROOT / "examples" / "values" / values_file).read_text(encoding="utf-8"))
+    extra = json.dumps(values["model"]["extraBody"])
+    return {**values["worker"]["env"], "GATHER_LLM_EXTRA_BODY": extra, "GATHER_LLM_BASE_URL": address}
+
+
+def test_a_whole_worker_runs_with_the_values_file(
+    llama: ServiceProcess, new_harness: Callable[..., WorkerHarness]
+) -> None:
+    """With the settings of examples/values/model-llamacpp.yaml, but for shorter answers.
+
+    What a model of this size writes means nothing and is cut off: that a worker asks it, counts what it
+    wrote, saves no empty note and ends as it should is all that this shows. A cap on tokens ends it soon.
+    """
+    harness = new_harness(maxIterations=2, budget={"maxTokens": 6000})
+    settings = settings_of("model-llamacpp.yaml", f"{llama.uri}/v1")
+    ended = harness.run(0, 1, **{**settings, "GATHER_LLM_MAX_TOKENS": "256"})
+    assert ended.exit_code in {0, 75}, ended.messages()
+    ledger = harness.checkpoint()["ledger"]
+    assert ledger["requests"] > 0
+    assert 0 < ledger["tokens_out"] <= 256 * ledger["requests"]
+    assert ended.result
+    assert ended.result.cost_usd == 0
+    assert 0 < ended.result.tokens <= 6000
+    assert all(note["content"].strip() for note in harness.items())
+    assert "unexpected error" not in ended.messages()
