@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from dev.node import pki
+from dev.cluster.node import pki
 from dev.service_process import HOST
 from gather_worker.errors import ModelTransient
 from gather_worker.llm.access.model_client import Access, new_client
@@ -111,7 +111,7 @@ async def test_a_worker_gets_out_by_a_proxy_to_an_endpoint_of_another_authority(
 async def test_an_authority_that_nobody_named_is_not_trusted(endpoint_port: int) -> None:
     """And the words say which setting names it; nothing was sent, so nothing can have been charged."""
     async with listening(Proxy(endpoint_port)) as port:
-        with pytest.raises(ModelTransient, match="certificate is not trusted .*GATHER_LLM_CA_FILE") as caught:
+        with pytest.raises(ModelTransient, match=r"is not trusted .*GATHER_LLM_CA_FILE") as caught:
             await asked(Access(proxy=f"http://gather:pass@{HOST}:{port}"))
     assert not caught.value.may_be_charged
 
@@ -119,7 +119,7 @@ async def test_an_authority_that_nobody_named_is_not_trusted(endpoint_port: int)
 async def test_a_proxy_that_refuses_is_named(endpoint_port: int, tmp_path: Path) -> None:
     """Not as an endpoint that cannot be reached."""
     async with listening(Proxy(endpoint_port)) as port:
-        with pytest.raises(ModelTransient, match="the proxy refuses .407.*GATHER_LLM_PROXY") as caught:
+        with pytest.raises(ModelTransient, match=r"the proxy refuses .407.*GATHER_LLM_PROXY") as caught:
             await asked(Access(proxy=f"http://gather:wrong@{HOST}:{port}", ca_file=tmp_path / "ca.crt"))
     assert not caught.value.may_be_charged
     assert "wrong" not in str(caught.value)
