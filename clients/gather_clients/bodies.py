@@ -9,6 +9,9 @@ from gather_clients.http_calls.unpacking import UnpackingError, unpacking_of
 ACCEPT_ENCODING: Final = {"Accept-Encoding": "gzip"}
 """Send this with a request whose answer `read_body` reads. Other forms it unpacks too, if they come."""
 
+JSON_BEGINS: Final = (b"{", b"[")
+"""Of a body that only says that it is packed: something on its way unpacked it, and left the header."""
+
 
 class BodyTooLong(Exception):  # noqa: N818 - named for what it says of the body
     """The body is longer than the caller takes, packed or unpacked."""
@@ -28,16 +31,48 @@ async def read_body(response: httpx.Response, limit_bytes: int) -> bytes:
         if len(response.content) > limit_bytes:
             raise BodyTooLong(f"more than {limit_bytes} bytes")
         return response.content
-    body, received = bytearray(), 0
     try:
-        unpacking = unpacking_of(response.headers.get("Content-Encoding", ""))
+        body = _Body(response.headers.get("Content-Encoding", ""), limit_bytes)
         async for chunk in response.aiter_raw():
-            received += len(chunk)
-            body += unpacking.unpack(chunk, limit_bytes + 1 - len(body)) if unpacking else chunk
-            if max(received, len(body)) > limit_bytes:
-                raise BodyTooLong(f"more than {limit_bytes} bytes")
+            body.add(chunk)
+        return body.whole()
     except UnpackingError as error:
         raise httpx.DecodingError(str(error), request=response.request) from error
-    if unpacking and not unpacking.is_complete:
-        raise httpx.DecodingError("ends in the middle", request=response.request)
-    return bytes(body)
+
+
+class _Body:
+    """A body on its way; keeps what came beside what was unpacked, if it may be JSON that is not packed."""
+
+    def __init__(self, encoding: str, limit_bytes: int) -> None:
+        self._unpacking = unpacking_of(encoding)
+        self._limit = limit_bytes
+        self._received = 0
+        self._plain = bytearray()
+        self._body = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece; raises BodyTooLong and UnpackingError."""
+        if self._plain or (not self._received and chunk.startswith(JSON_BEGINS)):
+            self._plain += chunk
+        self._received += len(chunk)
+        try:
+            self._body += self._unpacked(chunk)
+        except UnpackingError:
+            if not self._plain:
+                raise
+            self._unpacking, self._body = None, self._plain
+        if max(self._received, len(self._body)) > self._limit:
+            raise BodyTooLong(f"more than {self._limit} bytes")
+
+    def _unpacked(self, chunk: bytes) -> bytes:
+        if self._unpacking is None:
+            return chunk if self._body is not self._plain else b""
+        return self._unpacking.unpack(chunk, self._limit + 1 - len(self._body))
+
+    def whole(self) -> bytes:
+        """Return the body; raises UnpackingError if its end is missing."""
+        if self._unpacking is None or self._unpacking.is_complete:
+            return bytes(self._body)
+        if not self._plain:
+            raise UnpackingError("ends in the middle")
+        return bytes(self._plain)

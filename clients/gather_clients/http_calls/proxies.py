@@ -13,6 +13,8 @@ import httpx
 
 from gather_clients.configuration import ConfigurationError
 
+IN_CLUSTER: Final = (".svc", ".svc.cluster.local")
+"""Names that nothing outside of a cluster knows."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -41,14 +43,14 @@ def proxy_for(url: httpx.URL, named: str | None = None) -> httpx.URL | None:
 
 
 def is_direct(url: httpx.URL, no_proxy: str) -> bool:
-    """Return whether the address is reached without a proxy: this machine, and what `NO_PROXY` names.
+    """Return whether the address is reached without a proxy: this machine, this cluster, and `NO_PROXY`.
 
-    That is *, names with all below them, .domains, addresses and networks, each but a network with a port or
-    without, between commas or spaces: what curl, Go and Python's requests take together.
+    `NO_PROXY` has *, names with all below them, .domains, addresses and networks, between commas or spaces,
+    each but a network with a port or without: what curl, Go and Python's requests take together.
     """
     host, port = url.host.lower().rstrip("."), str(url.port or DEFAULT_PORTS.get(url.scheme))
     address = _address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+    if host == "localhost" or host.endswith(IN_CLUSTER) or (address is not None and address.is_loopback):
         return True
     return any(
         _covers(entry, host, port, address) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry

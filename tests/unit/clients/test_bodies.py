@@ -70,7 +70,7 @@ async def test_a_small_body_that_unpacks_to_a_large_one_takes_no_memory() -> Non
     [
         pytest.param(b"no gzip", "gzip", id="not packed"),
         pytest.param(gzip.compress(b"x" * 100)[:-4], "gzip", id="cut off"),
-        pytest.param(b"x", "br", id="not asked for"),
+        pytest.param(b"x", "compress", id="not known"),
         pytest.param(b"x", "gzip, gzip", id="packed twice"),
     ],
 )
@@ -78,6 +78,14 @@ async def test_a_body_packed_in_another_way_is_refused(sent: bytes, encoding: st
     """As httpx says it, so that callers need no case of its own."""
     with pytest.raises(httpx.DecodingError):
         await read(sent, encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+async def test_json_that_only_says_that_it_is_packed_is_read(encoding: str, piece: int) -> None:
+    """Some gateways unpack a body and leave the header."""
+    body = b'{"choices": [{"message": {"content": "The keeper counts the lamps."}}]}'
+    assert await read(body, encoding, piece) == body
 
 
 async def test_a_body_that_was_read_before_is_bounded_too() -> None:
