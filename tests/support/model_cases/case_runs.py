@@ -17,8 +17,8 @@ from gather_contracts.resource import Budget
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BudgetUsed, InvalidInput, ModelError, ModelRejected, WorkerError
 from gather_worker.llm import gateway
+from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.endpoint import new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.pricing import Price
