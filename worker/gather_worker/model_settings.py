@@ -155,7 +155,7 @@ class ModelSettings(ModelKeys):
 
     @field_validator("llm_ca_file")
     @classmethod
-    def _can_be_read(cls, file: Path | None) -> Path | None:
+    def _vouches(cls, file: Path | None) -> Path | None:
         if file is not None:
             try:
                 ssl.create_default_context(cafile=file)

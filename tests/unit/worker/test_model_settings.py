@@ -1,13 +1,17 @@
 """The models' settings: what is taken, and that a wrong one is named, its field too, and never its value."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from gather_clients.configuration import secrets_of
+from gather_worker.check.checklist import CheckSettings
 from gather_worker.errors import InvalidInput
+from gather_worker.model_settings import ModelSettings
 from gather_worker.settings import Settings, read_settings
 
 SECRET = "sekret-12345"  # noqa: S105
@@ -106,3 +110,15 @@ def test_a_key_goes_beside_other_headers(monkeypatch: pytest.MonkeyPatch) -> Non
     """As a bearer token."""
     found = read(monkeypatch, OPENROUTER_API_KEY="k", GATHER_LLM_EXTRA_HEADERS={"X-Title": "Gather"})
     assert found.llm_headers == {"Authorization": "Bearer k", "X-Title": "Gather"}
+
+
+@pytest.mark.parametrize("kind", [Settings, CheckSettings, ModelSettings], ids=lambda kind: kind.__name__)
+def test_no_rule_of_settings_hides_that_of_others_beside_them(kind: type[BaseSettings]) -> None:
+    """Of two groups whose rules have one name, pydantic keeps one rule without a word."""
+    for one, other in combinations(kind.__bases__, 2):
+        common = {name for base in {*one.__mro__} & {*other.__mro__} for name in vars(base)}
+        rules = [
+            {*kept.field_validators, *kept.model_validators} - common
+            for kept in (one.__pydantic_decorators__, other.__pydantic_decorators__)  # type: ignore[attr-defined]
+        ]
+        assert not rules[0] & rules[1]

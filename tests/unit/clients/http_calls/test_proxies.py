@@ -82,7 +82,7 @@ def test_a_named_proxy_goes_before_the_variables_but_not_before_no_proxy(
     assert proxy_for(httpx.URL("http://vllm.film.svc"), PROXY) is None
 
 
-@pytest.mark.parametrize("proxy", ["socks5://u:sekret@p:1080", "http://", "http://[sekret", "ftp://p"])
+@pytest.mark.parametrize("proxy", ["socks5://u:sekret@p:1080", "http://", "http://p:sekret", "ftp://p"])
 def test_a_proxy_that_can_never_work_is_named_without_its_address(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:

@@ -207,6 +207,10 @@ async def test_a_bomb_is_unpacked_only_as_far_as_an_answer_goes(monkeypatch: pyt
             unpacked.append(len(piece))
             return piece
 
+        @property
+        def eof(self) -> bool:
+            return bool(self._genuine.eof)
+
     async def bomb(_: httpx.Request) -> httpx.Response:
         return packed(gzip.compress(b" " * 4 * BODY_MAX_BYTES, 1))
 

@@ -30,7 +30,8 @@ def _of_cause(cause: BaseException) -> str:
             said = f"its certificate is not trusted ({cause.verify_message})"
             return f"{said}: GATHER_LLM_CA_FILE names the authorities that vouch for it"
         case ssl.SSLError():
-            return f"it does not speak TLS ({cause.reason}): see GATHER_LLM_BASE_URL and GATHER_LLM_PROXY"
+            said = getattr(cause, "reason", "") or type(cause).__name__
+            return f"it does not speak TLS ({said}): see GATHER_LLM_BASE_URL and GATHER_LLM_PROXY"
         case socket.gaierror():
             return "its host's name, or its proxy's, is not known"
         case httpx.ProxyError():
