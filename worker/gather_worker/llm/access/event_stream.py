@@ -48,7 +48,8 @@ def _documents(content: bytes) -> Iterator[dict[str, Any]]:
 
 def _events(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """Yield the name and the data of each event; a line outside of the form counts as data."""
-    name, data = "", []
+    name = ""
+    data: list[str] = []
     for line in chain(lines, (b"",)):
         if not line.strip():
             if data:
