@@ -4,6 +4,7 @@ import functools
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,20 +45,23 @@ def helm() -> Callable[[Sequence[str]], subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def render(helm: Callable[[Sequence[str]], subprocess.CompletedProcess[str]]) -> Render:
-    """Return a function that renders a chart with its development values and some more."""
+    """Return a function that renders a chart with its development values, a file of others and some more."""
 
     @functools.cache
-    def rendered(chart: str, release: str, settings: tuple[str, ...]) -> str:
+    def rendered(chart: str, release: str, settings: tuple[str, ...], values: Path | None) -> str:
         done = helm([
             "template", release, str(CHARTS / chart), "--namespace", "film", "--kube-version", KUBE_VERSION,
             "--values", str(CHARTS / chart / "values-dev.yaml"),
+            *(("--values", str(values)) if values else ()),
             *(part for setting in settings for part in ("--set-json", setting)),
         ])  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def render(chart: str, *settings: str, release: str | None = None) -> Rendered:
-        text = rendered(chart, release or chart, settings)
+    def render(
+        chart: str, *settings: str, release: str | None = None, values: Path | None = None
+    ) -> Rendered:
+        text = rendered(chart, release or chart, settings, values)
         return [document for document in yaml.safe_load_all(text) if document]
 
     return render

@@ -1,7 +1,6 @@
 """The values files for models' endpoints: rendered with the chart, and read as a worker would read them."""
 
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +14,33 @@ from gather_worker.llm.pricing import Price
 from gather_worker.settings import Settings, read_settings
 from tests.support.kubernetes.rendered_charts import named
 
-FILES = sorted((ROOT / "examples" / "values").glob("model-*.yaml"))
+FOLDER = ROOT / "examples" / "values"
+FREE = Price(0, 0)
 ENDPOINTS = {
-    "model-anthropic": "https://openrouter.ai/api/v1/",
-    "model-azure": "https://resource.openai.azure.com/openai/v1/",
-    "model-llamacpp": "http://llama.models.svc:8080/v1/",
-    "model-ollama": "http://ollama.models.svc:11434/v1/",
-    "model-openai": "https://api.openai.com/v1/",
-    "model-openrouter": "https://openrouter.ai/api/v1/",
-    "model-vllm": "http://vllm.models.svc:8000/v1/",
+    "model-anthropic": ("https://openrouter.ai/api/v1/", None),
+    "model-azure": ("https://resource.openai.azure.com/openai/v1/", Price(2e-6, 8e-6)),
+    "model-llamacpp": ("http://llama.models.svc:8080/v1/", FREE),
+    "model-ollama": ("http://ollama.models.svc:11434/v1/", FREE),
+    "model-openai": ("https://api.openai.com/v1/", Price(2e-6, 8e-6)),
+    "model-openrouter": ("https://openrouter.ai/api/v1/", None),
+    "model-vllm": ("http://vllm.models.svc:8000/v1/", FREE),
 }
-Helm = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
-Read = Callable[[Path], tuple[Settings, list[dict[str, Any]]]]
+"""Address and price; where an endpoint names prices itself there is none."""
+Read = Callable[[str], tuple[Settings, list[dict[str, Any]]]]
 
 
 @pytest.fixture
-def read(helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
+def read(
+    render: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Read:
     """Return a function that renders the chart with a file, and reads the workers' settings from it."""
 
-    def read(file: Path) -> tuple[Settings, list[dict[str, Any]]]:
-        chart = ROOT / "charts" / "gather"
-        values = ["--values", str(chart / "values-dev.yaml"), "--values", str(file)]
-        done = helm(["template", "gather", str(chart), "--namespace", "film", *values])
-        assert done.returncode == 0, done.stderr
-        documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    def read(name: str) -> tuple[Settings, list[dict[str, Any]]]:
+        documents = render("gather", values=FOLDER / f"{name}.yaml")
         data = named(documents, "ConfigMap", "gather-worker")["data"]
-        for name, value in data.items():
-            monkeypatch.setenv(name, value)
-        for name, value in {
-            "MONGODB_URI": "m",
-            "REDIS_URL": "redis://r",
-            "BRAIN_SERVICE_API_KEY": "k",
-        }.items():
-            monkeypatch.setenv(name, value)
+        secrets = {"MONGODB_URI": "m", "REDIS_URL": "redis://r", "BRAIN_SERVICE_API_KEY": "k"}
+        for variable, value in {**data, **secrets}.items():
+            monkeypatch.setenv(variable, value)
         monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
         if "GATHER_LLM_CA_FILE" in data:
             monkeypatch.setenv("GATHER_LLM_CA_FILE", certifi.where())
@@ -57,48 +50,36 @@ def read(helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
 
 
 def test_every_endpoint_of_the_documentation_has_its_file() -> None:
-    """And no other lies there."""
-    assert [file.stem for file in FILES] == list(ENDPOINTS)
+    """And no other lies there; each says where its key goes."""
+    assert sorted(file.stem for file in FOLDER.glob("model-*.yaml")) == list(ENDPOINTS)
+    for name in ENDPOINTS:
+        comments = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+        assert "# Key: " in comments
+        assert "the workers' Secret" in comments
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_worker_takes_what_the_file_says(read: Read, file: Path) -> None:
-    """The settings are valid, a client can be made of them, and the check before a run has the same ones."""
-    settings, documents = read(file)
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_a_worker_takes_what_the_file_says(read: Read, name: str) -> None:
+    """The settings are valid, a client can be made of them, and the check before a run has the same ones.
+
+    Without a price that neither the endpoint nor the file says a cap on money would count the highest ones.
+    """
+    settings, documents = read(name)
     client = new_client(settings.llm_base_url, access=settings.model_access)
-    assert str(client.base_url) == ENDPOINTS[file.stem]
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert (str(client.base_url), settings.llm_price) == ENDPOINTS[name]
+    values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     check = named(documents, "Pod", "gather-test-worker-check")["spec"]["containers"][0]
     assert f"--model={values['operator']['defaultModel']}" in check["args"]
     wanted = settings.model_preferences
     assert wanted.provider.fields() == values.get("model", {}).get("provider", {})
     assert wanted.extra_body == values.get("model", {}).get("extraBody", {})
+    assert wanted.reasoning_effort == values.get("model", {}).get("reasoning", {}).get("effort")
     assert ",".join(wanted.fallback_models) == values.get("llmFallbackModel", "")
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_what_an_endpoint_does_not_say_of_prices_the_file_says(read: Read, file: Path) -> None:
-    """Or a run's cap on money would count the highest ones; and the comments say where the key goes."""
-    settings, _ = read(file)
-    is_openrouter = "openrouter.ai" in settings.llm_base_url
-    own = {"model-openai": Price(2e-6, 8e-6), "model-azure": Price(2e-6, 8e-6)}
-    expected = None if is_openrouter else own.get(file.stem, Price(0, 0))
-    assert settings.llm_price == expected
-    comments = file.read_text(encoding="utf-8")
-    assert "# Key: " in comments
-    assert "the workers' Secret" in comments
-
-
-def test_confidential_scripts_have_a_file(read: Read) -> None:
-    """No provider that keeps prompts."""
-    settings, _ = read(ROOT / "examples" / "values" / "model-openrouter.yaml")
-    provider = settings.model_preferences.provider
-    assert (provider.data_collection, provider.zdr) == ("deny", True)
 
 
 def test_a_way_out_of_a_company_reaches_the_workers(read: Read) -> None:
     """The proxy concerns the models alone; what NO_PROXY names goes without."""
-    settings, documents = read(ROOT / "examples" / "values" / "model-azure.yaml")
+    settings, documents = read("model-azure")
     data = named(documents, "ConfigMap", "gather-worker")["data"]
     assert data["GATHER_LLM_CA_FILE"] == "/etc/gather/secrets/model-ca.crt"
     assert settings.model_access.proxy == "http://proxy.example.com:3128"
