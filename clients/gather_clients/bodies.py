@@ -1,5 +1,7 @@
 """Reading a response's body up to a limit, packed or not: what answers may be no server of ours."""
 
+import asyncio
+import contextlib
 from typing import Final
 
 import httpx
@@ -40,6 +42,23 @@ async def read_body(response: httpx.Response, limit_bytes: int) -> bytes:
         raise httpx.DecodingError(str(error), request=response.request) from error
 
 
+async def read_beginning(response: httpx.Response, limit_bytes: int, timeout_s: float) -> bytes:
+    """Return the beginning of a body, as far as it comes in the time: an error says there what it is.
+
+    A body that is broken, packed wrongly or too long is no error here.
+    """
+    with contextlib.suppress(UnpackingError):
+        body = _Body(response.headers.get("Content-Encoding", ""), limit_bytes)
+        with contextlib.suppress(
+            BodyTooLong, UnpackingError, httpx.HTTPError, httpx.StreamError, TimeoutError
+        ):
+            async with asyncio.timeout(timeout_s):
+                async for chunk in response.aiter_raw():
+                    body.add(chunk)
+        return body.beginning()
+    return b""
+
+
 class _Body:
     """A body on its way; keeps what came beside what was unpacked, if it may be JSON that is not packed."""
 
@@ -76,3 +95,7 @@ class _Body:
         if not self._plain:
             raise UnpackingError("ends in the middle")
         return bytes(self._plain)
+
+    def beginning(self) -> bytes:
+        """Return what has come so far, up to the limit."""
+        return bytes(self._body[: self._limit])

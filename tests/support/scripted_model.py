@@ -9,6 +9,7 @@ import httpx
 from gather_worker.attempt import Attempt
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.gateway import ModelGateway
+from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.prompts import Prompt
 
 Reply = httpx.Response | Exception
@@ -60,5 +61,7 @@ def reply(content: Any = VERDICT, status: int = 200, **headers: str) -> httpx.Re
 
 
 def scripted_gateway(model: ScriptedModel, duration_s: float = 60, **options: Any) -> ModelGateway:
-    """Return a gateway to the scripted model."""
-    return ModelGateway(model.client, Attempt(duration_s), **{"timeout_s": 5, "max_tokens": 100, **options})
+    """Return a gateway to the scripted model; `fallbacks` are models that stand in."""
+    preferences = ModelPreferences(fallback_models=options.pop("fallbacks", ()))
+    given = {"timeout_s": 5, "max_tokens": 100, "preferences": preferences, **options}
+    return ModelGateway(model.client, Attempt(duration_s), **given)

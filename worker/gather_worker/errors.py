@@ -21,11 +21,14 @@ ModelError              one answer of the model, inside the gateway
 BrainUnusable           the brain is unavailable or refuses; the caller goes on without it
 """
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pydantic import BaseModel
 
 from gather_contracts.result import ExitCode, StopReason
+
+if TYPE_CHECKING:
+    from gather_worker.llm.asking.refusal import Refusal
 
 
 class WorkerError(Exception):
@@ -97,7 +100,9 @@ class Terminated(WorkerError):  # noqa: N818
 
 
 class ModelError(Exception):
-    """One request to the model gave no usable answer."""
+    """One request to the model gave no usable answer; `refusal` is what the endpoint said, if it refused."""
+
+    refusal: "Refusal | None" = None
 
 
 class ModelTransient(ModelError):  # noqa: N818
@@ -107,11 +112,17 @@ class ModelTransient(ModelError):  # noqa: N818
     """
 
     def __init__(
-        self, message: str, retry_after_s: float | None = None, *, may_be_charged: bool = False
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        may_be_charged: bool = False,
+        refusal: "Refusal | None" = None,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.may_be_charged = may_be_charged
+        self.refusal = refusal
 
 
 class ModelRejected(ModelError):  # noqa: N818
@@ -121,9 +132,10 @@ class ModelRejected(ModelError):  # noqa: N818
     account can lift the refusal: a wrong key, no credit.
     """
 
-    def __init__(self, message: str, *, is_request_fault: bool) -> None:
+    def __init__(self, message: str, *, is_request_fault: bool, refusal: "Refusal | None" = None) -> None:
         super().__init__(message)
         self.is_request_fault = is_request_fault
+        self.refusal = refusal
 
 
 class BudgetUsed(ModelRejected):

@@ -98,8 +98,8 @@ class ModelSettings(ModelKeys):
     """PEM file of authorities that vouch for endpoint and proxy, besides the public ones."""
     llm_timeout_s: float = Field(default=120, ge=1, le=600, validation_alias="GATHER_LLM_TIMEOUT_S")
     """For one answer of the model; long answers of large models take a minute."""
-    llm_max_tokens: int = Field(default=8000, ge=256, le=64000, validation_alias="GATHER_LLM_MAX_TOKENS")
-    """For one answer: ten items with their summaries are about 4,000 tokens."""
+    llm_max_tokens: int = Field(default=32_000, ge=256, le=64_000, validation_alias="GATHER_LLM_MAX_TOKENS")
+    """The most for one answer; what is asked for is less, by the answer's kind and language."""
     llm_fallback_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), max_length=FALLBACK_MODELS_MAX, validation_alias="GATHER_LLM_FALLBACK_MODEL"
     )

@@ -8,6 +8,7 @@ from gather_clients.backoff import Backoff
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
+from gather_worker.attempt import Attempt
 from gather_worker.llm import gateway
 from tests.support.scripted_model import Reply, ScriptedModel
 
@@ -47,3 +48,17 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waits of our own; what the server asks for is waited for."""
     monkeypatch.setattr(gateway, "BACKOFF", Backoff(0.001, 0.03))
     monkeypatch.setattr(gateway, "RETRY_AFTER_EXTRA_S", 0.001)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that attempts began, in seconds."""
+    begun: list[float] = []
+    genuine = Attempt.sleep
+
+    async def sleep(attempt: Attempt, duration_s: float) -> None:
+        begun.append(duration_s)
+        await genuine(attempt, duration_s)
+
+    monkeypatch.setattr(Attempt, "sleep", sleep)
+    return begun

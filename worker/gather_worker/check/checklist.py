@@ -20,7 +20,9 @@ from gather_worker.check.mongodb_check import check_mongodb
 from gather_worker.check.redis_check import check_redis
 from gather_worker.check.run_cost import cost_finding, iterations_cost
 from gather_worker.errors import InvalidInput
+from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.pricing import Price
+from gather_worker.schemas import DraftBatch
 from gather_worker.settings import Settings
 
 CHECK_S: Final = 30.0
@@ -132,11 +134,13 @@ async def _check_model(settings: CheckSettings, plan: Plan) -> list[Finding]:
     further = [model for model in (settings.judge_model, *settings.llm_fallback_models) if model]
     models = list(dict.fromkeys([*writers, *further]))
     facts = await gather_model_facts(
-        settings.llm_base_url, settings.model_access, models, is_asked=plan.is_model_asked
-    )
-    own = settings.llm_price
+        settings.llm_base_url, settings.model_access, models,
+        is_asked=plan.is_model_asked, preferences=settings.model_preferences,
+    )  # fmt: skip
+    own, language = settings.llm_price, plan.document.spec.language if plan.document else None
+    longest = answer_limit(DraftBatch, settings.llm_max_tokens, language=language or "")
     found = model_findings(
-        facts, models, settings.llm_max_tokens, has_own_price=own is not None,
+        facts, models, longest, has_own_price=own is not None,
         is_capped=plan.cap_usd is not None,
     )  # fmt: skip
     if not writers or facts.malformed or facts.models.problem:
@@ -150,6 +154,6 @@ async def _check_model(settings: CheckSettings, plan: Plan) -> list[Finding]:
         )
         bounds = iterations_cost(
             plan.iterations_planned, known, judge, repeats=settings.judge_repeats,
-            max_tokens=settings.llm_max_tokens,
+            max_tokens=longest,
         )  # fmt: skip
     return [*found, cost_finding(plan.iterations_planned, bounds, plan.cap_usd)]

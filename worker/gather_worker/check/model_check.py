@@ -12,13 +12,16 @@ from pydantic import BaseModel
 from gather_clients.bodies import BodyTooLong, read_body
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 from gather_worker.check.run_cost import PROMPT_LEAST_TOKENS, PROMPT_MOST_TOKENS
-from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, ModelRejected
+from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError
 from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.access.troubles import trouble_of
+from gather_worker.llm.asking.faults import fault_of
 from gather_worker.llm.chat_completion import parse_body, read_completion
 from gather_worker.llm.endpoint import PRICE_LIST_MAX_BYTES, Endpoint
+from gather_worker.llm.failures import said
+from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price, list_paths, read_price
-from gather_worker.llm.request_form import first_form
+from gather_worker.llm.request_form import first_form, other_form
 from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import json_schema
 
@@ -26,6 +29,8 @@ NAME: Final = "Model endpoint"
 KEY: Final = "Model key"
 TIMEOUT_S: Final = 8.0
 ASK_S: Final = 60.0
+ASK_FORMS_MAX: Final = 6
+"""Requests that are refused for their form cost nothing."""
 ASK_TOKENS: Final = 1024
 """A model that thinks before it answers needs them; others use twenty."""
 NEAREST: Final = 3
@@ -53,6 +58,15 @@ class Reply:
     """Why there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking a model once."""
+
+    problem: str = ""
+    form: str = ""
+    """In which form it was asked, where that was not the first one."""
+
+
 @dataclass(slots=True)
 class ModelFacts:
     """What the endpoint said."""
@@ -65,12 +79,16 @@ class ModelFacts:
     key: Reply | None = None
     """What OpenRouter says of the key; its list of models needs none."""
     prices: dict[str, Price | None] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
-    """What went wrong when a model was asked; empty if nothing."""
+    asked: dict[str, Asked] = field(default_factory=dict)
 
 
 async def gather_model_facts(
-    base_url: str, access: Access, models: Sequence[str], *, is_asked: bool
+    base_url: str,
+    access: Access,
+    models: Sequence[str],
+    *,
+    is_asked: bool,
+    preferences: ModelPreferences | None = None,
 ) -> ModelFacts:
     """Return what the endpoint says; `is_asked` sends each model one tiny request, which may cost."""
     facts = ModelFacts(url=base_url.rsplit("@", maxsplit=1)[-1], has_key=bool(access.headers))
@@ -90,7 +108,7 @@ async def gather_model_facts(
         for model in models:
             facts.prices[model] = await _price(client, facts, model)
         if is_asked:
-            said = await asyncio.gather(*(_ask(endpoint, model) for model in models))
+            said = await asyncio.gather(*(_ask(endpoint, model, preferences) for model in models))
             facts.asked = dict(zip(models, said, strict=True))
     return facts
 
@@ -115,20 +133,26 @@ async def _price(client: httpx.AsyncClient, facts: ModelFacts, model: str) -> Pr
     return None
 
 
-async def _ask(endpoint: Endpoint, model: str) -> str:
+async def _ask(endpoint: Endpoint, model: str, preferences: ModelPreferences | None) -> Asked:
+    """Ask a model once, and in further forms while the endpoint refuses the first ones."""
     schema = {"name": "reply", "strict": True, "schema": json_schema(_Reply)}
     messages = [{"role": "user", "content": 'Answer with the JSON object {"works": true}.'}]
-    try:
-        form = first_form(is_openrouter=endpoint.is_openrouter)
-        body = await endpoint.complete(form.body(model, messages, schema, ASK_TOKENS), ASK_S)
-        read_answer(read_completion(body), _Reply)
-    except AnswerInvalid as error:
-        return f"the answer does not follow the JSON schema: {error}"
-    except ModelRejected as error:
-        return str(error)
-    except ModelError as error:
-        return str(error)
-    return ""
+    form = first_form(is_openrouter=endpoint.is_openrouter, preferences=preferences)
+    for _ in range(ASK_FORMS_MAX):
+        try:
+            body = await endpoint.complete(form.body(model, messages, schema, ASK_TOKENS), ASK_S)
+            read_answer(read_completion(body), _Reply)
+        except AnswerInvalid as error:
+            return Asked(f"the answer does not follow the JSON schema: {error}")
+        except ModelError as error:
+            other = other_form(form, error.refusal, ASK_TOKENS) if error.refusal else None
+            if other is None:
+                refusal = error.refusal
+                return Asked(said(model, refusal, fault_of(refusal)) if refusal else str(error))
+            form = other
+        else:
+            return Asked(form=form.learned())
+    return Asked("the endpoint takes no form of the request")
 
 
 def model_findings(
@@ -211,13 +235,14 @@ def _of_model(
     facts: ModelFacts, model: str, listed: Mapping[str, Mapping[str, Any]] | None, max_tokens: int
 ) -> list[Finding]:
     name = f"Model {model}"
-    if problem := facts.asked.get(model):
-        return [fail(name, f"asked once: {problem}", "name a model that answers by JSON schema, in the CMS "
-                     "(defaultModel) or GATHER_DEFAULT_MODEL")]  # fmt: skip
+    asked = facts.asked.get(model, Asked())
+    if asked.problem:
+        return [fail(name, f"asked once: {asked.problem}", "name a model that answers by JSON schema, in "
+                     "the CMS (defaultModel) or GATHER_DEFAULT_MODEL")]  # fmt: skip
     was_asked = model in facts.asked
     if listed is None:
         if was_asked:
-            return [ok(name, "asked once, and it answered by JSON schema")]
+            return [_answered(name, asked)]
         return [
             warn(
                 name,
@@ -234,7 +259,7 @@ def _of_model(
     found = _length_findings(name, entry, max_tokens)
     parameters = entry.get("supported_parameters")
     if was_asked:
-        found.append(ok(name, "asked once, and it answered by JSON schema"))
+        found.append(_answered(name, asked))
     elif not isinstance(parameters, list):
         found.append(ok(name, "exists; whether it takes a JSON schema is not told, --ask-model asks it once"))
     elif not SCHEMA_PARAMETERS & set(map(str, parameters)):
@@ -242,6 +267,12 @@ def _of_model(
     else:
         found.append(ok(name, "exists, and takes a JSON schema"))
     return found
+
+
+def _answered(name: str, asked: Asked) -> Finding:
+    if not asked.form:
+        return ok(name, "asked once, and it answered by JSON schema")
+    return ok(name, f"asked once, and it answered in another form than the first: {asked.form}")
 
 
 def _length_findings(name: str, entry: Mapping[str, Any], max_tokens: int) -> list[Finding]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from gather_worker.check.findings import Finding, ok, warn
 from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX
+from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.pricing import Price
 from gather_worker.prompts.builders import (
     DESCRIPTION_TOKENS,
@@ -15,6 +16,7 @@ from gather_worker.prompts.builders import (
     VOICE_TOKENS,
 )
 from gather_worker.prompts.project_context import CONTEXT_TOKENS
+from gather_worker.schemas import PairVerdicts, QualityVerdict
 
 NAME: Final = "Cost"
 INSTRUCTIONS_TOKENS: Final = 2000
@@ -70,8 +72,8 @@ def _least_usd(writer: Price, judge: Price, repeats: int) -> float:
 
 def _most_usd(writer: Price, judge: Price, repeats: int, max_tokens: int) -> float:
     notes = _twice(writer, PROMPT_MOST_TOKENS, max_tokens)
-    verdicts = repeats * _twice(judge, JUDGE_MOST_TOKENS, max_tokens)
-    return notes + verdicts + _twice(judge, PAIRS_MOST_TOKENS, max_tokens)
+    verdicts = repeats * _twice(judge, JUDGE_MOST_TOKENS, answer_limit(QualityVerdict, max_tokens))
+    return notes + verdicts + _twice(judge, PAIRS_MOST_TOKENS, answer_limit(PairVerdicts, max_tokens))
 
 
 def _twice(price: Price, prompt: int, answer: int) -> float:

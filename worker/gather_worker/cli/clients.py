@@ -40,7 +40,7 @@ async def open_model(
         attempt,
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,
-        fallback_model=settings.llm_fallback_model,
+        preferences=settings.model_preferences,
         budget=budget,
     )
     try:

@@ -116,7 +116,7 @@ def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> M
         attempt,
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,
-        fallback_model=next(iter(settings.llm_fallback_models), None),
+        preferences=settings.model_preferences,
         budget=BudgetGuard(
             task.document.spec.budget,
             settings.llm_price,

@@ -45,9 +45,7 @@ class _Department(_Given):
     name: Name = None
     description: Annotated[str, BeforeValidator(lambda text: text or ""), Field(max_length=8192)] = ""
     model: Name = Field(default=None, validation_alias=AliasChoices("model", "defaultModel"))
-    instructions: Any = Field(
-        default=None, validation_alias=AliasChoices(INSTRUCTIONS_FIELD, "instructions")
-    )
+    instructions: Any = Field(default=None, validation_alias=AliasChoices(INSTRUCTIONS_FIELD, "instructions"))
 
 
 class _Item(_Given):

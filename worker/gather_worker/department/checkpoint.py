@@ -72,6 +72,8 @@ class Checkpoint(Stored):
     token_ratio: float = Field(default=1.0, ge=1)
     """How many of its tokens the model needs for one of ours, as known when the last iteration was accepted:
     all attempts at the next one then ask in the same words, and find the answer that was paid for."""
+    useless_attempts: int = 0
+    """Attempts in a row that ended because no answer for new notes could be used."""
     pending: list[GatherItem] = Field(default_factory=list)
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
@@ -103,7 +105,11 @@ class Checkpoint(Stored):
     ) -> Self:
         """The model has written; nothing is judged yet."""
         written = {"drafts": drafts, "writer": writer, "prompt": prompt, "based_on": list(based_on)}
-        return self.model_copy(update=written)
+        return self.model_copy(update=written | {"useless_attempts": 0})
+
+    def answered_uselessly(self) -> Self:
+        """An attempt ends because no answer of the model could be used."""
+        return self.model_copy(update={"useless_attempts": self.useless_attempts + 1})
 
     def accepted(
         self, items: list[GatherItem], verdicts: dict[str, bool] | None = None, token_ratio: float = 1.0

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
-from gather_worker.llm.ledger import Ledger, Reserve, Usage, rates_of
+from gather_worker.llm.ledger import Ledger, Reserve, Usage, forms_of, rates_of
 from gather_worker.llm.pricing import (
     ASSUMED,
     FREE,
@@ -235,6 +235,15 @@ class BudgetGuard:
         """Charge a predecessor's request whose answer was found, if its reserve still stands."""
         if any(reserve.id == reserve_id for reserve in self.ledger.reserved):
             await self._store.save_ledger(lambda ledger: ledger.with_charge(reserve_id, usage))
+
+    async def learned_forms(self) -> dict[str, str]:
+        """Return in which forms models take requests, as the run's ledgers know it, by model."""
+        return forms_of([*await self._store.other_ledgers(), self.ledger])
+
+    async def keep_form(self, model: str, form: str) -> None:
+        """Keep for the run in which form a model takes requests; nothing is written if that is known."""
+        if forms_of([self.ledger]).get(model, "") != form:
+            await self._store.save_ledger(lambda ledger: ledger.with_form(model, form))
 
     async def _others(self) -> Sequence[Ledger]:
         return await self._store.other_ledgers() if self._is_capped else ()

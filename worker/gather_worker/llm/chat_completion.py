@@ -68,6 +68,8 @@ class Completion:
     """By a filter of the provider, or by the model that refuses."""
     has_reasoning: bool = False
     """Cut off without a text, it used its tokens up in reasoning."""
+    reason: str = ""
+    """By which it ended, where that is worth a word."""
     failure: ModelError | None = None
     is_usual: bool = True
     """`text` stood where a chat completion has it."""
@@ -250,6 +252,7 @@ def _completion(choices: list[_Choice], around: _Choice) -> Completion:
         thoughts=tuple(thoughts),
         is_filtered=reason in FILTERED or (not texts and bool(refusal.strip())),
         has_reasoning=around.has_reasoning or bool(thoughts),
+        reason=reason,
         failure=failure,
         is_usual=chosen.is_usual and chosen is choices[0],
     )

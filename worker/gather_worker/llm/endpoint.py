@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import httpx
 
-from gather_clients.bodies import BodyTooLong, read_body
-from gather_clients.retry_after import retry_after_s
+from gather_clients.bodies import BodyTooLong, read_beginning, read_body
 from gather_worker.errors import ModelError, ModelTransient
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
+from gather_worker.llm.asking.refusal import Refusal, is_page, read_refusal
 from gather_worker.llm.chat_completion import parse_body
-from gather_worker.llm.failures import error_of_status
+from gather_worker.llm.failures import error_of
 from gather_worker.llm.pricing import Price, list_paths, read_price
 
 OPENROUTER_HOST: Final = "openrouter.ai"
@@ -21,11 +21,19 @@ BODY_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ten items at their greatest length are 120 KB."""
 STREAM_MAX_BYTES: Final = 32 * 1024 * 1024
 """A stream has some 400 bytes for a token, reasoning included, and one of 64,000 tokens is allowed."""
+REFUSAL_MAX_BYTES: Final = 16 * 1024
+REFUSAL_TIMEOUT_S: Final = 5.0
+"""For the body of an error, whose status says most; what has come by then is read."""
 PRICE_LIST_MAX_BYTES: Final = 16 * 1024 * 1024
 """OpenRouter's list of some 400 models is about 1 MB."""
 PRICE_LIST_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
 """Without a connection by then the request is tried again: nothing was sent, and nothing is charged."""
+
+OWN_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-type", "content-length", "host", "user-agent"}
+)
+"""Of the client itself; all others may say who asks."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,10 +83,14 @@ class Endpoint:
         try:
             async with asyncio.timeout(timeout_s), exchange as response:
                 if not response.is_success:
-                    raise _refusal(response)  # its status says enough; its body is not read
+                    beginning = await read_beginning(response, REFUSAL_MAX_BYTES, REFUSAL_TIMEOUT_S)
+                    raise error_of(_read_refusal(response, beginning))
                 is_stream = "event-stream" in response.headers.get("Content-Type", "")
                 bound = max(limit_bytes, STREAM_MAX_BYTES) if is_stream else limit_bytes
-                return parse_body(await read_body(response, bound))
+                content = await read_body(response, bound)
+                if is_page(content, response.headers.get("Content-Type", "")):
+                    raise error_of(_read_refusal(response, content))
+                return parse_body(content)
         except BodyTooLong as error:
             raise ModelTransient("the endpoint's answer is too long", may_be_charged=True) from error
         except httpx.DecodingError as error:
@@ -90,11 +102,9 @@ class Endpoint:
             raise ModelTransient(message, may_be_charged=not is_unsent(error)) from error
 
 
-def _refusal(response: httpx.Response) -> ModelError:
-    status = response.status_code
-    message = f"the endpoint answered {status}"
-    if response.is_redirect:
-        # Followed, it would take key and prompt to an address that nobody configured.
-        message += ", a redirect, which is not followed: GATHER_LLM_BASE_URL must name where it leads"
-    wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
-    return error_of_status(status, message, wait_s)
+def _read_refusal(response: httpx.Response, content: bytes) -> Refusal:
+    headers = {name: response.headers[name] for name in response.headers}
+    # What no message may show: whatever was sent to say who asks.
+    sent = (value for name, value in response.request.headers.items() if name.lower() not in OWN_HEADERS)
+    secrets = [value.removeprefix("Bearer ") for value in sent]
+    return read_refusal(response.status_code, headers, content, datetime.now(UTC), secrets)

@@ -1,84 +1,78 @@
 """The one way to the language model: any OpenAI-compatible endpoint, typed answers, one layer of retries.
 
-The worst case of every request, a retry and a re-ask included, is reserved from the budget before it is sent;
-its true cost is charged once the answer was read.
+What follows a failure or an answer that cannot be used is decided by the tables of `failures` and `asking`;
+here it is done.
 """
 
 import logging
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
 from gather_clients.backoff import Backoff
-from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.errors import (
     AnswerInvalid,
     BudgetUsed,
-    ModelError,
     ModelRejected,
     ModelTransient,
     ModelUnavailable,
 )
-from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer, cache_key
-from gather_worker.llm.bill import read_usage, unreported_usage
+from gather_worker.llm.answer_cache import AnswerCache, cache_key
+from gather_worker.llm.asking.course import (
+    LONGER,
+    LONGER_AFTER_REASONING,
+    REQUESTS_MAX,
+    After,
+    Course,
+    Question,
+    after_answer,
+    reask,
+    taken,
+)
+from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
-from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
-from gather_worker.llm.circuit_breaker import CircuitBreaker
 from gather_worker.llm.endpoint import Endpoint
-from gather_worker.llm.ledger import NOTHING, Ledger, Reserve, Usage
-from gather_worker.llm.request_form import Messages, RequestForm, first_form
-from gather_worker.llm.salvage import read_answer, request_again, salvage
+from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Situation, Step, next_step, said
+from gather_worker.llm.ledger import Ledger
+from gather_worker.llm.preferences import ModelPreferences
+from gather_worker.llm.request_form import (
+    RequestForm,
+    after_shapeless_answers,
+    first_form,
+    guessed_form,
+    other_form,
+    with_less_reasoning,
+)
+from gather_worker.llm.salvage import request_again
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts import Prompt
-from gather_worker.prompts.tokens import TokenRatios, count_tokens
 from gather_worker.schemas import json_schema
 
-ATTEMPTS_MAX: Final = 6
-"""With the waits below about a minute: longer trouble is for the Job's backoff, which costs nothing."""
 BACKOFF: Final = Backoff(1.0, 30.0, jitter=(0.5, 1))
 RETRY_AFTER_EXTRA_S: Final = 0.5
 """At most so much later than the server asked, so that workers do not come back all at once."""
-REASK_SHOWN_CHARS: Final = 4000
+SHAPELESS_MAX: Final = 2
+"""Answers in a row without the shape that was asked for, before it is asked for in another way: one is
+chance."""
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Signed(Generic[AnswerT]):
-    """An answer and the model that wrote it."""
-
-    answer: AnswerT
-    writer: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Question(Generic[AnswerT]):
-    """What is asked of whom, the same in every try."""
-
-    model: str
-    prompt: Prompt
-    answer: type[AnswerT]
-    schema: Mapping[str, Any]
-    """The answer's, as the API wants it."""
-    key: str
-    found: tuple[BaseModel, ...] = ()
-    """What an earlier answer to it held: good, but too little."""
-
-
 class ModelGateway:
     """Asks a model and returns typed answers.
 
-    `timeout_s` limits one request, the attempt's remaining time all of them. `fallback_model` is asked while
-    the circuit breaker of the wanted one is open. `budget` pays, `cache` keeps good answers for questions of
-    the same `run`; without them there is no limit and nothing is kept.
+    `timeout_s` limits one request, the attempt's remaining time all of them; no answer has more than
+    `max_tokens`. `preferences` go with every request; their fallback models are asked while the circuit
+    breaker of the wanted one is open, or where it is refused. `budget` pays, `cache` keeps good answers for
+    questions of the same `run`; without them there is no limit and nothing is kept.
     """
 
     def __init__(
@@ -88,7 +82,7 @@ class ModelGateway:
         *,
         timeout_s: float,
         max_tokens: int,
-        fallback_model: str | None = None,
+        preferences: ModelPreferences | None = None,
         budget: BudgetGuard | None = None,
         cache: AnswerCache | None = None,
         run: str = "",
@@ -97,16 +91,23 @@ class ModelGateway:
         self._endpoint = Endpoint(client, timeout_s)
         self._attempt = attempt
         self._max_tokens = max_tokens
-        self._fallback_model = fallback_model
         self._budget = budget or BudgetGuard()
         self._cache = cache
         self._run = run
-        self._tracing = tracing or Tracing()
-        self._first_form = first_form(is_openrouter=self._endpoint.is_openrouter)
-        self._forms: dict[str, RequestForm] = {}
-        """What was learned of models in this process."""
-        self._breakers: dict[str, CircuitBreaker] = {}
-        self._ratios = TokenRatios()
+        wishes = preferences or ModelPreferences()
+        form = first_form(is_openrouter=self._endpoint.is_openrouter, preferences=wishes)
+        self._models = KnownModels(form, wishes.fallback_models)
+        self._are_forms_known = False
+        self._sender = Sender(
+            self._endpoint,
+            attempt,
+            self._budget,
+            self._models,
+            wishes,
+            max_tokens,
+            cache,
+            tracing or Tracing(),
+        )
 
     def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep the ledger there from now on."""
@@ -128,7 +129,11 @@ class ModelGateway:
 
     def token_ratio(self, model: str) -> float:
         """Return how many of its tokens the model needs for one of ours, 1 until it has answered."""
-        return self._ratios.ratio(model)
+        return self._models.ratios.ratio(model)
+
+    def learned_form(self, model: str) -> str:
+        """Return in which form the model is asked, where that is not the first one; "" if it is."""
+        return self._models.form(model).learned()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -141,9 +146,9 @@ class ModelGateway:
         return (await self.ask_signed(model, prompt, answer, scope=scope)).answer
 
     async def ask_signed(
-        self, model: str, prompt: Prompt, answer: type[AnswerT], *, scope: str = ""
+        self, model: str, prompt: Prompt, answer: type[AnswerT], *, scope: str = "", language: str = ""
     ) -> Signed[AnswerT]:
-        """Return the model's answer and who wrote it, after one re-ask at most.
+        """Return the model's answer and who wrote it.
 
         Args:
             model: the model's name at the endpoint.
@@ -151,6 +156,7 @@ class ModelGateway:
             answer: the shape of the answer.
             scope: what sets this question apart from one with the same words; equal questions of one scope
                 and run get the kept answer.
+            language: the code of the language that the answer is written in; "" if that is not known.
 
         Raises:
             AnswerInvalid, ModelUnavailable, ModelRejected (BudgetUsed is one), what `Attempt.race` raises,
@@ -165,111 +171,52 @@ class ModelGateway:
             parameters={"max_tokens": self._max_tokens},
             scope=f"{self._run}/{scope}",
         )
-        question = _Question(
-            model, prompt, answer, {"name": prompt.name, "strict": True, "schema": schema}, key
-        )
+        asked = {"name": prompt.name, "strict": True, "schema": schema}
+        question = Question(model, prompt, answer, asked, key, language)
         with METER.waiting_for_model():
-            if kept := await self._find_kept(question):
-                return kept
-            try:
-                return await self._ask_with_retries(question, messages)
-            except AnswerInvalid as error:
-                _LOGGER.warning(
-                    "the model's answer is invalid; asking once more", extra={"prompt": prompt.version}
-                )
-                messages += [
-                    {"role": "assistant", "content": error.text[:REASK_SHOWN_CHARS]},
-                    {"role": "user", "content": request_again(answer, error)},
-                ]
-                question = replace(question, found=error.found)
-            return await self._ask_with_retries(question, messages)
+            return await self._sender.find_kept(question) or await self._pursue(question, Course(messages))
 
-    # --- kept answers
+    # --- a question's course
 
-    async def _find_kept(self, question: _Question[AnswerT]) -> Signed[AnswerT] | None:
-        kept = await self._cache.get(question.key) if self._cache else None
-        if kept is None:
-            return None
-        try:
-            answer = read_answer(Completion(kept.text, is_cut_off=False), question.answer)
-        except AnswerInvalid:
-            return None
-        # The process that asked may have ended before it could charge the cost.
-        usage = Usage(kept.tokens_in, kept.tokens_out, kept.cost_usd)
-        await self._budget.charge_found(kept.reserve_id, usage)
-        _LOGGER.info("using a kept answer", extra={"prompt": question.prompt.version})
-        return Signed(answer, kept.writer)
-
-    async def _keep(
-        self, question: _Question[AnswerT], text: str, writer: str, reserve: Reserve, usage: Usage
-    ) -> None:
-        if self._cache:
-            kept = KeptAnswer(
-                text=text,
-                writer=writer,
-                reserve_id=reserve.id,
-                cost_usd=usage.cost_usd,
-                tokens_in=usage.tokens_in,
-                tokens_out=usage.tokens_out,
-            )
-            await self._cache.put(question.key, kept)
-
-    # --- the one layer of retries
-
-    async def _ask_with_retries(self, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
+    async def _pursue(self, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
+        """Ask until there is an answer; `next_step` and `after_answer` say how it goes on."""
+        await self._learn_forms()
         await self._wait_for_breakers(question.model)
-        for number in range(1, ATTEMPTS_MAX + 1):
-            model = self._choose(question.model)
+        while True:
+            model = self._models.choose(question.model, time.monotonic(), course.passed_over)
+            course.requests += 1
+            self._models.asked(model, time.monotonic())
             try:
-                return await self._try(model, question, messages)
-            except ModelTransient as error:
-                use_fallback = self._choose(question.model) != question.model
-                if use_fallback:
-                    wait_s = 0.0
-                elif error.retry_after_s is None:
-                    wait_s = BACKOFF.wait_s(number)
-                else:
-                    wait_s = error.retry_after_s + random.uniform(0, RETRY_AFTER_EXTRA_S)  # noqa: S311 - no secret
-                if number == ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
-                    raise ModelUnavailable(str(error)) from error
-                _LOGGER.warning(
-                    "model request failed; %s: %s",
-                    "asking the fallback" if use_fallback else "waiting before the next try",
-                    error,
-                    extra={
-                        "attempt": number,
-                        "wait_s": round(wait_s, 1),
-                        "breaker": self._breaker(question.model).state(time.monotonic()),
-                    },
-                )
-            await self._attempt.sleep(wait_s)
-        raise AssertionError("unreachable: the last failure raises")
-
-    async def _try(self, model: str, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
-        breaker = self._breaker(model)
-        self._breakers[model] = breaker.asked(time.monotonic())
-        try:
-            signed = await self._send(model, question, messages)
-        except ModelTransient as error:
-            self._breakers[model] = breaker.failed(time.monotonic(), error.retry_after_s)
-            raise
-        except BudgetUsed:
-            raise
-        except ModelRejected as error:
-            if model == question.model:
+                signed = await self._sender.send(model, question, course)
+            except BudgetUsed:
                 raise
-            self._fallback_model = None
-            _LOGGER.error("the fallback model %s was refused and is not asked again: %s", model, error)  # noqa: TRY400
-            raise ModelTransient(str(error)) from error
-        except AnswerInvalid:
-            self._breakers[model] = breaker.succeeded()
-            raise
-        self._breakers[model] = breaker.succeeded()
-        return signed
+            except UnusableAnswer as unusable:
+                self._models.succeeded(model)
+                if taken := self._after_unusable(question, course, model, unusable):
+                    return taken
+            except (ModelTransient, ModelRejected) as error:
+                await self._attempt.sleep(self._after_failure(question, course, model, error))
+            else:
+                self._models.succeeded(model)
+                await self._keep_form(course, model)
+                return signed
+
+    async def _learn_forms(self) -> None:
+        if not self._are_forms_known:
+            self._models.learn(await self._budget.learned_forms())
+            self._models.has_answered |= self._budget.ledger.tokens_out > 0
+            self._are_forms_known = True
+
+    async def _keep_form(self, course: Course, model: str) -> None:
+        """Keep for the run what a good answer has shown to work."""
+        if model in course.forms:
+            self._models.set_form(model, course.forms[model])
+        await self._budget.keep_form(model, self._models.form(model).learned())
 
     async def _wait_for_breakers(self, model: str) -> None:
-        """Wait until the model or its fallback may be asked; raises ModelUnavailable beyond the deadline."""
-        wait_s = self._breaker(self._choose(model)).wait_s(time.monotonic())
+        """Wait until the model or a fallback may be asked; raises ModelUnavailable beyond the deadline."""
+        now_s = time.monotonic()
+        wait_s = self._models.breaker(self._models.choose(model, now_s)).wait_s(now_s)
         if not wait_s:
             return
         if wait_s >= self._attempt.remaining_s:
@@ -279,67 +226,130 @@ class ModelGateway:
         )
         await self._attempt.sleep(wait_s)
 
-    def _choose(self, model: str) -> str:
-        """Return the model itself unless only its fallback may be asked now."""
-        now_s, fallback = time.monotonic(), self._fallback_model
-        if (
-            fallback is None
-            or not self._breaker(model).wait_s(now_s)
-            or self._breaker(fallback).wait_s(now_s)
-        ):
-            return model
-        return fallback
+    # --- after a failure
 
-    def _breaker(self, model: str) -> CircuitBreaker:
-        return self._breakers.get(model, CircuitBreaker())
-
-    def _form(self, model: str) -> RequestForm:
-        """Return how the model is asked."""
-        return self._forms.get(model, self._first_form)
-
-    # --- one request
-
-    async def _send(self, model: str, question: _Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
-        """Send one request and charge it, whatever it comes to.
-
-        If no answer is read (the attempt ends, the connection breaks), the reserve stands as spent.
-        """
-        # With the schema: some endpoints show it to the model.
-        counted = sum(count_tokens(message["content"]) for message in messages)
-        counted += count_tokens(repr(question.schema))
-        race = self._attempt.race
-        reserve = await self._budget.reserve(
-            model, counted, self._max_tokens, lambda name: race(self._endpoint.find_price(name))
+    def _after_failure(
+        self, question: Question[AnswerT], course: Course, model: str, error: ModelTransient | ModelRejected
+    ) -> float:
+        """Decide what follows, and return the seconds to wait before it; raises where nothing does."""
+        refusal = error.refusal
+        fault = fault_of(refusal, has_answered=self._models.has_answered) if refusal else Fault.PASSING
+        words = said(model, refusal, fault) if refusal else f"model {model}: {error}"
+        course.faults[model, fault] += 1
+        form = self._sender.form(course, model)
+        named = (
+            other_form(form, refusal, form.limit(self._sender.limit(question, course, model)))
+            if refusal
+            else None
         )
-        limit = reserve.tokens_out
-        with self._tracing.call(self._endpoint.name, model, question.prompt.version, limit) as span:
-            body = await self._body(reserve, question, messages)
-            reported = read_usage(body)
-            if reported:
-                self._ratios.observe(model, counted, reported.tokens_in)
-            usage = self._budget.with_cost(model, reported or unreported_usage(body, reserve))
-            writer = read_writer(body, model)
-            span.answered(writer, usage)
-            try:
-                completion = read_completion(body)
-                salvaged = salvage(completion, question.answer, question.found)
-                answer = salvaged.answer
-                if salvaged.dropped:
-                    words = "%d entries of the model's answer were dropped: %s"
-                    version = {"prompt": question.prompt.version}
-                    _LOGGER.warning(words, salvaged.dropped, salvaged.problems or "too many", extra=version)
-                await self._keep(question, answer.model_dump_json(), writer, reserve, usage)
-            finally:
-                await self._budget.charge(reserve, usage, counted if reported else 0)
-            return Signed(answer, writer)
+        guessed = guessed_form(form) if fault in {Fault.FORM, Fault.REQUEST} else None
+        others = self._models.candidates(question.model, {model, *course.passed_over})
+        step = next_step(
+            fault,
+            Situation(course.faults[model, fault], named is not None, guessed is not None, bool(others)),
+        )
+        if RULES[fault].end is End.LATER:
+            self._models.failed(model, time.monotonic(), getattr(error, "retry_after_s", None))
+        is_over = course.requests >= REQUESTS_MAX or course.paid >= question.paid_max
+        if step is Step.END or is_over:
+            course.gave_up(model, fault, words)
+            raise course.end() from error
+        if step is Step.OTHER_FORM:
+            self._take_form(course, model, fault, named or guessed or form, is_named=named is not None)
+            _LOGGER.warning("model %s is asked in another form: %s", model, error)
+            return 0.0
+        if step is Step.FALLBACK:
+            course.gave_up(model, fault, words)
+            if fault is not Fault.FILTER:  # which is about this question's texts
+                self._models.refused(model, time.monotonic())
+            _LOGGER.error("model refused; asking %s: %s", others[0], words)
+            return 0.0
+        return self._pause_s(question, course, model, error, words)
 
-    async def _body(self, reserve: Reserve, question: _Question[AnswerT], messages: Messages) -> Any:
-        request = self._form(reserve.model).body(reserve.model, messages, question.schema, reserve.tokens_out)
-        call = self._endpoint.complete(request, self._attempt.remaining_s)
-        try:
-            with METER.timing(Timer.MODEL):
-                return await self._attempt.race(call)
-        except ModelError as error:
-            if not (isinstance(error, ModelTransient) and error.may_be_charged):
-                await self._budget.charge(reserve, NOTHING)
-            raise
+    def _take_form(
+        self, course: Course, model: str, fault: Fault, form: RequestForm, *, is_named: bool
+    ) -> None:
+        """What the endpoint itself names is the run's; a guess, or room in this context, the question's."""
+        if is_named and fault is Fault.FORM:
+            self._models.set_form(model, form)
+            course.forms.pop(model, None)
+        else:
+            course.forms[model] = form
+
+    def _pause_s(
+        self,
+        question: Question[AnswerT],
+        course: Course,
+        model: str,
+        error: ModelTransient | ModelRejected,
+        words: str,
+    ) -> float:
+        """Return the wait before the same request; raises ModelUnavailable where it would be one too many."""
+        course.tries += 1
+        following = self._models.choose(question.model, time.monotonic(), course.passed_over)
+        wait_s = 0.0 if following != model else pause_s(course.tries, getattr(error, "retry_after_s", None))
+        if course.tries >= ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
+            raise ModelUnavailable(words) from error
+        _LOGGER.warning(
+            "model request failed; %s: %s",
+            f"asking {following}" if following != model else "waiting before the next try",
+            f"model {model}: {error}",
+            extra={
+                "attempt": course.tries,
+                "wait_s": round(wait_s, 1),
+                "breaker": self._models.breaker(question.model).state(time.monotonic()),
+            },
+        )
+        return wait_s
+
+    # --- after an answer that cannot be used
+
+    def _after_unusable(
+        self, question: Question[AnswerT], course: Course, model: str, unusable: UnusableAnswer
+    ) -> Signed[AnswerT] | None:
+        """Decide what follows; return what can be taken of the answers, None to go on; raises at the end."""
+        error, seen = unusable.error, unusable.seen
+        course.found = error.found
+        self._observe_shape(course, model, is_shapeless=seen.is_shapeless)
+        others = self._models.candidates(question.model, {model, *course.passed_over})
+        after = after_answer(course, question.paid_max, seen, has_fallback=bool(others))
+        words = f"model {model}: {seen.words(error)}"
+        _LOGGER.warning(
+            "an answer cannot be used; %s: %s", after.value, words, extra={"prompt": question.prompt.version}
+        )
+        if after is After.TAKE:
+            return Signed(taken(question.answer, course.found), unusable.writer)
+        if after is After.END:
+            raise AnswerInvalid(words, error.text) from error
+        if after is After.LONGER:
+            course.longer = LONGER_AFTER_REASONING if seen.has_reasoning else LONGER
+        elif after is After.LESS_REASONING:
+            course.is_less = True
+            course.forms[model] = with_less_reasoning(self._sender.form(course, model))
+        elif after is After.REASK:
+            course.is_reasked = True
+            request = request_again(question.answer, error)
+            course.messages = reask(course.messages, request, error.text)
+        else:
+            course.is_reasked = False
+            course.messages = question.prompt.messages()
+            if others:
+                course.passed_over.add(model)
+        return None
+
+    def _observe_shape(self, course: Course, model: str, *, is_shapeless: bool) -> None:
+        if self._models.answered_shapeless(model, is_shapeless=is_shapeless) >= SHAPELESS_MAX:
+            course.forms.pop(model, None)
+            self._models.set_form(model, after_shapeless_answers(self._models.form(model)))
+            self._models.answered_shapeless(model, is_shapeless=False)
+
+
+def pause_s(tries: int, retry_after_s: float | None) -> float:
+    """Return the wait before the same request: what the server asks for, and never less than our own.
+
+    A Retry-After of 0 would else come to six tries within a second.
+    """
+    own_s = BACKOFF.wait_s(tries)
+    if retry_after_s is None:
+        return own_s
+    return max(own_s, retry_after_s + random.uniform(0, RETRY_AFTER_EXTRA_S))  # noqa: S311 - no secret

@@ -54,6 +54,13 @@ class Rate(Stored):
     token_ratio: float = 1.0
 
 
+class LearnedForm(Stored):
+    """In which form a model takes requests, "" for the first one (see `request_form`)."""
+
+    model: str
+    form: str
+
+
 class Ledger(Stored):
     """What a department has spent on models, failed attempts included."""
 
@@ -64,6 +71,7 @@ class Ledger(Stored):
     reserved: list[Reserve] = Field(default_factory=list)
     """In flight, or never answered."""
     rates: list[Rate] = Field(default_factory=list)
+    forms: list[LearnedForm] = Field(default_factory=list)
 
     @property
     def total_usd(self) -> float:
@@ -101,6 +109,11 @@ class Ledger(Stored):
             }
         )
 
+    def with_form(self, model: str, form: str) -> Self:
+        """Return the ledger with the form in which a model takes requests."""
+        others = [known for known in self.forms if known.model != model]
+        return self.model_copy(update={"forms": [*others, LearnedForm(model=model, form=form)]})
+
     def with_rate(self, rate: Rate) -> Self:
         """Return the ledger with what is now known of a model."""
         others = [known for known in self.rates if known.model != rate.model]
@@ -119,3 +132,8 @@ def rates_of(ledgers: Iterable[Ledger]) -> dict[str, Rate]:
             token_ratio=max(known.token_ratio, rate.token_ratio),
         )
     return found
+
+
+def forms_of(ledgers: Iterable[Ledger]) -> dict[str, str]:
+    """Return the forms that the ledgers know, by model; of several for one model the last one's."""
+    return {known.model: known.form for ledger in ledgers for known in ledger.forms}

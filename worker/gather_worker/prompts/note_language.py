@@ -80,11 +80,16 @@ def language_request(given: str | None, notes: Sequence[Written]) -> tuple[str, 
     """
     if given:
         return "language", {"language": named(given)}
-    people = (note.content for note in notes if not note.is_automated)
-    found = language_of(people) or language_of(note.content for note in notes)
+    found = project_language(notes)
     if found is None:
         return "notes_language", {}
     return "detected_language", {"language_of_the_notes": named(found)}
+
+
+def project_language(notes: Sequence[Written]) -> str | None:
+    """Return the code of the language that a project's notes seem to be in, None if that is not clear."""
+    people = (note.content for note in notes if not note.is_automated)
+    return language_of(people) or language_of(note.content for note in notes)
 
 
 def language_of(texts: Iterable[str]) -> str | None:

@@ -18,9 +18,12 @@ from gather_worker.errors import (
     InvalidInput,
     ModelRejected,
     ModelUnavailable,
+    WorkerError,
 )
+from gather_worker.llm.asking.course import PAID_MAX
 from gather_worker.llm.gateway import ModelGateway, Signed
 from gather_worker.prompts import Prompt, builders
+from gather_worker.prompts.note_language import project_language
 from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
@@ -29,9 +32,9 @@ from gather_worker.steps.measuring import together
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 
-ANSWER_FAILURES_MAX: Final = 3
-"""Unusable answers in a row, each after its re-ask, before the attempt ends; with the models that are worst
-at JSON one in ten is."""
+USELESS_ATTEMPTS_MAX: Final = 2
+"""Attempts in a row that ended with unusable answers: with `PAID_MAX` in each, eight paid requests. After
+them a person has to name another model."""
 
 Answered = tuple[Signed[DraftBatch], Prompt]
 """The drafts, and what they were written from."""
@@ -57,6 +60,7 @@ class Drafter:
         self._model = model
         self._related = RelatedNotes(task, notes, brain)
         self._earlier: builders.Earlier | None = None
+        self._project_language: str | None = None
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
@@ -131,20 +135,35 @@ class Drafter:
         prompt = await self.prompt(gaps, is_flat=is_flat)
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         scope = f"{checkpoint.id}/{checkpoint.iterations + 1}"
-        for _ in range(ANSWER_FAILURES_MAX):
-            try:
-                signed = await self._model.ask_signed(department.model, prompt, DraftBatch, scope=scope)
-            except AnswerInvalid as error:
-                _LOGGER.error("the model's answer cannot be used: %s", error)  # noqa: TRY400 - no trace needed
-            except BudgetUsed:
-                raise
-            except ModelRejected as error:
-                if error.is_request_fault and checkpoint.iterations == 0:
-                    raise InvalidInput(str(error)) from error
-                raise ModelUnavailable(str(error)) from error
-            else:
-                return signed, prompt
-        raise ModelUnavailable(f"{ANSWER_FAILURES_MAX} unusable answers in a row")
+        try:
+            signed = await self._model.ask_signed(
+                department.model, prompt, DraftBatch, scope=scope, language=self._language()
+            )
+        except BudgetUsed:
+            raise
+        except AnswerInvalid as error:
+            raise await self._unusable(error) from error
+        except ModelRejected as error:
+            if error.is_request_fault and checkpoint.iterations == 0:
+                raise InvalidInput(str(error)) from error
+            raise ModelUnavailable(str(error)) from error
+        return signed, prompt
+
+    async def _unusable(self, error: AnswerInvalid) -> WorkerError:
+        """Return the end of an attempt whose answers held nothing: later ones ask again, not for ever."""
+        await self._checkpointer.save(lambda checkpoint: checkpoint.answered_uselessly())
+        words = f"no usable answer in {PAID_MAX} paid requests: {error}"
+        if self._checkpointer.checkpoint.useless_attempts < USELESS_ATTEMPTS_MAX:
+            return ModelUnavailable(words)
+        return InvalidInput(f"{words}; name another model: defaultModel in the CMS, GATHER_DEFAULT_MODEL")
+
+    def _language(self) -> str:
+        """Return the code of the language that the notes are written in, "" if it is not known."""
+        if self._task.language:
+            return self._task.language
+        if self._project_language is None:
+            self._project_language = project_language(self._notes.known) or ""
+        return self._project_language
 
     async def _ask_earlier(self) -> builders.Earlier:
         """Return what the brain offers of earlier departments; it is asked until it has answered once.

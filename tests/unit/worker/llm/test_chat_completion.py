@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.errors import AnswerInvalid, ModelError, ModelRejected, ModelTransient
+from gather_worker.errors import AnswerInvalid, ModelError, ModelTransient
 from gather_worker.llm.bill import read_usage
 from gather_worker.llm.chat_completion import parse_body, read_completion, read_writer
-from gather_worker.llm.failures import error_of_status
 from gather_worker.llm.ledger import Usage
 from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import DraftBatch
@@ -236,27 +235,6 @@ def test_other_ends_are_none(reason: Any) -> None:
     assert not (completion.is_cut_off)
     assert not (completion.is_filtered)
     assert not (completion.failure)
-
-
-@pytest.mark.parametrize("status", [400, 404, 422, 401, 402, 403])
-def test_refusals_are_not_repeated(status: int) -> None:
-    """In the status line as well as inside a 200."""
-    assert isinstance(error_of_status(status, "m"), ModelRejected)
-    with pytest.raises(ModelRejected):
-        read_completion({"error": {"code": status, "message": "no"}})
-
-
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529, 0])
-def test_what_may_pass_is_repeated(status: int) -> None:
-    """With the server's own wait where it names one."""
-    error = error_of_status(status, "m", 3.0)
-    assert isinstance(error, ModelTransient)
-    assert error.retry_after_s == 3.0
-
-
-def test_a_budget_that_frees_itself_is_waited_for() -> None:
-    """OpenRouter: 402 with Retry-After is retryable, 402 without is not."""
-    assert isinstance(error_of_status(402, "m", 5.0), ModelTransient)
 
 
 json_values = st.recursive(

@@ -12,12 +12,12 @@ from gather_worker.attempt import Attempt
 from gather_worker.errors import (
     AnswerInvalid,
     DeadlineNear,
-    ModelRejected,
     ModelUnavailable,
     Terminated,
 )
 from gather_worker.llm import circuit_breaker, gateway
 from gather_worker.llm.endpoint import BODY_MAX_BYTES
+from gather_worker.llm.failures import ATTEMPTS_MAX
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.tokens import RATIO_MAX
 from gather_worker.schemas import QualityVerdict
@@ -78,20 +78,6 @@ async def test_openrouter_is_asked_for_endpoints_that_honour_the_schema(new_mode
     assert model.body()["provider"] == {"require_parameters": True}
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that attempts began, in seconds."""
-    begun: list[float] = []
-    genuine = Attempt.sleep
-
-    async def sleep(attempt: Attempt, duration_s: float) -> None:
-        begun.append(duration_s)
-        await genuine(attempt, duration_s)
-
-    monkeypatch.setattr(Attempt, "sleep", sleep)
-    return begun
-
-
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -135,20 +121,10 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(new_model: NewModel, wait
 
 async def test_retries_are_one_layer_and_bounded(new_model: NewModel) -> None:
     """The client below adds none of its own."""
-    model = new_model(*[reply(status=503)] * gateway.ATTEMPTS_MAX)
+    model = new_model(*[reply(status=503)] * ATTEMPTS_MAX)
     with pytest.raises(ModelUnavailable):
         await scripted_gateway(model).ask("m/x", PROMPT, QualityVerdict)
-    assert len(model.requests) == gateway.ATTEMPTS_MAX
-
-
-@pytest.mark.parametrize(
-    ("status", "is_request_fault"), [(400, True), (404, True), (401, False), (402, False)]
-)
-async def test_refusals_end_at_once(new_model: NewModel, status: int, *, is_request_fault: bool) -> None:
-    """Sent again they would be refused again."""
-    with pytest.raises(ModelRejected) as caught:
-        await scripted_gateway(new_model(reply(status=status))).ask("m/x", PROMPT, QualityVerdict)
-    assert caught.value.is_request_fault is is_request_fault
+    assert len(model.requests) == ATTEMPTS_MAX
 
 
 async def test_an_invalid_answer_is_asked_for_once_more_with_the_reason(new_model: NewModel) -> None:
@@ -213,7 +189,7 @@ async def test_the_fallback_stands_in_for_a_model_that_fails(new_model: NewModel
     model = new_model(
         *[reply(status=503)] * circuit_breaker.FAILURES_MAX, httpx.Response(200, json=ours), reply()
     )
-    asked = scripted_gateway(model, fallback_model="f/y")
+    asked = scripted_gateway(model, fallbacks=("f/y",))
     signed = await asked.ask_signed("m/x", PROMPT, QualityVerdict)
     assert [model.body(n)["model"] for n in range(4)] == ["m/x", "m/x", "m/x", "f/y"]
     assert signed.writer == "f/real"
@@ -224,20 +200,21 @@ async def test_the_fallback_stands_in_for_a_model_that_fails(new_model: NewModel
 async def test_a_long_retry_after_goes_to_the_fallback_at_once(new_model: NewModel) -> None:
     """Without one the attempt would end."""
     model = new_model(reply(status=429, **{"Retry-After": "300"}), reply())
-    await scripted_gateway(model, duration_s=30, fallback_model="f/y").ask("m/x", PROMPT, QualityVerdict)
+    await scripted_gateway(model, duration_s=30, fallbacks=("f/y",)).ask("m/x", PROMPT, QualityVerdict)
     assert model.body()["model"] == "f/y"
 
 
 async def test_a_refused_fallback_is_given_up(new_model: NewModel) -> None:
     """A wrong name there must not end a department whose own model is right."""
-    model = new_model(*[reply(status=503)] * circuit_breaker.FAILURES_MAX, reply(status=404), reply())
-    signed = await scripted_gateway(model, fallback_model="f/y").ask_signed("m/x", PROMPT, QualityVerdict)
+    refusals = [reply(status=404)] * 3
+    model = new_model(*[reply(status=503)] * circuit_breaker.FAILURES_MAX, *refusals, reply())
+    signed = await scripted_gateway(model, fallbacks=("f/y",)).ask_signed("m/x", PROMPT, QualityVerdict)
     assert (model.body()["model"], signed.writer) == ("m/x", "m/x")
 
 
 async def test_an_open_breaker_is_not_waited_for_beyond_the_deadline(new_model: NewModel) -> None:
     """The next question fails at once: a later attempt asks again."""
-    asked = scripted_gateway(new_model(*[reply(status=503)] * gateway.ATTEMPTS_MAX), duration_s=20)
+    asked = scripted_gateway(new_model(*[reply(status=503)] * ATTEMPTS_MAX), duration_s=20)
     with pytest.raises(ModelUnavailable):
         await asked.ask("m/x", PROMPT, QualityVerdict)
     with pytest.raises(ModelUnavailable, match="too often"):

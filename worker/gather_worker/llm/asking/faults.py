@@ -1,0 +1,257 @@
+"""What a refusal says, by its status, the endpoint's own codes and its words; pure.
+
+The codes and words are those of OpenAI, OpenRouter, Azure, Anthropic, Google, Groq, Mistral, DeepSeek,
+Alibaba, Zhipu, vLLM, Ollama, llama.cpp and LM Studio, as their documents and their users' reports have them.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from gather_worker.llm.asking.refusal import Refusal
+
+
+class Fault(StrEnum):
+    """What a refusal says, by what can be done about it."""
+
+    ADDRESS = "address"
+    MOVED = "moved"
+    FILTER = "filter"
+    CREDIT = "credit"
+    KEY = "key"
+    REGION = "region"
+    POLICY = "policy"
+    LENGTH = "length"
+    FORM = "form"
+    MODEL = "model"
+    FORBIDDEN = "forbidden"
+    REQUEST = "request"
+    RATE = "rate"
+    PASSING = "passing"
+
+
+_ADDRESS: Final = re.compile(r"https?://\S+")
+"""Where to read on: its words (billing, privacy) say nothing of the refusal."""
+
+
+def _codes(*codes: str) -> Callable[[Refusal], bool]:
+    known = frozenset(codes)
+    return lambda refusal: any(code.lower() in known for code in refusal.codes)
+
+
+def _words(pattern: str) -> Callable[[Refusal], bool]:
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda refusal: compiled.search(_ADDRESS.sub("", refusal.message)) is not None
+
+
+_IS_FILTER_CODE: Final = _codes(
+    "content_filter", "content_filtered", "content_policy_violation", "contentfilter", "moderation_blocked",
+    "responsibleaipolicyviolation", "data_inspection_failed", "datainspectionfailed", "content_moderation",
+    "prohibited_content", "safety", "sensitive", "content_filter_error", "moderation_error", "flagged",
+    "invalid_prompt",
+)  # fmt: skip
+_IS_FILTER: Final = _words(
+    r"content.{0,20}(?:polic|filter|moderat|exists risk|risk)|\bflagged\b|\bmoderation\b|safety (?:system|"
+    r"filter|"
+    r"reason|polic)|usage polic|inappropriate content|sensitive (?:content|information|words)|"
+    r"prohibited content"
+)
+_IS_CREDIT_CODE: Final = _codes(
+    "insufficient_quota", "insufficient_credits", "insufficient_balance", "insufficient_user_quota",
+    "billing_not_active", "billing_hard_limit_reached", "billing_error", "payment_required",
+    "credit_limit_reached",
+    "1113", "1008",
+)  # fmt: skip
+_IS_CREDIT: Final = _words(
+    r"insufficient (?:account )?(?:credit|balance|fund|quota)|credit balance|out of credit|more credits|"
+    r"credits? "
+    r"(?:exhausted|depleted|limit)|current quota|plan and billing|billing|(?:key|spend(?:ing)?) limit|"
+    r"payment required|overdue|in arrears|余额不足"
+)
+_IS_KEY_CODE: Final = _codes(
+    "invalid_api_key", "authentication_error", "api_key_invalid", "unauthenticated", "invalid_authentication",
+    "account_deactivated", "access_terminated", "token_expired", "missing_api_key", "incorrect_api_key",
+)  # fmt: skip
+_IS_KEY: Final = _words(
+    r"(?:invalid|incorrect|missing|expired|revoked|disabled|no|wrong|bad) (?:api|auth\w*|access|"
+    r"subscription)[ _-]?"
+    r"(?:key|token|credential)|(?:api[ _-]?key|access token|credentials?)\W.{0,30}(?:not valid|invalid|"
+    r"incorrect|"
+    r"missing|expired|revoked|disabled|not found|required)|no auth credentials|invalid.{0,20}credentials"
+)
+_IS_REGION_CODE: Final = _codes("unsupported_country_region_territory", "region_not_supported", "geo_blocked")
+_IS_REGION: Final = _words(
+    r"(?:region|country|territory|location|jurisdiction)\W.{0,40}(?:not|un)[ ]?(?:supported|available|"
+    r"allowed)|(?:not|"
+    r"un)[ ]?(?:supported|available|allowed).{0,40}(?:region|country|territory|location)|"
+    r"terms of (?:service|use)|"
+    r"(?:model|provider)(?:'s)? terms"
+)
+_IS_POLICY: Final = _words(
+    r"data policy|guardrail|privacy (?:setting|polic)|zero data retention|\bzdr\b|no allowed providers|"
+    r"all providers "
+    r"(?:have been|were|are) ignored|provider.{0,20}(?:not allowed|blocked)"
+)
+_IS_LENGTH_CODE: Final = _codes(
+    "context_length_exceeded", "exceed_context_size_error", "request_too_large", "context_window_exceeded",
+    "string_too_long", "tokens_limit_reached", "max_tokens_exceeded", "token_limit_exceeded",
+)  # fmt: skip
+_IS_LENGTH: Final = _words(
+    r"context[ _](?:length|window|size)|maximum context|too many (?:input |prompt )?tokens|(?:prompt|input|"
+    r"request) "
+    r"(?:is )?too (?:long|large)|reduce the length|tokens per (?:minute|day|request).{0,80}requested|"
+    r"(?:input|prompt) (?:token count|length).{0,60}exceed|exceeds? the (?:available|"
+    r"maximum).{0,30}(?:context|tokens)|"
+    r"max_model_len"
+)
+_IS_MODEL_CODE: Final = _codes(
+    "model_not_found", "model_not_available", "model_not_exist", "model_decommissioned",
+    "model_not_supported",
+    "deploymentnotfound", "unknown_model", "invalid_model", "model_deprecated", "modelnotfound", "1211",
+)  # fmt: skip
+_IS_MODEL: Final = _words(
+    r"no endpoints (?:found|available) for|not a valid model|(?:model|deployment|"
+    r"publisher model)\b.{0,120}?(?:does "
+    r"?n[o']t exist|not found|not exist|is not available|not available|no longer (?:available|supported)|"
+    r"decommission"
+    r"|deprecated|retired|unknown|is not supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
+    r"deployment)"
+)
+_NAMES_FORM: Final = _words(
+    r"response_format|responseformat|response_schema|response_mime_type|json[_ ]schema|json[_ ]object|"
+    r"json[_ ]?mode|"
+    r"structured[_ ]output|output_config|grammar|guided|additionalproperties|\bstrict\b|max_(?:completion_|"
+    r"output_|"
+    r"new_)?tokens|maxoutputtokens|completion tokens|system (?:role|message|prompt|instruction)|"
+    r"developer (?:role|"
+    r"message|instruction)|['\"`]system['\"`]|roles? must alternate|\breasoning|\bthinking\b|\beffort\b|"
+    r"require_parameters|requested parameters|no endpoints (?:found|available) that|(?:unknown|unrecognized|"
+    r"unsupported|unexpected|extra|additional|invalid) (?:request )?(?:argument|parameter|field|input|key|"
+    r"propert)|"
+    r"extra inputs|extra fields|not permitted"
+)
+_IS_FORM_CODE: Final = _codes(
+    "unsupported_parameter", "unknown_parameter", "unsupported_value", "extra_forbidden",
+    "invalid_json_schema",
+    "json_validate_failed",
+)  # fmt: skip
+_IS_RATE_CODE: Final = _codes(
+    "rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitexceeded", "overloaded_error",
+    "overloaded",
+    "engine_overloaded", "engine_overloaded_error", "resource_exhausted", "too_many_requests", "slow_down",
+    "throttling", "server_overloaded", "requests_limit_exceeded", "quota_exceeded",
+)  # fmt: skip
+_IS_RATE: Final = _words(
+    r"rate[ -]?limit|too many requests|overloaded|\bat capacity|temporarily|try again (?:later|in)|"
+    r"high (?:demand|load)|"
+    r"server is busy|currently loading|throttl|in-?flight"
+)
+_IS_PASSING_CODE: Final = _codes(
+    "server_error", "internal_server_error", "api_error", "internal_error", "timeout", "service_unavailable",
+    "unavailable", "internal", "deadline_exceeded",
+)  # fmt: skip
+_ON_MODELS: Final = _words(r"model|deployment|endpoints")
+
+_MOVED: Final = frozenset({301, 308})
+_NO_PLACE: Final = frozenset({404, 405, 410})
+_OF_ACCOUNT: Final = frozenset({401, 402, 403})
+_PASSING: Final = frozenset({408, 409, 425, 498, 499})
+_SERVER_LEAST: Final = 500
+
+
+def _is_refused(refusal: Refusal) -> bool:
+    """Return whether the status, if there is one, blames the request and no passing trouble."""
+    return (refusal.status == 0 or 400 <= refusal.status < _SERVER_LEAST) and refusal.status not in _PASSING  # noqa: PLR2004
+
+
+def _is_credit(refusal: Refusal) -> bool:
+    if _codes("insufficient_quota")(refusal) and refusal.retry_after_s is None:
+        return True
+    named = refusal.status == 402 or _IS_CREDIT_CODE(refusal) or _IS_CREDIT(refusal)  # noqa: PLR2004
+    return _is_refused(refusal) and named and refusal.retry_after_s is None and not _is_of_provider(refusal)
+
+
+def _is_of_provider(refusal: Refusal) -> bool:
+    """A router's provider refuses the router, not us: another provider or model may do."""
+    return bool(refusal.provider) and refusal.status in _OF_ACCOUNT
+
+
+def _is_key(refusal: Refusal) -> bool:
+    named = refusal.status == 401 or _IS_KEY_CODE(refusal) or _IS_KEY(refusal)  # noqa: PLR2004
+    return refusal.status in {0, 400, 401, 403} and named and not _is_of_provider(refusal)
+
+
+def _is_form(refusal: Refusal) -> bool:
+    """Also with 5xx: some servers break at a schema that they cannot compile."""
+    named = _NAMES_FORM(refusal) or _IS_FORM_CODE(refusal) or refusal.param.startswith(_FORM_PARAMS)
+    is_ours = refusal.status in {0, 400, 404, 415, 422, 500, 501} and refusal.status not in _PASSING
+    return is_ours and named and not _IS_RATE_CODE(refusal)
+
+
+_FORM_PARAMS: Final = (
+    "response_format", "max_tokens", "max_completion_tokens", "reasoning", "provider", "usage", "messages.0",
+    "messages[0]", "body.response_format",
+)  # fmt: skip
+
+
+def _is_length(refusal: Refusal) -> bool:
+    if refusal.status == 429 and refusal.retry_after_s is not None:  # noqa: PLR2004
+        return False  # a minute's or a day's tokens are used up, and come back
+    named = _IS_LENGTH_CODE(refusal) or (_is_refused(refusal) and _IS_LENGTH(refusal))
+    return refusal.status == 413 or named  # noqa: PLR2004
+
+
+def _is_model(refusal: Refusal) -> bool:
+    if refusal.status in _NO_PLACE and not refusal.is_page and _ON_MODELS(refusal):
+        return True
+    return _is_refused(refusal) and (
+        _IS_MODEL_CODE(refusal) or _IS_MODEL(refusal) or refusal.param == "model"
+    )
+
+
+def _is_address(refusal: Refusal) -> bool:
+    if refusal.is_page:
+        return refusal.status in {0, 200, *_NO_PLACE}
+    return refusal.status in _NO_PLACE
+
+
+def _is_rate(refusal: Refusal) -> bool:
+    if refusal.status in {402, 403, 429, 529} and refusal.retry_after_s is not None:
+        return True
+    return refusal.status in {429, 529} or _IS_RATE_CODE(refusal) or (
+        _IS_RATE(refusal) and refusal.status not in {401, *_NO_PLACE}
+    )  # fmt: skip
+
+
+def _is_request(refusal: Refusal) -> bool:
+    if refusal.status == 501:  # noqa: PLR2004
+        return True
+    return refusal.status != 0 and _is_refused(refusal) and not _IS_PASSING_CODE(refusal)
+
+
+_SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
+    (Fault.MOVED, lambda refusal: refusal.status in _MOVED),
+    (Fault.FILTER, lambda r: _is_refused(r) and (r.is_flagged or _IS_FILTER_CODE(r) or _IS_FILTER(r))),
+    (Fault.CREDIT, _is_credit),
+    (Fault.POLICY, lambda r: r.status in {400, 403, 404} and _IS_POLICY(r)),
+    (Fault.KEY, _is_key),
+    (Fault.REGION, lambda r: r.status == 451 or (  # noqa: PLR2004
+        _is_refused(r) and (_IS_REGION_CODE(r) or (r.status in {400, 403} and _IS_REGION(r))))),
+    (Fault.LENGTH, _is_length),
+    (Fault.MODEL, lambda r: _IS_MODEL_CODE(r) or (_is_model(r) and not _is_form(r))),
+    (Fault.FORM, _is_form),
+    (Fault.RATE, _is_rate),
+    (Fault.ADDRESS, _is_address),
+    (Fault.FORBIDDEN, lambda r: r.status == 403 or _is_of_provider(r)),  # noqa: PLR2004
+    (Fault.REQUEST, _is_request),
+)  # fmt: skip
+"""The first that fits; an error of 5xx that names none of them is passing."""
+
+
+def fault_of(refusal: Refusal, *, has_answered: bool = False) -> Fault:
+    """Return what a refusal says; `has_answered`: the endpoint has given good answers before."""
+    for fault, is_it in _SEEN:
+        if is_it(refusal):
+            return Fault.PASSING if has_answered and fault is Fault.ADDRESS else fault
+    return Fault.PASSING

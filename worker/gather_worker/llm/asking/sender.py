@@ -1,0 +1,193 @@
+"""One request: paid for beforehand, sent, charged, read; good answers are kept.
+
+The worst case of every request, a retry and a re-ask included, is reserved from the budget before it is sent;
+its true cost is charged once the answer was read.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from gather_contracts.meters import Timer
+from gather_worker.attempt import Attempt
+from gather_worker.errors import AnswerInvalid, ModelError, ModelTransient
+from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
+from gather_worker.llm.asking.answer_length import answer_limit, reasoning_tokens
+from gather_worker.llm.asking.course import Course, Question, Unusable
+from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.bill import read_usage, unreported_usage
+from gather_worker.llm.budget import BudgetGuard
+from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
+from gather_worker.llm.endpoint import Endpoint
+from gather_worker.llm.failures import filtered
+from gather_worker.llm.ledger import NOTHING, Reserve, Usage
+from gather_worker.llm.preferences import ModelPreferences
+from gather_worker.llm.request_form import RequestForm, with_less_reasoning
+from gather_worker.llm.salvage import read_answer, salvage
+from gather_worker.llm.tracing import Tracing
+from gather_worker.metrics import METER
+from gather_worker.prompts.tokens import count_tokens
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed(Generic[AnswerT]):
+    """An answer and the model that wrote it."""
+
+    answer: AnswerT
+    writer: str
+
+
+class UnusableAnswer(Exception):  # noqa: N818
+    """An answer that cannot be used, with what the next step depends on."""
+
+    def __init__(self, error: AnswerInvalid, seen: Unusable, writer: str) -> None:
+        super().__init__(str(error))
+        self.error, self.seen, self.writer = error, seen, writer
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends one request at a time, within the attempt, the budget and `max_tokens` an answer."""
+
+    endpoint: Endpoint
+    attempt: Attempt
+    budget: BudgetGuard
+    models: KnownModels
+    preferences: ModelPreferences
+    max_tokens: int
+    cache: AnswerCache | None
+    tracing: Tracing
+
+    async def find_kept(self, question: Question[AnswerT]) -> Signed[AnswerT] | None:
+        kept = await self.cache.get(question.key) if self.cache else None
+        if kept is None:
+            return None
+        try:
+            answer = read_answer(Completion(kept.text), question.answer)
+        except AnswerInvalid:
+            return None
+        # The process that asked may have ended before it could charge the cost.
+        usage = Usage(kept.tokens_in, kept.tokens_out, kept.cost_usd)
+        await self.budget.charge_found(kept.reserve_id, usage)
+        _LOGGER.info("using a kept answer", extra={"prompt": question.prompt.version})
+        return Signed(answer, kept.writer)
+
+    async def _keep(
+        self, question: Question[AnswerT], text: str, writer: str, reserve: Reserve, usage: Usage
+    ) -> None:
+        if self.cache:
+            kept = KeptAnswer(
+                text=text,
+                writer=writer,
+                reserve_id=reserve.id,
+                cost_usd=usage.cost_usd,
+                tokens_in=usage.tokens_in,
+                tokens_out=usage.tokens_out,
+            )
+            await self.cache.put(question.key, kept)
+
+    # --- how it is asked
+
+    def form(self, course: Course, model: str) -> RequestForm:
+        """Return how the model is asked now."""
+        return course.forms.get(model) or self.models.form(model)
+
+    def limit(self, question: Question[AnswerT], course: Course, model: str) -> int:
+        """Return how long the answer may be, in tokens, before the model's own limit."""
+        reasoning = max(self.models.reasoning(model), self.preferences.reasoning_max_tokens or 0)
+        limit = answer_limit(
+            question.answer,
+            self.max_tokens,
+            language=question.language,
+            ratio=self.models.ratios.ratio(model),
+            effort=self.preferences.reasoning_effort or "",
+            reasoning=reasoning,
+        )
+        return min(self.max_tokens, course.longer * limit)
+
+    # --- one request
+
+    async def send(self, model: str, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
+        """Send one request and charge it, whatever it comes to.
+
+        If no answer is read (the attempt ends, the connection breaks), the reserve stands as spent.
+        """
+        form, wanted = self.form(course, model), self.limit(question, course, model)
+        # With the schema: some endpoints show it to the model.
+        counted = sum(count_tokens(message["content"]) for message in course.messages)
+        counted += count_tokens(repr(question.schema))
+        race = self.attempt.race
+        reserve = await self.budget.reserve(
+            model, counted, form.limit(wanted), lambda name: race(self.endpoint.find_price(name))
+        )
+        limit = reserve.tokens_out
+        with self.tracing.call(self.endpoint.name, model, question.prompt.version, limit) as span:
+            body = await self._body(reserve, question, course, form)
+            reported = read_usage(body)
+            if reported:
+                self.models.ratios.observe(model, counted, reported.tokens_in)
+                self.models.observe_reasoning(model, reasoning_tokens(body))
+            usage = self.budget.with_cost(model, reported or unreported_usage(body, reserve))
+            course.paid += bool(usage.tokens_in or usage.tokens_out or usage.cost_usd)
+            writer = read_writer(body, model)
+            span.answered(writer, usage)
+            try:
+                completion = read_completion(body)
+                self.models.has_answered = True
+                answer = self._read(completion, question, course)
+                await self._keep(question, answer.model_dump_json(), writer, reserve, usage)
+            except AnswerInvalid as error:
+                is_longest = limit < form.limit(wanted) or limit >= form.limit(self.max_tokens)
+                seen = self._seen(error, completion, form, is_longest=is_longest)
+                raise UnusableAnswer(error, seen, writer) from error
+            finally:
+                await self.budget.charge(reserve, usage, counted if reported else 0)
+            self.models.answered_shapeless(model, is_shapeless=False)
+            return Signed(answer, writer)
+
+    def _read(self, completion: Completion, question: Question[AnswerT], course: Course) -> AnswerT:
+        """Return what the model wrote, with what its earlier answers held; a filter's refusal is none."""
+        try:
+            salvaged = salvage(completion, question.answer, course.found)
+        except AnswerInvalid as error:
+            if completion.is_filtered and completion.reason and not error.found:
+                raise filtered(completion.reason) from error
+            raise
+        if salvaged.dropped:
+            words = "%d entries of the model's answer were dropped: %s"
+            version = {"prompt": question.prompt.version}
+            _LOGGER.warning(words, salvaged.dropped, salvaged.problems or "too many", extra=version)
+        return salvaged.answer
+
+    def _seen(
+        self, error: AnswerInvalid, completion: Completion, form: RequestForm, *, is_longest: bool
+    ) -> Unusable:
+        return Unusable(
+            is_cut_off=completion.is_cut_off,
+            is_empty=not error.text.strip(),
+            is_shapeless=not (error.found or completion.is_cut_off or completion.is_filtered),
+            is_refused=completion.is_filtered,
+            has_reasoning=completion.has_reasoning,
+            can_be_longer=not is_longest,
+            can_reason_less=with_less_reasoning(form) != form,
+        )
+
+    async def _body(
+        self, reserve: Reserve, question: Question[AnswerT], course: Course, form: RequestForm
+    ) -> Any:
+        request = form.body(reserve.model, course.messages, question.schema, reserve.tokens_out)
+        call = self.endpoint.complete(request, self.attempt.remaining_s)
+        try:
+            with METER.timing(Timer.MODEL):
+                return await self.attempt.race(call)
+        except ModelError as error:
+            if isinstance(error, ModelTransient) and error.may_be_charged:
+                course.paid += 1
+            else:
+                await self.budget.charge(reserve, NOTHING)
+            raise
