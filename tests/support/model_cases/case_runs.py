@@ -1,6 +1,5 @@
 """Plays a case against the real gateway, with a budget and a price, on a clock that only its waits move."""
 
-import inspect
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import Ledger
+from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Draft, DraftBatch
@@ -158,17 +158,13 @@ def _gateway(case: Case, endpoint: _Endpoint, attempt: Attempt) -> ModelGateway:
         Price(price.input / 1e6, price.output / 1e6) if price else None,
         sleep=attempt.sleep,
     )
-    names: Any = inspect.signature(ModelGateway).parameters
-    options: dict[str, Any] = {}
-    if "fallback_model" in names:
-        options["fallback_model"] = next(iter(case.asked.fallbacks), None)
     return ModelGateway(
         new_client(URLS[case.asked.endpoint], KEY, transport),
         attempt,
         timeout_s=TIMEOUT_S,
         max_tokens=case.asked.max_tokens,
+        preferences=ModelPreferences(fallback_models=tuple(case.asked.fallbacks)),
         budget=guard,
-        **options,
     )
 
 

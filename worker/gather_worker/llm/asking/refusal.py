@@ -92,7 +92,7 @@ def read_refusal(
     if is_page(content, small.get("content-type", "")):
         title = _TITLE.search(text)
         words = shown(title[1], secrets) if title else ""
-        wait_s = requested_wait_s(status, small, None, "", now)
+        wait_s = requested_wait_s(status, small, (), "", now)
         return Refusal(status, message=words, retry_after_s=wait_s, is_page=True)
     if 300 <= status < 400:  # noqa: PLR2004
         # Followed, it would take key and prompt to an address that nobody configured.
@@ -105,7 +105,7 @@ def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) ->
     """Return what an error in a body of status 200 says; its code is the status if it is one."""
     found = _refusal(0, error, {}, now, secrets)
     status = next((int(code) for code in reversed(found.codes) if re.fullmatch(r"[1-5]\d\d", code)), 0)
-    wait_s = requested_wait_s(status, {}, error, found.message, now)
+    wait_s = requested_wait_s(status, {}, list(_levels(error)), found.message, now)
     codes = tuple(code for code in found.codes if code != str(status))
     return Refusal(
         status, codes, found.param, found.message, found.provider, wait_s,
@@ -129,14 +129,13 @@ def _refusal(
     words = list(dict.fromkeys(word for level in levels for word in _words(level)))
     message = shown(": ".join(words), secrets)
     codes = dict.fromkeys(code for level in levels for code in _codes(level))
-    error = body.get("error", body) if isinstance(body, dict) else body
     return Refusal(
         status,
         tuple(shown(code, secrets, CODE_MAX) for code in codes if code != str(status)),
         next((shown(p, secrets, CODE_MAX) for level in levels if (p := _param(level))), ""),
         message,
         next((shown(p, secrets, CODE_MAX) for level in levels if (p := _text(level, "provider_name"))), ""),
-        requested_wait_s(status, headers, error, message, now),
+        requested_wait_s(status, headers, levels, message, now),
         is_flagged=any("flagged_input" in level or level.get("reasons") for level in levels),
     )
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,40 +24,48 @@ _IN_WORDS: Final = re.compile(
 )
 """OpenAI: "Please try again in 6m0s"; Azure: "Please retry after 20 seconds"."""
 _BODY_KEYS: Final = ("retry_after", "retryAfter", "retry_after_seconds", "retryDelay", "retry_delay")
+"""OpenRouter and others name seconds; Google a duration, in `details`."""
 _RESETS: Final = re.compile(r"^(?:anthropic-|x-)?ratelimit-(?:(.+)-)?reset(?:-(.+))?$")
 
 
 def requested_wait_s(
-    status: int, headers: Mapping[str, str], error: Any, message: str, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    body: Sequence[Mapping[str, Any]],
+    message: str,
+    now: datetime,
 ) -> float | None:
     """Return for how many seconds from `now` the endpoint asks to be left alone, None if it does not say.
 
     Args:
         status: resets of a rate limit count for 429 alone: endpoints send them with every answer.
         headers: the answer's, names in small letters.
-        error: what the body holds; OpenRouter puts its provider's headers into `metadata.headers`.
+        body: the objects of its body; OpenRouter puts its provider's headers into one of them.
         message: the error's own words.
         now: the time.
     """
-    for said in _said(status, headers, error, message, now):
+    for said in _said(status, headers, body, message, now):
         if said is not None and math.isfinite(said) and said >= 0:
             return min(said, WAIT_MAX_S)
     return None
 
 
 def _said(
-    status: int, headers: Mapping[str, str], error: Any, message: str, now: datetime
+    status: int,
+    headers: Mapping[str, str],
+    body: Sequence[Mapping[str, Any]],
+    message: str,
+    now: datetime,
 ) -> Iterator[float | None]:
-    nested = _nested_headers(error)
-    for each in (headers, nested):
+    sets = [headers, *map(_headers_in, body)]
+    for each in sets:
         yield _milliseconds(each.get("retry-after-ms"))
         yield retry_after_s(each.get("retry-after"), now)
-    yield from _in_body(error)
+    yield from (_seconds(part.get(key)) for part in body for key in _BODY_KEYS)
     if found := _IN_WORDS.search(message):
         yield duration_s(found[1])
     if status == 429:  # noqa: PLR2004
-        for each in (headers, nested):
-            yield _reset_s(each, now)
+        yield from (_reset_s(each, now) for each in sets)
 
 
 def duration_s(text: str) -> float | None:
@@ -81,23 +89,11 @@ def _milliseconds(value: str | None) -> float | None:
         return None
 
 
-def _nested_headers(error: Any) -> Mapping[str, str]:
-    metadata = error.get("metadata") if isinstance(error, dict) else None
-    headers = metadata.get("headers") if isinstance(metadata, dict) else None
+def _headers_in(part: Mapping[str, Any]) -> dict[str, str]:
+    headers = part.get("headers")
     if not isinstance(headers, dict):
         return {}
     return {str(name).lower(): str(value) for name, value in headers.items()}
-
-
-def _in_body(error: Any) -> Iterator[float | None]:
-    """OpenRouter and others name seconds in a field; Google a duration in `details`, as RetryInfo."""
-    if not isinstance(error, dict):
-        return
-    details = error.get("details")
-    places = [error, error.get("metadata"), *(details if isinstance(details, list) else ())]
-    for place in places:
-        for key in _BODY_KEYS if isinstance(place, dict) else ():
-            yield _seconds(place.get(key))
 
 
 def _seconds(value: Any) -> float | None:
