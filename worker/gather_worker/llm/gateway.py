@@ -310,9 +310,11 @@ class ModelGateway:
         """Decide what follows; return what can be taken of the answers, None to go on; raises at the end."""
         error, seen = unusable.error, unusable.seen
         course.found = error.found
+        before = self._sender.form(course, model)
         self._observe_shape(course, model, is_shapeless=seen.is_shapeless)
         others = self._models.candidates(question.model, {model, *course.passed_over})
-        after = after_answer(course, question.paid_max, seen, has_fallback=bool(others))
+        has_other_way = bool(others) or self._sender.form(course, model) != before
+        after = after_answer(course, question.paid_max, seen, has_other_way=has_other_way)
         words = f"model {model}: {seen.words(error)}"
         _LOGGER.warning(
             "an answer cannot be used; %s: %s", after.value, words, extra={"prompt": question.prompt.version}

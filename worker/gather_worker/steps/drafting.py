@@ -33,7 +33,7 @@ from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 
 USELESS_ATTEMPTS_MAX: Final = 2
-"""Attempts in a row that ended with unusable answers: with `PAID_MAX` in each, eight paid requests. After
+"""Attempts in a row that ended with unusable answers: with `PAID_MAX` in each, six paid requests. After
 them a person has to name another model."""
 
 Answered = tuple[Signed[DraftBatch], Prompt]

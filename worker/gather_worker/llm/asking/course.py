@@ -14,9 +14,9 @@ from gather_worker.llm.request_form import Messages, RequestForm
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Batch, DraftBatch
 
-PAID_MAX: Final = 4
-"""Paid requests for one question: the question and its re-ask, and both once more in another form, of another
-model or from the beginning. A model whose four answers hold nothing will not be saved by more of them."""
+PAID_MAX: Final = 3
+"""Paid requests for one question: the question, its re-ask, and once more in another form or of another model.
+A model whose answers hold nothing by then will not be saved by more of them; a later attempt asks again."""
 PAID_FOR_VERDICT_MAX: Final = 2
 """A verdict is done without."""
 REQUESTS_MAX: Final = 16
@@ -98,7 +98,7 @@ class After(StrEnum):
     REASK = "ask again, with what was wrong"
     LONGER = "the same, with room for a longer answer"
     LESS_REASONING = "the same, with less reasoning"
-    AFRESH = "from the beginning, of another model or in another form where there is one"
+    AFRESH = "from the beginning, of another model or in another form"
     TAKE = "take the notes that there are"
     END = "end"
 
@@ -128,8 +128,11 @@ class Unusable:
         return str(error)
 
 
-def after_answer(course: Course, paid_max: int, seen: Unusable, *, has_fallback: bool) -> After:
-    """Return what is done after an unusable answer, `course.paid` and `course.found` with it included."""
+def after_answer(course: Course, paid_max: int, seen: Unusable, *, has_other_way: bool) -> After:
+    """Return what is done after an unusable answer, `course.paid` and `course.found` with it included.
+
+    `has_other_way`: the next request would go to another model, or in another form than this one.
+    """
     if course.is_reasked and course.found:
         return After.TAKE
     if course.paid >= paid_max or course.requests >= REQUESTS_MAX:
@@ -141,9 +144,7 @@ def after_answer(course: Course, paid_max: int, seen: Unusable, *, has_fallback:
         return After.LESS_REASONING
     if not course.is_reasked and not has_only_thought:
         return After.REASK
-    # The same words would lead to the same thoughts, or to the same refusal.
-    is_lasting = has_only_thought or seen.is_refused
-    return After.END if is_lasting and not has_fallback else After.AFRESH
+    return After.AFRESH if has_other_way else After.END
 
 
 def taken(answer: type[AnswerT], found: Sequence[BaseModel]) -> AnswerT:

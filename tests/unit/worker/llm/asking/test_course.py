@@ -20,8 +20,7 @@ EMPTY = {"is_cut_off": True, "is_empty": True, "has_reasoning": True}
         ({"paid": 1}, {}, After.REASK),
         ({"paid": 1, "found": ONE}, {}, After.REASK),
         ({"paid": 2, "is_reasked": True, "found": ONE}, {}, After.TAKE),
-        ({"paid": 2, "is_reasked": True}, {}, After.AFRESH),
-        ({"paid": 3}, {}, After.REASK),
+        ({"paid": 2, "is_reasked": True}, {}, After.END),
         ({"paid": PAID_MAX, "is_reasked": True}, {}, After.END),
         ({"paid": PAID_MAX, "found": ONE}, {}, After.TAKE),
         ({"paid": 1}, {**CUT, "can_be_longer": True}, After.LONGER),
@@ -44,14 +43,14 @@ def test_what_follows_an_unusable_answer(
     course: dict[str, Any], seen: dict[str, Any], expected: After
 ) -> None:
     """Room first, then what was wrong, then from the beginning; notes go before more requests."""
-    assert after_answer(Course([], **course), PAID_MAX, Unusable(**seen), has_fallback=False) is expected
+    assert after_answer(Course([], **course), PAID_MAX, Unusable(**seen), has_other_way=False) is expected
 
 
-@pytest.mark.parametrize("seen", [{"is_refused": True}, EMPTY])
-def test_a_fallback_is_asked_where_the_same_model_would_say_the_same(seen: dict[str, Any]) -> None:
-    """A refusal or endless thoughts come again."""
+@pytest.mark.parametrize("seen", [{}, {"is_refused": True}, EMPTY])
+def test_a_third_request_is_paid_only_for_another_way(seen: dict[str, Any]) -> None:
+    """Another model or another form; the same words would lead to the same."""
     course = Course([], paid=2, is_reasked=True, longer=4)
-    assert after_answer(course, PAID_MAX, Unusable(**seen), has_fallback=True) is After.AFRESH
+    assert after_answer(course, PAID_MAX, Unusable(**seen), has_other_way=True) is After.AFRESH
 
 
 def test_reasoning_that_used_up_the_tokens_is_named() -> None:
