@@ -15,16 +15,17 @@ from typing import Final, Protocol
 
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
+from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.ledger import Ledger, Reserve, Usage, forms_of, rates_of
 from gather_worker.llm.pricing import (
     ASSUMED,
     FREE,
     Price,
     PriceEstimate,
+    booked,
     estimate_from,
     learned,
     rate_of,
-    with_cost,
 )
 
 OUTPUT_MIN_TOKENS: Final = 1024
@@ -34,6 +35,9 @@ MESSAGE_TOKENS: Final = 64
 
 AMPLE_REQUESTS: Final = 4
 """A verdict and the next notes, each with its re-ask: what may be asked for at the same time."""
+
+EXCUSED_MAX: Final = 2
+"""A wrong address is one after it came twice; what comes later is booked at its worst."""
 
 PATIENCE_S: Final = 150.0
 """For what other departments have in flight: a model's answer has 120 s by default, and is charged then."""
@@ -96,10 +100,10 @@ def output_limit(remaining: Remaining, estimate: PriceEstimate, tokens_in: int, 
     """
     if remaining.usd <= 0 or remaining.tokens <= 0:
         return 0
-    price = estimate.price
-    fits = min(float(wanted), remaining.tokens - tokens_in)
+    price, beyond = estimate.price, estimate.beyond
+    fits = min(float(wanted), remaining.tokens - tokens_in - beyond)
     if remaining.usd != float("inf"):
-        for_output_usd = remaining.usd - price.cost_usd(tokens_in, 0)
+        for_output_usd = remaining.usd - price.cost_usd(tokens_in, beyond)
         if for_output_usd < 0:
             return 0
         fits = min(fits, for_output_usd / price.usd_out if price.usd_out else fits)
@@ -133,10 +137,15 @@ class BudgetGuard:
         self._lock = asyncio.Lock()
         self._estimates: dict[str, PriceEstimate] = {}
         self._answered: set[str] = set()
+        self._has_answered = False
+        self._excused: list[Reserve] = []
+        self._excuses = 0
         self._largest_request: tuple[float, int] | None = None
         """The highest worst case so far, in USD and in tokens."""
         self.is_used = False
         """Whether a request did not fit any more; the run can only end then."""
+        self.is_own_key = False
+        """Whether an answer was made with the owner's own key at the provider."""
 
     def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep the ledger there from now on."""
@@ -187,16 +196,21 @@ class BudgetGuard:
         Each writes its own before it reads the others': of those who take the same rest the last to write
         sees them all, so that never all of them stay.
         """
-        worst_usd = round(estimate.price.cost_usd(tokens_in, limit), 10)
+        worst_usd = round(estimate.price.cost_usd(tokens_in, limit + estimate.beyond), 10)
         reserve = Reserve(
-            id=uuid.uuid4().hex, model=model, cost_usd=worst_usd, tokens_in=tokens_in, tokens_out=limit
+            id=uuid.uuid4().hex,
+            model=model,
+            cost_usd=worst_usd,
+            tokens_in=tokens_in,
+            tokens_out=limit,
+            beyond=estimate.beyond,
         )
         await self._store.save_ledger(lambda ledger: ledger.with_reserve(reserve))
         remaining = await self._remaining()
         if remaining.usd < 0 or remaining.tokens < 0:
             await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
             return None
-        worst = worst_usd, tokens_in + limit
+        worst = worst_usd, tokens_in + reserve.worst_out
         self._largest_request = max(self._largest_request or worst, worst)
         return reserve
 
@@ -212,24 +226,50 @@ class BudgetGuard:
         cost_usd, tokens = self._largest_request
         return remaining.usd >= AMPLE_REQUESTS * cost_usd and remaining.tokens >= AMPLE_REQUESTS * tokens
 
-    def with_cost(self, model: str, usage: Usage) -> Usage:
-        """Return the usage with a cost, computed from the price where the endpoint names none."""
-        return with_cost(self._estimates[model], usage)
+    def booked(self, reserve: Reserve, bill: Bill, counted_out: int = 0) -> Usage:
+        """Return what is booked for an answer whose text has `counted_out` tokens by our count."""
+        return booked(self._estimates[reserve.model], bill, reserve, counted_out)
 
-    async def charge(self, reserve: Reserve, usage: Usage, counted: int = 0) -> None:
-        """Replace the reserve by what the request came to; `counted` 0 teaches nothing."""
+    async def charge(
+        self, reserve: Reserve, usage: Usage, bill: Bill | None = None, counted: int = 0
+    ) -> None:
+        """Replace the reserve by what is booked.
+
+        `bill` is the answer's, None if there was none; `counted` is its prompt by our count.
+        """
         before = self._estimates[reserve.model]
-        estimate = learned(before, usage, counted, is_first=reserve.model not in self._answered)
+        estimate, excused = before, list[Reserve]()
+        if bill:
+            is_first = reserve.model not in self._answered
+            estimate = learned(before, bill, counted, reserve.tokens_out, is_first=is_first)
+            self.is_own_key = self.is_own_key or bill.is_byok
+            # A model is there after all: what came before it may have been charged.
+            excused, self._excused = self._excused, []
+            self._has_answered = True
         self._estimates[reserve.model] = estimate
-        if usage.tokens_in:
+        if bill and bill.tokens_in:
             self._answered.add(reserve.model)
-        rate = rate_of(reserve.model, estimate) if estimate != before and estimate.is_known else None
+        rate = rate_of(reserve.model, estimate) if estimate != before else None
 
         def change(ledger: Ledger) -> Ledger:
             charged = ledger.with_charge(reserve.id, usage)
+            for each in excused:
+                charged = charged.with_reserve(each)
             return charged.with_rate(rate) if rate else charged
 
         await self._store.save_ledger(change)
+
+    async def excuse(self, reserve: Reserve) -> None:
+        """Book nothing for an answer that no model can have written, unless there is a model after all.
+
+        That there is one shows an answer before or after it. Until then `EXCUSED_MAX` are excused, so that a
+        wrong address is found out before it has used up a budget.
+        """
+        if self._has_answered or self._excuses == EXCUSED_MAX:
+            return
+        self._excuses += 1
+        self._excused.append(reserve)
+        await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
 
     async def charge_found(self, reserve_id: str, usage: Usage) -> None:
         """Charge a predecessor's request whose answer was found, if its reserve still stands."""
@@ -265,10 +305,14 @@ class BudgetGuard:
         seen = estimate_from(rate) if rate else None
         if seen:
             self._answered.add(model)
+            self._has_answered = True
         listed = self._fixed_price or (await find_price(model) if is_priced else None)
         if listed:
             known = PriceEstimate(listed, is_known=True)
-            return replace(known, token_ratio=seen.token_ratio) if seen else known
-        if seen is None and is_priced:
+            return replace(known, token_ratio=seen.token_ratio, beyond=seen.beyond) if seen else known
+        if is_priced and not (seen and seen.is_known):
             _LOGGER.warning("the price of model %s is unknown; assuming one until its first answer", model)
-        return seen or PriceEstimate(ASSUMED if is_priced else FREE, is_known=False)
+        unknown = PriceEstimate(ASSUMED if is_priced else FREE, is_known=False)
+        if seen is None or seen.is_known:
+            return seen or unknown
+        return replace(seen, price=unknown.price)

@@ -36,6 +36,7 @@ from gather_worker.llm.asking.course import (
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
+from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Situation, Step, next_step, said
@@ -102,6 +103,7 @@ class ModelGateway:
             self._endpoint,
             attempt,
             self._budget,
+            Charges(self._budget, self._endpoint.name),
             self._models,
             wishes,
             max_tokens,

@@ -32,7 +32,7 @@ class Usage:
 
 
 NOTHING: Final = Usage(cost_usd=0.0)
-"""A request that was refused: no endpoint charges for a status other than 200."""
+"""A request that was refused before a model was given it."""
 
 
 class Reserve(Stored):
@@ -43,6 +43,14 @@ class Reserve(Stored):
     cost_usd: float
     tokens_in: int
     tokens_out: int
+    """How long the answer may be."""
+    beyond: int = 0
+    """Tokens by which it may be longer still, at a provider that does not count all of them in the limit."""
+
+    @property
+    def worst_out(self) -> int:
+        """Return the answer's tokens at most."""
+        return self.tokens_out + self.beyond
 
 
 class Rate(Stored):
@@ -52,6 +60,10 @@ class Rate(Stored):
     usd_in: float
     usd_out: float
     token_ratio: float = 1.0
+    beyond: int = 0
+    """Tokens by which its answers may be longer than their limit."""
+    is_known: bool = True
+    """Whether the price was seen; else it is assumed, and only the rest was."""
 
 
 class LearnedForm(Stored):
@@ -81,7 +93,7 @@ class Ledger(Stored):
     @property
     def tokens(self) -> int:
         """Return tokens in and out, likewise."""
-        return self.tokens_in + self.tokens_out + sum(r.tokens_in + r.tokens_out for r in self.reserved)
+        return self.tokens_in + self.tokens_out + sum(r.tokens_in + r.worst_out for r in self.reserved)
 
     def with_reserve(self, reserve: Reserve) -> Self:
         """Return the ledger with a request that is about to be sent."""
@@ -89,7 +101,7 @@ class Ledger(Stored):
         if len(reserved) <= RESERVES_MAX:
             return self.model_copy(update={"reserved": reserved})
         oldest = reserved[0]
-        worst = Usage(oldest.tokens_in, oldest.tokens_out, oldest.cost_usd)
+        worst = Usage(oldest.tokens_in, oldest.worst_out, oldest.cost_usd)
         return self.model_copy(update={"reserved": reserved}).with_charge(oldest.id, worst)
 
     def without_reserve(self, reserve_id: str) -> Self:
@@ -124,14 +136,20 @@ def rates_of(ledgers: Iterable[Ledger]) -> dict[str, Rate]:
     """Return the rates that the ledgers know, by model; of several for one model the highest."""
     found: dict[str, Rate] = {}
     for rate in (rate for ledger in ledgers for rate in ledger.rates):
-        known = found.get(rate.model, rate)
-        found[rate.model] = Rate(
-            model=rate.model,
-            usd_in=max(known.usd_in, rate.usd_in),
-            usd_out=max(known.usd_out, rate.usd_out),
-            token_ratio=max(known.token_ratio, rate.token_ratio),
-        )
+        found[rate.model] = _merged(found.get(rate.model, rate), rate)
     return found
+
+
+def _merged(one: Rate, other: Rate) -> Rate:
+    priced = [rate for rate in (one, other) if rate.is_known] or [one, other]
+    return Rate(
+        model=one.model,
+        usd_in=max(rate.usd_in for rate in priced),
+        usd_out=max(rate.usd_out for rate in priced),
+        token_ratio=max(one.token_ratio, other.token_ratio),
+        beyond=max(one.beyond, other.beyond),
+        is_known=one.is_known or other.is_known,
+    )
 
 
 def forms_of(ledgers: Iterable[Ledger]) -> dict[str, str]:

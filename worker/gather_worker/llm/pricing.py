@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gather_worker.llm.ledger import Rate, Usage
+from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.ledger import Rate, Reserve, Usage
 from gather_worker.prompts.tokens import RATIO_MAX
 
 USD_MAX: Final = 1.0
 """A token that costs more is a mistake of the list."""
 RATIO_MARGIN: Final = 1.25
 """On the highest ratio seen: another text of the same run may suit the model's vocabulary less."""
+SEARCH_USD: Final = 0.035
+"""For one search of a provider's own where no cost is named: the dearest listed, Google's grounding."""
+BYOK_FEE: Final = 0.05
+"""OpenRouter's share of the price where the owner's key is used."""
+CACHE_READ_LEAST: Final = 1 / 128
+"""The least part of its price that a token out of a cache costs: DeepSeek's is a 120th."""
+BEYOND_CHANCE: Final = 64
+"""Tokens; an answer that is longer than its limit by so few was cut a little late."""
 _MODEL_PATH: Final = re.compile(r"^[\w-][\w.:-]*(/[\w-][\w.:-]*)+$", re.ASCII)
 
 
@@ -29,7 +38,7 @@ class Price:
     usd_out: float
     usd_request: float = 0.0
 
-    def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
+    def cost_usd(self, tokens_in: float, tokens_out: float) -> float:
         """Return what a request of so many tokens costs."""
         return self.usd_request + tokens_in * self.usd_in + tokens_out * self.usd_out
 
@@ -55,55 +64,98 @@ class PriceEstimate:
     """Whether the price is only bounded by what requests came to; each further one bounds it better."""
     token_ratio: float = RATIO_MAX / RATIO_MARGIN
     """The highest number of the model's tokens for one of ours that was seen; at first the highest of any."""
+    beyond: int = 0
+    """Tokens by which an answer may be longer than its limit, from those that were."""
 
     def tokens_at_most(self, counted: int) -> int:
         """Return how many tokens of the model a prompt of `counted` tokens of ours has at most."""
         return math.ceil(counted * min(RATIO_MAX, self.token_ratio * RATIO_MARGIN))
 
 
-def with_cost(estimate: PriceEstimate, usage: Usage) -> Usage:
-    """Return the usage with a cost: what the endpoint says, else computed from the price."""
-    if usage.cost_usd is not None:
-        return usage
-    return replace(usage, cost_usd=estimate.price.cost_usd(usage.tokens_in, usage.tokens_out))
+def booked(estimate: PriceEstimate, bill: Bill, reserve: Reserve, counted_out: int = 0) -> Usage:
+    """Return what is booked for an answer: what its bill says, the rest at its worst.
+
+    `counted_out` are the tokens of the text that came, by our count: an endpoint may not keep to the limit.
+    """
+    tokens_in = reserve.tokens_in if bill.tokens_in is None else bill.tokens_in
+    worst_out = max(reserve.worst_out, counted_out)
+    tokens_out = max(worst_out if bill.tokens_out is None else bill.tokens_out, bill.total - tokens_in)
+    priced = estimate.price.cost_usd(tokens_in + bill.extra_in, tokens_out + bill.extra_out)
+    cost_usd = _cost_usd(bill, priced + bill.searches * SEARCH_USD)
+    return Usage(tokens_in, tokens_out, round(cost_usd, 10))
 
 
-def learned(estimate: PriceEstimate, usage: Usage, counted: int, *, is_first: bool) -> PriceEstimate:
-    """Return what is known after one more answered request; `usage` is as the endpoint reported it.
+def _cost_usd(bill: Bill, priced_usd: float) -> float:
+    if bill.cost_usd is None:
+        return priced_usd * (1 + BYOK_FEE) if bill.is_byok else priced_usd
+    if bill.is_fee_alone:
+        return bill.cost_usd + priced_usd
+    if bill.is_doubtful or (not bill.cost_usd and not bill.is_free_said):
+        # A gateway that does not know a price says 0, or computes the cost from the wrong count.
+        return max(bill.cost_usd, priced_usd)
+    return bill.cost_usd
 
-    `counted` is the prompt by our own count; `is_first`: `token_ratio` is still only assumed.
+
+def learned(
+    estimate: PriceEstimate, bill: Bill, counted: int, limit: int, *, is_first: bool
+) -> PriceEstimate:
+    """Return what is known after one more answered request; `bill` is as the endpoint reported it.
+
+    `counted` is the prompt by our own count, `limit` how long the answer was to be; `is_first`: `token_ratio`
+    is still only assumed.
 
     A price is bounded by what a request cost: no token of its prompt cost more than the whole divided by the
     prompt's tokens, no token of its answer more than the whole divided by the answer's.
     """
-    if counted and usage.tokens_in:
-        seen = min(RATIO_MAX, usage.tokens_in / counted)
+    if counted and bill.tokens_in:
+        seen = min(RATIO_MAX, bill.tokens_in / counted)
         estimate = replace(estimate, token_ratio=seen if is_first else max(seen, estimate.token_ratio))
-    if usage.cost_usd is None or not (usage.tokens_in and usage.tokens_out):
-        return estimate
-    bound = Price(usage.cost_usd / usage.tokens_in, usage.cost_usd / usage.tokens_out)
+    estimate = _with_beyond(estimate, bill, limit)
+    if not bill.cost_usd or bill.is_fee_alone or not (bill.tokens_in and bill.tokens_out):
+        return estimate  # a cost of 0 is no price: it may be a promotion, or an answer out of a cache
+    full_in = bill.tokens_in - bill.cached * (1 - CACHE_READ_LEAST)
+    bound = Price(bill.cost_usd / full_in, bill.cost_usd / bill.tokens_out)
     if not estimate.is_known:
         return replace(estimate, price=bound, is_known=True, is_bound=True)
     price = estimate.price
-    expected = price.cost_usd(usage.tokens_in, usage.tokens_out)
-    if usage.cost_usd > expected * (1 + 1e-9):
-        return replace(estimate, price=price.raised_by(usage.cost_usd / expected) if expected else bound)
+    expected = price.cost_usd(bill.tokens_in, bill.tokens_out)
+    if bill.cost_usd > expected * (1 + 1e-9):
+        return replace(estimate, price=price.raised_by(bill.cost_usd / expected) if expected else bound)
     if estimate.is_bound:
         closer = Price(min(price.usd_in, bound.usd_in), min(price.usd_out, bound.usd_out))
         return replace(estimate, price=closer)
     return estimate
 
 
+def _with_beyond(estimate: PriceEstimate, bill: Bill, limit: int) -> PriceEstimate:
+    """Return the estimate with how far answers go beyond a limit that does not count their reasoning."""
+    excess = (bill.tokens_out or 0) - limit
+    if not limit or excess <= 0:
+        return estimate
+    if excess > BEYOND_CHANCE:
+        excess = max(excess, bill.reasoning)
+    return replace(estimate, beyond=max(estimate.beyond, math.ceil(excess * RATIO_MARGIN)))
+
+
 def estimate_from(rate: Rate) -> PriceEstimate:
     """Return what an earlier process or department of the run has learned."""
     price = Price(rate.usd_in, rate.usd_out)
-    return PriceEstimate(price, is_known=True, is_bound=True, token_ratio=rate.token_ratio)
+    return PriceEstimate(
+        price, rate.is_known, is_bound=rate.is_known, token_ratio=rate.token_ratio, beyond=rate.beyond
+    )
 
 
 def rate_of(model: str, estimate: PriceEstimate) -> Rate:
     """Return what is known in the form that is saved; a fee per request is in the price list again."""
     price = estimate.price
-    return Rate(model=model, usd_in=price.usd_in, usd_out=price.usd_out, token_ratio=estimate.token_ratio)
+    return Rate(
+        model=model,
+        usd_in=price.usd_in,
+        usd_out=price.usd_out,
+        token_ratio=estimate.token_ratio,
+        beyond=estimate.beyond,
+        is_known=estimate.is_known,
+    )
 
 
 def list_paths(model: str, *, is_openrouter: bool) -> list[str]:
@@ -143,7 +195,10 @@ def _price_of(entry: Any) -> Price | None:
     usd_in, usd_out = _usd(pricing.get("prompt")), _usd(pricing.get("completion"))
     if usd_in is None or usd_out is None:
         return None
-    return Price(usd_in, usd_out, _usd(pricing.get("request")) or 0.0)
+    written, reasoning = (_usd(pricing.get(part)) for part in ("input_cache_write", "internal_reasoning"))
+    return Price(
+        max(usd_in, written or 0.0), max(usd_out, reasoning or 0.0), _usd(pricing.get("request")) or 0.0
+    )
 
 
 def _usd(value: Any) -> float | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
+from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.budget import (
     OUTPUT_MIN_TOKENS,
     BudgetGuard,
@@ -28,7 +29,6 @@ from gather_worker.llm.pricing import (
     list_paths,
     rate_of,
     read_price,
-    with_cost,
 )
 
 INF = float("inf")
@@ -139,40 +139,33 @@ def test_a_price_learned_from_requests_is_never_too_low(
     true = Price(*price)
     estimate = PriceEstimate(ASSUMED, is_known=False)
     for tokens in requests:
-        estimate = learned(estimate, Usage(*tokens, true.cost_usd(*tokens)), 0, is_first=False)
+        estimate = learned(estimate, Bill(*tokens, true.cost_usd(*tokens)), 0, 0, is_first=False)
     assert estimate.price.cost_usd(*asked) >= true.cost_usd(*asked) * (1 - 1e-6)
 
 
 def test_a_request_that_came_to_more_than_listed_raises_the_price() -> None:
     """What is charged is believed before what is listed."""
     listed = PriceEstimate(Price(1e-6, 2e-6), is_known=True)
-    usage = Usage(100, 100, 3 * listed.price.cost_usd(100, 100))
-    assert learned(listed, usage, 0, is_first=False).price == Price(3e-6, 6e-6)
-    assert learned(listed, Usage(100, 100, 1e-9), 0, is_first=False) == listed
+    bill = Bill(100, 100, 3 * listed.price.cost_usd(100, 100))
+    assert learned(listed, bill, 0, 0, is_first=False).price == Price(3e-6, 6e-6)
+    assert learned(listed, Bill(100, 100, 1e-9), 0, 0, is_first=False) == listed
     free = PriceEstimate(Price(0, 0), is_known=True)
-    assert learned(free, Usage(10, 10, 1.0), 0, is_first=False).price == Price(0.1, 0.1)
+    assert learned(free, Bill(10, 10, 1.0), 0, 0, is_first=False).price == Price(0.1, 0.1)
 
 
 def test_tokens_are_counted_with_what_the_model_reported() -> None:
     """At first at the highest ratio of any model, then at the model's own with a margin."""
     estimate = PriceEstimate(ASSUMED, is_known=False)
     assert estimate.tokens_at_most(1000) == 4000
-    seen = learned(estimate, Usage(1200, 10), 1000, is_first=True)
+    seen = learned(estimate, Bill(1200, 10), 1000, 0, is_first=True)
     assert seen.tokens_at_most(1000) == 1500
-    assert learned(seen, Usage(900, 10), 1000, is_first=False).token_ratio == 1.2
+    assert learned(seen, Bill(900, 10), 1000, 0, is_first=False).token_ratio == 1.2
 
 
 def test_what_is_learned_survives_the_store() -> None:
     """As far as it goes."""
-    estimate = PriceEstimate(Price(1e-6, 2e-6), is_known=True, is_bound=True, token_ratio=1.5)
+    estimate = PriceEstimate(Price(1e-6, 2e-6), True, is_bound=True, token_ratio=1.5, beyond=7)
     assert estimate_from(Rate.model_validate(rate_of("m", estimate).model_dump(by_alias=True))) == estimate
-
-
-def test_without_a_cost_from_the_endpoint_the_price_counts() -> None:
-    """Its own word goes first, also if it is nothing."""
-    estimate = PriceEstimate(Price(0.1, 0.2), is_known=True)
-    assert with_cost(estimate, Usage(1, 2)).cost_usd == 0.5
-    assert with_cost(estimate, Usage(1, 2, 0.0)).cost_usd == 0.0
 
 
 # --- what is left
@@ -266,13 +259,15 @@ async def test_the_cap_holds(
                 reserve = await guard.reserve("m", counted, 8000, no_price)
             except BudgetUsed:
                 return
-            tokens = Usage(counted, round(share * reserve.tokens_out))
-            usage = guard.with_cost("m", tokens)
+            tokens_out = round(share * reserve.tokens_out)
+            usage = Usage(counted, tokens_out, price.cost_usd(counted, tokens_out))
             if kind != "refused":
                 true_usd[0] += usage.cost_usd or 0
                 true_tokens[0] += usage.tokens_in + usage.tokens_out
-            if kind != "lost":
-                await guard.charge(reserve, usage if kind == "answer" else NOTHING, counted)
+            if kind == "answer":
+                await guard.charge(reserve, usage, Bill(counted, tokens_out), counted)
+            elif kind == "refused":
+                await guard.charge(reserve, NOTHING)
 
     await asyncio.gather(*(pay(guard, answers[number::3]) for number, guard in enumerate(guards)))
     assert true_usd[0] <= cap + 1e-9
@@ -287,7 +282,7 @@ async def test_a_request_waits_for_what_others_have_only_set_aside() -> None:
     async def wait(pause_s: float) -> None:
         waits.append(pause_s)
         if len(waits) == 3:
-            await first.charge(taken, Usage(1000, 500), 1000)
+            await first.charge(taken, Usage(1000, 500), Bill(1000, 500), 1000)
 
     budget, price = Budget(max_tokens=14_000), Price(0, 0)
     first, second = BudgetGuard(budget, price), BudgetGuard(budget, price, patience_s=60, sleep=wait)
@@ -339,7 +334,7 @@ async def test_a_successor_knows_the_price_that_was_learned() -> None:
     first = BudgetGuard(Budget(max_cost_usd=10))
     first.save_ledger_in(store)
     reserve = await first.reserve("m", 1000, 8000, no_price)
-    await first.charge(reserve, Usage(1100, 1000, 0.01), 1000)
+    await first.charge(reserve, Usage(1100, 1000, 0.01), Bill(1100, 1000, 0.01), 1000)
     second = BudgetGuard(Budget(max_cost_usd=10))
     second.save_ledger_in(store)
     again = await second.reserve("m", 1000, 8000, no_price)

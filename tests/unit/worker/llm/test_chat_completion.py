@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_worker.errors import AnswerInvalid, ModelError, ModelTransient
-from gather_worker.llm.bill import read_usage
 from gather_worker.llm.chat_completion import parse_body, read_completion, read_writer
-from gather_worker.llm.ledger import Usage
 from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import DraftBatch
 
@@ -79,24 +77,6 @@ def test_an_answer_in_parts_is_put_together() -> None:
     """Some gateways send content as a list of parts."""
     parts = [{"type": "text", "text": GOOD[:20]}, {"type": "text", "text": GOOD[20:]}]
     assert read_completion(body(parts)).text == GOOD
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        ({"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.25}, Usage(10, 5, 0.25)),
-        ({"prompt_tokens": 10}, Usage(10, 0, None)),
-        ({"cost": 0, "prompt_tokens": 4}, Usage(4, 0, 0.0)),
-        ({"prompt_tokens": -10, "completion_tokens": "5", "cost": None}, None),
-        ({"prompt_tokens": True, "cost": float("inf")}, None),
-        ({"cost": 1e300, "prompt_tokens": float("nan")}, None),
-        (None, None),
-        ("free", None),
-    ],
-)
-def test_usage_is_read_as_far_as_it_makes_sense(usage: Any, expected: Usage | None) -> None:
-    """What an endpoint does not say is not taken for nothing."""
-    assert read_usage(body(usage=usage)) == expected
 
 
 @pytest.mark.parametrize("named", [None, 7, "", "x" * 129, "a\nb"])
@@ -253,7 +233,6 @@ json_values = st.recursive(
 @given(json_values)
 def test_no_body_crashes_the_reader(value: Any) -> None:
     """Our errors or a completion with some words, or the reason why there are none; nothing else."""
-    read_usage(value)
     try:
         found = read_completion(value)
     except ModelError:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_worker.errors import AnswerInvalid, ModelError
-from gather_worker.llm.bill import read_usage
+from gather_worker.llm.billing.usage_forms import error_in, longest_text, read_bill
 from gather_worker.llm.chat_completion import Completion, parse_body, read_completion
 from gather_worker.llm.salvage import read_answer
 from gather_worker.schemas import (
@@ -72,9 +72,10 @@ def read(content: bytes) -> BaseModel | None:
     for shape in SHAPES:
         try:
             body = parse_body(content)
-            usage = read_usage(body)
-            assert usage is None or 0 <= (usage.cost_usd or 0) < 1e9
-            assert usage is None or 0 <= usage.tokens_in < 1e9
+            bill, _, _ = read_bill(body), longest_text(body), error_in(body)
+            assert 0 <= (bill.cost_usd or 0) < 1e12
+            assert 0 <= (bill.tokens_in or 0) < 1e12
+            assert 0 <= (bill.tokens_out or 0) < 1e12
             answer = read_answer(read_completion(body), shape)
         except ModelError as error:
             messages.append(str(error))

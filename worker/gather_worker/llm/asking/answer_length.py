@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -63,14 +63,3 @@ def _language_factor(answer: type[BaseModel], language: str) -> float:
         return 1.0
     code = language.partition("-")[0].lower()
     return OWN_SCRIPT if code in OWN_SCRIPTS else LANGUAGES_TOKENS.get(code, OTHER_LANGUAGE)
-
-
-def reasoning_tokens(body: Any) -> int:
-    """Return how many tokens of an answer were reasoning, as far as the body says."""
-    usage = body.get("usage") if isinstance(body, dict) else None
-    if not isinstance(usage, dict):
-        return 0
-    details = usage.get("completion_tokens_details")
-    places = [details if isinstance(details, dict) else {}, usage]
-    found = (place.get("reasoning_tokens") for place in places)
-    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and 0 < n < 10**7), 0)

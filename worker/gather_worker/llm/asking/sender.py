@@ -12,17 +12,17 @@ from pydantic import BaseModel
 
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
-from gather_worker.errors import AnswerInvalid, ModelError, ModelTransient
+from gather_worker.errors import AnswerInvalid, ModelError
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
-from gather_worker.llm.asking.answer_length import answer_limit, reasoning_tokens
+from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.asking.course import Course, Question, Unusable
 from gather_worker.llm.asking.known_models import KnownModels
-from gather_worker.llm.bill import read_usage, unreported_usage
+from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
 from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.failures import filtered
-from gather_worker.llm.ledger import NOTHING, Reserve, Usage
+from gather_worker.llm.ledger import Reserve, Usage
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import RequestForm, with_less_reasoning
 from gather_worker.llm.salvage import read_answer, salvage
@@ -57,6 +57,7 @@ class Sender:
     endpoint: Endpoint
     attempt: Attempt
     budget: BudgetGuard
+    charges: Charges
     models: KnownModels
     preferences: ModelPreferences
     max_tokens: int
@@ -119,8 +120,8 @@ class Sender:
         """
         form, wanted = self.form(course, model), self.limit(question, course, model)
         # With the schema: some endpoints show it to the model.
-        counted = sum(count_tokens(message["content"]) for message in course.messages)
-        counted += count_tokens(repr(question.schema))
+        asked = sum(count_tokens(message["content"]) for message in course.messages)
+        counted = asked + count_tokens(repr(question.schema))
         race = self.attempt.race
         reserve = await self.budget.reserve(
             model, counted, form.limit(wanted), lambda name: race(self.endpoint.find_price(name))
@@ -128,11 +129,11 @@ class Sender:
         limit = reserve.tokens_out
         with self.tracing.call(self.endpoint.name, model, question.prompt.version, limit) as span:
             body = await self._body(reserve, question, course, form)
-            reported = read_usage(body)
-            if reported:
-                self.models.ratios.observe(model, counted, reported.tokens_in)
-                self.models.observe_reasoning(model, reasoning_tokens(body))
-            usage = self.budget.with_cost(model, reported or unreported_usage(body, reserve))
+            charge = self.charges.of_body(reserve, body, asked)
+            usage = charge.usage
+            if charge.bill and charge.bill.tokens_in:
+                self.models.ratios.observe(model, counted, charge.bill.tokens_in)
+                self.models.observe_reasoning(model, charge.bill.reasoning)
             course.paid += bool(usage.tokens_in or usage.tokens_out or usage.cost_usd)
             writer = read_writer(body, model)
             span.answered(writer, usage)
@@ -146,7 +147,7 @@ class Sender:
                 seen = self._seen(error, completion, form, is_longest=is_longest)
                 raise UnusableAnswer(error, seen, writer) from error
             finally:
-                await self.budget.charge(reserve, usage, counted if reported else 0)
+                await self.charges.book(reserve, charge, counted)
             self.models.answered_shapeless(model, is_shapeless=False)
             return Signed(answer, writer)
 
@@ -186,8 +187,6 @@ class Sender:
             with METER.timing(Timer.MODEL):
                 return await self.attempt.race(call)
         except ModelError as error:
-            if isinstance(error, ModelTransient) and error.may_be_charged:
-                course.paid += 1
-            else:
-                await self.budget.charge(reserve, NOTHING)
+            await self.charges.refused(reserve, error)
+            course.paid += any(reserved.id == reserve.id for reserved in self.budget.ledger.reserved)
             raise

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gather_worker.llm.asking.answer_length import answer_limit, reasoning_tokens
+from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict
 
 
@@ -33,20 +33,3 @@ def test_the_limit_follows_answer_language_and_model(
 def test_the_owner_s_bound_holds() -> None:
     """Whatever would be needed."""
     assert answer_limit(DraftBatch, 100, language="ta", ratio=4.0, effort="xhigh") == 100
-
-
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
-        ({"completion_tokens_details": {"reasoning_tokens": 70}}, 70),
-        ({"reasoning_tokens": 50}, 50),
-        ({"completion_tokens_details": {"reasoning_tokens": True}}, 0),
-        ({"completion_tokens_details": []}, 0),
-        ([], 0),
-        (None, 0),
-    ],
-)
-def test_reasoning_is_counted(usage: Any, tokens: int) -> None:
-    """As far as the endpoint says."""
-    assert reasoning_tokens({"usage": usage}) == tokens
-    assert reasoning_tokens([usage]) == 0

@@ -1,0 +1,80 @@
+"""What is booked for one request, from its answer or from the failure that came in its place."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gather_worker.errors import ModelError, ModelRejected, ModelTransient
+from gather_worker.llm.billing.bill import Bill, is_of_no_model, may_be_charged
+from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
+from gather_worker.llm.budget import BudgetGuard
+from gather_worker.llm.failures import error_in_body
+from gather_worker.llm.ledger import NOTHING, Reserve, Usage
+from gather_worker.prompts.tokens import count_tokens
+
+TOO_MANY: Final = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is booked for a request that was answered with status 200."""
+
+    usage: Usage
+    bill: Bill | None
+    """What the answer says of its cost; None where no model has answered."""
+    is_excused: bool = False
+    """Whether the answer cannot be a model's."""
+
+
+class Charges:
+    """Books the requests to one endpoint; `host` is its name."""
+
+    def __init__(self, budget: BudgetGuard, host: str) -> None:
+        self._budget = budget
+        self._host = host
+
+    def of_body(self, reserve: Reserve, body: Any, asked: int) -> Charge:
+        """Return what is booked for a body; `asked` are the tokens of the prompt by our count.
+
+        What its usage says counts also where the answer is none. Without a usage an answer counts at its
+        worst, and an error inside it unless it is known to cost nothing.
+        """
+        bill, written, error = read_bill(body), count_tokens(longest_text(body)), error_in(body)
+        if not bill.is_said and error:
+            refused = error_in_body(error)
+            if not self._may_be_charged(refused, is_in_answer=True):
+                return Charge(NOTHING, None)
+        if not bill.is_said and not error and is_of_no_model("", b"", body):
+            return Charge(NOTHING, None, is_excused=True)
+        is_of_model = bill.is_said or (is_completion(body) and not error)
+        bill = bill.checked(asked, written)
+        return Charge(self._budget.booked(reserve, bill, written), bill if is_of_model else None)
+
+    async def book(self, reserve: Reserve, charge: Charge, counted: int) -> None:
+        """Put what is booked in the reserve's place; `counted` is prompt and schema by our count."""
+        if charge.is_excused:
+            await self._budget.excuse(reserve)
+        else:
+            await self._budget.charge(reserve, charge.usage, charge.bill, counted)
+
+    async def refused(self, reserve: Reserve, error: ModelError) -> None:
+        """Book a request that was not answered; its reserve stands where it may have been charged."""
+        refusal = getattr(error, "refusal", None)
+        if refusal is not None and refusal.is_page and refusal.status in {0, 200}:
+            await self._budget.excuse(reserve)
+        elif not self._may_be_charged(error, is_in_answer=False):
+            await self._budget.charge(reserve, NOTHING)
+
+    def _may_be_charged(self, error: ModelError, *, is_in_answer: bool) -> bool:
+        """Return whether a request may have been charged; without a refusal the error itself says it."""
+        refusal = getattr(error, "refusal", None)
+        if refusal is None:
+            return isinstance(error, ModelTransient) and (error.may_be_charged or is_in_answer)
+        return may_be_charged(
+            refusal.status,
+            refusal.codes,
+            self._host,
+            is_passing=not isinstance(error, ModelRejected) and refusal.status != TOO_MANY,
+            is_page=refusal.is_page,
+            is_in_answer=is_in_answer,
+            is_own_key=self._budget.is_own_key,
+        )
