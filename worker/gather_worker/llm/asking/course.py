@@ -16,7 +16,7 @@ from gather_worker.schemas import Batch, DraftBatch
 
 PAID_MAX: Final = 3
 """Paid requests for one question: the question, its re-ask, and once more in another form or of another
-model. A model whose answers hold nothing by then will not be saved by more of them; a later attempt asks again."""
+model. What holds nothing by then will not be mended by more of them; a later attempt asks again."""
 PAID_FOR_VERDICT_MAX: Final = 2
 """A verdict is done without."""
 REQUESTS_MAX: Final = 16

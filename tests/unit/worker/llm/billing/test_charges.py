@@ -1,0 +1,238 @@
+"""Requests without an answer: what costs nothing for certain, what stands at its worst, what no model had."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gather_contracts.resource import Budget
+from gather_worker.errors import ModelTransient
+from gather_worker.llm.billing.bill import is_of_no_model, may_be_charged
+from gather_worker.llm.billing.charges import Charges
+from gather_worker.llm.budget import EXCUSED_MAX, BudgetGuard, InMemoryLedgerStore
+from gather_worker.llm.ledger import Ledger, Rate, Reserve
+from gather_worker.llm.pricing import Price
+from tests.support.model_cases.documented_bills import completion
+
+GOOGLE = "generativelanguage.googleapis.com"
+PAGE = b"<!doctype html>\n<html><head><title>Sign in</title></head><body></body></html>"
+
+
+async def no_price(_: str) -> None:
+    """An endpoint without a price list."""
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "host", "kinds", "expected"),
+    [
+        pytest.param(400, (), "x", "", False, id="400"),
+        pytest.param(401, (), "x", "", False, id="401 (Azure, Novita)"),
+        pytest.param(402, (), "x", "", False, id="402"),
+        pytest.param(404, (), "x", "page", False, id="404, a page"),
+        pytest.param(413, (), "x", "", False, id="413"),
+        pytest.param(429, (), "x", "", False, id="429 (Azure, Novita, Perplexity)"),
+        pytest.param(302, (), "x", "page passing", False, id="a redirect"),
+        pytest.param(522, (), "x", "page passing", False, id="522 (Cloudflare: did not reach the server)"),
+        pytest.param(503, (), "x", "passing", False, id="503 of an API (llama.cpp: loading)"),
+        pytest.param(503, (), "x", "page passing", True, id="503 of a proxy (Envoy: reset before headers)"),
+        pytest.param(529, ("overloaded_error",), "x", "passing", False, id="529 (Anthropic)"),
+        pytest.param(500, (), "x", "passing", True, id="500"),
+        pytest.param(500, ("rate_limit_exceeded",), "x", "", False, id="500 that names a rate"),
+        pytest.param(500, (), GOOGLE, "passing", False, id="500 of Google (billing questions)"),
+        pytest.param(500, (), GOOGLE, "page passing", True, id="500, a page before Google"),
+        pytest.param(502, (), "openrouter", "passing", False, id="502 of OpenRouter (errors and debugging)"),
+        pytest.param(502, (), "openrouter", "page passing", True, id="502, a page before OpenRouter"),
+        pytest.param(502, (), "openrouter", "passing own key", True, id="502 of OpenRouter, own key"),
+        pytest.param(502, (), "x", "passing", True, id="502"),
+        pytest.param(408, (), "openrouter", "passing", True, id="408 (Azure charges)"),
+        pytest.param(499, (), "x", "passing", True, id="499 (Novita charges)"),
+        pytest.param(504, (), "x", "passing", True, id="504"),
+        pytest.param(524, (), "openrouter", "page passing", True, id="524 (Cloudflare: the server worked)"),
+        pytest.param(400, ("json_validate_failed",), "x", "", True, id="Groq, failed_generation"),
+        pytest.param(400, ("content_filter",), "x", "", True, id="Azure's filter"),
+        pytest.param(
+            0, (), "openrouter", "answer passing", False, id="OpenRouter, zero completion insurance"
+        ),
+        pytest.param(502, (), "openrouter", "answer passing", False, id="OpenRouter, 502 inside an answer"),
+        pytest.param(502, (), "openrouter", "answer passing own key", True, id="the same, own key"),
+        pytest.param(502, (), "x", "answer passing", True, id="502 inside an answer"),
+        pytest.param(429, (), "x", "answer", False, id="429 inside an answer"),
+        pytest.param(400, (), "x", "answer", False, id="400 inside an answer"),
+        pytest.param(0, (), "x", "answer passing", True, id="an error inside an answer that says nothing"),
+        pytest.param(0, ("rate_limit_exceeded",), "x", "answer", False, id="a rate inside an answer"),
+        pytest.param(299, (), "x", "passing", True, id="a status that nobody knows"),
+    ],
+)
+def test_what_a_refusal_may_have_cost(
+    status: int, codes: tuple[str, ...], host: str, kinds: str, *, expected: bool
+) -> None:
+    """What cannot be known counts as charged."""
+    may = may_be_charged(
+        status,
+        codes,
+        host,
+        is_passing="passing" in kinds,
+        is_page="page" in kinds,
+        is_in_answer="answer" in kinds,
+        is_own_key="own key" in kinds,
+    )
+    assert may is expected
+
+
+# --- what no model wrote
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "expected"),
+    [
+        ("text/html; charset=utf-8", PAGE, True),
+        ("application/json", PAGE, True),
+        ("", b"  \r\n<html>", True),
+        ("text/plain", b"404 page not found\n", True),
+        ("text/xml", b'<?xml version="1.0"?><Error/>', True),
+        ("text/plain", b"", False),
+        ("text/plain", b'{"choices": [', False),
+        ("text/plain", b'  [{"message"', False),
+        ("text/plain", b'"{\\"items\\"', False),
+        ("text/event-stream", b"data: {", False),
+        ("text/event-stream", b": OPENROUTER PROCESSING\n\n", False),
+        ("application/json", b"\x1f\x8b\x08\x00\x01", False),
+    ],
+)
+def test_a_page_cannot_be_a_model_s(content_type: str, content: bytes, *, expected: bool) -> None:
+    """What may be the rest of an answer is none."""
+    assert is_of_no_model(content_type, content) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"status": "ok"}, True),
+        ({"name": "api", "version": "1.2", "links": [{"href": "/docs"}]}, True),
+        ([], True),
+        ({}, True),
+        ({"object": "list", "data": [{"id": "gpt-5", "object": "model"}]}, True),
+        ({"choices": None}, False),
+        ({"data": {"choices": []}}, False),
+        ({"usage": {"total_tokens": 5}}, False),
+        ({"error": "overloaded"}, False),
+        ({"items": []}, False),
+        ({"reply": '{"depth": 1}'}, False),
+        ({"reply": "The keeper counts every lamp. " * 10}, False),
+        (completion(), False),
+    ],
+)
+def test_the_json_of_another_api_cannot_be_a_model_s(body: Any, *, expected: bool) -> None:
+    """Nothing in it has a place or the length for an answer."""
+    assert is_of_no_model("application/json", b"", body) is expected
+
+
+# --- booked
+
+
+class Booking:
+    """Requests to one endpoint, booked in one ledger."""
+
+    def __init__(self, host: str = "x", ledger: Ledger | None = None) -> None:
+        self.store = InMemoryLedgerStore(ledger or Ledger())
+        self.guard = BudgetGuard(Budget(max_cost_usd=10), Price(1e-6, 5e-6))
+        self.guard.save_ledger_in(self.store)
+        self.charges = Charges(self.guard, host)
+
+    async def reserve(self) -> Reserve:
+        """Set a request's worst case aside."""
+        return await self.guard.reserve("m", 100, 2000, no_price)
+
+    async def body(self, body: Any) -> Reserve:
+        """Book a body of status 200."""
+        reserve = await self.reserve()
+        await self.charges.book(reserve, self.charges.of_body(reserve, body, 0), 100)
+        return reserve
+
+
+GOOD = completion({"prompt_tokens": 100, "completion_tokens": 200, "total_tokens": 300})
+GOOD_USD = 100e-6 + 200 * 5e-6
+OTHER = {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("host", "body", "share"),
+    [
+        ("openrouter", {"error": {"code": 502, "message": "Provider returned error"}}, 0),
+        ("x", {"error": {"code": 502, "message": "Provider returned error"}}, 1),
+        ("x", {"choices": [], "usage": None}, 1),
+        ("x", {"choices": [{"message": {"content": None}}]}, 1),
+        ("x", {"provider": completion()}, 1),
+        ("x", completion(), 1),
+        ("x", "half a", 0),
+        ("x", OTHER, 0),
+    ],
+)
+async def test_a_body_without_usage_counts_at_its_worst_or_not_at_all(
+    host: str, body: Any, share: float
+) -> None:
+    """An answer, also in a wrapper, and an error that may be one."""
+    booking = Booking(host)
+    reserve = await booking.body(body)
+    assert booking.store.ledger.total_usd == pytest.approx(share * reserve.cost_usd)
+
+
+async def test_usage_beside_an_error_is_booked() -> None:
+    """What is said comes before what is insured."""
+    booking = Booking("openrouter")
+    usage = {"prompt_tokens": 100, "completion_tokens": 200, "total_tokens": 300, "cost": 0.5}
+    await booking.body({"error": {"code": 502}, "usage": usage})
+    assert booking.store.ledger.total_usd == 0.5
+
+
+async def test_a_connection_that_broke_stands() -> None:
+    """And one that never came about costs nothing."""
+    booking = Booking()
+    reserve = await booking.reserve()
+    await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True))
+    await booking.charges.refused(await booking.reserve(), ModelTransient("unsent"))
+    assert booking.store.ledger.reserved == [reserve]
+
+
+async def test_another_api_s_answers_cost_nothing_until_a_model_is_there() -> None:
+    """Then they may have been charged after all, and stand."""
+    booking = Booking()
+    first = await booking.body(OTHER)
+    assert booking.store.ledger == Ledger()
+    await booking.body(GOOD)
+    assert booking.store.ledger.reserved == [first]
+    later = await booking.body(OTHER)
+    assert booking.store.ledger.reserved == [first, later]
+    assert booking.store.ledger.cost_usd == pytest.approx(GOOD_USD)
+
+
+async def test_an_endpoint_that_has_answered_an_earlier_attempt_is_one() -> None:
+    """Its ledger knows what a token of the model costs."""
+    booking = Booking(ledger=Ledger(rates=[Rate(model="m", usd_in=1e-6, usd_out=5e-6)]))
+    reserve = await booking.body(OTHER)
+    assert booking.store.ledger.reserved == [reserve]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["other", "good", "unread"]), max_size=8))
+async def test_no_more_than_two_requests_are_ever_excused(kinds: list[str]) -> None:
+    """Whatever comes in which order; and none once a model has answered."""
+    booking, excusable, has_answered = Booking(), 0, False
+    worst_usd, spent_usd = 0.0, 0.0
+    for kind in kinds:
+        if kind == "unread":
+            reserve = await booking.reserve()
+            spent_usd += reserve.cost_usd
+            await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True))
+            continue
+        reserve = await booking.body(GOOD if kind == "good" else OTHER)
+        has_answered = has_answered or kind == "good"
+        excusable += kind == "other"
+        spent_usd += GOOD_USD if kind == "good" else reserve.cost_usd
+        worst_usd = max(worst_usd, reserve.cost_usd)
+    excused_usd = 0 if has_answered else min(excusable, EXCUSED_MAX) * worst_usd
+    assert booking.store.ledger.total_usd == pytest.approx(spent_usd - excused_usd)
