@@ -47,6 +47,7 @@ def new_model() -> Iterator[Callable[..., ScriptedModel]]:
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waits of our own; what the server asks for is waited for."""
     monkeypatch.setattr(gateway, "BACKOFF", Backoff(0.001, 0.03))
+    monkeypatch.setattr(gateway, "ADDRESS_PAUSE_S", 0.001)
     monkeypatch.setattr(gateway, "RETRY_AFTER_EXTRA_S", 0.001)
 
 

@@ -36,8 +36,8 @@ MESSAGE_TOKENS: Final = 64
 AMPLE_REQUESTS: Final = 4
 """A verdict and the next notes, each with its re-ask: what may be asked for at the same time."""
 
-EXCUSED_MAX: Final = 2
-"""A wrong address is one after it came twice; what comes later is booked at its worst."""
+EXCUSED_MAX: Final = 3
+"""So often a page is asked for again before it shows a wrong address; what comes later is booked at its worst."""
 
 PATIENCE_S: Final = 150.0
 """For what other departments have in flight: a model's answer has 120 s by default, and is charged then."""

@@ -57,6 +57,8 @@ from gather_worker.prompts import Prompt
 from gather_worker.schemas import json_schema
 
 BACKOFF: Final = Backoff(1.0, 30.0, jitter=(0.5, 1))
+ADDRESS_PAUSE_S: Final = 5.0
+"""At least, and twice that the second time: a page may be a proxy's that starts, and it ends a department."""
 RETRY_AFTER_EXTRA_S: Final = 0.5
 """At most so much later than the server asked, so that workers do not come back all at once."""
 SHAPELESS_MAX: Final = 2
@@ -266,7 +268,8 @@ class ModelGateway:
                 self._models.refused(model, time.monotonic())
             _LOGGER.error("model refused; asking %s: %s", others[0], words)
             return 0.0
-        return self._pause_s(question, course, model, error, words)
+        least_s = ADDRESS_PAUSE_S * course.faults[model, fault] if fault is Fault.ADDRESS else 0.0
+        return self._pause_s(question, course, model, error, words, least_s)
 
     def _take_form(
         self, course: Course, model: str, fault: Fault, form: RequestForm, *, is_named: bool
@@ -285,11 +288,13 @@ class ModelGateway:
         model: str,
         error: ModelTransient | ModelRejected,
         words: str,
+        least_s: float,
     ) -> float:
         """Return the wait before the same request; raises ModelUnavailable where it would be one too many."""
         course.tries += 1
         following = self._models.choose(question.model, time.monotonic(), course.passed_over)
-        wait_s = 0.0 if following != model else pause_s(course.tries, getattr(error, "retry_after_s", None))
+        asked_s = getattr(error, "retry_after_s", None)
+        wait_s = 0.0 if following != model else max(least_s, pause_s(course.tries, asked_s))
         if course.tries >= ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
             raise ModelUnavailable(words) from error
         _LOGGER.warning(
