@@ -37,7 +37,7 @@ AMPLE_REQUESTS: Final = 4
 """A verdict and the next notes, each with its re-ask: what may be asked for at the same time."""
 
 EXCUSED_MAX: Final = 3
-"""So often a page is asked for again before it shows a wrong address; what comes later is booked at its worst."""
+"""So many pages show a wrong address; what comes later is booked at its worst."""
 
 PATIENCE_S: Final = 150.0
 """For what other departments have in flight: a model's answer has 120 s by default, and is charged then."""

@@ -25,7 +25,6 @@ from gather_worker.llm.answer_cache import AnswerCache, cache_key
 from gather_worker.llm.asking.course import (
     LONGER,
     LONGER_AFTER_REASONING,
-    REQUESTS_MAX,
     After,
     Course,
     Question,
@@ -33,23 +32,17 @@ from gather_worker.llm.asking.course import (
     reask,
     taken,
 )
-from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.asking.failed_request import FailedRequest, failed_request, step_after
+from gather_worker.llm.asking.faults import Fault
 from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
-from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Situation, Step, next_step, said
+from gather_worker.llm.failures import ATTEMPTS_MAX, Step
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.llm.request_form import (
-    RequestForm,
-    after_shapeless_answers,
-    first_form,
-    guessed_form,
-    other_form,
-    with_less_reasoning,
-)
+from gather_worker.llm.request_form import after_shapeless_answers, first_form, with_less_reasoning
 from gather_worker.llm.salvage import request_again
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
@@ -235,72 +228,52 @@ class ModelGateway:
     def _after_failure(
         self, question: Question[AnswerT], course: Course, model: str, error: ModelTransient | ModelRejected
     ) -> float:
-        """Decide what follows, and return the seconds to wait before it; raises where nothing does."""
-        refusal = error.refusal
-        fault = fault_of(refusal, has_answered=self._models.has_answered) if refusal else Fault.PASSING
-        words = said(model, refusal, fault) if refusal else f"model {model}: {error}"
-        course.faults[model, fault] += 1
+        """Do what follows, and return the seconds to wait before it; raises where nothing does."""
         form = self._sender.form(course, model)
-        named = (
-            other_form(form, refusal, form.limit(self._sender.limit(question, course, model)))
-            if refusal
-            else None
-        )
-        guessed = guessed_form(form) if fault in {Fault.FORM, Fault.REQUEST} else None
+        asked = form.limit(self._sender.limit(question, course, model))
         others = self._models.candidates(question.model, {model, *course.passed_over})
-        step = next_step(
-            fault,
-            Situation(course.faults[model, fault], named is not None, guessed is not None, bool(others)),
-        )
-        if RULES[fault].end is End.LATER:
-            self._models.failed(model, time.monotonic(), getattr(error, "retry_after_s", None))
-        is_over = course.requests >= REQUESTS_MAX or course.paid >= question.paid_max
-        if step is Step.END or is_over:
-            course.gave_up(model, fault, words)
-            raise course.end() from error
+        failed = failed_request(error, model, form, asked, others, has_answered=self._models.has_answered)
+        course.faults[model, failed.fault] += 1
+        if failed.is_passing:
+            self._models.failed(model, time.monotonic(), failed.retry_after_s)
+        step = step_after(course, failed, question.paid_max)
+        if step is Step.AGAIN:
+            return self._pause_s(question, course, failed)
         if step is Step.OTHER_FORM:
-            self._take_form(course, model, fault, named or guessed or form, is_named=named is not None)
+            self._take_form(course, failed)
             _LOGGER.warning("model %s is asked in another form: %s", model, error)
             return 0.0
-        if step is Step.FALLBACK:
-            course.gave_up(model, fault, words)
-            if fault is not Fault.FILTER:  # which is about this question's texts
-                self._models.refused(model, time.monotonic())
-            _LOGGER.error("model refused; asking %s: %s", others[0], words)
-            return 0.0
-        least_s = ADDRESS_PAUSE_S * course.faults[model, fault] if fault is Fault.ADDRESS else 0.0
-        return self._pause_s(question, course, model, error, words, least_s)
+        course.gave_up(model, failed.fault, failed.words)
+        if step is Step.END:
+            raise course.end() from error
+        if failed.fault is not Fault.FILTER:  # which is about this question's texts
+            self._models.refused(model, time.monotonic())
+        _LOGGER.error("model refused; asking %s: %s", others[0], failed.words)
+        return 0.0
 
-    def _take_form(
-        self, course: Course, model: str, fault: Fault, form: RequestForm, *, is_named: bool
-    ) -> None:
+    def _take_form(self, course: Course, failed: FailedRequest) -> None:
         """What the endpoint itself names is the run's; a guess, or room in this context, the question's."""
-        if is_named and fault is Fault.FORM:
-            self._models.set_form(model, form)
-            course.forms.pop(model, None)
+        form = failed.named or failed.guessed
+        if form is None:
+            return
+        if failed.named and failed.fault is Fault.FORM:
+            self._models.set_form(failed.model, form)
+            course.forms.pop(failed.model, None)
         else:
-            course.forms[model] = form
+            course.forms[failed.model] = form
 
-    def _pause_s(
-        self,
-        question: Question[AnswerT],
-        course: Course,
-        model: str,
-        error: ModelTransient | ModelRejected,
-        words: str,
-        least_s: float,
-    ) -> float:
+    def _pause_s(self, question: Question[AnswerT], course: Course, failed: FailedRequest) -> float:
         """Return the wait before the same request; raises ModelUnavailable where it would be one too many."""
         course.tries += 1
         following = self._models.choose(question.model, time.monotonic(), course.passed_over)
-        asked_s = getattr(error, "retry_after_s", None)
-        wait_s = 0.0 if following != model else max(least_s, pause_s(course.tries, asked_s))
+        least_s = ADDRESS_PAUSE_S * course.tries if failed.fault is Fault.ADDRESS else 0.0
+        wait_s = 0.0 if following != failed.model else pause_s(course.tries, failed.retry_after_s, least_s)
         if course.tries >= ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
-            raise ModelUnavailable(words) from error
+            raise ModelUnavailable(failed.words)
         _LOGGER.warning(
             "model request failed; %s: %s",
-            f"asking {following}" if following != model else "waiting before the next try",
-            f"model {model}: {error}",
+            f"asking {following}" if following != failed.model else "waiting before the next try",
+            failed.words,
             extra={
                 "attempt": course.tries,
                 "wait_s": round(wait_s, 1),
@@ -353,12 +326,12 @@ class ModelGateway:
             self._models.answered_shapeless(model, is_shapeless=False)
 
 
-def pause_s(tries: int, retry_after_s: float | None) -> float:
+def pause_s(tries: int, retry_after_s: float | None, least_s: float = 0.0) -> float:
     """Return the wait before the same request: what the server asks for, and never less than our own.
 
     A Retry-After of 0 would else come to six tries within a second.
     """
-    own_s = BACKOFF.wait_s(tries)
+    own_s = max(least_s, BACKOFF.wait_s(tries))
     if retry_after_s is None:
         return own_s
     return max(own_s, retry_after_s + random.uniform(0, RETRY_AFTER_EXTRA_S))  # noqa: S311 - no secret

@@ -1,0 +1,81 @@
+"""A request that was not answered, and what is done after it; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gather_worker.errors import ModelRejected, ModelTransient
+from gather_worker.llm.asking.course import REQUESTS_MAX, Course
+from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.failures import RULES, End, Situation, Step, next_step, said
+from gather_worker.llm.request_form import RequestForm, guessed_form, other_form
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRequest:
+    """A request that was not answered."""
+
+    model: str
+    fault: Fault
+    words: str
+    """For people: model, setting, and what the endpoint says."""
+    retry_after_s: float | None
+    named: RequestForm | None
+    """The form without what the refusal names."""
+    guessed: RequestForm | None
+    """A plainer form, where the refusal names nothing."""
+    others: Sequence[str]
+    """Models that may answer in its place."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Return whether the same request may be answered in a while."""
+        return RULES[self.fault].end is End.LATER
+
+
+def failed_request(
+    error: ModelTransient | ModelRejected,
+    model: str,
+    form: RequestForm,
+    asked: int,
+    others: Sequence[str],
+    *,
+    has_answered: bool,
+) -> FailedRequest:
+    """Return what is known of a failure.
+
+    Args:
+        error: the failure.
+        model: who was asked.
+        form: in which form.
+        asked: how long the answer was allowed to be, in tokens.
+        others: models that may answer in its place.
+        has_answered: the endpoint has given good answers before.
+    """
+    retry_after_s, refusal = getattr(error, "retry_after_s", None), error.refusal
+    if refusal is None:
+        return FailedRequest(
+            model, Fault.PASSING, f"model {model}: {error}", retry_after_s, None, None, others
+        )
+    fault = fault_of(refusal, has_answered=has_answered)
+    return FailedRequest(
+        model,
+        fault,
+        said(model, refusal, fault),
+        retry_after_s,
+        named=other_form(form, refusal, asked),
+        guessed=guessed_form(form) if fault in {Fault.FORM, Fault.REQUEST} else None,
+        others=others,
+    )
+
+
+def step_after(course: Course, failed: FailedRequest, paid_max: int) -> Step:
+    """Return what is done after a failure, which `course` has counted already."""
+    if course.requests >= REQUESTS_MAX or course.paid >= paid_max:
+        return Step.END
+    situation = Situation(
+        course.faults[failed.model, failed.fault],
+        has_named_form=failed.named is not None,
+        has_guessed_form=failed.guessed is not None,
+        has_fallback=bool(failed.others),
+    )
+    return next_step(failed.fault, situation)
