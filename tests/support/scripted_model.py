@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 
 from gather_worker.attempt import Attempt
-from gather_worker.llm.access.model_client import new_client
+from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.prompts import Prompt
@@ -20,7 +20,9 @@ USAGE: Final = {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.5}
 
 
 def client_of(
-    answer: Callable[[httpx.Request], Awaitable[httpx.Response]], base_url: str = "http://model.test/v1"
+    answer: Callable[[httpx.Request], Awaitable[httpx.Response]],
+    base_url: str = "http://model.test/v1",
+    access: Access | None = None,
 ) -> httpx.AsyncClient:
     """Return a client of an endpoint in this process, whose bodies come in a stream as from the network."""
 
@@ -28,7 +30,7 @@ def client_of(
         given = await answer(request)
         return httpx.Response(given.status_code, headers=given.headers, stream=given.stream)
 
-    return new_client(base_url, "k", httpx.MockTransport(served))
+    return new_client(base_url, "k", httpx.MockTransport(served), access)
 
 
 class ScriptedModel:

@@ -33,7 +33,7 @@ from gather_worker.llm.asking.course import (
     taken,
 )
 from gather_worker.llm.asking.failed_request import FailedRequest, failed_request, step_after
-from gather_worker.llm.asking.faults import Fault
+from gather_worker.llm.asking.faults import Fault, is_of_api
 from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
 from gather_worker.llm.billing.charges import Charges
@@ -234,6 +234,7 @@ class ModelGateway:
         others = self._models.candidates(question.model, {model, *course.passed_over})
         failed = failed_request(error, model, form, asked, others, has_answered=self._models.has_answered)
         course.faults[model, failed.fault] += 1
+        self._models.has_answered |= is_of_api(error.refusal)
         if failed.is_passing:
             self._models.failed(model, time.monotonic(), failed.retry_after_s)
         step = step_after(course, failed, question.paid_max)

@@ -13,7 +13,7 @@ from backports import zstd
 
 from gather_worker.errors import InvalidInput, ModelRejected, ModelTransient
 from gather_worker.llm.access.model_client import Access, new_client
-from gather_worker.llm.endpoint import BODY_MAX_BYTES, Endpoint
+from gather_worker.llm.endpoint import BODY_MAX_BYTES, REFUSAL_MAX_BYTES, Endpoint
 from gather_worker.llm.request_form import first_form
 from tests.support.scripted_model import VERDICT, client_of, reply
 
@@ -220,18 +220,48 @@ async def test_a_bomb_is_unpacked_only_as_far_as_an_answer_goes(monkeypatch: pyt
     assert sum(unpacked) == BODY_MAX_BYTES + 1
 
 
-async def test_an_errors_body_is_not_read(new_model: NewModel) -> None:
-    """Its status says enough, and it may be endless."""
-    read: list[bytes] = []
+async def test_of_an_errors_body_the_beginning_is_read(new_model: NewModel) -> None:
+    """It may be endless."""
+    read: list[int] = []
 
     async def endless() -> AsyncIterator[bytes]:
+        yield b"It is away. "
         while True:
-            read.append(b" ")
-            yield b" " * 2**16
+            read.append(2**12)
+            yield b" " * 2**12
 
-    with pytest.raises(ModelTransient, match="answered 503"):
+    with pytest.raises(ModelTransient, match=r"answered 503: It is away\."):
         await asked(Endpoint(new_model(httpx.Response(503, content=endless())).client, 5))
-    assert read == []
+    assert sum(read) <= REFUSAL_MAX_BYTES + 2**12
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [packed(b"not packed at all"), packed(gzip.compress(b"no" * 9)[:-12]), packed(b"", "br")],
+    ids=["not packed", "half", "empty"],
+)
+async def test_an_error_whose_body_is_broken_is_still_known_by_its_status(
+    new_model: NewModel, answer: httpx.Response
+) -> None:
+    """And nothing is charged for it."""
+    answer.status_code = 503
+    with pytest.raises(ModelTransient, match="answered 503") as caught:
+        await asked(Endpoint(new_model(answer).client, 5))
+    assert not caught.value.may_be_charged
+
+
+async def test_a_refusal_shows_no_header_that_says_who_asks() -> None:
+    """The key, and headers of the user's own."""
+
+    async def told(request: httpx.Request) -> httpx.Response:
+        words = f"no access for {request.headers['Authorization']} and {request.headers['api-key']}"
+        return httpx.Response(401, json={"error": {"message": words}})
+
+    headers = {"Authorization": "Bearer hidden-key-1", "api-key": "hidden-key-2"}
+    client = client_of(told, access=Access(headers=headers))
+    with pytest.raises(ModelRejected, match=r"for Bearer \*\*\* and \*\*\*") as caught:
+        await asked(Endpoint(client, 5))
+    assert "hidden" not in str(caught.value)
 
 
 async def ways_of(base_url: str, access: Access | None = None) -> list[str]:

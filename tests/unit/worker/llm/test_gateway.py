@@ -206,7 +206,7 @@ async def test_a_long_retry_after_goes_to_the_fallback_at_once(new_model: NewMod
 
 async def test_a_refused_fallback_is_given_up(new_model: NewModel) -> None:
     """A wrong name there must not end a department whose own model is right."""
-    refusals = [reply(status=404)] * 3
+    refusals = [httpx.Response(404, json={"error": {"message": "No endpoints found for f/y."}})] * 2
     model = new_model(*[reply(status=503)] * circuit_breaker.FAILURES_MAX, *refusals, reply())
     signed = await scripted_gateway(model, fallbacks=("f/y",)).ask_signed("m/x", PROMPT, QualityVerdict)
     assert (model.body()["model"], signed.writer) == ("m/x", "m/x")

@@ -88,10 +88,10 @@ async def test_a_budget_of_zero_sends_no_request(new_model: NewModel) -> None:
 async def test_what_is_left_limits_the_answer(new_model: NewModel) -> None:
     """max_tokens is lowered to what the budget can pay, and no further request follows."""
     model = new_model(reply())
-    guard = BudgetGuard(Budget(max_cost_usd=2.0), Price(0, 1e-3))
+    guard = BudgetGuard(Budget(max_cost_usd=1.2), Price(0, 1e-3))
     asked = scripted_gateway(model, budget=guard, max_tokens=8000)
     await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert model.body()["max_tokens"] == 2000
+    assert model.body()["max_tokens"] == 1200
     assert asked.ledger.cost_usd == 0.5
     left = BudgetGuard(Budget(max_cost_usd=0.5), Price(0, 1e-3))
     with pytest.raises(BudgetUsed):
@@ -145,8 +145,8 @@ async def test_failures_are_never_kept(new_model: NewModel, wrong: str) -> None:
 
 async def test_a_kept_answer_charges_what_its_process_could_not(new_model: NewModel) -> None:
     """Killed between the answer and the ledger: the successor knows the true price, and asks nobody."""
-    cache, dead = FakeAnswerCache(), scripted_gateway(new_model(reply()))
-    dead._cache = cache  # type: ignore[assignment]
+    cache = FakeAnswerCache()
+    dead = scripted_gateway(new_model(reply()), cache=cache)
     left: list[Ledger] = []
 
     class DyingLedgerStore(InMemoryLedgerStore):

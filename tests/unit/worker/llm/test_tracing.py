@@ -90,7 +90,7 @@ async def test_a_call_makes_one_span(new_model: Callable[..., Any]) -> None:
 
 async def test_a_failed_call_names_its_error_by_type(new_model: Callable[..., Any]) -> None:
     """Messages of errors may hold a piece of an answer."""
-    asked, tracer = traced(new_model(httpx.Response(401, json={"error": {"message": "secret"}})))
+    asked, tracer = traced(new_model(httpx.Response(402, json={"error": {"message": "secret"}})))
     with pytest.raises(ModelRejected):
         await asked.ask("m/x", PROMPT, QualityVerdict)
     (span,) = tracer.spans

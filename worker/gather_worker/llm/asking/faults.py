@@ -249,6 +249,11 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
 """The first that fits; an error of 5xx that names none of them is passing."""
 
 
+def is_of_api(refusal: Refusal | None) -> bool:
+    """Return whether a refusal shows that the address is an API's, though it may have been refused."""
+    return refusal is not None and bool(refusal.message) and not (refusal.is_page or _is_address(refusal))
+
+
 def fault_of(refusal: Refusal, *, has_answered: bool = False) -> Fault:
     """Return what a refusal says; `has_answered`: the endpoint has given good answers before."""
     for fault, is_it in _SEEN:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from gather_contracts.text_cleaning import clean, shortened
+from gather_contracts.text_cleaning import shortened
 from gather_worker.llm.asking.requested_waits import requested_wait_s
 
 MESSAGE_MAX: Final = 300
@@ -115,10 +115,10 @@ def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) ->
 
 def shown(text: str, secrets: Iterable[str] = (), most: int = READ_MAX) -> str:
     """Return a text of an endpoint fit for logs: one line, bounded, keys struck out."""
-    line = text[: 4 * most]
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
     for secret in secrets:
         line = line.replace(secret, "***") if len(secret) > 5 else line  # noqa: PLR2004 - no key is shorter
-    return shortened(_SECRET.sub("***", clean(line)), most)
+    return shortened(_SECRET.sub("***", line), most)
 
 
 def _refusal(

@@ -170,7 +170,7 @@ class Sender:
     ) -> Unusable:
         return Unusable(
             is_cut_off=completion.is_cut_off,
-            is_empty=not error.text.strip(),
+            is_empty=not any(map(str.strip, (completion.text, *completion.others))),
             is_shapeless=not (error.found or completion.is_cut_off or completion.is_filtered),
             is_refused=completion.is_filtered,
             has_reasoning=completion.has_reasoning,

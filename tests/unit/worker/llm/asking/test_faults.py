@@ -109,7 +109,7 @@ def test_a_page_is_a_wrong_address_until_the_endpoint_has_answered() -> None:
         (Fault.KEY, Situation(2, has_fallback=True), Step.END),
         (Fault.CREDIT, Situation(1, has_fallback=True), Step.END),
         (Fault.CREDIT, Situation(1, has_named_form=True), Step.OTHER_FORM),
-        (Fault.RATE, Situation(ATTEMPTS_MAX), Step.AGAIN),
+        (Fault.RATE, Situation(ATTEMPTS_MAX - 1), Step.AGAIN),
     ],
 )
 def test_the_table_says_what_is_next(fault: Fault, now: Situation, step: Step) -> None:
