@@ -21,7 +21,8 @@ from gather_worker.errors import (
     WorkerError,
 )
 from gather_worker.llm.asking.course import PAID_MAX
-from gather_worker.llm.gateway import ModelGateway, Signed
+from gather_worker.llm.asking.sender import Signed
+from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt, builders
 from gather_worker.prompts.note_language import project_language
 from gather_worker.prompts.tokens import warm_up

@@ -9,7 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import BaseModel
 
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelUnavailable
-from gather_worker.llm.failures import RULES, End, Fault
+from gather_worker.llm.asking.faults import Fault
+from gather_worker.llm.failures import RULES, End
 from gather_worker.llm.request_form import Messages, RequestForm
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Batch, DraftBatch
@@ -149,8 +150,8 @@ def after_answer(course: Course, paid_max: int, seen: Unusable, *, has_other_way
 
 def taken(answer: type[AnswerT], found: Sequence[BaseModel]) -> AnswerT:
     """Return the answer of the entries that there are: all valid, but fewer than the least."""
-    name = answer.list_name if issubclass(answer, Batch) else ""
-    return answer.model_construct(**{name: list(found)})
+    fields: dict[str, Any] = {answer.list_name: list(found)} if issubclass(answer, Batch) else {}
+    return answer.model_construct(**fields)
 
 
 def reask(messages: Messages, request: str, text: str) -> list[dict[str, str]]:
