@@ -160,6 +160,7 @@ COUNTED: Final[dict[str, Form]] = {
     "Anthropic, Messages": lambda t: {"content": [{"type": "text", "text": TEXT}], "usage": anthropic(t)},
     "Anthropic, its stream's events": lambda t: [
         {"type": "message_start", "message": {"content": [], "usage": {**anthropic(t), "output_tokens": 1}}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": TEXT}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": t.answer}},
     ],
     "LiteLLM, cache fields within the prompt (BerriAI/litellm 11364)": lambda t: completion(

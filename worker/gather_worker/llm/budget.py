@@ -259,17 +259,18 @@ class BudgetGuard:
 
         await self._store.save_ledger(change)
 
-    async def excuse(self, reserve: Reserve) -> None:
+    async def excuse(self, reserve: Reserve) -> bool:
         """Book nothing for an answer that no model can have written, unless there is a model after all.
 
         That there is one shows an answer before or after it. Until then `EXCUSED_MAX` are excused, so that a
-        wrong address is found out before it has used up a budget.
+        wrong address is found out before it has used up a budget. Returns whether it was excused.
         """
         if self._has_answered or self._excuses == EXCUSED_MAX:
-            return
+            return False
         self._excuses += 1
         self._excused.append(reserve)
         await self._store.save_ledger(lambda ledger: ledger.without_reserve(reserve.id))
+        return True
 
     async def charge_found(self, reserve_id: str, usage: Usage) -> None:
         """Charge a predecessor's request whose answer was found, if its reserve still stands."""

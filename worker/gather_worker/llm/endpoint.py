@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ import httpx
 from gather_clients.bodies import BodyTooLong, read_beginning, read_body
 from gather_worker.errors import ModelError, ModelTransient
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
-from gather_worker.llm.asking.refusal import Refusal, is_page, read_refusal
+from gather_worker.llm.asking.refusal import Refusal, read_refusal
+from gather_worker.llm.billing.bill import is_of_no_model
+from gather_worker.llm.billing.usage_forms import with_header_cost
 from gather_worker.llm.chat_completion import parse_body
 from gather_worker.llm.failures import error_of
 from gather_worker.llm.pricing import Price, list_paths, read_price
@@ -88,9 +91,9 @@ class Endpoint:
                 is_stream = "event-stream" in response.headers.get("Content-Type", "")
                 bound = max(limit_bytes, STREAM_MAX_BYTES) if is_stream else limit_bytes
                 content = await read_body(response, bound)
-                if is_page(content, response.headers.get("Content-Type", "")):
-                    raise error_of(_read_refusal(response, content))
-                return parse_body(content)
+                if is_of_no_model(response.headers.get("Content-Type", ""), content):
+                    raise error_of(replace(_read_refusal(response, content), is_page=True))
+                return with_header_cost(parse_body(content), response.headers)
         except BodyTooLong as error:
             raise ModelTransient("the endpoint's answer is too long", may_be_charged=True) from error
         except httpx.DecodingError as error:

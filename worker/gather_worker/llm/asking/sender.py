@@ -6,7 +6,7 @@ its true cost is charged once the answer was read.
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -17,11 +17,12 @@ from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
 from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.asking.course import Course, Question, Unusable
 from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.asking.refusal import Refusal
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
 from gather_worker.llm.endpoint import Endpoint
-from gather_worker.llm.failures import filtered
+from gather_worker.llm.failures import error_of, filtered
 from gather_worker.llm.ledger import Reserve, Usage
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import RequestForm, with_less_reasoning
@@ -29,6 +30,8 @@ from gather_worker.llm.salvage import read_answer, salvage
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts.tokens import count_tokens
+
+OTHER_API: Final = Refusal(200, message="JSON of another API", is_page=True)
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 _LOGGER = logging.getLogger(__name__)
@@ -138,6 +141,8 @@ class Sender:
             writer = read_writer(body, model)
             span.answered(writer, usage)
             try:
+                if charge.is_excused:
+                    raise error_of(OTHER_API)
                 completion = read_completion(body)
                 self.models.has_answered = True
                 answer = self._read(completion, question, course)
@@ -187,6 +192,5 @@ class Sender:
             with METER.timing(Timer.MODEL):
                 return await self.attempt.race(call)
         except ModelError as error:
-            await self.charges.refused(reserve, error)
-            course.paid += any(reserved.id == reserve.id for reserved in self.budget.ledger.reserved)
+            course.paid += await self.charges.refused(reserve, error)
             raise

@@ -80,15 +80,18 @@ CHARGED_CODES: Final = frozenset(
     {"json_validate_failed", "tool_use_failed", "output_parse_failed", "content_filter",
      "responsibleaipolicyviolation"}
 )  # fmt: skip
-"""Codes of a refusal that came after work: Groq shows its `failed_generation`; Azure charges for what its
-filter refuses with 400."""
+"""Codes of a refusal that came after work: Groq shows its `failed_generation`; for what Azure's filter
+refuses with 400, "a charge for both the prompt and completion tokens will occur"."""
+AZURE: Final = (".azure.com", ".azure.us", ".azure.cn")
+CHARGED_AT_AZURE: Final = frozenset({"context_length_exceeded", "string_above_max_length"})
+"""It charges for "a 400 error due to a content filter or input limit, or a 408 error due to a timeout"."""
 OPENROUTER: Final = "openrouter"
 UNBILLED: Final = {
     OPENROUTER: frozenset({500, 502, 503}),
-    "generativelanguage.googleapis.com": frozenset({500, 503}),
+    "generativelanguage.googleapis.com": frozenset({500}),
 }
-"""Statuses for which a provider says that it does not charge: OpenRouter as in REFUSED; Google's questions on
-billing name 400 and 500."""
+"""Statuses for which a provider says that it does not charge: OpenRouter as in REFUSED; Google: "If your
+request fails with a 400 or 500 error, you won't be charged"."""
 
 
 def may_be_charged(
@@ -112,7 +115,8 @@ def may_be_charged(
         is_in_answer: the error came with status 200.
         is_own_key: OpenRouter has used the owner's key at a provider, which charges by rules of its own.
     """
-    if not CHARGED_CODES.isdisjoint(code.lower() for code in codes):
+    known = {code.lower() for code in codes}
+    if known & CHARGED_CODES or (host.endswith(AZURE) and known & CHARGED_AT_AZURE):
         return True
     if host == OPENROUTER and is_in_answer and not is_page and not is_own_key:
         return False  # its zero completion insurance: an answer that ends in an error costs nothing
@@ -129,6 +133,8 @@ def may_be_charged(
 
 OTHER_TEXT_MAX: Final = 200
 """Characters; the shortest answer that is asked for has braces and is longer."""
+DEPTH_MAX: Final = 8
+"""What is nested deeper is not looked at, and may be anything."""
 _MODEL_WORDS: Final = frozenset(
     {"choices", "candidates", "message", "content", "output", "completion", "usage", "error", "items",
      "verdicts", "depth", "delta", "response", "answer", "result", "text"}
@@ -152,9 +158,12 @@ def is_of_no_model(content_type: str, content: bytes, body: Any = None) -> bool:
     return bool(words) and words.isprintable() and start[:1] not in b'{["' and not start.startswith(_STREAM)
 
 
-def _is_of_another_api(value: Any) -> bool:
+def _is_of_another_api(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, Mapping | list) and depth == DEPTH_MAX:
+        return False
     if isinstance(value, Mapping):
-        return _MODEL_WORDS.isdisjoint(value) and all(map(_is_of_another_api, value.values()))
+        others = (_is_of_another_api(entry, depth + 1) for entry in value.values())
+        return _MODEL_WORDS.isdisjoint(value) and all(others)
     if isinstance(value, list):
-        return all(map(_is_of_another_api, value))
+        return all(_is_of_another_api(entry, depth + 1) for entry in value)
     return not isinstance(value, str) or (len(value) <= OTHER_TEXT_MAX and "{" not in value)

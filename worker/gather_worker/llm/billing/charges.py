@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gather_worker.errors import ModelError, ModelRejected, ModelTransient
+from gather_worker.errors import ModelError, ModelTransient
 from gather_worker.llm.billing.bill import Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.failures import error_in_body
+from gather_worker.llm.failures import Fault, error_in_body, fault_of
 from gather_worker.llm.ledger import NOTHING, Reserve, Usage
 from gather_worker.prompts.tokens import count_tokens
 
-TOO_MANY: Final = 429
+ANSWERED: Final = frozenset({0, 200})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +56,27 @@ class Charges:
         else:
             await self._budget.charge(reserve, charge.usage, charge.bill, counted)
 
-    async def refused(self, reserve: Reserve, error: ModelError) -> None:
-        """Book a request that was not answered; its reserve stands where it may have been charged."""
-        refusal = getattr(error, "refusal", None)
-        if refusal is not None and refusal.is_page and refusal.status in {0, 200}:
-            await self._budget.excuse(reserve)
-        elif not self._may_be_charged(error, is_in_answer=False):
+    async def refused(self, reserve: Reserve, error: ModelError) -> bool:
+        """Book a request that was not answered; return whether it may have been charged, so that all of its
+        reserve stands.
+        """
+        if error.refusal and error.refusal.is_page and error.refusal.status in ANSWERED:
+            return not await self._budget.excuse(reserve)
+        may_be_charged = self._may_be_charged(error, is_in_answer=False)
+        if not may_be_charged:
             await self._budget.charge(reserve, NOTHING)
+        return may_be_charged
 
     def _may_be_charged(self, error: ModelError, *, is_in_answer: bool) -> bool:
         """Return whether a request may have been charged; without a refusal the error itself says it."""
-        refusal = getattr(error, "refusal", None)
+        refusal = error.refusal
         if refusal is None:
             return isinstance(error, ModelTransient) and (error.may_be_charged or is_in_answer)
         return may_be_charged(
             refusal.status,
             refusal.codes,
             self._host,
-            is_passing=not isinstance(error, ModelRejected) and refusal.status != TOO_MANY,
+            is_passing=fault_of(refusal) in {Fault.PASSING, Fault.FILTER},
             is_page=refusal.is_page,
             is_in_answer=is_in_answer,
             is_own_key=self._budget.is_own_key,

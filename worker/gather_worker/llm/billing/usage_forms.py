@@ -78,8 +78,12 @@ def read_bill(body: Any) -> Bill:
 
 def error_in(body: Any) -> Any:
     """Return the error that a body of status 200 holds, in its own place or in a choice; None if none."""
-    nodes = _nodes(body, 0, is_inside=False)
-    return next((node["error"] for node in nodes if node.get("error")), None)
+    for node in _nodes(body, 0, is_inside=False):
+        if node.get("error"):
+            return node["error"]
+        if node.get("finish_reason") == "error":
+            return {"message": "finish_reason error"}
+    return None
 
 
 def is_completion(body: Any) -> bool:

@@ -54,6 +54,8 @@ async def no_price(_: str) -> None:
         pytest.param(524, (), "openrouter", "page passing", True, id="524 (Cloudflare: the server worked)"),
         pytest.param(400, ("json_validate_failed",), "x", "", True, id="Groq, failed_generation"),
         pytest.param(400, ("content_filter",), "x", "", True, id="Azure's filter"),
+        pytest.param(400, ("context_length_exceeded",), "a.openai.azure.com", "", True, id="Azure's length"),
+        pytest.param(400, ("context_length_exceeded",), "x", "", False, id="another's length"),
         pytest.param(
             0, (), "openrouter", "answer passing", False, id="OpenRouter, zero completion insurance"
         ),

@@ -43,7 +43,7 @@ def booked_for(body: Any, reserve: Reserve = RESERVE) -> Usage:
 
 
 @pytest.mark.parametrize("form", CLEAR.values(), ids=CLEAR)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(truth=truths())
 def test_a_cost_that_is_named_is_booked(form: Form, truth: Truth) -> None:
     """To the ten-millionth, and the tokens too."""
@@ -53,7 +53,7 @@ def test_a_cost_that_is_named_is_booked(form: Form, truth: Truth) -> None:
 
 
 @pytest.mark.parametrize("form", COUNTED.values(), ids=COUNTED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(truth=truths())
 def test_tokens_that_are_named_are_booked(form: Form, truth: Truth) -> None:
     """And the money is never less than they cost."""
@@ -66,7 +66,7 @@ def test_tokens_that_are_named_are_booked(form: Form, truth: Truth) -> None:
 
 
 @pytest.mark.parametrize("form", UNCLEAR.values(), ids=UNCLEAR)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(truth=truths())
 def test_what_is_left_out_is_booked_at_its_worst(form: Form, truth: Truth) -> None:
     """At least what was charged, and never more than what was set aside but for what is counted twice."""
@@ -79,15 +79,25 @@ def test_what_is_left_out_is_booked_at_its_worst(form: Form, truth: Truth) -> No
     assert usage.cost_usd <= worst * 1.05
 
 
-@pytest.mark.parametrize("form", {**CLEAR, **COUNTED}.values(), ids={**CLEAR, **COUNTED})
-@settings(max_examples=25, deadline=None)
-@given(truth=truths(), place=st.integers(0, 30), value=st.sampled_from([None, -1, "", [], {}, "n/a", True]))
+NUMBERS: Final = [
+    name for name in {**CLEAR, **COUNTED} if "not flagged" not in name and "numbers as text" not in name
+]
+"""Without its upstream price, an own key that is not flagged says nothing of it."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(NUMBERS),
+    truth=truths(),
+    place=st.integers(0, 30),
+    value=st.sampled_from([None, -1, "", [], {}, "n/a", True]),
+)
 def test_a_part_that_is_no_number_is_not_booked_as_nothing(
-    form: Form, truth: Truth, place: int, value: Any
+    name: str, truth: Truth, place: int, value: Any
 ) -> None:
     """Whatever one part is replaced by: the tokens of prompt and answer are at least their texts'."""
-    body = form(truth)
-    holders = [holder for holder in _holders(body) if holder]
+    body = {**CLEAR, **COUNTED}[name](truth)
+    holders = _holders(body)
     holder = holders[place % len(holders)]
     holder[list(holder)[place % len(holder)]] = value
     usage = booked_for(body)
