@@ -129,6 +129,11 @@ CLEAR: Final[dict[str, Form]] = {
         openai(t), providerMetadata={"gateway": {"cost": "0", "marketCost": repr(t.cost_usd)}}
     ),
     "wrapped in an object of the provider": lambda t: {"provider": completion(openrouter(t)), "id": "1"},
+    "wrapped beside a message of its own": lambda t: {
+        "code": 0,
+        "message": "success",
+        "data": completion(openrouter(t)),
+    },
     "wrapped twice, in a list": lambda t: {"data": {"result": [completion(openrouter(t))]}},
     "a list of chunks, the last one with the usage": lambda t: [
         {"choices": [{"delta": {"content": TEXT}}]},

@@ -1,10 +1,10 @@
 """What is booked for one request, from its answer or from the failure that came in its place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient
-from gather_worker.llm.billing.bill import Bill, is_of_no_model, may_be_charged
+from gather_worker.llm.billing.bill import OPENROUTER, Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.failures import Fault, error_in_body, fault_of
@@ -38,16 +38,23 @@ class Charges:
         What its usage says counts also where the answer is none. Without a usage an answer counts at its
         worst, and an error inside it unless it is known to cost nothing.
         """
-        bill, written, error = read_bill(body), count_tokens(longest_text(body)), error_in(body)
-        if not bill.is_said and error:
-            refused = error_in_body(error)
-            if not self._may_be_charged(refused, is_in_answer=True):
+        bill, error = read_bill(body), error_in(body)
+        written = count_tokens(longest_text(body)) if is_completion(body) else 0
+        if not written and self._is_insured(bill):
+            bill = replace(bill, is_free_said=True)
+        if not bill.is_said and error and (self._host == OPENROUTER or not written):
+            if not self._may_be_charged(error_in_body(error), is_in_answer=True):
                 return Charge(NOTHING, None)
-        if not bill.is_said and not error and is_of_no_model("", b"", body):
+        elif not bill.is_said and not error and is_of_no_model("", b"", body):
             return Charge(NOTHING, None, is_excused=True)
         is_of_model = bill.is_said or (is_completion(body) and not error)
         bill = bill.checked(asked, written)
         return Charge(self._budget.booked(reserve, bill, written), bill if is_of_model else None)
+
+    def _is_insured(self, bill: Bill) -> bool:
+        """Return whether OpenRouter means a cost of 0, as for an answer without a token."""
+        is_own_key = bill.is_byok or self._budget.is_own_key
+        return self._host == OPENROUTER and not is_own_key and bill.cost_usd == 0 and not bill.tokens_out
 
     async def book(self, reserve: Reserve, charge: Charge, counted: int) -> None:
         """Put what is booked in the reserve's place; `counted` is prompt and schema by our count."""

@@ -6,6 +6,7 @@ as a table, tests/unit/worker/llm/test_usage_forms.py each with its source.
 """
 
 from collections.abc import Iterator, Mapping
+from types import UnionType
 from typing import Any, Final
 
 from gather_worker.llm.billing.bill import Bill
@@ -21,9 +22,10 @@ AUDIO_EXTRA: Final = 15.0
 COST_HEADER: Final = "x-litellm-response-cost"
 _DEPTH_MAX: Final = 5
 _NOT_WRITTEN: Final = frozenset(
-    {"data", "signature", "encrypted_content", "thoughtSignature", "thought_signature", "b64_json", "error"}
-)
-"""Texts that no tokens were counted for: sealed reasoning, an error's words."""
+    {"signature", "encrypted_content", "thoughtSignature", "thought_signature", "b64_json", "error", "id",
+     "object", "model", "provider", "type", "role", "finish_reason", "system_fingerprint"}
+)  # fmt: skip
+"""Texts that no tokens were counted for: sealed reasoning, an error's words, names."""
 
 _IN: Final = (
     "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "promptTokens", "inputTokens",
@@ -55,7 +57,12 @@ _USAGES: Final = (
 )  # fmt: skip
 _OWN_USAGE: Final = frozenset({"prompt_eval_count", "eval_count", "tokens_evaluated", "tokens_predicted"})
 """Ollama and llama.cpp put these beside the answer, without an object around them."""
-_COMPLETION: Final = frozenset({"choices", "candidates", "message", "content", "text"})
+_COMPLETION: Final[dict[str, type | UnionType]] = {
+    "choices": list, "candidates": list, "message": dict, "content": str | list, "text": str
+}  # fmt: skip
+"""By what a completion is known, and not an object around it, whose `message` may be "success"."""
+_WORDS: Final = frozenset({"tool_calls", "function_call", "arguments", "parameters", "input", "parsed"})
+"""What is below these is the model's in any object."""
 _BESIDE: Final = frozenset(
     {"choices", "message", "meta", "metadata", "response_metadata", "x_groq", "_hidden_params",
      "providerMetadata", "provider_metadata", "gateway"}
@@ -88,7 +95,11 @@ def error_in(body: Any) -> Any:
 
 def is_completion(body: Any) -> bool:
     """Return whether there is a place for a model's words in the body."""
-    return any(not _COMPLETION.isdisjoint(node) for node in _nodes(body, 0, is_inside=False))
+    return any(_is_completion(node) for node in _nodes(body, 0, is_inside=False))
+
+
+def _is_completion(node: dict[str, Any]) -> bool:
+    return any(isinstance(node.get(key), kind) for key, kind in _COMPLETION.items())
 
 
 def longest_text(value: Any, depth: int = 0) -> str:
@@ -116,10 +127,10 @@ def _nodes(value: Any, depth: int, *, is_inside: bool) -> Iterator[dict[str, Any
     if not isinstance(value, dict):
         return
     yield value
-    is_inside = is_inside or not _COMPLETION.isdisjoint(value)
+    is_inside = is_inside or _is_completion(value)
     if depth < _DEPTH_MAX:
         for key, entry in value.items():
-            if key not in _USAGES and (not is_inside or key in _BESIDE):
+            if key not in _USAGES and key not in _WORDS and (not is_inside or key in _BESIDE):
                 yield from _nodes(entry, depth + 1, is_inside=is_inside)
 
 

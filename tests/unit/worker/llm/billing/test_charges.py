@@ -169,6 +169,7 @@ OTHER = {"status": "ok"}
         ("x", {"choices": [], "usage": None}, 1),
         ("x", {"choices": [{"message": {"content": None}}]}, 1),
         ("x", {"provider": completion()}, 1),
+        ("x", {"code": 0, "message": "success", "data": completion()}, 1),
         ("x", completion(), 1),
         ("x", "half a", 0),
         ("x", OTHER, 0),
@@ -181,6 +182,30 @@ async def test_a_body_without_usage_counts_at_its_worst_or_not_at_all(
     booking = Booking(host)
     reserve = await booking.body(body)
     assert booking.store.ledger.total_usd == pytest.approx(share * reserve.cost_usd)
+
+
+@pytest.mark.parametrize(
+    ("text", "details", "expected_usd"),
+    [("", {}, 0), ("", {"is_byok": True}, 100e-6), ("The keeper counts.", {}, 100e-6)],
+)
+async def test_openrouter_means_a_cost_of_nothing_for_an_answer_without_a_token(
+    text: str, details: dict[str, Any], expected_usd: float
+) -> None:
+    """Its insurance; not where another charges, nor where a text came after all."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 0, "total_tokens": 100, "cost": 0, **details}
+    booking = Booking("openrouter")
+    await booking.body({"choices": [{"message": {"content": text}}], "usage": usage})
+    assert booking.store.ledger.total_usd == pytest.approx(expected_usd)
+
+
+async def test_an_answer_that_broke_off_counts_as_far_as_nobody_says_how_far_it_came() -> None:
+    """A text is there, and an error after it; OpenRouter says that it does not charge for that."""
+    booking, insured = Booking(), Booking("openrouter")
+    choice = {"message": {"content": "The keeper counts."}, "finish_reason": "error"}
+    for each in (booking, insured):
+        reserve = await each.body({"choices": [choice], "error": {"code": 502}})
+    assert booking.store.ledger.total_usd == pytest.approx(reserve.cost_usd)
+    assert insured.store.ledger == Ledger(requests=1)
 
 
 async def test_usage_beside_an_error_is_booked() -> None:
