@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient
+from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.billing.bill import OPENROUTER, Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
-from gather_worker.llm.failures import Fault, error_in_body, fault_of
+from gather_worker.llm.failures import error_in_body
 from gather_worker.llm.ledger import NOTHING, Reserve, Usage
 from gather_worker.prompts.tokens import count_tokens
 
