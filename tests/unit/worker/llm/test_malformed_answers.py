@@ -5,8 +5,10 @@ import json
 import logging
 import os
 import random
+import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
+from gather_contracts.text_cleaning import clean
 from gather_worker.errors import AnswerInvalid, ModelError
 from gather_worker.llm.billing.usage_forms import error_in, longest_text, read_bill
 from gather_worker.llm.chat_completion import Completion, parse_body, read_completion
@@ -23,15 +26,18 @@ from gather_worker.schemas import (
     CONTENT_MIN,
     ITEMS_MAX,
     ITEMS_MIN,
+    Draft,
     DraftBatch,
     PairVerdicts,
     QualityVerdict,
     json_schema,
 )
 from tests.support.malformed_answers import CONTROLS, IN_TEXT, IN_VALUE, good_answer, malformed_answers
+from tests.support.mutated_answers import DRAFT_LETTERS, FIELDS, LETTERS, Mutated, mutated_answer, words_of
 
 MALFORMED = malformed_answers(seed=20, count=200)
-FUZZ_S = float(os.environ.get("GATHER_FUZZ_S", "6"))
+FUZZ_S = float(os.environ.get("GATHER_FUZZ_S", "6")) / 2
+"""For each of the two."""
 EXAMPLES_AT_ONCE = 1000
 MESSAGE_MAX = 2000
 """Of an error: it is logged, and sent back to the model."""
@@ -111,9 +117,9 @@ def test_most_of_the_malformed_answers_are_refused_and_some_can_be_used() -> Non
             continue
         taken[malformed.way] += 1
     assert len({m.way for m in MALFORMED}) == len(IN_VALUE) + len(IN_TEXT) > 45
-    assert 10 <= sum(taken.values()) <= 60
-    assert {"fields of others", "wrapped", "content with control characters"} <= set(taken)
-    assert not {"a key twice", "too few items", "content no text", "deep lists", "content of dots"} & set(
+    assert 60 <= sum(taken.values()) <= 160
+    assert {"fields of others", "wrapped", "content with control characters", "too many items"} <= set(taken)
+    assert not {"prose", "empty", "too few items", "deep lists", "the schema itself", "items empty"} & set(
         taken
     )
 
@@ -205,20 +211,89 @@ def _any_value(rng: random.Random, depth: int = 0) -> Any:
     return rng.choice(LEAVES)
 
 
-def test_no_body_breaks_the_parser() -> None:
-    """As long as GATHER_FUZZ_S says: an error of ours, or an answer without anything bad in it."""
+def fuzzed(once: Callable[[int], str], told: str) -> Counter[str]:
+    """Call it with one seed after the other, as long as GATHER_FUZZ_S says, and count what it returns."""
     counted: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES_AT_ONCE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(st.integers(0, 2**64))
-    def once(seed: int) -> None:
-        counted["taken" if read(fuzzed_body(seed)) else "refused"] += 1
+    def many(seed: int) -> None:
+        counted[once(seed)] += 1
 
     started = time.monotonic()
     while not counted or time.monotonic() - started < FUZZ_S:
-        once()
-    _LOGGER.info("fuzzed for %.0f s: %s", time.monotonic() - started, dict(counted))
+        many()
+    _LOGGER.info("%s for %.0f s: %s", told, time.monotonic() - started, dict(counted))
+    return counted
+
+
+def test_no_body_breaks_the_parser() -> None:
+    """An error of ours, or an answer without anything bad in it."""
+    counted = fuzzed(lambda seed: "taken" if read(fuzzed_body(seed)) else "refused", "fuzzed bodies")
     assert counted["taken"] > EXAMPLES_AT_ONCE / 100
     assert counted["refused"] > EXAMPLES_AT_ONCE / 100
+
+
+# --- nothing is invented
+
+
+def decoded(text: str) -> str:
+    """Return a text with its escapes read once, and without what is never saved."""
+    marks = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+    def character(escape: re.Match[str]) -> str:
+        code = escape[1]
+        if len(code) > 1:
+            return chr(int(code[1:], 16))
+        return marks.get(code) or (code if code in "\"'/\\“”„‘’«»\n" else escape[0])  # noqa: RUF001
+
+    read_once = re.sub(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", character, text, flags=re.DOTALL)
+    return read_once.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+
+
+def assert_written(note: Draft, mutated: Mutated) -> str:
+    """Each field is one stretch of the answer, all of that field's words and of no other's; return whose."""
+    letters = {letter for _, letter in words_of(note.content)}
+    assert len(letters) == 1, note
+    letter = letters.pop()
+    layers = [mutated.text]
+    for _ in range(6):
+        layers.append(decoded(layers[-1]))
+    for name, field in FIELDS.items():
+        text = getattr(note, name)
+        assert any(text in clean(layer) for layer in layers), (name, note)
+        assert set(words_of(text)) <= {(field, letter)}, (name, note)
+        assert not re.search(r"content|summary|context|items", text), (name, note)
+        if text and letter in mutated.notes:
+            written = words_of(mutated.notes[letter][name])
+            assert len(words_of(text)) >= len(written) - mutated.spoiled_max, (name, note)
+    return letter
+
+
+def salvaged(seed: int) -> str:
+    """Hold what is taken of a mutated answer to what was written; return whether it was all, some or none."""
+    mutated = mutated_answer(seed)
+    try:
+        found = read_answer(Completion(mutated.text, is_cut_off=mutated.is_cut_off), DraftBatch).items
+    except AnswerInvalid as error:
+        found = [note for note in error.found if isinstance(note, Draft)]
+    letters = [assert_written(note, mutated) for note in found]
+    assert len(letters) == len(set(letters)), letters
+    if set(letters) & set(DRAFT_LETTERS):
+        assert not set(letters) & set(LETTERS), letters
+        return "thoughts"
+    return "all" if len(letters) == len(mutated.notes) else "some" if letters else "none"
+
+
+def test_no_mutation_breaks_the_salvage() -> None:
+    """Nothing is in a saved note but what the model wrote as that note's value, and most notes are saved."""
+    counted = fuzzed(salvaged, "fuzzed answers")
+    assert counted["all"] > sum(counted.values()) * 0.5
+    assert counted["none"] < sum(counted.values()) * 0.2
+
+
+def test_the_same_seed_makes_the_same_mutations() -> None:
+    """A failure can be looked at again."""
+    assert mutated_answer(7) == mutated_answer(7) != mutated_answer(8)

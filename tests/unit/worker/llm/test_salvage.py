@@ -101,7 +101,7 @@ WHOLE: dict[str, str] = {
     "further fields":
         json.dumps({"thoughts": "Eight.", "items": [{**each, "_id": 1} for each in NOTES], "n": 8}),
     "a line break in a text": GOOD.replace("burns for", "burns\nfor"),
-    "quotes in a text": with_last(LAST.replace("nine nights", 'the "long", the "last" and „other" nights')),
+    "quotes in a text": with_last(LAST.replace("nine nights", 'the "long", then „other" nights')),
     "a quote before a brace": with_last(LAST.replace("nine nights", 'the set {"nine"} nights')),
     "an escape that is none": GOOD.replace("keeper's", "keeper\\'s"),
     "NUL and halves of characters": GOOD.replace("keeper", "kee\\u0000per\\ud800"),

@@ -72,7 +72,7 @@ class Shape:
 
 def groups_of(text: str, shape: Shape) -> tuple[list[Group], list[Group]]:
     """Return the groups of entries in a text, and those that the model only thought."""
-    reader, written = LooseReader(len(text)), text
+    reader, written = LooseReader(len(text), shape.names), text
     for _ in range(ENCODED_TIMES_MAX):
         if (inner := whole_string(text)) is None:
             break

@@ -9,7 +9,7 @@ The work is bounded, whatever the text: in characters looked at, in values, and 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,11 +44,14 @@ _NEXT_KEY: Final = re.compile(
     r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+:"""
 )
 _NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
-_AFTER_OBJECT: Final = re.compile(r"\s*+(?:[,\]}{\[;`<]|$)")
+_AFTER_OBJECT: Final = re.compile(r"\s*+(?:[,\]}{\[;`</#]|$)|[^\S\n]*+\n")
 _SWALLOWED: Final = re.compile(
-    r"""["'“”„«»]\s*+:|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]|["'”»]\s*+[}\]]\s*+,?\s*+[{\["'“]|["'”]\s*+\+\s*+["'“]"""
+    r"""["'“”„«»]\s*+:"""  # the end of a key
+    r"""|["'”»]\s*+[,+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings
+    r"""|["'”»]\s*+[}\]]\s*+,?\s*+[{\["'“]"""  # the end of an object and the begin of another
+    r"""|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]"""  # a key without quotes
 )
-"""Inside of one string: a key, the end of an object and the begin of another, or two strings."""
+"""What is never inside of one string with quotes that are not escaped: one of its own was forgotten."""
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _LITERAL: Final = "\"'/\\“”„‘’«»\n"  # noqa: RUF001 - a model may escape any of them
@@ -81,9 +84,14 @@ class _Spent(Exception):  # noqa: N818
 
 
 class LooseReader:
-    """Reads texts, together within the work that one text of so many characters may take."""
+    """Reads texts, together within the work that one text of so many characters may take.
 
-    def __init__(self, characters: int) -> None:
+    `names` are keys that are looked for: a string that seems to hold one has swallowed it.
+    """
+
+    def __init__(self, characters: int, names: Iterable[str] = ()) -> None:
+        keys = "|".join(map(re.escape, names))
+        self._names = re.compile(rf"[\"'“”„«\n,{{]\s*+(?:{keys})\b", re.IGNORECASE) if keys else None
         self._work_left = WORK_MIN + WORK_PER_CHARACTER * characters
         self._values_left = VALUES_MAX
         self._text = ""
@@ -175,7 +183,7 @@ class LooseReader:
         pattern, first = _STRING[self._at(place)], place + 1
         closed = self._match(pattern, first)
         inner = 0
-        while not self._can_end(closed.end(), in_object=in_object, is_sure=inner > 0):
+        while not self._can_end(closed.end(), in_object=in_object):
             inner += 1
             if inner > INNER_QUOTES_MAX:
                 raise _Torn
@@ -183,16 +191,16 @@ class LooseReader:
         text = self._text[first : closed.end() - 1]
         if inner:
             self._spend(len(text))
-            if _SWALLOWED.search(text):
+            if _SWALLOWED.search(text) or (self._names and self._names.search(text)):
                 raise _Torn
         return unescaped(text), closed.end()
 
-    def _can_end(self, place: int, *, in_object: bool, is_sure: bool) -> bool:
+    def _can_end(self, place: int, *, in_object: bool) -> bool:
         """Return whether a string can end here, by what follows."""
         after = self._skip(place)
         following = self._at(after)
         if following == ("}" if in_object else "]"):
-            return not is_sure or bool(_AFTER_OBJECT.match(self._text, after + 1))
+            return not in_object or bool(_AFTER_OBJECT.match(self._text, after + 1))
         if following == ",":
             after = self._skip(after + 1)
             if self._at(after) in {"}", "]", ","}:

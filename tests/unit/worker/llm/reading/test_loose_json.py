@@ -59,7 +59,9 @@ def test_json_is_read_as_json_is(value: Any, is_ascii: bool, is_indented: bool) 
 @pytest.mark.parametrize(
     ("text", "values"),
     [
-        ('{"a": "He said "go", "run", and left", "b": 1}', [{"a": 'He said "go", "run", and left', "b": 1}]),
+        ('{"a": "He said "go", then "run", and left", "b": 1}',
+         [{"a": 'He said "go", then "run", and left', "b": 1}]),
+        ('{"a": "the set "} is small", "b": 1}', [{"a": 'the set "} is small', "b": 1}]),
         ('{"a": "the "dictator", waiting on response."}', [{"a": 'the "dictator", waiting on response.'}]),
         ('{"a": "a"bcd"e"}', [{"a": 'a"bcd"e'}]),
         ('{"a": "a 65" television" }', [{"a": 'a 65" television'}]),
@@ -97,6 +99,8 @@ def test_what_models_write_is_read(text: str, values: list[Any]) -> None:
         '{"a": "one},\n{"a": "two"}'[:-1],
         "{'a': 'one, \"b\": 'two'}",
         '{"a": "x" + "y"}',
+        '{"a": "one", "b" "two"}',
+        '{"a": "one",\n "b" "two"}',
     ],
 )
 def test_nothing_is_closed_that_the_text_does_not_close(text: str) -> None:
