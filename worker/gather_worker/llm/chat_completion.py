@@ -211,7 +211,8 @@ def _choice(entry: Any) -> _Choice:
         choice.read_end(entry)
         choice.read_message(entry)
         message = entry.get("message")
-        choice.is_usual = isinstance(message, dict) and isinstance(message.get("content"), str | list)
+        content = message.get("content") if isinstance(message, dict) else None
+        choice.is_usual = isinstance(content, str | list) and bool(_said(choice.contents[:1]))
     return choice
 
 

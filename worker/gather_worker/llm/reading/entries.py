@@ -38,7 +38,8 @@ class Entry:
 class Group:
     """Entries that belong together: of one object or list, or single ones in a row.
 
-    `is_end` is whether nothing follows in the text, `is_plain` whether it is an answer just as asked for.
+    `is_end` is whether the text ends with it and has nothing that is not closed, `is_plain` whether it is an
+    answer just as asked for.
     """
 
     entries: tuple[Entry, ...]
@@ -130,7 +131,8 @@ class _Search:
         """Return what the outermost values of a text hold, and entries that are not whole, in their order."""
         roots, torn = self._reader.roots(text), self._reader.torn
         found = [placed for root in roots if (placed := self._placed(root, text))]
-        begin = re.compile(rf"""\{{\s*+["'“]?(?:{"|".join(self._shape.required)})["'”]?\s*+:""")
+        names = "|".join(self._shape.required)
+        begin = re.compile(rf"""\{{\s*+["'“]?(?:(?:{names})["'”]?\s*+:|\w*+\s*+\Z)""")
         lost = Group((Entry(None, Problem("torn")),), is_single=True)
         found += [_Placed(start, start + 1, lost) for start in torn if begin.match(text, start)]
         return sorted(found, key=lambda placed: placed.start)
@@ -140,7 +142,7 @@ class _Search:
         if not entries:
             return None
         is_single = bool(self._shape.list_name) and len(entries) == 1 and self._is_meant(root)
-        is_end = not text[root.end :].strip(" \n\r\t`;")
+        is_end = root.start not in self._reader.inner and not text[root.end :].strip(" \n\r\t`;")
         return _Placed(root.start, root.end, Group(entries, is_single, is_end, self._is_plain(root, text)))
 
     def _is_plain(self, root: Found, text: str) -> bool:

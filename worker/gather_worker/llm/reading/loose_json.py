@@ -99,10 +99,12 @@ class LooseReader:
         """The outermost whole ones of what is being read."""
         self.torn: list[int] = []
         """Where in the last text something begins that is not whole and has nothing whole in it."""
+        self.inner: set[int] = set()
+        """Where in the last text something whole begins within something that is not."""
 
     def roots(self, text: str) -> list[Found]:
         """Return the outermost objects and lists that are whole, in their order; dots in a list are `...`."""
-        self._text, self.torn, found, place = text, [], list[Found](), 0
+        self._text, self.torn, self.inner, found, place = text, [], set(), list[Found](), 0
         try:
             while start := _START.search(text, place):
                 self._closed = []
@@ -119,6 +121,7 @@ class LooseReader:
         except _Torn:
             self._spend(TORN_WORK)
         if self._closed:
+            self.inner.update(each.start for each in self._closed)
             return self._closed[-1].end
         self.torn.append(start)
         return start + 1
