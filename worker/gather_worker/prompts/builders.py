@@ -15,7 +15,7 @@ from gather_contracts.instructions import Instructions
 from gather_contracts.items import BASED_ON_MAX
 from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
-from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt
+from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt, words
 from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.prompts.note_language import language_request
@@ -64,7 +64,8 @@ def earlier_from_brain(
     """
     found: dict[str, list[Excerpt]] = {}
     for slug, department in response.context.items():
-        themes = [Excerpt(f"Themes: {', '.join(department.key_themes)}")] if department.key_themes else []
+        told = words(GENERATE, "themes", themes=", ".join(department.key_themes))
+        themes = [Excerpt(told)] if department.key_themes else []
         counting = [node for node in department.top_nodes if node.node_id not in excluded_ids]
         notes = [Excerpt(node.content, node.node_id) for node in counting[:EARLIER_NODES]]
         if themes or notes:

@@ -145,7 +145,7 @@ def test_each_prompt_says_that_data_is_no_instruction(name: str) -> None:
 
 FILES = {
     "duplicates.v2": "ac0c09697478",
-    "generate.v5": "8bd13396d0fb",
+    "generate.v5": "2f1839e45437",
     "judge.v3": "44f86b49c3d7",
     "problems.v1": "d5eae4796e30",
 }
