@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from gather_worker.errors import AnswerInvalid
 from gather_worker.llm.chat_completion import Completion
 from gather_worker.llm.reading.entries import Entry, Group, Problem, Shape, groups_of, unequal
+from gather_worker.llm.reading.loose_json import LooseReader
 from gather_worker.prompts import GENERATE, PROBLEMS, lines, problem_words, words
 from gather_worker.schemas import Answer, Batch
 
@@ -84,15 +85,17 @@ def _best(completion: Completion, shape: Shape, least: int) -> _Reading:
     What a model thought counts only where nothing else holds an entry.
     """
     told, thought = list[_Reading](), list[_Reading]()
-    for text in (completion.text, *completion.others):
-        answers, thoughts = groups_of(text, shape)
+    answers_in, thoughts_in = (completion.text, *completion.others), completion.thoughts
+    reader = LooseReader(sum(map(len, (*answers_in, *thoughts_in))), shape.names)
+    for text in answers_in:
+        answers, thoughts = groups_of(text, shape, reader)
         told.append(_reading(answers, least, is_cut_off=completion.is_cut_off))
         thought.append(_reading(thoughts, least, is_cut_off=completion.is_cut_off))
         if len(told[-1].kept) >= least:
             is_usual = completion.is_usual and len(told) == 1
             return told[-1] if is_usual else replace(told[-1], is_plain=False)
-    for text in completion.thoughts:
-        drafts = [group for groups in groups_of(text, shape) for group in groups]
+    for text in thoughts_in:
+        drafts = [group for groups in groups_of(text, shape, reader) for group in groups]
         thought.append(_reading(drafts, least, is_cut_off=completion.is_cut_off))
     tried = told if any(reading.kept for reading in told) else [*told, *thought]
     return replace(max(tried, key=lambda each: (len(each.kept), len(each.entries))), is_plain=False)

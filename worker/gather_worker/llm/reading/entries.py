@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gather_worker.llm.reading.loose_json import Found, LooseReader, unescaped, whole_string
+from gather_worker.llm.reading.loose_json import Found, LooseReader, Roots, unescaped, whole_string
 from gather_worker.llm.reading.thoughts import thought_spans
 
 ENCODED_TIMES_MAX: Final = 3
@@ -71,9 +71,9 @@ class Shape:
         return frozenset(name for name, field in self.entry.model_fields.items() if field.is_required())
 
 
-def groups_of(text: str, shape: Shape) -> tuple[list[Group], list[Group]]:
+def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group], list[Group]]:
     """Return the groups of entries in a text, and those that the model only thought."""
-    reader, written = LooseReader(len(text), shape.names), text
+    written = text
     for _ in range(ENCODED_TIMES_MAX):
         if (inner := whole_string(text)) is None:
             break
@@ -129,20 +129,20 @@ class _Search:
 
     def placed(self, text: str) -> list[_Placed]:
         """Return what the outermost values of a text hold, and entries that are not whole, in their order."""
-        roots, torn = self._reader.roots(text), self._reader.torn
-        found = [placed for root in roots if (placed := self._placed(root, text))]
+        roots = self._reader.roots(text)
+        found = [placed for root in roots.found if (placed := self._placed(root, roots, text))]
         names = "|".join(self._shape.required)
         begin = re.compile(rf"""\{{\s*+["'“]?(?:(?:{names})["'”]?\s*+:|\w*+\s*+\Z)""")
         lost = Group((Entry(None, Problem("torn")),), is_single=True)
-        found += [_Placed(start, start + 1, lost) for start in torn if begin.match(text, start)]
+        found += [_Placed(start, start + 1, lost) for start in roots.torn if begin.match(text, start)]
         return sorted(found, key=lambda placed: placed.start)
 
-    def _placed(self, root: Found, text: str) -> _Placed | None:
+    def _placed(self, root: Found, roots: Roots, text: str) -> _Placed | None:
         entries = tuple(self._entries(root, 0))
         if not entries:
             return None
         is_single = bool(self._shape.list_name) and len(entries) == 1 and self._is_meant(root)
-        is_end = root.start not in self._reader.inner and not text[root.end :].strip(" \n\r\t`;")
+        is_end = root.start not in roots.inner and not text[root.end :].strip(" \n\r\t`;")
         return _Placed(root.start, root.end, Group(entries, is_single, is_end, self._is_plain(root, text)))
 
     def _is_plain(self, root: Found, text: str) -> bool:
@@ -198,7 +198,11 @@ class _Search:
         if isinstance(value, Found):
             return self._entries(value, encoded)
         if isinstance(value, str) and encoded < ENCODED_TIMES_MAX and value.lstrip()[:1] in {"{", "[", "`"}:
-            return [entry for root in self._reader.roots(value) for entry in self._entries(root, encoded + 1)]
+            return [
+                entry
+                for root in self._reader.roots(value).found
+                for entry in self._entries(root, encoded + 1)
+            ]
         return []
 
     def _is_meant(self, found: Found) -> bool:

@@ -10,7 +10,7 @@ The work is bounded, whatever the text: in characters looked at, in values, and 
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 DEPTH_MAX: Final = 64
@@ -75,6 +75,19 @@ class Found:
         return zip(self.keys or (), self.values, strict=False)
 
 
+@dataclass(slots=True)
+class Roots:
+    """The outermost objects and lists of a text that are whole, in their order.
+
+    `torn` is where something begins that is not whole and has nothing whole in it, `inner` where something
+    whole begins within something that is not.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    torn: list[int] = field(default_factory=list)
+    inner: set[int] = field(default_factory=set)
+
+
 class _Torn(Exception):  # noqa: N818
     """The value is not whole."""
 
@@ -84,7 +97,7 @@ class _Spent(Exception):  # noqa: N818
 
 
 class LooseReader:
-    """Reads texts, together within the work that one text of so many characters may take.
+    """Reads texts, all of them within the work that one text of so many characters may take.
 
     `names` are keys that are looked for: a string that seems to hold one has swallowed it.
     """
@@ -97,33 +110,29 @@ class LooseReader:
         self._text = ""
         self._closed: list[Found] = []
         """The outermost whole ones of what is being read."""
-        self.torn: list[int] = []
-        """Where in the last text something begins that is not whole and has nothing whole in it."""
-        self.inner: set[int] = set()
-        """Where in the last text something whole begins within something that is not."""
 
-    def roots(self, text: str) -> list[Found]:
-        """Return the outermost objects and lists that are whole, in their order; dots in a list are `...`."""
-        self._text, self.torn, self.inner, found, place = text, [], set(), list[Found](), 0
+    def roots(self, text: str) -> Roots:
+        """Return what is whole in a text; dots in a list are `...`."""
+        self._text, place, roots = text, 0, Roots()
         try:
             while start := _START.search(text, place):
                 self._closed = []
-                place = self._root(start.start())
-                found += self._closed
+                place = self._root(start.start(), roots)
+                roots.found += self._closed
         except _Spent:
-            found += self._closed
-        return found
+            roots.found += self._closed
+        return roots
 
-    def _root(self, start: int) -> int:
+    def _root(self, start: int, roots: Roots) -> int:
         """Return where to go on after the object or list at `start`, whole or not."""
         try:
             return self._container(start, 0).end
         except _Torn:
             self._spend(TORN_WORK)
         if self._closed:
-            self.inner.update(each.start for each in self._closed)
+            roots.inner.update(each.start for each in self._closed)
             return self._closed[-1].end
-        self.torn.append(start)
+        roots.torn.append(start)
         return start + 1
 
     # --- values

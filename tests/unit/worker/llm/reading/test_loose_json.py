@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
 
 def read(text: str) -> list[Any]:
     """Return the outermost values of a text."""
-    return [plain(root) for root in LooseReader(len(text)).roots(text)]
+    return [plain(root) for root in LooseReader(len(text)).roots(text).found]
 
 
 json_values = st.recursive(
