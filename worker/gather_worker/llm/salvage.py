@@ -16,7 +16,7 @@ from gather_worker.errors import AnswerInvalid
 from gather_worker.llm.chat_completion import Completion
 from gather_worker.llm.reading.entries import Entry, Group, Problem, Shape, groups_of, unequal
 from gather_worker.llm.reading.loose_json import LooseReader
-from gather_worker.prompts import GENERATE, PROBLEMS, lines, problem_words, words
+from gather_worker.prompts import PROBLEMS, lines, problem_words, words
 from gather_worker.schemas import Answer, Batch
 
 PROBLEMS_SHOWN: Final = 5
@@ -124,7 +124,7 @@ def _reading(groups: Sequence[Group], least: int, *, is_cut_off: bool) -> _Readi
 
 def request_again(answer: type[BaseModel], error: AnswerInvalid) -> str:
     """Return what is asked after an answer that cannot be used; of a list, only for what it lacks."""
-    prompt = answer.prompt if issubclass(answer, Answer) else GENERATE
+    prompt = answer.prompt if issubclass(answer, Answer) else PROBLEMS
     count = len(error.found)
     if not (count and issubclass(answer, Batch)):
         return words(prompt, "again", problem=error)

@@ -147,7 +147,7 @@ FILES = {
     "duplicates.v2": "ac0c09697478",
     "generate.v5": "2f1839e45437",
     "judge.v3": "44f86b49c3d7",
-    "problems.v1": "d5eae4796e30",
+    "problems.v1": "6fca2884f2db",
 }
 
 
