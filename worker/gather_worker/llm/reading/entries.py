@@ -93,8 +93,12 @@ def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group]
 
 def unequal(values: Iterable[BaseModel], known: Iterable[BaseModel] = ()) -> list[BaseModel]:
     """Return the values that are not among the known ones, each once."""
-    seen = {repr(value) for value in known}
-    return [value for value in values if not ((name := repr(value)) in seen or seen.add(name))]
+    seen, new = {repr(value) for value in known}, list[BaseModel]()
+    for value in values:
+        if (name := repr(value)) not in seen:
+            seen.add(name)
+            new.append(value)
+    return new
 
 
 def _joined(found: Sequence[Group]) -> list[Group]:
