@@ -7,8 +7,8 @@ from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_contracts.text_cleaning import clean, letters
 from gather_worker.llm.endpoint import BODY_MAX_BYTES
 from gather_worker.schemas import CONTENT_LETTERS_MIN
+from tests.support.broken_answers.malformed_answers import malformed_answers
 from tests.support.injectable_model import NOTES, InjectableModel, served
-from tests.support.malformed_answers import malformed_answers
 from tests.support.worker_harness import WorkerHarness
 
 COUNT = int(os.environ.get("GATHER_MALFORMED_ANSWERS", "15"))

@@ -32,8 +32,21 @@ from gather_worker.schemas import (
     QualityVerdict,
     json_schema,
 )
-from tests.support.malformed_answers import CONTROLS, IN_TEXT, IN_VALUE, good_answer, malformed_answers
-from tests.support.mutated_answers import DRAFT_LETTERS, FIELDS, LETTERS, Mutated, mutated_answer, words_of
+from tests.support.broken_answers.malformed_answers import (
+    CONTROLS,
+    IN_TEXT,
+    IN_VALUE,
+    good_answer,
+    malformed_answers,
+)
+from tests.support.broken_answers.mutated_answers import (
+    DRAFT_LETTERS,
+    FIELDS,
+    LETTERS,
+    Mutated,
+    mutated_answer,
+    words_of,
+)
 
 MALFORMED = malformed_answers(seed=20, count=200)
 FUZZ_S = float(os.environ.get("GATHER_FUZZ_S", "6")) / 2
