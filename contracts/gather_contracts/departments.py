@@ -134,6 +134,11 @@ class ResolvedDepartment(BaseModel):
     instructions: Instructions | None = None
     """What the production wants of the department's notes; older documents say nothing of it."""
 
+    @property
+    def example_notes(self) -> tuple[str, ...]:
+        """Return the notes that show how the department's shall be."""
+        return self.instructions.examples if self.instructions else ()
+
 
 def resolve_department(
     department: CmsDepartment,

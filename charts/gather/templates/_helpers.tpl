@@ -89,6 +89,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 - {name: GATHER_CMS_AUTHORIZATION, value: {{ .authorization | quote }}}
 - {name: GATHER_CMS_LIMIT, value: {{ .limit | quote }}}
 - {name: GATHER_CMS_PAGING, value: {{ .paging | quote }}}
+- {name: GATHER_CMS_INSTRUCTIONS_FIELD, value: {{ .instructionsField | quote }}}
 {{- end }}
 {{- end -}}
 

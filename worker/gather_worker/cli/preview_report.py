@@ -1,14 +1,14 @@
 """What `gather-worker preview` prints, as data for programs and as lines for people; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gather_contracts.instructions import Instructions
 from gather_contracts.text_cleaning import shortened
 from gather_worker.cli.score import judge_report, parts_report
 from gather_worker.department.task import DepartmentTask
 from gather_worker.duplicates.candidates import DecidedBy, Repeat
+from gather_worker.duplicates.word_overlap import text_hash
 from gather_worker.llm.ledger import Ledger
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.tokens import count_tokens
@@ -47,7 +47,7 @@ def report_of(
     spent: Spent,
 ) -> dict[str, Any]:
     """Return the report; `notes` and `quality` are null where the model was not asked."""
-    department, own = task.department, task.department.instructions or Instructions()
+    department, own = task.department, task.department.instructions
     quality = written and written.measurement.quality
     return {
         "department": department.slug,
@@ -65,10 +65,10 @@ def report_of(
             "notesFrom": context.notes_from,
             "notes": context.notes,
             "brain": context.has_brain,
-            "instructions": bool(own.text),
-            "examples": len(own.examples),
+            "instructions": bool(own and own.text),
+            "examples": len(department.example_notes),
         },
-        "notes": written and _notes_of(written),
+        "notes": written and _notes_of(written, department.example_notes),
         "quality": written
         and {
             "score": quality.score if quality else None,
@@ -88,25 +88,27 @@ def report_of(
     }
 
 
-def _notes_of(written: Written) -> list[dict[str, Any]]:
+def _notes_of(written: Written, examples: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "content": draft.content,
             "summary": draft.summary,
             "context": draft.context,
-            "repeats": _repeat_of(written.choice.repeats.get(slot)),
+            "repeats": _repeat_of(written.choice.repeats.get(slot), examples),
         }
         for slot, draft in enumerate(written.drafts)
     ]
 
 
-def _repeat_of(repeat: Repeat | None) -> dict[str, Any] | None:
+def _repeat_of(repeat: Repeat | None, examples: Sequence[str]) -> dict[str, Any] | None:
     """Return why a note would be dropped, None for one that would be kept."""
     if repeat is None:
         return None
+    is_example = text_hash(repeat.text) in map(text_hash, examples)
+    saved = "example" if is_example else "saved note"
     return {
         "text": repeat.text,
-        "note": None if repeat.slot is None else repeat.slot + 1,
+        "of": saved if repeat.slot is None else f"note {repeat.slot + 1}",
         "cosine": None if repeat.cosine is None else round(repeat.cosine, 3),
         "decidedBy": repeat.decided_by.value,
     }
@@ -135,7 +137,7 @@ def _prompt_line(report: Mapping[str, Any]) -> str:
         *(("instructions",) if context["instructions"] else ()),
         *((f"{context['examples']} examples",) if context["examples"] else ()),
     ]
-    read = f"{context['notes']} notes of the project (from: {context['notesFrom']})"
+    read = f"{context['notes']} notes of the project ({context['notesFrom']})"
     brain = "with the brain" if context["brain"] else "without the brain"
     parts = (prompt["version"], f"{prompt['tokens']:,} tokens", *guidance, read, brain)
     return f"prompt   {', '.join(parts)}"
@@ -161,8 +163,7 @@ def _note_lines(notes: list[Mapping[str, Any]] | None) -> list[str]:
 
 
 def _why(repeats: Mapping[str, Any]) -> str:
-    what = "a saved note" if repeats["note"] is None else f"note {repeats['note']}"
-    return f"says again what {what} says ({_how(repeats)}): {_shown(repeats['text'])}"
+    return f"repeats the {repeats['of']} ({_how(repeats)}): {_shown(repeats['text'])}"
 
 
 def _how(repeats: Mapping[str, Any]) -> str:

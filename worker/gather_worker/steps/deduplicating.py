@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Final
 
 from gather_clients.notes.note import Note
@@ -71,17 +72,26 @@ class Choice:
 class Deduplicator:
     """Chooses the new notes of one project's batches.
 
-    `threshold` is the policy score that a drop needs, 0 to 1; `own` the user's own calibration.
+    `threshold` is the policy score that a drop needs, 0 to 1; `own` the user's own calibration; `examples`
+    are notes that the model was shown as examples, and is not to write again.
     """
 
     def __init__(
-        self, brain: Brain, model: ModelGateway, judge_model: str, threshold: float, own: Calibration | None
+        self,
+        brain: Brain,
+        model: ModelGateway,
+        judge_model: str,
+        threshold: float,
+        own: Calibration | None,
+        *,
+        examples: Sequence[str] = (),
     ) -> None:
         self._brain = brain
         self._model = model
         self._judge_model = judge_model
         self._threshold = threshold
         self._own = own
+        self._examples = examples
         self._rule: tuple[str, Rule] | None = None
 
     @metered(Timer.DEDUPE)
@@ -98,9 +108,11 @@ class Deduplicator:
 
         Notes of `excluded_ids` do not, though the brain may know them.
         """
-        findings = candidates.find_copies(drafts, (text_hash(note.content) for note in notes))
+        saved = chain(self._examples, (note.content for note in notes))
+        findings = candidates.find_copies(drafts, map(text_hash, saved))
         slots = candidates.open_slots(len(drafts), findings)
-        pairs, rule = await self._pairs(drafts, slots, compared_texts(notes, department), excluded_ids)
+        compared = [*compared_texts(notes, department), *self._examples]
+        pairs, rule = await self._pairs(drafts, slots, compared, excluded_ids)
         unsure = candidates.decide(findings, pairs, rule)
         said = await self._judge([pair for pair, _ in unsure], verdicts)
         known = {**verdicts, **said}

@@ -72,7 +72,12 @@ class Pipeline:
         self._treating = TreatingNotes(task, self._notes, brain)
         self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model)
         self._deduplicator = Deduplicator(
-            brain, model, judge_model, settings.duplicate_threshold, dependencies.calibration
+            brain,
+            model,
+            judge_model,
+            settings.duplicate_threshold,
+            dependencies.calibration,
+            examples=task.department.example_notes,
         )
         self._measurer = QualityMeasurer(task.department, brain, model, judge_model, settings.judge_repeats)
         self._publisher = Publisher(task, self._checkpointer, self._notes, store, brain)

@@ -62,7 +62,12 @@ class Previewer:
         self._kept = InMemoryCheckpointer(task.fresh_checkpoint())
         self._drafter = Drafter(task, self._kept, notes, brain, model)
         self._deduplicator = Deduplicator(
-            brain, model, judge_model, settings.duplicate_threshold, calibration
+            brain,
+            model,
+            judge_model,
+            settings.duplicate_threshold,
+            calibration,
+            examples=task.department.example_notes,
         )
         self._treating = TreatingNotes(task, notes, brain)
         self.measurer = QualityMeasurer(task.department, brain, model, judge_model, settings.judge_repeats)

@@ -21,7 +21,8 @@ EXAMPLES = 150
 FIELDS = (
     "id", "slug", "name", "description", "codeDepNumber", "gatherCheck", "isActive", "defaultModel",
     "coordinationSettings", "_status", "qualityThreshold", "minQualityThreshold", "maxRetries", "en", "de",
-    "root", "children", "text", "type", "value", "relationTo", "errors", "message",
+    "root", "children", "text", "type", "value", "relationTo", "errors", "message", "gatherInstructions",
+    "instructions", "examples",
 )  # fmt: skip
 ENVELOPE = ("docs", "hasNextPage", "nextPage", "totalPages", "totalDocs", "page", "errors")
 

@@ -149,7 +149,7 @@ def test_the_largest_document_can_be_read_by_the_worker(build: Any, letter: str)
     (length,) = {len(d.description) for d in document.departments}
     if letter == "😀":
         assert 7_000 < length < DESCRIPTION_MAX
-        assert document.notes[0].startswith("descriptions shortened to fit into run.json: d00, d01")
+        assert document.notes[0].startswith("texts shortened to fit into run.json: d00, d01")
     else:
         assert (length, document.notes) == (DESCRIPTION_MAX, [])
 

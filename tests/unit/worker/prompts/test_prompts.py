@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.instructions import EXAMPLES_MAX, TEXT_BYTES_MAX, Instructions
 from gather_contracts.text_cleaning import shortened
 from gather_worker import prompts
 from gather_worker.duplicates.candidates import Pair
@@ -271,14 +272,15 @@ def test_prompts_are_within_their_budget_whatever_the_project_holds(
         monkeypatch.setattr(truncation, function.__name__, counting(function))
     items = [item(f"{i} {note}"[:length], automated=i % 2 == 0, number=i) for i in range(count)]
     earlier = {f"d{i}": [Excerpt(f"{n}{note}") for n in range(9)] for i in range(31)}
-    own = department((note * 8192)[:8192])
+    said = Instructions(text=(f"{note}\n" * 99)[:TEXT_BYTES_MAX], examples=(note[:2000],) * EXAMPLES_MAX)
+    own = department((note * 8192)[:8192]).model_copy(update={"instructions": said})
     for ratio in (1.0, RATIO_MAX):
         prompt = generate_prompt(
             own, items, earlier, ["g" * 200] * 8, focus_on_gaps=True, ratio=ratio,
             related=[Excerpt(f"{n} {note}") for n in range(100)], focus=f"{note * 500}"[:500].strip(),
             language="de",
         )  # fmt: skip
-        assert count_tokens(prompt.system + prompt.user) * ratio < 11_000 + 2000 * ratio
+        assert count_tokens(prompt.system + prompt.user) * ratio < 12_500 + 2000 * ratio
     judged = judge_prompt(own, items)
     assert count_tokens(judged.system + judged.user) < 9_000
     # People's notes, 1.6 million characters in each of two requests, are counted sentence by sentence, too.
