@@ -20,6 +20,7 @@ from gather_brain.limits.policy import LimitName, read_limit
 from gather_brain.metrics import Metrics
 from gather_brain.reembed_command import reembed
 from gather_brain.settings import start_process
+from gather_brain.store.database import refusal_of
 from gather_brain.store.keys import KeyStore, StoredKey
 from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
 from gather_clients.issued_secrets import ALL_PROJECTS, HOLDER_NAME, read_lifetime, secret_hash
@@ -156,7 +157,7 @@ def _end_of(duration: str) -> datetime:
 
 
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
-    """Run one piece of work on the key store; exit with 75 if Neo4j is unavailable."""
+    """Run one piece of work on the key store; exit with 75 if Neo4j is unavailable, with 64 if it refuses."""
     settings = start_process("ERROR")
 
     async def run() -> T:
@@ -165,6 +166,7 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except UnavailableError:
-        typer.echo("Neo4j is unavailable; try again later", err=True)
-        raise typer.Exit(75) from None
+    except UnavailableError as error:
+        refusal = refusal_of(error.__cause__)
+        typer.echo(refusal or "Neo4j is unavailable; try again later", err=True)
+        raise typer.Exit(64 if refusal else 75) from None

@@ -74,7 +74,9 @@ class Readiness:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 self._prepared = True
             except UnavailableError:
-                logger.info("waiting for Neo4j", extra={"wait_s": RETRY.wait_s(failures + 1)})
+                level = logging.ERROR if self._database.refusal else logging.INFO
+                extra = {"wait_s": RETRY.wait_s(failures + 1), "refusal": self._database.refusal}
+                logger.log(level, "waiting for Neo4j", extra=extra)
             except Exception:
                 logger.exception("Neo4j cannot be prepared")
             if not self._prepared:
@@ -88,13 +90,14 @@ class Readiness:
         if self._stopping:
             return ReadinessState("stopping", model, "not checked while shutting down")
         if not self._prepared:
-            return ReadinessState("starting", model, "not reached yet")
+            return ReadinessState("starting", model, "not reached yet", self._database.refusal or None)
         async with self._probing:
             now = self._clock()
             if self._probed is None or now - self._probed[0] >= PROBE_COUNTS_S:
                 self._probed = (now, await self._database.is_serving(self._models.slot))
         if not self._probed[1]:
-            return ReadinessState("unavailable", model, "not reachable, or its index is not online")
+            why = "not reachable, or its index is not online"
+            return ReadinessState("unavailable", model, why, self._database.refusal or None)
         if self._models.problem is not None:
             return ReadinessState("unavailable", model, "online", self._models.problem)
         return ReadinessState("ready", model, "online")

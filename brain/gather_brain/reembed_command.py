@@ -14,6 +14,7 @@ from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, PlanErr
 from gather_brain.errors import UnavailableError
 from gather_brain.reembed import ModelChange, abort
 from gather_brain.settings import start_process
+from gather_brain.store.database import refusal_of
 from gather_brain.store.reembedding import Reembedding
 from gather_brain.store.reembedding_plans import NoPlanError, PlanStore
 
@@ -64,7 +65,10 @@ def reembed(
     except (PlanError, ModelError) as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(EXIT_INPUT) from None
-    except UnavailableError:
+    except UnavailableError as error:
+        if refusal := refusal_of(error.__cause__):
+            typer.echo(refusal, err=True)
+            raise typer.Exit(EXIT_INPUT) from None
         typer.echo("Neo4j or the embedding model is unavailable; run the command again to continue", err=True)
         raise typer.Exit(EXIT_AGAIN) from None
     typer.echo("\n".join(described(plan)))

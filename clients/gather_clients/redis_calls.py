@@ -54,6 +54,11 @@ TROUBLES: Final[Mapping[type[Exception] | tuple[type[Exception], ...], str]] = {
 }
 """What is wrong where an error is of one of these kinds; what Redis says stands after it."""
 CERTIFICATE: Final = "certificate verify failed"
+NO_PRIMARY: Final = "No master found"
+SENTINELS_REFUSE: Final = (
+    "REDIS_URL: the Sentinels refuse their user or password (sentinel_username, sentinel_password)"
+)
+NOT_NAMED: Final = "REDIS_URL: no Sentinel that answers names a primary of this name"
 IN_SCRIPT: Final = "The user executing the script can't"
 
 
@@ -63,6 +68,10 @@ def trouble(error: BaseException) -> str:
     for kind, meaning in TROUBLES.items():
         if isinstance(error, kind):
             return f"{meaning}: {said}"
+    if said.startswith(NO_PRIMARY):
+        # The library's text for it, with each Sentinel's own error behind.
+        wrong = SENTINELS_REFUSE if AuthenticationError.__name__ in said else NOT_NAMED
+        return f"{wrong}: {said.partition(' : ')[0]}"
     if CERTIFICATE in said:
         return f"GATHER_REDIS_CA_FILE: the certificate is not trusted: {said}"
     return f"{TROUBLES[NoPermissionError]}: {said}" if IN_SCRIPT in said else said

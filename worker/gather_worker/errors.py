@@ -19,6 +19,8 @@ ModelError              one answer of the model, inside the gateway
   x AnswerInvalid       the answer does not have the required shape
 
 BrainUnusable           the brain is unavailable or refuses; the caller goes on without it
+  - BrainKeyRefused     it refuses the key: waiting does not help, a person must change something
+EvaluationRefused       Celery's broker refuses for good; the evaluation is left in the checkpoint
 """
 
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -163,3 +165,11 @@ NO_ANSWER: Final = (AnswerInvalid, ModelRejected, ModelUnavailable)
 
 class BrainUnusable(Exception):  # noqa: N818
     """The brain is unavailable or refuses."""
+
+
+class BrainKeyRefused(BrainUnusable):
+    """The brain does not take the key, or not for this project; the message names the setting."""
+
+
+class EvaluationRefused(Exception):  # noqa: N818
+    """Celery's broker does not take the user, the password or the message; the message names the setting."""

@@ -20,11 +20,32 @@ RETRY_S: Final = 2.0
 """Enough for a deadlock; if Neo4j is unavailable, the caller soon gets 503."""
 PROBE_TIMEOUT_S: Final = 2.0
 
+REFUSALS: Final[Mapping[str, str]] = {
+    "Neo.ClientError.Security.Unauthorized": "Neo4j refuses NEO4J_USER or NEO4J_PASSWORD",
+    "Neo.ClientError.Security.AuthenticationRateLimit": (
+        "Neo4j was given a wrong NEO4J_PASSWORD too often, and lets nobody in for some seconds"
+    ),
+    "Neo.ClientError.Security.CredentialsExpired": (
+        "Neo4j wants the password of NEO4J_USER to be changed first, and then in NEO4J_PASSWORD"
+    ),
+    "Neo.ClientError.Security.Forbidden": "NEO4J_USER may not do that in Neo4j",
+    "Neo.ClientError.Database.DatabaseNotFound": (
+        "Neo4j has no database of the name in GATHER_BRAIN_NEO4J_DATABASE"
+    ),
+}
+"""What a person must change, by Neo4j's code; it is tried again all the same, since a password may be
+replaced while the brain runs."""
+
 Record = Mapping[str, Any]
 
 
 class Database:
-    """One Neo4j database; `observe` gets each query's kind and duration in seconds."""
+    """One Neo4j database; `observe` gets each query's kind and duration in seconds.
+
+    `refusal` says what Neo4j refused last that a person must change, "" since a query succeeded.
+    """
+
+    refusal = ""
 
     def __init__(
         self,
@@ -130,14 +151,22 @@ class Database:
                 self._driver.session(database=self._database, default_access_mode=access) as session,
             ):
                 execute = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
-                return await execute(work)
+                records = await execute(work)
+                self.refusal = ""
+                return records
         except (DriverError, Neo4jError, OSError, TimeoutError) as failure:
+            self.refusal = refusal_of(failure)
             if is_temporary(failure):
                 raise UnavailableError from failure
             raise
         finally:
             if self._observe:
                 self._observe(kind, time.perf_counter() - started)
+
+
+def refusal_of(failure: BaseException | None) -> str:
+    """Return what Neo4j refuses and which setting to change, "" where that is not the trouble."""
+    return REFUSALS.get(failure.code or "", "") if isinstance(failure, Neo4jError) else ""
 
 
 def is_temporary(failure: Exception) -> bool:

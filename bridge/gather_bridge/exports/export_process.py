@@ -59,7 +59,7 @@ async def _export(job: Mapping[str, Any], answer: "_Answer") -> int:
         answer.begin()
         await _write(stored, plan, answer, format_named(job["format"]))
     except NotesUnavailable as error:
-        print(f"MongoDB: {error}", file=sys.stderr)  # noqa: T201 - for the bridge's log
+        print(error, file=sys.stderr)  # noqa: T201 - for the bridge's log
         return answer.refuse(503, "unavailable", "notes cannot be read now; try again")
     finally:
         await stored.close()

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from gather_bridge.exports.note_records import SHOWN_FIELDS
 from gather_clients.mongodb.opened_client import open_client
+from gather_clients.mongodb.refusals import trouble_of
 from gather_clients.notes.note_reading import ID_MAX, ID_TEXT, RAW
 from gather_contracts import names
 
@@ -205,8 +206,8 @@ class StoredNotes:
             async with asyncio.timeout(timeout_s + 2 * self._timeout_s):
                 return await work
         except (PyMongoError, TimeoutError) as error:
-            # Of the driver's words only the kind: they can name the address.
-            raise NotesUnavailable(type(error).__name__) from error
+            # Not the driver's own words: they can name the address.
+            raise NotesUnavailable(trouble_of(error)) from error
 
 
 def chunks(keys: Sequence[Key]) -> list[Sequence[Key]]:

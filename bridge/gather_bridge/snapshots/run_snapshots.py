@@ -12,6 +12,7 @@ from gather_bridge.live.replay import Position
 from gather_bridge.snapshots.folded_logs import FoldedLogs
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.snapshots.checkpoint_readings import Measured
+from gather_clients.snapshots.opening import why_unavailable
 from gather_clients.snapshots.redis_snapshots import SAME_NAME_MAX, RunPlace
 from gather_contracts.snapshots.run_state import RunState
 
@@ -136,7 +137,7 @@ class _Attempt:
             return await reading
         except Exception as error:  # noqa: BLE001 - each part is optional, and its driver's errors differ
             self.is_complete = False
-            logger.info("part of a snapshot is unavailable", extra={"error": type(error).__name__})
+            logger.info("part of a snapshot is unavailable", extra={"error": why_unavailable(error)})
             return otherwise
 
 

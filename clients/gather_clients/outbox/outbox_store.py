@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar
 
 from bson.timestamp import Timestamp
 from pymongo import AsyncMongoClient, IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from gather_clients.mongodb.refusals import refusal_of, trouble_of
 from gather_clients.outbox.outbox_entries import GivenUp, OutboxUnavailable, Waiting
 from gather_contracts import names
 from gather_contracts.events import EVENT_MAX_BYTES, Event, encode_event
@@ -23,8 +24,6 @@ Document = dict[str, Any]
 
 KEPT: Final = timedelta(days=8)
 """How long an event is known after it was written or delivered; the event log knows its keys for 7 days."""
-FORBIDDEN: Final = frozenset({13, 18})
-"""MongoDB's codes for a right that is missing and for a wrong password."""
 LEASE: Final = "webhooks"
 REPORTS_MAX: Final = 100
 
@@ -236,13 +235,13 @@ class Outbox:
             raise
         except (PyMongoError, TimeoutError) as error:
             # Not chained: MongoDB's own message can hold what was written.
-            raise OutboxUnavailable(_class_of(error)) from None
+            raise OutboxUnavailable(_trouble(error)) from None
 
 
-def _class_of(error: Exception) -> str:
-    if isinstance(error, OperationFailure) and error.code in FORBIDDEN:
-        return f"MongoDB refuses the database {names.OUTBOX_DATABASE}: a right or the password is wrong"
-    return f"MongoDB is unavailable: {type(error).__name__}"
+def _trouble(error: Exception) -> str:
+    if refusal := refusal_of(error):
+        return f"MongoDB refuses the database {names.OUTBOX_DATABASE}: {refusal}"
+    return trouble_of(error)
 
 
 def _moment(unix_s: float) -> datetime:

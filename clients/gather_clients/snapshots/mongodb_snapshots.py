@@ -12,7 +12,9 @@ from pymongo import IndexModel
 from pymongo.errors import PyMongoError
 
 from gather_clients.mongodb.opened_client import open_client
+from gather_clients.mongodb.refusals import trouble_of
 from gather_clients.snapshots.checkpoint_readings import CHECKPOINT_FIELDS, Measured, measured_of
+from gather_clients.snapshots.opening import SnapshotsUnavailable
 from gather_clients.snapshots.redis_snapshots import RunPlace, read_state
 from gather_contracts import names
 from gather_contracts.snapshots.run_state import RunState
@@ -32,10 +34,6 @@ NOTE_FIELDS: Final = (
     "summary", "createdAt", "automationMetadata.department", "automationMetadata.departmentName",
     "automationMetadata.iteration",
 )  # fmt: skip
-
-
-class SnapshotsUnavailable(Exception):  # noqa: N818 - named for what the caller does
-    """MongoDB did not answer in time, or refused: do without."""
 
 
 class MongoSnapshots:
@@ -106,8 +104,8 @@ class MongoSnapshots:
             async with asyncio.timeout(2 * self._timeout_s):
                 return await work
         except (PyMongoError, TimeoutError) as error:
-            # Of the driver's words only the kind: they can name the address.
-            raise SnapshotsUnavailable(type(error).__name__) from error
+            # Not the driver's own words: they can name the address.
+            raise SnapshotsUnavailable(trouble_of(error)) from error
 
 
 def _note(document: Document) -> Document:

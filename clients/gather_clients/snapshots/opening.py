@@ -5,9 +5,20 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from gather_clients.configuration import ConfigurationError
+from gather_clients.event_log import EventLogUnavailable
 
 if TYPE_CHECKING:
     from gather_clients.snapshots.mongodb_snapshots import MongoSnapshots
+
+
+class SnapshotsUnavailable(Exception):  # noqa: N818 - named for what the caller does
+    """MongoDB did not answer in time, or refused: do without."""
+
+
+def why_unavailable(error: Exception) -> str:
+    """Return in words why snapshots are done without; of an error that is not ours only its kind."""
+    is_ours = isinstance(error, SnapshotsUnavailable | EventLogUnavailable)
+    return str(error) if is_ours else type(error).__name__
 
 
 def open_snapshots(uri: SecretStr | None, timeout_s: float) -> "MongoSnapshots | None":

@@ -1,11 +1,13 @@
 """Asks the brain now and then whether it is ready, once for all runs; nobody waits for it."""
 
 import asyncio
+import json
 import logging
 from typing import Final
 
 import httpx
 
+from gather_clients.bodies import read_body
 from gather_clients.http_calls.ways import way_to
 from gather_operator.decisions.facts import BrainFacts
 
@@ -13,8 +15,19 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 15.0
 TIMEOUT_S: Final = 3.0
+BODY_MAX_BYTES: Final = 16 * 1024
+REASON_MAX: Final = 120
 FAILURES_MIN: Final = 2
 """In a row, before the brain is called unavailable: one is a restart of a pod behind its Service."""
+
+
+def reason_of(body: bytes) -> str:
+    """Return what must be done, in the brain's own words; "" where it does not say."""
+    try:
+        said = json.loads(body)["reason"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return "".join(filter(str.isprintable, said))[:REASON_MAX] if isinstance(said, str) else ""
 
 
 class BrainProbe:
@@ -40,10 +53,13 @@ class BrainProbe:
                 await asyncio.sleep(self._interval_s)
 
     async def _ask(self, client: httpx.AsyncClient) -> str:
-        """Return why the brain is not ready, "" if it is; its body is not read."""
+        """Return why the brain is not ready, "" if it is."""
         try:
             async with asyncio.timeout(TIMEOUT_S), client.stream("GET", f"{self._url}/readyz") as answer:
-                return "" if answer.is_success else f"/readyz answers {answer.status_code}"
+                if answer.is_success:
+                    return ""
+                said = reason_of(await read_body(answer, BODY_MAX_BYTES))
+                return said or f"/readyz answers {answer.status_code}"
         except Exception as error:  # noqa: BLE001 - nothing optional is fatal
             return type(error).__name__
 

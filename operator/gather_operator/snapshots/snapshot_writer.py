@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
+from gather_clients.snapshots.opening import why_unavailable
 from gather_contracts.events import timestamp
 from gather_contracts.resource import GatherRun
 from gather_contracts.snapshots.run_state import RunState, state_of_run
@@ -99,7 +100,7 @@ async def _work(sink: _Sink) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, a snapshot is optional
             failures += 1
             if failures == 1:
-                logger.warning("snapshots cannot be written", extra={"error": type(error).__name__})
+                logger.warning("snapshots cannot be written", extra={"error": why_unavailable(error)})
             await asyncio.sleep(RETRY.wait_s(failures))
             continue
         failures = 0

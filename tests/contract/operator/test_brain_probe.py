@@ -66,6 +66,13 @@ async def test_it_follows_the_brain_s_readiness(brain: tuple[Brain, str]) -> Non
         await until(probe, BrainFacts(is_available=True))
         served.answer = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         await until(probe, BrainFacts(is_available=False, why="/readyz answers 503"))
+        body = b'{"status": "starting", "reason": "Neo4j refuses NEO4J_USER or NEO4J_PASSWORD"}'
+        served.answer = b"HTTP/1.1 503 No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
+        why = "Neo4j refuses NEO4J_USER or NEO4J_PASSWORD"
+        await until(probe, BrainFacts(is_available=False, why=why))
         served.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         await until(probe, BrainFacts(is_available=True))
     assert set(served.asked) == {"GET /readyz HTTP/1.1"}

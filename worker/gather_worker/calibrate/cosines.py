@@ -6,7 +6,7 @@ from typing import Final
 
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
 from gather_worker.calibrate.labelled_pairs import LabelledPair
-from gather_worker.errors import BrainUnusable, TryAgain
+from gather_worker.errors import BrainKeyRefused, BrainUnusable, InvalidInput, TryAgain
 from gather_worker.services.brain import Brain
 
 DURATION_S: Final = 6 * 3600.0
@@ -23,6 +23,7 @@ async def cosines_of(
     """Return the embedding model's name and the raw cosine of each pair, 0 to 1.
 
     Raises:
+        InvalidInput: the brain refuses the key.
         TryAgain: the brain cannot be asked, or its embedding model changed on the way.
     """
     # Texts of one length are embedded faster together.
@@ -32,6 +33,8 @@ async def cosines_of(
         places = order[start : start + SIMILARITY_PAIRS_MAX]
         try:
             model, found = await brain.compare([(pairs[place].a, pairs[place].b) for place in places])
+        except BrainKeyRefused as error:
+            raise InvalidInput(str(error)) from error
         except BrainUnusable as error:
             raise TryAgain(f"the brain gives no cosines: {error}") from error
         models.add(model)

@@ -72,7 +72,7 @@ async def _gather(url: str, key: str, project_id: str | None, calibration: Path 
         transport = _Headers(verify=tls_for(httpx.URL(url)))
         client = BrainClient(url, key, timeout_s=CALL_S, deadline_s=CALL_S, transport=transport)
     except (httpx.InvalidURL, ValueError) as error:
-        facts.problem = f"BRAIN_SERVICE_BASE_URL or the key is malformed ({type(error).__name__})"
+        facts.problem = f"BRAIN_SERVICE_BASE_URL or BRAIN_SERVICE_API_KEY is malformed: {error}"
         return facts
     async with client:
         try:

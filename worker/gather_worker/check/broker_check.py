@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gather_contracts import names
 from gather_worker.check.findings import Finding, lacking, ok, skip, warn
-from gather_worker.services.evaluation import open_celery
+from gather_worker.services.evaluation import open_celery, refusal_of_broker
 
 NAME: Final = "Celery broker"
 TASK: Final = "Evaluation task"
@@ -46,7 +46,7 @@ async def _gather(broker_url: str) -> BrokerFacts:
     try:
         await asyncio.to_thread(_connect, broker_url)
     except Exception as error:  # noqa: BLE001 - each broker has its own errors
-        facts.problem = type(error).__name__
+        facts.problem = refusal_of_broker(error) or type(error).__name__
         return facts
     try:
         registered, queues = await asyncio.to_thread(_inspect, broker_url)

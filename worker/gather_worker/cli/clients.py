@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from gather_clients.brain_client import BrainClient
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
 from gather_worker.cli.settings import CommandSettings
@@ -16,7 +15,7 @@ from gather_worker.errors import InvalidInput
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
-from gather_worker.services.brain import Brain
+from gather_worker.services.brain import Brain, brain_client
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: st
     """Open the brain; raises InvalidInput if the project's id is malformed."""
     if not re.fullmatch(OBJECT_ID_PATTERN, project_id):
         raise InvalidInput("--project: must be 24 hexadecimal digits")
-    async with BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
+    async with brain_client(settings.brain_url, settings.brain_api_key.get_secret_value()) as client:
         yield Brain(client, attempt, project_id)
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from gather_clients.brain_client import BrainClient
 from gather_clients.configuration import secrets_of
 from gather_clients.event_log import EventLog
 from gather_clients.logs import hide_in_logs, set_log_context
@@ -28,7 +27,7 @@ from gather_worker.llm.budget import PATIENCE_S, BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.tracing import Tracing, open_tracer
 from gather_worker.metrics import METER
-from gather_worker.services.brain import Brain
+from gather_worker.services.brain import Brain, brain_client
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.outbox_events import OutboxEvents
 from gather_worker.services.store import Store
@@ -73,7 +72,7 @@ async def carry_out(pipeline: Pipeline, outcome: Outcome) -> StopReason:
             await pipeline.save_meters()
         raise
     finally:
-        outcome.checkpoint = pipeline.checkpoint
+        outcome.checkpoint, outcome.left = pipeline.checkpoint, pipeline.left
 
 
 @asynccontextmanager
@@ -85,7 +84,7 @@ async def _open_dependencies(
     calibration = None if own is None else read_calibration(own)
     model = _open_model(task, settings, attempt)
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
-    client = BrainClient(settings.brain_url, settings.brain_api_key.get_secret_value())
+    client = brain_client(settings.brain_url, settings.brain_api_key.get_secret_value())
     brain = Brain(client, attempt, project_id)
     log = EventLog(settings.redis, settings.redis_timeout_s)
     events = EventPublisher(

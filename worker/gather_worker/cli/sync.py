@@ -10,9 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import httpx
-from pymongo.errors import PyMongoError
-
 from gather_clients.brain_client import (
     BrainClient,
     BrainNotFound,
@@ -29,6 +26,7 @@ from gather_worker.cli.clients import run_command
 from gather_worker.cli.settings import SyncSettings
 from gather_worker.cli.signals import end_on_signals
 from gather_worker.errors import BrainUnusable, InvalidInput, Terminated, TryAgain
+from gather_worker.services.brain import brain_client
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.mongodb import ProjectDatabase
 from gather_worker.services.note_pages import NotePages
@@ -89,24 +87,15 @@ async def _opened(
     settings: SyncSettings, project_id: str, attempt: Attempt, wait: Callable[[float], Any]
 ) -> AsyncIterator[tuple[NotePages, BrainNodes]]:
     """Open both stores; raises InvalidInput for an address that is none."""
-    try:
-        store = ProjectDatabase(
-            settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s
-        )
-    except (PyMongoError, ValueError) as error:
-        # The library's text may quote the address, and with it the password.
-        raise InvalidInput(f"MONGODB_URI is malformed ({type(error).__name__})") from None
-    try:
-        client = BrainClient(
-            settings.brain_url,
-            settings.brain_api_key.get_secret_value(),
-            timeout_s=CALL_TIMEOUT_S,
-            sleep=wait,
-        )
-    except (httpx.InvalidURL, ValueError) as error:
-        await store.close()
-        text = f"BRAIN_SERVICE_BASE_URL or the key is malformed ({type(error).__name__})"
-        raise InvalidInput(text) from None
+    client = brain_client(
+        settings.brain_url,
+        settings.brain_api_key.get_secret_value(),
+        timeout_s=CALL_TIMEOUT_S,
+        sleep=wait,
+    )
+    store = ProjectDatabase(
+        settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s
+    )
     try:
         async with client:
             await _require_ready(client)

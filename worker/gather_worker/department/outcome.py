@@ -13,6 +13,8 @@ class Outcome:
         self.checkpoint: Checkpoint | None = None
         self.reason = StopReason.INTERNAL_ERROR
         self.exit_code = ExitCode.TRY_AGAIN
+        self.left = ""
+        """What a finished department leaves to the project's next worker, and what must be changed for it."""
         self._message = ""
 
     def ended(self, reason: StopReason, exit_code: ExitCode, message: str = "") -> None:
@@ -29,6 +31,6 @@ class Outcome:
             cost_usd=round(checkpoint.ledger.total_usd, 6),
             tokens=checkpoint.ledger.tokens,
             reason=self.reason,
-            message=self._message[:MESSAGE_MAX],
+            message=(self._message or self.left)[:MESSAGE_MAX],
             meters=checkpoint.meters if checkpoint.epoch else None,
         )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gather_clients.redis_calls import RedisCalls, connect
+from gather_clients.redis_calls import RedisCalls, connect, trouble
 from gather_clients.redis_place import RedisPlace, place_of
 
 ENTRY_MAX_BYTES: Final = 128 * 1024
@@ -84,7 +84,7 @@ class AnswerCache:
         self._calls = RedisCalls(
             connect(redis, timeout_s, repeats=0),
             min(timeout_s, PATIENCE_S),
-            lambda error: _RedisUnavailable(type(error).__name__),
+            lambda error: _RedisUnavailable(trouble(error)),
         )
         self._ttl_s = ttl_s
         self._clock = clock
@@ -137,4 +137,4 @@ class AnswerCache:
 
     def _pause(self, error: Exception) -> None:
         self._quiet_until_s = self._clock() + QUIET_S
-        _LOGGER.warning("Redis is unavailable, answers are not kept: %s", error)
+        _LOGGER.warning("answers are not kept: %s", error)

@@ -1,16 +1,24 @@
 """The brain, as one department uses it: every call answers or raises BrainUnusable, and none takes long.
 
 A brain that cannot be reached is tried again only after a while, and then asked first whether it is ready.
-One that answers "later" (429, or 503 with Retry-After) is waited for.
+One that answers "later" (429, or 503 with Retry-After) is waited for. One that refuses the key is asked again
+only after a minute: a key may be made while a worker runs, and until then nothing is gained by asking.
 """
 
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from gather_clients.brain_client import BrainClient, BrainNotFound, BrainRejected, BrainUnavailable
+from gather_clients.brain_client import (
+    BrainClient,
+    BrainNotFound,
+    BrainRejected,
+    BrainUnauthorized,
+    BrainUnavailable,
+)
+from gather_clients.configuration import ConfigurationError
 from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
@@ -18,7 +26,7 @@ from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
 from gather_worker.documents.note_node import NODE_TYPE, node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN, NEIGHBOURS
-from gather_worker.errors import BrainUnusable
+from gather_worker.errors import BrainKeyRefused, BrainUnusable, InvalidInput
 from gather_worker.metrics import metered
 from gather_worker.services.brain_nodes import BrainNodes
 
@@ -35,6 +43,8 @@ PATIENCE_S: Final = 90.0
 """
 QUIET_S: Final = 5.0
 """How long an unavailable brain is not tried again."""
+REFUSED_QUIET_S: Final = 60.0
+"""How long a brain that refuses the key is not asked again."""
 TRUSTED_S: Final = 1.0
 """How long after an answer the brain counts as available. Later it is asked first whether it is ready, which
 takes milliseconds: a call to an unavailable brain takes its whole deadline."""
@@ -45,6 +55,16 @@ RELATED_NODES: Final = 50
 _LOGGER = logging.getLogger(__name__)
 
 
+def brain_client(url: str, key: str, **options: Any) -> BrainClient:
+    """Return a client of the brain; raises InvalidInput for an address or a key that can never work."""
+    try:
+        return BrainClient(url, key, **options)
+    except ConfigurationError as error:
+        raise InvalidInput(f"settings: {error}") from None
+    except ValueError as error:
+        raise InvalidInput(f"settings: BRAIN_SERVICE_BASE_URL or BRAIN_SERVICE_API_KEY: {error}") from None
+
+
 class Brain:
     """One project's brain; all texts of a call belong to the project."""
 
@@ -53,6 +73,7 @@ class Brain:
         self._attempt = attempt
         self._project_id = project_id
         self._quiet_until: float | None = None
+        self._trouble = BrainUnusable("the brain was unavailable a moment ago")
         self._answered_at = float("-inf")
 
     @property
@@ -107,7 +128,7 @@ class Brain:
             )
             answer = await self._ask(partial(self._client.compare, request, deadline_s=CALL_DEADLINE_S))
             if answer is None:
-                raise BrainUnusable("the key may not use the project")
+                raise self._key_refused(f"the key may not use the project {self._project_id}")
             model, cosines = answer.model, cosines + answer.similarities
         return model, cosines
 
@@ -153,10 +174,14 @@ class Brain:
         """Write up to `INDEX_BATCH` notes; writing one again changes nothing but its properties."""
         nodes = [node_of(item) for item in items]
         try:
-            await self._call(lambda: self._client.create_nodes(nodes, deadline_s=INDEX_DEADLINE_S))
+            written = await self._call(lambda: self._client.create_nodes(nodes, deadline_s=INDEX_DEADLINE_S))
         except BrainRejected as error:
             # It would be refused every time; the notes stay in MongoDB.
             _LOGGER.error("the brain refuses %d notes: %s", len(nodes), error.code)  # noqa: TRY400 - no trace needed
+            return
+        if written is None:
+            # A project without nodes may be written to, so another's is meant.
+            raise self._key_refused(f"the key may not write to the project {self._project_id}")
 
     async def _ask(self, send: Callable[[], Awaitable[T]]) -> T | None:
         """Return the answer; a refusal counts as unavailable."""
@@ -175,10 +200,9 @@ class Brain:
                 return await self._answered(send())
             except BrainNotFound:
                 return None
-            except BrainRejected as error:
-                if error.status in {401, 403}:
-                    raise self._unavailable(f"the key is refused: {error.code}") from error
-                raise
+            except BrainUnauthorized as error:
+                said = f"the brain refuses the key ({error.status} {error.code})"
+                raise self._key_refused(said) from error
             except BrainUnavailable as error:
                 wait_s = error.retry_after_s
                 if wait_s is None or time.monotonic() + wait_s > patience_ends_at:
@@ -196,21 +220,31 @@ class Brain:
         """Raise BrainUnusable without a call if it was unavailable a moment ago, or is not ready."""
         now = time.monotonic()
         if self._quiet_until is not None and now < self._quiet_until:
-            raise BrainUnusable("the brain was unavailable a moment ago")
+            raise type(self._trouble)(str(self._trouble))
         if now - self._answered_at < TRUSTED_S:
             return
         if not await self._attempt.race(self._client.is_ready()):
             raise self._unavailable("it is not ready")
         if self._quiet_until is not None:
             self._quiet_until = None
-            _LOGGER.info("the brain is available again")
+            if not isinstance(self._trouble, BrainKeyRefused):
+                _LOGGER.info("the brain is available again")
 
     def _unavailable(self, message: str) -> BrainUnusable:
-        if self._quiet_until is None:
-            _LOGGER.error("the brain is unavailable: %s", message)
-        self._quiet_until = time.monotonic() + QUIET_S
-        self._answered_at = float("-inf")
+        self._keep_quiet("the brain is unavailable: %s", message, QUIET_S)
+        self._trouble = BrainUnusable("the brain was unavailable a moment ago")
         return BrainUnusable(message)
+
+    def _key_refused(self, message: str) -> BrainKeyRefused:
+        self._keep_quiet("%s; it is done without", f"BRAIN_SERVICE_API_KEY: {message}", REFUSED_QUIET_S)
+        self._trouble = BrainKeyRefused(f"BRAIN_SERVICE_API_KEY: {message}")
+        return self._trouble
+
+    def _keep_quiet(self, text: str, message: str, duration_s: float) -> None:
+        if self._quiet_until is None:
+            _LOGGER.error(text, message)
+        self._quiet_until = time.monotonic() + duration_s
+        self._answered_at = float("-inf")
 
 
 def _coverage_item(note: Note) -> bodies.CoverageItem:

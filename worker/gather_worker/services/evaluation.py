@@ -22,6 +22,7 @@ from kombu.utils.json import dumps
 from gather_contracts import names
 from gather_contracts.meters import Timer
 from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.errors import EvaluationRefused
 from gather_worker.metrics import metered
 from gather_worker.services.evaluation_details import minimal_arguments
 
@@ -32,6 +33,16 @@ RETRY_POLICY: Final = {"max_retries": 2, "interval_start": 0.2, "interval_step":
 PUT_ONCE_SCRIPT: Final = """
 if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then redis.call('LPUSH', KEYS[2], ARGV[2]) end
 """
+
+CAUSES_MAX: Final = 8
+REFUSED: Final[Mapping[str, str]] = {
+    "AuthenticationError": "the broker refuses its user or password",
+    "AuthenticationWrongNumberOfArgsError": "the broker refuses its user or password",
+    "AccessRefused": "the broker refuses its user or password, or the user may not use the queue",
+    "NoPermissionError": "its user may not queue messages (ACL)",
+    "NotAllowed": "the broker does not have this virtual host, or not for this user",
+}
+"""Kinds of error of Redis and of AMQP that a person must lift; their modules are not all installed."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,7 +84,7 @@ async def send_evaluation(
 ) -> bool:
     """Queue the department's evaluation; return False if the broker could not be reached in time.
 
-    `arguments` are the task's; without, those of the requirements.
+    `arguments` are the task's; without, those of the requirements. Raises EvaluationRefused.
     """
     try:
         async with asyncio.timeout(route.timeout_s):
@@ -81,9 +92,25 @@ async def send_evaluation(
                 _send, route, checkpoint, dict(arguments or minimal_arguments(checkpoint))
             )
     except Exception as error:  # noqa: BLE001 - each broker has its own errors, and none may fail the department
+        if refusal := refusal_of_broker(error):
+            raise EvaluationRefused(refusal) from None
         _LOGGER.error("the evaluation could not be queued: %s", type(error).__name__)  # noqa: TRY400
         return False
     return True
+
+
+def refusal_of_broker(error: BaseException | None) -> str:
+    """Return what a broker does not take, in words; "" for an error that may be gone the next time.
+
+    kombu wraps the transport's own error, sometimes several times.
+    """
+    for _ in range(CAUSES_MAX):
+        if error is None:
+            return ""
+        if meaning := REFUSED.get(type(error).__name__):
+            return f"CELERY_BROKER_URL (REDIS_URL where that is unset): {meaning}"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def open_celery(broker_url: str, timeout_s: float) -> Celery:

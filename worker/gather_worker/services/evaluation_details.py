@@ -14,6 +14,7 @@ from typing import Any, Final
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from gather_clients.mongodb.refusals import trouble_of
 from gather_contracts import names
 from gather_worker.department.checkpoint import Checkpoint
 
@@ -79,7 +80,7 @@ async def read_details(
         async with asyncio.timeout(TIMEOUT_S):
             return await _read(client, checkpoint, UPLOADS if has_uploads else ())
     except (PyMongoError, TimeoutError) as error:
-        _LOGGER.error("the evaluation's notes cannot be read: %s", type(error).__name__)  # noqa: TRY400
+        _LOGGER.error("the evaluation's notes cannot be read: %s", trouble_of(error))  # noqa: TRY400
         return None
     finally:
         await client.close()

@@ -12,6 +12,7 @@ from pymongo import ReadPreference
 from pymongo.collation import Collation
 from pymongo.errors import OperationFailure
 
+from gather_clients.mongodb.refusals import UNAUTHORIZED
 from gather_clients.notes.note import Note
 from gather_clients.notes.note_reading import FIELDS, ID_MAX, ID_TEXT, RAW, Unread, id_text, ids_of, note_of
 from gather_contracts import names
@@ -19,7 +20,6 @@ from gather_contracts.brain import NodeIn
 from gather_worker.documents.note_node import node_of
 from gather_worker.services.mongodb import ProjectDatabase
 from gather_worker.services.notes import BATCH, READ_TIMEOUT_S
-from gather_worker.services.refusals import UNAUTHORIZED
 
 IDS_PAGE: Final = 10_000
 """A megabyte of ids; a project of a million notes is sorted a hundred times, a second each."""

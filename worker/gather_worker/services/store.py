@@ -15,6 +15,7 @@ from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReadPreference, Upd
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import NetworkTimeout, OperationFailure
 
+from gather_clients.mongodb.refusals import is_on_own_id
 from gather_clients.notes.note_reading import id_of, id_text
 from gather_contracts import names
 from gather_contracts.items import GatherItem
@@ -22,7 +23,6 @@ from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.services.checkpoint_store import CheckpointStore, fenced, fields_of
 from gather_worker.services.mongodb import FOLLOWED, Document
 from gather_worker.services.notes import NoteReader
-from gather_worker.services.refusals import is_on_own_id
 
 INDEXES: Final = (
     IndexModel([("projectId", ASCENDING)]),

@@ -1,6 +1,7 @@
 """What a finished department still has to do: evaluation messages, its notes in the brain, its last events.
 
-All of it waits in the checkpoint, can be repeated, and costs no model call.
+All of it waits in the checkpoint, can be repeated, and costs no model call. What is refused for good is not
+waited for: it is left to the project's next worker, and `left` says what a person must change.
 """
 
 import logging
@@ -10,7 +11,14 @@ from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint, Evaluation
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BrainUnusable, DeadlineNear, EvaluationUnavailable, IndexUnavailable
+from gather_worker.errors import (
+    BrainKeyRefused,
+    BrainUnusable,
+    DeadlineNear,
+    EvaluationRefused,
+    EvaluationUnavailable,
+    IndexUnavailable,
+)
 from gather_worker.metrics import METER
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.evaluation_details import (
@@ -53,6 +61,9 @@ class Finisher:
         self._store = store
         self._follower = follower
         self._events = events
+        self._is_evaluation_refused = False
+        self.left: list[str] = []
+        """What is left for the project's next worker, and why."""
 
     async def finish(self) -> None:
         """Do what is left; raises IndexUnavailable or EvaluationUnavailable while a later attempt can."""
@@ -65,7 +76,8 @@ class Finisher:
         if checkpoint.evaluation is Evaluation.SENDING:
             # A later department of the run sends it, or the project's next run; so only the last department
             # comes again for it, as often as it may.
-            if self._task.is_last_department and not self._task.is_last_attempt(checkpoint.epoch):
+            is_last_attempt = self._is_evaluation_refused or self._task.is_last_attempt(checkpoint.epoch)
+            if self._task.is_last_department and not is_last_attempt:
                 raise EvaluationUnavailable("the evaluation waits for Celery's broker")
             _LOGGER.error("the evaluation is left for the project's next worker to queue")
         level = logging.INFO if checkpoint.finished is StopReason.THRESHOLD_REACHED else logging.WARNING
@@ -99,7 +111,11 @@ class Finisher:
             settings.evaluation_priority,
         )
         arguments = await self._arguments(checkpoint)
-        is_sent = arguments is not None and await evaluation.send_evaluation(route, checkpoint, arguments)
+        try:
+            is_sent = arguments is not None and await evaluation.send_evaluation(route, checkpoint, arguments)
+        except EvaluationRefused as error:
+            is_sent, self._is_evaluation_refused = False, True
+            self._leave(f"the evaluation is not queued: {error}")
         METER.evaluated(is_sent=is_sent)
         if is_sent:
             _LOGGER.info("the evaluation is queued: task %s in queue %s", route.task, route.queue)
@@ -128,6 +144,11 @@ class Finisher:
             while self._checkpointer.checkpoint.unindexed:
                 try:
                     await self._publisher.index()
+                except BrainKeyRefused as error:
+                    self._leave(
+                        f"{len(self._checkpointer.checkpoint.unindexed)} notes are not indexed: {error}"
+                    )
+                    return
                 except BrainUnusable:
                     await self._attempt.sleep(INDEX_RETRY_S)
         except DeadlineNear as error:
@@ -136,3 +157,8 @@ class Finisher:
             if not self._task.is_last_attempt(checkpoint.epoch):
                 raise IndexUnavailable(f"{waiting} notes wait for the brain") from error
             _LOGGER.error("%d notes are left for the project's next worker to index", waiting)  # noqa: TRY400
+
+    def _leave(self, what: str) -> None:
+        if what not in self.left:
+            self.left.append(what)
+            _LOGGER.error("left for the project's next worker: %s", what)

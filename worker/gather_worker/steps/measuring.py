@@ -13,7 +13,7 @@ from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.department.coverage_findings import Findings, findings_of
 from gather_worker.department.quality import Quality, combine, gaps_of
-from gather_worker.errors import NO_ANSWER, BrainUnusable, WorkerError
+from gather_worker.errors import NO_ANSWER, BrainKeyRefused, BrainUnusable, WorkerError
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders
 from gather_worker.prompts.judge_input import without_copies
@@ -53,6 +53,9 @@ class QualityMeasurer:
         """Return the brain's coverage of the notes, None if it has none to give."""
         try:
             coverage = await self.brain.coverage(self.department, own)
+        except BrainKeyRefused as error:
+            _LOGGER.warning("coverage is not measured: %s", error)
+            return None
         except BrainUnusable:
             _LOGGER.warning("coverage is not measured: the brain is unavailable")
             return None

@@ -94,6 +94,11 @@ class Pipeline:
         """Return the checkpoint that was saved last."""
         return self._checkpointer.checkpoint
 
+    @property
+    def left(self) -> str:
+        """Return what a finished department leaves to the next worker, and what must be changed for it."""
+        return "; ".join(self._finisher.left)
+
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:

@@ -81,11 +81,12 @@ def _department(before: DepartmentStatus | None, after: DepartmentStatus) -> lis
     if after.phase is old:
         return found
     numbers = f"{after.items_created} items, {after.iterations} iterations, quality {after.quality_score:g}"
+    why = f" {after.message}" if after.message else ""
     match after.phase:
         case DepartmentPhase.SUCCEEDED:
-            found.append(KubeEvent("DepartmentSucceeded", f"{after.slug}: {after.reason}; {numbers}."))
+            succeeded = f"{after.slug}: {after.reason}; {numbers}.{why}"
+            found.append(KubeEvent("DepartmentSucceeded", succeeded))
         case DepartmentPhase.FAILED:
-            why = f" {after.message}" if after.message else ""
             failed = f"{after.slug}: {after.reason}; {numbers}.{why}"
             found.append(KubeEvent("DepartmentFailed", failed, WARNING))
         case DepartmentPhase.SKIPPED:

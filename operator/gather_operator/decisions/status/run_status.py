@@ -256,6 +256,8 @@ def _put_outcome(
         message = f"{message} Skipped for want of {want}: {', '.join(skipped)}."
     elif is_budget_used:
         message = f"{message} The budget is used."
+    if left := next((d for d in departments if d.phase is DepartmentPhase.SUCCEEDED and d.message), None):
+        message = f"{message} {left.slug}: {left.message}"
     _put_end(conditions, True, Reason.ALL_DEPARTMENTS_DONE, message)
     return RunPhase.SUCCEEDED
 
