@@ -11,6 +11,7 @@ import httpx
 from gather_contracts.events import Event
 from gather_contracts.text import content_hash
 from gather_worker.llm.answer_cache import KeptAnswer
+from tests.support.scripted_model import asked_prompt
 
 
 class FakeModel:
@@ -27,7 +28,7 @@ class FakeModel:
     async def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer by the schema's name."""
         self.requests += 1
-        asked = json.loads(request.content)["response_format"]["json_schema"]["name"]
+        asked = asked_prompt(json.loads(request.content))
         if self.wait:
             await self.wait(asked)
         content = self._notes() if asked == "generate" else self._verdict()

@@ -19,6 +19,7 @@ import yaml
 
 from gather_demo.llm.material import read_material
 from tests.support.http_server import answering
+from tests.support.scripted_model import asked_schema
 
 NOTES: Final = 10
 FRESH: Final = 6
@@ -81,7 +82,7 @@ class InjectableModel:
             self.requests.append(body)
             shown = set(_MARK.findall(json.dumps(body["messages"])))
             seen = [payload for payload in self.payloads if payload.mark in shown]
-            schema = body["response_format"]["json_schema"]["schema"]
+            schema = asked_schema(body)
             message = self._message(schema, seen, body["messages"])
         return {"choices": [{"finish_reason": "stop", "message": message}], "usage": USAGE}
 

@@ -1,7 +1,7 @@
 """A model that answers from a script, in the process: for unit tests of the gateway."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import httpx
@@ -10,7 +10,8 @@ from gather_worker.attempt import Attempt
 from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.prompts import Prompt
+from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, words
+from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 Reply = httpx.Response | Exception
 
@@ -67,3 +68,26 @@ def scripted_gateway(model: ScriptedModel, duration_s: float = 60, **options: An
     preferences = ModelPreferences(fallback_models=options.pop("fallbacks", ()))
     given = {"timeout_s": 5, "max_tokens": 100, "preferences": preferences, **options}
     return ModelGateway(model.client, Attempt(duration_s), **given)
+
+
+ANSWERS: Final = {GENERATE: DraftBatch, JUDGE: QualityVerdict, DUPLICATES: PairVerdicts}
+BEGINNING: Final = 80
+"""Characters of a prompt that set it apart from the others."""
+
+
+def asked_prompt(body: Mapping[str, Any]) -> str:
+    """Return the prompt's name: as the schema has it, or by its first words where no schema is sent."""
+    form = body.get("response_format") or {}
+    if "json_schema" in form:
+        return str(form["json_schema"]["name"])
+    text = body["messages"][0]["content"]
+    return next(name for name in ANSWERS if text.startswith(words(name, "system")[:BEGINNING]))
+
+
+def asked_schema(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of the answer."""
+    form = body.get("response_format") or {}
+    if "json_schema" in form:
+        found: dict[str, Any] = form["json_schema"]["schema"]
+        return found
+    return json_schema(ANSWERS[asked_prompt(body)])

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -28,6 +29,7 @@ from gather_demo.service import new_app
 
 PROMPT_CHARS_MAX: Final = 400_000
 """About 100,000 tokens; a longer prompt is refused as a model's context window would refuse it."""
+SCHEMAS_MAX: Final = 100
 MODELS: Final = ("anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini", "google/gemini-2.5-flash")
 """The names listed; any other `vendor/name` is served as well, since every answer has the same source."""
 
@@ -52,6 +54,22 @@ class DemoModel:
     behaviour: Behaviour
     repeat_share: float
     totals: Totals = field(default_factory=Totals)
+    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By the instructions that came with them, the last `SCHEMAS_MAX`."""
+
+    def schema_of(self, body: ChatRequest) -> Mapping[str, Any] | None:
+        """Return the schema that is asked for, or that was when the same instructions last came with one.
+
+        A client that has seen bad answers asks without a schema, and still wants its form.
+        """
+        instructions = str(body.messages[0].get("content"))
+        if (asked := body.schema_asked()) is None:
+            return self.schemas.get(instructions)
+        self.schemas.pop(instructions, None)
+        self.schemas[instructions] = asked
+        if len(self.schemas) > SCHEMAS_MAX:
+            del self.schemas[next(iter(self.schemas))]
+        return asked
 
     async def complete(self, body: ChatRequest, fault: Fault | None) -> Response | dict[str, Any]:
         """Answer a chat, rightly or with the fault that is asked for or due."""
@@ -62,7 +80,7 @@ class DemoModel:
             return JSONResponse(error_body(refused, 400), 400)
         try:
             seed = seed_of(body.model, body.messages, body.seed)
-            request = Request(body.messages, body.schema_asked(), seed, self.repeat_share)
+            request = Request(body.messages, self.schema_of(body), seed, self.repeat_share)
             content = await asyncio.to_thread(write_answer, request, self.material)
         except SchemaError as error:
             return JSONResponse(error_body(f"json_schema: {error}", 400), 400)

@@ -13,6 +13,7 @@ from gather_contracts.departments import CmsDepartment
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
 from tests.support.fakes import FakeBrain
+from tests.support.scripted_model import asked_prompt
 from tests.support.simulation.cluster.kubelets import WorkerProcess
 from tests.support.simulation.processes import CURRENT
 from tests.support.simulation.wire import RefusedBy, Unreachable, Wire
@@ -56,7 +57,7 @@ class SimulatedModel:
         worker = CURRENT.get()
         assert isinstance(worker, WorkerProcess)
         body = json.loads(request.content)
-        asked = body["response_format"]["json_schema"]["name"]
+        asked = asked_prompt(body)
         refusals = ("429", "500", "502")
         try:
             return await self.wire.call(

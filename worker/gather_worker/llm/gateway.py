@@ -42,7 +42,7 @@ from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.failures import ATTEMPTS_MAX, Step
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.llm.request_form import after_shapeless_answers, first_form, with_less_reasoning
+from gather_worker.llm.request_form import first_form, with_less_reasoning
 from gather_worker.llm.salvage import request_again
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
@@ -292,7 +292,8 @@ class ModelGateway:
         error, seen = unusable.error, unusable.seen
         course.found = error.found
         before = self._sender.form(course, model)
-        self._observe_shape(course, model, is_shapeless=seen.is_shapeless)
+        if seen.is_shapeless or error.found:
+            self._observe_shape(course, model, is_shapeless=seen.is_shapeless)
         others = self._models.candidates(question.model, {model, *course.passed_over})
         has_other_way = bool(others) or self._sender.form(course, model) != before
         after = after_answer(course, question.paid_max, seen, has_other_way=has_other_way)
@@ -323,8 +324,7 @@ class ModelGateway:
     def _observe_shape(self, course: Course, model: str, *, is_shapeless: bool) -> None:
         if self._models.answered_shapeless(model, is_shapeless=is_shapeless) >= SHAPELESS_MAX:
             course.forms.pop(model, None)
-            self._models.set_form(model, after_shapeless_answers(self._models.form(model)))
-            self._models.answered_shapeless(model, is_shapeless=False)
+            self._models.use_next_shape(model)
 
 
 def pause_s(tries: int, retry_after_s: float | None, least_s: float = 0.0) -> float:

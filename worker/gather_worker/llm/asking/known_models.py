@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from gather_worker.llm.circuit_breaker import COOLDOWN_S, CircuitBreaker
-from gather_worker.llm.request_form import RequestForm
+from gather_worker.llm.request_form import RequestForm, after_shapeless_answers
 from gather_worker.prompts.tokens import TokenRatios
 
 
@@ -16,6 +16,7 @@ class KnownModels:
         self._forms: dict[str, RequestForm] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._shapeless: dict[str, int] = {}
+        self._shaped: set[str] = set()
         self._reasoning: dict[str, int] = {}
         self.ratios = TokenRatios()
         self.has_answered = False
@@ -37,9 +38,19 @@ class KnownModels:
             self._forms.setdefault(model, self._first_form.with_learned(text))
 
     def answered_shapeless(self, model: str, *, is_shapeless: bool) -> int:
-        """Count an answer; return how many in a row did not have the shape that was asked for."""
-        self._shapeless[model] = self._shapeless.get(model, 0) + 1 if is_shapeless else 0
+        """Count an answer; return how many in a row did not have the shape that was asked for.
+
+        0 from a model's first answer with it on: it ignores no form, and what comes otherwise is chance.
+        """
+        if not is_shapeless:
+            self._shaped.add(model)
+        self._shapeless[model] = 0 if model in self._shaped else self._shapeless.get(model, 0) + 1
         return self._shapeless[model]
+
+    def use_next_shape(self, model: str) -> None:
+        """Ask for the answers' shape in another way: the model seems to ignore this one."""
+        self._forms[model] = after_shapeless_answers(self.form(model))
+        self._shapeless[model] = 0
 
     # --- reasoning
 
