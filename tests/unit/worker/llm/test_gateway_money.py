@@ -10,6 +10,7 @@ from gather_contracts.resource import Budget
 from gather_worker.errors import (
     AnswerInvalid,
     BudgetUsed,
+    ModelRejected,
 )
 from gather_worker.llm.budget import BudgetGuard, InMemoryLedgerStore
 from gather_worker.llm.ledger import Ledger
@@ -51,6 +52,51 @@ async def test_what_may_have_been_charged_stays_on_the_ledger(
     assert len(asked.ledger.reserved) == stands
     assert asked.ledger.cost_usd == 0.5
     assert asked.ledger.tokens >= 12 + 100 * stands
+
+
+PAGE = "<!doctype html><html><head><title>Sign in</title></head></html>"
+OTHERS = {
+    "a page": lambda: httpx.Response(200, html=PAGE),
+    "a page called JSON": lambda: httpx.Response(
+        200, content=PAGE.encode(), headers={"Content-Type": "application/json"}
+    ),
+    "plain text": lambda: httpx.Response(200, text="It works!"),
+    "another API": lambda: httpx.Response(200, json={"status": "ok", "version": "1.2"}),
+    "a list of models": lambda: httpx.Response(200, json={"object": "list", "data": [{"id": "m/x"}]}),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+async def test_a_wrong_address_costs_nothing_and_is_a_misconfiguration(
+    new_model: NewModel, other: Callable[[], httpx.Response]
+) -> None:
+    """A budget that is small does not end the run as if it were used up."""
+    model = new_model(*(other() for _ in range(3)))
+    guard = BudgetGuard(Budget(max_cost_usd=0.2), Price(0, 1e-3))
+    asked = scripted_gateway(model, budget=guard)
+    with pytest.raises(ModelRejected, match="GATHER_LLM_BASE_URL") as caught:
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert caught.value.is_request_fault
+    assert (asked.ledger.total_usd, asked.ledger.tokens, asked.is_budget_used) == (0, 0, False)
+    assert model.replies == []
+
+
+async def test_a_page_before_the_first_answer_counts_once_that_is_there(new_model: NewModel) -> None:
+    """A proxy's page in front of a model that may have written."""
+    asked = scripted_gateway(new_model(OTHERS["a page"](), reply(), OTHERS["a page"](), reply()))
+    for scope in "12":
+        await asked.ask("m/x", PROMPT, QualityVerdict, scope=scope)
+    assert len(asked.ledger.reserved) == 2
+    assert asked.ledger.cost_usd == 1.0
+
+
+async def test_a_cost_in_litellm_s_header_is_the_cost(new_model: NewModel) -> None:
+    """Its bodies name none."""
+    answer = reply().json() | {"usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}}
+    headers = {"x-litellm-response-cost": "0.25"}
+    asked = scripted_gateway(new_model(httpx.Response(200, json=answer, headers=headers)))
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert asked.ledger.cost_usd == 0.25
 
 
 async def test_the_reserve_is_kept_before_the_request_is_sent(new_model: NewModel) -> None:
