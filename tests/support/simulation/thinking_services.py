@@ -56,6 +56,8 @@ class SimulatedModel:
         """Answer one request of the current process."""
         worker = CURRENT.get()
         assert isinstance(worker, WorkerProcess)
+        if request.method == "GET":
+            return httpx.Response(404)  # it lists no models
         body = json.loads(request.content)
         asked = asked_prompt(body)
         refusals = ("429", "500", "502")

@@ -142,6 +142,7 @@ async def _check_model(settings: CheckSettings, plan: Plan) -> list[Finding]:
     found = model_findings(
         facts, models, longest, has_own_price=own is not None,
         is_capped=plan.cap_usd is not None,
+        fallbacks=frozenset(settings.llm_fallback_models) - {*writers, settings.judge_model},
     )  # fmt: skip
     if not writers or facts.malformed or facts.models.problem:
         return found

@@ -1,8 +1,7 @@
 """The language model: endpoint, key, model, length, schema, price; nothing is paid unless that is wanted."""
 
 import asyncio
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import httpx
 from pydantic import BaseModel
 
 from gather_clients.bodies import BodyTooLong, read_body
-from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
+from gather_worker.check.findings import Finding, Status, fail, fail_now, ok, skip, warn
 from gather_worker.check.run_cost import PROMPT_LEAST_TOKENS, PROMPT_MOST_TOKENS
 from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError
 from gather_worker.llm.access.model_client import Access, new_client
@@ -19,6 +18,7 @@ from gather_worker.llm.asking.faults import fault_of
 from gather_worker.llm.chat_completion import parse_body, read_completion
 from gather_worker.llm.endpoint import PRICE_LIST_MAX_BYTES, Endpoint
 from gather_worker.llm.failures import said
+from gather_worker.llm.model_names import is_listed, models_of, nearest
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price, list_paths, read_price
 from gather_worker.llm.request_form import first_form, other_form
@@ -33,7 +33,6 @@ ASK_FORMS_MAX: Final = 6
 """Requests that are refused for their form cost nothing."""
 ASK_TOKENS: Final = 1024
 """A model that thinks before it answers needs them; others use twenty."""
-NEAREST: Final = 3
 SCHEMA_PARAMETERS: Final = frozenset({"structured_outputs", "response_format"})
 CONTEXT_KEYS: Final = ("context_length", "max_model_len", "max_context_length", "context_window")
 """OpenRouter's and most others', vLLM's, LM Studio's, Groq's."""
@@ -156,9 +155,18 @@ async def _ask(endpoint: Endpoint, model: str, preferences: ModelPreferences | N
 
 
 def model_findings(
-    facts: ModelFacts, models: Sequence[str], max_tokens: int, *, has_own_price: bool, is_capped: bool
+    facts: ModelFacts,
+    models: Sequence[str],
+    max_tokens: int,
+    *,
+    has_own_price: bool,
+    is_capped: bool,
+    fallbacks: Collection[str] = (),
 ) -> list[Finding]:
-    """Return what the facts mean; `is_capped` is whether the run has a cap on money."""
+    """Return what the facts mean.
+
+    `is_capped` is whether the run has a cap on money; runs go on without `fallbacks`.
+    """
     if problem := _endpoint_problem(facts):
         return [problem]
     found = [ok(NAME, f"reached at {facts.url}"), *_key_findings(facts)]
@@ -166,10 +174,18 @@ def model_findings(
     if not models:
         found.append(skip("Model", "no model named: --run-file or --model looks at one"))
     for model in models:
-        found += _of_model(facts, model, listed, max_tokens)
+        of_model = _of_model(facts, model, listed, max_tokens)
+        found += map(_as_fallback, of_model) if model in fallbacks else of_model
         if not has_own_price and facts.prices.get(model) is None:
             found.append(_no_price(model, is_capped=is_capped))
     return found
+
+
+def _as_fallback(finding: Finding) -> Finding:
+    if finding.status is not Status.FAIL:
+        return finding
+    text = f"{finding.text}: it cannot stand in for another (GATHER_LLM_FALLBACK_MODEL)"
+    return warn(finding.name, text, finding.fix)
 
 
 def _endpoint_problem(facts: ModelFacts) -> Finding | None:
@@ -221,14 +237,7 @@ def _key_findings(facts: ModelFacts) -> list[Finding]:
 
 def _listed(reply: Reply) -> dict[str, Mapping[str, Any]] | None:
     """Return the models of a list by name, None where there is no list."""
-    data = reply.body.get("data") if isinstance(reply.body, Mapping) else None
-    if reply.status != httpx.codes.OK or not isinstance(data, list):
-        return None
-    return {
-        entry["id"]: entry
-        for entry in data
-        if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
-    }
+    return models_of(reply.body) if reply.status == httpx.codes.OK else None
 
 
 def _of_model(
@@ -250,8 +259,8 @@ def _of_model(
                 "--ask-model asks it once",
             )
         ]
-    if model not in listed and not was_asked:
-        near = difflib.get_close_matches(model, listed, NEAREST, 0.5) or sorted(listed)[:NEAREST]
+    if not is_listed(model, listed) and not was_asked:
+        near = nearest(model, listed)
         return [fail(name, "the endpoint has no such model",
                      f"name one that it has, such as {', '.join(near) or 'none'}: in the CMS (defaultModel), "
                      "as the operator's default or in GATHER_JUDGE_MODEL")]  # fmt: skip

@@ -17,6 +17,7 @@ from gather_worker.llm.billing.bill import is_of_no_model
 from gather_worker.llm.billing.usage_forms import with_header_cost
 from gather_worker.llm.chat_completion import parse_body
 from gather_worker.llm.failures import error_of
+from gather_worker.llm.model_names import models_of
 from gather_worker.llm.pricing import Price, list_paths, read_price
 
 OPENROUTER_HOST: Final = "openrouter.ai"
@@ -63,6 +64,15 @@ class Endpoint:
         """
         timeout_s = min(self._timeout_s, max(limit_s, 0.1))
         return await self._fetch("POST", "/chat/completions", question, BODY_MAX_BYTES, timeout_s)
+
+    async def list_models(self, timeout_s: float) -> frozenset[str] | None:
+        """Return the names of its models, None where it lists none or does not answer in time."""
+        try:
+            body = await self._fetch("GET", "/models", None, PRICE_LIST_MAX_BYTES, timeout_s)
+        except ModelError:
+            return None
+        listed = models_of(body)
+        return None if listed is None else frozenset(listed)
 
     async def find_price(self, model: str) -> Price | None:
         """Return the model's price by the endpoint's own list, None if it has none or does not answer."""

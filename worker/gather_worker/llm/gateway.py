@@ -35,12 +35,14 @@ from gather_worker.llm.asking.course import (
 from gather_worker.llm.asking.failed_request import FailedRequest, failed_request, step_after
 from gather_worker.llm.asking.faults import Fault, is_of_api
 from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.asking.missing_models import find_missing
 from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.failures import ATTEMPTS_MAX, Step
 from gather_worker.llm.ledger import Ledger
+from gather_worker.llm.model_names import MissingModel
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import first_form, with_less_reasoning
 from gather_worker.llm.salvage import request_again
@@ -172,6 +174,10 @@ class ModelGateway:
         question = Question(model, prompt, answer, asked, key, language)
         with METER.waiting_for_model():
             return await self._sender.find_kept(question) or await self._pursue(question, Course(messages))
+
+    async def find_missing(self, model: str, timeout_s: float) -> MissingModel | None:
+        """Return that the endpoint does not have the model; see `missing_models`."""
+        return await find_missing(self._sender, model, timeout_s)
 
     # --- a question's course
 

@@ -4,21 +4,31 @@ done without.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from gather_clients.notes.note import Note
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.department.coverage_findings import Findings, findings_of
 from gather_worker.department.quality import Quality, combine, gaps_of
-from gather_worker.errors import NO_ANSWER, BrainKeyRefused, BrainUnusable, WorkerError
+from gather_worker.errors import (
+    NO_ANSWER,
+    BrainKeyRefused,
+    BrainUnusable,
+    BudgetUsed,
+    InvalidInput,
+    ModelRejected,
+    WorkerError,
+)
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders
 from gather_worker.prompts.judge_input import without_copies
 from gather_worker.schemas import QualityVerdict
 from gather_worker.services.brain import Brain
+
+JUDGE_SETTING: Final = "GATHER_JUDGE_MODEL, or the department's model"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +53,10 @@ class QualityMeasurer:
     judge_model: str
     judge_repeats: int
     """Verdicts on quality that are asked for at once; their median counts. 0: the model is not asked."""
+    judge_setting: str = JUDGE_SETTING
+    """That names the judge, for people."""
+    was_judged: Callable[[], bool] = lambda: False
+    """Whether verdicts were given before: a model that is gone later is done without."""
 
     async def measure(self, own: Sequence[Note], earlier_coverage: float | None = None) -> Measurement:
         """Ask the brain and the model at the same time; there must be notes."""
@@ -64,7 +78,11 @@ class QualityMeasurer:
         return coverage
 
     async def verdicts(self, own: Sequence[Note]) -> list[QualityVerdict]:
-        """Return the model's verdicts; each may fail."""
+        """Return the model's verdicts; each may fail.
+
+        Raises InvalidInput where the endpoint refuses the judge from the first time on: the score would be
+        another's.
+        """
         readings = (self._verdict(own, number) for number in range(self.judge_repeats))
         verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
         if self.judge_repeats and not verdicts:
@@ -75,7 +93,12 @@ class QualityMeasurer:
         prompt = builders.judge_prompt(self.department, own, reading=reading)
         try:
             return await self.model.ask(self.judge_model, prompt, QualityVerdict)
+        except BudgetUsed as error:
+            _LOGGER.warning("a verdict on quality is missing: %s", error)
+            return None
         except NO_ANSWER as error:
+            if isinstance(error, ModelRejected) and error.is_request_fault and not self.was_judged():
+                raise InvalidInput(f"{self.judge_setting}: {error}") from error
             _LOGGER.warning("a verdict on quality is missing: %s", error)
             return None
 

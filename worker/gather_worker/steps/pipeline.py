@@ -34,6 +34,7 @@ from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.finishing import Finisher
 from gather_worker.steps.following import BrainFollower
+from gather_worker.steps.judge_check import JudgeCheck, judge_of
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
@@ -62,7 +63,7 @@ class Pipeline:
         self, task: DepartmentTask, settings: Settings, dependencies: Dependencies, attempt: Attempt
     ) -> None:
         store, brain, model = dependencies.store, dependencies.brain, dependencies.model
-        judge_model = settings.judge_model or task.department.model
+        judge_model, judge_setting = judge_of(task, settings)
         self._task = task
         self._attempt = attempt
         self._model = model
@@ -79,7 +80,11 @@ class Pipeline:
             dependencies.calibration,
             examples=task.department.example_notes,
         )
-        self._measurer = QualityMeasurer(task.department, brain, model, judge_model, settings.judge_repeats)
+        self._judge_check = JudgeCheck(task, settings, model)
+        self._measurer = QualityMeasurer(
+            task.department, brain, model, judge_model, settings.judge_repeats, judge_setting,
+            was_judged=lambda: bool(self.checkpoint.scores),
+        )  # fmt: skip
         self._publisher = Publisher(task, self._checkpointer, self._notes, store, brain)
         self._follower = BrainFollower(store, brain, attempt)
         self._finisher = Finisher(
@@ -104,16 +109,19 @@ class Pipeline:
         try:
             await self._take_up()
             if self.checkpoint.finished is None:
+                self._judge_check.begin()
                 await self._publish()
                 await self._publisher.publish_leftovers()
                 await self._finisher.send_evaluations()
                 await self._follower.follow()
                 await self._drafter.prepare()
+                await self._judge_check.settle()
             while (reason := await self._stop_reason()) is None:
                 await self._iterate()
             await self._finisher.finish()
             return reason
         finally:
+            await self._judge_check.close()
             await self._drafter.close()
 
     async def save_meters(self) -> None:
