@@ -13,7 +13,7 @@ from bson import ObjectId
 from gather_contracts import names
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
-from gather_worker.errors import WriteRefused
+from gather_worker.errors import InvalidInput, WorkerError, WriteRefused
 from gather_worker.services.store import Store
 from tests.support.application.check_world import PASSWORD
 from tests.support.application_documents import gather_item, save_items
@@ -25,7 +25,7 @@ WRONG: Final = "not-the-password-4711"
 PATIENCE_S: Final = 300
 """A store that is taken for one that is away would be waited for so long."""
 AT_ONCE_S: Final = 60
-UNKNOWN: Final = "MongoDB does not know the user of MONGODB_URI, or the password is wrong"
+UNKNOWN: Final = "MongoDB does not know the user of MONGODB_URI, or the password or authSource is wrong"
 NO_RIGHT: Final = "the user of MONGODB_URI may not do that: it needs the role readWrite on this database"
 NO_USER: Final = "MongoDB wants a user and a password, and MONGODB_URI names none"
 REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -69,10 +69,10 @@ async def open_store(mongodb_with_users: Client, project_id: str) -> AsyncIterat
     mongodb_with_users.drop_database(names.gather_database(project_id))
 
 
-async def refusal(work: Any) -> str:
+async def refusal(work: Any, kind: type[WorkerError] = WriteRefused) -> str:
     """Return what a refused call says; it must say it at once."""
     started = time.monotonic()
-    with pytest.raises(WriteRefused) as refused:
+    with pytest.raises(kind) as refused:
         await work
     assert time.monotonic() - started < AT_ONCE_S
     text = str(refused.value)
@@ -90,6 +90,10 @@ async def test_reading_and_writing_name_what_is_wrong(
     store = open_store(user)
     database = names.gather_database(project_id)
     fresh = Checkpoint(id="u/story", run="r", run_uid="u", department="story")
+    if said != NO_RIGHT:
+        assert await refusal(store.take_epoch(fresh), InvalidInput) == f"settings: {said}"
+        assert await refusal(store.read_notes(), InvalidInput) == f"settings: {said}"
+        return
     assert await refusal(store.take_epoch(fresh)) == f"{database}.gather_checkpoints: {said}"
     assert await refusal(store.read_notes()) == f"{database}.gather: {said}"
 
@@ -124,6 +128,6 @@ def test_a_worker_with_a_wrong_password_ends_for_good_and_says_why(
     ended = worker.wait()
     assert ended.exit_code == 64, ended.messages()
     assert ended.result is not None
-    assert ended.result.reason == "WriteRefused"
+    assert ended.result.reason == "InvalidInput"
     assert UNKNOWN in ended.result.message
     assert WRONG not in worker.log_text()

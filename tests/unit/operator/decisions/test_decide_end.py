@@ -40,6 +40,18 @@ def test_departments_for_which_no_iteration_is_left_are_skipped(build: Any) -> N
     assert "world, music" in build.conditions(status)["Succeeded"].message
 
 
+def test_what_a_department_leaves_is_said_though_the_run_succeeded(build: Any) -> None:
+    """Notes that the brain does not take wait for a setting that somebody has to change."""
+    left = "2 notes are not indexed: BRAIN_SERVICE_API_KEY: the brain refuses the key"
+    done = build.pod("story", phase="Succeeded", result=build.result(2, 12, message=left))
+    snapshot = build.snapshot(
+        build.running("story"), document=build.document("story"), jobs=[build.job("story")], pods=(done,)
+    )
+    status = decide(snapshot).status
+    assert status.phase is RunPhase.SUCCEEDED
+    assert build.conditions(status)["Succeeded"].message == f"12 items in 2 iterations. story: {left}"
+
+
 def test_departments_after_one_that_used_the_budget_are_skipped(build: Any) -> None:
     """No pod starts only to find that nothing is left; the run succeeds with what there is, and says so."""
     run = build.running("story", "world", "music", spec={"budget": {"maxCostUSD": 1.5}})

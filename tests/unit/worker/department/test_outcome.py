@@ -34,6 +34,16 @@ def test_the_termination_message_fits_whatever_the_error_says(message: str, reas
     assert read.cost_usd == 12345.678901
 
 
+def test_what_a_finished_department_leaves_is_said() -> None:
+    """An error says more, where there is one."""
+    outcome = Outcome()
+    outcome.left = "2 notes are not indexed: BRAIN_SERVICE_API_KEY: no"
+    outcome.ended(StopReason.THRESHOLD_REACHED, ExitCode.DONE)
+    assert outcome.result().message == outcome.left
+    outcome.ended(StopReason.STORE_UNAVAILABLE, ExitCode.TRY_AGAIN, "MongoDB is unavailable")
+    assert outcome.result().message == "MongoDB is unavailable"
+
+
 def test_an_end_before_the_beginning_is_reported_as_well() -> None:
     """Nothing was read, so nothing is counted."""
     result = Outcome().result()

@@ -15,9 +15,9 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
 from gather_worker.documents.note_node import node_of
 from gather_worker.duplicates.candidates import NEIGHBOUR_COSINE_MIN
-from gather_worker.errors import BrainUnusable, DeadlineNear, Terminated
+from gather_worker.errors import BrainKeyRefused, BrainUnusable, DeadlineNear, InvalidInput, Terminated
 from gather_worker.services import brain as module
-from gather_worker.services.brain import Brain
+from gather_worker.services.brain import Brain, brain_client
 
 PROJECT = "a" * 24
 TIMING = {"query_embedding_time_ms": 0, "search_time_ms": 0, "total_time_ms": 0}
@@ -83,7 +83,7 @@ async def test_pairs_are_compared_fifty_at_a_time() -> None:
 
 async def test_a_key_that_may_not_compare_is_as_good_as_no_brain() -> None:
     """404: the project is another's."""
-    with pytest.raises(BrainUnusable):
+    with pytest.raises(BrainKeyRefused):
         await asked(FakeBrain(refusal(404, "not_found"))).compare([("one", "other")])
 
 
@@ -144,10 +144,42 @@ async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_counts_as_unavailable(status: int) -> None:
-    """Its owner can mend it; until then the notes wait."""
-    with pytest.raises(BrainUnusable):
-        await asked(FakeBrain(refusal(status, "unauthorized"))).index([note("a")])
+async def test_a_refused_key_is_told_from_an_absence(
+    status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its owner can mend it; until then the notes wait, and the brain is asked once a minute at most."""
+    fake = FakeBrain(refusal(status, "unauthorized"), NOTHING_FOUND)
+    brain = asked(fake)
+    for _ in range(3):
+        with pytest.raises(BrainKeyRefused, match=f"BRAIN_SERVICE_API_KEY: .*{status} unauthorized"):
+            await brain.index([note("a")])
+        assert not await brain.is_usable()
+    assert len(fake.calls) == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    monkeypatch.setattr(module.time, "monotonic", lambda now=time.monotonic: now() + module.REFUSED_QUIET_S)
+    assert await brain.neighbours(["one"]) == [[]]
+
+
+@pytest.mark.parametrize("ask", ["index", "compare"])
+async def test_a_key_of_another_project_is_a_refused_key(ask: str) -> None:
+    """The brain answers 404, which for a search says that the project has no nodes yet."""
+    brain = asked(FakeBrain(refusal(404, "not_found")))
+    call = brain.index([note("a")]) if ask == "index" else brain.compare([("one", "other")])
+    with pytest.raises(BrainKeyRefused, match=r"BRAIN_SERVICE_API_KEY: the key may not .* project"):
+        await call
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [("brain:8000", "k"), ("ftp://brain", "k"), ("http://", "k"), ("http://[", "k"), ("http://brain", "k\n"),
+     ("http://brain", "schlüssel")],
+    ids=["no scheme", "another scheme", "no host", "no address", "line break in a key", "umlaut in a key"],
+)  # fmt: skip
+def test_an_address_or_a_key_that_can_never_work_is_no_absence(url: str, key: str) -> None:
+    """Httpx would say of each request that there is no connection, or break; no part of the key is shown."""
+    with pytest.raises(InvalidInput, match="BRAIN_SERVICE_BASE_URL or BRAIN_SERVICE_API_KEY: it ") as caught:
+        brain_client(url, key)
+    assert "schl" not in str(caught.value)
 
 
 async def test_notes_that_the_brain_refuses_are_not_sent_again() -> None:

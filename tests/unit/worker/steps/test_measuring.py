@@ -17,7 +17,15 @@ from gather_contracts.brain import (
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.run_document import RunDocument
 from gather_worker.department.quality import Source
-from gather_worker.errors import AnswerInvalid, BrainUnusable, ModelRejected, ModelUnavailable, Terminated
+from gather_worker.errors import (
+    AnswerInvalid,
+    BrainUnusable,
+    BudgetUsed,
+    InvalidInput,
+    ModelRejected,
+    ModelUnavailable,
+    Terminated,
+)
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
@@ -113,6 +121,34 @@ async def test_a_reading_that_fails_is_done_without(
     assert found is not None
     assert (found.depth, found.verdicts, found.rubric_source) == (70, 2, Source.MODEL)
     assert "a verdict on quality is missing" in caplog.text
+
+
+async def test_a_judge_that_is_refused_from_the_first_time_on_ends_the_department(
+    document: RunDocument,
+) -> None:
+    """The score would be another's; the message names the setting."""
+    refused = ModelRejected("the endpoint has no model m/j", is_request_fault=True)
+    with pytest.raises(InvalidInput, match=r"GATHER_JUDGE_MODEL.*: the endpoint has no model m/j"):
+        await measured(document, FakeModel(verdict(80), refused, verdict(60)))
+
+
+async def test_a_judge_that_is_gone_later_is_done_without(document: RunDocument) -> None:
+    """The department's notes are there, and its scores say who measured."""
+    refused = ModelRejected("gone", is_request_fault=True)
+    measurer = QualityMeasurer(
+        document.departments[0], cast("Brain", FakeBrain(COVERAGE)), cast("ModelGateway", FakeModel(refused)),
+        "m/j", 1, was_judged=lambda: True,
+    )  # fmt: skip
+    found = (await measurer.measure(notes())).quality
+    assert found is not None
+    assert found.rubric_source is Source.BRAIN
+
+
+async def test_a_verdict_that_the_budget_leaves_no_room_for_is_no_wrong_name(document: RunDocument) -> None:
+    """It was not even sent."""
+    found = (await measured(document, FakeModel(BudgetUsed("no room")))).quality
+    assert found is not None
+    assert found.rubric_source is Source.BRAIN
 
 
 async def test_where_all_readings_fail_the_brain_s_measures_stand_in(
