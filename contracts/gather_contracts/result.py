@@ -48,7 +48,7 @@ class StopReason(StrEnum):
     TERMINATED = "Terminated"
     """SIGTERM: cancelled, evicted or drained."""
     INVALID_INPUT = "InvalidInput"
-    """The run document or the model's name can never work."""
+    """The run document, a setting, a password or a model's name can never work."""
     WRITE_REFUSED = "WriteRefused"
     """MongoDB does not take a note: a validator, a unique index or missing rights; the message names the
     rule."""
