@@ -23,6 +23,7 @@ from pymongo.errors import (
 )
 from pymongo.write_concern import WriteConcern
 
+from gather_clients.mongodb.refusals import NO_RIGHT, UNAUTHORIZED, refusal_of
 from gather_contracts import names
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 from gather_worker.check.note_rules import Document, blocking_indexes, named, rules_of, sample_note
@@ -30,9 +31,6 @@ from gather_worker.check.note_rules import Document, blocking_indexes, named, ru
 NAME: Final = "MongoDB"
 SELECT_TIMEOUT_MS: Final = 4_000
 MAJORITY_TIMEOUT_MS: Final = 3_000
-UNAUTHORIZED: Final = 13
-NOT_AUTHENTICATED: Final = frozenset({18, 8000})
-"""MongoDB's and Atlas' code."""
 VERSION_MIN: Final = (5, 0)
 RIGHTS: Final = ("find", "insert", "update", "createIndex")
 COLLECTIONS: Final = (names.ITEMS_COLLECTION, names.CHECKPOINTS_COLLECTION)
@@ -87,7 +85,8 @@ async def _gather(uri: str, project_id: str | None) -> StoreFacts:
         try:
             await _look(client, project_id, facts)
         except OperationFailure as error:
-            facts.is_refused = error.code in NOT_AUTHENTICATED
+            refusal = refusal_of(error)
+            facts.is_refused = refusal is not None and refusal.is_of_credentials
             facts.problem = f"{error.code} {_text_of(error)}"
         except ConfigurationError as error:
             facts.problem, facts.is_unreachable = str(error)[:200], True
@@ -127,8 +126,12 @@ async def _is_allowed(command: Awaitable[Any]) -> bool:
     try:
         await command
     except OperationFailure as error:
-        return error.code != UNAUTHORIZED
+        return not _is_forbidden(error)
     return True
+
+
+def _is_forbidden(error: OperationFailure) -> bool:
+    return error.code == UNAUTHORIZED or str(refusal_of(error)) == NO_RIGHT
 
 
 async def _majority_problem(database: AsyncDatabase[Document]) -> str | None:
@@ -148,7 +151,7 @@ async def _look_at_collection(database: AsyncDatabase[Document], project_id: str
         async with await database.list_collections(filter={"name": names.ITEMS_COLLECTION}) as found:
             listed = await found.to_list()
     except OperationFailure as error:
-        if error.code != UNAUTHORIZED:
+        if not _is_forbidden(error):
             raise
         facts.missing.append(("listCollections", names.ITEMS_COLLECTION))
         return

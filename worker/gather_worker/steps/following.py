@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
-from gather_clients.brain_client import BrainRejected
+from gather_clients.brain_client import BrainRejected, BrainUnauthorized
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable, DeadlineNear, StoreUnavailable, Terminated, WriteRefused
 from gather_worker.services.brain import Brain
@@ -47,6 +47,8 @@ class BrainFollower:
             pass
         except (Terminated, DeadlineNear):
             raise
+        except BrainUnauthorized as error:
+            reason = f"BRAIN_SERVICE_API_KEY: {error}"
         except (BrainUnusable, BrainRejected, OutOfOrder, StoreUnavailable, WriteRefused) as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001 - nothing optional is fatal; its text may hold a note
