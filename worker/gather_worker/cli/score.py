@@ -46,7 +46,10 @@ async def _score(given: ScoreInput, settings: CommandSettings, repeats: int) -> 
     ):
         judge_model = settings.judge_model or given.department.model
         measurer = QualityMeasurer(given.department, brain, model, judge_model, repeats)
-        return report_of(given, await measurer.measure(given.items), measurer, model.ledger)
+        measured = await measurer.measure(given.items)
+        if brain.refusal:
+            raise InvalidInput(brain.refusal)
+        return report_of(given, measured, measurer, model.ledger)
 
 
 # --- what is printed

@@ -89,6 +89,11 @@ class Brain:
             return False
         return True
 
+    @property
+    def refusal(self) -> str:
+        """Return what the brain refuses and which setting to change, "" where it does not."""
+        return str(self._trouble) if isinstance(self._trouble, BrainKeyRefused) else ""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
