@@ -149,6 +149,11 @@ treatment-report: $(STAMP) ## Measure how often people's notes are given to the 
 quality-report: $(STAMP) ## Measure whether the quality score falls when notes get worse (ARGS="--model NAME")
 	@$(PY) -m tests.evals.quality $(ARGS)
 
+.PHONY: model-report
+model-report: $(STAMP) ## Measure a model with your key: cost, time, notes, duplicates, score and its steadiness (MODEL=vendor/name; ARGS=--help)
+	@test -n "$(MODEL)" || test -n "$(findstring --help,$(ARGS))" || { echo "MODEL=vendor/name is missing; OPENROUTER_API_KEY is the key, GATHER_LLM_BASE_URL another endpoint than OpenRouter"; exit 64; }
+	@$(PY) -m tests.evals.model_report $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.brain.benchmark $(ARGS)

@@ -32,13 +32,25 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A department of one film. `contradictions` negate notes, `paraphrases` repeat them."""
+    """A department of one film."""
 
     slug: str
     description: str
     notes: tuple[Note, ...]
-    contradictions: tuple[str, ...]
-    paraphrases: tuple[str, ...]
+    denied: tuple[tuple[int, str], ...]
+    """Which note is negated, and how."""
+    said_again: tuple[tuple[int, str], ...]
+    """Which note is repeated, and how."""
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """Texts that negate notes."""
+        return tuple(text for _, text in self.denied)
+
+    @property
+    def paraphrases(self) -> tuple[str, ...]:
+        """Texts that repeat notes."""
+        return tuple(text for _, text in self.said_again)
 
     @property
     def aspects(self) -> tuple[str, ...]:
@@ -83,8 +95,8 @@ def _department(data: dict[str, Any]) -> Department:
         slug=data["slug"],
         description=data["description"],
         notes=tuple(Note(text, tuple(aspects)) for aspects, text in data["items"]),
-        contradictions=tuple(text for _, text in data["contradictions"]),
-        paraphrases=tuple(text for _, text in data["paraphrases"]),
+        denied=tuple((of, text) for of, text in data["contradictions"]),
+        said_again=tuple((of, text) for of, text in data["paraphrases"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Settings that can never work, in whole workers: each is named, and none is taken for something that passes."""
+"""Settings that can never work, in whole workers: each is named, and none is taken for what passes."""
 
 import os
 import subprocess
