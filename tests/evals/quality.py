@@ -32,7 +32,7 @@ from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import judge_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.schemas import QualityVerdict
-from gather_worker.settings import OPENROUTER_URL
+from gather_worker.model_settings import OPENROUTER_URL
 from tests.evals.coverage import STRANGER_STEP, Report, Vectors, found_for, markdown_of, spearman, table_of
 from tests.evals.coverage_cases import HALVES, Case, Department, cases, departments
 

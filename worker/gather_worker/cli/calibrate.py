@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     names = arguments.source or [path.stem for path in arguments.pairs]
     files = [read_pairs(path) for path in arguments.pairs]
     for path, pairs in zip(arguments.pairs, files, strict=True):
-        check_enough(path.name, split(pairs, arguments.held_out)[0])
+        check_enough(str(path), split(pairs, arguments.held_out)[0])
     model, cosines = run_command(_cosines(arguments, [pair for pairs in files for pair in pairs]))
     kinds = kinds_of(names, files, cosines, arguments.held_out)
     calibration = calibrate(kinds, model)

@@ -78,11 +78,11 @@ async def test_a_model_is_missing_if_it_is_neither_listed_nor_answers(
 
 async def test_the_question_is_tiny_and_paid_for(new_model: NewModel) -> None:
     """Its answer is in the ledger; the refused one costs nothing."""
-    model = new_model(listing("m/a"), reply("1"), listing("m/a"), reply(status=400))
+    model = new_model(listing("m/a"), reply(status=400), listing("m/a"), reply("1"))
     gateway = scripted_gateway(model, budget=BudgetGuard(Budget(max_cost_usd=1), Price(1e-6, 1e-6)))
+    assert await gateway.find_missing("m/x", 3) is not None
+    assert gateway.ledger.total_usd == 0
     assert await gateway.find_missing("m/x", 3) is None
+    assert gateway.ledger.total_usd == 0.5
     body = model.body()
     assert (body["model"], body["max_tokens"]) == ("m/x", PROBE_TOKENS)
-    assert gateway.ledger.total_usd == 0.5
-    assert await gateway.find_missing("m/x", 3) is not None
-    assert gateway.ledger.total_usd == 0.5
