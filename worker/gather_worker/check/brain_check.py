@@ -19,6 +19,7 @@ from gather_contracts import brain as bodies
 from gather_worker.check.findings import Finding, lacking, ok, warn
 from gather_worker.duplicates.calibration import read_calibration, shipped_calibration
 from gather_worker.errors import InvalidInput
+from gather_worker.services.brain import brain_client
 
 NAME: Final = "Brain"
 KEY: Final = "Brain key"
@@ -70,9 +71,9 @@ async def _gather(url: str, key: str, project_id: str | None, calibration: Path 
     facts = BrainFacts(url=url.rsplit("@", maxsplit=1)[-1])
     try:
         transport = _Headers(verify=tls_for(httpx.URL(url)))
-        client = BrainClient(url, key, timeout_s=CALL_S, deadline_s=CALL_S, transport=transport)
-    except (httpx.InvalidURL, ValueError) as error:
-        facts.problem = f"BRAIN_SERVICE_BASE_URL or BRAIN_SERVICE_API_KEY is malformed: {error}"
+        client = brain_client(url, key, timeout_s=CALL_S, deadline_s=CALL_S, transport=transport)
+    except (httpx.InvalidURL, InvalidInput) as error:
+        facts.problem = str(error).removeprefix("settings: ")
         return facts
     async with client:
         try:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import httpx
+
 from gather_clients.brain_client import (
     BrainClient,
     BrainNotFound,
@@ -57,12 +59,18 @@ _LOGGER = logging.getLogger(__name__)
 
 def brain_client(url: str, key: str, **options: Any) -> BrainClient:
     """Return a client of the brain; raises InvalidInput for an address or a key that can never work."""
+    if not (key.isascii() and key.isprintable()):
+        # Sent, it would look like a brain that cannot be reached.
+        raise InvalidInput("settings: BRAIN_SERVICE_API_KEY: it has characters that no key has")
     try:
-        return BrainClient(url, key, **options)
+        parsed = httpx.URL(url)
+        if parsed.scheme in {"http", "https"} and parsed.host:
+            return BrainClient(url, key, **options)
+    except httpx.InvalidURL:
+        pass
     except ConfigurationError as error:
         raise InvalidInput(f"settings: {error}") from None
-    except ValueError as error:
-        raise InvalidInput(f"settings: BRAIN_SERVICE_BASE_URL or BRAIN_SERVICE_API_KEY: {error}") from None
+    raise InvalidInput("settings: BRAIN_SERVICE_BASE_URL: it is not an http or https URL")
 
 
 class Brain:
