@@ -170,7 +170,7 @@ async def test_without_the_collection_nothing_is_deleted_and_the_fix_is_named(
     ("environment", "exit_code", "says"),
     [
         ({"MONGODB_URI": ""}, 64, "MONGODB_URI"),
-        ({"MONGODB_URI": "mongodb://user:hunter2@[::1"}, 64, "MONGODB_URI is malformed"),
+        ({"MONGODB_URI": "mongodb://user:hunter2@[::1"}, 64, "MONGODB_URI: it is malformed"),
         ({"BRAIN_SERVICE_API_KEY": "wrong"}, 64, "BRAIN_SERVICE_API_KEY: the brain refuses the key"),
         ({"BRAIN_SERVICE_BASE_URL": "http://[::1"}, 64, "BRAIN_SERVICE_BASE_URL"),
         ({"BRAIN_SERVICE_BASE_URL": f"http://{NOBODY}"}, 75, "see that BRAIN_SERVICE_BASE_URL is right"),
