@@ -28,11 +28,11 @@ from gather_worker.department.quality import WEIGHTS, weighted
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.gateway import ModelGateway
+from gather_worker.model_settings import OPENROUTER_URL
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import judge_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.schemas import QualityVerdict
-from gather_worker.model_settings import OPENROUTER_URL
 from tests.evals.coverage import STRANGER_STEP, Report, Vectors, found_for, markdown_of, spearman, table_of
 from tests.evals.coverage_cases import HALVES, Case, Department, cases, departments
 

@@ -22,6 +22,7 @@ from gather_worker.errors import (
     ModelRejected,
     WorkerError,
 )
+from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import builders
 from gather_worker.prompts.judge_input import without_copies
@@ -97,10 +98,17 @@ class QualityMeasurer:
             _LOGGER.warning("a verdict on quality is missing: %s", error)
             return None
         except NO_ANSWER as error:
-            if isinstance(error, ModelRejected) and error.is_request_fault and not self.was_judged():
+            if is_wrong_judge(error) and not self.was_judged():
                 raise InvalidInput(f"{self.judge_setting}: {error}") from error
             _LOGGER.warning("a verdict on quality is missing: %s", error)
             return None
+
+
+def is_wrong_judge(error: Exception) -> bool:
+    """Return whether no set of notes would get a verdict; a filter or a window refuses one set alone."""
+    if not (isinstance(error, ModelRejected) and error.is_request_fault):
+        return False
+    return error.refusal is None or fault_of(error.refusal) not in {Fault.FILTER, Fault.LENGTH}
 
 
 def measurement_of(

@@ -61,10 +61,11 @@ def test_entries_that_are_no_models_are_passed_over() -> None:
         ([listing()], None),
         ([listing("m/a", "m/judge"), reply(status=404)], "the endpoint has no model m/x; near are m/a"),
         ([listing("m/a"), reply(status=401)], None),
+        ([listing("m/a"), reply(status=400)], None),
         ([listing("m/a"), httpx.ConnectError("no")], None),
         ([listing("m/a"), reply("1")], None),
     ],
-    ids=["listed", "no list", "no endpoint", "empty list", "refused", "key refused", "gone", "unlisted"],
+    ids=["listed", "no list", "no endpoint", "empty", "refused", "key", "form", "gone", "unlisted"],
 )  # fmt: skip
 async def test_a_model_is_missing_if_it_is_neither_listed_nor_answers(
     new_model: NewModel, replies: Sequence[Reply], said: str | None
@@ -78,7 +79,7 @@ async def test_a_model_is_missing_if_it_is_neither_listed_nor_answers(
 
 async def test_the_question_is_tiny_and_paid_for(new_model: NewModel) -> None:
     """Its answer is in the ledger; the refused one costs nothing."""
-    model = new_model(listing("m/a"), reply(status=400), listing("m/a"), reply("1"))
+    model = new_model(listing("m/a"), reply(status=404), listing("m/a"), reply("1"))
     gateway = scripted_gateway(model, budget=BudgetGuard(Budget(max_cost_usd=1), Price(1e-6, 1e-6)))
     assert await gateway.find_missing("m/x", 3) is not None
     assert gateway.ledger.total_usd == 0

@@ -171,13 +171,13 @@ async def test_a_key_of_another_project_is_a_refused_key(ask: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "key"),
-    [("brain:8000", "k"), ("ftp://brain", "k"), ("http://", "k"), ("http://brain:port", "k"), ("http://brain", "k\n"),
-     ("http://brain", "schlüssel")],
+    [("brain:8000", "k"), ("ftp://brain", "k"), ("http://", "k"), ("http://brain:port", "k"),
+     ("http://brain", "k\n"), ("http://brain", "schlüssel")],
     ids=["no scheme", "another scheme", "no host", "no port", "line break in a key", "umlaut in a key"],
 )  # fmt: skip
 def test_an_address_or_a_key_that_can_never_work_is_no_absence(url: str, key: str) -> None:
     """Httpx would say of each request that there is no connection, or break; no part of the key is shown."""
-    with pytest.raises(InvalidInput, match="settings: BRAIN_SERVICE_(BASE_URL|API_KEY): it ") as caught:
+    with pytest.raises(InvalidInput, match=r"settings: BRAIN_SERVICE_(BASE_URL|API_KEY): it ") as caught:
         brain_client(url, key)
     assert "schl" not in str(caught.value)
 
