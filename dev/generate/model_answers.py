@@ -68,7 +68,8 @@ class Row:
     title: str
     source: str
     steps: Sequence[str]
-    notes: int
+    held: str
+    """What is taken of it, in words."""
     dropped: int
     ends: str | None
     is_exact: bool
@@ -83,9 +84,9 @@ class Row:
 
     def course(self) -> str:
         """Return what becomes of it, in words."""
-        end = ENDINGS[self.ends] if self.ends else f"{self.notes} notes"
+        end = ENDINGS[self.ends] if self.ends else self.held
         dropped = f", {self.dropped} dropped" if self.dropped else ""
-        return "; ".join([*(step for step in self.steps[:-1]), f"{end}{dropped}"])
+        return "; ".join([*self.steps[:-1], f"{end}{dropped}"])
 
 
 def rows() -> list[Row]:
@@ -106,7 +107,7 @@ def _row(path: Path) -> Row:
         title=case["title"],
         source=case["source"],
         steps=expected["steps"],
-        notes=(notes if isinstance(notes, int) else len(notes)) + len(expected.get("others", [])),
+        held=f"{notes + len(expected.get('others', []))} notes" if notes else "taken",
         dropped=expected.get("dropped", 0),
         ends=expected.get("ends"),
         is_exact=expected.get("bill", "exact") == "exact",

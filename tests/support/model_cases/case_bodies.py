@@ -52,7 +52,7 @@ def answer_bytes(answer: Answer) -> bytes:
     if answer.base64 is not None:
         return base64.b64decode(answer.base64)
     if answer.text is not None:
-        return _filled(answer.text).encode()
+        return str(_filled(answer.text)).encode()
     if answer.events is not None:
         return "".join(map(_event, answer.events)).encode()
     body = _completion(answer.completion) if answer.completion else _filled(answer.body)
@@ -92,7 +92,7 @@ def _brotli(content: bytes) -> bytes:
     return bytes(packed) + b"\x03"
 
 
-_ENCODINGS: Final = {
+_ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "raw deflate": _raw_deflate,

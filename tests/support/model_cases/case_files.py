@@ -55,6 +55,9 @@ class Asked(_Part):
     price: ListedPrice | None = ListedPrice(input=1.0, output=5.0)
     """None: nobody has named it."""
     max_tokens: int = Field(default=8000, ge=1, le=100_000)
+    wants: Literal["notes", "verdict", "pairs"] = "notes"
+    language: str = Field(default="", max_length=8)
+    """Of the notes; "" if it is not known."""
     questions: int = Field(default=1, ge=1, le=4)
     """How often the notes are asked for, one after the other; the case is about the last."""
 
@@ -88,6 +91,8 @@ class Completion(_Part):
 class Answer(_Part):
     """One answer: exactly one of `completion`, `body` (JSON), `text`, `base64`, `events`, `fails`."""
 
+    times: int = Field(default=1, ge=1, le=10)
+    """It comes so often, one after the other."""
     status: int = Field(default=200, ge=200, le=599)
     headers: dict[str, str] = Field(default_factory=dict)
     completion: Completion | None = None
@@ -135,14 +140,14 @@ class Expected(_Part):
 
     steps: list[Step] = Field(min_length=1, max_length=20)
     """What follows each answer; the last one ends the question."""
-    most: int | None = None
-    """At most so many requests; the steps then name only how it ends."""
-    notes: int | list[int] = 0
-    """Which notes by number; a number N stands for 1 to N."""
+    notes: int = Field(default=0, ge=0, le=10)
+    """The notes from 1 to this number."""
     others: list[Line] = Field(default_factory=list)
     """Contents of notes that have no number."""
     dropped: int = Field(default=0, ge=0)
     """Notes of the last answer that cannot be taken."""
+    value: dict[str, Any] = Field(default_factory=dict)
+    """Of a verdict, or of verdicts on pairs: fields of the answer."""
     ends: End | None = None
     """How the worker's attempt ends where there is no answer at the department's first iteration."""
     words: list[Line] = Field(default_factory=list)
@@ -158,12 +163,14 @@ class Expected(_Part):
     @property
     def numbers(self) -> list[int]:
         """Return the notes' numbers."""
-        return list(range(1, self.notes + 1)) if isinstance(self.notes, int) else self.notes
+        return list(range(1, self.notes + 1))
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
-        if (self.steps[-1] in {"understood", "salvaged"}) != (self.ends is None and bool(self.numbers)):
-            raise ValueError("a case ends with notes or with `ends`")
+        if (self.steps[-1] in {"understood", "salvaged"}) != (
+            self.ends is None and bool(self.numbers or self.value)
+        ):
+            raise ValueError("a case ends with notes, with a value or with `ends`")
         return self
 
 
@@ -181,6 +188,11 @@ class Case(_Part):
 
     name: str = ""
     kind: Kind = "reading"
+
+    @property
+    def sequence(self) -> list[Answer]:
+        """Return the answers one by one."""
+        return [answer for answer in self.answers for _ in range(answer.times)]
 
     @model_validator(mode="after")
     def _has_its_ends(self) -> Self:

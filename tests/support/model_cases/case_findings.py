@@ -34,13 +34,8 @@ def _money(case: Case, played: Played) -> Iterator[str]:
 
 def _course(case: Case, played: Played) -> Iterator[str]:
     expected = case.expect
-    steps = ["answered" if step in {"understood", "salvaged"} else step for step in expected.steps]
-    seen = list(played.steps)
-    if expected.most is None:
-        if seen != steps:
-            yield f"steps: {', '.join(seen)}; expected {', '.join(steps)}"
-    elif seen[-1] != steps[-1] or len(seen) > expected.most:
-        yield f"steps: {', '.join(seen)}; expected {steps[-1]} after {expected.most} requests at most"
+    if list(played.steps) != list(expected.steps):
+        yield f"steps: {', '.join(played.steps)}; expected {', '.join(expected.steps)}"
     if played.end != expected.ends:
         yield f"ends: {played.end} ({played.ended_with[:120]}); expected {expected.ends}"
     if played.waited_s < expected.waits_s:
@@ -76,6 +71,10 @@ def _notes(case: Case, played: Played) -> Iterator[str]:
         yield f"notes: {kept} of {len(expected)}"
     if others != list(case.expect.others):
         yield f"other notes: {[text[:60] for text in others]}"
+    if {name: played.value.get(name) for name in case.expect.value} != case.expect.value:
+        yield f"value: {played.value}"
+    if played.dropped != case.expect.dropped:
+        yield f"dropped {played.dropped}; expected {case.expect.dropped}"
 
 
 def _words(case: Case, played: Played) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
@@ -17,13 +17,15 @@ from gather_worker.attempt import Attempt
 from gather_worker.errors import BudgetUsed, InvalidInput, ModelError, ModelRejected, WorkerError
 from gather_worker.llm import gateway
 from gather_worker.llm.access.model_client import new_client
+from gather_worker.llm.asking import sender
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price
+from gather_worker.llm.salvage import Salvaged, salvage
 from gather_worker.prompts import Prompt
-from gather_worker.schemas import Draft, DraftBatch
+from gather_worker.schemas import Draft, DraftBatch, PairVerdicts, QualityVerdict
 from tests.support.fake_clock import FakeClock
 from tests.support.model_cases.case_bodies import GOOD, response_of
 from tests.support.model_cases.case_files import Answer, Case, Charged, End
@@ -45,6 +47,8 @@ URLS: Final = {
     "litellm": "http://litellm:4000/v1",
     "other": "http://model.test/v1",
 }
+Answered = DraftBatch | QualityVerdict | PairVerdicts
+WANTED: Final[Mapping[str, Any]] = {"notes": DraftBatch, "verdict": QualityVerdict, "pairs": PairVerdicts}
 ATTEMPT_S: Final = 600.0
 TIMEOUT_S: Final = 120.0
 KEY: Final = "sk-proj-abcdefghijklmnopqrstuvwx1234"
@@ -58,11 +62,17 @@ class Played:
 
     requests: Sequence[Mapping[str, Any]]
     steps: Sequence[str]
-    """What followed each answer; the last is `answered` or `stopped`."""
+    """What followed each answer."""
     notes: Sequence[Draft]
+    value: Mapping[str, Any]
+    """The answer's fields, where it is no notes."""
+    dropped: int
+    """Of the last answer."""
     ledger: Ledger
     charged: Charged
     """What the endpoint truly charged, all requests together."""
+    charged_before_last: Charged
+    """What it had charged when the last request was sent."""
     end: End | None
     words: str
     """The log, and what the attempt would end with."""
@@ -83,17 +93,17 @@ class _Endpoint:
             return httpx.Response(404, stream=httpx.ByteStream(b""))
         number = len(self.requests)
         self.requests.append(json.loads(request.content))
-        after = self.case.answers[-1] if self.case.then == "last" else GOOD
-        self.given.append(self.case.answers[number] if number < len(self.case.answers) else after)
+        sequence = self.case.sequence
+        after = sequence[-1] if self.case.then == "last" else GOOD
+        self.given.append(sequence[number] if number < len(sequence) else after)
         response = response_of(self.given[-1])
         if isinstance(response, Exception):
             raise response
         return response
 
-    @property
-    def charged(self) -> Charged:
-        """Return what was charged so far."""
-        truths = [self.truth(answer) for answer in self.given]
+    def charged(self, but: int = 0) -> Charged:
+        """Return what was charged, but for the last requests."""
+        truths = [self.truth(answer) for answer in self.given[: len(self.given) - but]]
         return Charged(usd=sum(t.usd for t in truths), tokens=sum(t.tokens for t in truths))
 
     def truth(self, answer: Answer) -> Charged:
@@ -121,33 +131,43 @@ class _Waits(Attempt):
 
 
 async def play(case: Case) -> Played:
-    """Ask the gateway for notes, once, at an endpoint that answers as the case says."""
+    """Ask the gateway what the case asks for, at an endpoint that answers as the case says."""
     endpoint, clock = _Endpoint(case), FakeClock()
     attempt = _Waits(clock)
     asked = _gateway(case, endpoint, attempt)
-    notes: Sequence[Draft] = ()
+    answer: Answered | None = None
     error: Exception | None = None
     steps: list[str] = []
-    with _log() as lines, mock.patch.object(gateway, "time", SimpleNamespace(monotonic=clock)):
+    with _log() as lines, _salvages() as salvages, _clock(clock):
         for number in range(case.asked.questions):
             before = len(endpoint.requests)
             try:
-                notes = (await asked.ask(case.asked.model, PROMPT, DraftBatch, scope=str(number))).items
+                answer = await _ask(asked, case, str(number))
             except (ModelError, WorkerError) as raised:
                 error = raised
-            steps += _steps(endpoint.requests[before:], is_answered=error is None)
+            plain = "understood" if salvages and salvages[-1].is_plain else "salvaged"
+            steps += _steps(endpoint.requests[before:], plain if error is None else "stopped")
         await asked.close()
     return Played(
         requests=endpoint.requests,
         steps=steps,
-        notes=notes,
+        notes=answer.items if isinstance(answer, DraftBatch) else (),
+        value={} if answer is None or isinstance(answer, DraftBatch) else answer.model_dump(),
+        dropped=salvages[-1].dropped if salvages and not error else 0,
         ledger=asked.ledger,
-        charged=endpoint.charged,
+        charged=endpoint.charged(),
+        charged_before_last=endpoint.charged(but=1),
         end=_end(error),
         words="\n".join([*lines, str(error or "")]),
         ended_with=str(error or ""),
         waited_s=attempt.waited_s,
     )
+
+
+async def _ask(asked: ModelGateway, case: Case, scope: str) -> Answered:
+    model, language = case.asked.model, case.asked.language
+    wanted: type[Answered] = WANTED[case.asked.wants]
+    return (await asked.ask_signed(model, PROMPT, wanted, scope=scope, language=language)).answer
 
 
 def _gateway(case: Case, endpoint: _Endpoint, attempt: Attempt) -> ModelGateway:
@@ -163,20 +183,20 @@ def _gateway(case: Case, endpoint: _Endpoint, attempt: Attempt) -> ModelGateway:
         attempt,
         timeout_s=TIMEOUT_S,
         max_tokens=case.asked.max_tokens,
-        preferences=ModelPreferences(fallback_models=tuple(case.asked.fallbacks)),
         budget=guard,
+        preferences=ModelPreferences(fallback_models=tuple(case.asked.fallbacks)),
     )
 
 
-def _steps(requests: Sequence[Mapping[str, Any]], *, is_answered: bool) -> list[str]:
+def _steps(requests: Sequence[Mapping[str, Any]], end: str) -> list[str]:
     """Return what followed each answer, from how a request differs from the one before."""
-    return [*(_step(*pair) for pair in pairwise(requests)), "answered" if is_answered else "stopped"]
+    return [*(_step(*pair) for pair in pairwise(requests)), end]
 
 
 def _step(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["model"] != after["model"]:
         return "fallback"
-    if before["messages"] != after["messages"]:
+    if len(before["messages"]) < len(after["messages"]):
         return "asked again"
     return "sent again" if before == after else "other form"
 
@@ -189,6 +209,23 @@ def _end(error: Exception | None) -> End | None:
         return "budget used"
     is_wrong = isinstance(error, ModelRejected) and error.is_request_fault
     return "misconfigured" if is_wrong or isinstance(error, InvalidInput) else "try again"
+
+
+def _clock(clock: FakeClock) -> AbstractContextManager[Any]:
+    return mock.patch.object(gateway, "time", SimpleNamespace(monotonic=clock))
+
+
+@contextmanager
+def _salvages() -> Iterator[list[Salvaged[Any]]]:
+    """Note what is made of each answer."""
+    made: list[Salvaged[Any]] = []
+
+    def noted(*given: Any) -> Salvaged[Any]:
+        made.append(salvage(*given))
+        return made[-1]
+
+    with mock.patch.object(sender, "salvage", noted):
+        yield made
 
 
 class _Lines(logging.Handler):

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from dev.service_process import HOST
 from tests.support.http_server import POLL_S
-from tests.support.injectable_model import fenced
 from tests.support.model_cases.case_bodies import GOOD, PLACE, answer_body
 from tests.support.model_cases.case_files import Answer, Case, Completion
 
@@ -34,7 +33,7 @@ class CaseServer:
         """Return the answer to a request, whose truth is charged."""
         with self._lock:
             self.requests.append(request)
-            given = self._choose(fenced(request["messages"]))
+            given = self._choose(_data(request["messages"]))
             self.charged_usd += given.truth.usd
             self.charged_tokens += given.truth.tokens
             return given
@@ -49,18 +48,25 @@ class CaseServer:
         return self.answers.pop(0) if self.answers else shifted(GOOD, APART * len(self.requests))
 
 
+def _data(messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the data of a request, in whichever message it stands."""
+    texts = (message["content"] for message in messages)
+    (data,) = [found for text in texts for found in re.findall(r"<data>\n(.*?)\n</data>", text, re.DOTALL)]
+    found: dict[str, Any] = json.loads(data)
+    return found
+
+
 def _said(value: Any) -> Answer:
     return Answer(completion=Completion(content=json.dumps(value)))
 
 
 def answers_of(cases: Sequence[Case]) -> list[Answer]:
     """Return the cases' answers one after the other, each case's notes apart from the others'."""
-    found: list[Answer] = []
-    for place, case in enumerate(cases):
-        after = case.answers[-1] if case.then == "last" else GOOD
-        missing = len(case.expect.steps) - len(case.answers)
-        found += [shifted(answer, APART * place) for answer in [*case.answers, *[after] * missing]]
-    return found
+    return [
+        shifted(answer, APART * place)
+        for place, case in enumerate(cases)
+        for answer in [*case.sequence, *[GOOD] * (len(case.expect.steps) - len(case.sequence))]
+    ]
 
 
 def shifted(answer: Answer, by: int) -> Answer:

@@ -11,25 +11,21 @@ from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
 
-ANSWERED = (
-    "bill/own_key_fee",
-    "reading/think_with_braces",
-    "reading/eleven",
-    "reading/cut_after_seven",
-    "reading/context_null",
-    "reading/tool_call",
-    "transport/stream_comments",
-    "form/max_completion_tokens",
+REFUSED = (
     "failure/passing_400_in_200",
+    "form/max_completion_tokens",
+    "form/limit_too_large",
     "form/json_object",
 )
-"""One worker meets them in its iterations; the last two change how it asks for all that follows."""
+"""One request for notes meets them one after the other."""
+ANSWERED = ("bill/own_key_fee", "reading/eleven", "transport/stream_cut", "reading/too_few")
+"""Each of them is one iteration's."""
+ENDED = ("bill/own_key_cap", "failure/lasting_400", "failure/key_wrong", "failure/quota")
 ENDINGS = {
     "misconfigured": (64, "InvalidInput"),
     "try again": (75, "ModelUnavailable"),
     "budget used": (0, "BudgetUsed"),
 }
-ENDED = ("bill/own_key_cap", "bill/wrong_base_url", "failure/lasting_400", "failure/key_wrong")
 
 
 def named(names: Sequence[str]) -> list[Case]:
@@ -55,17 +51,20 @@ def assert_all_booked(harness: WorkerHarness, model: CaseServer) -> None:
     assert ledger["requests"] + len(ledger["reserved"]) == len(model.requests)
 
 
-def test_a_worker_takes_what_ten_answers_hold(new_harness: NewHarness) -> None:
-    """Every note that a case promises is saved, in both stores; nothing else is; all is paid for."""
+def test_a_worker_takes_what_answers_hold(new_harness: NewHarness) -> None:
+    """Refusals first, then a case an iteration: every note that is promised is saved, in both stores, and
+    nothing else; all is paid for.
+    """
     chosen = named(ANSWERED)
     promised = {
         note(number + APART * place)["content"]
         for place, case in enumerate(chosen)
         for number in case.expect.numbers
     }
+    refusals = [answer for case in named(REFUSED) for answer in case.sequence]
     harness = new_harness(budget={"maxCostUSD": 5})
     harness.set_threshold(100)
-    with served(answers_of(chosen)) as model:
+    with served([*refusals, *answers_of(chosen)]) as model:
         ended = run(harness, model, len(chosen))
         assert ended.exit_code == 0, ended.messages()
         assert model.answers == []
@@ -81,7 +80,7 @@ def test_a_worker_ends_as_the_case_says(new_harness: NewHarness, name: str) -> N
     (case,) = named([name])
     assert case.expect.ends is not None
     harness = new_harness(budget={"maxCostUSD": case.asked.budget_usd})
-    with served(case.answers * (1 if case.then == "good" else 9)) as model:
+    with served(case.sequence * (1 if case.then == "good" else 9)) as model:
         ended = run(harness, model, 2)
         assert ended.result is not None
         assert (ended.exit_code, ended.result.reason) == ENDINGS[case.expect.ends], ended.messages()

@@ -9,7 +9,7 @@ from dev.paths import ROOT
 
 def row(steps: list[str], ends: str | None = None) -> Row:
     """Return a case that takes these steps."""
-    return Row("bill", "a", "A | b", "s", steps, 0 if ends else 8, 0, ends, is_exact=True)
+    return Row("bill", "a", "A | b", "s", steps, "8 notes", 0, ends, is_exact=True)
 
 
 def test_the_page_is_what_the_cases_say() -> None:
