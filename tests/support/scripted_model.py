@@ -11,7 +11,7 @@ from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, words
-from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
+from gather_worker.schemas import Answer, DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 Reply = httpx.Response | Exception
 
@@ -70,7 +70,11 @@ def scripted_gateway(model: ScriptedModel, duration_s: float = 60, **options: An
     return ModelGateway(model.client, Attempt(duration_s), **given)
 
 
-ANSWERS: Final = {GENERATE: DraftBatch, JUDGE: QualityVerdict, DUPLICATES: PairVerdicts}
+ANSWERS: Final[Mapping[str, type[Answer]]] = {
+    GENERATE: DraftBatch,
+    JUDGE: QualityVerdict,
+    DUPLICATES: PairVerdicts,
+}
 BEGINNING: Final = 80
 """Characters of a prompt that set it apart from the others."""
 

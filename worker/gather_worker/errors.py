@@ -23,14 +23,16 @@ BrainUnusable           the brain is unavailable or refuses; the caller goes on 
 EvaluationRefused       Celery's broker refuses for good; the evaluation is left in the checkpoint
 """
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from pydantic import BaseModel
 
 from gather_contracts.result import ExitCode, StopReason
+from gather_contracts.text_cleaning import shortened
 
-if TYPE_CHECKING:
-    from gather_worker.llm.asking.refusal import Refusal
+MESSAGE_MAX: Final = 300
+"""Shown of the endpoint's own words; a condition's message has 256 characters."""
 
 
 class WorkerError(Exception):
@@ -101,10 +103,42 @@ class Terminated(WorkerError):  # noqa: N818
     exit_code = ExitCode.TERMINATED
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an endpoint said in the place of an answer; its texts are bounded, with no key in them."""
+
+    status: int = 0
+    """HTTP's, or the code that an error inside a 200 names; 0: none."""
+    codes: tuple[str, ...] = ()
+    """The endpoint's own codes and types, the one nearest to the cause last."""
+    param: str = ""
+    """The part of the request that is refused, if it is named."""
+    message: str = ""
+    """The endpoint's own words, those of a provider behind it included; as much as is read of them."""
+    provider: str = ""
+    """Who refused, behind a router."""
+    retry_after_s: float | None = None
+    is_in_answer: bool = False
+    """Whether it came with status 200."""
+    is_page: bool = False
+    """Whether the body is a page for a browser, and no answer of an API."""
+    is_flagged: bool = False
+    """Whether a filter names what it flagged."""
+
+    def __str__(self) -> str:
+        """Return what a person reads: status, code, who refused, and the endpoint's own words."""
+        named = [str(self.status or "an error"), *self.codes[-1:]]
+        by = f" by {self.provider}" if self.provider else ""
+        where = " inside its answer" if self.is_in_answer else ""
+        what = "a page for browsers" if self.is_page else ""
+        said = ": ".join(filter(None, (what, shortened(self.message, MESSAGE_MAX))))
+        return f"the endpoint answered {' '.join(named)}{where}{by}" + (f": {said}" if said else "")
+
+
 class ModelError(Exception):
     """One request to the model gave no usable answer; `refusal` is what the endpoint said, if it refused."""
 
-    refusal: "Refusal | None" = None
+    refusal: Refusal | None = None
 
 
 class ModelTransient(ModelError):  # noqa: N818
@@ -119,7 +153,7 @@ class ModelTransient(ModelError):  # noqa: N818
         retry_after_s: float | None = None,
         *,
         may_be_charged: bool = False,
-        refusal: "Refusal | None" = None,
+        refusal: Refusal | None = None,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
@@ -134,7 +168,7 @@ class ModelRejected(ModelError):  # noqa: N818
     account can lift the refusal: a wrong key, no credit.
     """
 
-    def __init__(self, message: str, *, is_request_fault: bool, refusal: "Refusal | None" = None) -> None:
+    def __init__(self, message: str, *, is_request_fault: bool, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.is_request_fault = is_request_fault
         self.refusal = refusal

@@ -48,7 +48,7 @@ def report_of(
 ) -> dict[str, Any]:
     """Return the report; `notes` and `quality` are null where the model was not asked."""
     department, own = task.department, task.department.instructions
-    quality = written and written.measurement.quality
+    quality = written.measurement.quality if written else None
     return {
         "department": department.slug,
         "project": task.document.spec.project_id,

@@ -78,7 +78,9 @@ def report_of(
 
 def parts_report(quality: Quality | None) -> dict[str, Any] | None:
     """Return each part of the score with its weight and who measured it."""
-    return quality and {
+    if quality is None:
+        return None
+    return {
         part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
         for part, weight in WEIGHTS.items()
     }

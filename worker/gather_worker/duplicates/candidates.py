@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import combinations
-from typing import Final
+from typing import Final, Protocol
 
 from gather_contracts.brain import Duplicate
 from gather_worker.duplicates.calibration import Verdict
 from gather_worker.duplicates.clusters import clusters
 from gather_worker.duplicates.word_overlap import overlap, text_hash, word_set
-from gather_worker.schemas import Draft
 
 NEIGHBOURS: Final = 5
 NEIGHBOUR_COSINE_MIN: Final = 0.40
@@ -30,6 +29,14 @@ OWN_COMPARED_MAX: Final = 1000
 JUDGED_CHARS: Final = 500
 """The requirements' length for comparing; two notes that differ do so before it."""
 JUDGED_PAIRS_MAX: Final = 20
+
+
+class Draft(Protocol):
+    """A new note, as the model wrote it."""
+
+    @property
+    def content(self) -> str:
+        """Return its text."""
 
 
 @dataclass(frozen=True, slots=True)

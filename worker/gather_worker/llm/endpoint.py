@@ -10,9 +10,9 @@ from typing import Any, Final
 import httpx
 
 from gather_clients.bodies import BodyTooLong, read_beginning, read_body
-from gather_worker.errors import ModelError, ModelTransient
+from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
-from gather_worker.llm.asking.refusal import Refusal, read_refusal
+from gather_worker.llm.asking.refusal import read_refusal
 from gather_worker.llm.billing.bill import is_of_no_model
 from gather_worker.llm.billing.usage_forms import with_header_cost
 from gather_worker.llm.chat_completion import parse_body

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from gather_worker.errors import ModelRejected, ModelTransient
+from gather_worker.errors import ModelRejected, ModelTransient, Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
-from gather_worker.llm.asking.refusal import Refusal, refusal_in_answer
+from gather_worker.llm.asking.refusal import refusal_in_answer
 
 ATTEMPTS_MAX: Final = 6
 """With the waits between them about a minute: longer trouble is for the Job's backoff, which is free."""

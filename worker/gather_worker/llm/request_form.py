@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from gather_worker.llm.asking.refusal import Refusal
+from gather_worker.errors import Refusal
 from gather_worker.llm.preferences import ModelPreferences
 
 Messages = Sequence[Mapping[str, str]]

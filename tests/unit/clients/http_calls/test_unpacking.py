@@ -5,13 +5,12 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_clients.http_calls import unpacking
 from gather_clients.http_calls.unpacking import UnpackingError, unpacking_of
 
 Pack = Callable[[bytes], bytes]
@@ -104,6 +103,6 @@ def test_a_room_without_the_package_says_so(
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(unpacking.importlib, "import_module", missing)
+    monkeypatch.setattr("importlib.import_module", missing)
     with pytest.raises(UnpackingError, match=f"{package} is not installed"):
         unpacking_of(encoding)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
 from backports import zstd

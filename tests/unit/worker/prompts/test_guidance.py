@@ -126,4 +126,4 @@ def test_the_first_lines_are_kept_whole() -> None:
     assert kept[-1] == lines[len(kept) - 1] or kept[-1].endswith("…")
     assert sum(map(entry_tokens, kept)) <= 200
     assert first_lines(["x"], 0) == []
-    assert fence(kept).count("\n") > len(kept)
+    assert fence({"kept": kept}).count("\n") > len(kept)

@@ -156,7 +156,7 @@ async def test_a_refused_key_is_told_from_an_absence(
         assert not await brain.is_usable()
     assert len(fake.calls) == 1
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    monkeypatch.setattr(module.time, "monotonic", lambda now=time.monotonic: now() + module.REFUSED_QUIET_S)
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + module.REFUSED_QUIET_S)
     assert await brain.neighbours(["one"]) == [[]]
 
 

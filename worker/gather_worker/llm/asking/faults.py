@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from gather_worker.llm.asking.refusal import Refusal
+from gather_worker.errors import Refusal
 
 
 class Fault(StrEnum):

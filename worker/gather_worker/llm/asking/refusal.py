@@ -7,15 +7,13 @@ Anthropic's, Google's, Azure's, FastAPI's `detail`, plain texts, pages of proxie
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from gather_contracts.text_cleaning import shortened
+from gather_worker.errors import Refusal
 from gather_worker.llm.asking.requested_waits import requested_wait_s
 
-MESSAGE_MAX: Final = 300
-"""Shown of the endpoint's own words; a condition's message has 256 characters."""
 READ_MAX: Final = 4000
 """Looked at for what they mean: some endpoints repeat the whole request before they say what is wrong."""
 CODE_MAX: Final = 64
@@ -41,38 +39,6 @@ _NESTED: Final = (
     "error", "metadata", "raw", "innererror", "inner_error", "body", "errors", "details", "provider_error",
     "base_resp",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One refusal; texts are bounded, hold no key and nothing that rules a terminal."""
-
-    status: int = 0
-    """HTTP's, or the code that an error inside a 200 names; 0: none."""
-    codes: tuple[str, ...] = ()
-    """The endpoint's own codes and types, the one nearest to the cause last."""
-    param: str = ""
-    """The part of the request that is refused, if it is named."""
-    message: str = ""
-    """The endpoint's own words, those of a provider behind it included; up to `READ_MAX` characters."""
-    provider: str = ""
-    """Who refused, behind a router."""
-    retry_after_s: float | None = None
-    is_in_answer: bool = False
-    """Whether it came with status 200."""
-    is_page: bool = False
-    """Whether the body is a page for a browser, and no answer of an API."""
-    is_flagged: bool = False
-    """Whether a filter names what it flagged."""
-
-    def __str__(self) -> str:
-        """Return what a person reads: status, code, who refused, and the endpoint's own words."""
-        named = [str(self.status or "an error"), *self.codes[-1:]]
-        by = f" by {self.provider}" if self.provider else ""
-        where = " inside its answer" if self.is_in_answer else ""
-        what = "a page for browsers" if self.is_page else ""
-        said = ": ".join(filter(None, (what, shortened(self.message, MESSAGE_MAX))))
-        return f"the endpoint answered {' '.join(named)}{where}{by}" + (f": {said}" if said else "")
 
 
 def is_page(content: bytes, content_type: str = "") -> bool:

@@ -12,12 +12,11 @@ from pydantic import BaseModel
 
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
-from gather_worker.errors import AnswerInvalid, ModelError
+from gather_worker.errors import AnswerInvalid, ModelError, Refusal
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
 from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.asking.course import Course, Question, Unusable
 from gather_worker.llm.asking.known_models import KnownModels
-from gather_worker.llm.asking.refusal import Refusal
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer

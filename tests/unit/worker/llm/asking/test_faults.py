@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 
 from dev.paths import ROOT
+from gather_worker.errors import Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
-from gather_worker.llm.asking.refusal import Refusal
 from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Situation, Step, next_step, said, table
 
 # ruff: noqa: E501 - one refusal a line

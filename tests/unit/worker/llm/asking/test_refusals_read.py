@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_worker.errors import MESSAGE_MAX, Refusal
 from gather_worker.llm.asking.refusal import (
-    MESSAGE_MAX,
     READ_MAX,
-    Refusal,
     is_page,
     read_refusal,
     refusal_in_answer,
