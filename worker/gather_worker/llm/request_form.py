@@ -214,7 +214,8 @@ def after_shapeless_answers(form: RequestForm) -> RequestForm:
 
 def with_less_reasoning(form: RequestForm) -> RequestForm:
     """Return the form that asks for less reasoning, itself where there is none."""
-    if "reasoning" in form.dropped or "reasoning_effort" in form.dropped:
+    fields = {"reasoning", "reasoning_effort"}
+    if fields & form.dropped or (isinstance(form.extra, _Extra) and fields & form.extra.fixed):
         return form
     reasoning = form.extra.get("reasoning")
     asked = (
