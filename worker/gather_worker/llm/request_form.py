@@ -248,18 +248,22 @@ _SYSTEM: Final = re.compile(
 _LIMIT: Final = re.compile(
     r"max_(?:completion_|output_|new_)?tokens|max_?output_?tokens|completion tokens|output tokens"
 )
-_AFFORDED: Final = re.compile(r"can only afford ([\d,]+)")
+_AFFORDED: Final = re.compile(r"can only afford ([\d,]{1,12})")
 _NUMBER: Final = re.compile(r"(?<![\w.-])\d{1,3}(?:,\d{3})+(?![\w.])|(?<![\w.-])\d+(?![\w-]|\.\d)")
 _CONTEXT: Final = re.compile(
-    r"(?:context (?:length|window|size)|n_ctx|max_model_len)\D{0,40}?([\d,]{3,})|"
-    r"([\d,]{3,}) (?:tokens? )?context"
+    r"(?:context (?:length|window|size)|n_ctx|max_model_len)\D{0,40}?([\d,]{3,12})|"
+    r"([\d,]{3,12}) (?:tokens? )?context"
 )
 _PROMPT: Final = re.compile(
-    r"resulted in ([\d,]+)|"
-    r"([\d,]+)(?: tokens?)? (?:in|of|from) (?:the |your )?(?:messages|prompt|input|text)|([\d,]+) (?:of )?"
-    r"(?:text )?(?:input|prompt)(?: tokens)?|(?:prompt|input) (?:contains|has|of|is)(?: at least)? ([\d,]+)"
+    r"resulted in ([\d,]{1,12})|"
+    r"([\d,]{1,12})(?: tokens?)? (?:in|of|from) (?:the |your )?(?:messages|prompt|input|text)|"
+    r"([\d,]{1,12}) (?:of )?"
+    r"(?:text )?(?:input|prompt)(?: tokens)?|"
+    r"(?:prompt|input) (?:contains|has|of|is)(?: at least)? ([\d,]{1,12})"
 )
-_REQUESTED: Final = re.compile(r"(?:limit|maximum)\D{0,60}?([\d,]+).{0,80}?requested(?: about)? ([\d,]+)")
+_REQUESTED: Final = re.compile(
+    r"(?:limit|maximum)\D{0,60}?([\d,]{1,12}).{0,80}?requested(?: about)? ([\d,]{1,12})"
+)
 
 
 def _without_parameters(form: RequestForm, text: str, _asked: int) -> RequestForm | None:

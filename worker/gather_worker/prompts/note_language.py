@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
@@ -94,7 +94,11 @@ def project_language(notes: Sequence[Written]) -> str | None:
 
 def language_of(texts: Iterable[str]) -> str | None:
     """Return the code of the language that the texts seem to be in, None if that is not clear."""
-    text = "\n".join(text[:TEXT_CHARS] for text in thinned(list(texts), TEXTS_MAX)).lower()
+    return _language_in("\n".join(text[:TEXT_CHARS] for text in thinned(list(texts), TEXTS_MAX)).lower())
+
+
+@lru_cache(maxsize=8)
+def _language_in(text: str) -> str | None:
     return _by_script(text) or _by_words(text)
 
 
