@@ -23,6 +23,7 @@ from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price, list_paths, read_price
 from gather_worker.llm.request_form import first_form, other_form
 from gather_worker.llm.salvage import read_answer
+from gather_worker.prompts import CHECK, words
 from gather_worker.schemas import json_schema
 
 NAME: Final = "Model endpoint"
@@ -135,7 +136,7 @@ async def _price(client: httpx.AsyncClient, facts: ModelFacts, model: str) -> Pr
 async def _ask(endpoint: Endpoint, model: str, preferences: ModelPreferences | None) -> Asked:
     """Ask a model once, and in further forms while the endpoint refuses the first ones."""
     schema = {"name": "reply", "strict": True, "schema": json_schema(_Reply)}
-    messages = [{"role": "user", "content": 'Answer with the JSON object {"works": true}.'}]
+    messages = [{"role": "user", "content": words(CHECK, "user")}]
     form = first_form(is_openrouter=endpoint.is_openrouter, preferences=preferences)
     for _ in range(ASK_FORMS_MAX):
         try:

@@ -77,9 +77,9 @@ class Completion:
 
 def read_writer(body: Any, asked: str) -> str:
     """Return the model that wrote: an endpoint that routes names it, else it is the one that was asked."""
-    named = body.get("model") if isinstance(body, dict) else None
-    is_name = isinstance(named, str) and 0 < len(named) <= MODEL_NAME_MAX and named.isprintable()
-    return str(named) if is_name else asked
+    named = [envelope.get(name) for envelope in _envelopes(body) for name in ("model", "modelVersion")]
+    names = [name for name in named if isinstance(name, str) and name.strip() and name.isprintable()]
+    return next((name for name in names if len(name) <= MODEL_NAME_MAX), asked)
 
 
 def parse_body(content: bytes) -> Any:

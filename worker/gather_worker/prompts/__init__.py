@@ -23,6 +23,7 @@ GENERATE: Final = "generate"
 JUDGE: Final = "judge"
 DUPLICATES: Final = "duplicates"
 PROBLEMS: Final = "problems"
+CHECK: Final = "check"
 _FILE: Final = re.compile(r"---\nversion: (\d+)\n---\n(.*)", re.DOTALL)
 _SECTION: Final = re.compile(r"^# (\w+)$", re.MULTILINE)
 _DATA: Final = "{{data}}"

@@ -84,6 +84,7 @@ def test_a_writer_that_is_not_named_is_the_model_that_was_asked(named: Any) -> N
     """An endpoint that routes names the model that wrote; anything but a name is no name."""
     assert read_writer({"model": named}, "asked/model") == "asked/model"
     assert read_writer({"model": "real/model"}, "asked/model") == "real/model"
+    assert read_writer([{"provider": {"model": "real/model"}}], "asked/model") == "real/model"
 
 
 def test_a_model_that_used_up_its_tokens_before_it_wrote_was_cut_off() -> None:

@@ -163,10 +163,14 @@ class Sender:
             if completion.is_filtered and completion.reason and not error.found:
                 raise filtered(completion.reason) from error
             raise
+        version = {"prompt": question.prompt.version}
         if salvaged.dropped:
-            words = "%d entries of the model's answer were dropped: %s"
-            version = {"prompt": question.prompt.version}
+            words = "dropped of the model's answer: %d; %s"
             _LOGGER.warning(words, salvaged.dropped, salvaged.problems or "too many", extra=version)
+        elif not salvaged.is_plain:
+            _LOGGER.info(
+                "the model's answer was whole, but not in the form that was asked for", extra=version
+            )
         return salvaged.answer
 
     def _seen(

@@ -15,6 +15,8 @@ from gather_worker.llm.reading.thoughts import thought_spans
 
 ENCODED_TIMES_MAX: Final = 3
 """JSON in a JSON string, in a JSON string."""
+ENCODED_MAX: Final = 1 << 20
+"""Characters; ten notes of the greatest length, with every letter escaped, are 630,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,13 @@ def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group]
     """Return the groups of entries in a text, and those that the model only thought."""
     written = text
     for _ in range(ENCODED_TIMES_MAX):
-        if (inner := whole_string(text)) is None:
+        if len(text) > ENCODED_MAX or (inner := whole_string(text)) is None:
             break
         text = inner
     found = _Search(reader, shape).placed(text)
-    if not found and '\\"' in text:  # a JSON string without its quotes, or cut off in it
+    if (
+        not found and len(text) <= ENCODED_MAX and '\\"' in text
+    ):  # a JSON string without its quotes, or cut off in it
         text = unescaped(text)
         found = _Search(reader, shape).placed(text)
     spans = thought_spans(text, [(each.start, each.end) for each in found if each.group.valid])

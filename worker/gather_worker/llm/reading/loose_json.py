@@ -16,7 +16,7 @@ from typing import Any, Final
 DEPTH_MAX: Final = 64
 VALUES_MAX: Final = 50_000
 """Ten notes are 50 values, a hundred verdicts 300."""
-WORK_PER_CHARACTER: Final = 3
+WORK_PER_CHARACTER: Final = 2
 WORK_MIN: Final = 2_000_000
 STEP_WORK: Final = 25
 """What a call costs, in characters that are looked at in the same time."""
