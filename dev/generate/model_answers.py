@@ -49,9 +49,10 @@ OUTCOMES: Final = {
     "other form": "asked in another form",
     "sent again": "sent again after a wait",
     "fallback": "asked of a fallback model",
-    "stopped": "stopped",
+    "stopped": "refused: it stops and says why",
 }
-"""In the order in which the first that occurs in a case names it, but for `stopped`, which is last."""
+BY_WEIGHT: Final = ("fallback", "other form", "asked again", "sent again")
+"""A case with several of these steps counts as the first of them."""
 ENDINGS: Final = {
     "misconfigured": "stops as misconfigured (exit 64)",
     "try again": "stops; a later attempt tries again (exit 75)",
@@ -79,8 +80,7 @@ class Row:
         """Return the one of `OUTCOMES` that the case counts as."""
         if self.steps[-1] == "stopped":
             return "stopped"
-        on_the_way = [step for step in self.steps if step not in {"understood", "salvaged"}]
-        return next((step for step in OUTCOMES if step in on_the_way), self.steps[-1])
+        return next((step for step in BY_WEIGHT if step in self.steps), self.steps[-1])
 
     def course(self) -> str:
         """Return what becomes of it, in words."""

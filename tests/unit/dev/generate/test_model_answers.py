@@ -32,12 +32,13 @@ def test_every_case_is_on_the_page_and_counted_once() -> None:
         (["salvaged"], None, "salvaged"),
         (["asked again", "salvaged"], None, "asked again"),
         (["sent again", "other form", "understood"], None, "other form"),
+        (["sent again", "fallback", "understood"], None, "fallback"),
         (["sent again", "stopped"], "try again", "stopped"),
     ],
-    ids=["understood", "salvaged", "asked again", "other form", "stopped"],
+    ids=["understood", "salvaged", "asked again", "other form", "fallback", "stopped"],
 )
 def test_a_case_counts_as_one_outcome(steps: list[str], ends: str | None, outcome: str) -> None:
-    """The rarest of its steps, or its end."""
+    """The weightiest of its steps, or its end."""
     assert row(steps, ends).outcome == outcome
     assert outcome in OUTCOMES
 
