@@ -168,6 +168,8 @@ def _is_refused(refusal: Refusal) -> bool:
 def _is_credit(refusal: Refusal) -> bool:
     if _codes("insufficient_quota")(refusal) and refusal.retry_after_s is None:
         return True
+    if refusal.status == 429 and _IS_RATE_CODE(refusal) and not _IS_CREDIT_CODE(refusal):  # noqa: PLR2004
+        return False  # Google says "check your plan and billing" also of a minute's requests
     named = refusal.status == 402 or _IS_CREDIT_CODE(refusal) or _IS_CREDIT(refusal)  # noqa: PLR2004
     return _is_refused(refusal) and named and refusal.retry_after_s is None and not _is_of_provider(refusal)
 
@@ -185,7 +187,7 @@ def _is_key(refusal: Refusal) -> bool:
 def _is_form(refusal: Refusal) -> bool:
     """Also with 5xx: some servers break at a schema that they cannot compile."""
     named = _NAMES_FORM(refusal) or _IS_FORM_CODE(refusal) or refusal.param.startswith(_FORM_PARAMS)
-    is_ours = refusal.status in {0, 400, 404, 415, 422, 500, 501} and refusal.status not in _PASSING
+    is_ours = refusal.status in {0, 400, 404, 415, 422, 500, 501, 502} and refusal.status not in _PASSING
     return is_ours and named and not _IS_RATE_CODE(refusal)
 
 

@@ -70,7 +70,8 @@ def read_refusal(
 def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) -> Refusal:
     """Return what an error in a body of status 200 says; its code is the status if it is one."""
     found = _refusal(0, error, {}, now, secrets)
-    status = next((int(code) for code in reversed(found.codes) if re.fullmatch(r"[1-5]\d\d", code)), 0)
+    # The router's own code goes before that of a provider behind it.
+    status = next((int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code)), 0)
     wait_s = requested_wait_s(status, {}, list(_levels(error)), found.message, now)
     codes = tuple(code for code in found.codes if code != str(status))
     return Refusal(

@@ -130,6 +130,8 @@ def test_an_error_in_an_answer_has_its_code_as_the_status() -> None:
     """If it is one."""
     assert refusal_in_answer({"code": 502, "message": "no"}, NOW).status == 502
     assert refusal_in_answer({"code": "429", "message": "no"}, NOW).status == 429
+    behind = {"code": 502, "message": "no", "metadata": {"raw": {"code": 400, "message": "bad token"}}}
+    assert refusal_in_answer(behind, NOW).status == 502
     assert refusal_in_answer({"code": "rate_limited"}, NOW).status == 0
     assert refusal_in_answer("overloaded", NOW).message == "overloaded"
     assert refusal_in_answer(True, NOW) == Refusal(is_in_answer=True)

@@ -36,6 +36,7 @@ NAMED: list[tuple[str, dict[str, Any], str]] = [
     ("it has a maxOutputTokens value of 8000 but the supported range is from 1 (inclusive) to 4097 (exclusive).", {}, '{"most":4096}'),
     ("`max_tokens` must be less than or equal to `4,096`", {}, '{"most":4096}'),
     ("max_tokens is too large", {}, '{"most":4000}'),
+    ("Malformed input request: #: extraneous key [max_tokens] is not permitted", {}, '{"limit":"max_completion_tokens"}'),
     ("You requested up to 8000 tokens, but can only afford 3919. Use fewer max_tokens", {}, '{"most":3919}'),
     ("This model's maximum context length is 8192 tokens. However, you requested 9256 tokens (1256 in the messages, 8000 in the completion).", {}, '{"most":6872}'),
     ("'max_tokens' is too large: 8000. This model's maximum context length is 12001 tokens and your request has 4235 input tokens", {}, '{"most":7702}'),
