@@ -7,6 +7,7 @@ here it is done.
 import logging
 import random
 import time
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import httpx
@@ -211,9 +212,10 @@ class ModelGateway:
             self._are_forms_known = True
 
     async def _keep_form(self, course: Course, model: str) -> None:
-        """Keep for the run what a good answer has shown to work."""
+        """Keep for the run what a good answer has shown to work, but for a limit that is of this prompt."""
+        known = self._models.form(model)
         if model in course.forms:
-            self._models.set_form(model, course.forms[model])
+            self._models.set_form(model, replace(course.forms[model], limit_max=known.limit_max))
         await self._budget.keep_form(model, self._models.form(model).learned())
 
     async def _wait_for_breakers(self, model: str) -> None:

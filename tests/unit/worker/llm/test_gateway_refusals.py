@@ -105,6 +105,17 @@ async def test_a_learned_form_goes_with_the_ledger(new_model: NewModel) -> None:
         assert model.body()["response_format"] == {"type": "json_object"}
 
 
+async def test_room_in_one_prompts_context_is_no_limit_of_the_model(new_model: NewModel) -> None:
+    """Nor is what today's credit affords; the next question may be longer."""
+    words = "maximum context length is 2000 tokens. However, you requested 2300 tokens (800 in the messages)"
+    model = new_model(refused(400, words, code="context_length_exceeded"), reply(), reply())
+    asked = scripted_gateway(model, max_tokens=8000)
+    for _ in range(2):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert [model.body(number)["max_tokens"] for number in range(3)] == [1500, 1136, 1500]
+    assert asked.learned_form("m/x") == ""
+
+
 async def test_an_ignored_shape_is_asked_for_in_another_way(new_model: NewModel) -> None:
     """After two answers without it; a question that follows begins so."""
     model = new_model(reply("Sure!"), reply("Here you are."), reply())
