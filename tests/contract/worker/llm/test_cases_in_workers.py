@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from gather_worker.llm.asking.course import PAID_MAX
 from tests.support.model_cases.case_bodies import note
 from tests.support.model_cases.case_files import Case, cases
 from tests.support.model_cases.case_server import APART, CaseServer, answers_of, served
@@ -90,3 +91,16 @@ def test_a_worker_ends_as_the_case_says(new_harness: NewHarness, name: str) -> N
     # The model's name is the run's here, and not the case's.
     assert [word for word in case.expect.words if word not in words and "/" not in word] == []
     assert [word for word in case.expect.never if word in words] == []
+
+
+def test_a_model_that_gives_nothing_in_two_attempts_ends_the_department(new_harness: NewHarness) -> None:
+    """A later attempt may get further, but no other pays again: another model has to be named."""
+    (case,) = named(["reading/two_useless"])
+    harness = new_harness(budget={"maxCostUSD": 5})
+    with served(case.sequence * (2 * PAID_MAX)) as model:
+        ended = [run(harness, model, 2) for _ in range(2)]
+        assert model.answers == []
+        assert_all_booked(harness, model)
+    assert [each.exit_code for each in ended] == [75, 64], ended[-1].messages()
+    assert ended[-1].result is not None
+    assert f"no usable answer in {PAID_MAX} paid requests" in ended[-1].result.message

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.llm.asking.refusal import Refusal
+from gather_worker.errors import Refusal
 from gather_worker.llm.preferences import ModelPreferences, ProviderPreferences
 from gather_worker.llm.request_form import (
     LIMIT_LEAST,
