@@ -20,7 +20,8 @@ from tests.support.simulation.wire import RefusedBy, Unreachable, Wire
 
 USD_IN: Final = 3e-6
 USD_OUT: Final = 15e-6
-PROMPT_TOKENS: Final = 400
+PROMPT_TOKENS: Final = 700
+"""Of prompts that have up to 2,800 by the worker's count; fewer it would not believe."""
 ANSWER_TOKENS: Final = 300
 BAD_ANSWERS: Final = ("", "{", '{"items": []}', "I am sorry.", '{"verdicts": 3}')
 WORDS: Final = ("lamp", "harbour", "wall", "boat", "winter", "letter", "stairs", "engine", "glass", "choir")
