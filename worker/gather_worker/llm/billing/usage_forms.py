@@ -57,6 +57,8 @@ _USAGES: Final = (
 )  # fmt: skip
 _OWN_USAGE: Final = frozenset({"prompt_eval_count", "eval_count", "tokens_evaluated", "tokens_predicted"})
 """Ollama and llama.cpp put these beside the answer, without an object around them."""
+_TELLING: Final = frozenset({*_USAGES, *_OWN_USAGE, *_COSTS, "cost_in_usd_ticks", "marketCost"})
+"""Without one of these an object says nothing of a cost; most of a body's say nothing."""
 _COMPLETION: Final[dict[str, type | UnionType]] = {
     "choices": list, "candidates": list, "message": dict, "content": str | list, "text": str
 }  # fmt: skip
@@ -77,9 +79,11 @@ def read_bill(body: Any) -> Bill:
     """
     found = Bill()
     for node in _nodes(body, 0, is_inside=False):
+        if _TELLING.isdisjoint(node):
+            continue
+        found = _merged(found, _money_of(node))
         for usage in _usages(node):
-            found = _merged(found, _bill_of(usage))
-        found = _merged(found, _priced(node))
+            found = _merged(_merged(found, _bill_of(usage)), _money_of(usage))
     return found
 
 
@@ -223,15 +227,8 @@ def _written(usage: dict[str, Any], details: dict[str, Any]) -> float:
     return CACHE_WRITE_EXTRA * written
 
 
-def _priced(node: dict[str, Any]) -> Bill:
-    """Return the money that an object and its usage name, in USD; a credit of OpenRouter is one USD."""
-    found = Bill()
-    for holder in (node, *_usages(node)):
-        found = _merged(found, _money_of(holder))
-    return found
-
-
 def _money_of(holder: dict[str, Any]) -> Bill:
+    """Return the money that an object names, in USD; a credit of OpenRouter is one USD."""
     if str(holder.get("currency") or "USD").upper() != "USD":
         return Bill()
     costs = [cost for cost in (_money(holder.get(name)) for name in _COSTS) if cost is not None]
