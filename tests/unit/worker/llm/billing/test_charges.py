@@ -1,5 +1,6 @@
 """Requests without an answer: what costs nothing for certain, what stands at its worst, what no model had."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gather_contracts.resource import Budget
-from gather_worker.errors import ModelTransient
+from gather_worker.errors import BudgetUsed, ModelTransient
 from gather_worker.llm.billing.bill import is_of_no_model, may_be_charged
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import EXCUSED_MAX, BudgetGuard, InMemoryLedgerStore
 from gather_worker.llm.ledger import Ledger, Rate, Reserve
 from gather_worker.llm.pricing import Price
-from tests.support.model_cases.documented_bills import completion
+from tests.support.model_cases.documented_bills import CLEAR, COUNTED, PRICE, UNCLEAR, Truth, completion
 
 GOOGLE = "generativelanguage.googleapis.com"
 PAGE = b"<!doctype html>\n<html><head><title>Sign in</title></head><body></body></html>"
@@ -263,3 +264,38 @@ async def test_no_more_than_two_requests_are_ever_excused(kinds: list[str]) -> N
         worst_usd = max(worst_usd, reserve.cost_usd)
     excused_usd = 0 if has_answered else min(excusable, EXCUSED_MAX) * worst_usd
     assert booking.store.ledger.total_usd == pytest.approx(spent_usd - excused_usd)
+
+
+FORMS = {**CLEAR, **COUNTED, **UNCLEAR}
+SHARE = st.floats(0, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cap_usd=st.floats(0.01, 2.0),
+    answers=st.lists(
+        st.tuples(st.sampled_from(sorted(FORMS)), st.integers(150, 3000), SHARE, SHARE, SHARE, SHARE),
+        max_size=12,
+    ),
+)
+async def test_the_cap_holds_in_whatever_form_the_bills_come(
+    cap_usd: float, answers: list[tuple[str, int, float, float, float, float]]
+) -> None:
+    """Every form in any order, of any length that its request allows: booked before it is beyond the cap."""
+    guard = BudgetGuard(Budget(max_cost_usd=cap_usd), PRICE)
+    charges, true_usd, true_tokens = Charges(guard, "x"), 0.0, 0
+    for name, counted, of_prompt, of_answer, reasoning, cached in answers:
+        try:
+            reserve = await guard.reserve("m", counted, 8000, no_price)
+        except BudgetUsed:
+            break
+        prompt = counted + int(of_prompt * (reserve.tokens_in - counted))
+        answer = max(150, int(of_answer * reserve.tokens_out))
+        truth = Truth(prompt, answer, int(reasoning * answer), int(cached * prompt), 0)
+        charge = charges.of_body(reserve, json.loads(json.dumps(FORMS[name](truth))), counted)
+        await charges.book(reserve, charge, counted)
+        true_usd += truth.cost_usd
+        true_tokens += prompt + answer
+    assert true_usd <= cap_usd + 1e-9
+    assert guard.ledger.total_usd >= true_usd - 1e-8
+    assert guard.ledger.tokens >= true_tokens
