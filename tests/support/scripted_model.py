@@ -10,7 +10,8 @@ from gather_worker.attempt import Attempt
 from gather_worker.llm.access.model_client import Access, new_client
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, words
+from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE, words
+from gather_worker.prompts import Prompt
 from gather_worker.schemas import Answer, DraftBatch, PairVerdicts, QualityVerdict, json_schema
 
 Reply = httpx.Response | Exception

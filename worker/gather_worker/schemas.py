@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from gather_contracts.items import CONTENT_MAX, CONTEXT_MAX, SUMMARY_MAX
 from gather_contracts.text_cleaning import clean, letters, shortened
-from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, lines
+from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE, lines
 
 ITEMS_MIN = 5
 ITEMS_MAX = 10

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gather_worker.prompts import PROBLEMS, lines, words
+from gather_worker.prompt_files import PROBLEMS, lines, words
 from gather_worker.schemas import (
     ITEMS_MAX,
     ITEMS_MIN,

@@ -23,7 +23,7 @@ from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.pricing import Price, list_paths, read_price
 from gather_worker.llm.request_form import first_form, other_form
 from gather_worker.llm.salvage import read_answer
-from gather_worker.prompts import CHECK, words
+from gather_worker.prompt_files import CHECK, words
 from gather_worker.schemas import json_schema
 
 NAME: Final = "Model endpoint"

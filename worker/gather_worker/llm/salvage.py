@@ -16,7 +16,7 @@ from gather_worker.errors import AnswerInvalid
 from gather_worker.llm.chat_completion import Completion
 from gather_worker.llm.reading.entries import Entry, Group, Problem, Shape, groups_of, unequal
 from gather_worker.llm.reading.loose_json import LooseReader
-from gather_worker.prompts import PROBLEMS, lines, problem_words, words
+from gather_worker.prompt_files import PROBLEMS, lines, problem_words, words
 from gather_worker.schemas import Answer, Batch
 
 PROBLEMS_SHOWN: Final = 5

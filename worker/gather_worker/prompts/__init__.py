@@ -1,9 +1,4 @@
-"""Prompts as files, each with its version; all text that is not ours goes in as fenced data.
-
-A file begins with `version:` between two lines of dashes and has sections, each under its name: `system`,
-`user` with the place of the data, the requests of which some end the prompt, `form` with an example of the
-answer and what each of its fields is, which the answer's schema says too, and what is asked after an answer
-that cannot be used. What can be wrong with an answer stands in `problems`.
+"""Prompts of our own words, each with its file's version; all text that is not ours goes in as fenced data.
 
 Data is JSON between `<data>` and `</data>`. `<`, `>` and the brackets of words such as [INST] are escaped
 inside, so that no text can close the fence or write a control word of a model's chat format. Escaping is
@@ -15,20 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-GENERATE: Final = "generate"
-JUDGE: Final = "judge"
-DUPLICATES: Final = "duplicates"
-PROBLEMS: Final = "problems"
-CHECK: Final = "check"
-_FILE: Final = re.compile(r"---\nversion: (\d+)\n---\n(.*)", re.DOTALL)
-_SECTION: Final = re.compile(r"^# (\w+)$", re.MULTILINE)
+from gather_worker.prompt_files import filled, prompt_file
+
 _DATA: Final = "{{data}}"
 _FORM: Final = "{{form}}"
-_LINE: Final = re.compile(r"^(?:- )?(\w+): (.+)$", re.MULTILINE)
 _CONTROL_WORD: Final = re.compile(r"\[(?=/?[A-Z_]+\])")
 """Of Mistral's and Llama's formats; in JSON it can only stand inside of a string."""
 
@@ -53,26 +40,9 @@ class Prompt:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
 
-@dataclass(frozen=True, slots=True)
-class _Template:
-    version: str
-    sections: Mapping[str, str]
-
-
-@cache
-def _template(name: str) -> _Template:
-    text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
-    found = _FILE.fullmatch(text)
-    if not found:
-        raise ValueError(f"the prompt {name} has no version")
-    _, *parts = _SECTION.split(found[2])
-    sections = zip(parts[::2], map(str.strip, parts[1::2]), strict=True)
-    return _Template(f"{name}.v{found[1]}", dict(sections))
-
-
 def prompt_version(name: str) -> str:
     """Return the name of a prompt with its version, such as "generate.v3"."""
-    return _template(name).version
+    return prompt_file(name).version
 
 
 def fence(data: Mapping[str, Any] | str) -> str:
@@ -89,29 +59,8 @@ def build_prompt(
     `request` names the sections that end it, with spaces between, and `numbers` in their places; none if
     empty. `based_on` are the ids of the notes in the data.
     """
-    template = _template(name)
-    ending = "\n\n".join(template.sections[section] for section in request.split())
-    user = template.sections["user"].replace(_DATA, fence(data))
-    system = template.sections["system"].replace(_FORM, template.sections["form"])
-    return Prompt(template.version, system, f"{user}\n\n{_filled(ending, numbers)}".strip(), tuple(based_on))
-
-
-def lines(name: str, section: str) -> dict[str, str]:
-    """Return a section's lines of the form `name: words`, a dash before them or not."""
-    return dict(_LINE.findall(_template(name).sections[section]))
-
-
-def words(name: str, section: str, **places: object) -> str:
-    """Return a section's words, with `places` in their places."""
-    return _filled(_template(name).sections[section], places)
-
-
-def problem_words(kind: str, **places: object) -> str:
-    """Return the words for one kind of what can be wrong with an answer."""
-    return _filled((lines(PROBLEMS, "whole") | lines(PROBLEMS, "fields"))[kind], places)
-
-
-def _filled(text: str, places: Mapping[str, object]) -> str:
-    for place, value in places.items():
-        text = text.replace(f"{{{{{place}}}}}", str(value))
-    return text
+    file = prompt_file(name)
+    ending = "\n\n".join(file.sections[section] for section in request.split())
+    user = file.sections["user"].replace(_DATA, fence(data))
+    system = file.sections["system"].replace(_FORM, file.sections["form"])
+    return Prompt(file.version, system, f"{user}\n\n{filled(ending, numbers)}".strip(), tuple(based_on))

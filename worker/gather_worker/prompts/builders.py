@@ -15,7 +15,8 @@ from gather_contracts.instructions import Instructions
 from gather_contracts.items import BASED_ON_MAX
 from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
-from gather_worker.prompts import DUPLICATES, GENERATE, JUDGE, Prompt, build_prompt, words
+from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE, words
+from gather_worker.prompts import Prompt, build_prompt
 from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.prompts.note_language import language_request

@@ -29,7 +29,8 @@ from gather_worker.duplicates.word_overlap import text_hash
 from gather_worker.errors import NO_ANSWER, BrainUnusable
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.metrics import metered
-from gather_worker.prompts import DUPLICATES, builders
+from gather_worker.prompt_files import DUPLICATES
+from gather_worker.prompts import builders
 from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
 

@@ -23,7 +23,8 @@ from gather_contracts.result import DepartmentResult, StopReason
 from gather_contracts.text_cleaning import clean
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.documents.note_node import NODE_TYPE
-from gather_worker.prompts import GENERATE, prompt_version
+from gather_worker.prompt_files import GENERATE
+from gather_worker.prompts import prompt_version
 from tests.support.injectable_model import USAGE, InjectableModel, Payload, fenced, read_payloads, served
 from tests.support.worker_harness import Ended, WorkerHarness, run_document
 

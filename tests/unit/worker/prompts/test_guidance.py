@@ -8,7 +8,8 @@ import pytest
 
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.instructions import EXAMPLES_BYTES_MAX, EXAMPLES_MAX, TEXT_BYTES_MAX, Instructions
-from gather_worker.prompts import GENERATE, Prompt, build_prompt, fence
+from gather_worker.prompt_files import GENERATE
+from gather_worker.prompts import Prompt, build_prompt, fence
 from gather_worker.prompts.builders import EXAMPLE_TOKENS, GUIDANCE_TOKENS, generate_prompt, judge_prompt
 from gather_worker.prompts.tokens import RATIO_MAX
 from gather_worker.prompts.truncation import entry_tokens, first_lines

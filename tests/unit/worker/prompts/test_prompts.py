@@ -18,16 +18,8 @@ from gather_contracts.instructions import EXAMPLES_MAX, TEXT_BYTES_MAX, Instruct
 from gather_contracts.text_cleaning import shortened
 from gather_worker import prompts
 from gather_worker.duplicates.candidates import Pair
-from gather_worker.prompts import (
-    DUPLICATES,
-    GENERATE,
-    JUDGE,
-    Prompt,
-    build_prompt,
-    fence,
-    prompt_version,
-    truncation,
-)
+from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE
+from gather_worker.prompts import Prompt, build_prompt, fence, prompt_version, truncation
 from gather_worker.prompts.builders import (
     duplicates_prompt,
     generate_prompt,
