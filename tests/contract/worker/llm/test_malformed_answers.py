@@ -12,13 +12,13 @@ from tests.support.injectable_model import NOTES, InjectableModel, served
 from tests.support.worker_harness import WorkerHarness
 
 COUNT = int(os.environ.get("GATHER_MALFORMED_ANSWERS", "15"))
-BAD_IN_A_ROW = 3
-"""An answer, its re-ask and one more: fewer than end an attempt."""
+BAD_IN_A_ROW = 1
+"""A re-ask that is bad, too, ends an attempt."""
 ITERATIONS = 6
 
 
 def test_a_worker_survives_malformed_answers(new_harness: Callable[[], WorkerHarness]) -> None:
-    """Three in a row, then a good one, and so on."""
+    """One, then a good one, and so on."""
     bad = [malformed.text for malformed in malformed_answers(seed=3, count=COUNT)]
     answers = [given for n in range(0, COUNT, BAD_IN_A_ROW) for given in [*bad[n : n + BAD_IN_A_ROW], ""]]
     unread = 0
