@@ -293,11 +293,11 @@ def salvaged(seed: int) -> str:
     except AnswerInvalid as error:
         found = [note for note in error.found if isinstance(note, Draft)]
     letters = [assert_written(note, mutated) for note in found]
-    assert len(letters) == len(set(letters)), letters
+    assert len(letters) == len(set(letters)) or "twice" in mutated.ways, letters
     if set(letters) & set(DRAFT_LETTERS):
         assert not set(letters) & set(LETTERS), letters
         return "thoughts"
-    return "all" if len(letters) == len(mutated.notes) else "some" if letters else "none"
+    return "all" if len(set(letters)) == len(mutated.notes) else "some" if letters else "none"
 
 
 def test_no_mutation_breaks_the_salvage() -> None:
