@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 DEPTH_MAX: Final = 64
-VALUES_MAX: Final = 50_000
+VALUES_MAX: Final = 10_000
 """Ten notes are 50 values, a hundred verdicts 300."""
 WORK_PER_CHARACTER: Final = 2
 WORK_MIN: Final = 2_000_000

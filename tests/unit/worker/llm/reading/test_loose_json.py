@@ -136,5 +136,4 @@ def test_the_work_is_bounded(start: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_flood_of_values_ends_and_what_was_whole_before_counts() -> None:
     """The first notes of an answer that repeats itself for ever."""
     found = read("[" + '{"a": 1}, ' * VALUES_MAX)
-    assert 10_000 < len(found) < VALUES_MAX
-    assert all(each == {"a": 1} for each in found)
+    assert found == [{"a": 1}] * (VALUES_MAX // 2)
