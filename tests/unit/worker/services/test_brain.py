@@ -148,7 +148,7 @@ async def test_a_refused_key_is_told_from_an_absence(
     status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its owner can mend it; until then the notes wait, and the brain is asked once a minute at most."""
-    fake = FakeBrain(refusal(status, "unauthorized"), NOTHING_FOUND)
+    fake = FakeBrain(refusal(status, "unauthorized"))
     brain = asked(fake)
     for _ in range(3):
         with pytest.raises(BrainKeyRefused, match=f"BRAIN_SERVICE_API_KEY: .*{status} unauthorized"):
@@ -156,8 +156,11 @@ async def test_a_refused_key_is_told_from_an_absence(
         assert not await brain.is_usable()
     assert len(fake.calls) == 1
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + module.REFUSED_QUIET_S)
-    assert await brain.neighbours(["one"]) == [[]]
+    monkeypatch.setattr(module, "REFUSED_QUIET_S", 0.0)
+    later = asked(FakeBrain(refusal(status, "unauthorized"), NOTHING_FOUND))
+    with pytest.raises(BrainKeyRefused):
+        await later.index([note("a")])
+    assert await later.neighbours(["one"]) == [[]]
 
 
 @pytest.mark.parametrize("ask", ["index", "compare"])
