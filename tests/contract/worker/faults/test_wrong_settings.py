@@ -52,5 +52,7 @@ def test_a_brain_that_refuses_the_key_costs_no_attempt(
     assert "notes are not indexed: BRAIN_SERVICE_API_KEY: " in ended.result.message
     assert len(harness.checkpoint()["unindexed"]) == len(harness.items()) > 0
     assert harness.node_ids() == set()
+    if kind == "unknown":
+        return
     assert harness.run(1, 1).exit_code == 0
     assert {item["_id"] for item in harness.items()} == harness.node_ids()
