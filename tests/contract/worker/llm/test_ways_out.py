@@ -4,9 +4,10 @@ import asyncio
 import base64
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,7 +22,7 @@ NAME = "models.test"
 """Known to nobody but the proxy."""
 PASSWORD = base64.b64encode(b"gather:pass").decode()
 BODY = b'{"choices": []}'
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +35,16 @@ def _no_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve connections on a port, which is yielded."""
-    server = await asyncio.start_server(serve, HOST, 0, ssl=tls)  # type: ignore[arg-type]
+    """Serve connections on a port, which is yielded, and wait for the end of each."""
+    connections: list[asyncio.Task[None]] = []
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.ensure_future(serve(reader, writer)))
+
+    server = await asyncio.start_server(take, HOST, 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*connections)
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +61,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-        writer.close()
+    writer.close()
 
 
 class Proxy:
