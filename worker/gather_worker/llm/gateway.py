@@ -265,7 +265,7 @@ class ModelGateway:
         form = failed.named or failed.guessed
         if form is None:
             return
-        if failed.named and failed.fault is Fault.FORM:
+        if failed.named and failed.is_of_form:
             self._models.set_form(failed.model, form)
             course.forms.pop(failed.model, None)
         else:
@@ -326,7 +326,7 @@ class ModelGateway:
             course.is_reasked = False
             course.messages = question.prompt.messages()
             if others:
-                course.passed_over.add(model)
+                course.set_aside(model, words)
         return None
 
     def _observe_shape(self, course: Course, model: str, *, is_shapeless: bool) -> None:

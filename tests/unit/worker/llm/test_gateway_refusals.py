@@ -116,6 +116,27 @@ async def test_room_in_one_prompts_context_is_no_limit_of_the_model(new_model: N
     assert asked.learned_form("m/x") == ""
 
 
+async def test_a_server_that_breaks_in_every_form_is_no_misconfiguration(new_model: NewModel) -> None:
+    """Other forms are tried, and then it is as any other server's trouble; the run keeps no form of it."""
+    model = new_model(*[refused(500, "failed to parse grammar of the response_format")] * 8)
+    asked = scripted_gateway(model)
+    with pytest.raises(ModelUnavailable, match="grammar"):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    kinds = [model.body(number).get("response_format", {}).get("type") for number in range(8)]
+    assert kinds == ["json_schema", "json_object", *[None] * 6]
+    assert asked.learned_form("m/x") == ""
+
+
+async def test_a_model_that_wrote_nothing_of_use_is_asked_again_later_though_its_fallback_is_refused(
+    new_model: NewModel,
+) -> None:
+    """Its own answers do not end the department for good."""
+    gone = refused(404, "No endpoints found for f/y.")
+    model = new_model(reply("no"), reply("no"), gone, gone)
+    with pytest.raises(ModelUnavailable, match="m/x"):
+        await scripted_gateway(model, fallbacks=("f/y",)).ask("m/x", PROMPT, DraftBatch)
+
+
 async def test_an_ignored_shape_is_asked_for_in_another_way(new_model: NewModel) -> None:
     """After two answers without it; a question that follows begins so."""
     model = new_model(reply("Sure!"), reply("Here you are."), reply())

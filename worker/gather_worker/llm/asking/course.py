@@ -81,6 +81,11 @@ class Course:
         self.passed_over.add(model)
         self.ends.setdefault(model, (RULES[fault].end, words))
 
+    def set_aside(self, model: str, words: str) -> None:
+        """Take in that another model is asked in its place, though a later attempt may ask it again."""
+        self.passed_over.add(model)
+        self.ends.setdefault(model, (End.LATER, words))
+
     def end(self) -> ModelUnavailable | ModelRejected:
         """Return the question's failure, in the words of the model that was asked first.
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gather_worker.errors import ModelRejected, ModelTransient
 from gather_worker.llm.asking.course import REQUESTS_MAX, Course
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.failures import RULES, End, Situation, Step, next_step, said
 from gather_worker.llm.request_form import RequestForm, guessed_form, other_form
+
+SERVER_LEAST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class FailedRequest:
     """A plainer form, where the refusal names nothing."""
     others: Sequence[str]
     """Models that may answer in its place."""
+    is_of_form: bool = False
+    """Whether the endpoint itself says that it does not take the form, and did not break at it."""
 
     @property
     def is_passing(self) -> bool:
@@ -56,15 +61,19 @@ def failed_request(
         return FailedRequest(
             model, Fault.PASSING, f"model {model}: {error}", retry_after_s, None, None, others
         )
-    fault = fault_of(refusal, has_answered=has_answered)
+    fault, named = fault_of(refusal, has_answered=has_answered), other_form(form, refusal, asked)
+    is_broken = refusal.status >= SERVER_LEAST
+    if fault is Fault.FORM and is_broken and named is None:
+        fault = Fault.PASSING  # no form is left that it could have broken at
     return FailedRequest(
         model,
         fault,
         said(model, refusal, fault),
         retry_after_s,
-        named=other_form(form, refusal, asked),
+        named=named,
         guessed=guessed_form(form) if fault in {Fault.FORM, Fault.REQUEST} else None,
         others=others,
+        is_of_form=fault is Fault.FORM and not is_broken,
     )
 
 
