@@ -50,6 +50,8 @@ WHOLE: dict[str, str] = {
     "braces in thoughts": f'<think>Maybe {{"items": [...]}} or {{a, b}}.</think>\n{GOOD}',
     "a draft in thoughts": f"<think>First {DRAFTS}, too close.</think>{GOOD}",
     "thoughts without their beginning": f"First {DRAFTS}, too close.</think>{GOOD}",
+    "thoughts twice": f"<think>First {DRAFTS}.</think>No: {DRAFTS}</think>{GOOD}",
+    "a stray mark behind it": f"<think>First {DRAFTS}.</think>{GOOD}</think>",
     "thoughts of Mistral": f"[THINK]{DRAFTS}[/THINK]{GOOD}",
     "channels of gpt-oss": (
         f"<|channel|>analysis<|message|>{DRAFTS}<|end|><|start|>assistant<|channel|>final<|message|>{GOOD}"

@@ -18,8 +18,8 @@ Span = tuple[int, int]
 def thought_spans(text: str, answers: Sequence[Span]) -> list[Span]:
     """Return the stretches that are thought; a mark inside of one of the `answers` is text.
 
-    A chat template may write the first mark, so that only the closing one is here; a thought that is cut off
-    has only the opening one.
+    A chat template may write the first mark, so that only the closing one is here: all before it is thought.
+    A thought that is cut off has only the opening one.
     """
     spans, begin = list[Span](), None
     for mark in _MARK.finditer(text):
@@ -27,7 +27,8 @@ def thought_spans(text: str, answers: Sequence[Span]) -> list[Span]:
             continue
         if mark["open"]:
             begin = mark.start() if begin is None else begin
-        elif begin is not None or not spans:
-            spans.append((begin or 0, mark.end()))
+        else:
+            end_before = spans[-1][1] if spans else 0
+            spans.append((end_before if begin is None else begin, mark.end()))
             begin = None
     return spans if begin is None else [*spans, (begin, len(text))]
