@@ -1,6 +1,7 @@
 """Settings that can never work, in whole workers: each is named, and none is taken for what passes."""
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -56,3 +57,16 @@ def test_a_brain_that_refuses_the_key_costs_no_attempt(
         return
     assert harness.run(1, 1).exit_code == 0
     assert {item["_id"] for item in harness.items()} == harness.node_ids()
+
+
+def test_a_model_that_is_slower_than_the_setting_allows_names_it(harness: WorkerHarness) -> None:
+    """In the result, which the operator shows while the next attempt waits."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        ended = harness.run(0, 1, GATHER_LLM_BASE_URL=url, GATHER_LLM_TIMEOUT_S="1")
+    assert ended.exit_code == 75, ended.messages()
+    assert ended.result is not None
+    assert ended.result.reason is StopReason.MODEL_UNAVAILABLE
+    assert "model anthropic/claude-sonnet-4.5: " in ended.result.message
+    assert "no whole answer within 1 s" in ended.result.message
+    assert ended.result.message.endswith("see GATHER_LLM_TIMEOUT_S")
