@@ -63,6 +63,7 @@ HINTS: Final[Mapping[str, str]] = {
     "Temporary failure in name resolution": "the host in MONGODB_URI has no address now",
     "DNS": "the host in MONGODB_URI has no address of type SRV (mongodb+srv)",
     "Connection refused": "nothing listens at the host and port of MONGODB_URI",
+    "Connect call failed": "nothing listens at the host and port of MONGODB_URI",
     "No primary available": "the replica set has no primary",
 }
 """What stands in the driver's text where it reaches no server, and what that means; the first counts."""
