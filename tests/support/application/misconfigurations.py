@@ -80,6 +80,8 @@ MISCONFIGURATIONS: Final[dict[str, Change]] = {
     "model: redirect": answer("/v1/models", Answer("moved", 301, {"Location": "https://elsewhere"})),
     "model: key refused": answer("/v1/models", NO_KEY),
     "model: unknown": answer("/v1/models", Answer({"data": [{"id": "anthropic/claude-sonnet-4"}]})),
+    "model: judge unknown": variable("GATHER_JUDGE_MODEL", "anthropic/claude-sonet-4.5"),
+    "model: fallback unknown": variable("GATHER_LLM_FALLBACK_MODEL", "anthropic/claude-sonet-4.5"),
     "model: takes no schema": answer("/v1/models", listed(supported_parameters=["temperature"])),
     "model: window too small": answer("/v1/models", listed(context_length=8192)),
     "model: answers too short": answer("/v1/models", listed(top_provider={"max_completion_tokens": 4096})),

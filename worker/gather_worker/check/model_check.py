@@ -34,6 +34,8 @@ ASK_FORMS_MAX: Final = 6
 """Requests that are refused for their form cost nothing."""
 ASK_TOKENS: Final = 1024
 """A model that thinks before it answers needs them; others use twenty."""
+NAMED_IN: Final = ": in the CMS (defaultModel), as the operator's default or in GATHER_JUDGE_MODEL"
+"""Where models are named that a run cannot do without."""
 SCHEMA_PARAMETERS: Final = frozenset({"structured_outputs", "response_format"})
 CONTEXT_KEYS: Final = ("context_length", "max_model_len", "max_context_length", "context_window")
 """OpenRouter's and most others', vLLM's, LM Studio's, Groq's."""
@@ -185,8 +187,8 @@ def model_findings(
 def _as_fallback(finding: Finding) -> Finding:
     if finding.status is not Status.FAIL:
         return finding
-    text = f"{finding.text}: it cannot stand in for another (GATHER_LLM_FALLBACK_MODEL)"
-    return warn(finding.name, text, finding.fix)
+    fix = finding.fix.replace(NAMED_IN, ", in GATHER_LLM_FALLBACK_MODEL")
+    return warn(finding.name, f"{finding.text}: it cannot stand in for another", fix)
 
 
 def _endpoint_problem(facts: ModelFacts) -> Finding | None:
@@ -262,9 +264,8 @@ def _of_model(
         ]
     if not is_listed(model, listed) and not was_asked:
         near = nearest(model, listed)
-        return [fail(name, "the endpoint has no such model",
-                     f"name one that it has, such as {', '.join(near) or 'none'}: in the CMS (defaultModel), "
-                     "as the operator's default or in GATHER_JUDGE_MODEL")]  # fmt: skip
+        fix = f"name one that it has, such as {', '.join(near) or 'none'}{NAMED_IN}"
+        return [fail(name, "the endpoint has no such model", fix)]
     entry = listed.get(model, {})
     found = _length_findings(name, entry, max_tokens)
     parameters = entry.get("supported_parameters")
