@@ -93,12 +93,13 @@ async def gather_model_facts(
     preferences: ModelPreferences | None = None,
 ) -> ModelFacts:
     """Return what the endpoint says; `is_asked` sends each model one tiny request, which may cost."""
-    facts = ModelFacts(url=base_url.rsplit("@", maxsplit=1)[-1], has_key=bool(access.headers))
+    facts = ModelFacts(has_key=bool(access.headers))
     try:
         client = new_client(base_url, access=access)
     except InvalidInput as error:
         facts.malformed = str(error).removeprefix("settings: ")
         return facts
+    facts.url = str(client.base_url).rstrip("/")  # without a password, and without a key among parameters
     async with client:
         endpoint = Endpoint(client, ASK_S)
         facts.is_openrouter = endpoint.is_openrouter

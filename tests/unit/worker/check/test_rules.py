@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from gather_contracts import names
-from gather_worker.check import run_cost
+from gather_worker.check import model_check, run_cost
 from gather_worker.check.broker_check import BrokerFacts, broker_findings
 from gather_worker.check.findings import Status
-from gather_worker.check.model_check import ModelFacts, Reply, model_findings
+from gather_worker.check.model_check import ModelFacts, Reply, gather_model_facts, model_findings
 from gather_worker.check.mongodb_check import StoreFacts, mongodb_findings
 from gather_worker.check.redis_check import RedisFacts, redis_findings
 from gather_worker.check.run_cost import cost_finding, iterations_cost
+from gather_worker.llm.access.model_client import Access
 from gather_worker.llm.pricing import Price
 
 MODEL = "vendor/model"
@@ -96,6 +97,18 @@ def test_no_list_of_models_breaks_the_check(body: Any) -> None:
     """Whatever it holds."""
     facts = ModelFacts(models=Reply(200, body, is_json=True))
     assert model_findings(facts, [MODEL], 8000, has_own_price=False, is_capped=True)
+
+
+async def test_the_address_in_a_report_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the password in it nor a key among its parameters."""
+
+    async def unreachable(*_: Any) -> Reply:
+        return Reply(problem="gone")
+
+    monkeypatch.setattr(model_check, "_get", unreachable)
+    facts = await gather_model_facts("http://user:pass@m.svc/v1/?key=sekret", Access(), [], is_asked=False)
+    (found,) = model_findings(facts, [], 8000, has_own_price=True, is_capped=False)
+    assert found.text == "http://m.svc/v1 cannot be reached: gone"
 
 
 def test_a_majority_that_does_not_answer_and_a_validator_that_only_warns() -> None:
