@@ -98,10 +98,11 @@ class Endpoint:
                 if not response.is_success:
                     beginning = await read_beginning(response, REFUSAL_MAX_BYTES, REFUSAL_TIMEOUT_S)
                     raise error_of(_read_refusal(response, beginning))
-                is_stream = "event-stream" in response.headers.get("Content-Type", "")
+                kind = response.headers.get("Content-Type", "")
+                is_stream = "event-stream" in kind or "ndjson" in kind
                 bound = max(limit_bytes, STREAM_MAX_BYTES) if is_stream else limit_bytes
                 content = await read_body(response, bound)
-                if is_of_no_model(response.headers.get("Content-Type", ""), content):
+                if is_of_no_model(kind, content):
                     raise error_of(replace(_read_refusal(response, content), is_page=True))
                 return with_header_cost(parse_body(content), response.headers)
         except BodyTooLong as error:

@@ -161,12 +161,13 @@ async def test_an_answer_may_be_packed(new_model: NewModel, answer: httpx.Respon
     assert await asked(Endpoint(new_model(answer).client, 5)) == json.loads(BODY)
 
 
-async def test_an_answer_may_be_a_stream_longer_than_a_body(new_model: NewModel) -> None:
+@pytest.mark.parametrize("kind", ["text/event-stream; charset=utf-8", "application/x-ndjson"])
+async def test_an_answer_may_be_a_stream_longer_than_a_body(new_model: NewModel, kind: str) -> None:
     """Though none was asked for; its frame around each token is much longer than the token."""
     chunk = {"choices": [{"index": 0, "delta": {"content": "x"}}], "padding": "p" * 2000}
     events = f"data: {json.dumps(chunk)}\n\n".encode() * 3000
     assert len(events) > BODY_MAX_BYTES
-    answer = httpx.Response(200, content=events, headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    answer = httpx.Response(200, content=events, headers={"Content-Type": kind})
     body = await asked(Endpoint(new_model(answer).client, 5))
     assert body["choices"][0]["message"]["content"] == "x" * 3000
 
