@@ -155,7 +155,7 @@ def _note_lines(notes: list[Mapping[str, Any]] | None) -> list[str]:
     for number, note in enumerate(notes, 1):
         repeats = note["repeats"]
         lines += [
-            f"{number:>3} {'kept   ' if repeats is None else 'dropped'} {_shown(note['summary'])}",
+            f"{number:>3} {'kept' if repeats is None else 'dropped':<7} {_shown(note['summary'])}",
             f"            {_shown(note['content'])}",
             *(() if repeats is None else (f"            {_why(repeats)}",)),
         ]
@@ -163,7 +163,8 @@ def _note_lines(notes: list[Mapping[str, Any]] | None) -> list[str]:
 
 
 def _why(repeats: Mapping[str, Any]) -> str:
-    return f"repeats the {repeats['of']} ({_how(repeats)}): {_shown(repeats['text'])}"
+    what = repeats["of"] if repeats["of"].startswith("note ") else f"the {repeats['of']}"
+    return f"repeats {what} ({_how(repeats)}): {_shown(repeats['text'])}"
 
 
 def _how(repeats: Mapping[str, Any]) -> str:

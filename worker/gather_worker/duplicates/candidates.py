@@ -95,7 +95,7 @@ class Findings:
     """Repeat a saved note."""
     same: set[tuple[int, int]] = field(default_factory=set)
     """Repeat each other, the earlier first."""
-    pairs: list[tuple[Pair, DecidedBy]] = field(default_factory=list)
+    pairs: list[tuple[Pair, DecidedBy]] = field(default_factory=list, compare=False)
     """All that was found, in its order."""
 
     def add(self, pair: Pair, decided_by: DecidedBy = DecidedBy.RULE) -> None:

@@ -1,7 +1,7 @@
 """What the model is shown of the film: pure builders of the prompts' data, each part within its own budget.
 
 Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
-vocabulary (see `tokens`). Together they keep a prompt under 14,500 tokens, which every model in use takes,
+vocabulary (see `tokens`). Together they keep a prompt under 15,000 tokens, which every model in use takes,
 and whose price stays far below that of the answer.
 """
 
@@ -39,10 +39,10 @@ SETTLED_TOKENS: Final = 1500
 OWN_NOTES_TOKENS: Final = 4000
 JUDGED_NOTES_TOKENS: Final = 6000
 DESCRIPTION_TOKENS: Final = 1000
-GUIDANCE_TOKENS: Final = 1500
+GUIDANCE_TOKENS: Final = 2000
 """The department's instructions and example notes, together."""
-GUIDELINES_TOKENS: Final = 1000
-"""Of it, the instructions; what they leave is the examples'."""
+GUIDELINES_TOKENS: Final = 1500
+"""Of it, the instructions: in English all that is read of them. What they leave is the examples'."""
 EXAMPLE_TOKENS: Final = 300
 """A note of 200 words whole."""
 EARLIER_NODES: Final = 8
@@ -164,6 +164,13 @@ def _guidance(said: Instructions, ratio: float) -> dict[str, list[str]]:
     examples = _texts(truncate_excerpts(excerpts, left, note_tokens=EXAMPLE_TOKENS))
     found = {"department_guidelines": guidelines, "example_notes": examples}
     return {name: texts for name, texts in found.items() if texts}
+
+
+def is_guidance_cut(department: ResolvedDepartment, ratio: float = 1.0) -> bool:
+    """Return whether the prompt shows less of what the production wants than it has written."""
+    said = department.instructions or Instructions()
+    shown = [text for texts in _guidance(said, ratio).values() for text in texts]
+    return shown != [" ".join(text.split()) for text in (*said.text.splitlines(), *said.examples)]
 
 
 def _voice(notes: Sequence[Note], department: str, ratio: float) -> tuple[list[Excerpt], list[Excerpt]]:

@@ -62,6 +62,7 @@ class Drafter:
         self._related = RelatedNotes(task, notes, brain)
         self._earlier: builders.Earlier | None = None
         self._project_language: str | None = None
+        self._is_cut_said = False
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
@@ -125,6 +126,7 @@ class Drafter:
             stored = builders.earlier_from_notes(self._notes.known, self._task.previous)
             earlier, related = self._earlier or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
+        self._warn_of_a_cut(checkpoint.token_ratio)
         earlier = {slug: self._notes.as_they_are(texts) for slug, texts in earlier.items()}
         return builders.generate_prompt(
             department, self._notes.known, earlier, gaps, focus_on_gaps=is_flat, ratio=checkpoint.token_ratio,
@@ -165,6 +167,15 @@ class Drafter:
         if self._project_language is None:
             self._project_language = project_language(self._notes.known) or ""
         return self._project_language
+
+    def _warn_of_a_cut(self, ratio: float) -> None:
+        """Say once that not all stands in the prompt; its author takes it for read."""
+        if not self._is_cut_said and builders.is_guidance_cut(self._task.department, ratio):
+            self._is_cut_said = True
+            _LOGGER.warning(
+                "the department's instructions and examples are longer than a prompt shows: "
+                "the last lines are left out, or examples shortened"
+            )
 
     async def _ask_earlier(self) -> builders.Earlier:
         """Return what the brain offers of earlier departments; it is asked until it has answered once.

@@ -10,7 +10,13 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.instructions import EXAMPLES_BYTES_MAX, EXAMPLES_MAX, TEXT_BYTES_MAX, Instructions
 from gather_worker.prompt_files import GENERATE
 from gather_worker.prompts import Prompt, build_prompt, fence
-from gather_worker.prompts.builders import EXAMPLE_TOKENS, GUIDANCE_TOKENS, generate_prompt, judge_prompt
+from gather_worker.prompts.builders import (
+    EXAMPLE_TOKENS,
+    GUIDANCE_TOKENS,
+    generate_prompt,
+    is_guidance_cut,
+    judge_prompt,
+)
 from gather_worker.prompts.tokens import RATIO_MAX
 from gather_worker.prompts.truncation import entry_tokens, first_lines
 
@@ -128,3 +134,31 @@ def test_the_first_lines_are_kept_whole() -> None:
     assert sum(map(entry_tokens, kept)) <= 200
     assert first_lines(["x"], 0) == []
     assert fence({"kept": kept}).count("\n") > len(kept)
+
+
+ENGLISH = "Name the scene in which a thing is first seen, and who builds it, buys it or borrows it for us.\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "ratio", "is_cut"),
+    [
+        (None, 1.0, False),
+        (Instructions(text=ENGLISH * (TEXT_BYTES_MAX // len(ENGLISH)), examples=(ENGLISH * 8,)), 1.0, False),
+        (Instructions(text=ENGLISH * (TEXT_BYTES_MAX // len(ENGLISH))), 2.0, True),
+        (Instructions(examples=(ENGLISH * 30,)), 1.0, True),
+        (Instructions(text=("கேப்டன் " * 20 + "\n") * 14), 1.0, True),
+    ],
+    ids=[
+        "none",
+        "all that is read, in English",
+        "of a model that needs more tokens",
+        "a long example",
+        "Tamil",
+    ],
+)
+def test_a_cut_in_the_prompt_is_known(said: Instructions | None, ratio: float, *, is_cut: bool) -> None:
+    """What is silently left out is taken for read."""
+    department = ResolvedDepartment(
+        slug="a", name="A", code_dep_number=1, threshold=80, model="m/x", instructions=said
+    )
+    assert is_guidance_cut(department, ratio) == is_cut
