@@ -217,7 +217,7 @@ def _add_preview(commands: Any) -> None:
     )
     parser.add_argument(
         "--notes", type=Path, metavar="FILE",
-        help="the project's notes in the place of MongoDB's, as JSON Lines or a JSON list: texts, or "
+        help="the project's notes in the place of MongoDB's, as JSON Lines, a JSON list or CSV: texts, or "
         "documents of the collection gather",
     )  # fmt: skip
     parser.add_argument(

@@ -29,9 +29,9 @@ ITEMS: Final = RecordForm(
     further=("department", "projectId"),
     records_max=ITEMS_MAX,
 )
-_LOGGER = logging.getLogger(__name__)
-
 DEPARTMENT_EXAMPLE: Final = '{"slug": "story"}'
+
+_LOGGER = logging.getLogger(__name__)
 
 Name = Annotated[str | None, Field(max_length=128)]
 
