@@ -15,9 +15,9 @@ from pydantic.alias_generators import to_camel
 
 from gather_contracts.rich_text import field_text, is_rich_text, localized, parsed_json
 
-TEXT_BYTES_MAX: Final = 6 * 1024
-"""As UTF-8: 1,000 words of English, 350 of Hindi; a prompt shows 1,500 tokens."""
-EXAMPLES_BYTES_MAX: Final = 6 * 1024
+TEXT_BYTES_MAX: Final = 5 * 1024
+"""As UTF-8: 850 words of English, 300 of Hindi; a prompt shows 1,750 tokens."""
+EXAMPLES_BYTES_MAX: Final = 5 * 1024
 """Of all examples together."""
 EXAMPLES_MAX: Final = 8
 ROWS_MAX: Final = 100

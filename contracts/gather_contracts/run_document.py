@@ -15,7 +15,7 @@ from gather_contracts.resource import DEPARTMENTS_MAX, GatherRunSpec
 
 RUN_DOCUMENT_MAX_BYTES: Final = 896 * 1024
 """Of what a ConfigMap may hold (1 MiB). 32 full descriptions need 270 KiB in English, 790 KiB in Japanese,
-their instructions 384 KiB more."""
+their instructions 320 KiB more."""
 NOTES_BYTES: Final = 8 * 1024
 """Kept free for what is said about the shortening itself, and for what is said besides."""
 

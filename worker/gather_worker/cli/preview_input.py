@@ -12,9 +12,9 @@ from gather_clients.notes.note_reading import note_of
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import GatherRunSpec
 from gather_contracts.run_document import RunDocument, RunIdentity
-from gather_worker.calibrate.record_file import read_records
+from gather_worker.calibrate.record_file import checked, read_records
 from gather_worker.cli.arguments import NO_PROJECT
-from gather_worker.cli.score_input import ITEMS, as_object, read_department
+from gather_worker.cli.score_input import ITEMS, NamedProject, as_object, read_department
 from gather_worker.department.task import DepartmentTask, read_run_document
 from gather_worker.errors import InvalidInput
 from gather_worker.services.notes import ProjectRead
@@ -29,7 +29,8 @@ def read_preview_task(arguments: argparse.Namespace) -> DepartmentTask:
     if arguments.run_file is not None:
         document = read_run_document(arguments.run_file)
     else:
-        document = _document_of(read_department(arguments.department_file), arguments.project or NO_PROJECT)
+        named = checked(NamedProject, {"project": arguments.project or NO_PROJECT}, "arguments: --project")
+        document = _document_of(read_department(arguments.department_file), named.project)
     return DepartmentTask(document, _index_of(arguments.department, document.departments), 1, NAME)
 
 

@@ -56,7 +56,9 @@ class _Item(_Given):
     )
 
 
-class _Project(_Given):
+class NamedProject(_Given):
+    """A project that an argument names."""
+
     project: str = Field(pattern=OBJECT_ID_PATTERN)
 
 
@@ -81,7 +83,7 @@ def read_score_input(department_file: Path, items_file: Path, project: str | Non
     if not own:
         raise InvalidInput(f"{items_file}: no items of department {department.slug}; {ITEMS.wanted}")
     if project is not None:
-        project_id = checked(_Project, {"project": project}, "arguments").project
+        project_id = checked(NamedProject, {"project": project}, "arguments").project
     else:
         named = {item.project_id for item in given if item.project_id}
         if len(named) != 1:

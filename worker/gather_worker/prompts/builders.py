@@ -1,7 +1,7 @@
 """What the model is shown of the film: pure builders of the prompts' data, each part within its own budget.
 
 Budgets are tokens, counted on the text as it is sent and divided by what the model needs more than our
-vocabulary (see `tokens`). Together they keep a prompt under 15,000 tokens, which every model in use takes,
+vocabulary (see `tokens`). Together they keep a prompt under 15,500 tokens, which every model in use takes,
 and whose price stays far below that of the answer.
 """
 
@@ -39,9 +39,9 @@ SETTLED_TOKENS: Final = 1500
 OWN_NOTES_TOKENS: Final = 4000
 JUDGED_NOTES_TOKENS: Final = 6000
 DESCRIPTION_TOKENS: Final = 1000
-GUIDANCE_TOKENS: Final = 2000
+GUIDANCE_TOKENS: Final = 2250
 """The department's instructions and example notes, together."""
-GUIDELINES_TOKENS: Final = 1500
+GUIDELINES_TOKENS: Final = 1750
 """Of it, the instructions: in English all that is read of them. What they leave is the examples'."""
 EXAMPLE_TOKENS: Final = 300
 """A note of 200 words whole."""

@@ -146,14 +146,14 @@ ENGLISH = "Name the scene in which a thing is first seen, and who builds it, buy
         (Instructions(text=ENGLISH * (TEXT_BYTES_MAX // len(ENGLISH)), examples=(ENGLISH * 8,)), 1.0, False),
         (Instructions(text=ENGLISH * (TEXT_BYTES_MAX // len(ENGLISH))), 2.0, True),
         (Instructions(examples=(ENGLISH * 30,)), 1.0, True),
-        (Instructions(text=("கேப்டன் " * 20 + "\n") * 14), 1.0, True),
+        (Instructions(text=("🎬" * 60 + "\n") * 20), 1.0, True),
     ],
     ids=[
         "none",
         "all that is read, in English",
         "of a model that needs more tokens",
         "a long example",
-        "Tamil",
+        "emoji",
     ],
 )
 def test_a_cut_in_the_prompt_is_known(said: Instructions | None, ratio: float, *, is_cut: bool) -> None:

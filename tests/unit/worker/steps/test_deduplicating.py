@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 from gather_clients.notes.note import Note
 from gather_contracts.brain import Duplicate
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, Tree, Verdict
-from gather_worker.duplicates.candidates import (
-    JUDGED_CHARS,
-    JUDGED_PAIRS_MAX,
-    DecidedBy,
-    Pair,
-    Repeat,
-)
+from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair
 from gather_worker.duplicates.features import FEATURES
 from gather_worker.duplicates.rules import CalibratedRule, FlatRule, by_words, rule_for
 from gather_worker.errors import BrainUnusable, ModelUnavailable
@@ -321,35 +315,3 @@ def test_deciding_needs_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-async def test_what_a_dropped_note_repeats_is_said_with_who_decided() -> None:
-    """By its words, the calibration or the model; of two new ones the later stays."""
-    drafts = [draft(text(0).upper()), *(draft(text(number)) for number in range(1, 6))]
-    saved = [item(0, text(0)), item(1, text(11)), item(2, text(12))]
-    cosines = {(text(1), text(11)): 0.9, (text(2), text(12)): 0.75, (text(3), text(4)): 0.95}
-    brain, model = FakeBrain(cosines, [each.content for each in saved]), FakeModel(says=True)
-    choice = await finder(brain, model).choose(drafts, saved, "story", {})
-    assert choice.kept == [4, 5]
-    assert choice.repeats == {
-        0: Repeat(text(0).upper(), None, None, DecidedBy.EQUAL_WORDS),
-        1: Repeat(text(11), None, 0.9, DecidedBy.RULE),
-        2: Repeat(text(12), None, 0.75, DecidedBy.MODEL),
-        3: Repeat(text(4), 4, 0.95, DecidedBy.RULE),
-    }
-    unjudged = await finder(brain, FakeModel(says=ModelUnavailable("away"))).choose(
-        drafts, saved, "story", {}
-    )
-    assert all(repeat.decided_by is not DecidedBy.MODEL for repeat in unjudged.repeats.values())
-
-
-@pytest.mark.parametrize("is_away", [False, True], ids=["with the brain", "without"])
-async def test_an_example_is_not_written_again(*, is_away: bool) -> None:
-    """Neither in its own words nor in nearly the same."""
-    near = " ".join([*text(0).split()[:-1], "lantern"])
-    brain = FakeBrain({(near, text(0)): 0.95})
-    brain.is_away = is_away
-    taught = Deduplicator(brain, FakeModel(says=False), "judge", 0.90, calibration(), examples=[text(0)])  # type: ignore[arg-type]
-    choice = await taught.choose([draft(text(0).title()), draft(near), draft(text(1))], [], "story", {})
-    assert choice.kept == ([2] if not is_away else [1, 2])
-    assert {repeat.slot for repeat in choice.repeats.values()} == {None}
