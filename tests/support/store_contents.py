@@ -1,6 +1,6 @@
 """All that stands in the stores, so that before and after can be compared."""
 
-from typing import Any
+from typing import Any, Final
 
 import neo4j
 import redis
@@ -11,10 +11,16 @@ from tests.support.worker_harness import Services
 MONGODB_S_OWN = frozenset({"admin", "config", "local"})
 
 
+DERIVED: Final = frozenset({"Department"})
+"""Nodes that the brain makes anew out of a project's notes, also when it is only asked for context."""
+DERIVED_AT: Final = "profiledAt"
+
+
 def store_contents(services: Services, mongodb: MongoClient[dict[str, Any]]) -> dict[str, Any]:
     """Return every document and index, every node and relation, and every key with its value.
 
-    `mongodb` is opened by somebody who may read everything.
+    Without what the brain derives from the notes by itself; that a project was written to shows in its
+    `serial` and `writtenAt`. `mongodb` is opened by somebody who may read everything.
     """
     return {**_mongodb(mongodb), **_neo4j(services), **_redis(services)}
 
@@ -31,12 +37,14 @@ def _mongodb(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
 
 def _neo4j(services: Services) -> dict[str, Any]:
     nodes = "MATCH (n) RETURN elementId(n) AS id, labels(n) AS kind, properties(n) AS properties"
-    relations = "MATCH ()-[r]->() RETURN elementId(r) AS id, type(r) AS kind, properties(r) AS properties"
+    relations = "MATCH ()-[r]->() RETURN elementId(r) AS id, [type(r)] AS kind, properties(r) AS properties"
     found: dict[str, Any] = {}
     with neo4j.GraphDatabase.driver(services.neo4j_uri, auth=None) as driver:
         for query in (nodes, relations):
-            records = driver.execute_query(query).records
-            found |= {f"neo4j/{r['id']}": (r["kind"], r["properties"]) for r in records}
+            for record in driver.execute_query(query).records:
+                kept = {name: value for name, value in record["properties"].items() if name != DERIVED_AT}
+                if DERIVED.isdisjoint(record["kind"]):
+                    found[f"neo4j/{record['id']}"] = (record["kind"], kept)
     return found
 
 

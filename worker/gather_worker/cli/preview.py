@@ -70,6 +70,7 @@ async def _preview(
     guard = BudgetGuard(budget, settings.llm_price)
     is_offline, project_id = arguments.is_offline, task.document.spec.project_id
     notes, source = await _read_notes(task, settings, attempt, given, is_offline=is_offline)
+    read = len(notes.known)
     is_asked = bool(settings.brain_url) and not is_offline
     async with (
         _brain(settings, attempt, project_id, is_asked=is_asked) as brain,
@@ -78,7 +79,7 @@ async def _preview(
         previewer = Previewer(task, settings, notes, brain, model, calibration=calibration, say=_say)
         prompt = await previewer.prompt()
         written = await _written(previewer, prompt, model, budget) if arguments.with_model else None
-        context = Context(source, len(notes.known), has_brain=await brain.is_usable())
+        context = Context(source, read, has_brain=await brain.is_usable())
         spent = Spent(model.ledger, budget.max_cost_usd, round(time.monotonic() - began_s, 2))
         return report_of(task, prompt, written, measurer=previewer.measurer, context=context, spent=spent)
 

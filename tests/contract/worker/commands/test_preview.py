@@ -142,8 +142,9 @@ def test_the_prompt_is_that_of_the_run_itself(preview: Preview, mongodb_with_use
     assert model.requests[0]["messages"] == report["prompt"]["messages"]
 
 
-def test_a_table_for_people_without_any_store(preview: Preview) -> None:
+def test_a_table_for_people_without_any_store(harness: WorkerHarness, tmp_path: Path) -> None:
     """From files alone; stores that are away are a warning, and cost seconds."""
+    preview = Preview(harness, tmp_path)
     department = {"slug": "sound", "description": "Handles ambience", "gatherInstructions": "Name the reel."}
     (preview.folder / "sound.json").write_text(json.dumps(department), encoding="utf-8")
     (preview.folder / "notes.json").write_text('["The mill is silent after the storm."]', encoding="utf-8")
@@ -159,25 +160,3 @@ def test_a_table_for_people_without_any_store(preview: Preview) -> None:
         "--department", "story", "--no-model", MONGODB_URI=AWAY, BRAIN_SERVICE_BASE_URL="http://127.0.0.1:9"
     )
     assert away["context"] | {"notes": 0, "notesFrom": "none", "brain": False} == away["context"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        pytest.param(
-            ("--department", "archive"),
-            "--department: archive is none of them; the run has story, character",
-            id="another department",
-        ),
-        pytest.param((), "--department: is needed; the run has story, character", id="none named"),
-        pytest.param(("--department", "story", "--max-cost", "0"), "--max-cost", id="no money"),
-    ],
-)
-def test_what_is_wrong_is_said_with_what_helps(
-    preview: Preview, arguments: tuple[str, ...], said: str
-) -> None:
-    """Exit code 64."""
-    done = preview.run("--run-file", "run.json", *arguments)
-    assert done.returncode == 64, done.stderr
-    assert said in done.stderr
-    assert not done.stdout

@@ -125,6 +125,39 @@ def test_the_cap_is_the_argument_s_then_the_run_s_then_a_small_one(
     assert budget_of(task, asked) == Budget(max_cost_usd=expected, max_tokens=None if own is None else 9)
 
 
+@pytest.mark.parametrize(
+    ("slug", "said"),
+    [
+        ("archive", "archive is none of them; the run has story, sound"),
+        (None, "is needed; the run has story, sound"),
+    ],
+)
+def test_another_department_is_refused_with_those_that_there_are(
+    document: RunDocument, tmp_path: Path, slug: str | None, said: str
+) -> None:
+    """A slug is easily mistyped."""
+    named = ("--department", slug) if slug else ()
+    with pytest.raises(InvalidInput, match=f"--department: {said}"):
+        read_preview_task(arguments("--run-file", written(tmp_path, encode_run_document(document)), *named))
+
+
+def test_too_little_money_is_said_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what helps."""
+    for name, value in {
+        "GATHER_LLM_BASE_URL": "http://127.0.0.1:9/v1",
+        "GATHER_LLM_PRICE_INPUT_USD_PER_MILLION": "3",
+        "GATHER_LLM_PRICE_OUTPUT_USD_PER_MILLION": "15",
+        "GATHER_SECRETS_DIR": str(tmp_path / "none"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    file = written(tmp_path, {"slug": "sound"})
+    assert execute_command(["preview", "--department-file", file, "--offline", "--max-cost", "0.001"]) == 64
+    assert "0.001 USD covers no answer" in (shown := capsys.readouterr().err)
+    assert "raise --max-cost, or give --no-model" in shown
+
+
 def test_without_a_model_the_setting_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
