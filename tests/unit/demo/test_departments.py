@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from gather_clients.cms_requests import INSTRUCTIONS_FIELD
 from gather_contracts.departments import CmsDepartment
+from gather_contracts.instructions import read_instructions
 from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -20,12 +22,21 @@ DEPARTMENTS = read_departments(DEPARTMENTS_FILE)
 
 @pytest.mark.parametrize("document", DEPARTMENTS, ids=lambda d: str(d["slug"]))
 def test_a_department_has_the_application_s_fields_and_no_other(document: dict[str, Any]) -> None:
-    """Our own `qualityThreshold` is not among them."""
-    assert set(document) == set(FIELDS)
+    """Our own `qualityThreshold` is not among them; a field for instructions is added by who wants one."""
+    assert set(document) - {INSTRUCTIONS_FIELD} == set(FIELDS)
     assert {name for name, kind in FIELDS.items() if not isinstance(document[name], kind)} == set()
     assert set(document["coordinationSettings"]) == SETTINGS
     assert re.fullmatch(r"[a-z][a-z0-9-]*", document["slug"])
     assert 1 <= document["priority"] <= 10
+
+
+def test_one_department_says_what_is_wanted_of_its_notes() -> None:
+    """Instructions and an example, all of which are read and shown."""
+    own = [d for d in DEPARTMENTS if INSTRUCTIONS_FIELD in d]
+    (said,) = (read_instructions(d[INSTRUCTIONS_FIELD]) for d in own)
+    assert said.instructions is not None
+    assert (said.is_understood, said.is_cut, len(said.instructions.examples)) == (True, False, 1)
+    assert [(d["isActive"], d["gatherCheck"]) for d in own] == [(True, True)]
 
 
 def test_thresholds_are_the_cms_s_and_gather_reads_every_document() -> None:

@@ -259,7 +259,7 @@ async def test_a_fault_of_ours_is_an_answer_too(
 ) -> None:
     """The run's condition says it, the log has the trace, and the pass goes on."""
 
-    def broken(_: Any) -> Any:
+    def broken(*_: Any) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(module, "read_documents", broken)
