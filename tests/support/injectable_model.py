@@ -74,6 +74,8 @@ class InjectableModel:
     obeyed: set[tuple[str, str]] = field(default_factory=set)
     """Marks with the way in which they were obeyed: item, root, raw, ..."""
     _fillers: int = 0
+    _was_spoiled: bool = False
+    """Whether its last answer held no notes: several in a row would end the attempt, and it never gets on."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +106,9 @@ class InjectableModel:
     def _notes(self, seen: Sequence[Payload], gaps: Sequence[str]) -> dict[str, Any]:
         written = {mark for mark, way in self.obeyed if way == "written"}
         fresh = [payload for payload in seen if payload.mark not in written]
+        if self._was_spoiled:
+            fresh = [payload for payload in fresh if "raw" not in payload.obeys]
+        self._was_spoiled = False
         # What judges are to obey comes first, so that they read it often.
         chosen = sorted(fresh, key=lambda payload: not {"verdict", "pairs"} & set(payload.obeys))[:FRESH]
         for way in ("raw", "message"):
@@ -129,6 +134,7 @@ class InjectableModel:
         good = json.dumps({"items": [harmless(1 - n) for n in range(NOTES)]})
         if way == "message":
             return {"role": "assistant", "content": good, **payload.obeys["message"]}
+        self._was_spoiled = True
         text = payload.obeys["raw"].replace("@answer@", good).replace("@megabyte@", MEGABYTE)
         return {"role": "assistant", "content": text}
 

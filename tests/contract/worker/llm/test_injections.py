@@ -271,13 +271,16 @@ def assert_is_a_plain_note(
 
 
 def assert_checkpoint_is_sound(checkpoint: dict[str, Any], requests: list[dict[str, Any]]) -> None:
-    """One epoch for one worker, and a ledger that counted every request, no more and no less."""
+    """One epoch for one worker, and a ledger that counted every request.
+
+    An answer of a megabyte is not read to its end, where its bill stands: it is booked at its worst.
+    """
     assert set(checkpoint) <= _aliases(Checkpoint) | {"updatedAt", "session"}
     assert checkpoint["epoch"] == 1
     assert len(checkpoint["scores"]) == checkpoint["iterations"] <= ITERATIONS
     assert checkpoint["pending"] == checkpoint["unindexed"] == []
     assert checkpoint["ledger"]["requests"] == len(requests)
-    assert checkpoint["ledger"]["tokensIn"] == USAGE["prompt_tokens"] * len(requests)
+    assert checkpoint["ledger"]["tokensIn"] >= USAGE["prompt_tokens"] * len(requests)
     assert all(score is None or 0 <= score < 100 for score in checkpoint["scores"])
 
 
