@@ -9,9 +9,9 @@ from typing import Any
 from dev.paths import ROOT
 from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
+from gather_contracts.text import text_hash
 from gather_demo.llm.judge import is_duplicate
 from gather_worker.duplicates.calibration import read_calibration
-from gather_worker.duplicates.word_overlap import text_hash
 from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from gather_contracts.brain import Duplicate
 from gather_worker.duplicates.calibration import Verdict
 from gather_worker.duplicates.clusters import clusters
-from gather_worker.duplicates.word_overlap import overlap, text_hash, word_set
+from gather_worker.duplicates.word_overlap import copy_key, overlap, word_set
 
 NEIGHBOURS: Final = 5
 NEIGHBOUR_COSINE_MIN: Final = 0.40
@@ -27,7 +27,7 @@ notes on one aspect of one film share up to .35."""
 OWN_COMPARED_MAX: Final = 1000
 """The department's newest notes, whose words are compared; the brain compares with all."""
 JUDGED_CHARS: Final = 500
-"""The requirements' length for comparing; two notes that differ do so before it."""
+"""The requirements' length for comparing; of longer texts the excerpts show where they differ."""
 JUDGED_PAIRS_MAX: Final = 20
 
 
@@ -111,18 +111,21 @@ class Findings:
         return not {pair.slot, pair.other_slot} & self.known
 
 
-def find_copies(drafts: Sequence[Draft], saved_hashes: Iterable[str]) -> Findings:
-    """Find the notes whose text is that of a saved note, in any department, or of another new one."""
-    saved, last_of, findings = frozenset(saved_hashes), dict[str, int](), Findings()
+def find_copies(drafts: Sequence[Draft], saved_keys: Iterable[str]) -> Findings:
+    """Find the notes whose text is that of a saved note, in any department, or of another new one.
+
+    `saved_keys` are of the saved notes, by `copy_key`.
+    """
+    saved, last_of, findings = frozenset(saved_keys), dict[str, int](), Findings()
     for slot, draft in enumerate(drafts):
-        hashed = text_hash(draft.content)
-        if hashed in saved:
+        key = copy_key(draft.content)
+        if key in saved:
             findings.add(Pair(slot, draft.content, draft.content), DecidedBy.EQUAL_WORDS)
-        elif hashed in last_of:
-            earlier = last_of[hashed]
+        elif key in last_of:
+            earlier = last_of[key]
             pair = Pair(slot, draft.content, drafts[earlier].content, earlier)
             findings.add(pair, DecidedBy.EQUAL_WORDS)
-        last_of[hashed] = slot
+        last_of[key] = slot
     return findings
 
 

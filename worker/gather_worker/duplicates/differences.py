@@ -12,15 +12,20 @@ from itertools import product
 from typing import Final
 
 from gather_worker.duplicates.alignment import gaps
-from gather_worker.duplicates.telling_words import Kind, Reading, Word, opposites, reading_of, word_list
+from gather_worker.duplicates.telling_words import Kind, Reading, opposites, reading_of, word_list
 
 BESIDE_MAX: Final = 3
-"""Other words of one text in a gap that a telling word explains: "opens" and "does not open"."""
+"""Other words, in all, beside those that turn the meaning: "has a lamp" and "does without a lamp"."""
+SHARED_TIMES: Final = 2
+"""Words that both texts have, for each of those: else the texts are not the same but for a difference."""
+GAP_WORDS_MAX: Final = 40
 SCOPE_CHARS: Final = 3
 """Of the word that a negation stands before: "opens" and "open" are one."""
 BASE_CHARS_MIN: Final = 3
 """Of the word that a negating prefix stands before."""
-BLOCK_WORDS_MAX: Final = 6
+NAME_CHARS_MIN: Final = 4
+"""Of a name from which another is derived, and the most that is put to it."""
+BLOCK_WORDS_MAX: Final = 4
 """Of a subject or an object that changed places."""
 
 
@@ -34,9 +39,6 @@ class Difference(enum.StrEnum):
     ROLE = "role"
 
 
-Side = Sequence[Word]
-
-
 def telling_differences(one: str, other: str) -> frozenset[Difference]:
     """Return what turns the meaning between two texts that differ in nothing else; empty for all others.
 
@@ -44,24 +46,49 @@ def telling_differences(one: str, other: str) -> frozenset[Difference]:
     text comes first.
     """
     a, b = (reading_of(text) for text in sorted((one, other)))
-    names = a.named | b.named | ((a.capitals | b.capitals) - a.small - b.small - word_list("pronouns"))
+    if _is_word_exchange(a.stems, b.stems):
+        return frozenset({Difference.ROLE})
     found = gaps(a.stems, b.stems)
     own_a, own_b = (
         _own_places(a, [gap.one for gap in found], b),
         _own_places(b, [gap.other for gap in found], a),
     )
-    kinds = set[Difference]()
-    for left, right in zip(own_a, own_b, strict=True):
-        sides = [a.words[place] for place in left], [b.words[place] for place in right]
-        here = _kinds(*sides, names)
-        if not _is_explained(*sides, here, names):
-            return frozenset()
-        kinds |= here - {Difference.NEGATION}
+    shared = _without(a, own_a), _without(b, own_b)
+    small = a.small | b.small
+    sides = [
+        (_Side(a, left, small), _Side(b, right, small)) for left, right in zip(own_a, own_b, strict=True)
+    ]
+    kinds = [_kinds(left, right) for left, right in sides]
+    if not _is_nothing_else(sides, kinds, len(shared[0])):
+        return frozenset()
+    differences = set[Difference]().union(*kinds) - {Difference.NEGATION}
     if _negated(a, b) != _negated(b, a):
-        kinds.add(Difference.NEGATION)
-    if _have_exchanged(_without(a, own_a), _without(b, own_b), names):
-        kinds.add(Difference.ROLE)
-    return frozenset(kinds)
+        differences.add(Difference.NEGATION)
+    if not _is_passive_once(sides) and _have_exchanged(*shared):
+        differences.add(Difference.ROLE)
+    return frozenset(differences)
+
+
+def has_other_numbers(one: str, other: str) -> bool:
+    """Return whether each text has a number that the other has not, however they are worded."""
+    numbers = [
+        {word.key for word in reading_of(text).words if word.kind is Kind.NUMBER} for text in (one, other)
+    ]
+    return bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])
+
+
+class _Side:
+    """What one of the texts has in a gap and the other has nowhere."""
+
+    def __init__(self, reading: Reading, places: Sequence[int], small: frozenset[str]) -> None:
+        self.words = [reading.words[place] for place in places]
+        capitals = {word.key for word in self.words if word.is_capital and word.kind is Kind.PLAIN}
+        capitals = capitals if reading.has_capitals else set()
+        self.names = capitals - small - word_list("pronouns")
+
+    def keys(self, *kinds: Kind) -> frozenset[str]:
+        """Return the words of some kinds."""
+        return frozenset(word.key for word in self.words if word.kind in kinds)
 
 
 def _own_places(reading: Reading, lone: Sequence[range], other: Reading) -> list[list[int]]:
@@ -91,57 +118,83 @@ def _without(reading: Reading, own: Sequence[Sequence[int]]) -> list[str]:
     return [stem for place, stem in enumerate(reading.stems) if place not in gone]
 
 
-def _kinds(left: Side, right: Side, names: Collection[str]) -> set[Difference]:
+def _kinds(left: _Side, right: _Side) -> set[Difference]:
     """Return of which kinds the differences between the two sides of a gap are."""
     kinds = set[Difference]()
-    if _keys(left, Kind.NUMBER) != _keys(right, Kind.NUMBER):
+    if left.keys(Kind.NUMBER) != right.keys(Kind.NUMBER):
         kinds.add(Difference.NUMBER)
     for loose in ((Kind.NUMBER, Kind.WEAK_NUMBER), (Kind.UNIT,)):
-        pair = _keys(left, *loose), _keys(right, *loose)
+        pair = left.keys(*loose), right.keys(*loose)
         if all(pair) and pair[0] != pair[1]:
             kinds.add(Difference.NUMBER)
-    if _differ_in_names(left, right, names):
+    if _named(left, right) and _named(right, left):
         kinds.add(Difference.NAME)
-    if any(frozenset((one.key, other.key)) in opposites() for one, other in product(left, right)):
+    # In a longer gap there is so much else that nothing follows from it.
+    words = [
+        (one.key, other.key)
+        for one, other in product(left.words[:GAP_WORDS_MAX], right.words[:GAP_WORDS_MAX])
+    ]
+    if any(frozenset(pair) in opposites() for pair in words):
         kinds.add(Difference.OPPOSITE)
-    if _keys(left, Kind.NEGATION) != _keys(right, Kind.NEGATION) or any(
-        _is_negated_by_prefix(one.key, other.key) or _is_negated_by_prefix(other.key, one.key)
-        for one, other in product(left, right)
+    if left.keys(Kind.NEGATION) != right.keys(Kind.NEGATION) or any(
+        _is_negated_by_prefix(one, other) or _is_negated_by_prefix(other, one) for one, other in words
     ):
         kinds.add(Difference.NEGATION)
     return kinds
 
 
-def _keys(side: Side, *kinds: Kind) -> frozenset[str]:
-    return frozenset(word.key for word in side if word.kind in kinds)
+def _named(here: _Side, there: _Side) -> frozenset[str]:
+    """Return the names of a side that the other has in no form: "Egypt" is "Egyptian".
 
-
-def _differ_in_names(left: Side, right: Side, names: Collection[str]) -> bool:
-    """Return whether the sides name different ones; a pronoun names whom the other text names."""
-    named = [frozenset(word.key for word in side if word.key in names) for side in (left, right)]
-    pronouns = word_list("pronouns")
-    is_meant = [any(word.key in pronouns for word in side) for side in (left, right)]
-    return any(
-        named[here] - named[there] and (named[there] or not is_meant[there])
-        for here, there in ((0, 1), (1, 0))
+    A name in whose place there is none is a pronoun's, or more of a name: most such texts are duplicates.
+    """
+    return frozenset(
+        name
+        for name in here.names
+        if not any(_is_derived(*sorted((name, other), key=len)) for other in there.names)
     )
 
 
-def _is_explained(left: Side, right: Side, kinds: Collection[Difference], names: Collection[str]) -> bool:
-    """Return whether nothing else differs in a gap than what turns the meaning, and what comes with it."""
+def _is_derived(short: str, long: str) -> bool:
+    return (
+        len(short) >= NAME_CHARS_MIN and long.startswith(short) and len(long) - len(short) <= NAME_CHARS_MIN
+    )
+
+
+def _is_nothing_else(
+    sides: Sequence[tuple[_Side, _Side]], kinds: Sequence[Collection[Difference]], shared: int
+) -> bool:
+    """Return whether the texts are the same but for what turns the meaning and the few words beside it."""
+    beside = 0
+    for (left, right), here in zip(sides, kinds, strict=True):
+        count = _beside(left, right, here)
+        if count and not here:
+            return False
+        beside += count
+    return beside <= BESIDE_MAX and SHARED_TIMES * beside <= shared
+
+
+def _beside(left: _Side, right: _Side, kinds: Collection[Difference]) -> int:
+    """Return how many other words the two sides of a gap do not share, of the side that has more."""
+    named = [_named(left, right), _named(right, left)] if Difference.NAME in kinds else [frozenset[str]()] * 2
     rest = [
-        [word.key for word in side if word.kind is Kind.PLAIN and word.key not in names]
-        for side in (left, right)
+        [word.key for word in side.words if word.kind is Kind.PLAIN and word.key not in names]
+        for side, names in zip((left, right), named, strict=True)
     ]
-    if Difference.NAME not in kinds:
-        for side, plain in zip((left, right), rest, strict=True):
-            plain += [word.key for word in side if word.key in names]
-    most = BESIDE_MAX if kinds else 0
-    lone = [
-        sum(not any(_is_inflected(one, other) for other in rest[there]) for one in rest[here])
-        for here, there in ((0, 1), (1, 0))
+    if max(map(len, rest)) > GAP_WORDS_MAX:
+        return GAP_WORDS_MAX
+    return max(
+        sum(not any(_is_inflected(one, other) for other in rest[1 - here]) for one in rest[here])
+        for here in (0, 1)
+    )
+
+
+def _is_passive_once(sides: Sequence[tuple[_Side, _Side]]) -> bool:
+    """Return whether one of the texts says by whom something is done, and the other who does it."""
+    agents = [
+        any(word.key in word_list("agents") for pair in sides for word in pair[at].words) for at in (0, 1)
     ]
-    return max(lone) <= most
+    return agents[0] != agents[1]
 
 
 def _is_inflected(one: str, other: str) -> bool:
@@ -154,17 +207,22 @@ def _is_inflected(one: str, other: str) -> bool:
 def _negated(reading: Reading, other: Reading) -> Counter[str]:
     """Return what the text negates: of each word that a negation stands before, the beginning."""
     there = {word.key for word in other.words}
-    scopes = Counter[str]()
-    for place, word in enumerate(reading.words):
+    scopes, after = Counter[str](), ""
+    for word in reversed(reading.words):
         if word.kind is Kind.NEGATION:
-            after = (each.key for each in reading.words[place + 1 :] if each.kind is Kind.PLAIN)
-            scopes[next(after, "")[:SCOPE_CHARS]] += 1
-        elif word.kind is Kind.PLAIN and word.key not in there:
-            bases = (word.key[len(prefix) :] for prefix in word_list("negating_prefixes"))
-            found = next((b for b in bases if b in there and _is_negated_by_prefix(word.key, b)), None)
-            if found is not None:
-                scopes[found[:SCOPE_CHARS]] += 1
+            scopes[after] += 1
+        elif word.kind is Kind.PLAIN:
+            after = word.key[:SCOPE_CHARS]
+            base = "" if word.key in there else _base(word.key, there)
+            if base:
+                scopes[base[:SCOPE_CHARS]] += 1
     return scopes
+
+
+def _base(word: str, there: Collection[str]) -> str:
+    """Return the word without its negating prefix, if the other text has it so; else nothing."""
+    bases = (word.removeprefix(prefix) for prefix in word_list("negating_prefixes"))
+    return next((base for base in bases if base in there and _is_negated_by_prefix(word, base)), "")
 
 
 def _is_negated_by_prefix(word: str, base: str) -> bool:
@@ -172,18 +230,13 @@ def _is_negated_by_prefix(word: str, base: str) -> bool:
     return len(base) >= BASE_CHARS_MIN and prefix != word and prefix in word_list("negating_prefixes")
 
 
-def _have_exchanged(one: Sequence[str], other: Sequence[str], names: Collection[str]) -> bool:
+def _have_exchanged(one: Sequence[str], other: Sequence[str]) -> bool:
     """Return whether words of the same text changed places with each other, around one that did not."""
     if one == other:
         return False
     start = next(at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
     end = next(at for at in range(len(one)) if one[-1 - at] != other[-1 - at])
-    inner, against = one[start : len(one) - end], other[start : len(other) - end]
-    return (
-        _is_block_exchange(inner, against)
-        or _is_word_exchange(inner, against)
-        or _is_name_exchange(inner, against, names)
-    )
+    return _is_block_exchange(one[start : len(one) - end], other[start : len(other) - end])
 
 
 def _is_block_exchange(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -200,25 +253,12 @@ def _is_block_exchange(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def _is_word_exchange(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Return whether two words stand in each other's places, wherever they stand."""
+    """Return whether two words stand in each other's places, wherever they do, and all else is the same."""
+    if len(one) != len(other):
+        return False
     places = [at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]]
-    pairs = {frozenset((one[at], other[at])) for at in places}
-    between = [one[at] for at in range(len(one)) if at not in set(places)]
-    return len(pairs) == 1 and not word_list("connectives").issuperset(between)
-
-
-def _is_name_exchange(one: Sequence[str], other: Sequence[str], names: Collection[str]) -> bool:
-    """Return whether the names stand in another order, and all else as it was."""
-    plain = [[stem for stem in side if stem not in names] for side in (one, other)]
-    return plain[0] == plain[1] and _name_groups(one, names) != _name_groups(other, names)
-
-
-def _name_groups(stems: Sequence[str], names: Collection[str]) -> list[list[str]]:
-    """Return the names in order; those that only a connective parts are in no order."""
-    groups: list[list[str]] = [[]]
-    for stem in stems:
-        if stem in names:
-            groups[-1].append(stem)
-        elif stem not in word_list("connectives"):
-            groups.append([])
-    return [sorted(group) for group in groups if group]
+    exchanged = {(one[at], other[at]) for at in places}
+    if len(exchanged) != 2 or len(frozenset().union(*exchanged)) != 2:  # noqa: PLR2004 - there and back
+        return False
+    between = one[places[0] + 1 : places[-1]]
+    return not word_list("connectives").issuperset(between)

@@ -10,7 +10,7 @@ from typing import Final
 
 from gather_worker.duplicates.calibration import Calibration, Decision, Verdict, shipped_calibration
 from gather_worker.duplicates.candidates import WORDS_HIGH, WORDS_LOW, Opinion, Pair, Rule
-from gather_worker.duplicates.differences import telling_differences
+from gather_worker.duplicates.differences import has_other_numbers, telling_differences
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.duplicates.word_overlap import overlap, word_set
 
@@ -20,13 +20,20 @@ TEXTS_KEPT: Final = 256
 _LOGGER = logging.getLogger(__name__)
 
 
-def _cautious(pair: Pair, opinion: Opinion) -> Opinion:
-    """Leave a pair to the model whose texts differ in nothing but what turns their meaning; without the model
-    both stay.
+def cautious(pair: Pair, opinion: Opinion) -> Opinion:
+    """Leave to the model a pair that likeness would drop and whose texts differ in what turns their meaning.
+
+    Where they differ in nothing else, both stay without the model. Of paraphrases only numbers count: of
+    those above the cut whose numbers differ half are duplicates, of those with other names, negations or
+    orders of names most are (PAN and STS-B), as the calibration found.
     """
-    if not opinion.is_duplicate or not telling_differences(pair.text, pair.other):
+    if not opinion.is_duplicate:
         return opinion
-    return replace(opinion, verdict=Verdict.UNSURE, is_duplicate=False)
+    if telling_differences(pair.text, pair.other):
+        return replace(opinion, verdict=Verdict.UNSURE, is_duplicate=False)
+    if has_other_numbers(pair.text, pair.other):
+        return replace(opinion, verdict=Verdict.UNSURE)
+    return opinion
 
 
 def by_words(pair: Pair) -> Opinion:
@@ -36,7 +43,7 @@ def by_words(pair: Pair) -> Opinion:
     """
     likeness = overlap(word_set(pair.text), word_set(pair.other))
     if likeness >= WORDS_HIGH:
-        return _cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=likeness))
+        return cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=likeness))
     verdict = Verdict.UNSURE if likeness >= WORDS_LOW else Verdict.DIFFERENT
     return Opinion(verdict, is_duplicate=False, likeness=likeness)
 
@@ -50,7 +57,7 @@ class FlatRule:
     def __call__(self, pair: Pair) -> Opinion:
         """Return the opinion."""
         if pair.cosine is not None and pair.cosine >= self._threshold:
-            return _cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=pair.cosine))
+            return cautious(pair, Opinion(Verdict.DUPLICATE, is_duplicate=True, likeness=pair.cosine))
         return by_words(pair)
 
 
@@ -68,7 +75,7 @@ class CalibratedRule:
         """Return the opinion."""
         if pair.cosine is None:
             return by_words(pair)
-        return _cautious(pair, self.by_likeness(pair, pair.cosine))
+        return cautious(pair, self.by_likeness(pair, pair.cosine))
 
     def by_likeness(self, pair: Pair, cosine: float) -> Opinion:
         """Return the calibration's own opinion, whatever it is in which the texts differ."""

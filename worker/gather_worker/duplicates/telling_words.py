@@ -34,7 +34,7 @@ SEPARATORS: Final = frozenset(".,'٫٬")  # noqa: RUF001 - Arabic ones are meant
 ELISION_MAX: Final = 2
 """Of letters before or after an apostrophe that are a word of their own: l', qu', 'd, 're."""
 
-_SPACELESS: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+SPACELESS: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _OTHER: Final = r"\s\d!-/:-@\[-`{-~«»„“”‘‚’…–—·।،؛؟۔、。「」『』（）！？；：¡¿№°€£¥≤≥±"  # noqa: RUF001 - punctuation is meant
 _NUMBER: Final = r"(?:(?<![\w.,:'-])[-+](?=\d))?\d+(?:[.,:'٫٬⁄/]\d+)*"  # noqa: RUF001 - Arabic signs
 _SIGN: Final = "[$€£¥%°<>≤≥±]"
@@ -65,7 +65,6 @@ class Word:
     key: str
     kind: Kind = Kind.PLAIN
     is_capital: bool = False
-    begins_sentence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,8 @@ class Reading:
     words: tuple[Word, ...]
     stems: tuple[str, ...]
     """Of each word what stays when it is inflected, roughly; names and numbers whole."""
-    named: frozenset[str]
-    """Words with a capital that begin no sentence."""
-    capitals: frozenset[str]
-    """Words with a capital that begin one: names, or not."""
+    has_capitals: bool
+    """Whether capitals name anything: not in headings, nor in scripts without them."""
     small: frozenset[str]
     """Words that stand there without a capital."""
 
@@ -118,9 +115,8 @@ def _units() -> Mapping[str, str]:
 def _pattern() -> re.Pattern[str]:
     spaceless = "|".join(sorted(_data()["spaceless_negations"].split(), key=len, reverse=True))
     return re.compile(
-        f"(?P<number>{_NUMBER})|(?P<spaceless_negation>{spaceless})|(?P<spaceless>[{_SPACELESS}])"
-        rf"|(?P<word>[^{_OTHER}{_SPACELESS}]+(?:'[^{_OTHER}{_SPACELESS}]+)*(?:\+\+|#)?)|(?P<sign>{_SIGN})"
-        r"|(?P<end>[.!?…:\n。！？।؟])"  # noqa: RUF001 - these end sentences
+        f"(?P<number>{_NUMBER})|(?P<spaceless_negation>{spaceless})|(?P<spaceless>[{SPACELESS}])"
+        rf"|(?P<word>[^{_OTHER}{SPACELESS}]+(?:'[^{_OTHER}{SPACELESS}]+)*(?:\+\+|#)?)|(?P<sign>{_SIGN})"
     )
 
 
@@ -129,17 +125,14 @@ def reading_of(text: str) -> Reading:
     """Return the text's words."""
     words = tuple(_with_numbers(list(_raw_words(text))))
     capital = sum(word.is_capital for word in words)
-    has_case = capital <= max(CAPITALS_SHARE * len(words), WORDS_FOR_SHARE)
-    plain = [word for word in words if word.kind is Kind.PLAIN and has_case]
     return Reading(
         words=words,
         stems=tuple(
             word.key if word.is_capital or word.kind is not Kind.PLAIN else word.key[:STEM_CHARS]
             for word in words
         ),
-        named=frozenset(word.key for word in plain if word.is_capital and not word.begins_sentence),
-        capitals=frozenset(word.key for word in plain if word.is_capital and word.begins_sentence),
-        small=frozenset(word.key for word in plain if not word.is_capital),
+        has_capitals=0 < capital <= max(CAPITALS_SHARE * len(words), WORDS_FOR_SHARE),
+        small=frozenset(word.key for word in words if not word.is_capital),
     )
 
 
@@ -147,16 +140,14 @@ def _raw_words(text: str) -> Iterator[Word]:
     """Yield the words, each number as it is written."""
     # Not NFKC, for which ten squared is a hundred and two.
     seen = unicodedata.normalize("NFC", text.translate(_PLAIN))
-    begins = True
     for found in _pattern().finditer(seen):
         kind, written = str(found.lastgroup), found.group()
         if kind == "number":
             yield Word(written, Kind.NUMBER)
         elif kind == "word":
-            yield from _parts(written, begins=begins)
-        elif kind != "end":
+            yield from _parts(written)
+        else:
             yield _single(written, kind)
-        begins = kind == "end"
 
 
 def _single(written: str, kind: str) -> Word:
@@ -168,14 +159,14 @@ def _single(written: str, kind: str) -> Word:
     return Word(written) if value is None else Word(f"#{value:g}", Kind.WEAK_NUMBER)
 
 
-def _parts(written: str, *, begins: bool) -> Iterator[Word]:
+def _parts(written: str) -> Iterator[Word]:
     """Yield a written word's words: "don't" is "do" and "not", "l'heure" is "l" and "heure"."""
     if written.isnumeric():
         yield Word(written, Kind.NUMBER)  # a fraction or a power, in one sign
         return
     for place, key in enumerate(_split(unicodedata.normalize("NFKC", written).casefold())):
         is_capital = place == 0 and written[0] != written[0].lower() and key != "i"
-        yield Word(key, _kind_of(key), is_capital, begins)
+        yield Word(key, _kind_of(key), is_capital)
 
 
 def _split(folded: str) -> list[str]:

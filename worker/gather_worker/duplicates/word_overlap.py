@@ -1,19 +1,27 @@
 """Texts compared by their words alone: cheap, and enough to see copies while the brain is unavailable."""
 
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from gather_contracts import text as shared
-from gather_contracts.text import normalised
+from gather_contracts.text import normalised, text_hash
 
 HASHES_KEPT: Final = 8192
 """All notes of a project are looked at again in each iteration."""
 
 
 @lru_cache(maxsize=HASHES_KEPT)
-def text_hash(text: str) -> str:
-    """Return the hash that all rooms share, remembered."""
-    return shared.text_hash(text)
+def copy_key(text: str) -> str:
+    """Return what is the same for copies only: the hash that all rooms share, and the powers and fractions.
+
+    The hash does not tell those from digits: ten squared, as one writes it, is 102 to it.
+    """
+    powers = "" if text.isascii() else "".join(filter(_is_power, text))
+    return f"{text_hash(text)} {powers}".rstrip()
+
+
+def _is_power(char: str) -> bool:
+    return char.isnumeric() and unicodedata.category(char) == "No"
 
 
 def word_set(text: str) -> frozenset[str]:

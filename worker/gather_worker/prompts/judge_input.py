@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gather_worker.duplicates.word_overlap import text_hash
+from gather_worker.duplicates.word_overlap import copy_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def without_copies(texts: Sequence[str]) -> Judged:
     """
     groups: dict[str, list[str]] = {}
     for text in texts:
-        groups.setdefault(text_hash(text), []).append(text)
+        groups.setdefault(copy_key(text), []).append(text)
     # A copy in one case alone does not take the place of the note itself.
     kept = tuple(
         min(group, key=lambda text: (text.islower() or text.isupper(), text)) for group in groups.values()

@@ -1,0 +1,58 @@
+"""Numbers, however they are written."""
+
+# ruff: noqa: RUF001 - signs that look like others are meant
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gather_worker.duplicates.telling_words import Kind, reading_of, written_value
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a text, in order."""
+    return [word.key for word in reading_of(text).words if word.kind is Kind.NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1945", 1945), ("1,000", 1000), ("1.000.000", 1_000_000), ("1.5", Fraction(3, 2)),
+        ("1,5", Fraction(3, 2)), ("1,234.5", Fraction(2469, 2)), ("0.125", Fraction(1, 8)), ("٣٤", 34),
+        ("१२", 12), ("１２", 12), ("-5", -5),
+        ("10:30", None), ("1.2.3", None), ("1/2", None), ("½", None), ("9" * 31, None), ("seven", 7),
+    ],
+)  # fmt: skip
+def test_a_number_is_worth_what_it_says(written: str, value: Fraction | int | None) -> None:
+    """Whatever its digits and separators; a time, a version or a code is compared as it is written."""
+    assert written_value(written) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("two hundred and five lamps", ["#205"]), ("twenty-one", ["#21"]), ("a dozen boats", ["#12"]),
+        ("5 million", ["#5000000"]), ("three thousand and forty", ["#3040"]), ("two and three", ["#2", "#3"]),
+        ("a hundred and lamps", ["#100"]), ("pages 3-5", ["#3", "#5"]), ("5km and -5 km", ["#5", "#-5"]),
+        ("b2b", ["#2"]), ("no number", []),
+    ],
+)  # fmt: skip
+def test_numbers_in_words_are_those_in_digits(text: str, found: list[str]) -> None:
+    """Up to what English says in one run of words."""
+    assert numbers(text) == found
+
+
+@given(st.integers(0, 10**15))
+def test_every_whole_number_is_itself(number: int) -> None:
+    """With and without separators."""
+    assert numbers(f"of {number:,} lamps") == numbers(f"of {number} lamps") == [f"#{number}"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_read(text: str) -> None:
+    """In any script, with signs of every kind."""
+    reading = reading_of(text)
+    assert len(reading.words) == len(reading.stems)
+    assert all(word.key for word in reading.words)
