@@ -31,9 +31,11 @@ from gather_worker.attempt import Attempt
 from gather_worker.calibrate.cosines import cosines_of
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
 from gather_worker.calibrate.report import (
+    ALONE,
     BEST_CUT,
     CUTS,
     FLAT,
+    JUDGE_RIGHT,
     PERFECT_JUDGE,
     STAGES,
     USUAL_JUDGE,
@@ -56,7 +58,7 @@ VECTORS_KEPT: Final = 200_000
 """In the brain's memory, 1.5 KB each: every text is embedded once, however many commands ask for it."""
 ALL: Final = "all"
 SHIPPED: Final = "shipped"
-WAYS: Final = (FLAT, BEST_CUT, STAGES, PERFECT_JUDGE, USUAL_JUDGE)
+WAYS: Final = (FLAT, BEST_CUT, ALONE, STAGES, PERFECT_JUDGE, USUAL_JUDGE)
 DRAFTS: Final = 10
 REPEATS: Final = 50
 
@@ -147,6 +149,28 @@ def own_table(reports: Reports, name: str) -> list[str]:
     return [title, "", table(rows[0], rows[1:]), ""]
 
 
+def contrast_table(reports: Reports, name: str) -> list[str]:
+    """Return how many of the pairs that differ in what turns the meaning are called duplicates."""
+    report = reports[name, SHIPPED]
+    columns = [
+        f"{name}, shipped calibration", "pairs", "median cosine", FLAT, ALONE, STAGES, "pairs to a model",
+        f"simulated judge right in {JUDGE_RIGHT:.0%}",
+    ]  # fmt: skip
+    rows = [
+        [
+            row.kind,
+            str(row.pairs),
+            f"{row.median_cosine:.3f}",
+            *(
+                f"{share:.0%}"
+                for share in (row.flat, row.alone, row.stages, row.judged_share, row.usual_judge)
+            ),
+        ]
+        for row in report.contrasts
+    ]
+    return [table(columns, rows), ""]
+
+
 def transfer_table(reports: Reports, sets: Sequence[str], shared: tuple[float, list[float]]) -> list[str]:
     """Return F1 without a model, and the band, for each calibration on each set."""
     rows = [
@@ -210,7 +234,7 @@ def duplicates(
         shipped = read_calibration(folder / f"{ALL}.calibration.json")
     finally:
         shutil.rmtree(folder)
-    lines = [line for name in sets for line in own_table(reports, name)]
+    lines = [line for make in (own_table, contrast_table) for name in sets for line in make(reports, name)]
     typer.echo("\n".join([*lines, *transfer_table(reports, list(sets), shared)]))
     for name, each in sets.items():
         median, p95 = latency_ms(shipped, each)

@@ -1,7 +1,10 @@
 """How well each way of finding duplicates does on labelled pairs, side by side; pure."""
 
 import random
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from gather_worker.calibrate.labelled_pairs import LabelledPair
 from gather_worker.duplicates.calibration import Decision, Verdict
-from gather_worker.duplicates.features import ComparableText, features_of
+from gather_worker.duplicates.candidates import Opinion, Pair
+from gather_worker.duplicates.rules import CalibratedRule, cautious
 
 FLAT_COSINE: Final = 0.90
 JUDGE_RIGHT: Final = 0.88
@@ -17,10 +21,13 @@ JUDGE_RIGHT: Final = 0.88
 SEED: Final = 1
 FLAT: Final = f"cosine >= {FLAT_COSINE:.2f}"
 BEST_CUT: Final = "best cosine cut of these pairs"
+ALONE: Final = "calibration alone"
 STAGES: Final = "stages without a model"
 PERFECT_JUDGE: Final = "stages, simulated judge that is always right"
 USUAL_JUDGE: Final = f"stages, simulated judge right in {JUDGE_RIGHT:.0%}"
 MODEL: Final = "stages with the model"
+Compared = tuple[Sequence[LabelledPair], Sequence[float]]
+"""Pairs, and their cosines."""
 CUTS: Final = tuple(cut / 200 for cut in range(60, 200))
 
 
@@ -41,6 +48,24 @@ class Row(_Printed):
     """No model was asked: its answers are made from the labels."""
 
 
+class ContrastRow(_Printed):
+    """Pairs that differ in nothing but what turns the meaning; shares, 0 to 1, that are called duplicates."""
+
+    kind: str
+    pairs: int
+    median_cosine: float
+    flat: float
+    """By a flat cosine."""
+    alone: float
+    """By the calibration alone."""
+    stages: float
+    """By the stages without a model."""
+    judged_share: float
+    """The share that is given to a model."""
+    usual_judge: float
+    """By the stages with a simulated judge that is mostly right."""
+
+
 class PairReport(_Printed):
     """All ways on one set of pairs."""
 
@@ -50,27 +75,30 @@ class PairReport(_Printed):
     embedding_model: str
     threshold: float
     band_share: float
-    """The share of all pairs between the cuts, where only a model could decide."""
+    """The share of all pairs that only a model could decide: between the cuts, or told apart by one word."""
     rows: tuple[Row, ...]
+    contrasts: tuple[ContrastRow, ...] = ()
 
     def f1_of(self, way: str) -> float:
         """Return one way's F1; the way may be its beginning."""
         return next(row.f1 for row in self.rows if row.way.startswith(way))
 
 
-def probabilities_of(
-    pairs: Sequence[LabelledPair], cosines: Sequence[float], decision: Decision
-) -> list[float]:
-    """Return how likely each pair is a duplicate."""
-    texts: dict[str, ComparableText] = {}
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What the stages think of pairs without a model: with and without a look at what differs."""
 
-    def text(content: str) -> ComparableText:
-        return texts.setdefault(content, ComparableText(content))
+    alone: Sequence[Opinion]
+    """Of the calibration, by likeness alone."""
+    cautious: Sequence[Opinion]
 
-    return [
-        decision.calibration.probability(features_of(text(pair.a), text(pair.b), max(cosine, 0.0)))
-        for pair, cosine in zip(pairs, cosines, strict=True)
-    ]
+
+def opinions_of(pairs: Sequence[LabelledPair], cosines: Sequence[float], decision: Decision) -> Opinions:
+    """Return the stages' opinions of the pairs, in order."""
+    rule = CalibratedRule(decision)
+    compared = [Pair(0, pair.b, pair.a, cosine=cosine) for pair, cosine in zip(pairs, cosines, strict=True)]
+    alone = [rule.by_likeness(pair, pair.cosine or 0.0) for pair in compared]
+    return Opinions(alone, [cautious(pair, opinion) for pair, opinion in zip(compared, alone, strict=True)])
 
 
 def report_of(
@@ -78,31 +106,35 @@ def report_of(
     pairs: Sequence[LabelledPair],
     cosines: Sequence[float],
     decision: Decision,
+    *,
+    contrasts: Mapping[str, Compared] = MappingProxyType({}),
     judged: Callable[[int], bool] | None = None,
 ) -> PairReport:
-    """Return the report; `judged` returns the model's verdict on the pair at a place."""
+    """Return the report; `judged` returns the model's verdict on the pair at a place.
+
+    `contrasts` are pairs by their kind, none of them duplicates, with their cosines.
+    """
     labels = [pair.duplicate for pair in pairs]
-    probabilities = probabilities_of(pairs, cosines, decision)
-    verdicts = [decision.verdict(probability) for probability in probabilities]
-    band_share = sum(verdict is Verdict.UNSURE for verdict in verdicts) / len(pairs)
+    opinions = opinions_of(pairs, cosines, decision)
+    unsure = [opinion.verdict is Verdict.UNSURE for opinion in opinions.cautious]
 
     def with_judge(way: str, answer: Callable[[int], bool], *, is_simulated: bool) -> Row:
         called = [
-            answer(place) if verdict is Verdict.UNSURE else verdict is Verdict.DUPLICATE
-            for place, verdict in enumerate(verdicts)
+            answer(place) if unsure[place] else opinion.is_duplicate
+            for place, opinion in enumerate(opinions.cautious)
         ]
         return _row(way, called, labels).model_copy(
-            update={"judged_share": round(band_share, 4), "is_simulated": is_simulated}
+            update={"judged_share": _share(unsure), "is_simulated": is_simulated}
         )
 
     # Chosen on these very pairs, so that no calibration could beat it by moving a cut.
     best = max(CUTS, key=lambda cut: f1_at(cut, cosines, labels))
-    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
-    usual = [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
+    usual = _mostly_right(labels)
     rows = [
         _row(FLAT, [cosine >= FLAT_COSINE for cosine in cosines], labels),
         _row(f"{BEST_CUT}, {best:.3f}", [cosine >= best for cosine in cosines], labels),
-        _row(STAGES, [decision.is_duplicate(probability) for probability in probabilities], labels),
+        _row(ALONE, [opinion.is_duplicate for opinion in opinions.alone], labels),
+        _row(STAGES, [opinion.is_duplicate for opinion in opinions.cautious], labels),
         with_judge(PERFECT_JUDGE, labels.__getitem__, is_simulated=True),
         with_judge(USUAL_JUDGE, usual.__getitem__, is_simulated=True),
     ]
@@ -114,9 +146,43 @@ def report_of(
         duplicates=sum(labels),
         embedding_model=decision.calibration.embedding_model,
         threshold=decision.threshold,
-        band_share=round(band_share, 4),
+        band_share=_share(unsure),
         rows=tuple(rows),
+        contrasts=tuple(_contrast(kind, *made, decision) for kind, made in contrasts.items() if made[0]),
     )
+
+
+def _contrast(
+    kind: str, pairs: Sequence[LabelledPair], cosines: Sequence[float], decision: Decision
+) -> ContrastRow:
+    opinions = opinions_of(pairs, cosines, decision)
+    unsure = [opinion.verdict is Verdict.UNSURE for opinion in opinions.cautious]
+    usual = _mostly_right([pair.duplicate for pair in pairs])
+    return ContrastRow(
+        kind=kind,
+        pairs=len(pairs),
+        median_cosine=round(statistics.median(cosines), 3),
+        flat=_share([cosine >= FLAT_COSINE for cosine in cosines]),
+        alone=_share([opinion.is_duplicate for opinion in opinions.alone]),
+        stages=_share([opinion.is_duplicate for opinion in opinions.cautious]),
+        judged_share=_share(unsure),
+        usual_judge=_share(
+            [
+                usual[place] if unsure[place] else opinion.is_duplicate
+                for place, opinion in enumerate(opinions.cautious)
+            ]
+        ),
+    )
+
+
+def _mostly_right(labels: Sequence[bool]) -> list[bool]:
+    """Return the answers of a simulated judge."""
+    chance = random.Random(SEED)  # noqa: S311 - a simulation, the same every time
+    return [label if chance.random() < JUDGE_RIGHT else not label for label in labels]
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return round(sum(flags) / max(len(flags), 1), 4)
 
 
 def f1_at(cut: float, cosines: Sequence[float], labels: Sequence[bool]) -> float:
@@ -138,7 +204,7 @@ def table_of(report: PairReport) -> str:
     """Return the report as lines for people."""
     head = (
         f"{report.name}: {report.pairs} pairs, {report.duplicates} duplicates; threshold "
-        f"{report.threshold:g}, {report.band_share:.1%} between the cuts"
+        f"{report.threshold:g}, {report.band_share:.1%} to a model"
     )
     width = max(len(row.way) for row in report.rows)
     lines = [
@@ -146,4 +212,16 @@ def table_of(report: PairReport) -> str:
         for row in report.rows
     ]
     columns = f"{'':<{width}}  precision  recall     F1  to model"
-    return "\n".join([head, columns, *lines, ""])
+    return "\n".join([head, columns, *lines, *_contrast_lines(report, width), ""])
+
+
+def _contrast_lines(report: PairReport, width: int) -> list[str]:
+    if not report.contrasts:
+        return []
+    lines = [
+        f"{row.kind:<{width}}  {row.pairs:5}  {row.median_cosine:6.3f}  {row.flat:5.0%}  {row.alone:11.0%}  "
+        f"{row.stages:8.0%}  {row.judged_share:8.1%}  {row.usual_judge:10.0%}"
+        for row in report.contrasts
+    ]
+    columns = f"{'':<{width}}  pairs  cosine  >=.90  calibration  no model  to model  judge {JUDGE_RIGHT:.0%}"
+    return ["", "not duplicates, made of these texts; the share that is called one:", columns, *lines]

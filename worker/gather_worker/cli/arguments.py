@@ -90,7 +90,8 @@ def _add_calibrate(commands: Any) -> None:
         "calibrate",
         help="make a calibration of duplicates from labelled pairs",
         description="Makes a calibration of duplicates for the brain's embedding model, and measures it on "
-        "pairs that were held out.",
+        "pairs that were held out. Of their texts it also makes pairs that are no duplicates: negated, with "
+        "another number, a tenfold amount, another name, swapped roles or an opposite word (English).",
         epilog="Example: gather-worker calibrate --pairs ours.jsonl --out ours.json --table. "
         f"GATHER_DUPLICATE_CALIBRATION=ours.json has workers use it. {BRAIN_HELP}",
     )
@@ -115,7 +116,8 @@ def _add_duplicates(commands: Any) -> None:
         "duplicates",
         help="measure how well duplicates are found among labelled pairs",
         description="Prints precision, recall, F1 and the share of pairs that go to the model, for each "
-        "method. Rows that name a simulated judge ask no model.",
+        "method, and how many pairs are called duplicates that are made of the same texts to differ in a "
+        "number, a name, a negation or a role. What names a simulated judge asks no model.",
         epilog="Example: gather-worker duplicates --pairs ours.jsonl --no-model --table. The model is "
         f"GATHER_JUDGE_MODEL at GATHER_LLM_BASE_URL with OPENROUTER_API_KEY. {BRAIN_HELP}",
     )

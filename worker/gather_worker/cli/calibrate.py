@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
+from gather_worker.calibrate.contrasts import contrasts_of
 from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import PairReport, report_of, table_of
@@ -18,6 +19,7 @@ from gather_worker.calibrate.split import split
 from gather_worker.cli.clients import open_brain, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn
+from gather_worker.duplicates.differences import telling_differences
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.errors import InvalidInput
 from gather_worker.settings import read_settings
@@ -29,12 +31,28 @@ LABELS_MIN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Labelled pairs, and what is made of their texts and no duplicate."""
+
+    pairs: Sequence[LabelledPair]
+    contrasts: Mapping[str, Sequence[LabelledPair]]
+
+    @property
+    def all_contrasts(self) -> list[LabelledPair]:
+        """Return the contrasts of all kinds."""
+        return [pair for made in self.contrasts.values() for pair in made]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of pairs in its two parts, each pair with its cosine."""
+    """One kind of pairs in its two parts, without a text in common."""
 
     name: str
-    to_fit: Sequence[tuple[LabelledPair, float]]
-    held_out: Sequence[tuple[LabelledPair, float]]
+    to_fit: Part
+    held_out: Part
+
+
+Cosines = Mapping[LabelledPair, float]
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
@@ -45,13 +63,16 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         raise InvalidInput(f"--out: {arguments.out.parent} is not a folder")
     names = arguments.source or [path.stem for path in arguments.pairs]
     files = [read_pairs(path) for path in arguments.pairs]
-    for path, pairs in zip(arguments.pairs, files, strict=True):
-        check_enough(str(path), split(pairs, arguments.held_out)[0])
-    model, cosines = run_command(_cosines(arguments, [pair for pairs in files for pair in pairs]))
-    kinds = kinds_of(names, files, cosines, arguments.held_out)
-    calibration = calibrate(kinds, model)
+    kinds = [kind_of(name, pairs, arguments.held_out) for name, pairs in zip(names, files, strict=True)]
+    for path, kind in zip(arguments.pairs, kinds, strict=True):
+        check_enough(str(path), kind.to_fit.pairs)
+    parts = [part for kind in kinds for part in (kind.to_fit, kind.held_out)]
+    asked = list(dict.fromkeys(pair for part in parts for pair in (*part.pairs, *part.all_contrasts)))
+    model, found = run_command(_cosines(arguments, asked))
+    cosines = dict(zip(asked, found, strict=True))
+    calibration = calibrate(kinds, cosines, model)
     _write(arguments.out, calibration)
-    reports = [measured(kind, calibration) for kind in kinds]
+    reports = [measured(kind, cosines, calibration) for kind in kinds]
     sys.stdout.write(_printed(arguments, calibration, reports))
     return ExitCode.DONE
 
@@ -72,52 +93,50 @@ def check_enough(name: str, to_fit: Sequence[LabelledPair]) -> None:
         )
 
 
-def kinds_of(
-    names: Sequence[str],
-    files: Sequence[Sequence[LabelledPair]],
-    cosines: Sequence[float],
-    held_out_share: float,
-) -> list[Kind]:
-    """Return the kinds, each split; `cosines` are of all pairs, file after file."""
-    rest = iter(cosines)
-    kinds = []
-    for name, pairs in zip(names, files, strict=True):
-        cosine_of = {id(pair): next(rest) for pair in pairs}
-        parts = split(pairs, held_out_share)
-        to_fit, held_out = ([(pair, cosine_of[id(pair)]) for pair in part] for part in parts)
-        kinds.append(Kind(name, to_fit, held_out))
-    return kinds
+def kind_of(name: str, pairs: Sequence[LabelledPair], held_out_share: float) -> Kind:
+    """Return the pairs of a file, split, with their contrasts."""
+    to_fit, held_out = (Part(part, contrasts_of(part)) for part in split(pairs, held_out_share))
+    return Kind(name, to_fit, held_out)
 
 
-def calibrate(kinds: Sequence[Kind], embedding_model: str) -> Calibration:
+def calibrate(kinds: Sequence[Kind], cosines: Cosines, embedding_model: str) -> Calibration:
     """Return the calibration of the kinds' pairs that are not held out; raises InvalidInput."""
     try:
         from gather_worker.calibrate.fitting import Sample, fit  # noqa: PLC0415 - LightGBM comes with its own extra
     except ModuleNotFoundError as error:
         raise InvalidInput(f"{error.name} is missing: pip install 'gather[worker,calibrate]'") from error
+
+    parts = [[*kind.to_fit.pairs, *kind.to_fit.all_contrasts] for kind in kinds]
+    # What differs in nothing but what turns the meaning is decided before the trees are asked.
+    fitted = [[pair for pair in pairs if not telling_differences(pair.a, pair.b)] for pairs in parts]
     samples = [
         Sample(
-            [
-                features_of(ComparableText(pair.a), ComparableText(pair.b), cosine)
-                for pair, cosine in kind.to_fit
-            ],
-            [pair.duplicate for pair, _ in kind.to_fit],
+            [features_of(ComparableText(pair.a), ComparableText(pair.b), cosines[pair]) for pair in pairs],
+            [pair.duplicate for pair in pairs],
         )
-        for kind in kinds
+        for pairs in fitted
     ]
     made_on = MadeOn(
         sources=tuple(kind.name for kind in kinds),
         pairs=sum(len(sample.duplicates) for sample in samples),
         duplicates=sum(sum(sample.duplicates) for sample in samples),
         at=datetime.now(UTC).date().isoformat(),
+        note=f"{sum(map(len, parts)) - sum(map(len, fitted))} more differ in what turns the meaning",
     )
     return fit(samples, embedding_model, made_on)
 
 
-def measured(kind: Kind, calibration: Calibration) -> PairReport:
+def measured(kind: Kind, cosines: Cosines, calibration: Calibration) -> PairReport:
     """Return what the calibration is worth on the kind's held-out pairs."""
-    pairs = [pair for pair, _ in kind.held_out]
-    return report_of(kind.name, pairs, [cosine for _, cosine in kind.held_out], Decision(calibration))
+    part = kind.held_out
+    contrasts = {name: (made, [cosines[pair] for pair in made]) for name, made in part.contrasts.items()}
+    return report_of(
+        kind.name,
+        part.pairs,
+        [cosines[pair] for pair in part.pairs],
+        Decision(calibration),
+        contrasts=contrasts,
+    )
 
 
 def _write(path: Path, calibration: Calibration) -> None:

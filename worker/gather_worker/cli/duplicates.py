@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
+from gather_worker.calibrate.contrasts import contrasts_of
 from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
-from gather_worker.calibrate.report import PairReport, probabilities_of, report_of, table_of
+from gather_worker.calibrate.report import PairReport, opinions_of, report_of, table_of
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
@@ -56,7 +57,9 @@ async def _measure(
     own = read_calibration(file) if file else None
     attempt = Attempt(DURATION_S)
     async with open_brain(settings, attempt, arguments.project) as brain:
-        model, cosines = await cosines_of(brain, pairs, report_progress)
+        made = contrasts_of(pairs)
+        asked = [*pairs, *(pair for each in made.values() for pair in each)]
+        model, found = await cosines_of(brain, asked, report_progress)
     if own is not None and own.embedding_model != model:
         raise InvalidInput(
             f"the calibration is for embeddings of {own.embedding_model}, the brain's are of {model}"
@@ -68,8 +71,11 @@ async def _measure(
             "name it with --calibration"
         )
     decision = Decision(calibration, arguments.threshold or settings.duplicate_threshold)
+    rest = iter(found)
+    cosines = [next(rest) for _ in pairs]
+    contrasts = {kind: (each, [next(rest) for _ in each]) for kind, each in made.items()}
     judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
-    return report_of(arguments.pairs.stem, pairs, cosines, decision, judged)
+    return report_of(arguments.pairs.stem, pairs, cosines, decision, contrasts=contrasts, judged=judged)
 
 
 async def _judge(
@@ -79,20 +85,16 @@ async def _judge(
     settings: CommandSettings,
     attempt: Attempt,
 ) -> Judged:
-    """Have the model judge the pairs between the cuts, as a worker does; without a verdict the cut counts."""
-    probabilities = probabilities_of(pairs, cosines, decision)
-    unsure = [
-        place
-        for place, probability in enumerate(probabilities)
-        if decision.verdict(probability) is Verdict.UNSURE
-    ]
+    """Have the model judge what the stages are unsure of, as a worker does; else the stages count."""
+    opinions = opinions_of(pairs, cosines, decision).cautious
+    unsure = [place for place, opinion in enumerate(opinions) if opinion.verdict is Verdict.UNSURE]
     said: dict[int, bool] = {}
     async with open_model(settings, attempt) as model:
         for start in range(0, len(unsure), JUDGED_PAIRS_MAX):
             places = unsure[start : start + JUDGED_PAIRS_MAX]
             said |= await _verdicts(model, settings.judge_model or "", pairs, places)
             sys.stderr.write(f"judged {start + len(places):,} of {len(unsure):,} pairs\n")
-    return lambda place: said.get(place, decision.is_duplicate(probabilities[place]))
+    return lambda place: said.get(place, opinions[place].is_duplicate)
 
 
 async def _verdicts(
@@ -102,7 +104,7 @@ async def _verdicts(
     try:
         answer = await model.ask(name, duplicates_prompt(asked), PairVerdicts)
     except AnswerInvalid as error:
-        sys.stderr.write(f"no verdict on {len(places)} pairs, the cut decides: {error}\n")
+        sys.stderr.write(f"no verdict on {len(places)} pairs, they count as without a model: {error}\n")
         return {}
     except ModelError as error:
         raise TryAgain(f"the model gives no verdicts: {error}") from error

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gather_worker.calibrate.fitting import Sample, fit
 from gather_worker.calibrate.labelled_pairs import LabelledPair
-from gather_worker.calibrate.report import MODEL, PERFECT_JUDGE, STAGES, report_of, table_of
+from gather_worker.calibrate.report import ALONE, MODEL, PERFECT_JUDGE, STAGES, report_of, table_of
 from gather_worker.duplicates.calibration import (
     Calibration,
     Decision,
@@ -24,7 +24,7 @@ from gather_worker.duplicates.calibration import (
 from gather_worker.duplicates.features import FALLING, FEATURES, RISING, ComparableText, features_of
 from gather_worker.errors import InvalidInput
 
-WORDS = tuple(f"{kind}{number}" for kind in ("lamp", "sea", "gull", "door") for number in range(4))
+WORDS = tuple(f"{letter}{kind}" for kind in ("lamp", "sea", "gull", "door") for letter in "abcd")
 MADE_ON = MadeOn(sources=("made for a test",), pairs=600, duplicates=300, at="2026-11-21")
 
 
@@ -63,16 +63,35 @@ def test_a_calibration_classifies_unseen_pairs(calibration: Calibration) -> None
     """Better than any cut through the cosine, and with a small band."""
     unseen, cosines = zip(*pairs_with_cosines(400, seed=2), strict=True)
     report = report_of("unseen", unseen, cosines, Decision(calibration))
-    flat, best, stages, perfect, usual = report.rows
+    flat, best, alone, stages, perfect, usual = report.rows
     assert stages.f1 > best.f1 >= flat.f1
     assert perfect.f1 > stages.f1
     assert 0 < report.band_share <= 0.15
     assert perfect.judged_share == usual.judged_share == report.band_share
-    assert [row.is_simulated for row in report.rows] == [False, False, False, True, True]
+    assert [row.is_simulated for row in report.rows] == [False] * 4 + [True] * 2
+    assert alone == stages.model_copy(update={"way": ALONE})  # nothing is negated here, and nobody named
     assert stages.judged_share == 0
     table = table_of(report)
     assert f"{stages.f1:.3f}" in table
     assert "simulated judge" in table
+
+
+def test_contrasts_are_reported_and_left_to_the_model(calibration: Calibration) -> None:
+    """However alike they are; each kind in a row of its own."""
+    labelled, cosines = zip(*pairs_with_cosines(100, seed=3), strict=True)
+    negated = [
+        LabelledPair(
+            a=pair.a, b=f"{pair.a.rpartition(' ')[0]} not {pair.a.rpartition(' ')[2]}", duplicate=False
+        )
+        for pair in labelled
+    ]
+    contrasts = {"negated": (negated, [0.98] * len(negated)), "none": ([], [])}
+    report = report_of("x", labelled, cosines, Decision(calibration), contrasts=contrasts)
+    (row,) = report.contrasts
+    assert (row.kind, row.pairs, row.flat, row.stages) == ("negated", 100, 1, 0)
+    assert row.alone == row.judged_share > 0.9
+    assert 0 < row.usual_judge < 0.25
+    assert "negated" in table_of(report)
 
 
 def test_easy_pairs_leave_nothing_to_the_model() -> None:
@@ -101,7 +120,7 @@ def test_a_models_verdicts_count_in_the_band_only(calibration: Calibration) -> N
         asked.append(place)
         return not unseen[place].duplicate
 
-    report = report_of("unseen", unseen, cosines, decision, wrong)
+    report = report_of("unseen", unseen, cosines, decision, judged=wrong)
     assert len(asked) == round(report.band_share * len(unseen))
     assert report.rows[-1].way == MODEL
     assert report.f1_of(MODEL) < report.f1_of(PERFECT_JUDGE)
