@@ -3,7 +3,7 @@ of them.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -156,3 +156,18 @@ class FakeAnswerCache:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class FakeVerdictCache:
+    """Redis, as far as verdicts on pairs are kept in it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bool] = {}
+
+    async def get(self, keys: Sequence[str]) -> dict[str, bool]:
+        """Return those that are kept."""
+        return {key: self.kept[key] for key in keys if key in self.kept}
+
+    async def put(self, verdicts: Mapping[str, bool]) -> None:
+        """Keep some."""
+        self.kept |= verdicts

@@ -31,6 +31,7 @@ from gather_worker.services.brain import Brain, brain_client
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.outbox_events import OutboxEvents
 from gather_worker.services.store import Store
+from gather_worker.services.verdict_cache import VerdictCache
 from gather_worker.settings import Settings, read_settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.pipeline import Pipeline
@@ -90,10 +91,13 @@ async def _open_dependencies(
     events = EventPublisher(
         log, task.document, task.department, task.allowance, outbox_of(task.document, store)
     )
+    ttl_s = settings.llm_cache_ttl_s
+    verdicts = VerdictCache(settings.redis, settings.redis_timeout_s, ttl_s, project_id) if ttl_s else None
+    opened = [each for each in (model, store, brain, events, verdicts) if each is not None]
     try:
-        yield Dependencies(store, brain, model, events, calibration)
+        yield Dependencies(store, brain, model, events, calibration, verdicts)
     finally:
-        await asyncio.gather(*(_close(each) for each in (model, store, brain, events)))
+        await asyncio.gather(*(_close(each) for each in opened))
 
 
 def outbox_of(document: RunDocument, store: Store) -> OutboxEvents | None:
@@ -129,7 +133,7 @@ def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> M
     )
 
 
-async def _close(dependency: ModelGateway | Store | Brain | EventPublisher) -> None:
+async def _close(dependency: ModelGateway | Store | Brain | EventPublisher | VerdictCache) -> None:
     """Close within bounds: a store that hangs must not hold up the exit."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):

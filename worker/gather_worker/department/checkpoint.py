@@ -78,8 +78,8 @@ class Checkpoint(Stored):
     unindexed: list[str] = Field(default_factory=list)
     """Ids of notes in `gather` that the brain does not have yet, or not yet with their score."""
     verdicts: dict[str, bool] = Field(default_factory=dict)
-    """What the model has said of possible duplicates, the newest, by a hash of what it was shown. Here and
-    not in Redis, since it was paid for and the attempts after this one must not pay again."""
+    """What the model has said of possible duplicates, the newest, by a hash of the question. Not in Redis
+    alone, since it was paid for and the attempts after this one must not pay again."""
     ledger: Ledger = Ledger()
     meters: Meters = Meters()
     """What all attempts measured, up to this write."""

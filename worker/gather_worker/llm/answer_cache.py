@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -67,17 +68,28 @@ class _RedisUnavailable(Exception):  # noqa: N818 - named for what it says
     pass
 
 
-class AnswerCache:
-    """The answers kept in one Redis, for `ttl_s` seconds each.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one kind of kept values may take of Redis; `index` is the key of the list of their keys."""
 
-    A call takes `timeout_s` at most, and `PATIENCE_S`: a model's answer is not waited for much longer.
+    index: str
+    entries: int
+    """Of all runs together; the oldest go."""
+    entry_bytes: int
+    ttl_s: int
+
+
+class BoundedCache:
+    """Values kept in one Redis, within bounds; without Redis there are none, and nothing else changes.
+
+    A call takes `timeout_s` at most, and `PATIENCE_S`; after one that failed there is none for `QUIET_S`.
     """
 
     def __init__(
         self,
         redis: str | RedisPlace,
         timeout_s: float,
-        ttl_s: int,
+        bounds: Bounds,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = place_of(redis).key
@@ -86,7 +98,7 @@ class AnswerCache:
             min(timeout_s, PATIENCE_S),
             lambda error: _RedisUnavailable(trouble(error)),
         )
-        self._ttl_s = ttl_s
+        self._bounds = bounds
         self._clock = clock
         self._quiet_until_s = float("-inf")
 
@@ -94,41 +106,45 @@ class AnswerCache:
         """Close the connections."""
         await self._calls.close()
 
-    async def get(self, key: str) -> KeptAnswer | None:
-        """Return the kept answer, None if there is none or Redis is unavailable."""
-        if self._is_quiet:
-            return None
+    async def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return what is kept under each key, None if there is nothing or Redis is unavailable."""
+        if not keys or self._is_quiet:
+            return [None] * len(keys)
         try:
-            text = await self._calls.call(self._calls.redis.get(self._key(key)))
+            found: list[bytes | None] = await self._calls.call(
+                self._calls.redis.mget([self._key(key) for key in keys])
+            )
         except _RedisUnavailable as error:
             self._pause(error)
-            return None
-        try:
-            return KeptAnswer.model_validate_json(text) if text else None
-        except ValidationError:
-            return None
+            return [None] * len(keys)
+        return found
 
-    async def put(self, key: str, answer: KeptAnswer) -> None:
-        """Keep a good answer, unless it is too long or Redis is unavailable."""
-        text = answer.model_dump_json()
-        if self._is_quiet or len(text.encode()) > ENTRY_MAX_BYTES:
+    async def put(self, values: Mapping[str, str]) -> None:
+        """Keep the values by their keys, unless they are too long or Redis is unavailable."""
+        fitting = {
+            self._key(key): value
+            for key, value in values.items()
+            if len(value.encode()) <= self._bounds.entry_bytes
+        }
+        if not fitting or self._is_quiet:
             return
         try:
-            await self._calls.call(self._write(key, text))
+            await self._calls.call(self._write(fitting))
         except _RedisUnavailable as error:
             self._pause(error)
 
-    async def _write(self, key: str, text: str) -> None:
-        """Store the text, and drop the oldest answers beyond the bound on their number."""
-        redis, key, index = self._calls.redis, self._key(key), self._key(INDEX)
+    async def _write(self, values: Mapping[str, str]) -> None:
+        """Store the values, and drop the oldest beyond the bound on their number."""
+        redis, bounds, index = self._calls.redis, self._bounds, self._key(self._bounds.index)
         async with redis.pipeline(transaction=True) as pipe:
-            pipe.set(key, text, ex=self._ttl_s)
-            pipe.zadd(index, {key: time.time()})
-            pipe.expire(index, self._ttl_s)
+            for key, value in values.items():
+                pipe.set(key, value, ex=bounds.ttl_s)
+            pipe.zadd(index, dict.fromkeys(values, time.time()))
+            pipe.expire(index, bounds.ttl_s)
             pipe.zcard(index)
             *_, count = await pipe.execute()
-        if count > ENTRIES_MAX:
-            dropped: Any = await redis.zpopmin(index, count - ENTRIES_MAX)
+        if count > bounds.entries:
+            dropped: Any = await redis.zpopmin(index, count - bounds.entries)
             await redis.unlink(*(each for each, _ in dropped))
 
     @property
@@ -138,3 +154,32 @@ class AnswerCache:
     def _pause(self, error: Exception) -> None:
         self._quiet_until_s = self._clock() + QUIET_S
         _LOGGER.warning("answers are not kept: %s", error)
+
+
+class AnswerCache:
+    """The answers kept in one Redis, for `ttl_s` seconds each."""
+
+    def __init__(
+        self,
+        redis: str | RedisPlace,
+        timeout_s: float,
+        ttl_s: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kept = BoundedCache(redis, timeout_s, Bounds(INDEX, ENTRIES_MAX, ENTRY_MAX_BYTES, ttl_s), clock)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._kept.close()
+
+    async def get(self, key: str) -> KeptAnswer | None:
+        """Return the kept answer, None if there is none or Redis is unavailable."""
+        (text,) = await self._kept.get([key])
+        try:
+            return KeptAnswer.model_validate_json(text) if text else None
+        except ValidationError:
+            return None
+
+    async def put(self, key: str, answer: KeptAnswer) -> None:
+        """Keep a good answer, unless it is too long or Redis is unavailable."""
+        await self._kept.put({key: answer.model_dump_json()})

@@ -13,8 +13,8 @@ from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.instructions import Instructions
 from gather_contracts.items import BASED_ON_MAX
-from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
+from gather_worker.duplicates.excerpts import excerpts
 from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE, words
 from gather_worker.prompts import Prompt, build_prompt
 from gather_worker.prompts.condensing import condensed
@@ -228,14 +228,10 @@ def judge_prompt(department: ResolvedDepartment, own: Sequence[Note], *, reading
 
 def duplicates_prompt(pairs: Sequence[Pair]) -> Prompt:
     """Return the request for verdicts on pairs, numbered from 0."""
+    shown = [excerpts(pair.other, pair.text, JUDGED_CHARS) for pair in pairs]
     data = {
         "pairs": [
-            {
-                "pair": place,
-                "first": shortened(pair.other, JUDGED_CHARS),
-                "second": shortened(pair.text, JUDGED_CHARS),
-            }
-            for place, pair in enumerate(pairs)
+            {"pair": place, "first": first, "second": second} for place, (first, second) in enumerate(shown)
         ]
     }
     return build_prompt(DUPLICATES, data)

@@ -13,7 +13,7 @@ from typing import Final
 from gather_clients.notes.note import Note
 from gather_contracts.brain import CONTENT_MAX
 from gather_contracts.meters import Timer
-from gather_contracts.text_cleaning import shortened
+from gather_contracts.text import content_hash
 from gather_worker.duplicates import candidates
 from gather_worker.duplicates.calibration import Calibration
 from gather_worker.duplicates.candidates import (
@@ -24,15 +24,17 @@ from gather_worker.duplicates.candidates import (
     Repeat,
     Rule,
 )
+from gather_worker.duplicates.excerpts import excerpts
 from gather_worker.duplicates.rules import by_words, rule_for
-from gather_worker.duplicates.word_overlap import text_hash
+from gather_worker.duplicates.word_overlap import copy_key
 from gather_worker.errors import NO_ANSWER, BrainUnusable
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.metrics import metered
 from gather_worker.prompt_files import DUPLICATES
-from gather_worker.prompts import builders
+from gather_worker.prompts import builders, prompt_version
 from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
+from gather_worker.services.verdict_cache import VerdictCache
 
 VERDICTS_KEPT: Final = 200
 """The model's newest, in the checkpoint; an iteration adds 20 at most."""
@@ -56,7 +58,7 @@ class Counts:
     judged_pairs: int
     """Of the unsure pairs, those that the model was asked about now."""
     remembered_pairs: int
-    """Of the unsure pairs, those that it had been asked about before."""
+    """Of the unsure pairs, those that it had been asked about before, as checkpoint or Redis know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Deduplicator:
         own: Calibration | None,
         *,
         examples: Sequence[str] = (),
+        cache: VerdictCache | None = None,
     ) -> None:
         self._brain = brain
         self._model = model
@@ -93,6 +96,7 @@ class Deduplicator:
         self._threshold = threshold
         self._own = own
         self._examples = examples
+        self._cache = cache
         self._rule: tuple[str, Rule] | None = None
 
     @metered(Timer.DEDUPE)
@@ -110,27 +114,28 @@ class Deduplicator:
         Notes of `excluded_ids` do not, though the brain may know them.
         """
         saved = chain(self._examples, (note.content for note in notes))
-        findings = candidates.find_copies(drafts, map(text_hash, saved))
+        findings = candidates.find_copies(drafts, map(copy_key, saved))
         slots = candidates.open_slots(len(drafts), findings)
         compared = [*compared_texts(notes, department), *self._examples]
         pairs, rule = await self._pairs(drafts, slots, compared, excluded_ids)
         unsure = candidates.decide(findings, pairs, rule)
-        said = await self._judge([pair for pair, _ in unsure], verdicts)
-        known = {**verdicts, **said}
+        asked = {self._key(pair): pair for pair, _ in unsure}
+        remembered = await self._remembered(list(asked), verdicts)
+        said = await self._judge({key: pair for key, pair in asked.items() if key not in remembered})
+        known = {**verdicts, **remembered, **said}
         for pair, opinion in unsure:
             verdict = known.get(self._key(pair))
             is_duplicate = opinion.is_duplicate if verdict is None else verdict
             if is_duplicate:
                 findings.add(pair, DecidedBy.RULE if verdict is None else DecidedBy.MODEL)
         kept = candidates.survivors(len(drafts), findings)
-        keys = {self._key(pair) for pair, _ in unsure}
         counts = Counts(
             drafts=len(drafts),
             copies=len(drafts) - len(slots),
             near=len(slots) - len(kept),
             unsure_pairs=len(unsure),
             judged_pairs=len(said),
-            remembered_pairs=len(keys & verdicts.keys()),
+            remembered_pairs=len(remembered),
         )
         _LOGGER.info(
             "duplicates dropped: %d of %d", len(drafts) - len(kept), len(drafts), extra=asdict(counts)
@@ -172,20 +177,32 @@ class Deduplicator:
             self._rule = embedding_model, rule_for(embedding_model, self._threshold, self._own)
         return candidates.with_cosines(pairs, dict(zip(texts, cosines, strict=True))), self._rule[1]
 
-    async def _judge(self, unsure: Sequence[Pair], verdicts: Verdicts) -> dict[str, bool]:
-        """Return what the model says of the pairs that it has not been asked about before."""
-        by_key = {self._key(pair): pair for pair in unsure}
-        new = [key for key in by_key if key not in verdicts][:JUDGED_PAIRS_MAX]
-        if not new:
+    async def _remembered(self, keys: Sequence[str], verdicts: Verdicts) -> dict[str, bool]:
+        """Return what the model has said before: what the checkpoint knows, the rest as Redis does."""
+        known = {key: verdicts[key] for key in keys if key in verdicts}
+        missing = [key for key in keys if key not in known]
+        return known if self._cache is None else known | await self._cache.get(missing)
+
+    async def _judge(self, new: Mapping[str, Pair]) -> dict[str, bool]:
+        """Return what the model says of the pairs, which it has not been asked about before; keep it."""
+        keys = list(new)[:JUDGED_PAIRS_MAX]
+        if not keys:
             return {}
-        prompt = builders.duplicates_prompt([by_key[key] for key in new])
+        prompt = builders.duplicates_prompt([new[key] for key in keys])
         try:
             answer = await self._model.ask(self._judge_model, prompt, PairVerdicts)
         except NO_ANSWER as error:
-            _LOGGER.warning("no verdict on %d possible duplicates, the cut decides: %s", len(new), error)
+            _LOGGER.warning(
+                "no verdict on %d possible duplicates: the cut decides, and notes that differ in a number, a "
+                "name, a negation or who does what stay: %s",
+                len(keys), error,
+            )  # fmt: skip
             return {}
-        said = {verdict.pair: verdict.duplicate for verdict in answer.verdicts}
-        return {key: said[place] for place, key in enumerate(new) if place in said}
+        by_place = {verdict.pair: verdict.duplicate for verdict in answer.verdicts}
+        said = {key: by_place[place] for place, key in enumerate(keys) if place in by_place}
+        if self._cache is not None:
+            await self._cache.put(said)
+        return said
 
     def _key(self, pair: Pair) -> str:
         return verdict_key(self._judge_model, pair)
@@ -206,6 +223,11 @@ def _is_of_all(note: Note) -> bool:
 
 
 def verdict_key(judge_model: str, pair: Pair) -> str:
-    """Return a name for what the model is asked about a pair: the same for the same question only."""
-    shown = (shortened(text, JUDGED_CHARS) for text in (pair.other, pair.text))
-    return hashlib.sha256("\0".join((judge_model, DUPLICATES, *shown)).encode()).hexdigest()[:32]
+    """Return a name for what the model is asked about a pair: the same for the same question only.
+
+    The texts are in it whole, besides what is shown of them.
+    """
+    shown = excerpts(pair.other, pair.text, JUDGED_CHARS)
+    whole = content_hash(pair.other), content_hash(pair.text)
+    parts = (judge_model, prompt_version(DUPLICATES), *whole, *shown)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -7,6 +7,7 @@ from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
+from gather_worker.services.verdict_cache import VerdictCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,4 @@ class Dependencies:
     events: EventPublisher
     calibration: Calibration | None = None
     """The user's own, for duplicates."""
+    verdicts: VerdictCache | None = None

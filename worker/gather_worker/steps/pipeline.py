@@ -78,6 +78,7 @@ class Pipeline:
             judge_model,
             settings.duplicate_threshold,
             dependencies.calibration,
+            cache=dependencies.verdicts,
             examples=task.department.example_notes,
         )
         self._judge_check = JudgeCheck(task, settings, model)

@@ -30,6 +30,7 @@ from gather_worker.services.brain import Brain
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
+from gather_worker.services.verdict_cache import VerdictCache
 from gather_worker.steps.checkpointer import Checkpointer
 from tests.support.application_documents import accept, gather_item, publish
 from tests.support.scripted_model import client_of
@@ -92,6 +93,9 @@ OTHERS: Final = {
     AnswerCache: {
         "put": "one key a question; any answer that is kept is one to that question",
     },
+    VerdictCache: {
+        "put": "one key a pair of texts; any verdict that is kept is one on that pair",
+    },
 }
 """What else a worker writes; the tests of the brain's revisions and of the event log's keys show it."""
 OTHERS_READ: Final = {
@@ -109,6 +113,7 @@ OTHERS_READ: Final = {
     EventPublisher: {"close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
+    VerdictCache: {"get", "close"},
 }  # fmt: skip
 
 

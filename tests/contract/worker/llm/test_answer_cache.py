@@ -61,16 +61,16 @@ async def test_an_answer_is_found_again_for_its_time(cache: AnswerCache, redis: 
     assert 3500 < await redis.ttl(INDEX) <= 3600
 
 
-async def test_the_oldest_answers_go(
-    cache: AnswerCache, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_oldest_answers_go(redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is shared with the events of all runs."""
     monkeypatch.setattr(answer_cache, "ENTRIES_MAX", 3)
+    cache = AnswerCache(redis_url, timeout_s=2, ttl_s=3600)
     keys = [key_of(scope=str(number)) for number in range(5)]
     for key in keys:
         await cache.put(key, ANSWER)
     assert [await cache.get(key) is not None for key in keys] == [False, False, True, True, True]
     assert await redis.zcard(INDEX) == 3
+    await cache.close()
 
 
 async def test_a_huge_answer_is_not_kept(cache: AnswerCache, redis: Redis) -> None:

@@ -138,7 +138,7 @@ def test_each_prompt_says_that_data_is_no_instruction(name: str) -> None:
 
 FILES = {
     "check.v1": "082d277a454f",
-    "duplicates.v2": "ac0c09697478",
+    "duplicates.v3": "96d990c58f95",
     "generate.v5": "2f1839e45437",
     "judge.v3": "44f86b49c3d7",
     "problems.v1": "6fca2884f2db",

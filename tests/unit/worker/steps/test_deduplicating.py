@@ -19,7 +19,8 @@ from gather_worker.duplicates.rules import CalibratedRule, FlatRule, by_words, r
 from gather_worker.errors import BrainUnusable, ModelUnavailable
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import Draft, PairVerdict, PairVerdicts
-from gather_worker.steps.deduplicating import VERDICTS_KEPT, Deduplicator
+from gather_worker.steps.deduplicating import VERDICTS_KEPT, Choice, Deduplicator, verdict_key
+from tests.support.fakes import FakeVerdictCache
 
 PROJECT = "a" * 24
 WORDS = (
@@ -55,7 +56,8 @@ def calibration(model: str = "mini") -> Calibration:
 
 def text(number: int) -> str:
     """Return a note that has few words in common with those of other numbers."""
-    return " ".join(f"{word}{number}" for word in WORDS)
+    letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+    return " ".join(f"{letters}{word}" for word in WORDS)
 
 
 def draft(content: str) -> Draft:
@@ -185,6 +187,76 @@ async def test_without_a_verdict_the_cut_decides(cosine: float, kept: list[int])
     choice = await finder(brain, model).choose([draft(text(0))], [item(0, text(10))], "story", {})
     assert choice.kept == kept
     assert choice.verdicts == {}
+
+
+TURNED = (f"{text(0)} She opens the door.", f"{text(0)} She does not open the door.")
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["with the brain", "by words alone"])
+@pytest.mark.parametrize("own", [calibration(), None], ids=["calibrated", "flat cosine"])
+@pytest.mark.parametrize(("says", "kept"), [(True, []), (False, [0]), (ModelUnavailable("away"), [0])])
+async def test_a_negated_note_is_for_the_model_however_alike_it_is(
+    is_away: bool, own: Calibration | None, says: bool | Exception, kept: list[int]
+) -> None:
+    """Its verdict counts; without one both notes stay."""
+    one, other = TURNED
+    brain, model = FakeBrain({(one, other): 0.99}, [other]), FakeModel(says)
+    brain.is_away = is_away
+    brain.model = "mini" if own else "unheard-of"
+    found = Deduplicator(brain, model, "judge", 0.90, own)  # type: ignore[arg-type]
+    choice = await found.choose([draft(one)], [item(0, other)], "story", {})
+    assert choice.kept == kept
+    assert len(model.prompts) == 1
+
+
+async def test_the_model_sees_where_long_notes_differ() -> None:
+    """Their first 500 characters are the same."""
+    beginning = " ".join(text(number) for number in range(8))
+    one, other = f"{beginning} Ada dies in 1945.", f"{beginning} Ada dies in 1954."
+    model = FakeModel(says=False)
+    await finder(FakeBrain({(one, other): 0.99}, [other]), model).choose(
+        [draft(one)], [item(0, other)], "story", {}
+    )
+    (prompt,) = model.prompts
+    assert "1945" in prompt.user
+    assert "1954" in prompt.user
+
+
+async def test_another_department_finds_what_was_paid_for() -> None:
+    """By the content of both notes, while judge and prompt are the same; its checkpoint learns it too."""
+    brain = FakeBrain({(text(0), text(10)): 0.75}, [text(10)])
+    cache: Any = FakeVerdictCache()
+
+    async def chosen(judge: str) -> tuple[int, Choice]:
+        model: Any = FakeModel(says=True)
+        found = Deduplicator(brain, model, judge, 0.90, calibration(), cache=cache)  # type: ignore[arg-type]
+        choice = await found.choose([draft(text(0))], [item(0, text(10))], "story", {})
+        return len(model.prompts), choice
+
+    asked, first = await chosen("judge")
+    again, second = await chosen("judge")
+    other, _ = await chosen("another judge")
+    assert (asked, again, other) == (1, 0, 1)
+    assert first.kept == second.kept == []
+    assert second.counts.remembered_pairs == 1
+    assert second.verdicts == first.verdicts
+
+
+def test_a_verdict_is_one_on_whole_texts() -> None:
+    """What an excerpt leaves out may differ, and who asks in the other order asks something else."""
+    beginning, end = (
+        " ".join(text(number) for number in range(8)),
+        " ".join(text(number) for number in (8, 9)),
+    )
+    pairs = [
+        Pair(0, f"{beginning} red {end}", f"{beginning} blue {end}"),
+        Pair(0, f"{beginning} red {end}.", f"{beginning} blue {end}."),
+        Pair(0, f"{beginning} blue {end}", f"{beginning} red {end}"),
+    ]
+    assert len({verdict_key("judge", pair) for pair in pairs}) == 3
+    assert verdict_key("judge", pairs[0]) == verdict_key(
+        "judge", Pair(4, pairs[0].text, pairs[0].other, 2, 0.7)
+    )
 
 
 async def test_the_model_sees_a_bounded_part_of_the_texts() -> None:
