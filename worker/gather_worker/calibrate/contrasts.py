@@ -56,7 +56,7 @@ Change = Callable[[str, Chance, Sequence[str]], str | None]
 """Of a text, with chance and the names of other texts."""
 
 
-def contrasts_of(pairs: Sequence[LabelledPair]) -> dict[Contrast, list[LabelledPair]]:
+def contrasts_of(pairs: Sequence[LabelledPair]) -> dict[str, list[LabelledPair]]:
     """Return pairs of each kind, made of the labelled texts, at most `EACH_MAX`, the same every time."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.a, pair.b)))
     chance = random.Random(SEED)  # noqa: S311 - the same every time, no secret

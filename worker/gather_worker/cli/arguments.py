@@ -90,7 +90,7 @@ def _add_calibrate(commands: Any) -> None:
         "calibrate",
         help="make a calibration of duplicates from labelled pairs",
         description="Makes a calibration of duplicates for the brain's embedding model, and measures it on "
-        "pairs that were held out. Of their texts it also makes pairs that are no duplicates: negated, with "
+        "pairs that were held out, and on pairs made of their texts that are no duplicates: negated, with "
         "another number, a tenfold amount, another name, swapped roles or an opposite word (English).",
         epilog="Example: gather-worker calibrate --pairs ours.jsonl --out ours.json --table. "
         f"GATHER_DUPLICATE_CALIBRATION=ours.json has workers use it. {BRAIN_HELP}",

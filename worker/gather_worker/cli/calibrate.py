@@ -19,7 +19,6 @@ from gather_worker.calibrate.split import split
 from gather_worker.cli.clients import open_brain, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn
-from gather_worker.duplicates.differences import telling_differences
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.errors import InvalidInput
 from gather_worker.settings import read_settings
@@ -31,25 +30,19 @@ LABELS_MIN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Labelled pairs, and what is made of their texts and no duplicate."""
-
-    pairs: Sequence[LabelledPair]
-    contrasts: Mapping[str, Sequence[LabelledPair]]
-
-    @property
-    def all_contrasts(self) -> list[LabelledPair]:
-        """Return the contrasts of all kinds."""
-        return [pair for made in self.contrasts.values() for pair in made]
-
-
-@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of pairs in its two parts, without a text in common."""
 
     name: str
-    to_fit: Part
-    held_out: Part
+    to_fit: Sequence[LabelledPair]
+    held_out: Sequence[LabelledPair]
+    contrasts: Mapping[str, Sequence[LabelledPair]]
+    """Pairs made of the texts that are held out, none of them a duplicate."""
+
+    @property
+    def pairs(self) -> list[LabelledPair]:
+        """Return all of them."""
+        return [*self.to_fit, *self.held_out, *(pair for made in self.contrasts.values() for pair in made)]
 
 
 Cosines = Mapping[LabelledPair, float]
@@ -65,9 +58,8 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     files = [read_pairs(path) for path in arguments.pairs]
     kinds = [kind_of(name, pairs, arguments.held_out) for name, pairs in zip(names, files, strict=True)]
     for path, kind in zip(arguments.pairs, kinds, strict=True):
-        check_enough(str(path), kind.to_fit.pairs)
-    parts = [part for kind in kinds for part in (kind.to_fit, kind.held_out)]
-    asked = list(dict.fromkeys(pair for part in parts for pair in (*part.pairs, *part.all_contrasts)))
+        check_enough(str(path), kind.to_fit)
+    asked = list(dict.fromkeys(pair for kind in kinds for pair in kind.pairs))
     model, found = run_command(_cosines(arguments, asked))
     cosines = dict(zip(asked, found, strict=True))
     calibration = calibrate(kinds, cosines, model)
@@ -95,8 +87,8 @@ def check_enough(name: str, to_fit: Sequence[LabelledPair]) -> None:
 
 def kind_of(name: str, pairs: Sequence[LabelledPair], held_out_share: float) -> Kind:
     """Return the pairs of a file, split, with their contrasts."""
-    to_fit, held_out = (Part(part, contrasts_of(part)) for part in split(pairs, held_out_share))
-    return Kind(name, to_fit, held_out)
+    to_fit, held_out = split(pairs, held_out_share)
+    return Kind(name, to_fit, held_out, contrasts_of(held_out))
 
 
 def calibrate(kinds: Sequence[Kind], cosines: Cosines, embedding_model: str) -> Calibration:
@@ -106,37 +98,30 @@ def calibrate(kinds: Sequence[Kind], cosines: Cosines, embedding_model: str) -> 
     except ModuleNotFoundError as error:
         raise InvalidInput(f"{error.name} is missing: pip install 'gather[worker,calibrate]'") from error
 
-    parts = [[*kind.to_fit.pairs, *kind.to_fit.all_contrasts] for kind in kinds]
-    # What differs in nothing but what turns the meaning is decided before the trees are asked.
-    fitted = [[pair for pair in pairs if not telling_differences(pair.a, pair.b)] for pairs in parts]
     samples = [
         Sample(
-            [features_of(ComparableText(pair.a), ComparableText(pair.b), cosines[pair]) for pair in pairs],
-            [pair.duplicate for pair in pairs],
+            [
+                features_of(ComparableText(pair.a), ComparableText(pair.b), cosines[pair])
+                for pair in kind.to_fit
+            ],
+            [pair.duplicate for pair in kind.to_fit],
         )
-        for pairs in fitted
+        for kind in kinds
     ]
     made_on = MadeOn(
         sources=tuple(kind.name for kind in kinds),
         pairs=sum(len(sample.duplicates) for sample in samples),
         duplicates=sum(sum(sample.duplicates) for sample in samples),
         at=datetime.now(UTC).date().isoformat(),
-        note=f"{sum(map(len, parts)) - sum(map(len, fitted))} more differ in what turns the meaning",
     )
     return fit(samples, embedding_model, made_on)
 
 
 def measured(kind: Kind, cosines: Cosines, calibration: Calibration) -> PairReport:
     """Return what the calibration is worth on the kind's held-out pairs."""
-    part = kind.held_out
-    contrasts = {name: (made, [cosines[pair] for pair in made]) for name, made in part.contrasts.items()}
-    return report_of(
-        kind.name,
-        part.pairs,
-        [cosines[pair] for pair in part.pairs],
-        Decision(calibration),
-        contrasts=contrasts,
-    )
+    contrasts = {name: (made, [cosines[pair] for pair in made]) for name, made in kind.contrasts.items()}
+    found = [cosines[pair] for pair in kind.held_out]
+    return report_of(kind.name, kind.held_out, found, Decision(calibration), contrasts=contrasts)
 
 
 def _write(path: Path, calibration: Calibration) -> None:

@@ -10,7 +10,7 @@ from gather_worker.attempt import Attempt
 from gather_worker.calibrate.contrasts import contrasts_of
 from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
-from gather_worker.calibrate.report import PairReport, opinions_of, report_of, table_of
+from gather_worker.calibrate.report import Compared, PairReport, opinions_of, report_of, table_of
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
@@ -73,7 +73,7 @@ async def _measure(
     decision = Decision(calibration, arguments.threshold or settings.duplicate_threshold)
     rest = iter(found)
     cosines = [next(rest) for _ in pairs]
-    contrasts = {kind: (each, [next(rest) for _ in each]) for kind, each in made.items()}
+    contrasts: dict[str, Compared] = {kind: (each, [next(rest) for _ in each]) for kind, each in made.items()}
     judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
     return report_of(arguments.pairs.stem, pairs, cosines, decision, contrasts=contrasts, judged=judged)
 

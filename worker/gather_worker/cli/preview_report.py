@@ -8,7 +8,7 @@ from gather_contracts.text_cleaning import shortened
 from gather_worker.cli.score import judge_report, parts_report
 from gather_worker.department.task import DepartmentTask
 from gather_worker.duplicates.candidates import DecidedBy, Repeat
-from gather_worker.duplicates.word_overlap import text_hash
+from gather_worker.duplicates.word_overlap import copy_key
 from gather_worker.llm.ledger import Ledger
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.tokens import count_tokens
@@ -104,7 +104,7 @@ def _repeat_of(repeat: Repeat | None, examples: Sequence[str]) -> dict[str, Any]
     """Return why a note would be dropped, None for one that would be kept."""
     if repeat is None:
         return None
-    is_example = text_hash(repeat.text) in map(text_hash, examples)
+    is_example = copy_key(repeat.text) in map(copy_key, examples)
     saved = "example" if is_example else "saved note"
     return {
         "text": repeat.text,
