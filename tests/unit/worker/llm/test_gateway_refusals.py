@@ -210,3 +210,16 @@ async def test_fallback_models_are_asked_in_their_order(new_model: NewModel) -> 
     signed = await asked.ask_signed("m/x", PROMPT, QualityVerdict)
     assert [model.body(number)["model"] for number in range(5)] == ["m/x", "m/x", "f/y", "f/y", "f/z"]
     assert signed.writer == "f/z"
+
+
+@pytest.mark.parametrize("answer", [DraftBatch, QualityVerdict])
+async def test_the_last_request_that_may_be_paid_is_a_fallback_models(
+    new_model: NewModel, answer: type[DraftBatch] | type[QualityVerdict]
+) -> None:
+    """A model that is slower than the limit of time is charged each time, and would use them all up."""
+    paid_max = PAID_MAX if answer is DraftBatch else PAID_FOR_VERDICT_MAX
+    model = new_model(*[httpx.ReadTimeout("slow")] * paid_max)
+    with pytest.raises(ModelUnavailable, match=r"m/x.*GATHER_LLM_TIMEOUT_S"):
+        await scripted_gateway(model, fallbacks=("f/y",)).ask("m/x", PROMPT, answer)
+    asked = [model.body(number)["model"] for number in range(paid_max)]
+    assert asked == [*["m/x"] * (paid_max - 1), "f/y"]

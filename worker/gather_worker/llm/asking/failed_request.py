@@ -87,4 +87,7 @@ def step_after(course: Course, failed: FailedRequest, paid_max: int) -> Step:
         has_guessed_form=failed.guessed is not None,
         has_fallback=bool(failed.others),
     )
-    return next_step(failed.fault, situation)
+    step = next_step(failed.fault, situation)
+    is_last = course.paid == paid_max - 1 and RULES[failed.fault].has_fallback
+    # The last request that may be paid is not for a model that has just failed, if there is another one.
+    return Step.FALLBACK if step is Step.AGAIN and is_last and failed.others else step
