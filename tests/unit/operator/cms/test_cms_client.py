@@ -156,20 +156,10 @@ async def test_passing_trouble_is_tried_again(trouble: httpx.Response | Exceptio
         ),
         pytest.param(
             httpx.Response(
-                200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b'{"docs": []}')
+                200, headers={"Content-Encoding": "gzip, gzip"}, stream=httpx.ByteStream(b'{"docs": []}')
             ),
-            "Content-Encoding says: cannot be unpacked. Look at the proxy",
-            id="gzip over a plain body",
-        ),
-        *(
-            pytest.param(
-                httpx.Response(
-                    200, headers={"Content-Encoding": kind}, stream=httpx.ByteStream(b'{"docs": []}')
-                ),
-                "Content-Encoding says: packed in a way that was not asked for",
-                id=f"{kind} over a plain body",
-            )
-            for kind in ("deflate", "br", "zstd", "gzip, gzip")
+            "Content-Encoding says: packed in a way that is not known. Look at the proxy",
+            id="packed twice",
         ),
     ],
 )
@@ -177,6 +167,14 @@ async def test_wrong_answers_are_named(answer: httpx.Response, words: str) -> No
     """The words end in the run's condition."""
     with pytest.raises(CmsUnavailable, match=words):
         await read(lambda _: answer)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "deflate", "br", "zstd"])
+async def test_a_plain_answer_that_only_says_that_it_is_packed_is_read(kind: str) -> None:
+    """As a proxy leaves it that unpacks a body and forgets the header."""
+    plain = httpx.ByteStream(b'{"docs": []}')
+    answer = httpx.Response(200, headers={"Content-Encoding": kind}, stream=plain)
+    assert not (await read(lambda _: answer)).departments
 
 
 async def test_a_key_that_the_cms_repeats_is_not_shown() -> None:
