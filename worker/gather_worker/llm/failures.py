@@ -64,8 +64,8 @@ _ADDRESS: Final = "GATHER_LLM_BASE_URL must be the API's address, which ends wit
 
 RULES: Final[dict[Fault, Rule]] = {
     Fault.ADDRESS: Rule(
-        "a page for browsers, or 404, 405 and 410 without a word on a model, while the endpoint has never "
-        "answered",
+        "a page for browsers, 404, 405 and 410 without a word on a model, or an error in a 200 with words on "
+        "a path, while the endpoint has never answered",
         2, False, False, End.PERSON, _ADDRESS,
     ),
     Fault.MOVED: Rule(

@@ -80,9 +80,9 @@ def salvage(
 
 
 def _best(completion: Completion, shape: Shape, least: int) -> _Reading:
-    """Return what the first place with enough entries holds, else the one with the most.
+    """Return what the first place with enough entries holds, else what all of them hold together.
 
-    What a model thought counts only where nothing else holds an entry.
+    Some models make a call of each entry. What a model thought counts only where nothing else holds an entry.
     """
     told, thought = list[_Reading](), list[_Reading]()
     answers_in, thoughts_in = (completion.text, *completion.others), completion.thoughts
@@ -97,8 +97,20 @@ def _best(completion: Completion, shape: Shape, least: int) -> _Reading:
     for text in thoughts_in:
         drafts = [group for groups in groups_of(text, shape, reader) for group in groups]
         thought.append(_reading(drafts, least, is_cut_off=completion.is_cut_off))
-    tried = told if any(reading.kept for reading in told) else [*told, *thought]
+    if any(reading.kept for reading in told):
+        return _together(told)
+    tried = [*told, *thought]
     return replace(max(tried, key=lambda each: (len(each.kept), len(each.entries))), is_plain=False)
+
+
+def _together(readings: Sequence[_Reading]) -> _Reading:
+    """Return the entries of all places, each once; what is wrong with those of a place that holds new ones."""
+    kept, entries = list[BaseModel](), list[Entry]()
+    for reading in readings:
+        if new := unequal(reading.kept, kept):
+            kept += new
+            entries += reading.entries
+    return _Reading(tuple(kept), tuple(entries))
 
 
 def _reading(groups: Sequence[Group], least: int, *, is_cut_off: bool) -> _Reading:

@@ -151,6 +151,11 @@ _IS_PASSING_CODE: Final = _codes(
     "server_error", "internal_server_error", "api_error", "internal_error", "timeout", "service_unavailable",
     "unavailable", "internal", "deadline_exceeded",
 )  # fmt: skip
+_IS_ADDRESS: Final = _words(
+    r"^not found\.?$|unexpected endpoint|unknown (?:request )?(?:url|path|endpoint|route)|invalid url\b|"
+    r"could not route|(?:route|path|url|endpoint) not found|no (?:such )?route|cannot post "
+)
+"""Inside of a 200; LM Studio: "Unexpected endpoint or method. (POST /chat/completions)"."""
 _ON_MODELS: Final = _words(r"model|deployment|endpoints")
 
 _MOVED: Final = frozenset({301, 308})
@@ -215,7 +220,7 @@ def _is_model(refusal: Refusal) -> bool:
 def _is_address(refusal: Refusal) -> bool:
     if refusal.is_page:
         return refusal.status in {0, 200, *_NO_PLACE}
-    return refusal.status in _NO_PLACE
+    return refusal.status in _NO_PLACE or (refusal.is_in_answer and _IS_ADDRESS(refusal))
 
 
 def _is_rate(refusal: Refusal) -> bool:

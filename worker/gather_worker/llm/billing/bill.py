@@ -163,7 +163,10 @@ def _is_of_another_api(value: Any, depth: int = 0) -> bool:
         return False
     if isinstance(value, Mapping):
         others = (_is_of_another_api(entry, depth + 1) for entry in value.values())
-        return _MODEL_WORDS.isdisjoint(value) and all(others)
+        # A model's message is an object; "message": "Welcome" and "result": null are other APIs'.
+        empty = {"message": str, "result": type(None)}
+        named = (key for key, entry in value.items() if not isinstance(entry, empty.get(key, ())))
+        return _MODEL_WORDS.isdisjoint(named) and all(others)
     if isinstance(value, list):
         return all(_is_of_another_api(entry, depth + 1) for entry in value)
     return not isinstance(value, str) or (len(value) <= OTHER_TEXT_MAX and "{" not in value)

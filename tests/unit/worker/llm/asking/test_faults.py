@@ -147,3 +147,19 @@ def test_the_documentation_has_the_table() -> None:
     """As it is, line by line."""
     text = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
     assert "\n".join(table()) in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Unexpected endpoint or method. (POST /chat/completions)",
+        "Not Found",
+        "Unknown request URL: POST /chat/completions.",
+        "Could not route to /chat/completions, perhaps your object identifier is invalid?",
+    ],
+)
+def test_an_error_in_a_200_can_be_a_wrong_address(words: str) -> None:
+    """LM Studio answers so without /v1; a path of its own is no matter of a model that has answered."""
+    refusal = Refusal(message=words, is_in_answer=True)
+    assert fault_of(refusal) is Fault.ADDRESS
+    assert fault_of(refusal, has_answered=True) is Fault.PASSING
