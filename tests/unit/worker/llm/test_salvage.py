@@ -279,6 +279,16 @@ def test_the_first_place_with_enough_notes_counts() -> None:
     assert not found.is_plain
 
 
+def test_notes_in_several_places_count_together() -> None:
+    """Some models make a call of each note; no place alone has enough."""
+    calls = [json.dumps(each) for each in NOTES[:6]]
+    found = salvage(Completion(calls[0], others=(*calls[1:], calls[0], '{"content": "A')), DraftBatch)
+    assert [draft.summary for draft in found.answer.items] == [f"Lamp {number}." for number in range(6)]
+    with pytest.raises(AnswerInvalid) as caught:
+        salvage(Completion(calls[0], others=(answer(*NOTES[1:3]),)), DraftBatch)
+    assert len(caught.value.found) == 3
+
+
 VERDICT = {"depth_reason": "a", "depth": 72, "coherence_reason": "b", "coherence": 60.5, "actionability": 50}
 
 
