@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from gather_clients.logs import configure_logging
+from gather_clients.logs import configure_logging, without_secrets
 from gather_contracts.result import (
     TERMINATION_MESSAGE_PATH,
     DepartmentResult,
@@ -67,7 +67,7 @@ def main() -> NoReturn:
         arguments = parse_arguments(sys.argv[1:])
         outcome.ended(asyncio.run(_work(arguments, outcome)), ExitCode.DONE)
     except WorkerError as error:
-        outcome.ended(error.reason, error.exit_code, str(error))
+        outcome.ended(error.reason, error.exit_code, without_secrets(str(error)))
     except Exception as error:
         _LOGGER.exception("unexpected error")
         outcome.ended(StopReason.INTERNAL_ERROR, ExitCode.TRY_AGAIN, type(error).__name__)
@@ -89,7 +89,7 @@ def execute_command(arguments: Sequence[str]) -> ExitCode:
         command: Any = importlib.import_module(COMMANDS[parsed.command])
         code: ExitCode = command.execute(parsed)
     except WorkerError as error:
-        sys.stderr.write(f"gather-worker {arguments[0]}: {error}\n")
+        sys.stderr.write(f"gather-worker {arguments[0]}: {without_secrets(str(error))}\n")
         return error.exit_code
     return code
 

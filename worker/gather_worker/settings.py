@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from gather_clients import configuration
 from gather_clients.configuration import ConfigurationError, LogLevel
+from gather_clients.logs import hide_in_logs
 from gather_clients.redis_place import RedisSettings, celery_address, names_sentinels
 from gather_contracts import names
 from gather_worker.errors import InvalidInput
@@ -120,8 +121,13 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def read_settings(kind: type[SettingsT]) -> SettingsT:
-    """Return the settings of the process; raises InvalidInput naming what is missing or wrong."""
+    """Return the settings of the process, whose secrets no log or message shows from now on.
+
+    Raises InvalidInput naming what is missing or wrong.
+    """
     try:
-        return configuration.read_settings(kind)
+        settings = configuration.read_settings(kind)
     except ConfigurationError as error:
         raise InvalidInput(f"settings: {error}") from None
+    hide_in_logs(configuration.secrets_of(settings))
+    return settings

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from gather_clients.logs import without_secrets
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_worker.attempt import Attempt
 from gather_worker.cli.settings import CommandSettings
@@ -48,7 +49,14 @@ async def open_model(
         await model.close()
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 def run_command(work: Coroutine[None, None, T]) -> T:
     """Run a command's work, with warnings about the brain and the model on standard error."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     return asyncio.run(work)

@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from gather_clients.configuration import secrets_of
 from gather_clients.event_log import EventLog
-from gather_clients.logs import hide_in_logs, set_log_context
+from gather_clients.logs import set_log_context
 from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
@@ -49,7 +48,6 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     METER.begin(started_at)
     settings = read_settings(Settings)
     logging.getLogger("gather_worker").setLevel(settings.log_level)
-    hide_in_logs(secrets_of(settings))
     task = read_task(arguments.run_file, arguments.department_index, arguments.iterations, settings.pod_name)
     department = task.department
     set_log_context(

@@ -17,8 +17,6 @@ from gather_clients.brain_client import (
     BrainUnauthorized,
     BrainUnavailable,
 )
-from gather_clients.configuration import secrets_of
-from gather_clients.logs import hide_in_logs
 from gather_contracts import names
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
@@ -59,7 +57,6 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     if not re.fullmatch(names.OBJECT_ID_PATTERN, project_id):
         raise InvalidInput("--project: must be 24 hexadecimal digits")
     settings = read_settings(SyncSettings)
-    hide_in_logs(secrets_of(settings))
     return run_command(_sync(settings, project_id, arguments))
 
 

@@ -104,7 +104,7 @@ def _best(completion: Completion, shape: Shape, least: int) -> _Reading:
 
 
 def _together(readings: Sequence[_Reading]) -> _Reading:
-    """Return the entries of all places, each once; what is wrong with those of a place that holds new ones."""
+    """Return the entries of all places, each once, with what is wrong in those that hold new ones."""
     kept, entries = list[BaseModel](), list[Entry]()
     for reading in readings:
         if new := unequal(reading.kept, kept):

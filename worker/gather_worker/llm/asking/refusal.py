@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gather_clients.logs import without_secrets
 from gather_contracts.text_cleaning import shortened
 from gather_worker.errors import Refusal
 from gather_worker.llm.asking.requested_waits import requested_wait_s
@@ -82,7 +83,7 @@ def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) ->
 
 def shown(text: str, secrets: Iterable[str] = (), most: int = READ_MAX) -> str:
     """Return a text of an endpoint fit for logs: one line, bounded, keys struck out."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
+    line = without_secrets("".join(letter if letter.isprintable() else " " for letter in text[: 4 * most]))
     for secret in secrets:
         line = line.replace(secret, "***") if len(secret) > 5 else line  # noqa: PLR2004 - no key is shorter
     return shortened(_SECRET.sub("***", line), most)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_clients.logs import hide_in_logs
 from gather_worker.errors import MESSAGE_MAX, Refusal
 from gather_worker.llm.asking.refusal import (
     READ_MAX,
@@ -105,6 +106,17 @@ def test_keys_are_struck_out(text: str) -> None:
     assert "abcdefgh" not in said
     assert KEY not in said
     assert "wxyz" not in said
+
+
+def test_the_settings_secrets_are_struck_out_of_errors_in_a_200_too() -> None:
+    """Of those the request's headers are not at hand; struck out before anything is shortened."""
+    hide_in_logs([KEY])
+    try:
+        refusal = refusal_in_answer({"message": "x" * (MESSAGE_MAX - 20) + f" wrong key {KEY}"}, NOW)
+    finally:
+        hide_in_logs([])
+    assert "***" in str(refusal)
+    assert KEY[:5] not in str(refusal)
 
 
 def test_words_are_one_bounded_line() -> None:
