@@ -111,7 +111,7 @@ OTHERS_READ: Final = {
     },
     BrainNodes: set(),
     EventPublisher: {"close"},
-    ModelGateway: {"close", "is_budget_ample"},
+    ModelGateway: {"close", "is_budget_ample", "find_missing"},
     AnswerCache: {"get", "close"},
     VerdictCache: {"get", "close"},
 }  # fmt: skip
