@@ -6,12 +6,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import redis
+
 from dev.paths import ROOT
 from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts.text import text_hash
 from gather_demo.llm.judge import is_duplicate
 from gather_worker.duplicates.calibration import read_calibration
+from gather_worker.services.verdict_cache import PREFIX
 from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
@@ -79,6 +82,9 @@ def test_what_lies_between_the_cuts_is_judged(new_harness: NewHarness, tmp_path:
     lines = counted(ended)
     assert total(lines, "judged_pairs") > 0
     assert len(harness.checkpoint()["verdicts"]) == total(lines, "judged_pairs")
+    with redis.Redis.from_url(harness.services.redis_url) as client:
+        kept = list(client.scan_iter(f"{PREFIX}{harness.document.spec.project_id}:*"))
+    assert len(kept) == total(lines, "judged_pairs")
 
 
 def test_a_calibration_that_is_none_is_wrong_input(new_harness: NewHarness, tmp_path: Path) -> None:
