@@ -158,14 +158,17 @@ def is_of_no_model(content_type: str, content: bytes, body: Any = None) -> bool:
     return bool(words) and words.isprintable() and start[:1] not in b'{["' and not start.startswith(_STREAM)
 
 
+def _is_of_others(key: Any, entry: Any) -> bool:
+    """Return whether it is what other APIs answer: a model's message is an object, its result is one too."""
+    return (key == "message" and isinstance(entry, str)) or (key == "result" and entry is None)
+
+
 def _is_of_another_api(value: Any, depth: int = 0) -> bool:
     if isinstance(value, Mapping | list) and depth == DEPTH_MAX:
         return False
     if isinstance(value, Mapping):
         others = (_is_of_another_api(entry, depth + 1) for entry in value.values())
-        # A model's message is an object; "message": "Welcome" and "result": null are other APIs'.
-        empty = {"message": str, "result": type(None)}
-        named = (key for key, entry in value.items() if not isinstance(entry, empty.get(key, ())))
+        named = (key for key, entry in value.items() if not _is_of_others(key, entry))
         return _MODEL_WORDS.isdisjoint(named) and all(others)
     if isinstance(value, list):
         return all(_is_of_another_api(entry, depth + 1) for entry in value)
