@@ -89,6 +89,7 @@ OTHERS: Final = {
     ModelGateway: {
         "ask": "each request only after the conditional write of what it may cost",
         "ask_signed": "likewise",
+        "find_missing": "likewise, where the list of models lacks the name; nothing is kept of it",
     },
     AnswerCache: {
         "put": "one key a question; any answer that is kept is one to that question",
