@@ -30,6 +30,8 @@ from gather_demo.service import new_app
 PROMPT_CHARS_MAX: Final = 400_000
 """About 100,000 tokens; a longer prompt is refused as a model's context window would refuse it."""
 SCHEMAS_MAX: Final = 100
+INSTRUCTIONS_CHARS: Final = 200
+"""By which instructions are known again, also where they stand at the beginning of a user's message."""
 MODELS: Final = ("anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini", "google/gemini-2.5-flash")
 """The names listed; any other `vendor/name` is served as well, since every answer has the same source."""
 
@@ -55,14 +57,14 @@ class DemoModel:
     repeat_share: float
     totals: Totals = field(default_factory=Totals)
     schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By the instructions that came with them, the last `SCHEMAS_MAX`."""
+    """By the beginning of the instructions that came with them, the last `SCHEMAS_MAX`."""
 
     def schema_of(self, body: ChatRequest) -> Mapping[str, Any] | None:
         """Return the schema that is asked for, or that was when the same instructions last came with one.
 
         A client that has seen bad answers asks without a schema, and still wants its form.
         """
-        instructions = str(body.messages[0].get("content"))
+        instructions = str(body.messages[0].get("content"))[:INSTRUCTIONS_CHARS]
         if (asked := body.schema_asked()) is None:
             return self.schemas.get(instructions)
         self.schemas.pop(instructions, None)

@@ -263,6 +263,22 @@ def test_without_a_schema_it_answers_in_plain_text(llm: TestClient) -> None:
     assert answer["choices"][0]["message"]["content"].startswith("- ")
 
 
+def test_a_client_that_gives_the_schema_up_still_gets_its_form(llm: TestClient) -> None:
+    """As one does that has met two faults; other instructions get plain text."""
+    asked = {"json_schema": {"name": "n", "schema": NOTES_SCHEMA}, "type": "json_schema"}
+    rules, other = ({"role": "system", "content": text} for text in ("You write notes.", "You are a parrot."))
+    user = {"role": "user", "content": "Write for the sound department."}
+
+    def answer(first: dict[str, str], **form: Any) -> str:
+        body = {"model": "a/b", "messages": [first, user], **form}
+        return str(llm.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"])
+
+    answer(rules, response_format=asked)
+    for form in ({"response_format": {"type": "json_object"}}, {}):
+        jsonschema.validate(json.loads(answer(rules, **form)), NOTES_SCHEMA)
+        assert not answer(other, **form).startswith("{")
+
+
 def test_usage_counts_tokens_and_cost(llm: TestClient) -> None:
     """Four characters a token, by the demo's price list; totals add up."""
     usages = [ask(llm, "Department: Story Department", NOTES_SCHEMA, seed=s).json()["usage"] for s in (1, 2)]
