@@ -81,6 +81,8 @@ def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: 
         # Its text names the field, its cause quotes the value.
         named = re.findall(r'field "(\w+)"', str(error))
         wrong = [(tuple(named[:1]), "cannot be read: it is not JSON, or its file is not UTF-8")]
+    except RecursionError:
+        wrong = [((), "the JSON of a setting is nested too deep")]
     except OSError as error:
         file = Path(str(error.filename or folder))
         raise ConfigurationError(f"the secret file {file} cannot be read: {type(error).__name__}") from None

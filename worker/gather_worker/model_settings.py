@@ -1,8 +1,10 @@
 """The settings of the language models: where the endpoint is, how it is reached and how models are asked."""
 
 import json
+import math
 import re
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -24,6 +26,9 @@ from gather_worker.llm.pricing import Price
 OPENROUTER_URL: Final = "https://openrouter.ai/api/v1"
 FALLBACK_MODELS_MAX: Final = 8
 EXTRA_BODY_MAX: Final = 16_384
+REASONING_FIELDS: Final = frozenset({"reasoning", "reasoning_effort"})
+ANSWER_LEAST: Final = 1024
+"""Tokens beside reasoning: five short notes have some 700."""
 EXTRA_HEADERS_MAX: Final = 32
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 """RFC 9110, 5.6.2."""
@@ -34,6 +39,15 @@ OWN_HEADERS: Final = frozenset({
 })  # fmt: skip
 """What the client says itself of a request and its body."""
 PROXY_URL: Final = re.compile(r"https?://[^\s/?#]+/?")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Yield the numbers of a JSON value."""
+    if isinstance(value, float):
+        yield value
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for entry in entries:
+        yield from _numbers(entry)
 
 
 class ModelKeys(BaseSettings):
@@ -168,6 +182,8 @@ class ModelSettings(ModelKeys):
     def _is_small(cls, fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if len(json.dumps(fields)) > EXTRA_BODY_MAX:
             raise ValueError(f"must have at most {EXTRA_BODY_MAX} characters")
+        if any(not math.isfinite(number) for number in _numbers(fields)):
+            raise ValueError("has a number that JSON does not have, such as NaN")
         return fields
 
     @model_validator(mode="after")
@@ -183,6 +199,21 @@ class ModelSettings(ModelKeys):
         if self.llm_reasoning_effort is not None and self.llm_reasoning_max_tokens is not None:
             raise ValueError(
                 "set GATHER_LLM_REASONING_EFFORT or GATHER_LLM_REASONING_MAX_TOKENS: providers refuse both"
+            )
+        is_set = self.llm_reasoning_effort is not None or self.llm_reasoning_max_tokens is not None
+        if is_set and REASONING_FIELDS & self.llm_extra_body.keys():
+            raise ValueError(
+                "GATHER_LLM_EXTRA_BODY has reasoning, which GATHER_LLM_REASONING_ settings set too: drop one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_an_answer(self) -> Self:
+        most = self.llm_max_tokens - ANSWER_LEAST
+        if (self.llm_reasoning_max_tokens or 0) > most:
+            raise ValueError(
+                f"GATHER_LLM_REASONING_MAX_TOKENS leaves no room for an answer: with GATHER_LLM_MAX_TOKENS "
+                f"{self.llm_max_tokens} it can be {max(most, 0)} at most"
             )
         return self
 

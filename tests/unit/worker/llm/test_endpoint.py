@@ -110,7 +110,16 @@ async def test_a_user_in_the_address_goes_before_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "base_url", ["", "m.test/v1", "ftp://m.test/v1", "http://", "http://[::1", "http://m.test:port/v1"]
+    "base_url",
+    [
+        "",
+        "m.test/v1",
+        "ftp://m.test/v1",
+        "http://",
+        "http://[::1",
+        "http://m.test:port/v1",
+        "http://m.test:99999/v1",
+    ],
 )
 def test_an_address_that_can_never_work_is_a_wrong_setting(base_url: str) -> None:
     """Said at the start, without the address, which may hold a password."""

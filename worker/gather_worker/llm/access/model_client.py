@@ -21,6 +21,7 @@ from gather_worker.errors import InvalidInput
 REFUSED: Final = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
 CONNECTIONS_MAX: Final = 10
 """A department asks at most six questions at once: five verdicts on its quality, and the next notes."""
+PORT_MAX: Final = 65_535
 COMPLETIONS: Final = b"/chat/completions"
 """Not a part of the base address, though some write it there."""
 
@@ -122,7 +123,7 @@ def _read_url(base_url: str) -> httpx.URL:
         url = httpx.URL(base_url.strip())
     except httpx.InvalidURL as error:
         raise wrong from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 1) <= PORT_MAX:
         raise wrong
     return url
 
