@@ -40,6 +40,8 @@ class Charges:
         worst, and an error inside it unless it is known to cost nothing.
         """
         bill, error = read_bill(body), error_in(body)
+        if self._host != OPENROUTER:  # whose words others pass on, and who may take more
+            bill = replace(bill, is_free_said=False)
         written = count_tokens(longest_text(body)) if is_completion(body) else 0
         if not written and self._is_insured(bill):
             bill = replace(bill, is_free_said=True)

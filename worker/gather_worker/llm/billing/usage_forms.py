@@ -237,13 +237,18 @@ def _money_of(holder: dict[str, Any]) -> Bill:
     market = _money(holder.get("marketCost"))  # Vercel: the own key's, whose cost is 0
     if market and not any(costs):
         costs.append(market)
-    cost, upstream, byok = max(costs, default=None), _upstream(holder), holder.get("is_byok")
+    cost, upstream, byok = max(costs, default=None), _upstream(holder), _truth(holder.get("is_byok"))
     if byok is True or (byok is None and upstream > (cost or 0.0)):
         # Both are paid, by one account: the fee at OpenRouter, the rest at the provider.
         if cost is None and not upstream:
             return Bill(is_byok=byok is True)
         return Bill(cost_usd=(cost or 0.0) + upstream, is_byok=True, is_fee_alone=not upstream)
     return Bill(cost_usd=cost, is_free_said=cost == 0 and byok is False)
+
+
+def _truth(value: Any) -> Any:
+    """Return what is meant by a truth that is written as text."""
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
 
 
 def _upstream(holder: dict[str, Any]) -> float:

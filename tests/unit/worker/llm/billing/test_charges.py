@@ -203,6 +203,16 @@ async def test_openrouter_means_a_cost_of_nothing_for_an_answer_without_a_token(
     assert booking.store.ledger.total_usd == pytest.approx(expected_usd)
 
 
+@pytest.mark.parametrize(("host", "expected_usd"), [("openrouter", 0.0), ("x", GOOD_USD)])
+async def test_only_openrouter_is_believed_that_its_own_key_cost_nothing(
+    host: str, expected_usd: float
+) -> None:
+    """A gateway in front of it passes the words on, and takes its own price."""
+    booking = Booking(host)
+    await booking.body({**GOOD, "usage": {**GOOD["usage"], "cost": 0, "is_byok": False}})
+    assert booking.store.ledger.total_usd == pytest.approx(expected_usd)
+
+
 async def test_an_answer_that_broke_off_counts_as_far_as_nobody_says_how_far_it_came() -> None:
     """A text is there, and an error after it; OpenRouter says that it does not charge for that."""
     booking, insured = Booking(), Booking("openrouter")

@@ -151,6 +151,13 @@ def test_a_free_model_stays_free() -> None:
     assert booked(PriceEstimate(PRICE, is_known=True), said, RESERVE).cost_usd == 0
 
 
+def test_a_key_of_ones_own_may_be_said_in_words() -> None:
+    """Some gateways write every value as text."""
+    usage = {"cost": "0", "is_byok": "True", "cost_details": {"upstream_inference_cost": "0.65"}}
+    assert read_bill(completion(usage)).cost_usd == 0.65
+    assert read_bill(completion({"cost": 0, "is_byok": "false"})).is_free_said
+
+
 def test_a_cost_from_a_wrong_count_is_not_believed() -> None:
     """A gateway that took the stream's first count for the last one has computed the cost from it."""
     wrong = completion({"prompt_tokens": 500, "completion_tokens": 1, "total_tokens": 501, "cost": 1e-6})
