@@ -39,6 +39,12 @@ class Mutated:
         """Return how many words of a text can be spoiled: two by a character that was changed."""
         return 2 * sum(way in CHARACTERS for way in self.ways)
 
+    @property
+    def has_marks(self) -> bool:
+        """Return whether the marks of its thoughts, if it has any, are as they were written."""
+        places = [place for place, way in enumerate(self.ways) if way.startswith("thoughts")]
+        return not any(way in CHARACTERS for way in self.ways[min(places, default=len(self.ways)) :])
+
 
 def words_of(text: str) -> list[tuple[str, str]]:
     """Return the field's and the note's letter of each word of a text."""

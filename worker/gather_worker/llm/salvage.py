@@ -90,13 +90,13 @@ def _best(completion: Completion, shape: Shape, least: int) -> _Reading:
     for text in answers_in:
         answers, thoughts = groups_of(text, shape, reader)
         told.append(_reading(answers, least, is_cut_off=completion.is_cut_off))
-        thought.append(_reading(thoughts, least, is_cut_off=completion.is_cut_off))
+        thought += _last(thoughts, least, is_cut_off=completion.is_cut_off)
         if len(told[-1].kept) >= least:
             is_usual = completion.is_usual and len(told) == 1
             return told[-1] if is_usual else replace(told[-1], is_plain=False)
     for text in thoughts_in:
-        drafts = [group for groups in groups_of(text, shape, reader) for group in groups]
-        thought.append(_reading(drafts, least, is_cut_off=completion.is_cut_off))
+        drafts, before = groups_of(text, shape, reader)
+        thought += _last([*before, drafts], least, is_cut_off=completion.is_cut_off)
     if any(reading.kept for reading in told):
         return _together(told)
     tried = [*told, *thought]
@@ -111,6 +111,12 @@ def _together(readings: Sequence[_Reading]) -> _Reading:
             kept += new
             entries += reading.entries
     return _Reading(tuple(kept), tuple(entries))
+
+
+def _last(thoughts: Sequence[Sequence[Group]], least: int, *, is_cut_off: bool) -> list[_Reading]:
+    """Return what the last stretch of thoughts with an entry holds: a draft is not mixed with a later one."""
+    read = (_reading(groups, least, is_cut_off=is_cut_off) for groups in reversed(thoughts) if groups)
+    return list(islice((reading for reading in read if reading.kept), 1))
 
 
 def _reading(groups: Sequence[Group], least: int, *, is_cut_off: bool) -> _Reading:

@@ -73,8 +73,8 @@ class Shape:
         return frozenset(name for name, field in self.entry.model_fields.items() if field.is_required())
 
 
-def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group], list[Group]]:
-    """Return the groups of entries in a text, and those that the model only thought."""
+def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group], list[list[Group]]]:
+    """Return the groups of entries in a text, and those of each stretch that the model only thought."""
     written = text
     for _ in range(ENCODED_TIMES_MAX):
         if len(text) > ENCODED_MAX or (inner := whole_string(text)) is None:
@@ -87,12 +87,16 @@ def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group]
         text = unescaped(text)
         found = _Search(reader, shape).placed(text)
     spans = thought_spans(text, [(each.start, each.end) for each in found if each.group.valid])
-    told, thought = list[Group](), list[Group]()
+    told, thoughts = list[Group](), [list[Group]() for _ in spans]
     for each in found:
-        is_thought = any(start <= each.start < end for start, end in spans)
+        within = (
+            thought
+            for thought, (start, end) in zip(thoughts, spans, strict=True)
+            if start <= each.start < end
+        )
         group = each.group if text is written else replace(each.group, is_plain=False)
-        (thought if is_thought else told).append(group)
-    return _joined(told), _joined(thought)
+        next(within, told).append(group)
+    return _joined(told), [_joined(thought) for thought in thoughts]
 
 
 def unequal(values: Iterable[BaseModel], known: Iterable[BaseModel] = ()) -> list[BaseModel]:
