@@ -157,6 +157,10 @@ DROPPED: dict[str, tuple[str, str]] = {
     "a text in its place": (with_last('"and so on"'), "it is no JSON object"),
     "null in its place": (with_last("null"), "it is no JSON object"),
     "a quote forgotten": (with_last(HALF.replace('days.",', "days.,")), TORN),
+    "a bracket for a comma": (
+        with_last('{content: "The boat is late by two days.", summary: "The boat."] context: "It hurts."}'),
+        TORN,
+    ),
     "a quote forgotten at the end": (with_last(HALF.replace('hurts."', "hurts.")), TORN),
     "no quotes": (with_last(HALF.replace('"The boat."', "The boat.")), TORN),
     "cut in the content": (f'{HEAD}{{"content": "The boat is late by two days', TORN),

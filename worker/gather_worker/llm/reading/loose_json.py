@@ -104,7 +104,8 @@ class LooseReader:
 
     def __init__(self, characters: int, names: Iterable[str] = ()) -> None:
         keys = "|".join(map(re.escape, names))
-        self._names = re.compile(rf"[\"'“”„«\n,{{]\s*+(?:{keys})\b", re.IGNORECASE) if keys else None
+        held = rf"[\"'“”„«\n,{{\[]\s*+(?:{keys})\b|\b(?:{keys})[\"'”]?\s*+:"
+        self._names = re.compile(held, re.IGNORECASE) if keys else None
         self._work_left = WORK_MIN + WORK_PER_CHARACTER * characters
         self._values_left = VALUES_MAX
         self._text = ""
