@@ -34,7 +34,7 @@ class Unpacking(Protocol):
 
 
 def unpacking_of(encoding: str) -> Unpacking | None:
-    """Return what unpacks a body by its Content-Encoding, None if it is not packed; raises UnpackingError."""
+    """Return what unpacks a body by its Content-Encoding, None if it is not packed."""
     match encoding.strip().lower():
         case "" | "identity":
             return None
@@ -43,10 +43,24 @@ def unpacking_of(encoding: str) -> Unpacking | None:
         case "deflate":
             return _Members(_deflate, zlib.error)
         case "zstd":
-            return _zstandard()
+            zstd = _installed("compression.zstd", "backports.zstd")
+            return _zstandard(zstd) if zstd else _Unknown("packed by zstd, for which a package is missing")
         case "br":
-            return _Brotli()
-    raise UnpackingError("packed in a way that is not known")
+            brotli = _installed("brotli")
+            return _Brotli(brotli) if brotli else _Unknown("packed by br, for which a package is missing")
+    return _Unknown("packed in a way that is not known")
+
+
+class _Unknown:
+    """A packing that cannot be undone here."""
+
+    is_complete = False
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def unpack(self, piece: bytes, limit_bytes: int) -> bytes:  # noqa: ARG002
+        raise UnpackingError(self._words)
 
 
 class _Members:
@@ -90,8 +104,7 @@ def _deflate(start: bytes) -> Any:
     return zlib.decompressobj(zlib.MAX_WBITS if is_zlib else RAW)
 
 
-def _zstandard() -> Unpacking:
-    zstd = _installed("compression.zstd", "backports.zstd")
+def _zstandard(zstd: Any) -> Unpacking:
     options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
     return _Members(lambda _: zstd.ZstdDecompressor(options=options), zstd.ZstdError, b"\x28\xb5")
 
@@ -99,9 +112,9 @@ def _zstandard() -> Unpacking:
 class _Brotli:
     """Brotli's one stream."""
 
-    def __init__(self) -> None:
-        self._brotli = _installed("brotli")
-        self._stream = self._brotli.Decompressor()
+    def __init__(self, brotli: Any) -> None:
+        self._brotli = brotli
+        self._stream = brotli.Decompressor()
         self._has_begun = False
 
     @property
@@ -119,9 +132,10 @@ class _Brotli:
 
 
 def _installed(*names: str) -> Any:
+    """Return the first of these modules that is installed, None if none is."""
     for name in names:
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise UnpackingError(f"packed in a way that was not asked for, and {names[-1]} is not installed")
+    return None

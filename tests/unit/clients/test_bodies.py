@@ -80,7 +80,7 @@ async def test_a_body_packed_in_another_way_is_refused(sent: bytes, encoding: st
         await read(sent, encoding)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "compress"])
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 async def test_json_that_only_says_that_it_is_packed_is_read(encoding: str, piece: int) -> None:
     """Some gateways unpack a body and leave the header."""
