@@ -2,29 +2,15 @@
 
 It retries what may pass (429, 5xx, a broken connection) within the caller's deadline and obeys Retry-After,
 so that a brain that restarts is a pause to its callers and not an error.
-
-Errors, split by what the caller can do:
-
-    BrainError
-      x BrainUnavailable      try again later; the work itself may be right
-        - BrainRateLimited    more slowly: the key's limit for the project and endpoint is reached
-      x BrainRejected         do not send this again
-        - BrainInvalid        mend the request: `details` says where
-        - BrainUnauthorized   use another key
-        - BrainNotFound       the project has no nodes yet, or the key may not see it
 """
 
 import asyncio
-import contextlib
 import itertools
-import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -32,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.brain_errors import BrainRejected, BrainUnavailable, failure_of
 from gather_clients.http_calls.ways import way_to
-from gather_clients.retry_after import retry_after_s
 from gather_contracts import brain as bodies
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
@@ -42,77 +28,10 @@ MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
 BACKOFF: Final = Backoff(0.25, 10.0, jitter=(0, 1))
 """Full jitter, so that workers do not come back all at once; added to what the brain asks for."""
 
-MESSAGE_MAX: Final = 300
-
 NODES_PATH: Final = "/api/v1/nodes"
 READINESS_TIMEOUT_S: Final = 5.0
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
-
-
-class BrainError(Exception):
-    """The brain did not do what it was asked."""
-
-
-class BrainUnavailable(BrainError):  # noqa: N818 - named for what the caller does
-    """The brain could not answer within the deadline.
-
-    `retry_after_s` is what it asked for last, or None.
-    """
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class BrainRateLimited(BrainUnavailable):
-    """The key has asked too often; `limit` is requests per `window`, both None where a proxy answered."""
-
-    def __init__(
-        self, retry_after_s: float | None, limit: int | None = None, window: str | None = None
-    ) -> None:
-        super().__init__("the brain answered 429", retry_after_s)
-        self.limit = limit
-        self.window = window
-
-
-class BrainRejected(BrainError):  # noqa: N818 - likewise
-    """The brain refused the request for what it is; `code` and `details` are the standard error body's."""
-
-    def __init__(
-        self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.details = dict(details or {})
-
-
-class BrainInvalid(BrainRejected):
-    """The request is not as it should be."""
-
-    @property
-    def invalid_nodes(self) -> dict[int, str]:
-        """Return the reason for each node of a batch, by its place, that the brain does not take."""
-        with contextlib.suppress(TypeError, KeyError):
-            return {node["index"]: node["reason"] for node in self.details.get("invalid_nodes", ())}
-        return {}
-
-
-class BrainUnauthorized(BrainRejected):
-    """The key is missing, not valid now, or not allowed to do this."""
-
-
-class BrainNotFound(BrainRejected):
-    """The project has no nodes yet, or the key may not see it."""
-
-
-REJECTIONS: Final[Mapping[int, type[BrainRejected]]] = {
-    HTTPStatus.BAD_REQUEST: BrainInvalid,
-    HTTPStatus.UNAUTHORIZED: BrainUnauthorized,
-    HTTPStatus.FORBIDDEN: BrainUnauthorized,
-    HTTPStatus.NOT_FOUND: BrainNotFound,
-}
 
 
 class BrainClient:
@@ -308,6 +227,11 @@ class BrainClient:
             self._post("/api/v1/analyze/coverage", request), bodies.CoverageResponse, deadline_s
         )
 
+    async def limits(self, project_id: str, *, deadline_s: float | None = None) -> bodies.LimitsResponse:
+        """Return what of the key's limits for a project is used; reading them uses none of them."""
+        sent = self._http.build_request("GET", "/api/v1/limits", params={"projectId": project_id})
+        return await self._call(sent, bodies.LimitsResponse, deadline_s)
+
     async def is_ready(self) -> bool:
         """Return whether the brain says now that it can serve; asks once, and an absent brain is False."""
         try:
@@ -362,7 +286,7 @@ class BrainClient:
             raise BrainUnavailable(f"the brain cannot be reached: {type(failure).__name__}") from failure
         if response.is_success:
             return _parsed(content, answer)
-        raise _failure(response, content)
+        raise failure_of(response, content)
 
 
 def _path_part(value: str) -> str:
@@ -375,24 +299,3 @@ def _parsed(content: bytes, answer: type[AnswerT]) -> AnswerT:
         return answer.model_validate_json(content)
     except ValidationError as failure:
         raise BrainUnavailable("something else than the brain answered: the body is not its own") from failure
-
-
-def _failure(response: httpx.Response, content: bytes) -> BrainError:
-    """Return the error that an answer means; its body is the brain's own unless a proxy answered."""
-    status = response.status_code
-    asked_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        try:
-            limited = bodies.RateLimitBody.model_validate_json(content)
-        except ValidationError:
-            return BrainRateLimited(asked_s)
-        wait_s = limited.retry_after if asked_s is None else asked_s
-        return BrainRateLimited(wait_s, limited.limit, limited.window)
-    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return BrainUnavailable(f"the brain answered {status}", asked_s)
-    code, message, details = "unknown", "the brain refused the request", None
-    with contextlib.suppress(ValidationError):
-        body = bodies.ErrorBody.model_validate_json(content)
-        code, details = body.error, body.details
-        message = f"{body.message} {json.dumps(details)}" if details else body.message
-    return REJECTIONS.get(status, BrainRejected)(status, code, message[:MESSAGE_MAX], details)

@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, ReplaceOne
 from pymongo.errors import PyMongoError
 
-from gather_clients.brain_client import BrainClient, BrainRejected, BrainUnavailable
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainRejected, BrainUnavailable
 from gather_clients.configuration import LogLevel, exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts.names import ITEMS_COLLECTION, gather_database

@@ -9,7 +9,8 @@ from bson.codec_options import CodecOptions
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound
 from gather_clients.notes.note import Note
 from gather_clients.notes.note_reading import note_of
 from gather_contracts import names

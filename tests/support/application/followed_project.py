@@ -13,7 +13,8 @@ from pymongo.collection import Collection
 
 from dev.rooms import BRAIN_KEY
 from dev.service_process import script
-from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound
 from gather_clients.notes.note import Note
 from gather_clients.notes.note_reading import note_of
 from gather_contracts import names

@@ -6,8 +6,8 @@ from typing import Final
 
 import httpx
 
-from gather_clients.brain_client import (
-    BrainClient,
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import (
     BrainNotFound,
     BrainRateLimited,
     BrainRejected,

@@ -10,13 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from gather_clients.brain_client import (
-    BrainClient,
-    BrainNotFound,
-    BrainRejected,
-    BrainUnauthorized,
-    BrainUnavailable,
-)
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound, BrainRejected, BrainUnauthorized, BrainUnavailable
 from gather_contracts import names
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt

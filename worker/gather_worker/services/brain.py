@@ -13,13 +13,8 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from gather_clients.brain_client import (
-    BrainClient,
-    BrainNotFound,
-    BrainRejected,
-    BrainUnauthorized,
-    BrainUnavailable,
-)
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound, BrainRejected, BrainUnauthorized, BrainUnavailable
 from gather_clients.configuration import ConfigurationError
 from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies

@@ -9,13 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from gather_clients.backoff import Backoff
-from gather_clients.brain_client import (
-    BrainClient,
-    BrainInvalid,
-    BrainNotFound,
-    BrainRateLimited,
-    BrainUnavailable,
-)
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainInvalid, BrainNotFound, BrainRateLimited, BrainUnavailable
 from gather_contracts import brain as bodies
 from gather_worker.attempt import Attempt
 from gather_worker.documents.note_node import NODE_TYPE

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from typing import Final
 
-from gather_clients.brain_client import BrainRejected, BrainUnauthorized
+from gather_clients.brain_errors import BrainRejected, BrainUnauthorized
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable, DeadlineNear, StoreUnavailable, Terminated, WriteRefused
 from gather_worker.services.brain import Brain

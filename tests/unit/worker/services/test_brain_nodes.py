@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from gather_clients.backoff import Backoff
-from gather_clients.brain_client import BrainClient, BrainInvalid, BrainNotFound, BrainUnauthorized
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainInvalid, BrainNotFound, BrainUnauthorized
 from gather_contracts.brain import NodeIn
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable

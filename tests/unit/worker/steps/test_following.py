@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from gather_clients.brain_client import BrainRejected
+from gather_clients.brain_errors import BrainRejected
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable, StoreUnavailable, Terminated, WriteRefused
 from gather_worker.services.brain import Brain
