@@ -22,6 +22,10 @@ KINDS_KEPT: Final = 20_000
 UNSEEN: Final = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 """Hyphenation points, directions and joins that no reader sees."""
 
+UNSEEN_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"})
+FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Letters and signs that are drawn as nothing."""
+
 PLAIN: Final = (("‘", "'"), ("’", "'"), ("ʼ", "'"), ("‐", "-"), ("−", "-"), ("⁄", "/"))
 """Typographic apostrophes, hyphen, minus, and the slash that NFKC puts into ½."""
 DASHES: Final = "‒–—―⸺⸻"
@@ -151,6 +155,11 @@ def _folded(text: str) -> str:
 def text_hash(text: str) -> str:
     """Return the SHA-256 of the normalised text in hexadecimal: equal for texts that are the same."""
     return hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a reader sees nothing of the text: spaces, controls, joins and fillers alone."""
+    return all(char in FILLERS or unicodedata.category(char) in UNSEEN_CATEGORIES for char in text)
 
 
 def content_hash(text: str) -> str:
