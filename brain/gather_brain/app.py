@@ -36,10 +36,10 @@ from gather_brain.errors import ServiceError
 from gather_brain.limits.policy import DEFAULTS, METHODS
 from gather_brain.metrics import Metrics
 from gather_brain.openapi.document import TITLE, build_document
+from gather_brain.opened_database import open_database
 from gather_brain.readiness import Readiness
 from gather_brain.settings import Settings
 from gather_brain.store.keys import KeyStore
-from gather_brain.store.opened_database import open_database
 from gather_brain.store.reembedding_plans import PlanStore
 from gather_clients.background_tasks import end_tasks
 from gather_clients.limits.buckets import Buckets, LocalBuckets

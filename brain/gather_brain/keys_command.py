@@ -12,10 +12,10 @@ import typer
 from gather_brain.auth.api_keys import new_key
 from gather_brain.errors import UnavailableError
 from gather_brain.limits.policy import LimitName, read_limit
+from gather_brain.opened_database import open_database
 from gather_brain.settings import start_process
 from gather_brain.store.database import refusal_of
 from gather_brain.store.keys import KeyStore, StoredKey
-from gather_brain.store.opened_database import open_database
 from gather_clients.issued_secrets import ALL_PROJECTS, HOLDER_NAME, read_lifetime, secret_hash
 from gather_clients.limits.gcra import Policy
 from gather_contracts.names import OBJECT_ID_PATTERN

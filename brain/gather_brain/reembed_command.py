@@ -11,10 +11,10 @@ from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
 from gather_brain.embeddings.reembedding_plan import Phase, PlanError, ReembeddingPlan
 from gather_brain.errors import UnavailableError
+from gather_brain.opened_database import open_database
 from gather_brain.reembed import ModelChange, abort
 from gather_brain.settings import start_process
 from gather_brain.store.database import refusal_of
-from gather_brain.store.opened_database import open_database
 from gather_brain.store.reembedding import Reembedding
 from gather_brain.store.reembedding_plans import NoPlanError, PlanStore
 
