@@ -57,9 +57,7 @@ class Rule:
 _NAME: Final = (
     "name a model that the endpoint has: defaultModel in the CMS, GATHER_DEFAULT_MODEL or GATHER_JUDGE_MODEL"
 )
-_OTHER_MODEL: Final = (
-    "name another model (defaultModel in the CMS, GATHER_DEFAULT_MODEL) or a GATHER_LLM_FALLBACK_MODEL"
-)
+_OTHER_MODEL: Final = "name another model (defaultModel) or a GATHER_LLM_FALLBACK_MODEL"
 _ADDRESS: Final = "GATHER_LLM_BASE_URL must be the API's address, which ends with its version, such as https://openrouter.ai/api/v1"
 
 RULES: Final[dict[Fault, Rule]] = {
@@ -76,7 +74,7 @@ RULES: Final[dict[Fault, Rule]] = {
         "400, 403, 422 or an error in a 200 with a filter's code or words (content_filter, flagged, "
         "moderation, "
         "data_inspection_failed); finish_reason content_filter, SAFETY and the like",
-        1, False, True, End.PERSON, f"a filter refuses the film's texts or the answer: {_OTHER_MODEL}",
+        1, False, True, End.PERSON, f"a filter refuses the texts: {_OTHER_MODEL}",
     ),
     Fault.CREDIT: Rule(
         "402, or any status with a code or words on credit, balance or billing, without a time to wait for; "
@@ -109,7 +107,7 @@ RULES: Final[dict[Fault, Rule]] = {
         "reasoning, "
         'a field of ours; 404 "No endpoints found that …"',
         1, True, True, End.PERSON,
-        "the endpoint takes no form of the request: name another model, or mend GATHER_LLM_PROVIDER, "
+        "no form is taken: name another model, or mend GATHER_LLM_PROVIDER, "
         "GATHER_LLM_REASONING_EFFORT or GATHER_LLM_EXTRA_BODY",
     ),
     Fault.MODEL: Rule(
@@ -118,7 +116,7 @@ RULES: Final[dict[Fault, Rule]] = {
     ),
     Fault.FORBIDDEN: Rule(
         "other 403; 401, 402 and 403 of a provider behind a router", 1, False, True, End.ACCOUNT,
-        f"the endpoint forbids it: check what OPENROUTER_API_KEY may do, or {_OTHER_MODEL}",
+        f"it is forbidden: see OPENROUTER_API_KEY's rights, or {_OTHER_MODEL}",
     ),
     Fault.REQUEST: Rule(
         "400, 422 and other 4xx that say nothing of the above", 1, True, True, End.PERSON,

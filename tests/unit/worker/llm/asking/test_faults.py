@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from dev.paths import ROOT
+from gather_contracts.resource import MESSAGE_MAX
 from gather_worker.errors import Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Situation, Step, next_step, said, table
@@ -147,6 +148,13 @@ def test_the_documentation_has_the_table() -> None:
     """As it is, line by line."""
     text = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
     assert "\n".join(table()) in text
+
+
+@pytest.mark.parametrize("fault", RULES)
+def test_the_endpoints_own_words_have_room_in_a_condition(fault: Fault) -> None:
+    """Behind the model's name and the advice, which come first."""
+    refusal = Refusal(404, ("model_not_found",), message="x" * MESSAGE_MAX)
+    assert said("meta-llama/llama-3.3-70b-instruct:free", refusal, fault)[:MESSAGE_MAX].count("x") >= 40
 
 
 @pytest.mark.parametrize(
