@@ -69,8 +69,8 @@ def _note(letter: str, rng: Rng) -> Note:
 
 def _text(field: str, letter: str, rng: Rng) -> str:
     parts = [f"{field * 2}{letter * 2}{number}" for number in range(rng.randint(6, 20))]
-    for _ in range(rng.choice((0, 0, 1, 2))):
-        parts.insert(rng.randint(1, len(parts) - 1), rng.choice(_SPECIAL))
+    for place in sorted(rng.sample(range(1, len(parts)), rng.choice((0, 0, 1, 2))), reverse=True):
+        parts.insert(place, rng.choice(_SPECIAL))
     return " ".join(parts)
 
 

@@ -44,7 +44,10 @@ _NEXT_KEY: Final = re.compile(
     r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+:"""
 )
 _NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
-_AFTER_OBJECT: Final = re.compile(r"\s*+(?:[,\]}{\[;`</#]|$)|[^\S\n]*+\n[^\S\n]*+\n")
+_AFTER_OBJECT: Final = re.compile(
+    rf"\s*+(?:[,\]}};`</#]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
+    r"|[^\S\n]*+\n[^\S\n]*+\n"
+)
 _SWALLOWED: Final = re.compile(
     r"""["'“”„«»]\s*+:"""  # the end of a key
     r"""|["'”»]\s*+[,+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings
