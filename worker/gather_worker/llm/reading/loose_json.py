@@ -55,6 +55,7 @@ _SWALLOWED: Final = re.compile(
     r"""|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]"""  # a key without quotes
 )
 """What is never inside of one string with quotes that are not escaped: one of its own was forgotten."""
+_THOUGHT_END: Final = "</think>"
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _LITERAL: Final = "\"'/\\“”„‘’«»\n"  # noqa: RUF001 - a model may escape any of them
@@ -205,7 +206,7 @@ class LooseReader:
                 raise _Torn
             closed = self._match(pattern, closed.end())
         text = self._text[first : closed.end() - 1]
-        if inner:
+        if inner or _THOUGHT_END in text:  # a draft that was cut off in a string may go on in the answer
             self._spend(len(text))
             if _SWALLOWED.search(text) or (self._names and self._names.search(text)):
                 raise _Torn
