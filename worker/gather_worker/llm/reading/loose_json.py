@@ -52,6 +52,7 @@ _SWALLOWED: Final = re.compile(
     r"""["'“”„«»]\s*+:"""  # the end of a key
     r"""|["'”»]\s*+[,+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings
     r"""|["'”»]\s*+[}\]]\s*+,?\s*+[{\["'“]"""  # the end of an object and the begin of another
+    r"""|["'”»]\s*+[,\]}]\s*+\S{1,64}?\s*+:\s*+["'“„«]"""  # a key that is spoiled
     r"""|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]"""  # a key without quotes
 )
 """What is never inside of one string with quotes that are not escaped: one of its own was forgotten."""
