@@ -1,4 +1,4 @@
-"""`make model-report MODEL=…`: what a model is worth to Gather, at any endpoint, for whoever has a key.
+"""`make model-report MODEL=…`: what a model is worth to Gather, at any endpoint, for anyone with a key.
 
 By the worker's own steps, prompts and gateway, on the labelled films of tests/data/coverage: notes are
 written for departments (preview), pairs of notes are judged as duplicates, and notes that got worse on

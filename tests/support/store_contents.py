@@ -12,7 +12,7 @@ MONGODB_S_OWN = frozenset({"admin", "config", "local"})
 
 
 DERIVED: Final = frozenset({"Department"})
-"""Nodes that the brain makes anew out of a project's notes, also when it is only asked for context."""
+"""Nodes that the brain makes again out of a project's notes, also when it is only asked for context."""
 DERIVED_AT: Final = "profiledAt"
 
 

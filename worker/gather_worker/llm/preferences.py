@@ -1,4 +1,4 @@
-"""What a user wants of whoever serves a model: providers, reasoning, further fields, models that stand in."""
+"""What a user wants of a model's endpoint: providers, reasoning, further fields, models that stand in."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal

@@ -1,4 +1,4 @@
-"""What MongoDB says no to is told from a MongoDB that is away, in words that name what to change."""
+"""What MongoDB says no to is not taken for its absence, in words that name what to change."""
 
 from typing import Any
 
