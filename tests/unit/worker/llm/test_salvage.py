@@ -63,6 +63,8 @@ WHOLE: dict[str, str] = {
     "LaTeX in the prose": f"With \\frac{{1}}{{2}} and PE_{{pos, 2i}} as before: {GOOD}",
     "braces in the prose": f'In the form {{"items": [...]}} with {{context}}:\n{GOOD}',
     "a reference behind it": f"{GOOD}\nSee [docs] and {{appendix}}. [1]",
+    "words behind each note, in its line": "\n".join(f"{json.dumps(each)} - done" for each in NOTES),
+    "notes in sentences": " and then ".join(map(json.dumps, NOTES)),
     "a fragment behind it": f'{GOOD}\n{{"items": [{{"content": "The',
     "a bracket too many": f"{GOOD}]}}",
     "braces of a template": f"{{{GOOD}}}",

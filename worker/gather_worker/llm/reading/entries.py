@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gather_worker.llm.reading.loose_json import Found, LooseReader, Roots, unescaped, whole_string
-from gather_worker.llm.reading.thoughts import thought_spans
+from gather_worker.llm.reading.thoughts import span_at, thought_spans
 
 ENCODED_TIMES_MAX: Final = 3
 """JSON in a JSON string, in a JSON string."""
@@ -89,13 +89,9 @@ def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group]
     spans = thought_spans(text, [(each.start, each.end) for each in found if each.group.valid])
     told, thoughts = list[Group](), [list[Group]() for _ in spans]
     for each in found:
-        within = (
-            thought
-            for thought, (start, end) in zip(thoughts, spans, strict=True)
-            if start <= each.start < end
-        )
+        within = span_at(each.start, spans)
         group = each.group if text is written else replace(each.group, is_plain=False)
-        next(within, told).append(group)
+        (told if within is None else thoughts[within]).append(group)
     return _joined(told), [_joined(thought) for thought in thoughts]
 
 
