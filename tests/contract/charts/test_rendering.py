@@ -286,6 +286,20 @@ def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
     assert "typo" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["worker.env.GATHER_LLM_PROXY=http://u:p@proxy:3128", "worker.env.HTTPS_PROXY=http://u:p@proxy:3128",
+     "operator.env.HTTP_PROXY=http://:p@proxy:3128", "llmBaseUrl=https://u:p@models/v1",
+     "model.proxy=http://u:p@proxy:3128"],
+)  # fmt: skip
+def test_an_address_with_a_password_is_refused(helm: Helm, value: str) -> None:
+    """It would stand in a ConfigMap or a pod, where people without a right to Secrets read it."""
+    done = helm(["template", "x", str(CHARTS / "gather"), "--values", str(CHARTS / "gather/values-dev.yaml"),
+                 "--set", value, "--kube-version", "1.34.0"])  # fmt: skip
+    assert done.returncode != 0
+    assert value.partition("=")[0].rpartition(".")[2] in done.stderr
+
+
 def test_the_helm_test_asks_the_brain(render: Render) -> None:
     """A hook that runs on `helm test` alone."""
     pod = named(render("gather"), "Pod", "gather-test-brain-ready")

@@ -11,6 +11,8 @@ ITERATIONS_MAX: Final = 500
 """The highest `maxIterations` that the resource allows."""
 DEPARTMENT_INDEX_MAX: Final = 31
 MAX_COST_USD: Final = 10_000
+COMMAND_COST_USD: Final = 1.0
+"""What a command that measures may cost unless more is allowed."""
 NO_PROJECT: Final = "0" * 24
 HELD_OUT_DEFAULT: Final = 0.3
 BRAIN_HELP: Final = (
@@ -83,6 +85,7 @@ def _add_score(commands: Any) -> None:
         "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
         help="have the model judge, or not; unset: if a key or an endpoint is set",
     )  # fmt: skip
+    _add_max_cost(score)
 
 
 def _add_calibrate(commands: Any) -> None:
@@ -134,6 +137,7 @@ def _add_duplicates(commands: Any) -> None:
         "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=None,
         help="have the model judge pairs between the cuts, or not; unset: if GATHER_JUDGE_MODEL is set",
     )  # fmt: skip
+    _add_max_cost(parser)
     _add_common(parser)
 
 
@@ -243,6 +247,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="a project that the key may use; its rate limits apply, its data is neither read nor written",
     )  # fmt: skip
     _add_form(parser)
+
+
+def _add_max_cost(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-cost", dest="max_cost_usd", type=_between(float, 0, MAX_COST_USD), metavar="USD",
+        default=COMMAND_COST_USD, help="what the model may cost (default %(default)s)",
+    )  # fmt: skip
 
 
 def _add_form(parser: argparse.ArgumentParser) -> None:

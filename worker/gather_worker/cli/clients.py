@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gather_clients.logs import without_secrets
 from gather_contracts.names import OBJECT_ID_PATTERN
+from gather_contracts.resource import Budget
 from gather_worker.attempt import Attempt
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.errors import InvalidInput
@@ -30,11 +31,16 @@ async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: st
         yield Brain(client, attempt, project_id)
 
 
+def cap_of(settings: CommandSettings, max_cost_usd: float) -> BudgetGuard:
+    """Return a budget of so much money."""
+    return BudgetGuard(Budget(max_cost_usd=max_cost_usd), settings.llm_price)
+
+
 @asynccontextmanager
 async def open_model(
-    settings: CommandSettings, attempt: Attempt, budget: BudgetGuard | None = None
+    settings: CommandSettings, attempt: Attempt, budget: BudgetGuard
 ) -> AsyncIterator[ModelGateway]:
-    """Open the model without a cache of answers, and without a limit where there is no budget."""
+    """Open the model without a cache of answers."""
     model = ModelGateway(
         new_client(settings.llm_base_url, access=settings.model_access),
         attempt,

@@ -11,7 +11,7 @@ from gather_worker.calibrate.contrasts import contrasts_of
 from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import Compared, PairReport, opinions_of, report_of, table_of
-from gather_worker.cli.clients import open_brain, open_model, run_command
+from gather_worker.cli.clients import cap_of, open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
     Decision,
@@ -20,7 +20,7 @@ from gather_worker.duplicates.calibration import (
     shipped_calibration,
 )
 from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
-from gather_worker.errors import AnswerInvalid, InvalidInput, ModelError, TryAgain
+from gather_worker.errors import AnswerInvalid, BudgetUsed, InvalidInput, ModelError, TryAgain
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.builders import duplicates_prompt
 from gather_worker.schemas import PairVerdicts
@@ -59,22 +59,26 @@ async def _measure(
     async with open_brain(settings, attempt, arguments.project) as brain:
         made = contrasts_of(pairs)
         asked = [*pairs, *(pair for each in made.values() for pair in each)]
-        model, found = await cosines_of(brain, asked, report_progress)
-    if own is not None and own.embedding_model != model:
+        embedding_model, found = await cosines_of(brain, asked, report_progress)
+    if own is not None and own.embedding_model != embedding_model:
         raise InvalidInput(
-            f"the calibration is for embeddings of {own.embedding_model}, the brain's are of {model}"
+            f"the calibration is for embeddings of {own.embedding_model}, the brain's are of "
+            f"{embedding_model}"
         )
-    calibration = own or shipped_calibration(model)
+    calibration = own or shipped_calibration(embedding_model)
     if calibration is None:
         raise InvalidInput(
-            f"no calibration for embeddings of {model}: make one with gather-worker calibrate, and "
+            f"no calibration for embeddings of {embedding_model}: make one with gather-worker calibrate, and "
             "name it with --calibration"
         )
     decision = Decision(calibration, arguments.threshold or settings.duplicate_threshold)
     rest = iter(found)
     cosines = [next(rest) for _ in pairs]
     contrasts: dict[str, Compared] = {kind: (each, [next(rest) for _ in each]) for kind, each in made.items()}
-    judged = await _judge(pairs, cosines, decision, settings, attempt) if with_model else None
+    judged = None
+    if with_model:
+        async with open_model(settings, attempt, cap_of(settings, arguments.max_cost_usd)) as model:
+            judged = await _judge(pairs, cosines, decision, model, settings.judge_model or "")
     return report_of(arguments.pairs.stem, pairs, cosines, decision, contrasts=contrasts, judged=judged)
 
 
@@ -82,18 +86,24 @@ async def _judge(
     pairs: Sequence[LabelledPair],
     cosines: Sequence[float],
     decision: Decision,
-    settings: CommandSettings,
-    attempt: Attempt,
+    model: ModelGateway,
+    judge_model: str,
 ) -> Judged:
-    """Have the model judge what the stages are unsure of, as a worker does; else the stages count."""
+    """Have the model judge what the stages are unsure of, as a worker does; else, and where its cost is used
+    up, the stages count.
+    """
     opinions = opinions_of(pairs, cosines, decision).cautious
     unsure = [place for place, opinion in enumerate(opinions) if opinion.verdict is Verdict.UNSURE]
     said: dict[int, bool] = {}
-    async with open_model(settings, attempt) as model:
-        for start in range(0, len(unsure), JUDGED_PAIRS_MAX):
-            places = unsure[start : start + JUDGED_PAIRS_MAX]
-            said |= await _verdicts(model, settings.judge_model or "", pairs, places)
-            sys.stderr.write(f"judged {start + len(places):,} of {len(unsure):,} pairs\n")
+    for start in range(0, len(unsure), JUDGED_PAIRS_MAX):
+        places = unsure[start : start + JUDGED_PAIRS_MAX]
+        try:
+            said |= await _verdicts(model, judge_model, pairs, places)
+        except BudgetUsed:
+            left = len(unsure) - start
+            sys.stderr.write(f"--max-cost is used up: {left:,} pairs count as without a model\n")
+            break
+        sys.stderr.write(f"judged {start + len(places):,} of {len(unsure):,} pairs\n")
     return lambda place: said.get(place, opinions[place].is_duplicate)
 
 
@@ -106,6 +116,8 @@ async def _verdicts(
     except AnswerInvalid as error:
         sys.stderr.write(f"no verdict on {len(places)} pairs, they count as without a model: {error}\n")
         return {}
+    except BudgetUsed:
+        raise
     except ModelError as error:
         raise TryAgain(f"the model gives no verdicts: {error}") from error
     return {

@@ -83,6 +83,13 @@ def test_a_calibration_is_made_measured_and_used(
     assert (last["way"], last["isSimulated"]) == ("stages with the model", False)
     assert last["judgedShare"] == with_model["bandShare"] <= 0.15
 
+    capped = run(
+        brain_store, "duplicates", "--pairs", str(pairs_file), "--calibration", str(own), "--max-cost", "0",
+        GATHER_LLM_BASE_URL=f"{model_store.uri}/v1", GATHER_JUDGE_MODEL="openai/gpt-5-mini",
+    )  # fmt: skip
+    ways = {row["way"]: row for row in capped["rows"]}
+    assert ways["stages with the model"]["f1"] == ways["stages without a model"]["f1"]
+
     table = run(brain_store, "duplicates", "--pairs", str(pairs_file), "--no-model", "--table")
     assert "stages without a model" in table
     assert "stages with the model" not in table
