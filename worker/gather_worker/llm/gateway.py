@@ -7,6 +7,7 @@ here it is done.
 import logging
 import random
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -45,7 +46,7 @@ from gather_worker.llm.failures import ATTEMPTS_MAX, Step
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.model_names import MissingModel
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.llm.request_form import first_form, with_less_reasoning
+from gather_worker.llm.request_form import Messages, first_form, with_less_reasoning
 from gather_worker.llm.salvage import request_again
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
@@ -60,6 +61,10 @@ RETRY_AFTER_EXTRA_S: Final = 0.5
 SHAPELESS_MAX: Final = 2
 """Answers in a row without the shape that was asked for, before it is asked for in another way: one is
 chance."""
+
+USELESS_MAX: Final = 3
+"""Questions of one kind in a row without a usable answer before no more is paid for: a judge that never
+answers in shape would be paid to the end of the department."""
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 _LOGGER = logging.getLogger(__name__)
@@ -97,6 +102,8 @@ class ModelGateway:
         form = first_form(is_openrouter=self._endpoint.is_openrouter, preferences=wishes)
         self._models = KnownModels(form, wishes.fallback_models)
         self._are_forms_known = False
+        self._useless = Counter[tuple[str, str]]()
+        """Questions in a row that had no usable answer, by model and prompt."""
         self._sender = Sender(
             self._endpoint,
             attempt,
@@ -174,7 +181,23 @@ class ModelGateway:
         asked = {"name": prompt.name, "strict": True, "schema": schema}
         question = Question(model, prompt, answer, asked, key, language)
         with METER.waiting_for_model():
-            return await self._sender.find_kept(question) or await self._pursue(question, Course(messages))
+            return await self._sender.find_kept(question) or await self._ask_paid(question, messages)
+
+    async def _ask_paid(self, question: Question[AnswerT], messages: Messages) -> Signed[AnswerT]:
+        """Ask, unless this kind of question was answered uselessly too often in a row."""
+        kind = question.model, question.prompt.name
+        if self._useless[kind] >= USELESS_MAX:
+            words = (
+                f"{question.model} gave no usable answer {USELESS_MAX} times in a row: it is not asked again"
+            )
+            raise AnswerInvalid(words)
+        try:
+            signed = await self._pursue(question, Course(messages))
+        except AnswerInvalid:
+            self._useless[kind] += 1
+            raise
+        self._useless[kind] = 0
+        return signed
 
     async def find_missing(self, model: str, timeout_s: float) -> MissingModel | None:
         """Return that the endpoint does not have the model; see `missing_models`."""

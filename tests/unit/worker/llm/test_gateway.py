@@ -237,3 +237,19 @@ async def test_a_call_in_flight_is_broken_off(way: str) -> None:
     with pytest.raises(Terminated if way == "terminate" else (DeadlineNear, ModelUnavailable)):
         async with asyncio.timeout(50):
             await asked.ask("m/x", PROMPT, QualityVerdict)
+
+
+async def test_a_judge_that_never_answers_in_shape_is_not_paid_to_the_end(new_model: NewModel) -> None:
+    """After three questions in a row no more of the kind is asked; one good answer begins the count again."""
+    model = new_model(*[reply("nothing of use")] * 4, reply(), *[reply("nothing of use")] * 6)
+    asked = scripted_gateway(model)
+    for is_good in (False, False, True, False, False, False):
+        if is_good:
+            await asked.ask("m/x", PROMPT, QualityVerdict)
+            continue
+        with pytest.raises(AnswerInvalid):
+            await asked.ask("m/x", PROMPT, QualityVerdict)
+    paid = len(model.requests)
+    with pytest.raises(AnswerInvalid, match="3 times in a row"):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert len(model.requests) == paid == asked.ledger.requests == 11
