@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gather_contracts.names import OBJECT_ID_PATTERN
-from gather_contracts.text import is_blank
+from gather_contracts.text import SEEN_PATTERN, is_blank
 
 NODES_PER_BATCH_MAX = 50
 CONTENT_MAX = 8000
@@ -80,7 +80,11 @@ def _as_long_as_one(texts: list[str]) -> list[str]:
     return texts
 
 
-Content = Annotated[str, Field(min_length=1, max_length=CONTENT_MAX), AfterValidator(_seen)]
+Content = Annotated[
+    str,
+    Field(min_length=1, max_length=CONTENT_MAX, json_schema_extra={"pattern": SEEN_PATTERN}),
+    AfterValidator(_seen),
+]
 """A text that is embedded or compared; one that says nothing would be like all others that do."""
 PropertyName = Annotated[str, Field(max_length=CONTENT_MAX)]
 """As long as texts: OpenAPI 3.0 has no word for a shorter bound, and callers would learn of it too late."""

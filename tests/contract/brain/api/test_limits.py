@@ -202,7 +202,7 @@ JSON = {"Content-Type": "application/json"}
         (404, "tenant", {"json": batch("0" * 24)[2]}),
         (404, "tenant", {"url": "/api/v1/nope"}),
         (405, "tenant", {"method": "DELETE"}),
-        (413, "tenant", {"content": b" " * 3_000_000, "headers": JSON}),
+        (413, "tenant", {"content": b" " * 11_000_000, "headers": JSON}),
         (415, "tenant", {"content": b"{}"}),
     ],
 )
