@@ -27,7 +27,7 @@ SEEN_PATTERN: Final = (
     r"\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff]"
 )
 """A character that a reader sees: no space, control, mark of direction, joiner or filler (Unicode's Z and C
-below U+10000, and letters that are drawn as nothing). In the words of Python's and JavaScript's expressions."""
+below U+10000, and letters that are drawn as nothing). Python and JavaScript read the expression alike."""
 SEEN: Final = re.compile(SEEN_PATTERN)
 
 PLAIN: Final = (("‘", "'"), ("’", "'"), ("ʼ", "'"), ("‐", "-"), ("−", "-"), ("⁄", "/"))
