@@ -64,7 +64,6 @@ def analysis_of(
             )
             for pair in contradictions[:CONTRADICTIONS_MAX]
         ],
-        contradiction_count=len(contradictions),
         recommendations=recommendations[:RECOMMENDATIONS_MAX],
     )
 

@@ -22,8 +22,7 @@ import pytest
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess, script
 from dev.stores import running
-from gather_clients.brain_client import BrainClient
-from gather_clients.brain_errors import BrainUnavailable
+from gather_clients.brain_client import BrainClient, BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
 
 NODES = int(os.environ.get("GATHER_REEMBED_NODES", "592"))
@@ -138,7 +137,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 def metrics(brain: Any) -> str:
     """Return what Prometheus would see."""
-    return str(brain.metrics)
+    return httpx.get(f"{brain.url}/metrics", timeout=10).text
 
 
 def progress(brain: Any) -> tuple[int, int]:
