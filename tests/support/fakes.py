@@ -24,16 +24,21 @@ class FakeModel:
         """On each iteration's notes; 50 once they are used up."""
         self.wait: Callable[[str], Awaitable[None]] | None = None
         """Awaited before each answer, with the question's name."""
+        self.cost_usd = 0.01
+        """Of each answer."""
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer by the schema's name."""
+        """Answer by the schema's name; a list of models there is none."""
+        if request.method == "GET":
+            return httpx.Response(404)
         self.requests += 1
         asked = asked_prompt(json.loads(request.content))
         if self.wait:
             await self.wait(asked)
         content = self._notes() if asked == "generate" else self._verdict()
         choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
-        usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.01}
+        # As many tokens as such texts may have: a bill of fewer would not be believed.
+        usage = {"prompt_tokens": 3000, "completion_tokens": 200, "cost": self.cost_usd}
         return httpx.Response(200, json={"choices": [choice], "usage": usage})
 
     def _notes(self) -> dict[str, Any]:

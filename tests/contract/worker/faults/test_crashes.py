@@ -298,6 +298,7 @@ async def test_a_used_budget_ends_the_department_with_what_it_paid_for(
     but its notes are saved, scored by the brain and indexed.
     """
     world = World(mongodb_uri, budget={"maxCostUSD": cap_usd})
+    world.model.cost_usd = 0.3
     assert (await world.attempt())[0] is StopReason.BUDGET_USED
     assert (await world.attempt())[0] is StopReason.BUDGET_USED
     async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
