@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from pymongo import ReadPreference, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import OperationFailure
+from pymongo.results import UpdateResult
 
 from gather_contracts import names
 from gather_worker.department.checkpoint import Checkpoint, Evaluation
@@ -96,6 +97,12 @@ class CheckpointStore(ProjectDatabase):
             except OperationFailure as error:
                 _LOGGER.debug("the predecessor's session is not ended: %s", error.code)
 
+    async def write_lost_notes(self, changed: Checkpoint) -> None:
+        """Write again what a killed server may have lost of the notes that `changed` has as written."""
+
+    def confirmed(self) -> None:
+        """Note that what was written until now cannot be lost any more."""
+
     async def write(self, checkpoint: Checkpoint, *, is_followed: bool = False) -> None:
         """Store the checkpoint if its epoch is still the newest; raises Fenced if it is not.
 
@@ -107,9 +114,15 @@ class CheckpointStore(ProjectDatabase):
         mine = identity | {"revision": {"$lte": checkpoint.revision}}
         concern = FOLLOWED if is_followed else None
         checkpoints = self.checkpoints.with_options(write_concern=concern)
-        result = await self.persist_checkpoint(lambda: checkpoints.update_one(mine, {"$set": fields}))
-        if result.matched_count == 0:
+
+        async def store() -> UpdateResult:
+            await self.write_lost_notes(checkpoint)
+            return await checkpoints.update_one(mine, {"$set": fields})
+
+        if (await self.persist_checkpoint(store)).matched_count == 0:
             raise fenced(checkpoint)
+        if not is_followed:
+            self.confirmed()
 
     async def other_ledgers(self, own: Checkpoint) -> list[Ledger]:
         """Return the ledgers of the run's other departments."""

@@ -47,6 +47,8 @@ class ProjectDatabase:
         self._attempt = attempt
         self._patience_s = patience_s
         self._was_accepted = False
+        self.failures = 0
+        """Calls without an answer: a killed MongoDB may have lost what it had not confirmed."""
         self._client = _opened(uri)
         self.project_id = project_id
         self.database = self._client[names.gather_database(project_id)]
@@ -87,6 +89,7 @@ class ProjectDatabase:
                 if isinstance(error, BSONError | InvalidOperation):
                     raise
                 failures += 1
+                self.failures += 1
                 wait_s = BACKOFF.wait_s(failures)
                 left_s = min(ends_at - time.monotonic(), self._attempt.saving_remaining_s)
                 if left_s <= wait_s:

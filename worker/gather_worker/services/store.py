@@ -62,6 +62,10 @@ class Store(CheckpointStore, NoteReader):
 
     _has_transactions: bool | None = None
     """None until the first notes are written."""
+    _unconfirmed: tuple[Document, ...] = ()
+    """Notes that a single server has, but has not confirmed: the last of their batch does it for all."""
+    _failures_seen = 0
+    """How many failures there had been when it last confirmed."""
 
     async def batch_of(self, pending: Sequence[GatherItem]) -> list[GatherItem]:
         """Return the first of the notes, those that `publish` can write at once."""
@@ -81,9 +85,22 @@ class Store(CheckpointStore, NoteReader):
         documents = [document_of(item) for item in items]
         if self._has_transactions and await self.persist(lambda: self._commit(changed, documents)):
             return
+        self._unconfirmed += tuple(documents)
         for document in documents:
             await self.persist(partial(self._merge, changed, document))
         await self.write(changed, is_followed=bool(changed.pending))
+
+    async def write_lost_notes(self, changed: Checkpoint) -> None:
+        """After a failure write again what was not confirmed: the notes that a killed server has lost are
+        pending in the checkpoint that it still has.
+        """
+        if self.failures != self._failures_seen:
+            for document in self._unconfirmed:
+                await self._merge(changed, document)
+
+    def confirmed(self) -> None:
+        """Note that what was written until now cannot be lost any more."""
+        self._unconfirmed, self._failures_seen = (), self.failures
 
     async def _commit(self, changed: Checkpoint, documents: Sequence[Document]) -> bool:
         """Write both or neither; return whether MongoDB can."""
