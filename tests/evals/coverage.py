@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, dropwhile, takewhile
 from typing import Final
 
 import numpy as np
@@ -265,14 +265,14 @@ def markdown_of(reports: Mapping[str, Report]) -> str:
 
 def published(document: str, half: str) -> dict[str, float]:
     """Return a half's figures in a document that holds such a table."""
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in document.splitlines()
-        if line.startswith("|")
-    ]
-    start = next(place for place, row in enumerate(rows) if half in row)
-    column = rows[start].index(half)
-    return {row[0]: float(row[column]) for row in rows[start + 2 :]}
+    lines = dropwhile(lambda line: half not in _cells(line), document.splitlines())
+    head, _, *rows = map(_cells, takewhile(lambda line: line.startswith("|"), lines))
+    column = head.index(half)
+    return {row[0]: float(row[column]) for row in rows}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
 
 
 def main() -> None:
