@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gather_clients.brain_client import (
-    BrainClient,
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import (
     BrainInvalid,
     BrainNotFound,
     BrainRateLimited,

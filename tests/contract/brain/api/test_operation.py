@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from dev.service_process import ServiceProcess
-from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound
 from gather_contracts.brain import (
     BatchRequest,
     CoverageItem,

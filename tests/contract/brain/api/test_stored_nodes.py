@@ -9,7 +9,8 @@ import neo4j
 import pytest
 
 from gather_brain.store.cypher import listing_queries
-from gather_clients.brain_client import BrainClient, BrainNotFound
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainNotFound
 from tests.support.brain_nodes import NODES, delete, ids, node, page, write
 
 ODD_IDS: Final = (

@@ -22,7 +22,8 @@ import pytest
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess, script
 from dev.stores import running
-from gather_clients.brain_client import BrainClient, BrainUnavailable
+from gather_clients.brain_client import BrainClient
+from gather_clients.brain_errors import BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
 
 NODES = int(os.environ.get("GATHER_REEMBED_NODES", "592"))
