@@ -38,7 +38,14 @@ def answering(answer: Callable[[Any], Any]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing: the output is the test's or the benchmark's."""
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
+    with serving(Handler) as address:
+        yield address
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve with the handler, a thread for each connection, at the address that is yielded."""
+    server = ThreadingHTTPServer((HOST, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_S})
     thread.start()
     try:

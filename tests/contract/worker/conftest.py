@@ -1,7 +1,7 @@
 """The services around a worker: the brain and the demo model once a session, a project for each test."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pymongo
 import pytest
+from redis.asyncio import Redis
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.rooms import brain_service
@@ -53,6 +54,18 @@ def mongodb_with_users(
             ):
                 client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
             yield client
+
+
+@pytest.fixture
+async def redis_without(redis_url: str) -> AsyncIterator[Callable[[str, str], Awaitable[Redis]]]:
+    """Open the database and drop the keys of a prefix, and their list: `redis_without(prefix, index)`."""
+    async with Redis.from_url(redis_url) as client:
+
+        async def emptied(prefix: str, index: str) -> Redis:
+            await client.unlink(index, *[key async for key in client.scan_iter(match=f"{prefix}*")])
+            return client
+
+        yield emptied
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Verdicts on pairs in a real Redis: found again by their project alone, bounded, and done without."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -12,16 +12,13 @@ from gather_worker.services.verdict_cache import INDEX, PREFIX, VerdictCache
 PROJECT, OTHER = "a" * 24, "b" * 24
 SAID = {"k1": True, "k2": False}
 NewCache = Callable[..., VerdictCache]
+RedisWithout = Callable[[str, str], Awaitable[Redis]]
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
+async def redis(redis_without: RedisWithout) -> Redis:
     """The database, without verdicts of other tests."""
-    client: Redis = Redis.from_url(redis_url)
-    keys = [key async for key in client.scan_iter(match=f"{PREFIX}*")]
-    await client.unlink(INDEX, *keys)
-    yield client
-    await client.aclose()
+    return await redis_without(PREFIX, INDEX)
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
-from dev.service_process import HOST
-from tests.support.http_server import POLL_S
+from tests.support.http_server import serving
 from tests.support.model_cases.case_bodies import GOOD, PLACE, answer_body
 from tests.support.model_cases.case_files import Answer, Case, Completion
 
@@ -105,13 +104,5 @@ def served(answers: Sequence[Answer]) -> Iterator[CaseServer]:
         def log_message(self, *_: object) -> None:
             """Say nothing: the output is the test's."""
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_S})
-    thread.start()
-    model.uri = f"http://{HOST}:{server.server_port}"
-    try:
+    with serving(Handler) as model.uri:
         yield model
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

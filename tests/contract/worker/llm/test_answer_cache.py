@@ -1,6 +1,6 @@
 """Kept answers in a real Redis: found again, bounded in time, size and number, and done without."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -9,17 +9,14 @@ from dev.service_process import ServiceProcess
 from gather_worker.llm import answer_cache
 from gather_worker.llm.answer_cache import ENTRY_MAX_BYTES, INDEX, PREFIX, AnswerCache, KeptAnswer, cache_key
 
+RedisWithout = Callable[[str, str], Awaitable[Redis]]
 ANSWER = KeptAnswer(text="{}", writer="m/x", reserve_id="r", cost_usd=0.5, tokens_in=10, tokens_out=2)
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
+async def redis(redis_without: RedisWithout) -> Redis:
     """The database, without answers of other tests."""
-    client: Redis = Redis.from_url(redis_url)
-    keys = [key async for key in client.scan_iter(match=f"{PREFIX}*")]
-    await client.unlink(INDEX, *keys)
-    yield client
-    await client.aclose()
+    return await redis_without(PREFIX, INDEX)
 
 
 @pytest.fixture
