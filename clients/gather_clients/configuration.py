@@ -7,13 +7,22 @@ rule that it breaks, never with any part of a value: it can be a secret.
 
 import os
 import re
+import ssl
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import AnyUrl, BaseModel, BeforeValidator, SecretBytes, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    BaseModel,
+    BeforeValidator,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
@@ -45,6 +54,18 @@ class ConfigurationError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+def _vouches(file: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError:  # SSLError is one
+        raise ValueError("is not a file of PEM certificates that can be read") from None
+    return file
+
+
+AuthoritiesFile = Annotated[Path, AfterValidator(_vouches)]
+"""A file of authorities that vouch for a server."""
 
 
 def secrets_folder() -> Path | None:

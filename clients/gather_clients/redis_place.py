@@ -5,18 +5,17 @@
 The user and the password are read again from their file at each connection, so that they can be changed.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import ParseResult, parse_qsl, unquote, urlencode, urlparse
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 from redis.credentials import CredentialProvider
 
-from gather_clients.configuration import secret_file
+from gather_clients.configuration import AuthoritiesFile, secret_file
 
 SENTINEL: Final = "+sentinel"
 SENTINEL_PORT: Final = 26379
@@ -174,22 +173,12 @@ class RedisSettings(BaseSettings):
     redis_url: RedisUrl = Field(validation_alias="REDIS_URL")
     redis_timeout_s: float = Field(default=2, ge=0.1, le=30, validation_alias="GATHER_REDIS_TIMEOUT_S")
     """For each call."""
-    redis_ca_file: Path | None = Field(default=None, validation_alias="GATHER_REDIS_CA_FILE")
+    redis_ca_file: AuthoritiesFile | None = Field(default=None, validation_alias="GATHER_REDIS_CA_FILE")
     """A PEM file of the authorities that vouch for Redis; unset: the system's."""
     redis_key_prefix: str = Field(
         default="", pattern=r"^[A-Za-z0-9_.:-]{0,64}$", validation_alias="GATHER_REDIS_KEY_PREFIX"
     )
     """Before every key and channel; each release on one Redis has its own. All rooms need the same one."""
-
-    @field_validator("redis_ca_file")
-    @classmethod
-    def _can_be_read(cls, file: Path | None) -> Path | None:
-        if file is not None:
-            try:
-                ssl.create_default_context(cafile=file)
-            except OSError:  # SSLError is one
-                raise ValueError("is not a file of PEM certificates that can be read") from None
-        return file
 
     @model_validator(mode="after")
     def _has_tls(self) -> Self:

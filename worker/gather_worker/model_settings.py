@@ -3,15 +3,13 @@
 import json
 import math
 import re
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gather_clients.configuration import read_settings, secrets_of
+from gather_clients.configuration import AuthoritiesFile, read_settings, secrets_of
 from gather_clients.logs import hide_in_logs
 from gather_worker.llm.access.model_client import Access
 from gather_worker.llm.preferences import (
@@ -108,7 +106,7 @@ class ModelSettings(ModelKeys):
     llm_proxy: SecretStr | None = Field(default=None, validation_alias="GATHER_LLM_PROXY")
     """http:// or https:// address of a proxy for this endpoint alone; it may have a password. Hosts
     of `NO_PROXY` go without."""
-    llm_ca_file: Path | None = Field(default=None, validation_alias="GATHER_LLM_CA_FILE")
+    llm_ca_file: AuthoritiesFile | None = Field(default=None, validation_alias="GATHER_LLM_CA_FILE")
     """PEM file of authorities that vouch for endpoint and proxy, besides the public ones."""
     llm_timeout_s: float = Field(default=120, ge=1, le=600, validation_alias="GATHER_LLM_TIMEOUT_S")
     """For one answer of the model; long answers of large models take a minute."""
@@ -166,16 +164,6 @@ class ModelSettings(ModelKeys):
         if not PROXY_URL.fullmatch(url.get_secret_value()):
             raise ValueError("must be the http:// or https:// address of a proxy; SOCKS is not supported")
         return url
-
-    @field_validator("llm_ca_file")
-    @classmethod
-    def _vouches(cls, file: Path | None) -> Path | None:
-        if file is not None:
-            try:
-                ssl.create_default_context(cafile=file)
-            except OSError:  # SSLError is one
-                raise ValueError("is not a file of PEM certificates that can be read") from None
-        return file
 
     @field_validator("llm_extra_body")
     @classmethod
