@@ -6,6 +6,7 @@ here. The descriptions are those of the prompt's file: no word of this module re
 """
 
 import re
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -149,8 +150,9 @@ class PairVerdicts(Batch):
         return [verdict for verdict in verdicts if (verdict.pair, not verdict.duplicate) not in said]
 
 
+@cache
 def json_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """Return the answer's schema in the form that strict structured output wants.
+    """Return the answer's schema in the form that strict structured output wants, made once a shape.
 
     Every property is required, no other is allowed, references are opened, bounds are left out.
     """

@@ -17,7 +17,6 @@ from gather_worker.errors import (
     NO_ANSWER,
     BrainKeyRefused,
     BrainUnusable,
-    BudgetUsed,
     InvalidInput,
     ModelRejected,
     WorkerError,
@@ -94,9 +93,6 @@ class QualityMeasurer:
         prompt = builders.judge_prompt(self.department, own, reading=reading)
         try:
             return await self.model.ask(self.judge_model, prompt, QualityVerdict)
-        except BudgetUsed as error:
-            _LOGGER.warning("a verdict on quality is missing: %s", error)
-            return None
         except NO_ANSWER as error:
             if is_wrong_judge(error) and not self.was_judged():
                 raise InvalidInput(f"{self.judge_setting}: {error}") from error
