@@ -33,7 +33,6 @@ from gather_worker.cli.settings import PreviewSettings
 from gather_worker.department.task import DepartmentTask
 from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
 from gather_worker.errors import BudgetUsed, InvalidInput, ModelError, WorkerError
-from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.builders import duplicates_prompt
 from gather_worker.schemas import PairVerdicts
@@ -248,7 +247,7 @@ async def report(
     """Return the report; raises InvalidInput where the model or the key can never work."""
     budget = Budget(max_cost_usd=given.max_cost_usd)
     began = datetime.now(UTC)
-    async with open_model(settings, Attempt(DURATION_S), BudgetGuard(budget, settings.llm_price)) as gateway:
+    async with open_model(settings, Attempt(DURATION_S), budget) as gateway:
         bench = Bench(
             given.model, given.judge or given.model, settings, gateway, vectors, name,
             departments(HALF)[: given.departments], given.repeats,

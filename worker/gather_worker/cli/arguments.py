@@ -229,10 +229,7 @@ def _add_preview(commands: Any) -> None:
     parser.add_argument(
         "--offline", dest="is_offline", action="store_true", help="ask neither MongoDB nor the brain"
     )
-    parser.add_argument(
-        "--max-cost", dest="max_cost_usd", type=_between(float, 0, MAX_COST_USD), metavar="USD",
-        help="what it may cost; unset: the run's budget.maxCostUSD, else 0.50",
-    )  # fmt: skip
+    _add_max_cost(parser, None, "unset: the run's budget.maxCostUSD, else 0.50")
     parser.add_argument(
         "--model", dest="with_model", action=argparse.BooleanOptionalAction, default=True,
         help="have the model write and judge, or only build the prompt (--no-model)",
@@ -249,10 +246,14 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     _add_form(parser)
 
 
-def _add_max_cost(parser: argparse.ArgumentParser) -> None:
+def _add_max_cost(
+    parser: argparse.ArgumentParser,
+    usd: float | None = COMMAND_COST_USD,
+    otherwise: str = "default %(default)s",
+) -> None:
     parser.add_argument(
         "--max-cost", dest="max_cost_usd", type=_between(float, 0, MAX_COST_USD), metavar="USD",
-        default=COMMAND_COST_USD, help="what the model may cost (default %(default)s)",
+        default=usd, help=f"what the model may cost; {otherwise}",
     )  # fmt: skip
 
 

@@ -31,14 +31,9 @@ async def open_brain(settings: CommandSettings, attempt: Attempt, project_id: st
         yield Brain(client, attempt, project_id)
 
 
-def cap_of(settings: CommandSettings, max_cost_usd: float) -> BudgetGuard:
-    """Return a budget of so much money."""
-    return BudgetGuard(Budget(max_cost_usd=max_cost_usd), settings.llm_price)
-
-
 @asynccontextmanager
 async def open_model(
-    settings: CommandSettings, attempt: Attempt, budget: BudgetGuard
+    settings: CommandSettings, attempt: Attempt, budget: Budget
 ) -> AsyncIterator[ModelGateway]:
     """Open the model without a cache of answers."""
     model = ModelGateway(
@@ -47,7 +42,7 @@ async def open_model(
         timeout_s=settings.llm_timeout_s,
         max_tokens=settings.llm_max_tokens,
         preferences=settings.model_preferences,
-        budget=budget,
+        budget=BudgetGuard(budget, settings.llm_price),
     )
     try:
         yield model

@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
+from gather_contracts.resource import Budget
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
 from gather_worker.calibrate.contrasts import contrasts_of
 from gather_worker.calibrate.cosines import DURATION_S, cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import Compared, PairReport, opinions_of, report_of, table_of
-from gather_worker.cli.clients import cap_of, open_brain, open_model, run_command
+from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
     Decision,
@@ -77,7 +78,7 @@ async def _measure(
     contrasts: dict[str, Compared] = {kind: (each, [next(rest) for _ in each]) for kind, each in made.items()}
     judged = None
     if with_model:
-        async with open_model(settings, attempt, cap_of(settings, arguments.max_cost_usd)) as model:
+        async with open_model(settings, attempt, Budget(max_cost_usd=arguments.max_cost_usd)) as model:
             judged = await _judge(pairs, cosines, decision, model, settings.judge_model or "")
     return report_of(arguments.pairs.stem, pairs, cosines, decision, contrasts=contrasts, judged=judged)
 

@@ -25,7 +25,6 @@ from gather_worker.cli.signals import end_on_signals
 from gather_worker.department.task import DepartmentTask
 from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.errors import BrainUnusable, BudgetUsed, InvalidInput, StoreUnavailable, WorkerError
-from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts import Prompt
 from gather_worker.services.brain import Brain
@@ -67,14 +66,13 @@ async def _preview(
     own = settings.duplicate_calibration
     calibration = None if own is None else read_calibration(own)
     budget = budget_of(task, arguments.max_cost_usd)
-    guard = BudgetGuard(budget, settings.llm_price)
     is_offline, project_id = arguments.is_offline, task.document.spec.project_id
     notes, source = await _read_notes(task, settings, attempt, given, is_offline=is_offline)
     read = len(notes.known)
     is_asked = bool(settings.brain_url) and not is_offline
     async with (
         _brain(settings, attempt, project_id, is_asked=is_asked) as brain,
-        open_model(settings, attempt, guard) as model,
+        open_model(settings, attempt, budget) as model,
     ):
         previewer = Previewer(task, settings, notes, brain, model, calibration=calibration, say=_say)
         prompt = await previewer.prompt()

@@ -10,14 +10,14 @@ import sys
 from typing import Any, Final
 
 from gather_contracts.brain import COVERAGE_ITEMS_MAX
+from gather_contracts.resource import Budget
 from gather_contracts.result import ExitCode
 from gather_worker.attempt import Attempt
-from gather_worker.cli.clients import cap_of, open_brain, open_model, run_command
+from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.score_input import ScoreInput, read_score_input
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, Quality
 from gather_worker.errors import InvalidInput
-from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.ledger import Ledger
 from gather_worker.prompts.judge_input import without_copies
 from gather_worker.settings import read_settings
@@ -34,14 +34,14 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     with_model = settings.has_model if arguments.with_model is None else arguments.with_model
     if with_model and not settings.has_model:
         raise InvalidInput("--model: set OPENROUTER_API_KEY or GATHER_LLM_BASE_URL")
-    budget = cap_of(settings, arguments.max_cost_usd)
+    budget = Budget(max_cost_usd=arguments.max_cost_usd)
     report = run_command(_score(given, settings, settings.judge_repeats if with_model else 0, budget))
     sys.stdout.write(table_of(report) if arguments.is_table else f"{json.dumps(report, indent=2)}\n")
     return ExitCode.DONE if report["score"] is not None else ExitCode.TRY_AGAIN
 
 
 async def _score(
-    given: ScoreInput, settings: CommandSettings, repeats: int, budget: BudgetGuard
+    given: ScoreInput, settings: CommandSettings, repeats: int, budget: Budget
 ) -> dict[str, Any]:
     attempt = Attempt(DURATION_S)
     async with (
