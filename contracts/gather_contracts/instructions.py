@@ -1,7 +1,7 @@
 """What a production wants of a department's notes: instructions and example notes, as a CMS has them; pure.
 
 The field may hold text or rich text, which are instructions; an object with `instructions` and `examples`; or
-a list of texts and of such objects, as Payload's array and blocks are. Everything is bounded: whoever edits
+a list of texts and of such objects, as Payload's array and blocks are. All is bounded: anyone who edits
 the CMS may write as much as they like.
 """
 

@@ -1,4 +1,4 @@
-"""What a Redis that refuses is said to be: never one that is away, and always with the setting's name."""
+"""What a Redis that refuses is said to be: never an unavailable one, and always with the setting's name."""
 
 import pytest
 from redis.asyncio.sentinel import MasterNotFoundError

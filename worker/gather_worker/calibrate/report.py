@@ -75,7 +75,7 @@ class PairReport(_Printed):
     embedding_model: str
     threshold: float
     band_share: float
-    """The share of all pairs that only a model could decide: between the cuts, or told apart by one word."""
+    """The share of all pairs that only a model could decide: between the cuts, or different in one word."""
     rows: tuple[Row, ...]
     contrasts: tuple[ContrastRow, ...] = ()
 

@@ -34,7 +34,7 @@ from gather_worker.steps.previewing import Previewer, Written
 from gather_worker.steps.project_notes import NoteSource, ProjectNotes
 
 COST_DEFAULT_USD: Final = 0.50
-"""Where the run has no cap of its own: ten notes and a verdict of the dearest models in use."""
+"""Where the run has no cap of its own: ten notes and a verdict of the most expensive models in use."""
 NOWHERE: Final = "http://brain.invalid"
 STORE_PATIENCE_S: Final = 5.0
 """Somebody waits, and the preview goes on without MongoDB."""

@@ -20,7 +20,7 @@ USD_MAX: Final = 1.0
 RATIO_MARGIN: Final = 1.25
 """On the highest ratio seen: another text of the same run may suit the model's vocabulary less."""
 SEARCH_USD: Final = 0.035
-"""For one search of a provider's own where no cost is named: the dearest listed, Google's grounding."""
+"""For one search of a provider's own without a named cost: the most expensive listed, Google's grounding."""
 BYOK_FEE: Final = 0.05
 """OpenRouter's share of the price where the owner's key is used."""
 CACHE_READ_LEAST: Final = 1 / 128

@@ -143,7 +143,7 @@ def test_the_prompt_is_that_of_the_run_itself(preview: Preview, mongodb_with_use
 
 
 def test_a_table_for_people_without_any_store(harness: WorkerHarness, tmp_path: Path) -> None:
-    """From files alone; stores that are away are a warning, and cost seconds."""
+    """From files alone; stores that are unavailable are a warning, and cost seconds."""
     preview = Preview(harness, tmp_path)
     department = {"slug": "sound", "description": "Handles ambience", "gatherInstructions": "Name the reel."}
     (preview.folder / "sound.json").write_text(json.dumps(department), encoding="utf-8")

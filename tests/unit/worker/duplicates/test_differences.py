@@ -1,4 +1,4 @@
-"""Texts that differ in nothing but what turns their meaning are told from texts that say the same."""
+"""Texts that differ in nothing but what turns their meaning are no texts that say the same."""
 
 # ruff: noqa: RUF001 - signs that look like others are meant
 
