@@ -73,7 +73,8 @@ class Watched:
         await found.wait_for(state="attached", timeout=WAIT_MS)
 
     async def barriers(self, axe: str) -> list[str]:
-        """Return what axe-core finds, by rule and place."""
+        """Return what axe-core finds, by rule and place, once no colour is on its way to another."""
+        await self.until("!document.getAnimations().some(one => one instanceof CSSTransition)")
         await self.page.evaluate(axe)
         found = await self.page.evaluate(
             "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", list(WANTED)

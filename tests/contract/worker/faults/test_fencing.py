@@ -29,7 +29,7 @@ from gather_worker.services import checkpoint_store, mongodb, note_pages, notes,
 from gather_worker.services.brain import Brain
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.department_events import EventPublisher
-from gather_worker.services.store import Store
+from gather_worker.services.store import Store, document_of
 from gather_worker.services.verdict_cache import VerdictCache
 from gather_worker.steps.checkpointer import Checkpointer
 from tests.support.application_documents import accept, gather_item, publish
@@ -54,13 +54,15 @@ WRITES: Final = {
     "clear_leftover": "conditional on the other's epoch and on the very write that was read",
     "note_evaluation_sent": "true whichever worker writes it, and only where it was due",
     "publish": "only what is pending in its epoch, as MongoDB itself finds when it writes",
+    "write_lost_notes": "likewise: the same command again, after a failure",
     "set_scores": "only what a conditional write made the score, where there is none",
 }
 """The store's writing methods; each but `take_epoch` is called below by a worker that was replaced."""
 PARTS: Final = {
     "_commit": "of `publish`",
     "_write_both": "of `publish`",
-    "_merge": "of `publish`",
+    "_merge": "of `publish` and `write_lost_notes`",
+    "store": "of `write`",
     "_prepare": "makes indexes where there are none, which change no note",
     "batch_of": "asks the server what it is",
     "_end_predecessor": "of `take_epoch`: ends the transaction of a worker that is replaced",
@@ -112,7 +114,7 @@ OTHERS_READ: Final = {
     },
     BrainNodes: set(),
     EventPublisher: {"close"},
-    ModelGateway: {"close", "is_budget_ample", "find_missing"},
+    ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
     VerdictCache: {"get", "close"},
 }  # fmt: skip
@@ -142,7 +144,7 @@ def test_no_other_function_of_the_store_writes() -> None:
         for call in ast.walk(function)
         if isinstance(call, ast.Attribute) and call.attr in WRITING_CALLS
     }
-    assert writing == (set(WRITES) - {"publish"}) | set(PARTS)
+    assert writing == (set(WRITES) - {"publish", "write_lost_notes"}) | set(PARTS)
     assert all(name in inspect.getsource(Store.publish) for name in ("_commit", "_merge", "self.write"))
     assert "_write_both" in inspect.getsource(Store._commit)
 
@@ -198,6 +200,14 @@ async def replaced(either_mongodb_uri: str) -> AsyncIterator[Replaced]:
     await replaced.client.close()
 
 
+async def write_as_lost(late: Replaced) -> None:
+    """Write again what a server that was killed has not confirmed."""
+    late.store._unconfirmed = tuple(document_of(item) for item in late.old.pending)
+    assert late.store._unconfirmed
+    late.store.failures += 1
+    await late.store.write_lost_notes(late.old.saved().revised())
+
+
 LATE_CALLS: Final[dict[str, Callable[[Replaced], Awaitable[None]]]] = {
     "write": lambda late: late.store.write(late.old.saved().revised()),
     "clear_leftover": lambda late: late.store.clear_leftover(late.other_old),
@@ -206,6 +216,7 @@ LATE_CALLS: Final[dict[str, Callable[[Replaced], Awaitable[None]]]] = {
         late.old.saved().revised(),
         [item.model_copy(update={"content": "Other words."}) for item in late.old.pending],
     ),
+    "write_lost_notes": write_as_lost,
     "set_scores": lambda late: late.store.set_scores([IDS["a"]], 99),
 }
 
