@@ -35,6 +35,7 @@ def brain_service(
         "NEO4J_URI": neo4j_uri,
         "GATHER_BRAIN_HOST": HOST,
         "GATHER_BRAIN_PORT": str(free_port()),
+        "GATHER_BRAIN_METRICS_PORT": str(free_port()),
         "GATHER_BRAIN_KEYS_FILE": str(keys),
         "GATHER_BRAIN_MODEL_DIR": str(model_dir),
         "GATHER_BRAIN_DRAIN_S": "0",  # no Service needs time to stop sending requests

@@ -10,11 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from gather_brain.api import (
     context_routes,
     coverage_routes,
     error_responses,
+    limit_routes,
     node_routes,
     probes,
     project_routes,
@@ -31,15 +33,17 @@ from gather_brain.context.theme_refiner import CallBudget, ThemeRefiner
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder
 from gather_brain.errors import ServiceError
+from gather_brain.limits.policy import DEFAULTS, METHODS
 from gather_brain.metrics import Metrics
 from gather_brain.openapi.document import TITLE, build_document
+from gather_brain.opened_database import open_database
 from gather_brain.readiness import Readiness
 from gather_brain.settings import Settings
-from gather_brain.store.database import Database
 from gather_brain.store.keys import KeyStore
 from gather_brain.store.reembedding_plans import PlanStore
 from gather_clients.background_tasks import end_tasks
 from gather_clients.limits.buckets import Buckets, LocalBuckets
+from gather_clients.limits.gcra import LimitState, header_fields
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
 from gather_clients.web.request_frame import API, BodyLimit, Instrumentation
@@ -51,9 +55,15 @@ ROUTERS: Final = (
     context_routes.router,
     coverage_routes.router,
     project_routes.router,
+    limit_routes.router,
 )
 PREFIX: Final = API.rstrip("/")
 BUCKETS_PREFIX: Final = "gather-brain:limit:"
+PREFLIGHT_KEPT_S: Final = 600
+HELD_BODIES_MAX_BYTES: Final = 32 * 1024 * 1024
+"""Of all requests under way; a hundred ordinary batches are 5 MB."""
+SHOWN_HEADERS: Final = (*header_fields(LimitState(DEFAULTS["refused"]), 0), "Retry-After", "X-Request-Id")
+"""What a page's script may read of an answer besides its body."""
 
 
 def build_app(
@@ -72,7 +82,6 @@ def build_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.dependencies = Dependencies(database, models, readiness, buckets, refresher)
-        app.state.metrics = metrics
         background = [asyncio.create_task(work) for work in (readiness.run(), refresher.run())]
         try:
             yield
@@ -95,6 +104,7 @@ def build_app(
                 record=RequestRecord(metrics, [*paths, *_paths(probes.router)]),
                 limit_of=limit_shown,
             ),
+            *_cross_origin(settings.allowed_origins),
             Middleware(Authentication, principal_of=ring.principal_of),
             Middleware(RefusalLimit, buckets=buckets),
             Middleware(
@@ -102,6 +112,7 @@ def build_app(
                 endpoints=[f"{PREFIX}{path}" for router in ROUTERS for path in _paths(router, "POST")],
                 max_bytes=settings.max_body_bytes,
                 timeout_s=settings.body_timeout_s,
+                held_max_bytes=max(HELD_BODIES_MAX_BYTES, settings.max_body_bytes),
             ),
         ],
         exception_handlers={
@@ -115,6 +126,22 @@ def build_app(
         app.include_router(router, prefix=PREFIX)
     app.include_router(probes.router)
     return app
+
+
+def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
+    """Return what lets pages of these origins call the API; before the keys, since preflights carry none."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=sorted(METHODS),
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=SHOWN_HEADERS,
+            max_age=PREFLIGHT_KEPT_S,
+        )
+    ]
 
 
 def published_document() -> dict[str, Any]:
@@ -139,20 +166,6 @@ def open_buckets(settings: Settings, metrics: Metrics) -> Buckets:
         else None
     )
     return Buckets(shared, LocalBuckets(), metrics.limits_shared)
-
-
-def open_database(settings: Settings, metrics: Metrics | None = None) -> Database:
-    """Return the database of the settings; it connects when it is first used."""
-    password = settings.neo4j_password
-    auth = None if password is None else (settings.neo4j_user, password.get_secret_value())
-    return Database(
-        settings.neo4j_uri,
-        auth,
-        database=settings.neo4j_database,
-        timeout_s=settings.neo4j_timeout_s,
-        pool_size=settings.neo4j_pool_size,
-        observe=metrics.query if metrics else None,
-    )
 
 
 def _paths(router: APIRouter, method: str | None = None) -> list[str]:

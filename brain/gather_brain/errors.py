@@ -7,7 +7,10 @@ ServiceError
 - RateLimitedError, UnavailableError                 the same again, later
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
 
 from gather_clients.web.service_errors import (
     BodyTimeoutError,
@@ -34,6 +37,9 @@ __all__ = [
 ]
 
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class NotFoundError(ServiceError):
     """The project has no nodes, or is another tenant's: both must look the same."""
 
@@ -45,11 +51,14 @@ class NotFoundError(ServiceError):
 
 
 class BatchValidationFailedError(ServiceError):
-    """Nodes of a batch are invalid; `details.invalid_nodes` holds their index and reason."""
+    """Nodes of a batch are invalid, or there are too few or too many.
+
+    `details.invalid_nodes` holds their index and reason, `details.nodes` what is wrong with their number.
+    """
 
     status = HTTPStatus.BAD_REQUEST
     code = "batch_validation_failed"
 
-    def __init__(self, invalid: dict[int, str]) -> None:
+    def __init__(self, invalid: dict[int, str], of_batch: Mapping[str, str] = NOTHING) -> None:
         listed = [{"index": index, "reason": reason} for index, reason in sorted(invalid.items())]
-        super().__init__("Invalid nodes in batch", {"invalid_nodes": listed})
+        super().__init__("Invalid nodes in batch", {"invalid_nodes": listed, **of_batch})

@@ -1,42 +1,18 @@
-"""The command line: `gather-brain serve`, `keys create | list | revoke` and `reembed`."""
+"""The command line: `gather-brain serve`, `keys create | list | revoke` and `reembed`.
 
-import asyncio
-import re
-import secrets
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Annotated, Final, TypeVar
+What needs the server or the embedding model is imported when its command runs: `keys` starts without them.
+"""
+
+from typing import Annotated
 
 import typer
-import uvicorn
 
-from gather_brain.app import build_app, open_database
-from gather_brain.auth.api_keys import new_key, read_keys_file
-from gather_brain.embeddings.embedder import VectorCache
-from gather_brain.embeddings.onnx_model import ModelError
-from gather_brain.embeddings.providers import build_embedders
-from gather_brain.errors import UnavailableError
-from gather_brain.limits.policy import LimitName, read_limit
-from gather_brain.metrics import Metrics
-from gather_brain.reembed_command import reembed
-from gather_brain.settings import start_process
-from gather_brain.store.database import refusal_of
-from gather_brain.store.keys import KeyStore, StoredKey
-from gather_clients.configuration import ConfigurationError, exits_if_misconfigured
-from gather_clients.issued_secrets import ALL_PROJECTS, HOLDER_NAME, read_lifetime, secret_hash
-from gather_clients.limits.gcra import Policy
-from gather_clients.web.draining_server import DrainingServer
-from gather_clients.web.http_protocol import BoundedProtocol
-from gather_contracts.names import OBJECT_ID_PATTERN
-
-KEEP_ALIVE_S: Final = 30
+from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S
+from gather_brain.keys_command import keys_cli
+from gather_clients.configuration import exits_if_misconfigured
 
 cli = typer.Typer(add_completion=False)
-keys_cli = typer.Typer(no_args_is_help=True, help="API keys; only their hashes are stored.")
 cli.add_typer(keys_cli, name="keys")
-cli.command()(reembed)
-
-T = TypeVar("T")
 
 
 @cli.callback(invoke_without_command=True)
@@ -49,124 +25,31 @@ def serve_by_default(context: typer.Context) -> None:
 @cli.command()
 def serve() -> None:
     """Serve the API until SIGTERM, then finish the requests under way."""
-    settings = start_process()
-    metrics = Metrics()
-    bootstrap = read_keys_file(settings.keys_file)
-    cache = VectorCache(settings.embedding_cache_entries)
-    try:
-        embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts)
-    except ModelError as failure:
-        raise ConfigurationError(str(failure)) from None
-    app = build_app(settings, bootstrap, embedders, metrics)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        http=BoundedProtocol,
-        ws="none",
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-    )
-    server = DrainingServer(config, drain_s=settings.drain_s, on_drain=app.state.readiness.stop)
-    server.run()
-    if not server.started:
-        raise typer.Exit(1)
+    from gather_brain.serving import serve_until_stopped  # noqa: PLC0415
+
+    serve_until_stopped()
 
 
-@keys_cli.command("create")
-def create_key(
-    project: Annotated[list[str], typer.Option(help="A project id, or * for all; repeatable.")],
-    name: Annotated[str, typer.Option(help="Who the key is for.")],
-    limit: Annotated[
-        list[str], typer.Option(help="A limit of its own, NAME=PER_MINUTE/BURST; repeatable.")
-    ] = [],  # noqa: B006 - Typer copies defaults
-    expires_in: Annotated[
-        str, typer.Option(help="Such as 12h or 30d; without it the key does not expire.")
-    ] = "",
+@cli.command()
+def reembed(
+    status: Annotated[bool, typer.Option("--status", help="Only print the state of the change.")] = False,
+    abort_change: Annotated[bool, typer.Option("--abort", help="Give up the change under way.")] = False,
+    grace_s: Annotated[
+        float,
+        typer.Option("--grace", min=GRACE_MIN_S, max=3600, help="Seconds to keep the old vectors in the end"),
+    ] = 60.0,
+    patience_s: Annotated[
+        float,
+        typer.Option("--patience", min=0, help="Seconds to wait for an unavailable Neo4j or model."),
+    ] = 600.0,
 ) -> None:
-    """Create a key and print it, alone, on standard output. It is never shown again."""
-    projects = [_project(value) for value in dict.fromkeys(project)]
-    if not HOLDER_NAME.fullmatch(name):
-        raise typer.BadParameter("1 to 128 letters, digits, spaces, dots, dashes", param_hint="--name")
-    key = new_key()
-    created = StoredKey(
-        id=secrets.token_hex(6),
-        name=name,
-        sha256=secret_hash(key),
-        projects=tuple(projects),
-        limits=dict(map(_limit, limit)),
-        expires_at=_end_of(expires_in) if expires_in else None,
-    )
-    _with_store(lambda store: store.create(created))
-    typer.echo(f"created key {created.id} for {', '.join(projects)}", err=True)
-    typer.echo(key)
+    """Embed all nodes with the next model, then search by it; if stopped, run it again to continue."""
+    from gather_brain.reembed_command import change_model  # noqa: PLC0415
 
-
-@keys_cli.command("list")
-def list_keys() -> None:
-    """List all keys, tab-separated: id, name, projects, created, revoked, expires, limits (- if none)."""
-    for key in _with_store(lambda store: store.list()):
-        optional = (key.revoked_at, key.expires_at, ",".join(key.limits))
-        fields = (
-            key.id,
-            key.name,
-            ",".join(key.projects),
-            key.created_at,
-            *(each or "-" for each in optional),
-        )
-        typer.echo("\t".join(fields))
-
-
-@keys_cli.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `list` shows.")]) -> None:
-    """Revoke a key; it takes effect within 5 seconds."""
-    if not _with_store(lambda store: store.revoke(key_id)):
-        typer.echo(f"there is no key {key_id}", err=True)
-        raise typer.Exit(1)
+    change_model(status=status, abort_change=abort_change, grace_s=grace_s, patience_s=patience_s)
 
 
 def main() -> None:
     """Run the command line."""
     with exits_if_misconfigured("gather-brain"):
         cli()
-
-
-def _project(value: str) -> str:
-    if value == ALL_PROJECTS:
-        return value
-    if not re.fullmatch(OBJECT_ID_PATTERN, value):
-        raise typer.BadParameter("a project id is 24 hexadecimal digits", param_hint="--project")
-    return value.lower()
-
-
-def _limit(value: str) -> tuple[LimitName, Policy]:
-    try:
-        return read_limit(value)
-    except ValueError as failure:
-        raise typer.BadParameter(str(failure), param_hint="--limit") from None
-
-
-def _end_of(duration: str) -> datetime:
-    try:
-        return datetime.now(UTC) + read_lifetime(duration)
-    except ValueError as failure:
-        raise typer.BadParameter(str(failure), param_hint="--expires-in") from None
-
-
-def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
-    """Run one piece of work on the key store; exit with 75 if Neo4j is unavailable, with 64 if it refuses."""
-    settings = start_process("ERROR")
-
-    async def run() -> T:
-        async with open_database(settings) as database:
-            return await work(KeyStore(database))
-
-    try:
-        return asyncio.run(run())
-    except UnavailableError as error:
-        refusal = refusal_of(error.__cause__)
-        typer.echo(refusal or "Neo4j is unavailable; try again later", err=True)
-        raise typer.Exit(64 if refusal else 75) from None

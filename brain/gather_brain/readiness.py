@@ -14,6 +14,7 @@ from typing import Final, Literal
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.errors import UnavailableError
 from gather_brain.store.database import Database
+from gather_brain.warm_up import warm_up
 from gather_clients.backoff import Backoff
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,10 @@ class ReadinessState:
 
 
 class Readiness:
-    """Prepares Neo4j as soon as it is available, and knows from then on whether it still is."""
+    """Prepares Neo4j as soon as it is available, and knows from then on whether it still is.
+
+    Ready is who has done once what requests ask for: the first one is not to pay for compiling.
+    """
 
     def __init__(
         self, database: Database, models: ActiveModels, clock: Callable[[], float] = time.monotonic
@@ -72,7 +76,9 @@ class Readiness:
                 await self._database.prepare()
                 for place in (await self._models.prepare()).places:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
-                self._prepared = True
+                if await self._database.is_index_online(self._models.slot):
+                    await warm_up(self._database, self._models)
+                    self._prepared = True
             except UnavailableError:
                 level = logging.ERROR if self._database.refusal else logging.INFO
                 extra = {"wait_s": RETRY.wait_s(failures + 1), "refusal": self._database.refusal}

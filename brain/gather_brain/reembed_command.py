@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
-from gather_brain.app import open_database
 from gather_brain.embeddings.embedder import VectorCache
 from gather_brain.embeddings.onnx_model import ModelError
 from gather_brain.embeddings.providers import build_embedders
-from gather_brain.embeddings.reembedding_plan import GRACE_MIN_S, Phase, PlanError, ReembeddingPlan
+from gather_brain.embeddings.reembedding_plan import Phase, PlanError, ReembeddingPlan
 from gather_brain.errors import UnavailableError
+from gather_brain.opened_database import open_database
 from gather_brain.reembed import ModelChange, abort
 from gather_brain.settings import start_process
 from gather_brain.store.database import refusal_of
@@ -24,19 +24,8 @@ EXIT_INPUT: Final = 64
 EXIT_AGAIN: Final = 75
 
 
-def reembed(
-    status: Annotated[bool, typer.Option("--status", help="Only print the state of the change.")] = False,
-    abort_change: Annotated[bool, typer.Option("--abort", help="Give up the change under way.")] = False,
-    grace_s: Annotated[
-        float,
-        typer.Option("--grace", min=GRACE_MIN_S, max=3600, help="Seconds to keep the old vectors in the end"),
-    ] = 60.0,
-    patience_s: Annotated[
-        float,
-        typer.Option("--patience", min=0, help="Seconds to wait for an unavailable Neo4j or model."),
-    ] = 600.0,
-) -> None:
-    """Embed all nodes with the next model, then search by it; if stopped, run it again to continue."""
+def change_model(*, status: bool, abort_change: bool, grace_s: float, patience_s: float) -> None:
+    """Do what `gather-brain reembed` says; exits with 64 or 75 where it cannot."""
     settings = start_process("ERROR")
 
     async def work() -> ReembeddingPlan:

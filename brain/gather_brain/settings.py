@@ -12,6 +12,7 @@ from gather_brain.embeddings.settings import ModelSettings, read_model_settings
 from gather_clients.configuration import LogLevel, read_settings, secrets_of
 from gather_clients.logs import SILENT, configure_logging, hide_in_logs
 from gather_clients.redis_place import RedisSettings, RedisUrl
+from gather_clients.web.origins import Origin
 
 
 class Settings(RedisSettings):
@@ -30,12 +31,19 @@ class Settings(RedisSettings):
 
     host: str = Field(default="0.0.0.0", alias="GATHER_BRAIN_HOST")
     port: int = Field(default=8080, alias="GATHER_BRAIN_PORT", ge=0, le=65535)
+    metrics_port: int = Field(default=9090, alias="GATHER_BRAIN_METRICS_PORT", ge=0, le=65535)
+    """Of /metrics alone, which needs no key."""
+    allowed_origins: tuple[Origin, ...] = Field(
+        default=(), alias="GATHER_BRAIN_ALLOWED_ORIGINS", max_length=16
+    )
+    """A JSON list: pages of these origins may call the API from a browser; none may by default."""
     log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")
-    max_body_bytes: int = Field(default=2 * 1024 * 1024, alias="GATHER_BRAIN_MAX_BODY_BYTES", ge=1024)
-    """50 nodes of 8,000 characters are 0.4 MiB in English and 1.2 MiB in the widest scripts."""
+    max_body_bytes: int = Field(default=10 * 1024 * 1024, alias="GATHER_BRAIN_MAX_BODY_BYTES", ge=1024)
+    """100 items of 8,000 characters are 0.8 MB in English, 4.8 MB in Chinese with each character escaped as
+    `\\u....`, and 9.6 MB where every one is a pair of these, as emoji are."""
     body_timeout_s: float = Field(default=30.0, alias="GATHER_BRAIN_BODY_TIMEOUT_S", gt=0)
     max_requests: int = Field(default=100, alias="GATHER_BRAIN_MAX_REQUESTS", ge=1)
-    """Concurrent requests; one more gets 503. Times the body limit, it bounds memory."""
+    """Concurrent requests; one more gets 503."""
     shutdown_timeout_s: int = Field(default=15, alias="GATHER_BRAIN_SHUTDOWN_TIMEOUT_S", ge=1)
 
     drain_s: float = Field(default=3.0, alias="GATHER_BRAIN_DRAIN_S", ge=0, le=60)

@@ -3,29 +3,18 @@
 `gather_clients.configuration` says where they are read.
 """
 
-import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
 from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
+from gather_clients.web.origins import Origin
 
-ORIGIN: Final = r"^https?://[^/?#@*\s]+$"
-"""Exactly as browsers send it: no path, and no part that may be anything."""
-
-
-def _origin(text: str) -> str:
-    if not re.fullmatch(ORIGIN, text):
-        raise ValueError("an origin is scheme, host and port, without a path, a slash at its end or a *")
-    return text
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
 DoorUrl = Annotated[str, Field(pattern=r"^https?://[^/?#@*\s]+$")]
 """Scheme, host and port."""
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]

@@ -227,6 +227,11 @@ class BrainClient:
             self._post("/api/v1/analyze/coverage", request), bodies.CoverageResponse, deadline_s
         )
 
+    async def limits(self, project_id: str, *, deadline_s: float | None = None) -> bodies.LimitsResponse:
+        """Return what of the key's limits for a project is used; reading them uses none of them."""
+        sent = self._http.build_request("GET", "/api/v1/limits", params={"projectId": project_id})
+        return await self._call(sent, bodies.LimitsResponse, deadline_s)
+
     async def is_ready(self) -> bool:
         """Return whether the brain says now that it can serve; asks once, and an absent brain is False."""
         try:

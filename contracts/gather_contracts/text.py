@@ -22,6 +22,14 @@ KINDS_KEPT: Final = 20_000
 UNSEEN: Final = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 """Hyphenation points, directions and joins that no reader sees."""
 
+SEEN_PATTERN: Final = (
+    r"[^\s\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680"
+    r"\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff]"
+)
+"""A character that a reader sees: no space, control, mark of direction, joiner or filler (Unicode's Z and C
+below U+10000, and letters that are drawn as nothing). Python and JavaScript read the expression alike."""
+SEEN: Final = re.compile(SEEN_PATTERN)
+
 PLAIN: Final = (("‘", "'"), ("’", "'"), ("ʼ", "'"), ("‐", "-"), ("−", "-"), ("⁄", "/"))
 """Typographic apostrophes, hyphen, minus, and the slash that NFKC puts into ½."""
 DASHES: Final = "‒–—―⸺⸻"
@@ -151,6 +159,11 @@ def _folded(text: str) -> str:
 def text_hash(text: str) -> str:
     """Return the SHA-256 of the normalised text in hexadecimal: equal for texts that are the same."""
     return hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a reader sees nothing of the text: spaces, controls, joins and fillers alone."""
+    return SEEN.search(text) is None
 
 
 def content_hash(text: str) -> str:

@@ -63,7 +63,7 @@ def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:
 
 def test_rooms_count_what_they_do(gather: DeployedGather) -> None:
     """Prometheus' text at /metrics, under the names that the requirements give."""
-    with gather.forward("gather-brain", 8080) as port:
+    with gather.forward("gather-brain", 9090) as port:
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     for name in ("http_requests_total", "http_request_duration_seconds", "neo4j_query_duration_seconds"):
         assert name in text

@@ -89,7 +89,9 @@ async def erase(http: httpx.AsyncClient, project: str, confirm: str | None = Non
 def kept(driver: neo4j.Driver, project: str) -> dict[str, int]:
     """How many things of each label name the project."""
     records = driver.execute_query(
-        "MATCH (n {projectId: $project}) RETURN labels(n)[0] AS label, count(*) AS count", project=project
+        "MATCH (n {projectId: $project}) "
+        "RETURN CASE WHEN n:Node THEN 'Node' ELSE labels(n)[0] END AS label, count(*) AS count",
+        project=project,
     ).records
     return {record["label"]: record["count"] for record in records}
 

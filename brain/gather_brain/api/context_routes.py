@@ -1,11 +1,12 @@
 """GET /api/v1/context/department: what earlier departments offer a later one."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
+from gather_brain.api.list_parameters import with_one_form
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
@@ -19,7 +20,24 @@ from gather_contracts.brain import (
     ContextTiming,
 )
 
-router = APIRouter(route_class=JsonRoute)
+LIST: Final = "previousDepartments"
+
+
+class _ContextRoute(JsonRoute):
+    """A route whose list of departments may be written in any of the usual forms."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            query = with_one_form(request.scope["query_string"], LIST)
+            return await handler(Request({**request.scope, "query_string": query}, request.receive))
+
+        return handle
+
+
+router = APIRouter(route_class=_ContextRoute)
 
 
 @router.get(
@@ -32,7 +50,7 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     repository = await caller.open_project(query.project_id)
     watch = Stopwatch()
     embedder = caller.models.embedder
-    wanted = list(dict.fromkeys([*query.previous_departments, *query.previous_departments_plain]))
+    wanted = list(dict.fromkeys(query.previous_departments))
     overviews = await repository.departments.overview(list(dict.fromkeys([query.department, *wanted])))
     if not any(each.node_count for each in overviews.values()):
         await repository.require_known()

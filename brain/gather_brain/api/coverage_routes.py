@@ -1,6 +1,7 @@
 """POST /api/v1/analyze/coverage: how well items cover what a department is for."""
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 from fastapi import APIRouter
@@ -8,6 +9,8 @@ from fastapi import APIRouter
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.coverage.analysis import measure, plan_measurement
 from gather_brain.coverage.recommendations import analysis_of, distribution_of
+from gather_brain.errors import ValidationFailedError
+from gather_clients.web.error_bodies import PLACES_MAX
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts import brain as bodies
 
@@ -17,24 +20,29 @@ router = APIRouter(route_class=JsonRoute)
 @router.post("/analyze/coverage", summary="Analyse the coverage of a department")
 async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -> bodies.CoverageResponse:
     """Measure up to 100 items against the department's aspects; nothing is stored."""
+    items = _named(request.gather_items)
     repository = await caller.open_project(request.project_id)
     await repository.require_known()
     watch = Stopwatch()
-    plan = plan_measurement(
+    # Off the loop, as the measuring is: a long description takes a tenth of a second.
+    plan = await asyncio.to_thread(
+        plan_measurement,
         request.department,
         request.department_description,
-        [(item.id or f"item-{index}", item.content) for index, item in enumerate(request.gather_items)],
+        items,
         finds_treating=request.find_treating,
     )
     rows = await caller.models.embedder.embed(plan.texts) if plan.items else np.zeros((0, 0), np.float32)
     embedding_ms = watch.lap_ms()
-    # Off the loop: a hundred items take tens of milliseconds of arithmetic.
+    # A hundred items take tens of milliseconds of arithmetic.
     found = await asyncio.to_thread(measure, plan, rows)
     analysis = analysis_of(found.coverage, plan.aspects, request.department, found.contradictions)
     return bodies.CoverageResponse(
         department=request.department,
         coverage_score=round(found.coverage.score, 1),
-        analysis=analysis.model_copy(update={"treating": list(found.treating_ids)}),
+        analysis=analysis.model_copy(
+            update={"treating": list(found.treating_ids), "aspects_left_out": plan.aspects_left_out}
+        ),
         item_distribution=dict(distribution_of(found.coverage)),
         quality_metrics=bodies.QualityMetrics(
             depth=round(found.depth, 1),
@@ -46,3 +54,18 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
             embedding_time_ms=embedding_ms, analysis_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),
     )
+
+
+def _named(items: Sequence[bodies.CoverageItem]) -> list[tuple[str, str]]:
+    """Return each item's name and content; raises ValidationFailedError where two have one name."""
+    found: dict[str, str] = {}
+    repeated: dict[str, str] = {}
+    for index, item in enumerate(items):
+        name = item.id or f"item-{index}"
+        if name in found:
+            repeated[f"gatherItems.{index}.id"] = f"{name} names an item before it"
+        found[name] = item.content
+    if repeated:
+        first = dict(list(repeated.items())[:PLACES_MAX])
+        raise ValidationFailedError(f"Request validation failed: {', '.join(first)}", first)
+    return list(found.items())

@@ -58,14 +58,23 @@ class Caller:
             RateLimitedError: too many requests.
             UnavailableError: as for `models`.
         """
+        await self.charge(project_id)
+        return self.principal.open(self.dependencies.database, project_id, self.models.place)
+
+    async def charge(self, project_id: str) -> None:
+        """Charge the key's bucket for the project and the endpoint; errors as for `open_project`."""
         self.principal.require(project_id)
-        bucket = f"{self.principal.key_id}:{project_id}:{self.limit}"
+        bucket = bucket_of(self.principal, project_id, self.limit)
         limit = await self.dependencies.buckets.charge(bucket, self.principal.policy(self.limit))
         self.state.charged = True
         self.state.limit = limit
         if not limit.admitted:
             raise RateLimitedError(limit.policy.per_minute, limit.next_s)
-        return self.principal.open(self.dependencies.database, project_id, self.models.place)
+
+
+def bucket_of(principal: Principal, project_id: str, limit: LimitName) -> str:
+    """Return the name of a key's bucket for a project and a limit."""
+    return f"{principal.key_id}:{project_id}:{limit}"
 
 
 def _caller(request: Request) -> Caller:

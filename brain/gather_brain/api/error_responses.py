@@ -16,11 +16,16 @@ from gather_clients.web.error_bodies import (
     message_of,
     name_of,
 )
-from gather_contracts.brain import CONTENT_MAX
+from gather_contracts.brain import CONTENT_MAX, PROPERTY_TEXTS_MAX
 
 OF_A_PROPERTY: Final = 3
+SIZES: Final = frozenset({"too_short", "too_long"})
+"""What pydantic says of a list with too few or too many entries."""
 KEY: Final = "[key]"
-PROPERTY_VALUES: Final = f"must be a text of at most {CONTENT_MAX} characters, a number, true, false or null"
+PROPERTY_VALUES: Final = (
+    f"must be a text of at most {CONTENT_MAX} characters, a list of at most {PROPERTY_TEXTS_MAX} texts of as "
+    "many together, a number, true, false or null"
+)
 
 
 async def on_invalid_request(_: Request, failure: Exception) -> JSONResponse:
@@ -32,23 +37,26 @@ async def on_invalid_request(_: Request, failure: Exception) -> JSONResponse:
 def validation_error(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
     """Return the error of single nodes of a batch, or of the request as a whole."""
     invalid_nodes: dict[int, str] = {}
+    of_batch: dict[str, str] = {}
     others = []
     for error in errors[:PLACES_MAX]:
         place = () if error["type"] == "json_invalid" else tuple(error["loc"])[1:]
         if len(place) > 1 and place[0] == "nodes" and isinstance(place[1], int):
             invalid_nodes.setdefault(place[1], _reason(place[2:], error))
+        elif place == ("nodes",) and error["type"] in SIZES:
+            of_batch["nodes"] = message_of(error)
         else:
             others.append(error)
-    if invalid_nodes and not others:
-        return BatchValidationFailedError(invalid_nodes)
+    if (invalid_nodes or of_batch) and not others:
+        return BatchValidationFailedError(invalid_nodes, of_batch)
     return invalid_fields(field_errors(others))
 
 
 def _reason(place: tuple[str | int, ...], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"Missing required field: {name_of(place)}"
-    if place[:1] == ("properties",) and len(place) == OF_A_PROPERTY:
+    if place[:1] == ("properties",) and len(place) >= OF_A_PROPERTY:
         # Pydantic says of each kind of value in turn why it is not that kind.
         message = message_of(error) if place[-1] == KEY else PROPERTY_VALUES
-        return f"{name_of(place[:-1])}: {message}"
+        return f"{name_of(place[: OF_A_PROPERTY - 1])}: {message}"
     return f"{name_of(place)}: {message_of(error)}" if place else message_of(error)

@@ -18,19 +18,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gather_brain.auth.api_keys import bearer_key
 from gather_brain.auth.key_ring import Principal
-from gather_brain.errors import RateLimitedError, ServiceError
+from gather_brain.errors import RateLimitedError, ServiceError, UnavailableError
 from gather_brain.limits.policy import DEFAULTS, limit_of, path_of
-from gather_brain.metrics import Metrics
+from gather_brain.metrics import OTHER, Metrics
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.limits.buckets import Buckets
 from gather_clients.limits.gcra import LimitState
 from gather_clients.web import docs_routes
 from gather_clients.web.error_bodies import error_response
+from gather_clients.web.http_protocol import BoundedProtocol
 from gather_clients.web.request_frame import API
 
 logger = logging.getLogger(__name__)
 
 OPEN_PATHS: Final = frozenset(f"/api/v1{path}" for path in docs_routes.PATHS)
 """Documentation needs no key."""
+FINGERPRINT_DIGITS: Final = 12
+"""Of the key's SHA-256: enough to know a key again that somebody holds, and nothing to use."""
 
 
 class RequestRecord:
@@ -44,11 +48,11 @@ class RequestRecord:
         """Record one."""
         # All unknown paths share one label, else callers could create metrics without limit.
         endpoint = path_of(scope["path"])
-        endpoint = endpoint if endpoint in self._endpoints else "other"
+        endpoint = endpoint if endpoint in self._endpoints else OTHER
         self._metrics.request(endpoint, scope["method"], status or 499, seconds)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._metrics.limit_exceeded(endpoint)
-        if endpoint.startswith(API) or endpoint == "other":
+        if endpoint.startswith(API) or endpoint == OTHER:
             principal: Principal | None = scope.get("state", {}).get("principal")
             fields = {
                 "endpoint": endpoint,
@@ -61,8 +65,8 @@ class RequestRecord:
 
 
 def limit_shown(scope: Scope) -> LimitState | None:
-    """Return the state of the caller's limit; for a stranger, the usual limit unused."""
-    if not _is_limited(scope["path"]):
+    """Return the state of the caller's limit; for a stranger, and for documents, the usual limit unused."""
+    if not scope["path"].startswith(API):
         return None
     found: LimitState | None = scope.get("state", {}).get("limit")
     return found or LimitState(DEFAULTS[limit_of(scope["method"], scope["path"])])
@@ -82,16 +86,38 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and _is_limited(scope["path"]):
+            key = bearer_key(Headers(scope=scope).get("authorization"))
             try:
-                principal = await self._principal_of(bearer_key(Headers(scope=scope).get("authorization")))
+                principal = await self._principal_of(key)
+            except UnavailableError as failure:
+                logger.warning("keys cannot be looked up: Neo4j is unavailable")
+                await error_response(failure)(scope, receive, send)
+                return
             except ServiceError as failure:
-                logger.warning("authentication failed", extra={"code": failure.code})
+                logger.warning("authentication failed", extra=_who(scope, key))
                 await error_response(failure)(scope, receive, send)
                 return
             state = scope.setdefault("state", {})
             state["principal"] = principal
             state["limit"] = LimitState(principal.policy(limit_of(scope["method"], scope["path"])))
         await self._app(scope, receive, send)
+
+
+def _who(scope: Scope, key: str | None) -> dict[str, str | None]:
+    """Return what tells one stranger from another in the log: the address, and a key's fingerprint."""
+    client = scope.get("client")
+    return {
+        "client": client[0] if client else None,
+        "key_fingerprint": secret_hash(key)[:FINGERPRINT_DIGITS] if key else None,
+    }
+
+
+class LimitedProtocol(BoundedProtocol):
+    """The connection's protocol, whose answer to a malformed request shows the usual limit too."""
+
+    def limit_shown(self) -> LimitState:
+        """Return the limit of requests that reach no project, unused."""
+        return LimitState(DEFAULTS["refused"])
 
 
 class RefusalLimit:

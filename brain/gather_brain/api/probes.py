@@ -1,11 +1,10 @@
-"""/healthz, /readyz and /metrics: for the platform, without a key."""
+"""/healthz and /readyz: for the platform, without a key."""
 
 from dataclasses import asdict
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,9 +22,3 @@ async def readyz(request: Request) -> JSONResponse:
     status = HTTPStatus.OK if state.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     headers = {} if status == HTTPStatus.OK else {"Retry-After": "2"}
     return JSONResponse(asdict(state), status, headers)
-
-
-@router.get("/metrics")
-async def metrics(request: Request) -> Response:
-    """Return the metrics in Prometheus' text format."""
-    return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -53,7 +53,7 @@ async def list_nodes(query: Annotated[NodesQuery, Query()], caller: CallerDep) -
         query.limit,
         with_content=query.include == "content",
     )
-    if not found.nodes and not caller.principal.names(query.project_id):
+    if not found.nodes:
         await repository.require_known()
     following = {"next_cursor": found.nodes[-1].id} if found.has_more else {}
     return NodesPage(nodes=[_stored(node) for node in found.nodes], **following)

@@ -63,7 +63,7 @@ class Principal:
     def open(self, database: Database, project_id: str, place: Place) -> ProjectRepository:
         """Return the project's repository, searched by the vectors in `place`; errors as for `require`."""
         self.require(project_id)
-        return ProjectRepository(database, project_id, place)
+        return ProjectRepository(database, project_id, place, is_named=self.names(project_id))
 
 
 _Cached = tuple[float, Principal | None]

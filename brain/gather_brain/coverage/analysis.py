@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_of
-from gather_brain.coverage.aspects import Aspect, aspects_of
+from gather_brain.coverage.aspects import ASPECTS_MAX, Aspect, aspects_of
 from gather_brain.coverage.contradictions import contradictions
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
@@ -24,6 +24,8 @@ class MeasurementPlan:
     items: tuple[Item, ...]
     repeated: int
     """How many items were left out because their text was there already."""
+    aspects_left_out: int = 0
+    """How many more the description names."""
     matter: str = ""
     """What the department is for, where the items that treat it beyond doubt are wanted."""
 
@@ -70,7 +72,14 @@ def plan_measurement(
     """Return what to measure for a department's items, given as (id, content)."""
     items = distinct_items(texts)
     matter = matter_of(department, description) if finds_treating else ""
-    return MeasurementPlan(aspects_of(department, description), tuple(items), len(texts) - len(items), matter)
+    aspects = aspects_of(department, description)
+    return MeasurementPlan(
+        aspects[:ASPECTS_MAX],
+        tuple(items),
+        len(texts) - len(items),
+        aspects_left_out=max(0, len(aspects) - ASPECTS_MAX),
+        matter=matter,
+    )
 
 
 def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:

@@ -52,7 +52,8 @@ class Aspect:
 def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     """Return the department's aspects: those of the description, then built-in ones until enough.
 
-    Where the description names none, the whole built-in list stands, its first ones as vital as if named.
+    Where the description names none, the whole built-in list stands, its first ones as vital as if named. All
+    are returned; `ASPECTS_MAX` are measured.
     """
     known = _known_as(department)
     found: dict[frozenset[str], Aspect] = {}
@@ -65,7 +66,7 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
             _add(found, name, "", known, OKAY if are_named or len(found) >= ASPECTS_ENOUGH else VITAL)
     if not found:
         _add(found, spoken(department), "", known, VITAL)
-    return tuple(found.values())[:ASPECTS_MAX]
+    return tuple(found.values())
 
 
 def typical_text(department: str) -> str:

@@ -64,6 +64,7 @@ def analysis_of(
             )
             for pair in contradictions[:CONTRADICTIONS_MAX]
         ],
+        contradiction_count=len(contradictions),
         recommendations=recommendations[:RECOMMENDATIONS_MAX],
     )
 

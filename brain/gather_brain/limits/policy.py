@@ -10,7 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from gather_clients.limits.gcra import LIMIT_MAX, Policy
 
-LimitName = Literal["batch", "duplicates", "context", "coverage", "list", "get", "delete", "erase", "refused"]
+LimitName = Literal[
+    "batch", "duplicates", "context", "coverage", "list", "get", "delete", "erase", "limits", "refused"
+]
 LIMIT_NAMES: Final[tuple[LimitName, ...]] = get_args(LimitName)
 
 DEFAULTS: Final[Mapping[LimitName, Policy]] = MappingProxyType(
@@ -23,10 +25,11 @@ DEFAULTS: Final[Mapping[LimitName, Policy]] = MappingProxyType(
         "get": Policy(per_minute=120, burst=200),
         "delete": Policy(per_minute=10, burst=20),
         "erase": Policy(per_minute=2, burst=2),
+        "limits": Policy(per_minute=60, burst=120),
         "refused": Policy(per_minute=120, burst=240),
     }
 )
-"""The first four are required, for each key and project; the next four are ours. "refused" is for a key's
+"""The first four are required, for each key and project; the next five are ours. "refused" is for a key's
 requests that reach no project of its own, of all endpoints together: generous for people who try things out,
 and an end to a flood.
 """
@@ -45,12 +48,14 @@ ENDPOINTS: Final[Mapping[tuple[str, str], LimitName]] = MappingProxyType(
         ("GET", NODE_PATH): "get",
         ("DELETE", "/api/v1/nodes"): "delete",
         ("DELETE", PROJECT_PATH): "erase",
+        ("GET", "/api/v1/limits"): "limits",
     }
 )
 """By method and path; a part in braces stands for any text.
 
 A batch of searches is one request, as a batch of nodes is: limits count requests, batches are welcome.
 """
+METHODS: Final = frozenset(method for method, _ in ENDPOINTS)
 PATHS: Final[Mapping[str, LimitName]] = MappingProxyType(
     {path: name for (_, path), name in reversed(list(ENDPOINTS.items()))}
 )

@@ -23,7 +23,7 @@ from gather_clients.web.document_parts import (
 from gather_clients.web.downgrade import Schema, convert
 from gather_contracts.brain import ErrorCode
 
-API_VERSION: Final = "1.0.0"
+API_VERSION: Final = "1.1.0"
 """The API's own version: it changes with what callers see and not with every release."""
 TITLE: Final = "Gather brain"
 DESCRIPTION: Final = """\
@@ -39,7 +39,7 @@ TAGS: Final = (
     {"name": "search", "description": "Find near duplicates of texts."},
     {"name": "context", "description": "What earlier departments offer a later one."},
     {"name": "coverage", "description": "How well items cover what a department is for."},
-    {"name": "projects", "description": "Erase what is kept of a project."},
+    {"name": "projects", "description": "Erase what is kept of a project; read its limits."},
 )
 FAILURES: Final[Sequence[Failure]] = (
     Failure(
@@ -94,7 +94,7 @@ FAILURES: Final[Sequence[Failure]] = (
         "PayloadTooLarge",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The body is longer than is read, counted as it arrives.",
-        body_example(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 2097152}),
+        body_example(ErrorCode.PAYLOAD_TOO_LARGE, "Request body too large", details={"max_bytes": 10485760}),
     ),
     Failure(
         "UnsupportedMediaType",
@@ -128,14 +128,6 @@ FAILURES: Final[Sequence[Failure]] = (
 PROJECT_WRITTEN: Final = "$request.body#/nodes/0/projectId"
 LINKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "createNodes": {
-        "FindDuplicates": {
-            "operationId": "findDuplicates",
-            "description": "A written node is found by its own text at once.",
-            "requestBody": {
-                "projectId": f"{{{PROJECT_WRITTEN}}}",
-                "content": "{$request.body#/nodes/0/content}",
-            },
-        },
         "GetContext": {
             "operationId": "getDepartmentContext",
             "description": "The written nodes are context for later departments.",

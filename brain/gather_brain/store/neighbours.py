@@ -65,6 +65,8 @@ class Match:
     similarity: float
     content: str
     properties: dict[str, Any]
+    characters: int
+    """Of content and properties as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,20 @@ class Earlier:
 class Neighbours:
     """Finds the nearest nodes in one project."""
 
-    def __init__(self, database: Database, scope: Mapping[str, Any], slot: SlotName) -> None:
+    def __init__(
+        self, database: Database, scope: Mapping[str, Any], slot: SlotName, *, is_named: bool
+    ) -> None:
+        """`is_named`: the project exists, even without nodes."""
         self._database = database
         self._scope = dict(scope)
         self._slot = slot
+        self._is_named = is_named
 
     async def count(self, where: Where) -> int:
         """Return how many nodes may be found, at most 501.
 
         Raises:
-            NotFoundError: the project has no nodes at all.
+            NotFoundError: the project has no nodes at all, and the key does not name it.
         """
         rows = await self._read(
             "count_candidates",
@@ -95,7 +101,7 @@ class Neighbours:
             **where.filter,
             enough=EXACT_MAX + 1,
         )
-        if not rows[0]["known"]:
+        if not (rows[0]["known"] or self._is_named):
             raise NotFoundError
         candidates: int = rows[0]["candidates"]
         return candidates
@@ -127,7 +133,7 @@ class Neighbours:
                 hashes=[text.content_hash for text in texts],
             ),
         )
-        return _merged(len(texts), near, same, limit)
+        return _merged(len(texts), near, same, threshold, limit)
 
     async def earlier(self, ids: Sequence[str]) -> dict[str, Earlier]:
         """Return, by its id, each node that says nearly the same as an earlier one, with the nearest such.
@@ -146,12 +152,13 @@ class Neighbours:
             for part in range(min(EARLIER_QUERIES, len(ids)))
         ]
         same = self._read("earlier_same_text", queries.EARLIER_SAME_TEXT, ids=ids)
-        rows = [row for found in await asyncio.gather(*near, same) for row in found]
-        return {
-            row["id"]: Earlier(row["earlier"], round(raw_cosine(row["score"]), 6))
+        rows = [row for part in await asyncio.gather(*near, same) for row in part]
+        found = (
+            (row["id"], Earlier(row["earlier"], round(raw_cosine(row["score"]), 6)))
             for row in rows
             if is_whole(row, "id", "earlier")
-        }
+        )
+        return {node_id: each for node_id, each in found if each.similarity >= DUPLICATE_THRESHOLD}
 
     async def _read(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         return await self._database.read(kind, query, **(parameters | self._scope))
@@ -162,8 +169,14 @@ def _score(similarity: float) -> float:
     return (1 + similarity) / 2 - ROUNDING if similarity > 0 else 0.0
 
 
-def _merged(texts: int, near: Sequence[Record], same: Sequence[Record], limit: int) -> list[list[Match]]:
-    """Merge the nodes found by vector and by hash; a node found by both counts by its hash."""
+def _merged(
+    texts: int, near: Sequence[Record], same: Sequence[Record], threshold: float, limit: int
+) -> list[list[Match]]:
+    """Merge the nodes found by vector and by hash; a node found by both counts by its hash.
+
+    Neo4j is asked for a little less than the threshold, so that rounding loses nothing: what is below it, as
+    it is shown, goes here.
+    """
     found: list[dict[str, Match]] = [{} for _ in range(texts)]
     for row in (*near, *same):
         if not is_whole(row, "id", "content", "properties"):
@@ -173,7 +186,12 @@ def _merged(texts: int, near: Sequence[Record], same: Sequence[Record], limit: i
             similarity=round(raw_cosine(row["score"]), 6),
             content=row["content"],
             properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
+            characters=len(row["content"]) + len(row["properties"]),
         )
     return [
-        sorted(matches.values(), key=lambda match: (-match.similarity, match.id))[:limit] for matches in found
+        sorted(
+            (match for match in matches.values() if match.similarity >= threshold),
+            key=lambda match: (-match.similarity, match.id),
+        )[:limit]
+        for matches in found
     ]

@@ -4,6 +4,7 @@ Only `Principal.open` makes a repository, for a key that may use the project. Ne
 (1 + cosine) / 2, is turned into raw cosine here and never leaves this folder.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -44,19 +45,31 @@ class NewNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A node that a write left as it was, since its revision is higher."""
+
+    type: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What a batch did: how many nodes are new, each one's revision now, and whose profile is outdated."""
 
     created: int
     revisions: Mapping[str, int]
+    kept: Mapping[str, Kept]
+    """Those that were not replaced, by their ids."""
     departments: Sequence[str]
 
 
 class ProjectRepository:
     """The nodes of one project, found by the vectors of one model."""
 
-    def __init__(self, database: Database, project_id: str, place: Place) -> None:
+    def __init__(self, database: Database, project_id: str, place: Place, *, is_named: bool) -> None:
+        """`is_named`: the key names the project, which therefore exists, if empty."""
         self._database = database
+        self._is_named = is_named
         self._slot = SLOTS[place.slot]
         self._scope: dict[str, Any] = {
             "projectId": project_id,
@@ -65,12 +78,14 @@ class ProjectRepository:
             "vectorProperty": self._slot.vector,
         }
         self.departments = Departments(database, self._scope, place.slot)
-        self.neighbours = Neighbours(database, self._scope, place.slot)
+        self.neighbours = Neighbours(database, self._scope, place.slot, is_named=is_named)
         self.pages = NodePages(database, self._scope)
         self.deletion = Deletion(database, self._scope)
 
     async def require_known(self) -> None:
-        """Raise NotFoundError where the project has no nodes yet."""
+        """Raise NotFoundError where the project has no nodes yet, and the key does not name it."""
+        if self._is_named:
+            return
         rows = await self._database.read("project_known", node_queries.PROJECT_IS_KNOWN, **self._scope)
         if not rows[0]["known"]:
             raise NotFoundError
@@ -83,9 +98,8 @@ class ProjectRepository:
         Raises:
             UnavailableError: `embedded` lacks the vectors of a model that every node must have now.
         """
-        rows = [
-            _row(node) | {"position": index} | vectors_of(embedded, index) for index, node in enumerate(nodes)
-        ]
+        columns = await asyncio.to_thread(lambda: list(map(_row, nodes)))
+        rows = [row | {"position": index} | vectors_of(embedded, index) for index, row in enumerate(columns)]
         # In one order, so that two batches with the same ids never wait for each other in a circle.
         rows.sort(key=lambda row: str(row["id"]))
         written = await self._database.write(
@@ -103,6 +117,11 @@ class ProjectRepository:
         return Written(
             created=sum(1 for row in written if row["created"]),
             revisions={row["id"]: row["revision"] for row in written},
+            kept={
+                row["id"]: Kept(row["keptType"], json.loads(row["keptProperties"]))
+                for row in written
+                if not row["applied"]
+            },
             departments=list(dict.fromkeys(name for name in named if name is not None)),
         )
 

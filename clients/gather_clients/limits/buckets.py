@@ -10,11 +10,11 @@ import itertools
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from gather_clients.backoff import Backoff
-from gather_clients.limits.gcra import LimitState, Policy, charge
+from gather_clients.limits.gcra import LimitState, Policy, charge, state_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ class SharedBuckets(Protocol):
 
     async def charge(self, bucket: str, policy: Policy) -> LimitState:
         """Charge one request; raises BucketsUnavailableError within a short time."""
+
+    async def look(self, buckets: Sequence[tuple[str, Policy]]) -> list[LimitState]:
+        """Return the buckets' states and charge nothing; errors as for `charge`."""
 
     async def ping(self) -> None:
         """Return if they can be reached, or raise BucketsUnavailableError."""
@@ -65,6 +68,11 @@ class LocalBuckets:
         if len(self._free_at_us) > BUCKETS_MAX:
             self._free_at_us.popitem(last=False)
         return state
+
+    def look(self, bucket: str, policy: Policy) -> LimitState:
+        """Return a bucket's state and charge nothing."""
+        now_us = self._clock_us()
+        return state_of(policy, self._free_at_us.get(bucket, now_us) - now_us)
 
 
 class Buckets:
@@ -99,6 +107,15 @@ class Buckets:
                     self._local.charge(bucket, policy)
                 return state
         return self._local.charge(bucket, policy)
+
+    async def look(self, buckets: Sequence[tuple[str, Policy]]) -> list[LimitState]:
+        """Return the buckets' states and charge nothing; never fails."""
+        if self._shared is not None and self._is_shared:
+            try:
+                return await self._shared.look(buckets)
+            except BucketsUnavailableError as failure:
+                self._fall_back(self._shared, failure)
+        return [self._local.look(bucket, policy) for bucket, policy in buckets]
 
     async def close(self) -> None:
         """Close the shared buckets and stop waiting for them."""

@@ -10,7 +10,7 @@ throttled-py has such sums, pins an older Redis client and takes no clock, so it
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,9 +79,15 @@ def charge(policy: Policy, backlog_us: int) -> LimitState:
 
     A backlog outside the policy (clocks that jumped, a limit that was lowered) counts as the nearest inside.
     """
+    before = state_of(policy, backlog_us)
+    added_us = policy.interval_us if before.admitted else 0
+    return replace(before, backlog_us=before.backlog_us + added_us)
+
+
+def state_of(policy: Policy, backlog_us: int) -> LimitState:
+    """Return the state of a bucket with this backlog, charging nothing."""
     backlog_us = min(max(backlog_us, 0), policy.capacity_us)
-    admitted = backlog_us + policy.interval_us <= policy.capacity_us
-    return LimitState(policy, admitted, backlog_us + policy.interval_us if admitted else backlog_us)
+    return LimitState(policy, backlog_us + policy.interval_us <= policy.capacity_us, backlog_us)
 
 
 def header_fields(state: LimitState, now_s: float) -> dict[str, str]:

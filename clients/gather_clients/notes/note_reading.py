@@ -14,6 +14,7 @@ from gather_clients.notes.note import LONG_AGO, Note, Origin
 from gather_contracts.items import CONTEXT_MAX, SUMMARY_MAX, in_todays_form
 from gather_contracts.names import OBJECT_ID_DIGITS
 from gather_contracts.rich_text import plain_text
+from gather_contracts.text import is_blank
 
 ID_MAX: Final = 64
 """As long as the brain takes ids."""
@@ -71,7 +72,7 @@ def note_of(document: Mapping[str, Any], project_id: str) -> Note | Unread:
         document = in_todays_form(document)
     summary, context = plain_text(document.get("summary")), plain_text(document.get("context"))
     content = _content(document) or summary or context
-    if not content:
+    if is_blank(content):
         return Unread.NO_TEXT
     origin = document.get("automationMetadata")
     metadata: Mapping[str, Any] = origin if isinstance(origin, Mapping) else {}

@@ -6,11 +6,12 @@ style of its own, so its policy lets the browser run and load what this service 
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 DOCUMENT_PATH: Final = "/openapi.json"
 PAGE_PATH: Final = "/docs"
@@ -18,7 +19,8 @@ START_PATH: Final = "/docs/start.js"
 SCRIPT_PATH: Final = "/docs/swagger-ui-bundle.js"
 STYLE_PATH: Final = "/docs/swagger-ui.css"
 ICON_PATH: Final = "/docs/favicon.png"
-PATHS: Final = (DOCUMENT_PATH, PAGE_PATH, START_PATH, SCRIPT_PATH, STYLE_PATH, ICON_PATH)
+PAGE_SLASH_PATH: Final = "/docs/"
+PATHS: Final = (DOCUMENT_PATH, PAGE_PATH, PAGE_SLASH_PATH, START_PATH, SCRIPT_PATH, STYLE_PATH, ICON_PATH)
 
 ASSETS: Final = files("fastapi_offline") / "static"
 ASSETS_KEPT_S: Final = 3600
@@ -70,6 +72,11 @@ def build_router(document: Mapping[str, Any], title: str) -> APIRouter:
     @router.get(PAGE_PATH)
     async def page() -> HTMLResponse:
         return HTMLResponse(PAGE.format(title=title), headers={"Content-Security-Policy": POLICY})
+
+    @router.get(PAGE_SLASH_PATH)
+    async def page_with_slash() -> RedirectResponse:
+        # The page's addresses are relative to the one without.
+        return RedirectResponse("../docs", HTTPStatus.PERMANENT_REDIRECT)
 
     @router.get(START_PATH)
     async def start() -> Response:

@@ -4,11 +4,14 @@ uvicorn waits without limit for a request's head, and answers a malformed one wi
 """
 
 import asyncio
+import time
+import uuid
 from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from gather_clients.limits.gcra import LimitState, header_fields
 from gather_contracts.brain import ErrorBody, ErrorCode
 
 UNANSWERED: Final = frozenset({h11.IDLE, h11.SEND_RESPONSE})
@@ -56,7 +59,13 @@ class BoundedProtocol(H11Protocol):
             return
         is_under_way = self.conn.our_state is h11.SEND_RESPONSE
         content = BAD_REQUEST.model_dump_json(exclude_none=True).encode()
-        headers = [("content-type", "application/json"), ("content-length", str(len(content)))]
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(content))),
+            ("x-request-id", uuid.uuid4().hex),
+        ]
+        if (limit := self.limit_shown()) is not None:
+            headers += header_fields(limit, time.time()).items()
         head = h11.Response(
             status_code=400, headers=[*headers, ("connection", "close")], reason=b"Bad Request"
         )
@@ -67,6 +76,10 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
         else:
             self.transport.write_eof()
+
+    def limit_shown(self) -> LimitState | None:
+        """Return what the answer to a malformed request says of limits: nothing, where there are none."""
+        return None
 
     def _start_timer(self) -> None:
         if self._overdue is None:

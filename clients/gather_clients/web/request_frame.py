@@ -106,51 +106,73 @@ class _WatchedSend:
 class BodyLimit:
     """Reads a whole JSON body, of limited length and within limited time, and passes it on.
 
-    Requests to other paths and with other methods get no body: the router refuses them.
+    `held_max_bytes` are those of all requests under way together; more gets 503. Requests to other paths and
+    with other methods get no body: the router refuses them.
     """
 
-    def __init__(self, app: ASGIApp, *, endpoints: Collection[str], max_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        endpoints: Collection[str],
+        max_bytes: int,
+        timeout_s: float,
+        held_max_bytes: int | None = None,
+    ) -> None:
         self._app = app
         self._endpoints = frozenset(endpoints)
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
+        self._held_max_bytes = held_max_bytes
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._endpoints:
             await self._app(scope, receive, send)
             return
+        body = bytearray()
         try:
-            body = await self._read(Headers(scope=scope), receive)
-        except ServiceError as failure:
-            # The server discards the rest of a body once it has answered; closing at once would reset the
-            # connection under a caller that still sends, and the answer would be lost.
-            await error_response(failure, close=isinstance(failure, BodyTimeoutError))(scope, receive, send)
-            return
-        if body is not None:
-            await self._app(scope, _replayed(body, receive), send)
+            try:
+                is_whole = await self._read(Headers(scope=scope), receive, body)
+            except ServiceError as failure:
+                # The server discards the rest of a body once it has answered; closing at once would reset the
+                # connection under a caller that still sends, and the answer would be lost.
+                response = error_response(failure, close=isinstance(failure, BodyTimeoutError))
+                await response(scope, receive, send)
+                return
+            if is_whole:
+                await self._app(scope, _replayed(bytes(body), receive), send)
+        finally:
+            self._held_bytes -= len(body)
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+    async def _read(self, headers: Headers, receive: Receive, body: bytearray) -> bool:
+        """Fill `body`; return whether all of it came."""
         is_json = JSON_TYPE.fullmatch(headers.get("content-type", "").strip())
         if not is_json or headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaError
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_bytes:
             raise TooLargeError(self._max_bytes)
-        body = bytearray()
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
-                        return None
-                    body += message.get("body", b"")
-                    if len(body) > self._max_bytes:
-                        raise TooLargeError(self._max_bytes)
+                        return False
+                    self._take(message.get("body", b""), body)
                     if not message.get("more_body", False):
-                        return bytes(body)
+                        return True
         except TimeoutError:
             raise BodyTimeoutError from None
+
+    def _take(self, part: bytes, body: bytearray) -> None:
+        body += part
+        self._held_bytes += len(part)
+        if len(body) > self._max_bytes:
+            raise TooLargeError(self._max_bytes)
+        if self._held_max_bytes is not None and self._held_bytes > self._held_max_bytes:
+            raise UnavailableError(retry_after_s=1)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -20,10 +20,12 @@ from gather_contracts.brain.base import (
     NODES_PAGE_MAX,
     NODES_PER_BATCH_MAX,
     PROPERTIES_MAX,
+    PROPERTY_TEXTS_MAX,
     SEARCH_CONTENTS_MAX,
     SEARCH_LIMIT_MAX,
     SIMILARITY_PAIRS_MAX,
     Body,
+    Content,
     Department,
     NodeId,
     NodeType,
@@ -55,6 +57,7 @@ from gather_contracts.brain.coverage import (
     QualityMetrics,
 )
 from gather_contracts.brain.errors import ErrorBody, ErrorCode, RateLimitBody
+from gather_contracts.brain.limits import LimitsQuery, LimitsResponse, LimitUse
 from gather_contracts.brain.nodes import (
     BatchRequest,
     BatchResponse,
@@ -104,6 +107,7 @@ __all__ = [
     "NODES_PER_BATCH_MAX",
     "NODE_ID_MAX",
     "PROPERTIES_MAX",
+    "PROPERTY_TEXTS_MAX",
     "SEARCH_CONTENTS_MAX",
     "SEARCH_LIMIT_MAX",
     "SIMILARITY_PAIRS_MAX",
@@ -111,6 +115,7 @@ __all__ = [
     "BatchResponse",
     "BatchTiming",
     "Body",
+    "Content",
     "ContextQuery",
     "ContextResponse",
     "ContextTiming",
@@ -137,6 +142,9 @@ __all__ = [
     "EraseProjectQuery",
     "ErrorBody",
     "ErrorCode",
+    "LimitUse",
+    "LimitsQuery",
+    "LimitsResponse",
     "NodeId",
     "NodeIn",
     "NodeOut",

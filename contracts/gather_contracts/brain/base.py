@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gather_contracts.names import OBJECT_ID_PATTERN
+from gather_contracts.text import SEEN_PATTERN, is_blank
 
 NODES_PER_BATCH_MAX = 50
 CONTENT_MAX = 8000
@@ -22,6 +24,8 @@ COVERAGE_ITEMS_MAX = 100
 CONTEXT_DEPARTMENTS_MAX = 32
 EXCLUDED_IDS_MAX = 200
 PROPERTIES_MAX = 32
+PROPERTY_TEXTS_MAX = 50
+"""Texts in a property that is a list."""
 
 DUPLICATE_THRESHOLD = 0.90
 """Raw cosine from which texts count as near duplicates unless a caller says otherwise: the policy score."""
@@ -62,10 +66,33 @@ ProjectId = Annotated[
 Department = Annotated[str, Field(min_length=1, max_length=DEPARTMENT_MAX)]
 NodeId = Annotated[str, Field(min_length=1, max_length=NODE_ID_MAX)]
 NodeType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+def _seen(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("blank", "Text should hold something that a reader sees")
+    return text
+
+
+def _as_long_as_one(texts: list[str]) -> list[str]:
+    if sum(map(len, texts)) > CONTENT_MAX:
+        raise PydanticCustomError("too_long_together", "Texts should be as long as one together")
+    return texts
+
+
+Content = Annotated[
+    str,
+    Field(min_length=1, max_length=CONTENT_MAX, json_schema_extra={"pattern": SEEN_PATTERN}),
+    AfterValidator(_seen),
+]
+"""A text that is embedded or compared; one that says nothing would be like all others that do."""
 PropertyName = Annotated[str, Field(max_length=CONTENT_MAX)]
 """As long as texts: OpenAPI 3.0 has no word for a shorter bound, and callers would learn of it too late."""
 PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
-PropertyValue = PropertyText | bool | int | FiniteFloat | None
+PropertyTexts = Annotated[
+    list[PropertyText], Field(max_length=PROPERTY_TEXTS_MAX), AfterValidator(_as_long_as_one)
+]
+PropertyValue = PropertyText | bool | int | FiniteFloat | PropertyTexts | None
 DEPARTMENT_PROPERTY: Final[dict[str, Any]] = {
     "properties": {
         "department": {

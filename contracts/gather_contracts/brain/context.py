@@ -29,11 +29,9 @@ class ContextQuery(BaseModel):
     previous_departments: list[Department] = Field(
         default_factory=list, alias="previousDepartments[]", max_length=CONTEXT_DEPARTMENTS_MAX
     )
-    """The earlier departments; the parameter is repeated for each."""
-    previous_departments_plain: list[Department] = Field(
-        default_factory=list, alias="previousDepartments", max_length=CONTEXT_DEPARTMENTS_MAX
-    )
-    """The same for clients that write lists without brackets; both count."""
+    """The earlier departments; the parameter is repeated for each.
+
+    Also read: the name without brackets or with places in them, and names with commas between them."""
     limit: int = Field(default=20, ge=1, le=CONTEXT_LIMIT_MAX)
     """Nodes per department."""
 

@@ -6,6 +6,7 @@ from gather_contracts.brain.base import (
     CONTENT_MAX,
     COVERAGE_ITEMS_MAX,
     Body,
+    Content,
     Department,
     NodeId,
     ProjectId,
@@ -19,7 +20,7 @@ class CoverageItem(RequestBody):
 
     id: NodeId | None = None
     """Names the item in the answer."""
-    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    content: Content
     summary: str = Field(default="", max_length=CONTENT_MAX)
     """Not measured: an item counts for what its content says."""
 
@@ -75,6 +76,10 @@ class CoverageAnalysis(Body):
     gaps: list[CoverageGap]
     contradictions: list[Contradiction] = Field(default_factory=list)
     """The surest first, 20 at most."""
+    contradiction_count: int = 0
+    """How many there are, those that are not listed included."""
+    aspects_left_out: int = 0
+    """Aspects that the description names and that are not measured: 24 are at most, its first."""
     recommendations: list[str]
     treating: list[str] = Field(default_factory=list)
     """The items that treat this department beyond doubt, the nearest first; empty unless asked for."""

@@ -5,10 +5,10 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from gather_contracts.brain.base import (
-    CONTENT_MAX,
     DEPARTMENT_MAX,
     NODES_PER_BATCH_MAX,
     Body,
+    Content,
     NodeId,
     NodeType,
     ProjectId,
@@ -30,12 +30,14 @@ class NodeIn(RequestBody):
     """The caller's own name for the node, once in a batch; without it the brain makes one."""
     type: NodeType
     """Such as GatherItem; searches look at one type."""
-    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    content: Content
     """The text that is embedded."""
     project_id: ProjectId
     """The project, 24 hexadecimal digits; the same for all nodes of a batch."""
     properties: Properties = Field(default_factory=dict)
-    """Texts, numbers, truth values and null, given back as they came; `department` files the node."""
+    """Texts, numbers, truth values, null and lists of texts, together as long as one; given back as sent.
+
+    `department` files the node."""
     revision: int = Field(default=0, ge=0, le=2**31 - 1)
     """A lower one never replaces a higher one; to replace surely, send one more than the node has."""
 
@@ -80,6 +82,8 @@ class NodeOut(Body):
     embedding: EmbeddingInfo
     revision: int = 0
     """What the node has now; more than was sent if another writer knew more, and then nothing was changed."""
+    applied: bool = True
+    """Whether the write replaced the node; if not, `type` and `properties` are those that it keeps."""
     duplicate_of: DuplicateOf | None = None
 
 

@@ -1,17 +1,17 @@
 """Bodies of POST /api/v1/search/duplicates, /duplicates/batch and /similarity."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from gather_contracts.brain.base import (
-    CONTENT_MAX,
     DUPLICATE_THRESHOLD,
     EXCLUDED_IDS_MAX,
     SEARCH_CONTENTS_MAX,
     SEARCH_LIMIT_MAX,
     SIMILARITY_PAIRS_MAX,
     Body,
+    Content,
     Department,
     NodeId,
     ProjectId,
@@ -40,16 +40,14 @@ class DuplicatesFilter(RequestBody):
 class DuplicatesRequest(DuplicatesFilter):
     """A text to find near neighbours of."""
 
-    content: str = Field(min_length=1, max_length=CONTENT_MAX)
+    content: Content
     """The text that is compared."""
 
 
 class DuplicatesBatchRequest(DuplicatesFilter):
     """1 to 50 texts to find near neighbours of; the same filter goes for all."""
 
-    contents: list[Annotated[str, Field(min_length=1, max_length=CONTENT_MAX)]] = Field(
-        min_length=1, max_length=SEARCH_CONTENTS_MAX
-    )
+    contents: list[Content] = Field(min_length=1, max_length=SEARCH_CONTENTS_MAX)
     """The texts that are compared."""
 
 
@@ -89,8 +87,8 @@ class DuplicatesBatchResponse(SnakeBody):
 class SimilarityPair(RequestBody):
     """Two texts."""
 
-    a: str = Field(min_length=1, max_length=CONTENT_MAX)
-    b: str = Field(min_length=1, max_length=CONTENT_MAX)
+    a: Content
+    b: Content
 
 
 class SimilarityRequest(RequestBody):

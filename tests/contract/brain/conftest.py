@@ -41,6 +41,12 @@ class Brain:
         return self.process.uri
 
     @property
+    def metrics(self) -> str:
+        """What it measures, in Prometheus' text format."""
+        port = self.process.environment["GATHER_BRAIN_METRICS_PORT"]
+        return httpx.get(f"http://{HOST}:{port}/metrics", timeout=10).text
+
+    @property
     def log(self) -> Path:
         """What it has said."""
         return self.process.log

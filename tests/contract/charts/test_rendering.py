@@ -14,12 +14,8 @@ from pydantic import TypeAdapter
 from dev.paths import ROOT
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.limits.policy import LIMIT_NAMES
-from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.http_door.door_keys import DoorKey
-from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_contracts import names
-from gather_operator import worker_metrics
-from gather_operator.metrics import REGISTRY
 from gather_operator.settings import Settings
 from gather_worker.check.checklist import CheckSettings
 from gather_worker.cli.arguments import parse_arguments
@@ -290,6 +286,20 @@ def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
     assert "typo" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["worker.env.GATHER_LLM_PROXY=http://u:p@proxy:3128", "worker.env.HTTPS_PROXY=http://u:p@proxy:3128",
+     "operator.env.HTTP_PROXY=http://:p@proxy:3128", "llmBaseUrl=https://u:p@models/v1",
+     "model.proxy=http://u:p@proxy:3128"],
+)  # fmt: skip
+def test_an_address_with_a_password_is_refused(helm: Helm, value: str) -> None:
+    """It would stand in a ConfigMap or a pod, where people without a right to Secrets read it."""
+    done = helm(["template", "x", str(CHARTS / "gather"), "--values", str(CHARTS / "gather/values-dev.yaml"),
+                 "--set", value, "--kube-version", "1.34.0"])  # fmt: skip
+    assert done.returncode != 0
+    assert value.partition("=")[0].rpartition(".")[2] in done.stderr
+
+
 def test_the_helm_test_asks_the_brain(render: Render) -> None:
     """A hook that runs on `helm test` alone."""
     pod = named(render("gather"), "Pod", "gather-test-brain-ready")
@@ -346,53 +356,3 @@ def test_a_changed_seed_gets_a_new_job(render: Render) -> None:
         for settings in ((), ('demo.seed.brainUrl="http://elsewhere:8080"',))
     )
     assert one != other
-
-
-MONITORED = tuple(
-    f"monitoring.{part}.enabled=true" for part in ("serviceMonitor", "prometheusRule", "dashboard")
-)
-
-
-def test_monitoring_is_left_out_until_it_is_asked_for(render: Render) -> None:
-    """A cluster without the Prometheus Operator does not know these kinds."""
-    assert not of_kind(render("gather"), "ServiceMonitor")
-    assert not of_kind(render("gather"), "PrometheusRule")
-    assert not [
-        c for c in of_kind(render("gather"), "ConfigMap") if c["metadata"]["name"].endswith("dashboard")
-    ]
-
-
-def test_monitors_lead_to_services_and_carry_the_labels_asked_for(render: Render) -> None:
-    """By which a Prometheus finds them."""
-    documents = render("gather", *MONITORED, 'monitoring.labels={"release": "prometheus"}')
-    monitors = of_kind(documents, "ServiceMonitor")
-    services = {s["metadata"]["name"]: s for s in of_kind(documents, "Service")}
-    assert {m["metadata"]["name"] for m in monitors} == {f"gather-{room}" for room in ROOMS}
-    for monitor in monitors:
-        service = services[monitor["metadata"]["name"]]
-        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-        assert monitor["spec"]["endpoints"][0]["port"] in {p["name"] for p in service["spec"]["ports"]}
-    dashboard = named(documents, "ConfigMap", "gather-dashboard")
-    for found in (*monitors, *of_kind(documents, "PrometheusRule"), dashboard):
-        assert found["metadata"]["labels"]["release"] == "prometheus"
-
-
-def test_dashboard_and_alerts_name_only_metrics_that_there_are(render: Render) -> None:
-    """And show every one that the workers' measurements become, and every one of the doors."""
-    documents = render("gather", *MONITORED)
-    board = json.loads(named(documents, "ConfigMap", "gather-dashboard")["data"]["gather.json"])
-    shown = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    groups = [group for each in of_kind(documents, "PrometheusRule") for group in each["spec"]["groups"]]
-    alerts = [rule["expr"] for group in groups for rule in group["rules"]]
-    assert len(alerts) >= 16
-    registries = (DoorMetrics().registry, CeleryMetrics("task").registry)
-    doors = {family.name for registry in registries for family in registry.collect()}
-    known = doors | {family.name for family in REGISTRY.collect()}
-    named_there = {
-        re.sub(r"_(bucket|sum|count|total)$", "", name)
-        for expression in (*shown, *alerts)
-        for name in re.findall(r"\b(?:gather|celery)_[a-z_]+", expression)
-    }
-    assert named_there <= known
-    times = {f"gather_worker_{name}_seconds" for name, _ in worker_metrics.TIMED.values()}
-    assert times | doors <= named_there

@@ -47,6 +47,11 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
       n.embeddingDimensionsB = $dimensionsB,
       n.updatedAt = $now
 )
-RETURN n.id AS id, n.createdBy = $writeId AS created, n.revision AS revision, departmentBefore
+FOREACH (_ IN CASE WHEN n.type = 'GatherItem' THEN [1] ELSE [] END | SET n:GatherItem)
+FOREACH (_ IN CASE WHEN n.type = 'GatherItem' THEN [] ELSE [1] END | REMOVE n:GatherItem)
+WITH n, departmentBefore, n.revision = row.revision AS applied
+RETURN n.id AS id, n.createdBy = $writeId AS created, n.revision AS revision, departmentBefore, applied,
+  CASE WHEN applied THEN null ELSE n.type END AS keptType,
+  CASE WHEN applied THEN null ELSE n.properties END AS keptProperties
 """
 )

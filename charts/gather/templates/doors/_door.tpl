@@ -151,6 +151,6 @@ metadata:
 spec:
   selector:
     matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
-  endpoints: [{port: http, path: /metrics, interval: {{ .root.Values.monitoring.serviceMonitor.interval }}}]
+  endpoints: [{honorLabels: true, port: http, path: /metrics, interval: {{ .root.Values.monitoring.serviceMonitor.interval }}}]
 {{- end }}
 {{- end -}}

@@ -141,7 +141,7 @@ def test_a_key_lives_from_create_to_revoke(brain: Any, project: str) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.post(f"{brain.url}/api/v1/search/duplicates", json=body, headers=headers).status_code
 
-    assert search() == 404
+    assert search() == 200  # the key names the project, which has no node yet
     assert brain.keys("revoke", key_id).returncode == 0
     deadline = time.monotonic() + 5
     while search() != 401:

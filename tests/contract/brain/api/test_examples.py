@@ -29,7 +29,7 @@ def environment(brain: Any) -> dict[str, str]:
 def test_every_example_runs(environment: dict[str, str]) -> None:
     """In Python and in a shell, with the answer that the document shows."""
     endpoints = re.split(r"^## ", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    assert len(endpoints) == 10
+    assert len(endpoints) == 11
     for endpoint in endpoints:
         blocks = BLOCK.findall(endpoint)
         assert [language for language, _ in blocks] == ["sh", "python"], endpoint

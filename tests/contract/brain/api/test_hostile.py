@@ -106,12 +106,17 @@ async def test_a_refusal_names_the_field_and_not_its_content(http: httpx.AsyncCl
     assert refused.details is not None
     assert set(refused.details) == {"projectId", "content", "limit", "secret"}
     assert "secret-" not in response.text
-    node = {"type": "A", "content": "x", "projectId": PROJECT, "properties": {"p": ["secret-value"]}}
+    node = {
+        "type": "A",
+        "content": "x",
+        "projectId": PROJECT,
+        "properties": {"p": {"secret": "secret-value"}},
+    }
     response = await http.post(BATCH, json={"nodes": [node, {**node, "type": "secret-type"}]})
     assert standard(response, 400).details == {
         "invalid_nodes": [
-            {"index": 0, "reason": "properties.p: must be a text of at most 8000 characters, a number, true, "
-                                   "false or null"},
+            {"index": 0, "reason": "properties.p: must be a text of at most 8000 characters, a list of at "
+                                   "most 50 texts of as many together, a number, true, false or null"},
             {"index": 1, "reason": "type: String should match pattern '^[A-Za-z][A-Za-z0-9_]*$'"},
         ]
     }  # fmt: skip

@@ -141,21 +141,26 @@ def test_a_brain_without_a_model_names_what_is_missing(brain: Any, tmp_path: Any
 
 
 async def test_metrics_have_the_required_names(
-    http: httpx.AsyncClient, client: BrainClient, project: str
+    brain: Any, http: httpx.AsyncClient, client: BrainClient, project: str
 ) -> None:
-    """Histograms, and labels that callers cannot multiply."""
+    """Histograms, and labels that callers cannot multiply: neither by paths nor by methods of their own."""
     await client.create_nodes([node_in(project, 1)])
-    await http.get("/api/v1/some/path/of/mine")
-    text = (await http.get("/metrics")).text
+    for number in range(3):
+        await http.request(f"MINE{number}", f"/api/v1/some/path/of/mine/{number}")
+        await http.request(f"MINE{number}", "/api/v1/nodes/batch")
+    text = brain.metrics
     for sample in (
         'http_requests_total{endpoint="/api/v1/nodes/batch",method="POST",status="200"}',
-        'http_request_duration_seconds_bucket{endpoint="/api/v1/nodes/batch",le="0.5"}',
+        'http_request_duration_seconds_bucket{endpoint="/api/v1/nodes/batch",le="0.5",status="200"}',
+        'http_requests_total{endpoint="/api/v1/nodes/batch",method="other",status="405"}',
+        'http_requests_total{endpoint="other",method="other",status="404"}',
         'embedding_generation_duration_seconds_bucket{le="0.5",model="all-MiniLM-L6-v2-w8a8"}',
         'neo4j_query_duration_seconds_bucket{le="0.5",query_type="batch_insert"}',
         'rate_limit_exceeded_total{endpoint="/api/v1/search/duplicates"}',
     ):
         assert sample in text
-    assert "of/mine" not in text
+    assert "mine" not in text.lower()
+    assert (await http.get("/metrics")).status_code == 404
 
 
 async def test_logs_are_json_with_the_requests_id_and_without_content_or_keys(

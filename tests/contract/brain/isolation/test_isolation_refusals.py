@@ -38,7 +38,7 @@ SITUATIONS: Final = {
 
 def _queries(world: Any) -> dict[str, float]:
     """How often Neo4j was asked, by kind, but for what no request asks."""
-    text = httpx.get(f"{world.brain.url}/metrics").text
+    text = world.brain.metrics
     found = re.findall(r'neo4j_query_duration_seconds_count\{query_type="(\w+)"\} (\S+)', text)
     return {kind: float(count) for kind, count in found if kind not in {"probe", "embeddings", "schema"}}
 

@@ -31,11 +31,19 @@ def test_invalid_nodes_are_listed_with_index_and_reason() -> None:
     assert listed[1]["reason"].startswith("projectId: ")
 
 
+@pytest.mark.parametrize("count", [0, 51])
+def test_a_batch_of_too_few_or_too_many_nodes_is_invalid(count: int) -> None:
+    """In the code that the requirements name, with what is wrong of their number."""
+    failure = validation_error(_errors(BatchRequest, {"nodes": [NODE] * count}))
+    assert isinstance(failure, BatchValidationFailedError)
+    assert failure.details is not None
+    assert failure.details["invalid_nodes"] == []
+    assert "item" in failure.details["nodes"]
+
+
 @pytest.mark.parametrize(
     ("model", "body", "field"),
     [
-        (BatchRequest, {"nodes": []}, "nodes"),
-        (BatchRequest, {"nodes": [NODE] * 51}, "nodes"),
         (BatchRequest, {}, "nodes"),
         (DuplicatesRequest, {"projectId": PROJECT}, "content"),
         (DuplicatesRequest, {"projectId": PROJECT, "content": "x", "limit": 51}, "limit"),
@@ -54,9 +62,9 @@ def test_other_faults_name_their_field(model: Any, body: Any, field: str) -> Non
     assert field in failure.details
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), {"nested": 1}, ["list"], "x" * 8001])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), {"nested": 1}, [1], ["x"] * 51, "x" * 8001])
 def test_property_values_that_cannot_go_back_as_they_came_are_refused(value: Any) -> None:
-    """Properties are texts, numbers, truth values and null."""
+    """Properties are texts, numbers, truth values, null and lists of texts."""
     failure = validation_error(_errors(BatchRequest, {"nodes": [{**NODE, "properties": {"x": value}}]}))
     assert isinstance(failure, BatchValidationFailedError)
 

@@ -30,6 +30,7 @@ def test_the_usual_limits_are_the_required_ones() -> None:
         "GET /api/v1/nodes/{id}": (120, 200),
         "DELETE /api/v1/nodes": (10, 20),
         "DELETE /api/v1/projects/{projectId}": (2, 2),
+        "GET /api/v1/limits": (60, 120),
     }
 
 

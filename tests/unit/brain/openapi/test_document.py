@@ -27,6 +27,7 @@ MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
     "getNode": (bodies.NodeQuery, bodies.StoredNode),
     "deleteNodes": (bodies.DeleteNodesQuery, bodies.NodesDeleted),
     "eraseProject": (bodies.EraseProjectQuery, bodies.ProjectErased),
+    "readLimits": (bodies.LimitsQuery, bodies.LimitsResponse),
 }
 DOCS = ROOT / "docs"
 

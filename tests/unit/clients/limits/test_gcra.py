@@ -1,5 +1,7 @@
 """Limits as pure functions: what is admitted, and what callers learn."""
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +133,11 @@ class FakeSharedBuckets:
         await self.ping()
         return self.buckets.charge(bucket, policy)
 
+    async def look(self, buckets: Sequence[tuple[str, Policy]]) -> list[LimitState]:
+        """Look as Redis would."""
+        await self.ping()
+        return [self.buckets.look(bucket, policy) for bucket, policy in buckets]
+
     async def ping(self) -> None:
         """Answer as Redis would."""
         if self.is_unavailable:
@@ -150,6 +157,19 @@ async def test_unavailable_shared_buckets_are_asked_once_and_not_by_every_reques
     assert [(await buckets.charge("a", policy)).available for _ in range(3)] == [6, 5, 4]
     assert shared.charges == 4
     assert observed == [True, False]
+    await buckets.close()
+
+
+async def test_looking_charges_nothing_and_goes_on_without_redis() -> None:
+    """What is shown is what the next charge finds, by Redis or by the process alone."""
+    shared = FakeSharedBuckets()
+    buckets, policy = Buckets(shared, LocalBuckets()), Policy(per_minute=1, burst=10)
+    await buckets.charge("a", policy)
+    for is_unavailable in (False, True):
+        shared.is_unavailable = is_unavailable
+        for _ in range(3):
+            found = await buckets.look([("a", policy), ("b", policy)])
+            assert [state.available for state in found] == [9, 10]
     await buckets.close()
 
 

@@ -1,0 +1,18 @@
+"""Origins of web pages that may call an API, as settings name them."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+ORIGIN: Final = r"^https?://[^/?#@*\s]+$"
+"""Exactly as browsers send it: no path, and no part that may be anything."""
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(ORIGIN, text):
+        raise ValueError("an origin is scheme, host and port, without a path, a slash at its end or a *")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
