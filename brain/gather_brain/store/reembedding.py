@@ -12,6 +12,7 @@ from typing import Any, Final, LiteralString
 from gather_brain.embeddings.slots import SLOTS, Embedded, Place, SlotName
 from gather_brain.store.cypher import reembedding_queries as queries
 from gather_brain.store.database import Database, time_text
+from gather_brain.store.write_locks import any_lock
 
 PAGE_NODES: Final = 256
 """At most 2 MiB of content at once."""
@@ -67,7 +68,10 @@ class Reembedding:
         return Page(Cursor(found[0]["project"])) if found else None
 
     async def fill(self, project_id: str, nodes: Sequence[Unembedded], embedded: Embedded) -> int:
-        """Write vectors and return how many; a node whose content has changed meanwhile is skipped."""
+        """Write vectors and return how many; a node whose content has changed meanwhile is skipped.
+
+        None is written once the place is no longer that of the next model.
+        """
         rows = [
             {"id": node.id, "content": node.content, "vector": vector.tolist()}
             for node, vector in zip(nodes, embedded.rows, strict=True)
@@ -75,6 +79,8 @@ class Reembedding:
         written = await self._database.write(
             "reembed",
             queries.FILL,
+            lock=any_lock(),
+            slot=embedded.place.slot,
             projectId=project_id,
             rows=rows,
             dimensions=embedded.place.model.dimensions,

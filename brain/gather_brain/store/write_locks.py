@@ -10,10 +10,15 @@ LOCKS: Final = 16
 """A write takes one of them, a change of model all; so few writes wait for each other."""
 
 
+def any_lock() -> int:
+    """Return the number of one of the locks."""
+    return secrets.randbelow(LOCKS)
+
+
 def lock_parameters(embedded: Sequence[Embedded]) -> dict[str, Any]:
     """Return the parameters of `TAKE_LOCK` and the models and dimensions that go with the vectors."""
     places = {each.place.slot: each.place for each in embedded}
-    parameters: dict[str, Any] = {"lock": secrets.randbelow(LOCKS)}
+    parameters: dict[str, Any] = {"lock": any_lock()}
     for name in SLOTS:
         place = places.get(name)
         parameters[f"model{name.upper()}"] = place.model.name if place else None

@@ -24,10 +24,14 @@ SET l.passedAt = $now
 WITH l
 MATCH (e:Embeddings {id: 'embeddings'})
 WHERE coalesce(e.requiredA, '') IN ['', $modelA] AND coalesce(e.requiredB, '') IN ['', $modelB]
+WITH CASE e.activeSlot WHEN 'a' THEN e.activeModel ELSE e.otherModel END = $modelA AS isForA,
+     CASE e.activeSlot WHEN 'b' THEN e.activeModel ELSE e.otherModel END = $modelB AS isForB
 """
 """How every query that writes content begins: setting a property takes the lock until the commit.
 
 No row goes on from here if a slot's model is not the one that is required there, so nothing is written then.
+`isForA` and `isForB` are true where the state has a place for the vectors that the write brings: a server
+that has not noticed yet that a slot is cleared brings vectors that would stay in it.
 """
 
 CREATE_STATE: Final = """

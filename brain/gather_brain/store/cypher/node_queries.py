@@ -19,12 +19,12 @@ WRITE_NODES: Final = (
 MERGE (p:Project {projectId: $projectId})
 SET p.writtenAt = $now
 SET p.serial = coalesce(p.serial, 0) + size($rows)
-WITH p.serial - size($rows) AS first
+WITH isForA, isForB, p.serial - size($rows) AS first
 UNWIND $rows AS row
 MERGE (n:Node {projectId: $projectId, id: row.id})
 ON CREATE SET n.createdAt = $now, n.createdBy = $writeId
 SET n.writtenAt = $now
-WITH first, row, n, n.department AS departmentBefore
+WITH isForA, isForB, first, row, n, n.department AS departmentBefore
 FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE [] END |
   SET n.serial = CASE
         WHEN n.contentHash = row.contentHash AND n.type = row.type AND n.serial IS NOT NULL THEN n.serial
@@ -39,12 +39,12 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
       n.properties = row.properties,
       n.revision = row.revision,
       n.terms = row.terms,
-      n.embedding = row.vectorA,
-      n.embeddingModel = $modelA,
-      n.embeddingDimensions = $dimensionsA,
-      n.embeddingB = row.vectorB,
-      n.embeddingModelB = $modelB,
-      n.embeddingDimensionsB = $dimensionsB,
+      n.embedding = CASE WHEN isForA THEN row.vectorA END,
+      n.embeddingModel = CASE WHEN isForA THEN $modelA END,
+      n.embeddingDimensions = CASE WHEN isForA THEN $dimensionsA END,
+      n.embeddingB = CASE WHEN isForB THEN row.vectorB END,
+      n.embeddingModelB = CASE WHEN isForB THEN $modelB END,
+      n.embeddingDimensionsB = CASE WHEN isForB THEN $dimensionsB END,
       n.updatedAt = $now
 )
 FOREACH (_ IN CASE WHEN n.type = 'GatherItem' THEN [1] ELSE [] END | SET n:GatherItem)

@@ -36,6 +36,11 @@ RETURN n.id AS id,
 
 FILL: Final = """
 CYPHER 25
+MATCH (l:EmbeddingsGate {id: $lock})
+SET l.passedAt = $now
+WITH l
+MATCH (e:Embeddings {id: 'embeddings'})
+WHERE e.otherModel = $model AND e.activeSlot <> $slot
 UNWIND $rows AS row
 MATCH (n:Node {projectId: $projectId, id: row.id})
 SET n.embeddedAt = $now
@@ -46,7 +51,8 @@ SET n[$vectorProperty] = row.vector,
 RETURN count(n) AS filled
 """
 """Setting `embeddedAt` takes the node's lock before its content is compared: a vector of content that has
-been replaced meanwhile is not written."""
+been replaced meanwhile is not written. Nor is any for which the state has no place any more: another command
+may have given the change up."""
 
 CLEAR: Final = """
 CYPHER 25
