@@ -77,7 +77,10 @@ class Readiness:
                 for place in (await self._models.prepare()).places:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 if await self._database.is_index_online(self._models.slot):
+                    # Each of these may take longer than what has been read of the plan counts.
+                    await self._models.refresh()
                     await warm_up(self._database, self._models)
+                    await self._models.refresh()
                     self._prepared = True
             except UnavailableError:
                 level = logging.ERROR if self._database.refusal else logging.INFO
@@ -106,4 +109,6 @@ class Readiness:
             return ReadinessState("unavailable", model, why, self._database.refusal or None)
         if self._models.problem is not None:
             return ReadinessState("unavailable", model, "online", self._models.problem)
+        if self._models.for_request() is None:
+            return ReadinessState("unavailable", model, "slow: the embedding plan could not be read lately")
         return ReadinessState("ready", model, "online")

@@ -19,8 +19,8 @@ from gather_brain.store.repository import NewNode
 from gather_brain.themes.phrases import phrases
 from gather_contracts.text import text_hash
 
-PROJECT: Final = "0" * 24
-"""No ObjectId: its time would be 1970. What a killed process leaves in it, the next one erases."""
+PROJECT: Final = "warm-up"
+"""No caller can name it: it is no ObjectId. What a killed process leaves in it, the next one erases."""
 DEPARTMENT: Final = "story"
 NODES: Final = 10
 
