@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from gather_brain.api import (
     context_routes,
@@ -23,6 +22,7 @@ from gather_brain.api import (
     search_routes,
     stored_node_routes,
 )
+from gather_brain.api.cross_origin import CrossOrigin
 from gather_brain.api.endpoint_dependencies import Dependencies
 from gather_brain.api.middleware import Authentication, RefusalLimit, RequestRecord, limit_shown
 from gather_brain.auth.api_keys import BootstrapKey
@@ -46,7 +46,7 @@ from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.gcra import LimitState, header_fields
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
-from gather_clients.web.request_frame import API, BodyLimit, Instrumentation
+from gather_clients.web.request_frame import API, BodyLimit, Instrumentation, LastResort
 
 ROUTERS: Final = (
     node_routes.router,
@@ -100,11 +100,11 @@ def build_app(
         middleware=[
             Middleware(
                 Instrumentation,
-                max_requests=settings.max_requests,
                 record=RequestRecord(metrics, [*paths, *_paths(probes.router)]),
                 limit_of=limit_shown,
             ),
             *_cross_origin(settings.allowed_origins),
+            Middleware(LastResort, max_requests=settings.max_requests),
             Middleware(Authentication, principal_of=ring.principal_of),
             Middleware(RefusalLimit, buckets=buckets),
             Middleware(
@@ -129,12 +129,15 @@ def build_app(
 
 
 def _cross_origin(origins: Sequence[str]) -> list[Middleware]:
-    """Return what lets pages of these origins call the API; before the keys, since preflights carry none."""
+    """Return what lets pages of these origins call the API.
+
+    Before the keys, since preflights carry none, and around all that refuses, for a page's script to read.
+    """
     if not origins:
         return []
     return [
         Middleware(
-            CORSMiddleware,
+            CrossOrigin,
             allow_origins=origins,
             allow_methods=sorted(METHODS),
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],

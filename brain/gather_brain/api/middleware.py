@@ -1,8 +1,8 @@
 """What happens to every request before an endpoint sees it: key, limits, and how it is recorded. Pure ASGI.
 
-Order, from outside: `Instrumentation`, `Authentication` (401 before anything is read), `RefusalLimit`
-(charges requests that reach no project), `BodyLimit`; the first and the last are of
-`gather_clients.web.request_frame`.
+Order, from outside: `Instrumentation`, `CrossOrigin` where pages may call, `LastResort`, `Authentication`
+(401 before anything is read), `RefusalLimit` (charges requests that reach no project), `BodyLimit`; the first,
+the third and the last are of `gather_clients.web.request_frame`.
 
 The project stands in the body, so the endpoint charges its bucket (`Caller.open_project`) and leaves the
 bucket's state in the scope; until then the header fields show the key's limit unused.
@@ -64,10 +64,8 @@ class RequestRecord:
             logger.info("request", extra=fields)
 
 
-def limit_shown(scope: Scope) -> LimitState | None:
-    """Return the state of the caller's limit; for a stranger, and for documents, the usual limit unused."""
-    if not scope["path"].startswith(API):
-        return None
+def limit_shown(scope: Scope) -> LimitState:
+    """Return the state of the caller's limit; for a stranger, documents and probes the usual one unused."""
     found: LimitState | None = scope.get("state", {}).get("limit")
     return found or LimitState(DEFAULTS[limit_of(scope["method"], scope["path"])])
 

@@ -27,7 +27,7 @@ from gather_clients.limits.buckets import Buckets, LocalBuckets
 from gather_clients.limits.redis_buckets import RedisBuckets
 from gather_clients.web import docs_routes, error_bodies
 from gather_clients.web.plain_probes import add_probes
-from gather_clients.web.request_frame import BodyLimit, Instrumentation
+from gather_clients.web.request_frame import BodyLimit, Instrumentation, LastResort
 from gather_clients.web.service_errors import ServiceError
 from gather_contracts import names
 
@@ -112,12 +112,8 @@ def build_app(door: HttpDoor) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         middleware=[
-            Middleware(
-                Instrumentation,
-                max_requests=settings.max_requests,
-                record=RequestRecord(metrics),
-                limit_of=limit_shown,
-            ),
+            Middleware(Instrumentation, record=RequestRecord(metrics), limit_of=limit_shown),
+            Middleware(LastResort, max_requests=settings.max_requests),
             Middleware(
                 KeyGate,
                 caller_of=door.keys.caller_of,

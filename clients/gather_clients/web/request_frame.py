@@ -1,7 +1,7 @@
 """What stands around every request, whichever API it is to. Pure ASGI.
 
-From outside: `Instrumentation` (id, limits' header fields, record, last resort), then who asks, which each
-API has of its own, then `BodyLimit` (415, 413, 408; counts the bytes and trusts no header).
+From outside: `Instrumentation` (id, limits' header fields, record), `LastResort` (503, 500), then who asks,
+which each API has of its own, then `BodyLimit` (415, 413, 408; counts the bytes and trusts no header).
 """
 
 import asyncio
@@ -40,15 +40,12 @@ LimitOf = Callable[[Scope], LimitState | None]
 
 
 class Instrumentation:
-    """Gives each request an id, has it recorded, and turns an unexpected error into a 500."""
+    """Gives each request an id and has it recorded."""
 
-    def __init__(self, app: ASGIApp, *, max_requests: int, record: Record, limit_of: LimitOf) -> None:
-        """`max_requests` to the API are under way at once; further ones get 503."""
+    def __init__(self, app: ASGIApp, *, record: Record, limit_of: LimitOf) -> None:
         self._app = app
-        self._max_requests = max_requests
         self._record = record
         self._limit_of = limit_of
-        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -59,22 +56,46 @@ class Instrumentation:
         identity = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         watched = _WatchedSend(send, identity, scope, self._limit_of)
         started = time.perf_counter()
-        self._under_way += 1
         with log_context(request_id=identity):
             try:
-                self._require_room(scope["path"])
                 await self._app(scope, receive, watched)
-            except Exception as failure:
-                known = (
-                    failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
-                )
-                if known is not failure:
-                    logger.exception("request failed")
-                if watched.status is None:
-                    await error_response(known, close=True)(scope, receive, watched)
             finally:
-                self._under_way -= 1
                 self._record(scope, watched.status, time.perf_counter() - started)
+
+
+class LastResort:
+    """Lets so many requests in at once, and turns an unexpected error into a 500."""
+
+    def __init__(self, app: ASGIApp, *, max_requests: int) -> None:
+        """`max_requests` to the API are under way at once; further ones get 503."""
+        self._app = app
+        self._max_requests = max_requests
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_answered = False
+
+        async def noted(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        self._under_way += 1
+        try:
+            self._require_room(scope["path"])
+            await self._app(scope, receive, noted)
+        except Exception as failure:
+            known = failure if isinstance(failure, ServiceError) else ServiceError("Internal server error")
+            if known is not failure:
+                logger.exception("request failed")
+            if not is_answered:
+                await error_response(known, close=True)(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
     def _require_room(self, path: str) -> None:
         if self._under_way > self._max_requests and path.startswith(API):

@@ -4,8 +4,8 @@ import hashlib
 import json
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,8 +27,18 @@ def raw(url: str, request: bytes) -> str:
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
+@contextmanager
+def held_request(url: str, key: str) -> Iterator[None]:
+    """Have one request under way, whose body does not come."""
+    parts = urlsplit(url)
+    head = f"POST /api/v1/nodes/batch HTTP/1.1\r\nHost: brain\r\nAuthorization: Bearer {key}\r\n"
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode())
+        yield
+
+
 async def test_every_answer_shows_a_limit(brain: Any, http: httpx.AsyncClient, project: str) -> None:
-    """Refusals, errors of the protocol and documents included."""
+    """Refusals, errors of the protocol, documents and probes included."""
     async with httpx.AsyncClient(base_url=brain.url) as stranger:
         answers = [
             await http.get("/api/v1/nodes", params={"projectId": project}),
@@ -39,6 +49,9 @@ async def test_every_answer_shows_a_limit(brain: Any, http: httpx.AsyncClient, p
             await stranger.get("/api/v1/docs"),
             await stranger.get("/api/v1/openapi.json"),
             await stranger.get("/api/v1/docs/swagger-ui.css"),
+            await stranger.get("/healthz"),
+            await stranger.get("/readyz"),
+            await stranger.get("/"),
         ]
     for answer in answers:
         assert all(answer.headers[name].isdecimal() for name in LIMIT_FIELDS), answer.request.url
@@ -109,13 +122,16 @@ def test_keys_that_cannot_be_looked_up_are_no_failed_authentication(starting_bra
 async def test_pages_of_allowed_origins_may_call_the_api(
     start_brain: Callable[..., AbstractContextManager[Any]], project: str
 ) -> None:
-    """A browser asks first, without a key; other origins get no leave, and by default none does."""
+    """A browser asks first, without a key; other origins get no leave, and by default none does.
+
+    A page's script may read refusals too, those of a brain that has no room included.
+    """
     page = "https://studio.example"
     asks = {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    settings = {"GATHER_BRAIN_ALLOWED_ORIGINS": json.dumps([page])}
+    settings = {"GATHER_BRAIN_ALLOWED_ORIGINS": json.dumps([page]), "GATHER_BRAIN_MAX_REQUESTS": "1"}
     with start_brain(**settings) as brain:
         url = f"{brain.url}/api/v1/search/duplicates"
         async with httpx.AsyncClient() as browser:
@@ -123,12 +139,19 @@ async def test_pages_of_allowed_origins_may_call_the_api(
             other = await browser.options(url, headers={"Origin": "https://elsewhere.example", **asks})
         assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, page)
         assert "access-control-allow-origin" not in other.headers
+        assert (other.status_code, other.json()["error"]) == (400, "validation_failed")
+        assert all(name in preflight.headers and name in other.headers for name in LIMIT_FIELDS)
         headers = {"Authorization": f"Bearer {brain.service_key}", "Origin": page}
         async with httpx.AsyncClient(base_url=brain.url, headers=headers, timeout=30) as own:
             await write(own, node(project, "n"))
             answer = await own.get("/api/v1/nodes", params={"projectId": project})
-        assert answer.headers["access-control-allow-origin"] == page
-        assert "X-RateLimit-Remaining" in answer.headers["access-control-expose-headers"]
+            refused = await own.get("/api/v1/nodes")
+            with held_request(brain.url, brain.service_key):
+                while (full := await own.get("/api/v1/nodes")).status_code != 503:
+                    pass
+        for each in (answer, refused, full):
+            assert each.headers["access-control-allow-origin"] == page
+            assert "X-RateLimit-Remaining" in each.headers["access-control-expose-headers"]
 
 
 def test_no_page_may_call_by_default(brain: Any) -> None:
