@@ -5,6 +5,7 @@ network together. A text longer than the model's window is cut into windows whos
 so that two long texts with one beginning are not the same.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Encoding, Tokenizer
 
 from gather_brain.embeddings.onnx_runtime import InferenceSession, SessionOptions
+from gather_brain.embeddings.unknown_words import pieces_of, words_vector
 from gather_brain.vectors import Matrix, unit_rows
 
 WINDOWS_MAX: Final = 4
@@ -27,6 +29,15 @@ VNNI: Final = frozenset({"avx512_vnni", "avx_vnni"})
 MODEL_FILE: Final = "model.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
 CONFIG_FILE: Final = "config.json"
+UNKNOWN: Final = "[UNK]"
+"""The token of all words that the vocabulary lacks, if the model has one."""
+LONG_WORD: Final = re.compile("[0-9A-Za-z]{101}")
+"""No vocabulary of this kind takes it; in ASCII nothing else is unknown."""
+KNOWN_WEIGHT: Final = 0.52
+"""How long the sum of a text's token vectors is for each token, to the length of one: they point much the
+same way. Measured on 30 film notes: 0.47 to 0.60."""
+MARKERS: Final = 2
+"""The tokens that stand before and behind every text."""
 
 
 class ModelConfig(BaseModel):
@@ -83,6 +94,7 @@ class OnnxModel:
         self._inputs = {each.name for each in given}
         self._tokens_per_run = 1 if given[0].shape[0] == 1 else TOKENS_PER_RUN
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        self._unknown = self._tokenizer.token_to_id(UNKNOWN)
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row of float32 for each text, shape (len(texts), dimensions)."""
@@ -99,7 +111,29 @@ class OnnxModel:
             # Sums rather than means: normalising makes them the same.
             for (row, _), total in zip(group, pooled(hidden, mask), strict=True):
                 sums[row] += total
-        return unit_rows(sums)
+        rows = unit_rows(sums)
+        for row, text in enumerate(texts):
+            if self._unknown is not None and (not text.isascii() or LONG_WORD.search(text)):
+                self._tell_apart(text, rows[row])
+        return rows
+
+    def _tell_apart(self, text: str, row: Matrix) -> None:
+        """Add to a text's unit row what the vocabulary lacks of the text."""
+        words, known = [], MARKERS
+        for piece in pieces_of(text):
+            whole = self._tokenizer.encode(piece, add_special_tokens=False)
+            for part in (whole, *whole.overflowing):
+                found = [
+                    place
+                    for token, place in zip(part.ids, part.offsets, strict=True)
+                    if token == self._unknown
+                ]
+                words += [piece[start:end] for start, end in found]
+                known += len(part.ids) - len(found)
+        if words:
+            row *= KNOWN_WEIGHT * known
+            row += words_vector(words, self.dimensions)
+            row /= np.linalg.norm(row)
 
 
 def has_vnni(cpuinfo: str) -> bool:

@@ -57,6 +57,32 @@ def test_a_texts_vector_does_not_depend_on_its_neighbours(model: OnnxModel) -> N
     assert (together == alone).all()
 
 
+UNWRITTEN = {
+    "am": ["ጠባቂው በሩን ይከፍታል", "በማዕበሉ ሌሊት መብራቱ ጠፋ", "ሙዚቀኛው ብቻውን ይለማመዳል"],
+    "km": ["អ្នកយាមបើកទ្វារ", "ភ្លើងហ្វារបានរលត់នៅយប់មានព្យុះ", "សួស្តី"],
+    "ta": ["காவலர் கதவைத் திறக்கிறார்", "புயல் இரவில் கலங்கரை விளக்கம் அணைந்தது", "இசைக்கலைஞர் தனியாக பயிற்சி செய்கிறார்"],
+    "te": ["కాపలాదారు తలుపు తెరుస్తాడు", "తుఫాను రాత్రి దీపస్తంభం ఆరిపోయింది", "సంగీతకారుడు ఒంటరిగా సాధన చేస్తాడు"],
+    "th": ["ยามเปิดประตู", "ประภาคารดับลงในคืนที่มีพายุ", "นักดนตรีซ้อมคนเดียวในคืนฝนตก"],
+    "zh": ["守门人打开门", "海边的灯塔在暴风雨中熄灭了", "音乐家在雨夜里独自练琴"],
+    "emoji": ["🎬", "🌊", "🔦"],
+}
+
+
+@pytest.mark.parametrize("language", UNWRITTEN)
+def test_texts_that_the_vocabulary_lacks_are_not_one_text(model: OnnxModel, language: str) -> None:
+    """To the network alone most of these pairs are the same text, with a cosine of 1."""
+    rows = model.embed(UNWRITTEN[language])
+    assert (rows @ rows.T)[~np.eye(len(rows), dtype=bool)].max() < 0.7
+
+
+def test_a_word_that_the_vocabulary_lacks_changes_little_of_a_text(model: OnnxModel) -> None:
+    """And nothing of one that has none."""
+    note = NOTES[0]
+    plain, with_emoji, with_word = model.embed([note, f"{note} 🎬", f"{note} {'a1b2' * 40}"])
+    assert float(plain @ with_emoji) > 0.95
+    assert float(plain @ with_word) > 0.85
+
+
 def test_a_long_text_counts_beyond_its_first_window(model: OnnxModel) -> None:
     """And what comes after the last window does not."""
     window = "The lamp turns over the bay. " * 40
