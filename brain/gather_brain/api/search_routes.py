@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
 from gather_brain.errors import ValidationFailedError
 from gather_brain.store.neighbours import Text, Where
-from gather_brain.vectors import Matrix
+from gather_brain.vectors import Matrix, shown
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     Duplicate,
@@ -69,7 +69,7 @@ async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityRe
     cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2]).tolist()
     return SimilarityResponse(
         similarities=[
-            1.0 if text_hash(pair.a) == text_hash(pair.b) else round(min(max(cosine, 0.0), 1.0), 6)
+            shown(cosine, is_same_text=text_hash(pair.a) == text_hash(pair.b))
             for pair, cosine in zip(request.pairs, cosines, strict=True)
         ],
         model=embedder.name,

@@ -15,7 +15,7 @@ from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
 from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
-from gather_brain.vectors import Matrix, raw_cosine
+from gather_brain.vectors import Matrix, raw_cosine, shown
 from gather_contracts.brain import DUPLICATE_THRESHOLD
 
 EXACT_MAX: Final = 500
@@ -59,7 +59,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A node near to a text; `similarity` is raw cosine in [0, 1], and 1 for the same text."""
+    """A node near to a text; `similarity` is raw cosine in [0, 1], and 1 for the same text alone."""
 
     id: str
     similarity: float
@@ -152,10 +152,11 @@ class Neighbours:
             for part in range(min(EARLIER_QUERIES, len(ids)))
         ]
         same = self._read("earlier_same_text", queries.EARLIER_SAME_TEXT, ids=ids)
-        rows = [row for part in await asyncio.gather(*near, same) for row in part]
+        *near_parts, same_text = await asyncio.gather(*near, same)
+        rows = [(row, False) for part in near_parts for row in part] + [(row, True) for row in same_text]
         found = (
-            (row["id"], Earlier(row["earlier"], round(raw_cosine(row["score"]), 6)))
-            for row in rows
+            (row["id"], Earlier(row["earlier"], shown(raw_cosine(row["score"]), is_same_text=is_same)))
+            for row, is_same in rows
             if is_whole(row, "id", "earlier")
         )
         return {node_id: each for node_id, each in found if each.similarity >= DUPLICATE_THRESHOLD}
@@ -178,12 +179,12 @@ def _merged(
     it is shown, goes here.
     """
     found: list[dict[str, Match]] = [{} for _ in range(texts)]
-    for row in (*near, *same):
+    for row, is_same in (*((row, False) for row in near), *((row, True) for row in same)):
         if not is_whole(row, "id", "content", "properties"):
             continue
         found[row["q"]][row["id"]] = Match(
             id=row["id"],
-            similarity=round(raw_cosine(row["score"]), 6),
+            similarity=shown(raw_cosine(row["score"]), is_same_text=is_same),
             content=row["content"],
             properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
             characters=len(row["content"]) + len(row["properties"]),

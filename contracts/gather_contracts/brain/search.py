@@ -104,7 +104,7 @@ class SimilarityResponse(SnakeBody):
     """How near the texts of each pair are, in the order of the request."""
 
     similarities: list[float]
-    """Raw cosine, 0 to 1; 1 for texts that differ in case, punctuation and spacing only."""
+    """Raw cosine, 0 to 1; 1 for the same text alone, but for case, spacing and sentence punctuation."""
     model: str
     """The embedding model, as it stands on nodes."""
     total_time_ms: int
