@@ -19,16 +19,19 @@ GROWTH_MAX: Final = 4
 KINDS_KEPT: Final = 20_000
 """Characters whose kind is remembered; more than all living scripts but Chinese need."""
 
-UNSEEN: Final = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+UNSEEN: Final = re.compile("[\u00ad\u034f\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Hyphenation points, directions and joins that no reader sees."""
 
 SEEN_PATTERN: Final = (
-    r"[^\s\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680"
-    r"\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff]"
+    r"[^\s\x00-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4"
+    r"\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ufe00-\ufe0f"
+    r"\ufeff\uffa0\ufff9-\ufffb]"
 )
-"""A character that a reader sees: no space, control, mark of direction, joiner or filler (Unicode's Z and C
-below U+10000, and letters that are drawn as nothing). Python and JavaScript read the expression alike."""
+"""A character that a reader sees: no space, control, mark of direction, joiner, selector or filler (Unicode's
+Z and C below U+10000, and letters and marks drawn as nothing). Python and JavaScript read it alike."""
 SEEN: Final = re.compile(SEEN_PATTERN)
+UNSEEN_ABOVE: Final = re.compile("[\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
+"""The same above U+10000, which not all languages have a way to write: beams, tags and selectors."""
 
 PLAIN: Final = (("‘", "'"), ("’", "'"), ("ʼ", "'"), ("‐", "-"), ("−", "-"), ("⁄", "/"))
 """Typographic apostrophes, hyphen, minus, and the slash that NFKC puts into ½."""
@@ -163,7 +166,7 @@ def text_hash(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Return whether a reader sees nothing of the text: spaces, controls, joins and fillers alone."""
-    return SEEN.search(text) is None
+    return SEEN.search(UNSEEN_ABOVE.sub("", text)) is None
 
 
 def content_hash(text: str) -> str:
