@@ -2,7 +2,7 @@
 
 ServiceError
 - UnauthorizedError, NotFoundError                   another key or another project
-- ValidationFailedError, BatchValidationFailedError  another request
+- ValidationFailedError (AnswerTooLongError), BatchValidationFailedError  another request
 - TooLargeError, BodyTimeoutError, UnsupportedMediaError  another body
 - RateLimitedError, UnavailableError                 the same again, later
 """
@@ -24,6 +24,7 @@ from gather_clients.web.service_errors import (
 )
 
 __all__ = [
+    "AnswerTooLongError",
     "BatchValidationFailedError",
     "BodyTimeoutError",
     "NotFoundError",
@@ -48,6 +49,14 @@ class NotFoundError(ServiceError):
 
     def __init__(self, message: str = "Project not found") -> None:
         super().__init__(message)
+
+
+class AnswerTooLongError(ValidationFailedError):
+    """Nodes were found that are too long for one answer."""
+
+    def __init__(self) -> None:
+        problem = "with such long nodes the answer would be too long: ask for fewer, or in several requests"
+        super().__init__("Request validation failed: limit", {"limit": problem})
 
 
 class BatchValidationFailedError(ServiceError):

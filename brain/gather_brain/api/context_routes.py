@@ -10,6 +10,7 @@ from gather_brain.api.list_parameters import with_one_form
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
+from gather_brain.store.answer_length import length_of, require_short
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches
@@ -66,12 +67,17 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
         _department_found(overviews[name], profiles.get(name), themes.get(name, []), top[name])
         for name in wanted
     ]
+    relevant = most_relevant(found, query.limit)
+    require_short(
+        [length_of(node.content) for node in relevant]
+        + [length_of(node.content) + length_of(node.summary) for each in found for node in each.top]
+    )
     return ContextResponse(
         project_id=query.project_id,
         target_department=query.department,
         context=context_of(found),
         aggregated_summary=summary_of(found, query.department),
-        relevant_nodes=most_relevant(found, query.limit),
+        relevant_nodes=relevant,
         total_nodes_aggregated=sum(each.node_count for each in found),
         timing=ContextTiming(
             query_time_ms=query_ms, aggregation_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()

@@ -1,8 +1,8 @@
 """What happens to every request before an endpoint sees it: key, limits, and how it is recorded. Pure ASGI.
 
 Order, from outside: `Instrumentation`, `CrossOrigin` where pages may call, `LastResort`, `Authentication`
-(401 before anything is read), `RefusalLimit` (charges requests that reach no project), `BodyLimit`; the first,
-the third and the last are of `gather_clients.web.request_frame`.
+(401 before anything is read), `RefusalLimit` (charges requests that reach no project), `BodyLimit`; the
+first, the third and the last are of `gather_clients.web.request_frame`.
 
 The project stands in the body, so the endpoint charges its bucket (`Caller.open_project`) and leaves the
 bucket's state in the scope; until then the header fields show the key's limit unused.

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
-from gather_brain.errors import ValidationFailedError
 from gather_brain.store.neighbours import Text, Where
 from gather_brain.vectors import Matrix, shown
 from gather_clients.web.json_route import JsonRoute
@@ -26,9 +24,6 @@ from gather_contracts.brain import (
 from gather_contracts.text import text_hash
 
 router = APIRouter(route_class=JsonRoute)
-
-ANSWER_MAX_CHARACTERS: Final = 3_500_000
-"""Of a search's results: 14 MB in the widest characters, which clients still take (16 MiB)."""
 
 
 @router.post("/search/duplicates", summary="Find near duplicates of a text")
@@ -91,11 +86,6 @@ async def _search(
     watch.lap_ms()
     texts = [Text(content_hash, row) for content_hash, row in zip(hashes, rows, strict=True)]
     found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
-    if sum(match.characters for matches in found for match in matches) > ANSWER_MAX_CHARACTERS:
-        problem = (
-            "with such long nodes the answer would be too long: ask for fewer, or for fewer texts at once"
-        )
-        raise ValidationFailedError("Request validation failed: limit", {"limit": problem})
     duplicates = [
         [
             Duplicate(

@@ -13,6 +13,7 @@ from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
+from gather_brain.store.answer_length import LENGTH_MAX, length_of, require_complete, require_short
 from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.vectors import Matrix, raw_cosine, shown
@@ -65,8 +66,8 @@ class Match:
     similarity: float
     content: str
     properties: dict[str, Any]
-    characters: int
-    """Of content and properties as JSON."""
+    length: int
+    """Of content and properties in an answer, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,16 @@ class Neighbours:
         """Return, for each text, up to `limit` nodes of similarity `threshold` or more, nearest first.
 
         `candidates` is what `count` says of the same filter.
+
+        Raises:
+            AnswerTooLongError: they are too long for one answer.
         """
         inside = where.department is not None
-        shared = where.filter | {"excluded": list(where.excluded_ids), "limit": limit}
+        shared = where.filter | {
+            "excluded": list(where.excluded_ids),
+            "limit": limit,
+            "lengthMax": LENGTH_MAX,
+        }
         near, same = await asyncio.gather(
             self._read(
                 "nearest",
@@ -133,7 +141,11 @@ class Neighbours:
                 hashes=[text.content_hash for text in texts],
             ),
         )
-        return _merged(len(texts), near, same, threshold, limit)
+        require_complete(near)
+        require_complete(same)
+        merged = _merged(len(texts), near, same, threshold, limit)
+        require_short(match.length for matches in merged for match in matches)
+        return merged
 
     async def earlier(self, ids: Sequence[str]) -> dict[str, Earlier]:
         """Return, by its id, each node that says nearly the same as an earlier one, with the nearest such.
@@ -187,7 +199,7 @@ def _merged(
             similarity=shown(raw_cosine(row["score"]), is_same_text=is_same),
             content=row["content"],
             properties={"createdAt": row["createdAt"]} | json.loads(row["properties"]),
-            characters=len(row["content"]) + len(row["properties"]),
+            length=length_of(row["content"]) + len(row["properties"]),
         )
     return [
         sorted(
