@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,11 +11,13 @@ import neo4j
 import pytest
 
 from gather_brain.coverage.aspects import ASPECTS_MAX
+from gather_clients.brain_client import MAX_RESPONSE_BYTES
 from tests.support.brain_nodes import NODES, node, page, write
 
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 JSON = {"Content-Type": "application/json"}
 BLANK = ("   ", "\n\t", "\u200b\u200d", "\u2060\ufeff", "\0", "\u3164", "\u00ad \u200e")
+BLANK += ("\ufe0f", "\u034f\u180b", "\U000e0041\U000e0100")
 
 
 async def test_a_write_says_of_each_node_whether_it_was_applied(
@@ -43,6 +46,40 @@ async def test_nothing_below_the_threshold_is_returned(
     assert 0.3 < similarity < 1
     assert len(await search(text, threshold=similarity)) == 1
     assert await search(text, threshold=round(similarity + 1e-6, 6)) == []
+
+
+OTHERS = (
+    ("दृश्य में मेला दिखाओ", "दृश्य में माला दिखाओ"),
+    ("มีเสือในห้อง", "มีเสื้อในห้อง"),
+    ("C", "C++"),
+    ("-5 °C", "5 °C"),
+    ("La peña", "La pena"),
+    ("كَتَبَ", "كُتِبَ"),
+    ("🎬", "🌊"),
+)
+SAME = (
+    ("Việt Nam", unicodedata.normalize("NFD", "việt nam")),
+    ("Straße!", "STRASSE"),
+    ("(Ada)  keeps.", "ada keeps"),
+)
+
+
+async def test_similarity_1_is_for_the_same_text_alone(
+    http: httpx.AsyncClient, project: str, search: Search
+) -> None:
+    """Whatever the model cannot distinguish; in comparisons, searches and what a write says of duplicates."""
+    pairs = [{"a": one, "b": other} for one, other in (*OTHERS, *SAME)]
+    answer = await http.post("/api/v1/search/similarity", json={"projectId": project, "pairs": pairs})
+    similarities = answer.json()["similarities"]
+    assert [each == 1 for each in similarities] == [False] * len(OTHERS) + [True] * len(SAME)
+    await write(http, *(node(project, f"a{place}", one) for place, (one, _) in enumerate(OTHERS)))
+    written = await write(
+        http, *(node(project, f"b{place}", other) for place, (_, other) in enumerate(OTHERS))
+    )
+    assert all((each["duplicateOf"] or {}).get("similarity") != 1 for each in written["nodes"])
+    for place, (one, other) in enumerate(OTHERS):
+        found = {each["nodeId"]: each["similarity"] for each in await search(one, threshold=1)}
+        assert found == {f"a{place}": 1}, other
 
 
 @pytest.mark.parametrize("blank", BLANK, ids=ascii)
@@ -150,6 +187,33 @@ async def test_a_property_may_be_a_list_of_texts(http: httpx.AsyncClient, projec
         answer = await http.post(f"{NODES}/batch", json=sent)
         assert answer.status_code == 400
         assert answer.json()["details"]["invalid_nodes"][0]["reason"].startswith("properties.tags: must be")
+
+
+async def test_no_answer_is_longer_than_our_own_client_reads(http: httpx.AsyncClient, project: str) -> None:
+    """In bytes, of which a control character has six; what would be longer says what to ask for."""
+    text = "\0" * 7900
+    filed = {"department": "story", "summary": text}
+    for start in (0, 50):
+        await write(
+            http,
+            *(
+                node(project, f"n{each}", f"{text}{each}", properties=filed)
+                for each in range(start, start + 50)
+            ),
+        )
+    asked = {"projectId": project, "contents": [f"{text}{each}" for each in range(50)], "threshold": 0}
+    query = {"projectId": project, "department": "music", "previousDepartments[]": "story"}
+    answers = [
+        await http.post("/api/v1/search/duplicates/batch", json=asked | {"limit": limit}, timeout=120)
+        for limit in (1, 8)
+    ]
+    answers += [
+        await http.get("/api/v1/context/department", params=query | {"limit": limit}) for limit in (20, 100)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 200, 400]
+    for answer in answers:
+        assert len(answer.content) <= MAX_RESPONSE_BYTES
+        assert answer.status_code == 200 or "ask for fewer" in answer.json()["details"]["limit"]
 
 
 async def test_texts_at_their_limits_are_taken_however_they_are_escaped(
