@@ -53,6 +53,7 @@ def bridge_service(folder: Path, redis_url: str, settings: Mapping[str, str] = N
         "REDIS_URL": redis_url,
         "GATHER_BRIDGE_HOST": HOST,
         "GATHER_BRIDGE_PORT": str(free_port()),
+        "GATHER_BRIDGE_METRICS_PORT": str(free_port()),
         "GATHER_BRIDGE_ALLOW_ANONYMOUS": "true",
         "GATHER_WEBHOOK_SECRET": "throw-away-webhook-secret",
         "GATHER_SECRETS_DIR": str(folder / "none"),

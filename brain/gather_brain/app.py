@@ -72,7 +72,7 @@ def build_app(
     """Return the application; it opens Neo4j when it starts and closes it when it ends."""
     database = open_database(settings, metrics)
     models = ActiveModels(embedders, PlanStore(database), metrics.reembedding)
-    readiness = Readiness(database, models)
+    readiness = Readiness(database, models, metrics.ready)
     ring = KeyRing(bootstrap, KeyStore(database))
     buckets = open_buckets(settings, metrics)
     theme_llm = ThemeLlm(settings.themes) if settings.themes.base_url else None

@@ -16,15 +16,19 @@ from prometheus_client import (
 )
 
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
-from gather_brain.limits.policy import METHODS, PATHS
+from gather_brain.limits.policy import ENDPOINTS, METHODS, PATHS
 
 OTHER: Final = "other"
 """What callers make up, all of it together: their words are no labels."""
 REQUEST_SECONDS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 1.0, 1.2, 1.5, 1.6, 2.0, 2.25, 3.0, 4.0, 6.0, 8.0,
+    16.0,
 )  # fmt: skip
 """With the required limits of the endpoints (0.5, 0.8, 1, 1.5, 4 s), and 1.5 and 2 times these, among the
-bounds, so that the alerts on them are exact."""
+bounds, so that the alerts on them are exact; and one beyond, since no quantile is above the last bound."""
+SMALL_BATCH_NODES: Final = 10
+"""Up to so many nodes a batch has the shorter of its two required times."""
+FAILURES: Final = ("500", "503")
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0, 8.0)
 
 
@@ -44,6 +48,21 @@ class Metrics:
             "Time to answer",
             ["endpoint", "status"],
             buckets=REQUEST_SECONDS,
+            registry=self.registry,
+        )
+        for method, endpoint in ENDPOINTS:
+            for status in FAILURES:
+                # There from the start: of a series that begins with a failure no rate counts the first ones.
+                self._requests.labels(endpoint, method, status)
+        self._small_batches = Histogram(
+            "gather_brain_small_batch_duration_seconds",
+            f"Time to answer a batch of up to {SMALL_BATCH_NODES} nodes with 200",
+            buckets=REQUEST_SECONDS,
+            registry=self.registry,
+        )
+        self._ready = Gauge(
+            "gather_brain_ready",
+            "1 while this process can serve requests, as it has last answered /readyz",
             registry=self.registry,
         )
         self._limited = Counter(
@@ -95,6 +114,14 @@ class Metrics:
         known = method if method in METHODS else OTHER
         self._requests.labels(endpoint, known, str(status)).inc()
         self._durations.labels(endpoint, str(status)).observe(seconds)
+
+    def small_batch(self, seconds: float) -> None:
+        """Observe how long a batch of up to `SMALL_BATCH_NODES` nodes took."""
+        self._small_batches.observe(seconds)
+
+    def ready(self, is_ready: bool) -> None:
+        """Set whether requests can be served."""
+        self._ready.set(is_ready)
 
     def limit_exceeded(self, endpoint: str) -> None:
         """Count one request that a limit refused."""

@@ -44,10 +44,16 @@ class Readiness:
     """
 
     def __init__(
-        self, database: Database, models: ActiveModels, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        models: ActiveModels,
+        show: Callable[[bool], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`show` is called with each answer, and as soon as the first one would be that it is ready."""
         self._database = database
         self._models = models
+        self._show = show
         self._clock = clock
         self._prepared = False
         self._stopping = False
@@ -91,10 +97,16 @@ class Readiness:
             if not self._prepared:
                 failures += 1
                 await asyncio.sleep(RETRY.wait_s(failures))
+        self._show(True)
         logger.info("Neo4j is prepared", extra={"model": self._models.name})
 
     async def state(self) -> ReadinessState:
         """Return whether the brain can serve now."""
+        found = await self._state()
+        self._show(found.status == "ready")
+        return found
+
+    async def _state(self) -> ReadinessState:
         model = self._models.name
         if self._stopping:
             return ReadinessState("stopping", model, "not checked while shutting down")

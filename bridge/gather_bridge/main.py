@@ -47,6 +47,7 @@ def _serve() -> None:
     from gather_bridge.routes import build_app  # noqa: PLC0415
     from gather_bridge.server import build_server  # noqa: PLC0415
     from gather_bridge.settings import Settings  # noqa: PLC0415
+    from gather_clients.web.metrics_server import serves_metrics  # noqa: PLC0415
 
     with exits_if_misconfigured("gather-bridge"):
         settings = read_settings(Settings)
@@ -54,10 +55,11 @@ def _serve() -> None:
         hide_in_logs(secrets_of(settings))
         bridge = Bridge(settings)
         asyncio.run(refuse_cluster(settings.redis, settings.redis_timeout_s))
-    if settings.allow_anonymous:
-        logger.warning("anyone may listen to any project: for trying out only")
-    logger.info("serving", extra={"port": settings.port})
-    build_server(build_app(bridge), bridge).run()
+        if settings.allow_anonymous:
+            logger.warning("anyone may listen to any project: for trying out only")
+        logger.info("serving", extra={"port": settings.port, "metrics_port": settings.metrics_port})
+        with serves_metrics(bridge.metrics.registry, settings.host, settings.metrics_port):
+            build_server(build_app(bridge), bridge).run()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The HTTP surface: events on WebSocket and SSE, tickets, snapshots, notes, the probes and the metrics."""
+"""The HTTP surface: events on WebSocket and SSE, tickets, snapshots, notes and the probes."""
 
 import asyncio
 import logging
@@ -55,9 +55,7 @@ def build_app(bridge: Bridge) -> FastAPI:
         expose_headers=["Content-Disposition", "Retry-After"],
         max_age=PREFLIGHT_S,
     )
-    add_probes(
-        app, trouble=bridge.trouble, waits_for=bridge.waits_for, registry=lambda: bridge.metrics.registry
-    )
+    add_probes(app, trouble=bridge.trouble, waits_for=bridge.waits_for)
 
     @app.websocket(EVENTS_PATH)
     async def events(socket: WebSocket, project_id: str) -> None:

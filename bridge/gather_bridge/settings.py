@@ -90,7 +90,9 @@ class Settings(RedisSettings, OutboxSettings):
 
     host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")
-    """/api/v1, /healthz, /readyz and /metrics."""
+    """/api/v1, /healthz and /readyz."""
+    metrics_port: int = Field(default=9090, ge=0, le=65535, alias="GATHER_BRIDGE_METRICS_PORT")
+    """Of /metrics alone, which needs no key; 0 takes any free one."""
     log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")
 
     @model_validator(mode="after")

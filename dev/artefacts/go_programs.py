@@ -1,4 +1,4 @@
-"""Build the cluster's programs with Go: the node's own, kubectl and Helm.
+"""Build programs with Go: the cluster's node, kubectl and Helm, and what plays or tests a part of it.
 
 Each set goes into its own folder of the cache, named by its version. Go's caches make an interrupted
 build go on where it was.
@@ -50,6 +50,7 @@ class ProgramSet:
         module: the folder of `dev/cluster/node/` with the go.mod that pins everything; none for `go install`.
         builds: per `go build`, the linker flags, the output name ("" for the package's own) and packages.
         installs: packages for `go install`, which takes the pins from the package's own module.
+        tags: build tags of the installs.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ProgramSet:
     module: str = ""
     builds: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     installs: tuple[str, ...] = ()
+    tags: str = ""
 
     def folder(self, cache: Cache) -> Path:
         """Where the finished programs are."""
@@ -79,7 +81,8 @@ class ProgramSet:
     def build_commands(self, into: Path) -> list[list[str]]:
         """Return the commands that write the programs into a folder."""
         build = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags"]
-        install = ["go", "install", "-trimpath", "-ldflags", SMALL]
+        tags = ["-tags", self.tags] if self.tags else []
+        install = ["go", "install", "-trimpath", *tags, "-ldflags", SMALL]
         return [
             *(
                 [*build, flags, "-o", f"{into}/{output}", *packages]
@@ -118,6 +121,14 @@ KUBECTL = ProgramSet(
 KIND = ProgramSet(name="kind", version=versions.KIND, installs=(f"sigs.k8s.io/kind@v{versions.KIND}",))
 KWOK = ProgramSet(
     name="kwok", version=versions.KWOK, installs=(f"sigs.k8s.io/kwok/cmd/kwok@v{versions.KWOK}",)
+)
+
+PROMTOOL = ProgramSet(
+    name="promtool",
+    version=versions.PROMETHEUS,
+    installs=(f"github.com/prometheus/prometheus/cmd/promtool@v{versions.PROMETHEUS}",),
+    # Without the ways to find targets in two dozen clouds, which are most of it.
+    tags="remove_all_sd",
 )
 
 

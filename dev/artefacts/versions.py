@@ -12,8 +12,10 @@ KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2
 """The node image that this kind was released with; nodes of the same minor version as ours."""
 KWOK = "0.7.0"
 """Plays nodes and pods for the operator's benchmark."""
+PROMETHEUS = "0.316.0"
+"""Prometheus 3.16.0 under its Go module's number: promtool, which tests the charts' alerts."""
 GO_AT_LEAST = (1, 26)
-"""What Helm's module asks for; Kubernetes and CoreDNS are content with 1.24."""
+"""What Helm's module and Prometheus' ask for; Kubernetes and CoreDNS are content with 1.24."""
 NEO4J = "2026.08.1"
 """Community; the first years' releases with `SEARCH ... WHERE` inside the vector index are 2026.x."""
 JAVA_AT_LEAST = 21

@@ -23,7 +23,7 @@ from gather_contracts.meters import (
     counts_of,
     sum_s,
 )
-from gather_contracts.reasons import DepartmentReason, EndReason, WaitReason
+from gather_contracts.reasons import DepartmentPhase, DepartmentReason, EndReason, WaitReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.assessment import FINAL, job_names
@@ -31,6 +31,8 @@ from gather_operator.decisions.facts import PodFacts
 from gather_operator.metrics import REGISTRY
 
 LAST: Final = "last"
+OTHER: Final = "Other"
+"""The reason of a department that has none of ours."""
 LOST: Final = "Lost"
 """The outcome of an attempt that left no result and whose end Kubernetes gives no known word for."""
 OUTCOMES: Final = frozenset({*StopReason, *DepartmentReason, *EndReason, *WaitReason, LOST})
@@ -89,6 +91,14 @@ EVALUATIONS = _counter("evaluations", "Tries to queue evaluate_department, by re
 COST = _counter("model_cost_usd", "Money spent on models.")
 TOKENS = _counter("model_tokens", "Tokens used, in and out.")
 
+# There from the start, as alerts count them: of a series that begins with an event no rate counts that one.
+for _reason in sorted({*OUTCOMES, OTHER}):
+    DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.FAILED, reason=_reason)
+for _reason in StopReason:
+    DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.SUCCEEDED, reason=_reason)
+for _result in ("sent", "failed"):
+    EVALUATIONS.labels(result=_result)
+
 
 class WorkerTimes(Collector):
     """Histograms that are added to by whole rows of buckets, which the library's own cannot."""
@@ -133,7 +143,7 @@ def count_ends(run: GatherRun, written: GatherRunStatus, pods: Sequence[PodFacts
 
 
 def _count_department(department: DepartmentStatus, pods: Sequence[PodFacts]) -> None:
-    reason = department.reason if department.reason in OUTCOMES else "Other"
+    reason = department.reason if department.reason in OUTCOMES else OTHER
     DEPARTMENTS_ENDED.labels(phase=department.phase, reason=reason).inc()
     if not department.attempt:
         return

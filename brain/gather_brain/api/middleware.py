@@ -20,7 +20,7 @@ from gather_brain.auth.api_keys import bearer_key
 from gather_brain.auth.key_ring import Principal
 from gather_brain.errors import RateLimitedError, ServiceError, UnavailableError
 from gather_brain.limits.policy import DEFAULTS, limit_of, path_of
-from gather_brain.metrics import OTHER, Metrics
+from gather_brain.metrics import OTHER, SMALL_BATCH_NODES, Metrics
 from gather_clients.issued_secrets import secret_hash
 from gather_clients.limits.buckets import Buckets
 from gather_clients.limits.gcra import LimitState
@@ -28,13 +28,12 @@ from gather_clients.web import docs_routes
 from gather_clients.web.error_bodies import error_response
 from gather_clients.web.http_protocol import BoundedProtocol
 from gather_clients.web.request_frame import API
+from gather_clients.web.strangers import log_stranger
 
 logger = logging.getLogger(__name__)
 
 OPEN_PATHS: Final = frozenset(f"/api/v1{path}" for path in docs_routes.PATHS)
 """Documentation needs no key."""
-FINGERPRINT_DIGITS: Final = 12
-"""Of the key's SHA-256: enough to know a key again that somebody holds, and nothing to use."""
 
 
 class RequestRecord:
@@ -50,10 +49,13 @@ class RequestRecord:
         endpoint = path_of(scope["path"])
         endpoint = endpoint if endpoint in self._endpoints else OTHER
         self._metrics.request(endpoint, scope["method"], status or 499, seconds)
+        state = scope.get("state", {})
+        if status == HTTPStatus.OK and 0 < state.get("nodes", 0) <= SMALL_BATCH_NODES:
+            self._metrics.small_batch(seconds)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._metrics.limit_exceeded(endpoint)
         if endpoint.startswith(API) or endpoint == OTHER:
-            principal: Principal | None = scope.get("state", {}).get("principal")
+            principal: Principal | None = state.get("principal")
             fields = {
                 "endpoint": endpoint,
                 "method": scope["method"],
@@ -92,22 +94,13 @@ class Authentication:
                 await error_response(failure)(scope, receive, send)
                 return
             except ServiceError as failure:
-                logger.warning("authentication failed", extra=_who(scope, key))
+                log_stranger(scope, secret_hash(key) if key else None)
                 await error_response(failure)(scope, receive, send)
                 return
             state = scope.setdefault("state", {})
             state["principal"] = principal
             state["limit"] = LimitState(principal.policy(limit_of(scope["method"], scope["path"])))
         await self._app(scope, receive, send)
-
-
-def _who(scope: Scope, key: str | None) -> dict[str, str | None]:
-    """Return what tells one stranger from another in the log: the address, and a key's fingerprint."""
-    client = scope.get("client")
-    return {
-        "client": client[0] if client else None,
-        "key_fingerprint": secret_hash(key)[:FINGERPRINT_DIGITS] if key else None,
-    }
 
 
 class LimitedProtocol(BoundedProtocol):

@@ -27,6 +27,7 @@ router = APIRouter(route_class=JsonRoute)
 async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     """Write 1 to 50 nodes of one project; the same id in the same project is the same node."""
     _require_one_batch(batch.nodes)
+    caller.state.nodes = len(batch.nodes)
     repository = await caller.open_project(batch.nodes[0].project_id)
     watch = Stopwatch()
     contents = [node.content for node in batch.nodes]

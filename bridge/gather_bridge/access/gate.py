@@ -20,6 +20,8 @@ from gather_bridge.access.token_file import (
 )
 from gather_bridge.errors import SocketRefused
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import secret_hash
+from gather_clients.web.strangers import log_stranger
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 _PROJECT: Final = re.compile(OBJECT_ID_PATTERN)
@@ -72,6 +74,7 @@ class Gate:
         verdict = self._access.verdict_of(who.sha256, project_id)
         # Before anything is said about the project, so that strangers learn nothing.
         if verdict is Verdict.UNKNOWN:
+            log_stranger(connection.scope, who.sha256)
             raise SocketRefused(401, "unauthorized", UNAUTHORIZED)
         if verdict is Verdict.OTHER_PROJECT:
             raise SocketRefused(404, "not_found", "no such project")
@@ -84,7 +87,7 @@ class Gate:
     ) -> Session:
         token = bearer_token(connection.headers.get("authorization"), subprotocols)
         if token is None and (ticket := ticket_of(subprotocols)) is not None:
-            return Session(sha256=await self._redeemed(ticket, project_id))
+            return Session(sha256=await self._redeemed(connection, ticket, project_id))
         if token is None and _may_use_session(connection):
             visitor = await self.visitor(connection)
             if visitor is not None and visitor.project_id in {None, project_id.lower()}:
@@ -132,9 +135,10 @@ class Gate:
         except EventLogUnavailable:
             raise SocketRefused(503, "unavailable", "tickets cannot be redeemed now; try again") from None
 
-    async def _redeemed(self, text: str, project_id: str) -> str:
+    async def _redeemed(self, connection: HTTPConnection, text: str, project_id: str) -> str:
         ticket = await self._take(text)
         if ticket is None:
+            log_stranger(connection.scope, secret_hash(text))
             raise SocketRefused(401, "unauthorized", TICKET_SPENT)
         if ticket.project_id != project_id.lower():
             raise SocketRefused(404, "not_found", "no such project")

@@ -119,6 +119,7 @@ class Access:
                 await self._look_up([digest])
         except EventLogUnavailable:
             if known is None:
+                logger.warning("tokens cannot be looked up: Redis is unavailable")
                 raise SocketRefused(503, "unavailable", "tokens cannot be checked now; try again") from None
 
     def verdict(self, token: str | None, project_id: str) -> Verdict:

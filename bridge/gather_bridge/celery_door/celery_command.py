@@ -7,11 +7,13 @@ from typing import Final
 import uvicorn
 
 from gather_bridge.celery_door.celery_door import build_celery_app
+from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.task_runs.run_calls import check_access
 from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
+from gather_clients.web.metrics_server import serves_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +30,16 @@ def serve() -> None:
         for place in {settings.broker.url: settings.broker, settings.results.url: settings.results}.values():
             asyncio.run(refuse_cluster(place, settings.redis_timeout_s))
         asyncio.run(check_access())
-    logger.info("serving", extra={"port": settings.port, "queues": list(settings.queues)})
-    uvicorn.Server(
+        metrics = CeleryMetrics(settings.task)
+        logger.info("serving", extra={"port": settings.port, "queues": list(settings.queues)})
+        with serves_metrics(metrics.registry, settings.host, settings.metrics_port):
+            _server(settings, metrics).run()
+
+
+def _server(settings: CelerySettings, metrics: CeleryMetrics) -> uvicorn.Server:
+    return uvicorn.Server(
         uvicorn.Config(
-            build_celery_app(settings),
+            build_celery_app(settings, metrics),
             host=settings.host,
             port=settings.port,
             ws="none",
@@ -40,4 +48,4 @@ def serve() -> None:
             access_log=False,
             log_config=None,
         )
-    ).run()
+    )

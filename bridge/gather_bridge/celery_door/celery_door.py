@@ -170,12 +170,11 @@ class CeleryDoor:
                 self._came.set()
 
 
-def build_celery_app(settings: CelerySettings) -> FastAPI:
-    """Return the probes and the metrics; its lifespan is the door's, at `state.door`."""
+def build_celery_app(settings: CelerySettings, metrics: CeleryMetrics) -> FastAPI:
+    """Return the probes; its lifespan is the door's, at `state.door`."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        metrics = CeleryMetrics(settings.task)
         runs = await open_task_runs(settings.namespace, settings.api_timeout_s, metrics.api_errors)
         app.state.door = door = CeleryDoor(settings, runs, metrics)
         async with door.running():
@@ -187,10 +186,5 @@ def build_celery_app(settings: CelerySettings) -> FastAPI:
         found: CeleryDoor = app.state.door  # there since the application has started
         return found
 
-    add_probes(
-        app,
-        trouble=lambda: door_now().broken(),
-        waits_for=lambda: door_now().waits_for(),
-        registry=lambda: door_now().metrics.registry,
-    )
+    add_probes(app, trouble=lambda: door_now().broken(), waits_for=lambda: door_now().waits_for())
     return app

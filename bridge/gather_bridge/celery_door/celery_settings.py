@@ -61,7 +61,9 @@ class CelerySettings(RedisSettings):
 
     host: str = Field(default="0.0.0.0", validation_alias="GATHER_DOOR_HOST")
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DOOR_PORT")
-    """/healthz, /readyz and /metrics."""
+    """/healthz and /readyz."""
+    metrics_port: int = Field(default=9090, ge=0, le=65535, validation_alias="GATHER_DOOR_METRICS_PORT")
+    """Of /metrics alone, which needs no key; 0 takes any free one."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
     @property

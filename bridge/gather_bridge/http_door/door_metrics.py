@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gather_bridge.webhooks.task_callbacks import CallbackState
+
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -43,6 +45,9 @@ class DoorMetrics:
         self.callbacks = Counter(
             "gather_door_callbacks", "Callbacks, by what became of them.", ["result"], registry=self.registry
         )
+        for result in (CallbackState.DELIVERED, CallbackState.GIVEN_UP):
+            # There from the start: no alert would count the first one of a series that begins with it.
+            self.callbacks.labels(result=result.value)
         self.callbacks_waiting = Gauge(
             "gather_door_callbacks_waiting",
             "Callbacks of ended runs that are not delivered yet.",

@@ -41,5 +41,7 @@ class DoorSettings(RedisSettings):
 
     host: str = Field(default="0.0.0.0", alias="GATHER_DOOR_HOST")
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_DOOR_PORT")
-    """/api/v1, /healthz, /readyz and /metrics."""
+    """/api/v1, /healthz and /readyz."""
+    metrics_port: int = Field(default=9090, ge=0, le=65535, alias="GATHER_DOOR_METRICS_PORT")
+    """Of /metrics alone, which needs no key; 0 takes any free one."""
     log_level: LogLevel = Field(default="INFO", alias="GATHER_LOG_LEVEL")

@@ -136,5 +136,5 @@ def build_app(door: HttpDoor) -> FastAPI:
     )
     app.include_router(task_routes.router, prefix=PREFIX)
     app.include_router(docs_routes.build_router(build_document(), TITLE), prefix=PREFIX)
-    add_probes(app, trouble=door.trouble, waits_for=door.waits_for, registry=lambda: metrics.registry)
+    add_probes(app, trouble=door.trouble, waits_for=door.waits_for)
     return app

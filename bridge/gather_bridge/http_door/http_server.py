@@ -14,6 +14,7 @@ from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
 from gather_clients.web.draining_server import DrainingServer
 from gather_clients.web.http_protocol import BoundedProtocol
+from gather_clients.web.metrics_server import serves_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,11 @@ def serve() -> int:
     hide_in_logs(secrets_of(settings))
     asyncio.run(refuse_cluster(settings.redis, settings.redis_timeout_s))
     asyncio.run(check_access())
-    server = build_server(HttpDoor(settings))
+    door = HttpDoor(settings)
+    server = build_server(door)
     logger.info("serving", extra={"port": settings.port, "namespace": settings.namespace})
-    server.run()
+    with serves_metrics(door.metrics.registry, settings.host, settings.metrics_port):
+        server.run()
     return 0 if server.started else 1
 
 

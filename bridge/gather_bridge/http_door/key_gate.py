@@ -12,18 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gather_bridge.http_door.door_keys import DEFAULTS, Caller, LimitName
 from gather_bridge.http_door.door_metrics import DoorMetrics
+from gather_clients.issued_secrets import secret_hash
 from gather_clients.limits.buckets import Buckets
 from gather_clients.limits.gcra import LimitState
 from gather_clients.web import docs_routes
 from gather_clients.web.error_bodies import error_response
 from gather_clients.web.request_frame import API
 from gather_clients.web.service_errors import RateLimitedError, ServiceError, UnavailableError
+from gather_clients.web.strangers import log_stranger
 
 logger = logging.getLogger(__name__)
 
 OPEN_PATHS: Final = frozenset(f"/api/v1{path}" for path in docs_routes.PATHS)
 """Documentation needs no key."""
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES: Final = frozenset({"/healthz", "/readyz"})
 SUBMIT_PATH: Final = "/api/v1/tasks/submit"
 TASKS: Final = "/api/v1/tasks/"
 METHODS: Final = frozenset({"GET", "POST", "DELETE"})
@@ -133,8 +135,10 @@ class KeyGate:
             return
         state = scope.setdefault("state", {})
         try:
-            state["caller"] = caller = self._caller_of(Headers(scope=scope).get("x-api-key"))
+            key = Headers(scope=scope).get("x-api-key")
+            state["caller"] = caller = self._caller_of(key)
         except ServiceError as failure:
+            log_stranger(scope, secret_hash(key) if key else None)
             await error_response(failure)(scope, receive, send)
             return
         name = limit_name(scope["method"])

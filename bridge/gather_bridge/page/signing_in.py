@@ -15,6 +15,8 @@ from gather_bridge.errors import SocketRefused
 from gather_bridge.metrics import Metrics
 from gather_bridge.page.rendering import HEADERS, Rendering
 from gather_clients.event_log import EventLogUnavailable
+from gather_clients.issued_secrets import secret_hash
+from gather_clients.web.strangers import log_stranger
 
 FORM_MAX_BYTES: Final = 8 * 1024
 FORM_S: Final = 10.0
@@ -81,6 +83,8 @@ class SigningIn:
         how = "ticket" if form.get("ticket") else "token"
         self._metrics.sign_ins.labels(how=how, result="refused" if session is None else "accepted").inc()
         if session is None:
+            shown = form.get("ticket") or form.get("token")
+            log_stranger(request.scope, secret_hash(shown) if shown else None)
             return self._form(after, 401, wrong=how)
         try:
             text = await self._sessions.begin(session)

@@ -1,4 +1,4 @@
-"""/metrics on a port of its own, for Prometheus: callers of the API cannot reach it.
+"""/metrics on a port of its own, for Prometheus: who may call the API need not reach it.
 
 It serves in a thread with an event loop of its own, so that a scrape does not hold up requests.
 """

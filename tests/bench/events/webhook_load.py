@@ -322,6 +322,7 @@ async def _bridge(place: Place) -> tuple[asyncio.subprocess.Process, int]:
         sys.executable, "-m", "gather_bridge.main", stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         env={**os.environ, **settings_of(place), "GATHER_BRIDGE_PORT": str(port),
+             "GATHER_BRIDGE_METRICS_PORT": str(port + 20000),
              "GATHER_BRIDGE_HOST": "127.0.0.1"},
     )  # fmt: skip
     return process, port
@@ -334,7 +335,7 @@ async def _holder(bridges: list[tuple[asyncio.subprocess.Process, int]]) -> int:
         while True:
             for number, (_, port) in enumerate(bridges):
                 try:
-                    text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+                    text = (await client.get(f"http://127.0.0.1:{port + 20000}/metrics")).text
                 except httpx.HTTPError:
                     continue
                 if "\ngather_bridge_delivers_webhooks 1.0" in text:

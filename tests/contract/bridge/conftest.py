@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from websockets.asyncio.client import ClientConnection, connect
 
 from gather_bridge.bridge import Bridge
@@ -55,6 +55,11 @@ class Serving:
         self.bridge = bridge
         self.port = port
 
+    @property
+    def metrics(self) -> str:
+        """What it measures, in Prometheus' text format."""
+        return generate_latest(self.bridge.metrics.registry).decode()
+
     async def get(self, path: str) -> httpx.Response:
         """Return the answer to a plain request."""
         async with httpx.AsyncClient() as client:
@@ -74,7 +79,7 @@ class Serving:
     async def until_metric(self, line: str) -> None:
         """Wait until the metrics hold a line that begins so."""
         async with asyncio.timeout(RECEIVE_TIMEOUT_S):
-            while f"\n{line}" not in (await self.get("/metrics")).text:  # noqa: ASYNC110
+            while f"\n{line}" not in self.metrics:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def until_live(self, *, is_live: bool = True) -> None:

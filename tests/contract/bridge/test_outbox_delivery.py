@@ -235,7 +235,7 @@ async def test_of_several_bridges_one_delivers_and_another_goes_on_after_it(
             second = await others.enter_async_context(run.serve())
             await run.send(5)
             await receiver.wait_for(5)
-            assert "\ngather_bridge_delivers_webhooks 0.0" in (await second.get("/metrics")).text
+            assert "\ngather_bridge_delivers_webhooks 0.0" in second.metrics
         await run.send(5)
         await receiver.wait_for(10)
         await second.until_metric("gather_bridge_delivers_webhooks 1.0")

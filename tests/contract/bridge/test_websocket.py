@@ -344,7 +344,7 @@ async def test_no_more_sockets_than_the_limit(serve_bridge: ServeBridge, project
                 async with serving.client(project):
                     pass
             assert refused.value.response.status_code == 503
-            assert "gather_bridge_sockets 2.0" in (await serving.get("/metrics")).text
+            assert "gather_bridge_sockets 2.0" in serving.metrics
         async with serving.client(project) as three:
             await three.event()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from prometheus_client import generate_latest
 
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_bridge.http_door.http_app import HttpDoor
@@ -56,6 +57,11 @@ class ServedDoor:
     def __init__(self, door: HttpDoor, port: int) -> None:
         self.door = door
         self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def metrics(self) -> str:
+        """What it measures, in Prometheus' text format."""
+        return generate_latest(self.door.metrics.registry).decode()
 
     async def call(
         self, method: str, path: str, body: Any = None, key: str | None = KEY, **headers: str

@@ -39,7 +39,7 @@ metadata:
   labels: {{- include "gather.labels" $room | nindent 4 }}
 spec:
   selector: {{- include "gather.selectorLabels" $room | nindent 4 }}
-  ports: [{name: http, port: 8080, targetPort: http}]
+  ports: [{name: http, port: 8080, targetPort: http}, {name: metrics, port: 9090, targetPort: metrics}]
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -86,7 +86,7 @@ spec:
           imagePullPolicy: {{ .root.Values.bridge.image.pullPolicy }}
           args: [{{ .command }}]
           securityContext: {{- include "gather.containerSecurity" .root | nindent 12 }}
-          ports: [{name: http, containerPort: 8080}]
+          ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
           env:
             - {name: GATHER_NAMESPACE, value: {{ .root.Release.Namespace | quote }}}
             {{- include "gather.redisEnv" .root | nindent 12 }}
@@ -137,7 +137,7 @@ spec:
         {{- range .root.Values.networkPolicy.clientNamespaces }}
         - namespaceSelector: {matchLabels: {{ . | toJson }}}
         {{- end }}
-      ports: [{port: http}]
+      ports: [{port: http}, {port: metrics}]
 {{- end }}
 {{- if .root.Values.monitoring.serviceMonitor.enabled }}
 ---
@@ -151,6 +151,6 @@ metadata:
 spec:
   selector:
     matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
-  endpoints: [{honorLabels: true, port: http, path: /metrics, interval: {{ .root.Values.monitoring.serviceMonitor.interval }}}]
+  endpoints: [{honorLabels: true, port: metrics, path: /metrics, interval: {{ .root.Values.monitoring.serviceMonitor.interval }}}]
 {{- end }}
 {{- end -}}

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from gather_bridge.celery_door.celery_door import CeleryDoor, build_celery_app
+from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_contracts import names
 from tests.support.doors.celery_client import Client
@@ -44,7 +45,7 @@ def new_door(redis_url: str, client: Client, monkeypatch: pytest.MonkeyPatch) ->
                 **given,
             }
         )
-        app: FastAPI = build_celery_app(settings)
+        app: FastAPI = build_celery_app(settings, CeleryMetrics(settings.task))
         async with app.router.lifespan_context(app):
             door: CeleryDoor = app.state.door
             yield door

@@ -29,6 +29,7 @@ def door_process(client: Client, redis_url: str, tmp_path: Path) -> Iterator[Ser
         "GATHER_NAMESPACE": NAMESPACE,
         "GATHER_CELERY_QUEUES": json.dumps([client.queue]),
         "GATHER_DOOR_PORT": str(port),
+        "GATHER_DOOR_METRICS_PORT": "0",
         "GATHER_DOOR_HOST": "127.0.0.1",
         "PATH": os.environ["PATH"],
     }

@@ -27,6 +27,7 @@ def environment(tmp_path: Path, redis_url: str, kubernetes: DoorsApi) -> dict[st
         "GATHER_DOOR_KEYS_FILE": str(tmp_path / "keys.json"),
         "GATHER_NAMESPACE": NAMESPACE,
         "GATHER_DOOR_HOST": "127.0.0.1",
+        "GATHER_DOOR_METRICS_PORT": str(free_port()),
         "GATHER_DOOR_DRAIN_S": "1",
         "KUBECONFIG": str(kubernetes.kubeconfig),
     }

@@ -57,24 +57,30 @@ def settings(page_assets: PageAssets, tmp_path: Path, project: str, door: FakeDo
 
 
 @pytest.fixture
-async def browser_of(serve_bridge: ServeBridge, settings: dict[str, Any]) -> AsyncIterator[Any]:
-    """Return a function that makes a client like a browser, signed in with a token."""
+async def serving_page(serve_bridge: ServeBridge, settings: dict[str, Any]) -> AsyncIterator[Any]:
+    """A bridge with the page."""
     async with serve_bridge(**settings) as serving:
-        base = f"http://127.0.0.1:{serving.port}"
-        clients: list[httpx.AsyncClient] = []
+        yield serving
 
-        async def made(token: str | None) -> httpx.AsyncClient:
-            headers = {"Accept": "text/html"}
-            client = httpx.AsyncClient(base_url=base, headers=headers, timeout=20)
-            clients.append(client)
-            if token:
-                answer = await client.post("/sign-in", data={"token": token}, headers={"Origin": base})
-                assert answer.status_code == 200, answer.text
-            return client
 
-        yield made
-        for client in clients:
-            await client.aclose()
+@pytest.fixture
+async def browser_of(serving_page: Any) -> AsyncIterator[Any]:
+    """Return a function that makes a client like a browser, signed in with a token."""
+    base = f"http://127.0.0.1:{serving_page.port}"
+    clients: list[httpx.AsyncClient] = []
+
+    async def made(token: str | None) -> httpx.AsyncClient:
+        headers = {"Accept": "text/html"}
+        client = httpx.AsyncClient(base_url=base, headers=headers, timeout=20)
+        clients.append(client)
+        if token:
+            answer = await client.post("/sign-in", data={"token": token}, headers={"Origin": base})
+            assert answer.status_code == 200, answer.text
+        return client
+
+    yield made
+    for client in clients:
+        await client.aclose()
 
 
 @pytest.fixture
@@ -256,7 +262,7 @@ async def test_every_page_keeps_everything_else_out(browser_of: Any, shown: Show
 
 
 async def test_errors_are_pages_for_browsers_and_json_for_programs(
-    browser_of: Any, redis_store: ServiceProcess
+    browser_of: Any, serving_page: Any, redis_store: ServiceProcess
 ) -> None:
     """With what to do next; while Redis is away too."""
     client = await browser_of(LOOKING)
@@ -268,7 +274,7 @@ async def test_errors_are_pages_for_browsers_and_json_for_programs(
         answer = await client.get("/runs/films/unknown")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "Redis does not answer" in answer.text
-    metrics = (await client.get("/metrics")).text
+    metrics = serving_page.metrics
     assert 'gather_bridge_page_requests_total{page="run",status="5xx"} 1.0' in metrics
     assert 'gather_bridge_page_sign_ins_total{how="token",result="accepted"} 1.0' in metrics
 

@@ -64,6 +64,12 @@ def test_kwok_is_installed_at_the_pinned_version() -> None:
     assert command[-1] == f"sigs.k8s.io/kwok/cmd/kwok@v{versions.KWOK}"
 
 
+def test_promtool_is_installed_at_the_pinned_version_without_clouds() -> None:
+    (command,) = go_programs.PROMTOOL.build_commands(Path("/into"))
+    assert command[-1] == f"github.com/prometheus/prometheus/cmd/promtool@v{versions.PROMETHEUS}"
+    assert command[command.index("-tags") + 1] == "remove_all_sd"
+
+
 def test_go_writes_into_the_folder_that_is_being_built() -> None:
     environment = go_programs.go_environment(Path("/into"))
     assert environment["GOBIN"] == "/into"
