@@ -88,6 +88,10 @@ faults: $(STAMP) ## Break each write of workers and operator, and each watch eve
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 	@$(PY) -m tests.faults.campaign $(ARGS)
 
+.PHONY: alerts
+alerts: $(STAMP) ## Test each alert with promtool, which is built once, 3 minutes; `make contract` does it from then on
+	@GATHER_BUILD_PROMTOOL=1 $(BIN)/pytest tests/contract/charts/test_alerts.py
+
 .PHONY: contract-long
 contract-long: $(STAMP) ## Run the contract tests that `make test` leaves out: every crash point, whole benchmarks, 5 minutes
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long tests/contract

@@ -15,7 +15,7 @@ from gather_clients.web.metrics_server import serves_metrics
 from tests.contract.bridge.conftest import TOKEN, ServeBridge, Serving
 from tests.support.doors.doors_api import DoorsApi
 from tests.support.doors.http_door import KEY, PROJECT, UNLIMITED, entry, serving_door, write_keys
-from tests.support.made_up_requests import send_made_up
+from tests.support.network.made_up_requests import send_made_up
 
 COUNT = 2000
 PATHS = (

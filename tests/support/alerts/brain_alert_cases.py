@@ -197,7 +197,7 @@ BRAIN_CASES: Final = [
             ("Coverage", COVERAGE, 1.5), ("Batch", BATCH, 4),
         )
         for very, times in (("Very", 2), ("", 1.5))
-        for case in slowness(f"GatherBrain{word}{very}Slow", endpoint, promise_s * times)
+        for case in slowness(f"GatherBrain{word}{very}Slow", endpoint, round(promise_s * times, 3))
     ],
     *_small_batches("GatherBrainSmallBatchVerySlow", 2),
     *_small_batches("GatherBrainSmallBatchSlow", 1.5),

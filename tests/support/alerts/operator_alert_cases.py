@@ -63,19 +63,24 @@ def timed(timer: Timer, *tallies: tuple[int, float]) -> Callable[[], None]:
     return happens
 
 
+def times(*plays: Play) -> Record:
+    """Return what records the times that workers measured."""
+    return lambda names: recorded(worker_metrics.WORKER_TIMES, names, plays)
+
+
 def slow_times(alert: str, timer: Timer, limit_s: float) -> list[Case]:
     """Return the cases of a 95th percentile of what workers measured."""
     fast, slow = limit_s / 10, limit_s * 1.001
     return [
-        Case(alert, True, "one in ten too slow", operator((30, timed(timer, (9, fast), (1, slow))))),
-        Case(alert, False, "one in twenty too slow", operator((30, timed(timer, (19, fast), (1, slow))))),
-        Case(alert, False, "all exactly at the limit", operator((30, timed(timer, (5, limit_s))))),
-        Case(alert, True, "all beyond every bound", operator((30, timed(timer, (5, 10_000))))),
+        Case(alert, True, "one in ten too slow", times((30, timed(timer, (9, fast), (1, slow))))),
+        Case(alert, False, "one in twenty too slow", times((30, timed(timer, (19, fast), (1, slow))))),
+        Case(alert, False, "all exactly at the limit", times((30, timed(timer, (5, limit_s))))),
+        Case(alert, True, "all beyond every bound", times((30, timed(timer, (5, 10_000))))),
         Case(
             alert, False, "a few of a night, all slow",
-            operator((5, nothing), (0.5, timed(timer, (5, slow))), (20, nothing)),
+            times((5, nothing), (0.5, timed(timer, (5, slow))), (20, nothing)),
         ),
-        Case(alert, False, "nothing runs", operator((30, nothing))),
+        Case(alert, False, "nothing runs", times((30, nothing))),
     ]  # fmt: skip
 
 

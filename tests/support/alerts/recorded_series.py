@@ -9,12 +9,15 @@ from typing import Any, Final
 
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 
 from dev.paths import ROOT
 
 FILES: Final = tuple(sorted((ROOT / "charts/gather/dashboards").glob("*.yaml")))
 SCRAPE_S: Final = 30
 """The charts' default between two scrapes."""
+NOTHING_SCRAPED: Final = 21
+"""How many scrapes a case takes that has no series: ten minutes."""
 NAMESPACE: Final = "film"
 _NAME: Final = re.compile(r"\b(?:gather|celery|http|rate_limit)_[a-z_]+")
 
@@ -49,10 +52,12 @@ def metrics_of(rule: Mapping[str, Any]) -> list[str]:
 
 
 def recorded(
-    registry: CollectorRegistry, names: Sequence[str], plays: Iterable[Play], namespace: str = NAMESPACE
+    source: Collector, names: Sequence[str], plays: Iterable[Play], namespace: str = NAMESPACE
 ) -> list[Series]:
     """Return what the scrapes saw, the first one before anything has happened."""
-    scrapes = _Scrapes(registry, names, namespace)
+    if isinstance(source, CollectorRegistry):
+        source = source.restricted_registry(names)
+    scrapes = _Scrapes(source, names, namespace)
     scrapes.look()
     for minutes, happens in plays:
         count = round(minutes * 60 / SCRAPE_S)
@@ -68,8 +73,8 @@ def recorded(
 class _Scrapes:
     """The values of each series, one a scrape; "_" before the first one."""
 
-    def __init__(self, registry: CollectorRegistry, names: Sequence[str], namespace: str) -> None:
-        self._registry = registry
+    def __init__(self, source: Collector, names: Sequence[str], namespace: str) -> None:
+        self._source = source
         self._names = names
         self._namespace = namespace
         self._count = 0
@@ -77,7 +82,7 @@ class _Scrapes:
 
     def look(self) -> None:
         """Scrape once."""
-        for family in self._registry.restricted_registry(self._names).collect():
+        for family in self._source.collect():
             for sample in family.samples:
                 if sample.name in self._names:
                     self._keep(sample.name, {**sample.labels, "namespace": self._namespace}, sample.value)
@@ -100,24 +105,35 @@ def nothing() -> None:
     """Happens where nothing happens; what is seen stays."""
 
 
-def promtool_document(cases: Sequence[Case]) -> dict[str, Any]:
-    """Return the file that `promtool test rules` reads."""
-    known = rules()
-    return {
-        "rule_files": [str(file) for file in FILES],
-        "evaluation_interval": f"{SCRAPE_S}s",
-        "tests": [_test(case, known[case.alert]) for case in cases],
-    }
+def written(cases: Iterable[Case], folder: Path) -> list[Path]:
+    """Write promtool's files into a folder, one an alert, and return those that it is asked to run.
+
+    Each names a file with its rule alone: promtool evaluates all rules that it is given, for each case.
+    """
+    files = []
+    for alert, rule in rules().items():
+        rule_file, test_file = folder / f"{alert}.rules.json", folder / f"{alert}.json"
+        group = {"name": alert, "rules": [rule]}
+        rule_file.write_text(json.dumps({"groups": [group]}), encoding="utf-8")
+        document = {
+            "rule_files": [str(rule_file)],
+            "evaluation_interval": f"{SCRAPE_S}s",
+            "tests": [_test(case, rule) for case in cases if case.alert == alert],
+        }
+        # JSON is YAML, and much faster to write.
+        test_file.write_text(json.dumps(document), encoding="utf-8")
+        files.append(test_file)
+    return files
 
 
 def _test(case: Case, rule: Mapping[str, Any]) -> dict[str, Any]:
     series = case.record(metrics_of(rule))
-    scrapes = max((len(each["values"].split()) for each in series), default=1)
+    scrapes = max((len(each["values"].split()) for each in series), default=NOTHING_SCRAPED)
     labels = {"namespace": NAMESPACE} if case.labels is None else dict(case.labels)
-    summary = re.sub(
+    text = re.sub(
         r"{{ \$labels\.(\w+) }}", lambda found: labels.get(found[1], ""), rule["annotations"]["summary"]
     )
-    fired = {"exp_labels": {**rule["labels"], **labels}, "exp_annotations": {"summary": summary}}
+    fired = {"exp_labels": {**rule["labels"], **labels}, "exp_annotations": {"summary": text}}
     asked = {
         "alertname": case.alert,
         "eval_time": f"{(scrapes - 1) * SCRAPE_S}s",
@@ -129,11 +145,3 @@ def _test(case: Case, rule: Mapping[str, Any]) -> dict[str, Any]:
         "input_series": series,
         "alert_rule_test": [asked],
     }
-
-
-def written(cases: Sequence[Case], folder: Path) -> Path:
-    """Write promtool's file into a folder and return it."""
-    file = folder / "alerts-test.yaml"
-    # JSON is YAML, and much faster to write.
-    file.write_text(json.dumps(promtool_document(cases)), encoding="utf-8")
-    return file
