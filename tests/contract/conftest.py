@@ -12,6 +12,7 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess
 from dev.stores import running
 from gather_clients.event_log import EventLog
+from tests.support.network.connections import Connections
 
 LONG_FILES = (
     "brain/embeddings/test_reembed.py",
@@ -136,6 +137,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """The session's Redis, to look at what brains keep in it."""
     async with Redis.from_url(redis_url, decode_responses=True) as made:
         yield made
+
+
+@pytest.fixture
+def connections(tmp_path: Path) -> Connections:
+    """Records what one process connects to."""
+    return Connections(tmp_path / "connections")
 
 
 @pytest.fixture

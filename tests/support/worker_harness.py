@@ -28,6 +28,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import DEFAULT_RETRIES, GatherRunSpec
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
+from tests.support.network.connections import Connections
 
 EXIT_TIMEOUT_S = 120
 
@@ -132,6 +133,8 @@ class WorkerHarness:
     folder: Path
     document: RunDocument
     workers: list[Worker] = field(default_factory=list)
+    connections: Connections | None = None
+    """Records what workers that start from now on connect to."""
     reached_at: Services | None = None
     """Where workers that start from now on find the services, if not where they are."""
 
@@ -159,9 +162,10 @@ class WorkerHarness:
             **(self.reached_at or self.services).environment(),
             **environment,
         }
+        command = [script("gather-worker"), "run", "--run-file", str(run_file), *arguments]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
-                [script("gather-worker"), "run", "--run-file", str(run_file), *arguments],
+                self.connections.recorded(command) if self.connections else command,
                 env=variables, stdout=log, stderr=log, text=True,
             )  # fmt: skip
         worker = Worker(process, folder)

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dev.service_process import HOST, ServiceProcess, free_port, http_answers, s
 from gather_brain.auth.api_keys import new_key
 from gather_clients.brain_client import BrainClient
 from gather_clients.issued_secrets import secret_hash
+from tests.support.network.connections import Connections, addresses_in
 
 TENANT_PROJECTS = 3000
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -100,10 +101,21 @@ def brain(
 def start_brain(
     neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., AbstractContextManager[Brain]]:
-    """Start further brains on the session's Neo4j, with settings of their own, each for a block."""
+    """Start further brains on the session's Neo4j, with settings of their own, each for a block.
 
-    def start(**settings: str) -> AbstractContextManager[Brain]:
-        return _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), settings)
+    Each connects to nothing but what its settings name: no embedding runtime and no driver calls its makers.
+    """
+
+    @contextmanager
+    def start(**settings: str) -> Iterator[Brain]:
+        folder = tmp_path_factory.mktemp("brain")
+        service = brain_service(folder, neo4j_uri, embedding_model_dir, settings)
+        connections = Connections(folder / "connections")
+        with replace(service, command=connections.recorded(service.command)).running() as process:
+            pid = process.pid
+            yield Brain(process)
+        seen = connections.of(pid)
+        assert addresses_in([neo4j_uri]) <= seen <= addresses_in(service.environment.values())
 
     return start
 

@@ -16,6 +16,7 @@ import pytest
 from dev.service_process import free_port
 from dev.waiting import wait_for
 from gather_clients.issued_secrets import secret_hash
+from tests.support.network.connections import Connections, addresses_in
 
 SECRET = "a-webhook-secret-of-some-length"  # noqa: S105 - of these tests alone
 
@@ -35,19 +36,23 @@ def secrets(tmp_path: Path, redis_url: str) -> Path:
     return tmp_path
 
 
-def start(secrets: Path, files: str = "", **changed: str) -> "subprocess.Popen[str]":
+def start(
+    secrets: Path, files: str = "", connections: Connections | None = None, **changed: str
+) -> "subprocess.Popen[str]":
     """Start the bridge with nothing but what a pod has; `files` are the soft and the hard limit."""
     environment = {
         "PATH": os.environ["PATH"],
         "GATHER_SECRETS_DIR": str(secrets),
         "GATHER_BRIDGE_TOKENS_FILE": str(secrets / "tokens.json"),
         "GATHER_BRIDGE_HOST": "127.0.0.1",
+        "GATHER_BRIDGE_METRICS_PORT": "0",
         "GATHER_BRIDGE_ALLOW_ANONYMOUS": "false",
         "GATHER_BRIDGE_ALLOWED_ORIGINS": '["https://app.example"]',
         **changed,
     }
     limited = ["prlimit", f"--nofile={files}"] if files else []
     command = [*limited, sys.executable, "-m", "gather_bridge.main"]
+    command = connections.recorded(command) if connections else command
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -58,17 +63,17 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path) -> None:
-    """Logs are JSON lines and hold no secret."""
-    port = free_port()
-    with start(secrets, GATHER_BRIDGE_PORT=str(port)) as process:
+def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path, connections: Connections) -> None:
+    """Logs are JSON lines and hold no secret; metrics have an own port; it connects to Redis alone."""
+    port, metrics_port = free_port(), free_port()
+    ports = {"GATHER_BRIDGE_PORT": str(port), "GATHER_BRIDGE_METRICS_PORT": str(metrics_port)}
+    with start(secrets, connections=connections, **ports) as process:
         try:
             wait_for("the bridge to be ready", lambda: is_ready(port), 60)
             assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text == "ok"
-            assert (
-                "gather_bridge_event_log_up 1.0"
-                in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
-            )
+            metrics = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5).text
+            assert "gather_bridge_event_log_up 1.0" in metrics
+            assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).status_code == 404
         finally:
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=30)
@@ -77,6 +82,7 @@ def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path) -> None:
     assert {line["service"] for line in lines} == {"bridge"}
     assert SECRET not in said
     assert process.returncode in {0, -signal.SIGTERM}
+    assert connections.of(process.pid) == addresses_in([(secrets / "REDIS_URL").read_text("utf-8")])
 
 
 def test_it_takes_as_many_files_as_it_may(secrets: Path) -> None:

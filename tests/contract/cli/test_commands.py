@@ -1,6 +1,8 @@
 """The commands against a real API server: what is made, what is shown, and how each ends."""
 
 import json
+import os
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dev.service_process import script
 from dev.waiting import wait_for
 from gather_cli.commands import watch_run
 from gather_cli.views.progress_lines import news_of
@@ -15,6 +18,8 @@ from gather_contracts import names
 from tests.contract.cli.conftest import Gather
 from tests.contract.cli.played_runs import AT_WORK, PROJECT, SUBMIT, ended, is_there, soon
 from tests.support.installation.installation import Installation, at, container, department
+from tests.support.kubernetes.control_plane import ADMIN, kubeconfig
+from tests.support.network.connections import Connections, addresses_in
 
 # --- submit
 
@@ -363,3 +368,19 @@ def test_a_flag_goes_before_environment_and_context(
     installation.run("mine", AT_WORK)
     monkeypatch.setenv("GATHER_NAMESPACE", "elsewhere")
     assert gather("list", "-o", "name").out == "gatherrun.gather.ft.tc/mine\n"
+
+
+# --- what it connects to
+
+
+def test_the_program_connects_to_the_api_server_alone(
+    installation: Installation, connections: Connections, tmp_path: Path
+) -> None:
+    """Nothing of it looks for a newer version, or counts its users."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    environment["KUBECONFIG"] = str(kubeconfig(installation.folder, ADMIN))
+    command = connections.recorded([script("gather"), "list", "-n", installation.namespace])
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert connections.of(process.pid) == addresses_in([installation.server])

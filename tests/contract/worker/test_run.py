@@ -15,6 +15,7 @@ from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.result import StopReason
+from tests.support.network.connections import Connections, addresses_in
 from tests.support.worker_harness import Ended, Worker, WorkerHarness
 
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
@@ -79,9 +80,16 @@ def assert_whole(harness: WorkerHarness, ended: Ended) -> None:
     assert harness.checkpoint()["unindexed"] == harness.checkpoint()["pending"] == []
 
 
-def test_a_worker_fills_its_department(harness: WorkerHarness) -> None:
-    """Metadata in both stores, scores on the items, events in order, one evaluation, a true result."""
+def test_a_worker_fills_its_department(harness: WorkerHarness, connections: Connections) -> None:
+    """Metadata in both stores, scores on the items, events in order, one evaluation, a true result.
+
+    It connects to the services that it is given, and to nothing else.
+    """
+    harness.connections = connections
     ended = harness.run(0, 6)
+    services = harness.services
+    named = addresses_in((*services.secrets().values(), *services.environment().values()))
+    assert connections.of(harness.workers[0].process.pid) == named
     assert_whole(harness, ended)
     assert ended.result is not None
     assert ended.result.reason is StopReason.THRESHOLD_REACHED

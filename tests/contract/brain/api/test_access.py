@@ -2,12 +2,16 @@
 
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+
+from dev.service_process import script
+from tests.support.network.connections import Connections, addresses_in
 
 CANARY = "canary-of-the-other-tenant"
 SIMILARITY = "/api/v1/search/similarity"
@@ -120,6 +124,17 @@ async def test_reading_a_project_without_nodes_is_404(http: httpx.AsyncClient, p
             assert (response.status_code, response.json()["similarities"]) == (200, [1.0])
         else:
             assert (response.status_code, response.json()["error"]) == (404, "not_found")
+
+
+def test_the_command_for_keys_connects_to_neo4j_alone(brain: Any, connections: Connections) -> None:
+    """And writes nothing but what was asked for."""
+    command = connections.recorded([script("gather-brain"), "keys", "list"])
+    with subprocess.Popen(
+        command, env=brain.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+    assert connections.of(process.pid) == addresses_in([brain.environment["NEO4J_URI"]])
 
 
 def test_a_key_lives_from_create_to_revoke(brain: Any, project: str) -> None:

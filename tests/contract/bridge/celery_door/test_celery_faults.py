@@ -15,13 +15,16 @@ from tests.contract.bridge.celery_door.conftest import Door
 from tests.support.doors.celery_client import Client
 from tests.support.doors.doors_api import NAMESPACE
 from tests.support.doors.played_statuses import DONE, RUNNING
+from tests.support.network.connections import Connections, addresses_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
 
 @pytest.fixture
-def door_process(client: Client, redis_url: str, tmp_path: Path) -> Iterator[ServiceProcess]:
-    """`gather-bridge celery` as a process of its own, not started."""
+def door_process(
+    client: Client, redis_url: str, tmp_path: Path, connections: Connections
+) -> Iterator[ServiceProcess]:
+    """`gather-bridge celery` as a process of its own, not started; it connects to what it is given alone."""
     port = free_port()
     environment = {
         "REDIS_URL": redis_url,
@@ -33,11 +36,14 @@ def door_process(client: Client, redis_url: str, tmp_path: Path) -> Iterator[Ser
         "GATHER_DOOR_HOST": "127.0.0.1",
         "PATH": os.environ["PATH"],
     }
-    command = [script("gather-bridge"), "celery"]
+    command = connections.recorded([script("gather-bridge"), "celery"])
     uri = f"http://127.0.0.1:{port}"
     process = ServiceProcess("Celery door", uri, tmp_path, command, http_answers, environment)
     yield process
+    pid = process.pid
     process.kill()
+    named = addresses_in([redis_url, client.kubernetes.kubeconfig.read_text("utf-8")])
+    assert connections.of(pid) == named
 
 
 async def test_a_door_that_is_killed_loses_no_task_and_no_result(

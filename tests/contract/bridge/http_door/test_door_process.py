@@ -14,6 +14,7 @@ from dev.service_process import free_port
 from dev.waiting import wait_for
 from tests.support.doors.doors_api import NAMESPACE, DoorsApi
 from tests.support.doors.http_door import KEY, PROJECT, entry, submission, write_keys
+from tests.support.network.connections import Connections, addresses_in
 
 
 @pytest.fixture
@@ -33,17 +34,20 @@ def environment(tmp_path: Path, redis_url: str, kubernetes: DoorsApi) -> dict[st
     }
 
 
-def start(environment: dict[str, str]) -> "subprocess.Popen[str]":
+def start(environment: dict[str, str], connections: Connections | None = None) -> "subprocess.Popen[str]":
     """Start the door."""
     command = [sys.executable, "-m", "gather_bridge.main", "http"]
+    command = connections.recorded(command) if connections else command
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_it_serves_until_sigterm_and_is_not_ready_meanwhile(environment: dict[str, str]) -> None:
-    """Requests that come before the Service has heard of it are answered."""
+def test_it_serves_until_sigterm_and_is_not_ready_meanwhile(
+    environment: dict[str, str], redis_url: str, kubernetes: DoorsApi, connections: Connections
+) -> None:
+    """Requests that come before the Service has heard of it are answered; it connects to nothing else."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = start({**environment, "GATHER_DOOR_PORT": str(port)})
+    process = start({**environment, "GATHER_DOOR_PORT": str(port)}, connections)
 
     def status(path: str) -> int:
         try:
@@ -59,6 +63,8 @@ def test_it_serves_until_sigterm_and_is_not_ready_meanwhile(environment: dict[st
             f"{url}/api/v1/tasks/submit", json=submission(), headers={"X-API-Key": KEY}, timeout=10
         )
         assert answer.status_code == 201
+        metrics_url = f"http://127.0.0.1:{environment['GATHER_DOOR_METRICS_PORT']}/metrics"
+        assert "gather_door_requests_total" in httpx.get(metrics_url, timeout=10).text
         _, logged = process.communicate(timeout=30)
     finally:
         process.kill()
@@ -67,6 +73,7 @@ def test_it_serves_until_sigterm_and_is_not_ready_meanwhile(environment: dict[st
     assert {line["service"] for line in lines} == {"http-door"}
     assert "task submitted" in {line["message"] for line in lines}
     assert KEY not in logged
+    assert connections.of(process.pid) == addresses_in([redis_url, kubernetes.kubeconfig.read_text("utf-8")])
 
 
 @pytest.mark.parametrize(
