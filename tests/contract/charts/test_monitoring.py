@@ -39,8 +39,12 @@ def test_monitors_lead_to_services_and_carry_the_labels_asked_for(render: Render
         service = services[monitor["metadata"]["name"]]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         (scraped,) = monitor["spec"]["endpoints"]
-        ports = {port["name"] for port in service["spec"]["ports"]}
-        assert (scraped["honorLabels"], scraped["port"] in ports) == (True, True)
+        ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+        # The operator serves probes besides, and nothing to callers.
+        port = 8080 if monitor["metadata"]["name"] == "gather-operator" else 9090
+        assert (scraped["honorLabels"], ports[scraped["port"]]) == (True, port)
+        (let_in,) = named(documents, "NetworkPolicy", monitor["metadata"]["name"])["spec"]["ingress"]
+        assert {"port": scraped["port"]} in let_in["ports"]
     dashboard = named(documents, "ConfigMap", "gather-dashboard")
     for found in (*monitors, *of_kind(documents, "PrometheusRule"), dashboard):
         assert found["metadata"]["labels"]["release"] == "prometheus"

@@ -262,8 +262,8 @@ def _evaluated(url: str) -> set[str]:
 def test_the_metrics_and_probes_are_there(gather: DeployedGather) -> None:
     """Through the door's Service."""
     with gather.forward(DOOR, 8080) as port:
-        address = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{address}/readyz", timeout=10).text == "ok"
-        text = httpx.get(f"{address}/metrics", timeout=10).text
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).text == "ok"
+    with gather.forward(DOOR, 9090) as port:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     for name in ("celery_task_total", "celery_queue_length", "celery_worker_available_slots"):
         assert f"\n{name}{{" in text or f"\n{name} " in text

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import httpx
 import pytest
 
 from dev.service_process import ServiceProcess
+from gather_brain.limits.policy import ENDPOINTS
 from gather_clients.brain_client import BrainClient
-from gather_clients.brain_errors import BrainNotFound
+from gather_clients.brain_errors import BrainError, BrainNotFound
 from gather_contracts.brain import (
     BatchRequest,
     CoverageItem,
@@ -28,6 +30,7 @@ from gather_contracts.brain import (
     SimilarityPair,
     SimilarityRequest,
 )
+from tests.support.network.made_up_requests import send_made_up
 
 
 def node_in(project: str, number: int) -> NodeIn:
@@ -97,6 +100,7 @@ async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
         assert int(answer.headers["Retry-After"]) >= 1
         ready = await http.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+        assert "\ngather_brain_ready 0.0" in brain.metrics
         assert (await http.get("/healthz")).status_code == 200
         waiting = asyncio.create_task(
             client.create_nodes([node_in(project, 1), node_in(project, 2)], deadline_s=120)
@@ -107,6 +111,7 @@ async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
     context = await client.department_context(project, "x", ["story"])
     assert context.context["story"].node_count == 2
     assert (await http.get("/readyz")).json()["status"] == "ready"
+    assert "\ngather_brain_ready 1.0" in brain.metrics
 
 
 def test_a_brain_that_has_not_reached_neo4j_yet_is_starting(starting_brain: Any) -> None:
@@ -161,6 +166,39 @@ async def test_metrics_have_the_required_names(
         assert sample in text
     assert "mine" not in text.lower()
     assert (await http.get("/metrics")).status_code == 404
+
+
+async def test_batches_of_up_to_ten_nodes_have_times_of_their_own(
+    brain: Any, client: BrainClient, project: str
+) -> None:
+    """Their promised time is shorter; refused ones are none."""
+
+    def count() -> float:
+        (found,) = re.findall(r"\ngather_brain_small_batch_duration_seconds_count (\S+)\n", brain.metrics)
+        return float(found)
+
+    before = count()
+    for nodes in (1, 10, 11):
+        await client.create_nodes([node_in(project, number) for number in range(nodes)])
+    with pytest.raises(BrainError):
+        await client.create_nodes([node_in(project, 1), node_in(project, 1)])
+    assert count() - before == 2
+
+
+async def test_made_up_requests_add_no_line_to_a_brains_metrics(brain: Any) -> None:
+    """Two thousand of them, with a valid key and with made-up ones."""
+    url = httpx.URL(brain.url)
+    assert url.port is not None
+    paths = tuple(dict.fromkeys(path for _, path in ENDPOINTS))
+    headers = f"Authorization: Bearer {brain.service_key}\r\n"
+    await send_made_up(url.port, 100, paths, headers)
+    before = brain.metrics
+    statuses = await send_made_up(url.port, 2000, paths, headers)
+    assert sum(statuses.values()) == 2000
+    assert set(statuses) >= {"401", "404", "405"}
+    after = brain.metrics
+    assert len(after.splitlines()) == len(before.splitlines())
+    assert "made" not in after
 
 
 async def test_logs_are_json_with_the_requests_id_and_without_content_or_keys(
