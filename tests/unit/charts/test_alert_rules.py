@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.core import Metric
 
 from dev.paths import ROOT
 from gather_brain.metrics import Metrics
@@ -18,7 +19,6 @@ RULES = rules()
 QUANTILE = re.compile(
     r"histogram_quantile\(0\.95,.*?\b((?:gather|celery|http)_\w+)_bucket.*?\) > ([\d.]+)", re.DOTALL
 )
-COUNTED = re.compile(r"\b(\w+_total)\{([^}]*)\}\[")
 REGISTRIES = (
     REGISTRY,
     Metrics().registry,
@@ -65,7 +65,7 @@ def test_thresholds_of_percentiles_are_bounds_with_another_beyond() -> None:
         assert threshold < max(bounds[match[1]]), match
 
 
-def _histograms() -> Iterator[object]:
+def _histograms() -> Iterator[Metric]:
     brain, celery = Metrics(), CeleryMetrics("task")
     brain.request("/api/v1/nodes/batch", "POST", 200, 1)
     celery.wait.labels(queue="gather").observe(1)
