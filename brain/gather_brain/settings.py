@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from gather_brain.context.settings import ThemeSettings, read_theme_settings
 from gather_brain.embeddings.settings import ModelSettings, read_model_settings
 from gather_clients.configuration import LogLevel, read_settings, secrets_of
+from gather_clients.http_calls.addresses import Neo4jAddress
 from gather_clients.logs import SILENT, configure_logging, hide_in_logs
 from gather_clients.redis_place import RedisSettings, RedisUrl
 from gather_clients.web.origins import Origin
@@ -20,7 +21,7 @@ class Settings(RedisSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    neo4j_uri: str = Field(default="bolt://localhost:7687", alias="NEO4J_URI", max_length=2048)
+    neo4j_uri: Neo4jAddress = Field(default="bolt://localhost:7687", alias="NEO4J_URI", max_length=2048)
     neo4j_user: str = Field(default="neo4j", alias="NEO4J_USER", max_length=128)
     neo4j_password: SecretStr | None = Field(default=None, alias="NEO4J_PASSWORD")
     """None: no authentication, for trying out."""

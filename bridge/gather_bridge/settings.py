@@ -11,12 +11,11 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import SECRETS_DIR_DEFAULT, LogLevel
+from gather_clients.http_calls.addresses import Site
 from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
 from gather_clients.web.origins import Origin
 
-DoorUrl = Annotated[str, Field(pattern=r"^https?://[^/?#@*\s]+$")]
-"""Scheme, host and port."""
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
@@ -81,7 +80,7 @@ class Settings(RedisSettings, OutboxSettings):
         default=Path(SECRETS_DIR_DEFAULT) / "page-users.json", alias="GATHER_BRIDGE_PAGE_USERS_FILE"
     )
     """A JSON list of {user, projects, cancel}; read again when it changes."""
-    door_url: DoorUrl | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_URL")
+    door_url: Site | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_URL")
     """Of the HTTP door, through which the page cancels runs. None: no button for it."""
     door_key: SecretStr | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_KEY")
     """The page's own key at the HTTP door."""

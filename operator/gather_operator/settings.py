@@ -8,11 +8,12 @@ import socket
 import uuid
 from typing import Any
 
-from pydantic import Field, HttpUrl
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.cms_requests import CmsSettings
 from gather_clients.configuration import LogLevel
+from gather_clients.http_calls.addresses import ServiceUrl
 from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
 from gather_contracts.departments import DEFAULT_MODEL
@@ -73,7 +74,7 @@ class Settings(RedisSettings, CmsSettings, OutboxSettings, PlaceSettings):
     )
     worker_resources: dict[str, Any] = Field(default_factory=dict, validation_alias="GATHER_WORKER_RESOURCES")
 
-    app_url: HttpUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
+    app_url: ServiceUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""
     cms_empty_patience_s: float = Field(
         default=60, ge=0, le=3600, validation_alias="GATHER_CMS_EMPTY_PATIENCE_S"
@@ -82,7 +83,7 @@ class Settings(RedisSettings, CmsSettings, OutboxSettings, PlaceSettings):
     default_model: str = Field(default=DEFAULT_MODEL, max_length=128, validation_alias="GATHER_DEFAULT_MODEL")
     """For departments without a `defaultModel` in the CMS."""
 
-    brain_url: HttpUrl | None = Field(default=None, validation_alias="GATHER_BRAIN_URL")
+    brain_url: ServiceUrl | None = Field(default=None, validation_alias="GATHER_BRAIN_URL")
     """Where the brain answers /readyz, for the condition BrainAvailable; unset: there is none."""
     ttl_s: int | None = Field(
         default=None, ge=0, le=TTL_MAX_S, validation_alias="GATHER_TTL_SECONDS_AFTER_FINISHED"

@@ -10,8 +10,10 @@ from pydantic import Field, JsonValue, SecretStr, field_validator, model_validat
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gather_clients.configuration import AuthoritiesFile, read_settings, secrets_of
+from gather_clients.http_calls.addresses import HttpAddress, checked_address
 from gather_clients.logs import hide_in_logs
 from gather_worker.llm.access.model_client import Access
+from gather_worker.llm.budget import OUTPUT_MIN_TOKENS
 from gather_worker.llm.preferences import (
     MODEL_NAME_MAX,
     OWN_FIELDS,
@@ -25,8 +27,8 @@ OPENROUTER_URL: Final = "https://openrouter.ai/api/v1"
 FALLBACK_MODELS_MAX: Final = 8
 EXTRA_BODY_MAX: Final = 16_384
 REASONING_FIELDS: Final = frozenset({"reasoning", "reasoning_effort"})
-ANSWER_LEAST: Final = 1024
-"""Tokens beside reasoning: five short notes have some 700."""
+ANSWER_LEAST: Final = OUTPUT_MIN_TOKENS
+"""Tokens beside reasoning."""
 EXTRA_HEADERS_MAX: Final = 32
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 """RFC 9110, 5.6.2."""
@@ -101,7 +103,7 @@ def _read_headers_again() -> dict[str, str]:
 class ModelSettings(ModelKeys):
     """All that configures the language models."""
 
-    llm_base_url: str = Field(default=OPENROUTER_URL, validation_alias="GATHER_LLM_BASE_URL")
+    llm_base_url: HttpAddress = Field(default=OPENROUTER_URL, validation_alias="GATHER_LLM_BASE_URL")
     """Any OpenAI-compatible endpoint; parameters such as ?api-version=... go with every request."""
     llm_proxy: SecretStr | None = Field(default=None, validation_alias="GATHER_LLM_PROXY")
     """http:// or https:// address of a proxy for this endpoint alone; it may have a password. Hosts
@@ -110,7 +112,9 @@ class ModelSettings(ModelKeys):
     """PEM file of authorities that vouch for endpoint and proxy, besides the public ones."""
     llm_timeout_s: float = Field(default=120, ge=1, le=600, validation_alias="GATHER_LLM_TIMEOUT_S")
     """For one answer of the model; long answers of large models take a minute."""
-    llm_max_tokens: int = Field(default=32_000, ge=256, le=64_000, validation_alias="GATHER_LLM_MAX_TOKENS")
+    llm_max_tokens: int = Field(
+        default=32_000, ge=ANSWER_LEAST, le=64_000, validation_alias="GATHER_LLM_MAX_TOKENS"
+    )
     """The most for one answer; what is asked for is less, by the answer's kind and language."""
     llm_fallback_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), max_length=FALLBACK_MODELS_MAX, validation_alias="GATHER_LLM_FALLBACK_MODEL"
@@ -163,6 +167,7 @@ class ModelSettings(ModelKeys):
             return None
         if not PROXY_URL.fullmatch(url.get_secret_value()):
             raise ValueError("must be the http:// or https:// address of a proxy; SOCKS is not supported")
+        checked_address(url.get_secret_value())
         return url
 
     @field_validator("llm_extra_body")

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from gather_clients import configuration
 from gather_clients.configuration import ConfigurationError, LogLevel
+from gather_clients.http_calls.addresses import BrokerAddress, PlainAddress
 from gather_clients.logs import hide_in_logs
 from gather_clients.redis_place import RedisSettings, celery_address, names_sentinels
 from gather_contracts import names
@@ -22,8 +23,6 @@ from gather_worker.model_settings import ModelSettings
 
 CELERY_NAME = r"^[^\s\x00-\x1f]{1,255}$"
 """A task's or a queue's name."""
-CALLBACK_URL = r"^https?://[^\s/@]+(/\S*)?$"
-"""Without a user or a password: it stands in a message that the broker keeps."""
 
 
 class EvaluationDetail(StrEnum):
@@ -43,9 +42,9 @@ class Settings(RedisSettings, ModelSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     mongodb_uri: SecretStr = Field(min_length=1, validation_alias="MONGODB_URI")
-    celery_broker_url: SecretStr | None = Field(default=None, validation_alias="CELERY_BROKER_URL")
+    celery_broker_url: BrokerAddress = Field(default=None, validation_alias="CELERY_BROKER_URL")
     """Where evaluations are queued, if not at `REDIS_URL`."""
-    brain_url: str = Field(min_length=1, validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_url: PlainAddress = Field(validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr = Field(min_length=1, validation_alias="BRAIN_SERVICE_API_KEY")
 
     is_traced: bool = Field(default=False, validation_alias="GATHER_TRACING")
@@ -81,13 +80,10 @@ class Settings(RedisSettings, ModelSettings):
     evaluation_detail: EvaluationDetail = Field(
         default=EvaluationDetail.MINIMAL, validation_alias="GATHER_EVALUATION_DETAIL"
     )
-    evaluation_callback_url: str | None = Field(
-        default=None,
-        max_length=2048,
-        pattern=CALLBACK_URL,
-        validation_alias="GATHER_EVALUATION_CALLBACK_URL",
+    evaluation_callback_url: PlainAddress | None = Field(
+        default=None, max_length=2048, validation_alias="GATHER_EVALUATION_CALLBACK_URL"
     )
-    """Where the application's evaluation sends its result; only `application` names it."""
+    """Where the application's evaluation sends its result; only `application` names it. The broker keeps it."""
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")

@@ -2,10 +2,11 @@
 
 from typing import Final, Self
 
-from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.configuration import read_settings
+from gather_clients.http_calls.addresses import ServiceUrl
 
 PREFIX: Final = "GATHER_BRAIN_THEMES_LLM_"
 
@@ -15,7 +16,7 @@ class ThemeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=PREFIX, protected_namespaces=())
 
-    base_url: HttpUrl | None = None
+    base_url: ServiceUrl | None = None
     """Such as https://openrouter.ai/api/v1; `/chat/completions` is added. None: themes are only computed."""
     model: str | None = Field(default=None, min_length=1, max_length=128)
     api_key: SecretStr | None = Field(default=None, max_length=4096)

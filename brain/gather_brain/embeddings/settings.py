@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.configuration import ConfigurationError, read_settings
+from gather_clients.http_calls.addresses import ServiceUrl
 
 PREFIX: Final = "GATHER_BRAIN_"
 NEXT_PREFIX: Final = "GATHER_BRAIN_NEXT_"
@@ -27,7 +28,7 @@ class ModelSettings(BaseSettings):
     """onnx: a folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
     embedding_threads: int = Field(default=2, ge=1, le=64)
 
-    embedding_base_url: HttpUrl | None = None
+    embedding_base_url: ServiceUrl | None = None
     """openai: such as https://api.openai.com/v1; `/embeddings` is added."""
     embedding_model: str | None = Field(default=None, min_length=1, max_length=128)
     embedding_api_key: SecretStr | None = Field(default=None, max_length=4096)

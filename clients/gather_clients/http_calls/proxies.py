@@ -12,6 +12,7 @@ from urllib.request import getproxies_environment
 import httpx
 
 from gather_clients.configuration import ConfigurationError
+from gather_clients.http_calls.addresses import checked_address
 
 IN_CLUSTER: Final = (".svc", ".svc.cluster.local")
 """Names that nothing outside of a cluster knows."""
@@ -33,13 +34,13 @@ def proxy_for(url: httpx.URL, named: str | None = None) -> httpx.URL | None:
     if not text:
         return None
     try:
-        proxy = httpx.URL(text if "://" in text else f"http://{text}")
-    except httpx.InvalidURL:
-        proxy = httpx.URL("")
-    if proxy.scheme not in DEFAULT_PORTS or not proxy.host:
+        return httpx.URL(checked_address(text if "://" in text else f"http://{text}"))
+    except (ValueError, httpx.InvalidURL) as error:
         variables_of = f"{url.scheme.upper()}_PROXY or ALL_PROXY"
-        raise ConfigurationError(f"the proxy ({variables_of}) must have an http:// or https:// address")
-    return proxy
+        said = "is no address" if isinstance(error, httpx.InvalidURL) else error
+        raise ConfigurationError(
+            f"the proxy ({variables_of}) must have an http:// or https:// address: it {said}"
+        ) from None
 
 
 def is_direct(url: httpx.URL, no_proxy: str) -> bool:

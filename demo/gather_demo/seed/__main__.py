@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from gather_clients.brain_client import BrainClient
 from gather_clients.brain_errors import BrainRejected, BrainUnavailable
 from gather_clients.configuration import LogLevel, exits_if_misconfigured, read_settings, secrets_of
+from gather_clients.http_calls.addresses import PlainAddress
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts.names import ITEMS_COLLECTION, gather_database
 from gather_contracts.result import ExitCode
@@ -34,7 +35,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     mongodb_uri: SecretStr = Field(validation_alias="MONGODB_URI")
-    brain_url: str = Field(validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_url: PlainAddress = Field(validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr = Field(validation_alias="BRAIN_SERVICE_API_KEY")
     patience_s: float = Field(default=1200, ge=1, le=7200, validation_alias="GATHER_DEMO_SEED_PATIENCE_S")
     """How long to wait for a store; the brain comes with another release, which a person installs later."""

@@ -26,7 +26,7 @@ def test_a_wrong_setting_ends_a_service_with_its_name_and_rule(
     """Without a traceback."""
     monkeypatch.setenv("GATHER_SECRETS_DIR", "/none")
     for name in ("MONGODB_URI", "BRAIN_SERVICE_BASE_URL", "BRAIN_SERVICE_API_KEY"):
-        monkeypatch.setenv(name, "set")
+        monkeypatch.setenv(name, "http://x")
     monkeypatch.setenv(*wrong)
     monkeypatch.delitem(sys.modules, f"gather_demo.{service}.__main__", raising=False)
     with pytest.raises(SystemExit) as ended:

@@ -22,6 +22,7 @@ from gather_worker.check.run_cost import cost_finding, iterations_cost
 from gather_worker.errors import InvalidInput
 from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.pricing import Price
+from gather_worker.model_settings import OPENROUTER_URL
 from gather_worker.schemas import DraftBatch
 from gather_worker.settings import Settings
 
@@ -33,10 +34,14 @@ ITERATIONS_DEFAULT: Final = 50
 
 
 class CheckSettings(Settings, CmsSettings):
-    """A worker's settings, and the operator's for the CMS where they are set."""
+    """A worker's settings, and the operator's for the CMS where they are set.
+
+    An address that can never work is a finding, beside the others.
+    """
 
     redis_url: SecretStr = Field(min_length=1, validation_alias="REDIS_URL")
-    """A malformed one is a finding, beside the others."""
+    brain_url: str = Field(min_length=1, validation_alias="BRAIN_SERVICE_BASE_URL")
+    llm_base_url: str = Field(default=OPENROUTER_URL, validation_alias="GATHER_LLM_BASE_URL")
     app_url: str | None = Field(default=None, validation_alias="NEXT_PUBLIC_APP_URL")
 
 

@@ -15,6 +15,7 @@ from gather_clients.cms_requests import (
     PAYLOAD_FORM,
     CmsForm,
 )
+from gather_clients.http_calls.addresses import checked_address
 from gather_clients.http_calls.ways import way_to
 from gather_worker.check.findings import Finding, fail, fail_now, ok, skip, warn
 
@@ -28,7 +29,7 @@ async def check_cms(url: str | None, api_key: str | None, form: CmsForm) -> list
     if not url:
         return [skip(NAME, "NEXT_PUBLIC_APP_URL is not set here; only the operator reads the CMS")]
     try:
-        address = httpx.URL(f"{url.rstrip('/')}{DEPARTMENTS_PATH}")
+        address = httpx.URL(f"{checked_address(url).rstrip('/')}{DEPARTMENTS_PATH}")
         async with (
             asyncio.timeout(TIMEOUT_S),
             httpx.AsyncClient(headers=ACCEPT_ENCODING, timeout=TIMEOUT_S, **way_to(address)) as client,
@@ -42,9 +43,9 @@ async def check_cms(url: str | None, api_key: str | None, form: CmsForm) -> list
             other = replace(form, authorization=_other_form(form))
             is_taken = (await _answer(client, address, other, api_key))[0] == httpx.codes.OK
             return [_refused(status, form, other if is_taken else None)]
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeEncodeError):
-        fix = "write https://HOST, without a path"
-        return [fail(NAME, "NEXT_PUBLIC_APP_URL is not an http or https URL", fix)]
+    except (httpx.InvalidURL, ValueError) as error:
+        said = error if type(error) is ValueError else "is not an http or https URL"
+        return [fail(NAME, f"NEXT_PUBLIC_APP_URL {said}", "write https://HOST, without a path")]
     except (httpx.HTTPError, TimeoutError, BodyTooLong) as error:
         return [fail_now(NAME, f"it cannot be reached: {type(error).__name__}",
                          "mend NEXT_PUBLIC_APP_URL; see that the application runs")]  # fmt: skip

@@ -1,7 +1,10 @@
 """The settings of the commands besides `run`: a worker's, without the stores that they do not use."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
+from gather_clients.http_calls.addresses import PlainAddress
 from gather_worker.model_settings import OPENROUTER_URL
 from gather_worker.settings import Settings
 
@@ -21,7 +24,7 @@ class CommandSettings(Settings):
 class PreviewSettings(CommandSettings):
     """A worker's settings, of which only the model's are needed."""
 
-    brain_url: str = Field(default="", validation_alias="BRAIN_SERVICE_BASE_URL")
+    brain_url: PlainAddress | Literal[""] = Field(default="", validation_alias="BRAIN_SERVICE_BASE_URL")
     brain_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="BRAIN_SERVICE_API_KEY")
 
 

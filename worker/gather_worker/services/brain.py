@@ -16,6 +16,7 @@ import httpx
 from gather_clients.brain_client import BrainClient
 from gather_clients.brain_errors import BrainNotFound, BrainRejected, BrainUnauthorized, BrainUnavailable
 from gather_clients.configuration import ConfigurationError
+from gather_clients.http_calls.addresses import checked_address
 from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
@@ -58,14 +59,13 @@ def brain_client(url: str, key: str, **options: Any) -> BrainClient:
         # Sent, it would look like a brain that cannot be reached.
         raise InvalidInput("settings: BRAIN_SERVICE_API_KEY: it has characters that no key has")
     try:
-        parsed = httpx.URL(url)
-        if parsed.scheme in {"http", "https"} and parsed.host:
-            return BrainClient(url, key, **options)
+        return BrainClient(checked_address(url, has_user=False), key, **options)
     except httpx.InvalidURL:
-        pass
+        raise InvalidInput("settings: BRAIN_SERVICE_BASE_URL: is not an http or https URL") from None
+    except ValueError as error:
+        raise InvalidInput(f"settings: BRAIN_SERVICE_BASE_URL: {error}") from None
     except ConfigurationError as error:
         raise InvalidInput(f"settings: {error}") from None
-    raise InvalidInput("settings: BRAIN_SERVICE_BASE_URL: it is not an http or https URL")
 
 
 class Brain:

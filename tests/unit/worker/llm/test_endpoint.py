@@ -123,7 +123,7 @@ async def test_a_user_in_the_address_goes_before_a_key() -> None:
 )
 def test_an_address_that_can_never_work_is_a_wrong_setting(base_url: str) -> None:
     """Said at the start, without the address, which may hold a password."""
-    with pytest.raises(InvalidInput, match=r"GATHER_LLM_BASE_URL: it is not an http or https URL$"):
+    with pytest.raises(InvalidInput, match=r"GATHER_LLM_BASE_URL: (is|has) "):
         new_client(base_url, "k")
 
 

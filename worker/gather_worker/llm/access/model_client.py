@@ -15,13 +15,13 @@ import httpx
 
 from gather_clients.bodies import ACCEPT_ENCODING
 from gather_clients.configuration import ConfigurationError
+from gather_clients.http_calls.addresses import checked_address
 from gather_clients.http_calls.ways import way_to
 from gather_worker.errors import InvalidInput
 
 REFUSED: Final = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
 CONNECTIONS_MAX: Final = 10
 """A department asks at most six questions at once: five verdicts on its quality, and the next notes."""
-PORT_MAX: Final = 65_535
 COMPLETIONS: Final = b"/chat/completions"
 """Not a part of the base address, though some write it there."""
 
@@ -118,14 +118,12 @@ def new_client(
 
 def _read_url(base_url: str) -> httpx.URL:
     # The message does not quote the URL, which may hold a password.
-    wrong = InvalidInput("settings: GATHER_LLM_BASE_URL: it is not an http or https URL")
     try:
-        url = httpx.URL(base_url.strip())
-    except httpx.InvalidURL as error:
-        raise wrong from error
-    if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 1) <= PORT_MAX:
-        raise wrong
-    return url
+        return httpx.URL(checked_address(base_url.strip()))
+    except httpx.InvalidURL:
+        raise InvalidInput("settings: GATHER_LLM_BASE_URL: is no address") from None
+    except ValueError as error:
+        raise InvalidInput(f"settings: GATHER_LLM_BASE_URL: {error}") from None
 
 
 def _basic(url: httpx.URL) -> Headers:

@@ -101,7 +101,7 @@ async def test_other_refusals_do_not_open_the_file() -> None:
 async def test_the_key_s_file_is_what_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As Kubernetes changes it beneath the worker; logs strike out the new key too."""
     for name in ("MONGODB_URI", "BRAIN_SERVICE_BASE_URL", "BRAIN_SERVICE_API_KEY"):
-        monkeypatch.setenv(name, "x")
+        monkeypatch.setenv(name, "http://x")
     monkeypatch.setenv("REDIS_URL", "redis://r")
     monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
     monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
