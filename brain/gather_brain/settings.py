@@ -1,5 +1,6 @@
 """All settings, read once from the environment and the secrets folder; frozen."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from gather_brain.context.settings import ThemeSettings, read_theme_settings
 from gather_brain.embeddings.settings import ModelSettings, read_model_settings
-from gather_clients.configuration import LogLevel, read_settings, secrets_of
+from gather_clients.configuration import LogLevel, read_settings, secrets_of, warn_of_unknown_settings
 from gather_clients.http_calls.addresses import Neo4jAddress
 from gather_clients.logs import SILENT, configure_logging, hide_in_logs
 from gather_clients.redis_place import RedisSettings, RedisUrl
@@ -89,4 +90,5 @@ def start_process(log_level: str | None = None) -> Settings:
     settings = read_brain_settings()
     configure_logging("brain", log_level or settings.log_level, LOGGERS)
     hide_in_logs(secrets_of(settings))
+    warn_of_unknown_settings(logging.getLogger(__name__))
     return settings

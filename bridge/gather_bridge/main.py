@@ -9,7 +9,12 @@ from typing import Final
 
 from gather_bridge.access import tokens_command
 from gather_bridge.http_door import http_keys
-from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
+from gather_clients.configuration import (
+    exits_if_misconfigured,
+    read_settings,
+    secrets_of,
+    warn_of_unknown_settings,
+)
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
 
@@ -53,6 +58,7 @@ def _serve() -> None:
         settings = read_settings(Settings)
         configure_logging("bridge", settings.log_level, LIBRARIES)
         hide_in_logs(secrets_of(settings))
+        warn_of_unknown_settings(logger)
         bridge = Bridge(settings)
         asyncio.run(refuse_cluster(settings.redis, settings.redis_timeout_s))
         if settings.allow_anonymous:

@@ -15,6 +15,7 @@ from gather_cli import quick_params
 from gather_cli.errors import CliError, Exit, OutputLost, ReaderGone
 from gather_cli.views.completion_scripts import VARIABLE
 from gather_cli.views.terminal import plain
+from gather_contracts.variables.known_variables import NEAR_ONE, unknown_variables
 
 HELP: Final = """\
 Start, watch and stop runs of Gather; find out what is wrong with an installation.
@@ -106,12 +107,21 @@ def main() -> None:
     quick_params.install()
     if VARIABLE in os.environ:
         completion_init()
+    else:
+        _warn_of_misspelt_variables()
     try:
         code = build_app()(prog_name=program_name(), standalone_mode=False, complete_var=VARIABLE)
         sys.stdout.flush()
     except (CliError, ReaderGone, ClickException, KeyboardInterrupt, typer.Abort) as error:
         code = _told(error)
     sys.exit(int(code or 0))
+
+
+def _warn_of_misspelt_variables() -> None:
+    """Say which of ours is nearly what a variable is called; others of that beginning are a person's own."""
+    for said in unknown_variables(os.environ):
+        if NEAR_ONE in said:
+            typer.echo(f"warning: {said}", err=True)
 
 
 def _told(error: BaseException) -> int:

@@ -5,12 +5,13 @@ them, for local use. What is wrong is said with the variable's name, its file if
 rule that it breaks, never with any part of a value: it can be a secret.
 """
 
+import logging
 import os
 import re
 import ssl
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
@@ -27,6 +28,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
 from gather_contracts.result import ExitCode
+from gather_contracts.variables.known_variables import unknown_variables
 
 SECRETS_DIR_DEFAULT: Final = "/etc/gather/secrets"
 SHOWN_MAX: Final = 5
@@ -116,6 +118,21 @@ def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: 
     )
     # Not raised inside `except`: the error that quotes values would be its context.
     raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def unknown_settings() -> list[str]:
+    """Return a sentence for each variable and each secret file of our prefix that no room knows."""
+    folder = secrets_folder()
+    files: list[str] = []
+    with suppress(OSError):  # what reads the settings says it
+        files = [path.name for path in folder.iterdir()] if folder else []
+    return unknown_variables(os.environ, files)
+
+
+def warn_of_unknown_settings(logger: logging.Logger) -> None:
+    """Say at a process's start which settings change nothing, most of them misspelt; never fatal."""
+    for said in unknown_settings():
+        logger.warning("%s", said)
 
 
 def secrets_of(value: Any) -> list[str]:

@@ -11,7 +11,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
+from gather_clients.configuration import (
+    exits_if_misconfigured,
+    read_settings,
+    secrets_of,
+    warn_of_unknown_settings,
+)
 from gather_clients.event_log import EventLog
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.outbox.outbox_settings import open_outbox
@@ -74,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = read_settings(Settings)
         configure_logging("operator", settings.log_level, LOG_LEVELS)
         hide_in_logs(secrets_of(settings))
+        warn_of_unknown_settings(logger)
         # What has been imported stays: to look at it at each collection took two fifths of a list's time.
         gc.collect()
         gc.freeze()

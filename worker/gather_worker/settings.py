@@ -4,6 +4,7 @@ Secrets are files of the settings' names in `GATHER_SECRETS_DIR`; environment va
 local use.
 """
 
+import logging
 import socket
 from enum import StrEnum
 from pathlib import Path
@@ -83,7 +84,7 @@ class Settings(RedisSettings, ModelSettings):
     evaluation_callback_url: PlainAddress | None = Field(
         default=None, max_length=2048, validation_alias="GATHER_EVALUATION_CALLBACK_URL"
     )
-    """Where the application's evaluation sends its result; only `application` names it. The broker keeps it."""
+    """Where the application's evaluation sends its result; only `application` names it."""
     pod_name: str = Field(default_factory=socket.gethostname, max_length=253, validation_alias="POD_NAME")
     """Written on every item as its `taskId`."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
@@ -114,6 +115,7 @@ class Settings(RedisSettings, ModelSettings):
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
+_LOGGER = logging.getLogger(__name__)
 
 
 def read_settings(kind: type[SettingsT]) -> SettingsT:
@@ -126,4 +128,5 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
     except ConfigurationError as error:
         raise InvalidInput(f"settings: {error}") from None
     hide_in_logs(configuration.secrets_of(settings))
+    configuration.warn_of_unknown_settings(_LOGGER)
     return settings

@@ -10,7 +10,12 @@ from gather_bridge.celery_door.celery_door import build_celery_app
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.task_runs.run_calls import check_access
-from gather_clients.configuration import exits_if_misconfigured, read_settings, secrets_of
+from gather_clients.configuration import (
+    exits_if_misconfigured,
+    read_settings,
+    secrets_of,
+    warn_of_unknown_settings,
+)
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
 from gather_clients.web.metrics_server import serves_metrics
@@ -27,6 +32,7 @@ def serve() -> None:
         settings = read_settings(CelerySettings)
         configure_logging("celery-door", settings.log_level, LIBRARIES)
         hide_in_logs(secrets_of(settings))
+        warn_of_unknown_settings(logger)
         for place in {settings.broker.url: settings.broker, settings.results.url: settings.results}.values():
             asyncio.run(refuse_cluster(place, settings.redis_timeout_s))
         asyncio.run(check_access())

@@ -9,7 +9,7 @@ import uvicorn
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_bridge.http_door.http_app import HttpDoor, build_app
 from gather_bridge.task_runs.run_calls import check_access
-from gather_clients.configuration import read_settings, secrets_of
+from gather_clients.configuration import read_settings, secrets_of, warn_of_unknown_settings
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_clients.redis_calls import refuse_cluster
 from gather_clients.web.draining_server import DrainingServer
@@ -28,6 +28,7 @@ def serve() -> int:
     settings = read_settings(DoorSettings)
     configure_logging("http-door", settings.log_level, LIBRARIES)
     hide_in_logs(secrets_of(settings))
+    warn_of_unknown_settings(logger)
     asyncio.run(refuse_cluster(settings.redis, settings.redis_timeout_s))
     asyncio.run(check_access())
     door = HttpDoor(settings)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -187,7 +188,7 @@ class _Place:
         token = read_token(token_file, config)
         wait_s = timeout_s or READ_TIMEOUT_S
         if known := address or config.bridge:
-            if not re.match(r"https?://[^/]", known):
+            if not _is_address(known):
                 raise typer.BadParameter(
                     "an address that begins with http:// or https://", param_hint="--bridge"
                 )
@@ -242,3 +243,12 @@ def _to_stdout(chunks: Iterator[bytes]) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise ReaderGone from None
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is an http or https address with a host, and a port that can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

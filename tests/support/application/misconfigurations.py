@@ -98,6 +98,7 @@ MISCONFIGURATIONS: Final[dict[str, Change]] = {
     "secret: not UTF-8": secret("MONGODB_URI", b"\xff\xfe\x00"),
     "secret: missing": secret("MONGODB_URI", ""),
     "setting: wrong": variable("GATHER_JUDGE_REPEATS", "2"),
+    "setting: misspelt": variable("GATHER_LLM_TIMEOUT", "300"),
 }
 """What is wrong, and how it is made."""
 BROKEN_EVALUATIONS: Final[dict[str, Change]] = {

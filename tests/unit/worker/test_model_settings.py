@@ -75,7 +75,7 @@ def test_the_providers_preferences_are_sent_as_they_are_set(monkeypatch: pytest.
         ({"GATHER_LLM_REASONING_EFFORT": SECRET}, "GATHER_LLM_REASONING_EFFORT: "),
         ({"GATHER_LLM_REASONING_EFFORT": "low", "GATHER_LLM_REASONING_MAX_TOKENS": "9"}, "refuse both"),
         ({"GATHER_LLM_REASONING_MAX_TOKENS": "8000", "GATHER_LLM_MAX_TOKENS": "9000"}, "can be 7976 at most"),
-        ({"GATHER_LLM_MAX_TOKENS": "1023"}, "GATHER_LLM_MAX_TOKENS: Input should be greater than or equal to 1024"),
+        ({"GATHER_LLM_MAX_TOKENS": "1023"}, "MAX_TOKENS: Input should be greater than or equal to 1024"),
         ({"GATHER_LLM_REASONING_EFFORT": "low", "GATHER_LLM_EXTRA_BODY": {"reasoning": {}}}, "drop one"),
         ({"GATHER_LLM_EXTRA_BODY": {"a": [{"b": float("nan")}]}}, "GATHER_LLM_EXTRA_BODY: has a number that"),
         ({"GATHER_LLM_EXTRA_BODY": "[" * 100_000}, "nested too deep"),

@@ -13,7 +13,7 @@ from gather_clients.configuration import ConfigurationError, secrets_of
 from gather_clients.logs import SILENT, hide_in_logs, without_secrets
 from gather_contracts.result import ExitCode
 from gather_worker.check.checklist import CheckSettings, Plan, check_all
-from gather_worker.check.findings import Finding, as_json, as_table, exit_code_of, fail
+from gather_worker.check.findings import Finding, as_json, as_table, exit_code_of, fail, warn
 from gather_worker.department.task import read_run_document
 from gather_worker.errors import InvalidInput
 
@@ -24,6 +24,10 @@ NO_PROJECT: Final = "give the project's id, as it stands in the application's ad
 WRONG_SETTING: Final = (
     "set it in the worker's Secret or environment, for the CMS in the operator's; "
     "docs/worker.md and docs/operator.md list all settings"
+)
+
+MISSPELT_SETTING: Final = (
+    "mend its name or take it away; docs/worker.md and docs/operator.md list all settings"
 )
 
 
@@ -39,6 +43,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         hide_in_logs(secrets_of(settings))
         if plan is not None:
             findings += asyncio.run(check_all(settings, plan))
+    findings += [warn("Settings", said, MISSPELT_SETTING) for said in configuration.unknown_settings()]
     return _report(findings, is_table=arguments.is_table, is_strict=arguments.is_strict)
 
 

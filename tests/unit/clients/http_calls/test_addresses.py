@@ -34,8 +34,15 @@ ROOMS: list[tuple[type[BaseSettings], str | None, str]] = [
 
 @pytest.mark.parametrize(
     "address",
-    ["http://h", "https://h:443/v1/", "http://[::1]:8080", "https://h/v1?api-version=1#x", "http://h:"]
-    + [f"https://user:{PASSWORD}@h:65535", "HTTP://h"],
+    [
+        "http://h",
+        "https://h:443/v1/",
+        "http://[::1]:8080",
+        "https://h/v1?api-version=1#x",
+        "http://h:",
+        f"https://user:{PASSWORD}@h:65535",
+        "HTTP://h",
+    ],
 )
 def test_an_address_that_can_work_is_taken(address: str) -> None:
     """As it stands."""
@@ -68,7 +75,7 @@ def test_an_address_that_can_work_is_taken(address: str) -> None:
 )
 def test_an_address_that_never_can_says_why(address: str, options: dict[str, Any], said: str) -> None:
     """Without any part of it: it may hold a password."""
-    with pytest.raises(ValueError, match="^(is|has) ") as caught:
+    with pytest.raises(ValueError, match=r"^(is|has) ") as caught:
         checked_address(address, **options)
     assert said in str(caught.value)
     assert PASSWORD not in str(caught.value)
@@ -79,14 +86,20 @@ def test_an_address_that_never_can_says_why(address: str, options: dict[str, Any
 )
 def test_every_place_of_a_broker_is_looked_at(places: str) -> None:
     """Kombu would only say so when a department is finished."""
-    with pytest.raises(ValueError, match="^has "):
+    with pytest.raises(ValueError, match=r"^has "):
         checked_places(places)
     assert checked_places("sentinel://a;sentinel://b:26379;memory://") is not None
 
 
-@pytest.mark.parametrize(("kind", "prefix", "variable"), ROOMS, ids=lambda each: getattr(each, "__module__", each))
+@pytest.mark.parametrize(
+    ("kind", "prefix", "variable"), ROOMS, ids=lambda each: getattr(each, "__module__", each)
+)
 def test_a_port_that_cannot_be_is_named_in_every_room(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type[BaseSettings], prefix: str | None, variable: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: type[BaseSettings],
+    prefix: str | None,
+    variable: str,
 ) -> None:
     """Sent out, such an address would look like a service that is down."""
     monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
