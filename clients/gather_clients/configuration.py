@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
+from gather_clients.http_calls.secret_headers import KEY_IN_URL, may_be_secret
 from gather_contracts.result import ExitCode
 from gather_contracts.variables.known_variables import unknown_variables
 
@@ -36,8 +37,8 @@ SHOWN_MAX: Final = 5
 ITEMS_MAX: Final = 1000
 """A greater number in an error's place may be a key that somebody chose."""
 
-PASSWORD: Final = re.compile(r"//[^/@\s]*:[^/@\s]+@")
-"""Of an address."""
+PASSWORD: Final = re.compile(rf"//[^/@\s]*:[^/@\s]+@|{KEY_IN_URL}", re.IGNORECASE)
+"""Of an address, or a key among its parameters."""
 
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
@@ -136,7 +137,10 @@ def warn_of_unknown_settings(logger: logging.Logger) -> None:
 
 
 def secrets_of(value: Any) -> list[str]:
-    """Return every secret in the settings, nested ones too, and every address with a password in it."""
+    """Return every secret in the settings, nested ones too, and every address with a password in it.
+
+    Of headers those that may hold one.
+    """
     match value:
         case SecretStr() | SecretBytes():
             secret = value.get_secret_value()
@@ -144,7 +148,8 @@ def secrets_of(value: Any) -> list[str]:
         case BaseModel():
             return [each for name in type(value).model_fields for each in secrets_of(getattr(value, name))]
         case Mapping():
-            return [each for entry in value.values() for each in secrets_of(entry)]
+            found = [(name, each) for name, entry in value.items() for each in secrets_of(entry)]
+            return [each for name, each in found if may_be_secret(str(name), each)]
         case list() | tuple() | set() | frozenset():
             return [each for entry in value for each in secrets_of(entry)]
         case str() | AnyUrl() if PASSWORD.search(str(value)):

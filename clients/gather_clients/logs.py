@@ -8,6 +8,7 @@ no text can end it and begin another, and no field can take the place of one of 
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+
+from gather_clients.http_calls.secret_headers import KEY_IN_URL, without_scheme
 
 VOCABULARY: Final = {
     "asctime": "timestamp",
@@ -41,6 +44,8 @@ SECRET_MIN: Final = 6
 STRUCK_OUT: Final = "***"
 SILENT: Final = logging.CRITICAL + 1
 """A level that no line reaches."""
+
+_KEYS_IN_URL: Final = re.compile(KEY_IN_URL + r"([^&#\s]+)", re.IGNORECASE)
 
 _process_context: dict[str, Any] = {}
 _task_context: ContextVar[dict[str, Any]] = ContextVar("log_context", default={})  # noqa: B039 - never written
@@ -78,11 +83,11 @@ def log_context(**fields: Any) -> Iterator[None]:
 
 
 def hide_in_logs(secrets: Iterable[str], *, besides: bool = False) -> None:
-    """Strike these out of every line from now on, and the passwords of those that are URLs.
+    """Strike these out of every line from now on, the passwords of URLs and what stands behind Bearer too.
 
     `besides`: those of before too, such as an old key, which an endpoint may still name.
     """
-    plain = {text for secret in secrets for text in (secret, *_passwords(secret))}
+    plain = {text for secret in secrets for text in (secret, without_scheme(secret), *_passwords(secret))}
     found = {form for text in plain for form in _written(text) if len(form) >= SECRET_MIN}
     # The longest first: a password is a part of its URL.
     _secrets[:] = sorted(found.union(_secrets) if besides else found, key=len, reverse=True)
@@ -97,11 +102,13 @@ def without_secrets(text: str) -> str:
 
 
 def _passwords(text: str) -> list[str]:
+    """Return what is secret by itself in an address: its password, and a key among its parameters."""
+    keys = [key for _, key in _KEYS_IN_URL.findall(text)]
     try:
-        password = urlsplit(text).password or ""
+        keys.append(urlsplit(text).password or "")
     except ValueError:
-        return []
-    return [password, unquote(password)]
+        pass
+    return [form for key in keys for form in (key, unquote(key))]
 
 
 def _written(secret: str) -> tuple[str, ...]:

@@ -185,3 +185,19 @@ def test_a_line_that_cannot_be_written_is_reported_without_its_arguments(lines: 
     assert (line["message"], line["error"]) == ("log line lost", "TypeError")
     assert line["place"].startswith("test_logs.py:")
     assert "a-secret-argument" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "shown"),
+    [
+        ("Bearer sekret-12345", "the key sekret-12345 is refused"),
+        ("Api-Key sekret-12345", "sekret-12345"),
+        ("https://models/v1?api-version=1&api_key=sekret-12345#x", "key=sekret-12345"),
+        ("https://models/v1?token=sekret%2D12345", "sekret-12345"),
+    ],
+)
+def test_a_secret_is_struck_out_without_what_stands_before_it(lines: Any, hidden: str, shown: str) -> None:
+    """A server repeats a key alone, out of a header or an address."""
+    logs.hide_in_logs([hidden])
+    LOGGER.warning("said: %s and %s", hidden, shown)
+    assert "sekret" not in lines()[0]["message"]

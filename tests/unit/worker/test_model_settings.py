@@ -9,6 +9,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from gather_clients.configuration import secrets_of
+from gather_clients.logs import without_secrets
 from gather_worker.check.checklist import CheckSettings
 from gather_worker.errors import InvalidInput
 from gather_worker.model_settings import ModelSettings
@@ -109,6 +110,31 @@ def test_headers_are_secrets_and_may_be_the_only_key(monkeypatch: pytest.MonkeyP
     assert found.llm_headers == {"api-key": SECRET}
     assert SECRET in secrets_of(found)
     assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_struck"),
+    [
+        ("X-Title", "Gather", False),
+        ("HTTP-Referer", "https://films.example.com", False),
+        ("User-Agent", "Gather/1.0 (films)", False),
+        ("HTTP-Referer", f"https://u:{SECRET}@films.example.com", True),
+        ("HTTP-Referer", f"https://films.example.com/?key={SECRET}", True),
+        ("X-Title", "sk-or-v1-0123456789abcdef01", True),
+        ("api-key", SECRET, True),
+        ("X-Whatever", "Gather", True),
+        ("Cookie", "session", True),
+        ("Authorization", f"Bearer {SECRET}", True),
+    ],
+)
+def test_only_what_may_be_a_secret_is_struck_out_of_logs(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_struck: bool
+) -> None:
+    """A title's words stand in every other line; what is in no list of harmless names is a secret."""
+    assert (value in secrets_of(read(monkeypatch, GATHER_LLM_EXTRA_HEADERS={name: value}))) is is_struck
+    said = without_secrets(f"the endpoint said: {value}")
+    assert ("***" in said) is is_struck
+    assert SECRET not in without_secrets(f"no key {SECRET}") or SECRET not in value
 
 
 def test_a_key_goes_beside_other_headers(monkeypatch: pytest.MonkeyPatch) -> None:

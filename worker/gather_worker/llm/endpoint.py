@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 
 from gather_clients.bodies import BodyTooLong, read_beginning, read_body
+from gather_clients.http_calls.secret_headers import may_be_secret, without_scheme
 from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
 from gather_worker.llm.asking.refusal import read_refusal
@@ -119,6 +120,6 @@ class Endpoint:
 def _read_refusal(response: httpx.Response, content: bytes) -> Refusal:
     headers = {name: response.headers[name] for name in response.headers}
     # What no message may show: whatever was sent to say who asks.
-    sent = (value for name, value in response.request.headers.items() if name.lower() not in OWN_HEADERS)
-    secrets = [value.removeprefix("Bearer ") for value in sent]
+    sent = response.request.headers.items()
+    secrets = [without_scheme(v) for n, v in sent if n.lower() not in OWN_HEADERS and may_be_secret(n, v)]
     return read_refusal(response.status_code, headers, content, datetime.now(UTC), secrets)
