@@ -104,10 +104,8 @@ def without_secrets(text: str) -> str:
 def _passwords(text: str) -> list[str]:
     """Return what is secret by itself in an address: its password, and a key among its parameters."""
     keys = [key for _, key in _KEYS_IN_URL.findall(text)]
-    try:
+    with suppress(ValueError):
         keys.append(urlsplit(text).password or "")
-    except ValueError:
-        pass
     return [form for key in keys for form in (key, unquote(key))]
 
 

@@ -23,8 +23,8 @@ BrainUnusable           the brain is unavailable or refuses; the caller goes on 
 EvaluationRefused       Celery's broker refuses for good; the evaluation is left in the checkpoint
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
 
@@ -124,6 +124,8 @@ class Refusal:
     """Whether the body is a page for a browser, and no answer of an API."""
     is_flagged: bool = False
     """Whether a filter names what it flagged."""
+    body: Any = field(default=None, repr=False, compare=False)
+    """The JSON that was read, for what it says of a cost; no message shows it."""
 
     def __str__(self) -> str:
         """Return what a person reads: status, code, who refused, and the endpoint's own words."""

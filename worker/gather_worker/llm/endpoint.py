@@ -13,7 +13,7 @@ from gather_clients.bodies import BodyTooLong, read_beginning, read_body
 from gather_clients.http_calls.secret_headers import may_be_secret, without_scheme
 from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
-from gather_worker.llm.asking.refusal import read_refusal
+from gather_worker.llm.asking.refusal import json_in, read_refusal
 from gather_worker.llm.billing.bill import is_of_no_model
 from gather_worker.llm.billing.usage_forms import with_header_cost
 from gather_worker.llm.chat_completion import parse_body
@@ -122,4 +122,5 @@ def _read_refusal(response: httpx.Response, content: bytes) -> Refusal:
     # What no message may show: whatever was sent to say who asks.
     sent = response.request.headers.items()
     secrets = [without_scheme(v) for n, v in sent if n.lower() not in OWN_HEADERS and may_be_secret(n, v)]
-    return read_refusal(response.status_code, headers, content, datetime.now(UTC), secrets)
+    refusal = read_refusal(response.status_code, headers, content, datetime.now(UTC), secrets)
+    return replace(refusal, body=with_header_cost(json_in(content.decode("utf-8", "replace")) or {}, headers))

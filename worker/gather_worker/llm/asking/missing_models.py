@@ -27,7 +27,7 @@ async def find_missing(sender: Sender, model: str, timeout_s: float) -> MissingM
     try:
         body = await race(endpoint.complete(probe(model), timeout_s))
     except ModelError as error:
-        await sender.charges.refused(reserve, error)
+        await sender.charges.refused(reserve, error, PROBE_TOKENS)
         is_missing = error.refusal is not None and fault_of(error.refusal) in MISSING
         return MissingModel(model, nearest(model, listed)) if is_missing else None
     await sender.charges.book(reserve, sender.charges.of_body(reserve, body, PROBE_TOKENS), PROBE_TOKENS)

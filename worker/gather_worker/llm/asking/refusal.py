@@ -64,7 +64,7 @@ def read_refusal(
     if 300 <= status < 400:  # noqa: PLR2004
         # Followed, it would take key and prompt to an address that nobody configured.
         return Refusal(status, message="a redirect, which is not followed: see GATHER_LLM_BASE_URL")
-    body = _json_in(text)
+    body = json_in(text)
     return _refusal(status, body if body is not None else text, small, now, secrets)
 
 
@@ -127,7 +127,7 @@ def _levels(body: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 def _in_text(text: str, depth: int) -> Iterator[dict[str, Any]]:
     """Yield what a text says: a body in a body, one that was cut off, or words."""
-    inner = _json_in(text)
+    inner = json_in(text)
     if isinstance(inner, dict | list):
         yield from _levels(inner, depth + 1)
     elif text.strip():
@@ -138,7 +138,7 @@ def _in_text(text: str, depth: int) -> Iterator[dict[str, Any]]:
 def _inside(words: Any, depth: int) -> Iterator[dict[str, Any]]:
     """Yield what a body says that stands in the place of words, or that a gateway has put into its own."""
     if isinstance(words, str):
-        words = _json_in(words[words.index("{") : words.rfind("}") + 1]) if "{" in words else None
+        words = json_in(words[words.index("{") : words.rfind("}") + 1]) if "{" in words else None
     if isinstance(words, dict | list):
         yield from _levels(words, depth + 1)
 
@@ -146,7 +146,7 @@ def _inside(words: Any, depth: int) -> Iterator[dict[str, Any]]:
 def _words(level: Mapping[str, Any]) -> Iterator[str]:
     for key in _KEYS_OF_WORDS:
         text = _text(level, key)
-        if text and not _json_in(text):
+        if text and not json_in(text):
             yield text
     reasons = level.get("reasons")
     if isinstance(reasons, list):
@@ -175,8 +175,8 @@ def _text(level: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _json_in(text: str) -> Any:
-    """Return the JSON of a text, None if it is none; a beginning that was cut off is none."""
+def json_in(text: str) -> Any:
+    """Return the JSON object or list of a text, None if it is none; a beginning that was cut off is none."""
     if text[:64].lstrip()[:1] not in {"{", "["}:
         return None
     try:

@@ -130,7 +130,7 @@ class Sender:
         )
         limit = reserve.tokens_out
         with self.tracing.call(self.endpoint.name, model, question.prompt.version, limit) as span:
-            body = await self._body(reserve, question, course, form)
+            body = await self._body(reserve, question, course, form, asked)
             charge = self.charges.of_body(reserve, body, asked)
             usage = charge.usage
             if charge.bill and charge.bill.tokens_in:
@@ -187,7 +187,7 @@ class Sender:
         )
 
     async def _body(
-        self, reserve: Reserve, question: Question[AnswerT], course: Course, form: RequestForm
+        self, reserve: Reserve, question: Question[AnswerT], course: Course, form: RequestForm, asked: int
     ) -> Any:
         request = form.body(reserve.model, course.messages, question.schema, reserve.tokens_out)
         call = self.endpoint.complete(request, self.attempt.remaining_s)
@@ -195,5 +195,5 @@ class Sender:
             with METER.timing(Timer.MODEL):
                 return await self.attempt.race(call)
         except ModelError as error:
-            course.paid += await self.charges.refused(reserve, error)
+            course.paid += await self.charges.refused(reserve, error, asked)
             raise

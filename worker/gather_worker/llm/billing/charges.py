@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gather_worker.errors import ModelError, ModelTransient
+from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.billing.bill import OPENROUTER, Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
@@ -13,6 +13,25 @@ from gather_worker.llm.ledger import NOTHING, Reserve, Usage
 from gather_worker.prompts.tokens import count_tokens
 
 ANSWERED: Final = frozenset({0, 200})
+
+
+OF_ACCOUNT: Final = frozenset({Fault.RATE, Fault.CREDIT, Fault.KEY})
+"""Refusals that may say what an account has used of its limit; more than a request can need is no bill."""
+
+
+def is_beyond(usage: Usage, reserve: Reserve) -> bool:
+    """Return whether it is more than a request was to come to at its worst."""
+    is_dearer = (usage.cost_usd or 0.0) > reserve.cost_usd
+    return is_dearer or usage.tokens_in > reserve.tokens_in or usage.tokens_out > reserve.worst_out
+
+
+def higher(usage: Usage, reserve: Reserve) -> Usage:
+    """Return of each part the higher one."""
+    return Usage(
+        max(usage.tokens_in, reserve.tokens_in),
+        max(usage.tokens_out, reserve.worst_out),
+        max(usage.cost_usd or 0.0, reserve.cost_usd),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +85,30 @@ class Charges:
         else:
             await self._budget.charge(reserve, charge.usage, charge.bill, counted)
 
-    async def refused(self, reserve: Reserve, error: ModelError) -> bool:
-        """Book a request that was not answered; return whether it may have been charged, so that all of its
-        reserve stands.
+    async def refused(self, reserve: Reserve, error: ModelError, asked: int) -> bool:
+        """Book a request that was not answered; return whether it may have been charged.
+
+        Without a word on its cost the whole reserve stands then, or nothing is booked. What the refusal
+        itself says of a cost is booked where it is more. `asked` are the prompt's tokens by our count.
         """
         if error.refusal and error.refusal.is_page and error.refusal.status in ANSWERED:
             return not await self._budget.excuse(reserve)
         may_be_charged = self._may_be_charged(error, is_in_answer=False)
+        said = self._said(reserve, error.refusal, asked) if error.refusal else NOTHING
         if not may_be_charged:
-            await self._budget.charge(reserve, NOTHING)
-        return may_be_charged
+            await self._budget.charge(reserve, said)
+        elif is_beyond(said, reserve):
+            await self._budget.charge(reserve, higher(said, reserve))
+        return may_be_charged or said != NOTHING
+
+    def _said(self, reserve: Reserve, refusal: Refusal, asked: int) -> Usage:
+        """Return what a refusal says that its request came to; nothing of what an account has used up."""
+        bill = read_bill(refusal.body)
+        if not (bill.tokens_in or bill.tokens_out or bill.total or bill.cost_usd):
+            return NOTHING
+        said = self._budget.booked(reserve, replace(bill, is_free_said=False).checked(asked, 0))
+        is_of_account = fault_of(refusal) in OF_ACCOUNT and is_beyond(said, reserve)
+        return NOTHING if is_of_account else said
 
     def _may_be_charged(self, error: ModelError, *, is_in_answer: bool) -> bool:
         """Return whether a request may have been charged; without a refusal the error itself says it."""

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gather_contracts.resource import Budget
-from gather_worker.errors import BudgetUsed, ModelTransient
+from gather_worker.errors import BudgetUsed, ModelTransient, Refusal
 from gather_worker.llm.billing.bill import is_of_no_model, may_be_charged
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import EXCUSED_MAX, BudgetGuard, InMemoryLedgerStore
+from gather_worker.llm.failures import error_of
 from gather_worker.llm.ledger import Ledger, Rate, Reserve
 from gather_worker.llm.pricing import Price
 from tests.support.model_cases.documented_bills import CLEAR, COUNTED, PRICE, UNCLEAR, Truth, completion
@@ -231,12 +232,48 @@ async def test_usage_beside_an_error_is_booked() -> None:
     assert booking.store.ledger.total_usd == 0.5
 
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 200, "total_tokens": 300}
+HUGE = {"total_tokens": 900_000}
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "body", "expected_usd"),
+    [
+        ("x", 400, {"error": {"message": "no", "code": "invalid_output"}, "usage": USAGE}, GOOD_USD),
+        ("x", 422, {"error": {"message": "no", "usage": USAGE}}, GOOD_USD),
+        ("x", 400, {"error": {"message": "no"}, "usage": {**USAGE, "cost": 0.004}}, 0.004),
+        ("x", 400, {"error": {"message": "no"}, "x-litellm-response-cost": "0.003"}, 0.003),
+        ("openrouter", 502, {"error": {"code": 502}, "usage": USAGE}, GOOD_USD),
+        ("x", 429, {"error": {"message": "rate limit"}, "usage": USAGE}, GOOD_USD),
+        ("x", 429, {"error": {"message": "rate limit"}, "usage": HUGE}, 0),
+        ("x", 402, {"error": {"message": "no credit"}, "usage": HUGE}, 0),
+        ("x", 400, {"error": {"message": "no"}, "usage": {"prompt_tokens": 0, "total_tokens": 0}}, 0),
+        ("x", 400, {"error": {"message": "no"}, "usage": {"include": True}}, 0),
+        ("x", 400, {"error": {"message": "no"}}, 0),
+        ("x", 504, {"error": {"message": "slow"}, "usage": USAGE}, None),
+        ("x", 504, {"error": {"message": "slow"}, "usage": {**USAGE, "cost": 1.5}}, 1.5),
+    ],
+)  # fmt: skip
+async def test_what_a_refusal_says_of_its_cost_is_booked_where_it_is_more(
+    host: str, status: int, body: dict[str, Any], expected_usd: float | None
+) -> None:
+    """Than what the status is booked at; None: all that was set aside, which stands."""
+    booking = Booking(host)
+    reserve = await booking.reserve()
+    words = str(body["error"].get("message", ""))
+    error = error_of(Refusal(status, message=words, body=body))
+    is_paid = await booking.charges.refused(reserve, error, 0)
+    expected = reserve.cost_usd if expected_usd is None else expected_usd
+    assert booking.store.ledger.total_usd == pytest.approx(expected)
+    assert is_paid is bool(expected)
+
+
 async def test_a_connection_that_broke_stands() -> None:
     """And one that never came about costs nothing."""
     booking = Booking()
     reserve = await booking.reserve()
-    await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True))
-    await booking.charges.refused(await booking.reserve(), ModelTransient("unsent"))
+    await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True), 10)
+    await booking.charges.refused(await booking.reserve(), ModelTransient("unsent"), 10)
     assert booking.store.ledger.reserved == [reserve]
 
 
@@ -269,7 +306,7 @@ async def test_no_more_than_two_requests_are_ever_excused(kinds: list[str]) -> N
         if kind == "unread":
             reserve = await booking.reserve()
             spent_usd += reserve.cost_usd
-            await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True))
+            await booking.charges.refused(reserve, ModelTransient("cut", may_be_charged=True), 10)
             continue
         reserve = await booking.body(GOOD if kind == "good" else OTHER)
         has_answered = has_answered or kind == "good"
