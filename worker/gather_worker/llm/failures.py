@@ -7,7 +7,7 @@ ends and what a person can do.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from gather_worker.errors import ModelRejected, ModelTransient, Refusal
@@ -39,6 +39,15 @@ class End(StrEnum):
     """A person must change something. A model that has answered before will again."""
 
 
+class Guess(Enum):
+    """A form that may be taken though the refusal does not say so."""
+
+    PLAINER = 0
+    """One after the other, down to the words alone."""
+    PROVIDERS = 1
+    """With more of OpenRouter's providers: those too that ignore some of the fields."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One fault's row of the table."""
@@ -47,11 +56,16 @@ class Rule:
     """By what it is known, for people."""
     again: int
     """How often the same request is sent again to one model, each time after a pause."""
-    has_other_form: bool
+    forms: str
+    """In which other form it is sent besides, or why none could change what becomes of it; for people."""
     has_fallback: bool
     end: End
     advice: str
     """What a person can do, with the setting's name."""
+    is_named: bool = False
+    """Whether what the refusal names of the form is left out."""
+    guess: Guess | None = None
+    """The form after the same again, where nothing is named."""
 
 
 _NAME: Final = (
@@ -60,78 +74,86 @@ _NAME: Final = (
 _OTHER_MODEL: Final = "name another model (defaultModel) or a GATHER_LLM_FALLBACK_MODEL"
 _ADDRESS: Final = "GATHER_LLM_BASE_URL must be the API's address, which ends with its version, such as https://openrouter.ai/api/v1"
 
+_SAME: Final = "none, the {} is the same in each"
+_PROVIDERS: Final = "at OpenRouter without our `require_parameters`, for more providers"
+_PLAINER: Final = "without what it names, then plainer ones"
+
 RULES: Final[dict[Fault, Rule]] = {
     Fault.ADDRESS: Rule(
         "a page for browsers, 404, 405 and 410 without a word on a model, or an error in a 200 with words on "
         "a path, while the endpoint has never answered",
-        2, False, False, End.PERSON, _ADDRESS,
+        2, _SAME.format("address"), False, End.PERSON, _ADDRESS,
     ),
     Fault.MOVED: Rule(
-        "301, 308", 1, False, False, End.PERSON,
+        "301, 308", 1, _SAME.format("address"), False, End.PERSON,
         "redirects are not followed: GATHER_LLM_BASE_URL must name where it leads",
     ),
     Fault.FILTER: Rule(
         "400, 403, 422 or an error in a 200 with a filter's code or words (content_filter, flagged, "
         "moderation, "
         "data_inspection_failed); finish_reason content_filter, SAFETY and the like",
-        1, False, True, End.PERSON, f"a filter refuses the texts: {_OTHER_MODEL}",
+        1, f"{_PROVIDERS}; else none, the texts are the same in each", True, End.PERSON,
+        f"a filter refuses the texts: {_OTHER_MODEL}", guess=Guess.PROVIDERS,
     ),
     Fault.CREDIT: Rule(
         "402, or any status with a code or words on credit, balance or billing, without a time to wait for; "
-        '"can only afford 3000" tokens is an other form, a shorter answer',
-        0, True, False, End.ACCOUNT,
-        "add credit, raise the key's limit, or set spec.budget below what the account has",
+        '"can only afford 3000" tokens is another form',
+        0, "a shorter answer, where it names one", False, End.ACCOUNT,
+        "add credit, raise the key's limit, or set spec.budget below what the account has", is_named=True,
     ),
     Fault.KEY: Rule(
-        "401, or 400 and 403 with a code or words on the key", 1, False, False, End.ACCOUNT,
+        "401, or 400 and 403 with a code or words on the key", 1, _SAME.format("key"), False, End.ACCOUNT,
         "the key is refused: put a valid one into OPENROUTER_API_KEY",
     ),
     Fault.REGION: Rule(
-        "451, or 400 and 403 with a code or words on a region or a provider's terms", 0, False, True,
-        End.ACCOUNT,
+        "451, or 400 and 403 with a code or words on a region or a provider's terms", 0,
+        _SAME.format("account"), True, End.ACCOUNT,
         f"the provider does not serve this region or account: {_OTHER_MODEL}",
     ),
     Fault.POLICY: Rule(
         "404 and 403 with words on data policy, guardrails, zero retention or allowed providers",
-        1, False, True, End.PERSON,
+        1, f"{_PROVIDERS}; else none, what is set for privacy is never left out", True, End.PERSON,
         "no provider of the model meets GATHER_LLM_PROVIDER and the account's privacy settings: change "
-        "them, or the model",
+        "them, or the model", guess=Guess.PROVIDERS,
     ),
     Fault.LENGTH: Rule(
-        "413, or any status with a code or words on the context's length or tokens a minute", 0, True, True,
-        End.PERSON,
+        "413, or any status with a code or words on the context's length or tokens a minute", 0,
+        "a shorter answer", True, End.PERSON,
         "prompt and answer do not fit: name a model with a larger window, or lower GATHER_LLM_MAX_TOKENS",
+        is_named=True,
     ),
     Fault.FORM: Rule(
         "a refusal that names a part of the request: response_format, max_tokens, the system message, "
         "reasoning, "
         'a field of ours; 404 "No endpoints found that …"',
-        1, True, True, End.PERSON,
+        1, _PLAINER, True, End.PERSON,
         "no form is taken: name another model, or mend GATHER_LLM_PROVIDER, "
-        "GATHER_LLM_REASONING_EFFORT or GATHER_LLM_EXTRA_BODY",
+        "GATHER_LLM_REASONING_EFFORT or GATHER_LLM_EXTRA_BODY", is_named=True, guess=Guess.PLAINER,
     ),
     Fault.MODEL: Rule(
-        "404 and 410 with words on a model, any status with a code or words on an unknown one", 1, False,
-        True, End.PERSON, _NAME,
+        "404 and 410 with words on a model, any status with a code or words on an unknown one", 1,
+        f"without what it names besides; {_PROVIDERS}; else none, the name is the same in each", True,
+        End.PERSON, _NAME, is_named=True, guess=Guess.PROVIDERS,
     ),
     Fault.FORBIDDEN: Rule(
-        "other 403; 401, 402 and 403 of a provider behind a router", 1, False, True, End.ACCOUNT,
+        "other 403; 401, 402 and 403 of a provider behind a router", 1, _SAME.format("account"), True,
+        End.ACCOUNT,
         f"it is forbidden: see OPENROUTER_API_KEY's rights, or {_OTHER_MODEL}",
     ),
     Fault.REQUEST: Rule(
-        "400, 422 and other 4xx that say nothing of the above", 1, True, True, End.PERSON,
-        f"the endpoint refuses the request: {_OTHER_MODEL}",
+        "400, 422 and other 4xx that say nothing of the above", 1, _PLAINER, True, End.PERSON,
+        f"the endpoint refuses the request: {_OTHER_MODEL}", is_named=True, guess=Guess.PLAINER,
     ),
     Fault.RATE: Rule(
-        "429, 529, or any status with a code or words on rates, quotas or load", ATTEMPTS_MAX - 1, False,
-        True, End.LATER,
+        "429, 529, or any status with a code or words on rates, quotas or load", ATTEMPTS_MAX - 1,
+        "none, it passes by itself", True, End.LATER,
         "wait, raise the account's limits, or name a GATHER_LLM_FALLBACK_MODEL",
     ),
     Fault.PASSING: Rule(
         "5xx, 302, 303, 307, 408, 409, 425, 498, 499, an error without a status, no connection, a broken, "
         "empty or "
         "unreadable answer",
-        ATTEMPTS_MAX - 1, False, True, End.LATER, "",
+        ATTEMPTS_MAX - 1, "none, it passes by itself", True, End.LATER, "",
     ),
 }  # fmt: skip
 """Tried in this order: named other form, again, guessed other form, fallback model, end. After three failures
@@ -152,11 +174,11 @@ class Situation:
 def next_step(fault: Fault, now: Situation) -> Step:
     """Return what is done next."""
     rule = RULES[fault]
-    if rule.has_other_form and now.has_named_form:
+    if rule.is_named and now.has_named_form:
         return Step.OTHER_FORM
     if now.times <= rule.again:
         return Step.AGAIN
-    if rule.has_other_form and now.has_guessed_form:
+    if rule.guess and now.has_guessed_form:
         return Step.OTHER_FORM
     return Step.FALLBACK if rule.has_fallback and now.has_fallback else Step.END
 
@@ -200,6 +222,5 @@ def table() -> Iterator[str]:
     yield "| fault | seen by | again | other form | fallback model | ends with | what a person can do |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for fault, rule in RULES.items():
-        yes = ["yes" if each else "" for each in (rule.has_other_form, rule.has_fallback)]
-        steps = " | ".join([str(rule.again or ""), *yes])
+        steps = " | ".join([str(rule.again or ""), rule.forms, "yes" if rule.has_fallback else ""])
         yield f"| {fault} | {rule.seen} | {steps} | {rule.end} | {rule.advice} |"

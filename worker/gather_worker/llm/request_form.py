@@ -199,12 +199,17 @@ def other_form(form: RequestForm, refusal: Refusal, asked: int) -> RequestForm |
     return next((other for other in found if other is not None and other != form), None)
 
 
-def guessed_form(form: RequestForm) -> RequestForm | None:
+def plainer_form(form: RequestForm) -> RequestForm | None:
     """Return a plainer form for a refusal that does not say what it refuses; None for the plainest."""
     if form.shape in _NEXT_SHAPE:
         return replace(form, shape=_NEXT_SHAPE[form.shape])
     bare = replace(form, has_system=False, dropped=form.dropped | frozenset(_droppable(form.extra)))
     return bare if bare != form else None
+
+
+def form_for_more_providers(form: RequestForm) -> RequestForm | None:
+    """Return the form that OpenRouter may send to more of a model's providers; None where there are none."""
+    return _dropping(form, "provider.require_parameters")
 
 
 def after_shapeless_answers(form: RequestForm) -> RequestForm:

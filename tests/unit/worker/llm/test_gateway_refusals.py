@@ -151,12 +151,13 @@ async def test_an_ignored_shape_is_asked_for_in_another_way(new_model: NewModel)
 async def test_what_keeps_a_script_confidential_is_never_left_out(new_model: NewModel) -> None:
     """Though nothing is answered then; and the error names the setting."""
     words = "No endpoints found matching your data policy. Configure: https://openrouter.ai/settings/privacy"
-    model = new_model(*[refused(404, words)] * 2, base_url="https://openrouter.ai/api/v1")
+    model = new_model(*[refused(404, words)] * 3, base_url="https://openrouter.ai/api/v1")
     wishes = ModelPreferences(provider=ProviderPreferences(data_collection="deny", zdr=True))
     with pytest.raises(ModelRejected, match="GATHER_LLM_PROVIDER"):
         await scripted_gateway(model, preferences=wishes).ask("m/x", PROMPT, QualityVerdict)
-    wanted = {"require_parameters": True, "data_collection": "deny", "zdr": True}
-    assert [model.body(number)["provider"] for number in range(2)] == [wanted, wanted]
+    wanted = {"data_collection": "deny", "zdr": True}
+    ours = {"require_parameters": True, **wanted}
+    assert [model.body(number)["provider"] for number in range(3)] == [ours, ours, wanted]
 
 
 async def test_an_empty_message_is_never_sent(new_model: NewModel) -> None:

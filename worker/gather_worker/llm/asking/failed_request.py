@@ -7,8 +7,8 @@ from typing import Final
 from gather_worker.errors import ModelRejected, ModelTransient
 from gather_worker.llm.asking.course import REQUESTS_MAX, Course
 from gather_worker.llm.asking.faults import Fault, fault_of
-from gather_worker.llm.failures import RULES, End, Situation, Step, next_step, said
-from gather_worker.llm.request_form import RequestForm, guessed_form, other_form
+from gather_worker.llm.failures import RULES, End, Guess, Situation, Step, next_step, said
+from gather_worker.llm.request_form import RequestForm, form_for_more_providers, other_form, plainer_form
 
 SERVER_LEAST: Final = 500
 
@@ -61,7 +61,8 @@ def failed_request(
         return FailedRequest(
             model, Fault.PASSING, f"model {model}: {error}", retry_after_s, None, None, others
         )
-    fault, named = fault_of(refusal, has_answered=has_answered), other_form(form, refusal, asked)
+    fault = fault_of(refusal, has_answered=has_answered)
+    named = other_form(form, refusal, asked) if RULES[fault].is_named else None
     is_broken = refusal.status >= SERVER_LEAST
     if fault is Fault.FORM and is_broken and named is None:
         fault = Fault.PASSING  # no form is left that it could have broken at
@@ -71,10 +72,19 @@ def failed_request(
         said(model, refusal, fault),
         retry_after_s,
         named=named,
-        guessed=guessed_form(form) if fault in {Fault.FORM, Fault.REQUEST} else None,
+        guessed=_guessed(form, fault),
         others=others,
         is_of_form=fault is Fault.FORM and not is_broken,
     )
+
+
+def _guessed(form: RequestForm, fault: Fault) -> RequestForm | None:
+    match RULES[fault].guess:
+        case Guess.PLAINER:
+            return plainer_form(form)
+        case Guess.PROVIDERS:
+            return form_for_more_providers(form)
+    return None
 
 
 def step_after(course: Course, failed: FailedRequest, paid_max: int) -> Step:

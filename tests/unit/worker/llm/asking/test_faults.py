@@ -111,6 +111,10 @@ def test_a_page_is_a_wrong_address_until_the_endpoint_has_answered() -> None:
         (Fault.FILTER, Situation(1, has_fallback=True), Step.AGAIN),
         (Fault.FILTER, Situation(2, has_fallback=True), Step.FALLBACK),
         (Fault.FILTER, Situation(2), Step.END),
+        (Fault.FILTER, Situation(2, has_guessed_form=True, has_fallback=True), Step.OTHER_FORM),
+        (Fault.POLICY, Situation(1, has_named_form=True, has_guessed_form=True), Step.AGAIN),
+        (Fault.POLICY, Situation(2, has_guessed_form=True), Step.OTHER_FORM),
+        (Fault.MODEL, Situation(1, has_named_form=True), Step.OTHER_FORM),
         (Fault.KEY, Situation(1, has_fallback=True), Step.AGAIN),
         (Fault.KEY, Situation(2, has_fallback=True), Step.END),
         (Fault.CREDIT, Situation(1, has_fallback=True), Step.END),
@@ -127,7 +131,8 @@ def test_only_what_a_person_must_change_ends_for_good_and_never_at_once() -> Non
     """One refusal that the same request then survives is no reason to give a department up."""
     for fault, rule in RULES.items():
         if rule.end is End.PERSON:
-            assert rule.again >= 1 or rule.has_other_form, fault
+            assert rule.again >= 1 or rule.is_named, fault
+            assert rule.guess or rule.is_named or rule.forms.startswith("none, "), fault
             assert rule.advice, fault
         flags = product((False, True), repeat=3)
         steps = {next_step(fault, Situation(1, *each)) for each in flags}

@@ -14,7 +14,7 @@ from gather_worker.llm.request_form import (
     RequestForm,
     Shape,
     first_form,
-    guessed_form,
+    plainer_form,
     other_form,
     with_less_reasoning,
     without_system,
@@ -88,7 +88,7 @@ def test_words_that_name_nothing_teach_nothing(words: str) -> None:
 def test_guesses_become_plainer_and_end() -> None:
     """Shape by shape, then without system message and without fields of ours."""
     forms = [ROUTED]
-    while (following := guessed_form(forms[-1])) is not None:
+    while (following := plainer_form(forms[-1])) is not None:
         forms.append(following)
     assert [form.shape.value for form in forms] == ["json_schema", "json_object", "none", "none"]
     body = forms[-1].body("m/x", MESSAGES, SCHEMA, 4000)
@@ -109,7 +109,7 @@ def test_what_a_user_has_set_is_never_left_out() -> None:
         assert body["provider"] == {"data_collection": "deny", "zdr": True, "require_parameters": True}
         assert (body["temperature"], body["reasoning"]) == (0.7, {"enabled": False})
         assert with_less_reasoning(form) == form
-        form = guessed_form(form)
+        form = plainer_form(form)
     learned = first_form(is_openrouter=True, preferences=wishes).with_learned(
         '{"without":["provider","provider.zdr","provider.require_parameters","temperature"]}'
     )
