@@ -14,8 +14,8 @@ from gather_worker.llm.request_form import (
     RequestForm,
     Shape,
     first_form,
-    plainer_form,
     other_form,
+    plainer_form,
     with_less_reasoning,
     without_system,
 )
