@@ -15,6 +15,7 @@ WorkerError
 ModelError              one answer of the model, inside the gateway
   x ModelTransient      the same request may work in a moment
   x ModelRejected       the same request will never work
+    - ModelSpent        it was paid too often without an answer, over all attempts
     - BudgetUsed        it was not sent: its worst case does not fit into what the budget leaves
   x AnswerInvalid       the answer does not have the required shape
 
@@ -174,6 +175,13 @@ class ModelRejected(ModelError):  # noqa: N818
         super().__init__(message)
         self.is_request_fault = is_request_fault
         self.refusal = refusal
+
+
+class ModelSpent(ModelRejected):
+    """Every model was asked in vain so often that no attempt asks it again; a person must act."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_request_fault=True)
 
 
 class BudgetUsed(ModelRejected):

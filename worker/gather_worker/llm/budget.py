@@ -277,6 +277,17 @@ class BudgetGuard:
         if any(reserve.id == reserve_id for reserve in self.ledger.reserved):
             await self._store.save_ledger(lambda ledger: ledger.with_charge(reserve_id, usage))
 
+    async def count_unanswered(self, model: str) -> None:
+        """Take in that a request for notes was paid, or may have been, and was not answered."""
+        await self._store.save_ledger(
+            lambda ledger: ledger.with_unanswered(model, ledger.unanswered_by(model) + 1)
+        )
+
+    async def count_answered(self, model: str) -> None:
+        """Take in that a request for notes was answered; nothing is written if the one before was too."""
+        if self.ledger.unanswered_by(model):
+            await self._store.save_ledger(lambda ledger: ledger.with_unanswered(model, 0))
+
     async def learned_forms(self) -> dict[str, str]:
         """Return in which forms models take requests, as the run's ledgers know it, by model."""
         return forms_of([*await self._store.other_ledgers(), self.ledger])

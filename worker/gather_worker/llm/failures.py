@@ -37,6 +37,8 @@ class End(StrEnum):
     """Its owner can lift it, and a later attempt asks again."""
     PERSON = "64; 75 after the first iteration"
     """A person must change something. A model that has answered before will again."""
+    NEVER = "64"
+    """A person must change something, whatever the model has done before."""
 
 
 class Guess(Enum):
@@ -215,6 +217,15 @@ def said(model: str, refusal: Refusal, fault: Fault) -> str:
     """Return which model, what to change, and what the endpoint says; the quote last, since it may be cut."""
     advice = RULES[fault].advice
     return f"model {model}: {advice}; {refusal}" if advice else f"model {model}: {refusal}"
+
+
+def spent_words(model: str, times: int, timeout_s: float, error: str = "") -> str:
+    """Return what a person can do about a model that was paid so often in a row and did not answer."""
+    words = (
+        f"model {model}: {times} paid requests in a row had no answer: raise GATHER_LLM_TIMEOUT_S "
+        f"({timeout_s:g} s), or {_OTHER_MODEL}"
+    )
+    return f"{words}; {error}" if error else words
 
 
 def table() -> Iterator[str]:

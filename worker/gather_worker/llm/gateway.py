@@ -7,7 +7,7 @@ here it is done.
 import logging
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -27,6 +27,8 @@ from gather_worker.llm.answer_cache import AnswerCache, cache_key
 from gather_worker.llm.asking.course import (
     LONGER,
     LONGER_AFTER_REASONING,
+    PAID_MAX,
+    UNANSWERED_MAX,
     After,
     Course,
     Question,
@@ -42,7 +44,7 @@ from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
-from gather_worker.llm.failures import ATTEMPTS_MAX, Step
+from gather_worker.llm.failures import ATTEMPTS_MAX, Step, spent_words
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.model_names import MissingModel
 from gather_worker.llm.preferences import ModelPreferences
@@ -101,9 +103,14 @@ class ModelGateway:
         wishes = preferences or ModelPreferences()
         form = first_form(is_openrouter=self._endpoint.is_openrouter, preferences=wishes)
         self._models = KnownModels(form, wishes.fallback_models)
+        self._timeout_s = timeout_s
         self._are_forms_known = False
+        self._unanswered_before: dict[str, int] = {}
+        """Requests in a row that earlier attempts have paid without an answer, by model."""
         self._useless = Counter[tuple[str, str]]()
         """Questions in a row that had no usable answer, by model and prompt."""
+        self._unanswered_at = defaultdict[tuple[str, str], float](float)
+        """When the last of them was paid and not answered at all."""
         self._sender = Sender(
             self._endpoint,
             attempt,
@@ -187,14 +194,19 @@ class ModelGateway:
         """Ask, unless this kind of question was answered uselessly too often in a row."""
         kind = question.model, question.prompt.name
         if self._useless[kind] >= USELESS_MAX:
-            words = (
-                f"{question.model} gave no usable answer {USELESS_MAX} times in a row: it is not asked again"
-            )
-            raise AnswerInvalid(words)
+            words = f"no usable answer {USELESS_MAX} times in a row: it is not asked again"
+            raise AnswerInvalid(f"{question.model} gave {words}")
+        course, begun_s = Course(messages), time.monotonic()
         try:
-            signed = await self._pursue(question, Course(messages))
+            signed = await self._pursue(question, course)
         except AnswerInvalid:
             self._useless[kind] += 1
+            raise
+        except ModelUnavailable:
+            # Several verdicts that are asked for at once meet one trouble.
+            if course.paid and begun_s >= self._unanswered_at[kind]:
+                self._useless[kind] += 1
+                self._unanswered_at[kind] = time.monotonic()
             raise
         self._useless[kind] = 0
         return signed
@@ -208,7 +220,9 @@ class ModelGateway:
     async def _pursue(self, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
         """Ask until there is an answer; `next_step` and `after_answer` say how it goes on."""
         await self._learn_forms()
-        await self._wait_for_breakers(question.model)
+        if question.is_for_notes:
+            self._pass_over_spent(question.model, course)
+        await self._wait_for_breakers(question.model, course)
         while True:
             model = self._models.choose(question.model, time.monotonic(), course.passed_over)
             course.requests += 1
@@ -232,7 +246,21 @@ class ModelGateway:
         if not self._are_forms_known:
             self._models.learn(await self._budget.learned_forms())
             self._models.has_answered |= self._budget.ledger.tokens_out > 0
+            self._unanswered_before = {each.model: each.requests for each in self._budget.ledger.unanswered}
             self._are_forms_known = True
+
+    def _pass_over_spent(self, model: str, course: Course) -> None:
+        """Leave out who has not answered too often, over all attempts; raises ModelSpent if that is all."""
+        for each in self._models.candidates(model):
+            if (times := self._budget.ledger.unanswered_by(each)) >= UNANSWERED_MAX:
+                course.spend(each, spent_words(each, times, self._timeout_s))
+        if not self._models.candidates(model, course.passed_over):
+            raise course.end()
+
+    def _is_spent(self, question: Question[AnswerT], model: str) -> bool:
+        """Return whether the model has not answered as often as an attempt may pay for notes."""
+        most = min(UNANSWERED_MAX, max(PAID_MAX, self._unanswered_before.get(model, 0) + 1))
+        return question.is_for_notes and self._budget.ledger.unanswered_by(model) >= most
 
     async def _keep_form(self, course: Course, model: str) -> None:
         """Keep for the run what a good answer has shown to work, but for a limit that is of this prompt."""
@@ -241,10 +269,10 @@ class ModelGateway:
             self._models.set_form(model, replace(course.forms[model], limit_max=known.limit_max))
         await self._budget.keep_form(model, self._models.form(model).learned())
 
-    async def _wait_for_breakers(self, model: str) -> None:
+    async def _wait_for_breakers(self, model: str, course: Course) -> None:
         """Wait until the model or a fallback may be asked; raises ModelUnavailable beyond the deadline."""
         now_s = time.monotonic()
-        wait_s = self._models.breaker(self._models.choose(model, now_s)).wait_s(now_s)
+        wait_s = self._models.breaker(self._models.choose(model, now_s, course.passed_over)).wait_s(now_s)
         if not wait_s:
             return
         if wait_s >= self._attempt.remaining_s:
@@ -268,7 +296,8 @@ class ModelGateway:
         self._models.has_answered |= is_of_api(error.refusal)
         if failed.is_passing:
             self._models.failed(model, time.monotonic(), failed.retry_after_s)
-        step = step_after(course, failed, question.paid_max)
+        is_spent = self._is_spent(question, model)
+        step = step_after(course, failed, question.paid_max, is_spent=is_spent)
         if step is Step.AGAIN:
             return self._pause_s(question, course, failed)
         if step is Step.OTHER_FORM:
@@ -276,6 +305,8 @@ class ModelGateway:
             _LOGGER.warning("model %s is asked in another form: %s", model, error)
             return 0.0
         course.gave_up(model, failed.fault, failed.words)
+        if (times := self._budget.ledger.unanswered_by(model)) >= UNANSWERED_MAX and is_spent:
+            course.spend(model, spent_words(model, times, self._timeout_s, str(error)))
         if step is Step.END:
             raise course.end() from error
         if failed.fault is not Fault.FILTER:  # which is about this question's texts

@@ -73,6 +73,13 @@ class LearnedForm(Stored):
     form: str
 
 
+class Unanswered(Stored):
+    """How often in a row a model was asked for notes, paid or perhaps paid, and did not answer."""
+
+    model: str
+    requests: int
+
+
 class Ledger(Stored):
     """What a department has spent on models, failed attempts included."""
 
@@ -84,6 +91,8 @@ class Ledger(Stored):
     """In flight, or never answered."""
     rates: list[Rate] = Field(default_factory=list)
     forms: list[LearnedForm] = Field(default_factory=list)
+    unanswered: list[Unanswered] = Field(default_factory=list)
+    """Over all attempts; a model that has answered is not among them."""
 
     @property
     def total_usd(self) -> float:
@@ -125,6 +134,16 @@ class Ledger(Stored):
         """Return the ledger with the form in which a model takes requests."""
         others = [known for known in self.forms if known.model != model]
         return self.model_copy(update={"forms": [*others, LearnedForm(model=model, form=form)]})
+
+    def unanswered_by(self, model: str) -> int:
+        """Return how often in a row the model has not answered."""
+        return sum(each.requests for each in self.unanswered if each.model == model)
+
+    def with_unanswered(self, model: str, requests: int) -> Self:
+        """Return the ledger with how often in a row the model has not answered."""
+        others = [each for each in self.unanswered if each.model != model]
+        own = [Unanswered(model=model, requests=requests)] if requests else []
+        return self.model_copy(update={"unanswered": [*others, *own]})
 
     def with_rate(self, rate: Rate) -> Self:
         """Return the ledger with what is now known of a model."""

@@ -17,6 +17,7 @@ from gather_worker.errors import (
     BudgetUsed,
     InvalidInput,
     ModelRejected,
+    ModelSpent,
     ModelUnavailable,
     WorkerError,
 )
@@ -146,6 +147,8 @@ class Drafter:
             raise
         except AnswerInvalid as error:
             raise await self._unusable(error) from error
+        except ModelSpent as error:
+            raise InvalidInput(str(error)) from error
         except ModelRejected as error:
             if error.is_request_fault and checkpoint.iterations == 0:
                 raise InvalidInput(str(error)) from error

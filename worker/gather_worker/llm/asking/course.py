@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from gather_worker.errors import AnswerInvalid, ModelRejected, ModelUnavailable
+from gather_worker.errors import AnswerInvalid, ModelRejected, ModelSpent, ModelUnavailable
 from gather_worker.llm.asking.faults import Fault
 from gather_worker.llm.failures import RULES, End
 from gather_worker.llm.request_form import Messages, RequestForm
@@ -20,6 +20,9 @@ PAID_MAX: Final = 3
 model. What holds nothing by then will not be mended by more of them; a later attempt asks again."""
 PAID_FOR_VERDICT_MAX: Final = 2
 """A verdict is done without."""
+UNANSWERED_MAX: Final = 6
+"""Requests for notes to one model that were paid, or may have been, and brought no answer: in a row, over all
+attempts of the department. Three in the first, one in each later one; then a person has to act."""
 REQUESTS_MAX: Final = 16
 """All of one question, those that were refused and cost nothing included: six tries, and the forms of two
 models."""
@@ -46,9 +49,14 @@ class Question(Generic[AnswerT]):
     language: str = ""
 
     @property
+    def is_for_notes(self) -> bool:
+        """Return whether an attempt ends without its answer; a verdict is done without."""
+        return self.answer is DraftBatch
+
+    @property
     def paid_max(self) -> int:
         """Return how many requests may be paid for it."""
-        return PAID_MAX if self.answer is DraftBatch else PAID_FOR_VERDICT_MAX
+        return PAID_MAX if self.is_for_notes else PAID_FOR_VERDICT_MAX
 
 
 @dataclass(slots=True)
@@ -86,6 +94,11 @@ class Course:
         self.passed_over.add(model)
         self.ends.setdefault(model, (End.LATER, words))
 
+    def spend(self, model: str, words: str) -> None:
+        """Take in that a model is not asked again, in no attempt."""
+        self.passed_over.add(model)
+        self.ends[model] = (End.NEVER, words)
+
     def end(self) -> ModelUnavailable | ModelRejected:
         """Return the question's failure, in the words of the model that was asked first.
 
@@ -93,6 +106,8 @@ class Course:
         """
         kinds = {end for end, _ in self.ends.values()}
         _, words = next(iter(self.ends.values()))
+        if kinds == {End.NEVER}:
+            return ModelSpent(words)
         if End.LATER in kinds:
             return ModelUnavailable(words)
         return ModelRejected(words, is_request_fault=End.ACCOUNT not in kinds)

@@ -87,9 +87,14 @@ def _guessed(form: RequestForm, fault: Fault) -> RequestForm | None:
     return None
 
 
-def step_after(course: Course, failed: FailedRequest, paid_max: int) -> Step:
-    """Return what is done after a failure, which `course` has counted already."""
-    if course.requests >= REQUESTS_MAX or course.paid >= paid_max:
+def step_after(course: Course, failed: FailedRequest, paid_max: int, *, is_spent: bool = False) -> Step:
+    """Return what is done after a failure, which `course` has counted already.
+
+    `is_spent`: the model has not answered as often as may be paid for.
+    """
+    if is_spent and failed.others:
+        return Step.FALLBACK
+    if is_spent or course.requests >= REQUESTS_MAX or course.paid >= paid_max:
         return Step.END
     situation = Situation(
         course.faults[failed.model, failed.fault],

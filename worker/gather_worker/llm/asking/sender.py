@@ -12,7 +12,14 @@ from pydantic import BaseModel
 
 from gather_contracts.meters import Timer
 from gather_worker.attempt import Attempt
-from gather_worker.errors import AnswerInvalid, ModelError, Refusal
+from gather_worker.errors import (
+    AnswerInvalid,
+    DeadlineNear,
+    ModelError,
+    ModelRejected,
+    ModelTransient,
+    Refusal,
+)
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
 from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.asking.course import Course, Question, Unusable
@@ -118,8 +125,25 @@ class Sender:
     async def send(self, model: str, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
         """Send one request and charge it, whatever it comes to.
 
-        If no answer is read (the attempt ends, the connection breaks), the reserve stands as spent.
+        If no answer is read (the attempt ends, the connection breaks), the reserve stands as spent. Of notes
+        it is counted over all attempts how often in a row that was so.
         """
+        if not question.is_for_notes:
+            return await self._send(model, question, course)
+        paid = course.paid
+        try:
+            signed = await self._send(model, question, course)
+        except UnusableAnswer:
+            await self.budget.count_answered(model)
+            raise
+        except (ModelTransient, ModelRejected):
+            if course.paid > paid:
+                await self.budget.count_unanswered(model)
+            raise
+        await self.budget.count_answered(model)
+        return signed
+
+    async def _send(self, model: str, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
         form, wanted = self.form(course, model), self.limit(question, course, model)
         # With the schema: some endpoints show it to the model.
         asked = sum(count_tokens(message["content"]) for message in course.messages)
@@ -196,4 +220,8 @@ class Sender:
                 return await self.attempt.race(call)
         except ModelError as error:
             course.paid += await self.charges.refused(reserve, error, asked)
+            raise
+        except DeadlineNear:
+            if question.is_for_notes:
+                await self.budget.count_unanswered(reserve.model)
             raise
