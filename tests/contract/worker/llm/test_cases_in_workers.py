@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gather_worker.llm.asking.course import PAID_MAX, UNANSWERED_MAX
+from gather_worker.llm.asking.course import PAID_MAX
 from tests.support.model_cases.case_bodies import note
 from tests.support.model_cases.case_files import CHARGED, Answer, Case, cases
 from tests.support.model_cases.case_server import APART, CaseServer, answers_of, served
@@ -106,16 +106,14 @@ def test_a_model_that_gives_nothing_in_two_attempts_ends_the_department(new_harn
     assert f"no usable answer in {PAID_MAX} paid requests" in ended[-1].result.message
 
 
-def test_a_model_that_never_answers_is_paid_six_requests_in_all_attempts(new_harness: NewHarness) -> None:
-    """The checkpoint knows what earlier attempts have paid: three of the first, one of each later one."""
+def test_what_was_paid_without_an_answer_is_known_to_the_next_attempt(new_harness: NewHarness) -> None:
+    """Three requests of the first attempt, one of the second; at six the department ends."""
     harness = new_harness(budget={"maxCostUSD": 5})
-    timed_out = Answer(
-        status=504, body={"error": {"message": "upstream timed out", "code": 504}}, charged=CHARGED
-    )
-    with served([timed_out] * UNANSWERED_MAX) as model:
-        ended = [run(harness, model, 2) for _ in range(4)]
+    words = {"error": {"message": "upstream timed out", "code": 504}}
+    timed_out = Answer(status=504, body=words, charged=CHARGED)
+    with served([timed_out] * (PAID_MAX + 1)) as model:
+        assert [run(harness, model, 2).exit_code for _ in range(2)] == [75, 75]
         assert model.answers == []
         assert_all_booked(harness, model)
-    assert [each.exit_code for each in ended] == [75, 75, 75, 64], ended[-1].messages()
-    assert ended[-1].result is not None
-    assert "raise GATHER_LLM_TIMEOUT_S (120 s)" in ended[-1].result.message
+    (counted,) = harness.checkpoint()["ledger"]["unanswered"]
+    assert counted["requests"] == PAID_MAX + 1
