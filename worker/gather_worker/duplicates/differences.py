@@ -12,7 +12,9 @@ from itertools import product
 from typing import Final
 
 from gather_worker.duplicates.alignment import gaps
-from gather_worker.duplicates.telling_words import Kind, Reading, opposites, reading_of, word_list
+from gather_worker.duplicates.telling_words import Reading, readings_of
+from gather_worker.duplicates.word_kinds import Kind
+from gather_worker.duplicates.word_tables import Pole, are_opposite, is_spaceless, poles_of, word_list
 
 BESIDE_MAX: Final = 3
 """Other words, in all, beside those that turn the meaning: "has a lamp" and "does without a lamp"."""
@@ -25,6 +27,8 @@ BASE_CHARS_MIN: Final = 3
 """Of the word that a negating prefix stands before."""
 NAME_CHARS_MIN: Final = 4
 """Of a name from which another is derived, and the most that is put to it."""
+SIGNS_MAX: Final = 4
+"""Of a word in scripts that write no spaces."""
 BLOCK_WORDS_MAX: Final = 4
 """Of a subject or an object that changed places."""
 
@@ -45,19 +49,10 @@ def telling_differences(one: str, other: str) -> frozenset[Difference]:
     Words that carry no meaning, endings, and places of words are nothing else. It does not depend on which
     text comes first.
     """
-    a, b = (reading_of(text) for text in sorted((one, other)))
+    a, b = readings_of(*sorted((one, other)))
     if _is_word_exchange(a.stems, b.stems):
         return frozenset({Difference.ROLE})
-    found = gaps(a.stems, b.stems)
-    own_a, own_b = (
-        _own_places(a, [gap.one for gap in found], b),
-        _own_places(b, [gap.other for gap in found], a),
-    )
-    shared = _without(a, own_a), _without(b, own_b)
-    small = a.small | b.small
-    sides = [
-        (_Side(a, left, small), _Side(b, right, small)) for left, right in zip(own_a, own_b, strict=True)
-    ]
+    sides, shared = _laid_side_by_side(a, b)
     kinds = [_kinds(left, right) for left, right in sides]
     if not _is_nothing_else(sides, kinds, len(shared[0])):
         return frozenset()
@@ -69,10 +64,29 @@ def telling_differences(one: str, other: str) -> frozenset[Difference]:
     return frozenset(differences)
 
 
+def has_another_word(one: str, other: str) -> bool:
+    """Return whether the texts differ in one word of meaning alone, in whose place the other has another.
+
+    "She agrees" and "she refuses" do, and so do "a pan" and "a skillet": no list tells the two apart.
+    """
+    a, b = readings_of(*sorted((one, other)))
+    sides = _laid_side_by_side(a, b)[0]
+    words = [
+        pair for pair in ((_plain_words(left), _plain_words(right)) for left, right in sides) if any(pair)
+    ]
+    if len(words) != 1 or not all(words[0]):
+        return False
+    left, right = words[0]
+    if all(map(is_spaceless, (*left, *right))):
+        return max(map(len, words[0])) <= SIGNS_MAX
+    return len(left) == len(right) == 1 and not _is_inflected(left[0], right[0])
+
+
 def has_other_numbers(one: str, other: str) -> bool:
     """Return whether each text has a number that the other has not, however they are worded."""
     numbers = [
-        {word.key for word in reading_of(text).words if word.kind is Kind.NUMBER} for text in (one, other)
+        {word.key for word in reading.words if word.kind is Kind.NUMBER}
+        for reading in readings_of(one, other)
     ]
     return bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])
 
@@ -86,9 +100,32 @@ class _Side:
         capitals = capitals if reading.has_capitals else set()
         self.names = capitals - small - word_list("pronouns")
 
+    def poles(self) -> frozenset[Pole]:
+        """Return of which opposites its words are which side."""
+        return frozenset().union(*(poles_of(word.key) for word in self.words[:GAP_WORDS_MAX]))
+
     def keys(self, *kinds: Kind) -> frozenset[str]:
         """Return the words of some kinds."""
         return frozenset(word.key for word in self.words if word.kind in kinds)
+
+
+_Sides = Sequence[tuple[_Side, _Side]]
+
+
+def _laid_side_by_side(a: Reading, b: Reading) -> tuple[_Sides, tuple[list[str], list[str]]]:
+    """Return what each text has in each gap and the other nowhere, and what both have, in each's order."""
+    found = gaps(a.stems, b.stems)
+    own_a = _own_places(a, [gap.one for gap in found], b)
+    own_b = _own_places(b, [gap.other for gap in found], a)
+    small = a.small | b.small
+    sides = [
+        (_Side(a, left, small), _Side(b, right, small)) for left, right in zip(own_a, own_b, strict=True)
+    ]
+    return sides, (_without(a, own_a), _without(b, own_b))
+
+
+def _plain_words(side: _Side) -> list[str]:
+    return [word.key for word in side.words if word.kind is Kind.PLAIN]
 
 
 def _own_places(reading: Reading, lone: Sequence[range], other: Reading) -> list[list[int]]:
@@ -134,7 +171,7 @@ def _kinds(left: _Side, right: _Side) -> set[Difference]:
         (one.key, other.key)
         for one, other in product(left.words[:GAP_WORDS_MAX], right.words[:GAP_WORDS_MAX])
     ]
-    if any(frozenset(pair) in opposites() for pair in words):
+    if are_opposite(left.poles(), right.poles()):
         kinds.add(Difference.OPPOSITE)
     if left.keys(Kind.NEGATION) != right.keys(Kind.NEGATION) or any(
         _is_negated_by_prefix(one, other) or _is_negated_by_prefix(other, one) for one, other in words
@@ -161,9 +198,7 @@ def _is_derived(short: str, long: str) -> bool:
     )
 
 
-def _is_nothing_else(
-    sides: Sequence[tuple[_Side, _Side]], kinds: Sequence[Collection[Difference]], shared: int
-) -> bool:
+def _is_nothing_else(sides: _Sides, kinds: Sequence[Collection[Difference]], shared: int) -> bool:
     """Return whether the texts are the same but for what turns the meaning and the few words beside it."""
     beside = 0
     for (left, right), here in zip(sides, kinds, strict=True):
@@ -178,8 +213,8 @@ def _beside(left: _Side, right: _Side, kinds: Collection[Difference]) -> int:
     """Return how many other words the two sides of a gap do not share, of the side that has more."""
     named = [_named(left, right), _named(right, left)] if Difference.NAME in kinds else [frozenset[str]()] * 2
     rest = [
-        [word.key for word in side.words if word.kind is Kind.PLAIN and word.key not in names]
-        for side, names in zip((left, right), named, strict=True)
+        [word for word in _plain_words(side) if word not in names and not _turns(word, there)]
+        for side, there, names in ((left, right, named[0]), (right, left, named[1]))
     ]
     if max(map(len, rest)) > GAP_WORDS_MAX:
         return GAP_WORDS_MAX
@@ -189,7 +224,15 @@ def _beside(left: _Side, right: _Side, kinds: Collection[Difference]) -> int:
     )
 
 
-def _is_passive_once(sides: Sequence[tuple[_Side, _Side]]) -> bool:
+def _turns(word: str, there: _Side) -> bool:
+    """Return whether a word is the opposite or the negation of one of the other side."""
+    return are_opposite(poles_of(word), there.poles()) or any(
+        _is_negated_by_prefix(word, each.key) or _is_negated_by_prefix(each.key, word)
+        for each in there.words[:GAP_WORDS_MAX]
+    )
+
+
+def _is_passive_once(sides: _Sides) -> bool:
     """Return whether one of the texts says by whom something is done, and the other who does it."""
     agents = [
         any(word.key in word_list("agents") for pair in sides for word in pair[at].words) for at in (0, 1)
@@ -242,6 +285,8 @@ def _have_exchanged(one: Sequence[str], other: Sequence[str]) -> bool:
 def _is_block_exchange(one: Sequence[str], other: Sequence[str]) -> bool:
     """Return whether the one is A m B and the other B m A; "A and B" is "B and A"."""
     count = len(one)
+    if one[0] in word_list("places") or other[0] in word_list("places"):
+        return False  # "in the harbour a boat burns" has no one who changed places
     return any(
         first + last < count
         and one[:first] == other[count - first :]

@@ -10,7 +10,9 @@ from typing import Final
 
 from gather_contracts.text_cleaning import shortened
 from gather_worker.duplicates.alignment import Gap, gaps
-from gather_worker.duplicates.telling_words import SPACELESS, Kind, reading_of
+from gather_worker.duplicates.telling_words import reading_of
+from gather_worker.duplicates.word_kinds import Kind
+from gather_worker.duplicates.word_tables import SPACELESS, language_of
 
 AROUND_CHARS: Final = 50
 """Shown before and after a place where the texts differ, so that it can be understood."""
@@ -84,7 +86,10 @@ def _wanted(a: _Line, b: _Line, length: int) -> list[Gap]:
 
     words = [[line.text[start:end] for start, end in line.spans] for line in (a, b)]
     found = gaps(*words)
-    telling = [gap for gap in found if _telling(a.words(gap.one)) != _telling(b.words(gap.other))]
+    language = language_of(a.text, b.text)
+    telling = [
+        gap for gap in found if _telling(a.words(gap.one), language) != _telling(b.words(gap.other), language)
+    ]
     is_same_so_far = all(is_beyond(gap, length - 1) for gap in found)
     chosen = [*telling, *(gap for gap in found if gap not in telling)] if is_same_so_far else telling
     if not any(is_beyond(gap, length - 1) for gap in chosen):
@@ -92,8 +97,8 @@ def _wanted(a: _Line, b: _Line, length: int) -> list[Gap]:
     return [gap for gap in chosen if is_beyond(gap, length // 2)]
 
 
-def _telling(text: str) -> frozenset[str]:
-    words = reading_of(text).words
+def _telling(text: str, language: str | None) -> frozenset[str]:
+    words = reading_of(text, language).words
     return frozenset(word.key for word in words if word.kind in TELLING or word.is_capital)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from gather_worker.duplicates.calibration import Calibration, Decision, Verdict, shipped_calibration
 from gather_worker.duplicates.candidates import WORDS_HIGH, WORDS_LOW, Opinion, Pair, Rule
-from gather_worker.duplicates.differences import has_other_numbers, telling_differences
+from gather_worker.duplicates.differences import has_another_word, has_other_numbers, telling_differences
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.duplicates.word_overlap import overlap, word_set
 
@@ -25,13 +25,14 @@ def cautious(pair: Pair, opinion: Opinion) -> Opinion:
 
     Where they differ in nothing else, both stay without the model. Of paraphrases only numbers count: of
     those above the cut whose numbers differ half are duplicates, of those with other names, negations or
-    orders of names most are (PAN and STS-B), as the calibration found.
+    orders of names most are (PAN and STS-B), as the calibration found. A word in another's place may be an
+    opposite that no list has: of such pairs 97 % are duplicates in PAN, and 57 % in STS-B.
     """
     if not opinion.is_duplicate:
         return opinion
     if telling_differences(pair.text, pair.other):
         return replace(opinion, verdict=Verdict.UNSURE, is_duplicate=False)
-    if has_other_numbers(pair.text, pair.other):
+    if has_other_numbers(pair.text, pair.other) or has_another_word(pair.text, pair.other):
         return replace(opinion, verdict=Verdict.UNSURE)
     return opinion
 

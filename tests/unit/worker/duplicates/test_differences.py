@@ -10,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev.paths import ROOT
-from gather_worker.duplicates.differences import Difference, has_other_numbers, telling_differences
+from gather_worker.duplicates.differences import (
+    Difference,
+    has_another_word,
+    has_other_numbers,
+    telling_differences,
+)
 
 NEGATED: Final = json.loads((ROOT / "tests/data/duplicates/negated.json").read_text(encoding="utf-8"))
 """A sentence in each language and its negation."""
+TURNED_IN: Final = json.loads((ROOT / "tests/data/duplicates/turned.json").read_text(encoding="utf-8"))
+"""By language, made by us: pairs of each kind, pairs that say the same, and what may stand before them."""
 NOTE: Final = (
     "The keeper of the lighthouse counts seventeen lamps before dawn and writes each one into the harbour "
     "ledger, while Mara waits below the stairs with the oil. "
@@ -111,6 +118,20 @@ REPORTED: Final = {
         Difference.OPPOSITE,
     ),
     "a semantic cache: arithmetic": ("What is 17 plus 25?", "What is 17 plus 52?", Difference.NUMBER),
+    "mnemon: allowed": (
+        "Production deployment is allowed", "Production deployment is not allowed", Difference.NEGATION,
+    ),
+    "sage-wiki: wells": ("Monitoring well MW-3", "Monitoring well MW-2", Difference.NUMBER),
+    "sage-wiki: years": ("Budget of 2023-2024", "Budget of 2022-2023", Difference.NUMBER),
+    "TechPulse: learning": ("supervised learning", "unsupervised learning", Difference.NEGATION),
+    "a semantic cache: un-cancel": (
+        "How do I cancel my subscription?", "How do I un-cancel my subscription?", Difference.NEGATION,
+    ),
+    "a semantic cache: regions": (
+        "What's our refund window for EU orders?", "What's our refund window for US orders?", Difference.NAME,
+    ),
+    "agentmemory: Chinese": ("这个方案很安全", "这个方案不安全", Difference.NEGATION),
+    "agentmemory: Korean": ("항구는 안전하다", "항구는 안전하지 않다", Difference.NEGATION),
 }  # fmt: skip
 """Pairs out of public reports of caches and embeddings that took them for the same."""
 
@@ -142,8 +163,45 @@ def test_what_others_took_for_the_same_is_seen(name: str) -> None:
 
 @pytest.mark.parametrize("language", sorted(NEGATED))
 def test_a_negation_is_seen_in_each_language(language: str) -> None:
-    """One sentence each; nothing was measured but English."""
+    """One sentence each."""
     assert telling_differences(*NEGATED[language]) == {Difference.NEGATION}
+
+
+@pytest.mark.parametrize("language", sorted(TURNED_IN))
+@pytest.mark.parametrize("kind", ["negation", "number", "opposite", "role"])
+def test_what_turns_the_meaning_is_seen_in_each_language(language: str, kind: str) -> None:
+    """Alone, and within a note."""
+    found = TURNED_IN[language]
+    for before in ("", found["context"]):
+        for one, other in found.get(kind, []):
+            assert kind in telling_differences(before + one, before + other), (one, other)
+
+
+@pytest.mark.parametrize("language", sorted(TURNED_IN))
+def test_the_same_in_other_digits_order_or_words_turns_nothing_in_any_language(language: str) -> None:
+    """Likeness may decide."""
+    found = TURNED_IN[language]
+    for before in ("", found["context"]):
+        for one, other in found["same"]:
+            assert not telling_differences(before + one, before + other), (one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ("She gives the keeper a pan", "She gives the keeper a skillet", True),
+        ("I don't know what day it is", "I don't know what time it is", True),
+        ("Sie hat einen Plan", "Sie hat einen Verdacht", True),
+        ("镜头不断靠近港口", "镜头持续靠近港口", True),
+        ("The lamp burns", "The lamp is burning", False),
+        ("The lamp burns", "The red lamp burns", False),
+        ("A lamp burns on the pier", "A fire glows on the pier", False),
+        ("The lamp burns", "The lamp burns", False),
+    ],
+)
+def test_one_word_in_anothers_place_is_seen(one: str, other: str, differ: bool) -> None:
+    """No list has all opposites; one word more is none."""
+    assert has_another_word(one, other) == has_another_word(other, one) == differ
 
 
 WORDS = st.sampled_from(

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.duplicates.telling_words import Kind, reading_of, written_value
+from gather_worker.duplicates.telling_words import reading_of, readings_of
+from gather_worker.duplicates.word_kinds import Kind
+from gather_worker.duplicates.word_tables import language_of
+from gather_worker.duplicates.written_numbers import written_value
 
 
 def numbers(text: str) -> list[str]:
@@ -42,6 +45,41 @@ def test_a_number_is_worth_what_it_says(written: str, value: Fraction | int | No
 def test_numbers_in_words_are_those_in_digits(text: str, found: list[str]) -> None:
     """Up to what English says in one run of words."""
     assert numbers(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Er hat elf Boote und ein Haus", ["#11"]), ("zweihundertdreiundzwanzig Lampen", ["#223"]),
+        ("quatre-vingt-dix-sept lampes", ["#97"]), ("soixante et onze lampes du port", ["#71"]),
+        ("treinta y dos lámparas", ["#32"]), ("trinta e dois barcos", ["#32"]),
+        ("trecentoventidue lampade", ["#322"]), ("drieëntwintig lampen", ["#23"]),
+        ("dwadzieścia pięć łodzi", ["#25"]), ("триста двадцать пять лодок", ["#325"]),
+        ("двадцять п'ять човнів", ["#25"]), ("yirmi beş tekne", ["#25"]),
+        ("sahne için on iki lamba", ["#12"]),
+        ("hai mươi lăm phút", ["#20"]), ("ثلاثة قوارب", ["#3"]), ("दो नावें", ["#2"]),
+        ("இரண்டு படகுகள்", ["#2"]), ("배 두 척", ["#2"]), ("เรือสองลำ", ["#2"]), ("船が ふたつ", ["#2"]),
+        ("the elf is on the mile", []), ("der Film ist im Hafen", []), ("สามารถ", []),
+    ],
+)  # fmt: skip
+def test_numbers_in_words_of_other_languages_are_those_in_digits(text: str, found: list[str]) -> None:
+    """What means something else in the text's language is no number."""
+    reading = readings_of(text, text)[0]
+    assert [word.key for word in reading.words if word.kind is Kind.NUMBER] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The keeper does not open the door", "en"), ("A man is playing a flute", "en"),
+        ("Der Wärter öffnet die Tür", "de"), ("Le gardien ouvre la porte du phare", "fr"),
+        ("El guarda no abre la puerta", "es"), ("O guarda não abre a porta", "pt"),
+        ("Сторож не открывает дверь в порту", None), ("Ada", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_texts_words_say_in_which_language_it_is(text: str, language: str | None) -> None:
+    """If they are clear."""
+    assert language_of(text, text) == language
 
 
 @given(st.integers(0, 10**15))
