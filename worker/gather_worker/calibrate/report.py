@@ -148,13 +148,14 @@ def report_of(
         threshold=decision.threshold,
         band_share=_share(unsure),
         rows=tuple(rows),
-        contrasts=tuple(_contrast(kind, *made, decision) for kind, made in contrasts.items() if made[0]),
+        contrasts=tuple(contrast_row(kind, *made, decision) for kind, made in contrasts.items() if made[0]),
     )
 
 
-def _contrast(
+def contrast_row(
     kind: str, pairs: Sequence[LabelledPair], cosines: Sequence[float], decision: Decision
 ) -> ContrastRow:
+    """Return what is called a duplicate of pairs of one kind, at least one."""
     opinions = opinions_of(pairs, cosines, decision)
     unsure = [opinion.verdict is Verdict.UNSURE for opinion in opinions.cautious]
     usual = _mostly_right([pair.duplicate for pair in pairs])
