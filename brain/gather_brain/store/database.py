@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
@@ -13,11 +13,13 @@ from neo4j.exceptions import DriverError, Neo4jError
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import UnavailableError
 from gather_brain.store.cypher import schema_queries
+from gather_clients.backoff import Backoff
 
 CONNECT_TIMEOUT_S: Final = 3.0
 """A Neo4j that is there accepts within milliseconds."""
 RETRY_S: Final = 2.0
 """Enough for a deadlock; if Neo4j is unavailable, the caller soon gets 503."""
+READ_RETRY: Final = Backoff(first_s=0.1, last_s=1.0, jitter=(0.8, 1.2))
 PROBE_TIMEOUT_S: Final = 2.0
 
 REFUSALS: Final[Mapping[str, str]] = {
@@ -88,16 +90,40 @@ class Database:
         await self._driver.close()
 
     async def read(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
-        """Run one reading query.
+        """Run one reading query, with one trip to Neo4j where a transaction of our own would take three.
 
         Raises:
             UnavailableError: Neo4j is unavailable or slow; the same can succeed later.
         """
-        return await self._run(kind, query, parameters, neo4j.READ_ACCESS)
+
+        async def work() -> list[Record]:
+            failures, first_failure = 0, 0.0
+            while True:
+                try:
+                    async with self._session(neo4j.READ_ACCESS) as session:
+                        timed = neo4j.Query(query, timeout=self._timeout_s)
+                        return await _records(await session.run(timed, parameters))
+                except (DriverError, Neo4jError) as failure:
+                    first_failure = first_failure or time.monotonic()
+                    if not failure.is_retryable() or time.monotonic() - first_failure > RETRY_S:
+                        raise
+                failures += 1
+                await asyncio.sleep(READ_RETRY.wait_s(failures))
+
+        return await self._observed(kind, work)
 
     async def write(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         """Run one writing query in a transaction of its own, with the errors of `read`."""
-        return await self._run(kind, query, parameters, neo4j.WRITE_ACCESS)
+
+        @neo4j.unit_of_work(timeout=self._timeout_s)
+        async def in_transaction(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
+            return await _records(await transaction.run(query, parameters))
+
+        async def work() -> list[Record]:
+            async with self._session(neo4j.WRITE_ACCESS) as session:
+                return await session.execute_write(in_transaction)
+
+        return await self._observed(kind, work)
 
     async def prepare(self) -> None:
         """Create constraints and indexes where they are missing, but for those of vectors.
@@ -135,23 +161,14 @@ class Database:
         except (UnavailableError, TimeoutError):
             return False
 
-    async def _run(
-        self, kind: str, query: LiteralString, parameters: dict[str, Any], access: str
-    ) -> list[Record]:
-        @neo4j.unit_of_work(timeout=self._timeout_s)
-        async def work(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
-            result = await transaction.run(query, parameters)
-            # Not `data()`, which visits every float of a vector: 0.1 s for 200 of them.
-            return [dict(record) async for record in result]
+    def _session(self, access: str) -> neo4j.AsyncSession:
+        return self._driver.session(database=self._database, default_access_mode=access)
 
+    async def _observed(self, kind: str, work: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
         started = time.perf_counter()
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._driver.session(database=self._database, default_access_mode=access) as session,
-            ):
-                execute = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
-                records = await execute(work)
+            async with asyncio.timeout(self._timeout_s):
+                records = await work()
                 self.refusal = ""
                 return records
         except (DriverError, Neo4jError, OSError, TimeoutError) as failure:
@@ -162,6 +179,11 @@ class Database:
         finally:
             if self._observe:
                 self._observe(kind, time.perf_counter() - started)
+
+
+async def _records(result: neo4j.AsyncResult) -> list[Record]:
+    # Not `data()`, which visits every float of a vector: 0.1 s for 200 of them.
+    return [dict(record) async for record in result]
 
 
 def refusal_of(failure: BaseException | None) -> str:
