@@ -1,8 +1,12 @@
 """Words and sentences of texts: what themes and coverage count; pure."""
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001 - both apostrophes are meant
 SENTENCE_END: Final = re.compile(r"(?<=[.!?…;])[\"'”’)]*\s+|\n+")  # noqa: RUF001 - closing quotes
@@ -11,6 +15,9 @@ SENTENCE_WORDS_MIN: Final = 3
 """Shorter pieces ("Yes.", "Act one:") say too little to match an aspect and join their neighbour."""
 
 STOP_WORDS: Final = frozenset((files("gather_brain") / "stop_words.txt").read_text(encoding="utf-8").split())
+
+KEPT_CHARACTERS_MAX: Final = 1_000
+"""Of a text for which something is remembered: most notes, and a bound on the memory of it."""
 
 SUFFIXES: Final = (
     *("ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion", "ies"),
@@ -29,6 +36,25 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text) if len(word) > 1 and word not in STOP_WORDS]
 
 
+def remembered(entries: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Return a decorator that keeps what a pure function made of the texts that it was asked for last.
+
+    Workers have a department measured again after each iteration, and nine notes in ten are the same. Of long
+    texts nothing is kept.
+    """
+
+    def decorated(function: Callable[[str], T]) -> Callable[[str], T]:
+        kept = lru_cache(maxsize=entries)(function)
+
+        def called(text: str) -> T:
+            return kept(text) if len(text) <= KEPT_CHARACTERS_MAX else function(text)
+
+        return called
+
+    return decorated
+
+
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """Cut one common English ending, so that "pacing" and "pace" meet; at least four letters stay."""
     for suffix in SUFFIXES:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from gather_brain.coverage.aspect_scores import Sentences
-from gather_brain.words import STOP_WORDS, stem, words
+from gather_brain.words import STOP_WORDS, remembered, stem, words
 
 SAME_MATTER: Final = 0.55
 """Cosine of two sentences. Fitted with the next two: of the departments for fitting (docs/coverage.md) 17 of
@@ -25,6 +25,9 @@ SHARED_WORDS_MIN: Final = 2
 SHARED_PART_MIN: Final = 0.35
 PAIRS_MAX: Final = 5_000
 """Pairs of sentences looked at, the nearest first; 100 notes on one film have some hundreds."""
+
+STATEMENTS_KEPT: Final = 6_000
+"""Sentences; about 15 MiB when full."""
 
 NEGATIONS: Final = frozenset(
     re.findall(
@@ -96,6 +99,7 @@ def contradictions(texts: Sequence[str], sentences: Sentences) -> list[Contradic
     return list(found.values())
 
 
+@remembered(STATEMENTS_KEPT)
 def _statement(text: str) -> _Statement:
     found = words(text)
     numbers: dict[str, set[str]] = {}

@@ -16,11 +16,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from gather_brain.vectors import Matrix, ramp, unit_rows
-from gather_brain.words import STOP_WORDS, stem, words
+from gather_brain.words import STOP_WORDS, remembered, stem, words
 
 DETAIL_WORDS: Final = 15
 """Different content words at which an item has 63 % of full detail; fitted."""
@@ -70,8 +69,8 @@ NUMBER: Final = re.compile(r"\d+")
 NAME: Final = re.compile(r"(?<=[\w,;:'’–-] )[A-ZÀ-Þ][\w'’]+")  # noqa: RUF001
 
 
-_stem: Final = lru_cache(maxsize=20_000)(stem)
-"""A hundred notes use two thousand words thrice; about 3 MiB when full."""
+FEATURES_KEPT: Final = 1_500
+"""Texts: the notes of fifteen departments; about 10 MiB when full of notes of 75 words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +83,16 @@ class TextFeatures:
     anchors: frozenset[str]
 
 
+@remembered(FEATURES_KEPT)
 def features_of(text: str) -> TextFeatures:
     """Return what can be counted in the text."""
     numbers = frozenset(NUMBER.findall(text))
     found = words(text)
     return TextFeatures(
-        vocabulary=frozenset(_stem(word) for word in found if len(word) > 1 and word not in STOP_WORDS),
+        vocabulary=frozenset(stem(word) for word in found if len(word) > 1 and word not in STOP_WORDS),
         specifics=numbers | (frozenset(name.lower() for name in NAME.findall(text)) - STOP_WORDS),
         # Different cues, so that saying "use" five times is not five instructions.
-        verbs=frozenset(_stem(word) for word in found) & ACTION_WORDS,
+        verbs=frozenset(stem(word) for word in found) & ACTION_WORDS,
         anchors=numbers | {match.lower() for match in ANCHOR.findall(text)},
     )
 
@@ -100,6 +100,8 @@ def features_of(text: str) -> TextFeatures:
 def common_features(texts: Sequence[str]) -> TextFeatures:
     """Return what near duplicates have in common."""
     each = [features_of(text) for text in texts]
+    if len(each) == 1:
+        return each[0]
     return TextFeatures(
         vocabulary=frozenset.intersection(*(features.vocabulary for features in each)),
         specifics=frozenset.intersection(*(features.specifics for features in each)),
