@@ -47,21 +47,21 @@ class VectorCache:
         self._rows: OrderedDict[tuple[str, bytes], Matrix] = OrderedDict()
 
     def known(self, model: str, texts: Sequence[str]) -> dict[str, Matrix]:
-        """Return the vectors that are known, by text."""
+        """Return the vectors that are known, by text, and keep them as the ones used last."""
         found = {}
         for text in dict.fromkeys(texts):
-            row = self._rows.get(_key(model, text))
+            key = _key(model, text)
+            row = self._rows.get(key)
             if row is not None:
                 found[text] = row
+                self._rows.move_to_end(key)
         return found
 
-    def remember(self, model: str, used: Mapping[str, Matrix]) -> None:
-        """Keep vectors as the ones used last."""
-        for text, row in used.items():
-            key = _key(model, text)
+    def remember(self, model: str, made: Mapping[str, Matrix]) -> None:
+        """Keep new vectors as the ones used last."""
+        for text, row in made.items():
             # A copy, since a row is a view that would keep its whole batch alive.
-            self._rows.setdefault(key, row.copy())
-            self._rows.move_to_end(key)
+            self._rows[_key(model, text)] = row.copy()
         while len(self._rows) > self._entries:
             self._rows.popitem(last=False)
 
@@ -110,9 +110,9 @@ class Embedder:
             self._observe("hit", len(texts) - len(missing))
             self._observe("miss", len(missing))
         if missing:
-            rows = await self._provider.embed(missing)
-            known.update(zip(missing, rows, strict=True))
-        self._cache.remember(self.name, known)
+            made = dict(zip(missing, await self._provider.embed(missing), strict=True))
+            self._cache.remember(self.name, made)
+            known |= made
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return np.stack([known[text] for text in texts])
