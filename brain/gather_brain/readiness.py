@@ -20,6 +20,8 @@ from gather_clients.backoff import Backoff
 logger = logging.getLogger(__name__)
 
 RETRY: Final = Backoff(first_s=0.5, last_s=5.0)
+WARM_UPS_MAX: Final = 3
+"""It is for the first requests' speed; a slow Neo4j must not keep all from being served for it."""
 PROBE_COUNTS_S: Final = 1.0
 """However many probes come, Neo4j gets one query a second at most."""
 
@@ -56,6 +58,7 @@ class Readiness:
         self._show = show
         self._clock = clock
         self._prepared = False
+        self._warm_ups_left = WARM_UPS_MAX
         self._stopping = False
         self._probed: tuple[float, bool] | None = None
         self._probing = asyncio.Lock()
@@ -83,10 +86,7 @@ class Readiness:
                 for place in (await self._models.prepare()).places:
                     await self._database.prepare_vectors(place.slot, place.model.dimensions)
                 if await self._database.is_index_online(self._models.slot):
-                    # Each of these may take longer than what has been read of the plan counts.
-                    await self._models.refresh()
-                    await warm_up(self._database, self._models)
-                    await self._models.refresh()
+                    await self._warm_up()
                     self._prepared = True
             except UnavailableError:
                 level = logging.ERROR if self._database.refusal else logging.INFO
@@ -99,6 +99,21 @@ class Readiness:
                 await asyncio.sleep(RETRY.wait_s(failures))
         self._show(True)
         logger.info("Neo4j is prepared", extra={"model": self._models.name})
+
+    async def _warm_up(self) -> None:
+        """Do what requests will ask for; where Neo4j is too slow for that again and again, serve without.
+
+        The plan is read before and after: it may take longer than what has been read of it counts.
+        """
+        try:
+            await self._models.refresh()
+            await warm_up(self._database, self._models)
+        except UnavailableError:
+            self._warm_ups_left -= 1
+            if self._warm_ups_left:
+                raise
+            logger.warning("not warm: the first requests may be slow")
+        await self._models.refresh()
 
     async def state(self) -> ReadinessState:
         """Return whether the brain can serve now."""

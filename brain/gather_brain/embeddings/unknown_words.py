@@ -59,7 +59,9 @@ def _folded(word: str) -> str:
 def _threes(joined: str) -> NDArray[np.uint64]:
     """Return a number for each character of the words, made of it, the one before and the one behind."""
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
-    numbers = ((codes[:-2] * BASE + codes[1:-1]) * BASE + codes[2:])[codes[1:-1] != ord(EDGE)]
+    numbers: NDArray[np.uint64] = ((codes[:-2] * BASE + codes[1:-1]) * BASE + codes[2:])[
+        codes[1:-1] != ord(EDGE)
+    ]
     # Spread over all bits. Source: the finalizer of SplitMix64.
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -114,7 +114,7 @@ def test_it_refuses_to_start_and_says_why(
     """In one line, without the values."""
     if missing:
         (secrets / missing).unlink()
-    with start(secrets, **changed) as process:
+    with start(secrets, "", None, **changed) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 64
     assert words in said

@@ -11,9 +11,11 @@ from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder, VectorCache
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan
 from gather_brain.embeddings.slots import Model, Place
+from gather_brain.errors import UnavailableError
 from gather_brain.readiness import Readiness
 from gather_brain.store.database import Database
 from gather_brain.vectors import Matrix
+from gather_clients.backoff import Backoff
 from tests.support.fake_clock import FakeClock
 
 MODEL = Model("one", 2)
@@ -72,10 +74,28 @@ async def test_what_says_that_it_is_ready_serves(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(readiness, "warm_up", slow)
     models = ActiveModels([Embedder(Provider(), VectorCache(10))], Plans(), clock=clock)
-    made = Readiness(cast(Database, Neo4j()), models, clock)
+    made = Readiness(cast(Database, Neo4j()), models, lambda _: None, clock)
     await made.prepare()
     assert (await made.state()).status == "ready"
     assert models.for_request() is not None
     clock.now_s += LEASE_S + 1
     assert models.for_request() is None
     assert (await made.state()).status == "unavailable"
+
+
+async def test_a_neo4j_that_is_too_slow_to_warm_up_is_served_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After three tries: what only makes the first requests fast keeps nobody from being served."""
+    tries = []
+
+    async def too_slow(*_: Any) -> None:
+        tries.append(1)
+        raise UnavailableError
+
+    monkeypatch.setattr(readiness, "warm_up", too_slow)
+    monkeypatch.setattr(readiness, "RETRY", Backoff(first_s=0, last_s=0))
+    models = ActiveModels([Embedder(Provider(), VectorCache(10))], Plans())
+    made = Readiness(cast(Database, Neo4j()), models, lambda _: None)
+    await made.prepare()
+    assert (len(tries), (await made.state()).status) == (3, "ready")

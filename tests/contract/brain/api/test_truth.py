@@ -16,8 +16,10 @@ from tests.support.brain_nodes import NODES, node, page, write
 
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 JSON = {"Content-Type": "application/json"}
-BLANK = ("   ", "\n\t", "\u200b\u200d", "\u2060\ufeff", "\0", "\u3164", "\u00ad \u200e")
-BLANK += ("\ufe0f", "\u034f\u180b", "\U000e0041\U000e0100")
+BLANK = (
+    "   ", "\n\t", "\u200b\u200d", "\u2060\ufeff", "\0", "\u3164", "\u00ad \u200e",
+    "\ufe0f", "\u034f\u180b", "\U000e0041\U000e0100",
+)  # fmt: skip
 
 
 async def test_a_write_says_of_each_node_whether_it_was_applied(
