@@ -89,6 +89,13 @@ ITEM_NAMESPACE: Final = uuid.UUID("6f0d7a8e-54a5-5d53-9f0c-6b1d1b6f7c11")
 """Namespace of task ids that are made of names; never change it: another would send evaluations twice."""
 
 DNS_LABEL_MAX: Final = 63
+SHARDS_MAX: Final = 8
+"""Parts into which the operator's runs may be split."""
+
+
+def shard_name(name: str, index: int) -> str:
+    """Return the name of a shard's Lease and Deployment; the first has that of an operator without shards."""
+    return f"{name}-{index}" if index else name
 
 
 @lru_cache(maxsize=8192)  # a run's are asked for at each pass over it

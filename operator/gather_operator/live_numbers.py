@@ -73,8 +73,13 @@ class Listener:
         numbers: LiveNumbers,
         notify: Callable[[str], None],
         projects: Callable[[], Iterable[str]],
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`notify` gets the UID of each run that moved; `projects` names those with unfinished runs."""
+        """`notify` gets the UID of each run that moved; `projects` names those with unfinished runs.
+
+        `is_ours`: the run is this shard's.
+        """
+        self._is_ours = is_ours
         self._log = log
         self._numbers = numbers
         self._notify = notify
@@ -121,7 +126,7 @@ class Listener:
                     self._take(stored.decode())
 
     def _take(self, event: Event) -> None:
-        if self._numbers.take(event):
+        if self._is_ours(event.run_uid) and self._numbers.take(event):
             self._notify(event.run_uid)
 
 

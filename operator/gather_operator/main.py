@@ -6,10 +6,10 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gather_clients.configuration import (
     exits_if_misconfigured,
@@ -37,6 +37,7 @@ from gather_operator.kube.run_documents import RunDocuments
 from gather_operator.kube.status_writer import StatusWriter
 from gather_operator.kube.surroundings import Surroundings
 from gather_operator.live_numbers import Listener, LiveNumbers
+from gather_operator.metrics import SHARDS
 from gather_operator.pod_patience import StartPatience
 from gather_operator.probe_server import serving
 from gather_operator.reconcile import Dependencies, Reconciler
@@ -116,6 +117,7 @@ def _seconds(text: str) -> float:
 
 async def run(settings: Settings) -> None:
     """Build everything and work until a signal arrives."""
+    SHARDS.set(settings.shards)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -175,8 +177,9 @@ async def _clients(settings: Settings, stack: AsyncExitStack) -> Clients:
 async def _work(settings: Settings, stack: AsyncExitStack) -> None:
     clients = await _clients(settings, stack)
     cluster, elector = clients.cluster, clients.elector
-    cache, live, inbox = RunCache(settings.ttl_s), LiveNumbers(), Inbox()
-    observer = Observer(cluster, inbox.add, inbox.add_soon, lambda uid: cache.ended(uid) is not None)
+    is_ours = settings.place.has
+    cache, live, inbox = RunCache(settings.ttl_s, is_ours), LiveNumbers(), Inbox()
+    observer = Observer(cluster, inbox.add, inbox.add_soon, lambda uid: cache.ended(uid) is not None, is_ours)
     # They never change, so a term that is lost and taken again need not read them all.
     documents = RunDocuments(cluster, observer)
     canary = WatchCanary(settings.watch_silence_s)
@@ -187,16 +190,17 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         lease_trouble=lambda: elector.trouble,
     )
     brain = BrainProbe(str(settings.brain_url or ""))
-    resync = Resync(cluster, cache, inbox, health, elector.is_leading)
+    resync = Resync(cluster, cache, inbox, health, elector.is_leading, is_ours=is_ours)
     listener = Listener(
         clients.log,
         live,
         inbox.add,
         lambda: {r.spec.project_id for r in cache.all() if not r.status.phase.is_final},
+        is_ours,
     )
     ends = UnshownEnds(elector.is_leading, elector.shown_by_holder, lambda uid: observer.cached(uid)[1])
     watcher = KopfSupervisor(
-        settings.namespace, settings.api_timeout_s, canary, delivery(cache, inbox, canary, ends)
+        settings.namespace, settings.api_timeout_s, canary, delivery(cache, inbox, canary, ends), is_ours
     )
 
     def on_scrape() -> None:
@@ -234,7 +238,9 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         )
         documents.keep_only([run.metadata.uid for run in cache.all()])
         ends.take_over(elector.inherited)
-        term = Term(cluster, clients.surroundings, inbox, settings.workers, elector.is_leading)
+        term = Term(
+            cluster, clients.surroundings, inbox, settings.workers, elector.is_leading, is_ours=is_ours
+        )
         try:
             work = offering(clients.snapshots, cache.get, reconciler.work)
             await term.serve(queue, work, [run.metadata.uid for run in cache.all()])
@@ -254,12 +260,22 @@ async def _work(settings: Settings, stack: AsyncExitStack) -> None:
         await observer.synced()
         group.create_task(listener.run())
         group.create_task(brain.run())
-        group.create_task(clients.snapshots.run())
         group.create_task(elector.run(act))
-        group.create_task(CrdCheck(clients.surroundings).run())
-        if clients.outbox is not None:
-            group.create_task(GivenUpReports(clients.outbox, cluster, elector.is_leading).run())
-        logger.info("ready to act", extra={"after_s": round(time.monotonic() - started_s, 2)})
+        for aside in _asides(settings, clients):
+            group.create_task(aside)
+        place = f"{settings.shard} of {settings.shards}"
+        after_s = round(time.monotonic() - started_s, 2)
+        logger.info("ready to act", extra={"after_s": after_s, "shard": place})
+
+
+def _asides(settings: Settings, clients: Clients) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what goes on beside the passes, and holds none up."""
+    yield clients.snapshots.run()
+    if settings.shard == 0:  # it would say the same in each
+        yield CrdCheck(clients.surroundings).run()
+    if clients.outbox is not None:
+        is_leading, is_ours = clients.elector.is_leading, settings.place.has
+        yield GivenUpReports(clients.outbox, clients.cluster, is_leading, is_ours).run()
 
 
 def worker_template(settings: Settings) -> WorkerTemplate:

@@ -50,7 +50,12 @@ CMS_READS = Counter(
 RUNS = Gauge("gather_operator_runs", "GatherRuns, by phase.", ["phase"], registry=REGISTRY)
 QUEUE_DEPTH = Gauge("gather_operator_queue_depth", "Runs that wait to be decided.", registry=REGISTRY)
 EVENT_LOG_UP = Gauge("gather_operator_event_log_up", "1 while live events are heard.", registry=REGISTRY)
-IS_LEADER = Gauge("gather_operator_is_leader", "1 while this replica holds the Lease.", registry=REGISTRY)
+IS_LEADER = Gauge(
+    "gather_operator_is_leader", "1 while this replica holds its shard's Lease and acts.", registry=REGISTRY
+)
+SHARDS = Gauge(
+    "gather_operator_shards", "Parts into which runs are split, each with a Lease.", registry=REGISTRY
+)
 LEASE_CHANGES = Counter(
     "gather_operator_lease_changes",
     "Times that this replica has taken or lost the Lease.",

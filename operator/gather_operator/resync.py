@@ -44,8 +44,13 @@ class Resync:
         queue: Inbox,
         health: Health,
         is_acting: Callable[[], bool] = lambda: True,
+        *,
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """Replicas that do not act (`is_acting`) show no numbers of runs: a sum would double them."""
+        """Replicas that do not act (`is_acting`) show no numbers of runs: a sum would double them.
+
+        `is_ours`: the run is this shard's.
+        """
         self._cluster = cluster
         self._cache = cache
         self._queue = queue
@@ -59,6 +64,7 @@ class Resync:
             self._seen,
             self._gone,
             is_version_read=True,
+            is_ours=is_ours,
         )
         self.listed = asyncio.Event()
         """Set once GatherRuns have been listed."""

@@ -4,7 +4,7 @@ A second watch only says which version there is; a pass reads the run where that
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,11 +64,13 @@ class RunVersion:
 class RunCache:
     """Keeps the newest known version of each run; of ended ones a few words.
 
-    `ttl_s` is for runs that say nothing of their own; None: ended runs stay.
+    `ttl_s` is for runs that say nothing of their own; None: ended runs stay. `is_ours`: the run is this
+    shard's; others are not kept.
     """
 
-    def __init__(self, ttl_s: int | None = None) -> None:
+    def __init__(self, ttl_s: int | None = None, is_ours: Callable[[str], bool] = lambda _: True) -> None:
         self._ttl_s = ttl_s
+        self._is_ours = is_ours
         self._runs: dict[str, GatherRun] = {}
         self._ended: dict[str, EndedRun] = {}
         self._stale: dict[str, tuple[RunVersion, bool]] = {}
@@ -131,10 +133,12 @@ class RunCache:
     def put(self, body: dict[str, Any]) -> GatherRun | None:
         """Keep the run unless a newer version is known.
 
-        Return it as kept whole, or None if nothing is left to do for it or it cannot be read.
+        Return it as kept whole, or None if nothing is left to do for it, by this shard, or it cannot be read.
         """
         metadata = body.get("metadata", {})
         uid, version = str(metadata.get("uid", "")), version_number(str(metadata.get("resourceVersion", "")))
+        if not self._is_ours(uid):
+            return None
         known = self._version(uid)
         if known is not None and (known > version or known == version > 0):
             return self._runs.get(uid)

@@ -8,7 +8,7 @@ import socket
 import uuid
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.cms_requests import CmsSettings
@@ -16,9 +16,11 @@ from gather_clients.configuration import LogLevel
 from gather_clients.http_calls.addresses import ServiceUrl
 from gather_clients.outbox.outbox_settings import OutboxSettings
 from gather_clients.redis_place import RedisSettings
+from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
 from gather_operator.replicas.lease_rules import DURATION_MAX_S, DURATION_MIN_S
+from gather_operator.replicas.shards import Shard
 
 
 class PlaceSettings(BaseSettings):
@@ -34,7 +36,12 @@ class PlaceSettings(BaseSettings):
         max_length=63,
         validation_alias="GATHER_LEASE",
     )
-    """The Lease in that namespace; the replica that holds it acts. All replicas have the same one."""
+    """The Lease in that namespace; the replica that holds it acts. All replicas have the same one; those of
+    further shards have theirs, named after it."""
+    shards: int = Field(default=1, ge=1, le=names.SHARDS_MAX, validation_alias="GATHER_SHARDS")
+    """Parts into which the namespace's runs are split, each worked on by a process of its own."""
+    shard: int = Field(default=0, ge=0, lt=names.SHARDS_MAX, validation_alias="GATHER_SHARD")
+    """Which of them is this process's, from 0; below GATHER_SHARDS."""
     lease_duration_s: int = Field(
         default=9, ge=DURATION_MIN_S, le=DURATION_MAX_S, validation_alias="GATHER_LEASE_DURATION_S"
     )
@@ -50,6 +57,18 @@ class PlaceSettings(BaseSettings):
     """The operator's own Deployment. At its end it looks whether another pod follows; unset: one does."""
     api_timeout_s: float = Field(default=10, ge=1, le=60, validation_alias="GATHER_API_TIMEOUT_S")
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
+
+    @field_validator("shard")
+    @classmethod
+    def _is_one_of_them(cls, shard: int, others: ValidationInfo) -> int:
+        if shard >= others.data.get("shards", names.SHARDS_MAX):
+            raise ValueError("it must be below GATHER_SHARDS")
+        return shard
+
+    @property
+    def place(self) -> Shard:
+        """Which runs this process works on."""
+        return Shard(self.shard, self.shards)
 
 
 class Settings(RedisSettings, CmsSettings, OutboxSettings, PlaceSettings):

@@ -106,12 +106,20 @@ http://{{ include "gather.name" (dict "root" . "room" "brain") }}.{{ .Release.Na
 {{- end }}
 {{- end -}}
 
+{{/* The operator's rooms, as JSON: one for each shard; the first is called as an operator without shards. */}}
+{{- define "gather.operatorRooms" -}}
+{{- $rooms := list "operator" -}}
+{{- range untilStep 1 (int .Values.operator.shards) 1 -}}
+{{- $rooms = append $rooms (printf "operator-%d" .) -}}
+{{- end -}}
+{{- toJson $rooms -}}
+{{- end -}}
+
 {{/* Where the operator works and by which Lease, as environment variables. */}}
 {{- define "gather.operatorPlaceEnv" -}}
 {{- $name := include "gather.name" (dict "root" . "room" "operator") -}}
 - {name: GATHER_NAMESPACE, value: {{ .Release.Namespace | quote }}}
 - {name: GATHER_LEASE, value: {{ $name | quote }}}
-- {name: GATHER_DEPLOYMENT, value: {{ $name | quote }}}
 - {name: GATHER_IDENTITY, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 - {name: GATHER_LOG_LEVEL, value: {{ .Values.operator.logLevel | quote }}}
 {{- end -}}

@@ -65,13 +65,16 @@ class Informer(Generic[T]):
         notify_later: Notify | None = None,
         is_news: Callable[[T | None, T], bool] = lambda *_: True,
         is_over: Callable[[str], bool] = lambda _: False,
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """`notify` gets the UID of each run that is concerned; `forget` gets each object that was deleted.
 
         `is_version_read`: a new version alone is worth a notice. `notify_later` gets the UID where a change
         of what is read is no news. `is_over`: nothing is left to do for a run, so what it has is not kept.
+        `is_ours`: the run is this shard's; what others have is passed over.
         """
         self._is_over = is_over
+        self._is_ours = is_ours
         self._swept: set[str] = set()
         self._notify_later = notify_later or notify
         self._is_news = is_news
@@ -159,7 +162,8 @@ class Informer(Generic[T]):
         self._heard()
         before, self._objects, self._by_run = self._objects, {}, {}
         for o in objects:
-            self._put(o)
+            if self._is_ours(o.run_uid):
+                self._put(o)
         for name, old in before.items():
             if name not in self._objects and not self._is_over(old.run_uid):
                 self._forget(old)
@@ -201,7 +205,7 @@ class Informer(Generic[T]):
                         moved_s = now_s
                         silence.reschedule(asyncio.get_running_loop().time() + SILENCE_S)
                     self._seen = changed.resource_version or self._seen
-                    if kind != BOOKMARK:
+                    if kind != BOOKMARK and self._is_ours(changed.run_uid):
                         self._apply(kind, changed)
         except TimeoutError:
             return False
@@ -260,10 +264,11 @@ class Observer:
         notify: Notify,
         notify_later: Notify | None = None,
         is_over: Callable[[str], bool] = lambda _: False,
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """`notify_later` gets the UIDs of runs whose next pass may wait; None: as `notify`.
 
-        `is_over`: nothing is left to do for that run.
+        `is_over`: nothing is left to do for that run. `is_ours`: the run is this shard's.
         """
         self._starts = StartTimes()
         self.jobs: Informer[JobFacts] = Informer(
@@ -274,6 +279,7 @@ class Observer:
             notify_later=notify_later,
             is_news=is_job_news,
             is_over=is_over,
+            is_ours=is_ours,
         )
         self.pods: Informer[PodFacts] = Informer(
             "pods",
@@ -284,6 +290,7 @@ class Observer:
             notify_later=notify_later,
             is_news=self._is_pod_news,
             is_over=is_over,
+            is_ours=is_ours,
         )
         # Only that one is gone matters, as when somebody deletes it: the run makes it again.
         self.documents: Informer[ObjectFacts] = Informer(
@@ -293,6 +300,7 @@ class Observer:
             lambda _: None,
             lambda gone: notify(gone.run_uid),
             is_over=is_over,
+            is_ours=is_ours,
         )
         self._cluster = cluster
         self._gone: OrderedDict[str, PodFacts] = OrderedDict()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -30,8 +31,16 @@ STOP_S: Final = 10.0
 class KopfSupervisor:
     """Supervises kopf's watch of the GatherRuns of one namespace."""
 
-    def __init__(self, namespace: str, api_timeout_s: float, canary: WatchCanary, deliver: Deliver) -> None:
-        """`deliver` is called on the caller's event loop."""
+    def __init__(
+        self,
+        namespace: str,
+        api_timeout_s: float,
+        canary: WatchCanary,
+        deliver: Deliver,
+        is_ours: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`deliver` is called on the caller's event loop, with runs that are this shard's (`is_ours`)."""
+        self._is_ours = is_ours
         self._namespace = namespace
         self._api_timeout_s = api_timeout_s
         self._canary = canary
@@ -53,7 +62,7 @@ class KopfSupervisor:
 
         def hand_over(kind: str, body: dict[str, Any]) -> None:
             has_delivered.set()
-            if not stop.done():
+            if self._is_ours(body["metadata"]["uid"]) and not stop.done():
                 loop.call_soon_threadsafe(self._deliver, kind, body)
 
         ended = asyncio.Event()

@@ -17,6 +17,8 @@ from gather_clients.kube_api.cluster_errors import AlreadyExists, ClusterError, 
 from gather_operator.errors import NotLeading
 from gather_operator.metrics import IS_LEADER, LEASE_CHANGES
 from gather_operator.replicas.lease_rules import LeaseRecord, LeaseTiming, Sighting, seen
+from gather_operator.replicas.rivals import Rivals
+from gather_operator.replicas.shards import Standing
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +55,17 @@ class Elector:
         identity: str,
         timing: LeaseTiming,
         clock: Callable[[], float] = boot_clock,
+        rivals: Rivals | None = None,
     ) -> None:
-        """`identity` must be no other process's at the same time; `clock` counts seconds."""
+        """`identity` must be no other process's at the same time; `clock` counts seconds.
+
+        `rivals`: it acts only beside those that split the runs as it does; None: there are no others.
+        """
         self._store = store
         self._identity = identity
         self._timing = timing
         self._clock = clock
+        self._rivals = rivals
         self._sighting: Sighting | None = None
         self._version = ""
         self._deadline_s = NEVER
@@ -124,7 +131,7 @@ class Elector:
         """
         await self._look()
         before = self._sighting.record if self._sighting is not None else None
-        await self._claim()
+        self._deadline_s = await self._claim()
 
         async def act_when_safe() -> None:
             if before is not None and before.holder not in {"", self._identity}:
@@ -195,10 +202,7 @@ class Elector:
         try:
             async with asyncio.timeout(RELEASE_S):
                 await self._look()  # the answer to the last renewal may have been lost
-                record = self._sighting.record if self._sighting is not None else None
-                if record is not None and record.holder == self._identity and self._version:
-                    given = replace(record, holder="", duration_s=1, renewed=_now())
-                    await self._store.write(given)
+                await self._withdraw()
         except (ClusterError, TimeoutError) as error:
             logger.warning("the Lease could not be given back", extra={"error": str(error)})
 
@@ -207,28 +211,52 @@ class Elector:
     async def acquire(self) -> None:
         """Look at the Lease and take it if nobody else can be acting; raises ClusterError."""
         await self._look()
-        if self._sighting is None or self._sighting.may_be_taken(self._identity, self._clock()):
-            await self._claim()
+        if self._sighting is not None and not self._sighting.may_be_taken(self._identity, self._clock()):
+            return
+        rivals = self._rivals
+        if rivals is None:
+            self._deadline_s = await self._claim()
+            return
+        keeps_claim = rivals.shard.index == 0
+        if not keeps_claim and await rivals.look(self._clock) is not Standing.FREE:
+            await self._withdraw()
+            return
+        until_s = await self._claim()
+        if await rivals.look(self._clock) is Standing.FREE:  # after the claim, which they see in turn
+            self._deadline_s = until_s
+            await rivals.tidy()
+        elif not keeps_claim:
+            await self._withdraw()
 
     async def renew(self) -> None:
         """Renew the Lease if it still is this replica's; raises ClusterError."""
         try:
-            await self._claim()
+            until_s = await self._claim()
         except (Conflict, Missing):
             # Somebody else has it, or an earlier renewal had its effect and its answer was lost.
             await self._look()
             if self._sighting is not None and self._sighting.record.holder != self._identity:
                 self._deadline_s = NEVER
                 return
-            await self._claim()
+            until_s = await self._claim()
+        rivals = self._rivals
+        is_outvoted = rivals is not None and await rivals.look_at_first(self._clock) is Standing.OUTVOTED
+        self._deadline_s = NEVER if is_outvoted else until_s
 
     async def _look(self) -> None:
         record = await self._store.read()
         self._version = record.version if record is not None else ""
         self._sighting = seen(self._sighting, record, self._clock())
 
-    async def _claim(self) -> None:
-        """Write this replica's claim over the version that was seen last."""
+    async def _withdraw(self) -> None:
+        """Let go of the Lease if, as it was seen last, it is this replica's."""
+        record = self._sighting.record if self._sighting is not None else None
+        if record is not None and record.holder == self._identity and self._version:
+            given = await self._store.write(replace(record, holder="", duration_s=1, renewed=_now()))
+            self._version, self._sighting = given.version, Sighting(given, self._clock())
+
+    async def _claim(self) -> float:
+        """Write this replica's claim over the version that was seen last; return until when it holds."""
         sent_s, now = self._clock(), _now()
         before = self._sighting.record if self._sighting is not None else None
         is_mine = before is not None and before.holder == self._identity
@@ -249,10 +277,10 @@ class Elector:
             written = await self._store.write(claim)
         except AlreadyExists:
             await self._look()
-            return
+            return self._deadline_s
         self._version = written.version
         self._sighting = Sighting(written, self._clock())
-        self._deadline_s = sent_s + self._timing.deadline_s
+        return sent_s + self._timing.deadline_s
 
 
 def _now() -> str:

@@ -3,10 +3,12 @@
 from gather_clients.configuration import ConfigurationError
 from gather_clients.kube_api.api_access import NoAccess, load_access
 from gather_clients.kube_api.api_calls import ApiCalls
+from gather_contracts import names
 from gather_operator.kube.connections import connect
 from gather_operator.kube.leases import Leases
 from gather_operator.replicas.elector import Elector
 from gather_operator.replicas.lease_rules import LeaseTiming
+from gather_operator.replicas.rivals import Rivals
 from gather_operator.settings import PlaceSettings
 
 
@@ -18,7 +20,18 @@ async def api_calls(settings: PlaceSettings) -> ApiCalls:
         raise ConfigurationError(f"no way to the Kubernetes API: {error}") from None
 
 
-def build_elector(settings: PlaceSettings, calls: ApiCalls, duration_s: int | None = None) -> Elector:
-    """Return this process's part in the election; `duration_s` in the place of the settings' own."""
-    leases = Leases(calls, settings.namespace, settings.lease)
-    return Elector(leases, settings.identity, LeaseTiming(duration_s or settings.lease_duration_s))
+def lease_of(settings: PlaceSettings, calls: ApiCalls, index: int) -> Leases:
+    """Return the Lease of that shard."""
+    return Leases(calls, settings.namespace, names.shard_name(settings.lease, index))
+
+
+def build_elector(settings: PlaceSettings, calls: ApiCalls) -> Elector:
+    """Return this process's part in the election of its shard."""
+    shard = settings.place
+    others = {i: lease_of(settings, calls, i) for i in range(names.SHARDS_MAX) if i != shard.index}
+    return Elector(
+        lease_of(settings, calls, shard.index),
+        shard.holder(settings.identity),
+        LeaseTiming(settings.lease_duration_s),
+        rivals=Rivals(shard, others),
+    )

@@ -68,8 +68,11 @@ class Term:
         inbox: Inbox,
         workers: int,
         is_acting: Callable[[], bool],
+        *,
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`is_acting` says whether this replica may still write."""
+        """`is_acting` says whether this replica may still write, `is_ours` whether a run is its shard's."""
+        self._is_ours = is_ours
         self._runs = runs
         self._surroundings = surroundings
         self._inbox = inbox
@@ -114,7 +117,7 @@ class Term:
         try:
             async with asyncio.timeout(FAREWELL_S):
                 if not await self._surroundings.is_operator_wanted():
-                    released = await let_go(self._runs)
+                    released = await let_go(self._runs, lambda run: self._is_ours(run["metadata"]["uid"]))
                     logger.warning("no operator follows: let go of all runs", extra={"runs": released})
         except (NotLeading, TimeoutError) as error:
             logger.warning("not all runs were let go of", extra={"error": str(error) or "out of time"})

@@ -50,9 +50,16 @@ def said_in(run: GatherRun, given_up: GivenUp, now: datetime) -> GatherRunStatus
 
 
 class GivenUpReports:
-    """Looks now and then, for all runs at once, while this replica may write."""
+    """Looks now and then, for all runs of its shard (`is_ours`) at once, while this replica may write."""
 
-    def __init__(self, outbox: Outbox, cluster: Cluster, is_leading: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        cluster: Cluster,
+        is_leading: Callable[[], bool],
+        is_ours: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._is_ours = is_ours
         self._outbox = outbox
         self._cluster = cluster
         self._is_leading = is_leading
@@ -69,7 +76,7 @@ class GivenUpReports:
         """Write what is new; what could not be written is there the next time."""
         try:
             for told in await self._outbox.given_up():
-                if told.run_uid not in self._strangers:
+                if self._is_ours(told.run_uid) and told.run_uid not in self._strangers:
                     await self._tell(told)
         except (OutboxUnavailable, *EXPECTED) as error:
             logger.info("what webhooks did not get is said later", extra={"error": str(error)[:300]})

@@ -26,6 +26,54 @@ def test_the_operator_has_replicas_that_no_single_node_or_drain_ends(render: Ren
     assert not of_kind(render("gather", "operator.replicas=1"), "PodDisruptionBudget")
 
 
+def test_each_shard_is_an_operator_of_its_own(render: Render) -> None:
+    """With a Deployment, Service, budget and labels that no other shard's overlap, and the same rights."""
+    documents = render(
+        "gather", "operator.shards=3", "operator.replicas=2", "monitoring.serviceMonitor.enabled=true"
+    )
+    names_of_shards = ["gather-operator", "gather-operator-1", "gather-operator-2"]
+    for index, name in enumerate(names_of_shards):
+        deployment = named(documents, "Deployment", name)["spec"]
+        pod = deployment["template"]
+        environment = {v["name"]: v.get("value") for v in pod["spec"]["containers"][0]["env"]}
+        assert (environment["GATHER_SHARD"], environment["GATHER_SHARDS"]) == (str(index), "3")
+        assert (environment["GATHER_LEASE"], environment["GATHER_DEPLOYMENT"]) == ("gather-operator", name)
+        assert pod["spec"]["serviceAccountName"] == "gather-operator"
+        (term,) = pod["spec"]["affinity"]["podAntiAffinity"][
+            "preferredDuringSchedulingIgnoredDuringExecution"
+        ]
+        selectors = [
+            deployment["selector"]["matchLabels"],
+            term["podAffinityTerm"]["labelSelector"]["matchLabels"],
+            named(documents, "Service", name)["spec"]["selector"],
+            named(documents, "PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"],
+            named(documents, "NetworkPolicy", name)["spec"]["podSelector"]["matchLabels"],
+        ]
+        assert all(selector.items() <= pod["metadata"]["labels"].items() for selector in selectors)
+        service = named(documents, "Service", name)["metadata"]["labels"]
+        monitor = named(documents, "ServiceMonitor", name)["spec"]["selector"]["matchLabels"]
+        assert monitor.items() <= service.items()
+        others = [named(documents, "Deployment", other)["spec"]["template"] for other in names_of_shards]
+        chosen = [o for o in others if all(s.items() <= o["metadata"]["labels"].items() for s in selectors)]
+        assert chosen == [pod]
+    role = named(documents, "Role", "gather-operator")["rules"]
+    (deployments,) = (r for r in role if r["resources"] == ["deployments"])
+    assert deployments["resourceNames"] == names_of_shards
+
+
+def test_an_operator_without_shards_is_called_as_before_there_were_any(render: Render) -> None:
+    """A Deployment's selector cannot be changed, and an upgrade is to find its Lease."""
+    (spec,) = (
+        d["spec"] for d in of_kind(render("gather"), "Deployment") if "operator" in d["metadata"]["name"]
+    )
+    assert spec["selector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"
+    sharded = named(render("gather", "operator.shards=2"), "Deployment", "gather-operator")["spec"]
+    assert sharded["selector"] == spec["selector"]
+    assert not {"GATHER_SHARD", "GATHER_SHARDS"} & {
+        v["name"] for v in spec["template"]["spec"]["containers"][0]["env"]
+    }
+
+
 def test_before_an_uninstallation_all_runs_are_let_go_of(render: Render) -> None:
     """By a hook with the rights, Lease and image of the operator, and a bound in time; it can be left out."""
     documents = render("gather")
@@ -66,7 +114,11 @@ def test_the_operator_may_do_what_it_does_and_no_more(render: Render) -> None:
         r["resources"][0]: (r["resourceNames"], r["verbs"]) for r in role["rules"] if "resourceNames" in r
     }
     assert narrow == {
-        "leases": (["gather-operator"], ["get", "patch"]),
+        # Of every shard that there may be or may have been, or a change of their number would be unsafe.
+        "leases": (
+            [names.shard_name("gather-operator", i) for i in range(names.SHARDS_MAX)],
+            ["get", "patch"],
+        ),
         "namespaces": (["film"], ["get"]),
         "deployments": (["gather-operator"], ["get"]),
     }

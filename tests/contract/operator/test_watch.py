@@ -41,7 +41,8 @@ async def watching(silence_s: float = 1.0) -> AsyncIterator[Seen]:
     """Run the watcher while the block lasts."""
     canary = WatchCanary(silence_s)
     seen = Seen(canary)
-    task = asyncio.create_task(KopfSupervisor("films", 5, canary, seen.deliver).run())
+    watcher = KopfSupervisor("films", 5, canary, seen.deliver, lambda uid: uid != "of-another-shard")
+    task = asyncio.create_task(watcher.run())
     try:
         yield seen
     finally:
@@ -62,10 +63,16 @@ async def test_what_exists_and_what_changes_is_delivered(api: Any) -> None:
     third = api.run("third", 3)
     api.runs = []
     api.run("first", 1)
-    api.scripts = [[{"type": "ADDED", "object": second}, {"type": "DELETED", "object": third}]]
+    foreign = api.run("of-another-shard", 4)
+    api.scripts = [[
+        {"type": "ADDED", "object": foreign},
+        {"type": "ADDED", "object": second},
+        {"type": "DELETED", "object": third},
+    ]]  # fmt: skip
     expected = {("", "first", "1"), ("ADDED", "second", "2"), ("DELETED", "third", "3")}
     async with watching() as seen:
         await seen.until(lambda events: expected <= set(events))
+    assert "of-another-shard" not in {name for _, name, _ in seen.events}
 
 
 @pytest.mark.parametrize("code", [429, 500])

@@ -123,6 +123,19 @@ async def test_after_a_broken_connection_the_tail_fills_the_gap(monkeypatch: pyt
     assert numbers.of_run("uid")["story"].iterations == 4
 
 
+async def test_numbers_of_another_shard_s_runs_are_not_kept() -> None:
+    """Neither live ones nor those of the log's end; every project's channel is heard by every shard."""
+    log = Log([[event(2), event(3, run_uid="mine")]], [event(1)])
+    numbers, done = LiveNumbers(), asyncio.Event()
+    listener = Listener(log, numbers, lambda _: done.set(), lambda: ["p"], "mine".__eq__)  # type: ignore[arg-type]
+    task = asyncio.create_task(listener.run())
+    await asyncio.wait_for(done.wait(), LIMIT_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert numbers.of_run("mine")["story"].iterations == 3
+    assert numbers.of_run("uid") == {}
+
+
 async def test_whatever_the_log_raises_listening_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake of ours, or of the library, must not end the operator."""
     monkeypatch.setattr(module, "RECONNECT", Backoff(0, 0))

@@ -20,6 +20,20 @@ def test_the_newest_version_is_kept(build: Any) -> None:
     assert run.metadata.generation == 2
 
 
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+def test_another_shard_s_run_is_not_kept(build: Any, phase: str) -> None:
+    """Neither whole nor as one that has ended, to be deleted after its time."""
+    cache = RunCache(0, lambda uid: uid != build.uid)
+    body = build.body(status={"phase": phase, "completionTime": "2026-01-01T00:00:00Z"}, finalizers=())
+    assert cache.put(body) is None
+    assert (cache.get(build.uid), cache.ended(build.uid), cache.expired(datetime.now(UTC))) == (
+        None,
+        None,
+        [],
+    )
+    assert sum(cache.phases().values()) == 0
+
+
 def test_a_newer_version_is_noted_until_it_has_been_read(build: Any) -> None:
     """Watches bring no whole runs, and our own writes come back on them."""
     cache = RunCache()

@@ -147,6 +147,8 @@ async def test_what_was_given_up_stands_in_the_run_s_conditions(build: Any) -> N
     at = datetime.now(UTC)
     mine = GivenUp(uid, name, 3, "status 503", at)
     outbox.given = [GivenUp("another", name, 1, "x", at), GivenUp("gone", "gone", 1, "x", at), mine]
+    await GivenUpReports(outbox, cluster, lambda: True, is_ours=lambda _: False).look()
+    assert cluster.written == []  # another shard says it
     await GivenUpReports(outbox, cluster, lambda: True).look()
     (status,) = cluster.written
     said = {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]}

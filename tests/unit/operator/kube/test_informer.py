@@ -129,6 +129,25 @@ async def test_a_new_list_notifies_only_runs_that_changed() -> None:
     assert notified == ["other"]
 
 
+async def test_what_runs_of_other_shards_have_is_passed_over_but_for_how_far_it_brings() -> None:
+    """Neither the list nor a watch may put it into memory; the next watch goes on after it."""
+    notified: list[str] = []
+    api = Api(
+        [[job("a", 1), job("x", 1, "other")]],
+        [[("ADDED", job("y", 5, "other")), ("DELETED", job("x", 6, "other")), ClusterUnavailable("torn")]],
+    )
+    informer: Informer[JobFacts] = Informer(
+        "jobs", api.list_objects, api.watch_objects, notified.append, is_ours="run".__eq__
+    )
+    await informer._relist("start")
+    with pytest.raises(ClusterUnavailable):
+        await informer._watch_once()
+    assert names(informer) == ["a"]
+    assert [o.name for o in informer.all()] == ["a"]
+    assert notified == ["run"]
+    assert informer.seen == 6
+
+
 class NoCluster:
     """Stands in where nothing is called."""
 

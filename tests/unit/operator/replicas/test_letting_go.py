@@ -139,6 +139,29 @@ async def test_at_its_end_an_operator_lets_go_if_none_follows(build: Any, is_wan
     assert len(held(world)) == (2 if is_wanted else 0)
 
 
+@pytest.mark.parametrize(
+    ("is_ending", "kept"), [(False, 2), (True, 0)], ids=["its own end", "the namespace's"]
+)
+async def test_a_shard_lets_go_of_its_own_runs_but_of_all_where_all_go(
+    build: Any, is_ending: bool, kept: int
+) -> None:
+    """The other shards' operators stay, or are too few to be waited for."""
+    world, place = filled(build), Place()
+    place.is_wanted, place.is_ending = False, is_ending
+    one = Term(world, place, Inbox(), 2, lambda: True, is_ours=lambda _: False)  # type: ignore[arg-type]
+    task = asyncio.create_task(one.serve(WorkQueue(), idle, []))
+    if is_ending:
+        await until(lambda: not held(world))
+    else:
+        await asyncio.sleep(0)  # begun
+    await end(task)
+    assert len(held(world)) == kept
+
+
+async def idle(_: str) -> Next:
+    return Next()
+
+
 async def test_a_replica_that_has_lost_the_lease_lets_go_of_nothing(build: Any) -> None:
     """Another one holds the runs."""
     world, place = filled(build), Place()
@@ -170,7 +193,7 @@ async def test_between_two_terms_nothing_is_queued() -> None:
 
 
 class Seizing:
-    """An elector that gets the Lease at its second try."""
+    """An elector that gets its Lease at its second try."""
 
     def __init__(self) -> None:
         self.tries = 0
@@ -196,10 +219,10 @@ async def test_before_an_uninstallation_jobs_at_work_are_stopped_and_all_runs_le
         return list(world.jobs.values()), "1"
 
     world.delete_job, world.list_jobs = delete_job, list_jobs  # type: ignore[method-assign,attr-defined]
-    elector = Seizing()
+    elector, of_another_shard = Seizing(), Seizing()
     async with asyncio.timeout(2):
-        await release._seize(elector, world)  # type: ignore[arg-type]
+        await release._seize_all([elector, of_another_shard], world)  # type: ignore[list-item,arg-type]
     assert deleted == [build.job_name("story")]
     assert world.events == ["OperatorUninstalled"]
     assert held(world) == []
-    assert elector.tries == 2
+    assert (elector.tries, of_another_shard.tries) == (2, 2)
