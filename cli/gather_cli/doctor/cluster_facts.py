@@ -45,7 +45,8 @@ class Facts:
     worker_settings: Mapping[str, str] | None = None
     """What that ConfigMap holds; nothing, if it is not there."""
     service_account: bool | None = None
-    lease: Object | None = None
+    leases: dict[str, Object | None] = field(default_factory=dict)
+    """Of each shard of the operator, by name; None: there is no such Lease."""
     pods: list[Object] = field(default_factory=list)
     warnings: list[Object] = field(default_factory=list)
     nodes: list[Object] | None = None
@@ -132,10 +133,10 @@ class Gathering:
             facts.worker_settings = {}
         account = env.get("GATHER_WORKER_SERVICE_ACCOUNT", "")
         facts.service_account = self._exists("ServiceAccounts", f"{core}/serviceaccounts/{account}")
-        lease = (
-            f"/apis/coordination.k8s.io/v1/namespaces/{facts.namespace}/leases/{env.get('GATHER_LEASE', '')}"
-        )
-        facts.lease = self._try("Leases", lambda: self._server.get(lease), None)
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{facts.namespace}/leases"
+        for name in release.operator_leases:
+            get = partial(self._server.get, f"{leases}/{name}")
+            facts.leases[name] = self._try("Leases", get, None)
         if "operator" in release.rooms:
             self._gather_rights(release.rooms["operator"])
 

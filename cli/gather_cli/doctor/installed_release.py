@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gather_cli.cluster.api_server import ApiServer
+from gather_contracts import names
 
 LABELS: Final = "app.kubernetes.io/name=gather"
 INSTANCE: Final = "app.kubernetes.io/instance"
@@ -26,6 +27,14 @@ class Release:
         """Return the operator's environment, which says what workers are made of; empty without it."""
         return environment(self.rooms["operator"]) if "operator" in self.rooms else {}
 
+    @property
+    def operator_leases(self) -> list[str]:
+        """Return the names of the Leases by which the operator's shards act, in the shards' order."""
+        env = self.operator_env
+        shards = env.get("GATHER_SHARDS", "")
+        count = min(int(shards), names.SHARDS_MAX) if shards.isdecimal() else 1
+        return [names.shard_name(env.get("GATHER_LEASE", ""), index) for index in range(count)]
+
 
 def releases_of(server: ApiServer, namespace: str) -> list[Release]:
     """Return the releases of a namespace, by name; raises CliError."""
@@ -43,6 +52,11 @@ def releases(deployments: list[dict[str, Any]]) -> list[Release]:
         found.setdefault(instance, {})[room] = deployment
         versions[instance] = labels.get(VERSION, versions.get(instance, ""))
     return [Release(name, versions[name], rooms) for name, rooms in sorted(found.items())]
+
+
+def section_of(room: str) -> str:
+    """Return the section of the chart's values that makes a room; all shards of the operator have one."""
+    return "operator" if room.startswith("operator-") else room
 
 
 def container(deployment: Object) -> Object:

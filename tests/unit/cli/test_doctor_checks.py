@@ -10,6 +10,7 @@ import yaml
 
 from dev.paths import ROOT
 from gather_cli.doctor.checks.capacity_checks import tolerates
+from gather_cli.doctor.checks.room_checks import check_lease
 from gather_cli.doctor.checks.run_checks import check_runs
 from gather_cli.doctor.checks.traffic_checks import check_policies, matches
 from gather_cli.doctor.cluster_facts import Facts
@@ -40,6 +41,43 @@ def facts(**more: Any) -> Facts:
     for name, value in more.items():
         setattr(made, name, value)
     return made
+
+
+# --- the operator
+
+
+def operator(name: str, shards: int) -> dict[str, Any]:
+    """A Deployment of one shard."""
+    env = [
+        {"name": "GATHER_LEASE", "value": "gather-operator"},
+        {"name": "GATHER_SHARDS", "value": str(shards)},
+    ]
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": {"containers": [{"env": env}]}}}}
+
+
+def lease(seconds: float) -> dict[str, Any]:
+    return {"spec": {"holderIdentity": "pod/2-shards", "renewTime": ago(seconds), "leaseDurationSeconds": 9}}
+
+
+@pytest.mark.parametrize(
+    ("second", "rooms", "says"),
+    [
+        (lease(1), 2, ""),
+        (lease(600), 2, "the Lease gather-operator-1 was last renewed 10m ago: no replica of the operator of shard 1 acts"),
+        (None, 2, "there is no Lease gather-operator-1: no replica of the operator of shard 1 has ever acted here"),
+        (lease(600), 1, "there is no Deployment of shard 1 of 2: its runs stand still"),
+    ],
+    ids=["well", "dead", "never", "no Deployment"],
+)  # fmt: skip
+def test_each_shard_of_the_operator_must_act(second: dict[str, Any] | None, rooms: int, says: str) -> None:
+    """Half of the runs would stand still while all looks well."""
+    there = {name: operator(f"gather-{name}", 2) for name in ("operator", "operator-1")[:rooms]}
+    release = Release("gather", "1", there)
+    assert release.operator_leases == ["gather-operator", "gather-operator-1"]
+    leases = dict(zip(release.operator_leases, (lease(1), second), strict=True))
+    found = list(check_lease(facts(release=release, leases=leases)))
+    assert [f.status for f in found] == [Status.OK, Status.FAIL if says else Status.OK]
+    assert says in found[1].text
 
 
 # --- runs

@@ -3,13 +3,22 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from gather_cli.doctor.cluster_facts import Facts, is_well
 from gather_cli.doctor.diagnosis import Finding, fail, ok, skip, warn
-from gather_cli.doctor.installed_release import COMPONENT, INSTANCE, container, environment, secret_of
+from gather_cli.doctor.installed_release import (
+    COMPONENT,
+    INSTANCE,
+    container,
+    environment,
+    secret_of,
+    section_of,
+)
 from gather_cli.views.amounts import duration, seconds_between
 from gather_cli.views.terminal import plain
+from gather_contracts import names
 
 KEYS: Final = {
     "operator": ("REDIS_URL",),
@@ -59,7 +68,8 @@ def check_secrets(facts: Facts) -> Iterator[Finding]:
             yield fail(
                 f"Secret {name}",
                 f"it does not exist, and the {room} cannot start without it",
-                f"make it{more}, or correct {room}.existingSecret; docs/charts.md lists what each holds",
+                f"make it{more}, or correct {section_of(room)}.existingSecret; "
+                "docs/charts.md lists what each holds",
             )
         elif missing := sorted(needed - keys):
             yield fail(
@@ -78,8 +88,12 @@ def needed_keys(facts: Facts, room: str) -> set[str]:
     """Return the keys that a room cannot be without."""
     release = facts.release
     env = environment(release.rooms[room]) if release and room in release.rooms else {}
-    needed = set(KEYS.get(room, ()))
-    if room in {"operator", "bridge"} and release and release.operator_env.get("GATHER_OUTBOX") == "true":
+    needed = set(KEYS.get(section_of(room), ()))
+    if (
+        section_of(room) in {"operator", "bridge"}
+        and release
+        and release.operator_env.get("GATHER_OUTBOX") == "true"
+    ):
         needed.add("MONGODB_URI")
     if room == "brain" and env.get("NEO4J_USER"):
         needed.add("NEO4J_PASSWORD")
@@ -142,7 +156,7 @@ def check_rooms(facts: Facts) -> Iterator[Finding]:
 def _unready(room: str, text: str, fix: str, *, has_ready: bool = False) -> Finding:
     """Return it as wrong where no run works without the room."""
     told = f"the {room}: {text}"
-    if room == "operator" and not has_ready:
+    if section_of(room) == "operator" and not has_ready:
         return fail("Operator", f"{told}; nothing happens to runs", fix)
     if room == "brain" and not has_ready:
         return fail("Brain", f"{told}; notes are saved but not indexed, no coverage", fix)
@@ -209,7 +223,7 @@ def _cause_of_pod(facts: Facts, room: str, deployment: Mapping[str, Any], pod: M
             return _unready(
                 room,
                 f"{WAITS.get(reason, reason)}: {image}: {plain(waiting.get('message', ''))[:SHOWN]}",
-                IMAGE_FIX.format(room=room),
+                IMAGE_FIX.format(room=section_of(room)),
             )
         if ended:
             return _cause_of_end(facts, room, deployment, name, ended)
@@ -224,13 +238,13 @@ def _cause_of_pod(facts: Facts, room: str, deployment: Mapping[str, Any], pod: M
             return _unready(
                 room,
                 f"no node takes its pod: {plain(condition.get('message', ''))[:SHOWN]}",
-                f"add nodes, or change {room}.nodeSelector, {room}.tolerations or {room}.resources",
+                f"add nodes, or change {section_of(room)}.nodeSelector, tolerations or resources",
             )
     if event := _last_event(facts, name, ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")):
         return _unready(
             room,
             f"its pod cannot be prepared: {plain(event)[:SHOWN]}",
-            f"make what it names; {room}.existingSecret of the chart names the Secret",
+            f"make what it names; {section_of(room)}.existingSecret of the chart names the Secret",
         )
     return _cause_of_silence(facts, room, deployment, name)
 
@@ -256,7 +270,7 @@ def _cause_of_end(
         where = (
             f"key {file.rsplit('/', 1)[-1]} of Secret {secret}"
             if file
-            else f"variable {variable} ({room}.env of the chart)"
+            else f"variable {variable} ({section_of(room)}.env of the chart)"
         )
         return _unready(
             room,
@@ -266,7 +280,9 @@ def _cause_of_end(
         )
     if ended.get("reason") == "OOMKilled":
         return _unready(
-            room, "it uses more memory than its limit (OOMKilled)", f"raise {room}.resources.limits.memory"
+            room,
+            "it uses more memory than its limit (OOMKilled)",
+            f"raise {section_of(room)}.resources.limits.memory",
         )
     said = last_error(text)
     return _unready(
@@ -319,26 +335,42 @@ def last_error(log: str) -> str:
 
 
 def check_lease(facts: Facts) -> Iterator[Finding]:
-    """Whether a replica of the operator acts."""
+    """Whether a replica of each shard of the operator acts."""
     release = facts.release
     if release is None or "operator" not in release.rooms or "Leases" in facts.refused:
         return
-    name = release.operator_env.get("GATHER_LEASE", "")
-    logs = f"kubectl -n {facts.namespace} logs deployment/{release.rooms['operator']['metadata']['name']}"
-    if facts.lease is None:
-        yield fail(
+    shards = len(facts.leases)
+    for index, (name, lease) in enumerate(facts.leases.items()):
+        room = names.shard_name("operator", index)
+        whose = f" of shard {index}" if shards > 1 else ""
+        if room not in release.rooms:
+            yield fail(
+                "Lease",
+                f"there is no Deployment{whose} of {shards}: its runs stand still",
+                "helm upgrade the release",
+            )
+            continue
+        logs = f"kubectl -n {facts.namespace} logs deployment/{release.rooms[room]['metadata']['name']}"
+        yield _lease_finding(name, lease, whose, logs, facts.now)
+
+
+def _lease_finding(
+    name: str, lease: Mapping[str, Any] | None, whose: str, logs: str, now: datetime
+) -> Finding:
+    if lease is None:
+        return fail(
             "Lease",
-            f"there is no Lease {name}: no replica of the operator has ever acted here",
+            f"there is no Lease {name}: no replica of the operator{whose} has ever acted here",
             f"see why it does not start: {logs}",
         )
-        return
-    spec = facts.lease.get("spec") or {}
-    age = seconds_between(spec.get("renewTime"), None, facts.now)
+    spec = lease.get("spec") or {}
+    age = seconds_between(spec.get("renewTime"), None, now)
     limit = LEASE_AGES * int(spec.get("leaseDurationSeconds") or 9)
     if age is None or age > limit or not spec.get("holderIdentity"):
         since = f"was last renewed {duration(age)} ago" if age is not None else "was never renewed"
-        yield fail(
-            "Lease", f"the Lease {name} {since}: no replica of the operator acts", f"see what it does: {logs}"
+        return fail(
+            "Lease",
+            f"the Lease {name} {since}: no replica of the operator{whose} acts",
+            f"see what it does: {logs}",
         )
-    else:
-        yield ok("Lease", f"{spec['holderIdentity']} acts, renewed {duration(age)} ago")
+    return ok("Lease", f"{spec['holderIdentity']} acts, renewed {duration(age)} ago")
