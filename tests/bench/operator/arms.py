@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +68,8 @@ class Outcome:
     memory_mib: float = 0.0
     writes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    shards: int = 1
+    """Processes of the operator, each with a part of the runs; processor time and memory are those of all."""
 
     @property
     def runs_per_minute(self) -> float:
@@ -90,25 +92,31 @@ def measure(  # noqa: PLR0917 - given by name
     steps: int = STEPS,
     delay_ms: int = 0,
     profile: Path | None = None,
+    shards: int = 1,
 ) -> Outcome:
     """Run so many runs on an empty control plane; `profile` is where the operator's profile is written."""
     folder = Path(tempfile.mkdtemp(prefix="gather-bench-operator-"))
     try:
         with (
-            reporter.step(f"{arm}: {runs} runs of {steps}"),
+            reporter.step(f"{arm}: {runs} runs of {steps}{f', {shards} shards' if shards > 1 else ''}"),
             control_plane(folder, reporter, delay_ms) as plane,
-            subject(arm, plane, folder, profile, steps) as pid,
+            subject(arm, plane, folder, profile, steps, shards) as pids,
         ):
-            return asyncio.run(_watch_them(plane, arm, runs, steps, pid))
+            return asyncio.run(_watch_them(plane, arm, runs, steps, pids))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def subject(
-    arm: Arm, plane: ControlPlane, folder: Path, profile: Path | None = None, steps: int = STEPS
+def subject(  # noqa: PLR0917 - given by name
+    arm: Arm,
+    plane: ControlPlane,
+    folder: Path,
+    profile: Path | None = None,
+    steps: int = STEPS,
+    shards: int = 1,
 ) -> Iterator[list[int]]:
-    """Yield the process that is measured, in a list; the floor's begins with the first run."""
+    """Yield the processes that are measured; the floor's begins with the first run."""
     if arm in FLOORS:
         yield []
         return
@@ -119,26 +127,28 @@ def subject(
         ) as sketch:
             yield [sketch.pid]
         return
-    with operators(plane, folder, steps, profile) as make, _started(make("operator")) as operator:
-        yield [operator.pid]
+    with operators(plane, folder, steps, profile, shards) as make, ExitStack() as stack:
+        yield [stack.enter_context(_started(make(f"operator-{index}", index))).pid for index in range(shards)]
 
 
 @contextmanager
 def operators(
-    plane: ControlPlane, folder: Path, steps: int = STEPS, profile: Path | None = None
-) -> Iterator[Callable[[str], ServiceProcess]]:
-    """Yield what makes an operator's process by its name, not started; all share a CMS and a Redis."""
+    plane: ControlPlane, folder: Path, steps: int = STEPS, profile: Path | None = None, shards: int = 1
+) -> Iterator[Callable[..., ServiceProcess]]:
+    """Yield what makes an operator's process by name and shard, not started; all share a CMS and a Redis."""
     profiled = ["tests.bench.operator.profiled", str(profile)]
     command = [sys.executable, "-m", *(["gather_operator.main"] if profile is None else profiled)]
     with _cms(max(steps, STEPS)) as cms, running("redis") as redis:
 
-        def make(name: str) -> ServiceProcess:
+        def make(name: str, shard: int = 0) -> ServiceProcess:
             port = free_port()
             environment = {
                 **_python_path(),
                 "KUBECONFIG": str(plane.kubeconfig("operator")),
                 "GATHER_NAMESPACE": NAMESPACE,
                 "GATHER_IDENTITY": name,
+                "GATHER_SHARD": str(shard),
+                "GATHER_SHARDS": str(shards),
                 "GATHER_WORKER_IMAGE": "worker",
                 "NEXT_PUBLIC_APP_URL": cms,
                 "REDIS_URL": redis.uri,
@@ -170,7 +180,7 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
         watching = asyncio.create_task(observer.run())
         await asyncio.sleep(1)
         began_s, timeout_s = time.monotonic(), TIMEOUT_S + TIMEOUT_RUN_S * runs
-        before_s, cluster_s = cpu_s(pids[0]) if pids else 0.0, plane.cpu_s()
+        before_s, cluster_s = sum(map(cpu_s, pids)), plane.cpu_s()
         if arm in FLOORS:
             floor = await _start_floor(plane, runs, arm, steps)
             await asyncio.wait_for(floor.wait(), timeout_s)
@@ -196,11 +206,10 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
     failures += _faults(arm, seen)
     outcome = Outcome(
         arm, runs, steps, seen.makespan_s(began_s), seen.gaps_ms(), seen.lags_s(),
-        cluster_cpu_s=spent_s, failures=failures,
+        cluster_cpu_s=spent_s, failures=failures, shards=max(len(pids), 1),
     )  # fmt: skip
-    if pids:
-        outcome.cpu_s = cpu_s(pids[0]) - before_s
-        outcome.memory_mib = memory_of(pids[0]).peak_rss
+    outcome.cpu_s = sum(map(cpu_s, pids)) - before_s
+    outcome.memory_mib = sum(memory_of(pid).peak_rss for pid in pids)
     outcome.writes = _writes(plane.audit_log, arm)
     return outcome
 

@@ -24,8 +24,13 @@ SIZES: Final = (1, 20, 100, 500)
 WRITES_RUNS: Final = 5
 WRITES_STEPS: Final = 3
 WRITES_DELAY_MS: Final = 3000
-ALL_MORE: Final = ((Arm.OPERATOR, 1000, STEPS), (Arm.OPERATOR, 20, 32))
-"""With --all: what is measured besides, how many runs at once, of how many departments each."""
+ALL_MORE: Final = (
+    (Arm.OPERATOR, 1000, STEPS, 1),
+    (Arm.OPERATOR, 20, 32, 1),
+    (Arm.OPERATOR, 100, STEPS, 2),
+    (Arm.OPERATOR, 500, STEPS, 2),
+)
+"""With --all: what is measured besides: runs at once, departments of each, shards."""
 ALL_HELD: Final = (5000, 1000, STEPS, 300.0)
 """Ended runs, runs at work, their departments, seconds of quiet."""
 ALL_HANDOVERS: Final = 5
@@ -41,6 +46,9 @@ command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def operator(  # noqa: PLR0917 - options, given by name
     runs: Annotated[list[int] | None, typer.Option(min=1, help="Runs at once; several times.")] = None,
     arm: Annotated[list[Arm] | None, typer.Option(help="Measure this alone; several times.")] = None,
+    shards: Annotated[
+        list[int] | None, typer.Option(min=1, max=8, help="Shards of the operator; several times.")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Measure each size so often.")] = 1,
     writes: Annotated[bool, typer.Option(help="Count the API writes of runs of three departments.")] = True,
     finished: Annotated[int, typer.Option(min=0, help="Ended runs beside which memory is measured.")] = 0,
@@ -67,11 +75,15 @@ def operator(  # noqa: PLR0917 - options, given by name
         finished, live, departments, quiet_s = ALL_HELD
         handovers, job_parts = ALL_HANDOVERS, ALL_ROUNDS
     plan = [
-        (each, size, steps) for size in runs or SIZES for _ in range(repeats) for each in arm or list(Arm)
+        (each, size, steps, parts)
+        for size in runs or SIZES
+        for _ in range(repeats)
+        for each in arm or list(Arm)
+        for parts in (shards or [1] if each is Arm.OPERATOR else [1])
     ]
     found = [
-        measure(each, size, reporter, of, profile=profile)
-        for each, size, of in (*plan, *(ALL_MORE if everything else ()))
+        measure(each, size, reporter, of, profile=profile, shards=parts)
+        for each, size, of, parts in (*plan, *(ALL_MORE if everything else ()))
     ]
     reporter.say(f"\n{outcomes_table(found)}\n")
     counted = measure_writes(reporter) if writes else None
@@ -126,7 +138,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def costs(found: Sequence[Outcome], counted: Outcome | None) -> dict[str, float]:
     """Return what does not depend on what else the machine does."""
     figures: dict[str, float] = {}
-    usual = [o for o in found if o.arm is Arm.OPERATOR and o.steps == STEPS]
+    usual = [o for o in found if o.arm is Arm.OPERATOR and o.steps == STEPS and o.shards == 1]
     for size in sorted({o.runs for o in usual}):
         group = [o for o in usual if o.runs == size]
         figures[f"cpu ms a run, {size} runs"] = mean(1000 * o.cpu_s / o.runs for o in group)
