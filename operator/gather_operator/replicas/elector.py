@@ -94,8 +94,14 @@ class Elector:
         return self._trouble
 
     def shown_by_holder(self) -> str:
-        """Return what the holder that was seen last has said of its metrics."""
-        return self._sighting.record.shown if self._sighting is not None else ""
+        """Return what the holder that was seen last has said of its metrics.
+
+        A further shard's Lease that nobody holds may be of long ago: who acts now counts by itself.
+        """
+        record = self._sighting.record if self._sighting is not None else None
+        if record is None or (not record.holder and self._rivals is not None and self._rivals.shard.index):
+            return ""
+        return record.shown
 
     @property
     def inherited(self) -> str:
