@@ -14,7 +14,9 @@ import pytest
 from dev.progress import Reporter
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
+from gather_operator.replicas.release import release
 from gather_operator.replicas.shards import Shard
+from gather_operator.settings import PlaceSettings
 from tests.faults.campaign import tools
 from tests.faults.trial import Tools
 from tests.support.kubernetes.control_plane import ControlPlane, control_plane, kubeconfig
@@ -41,7 +43,7 @@ class Stage:
     """A namespace with runs of one department, whose pods work until they are let end."""
 
     def __init__(self, shared: Tools, plane: ControlPlane, namespace: str) -> None:
-        self._shared, self._plane, self._namespace = shared, plane, namespace
+        self._shared, self._plane, self.namespace = shared, plane, namespace
         self.journal = shared.journals.open(namespace)
         self.player = PodPlayer(shared.api, namespace, lambda *_: Part(RESULT, works_on=True))
         self.journal.on_pod = self.player.note
@@ -52,7 +54,7 @@ class Stage:
         """Start an operator; return once it may act as soon as it has its Lease."""
         environment = {
             "KUBECONFIG": str(kubeconfig(self._plane.folder, "operator")),
-            "GATHER_NAMESPACE": self._namespace,
+            "GATHER_NAMESPACE": self.namespace,
             "GATHER_IDENTITY": name,
             "GATHER_LEASE_DURATION_S": "3",
             "GATHER_SHARD": str(shard.index),
@@ -85,7 +87,7 @@ class Stage:
                 "metadata": {"name": name},
                 "spec": {"projectId": f"{len(self.uids):024x}", "userId": "me", "departments": ["story"]},
             }
-            path = in_namespace(RUNS, self._namespace, names.PLURAL)
+            path = in_namespace(RUNS, self.namespace, names.PLURAL)
             self.uids[name] = (await self._shared.api.call("POST", path, body))["metadata"]["uid"]
 
     def of(self, shard: Shard) -> set[str]:
@@ -105,7 +107,7 @@ class Stage:
     async def held_by(self, index: int, holder: str) -> None:
         """Return once a shard's Lease is held by that name."""
         name = names.shard_name("gather-operator", index)
-        path = in_namespace("/apis/coordination.k8s.io/v1", self._namespace, "leases", name)
+        path = in_namespace("/apis/coordination.k8s.io/v1", self.namespace, "leases", name)
         async with asyncio.timeout(LIMIT_S):
             while True:
                 try:
@@ -134,7 +136,7 @@ class Stage:
         return names.FINALIZER in (self.journal.run(run) or {})["metadata"].get("finalizers", [])
 
     def _log(self, name: str) -> Path:
-        return self._shared.folder / f"{self._namespace}-{name}.log"
+        return self._shared.folder / f"{self.namespace}-{name}.log"
 
     def _logged(self, name: str) -> list[dict[str, Any]]:
         text = self._log(name).read_text(encoding="utf-8") if self._log(name).exists() else ""
@@ -160,9 +162,9 @@ async def stage(plane: ControlPlane, redis_url: str, folder: Path) -> AsyncItera
 
 
 async def test_each_run_has_the_operator_of_its_shard_and_a_killed_one_is_taken_over(
-    plane: ControlPlane, redis_url: str, tmp_path: Path
+    plane: ControlPlane, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the other replica of its shard; the other shard's operator does nothing for its runs."""
+    """By the other replica of its shard, and by no other shard's. An uninstallation stops all."""
     first, second = HALVES
     async with stage(plane, redis_url, tmp_path) as it:
         await it.start("a", first)
@@ -178,6 +180,11 @@ async def test_each_run_has_the_operator_of_its_shard_and_a_killed_one_is_taken_
         assert it.worked_on("c") == it.of(second)
         assert it.worked_on("a") == it.of(first)
         it.assert_nothing_doubled()
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(plane.folder, "operator")))
+        place = {"GATHER_NAMESPACE": it.namespace, "GATHER_IDENTITY": "hook"}
+        await release(PlaceSettings.model_validate(place), LIMIT_S)
+        await it.held_by(0, "hook")
+        await it.held_by(1, "hook")
 
 
 async def test_the_number_of_shards_can_be_changed_while_runs_are_at_work(
