@@ -56,6 +56,7 @@ IS_LEADER = Gauge(
 SHARDS = Gauge(
     "gather_operator_shards", "Parts into which runs are split, each with a Lease.", registry=REGISTRY
 )
+SHARDS.set(1)
 LEASE_CHANGES = Counter(
     "gather_operator_lease_changes",
     "Times that this replica has taken or lost the Lease.",
