@@ -51,8 +51,10 @@ def test_each_shard_is_an_operator_of_its_own(render: Render) -> None:
         ]
         assert all(selector.items() <= pod["metadata"]["labels"].items() for selector in selectors)
         service = named(documents, "Service", name)["metadata"]["labels"]
-        monitor = named(documents, "ServiceMonitor", name)["spec"]["selector"]["matchLabels"]
-        assert monitor.items() <= service.items()
+        monitor = named(documents, "ServiceMonitor", name)["spec"]
+        assert monitor["selector"]["matchLabels"].items() <= service.items()
+        ports = [{"port": endpoint["port"]} for endpoint in monitor["endpoints"]]
+        assert ports == named(documents, "NetworkPolicy", name)["spec"]["ingress"][0]["ports"]
         others = [named(documents, "Deployment", other)["spec"]["template"] for other in names_of_shards]
         chosen = [o for o in others if all(s.items() <= o["metadata"]["labels"].items() for s in selectors)]
         assert chosen == [pod]

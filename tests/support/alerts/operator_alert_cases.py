@@ -37,6 +37,15 @@ def two_operators(names: Sequence[str]) -> list[Series]:
     return [*good, *recorded(REGISTRY, names, [(5, nothing)])]
 
 
+def one_of_two_shards(names: Sequence[str]) -> list[Series]:
+    """Record the leader of one shard, beside which there is none of the other."""
+    metrics.IS_LEADER.set(1)
+    metrics.SHARDS.set(2)
+    found = recorded(REGISTRY, names, [(5, nothing)])
+    metrics.SHARDS.set(1)
+    return found
+
+
 def ended(failed: int = 0, reached: int = 0, flat: int = 0, retries: int = 0) -> Callable[[], None]:
     """Return what lets so many departments end."""
 
@@ -93,6 +102,7 @@ OPERATOR_CASES: Final = [
     Case("GatherOperatorAbsent", False, "scraped", operator((10, nothing))),
     Case("GatherOperatorIdle", True, "no leader", operator((5, nothing), IS_LEADER=0)),
     Case("GatherOperatorIdle", True, "no leader beside another release's", two_operators),
+    Case("GatherOperatorIdle", True, "a leader of one of two shards", one_of_two_shards),
     Case("GatherOperatorIdle", False, "a leader", operator((5, nothing), IS_LEADER=1)),
     Case(
         "GatherOperatorIdle", False, "a change of leaders",
