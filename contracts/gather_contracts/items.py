@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+from gather_contracts.model_bases.described import Described
 
 CONTENT_MAX: Final = 8000
 SUMMARY_MAX: Final = 500
@@ -18,13 +20,12 @@ BASED_ON_MAX: Final = 100
 """Notes that one prompt can show in its budgets are hardly more, and a person follows no longer list."""
 
 
-class _Document(BaseModel):
+class _Document(Described):
     model_config = ConfigDict(
         frozen=True,
         alias_generator=to_camel,
         populate_by_name=True,
         extra="ignore",
-        use_attribute_docstrings=True,
     )
 
 

@@ -20,6 +20,7 @@ from gather_contracts.brain import (
     ContextResponse,
     ContextTiming,
 )
+from gather_contracts.model_bases.described import describe
 
 LIST: Final = "previousDepartments"
 
@@ -39,6 +40,7 @@ class _ContextRoute(JsonRoute):
 
 
 router = APIRouter(route_class=_ContextRoute)
+describe(ContextQuery)
 
 
 @router.get(

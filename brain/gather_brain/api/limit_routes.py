@@ -9,8 +9,10 @@ from gather_brain.api.endpoint_dependencies import CallerDep, bucket_of, single
 from gather_brain.limits.policy import ENDPOINTS, LIMIT_NAMES
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import LimitsQuery, LimitsResponse, LimitUse
+from gather_contracts.model_bases.described import describe
 
 router = APIRouter(route_class=JsonRoute)
+describe(LimitsQuery)
 
 
 @router.get("/limits", summary="Read the key's limits", dependencies=[single("projectId")])

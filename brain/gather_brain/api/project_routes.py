@@ -8,8 +8,10 @@ from gather_brain.api.endpoint_dependencies import CallerDep, single
 from gather_brain.errors import NotFoundError, ValidationFailedError
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import EraseProjectQuery, ProjectErased, ProjectId
+from gather_contracts.model_bases.described import describe
 
 router = APIRouter(route_class=JsonRoute)
+describe(EraseProjectQuery)
 
 
 @router.delete("/projects/{projectId}", summary="Erase a project", dependencies=[single("confirm")])

@@ -18,6 +18,7 @@ from gather_contracts.brain import (
     NodesQuery,
     StoredNode,
 )
+from gather_contracts.model_bases.described import describe
 
 
 class NodeIdConvertor(Convertor[str]):
@@ -36,6 +37,7 @@ class NodeIdConvertor(Convertor[str]):
 
 register_url_convertor("node_id", NodeIdConvertor())
 router = APIRouter(route_class=JsonRoute)
+describe(NodesQuery, NodeQuery, DeleteNodesQuery)
 
 
 @router.get(

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -15,6 +14,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from gather_contracts.model_bases.described import Described
 from gather_contracts.names import OBJECT_ID_PATTERN
 from gather_contracts.text import SEEN_PATTERN, is_blank
 
@@ -111,14 +111,13 @@ Properties = Annotated[
 ]
 
 
-class Body(BaseModel):
+class Body(Described):
     """A body whose JSON names are camelCase."""
 
     model_config = ConfigDict(
         frozen=True,
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
         json_schema_serialization_defaults_required=True,
     )
 
@@ -137,9 +136,7 @@ class RequestBody(Body):
         return _few_fields(value)
 
 
-class SnakeBody(BaseModel):
+class SnakeBody(Described):
     """A body whose JSON names stand as they are (the requirements mix both)."""
 
-    model_config = ConfigDict(
-        frozen=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
-    )
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gather_contracts.brain.base import (
     CONTEXT_DEPARTMENTS_MAX,
@@ -13,14 +13,13 @@ from gather_contracts.brain.base import (
     SnakeBody,
     _few_fields,
 )
+from gather_contracts.model_bases.described import Described
 
 
-class ContextQuery(BaseModel):
+class ContextQuery(Described):
     """The query; a parameter that it does not know is refused, as in bodies."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     project_id: ProjectId = Field(alias="projectId")
     """The project that is read."""

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from gather_contracts.model_bases.described import Described
 
 
 class ErrorCode(StrEnum):
@@ -23,10 +25,10 @@ class ErrorCode(StrEnum):
     SERVICE_UNAVAILABLE = "service_unavailable"
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Described):
     """The standard error body."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     error: str
     """One of the documented codes; a later version of the API may add others."""

@@ -2,17 +2,16 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gather_contracts.brain.base import Body, ProjectId
+from gather_contracts.model_bases.described import Described
 
 
-class LimitsQuery(BaseModel):
+class LimitsQuery(Described):
     """Whose limits are read; a parameter that it does not know is refused, as in bodies."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     project_id: ProjectId = Field(alias="projectId")
     """The project that the limits are for; it may be empty."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gather_contracts.brain.base import (
     DELETED_IDS_MAX,
@@ -16,14 +16,13 @@ from gather_contracts.brain.base import (
     ProjectId,
     _few_fields,
 )
+from gather_contracts.model_bases.described import Described
 
 
-class _Query(BaseModel):
+class _Query(Described):
     """A query; a parameter that it does not know is refused, as in bodies."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,1 @@
+"""What models are made from, so that importing them costs little."""
