@@ -26,7 +26,8 @@ BODY_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ten items at their greatest length are 120 KB."""
 STREAM_MAX_BYTES: Final = 32 * 1024 * 1024
 """A stream has some 400 bytes for a token, reasoning included, and one of 64,000 tokens is allowed."""
-REFUSAL_MAX_BYTES: Final = 16 * 1024
+REFUSAL_MAX_BYTES: Final = 64 * 1024
+"""Some show the answer that they refuse."""
 REFUSAL_TIMEOUT_S: Final = 5.0
 """For the body of an error, whose status says most; what has come by then is read."""
 PRICE_LIST_MAX_BYTES: Final = 16 * 1024 * 1024

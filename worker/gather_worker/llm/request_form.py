@@ -266,6 +266,8 @@ _PROMPT: Final = re.compile(
     r"(?:text )?(?:input|prompt)(?: tokens)?|"
     r"(?:prompt|input) (?:contains|has|of|is)(?: at least)? ([\d,]{1,12})"
 )
+_SUMMED: Final = re.compile(r"([\d,]{1,12}) \+ ([\d,]{1,12}) > ([\d,]{1,12})")
+"""Anthropic: "input length and `max_tokens` exceed context limit: 197994 + 21333 > 200000"."""
 _REQUESTED: Final = re.compile(
     r"(?:limit|maximum)\D{0,60}?([\d,]{1,12}).{0,80}?requested(?: about)? ([\d,]{1,12})"
 )
@@ -370,6 +372,9 @@ def context_limit(text: str, asked: int) -> int | None:
     if requested := _REQUESTED.search(text):
         allowed, wanted = (int(number.replace(",", "")) for number in requested.groups())
         return asked - (wanted - allowed) - CONTEXT_MARGIN_TOKENS if wanted > allowed else None
+    if summed := _SUMMED.search(text):
+        prompt_tokens, _, context_tokens = (int(number.replace(",", "")) for number in summed.groups())
+        return context_tokens - prompt_tokens - CONTEXT_MARGIN_TOKENS
     context, prompt = _CONTEXT.search(text), _PROMPT.search(text)
     if context is None or prompt is None:
         return asked // 2 if context else None

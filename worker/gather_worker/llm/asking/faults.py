@@ -49,25 +49,26 @@ _IS_FILTER_CODE: Final = _codes(
     "content_filter", "content_filtered", "content_policy_violation", "contentfilter", "moderation_blocked",
     "responsibleaipolicyviolation", "data_inspection_failed", "datainspectionfailed", "content_moderation",
     "prohibited_content", "safety", "sensitive", "content_filter_error", "moderation_error", "flagged",
-    "invalid_prompt",
+    "invalid_prompt", "1301", "1026", "1027",
 )  # fmt: skip
 _IS_FILTER: Final = _words(
     r"content.{0,20}(?:polic|filter|moderat|exists risk|risk)|\bflagged\b|\bmoderation\b|safety (?:system|"
     r"filter|"
     r"reason|polic)|usage polic|inappropriate content|sensitive (?:content|information|words)|"
-    r"prohibited content"
+    r"prohibited content|usage guidelines|safety_check|new_sensitive|敏感内容"
 )
 _IS_CREDIT_CODE: Final = _codes(
     "insufficient_quota", "insufficient_credits", "insufficient_balance", "insufficient_user_quota",
     "billing_not_active", "billing_hard_limit_reached", "billing_error", "payment_required",
-    "credit_limit_reached",
+    "credit_limit_reached", "arrearage", "budget_exceeded",
     "1113", "1008",
 )  # fmt: skip
 _IS_CREDIT: Final = _words(
     r"insufficient (?:account )?(?:credit|balance|fund|quota)|credit balance|out of credit|more credits|"
     r"credits? "
     r"(?:exhausted|depleted|limit)|current quota|plan and billing|billing|(?:key|spend(?:ing)?) limit|"
-    r"payment required|overdue|in arrears|余额不足"
+    r"payment required|overdue|in arrears|余额不足|good standing|balance is (?:insufficient|too low|not enough)|"
+    r"free tier .{0,40}exhausted|api usage limits|budget has been exceeded|over budget|paid account"
 )
 _IS_KEY_CODE: Final = _codes(
     "invalid_api_key", "authentication_error", "api_key_invalid", "unauthenticated", "invalid_authentication",
@@ -78,7 +79,8 @@ _IS_KEY: Final = _words(
     r"subscription)[ _-]?"
     r"(?:key|token|credential)|(?:api[ _-]?key|access token|credentials?)\W.{0,30}(?:not valid|invalid|"
     r"incorrect|"
-    r"missing|expired|revoked|disabled|not found|required)|no auth credentials|invalid.{0,20}credentials"
+    r"missing|expired|revoked|disabled|not found|required)|no auth credentials|invalid.{0,20}credentials|"
+    r"login fail|(?:organization|account) (?:has been|is|was) (?:disabled|deactivated|suspended)"
 )
 _IS_REGION_CODE: Final = _codes("unsupported_country_region_territory", "region_not_supported", "geo_blocked")
 _IS_REGION: Final = _words(
@@ -101,7 +103,7 @@ _IS_LENGTH: Final = _words(
     r"context[ _](?:length|window|size)|maximum context|too many (?:input |prompt )?tokens|(?:prompt|input|"
     r"request) "
     r"(?:is )?too (?:long|large)|reduce the length|tokens per (?:minute|day|request).{0,80}requested|"
-    r"(?:input|prompt) (?:token count|length).{0,60}exceed|exceeds? the (?:available|"
+    r"context limit|(?:input|prompt) (?:token count|length).{0,60}exceed|exceeds? the (?:available|"
     r"maximum).{0,30}(?:context|tokens)|"
     r"max_model_len"
 )
@@ -115,7 +117,7 @@ _IS_MODEL: Final = _words(
     r"publisher model)\b.{0,120}?(?:does "
     r"?n[o']t exist|not found|not exist|is not available|not available|no longer (?:available|supported)|"
     r"decommission"
-    r"|deprecated|retired|unknown|is not supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
+    r"|deprecated|retired|unknown|(?:is not|isn['’]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
     r"deployment)"
 )
 _NAMES_FORM: Final = _words(
@@ -149,7 +151,7 @@ _IS_RATE: Final = _words(
 )
 _IS_PASSING_CODE: Final = _codes(
     "server_error", "internal_server_error", "api_error", "internal_error", "timeout", "service_unavailable",
-    "unavailable", "internal", "deadline_exceeded",
+    "unavailable", "internal", "deadline_exceeded", "model_error",
 )  # fmt: skip
 _IS_ADDRESS: Final = _words(
     r"^not found\.?$|unexpected endpoint|unknown (?:request )?(?:url|path|endpoint|route)|invalid url\b|"
@@ -157,6 +159,13 @@ _IS_ADDRESS: Final = _words(
 )
 """Inside of a 200; LM Studio: "Unexpected endpoint or method. (POST /chat/completions)"."""
 _ON_MODELS: Final = _words(r"model|deployment|endpoints")
+
+_ASKS_TO_WAIT: Final = _words(r"please wait|wait before|try again later")
+"""Amazon: "Too many tokens, please wait before trying again.": a minute's, and not the prompt's."""
+_WANTS_PROOF: Final = _words(r"organization must be verified")
+"""OpenAI, with the code of a model that is not there."""
+_IS_CUT_OFF: Final = _words(r"could not finish the message|with (?:a )?(?:higher|larger) max_(?:completion_)?tokens")
+"""OpenAI's, of an answer whose reasoning has used up all tokens."""
 
 _MOVED: Final = frozenset({301, 308})
 _NO_PLACE: Final = frozenset({404, 405, 410})
@@ -203,7 +212,7 @@ _FORM_PARAMS: Final = (
 
 
 def _is_length(refusal: Refusal) -> bool:
-    if refusal.status == 429 and refusal.retry_after_s is not None:  # noqa: PLR2004
+    if refusal.status == 429 and (refusal.retry_after_s is not None or _ASKS_TO_WAIT(refusal)):  # noqa: PLR2004
         return False  # a minute's or a day's tokens are used up, and come back
     named = _IS_LENGTH_CODE(refusal) or (_is_refused(refusal) and _IS_LENGTH(refusal))
     return refusal.status == 413 or named  # noqa: PLR2004
@@ -246,6 +255,7 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
     (Fault.REGION, lambda r: r.status == 451 or (  # noqa: PLR2004
         _is_refused(r) and (_IS_REGION_CODE(r) or (r.status in {400, 403} and _IS_REGION(r))))),
     (Fault.LENGTH, _is_length),
+    (Fault.FORBIDDEN, _WANTS_PROOF),
     (Fault.MODEL, lambda r: _IS_MODEL_CODE(r) or (_is_model(r) and not _is_form(r))),
     (Fault.FORM, _is_form),
     (Fault.RATE, _is_rate),
@@ -254,6 +264,11 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
     (Fault.REQUEST, _is_request),
 )  # fmt: skip
 """The first that fits; an error of 5xx that names none of them is passing."""
+
+
+def is_cut_off(refusal: Refusal) -> bool:
+    """Return whether a refusal says that the answer was not finished: it was cut off at its limit."""
+    return _is_refused(refusal) and _IS_CUT_OFF(refusal)
 
 
 def is_of_api(refusal: Refusal | None) -> bool:

@@ -81,6 +81,14 @@ def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) ->
     )  # fmt: skip
 
 
+def refused_answer(refusal: Refusal) -> str:
+    """Return the model's answer that an endpoint shows where it refuses it, "" if there is none (Groq's)."""
+    for level in _levels(refusal.body):
+        if text := _text(level, "failed_generation"):
+            return text
+    return ""
+
+
 def shown(text: str, secrets: Iterable[str] = (), most: int = READ_MAX) -> str:
     """Return a text of an endpoint fit for logs: one line, bounded, keys struck out."""
     line = without_secrets("".join(letter if letter.isprintable() else " " for letter in text[: 4 * most]))

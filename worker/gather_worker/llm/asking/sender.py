@@ -23,8 +23,11 @@ from gather_worker.errors import (
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
 from gather_worker.llm.asking.answer_length import answer_limit
 from gather_worker.llm.asking.course import Course, Question, Unusable
+from gather_worker.llm.asking.faults import is_cut_off
 from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.asking.refusal import refused_answer
 from gather_worker.llm.billing.charges import Charges
+from gather_worker.llm.billing.usage_forms import COST_HEADER
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
 from gather_worker.llm.endpoint import Endpoint
@@ -210,6 +213,26 @@ class Sender:
             can_reason_less=with_less_reasoning(form) != form,
         )
 
+    def _answer_in(
+        self, refusal: Refusal | None, question: Question[AnswerT], course: Course
+    ) -> dict[str, Any] | None:
+        """Return what the model wrote, as a body, where the endpoint refuses it but shows enough of it.
+
+        And an empty body where it only says that the answer was cut off.
+        """
+        if refusal is None:
+            return None
+        if is_cut_off(refusal):
+            return _body_of("", "length", refusal)
+        if not (text := refused_answer(refusal)):
+            return None
+        try:
+            salvage(Completion(text), question.answer, course.found)
+        except AnswerInvalid:
+            return None
+        _LOGGER.warning("the endpoint refuses its model's answer, which is read all the same: %s", refusal)
+        return _body_of(text, "stop", refusal)
+
     async def _body(
         self, reserve: Reserve, question: Question[AnswerT], course: Course, form: RequestForm, asked: int
     ) -> Any:
@@ -219,9 +242,18 @@ class Sender:
             with METER.timing(Timer.MODEL):
                 return await self.attempt.race(call)
         except ModelError as error:
+            if body := self._answer_in(error.refusal, question, course):
+                return body
             course.paid += await self.charges.refused(reserve, error, asked)
             raise
         except DeadlineNear:
             if question.is_for_notes:
                 await self.budget.count_unanswered(reserve.model)
             raise
+
+
+def _body_of(text: str, reason: str, refusal: Refusal) -> dict[str, Any]:
+    """Return a completion, with what the refusal says of its cost."""
+    said = refusal.body if isinstance(refusal.body, dict) else {}
+    cost = {key: value for key, value in said.items() if key in {"usage", COST_HEADER}}
+    return {"choices": [{"message": {"content": text}, "finish_reason": reason}], **cost}

@@ -78,9 +78,10 @@ BUSY: Final = frozenset({503, 529})
 """If the API itself says so, and not a proxy that has lost its connection, no model was given the request."""
 CHARGED_CODES: Final = frozenset(
     {"json_validate_failed", "tool_use_failed", "output_parse_failed", "content_filter",
-     "responsibleaipolicyviolation"}
+     "responsibleaipolicyviolation", "model_error"}
 )  # fmt: skip
-"""Codes of a refusal that came after work: Groq shows its `failed_generation`; for what Azure's filter
+"""Codes of a refusal that came after work: Groq shows its `failed_generation`; OpenAI's model_error is of "invalid
+content" that a model produced; for what Azure's filter
 refuses with 400, "a charge for both the prompt and completion tokens will occur"."""
 AZURE: Final = (".azure.com", ".azure.us", ".azure.cn")
 CHARGED_AT_AZURE: Final = frozenset({"context_length_exceeded", "string_above_max_length"})
