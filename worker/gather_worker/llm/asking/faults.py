@@ -67,7 +67,8 @@ _IS_CREDIT: Final = _words(
     r"insufficient (?:account )?(?:credit|balance|fund|quota)|credit balance|out of credit|more credits|"
     r"credits? "
     r"(?:exhausted|depleted|limit)|current quota|plan and billing|billing|(?:key|spend(?:ing)?) limit|"
-    r"payment required|overdue|in arrears|余额不足|good standing|balance is (?:insufficient|too low|not enough)|"
+    r"payment required|overdue|in arrears|余额不足|good standing|"
+    r"balance is (?:insufficient|too low|not enough)|"
     r"free tier .{0,40}exhausted|api usage limits|budget has been exceeded|over budget|paid account"
 )
 _IS_KEY_CODE: Final = _codes(
@@ -117,7 +118,7 @@ _IS_MODEL: Final = _words(
     r"publisher model)\b.{0,120}?(?:does "
     r"?n[o']t exist|not found|not exist|is not available|not available|no longer (?:available|supported)|"
     r"decommission"
-    r"|deprecated|retired|unknown|(?:is not|isn['’]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
+    r"|deprecated|retired|unknown|(?:is not|isn['\u2019]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
     r"deployment)"
 )
 _NAMES_FORM: Final = _words(
@@ -164,7 +165,9 @@ _ASKS_TO_WAIT: Final = _words(r"please wait|wait before|try again later")
 """Amazon: "Too many tokens, please wait before trying again.": a minute's, and not the prompt's."""
 _WANTS_PROOF: Final = _words(r"organization must be verified")
 """OpenAI, with the code of a model that is not there."""
-_IS_CUT_OFF: Final = _words(r"could not finish the message|with (?:a )?(?:higher|larger) max_(?:completion_)?tokens")
+_IS_CUT_OFF: Final = _words(
+    r"could not finish the message|with (?:a )?(?:higher|larger) max_(?:completion_)?tokens"
+)
 """OpenAI's, of an answer whose reasoning has used up all tokens."""
 
 _MOVED: Final = frozenset({301, 308})

@@ -80,12 +80,14 @@ CHARGED_CODES: Final = frozenset(
     {"json_validate_failed", "tool_use_failed", "output_parse_failed", "content_filter",
      "responsibleaipolicyviolation", "model_error"}
 )  # fmt: skip
-"""Codes of a refusal that came after work: Groq shows its `failed_generation`; OpenAI's model_error is of "invalid
-content" that a model produced; for what Azure's filter
-refuses with 400, "a charge for both the prompt and completion tokens will occur"."""
+"""Codes of a refusal that came after work: Groq shows its `failed_generation`; OpenAI's model_error is of
+"invalid content" that a model produced; for what Azure's filter refuses with 400, "a charge for both the
+prompt and completion tokens will occur"."""
 AZURE: Final = (".azure.com", ".azure.us", ".azure.cn")
 CHARGED_AT_AZURE: Final = frozenset({"context_length_exceeded", "string_above_max_length"})
 """It charges for "a 400 error due to a content filter or input limit, or a 408 error due to a timeout"."""
+FILTER_FEES_USD: Final = {"api.x.ai": 0.05}
+"""For what a filter refuses. Source: docs.x.ai, Pricing, "Usage Guidelines Violation Fee"."""
 OPENROUTER: Final = "openrouter"
 UNBILLED: Final = {
     OPENROUTER: frozenset({500, 502, 503}),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
-from gather_worker.llm.billing.bill import OPENROUTER, Bill, is_of_no_model, may_be_charged
+from gather_worker.llm.billing.bill import FILTER_FEES_USD, OPENROUTER, Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.failures import error_in_body
@@ -93,6 +93,10 @@ class Charges:
         """
         if error.refusal and error.refusal.is_page and error.refusal.status in ANSWERED:
             return not await self._budget.excuse(reserve)
+        fee_usd = FILTER_FEES_USD.get(self._host, 0.0)
+        if fee_usd and error.refusal and fault_of(error.refusal) is Fault.FILTER:
+            await self._budget.charge(reserve, higher(Usage(cost_usd=fee_usd), reserve))
+            return True
         may_be_charged = self._may_be_charged(error, is_in_answer=False)
         said = self._said(reserve, error.refusal, asked) if error.refusal else NOTHING
         if not may_be_charged:

@@ -1,9 +1,10 @@
 """The JSON objects and lists in a text, as models write them; pure.
 
 Read like JSON are, besides: comments, trailing and missing commas, keys without quotes, single and
-typographic quotes, Python's words, NaN, line breaks and quotes inside of a string that are not escaped,
-escapes that are none. Nothing is closed that the text does not close itself: what is cut off or torn is
-passed over, and what lies whole inside of it is found by itself. So every string is one stretch of the text.
+typographic quotes, full-width commas and colons, Python's words, NaN, line breaks and quotes inside of a
+string that are not escaped, escapes that are none. Nothing is closed that the text does not close itself:
+what is cut off or torn is passed over, and what lies whole inside of it is found by itself. So every string
+is one stretch of the text.
 
 The work is bounded, whatever the text: in characters looked at, in values, and in depth.
 """
@@ -37,34 +38,36 @@ _JSON: Final = json.JSONDecoder(parse_int=len, parse_float=len)
 """Only where a value ends is looked at; numbers of thousands of digits are not converted."""
 _QUOTES: Final = "\"'“”„«"
 _CLOSING: Final = {'"': '"', "'": "'", "“": '”“"', "”": '”"', "„": '“”"', "«": "»"}
+_COMMAS: Final = frozenset({",", "\uff0c"})
+_COLONS: Final = frozenset({":", "\uff1a"})
 _STRING: Final = {
     quote: re.compile(rf"((?:[^\\{closing}]++|\\.)*+)[{closing}]", re.DOTALL)
     for quote, closing in _CLOSING.items()
 }
-_BARE_KEY: Final = re.compile(r"[A-Za-z_][\w-]{0,63}+[\"'”]?(?=\s*+:)")
+_BARE_KEY: Final = re.compile(r"[A-Za-z_][\w-]{0,63}+[\"'”]?(?=\s*+[:\uff1a])")
 _START: Final = re.compile(
-    rf"\{{(?=\s*+(?:[{_QUOTES}}}#,]|//|/\*|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{\w/#.…\],-])"
+    rf"\{{(?=(?:\s|\\[nrt])*+(?:[{_QUOTES}}}#,]|//|/\*|{_BARE_KEY.pattern}))|\[(?=(?:\s|\\[nrt])*+[{_QUOTES}\[{{\w/#.…\],-])"
 )
-_SPACE: Final = re.compile(r"(?:[\s\ufeff\u200b]++|(?://|#)[^\n\"'“”]*+(?=\n|$))*+")
+_SPACE: Final = re.compile(r"(?:[\s\ufeff\u200b]++|\\[nrt\n]|(?://|#)[^\n\"'“”]*+(?=\n|$))*+")
 """A comment with a quote in it would hide the rest of a text whose inner quotes are not escaped."""
 _WORD: Final = re.compile(r"[+-]?[\w.][\w.+-]*+")
 _DOTS: Final = re.compile(r"\.{3}|…")
 _NEXT_KEY: Final = re.compile(
-    r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+:"""
+    r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+[:\uff1a]"""
 )
 _NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
 _AFTER_OBJECT: Final = re.compile(
-    rf"\s*+(?:[,\]}};`</#]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
+    rf"\s*+(?:[,\uff0c\]}};`</#\\]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
     r"|[^\S\n]*+\n[^\S\n]*+\n"
 )
 _PROSE: Final = re.compile(r"""(?:[^"{]|\{(?!\s*+"))*+(?:\Z|\{)""")
 """Behind an object, up to the next one."""
 _SWALLOWED: Final = re.compile(
-    r"""["'“”„«»]\s*+:"""  # the end of a key
-    r"""|["'”»]\s*+[,+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings
+    r"""["'“”„«»]\s*+[:\uff1a]"""  # the end of a key
+    r"""|["'”»]\s*+[,\uff0c+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings
     r"""|["'”»]\s*+[}\]]\s*+,?\s*+[{\["'“]"""  # the end of an object and the begin of another
-    r"""|["'”»]\s*+[,\]}]\s*+\S{1,64}?\s*+:\s*+["'“„«]"""  # a key that is spoiled
-    r"""|[\n,{\[]\s*+[A-Za-z_]\w{0,63}+\s*+:\s*+["'“”„«\[{]"""  # a key without quotes
+    r"""|["'”»]\s*+[,\uff0c\]}]\s*+\S{1,64}?\s*+[:\uff1a]\s*+["'“„«]"""  # a key that is spoiled
+    r"""|[\n,\uff0c{\[]\s*+[A-Za-z_]\w{0,63}+\s*+[:\uff1a]\s*+["'“”„«\[{]"""  # a key without quotes
 )
 """What is never inside of one string with quotes that are not escaped: one of its own was forgotten."""
 _THOUGHT_END: Final = "</think>"
@@ -184,7 +187,7 @@ class LooseReader:
         ending = "}" if is_object else "]"
         keys, values, place = list[str](), list[Any](), self._skip(start + 1)
         while (character := self._at(place)) != ending:
-            if character == ",":
+            if character in _COMMAS:
                 place = self._skip(place + 1)
                 continue
             if is_object:
@@ -207,7 +210,7 @@ class LooseReader:
             bare = self._match(_BARE_KEY, place)
             key, place = bare[0].rstrip("\"'”"), bare.end()
         place = self._skip(place)
-        if self._at(place) != ":":
+        if self._at(place) not in _COLONS:
             raise _Torn
         return key, self._skip(place + 1)
 
@@ -253,7 +256,7 @@ class LooseReader:
         following = self._at(after)
         if following == ("}" if in_object else "]"):
             return not in_object or bool(_AFTER_OBJECT.match(self._text, after + 1))
-        if following == ",":
+        if following in _COMMAS:
             after = self._skip(after + 1)
             if self._at(after) in {"}", "]", ","}:
                 return True
