@@ -118,7 +118,8 @@ _IS_MODEL: Final = _words(
     r"publisher model)\b.{0,120}?(?:does "
     r"?n[o']t exist|not found|not exist|is not available|not available|no longer (?:available|supported)|"
     r"decommission"
-    r"|deprecated|retired|unknown|(?:is not|isn['\u2019]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
+    r"|deprecated|retired|unknown|"
+    r"(?:is not|isn['\u2019]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
     r"deployment)"
 )
 _NAMES_FORM: Final = _words(
