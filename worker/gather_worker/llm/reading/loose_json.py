@@ -253,12 +253,16 @@ class LooseReader:
     def _can_end(self, place: int, *, in_object: bool) -> bool:
         """Return whether a string can end here, by what follows."""
         after = self._skip(place)
-        following = self._at(after)
-        if following == ("}" if in_object else "]"):
-            return not in_object or bool(_AFTER_OBJECT.match(self._text, after + 1))
-        if following in _COMMAS:
+        has_comma = self._at(after) in _COMMAS
+        if has_comma:
             after = self._skip(after + 1)
-            if self._at(after) in {"}", "]", ","}:
+        following = self._at(after)
+        if in_object and following == "}":
+            return bool(_AFTER_OBJECT.match(self._text, after + 1))
+        if following == "]" and not in_object:
+            return True
+        if has_comma:
+            if following in {"}", "]", *_COMMAS}:
                 return True
         elif "\n" not in self._text[place:after]:  # else a comma was forgotten
             return False

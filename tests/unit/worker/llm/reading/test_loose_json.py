@@ -63,6 +63,8 @@ def test_json_is_read_as_json_is(value: Any, is_ascii: bool, is_indented: bool) 
          [{"a": 'He said "go", then "run", and left', "b": 1}]),
         ('{"a": "the set "}\n is small", "b": 1}', [{"a": 'the set "}\n is small', "b": 1}]),
         ('{"a": "the set "} is small", "b": 1}', [{"a": 'the set "} is small', "b": 1}]),
+        ('{"a": "the set ",}" is small", "b": 1}', [{"a": 'the set ",}" is small', "b": 1}]),
+        ('{"a": "x",} {"a": "y",}', [{"a": "x"}, {"a": "y"}]),
         ('{"a": "the "dictator", waiting on response."}', [{"a": 'the "dictator", waiting on response.'}]),
         ('{"a": "a"bcd"e"}', [{"a": 'a"bcd"e'}]),
         ('{"a": "a 65" television" }', [{"a": 'a 65" television'}]),
