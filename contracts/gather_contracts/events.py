@@ -4,6 +4,7 @@ Producers build one of the event types; the event log adds `offset` and `epoch` 
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -14,7 +15,7 @@ from gather_contracts import names
 class _Event(BaseModel):
     """Fields that every event carries."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=(), defer_build=True)
 
     project_id: str
     run: str
@@ -185,7 +186,12 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(Event)
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    """Return what reads any event, built when the first one is read: a worker only writes them."""
+    return TypeAdapter(Event)
+
 
 FINAL_TYPES = frozenset({"automation_complete", "automation_cancelled", "automation_failed"})
 """One of these is a run's last event."""
@@ -213,5 +219,5 @@ def decode_event(text: str | bytes) -> Event:
     """Return the event in `text`; raises ValueError if it is too large, unknown or malformed."""
     if len(text) > EVENT_MAX_BYTES:
         raise ValueError(f"event is larger than {EVENT_MAX_BYTES} bytes")
-    event: Event = _ADAPTER.validate_json(text)
+    event: Event = _adapter().validate_json(text)
     return event

@@ -38,7 +38,9 @@ def _listed_by(key: str) -> dict[str, Any]:
 
 
 class _Resource(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=True
+    )
 
 
 class OnDepartmentFailure(StrEnum):

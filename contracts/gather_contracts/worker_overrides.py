@@ -40,7 +40,9 @@ Values = Annotated[
 
 
 class _PodPart(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=True
+    )
 
 
 def _listed(maximum: int = TERMS_MAX) -> dict[str, Any]:

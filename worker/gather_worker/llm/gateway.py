@@ -49,7 +49,6 @@ from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.model_names import MissingModel
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import Messages, first_form, with_less_reasoning
-from gather_worker.llm.salvage import request_again
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts import Prompt
@@ -374,6 +373,8 @@ class ModelGateway:
             course.forms[model] = with_less_reasoning(self._sender.form(course, model))
         elif after is After.REASK:
             course.is_reasked = True
+            from gather_worker.llm.salvage import request_again  # noqa: PLC0415 - as the sender does
+
             request = request_again(question.answer, error)
             course.messages = reask(course.messages, request, error.text)
         else:

@@ -232,45 +232,40 @@ def with_less_reasoning(form: RequestForm) -> RequestForm:
     return replace(form, effort=less) if less else form
 
 
-_IS_UNKNOWN: Final = re.compile(
+# Compiled when an endpoint refuses something: no start waits for it.
+_IS_UNKNOWN: Final = (
     r"unsupported|not supported|unknown|unrecognized|unexpected|not permitted|not allowed|extra|additional|"
     r"invalid (?:parameter|argument|field|key)|does not support|not available|not compatible|unavailable|"
     r"forbidden|cannot|instead"
 )
-_LARGE: Final = re.compile(
-    r"too (?:large|high|big|many)|greater|less than|exceed|at most|maximum|range|[<>]=?"
-)
-_SHAPE: Final = re.compile(
+_LARGE: Final = r"too (?:large|high|big|many)|greater|less than|exceed|at most|maximum|range|[<>]=?"
+_SHAPE: Final = (
     r"response_?format|response_schema|response_mime_type|json[_ ]?(?:schema|object|mode)|"
     r"structured[_ ]output|"
     r"output_config|grammar|guided|additionalproperties|schema|json_validate_failed|failed to generate json"
 )
-_SYSTEM: Final = re.compile(
+_SYSTEM: Final = (
     r"(?:system|developer)[ '\"`]*(?:role|message|prompt|instruction)|role[s ]*.{0,20}['\"`]?(?:system|"
     r"developer)\b|"
     r"['\"`](?:system|developer)['\"`]|roles? must alternate"
 )
-_LIMIT: Final = re.compile(
-    r"max_(?:completion_|output_|new_)?tokens|max_?output_?tokens|completion tokens|output tokens"
-)
-_AFFORDED: Final = re.compile(r"can only afford ([\d,]{1,12})")
-_NUMBER: Final = re.compile(r"(?<![\w.-])\d{1,3}(?:,\d{3})+(?![\w.])|(?<![\w.-])\d+(?![\w-]|\.\d)")
-_CONTEXT: Final = re.compile(
+_LIMIT: Final = r"max_(?:completion_|output_|new_)?tokens|max_?output_?tokens|completion tokens|output tokens"
+_AFFORDED: Final = r"can only afford ([\d,]{1,12})"
+_NUMBER: Final = r"(?<![\w.-])\d{1,3}(?:,\d{3})+(?![\w.])|(?<![\w.-])\d+(?![\w-]|\.\d)"
+_CONTEXT: Final = (
     r"(?:context (?:length|window|size)|n_ctx|max_model_len)\D{0,40}?([\d,]{3,12})|"
     r"([\d,]{3,12}) (?:tokens? )?context"
 )
-_PROMPT: Final = re.compile(
+_PROMPT: Final = (
     r"resulted in ([\d,]{1,12})|"
     r"([\d,]{1,12})(?: tokens?)? (?:in|of|from) (?:the |your )?(?:messages|prompt|input|text)|"
     r"([\d,]{1,12}) (?:of )?"
     r"(?:text )?(?:input|prompt)(?: tokens)?|"
     r"(?:prompt|input) (?:contains|has|of|is)(?: at least)? ([\d,]{1,12})"
 )
-_SUMMED: Final = re.compile(r"([\d,]{1,12}) \+ ([\d,]{1,12}) > ([\d,]{1,12})")
+_SUMMED: Final = r"([\d,]{1,12}) \+ ([\d,]{1,12}) > ([\d,]{1,12})"
 """Anthropic: "input length and `max_tokens` exceed context limit: 197994 + 21333 > 200000"."""
-_REQUESTED: Final = re.compile(
-    r"(?:limit|maximum)\D{0,60}?([\d,]{1,12}).{0,80}?requested(?: about)? ([\d,]{1,12})"
-)
+_REQUESTED: Final = r"(?:limit|maximum)\D{0,60}?([\d,]{1,12}).{0,80}?requested(?: about)? ([\d,]{1,12})"
 
 
 def _without_parameters(form: RequestForm, text: str, _asked: int) -> RequestForm | None:
@@ -283,16 +278,16 @@ def _without_parameters(form: RequestForm, text: str, _asked: int) -> RequestFor
 
 
 def _with_other_limit_field(form: RequestForm, text: str, _asked: int) -> RequestForm | None:
-    if form.limit_field not in text or not _IS_UNKNOWN.search(text) or _LARGE.search(text):
+    if form.limit_field not in text or not re.search(_IS_UNKNOWN, text) or re.search(_LARGE, text):
         return None
     other = "max_tokens" if form.limit_field == "max_completion_tokens" else "max_completion_tokens"
     return replace(form, limit_field=other)
 
 
 def _with_shorter_answer(form: RequestForm, text: str, asked: int) -> RequestForm | None:
-    afforded = _AFFORDED.search(text)
+    afforded = re.search(_AFFORDED, text)
     limit = int(afforded[1].replace(",", "")) if afforded else context_limit(text, asked)
-    if limit is None and _LIMIT.search(text):
+    if limit is None and re.search(_LIMIT, text):
         limit = stated_limit(text, asked)
     if limit is None or not LIMIT_LEAST <= limit < asked:
         return None
@@ -306,11 +301,11 @@ def _without_strict(form: RequestForm, text: str, _asked: int) -> RequestForm | 
 
 
 def _without_system(form: RequestForm, text: str, _asked: int) -> RequestForm | None:
-    return replace(form, has_system=False) if form.has_system and _SYSTEM.search(text) else None
+    return replace(form, has_system=False) if form.has_system and re.search(_SYSTEM, text) else None
 
 
 def _with_next_shape(form: RequestForm, text: str, _asked: int) -> RequestForm | None:
-    if not _SHAPE.search(text) or form.shape not in _NEXT_SHAPE:
+    if not re.search(_SHAPE, text) or form.shape not in _NEXT_SHAPE:
         return None
     return replace(form, shape=_NEXT_SHAPE[form.shape])
 
@@ -320,9 +315,9 @@ def _without_named(form: RequestForm, text: str, _asked: int) -> RequestForm | N
     if re.search(r"\breasoning|\bthinking\b|\beffort\b", text):
         without = _dropping(form, "reasoning") or _dropping(form, "reasoning_effort")
         return without or (replace(form, effort="") if form.effort else None)
-    if re.search(r"\busage\b", text) and _IS_UNKNOWN.search(text):
+    if re.search(r"\busage\b", text) and re.search(_IS_UNKNOWN, text):
         return _dropping(form, "usage")
-    if re.search(r"\bprovider\b", text) and _IS_UNKNOWN.search(text):
+    if re.search(r"\bprovider\b", text) and re.search(_IS_UNKNOWN, text):
         return _dropping(form, "provider.require_parameters")
     return None
 
@@ -348,7 +343,7 @@ _CHANGES: Final[tuple[Callable[[RequestForm, str, int], RequestForm | None], ...
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(found.replace(",", "")) for found in _NUMBER.findall(text)]
+    return [int(found.replace(",", "")) for found in re.findall(_NUMBER, text)]
 
 
 def _plausible(numbers: Iterable[int], asked: int) -> list[int]:
@@ -369,13 +364,13 @@ def stated_limit(text: str, asked: int) -> int | None:
 
 def context_limit(text: str, asked: int) -> int | None:
     """Return how long an answer may be beside the prompt in the model's context; None if it is not said."""
-    if requested := _REQUESTED.search(text):
+    if requested := re.search(_REQUESTED, text):
         allowed, wanted = (int(number.replace(",", "")) for number in requested.groups())
         return asked - (wanted - allowed) - CONTEXT_MARGIN_TOKENS if wanted > allowed else None
-    if summed := _SUMMED.search(text):
+    if summed := re.search(_SUMMED, text):
         prompt_tokens, _, context_tokens = (int(number.replace(",", "")) for number in summed.groups())
         return context_tokens - prompt_tokens - CONTEXT_MARGIN_TOKENS
-    context, prompt = _CONTEXT.search(text), _PROMPT.search(text)
+    context, prompt = re.search(_CONTEXT, text), re.search(_PROMPT, text)
     if context is None or prompt is None:
         return asked // 2 if context else None
     sizes = [int(next(filter(None, found.groups())).replace(",", "")) for found in (context, prompt)]

@@ -6,7 +6,7 @@ corrects them for its model. docs/prompts.md has the error against eight others,
 
 import gzip
 import math
-from base64 import b64decode
+from binascii import a2b_base64
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -39,7 +39,7 @@ def _encoding() -> "Encoding":
     from tiktoken import Encoding  # noqa: PLC0415
 
     lines = gzip.decompress(files(__package__).joinpath(VOCABULARY).read_bytes()).split()
-    ranks = {b64decode(line): rank for rank, line in enumerate(lines)}
+    ranks = dict(zip(map(a2b_base64, lines), range(len(lines)), strict=True))
     return Encoding("gather", pat_str=_WORDS, mergeable_ranks=ranks, special_tokens={})
 
 

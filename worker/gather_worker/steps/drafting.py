@@ -68,10 +68,18 @@ class Drafter:
         self._early: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Load what every prompt of this process needs; what is unavailable now is requested again later."""
-        warm_up()
+        """Load what every prompt of this process needs; what is unavailable now is requested again later.
+
+        While the brain is asked, a thread loads the vocabulary.
+        """
         with contextlib.suppress(BrainUnusable):
-            await together(self._ask_earlier(), self._related.ask())
+            await together(asyncio.to_thread(warm_up), self._ask_earlier(), self._related.ask())
+
+    async def prepare_again(self) -> None:
+        """Ask the brain again, which has changed since it was asked."""
+        self._earlier = None
+        self._related.forget()
+        await self.prepare()
 
     @property
     def has_begun(self) -> bool:

@@ -22,6 +22,8 @@ TIME_MAX_S: Final = 60.0
 TIME_MIN_S: Final = 1.0
 """With less nothing is begun."""
 
+WRITTEN: Final = (Kind.NEW, Kind.CHANGED, Kind.DELETED)
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -33,11 +35,14 @@ class BrainFollower:
         self._brain = brain
         self._attempt = attempt
 
-    async def follow(self) -> None:
-        """Do it once; raises Terminated and DeadlineNear alone."""
+    async def follow(self) -> bool:
+        """Do it once and return whether something was written or deleted.
+
+        Raises Terminated and DeadlineNear alone.
+        """
         limit_s = min(TIME_MAX_S, TIME_SHARE * self._attempt.remaining_s)
         if limit_s < TIME_MIN_S or not await self._brain.is_usable():
-            return
+            return False
         synchronizer = Synchronizer(NotePages(self._store), self._brain.nodes)
         reason = f"not within {limit_s:.0f} s"
         try:
@@ -54,10 +59,11 @@ class BrainFollower:
         except Exception as error:  # noqa: BLE001 - nothing optional is fatal; its text may hold a note
             reason = type(error).__name__
         _tell(synchronizer.progress, reason)
+        return any(synchronizer.progress.counts[kind] for kind in WRITTEN)
 
 
 def _tell(progress: Progress, reason: str) -> None:
-    done = {kind: progress.counts[kind] for kind in (Kind.NEW, Kind.CHANGED, Kind.DELETED, Kind.REFUSED)}
+    done = {kind: progress.counts[kind] for kind in (*WRITTEN, Kind.REFUSED)}
     counted = ", ".join(f"{count} {kind}" for kind, count in done.items() if count)
     if progress.is_complete and counted:
         _LOGGER.info("the brain follows MongoDB: %s", counted)

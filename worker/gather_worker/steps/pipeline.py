@@ -114,8 +114,10 @@ class Pipeline:
                 await self._publish()
                 await self._publisher.publish_leftovers()
                 await self._finisher.send_evaluations()
-                await self._follower.follow()
-                await self._drafter.prepare()
+                # Mostly the brain is equal already, and what it says of the project holds.
+                has_changed, _ = await together(self._follower.follow(), self._drafter.prepare())
+                if has_changed:
+                    await self._drafter.prepare_again()
                 await self._judge_check.settle()
             while (reason := await self._stop_reason()) is None:
                 await self._iterate()

@@ -34,6 +34,10 @@ class RelatedNotes:
             return self._found
         return related_from_notes(self._notes.known, self._task.department.slug, self._task.previous)
 
+    def forget(self) -> None:
+        """Ask for them again the next time."""
+        self._found = None
+
     async def ask(self) -> Sequence[Excerpt]:
         """Return them, the nearest first; raises BrainUnusable.
 

@@ -81,8 +81,21 @@ async def test_with_little_time_or_without_the_brain_nothing_is_begun(
         raise AssertionError
 
     synchronise_by(fail)
-    await follower(Attempt(9)).follow()
-    await follower(Attempt(600), is_usable=False).follow()
+    assert not await follower(Attempt(9)).follow()
+    assert not await follower(Attempt(600), is_usable=False).follow()
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_it_says_whether_the_brain_was_changed(
+    synchronise_by: Callable[[Work], None], kind: Kind
+) -> None:
+    """What was asked of it meanwhile is then asked again."""
+
+    async def find(progress: Progress) -> None:
+        progress.done(kind, ["a"])
+
+    synchronise_by(find)
+    assert await follower(Attempt(600)).follow() is (kind in {Kind.NEW, Kind.CHANGED, Kind.DELETED})
 
 
 @pytest.mark.parametrize(

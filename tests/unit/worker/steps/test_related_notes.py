@@ -79,6 +79,16 @@ async def test_notes_of_the_whole_project_are_found_once(document: RunDocument) 
     assert brain.asked == [(["Story:"], [])]
 
 
+async def test_once_the_brain_has_changed_they_are_found_again(document: RunDocument) -> None:
+    """A worker asks while the brain is still being made equal to MongoDB."""
+    brain = FakeBrain([node("a")])
+    notes = await related(document, brain)
+    assert await notes.ask() == excerpts("a")
+    brain.answers = ([node("b")],)
+    notes.forget()
+    assert await notes.ask() == excerpts("b")
+
+
 async def test_beside_other_departments_they_are_found_for_each_prompt(document: RunDocument) -> None:
     """What the others have saved meanwhile is in; while the brain is away the last answer stands."""
     brain = FakeBrain([node("a")])

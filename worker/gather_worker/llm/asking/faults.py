@@ -41,8 +41,8 @@ def _codes(*codes: str) -> Callable[[Refusal], bool]:
 
 
 def _words(pattern: str) -> Callable[[Refusal], bool]:
-    compiled = re.compile(pattern, re.IGNORECASE)
-    return lambda refusal: compiled.search(_ADDRESS.sub("", refusal.message)) is not None
+    # Compiled when something was refused: no start waits for it.
+    return lambda refusal: re.search(pattern, _ADDRESS.sub("", refusal.message), re.IGNORECASE) is not None
 
 
 _IS_FILTER_CODE: Final = _codes(

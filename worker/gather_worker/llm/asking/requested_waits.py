@@ -14,18 +14,16 @@ EPOCH_LEAST_S: Final = 1e9
 """A greater number of seconds is a moment (2001 and later) and no wait."""
 EPOCH_LEAST_MS: Final = 1e12
 
-_PART: Final = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![a-z])"
-)
-_IN_WORDS: Final = re.compile(
-    r"(?:try again|retry|retrying|wait)(?: your request)?(?: in| after| for)?:?\s+((?:\d+(?:\.\d+)?\s*"
-    r"(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![a-z])\s*)+)",
-    re.IGNORECASE,
+# Compiled when an endpoint asks to wait: no start waits for it.
+_PART: Final = r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![a-z])"
+_IN_WORDS: Final = (
+    r"(?i)(?:try again|retry|retrying|wait)(?: your request)?(?: in| after| for)?:?\s+((?:\d+(?:\.\d+)?\s*"
+    r"(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![a-z])\s*)+)"
 )
 """OpenAI: "Please try again in 6m0s"; Azure: "Please retry after 20 seconds"."""
 _BODY_KEYS: Final = ("retry_after", "retryAfter", "retry_after_seconds", "retryDelay", "retry_delay")
 """OpenRouter and others name seconds; Google a duration, in `details`."""
-_RESETS: Final = re.compile(r"^(?:anthropic-|x-)?ratelimit-(?:(.+)-)?reset(?:-(.+))?$")
+_RESETS: Final = r"^(?:anthropic-|x-)?ratelimit-(?:(.+)-)?reset(?:-(.+))?$"
 
 
 def requested_wait_s(
@@ -62,7 +60,7 @@ def _said(
         yield _milliseconds(each.get("retry-after-ms"))
         yield retry_after_s(each.get("retry-after"), now)
     yield from (_seconds(part.get(key)) for part in body for key in _BODY_KEYS)
-    if found := _IN_WORDS.search(message):
+    if found := re.search(_IN_WORDS, message):
         yield duration_s(found[1])
     if status == 429:  # noqa: PLR2004
         yield from (_reset_s(each, now) for each in sets)
@@ -70,8 +68,8 @@ def _said(
 
 def duration_s(text: str) -> float | None:
     """Return the seconds of "6m0s", "20ms", "37s", "1.5 minutes"; None for what is no duration."""
-    parts = _PART.findall(text.lower())
-    if not parts or _PART.sub("", text.lower()).strip():
+    parts = re.findall(_PART, text.lower())
+    if not parts or re.sub(_PART, "", text.lower()).strip():
         return None
     return sum(float(number) * _unit_s(unit) for number, unit in parts)
 
@@ -113,7 +111,7 @@ def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return when a used-up limit is free again; of several that are used up the last."""
     waits = []
     for name, value in headers.items():
-        found = _RESETS.match(name)
+        found = re.match(_RESETS, name)
         if not found:
             continue
         remaining = headers.get(name.replace("reset", "remaining"), "0").strip()

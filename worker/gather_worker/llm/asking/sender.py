@@ -5,8 +5,9 @@ its true cost is charged once the answer was read.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -35,15 +36,26 @@ from gather_worker.llm.failures import error_of, filtered
 from gather_worker.llm.ledger import Reserve, Usage
 from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import RequestForm, with_less_reasoning
-from gather_worker.llm.salvage import read_answer, salvage
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts.tokens import count_tokens
+
+if TYPE_CHECKING:
+    from gather_worker.llm.salvage import Salvaged
 
 OTHER_API: Final = Refusal(200, message="JSON of another API", is_page=True)
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 _LOGGER = logging.getLogger(__name__)
+
+
+def _salvaged(
+    completion: Completion, answer: type[AnswerT], kept: Sequence[BaseModel] = ()
+) -> "Salvaged[AnswerT]":
+    """Return what an answer holds; its reader is imported with the first one, so that no start waits for it."""
+    from gather_worker.llm.salvage import salvage  # noqa: PLC0415
+
+    return salvage(completion, answer, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Sender:
         if kept is None:
             return None
         try:
-            answer = read_answer(Completion(kept.text), question.answer)
+            answer = _salvaged(Completion(kept.text), question.answer).answer
         except AnswerInvalid:
             return None
         # The process that asked may have ended before it could charge the cost.
@@ -185,7 +197,7 @@ class Sender:
     def _read(self, completion: Completion, question: Question[AnswerT], course: Course) -> AnswerT:
         """Return what the model wrote, with what its earlier answers held; a filter's refusal is none."""
         try:
-            salvaged = salvage(completion, question.answer, course.found)
+            salvaged = _salvaged(completion, question.answer, course.found)
         except AnswerInvalid as error:
             if completion.is_filtered and completion.reason and not error.found:
                 raise filtered(completion.reason) from error
@@ -227,7 +239,7 @@ class Sender:
         if not (text := refused_answer(refusal)):
             return None
         try:
-            salvage(Completion(text), question.answer, course.found)
+            _salvaged(Completion(text), question.answer, course.found)
         except AnswerInvalid:
             return None
         _LOGGER.warning("the endpoint refuses its model's answer, which is read all the same: %s", refusal)
