@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from bson import ObjectId
@@ -43,6 +44,8 @@ _NUMBER: Final[Mapping[str, Any]] = {
 ID_TEXT: Final[Mapping[str, Any]] = {"$convert": {"input": _NUMBER, "to": "string", "onError": None}}
 """In an aggregation, the same text that `id_text` makes; of 1.5, which has none, both differ."""
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
+_REMEMBERED: Final = 8192
+"""A worker looks after each step whether its notes are still there; their ids stay the same."""
 
 
 class Unread(StrEnum):
@@ -124,12 +127,17 @@ def id_of(text: str) -> ObjectId | str:
 
 def ids_of(text: str) -> list[Any]:
     """Return every `_id` that `text` is the name of, for queries: programs use more than one type."""
+    return list(_forms(text))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _forms(text: str) -> tuple[Any, ...]:
     found: list[Any] = [text]
     if len(text) == OBJECT_ID_DIGITS and ObjectId.is_valid(text):
         found.append(ObjectId(text))
     if _WHOLE_NUMBER.fullmatch(text):
         found.append(int(text))
-    return [each for each in found if id_text(each) == text]
+    return tuple(each for each in found if id_text(each) == text)
 
 
 def _is_stored(value: Any) -> bool:
