@@ -40,7 +40,7 @@ from gather_worker.llm.asking.failed_request import FailedRequest, failed_reques
 from gather_worker.llm.asking.faults import Fault, is_of_api
 from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.missing_models import find_missing
-from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer
+from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer, request_again
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
@@ -373,8 +373,6 @@ class ModelGateway:
             course.forms[model] = with_less_reasoning(self._sender.form(course, model))
         elif after is After.REASK:
             course.is_reasked = True
-            from gather_worker.llm.salvage import request_again  # noqa: PLC0415 - as the sender does
-
             request = request_again(question.answer, error)
             course.messages = reask(course.messages, request, error.text)
         else:

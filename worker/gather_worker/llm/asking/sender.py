@@ -52,10 +52,17 @@ _LOGGER = logging.getLogger(__name__)
 def _salvaged(
     completion: Completion, answer: type[AnswerT], kept: Sequence[BaseModel] = ()
 ) -> "Salvaged[AnswerT]":
-    """Return what an answer holds; its reader is imported with the first one, so that no start waits for it."""
+    """Return what an answer holds; its reader is imported with the first one: no start waits for it."""
     from gather_worker.llm.salvage import salvage  # noqa: PLC0415
 
     return salvage(completion, answer, kept)
+
+
+def request_again(answer: type[BaseModel], error: AnswerInvalid) -> str:
+    """Return what is asked after an answer that cannot be used."""
+    from gather_worker.llm import salvage  # noqa: PLC0415 - likewise
+
+    return salvage.request_again(answer, error)
 
 
 @dataclass(frozen=True, slots=True)
