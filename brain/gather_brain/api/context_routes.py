@@ -10,7 +10,7 @@ from gather_brain.api.list_parameters import with_one_form
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
-from gather_brain.store.answer_length import length_of, require_short
+from gather_brain.store.answer_bounds import length_of, require_short
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches

@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString
 import numpy as np
 
 from gather_brain.embeddings.slots import SlotName
-from gather_brain.store.answer_length import LENGTH_MAX, require_complete
+from gather_brain.store.answer_bounds import LENGTH_MAX, require_complete
 from gather_brain.store.cypher import department_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.themes.profiles import (

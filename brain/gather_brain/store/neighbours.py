@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
-from gather_brain.store.answer_length import LENGTH_MAX, length_of, require_complete, require_short
+from gather_brain.store.answer_bounds import LENGTH_MAX, length_of, require_complete, require_short
 from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.vectors import Matrix, raw_cosine, shown
