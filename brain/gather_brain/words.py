@@ -68,8 +68,8 @@ def spoken(slug: str) -> str:
     return slug.replace("-", " ").replace("_", " ")
 
 
-def sentences(text: str, limit: int) -> list[str]:
-    """Return the first `limit` sentences; pieces of fewer than three words join the sentence before."""
+def sentences(text: str, limit: int | None = None) -> list[str]:
+    """Return the first `limit` sentences, or all; pieces of fewer than three words join the one before."""
     found: list[str] = []
     for piece in SENTENCE_END.split(text):
         trimmed = piece.strip()

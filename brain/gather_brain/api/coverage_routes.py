@@ -41,7 +41,11 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
         department=request.department,
         coverage_score=round(found.coverage.score, 1),
         analysis=analysis.model_copy(
-            update={"treating": list(found.treating_ids), "aspects_left_out": plan.aspects_left_out}
+            update={
+                "treating": list(found.treating_ids),
+                "aspects_left_out": plan.aspects_left_out,
+                "sentences_left_out": plan.sentences_left_out,
+            }
         ),
         item_distribution=dict(distribution_of(found.coverage)),
         quality_metrics=bodies.QualityMetrics(

@@ -30,6 +30,11 @@ class MeasurementPlan:
     """What the department is for, where the items that treat it beyond doubt are wanted."""
 
     @property
+    def sentences_left_out(self) -> int:
+        """How many sentences of the items are not measured."""
+        return sum(item.sentences_left_out for item in self.items)
+
+    @property
     def texts(self) -> list[str]:
         """All that has to be embedded, in the order in which `measure` takes the rows."""
         facets = [facet for aspect in self.aspects for facet in aspect.facets]

@@ -38,6 +38,8 @@ class Item:
     id: str
     content: str
     sentences: tuple[str, ...]
+    sentences_left_out: int = 0
+    """How many more it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class _Reading:
     capitals: int
     text_hash: str
     sentences: tuple[str, ...]
+    sentences_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,16 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
     for reading, content, identity in sorted(read, key=lambda each: (each[0].capitals, *each[1:])):
         first.setdefault(reading.text_hash, (identity, content, reading))
     return [
-        Item(identity, content, reading.sentences)
+        Item(identity, content, reading.sentences, reading.sentences_left_out)
         for _, (identity, content, reading) in sorted(first.items(), key=itemgetter(0))
     ]
 
 
 @remembered(READINGS_KEPT)
 def _reading(text: str) -> _Reading:
-    found = tuple(sentences(text, SENTENCES_MAX)) or (text,)
-    return _Reading(sum(map(str.isupper, text)), text_hash(text), found)
+    found = tuple(sentences(text)) or (text,)
+    left_out = max(0, len(found) - SENTENCES_MAX)
+    return _Reading(sum(map(str.isupper, text)), text_hash(text), found[:SENTENCES_MAX], left_out)
 
 
 def coverage_of(

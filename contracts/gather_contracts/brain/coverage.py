@@ -80,6 +80,8 @@ class CoverageAnalysis(Body):
     """How many there are, those that are not listed included."""
     aspects_left_out: int = 0
     """Aspects that the description names and that are not measured: 24 are at most, its first."""
+    sentences_left_out: int = 0
+    """Sentences of the items that are not measured: 12 of an item are at most, its first."""
     recommendations: list[str]
     treating: list[str] = Field(default_factory=list)
     """The items that treat this department beyond doubt, the nearest first; empty unless asked for."""

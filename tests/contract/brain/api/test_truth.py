@@ -11,6 +11,7 @@ import neo4j
 import pytest
 
 from gather_brain.coverage.aspects import ASPECTS_MAX
+from gather_brain.coverage.coverage_score import SENTENCES_MAX
 from gather_clients.brain_client import MAX_RESPONSE_BYTES
 from tests.support.brain_nodes import NODES, node, page, write
 
@@ -117,16 +118,17 @@ async def test_two_items_of_one_name_are_refused(http: httpx.AsyncClient, projec
 
 
 async def test_what_is_cut_is_said(http: httpx.AsyncClient, project: str) -> None:
-    """A description of more aspects than are measured."""
+    """A description of more aspects, and an item of more sentences, than are measured."""
     await write(http, node(project, "n"))
     colours = [f"colour{number}" for number in range(ASPECTS_MAX + 2)]
     body = {
-        "projectId": project, "department": "palette", "gatherItems": [{"content": "The sea is grey."}],
+        "projectId": project, "department": "palette",
+        "gatherItems": [{"content": "The sea is grey. " * (SENTENCES_MAX + 3)}, {"content": "Blue."}],
         "departmentDescription": f"Handles {', '.join(colours)}",
     }  # fmt: skip
     analysis = (await http.post("/api/v1/analyze/coverage", json=body)).json()["analysis"]
     assert len(analysis["gaps"]) + len(analysis["coveredAspects"]) == ASPECTS_MAX
-    assert analysis["aspectsLeftOut"] == 2
+    assert (analysis["aspectsLeftOut"], analysis["sentencesLeftOut"]) == (2, 3)
     assert analysis["contradictionCount"] == len(analysis["contradictions"]) == 0
 
 
