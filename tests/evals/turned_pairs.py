@@ -12,23 +12,30 @@ from gather_worker.duplicates.calibration import Decision
 from gather_worker.services.brain import Brain
 from tests.bench.report import table
 
-FILE: Final = ROOT / "tests/data/duplicates/turned.json"
+FILES: Final = ("turned", "turned_later")
+"""The later ones were made when the tables of words stood, and say more of what those miss."""
 SAME: Final = "same"
 TURNED: Final = ("negation", "number", "opposite", "role")
 
 
 def turned_pairs() -> dict[tuple[str, str], list[LabelledPair]]:
-    """Return the pairs by language, and "turned" or "same"; each alone and behind a sentence."""
-    entries: Mapping[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    """Return the pairs by file and language, and "turned" or "same"; each alone and behind a sentence."""
     found = {}
-    for code, entry in entries.items():
+    for name, (code, entry) in ((name, each) for name in FILES for each in _entries(name).items()):
         for part, kinds in (("turned", TURNED), (SAME, (SAME,))):
-            found[code, part] = [
+            found[f"{name}: {code}", part] = [
                 LabelledPair(a=before + one, b=before + other, duplicate=part == SAME)
                 for before in ("", entry["context"])
                 for kind in kinds
                 for one, other in entry.get(kind, ())
             ]
+    return found
+
+
+def _entries(name: str) -> Mapping[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (ROOT / f"tests/data/duplicates/{name}.json").read_text(encoding="utf-8")
+    )
     return found
 
 
@@ -41,7 +48,7 @@ async def turned_rows(brain: Brain, decision: Decision) -> list[tuple[ContrastRo
         key: contrast_row(key[0], pairs, [next(cosines) for _ in pairs], decision)
         for key, pairs in made.items()
     }
-    return [(rows[code, "turned"], rows[code, SAME]) for code, part in rows if part == SAME]
+    return [(rows[name, "turned"], rows[name, SAME]) for name, part in rows if part == SAME]
 
 
 def turned_table(rows: Sequence[tuple[ContrastRow, ContrastRow]]) -> list[str]:

@@ -25,7 +25,7 @@ from gather_worker.duplicates.word_tables import (
     spaceless_words,
     word_list,
 )
-from gather_worker.duplicates.written_numbers import compound_value, with_numbers
+from gather_worker.duplicates.written_numbers import NUMERALS, compound_value, with_numbers
 
 TEXTS_KEPT: Final = 128
 """A batch and most of the saved notes that it is compared with; 30 KB each, 200 KB at the greatest length."""
@@ -65,7 +65,8 @@ class Reading:
 def _pattern() -> re.Pattern[str]:
     spaceless = "|".join(map(re.escape, sorted(spaceless_words(), key=len, reverse=True)))
     return re.compile(
-        f"(?P<number>{_NUMBER})|(?P<known>{spaceless})|(?P<spaceless>[{SPACELESS}])"
+        f"(?P<number>{_NUMBER})|(?P<numeral>[{NUMERALS}]{{2,}})|(?P<known>{spaceless})"
+        f"|(?P<spaceless>[{SPACELESS}])"
         rf"|(?P<word>[^{_OTHER}{SPACELESS}]+(?:'[^{_OTHER}{SPACELESS}]+)*(?:\+\+|#)?)|(?P<sign>{_SIGN})"
     )
 
@@ -109,6 +110,8 @@ def _raw_words(text: str, language: str | None) -> Iterator[Word]:
 def _single(written: str, kind: str) -> Word:
     if kind == "sign":
         return Word(written, Kind.UNIT)
+    if kind == "numeral":
+        return Word(written, Kind.NUMBER)
     if kind == "known":
         return Word(written, spaceless_words()[written])
     value = unicodedata.numeric(written, None)

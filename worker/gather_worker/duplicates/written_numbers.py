@@ -23,6 +23,8 @@ TENS: Final = range(20, 100, 10)
 TEENS_AFTER: Final = frozenset({60, 80})
 """French says sixty-ten for seventy."""
 COMPOUND_CHARS_MIN: Final = 7
+NUMERALS: Final = "〇一二三四五六七八九十百千万萬两兩"
+TEN: Final = 10
 WORDS_KEPT: Final = 4096
 
 
@@ -128,6 +130,8 @@ def _value(written: str, known: NumberWords) -> Fraction | None:
     for table in (known.values, known.scales):
         if written in table:
             return table[written]
+    if written[0] in NUMERALS:
+        return _numeral_value(written)
     if not any(char.isdecimal() for char in written):
         return compound_value(written)
     digits = "".join(str(unicodedata.decimal(char, char)) for char in written)
@@ -141,6 +145,19 @@ def _value(written: str, known: NumberWords) -> Fraction | None:
         decimals = parts.pop()
     value = Fraction(int("".join(parts) + decimals), 10 ** len(decimals))
     return -value if digits.startswith("-") else value
+
+
+def _numeral_value(written: str) -> Fraction:
+    """Return what Chinese numerals are worth: "二十五" is 25, and so is "二五"."""
+    total = part = digit = Fraction(0)
+    for each in (Fraction(unicodedata.numeric(sign, 2)) for sign in written):
+        if each < TEN:
+            digit = digit * TEN + each
+        elif each > THOUSAND:
+            total, part, digit = total + (part + digit or 1) * each, Fraction(0), Fraction(0)
+        else:
+            part, digit = part + (digit or 1) * each, Fraction(0)
+    return total + part + digit
 
 
 def _is_grouped(parts: Sequence[str], separators: Sequence[str]) -> bool:

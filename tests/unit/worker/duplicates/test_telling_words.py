@@ -59,6 +59,7 @@ def test_numbers_in_words_are_those_in_digits(text: str, found: list[str]) -> No
         ("sahne için on iki lamba", ["#12"]),
         ("hai mươi lăm phút", ["#20"]), ("ثلاثة قوارب", ["#3"]), ("दो नावें", ["#2"]),
         ("இரண்டு படகுகள்", ["#2"]), ("배 두 척", ["#2"]), ("เรือสองลำ", ["#2"]), ("船が ふたつ", ["#2"]),
+        ("二百二十五盏灯", ["#225"]), ("一万三千", ["#13000"]), ("两艘船", ["#2"]), ("一九四五年", ["#1945"]),
         ("the elf is on the mile", []), ("der Film ist im Hafen", []), ("สามารถ", []),
     ],
 )  # fmt: skip
