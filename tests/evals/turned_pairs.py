@@ -21,7 +21,7 @@ TURNED: Final = ("negation", "number", "opposite", "role")
 def turned_pairs() -> dict[tuple[str, str], list[LabelledPair]]:
     """Return the pairs by file and language, and "turned" or "same"; each alone and behind a sentence."""
     found = {}
-    for name, (code, entry) in ((name, each) for name in FILES for each in _entries(name).items()):
+    for name, (code, entry) in ((file, each) for file in FILES for each in _entries(file).items()):
         for part, kinds in (("turned", TURNED), (SAME, (SAME,))):
             found[f"{name}: {code}", part] = [
                 LabelledPair(a=before + one, b=before + other, duplicate=part == SAME)
