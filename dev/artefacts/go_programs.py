@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class ProgramSet:
     module: str = ""
     builds: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     installs: tuple[str, ...] = ()
-    tags: str = ""
+    tags: str = field(default="", repr=False)
 
     def folder(self, cache: Cache) -> Path:
         """Where the finished programs are."""
@@ -67,7 +67,8 @@ class ProgramSet:
     def stamp(self) -> str:
         """Return a digest of all that the programs are made of."""
         sources = sorted((SOURCES / self.module).glob("*.*")) if self.module else []
-        return fingerprint([repr(self), *(source.read_text(encoding="utf-8") for source in sources)])
+        tags = [self.tags] if self.tags else []
+        return fingerprint([repr(self), *tags, *(source.read_text(encoding="utf-8") for source in sources)])
 
     def is_built(self, cache: Cache) -> bool:
         """Return whether the programs are there, whole and from this recipe."""
