@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dev.artefacts import versions
-from dev.artefacts.cache import GIB, Cache, require_space
+from dev.artefacts.cache import GIB, Cache, locked, require_space
 from dev.artefacts.stamps import build_folder, fingerprint, is_complete
 from dev.commands import output_of, run_logged
 from dev.errors import CommandError, MachineError
@@ -177,16 +177,20 @@ def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment:
 
 def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
     """Build the programs unless they are there; raises CommandError with the end of the compiler's output."""
-    if programs.is_built(cache):
-        return
 
     def fill(folder: Path) -> None:
         for command in programs.build_commands(folder):
             _go(programs, cache, command, go_environment(folder))
 
-    with reporter.step(f"Build {programs.name} {programs.version}") as step:
-        step.waits_for(f"go build; its output is in {cache.logs / f'{programs.name}.log'}")
-        build_folder(programs.folder(cache), programs.stamp(), fill)
+    folder = programs.folder(cache)
+    # Two processes of tests want the same one, and neither holds the cache's lock.
+    with locked(
+        cache.root / "locks" / folder.name, f"another process that builds {folder.name}", reporter.say
+    ):
+        if not programs.is_built(cache):
+            with reporter.step(f"Build {programs.name} {programs.version}") as step:
+                step.waits_for(f"go build; its output is in {cache.logs / f'{programs.name}.log'}")
+                build_folder(folder, programs.stamp(), fill)
 
 
 def _fetch(programs: ProgramSet, cache: Cache) -> None:

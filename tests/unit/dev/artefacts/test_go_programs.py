@@ -1,5 +1,7 @@
 """What is built, with which commands, and what is said when Go is not there."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,31 @@ def test_nothing_is_asked_of_the_machine_when_all_is_built(
     (folder / ".complete").write_text(go_programs.HELM.stamp(), encoding="ascii")
     monkeypatch.setattr(go_programs, "installed_go", lambda: pytest.fail("asked for Go"))
     go_programs.ensure_programs([go_programs.HELM], cache, Reporter())
+
+
+def test_two_that_want_the_same_programs_build_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of tests meet in one cache; the second waits, and finds them whole."""
+    builds: list[str] = []
+    is_first_in, may_go_on = threading.Event(), threading.Event()
+
+    def go(programs: go_programs.ProgramSet, *_: object) -> None:
+        builds.append(programs.name)
+        is_first_in.set()
+        assert may_go_on.wait(10)
+
+    monkeypatch.setattr(go_programs, "_go", go)
+    cache = Cache(tmp_path)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(go_programs.build, go_programs.KWOK, cache, Reporter())
+        assert is_first_in.wait(10)
+        second = threads.submit(go_programs.build, go_programs.KWOK, cache, Reporter())
+        may_go_on.set()
+        first.result(10)
+        second.result(10)
+    assert builds == ["kwok"]
+    assert go_programs.KWOK.is_built(cache)
 
 
 def test_a_full_disk_is_found_before_the_build_begins(
