@@ -35,7 +35,7 @@ DOOR_PATHS = (
 
 
 class Heard(logging.Handler):
-    """Keeps what is logged about strangers."""
+    """Keeps what our own code warns of."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING and record.name.startswith("gather"):
             said = vars(record)
             self.lines.append((record.getMessage(), said.get("client"), said.get("key_fingerprint")))
 
