@@ -27,6 +27,7 @@ class Api:
         self.watches = 0
         self.lists = 0
         self.port = 0
+        self.written: dict[str, Any] = {}
 
     def run(self, name: str, version: int) -> dict[str, Any]:
         """A GatherRun; it joins the list."""
@@ -48,6 +49,7 @@ class Api:
             web.get("/apis", self._groups),
             web.get(RESOURCES, self._resources),
             web.get(RUNS, self._runs),
+            web.route("*", "/{path:.*}", self._other),
         ])  # fmt: skip
         return app
 
@@ -71,6 +73,27 @@ class Api:
     async def _resources(self, _: web.Request) -> web.Response:
         resource = _resource(names.PLURAL, names.KIND, True)
         return web.json_response({"kind": "APIResourceList", "resources": [resource]})
+
+    async def _other(self, request: web.Request) -> web.StreamResponse:
+        """Keep what is written, for a Lease; of all other kinds there is nothing, and nothing happens."""
+        collection, _, name = request.path.rpartition("/")
+        if request.method in {"POST", "PUT"}:
+            body = await request.json()
+            body["metadata"]["resourceVersion"] = "1"
+            self.written[request.path if request.method == "POST" else collection] = body
+            return web.json_response(body)
+        if name.startswith("gather-"):
+            found = self.written.get(collection)
+            return web.json_response(found or {"kind": "Status", "code": 404}, status=200 if found else 404)
+        if request.query.get("watch") == "true":
+            return await self._silence(request)
+        return web.json_response({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": []})
+
+    async def _silence(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
 
     async def _runs(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch") != "true":

@@ -29,7 +29,17 @@ class Connections:
 
     def recorded(self, command: Sequence[str | Path]) -> list[str]:
         """Return the command that does the same, recorded; its process's id and signals are its own."""
-        watch = ["strace", "-D", "-f", "-q", "--seccomp-bpf", "-e", "trace=connect", "-e", "signal=KILL,TERM,INT"]
+        watch = [
+            "strace",
+            "-D",
+            "-f",
+            "-q",
+            "--seccomp-bpf",
+            "-e",
+            "trace=connect",
+            "-e",
+            "signal=KILL,TERM,INT",
+        ]
         return [*watch, "-A", "-o", str(self._record), *map(str, command)]
 
     def seen(self) -> set[Address]:
