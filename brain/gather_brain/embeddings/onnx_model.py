@@ -2,9 +2,11 @@
 
 A model whose input holds one text is given one at a time; with any other, texts of like length go through the
 network together. A text longer than the model's window is cut into windows whose token vectors are averaged,
-so that two long texts with one beginning are not the same.
+so that two long texts with one beginning are not the same; a very long one is embedded by windows that are
+spread over all of it.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,14 +15,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from gather_brain.embeddings.onnx_runtime import InferenceSession, SessionOptions
 from gather_brain.embeddings.unknown_words import pieces_of, words_vector
 from gather_brain.vectors import Matrix, unit_rows
 
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+"""A turn has one thread; tokenizers would take one for each core to read its texts."""
+
 WINDOWS_MAX: Final = 4
-"""About 4,000 characters of English; what comes after does not change the vector. Bounds a request's cost."""
+"""Of a text, spread evenly over all of it: of English, 4,000 characters are counted whole.
+Bounds a request's cost in any language: 8,000 Chinese characters would be 32 windows."""
 TOKENS_PER_RUN: Final = 512
 """Padding included, of a model that takes many texts. More gains nothing (texts of 110 tokens by a network in
 32 bits: 40, 43, 43, 38 a second of one core at 128, 256, 512, 1024), and a run's memory grows with it."""
@@ -70,7 +76,9 @@ class OnnxModel:
         except Exception as failure:  # ONNX Runtime and tokenizers raise plain and private exceptions
             raise ModelError(f"the embedding model in {folder} cannot be loaded: {failure}") from failure
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(config.max_tokens)
+        self._tokenizer.no_truncation()
+        self._before, self._after = _markers(self._tokenizer)
+        self._room = config.max_tokens - len(self._before) - len(self._after)
         self.name = name or config.name or folder.name
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
@@ -98,14 +106,16 @@ class OnnxModel:
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row of float32 for each text, shape (len(texts), dimensions)."""
+        # Together and without places in the text: a third less time, in which Python's other threads run.
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         windows = [
-            (row, window)
-            for row, encoding in enumerate(map(self._tokenizer.encode, texts))
-            for window in [encoding, *encoding.overflowing][:WINDOWS_MAX]
+            (row, [*self._before, *window, *self._after])
+            for row, encoding in enumerate(encodings)
+            for window in windows_of(encoding.ids, self._room)
         ]
         sums = np.zeros((len(texts), self.dimensions), np.float32)
         for group in _groups(windows, self._tokens_per_run):
-            ids, mask = padded([window.ids for _, window in group])
+            ids, mask = padded([window for _, window in group])
             feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
             hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
             # Sums rather than means: normalising makes them the same.
@@ -122,14 +132,11 @@ class OnnxModel:
         words, known = [], MARKERS
         for piece in pieces_of(text):
             whole = self._tokenizer.encode(piece, add_special_tokens=False)
-            for part in (whole, *whole.overflowing):
-                found = [
-                    place
-                    for token, place in zip(part.ids, part.offsets, strict=True)
-                    if token == self._unknown
-                ]
-                words += [piece[start:end] for start, end in found]
-                known += len(part.ids) - len(found)
+            found = [
+                place for token, place in zip(whole.ids, whole.offsets, strict=True) if token == self._unknown
+            ]
+            words += [piece[start:end] for start, end in found]
+            known += len(whole.ids) - len(found)
         if words:
             row *= KNOWN_WEIGHT * known
             row += words_vector(words, self.dimensions)
@@ -142,13 +149,34 @@ def has_vnni(cpuinfo: str) -> bool:
     return not VNNI.isdisjoint(flags.split())
 
 
+def _markers(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the tokens that stand before and after every text."""
+    alone = tokenizer.encode("a", add_special_tokens=False).ids
+    marked = tokenizer.encode("a").ids
+    start = next(place for place in range(len(marked)) if marked[place : place + len(alone)] == alone)
+    return marked[:start], marked[start + len(alone) :]
+
+
+def windows_of(ids: Sequence[int], room: int) -> list[Sequence[int]]:
+    """Return a text's windows of at most `room` tokens: all of it or, of a very long one, an even spread.
+
+    Twenty texts of 2,000 tokens, against all of their windows: the similarity of two that differ in a part is
+    off by 0.05 (root mean square; by 0.16 with the first four windows), and a passage of 350 characters finds
+    its own text first in 73 of 100 cases (76 with all windows, 56 with the first four).
+    """
+    if len(ids) <= WINDOWS_MAX * room:
+        return [ids[start : start + room] for start in range(0, max(len(ids), 1), room)]
+    step = (len(ids) - room) / (WINDOWS_MAX - 1)
+    return [ids[round(place * step) :][:room] for place in range(WINDOWS_MAX)]
+
+
 def _groups(
-    windows: Sequence[tuple[int, Encoding]], tokens_per_run: int
-) -> Iterator[list[tuple[int, Encoding]]]:
+    windows: Sequence[tuple[int, Sequence[int]]], tokens_per_run: int
+) -> Iterator[list[tuple[int, Sequence[int]]]]:
     """Put windows of like length together, the longest first, as many as fit into one run; one at least."""
-    by_length = sorted(windows, key=lambda pair: len(pair[1].ids), reverse=True)
+    by_length = sorted(windows, key=lambda pair: len(pair[1]), reverse=True)
     while by_length:
-        size = max(1, tokens_per_run // len(by_length[0][1].ids))
+        size = max(1, tokens_per_run // len(by_length[0][1]))
         yield by_length[:size]
         by_length = by_length[size:]
 

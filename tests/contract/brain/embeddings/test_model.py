@@ -84,10 +84,10 @@ def test_a_word_that_the_vocabulary_lacks_changes_little_of_a_text(model: OnnxMo
 
 
 def test_a_long_text_counts_beyond_its_first_window(model: OnnxModel) -> None:
-    """And what comes after the last window does not."""
+    """And so does its end, however long it is."""
     window = "The lamp turns over the bay. " * 40
     same_beginning = model.embed([window, window + "The editor has cut the chase by half. " * 20])
     assert float(same_beginning[0] @ same_beginning[1]) < 0.99
-    whole = "lamp " * 254 * WINDOWS_MAX
-    first, second = model.embed([whole, whole + "The editor has cut the chase by half."])
-    assert float(first @ second) == pytest.approx(1, abs=1e-6)
+    whole = "The lamp turns over the bay. " * 40 * 2 * WINDOWS_MAX
+    first, second = model.embed([whole, whole + "The editor has cut the chase by half. " * 20])
+    assert float(first @ second) < 0.99
