@@ -1,6 +1,5 @@
 """What earlier departments offer a later one, in words; pure."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -110,14 +109,16 @@ def _sentence(found: DepartmentFound, target: str) -> str:
 
 def _shared_sentence(departments: Sequence[DepartmentFound]) -> list[str]:
     """Say which phrases run through several departments, those of most departments first."""
-    spread: Counter[str] = Counter()
-    uses: Counter[str] = Counter()
+    spread: dict[str, int] = {}
+    uses: dict[str, int] = {}
     for each in departments:
-        spread.update(each.counts.uses.keys())
-        uses.update(each.counts.uses)
+        for phrase, count in each.counts.uses.items():
+            spread[phrase] = spread.get(phrase, 0) + 1
+            uses[phrase] = uses.get(phrase, 0) + count
+    several = [phrase for phrase, names in spread.items() if names > 1]
     shared: list[str] = []
-    for phrase in sorted(spread, key=lambda phrase: (-spread[phrase], -uses[phrase], phrase)):
-        if spread[phrase] < 2 or len(shared) == SHARED_MAX:  # noqa: PLR2004 - shared is by two
+    for phrase in sorted(several, key=lambda phrase: (-spread[phrase], -uses[phrase], phrase)):
+        if len(shared) == SHARED_MAX:
             break
         if not any(is_part(phrase, other) for other in shared):
             shared.append(phrase)

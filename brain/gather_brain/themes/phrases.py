@@ -97,8 +97,8 @@ class PhraseCounts:
 
     def shortlist(self) -> list[str]:
         """Return the phrases that may become themes, the most used first; longer ones count for more."""
-        ranked = sorted(self.uses, key=lambda phrase: (-self.uses[phrase] * _bonus(phrase), phrase))
-        return ranked[:SHORTLIST_MAX]
+        ranked = sorted((-uses * _bonus(phrase), phrase) for phrase, uses in self.uses.items())
+        return [phrase for _, phrase in ranked[:SHORTLIST_MAX]]
 
 
 def counted(terms_of_nodes: Sequence[Sequence[str]]) -> PhraseCounts:
@@ -115,9 +115,10 @@ def candidates(departments: Mapping[str, PhraseCounts]) -> dict[str, dict[str, f
     Source: class-based TF-IDF as in BERTopic (Grootendorst 2022, arXiv 2203.05794), tf * log(1 + A / f), here
     with the number of nodes that use a phrase as tf and f, so that one talkative node makes no theme.
     """
-    everywhere: Counter[str] = Counter()
+    everywhere: dict[str, int] = {}
     for counts in departments.values():
-        everywhere.update(counts.uses)
+        for phrase, uses in counts.uses.items():
+            everywhere[phrase] = everywhere.get(phrase, 0) + uses
     average = sum(counts.total for counts in departments.values()) / max(len(departments), 1)
     found: dict[str, dict[str, float]] = {}
     for name, counts in departments.items():
@@ -130,8 +131,11 @@ def candidates(departments: Mapping[str, PhraseCounts]) -> dict[str, dict[str, f
     return found
 
 
+_BONUS: Final = [PHRASE_BONUS**spaces for spaces in range(TERM_CHARACTERS_MAX)]
+
+
 def _bonus(phrase: str) -> float:
-    return PHRASE_BONUS ** phrase.count(" ")
+    return _BONUS[phrase.count(" ")]
 
 
 def chosen(
@@ -149,29 +153,35 @@ def chosen(
     shares = np.array(list(weights.values()), np.float64)
     near = np.clip(vectors @ centre, 0.0, None)
     relevance = np.sqrt(shares / shares.max()) * (near / near.max() if near.max() > 0 else 1.0)
-    likeness = vectors @ vectors.T
+    likeness = (vectors @ vectors.T).tolist()
+    worth = [(1 - VARIETY) * each for each in relevance.tolist()]
+    overlap = [0.0] * len(phrases_left)
+    stems = [_stems(phrase) for phrase in phrases_left]
     taken: list[int] = []
     left = sorted(range(len(phrases_left)), key=lambda index: phrases_left[index])
     while left and len(taken) < limit:
-        best = max(left, key=lambda index: _marginal(index, relevance, likeness, taken))
+        # Rounded, so that sums that differ in their last bit alone cannot change which theme goes first.
+        best = max(left, key=lambda index: round(worth[index] - VARIETY * overlap[index], 5))
         taken.append(best)
+        alike = likeness[best]
         left = [
             index
             for index in left
-            if likeness[index, best] < NEAR_IDENTICAL
-            and not is_part(phrases_left[index], phrases_left[best])
-            and index != best
+            if alike[index] < NEAR_IDENTICAL and not _is_inside(stems[index], stems[best]) and index != best
         ]
+        for index in left:
+            overlap[index] = alike[index] if len(taken) == 1 else max(overlap[index], alike[index])
     return [phrases_left[index] for index in taken]
-
-
-def _marginal(index: int, relevance: Matrix, likeness: Matrix, taken: Sequence[int]) -> float:
-    overlap = max((float(likeness[index, other]) for other in taken), default=0.0)
-    # Rounded, so that sums that differ in their last bit alone cannot change which theme goes first.
-    return round((1 - VARIETY) * float(relevance[index]) - VARIETY * overlap, 5)
 
 
 def is_part(one: str, other: str) -> bool:
     """Return whether the words of one phrase are all in the other ("noir" beside "noir lighting")."""
-    these, those = ({stem(word) for word in phrase.split()} for phrase in (one, other))
+    return _is_inside(_stems(one), _stems(other))
+
+
+def _stems(phrase: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in phrase.split())
+
+
+def _is_inside(these: frozenset[str], those: frozenset[str]) -> bool:
     return these <= those or those <= these
