@@ -13,6 +13,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import UnavailableError
 from gather_brain.store.cypher import schema_queries
+from gather_brain.store.overview_cache import OverviewCache
 from gather_clients.backoff import Backoff
 
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -21,6 +22,8 @@ RETRY_S: Final = 2.0
 """Enough for a deadlock; if Neo4j is unavailable, the caller soon gets 503."""
 READ_RETRY: Final = Backoff(first_s=0.1, last_s=1.0, jitter=(0.8, 1.2))
 PROBE_TIMEOUT_S: Final = 2.0
+SCHEMA_TIMEOUT_S: Final = 120.0
+"""A constraint whose making is broken off leaves an index of its name, and then it can be made no more."""
 
 REFUSALS: Final[Mapping[str, str]] = {
     "Neo.ClientError.Security.Unauthorized": "Neo4j refuses NEO4J_USER or NEO4J_PASSWORD",
@@ -44,7 +47,8 @@ Record = Mapping[str, Any]
 class Database:
     """One Neo4j database; `observe` gets each query's kind and duration in seconds.
 
-    `refusal` says what Neo4j refused last that a person must change, "" since a query succeeded.
+    `refusal` says what Neo4j refused last that a person must change, "" since a query succeeded. `overviews`
+    is what this process keeps of departments.
     """
 
     refusal = ""
@@ -59,6 +63,7 @@ class Database:
         pool_size: int,
         observe: Callable[[str, float], None] | None = None,
     ) -> None:
+        self.overviews = OverviewCache()
         self._database = database
         self._timeout_s = timeout_s
         self._observe = observe
@@ -110,12 +115,16 @@ class Database:
                 failures += 1
                 await asyncio.sleep(READ_RETRY.wait_s(failures))
 
-        return await self._observed(kind, work)
+        return await self._observed(kind, work, self._timeout_s)
 
     async def write(self, kind: str, query: LiteralString, **parameters: Any) -> list[Record]:
         """Run one writing query in a transaction of its own, with the errors of `read`."""
+        return await self._write(kind, query, parameters, self._timeout_s)
 
-        @neo4j.unit_of_work(timeout=self._timeout_s)
+    async def _write(
+        self, kind: str, query: LiteralString, parameters: dict[str, Any], timeout_s: float
+    ) -> list[Record]:
+        @neo4j.unit_of_work(timeout=timeout_s)
         async def in_transaction(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
             return await _records(await transaction.run(query, parameters))
 
@@ -123,7 +132,7 @@ class Database:
             async with self._session(neo4j.WRITE_ACCESS) as session:
                 return await session.execute_write(in_transaction)
 
-        return await self._observed(kind, work)
+        return await self._observed(kind, work, timeout_s)
 
     async def prepare(self) -> None:
         """Create constraints and indexes where they are missing, but for those of vectors.
@@ -132,7 +141,7 @@ class Database:
             UnavailableError: as for `read`.
         """
         for statement in schema_queries.STATEMENTS:
-            await self.write("schema", statement)
+            await self._write("schema", statement, {}, SCHEMA_TIMEOUT_S)
 
     async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
         """Create the slot's vector index, or replace one that differs; errors as for `read`."""
@@ -142,7 +151,8 @@ class Database:
             or not schema_queries.FILTERED.issubset(found[0]["properties"])
         ):
             await self.drop_vectors(slot)
-        await self.write("schema", schema_queries.CREATE_INDEX[slot], dimensions=dimensions)
+        parameters = {"dimensions": dimensions}
+        await self._write("schema", schema_queries.CREATE_INDEX[slot], parameters, SCHEMA_TIMEOUT_S)
 
     async def drop_vectors(self, slot: SlotName) -> None:
         """Drop the slot's vector index, if it is there; errors as for `read`."""
@@ -164,10 +174,12 @@ class Database:
     def _session(self, access: str) -> neo4j.AsyncSession:
         return self._driver.session(database=self._database, default_access_mode=access)
 
-    async def _observed(self, kind: str, work: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
+    async def _observed(
+        self, kind: str, work: Callable[[], Awaitable[list[Record]]], timeout_s: float
+    ) -> list[Record]:
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 records = await work()
                 self.refusal = ""
                 return records

@@ -31,6 +31,8 @@ EARLIER_OVERFETCH: Final = 16
 """Only the nearest earlier node is wanted, but limited to 1 the index would stop at the first good one."""
 EARLIER_QUERIES: Final = 2
 """Parallel queries for a batch: Neo4j uses one core a query, some 4 ms a node."""
+MERGED_ON_THE_LOOP: Final = 200
+"""Found nodes, 10 us each; more are merged in a thread."""
 ROUNDING: Final = 1e-6
 """Float32 vectors: a text compared with itself comes out a little below 1."""
 
@@ -143,7 +145,10 @@ class Neighbours:
         )
         require_complete(near)
         require_complete(same)
-        merged = _merged(len(texts), near, same, threshold, limit)
+        if len(near) + len(same) <= MERGED_ON_THE_LOOP:
+            merged = _merged(len(texts), near, same, threshold, limit)
+        else:
+            merged = await asyncio.to_thread(_merged, len(texts), near, same, threshold, limit)
         require_short(match.length for matches in merged for match in matches)
         return merged
 

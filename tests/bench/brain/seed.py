@@ -78,6 +78,12 @@ class Seeder:
         halves = self._halves(step)
         pattern = _pattern(brain_uri, driver)
         rows = self._rows(pattern, halves)
+        # As the first write of a project makes it.
+        driver.execute_query(
+            "UNWIND $projects AS project MERGE (p:Project {projectId: project}) SET p.writtenAt = $now",
+            projects=project_ids(self._sizes),
+            now=pattern["createdAt"],
+        )
         written, total = 0, self._sizes.nodes + self._sizes.others
         while chunk := list(islice(rows, ROWS_PER_WRITE)):
             driver.execute_query("UNWIND $rows AS row CREATE (n:Node) SET n = row", rows=chunk)

@@ -2,7 +2,7 @@
 
 Each takes the project's lock first, as a write of nodes does, so that neither sees half of the other and no
 profile is stored of nodes that are being deleted. A lock of the embedding plan is not taken: what is deleted
-has no vector that could be of the wrong model.
+has no vector that could be of the wrong model. What takes nodes away counts `changes`, as a write does.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ DELETE_NODES: Final = """
 CYPHER 25
 MERGE (p:Project {projectId: $projectId})
 SET p.writtenAt = $now
+SET p.changes = coalesce(p.changes, 0) + 1
 WITH p
 UNWIND $ids AS id
 MATCH (n:Node {projectId: $projectId, id: id})
@@ -39,6 +40,7 @@ ERASE_NODES: Final = """
 CYPHER 25
 MERGE (p:Project {projectId: $projectId})
 SET p.writtenAt = $now
+SET p.changes = coalesce(p.changes, 0) + 1
 WITH p
 MATCH (n:Node {projectId: $projectId})
 WITH n LIMIT $limit

@@ -7,15 +7,23 @@ from gather_brain.embeddings.slots import SlotName
 
 OVERVIEW: Final = """
 CYPHER 25
-UNWIND $departments AS department
-CALL (department) {
-  MATCH (n:Node {projectId: $projectId, department: department})
+OPTIONAL MATCH (p:Project {projectId: $projectId})
+WITH coalesce(toString(coalesce(p.changes, 0)) + '@' + p.writtenAt, '') AS version
+UNWIND $departments AS wanted
+WITH wanted, version, version <> '' AND version = wanted.version AS isKept
+CALL (wanted, isKept) {
+  UNWIND CASE WHEN isKept THEN [] ELSE [1] END AS _
+  MATCH (n:Node {projectId: $projectId, department: wanted.name})
   RETURN count(n) AS nodeCount, avg(n.qualityScore) AS qualityScore, max(n.updatedAt) AS changedAt
 }
-OPTIONAL MATCH (d:Department {projectId: $projectId, department: department})
+OPTIONAL MATCH (d:Department {projectId: $projectId, department: wanted.name})
 WHERE d.model = $model AND d.version = $version
-RETURN department, nodeCount, qualityScore, changedAt, d {.*} AS stored
+WITH wanted, version, isKept, nodeCount, qualityScore, changedAt, d, d.fingerprint + ' ' + d.madeAt AS stamp
+RETURN wanted.name AS department, version, isKept, nodeCount, qualityScore, changedAt, stamp,
+       CASE WHEN stamp = wanted.stamp THEN d {.fingerprint, .madeAt, .refinedThemes, .refinedFrom}
+            ELSE d {.*} END AS stored
 """
+"""What the caller keeps of a department, under the project's version or the profile's stamp, is not read."""
 
 SAMPLE: Final = """
 CYPHER 25

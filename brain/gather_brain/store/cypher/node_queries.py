@@ -12,13 +12,14 @@ PROJECT_IS_KNOWN: Final = (
 # after the other and its nodes are numbered in the order of their commits: of two nodes that say the same,
 # the second finds the first, and both know which is which. The number goes with what the node says,
 # so that a batch that is sent again changes nothing. The node's own lock, likewise, is taken before its
-# revision is read, so that of two writers at once the higher revision stays.
+# revision is read, so that of two writers at once the higher revision stays. `changes` says with
+# `writtenAt` that what was read of the project before is no longer so.
 WRITE_NODES: Final = (
     TAKE_LOCK
     + """
 MERGE (p:Project {projectId: $projectId})
 SET p.writtenAt = $now
-SET p.serial = coalesce(p.serial, 0) + size($rows)
+SET p.serial = coalesce(p.serial, 0) + size($rows), p.changes = coalesce(p.changes, 0) + 1
 WITH isForA, isForB, p.serial - size($rows) AS first
 UNWIND $rows AS row
 MERGE (n:Node {projectId: $projectId, id: row.id})

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
+import neo4j
 import pytest
 
+from gather_brain.store.database import Database
+from gather_brain.store.department_store import Departments
 from tests.support.http_server import answering
 
 CONDITION_TIMEOUT_S = 60
@@ -108,6 +111,37 @@ async def test_an_answer_never_lags_behind_a_write(http: httpx.AsyncClient, proj
     assert "noir lighting" in before["visual"]
     await write(http, project, {"visual": [f"Fog machines at dawn, fog in scene {n}." for n in "abcdefgh"]})
     assert themes(await context(http, project, ["visual"]))["visual"][0] == "fog machines"
+
+
+async def test_what_a_replica_keeps_of_a_department_ends_with_any_change(
+    http: httpx.AsyncClient, project: str, neo4j_uri: str, driver: neo4j.Driver
+) -> None:
+    """Another process writes, deletes and erases; only what is done past all of them is not noticed."""
+    scope = {"projectId": project, "model": "any", "modelProperty": "-", "vectorProperty": "-"}
+    async with Database(neo4j_uri, None, database="neo4j", timeout_s=30, pool_size=2) as database:
+        departments = Departments(database, scope, "a")
+
+        async def counted() -> int:
+            return (await departments.overview(["visual"]))["visual"].node_count
+
+        assert await counted() == 0
+        await write(http, project, {"visual": NOTES["visual"]})
+        assert [await counted(), await counted()] == [4, 4]
+        driver.execute_query("MATCH (n:Node {projectId: $project}) WITH n LIMIT 1 DELETE n", project=project)
+        assert await counted() == 4, "it is not counted again without a change"
+        await write(http, project, {"sound": NOTES["sound"][:1]})
+        assert await counted() == 3
+        listed = (
+            await http.get("/api/v1/nodes", params={"projectId": project, "department": "visual"})
+        ).json()
+        query = {"projectId": project, "ids": listed["nodes"][0]["id"]}
+        assert (await http.delete("/api/v1/nodes", params=query)).json()["deleted"] == 1
+        assert await counted() == 2
+        erased = await http.delete(f"/api/v1/projects/{project}", params={"confirm": project})
+        assert erased.status_code == 200
+        assert await counted() == 0
+        await write(http, project, {"visual": NOTES["visual"][:1]})
+        assert await counted() == 1
 
 
 @dataclass
