@@ -97,7 +97,9 @@ class ProfileRefresher:
         """Return the profiles of the departments that have nodes: as stored, or made now from samples."""
         found, stale = self._stored(overviews)
         samples = await departments.samples([name for name in stale if name not in found])
-        found |= {name: profile_of(sample) for name, sample in samples.items()}
+        found |= await asyncio.to_thread(
+            lambda: {name: profile_of(sample) for name, sample in samples.items()}
+        )
         refiner = self._refiner
         refinable = [name for name, each in overviews.items() if refiner and refiner.wants(each.stored)]
         self.schedule(departments, embedder, [*stale, *refinable])
@@ -140,7 +142,7 @@ class ProfileRefresher:
         _, stale = self._stored({task.department: overview})
         if stale:
             sample = (await task.departments.samples(stale))[task.department]
-            profile = profile_of(sample)
+            profile = await asyncio.to_thread(profile_of, sample)
             vectors = await phrase_vectors(profile.counts.shortlist(), task.embedder)
             await task.departments.store_profile(
                 task.department,
@@ -154,11 +156,20 @@ class ProfileRefresher:
 
 async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[str, list[str]]:
     """Return the themes of departments that are compared with one another, the best first."""
-    weights = candidates({name: profile.counts for name, profile in profiles.items()})
+    counts = {name: profile.counts for name, profile in profiles.items()}
+    weights = await asyncio.to_thread(candidates, counts)
     unknown = [
         phrase for name, found in weights.items() for phrase in found if phrase not in profiles[name].vectors
     ]
     embedded = await phrase_vectors(list(dict.fromkeys(unknown)), embedder)
+    return await asyncio.to_thread(_themes, profiles, weights, embedded)
+
+
+def _themes(
+    profiles: Mapping[str, Profile],
+    weights: Mapping[str, Mapping[str, float]],
+    embedded: Mapping[str, Matrix],
+) -> dict[str, list[str]]:
     themes: dict[str, list[str]] = {name: [] for name in profiles}
     for name, profile in profiles.items():
         if weights[name]:
