@@ -162,6 +162,10 @@ model-report: $(STAMP) ## Measure a model with your key: cost, time, notes, dupl
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.brain.benchmark $(ARGS)
 
+.PHONY: bench-loop
+bench-loop: $(STAMP) ## Measure how long each endpoint holds the brain's event loop at its longest bodies, 5 minutes (ARGS=--help: options)
+	@$(PY) -m tests.bench.brain.loop_holds $(ARGS)
+
 .PHONY: bench-worker
 bench-worker: $(STAMP) ## Measure the worker against its goals, 30 minutes (ARGS="--cluster gather" on the cluster)
 	@$(PY) -m tests.bench.worker.benchmark $(ARGS)
