@@ -1,6 +1,7 @@
 """Progress in a log and on a terminal."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -18,7 +19,7 @@ def test_a_step_that_ends_says_how_long_it_took() -> None:
     reporter, text = _reporter(terminal=False)
     with reporter.step("Build [x]"):
         pass
-    assert text.getvalue() == "  Build [x] (0.0 s)\n"
+    assert re.fullmatch(r"  Build \[x\] \(\d+\.\d s\)\n", text.getvalue())
 
 
 def test_a_long_step_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,4 +46,4 @@ def test_steps_share_one_live_display_on_a_terminal() -> None:
     with reporter.step("Start"):
         pass
     for title in ("Download", "Compile", "Start"):
-        assert f"{title} (0." in text.getvalue()
+        assert re.search(rf"{title} \(\d+\.\d s\)", text.getvalue())
