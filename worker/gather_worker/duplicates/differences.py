@@ -8,6 +8,7 @@ looked at: such texts are for a reader to judge; nothing that counts likeness ma
 import enum
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -16,6 +17,8 @@ from gather_worker.duplicates.telling_words import Reading, readings_of
 from gather_worker.duplicates.word_kinds import Kind
 from gather_worker.duplicates.word_tables import Pole, are_opposite, is_spaceless, poles_of, word_list
 
+PAIRS_KEPT: Final = 8
+"""A pair is looked at for one difference after the other."""
 BESIDE_MAX: Final = 3
 """Other words, in all, beside those that turn the meaning: "has a lamp" and "does without a lamp"."""
 SHARED_TIMES: Final = 2
@@ -49,10 +52,11 @@ def telling_differences(one: str, other: str) -> frozenset[Difference]:
     Words that carry no meaning, endings, and places of words are nothing else. It does not depend on which
     text comes first.
     """
-    a, b = readings_of(*sorted((one, other)))
+    first, second = sorted((one, other))
+    a, b = readings_of(first, second)
     if _is_word_exchange(a.stems, b.stems):
         return frozenset({Difference.ROLE})
-    sides, shared = _laid_side_by_side(a, b)
+    sides, shared = _laid_side_by_side(first, second)
     kinds = [_kinds(left, right) for left, right in sides]
     if not _is_nothing_else(sides, kinds, len(shared[0])):
         return frozenset()
@@ -69,8 +73,8 @@ def has_another_word(one: str, other: str) -> bool:
 
     "She agrees" and "she refuses" do, and so do "a pan" and "a skillet": no list tells the two apart.
     """
-    a, b = readings_of(*sorted((one, other)))
-    sides = _laid_side_by_side(a, b)[0]
+    first, second = sorted((one, other))
+    sides, _ = _laid_side_by_side(first, second)
     words = [
         pair for pair in ((_plain_words(left), _plain_words(right)) for left, right in sides) if any(pair)
     ]
@@ -112,8 +116,10 @@ class _Side:
 _Sides = Sequence[tuple[_Side, _Side]]
 
 
-def _laid_side_by_side(a: Reading, b: Reading) -> tuple[_Sides, tuple[list[str], list[str]]]:
+@lru_cache(maxsize=PAIRS_KEPT)
+def _laid_side_by_side(one: str, other: str) -> tuple[_Sides, tuple[list[str], list[str]]]:
     """Return what each text has in each gap and the other nowhere, and what both have, in each's order."""
+    a, b = readings_of(one, other)
     found = gaps(a.stems, b.stems)
     own_a = _own_places(a, [gap.one for gap in found], b)
     own_b = _own_places(b, [gap.other for gap in found], a)

@@ -8,7 +8,7 @@ share no words with others, the words of all languages count that mean nothing e
 import json
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -95,11 +95,14 @@ def _votes(text: str) -> Mapping[str, float]:
     return votes
 
 
+@lru_cache(maxsize=VOTES_KEPT)
 def language_of(one: str, other: str) -> str | None:
     """Return the code of the language that two texts seem to be in, None if that is not clear."""
-    votes = Counter(_votes(one)) + Counter(_votes(other))
-    first, second = (*votes.most_common(2), ("", 0.0), ("", 0.0))[:2]
-    return first[0] if first[1] >= max(VOTES_MIN, second[1] + VOTES_LEAD) else None
+    a, b = _votes(one), _votes(other)
+    votes = sorted((a.get(code, 0.0) + b.get(code, 0.0), code) for code in {*a, *b})
+    if not votes or votes[-1][0] < VOTES_MIN:
+        return None
+    return votes[-1][1] if len(votes) == 1 or votes[-1][0] - votes[-2][0] >= VOTES_LEAD else None
 
 
 @cache
