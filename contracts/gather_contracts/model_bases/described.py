@@ -11,14 +11,12 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 
 class Described(BaseModel):
-    """A model that describes its fields in its JSON schema, and is built when it is first used."""
-
-    model_config = ConfigDict(defer_build=True)
+    """A model that describes its fields in its JSON schema."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

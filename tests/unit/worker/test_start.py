@@ -58,9 +58,7 @@ def test_no_model_reads_its_own_source() -> None:
     assert started()["reading_sources"] == []
 
 
-@pytest.mark.parametrize(
-    "name", ["DuplicatesBatchRequest", "CoverageResponse", "AutomationComplete", "Affinity"]
-)
+@pytest.mark.parametrize("name", ["AutomationComplete", "Affinity"])
 def test_models_are_built_when_they_are_first_used(name: str) -> None:
-    """The bodies of the brain's API, events and the spec's parts are more than a hundred."""
+    """Events and the spec's parts are many. FastAPI warns of bodies that are not built, so the brain's are."""
     assert name not in started()["built"]
