@@ -18,6 +18,7 @@ from gather_clients.web.document_parts import (
     body_example,
     failure_component,
     header_references,
+    published_schemas,
     schemas_of,
 )
 from gather_clients.web.downgrade import Schema, convert
@@ -170,7 +171,7 @@ def build_document(routers: Sequence[APIRouter], prefix: str) -> dict[str, Any]:
             for path, methods in found["paths"].items()
         },
         "components": {
-            "schemas": {name: convert(schema, definitions) for name, schema in sorted(definitions.items())},
+            "schemas": published_schemas(definitions),
             "headers": dict(HEADERS),
             "responses": {failure.name: failure_component(failure) for failure in FAILURES},
             "securitySchemes": {

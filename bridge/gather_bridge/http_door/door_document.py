@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from gather_bridge.http_door.task_bodies import TaskEnded
 from gather_bridge.http_door.task_routes import CANCELLING, REPLAYED, router
 from gather_clients.web.document_parts import (
     HEADERS,
@@ -15,6 +16,7 @@ from gather_clients.web.document_parts import (
     body_example,
     failure_component,
     header_references,
+    published_schemas,
     schemas_of,
 )
 from gather_clients.web.downgrade import Schema, convert
@@ -207,7 +209,7 @@ def build_document() -> dict[str, Any]:
     app = FastAPI(openapi_url=None)
     app.include_router(router, prefix=PREFIX)
     found = get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)  # in OpenAPI 3.1
-    definitions = schemas_of(found)
+    definitions = schemas_of(found, TaskEnded)
     failures = {failure.name: failure for group in BY_METHOD.values() for failure in group}
     return {
         "openapi": OPENAPI_VERSION,
@@ -225,7 +227,7 @@ def build_document() -> dict[str, Any]:
             for path, methods in found["paths"].items()
         },
         "components": {
-            "schemas": {name: convert(schema, definitions) for name, schema in sorted(definitions.items())},
+            "schemas": published_schemas(definitions),
             "headers": {**HEADERS, **OWN_HEADERS},
             "responses": {name: failure_component(failure) for name, failure in sorted(failures.items())},
             "securitySchemes": {
@@ -290,21 +292,7 @@ def _failures(failures: Sequence[Failure]) -> dict[str, Any]:
 
 def _callback() -> dict[str, Any]:
     """Return what the application gets at the task's end."""
-    properties: dict[str, Schema] = {
-        "task_id": {"type": "string"},
-        "project_id": {"type": "string"},
-        "status": {"type": "string", "enum": ["completed", "failed", "cancelled"]},
-        "result": {"type": "object", "description": "Of a completed task."},
-        "error": {"type": "string", "description": "A sentence, of a task that failed or was cancelled."},
-        "error_details": {"$ref": "#/components/schemas/TaskError"},
-        "completed_at": {"type": "string", "format": "date-time"},
-        "metadata": {"type": "object", "description": "As it was submitted."},
-    }
-    schema = {
-        "type": "object",
-        "required": ["task_id", "project_id", "status", "completed_at"],
-        "properties": properties,
-    }
+    schema = {"$ref": f"#/components/schemas/{TaskEnded.__name__}"}
     return {
         "{$request.body#/callback_url}": {
             "post": {

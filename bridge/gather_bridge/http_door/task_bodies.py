@@ -5,9 +5,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from gather_bridge.task_runs.task_data import TASK_ID_MAX
 from gather_bridge.task_runs.task_states import TaskState
+from gather_contracts.brain import JsonObject
 from gather_contracts.names import OBJECT_ID_PATTERN, WEBHOOK_URL_MAX, WEBHOOK_URL_PATTERN, GatherTask
 
 PRIORITY_MAX: Final = 10
@@ -32,7 +34,7 @@ class TaskSubmission(_Body):
     project_id: str = Field(pattern=OBJECT_ID_PATTERN)
     """The project: 24 hexadecimal digits."""
     task_type: GatherTask
-    task_data: dict[str, Any] = Field(default_factory=dict)
+    task_data: JsonObject = Field(default_factory=dict)
     """What a GatherRun's spec has (`kubectl explain gatherrun.spec`): `user_id`, `max_iterations`,
     `departments` and so on, in snake or camel case, here or in `options` within."""
     priority: int = Field(default=1, ge=0, le=PRIORITY_MAX, strict=True)
@@ -41,7 +43,7 @@ class TaskSubmission(_Body):
         default=None, max_length=WEBHOOK_URL_MAX, json_schema_extra={"pattern": CALLBACK_PATTERN}
     )
     """An https address that gets one signed POST at the task's end."""
-    metadata: dict[str, Any] | None = None
+    metadata: JsonObject | None = None
     """At most 4 KiB as JSON; the callback brings it back. `user_id` counts where `task_data` names none."""
 
     @model_validator(mode="before")
@@ -81,8 +83,24 @@ class TaskError(_Body):
     error: str
     """A documented word for machines (docs/reasons.md)."""
     message: str
-    details: dict[str, Any]
+    details: JsonObject
     """`failed_at_department`, `completed_departments`, `items_created_so_far`."""
+
+
+class TaskEnded(_Body):
+    """What the application gets at the task's end."""
+
+    task_id: str
+    project_id: str
+    status: Literal["completed", "failed", "cancelled"]
+    result: JsonObject | SkipJsonSchema[None] = None
+    """Of a completed task."""
+    error: str | SkipJsonSchema[None] = None
+    """A sentence, of a task that failed or was cancelled."""
+    error_details: TaskError | SkipJsonSchema[None] = None
+    completed_at: Moment
+    metadata: JsonObject | SkipJsonSchema[None] = None
+    """As it was submitted."""
 
 
 class TaskNumbers(_Body):
@@ -107,7 +125,7 @@ class TaskStatusBody(_Body):
     progress: float = Field(ge=0, le=1)
     current_step: str
     """The department at work, or why the task waits."""
-    result: dict[str, Any] | None = None
+    result: JsonObject | None = None
     """Of a completed task, as the Celery task returns it."""
     error: str | None = None
     """A sentence, of a task that failed or was cancelled."""

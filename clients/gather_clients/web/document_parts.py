@@ -1,13 +1,15 @@
 """Parts of an OpenAPI 3.0 document that each API of ours has: header fields, error responses and bodies."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gather_clients.web.downgrade import Schema
-from gather_contracts.brain import ErrorBody, RateLimitBody
+from gather_clients.web.downgrade import Schema, convert
+from gather_contracts.brain import ErrorBody
 
 OPENAPI_VERSION: Final = "3.0.3"
 FASTAPI_BODIES: Final = ("HTTPValidationError", "ValidationError")
@@ -78,8 +80,7 @@ def body_example(code: str, message: str, **more: Any) -> Mapping[str, Mapping[s
 
 def failure_component(failure: Failure) -> dict[str, Any]:
     """Return a response of the document's components."""
-    model = RateLimitBody if failure.status == HTTPStatus.TOO_MANY_REQUESTS else ErrorBody
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
     shown = {code: {"value": body} for code, body in failure.bodies.items()}
     return {
         "description": failure.description,
@@ -93,11 +94,31 @@ def header_references(more: Sequence[str] = ()) -> dict[str, Schema]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*COMMON_HEADERS, *more)}
 
 
-def schemas_of(found: Mapping[str, Any]) -> dict[str, Schema]:
-    """Return the bodies of FastAPI's own document and of errors, in OpenAPI 3.1."""
-    _, errors = models_json_schema(
-        [(model, "serialization") for model in (ErrorBody, RateLimitBody)],
+def schemas_of(found: Mapping[str, Any], *others: type[BaseModel]) -> dict[str, Schema]:
+    """Return the bodies of FastAPI's own document, of errors and others, in OpenAPI 3.1."""
+    _, more = models_json_schema(
+        [(model, "serialization") for model in (ErrorBody, *others)],
         ref_template="#/components/schemas/{model}",
     )
-    schemas: dict[str, Schema] = found["components"]["schemas"] | errors["$defs"]
+    schemas: dict[str, Schema] = found["components"]["schemas"] | more["$defs"]
     return {name: schema for name, schema in schemas.items() if name not in FASTAPI_BODIES}
+
+
+def published_schemas(definitions: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return the bodies in the words of 3.0; a field's default is said in its description.
+
+    `default` makes generators of clients ask for the field or send what stood there when they ran.
+    """
+    return {
+        name: _default_in_words(convert(schema, definitions)) for name, schema in sorted(definitions.items())
+    }
+
+
+def _default_in_words(schema: Schema) -> Schema:
+    for name, field in schema.get("properties", {}).items():
+        if "default" not in field:
+            continue
+        default = json.dumps(field.pop("default"))
+        if name not in schema.get("required", ()):
+            field["description"] = f"{field.get('description', '')}\n\nDefault: `{default}`.".lstrip()
+    return schema

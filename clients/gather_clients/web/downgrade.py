@@ -39,7 +39,7 @@ def convert(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
         # 3.0 ignores what stands beside a reference.
         reference = {"$ref": schema.pop("$ref")}
         return {"allOf": [reference], **convert(schema, definitions)} if schema else reference
-    converted: Schema = {}
+    converted: Schema = {"format": "double"} if schema.get("type") == "number" else {}
     for keyword, value in schema.items():
         if keyword in PASSED_ON or keyword.startswith("x-"):
             # FastAPI makes floats of all bounds; 50.0 nodes read oddly.
@@ -49,6 +49,9 @@ def convert(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
             converted |= CONVERTED[keyword](value, definitions)
         else:
             raise ConversionError(f"OpenAPI 3.0 cannot say {keyword}")
+    if "properties" in converted and converted.get("additionalProperties") is True:
+        # The same as saying nothing; of a word for it generators make a map that hides the fields.
+        del converted["additionalProperties"]
     return converted
 
 
@@ -57,15 +60,23 @@ def _union(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     branches = [convert(branch, definitions) for branch in schema["anyOf"] if branch != NULL]
     if len(branches) < len(schema["anyOf"]):
-        first = branches[0]
-        if "$ref" in first:
-            first = convert(definitions[first["$ref"].removeprefix(REFERENCE)], definitions)
-        if "type" not in first:
-            raise ConversionError("OpenAPI 3.0 knows null only beside one type")
-        branches[0] = {**first, "nullable": True}
+        branches[0] = _or_null(branches[0])
     if len(branches) == 1:
         return {**branches[0], **convert(rest, definitions)}
     return {"anyOf": branches, **convert(rest, definitions)}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Return the schema that null fits too.
+
+    Beside a reference, by its letter, 3.0 ignores `nullable`. All the same that is how APIs write it and
+    generators read it; the body written out would have no name, and its reference without it no null.
+    """
+    if "$ref" in schema:
+        return {"allOf": [schema], "nullable": True}
+    if "type" not in schema:
+        raise ConversionError("OpenAPI 3.0 knows null only beside one type")
+    return {**schema, "nullable": True}
 
 
 def _child(value: Any, definitions: Mapping[str, Schema]) -> Any:

@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from gather_contracts.model_bases.described import Described
 from gather_contracts.names import OBJECT_ID_PATTERN
@@ -92,7 +93,18 @@ PropertyText = Annotated[str, Field(max_length=CONTENT_MAX)]
 PropertyTexts = Annotated[
     list[PropertyText], Field(max_length=PROPERTY_TEXTS_MAX), AfterValidator(_as_long_as_one)
 ]
-PropertyValue = PropertyText | bool | int | FiniteFloat | PropertyTexts | None
+PropertyValue = TypeAliasType(
+    "PropertyValue",
+    PropertyText
+    | bool
+    | Annotated[int, Field(json_schema_extra={"format": "int64"})]
+    | FiniteFloat
+    | PropertyTexts
+    | None,
+)
+"""With a name of its own, as all that follow: what has none gets one by each generator of clients."""
+JsonObject = TypeAliasType("JsonObject", dict[str, Any])
+"""Any JSON object, in answers: a later version may keep more than this one takes."""
 DEPARTMENT_PROPERTY: Final[dict[str, Any]] = {
     "properties": {
         "department": {
@@ -104,11 +116,14 @@ DEPARTMENT_PROPERTY: Final[dict[str, Any]] = {
     }
 }
 """What `NodeIn` checks beyond the type of its properties, for the schema to say too."""
-Properties = Annotated[
-    dict[PropertyName, PropertyValue],
-    Field(max_length=PROPERTIES_MAX, json_schema_extra=DEPARTMENT_PROPERTY),
-    BeforeValidator(_few_properties),
-]
+NodeProperties = TypeAliasType(
+    "NodeProperties",
+    Annotated[
+        dict[PropertyName, PropertyValue],
+        Field(max_length=PROPERTIES_MAX, json_schema_extra=DEPARTMENT_PROPERTY),
+        BeforeValidator(_few_properties),
+    ],
+)
 
 
 class Body(Described):

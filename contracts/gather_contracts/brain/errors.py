@@ -1,10 +1,11 @@
 """What every refusal says."""
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import ConfigDict
+from pydantic.json_schema import SkipJsonSchema
 
+from gather_contracts.brain.base import JsonObject
 from gather_contracts.model_bases.described import Described
 
 
@@ -26,7 +27,7 @@ class ErrorCode(StrEnum):
 
 
 class ErrorBody(Described):
-    """The standard error body."""
+    """The standard error body, one for all codes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -34,16 +35,20 @@ class ErrorBody(Described):
     """One of the documented codes; a later version of the API may add others."""
     message: str
     """For people."""
-    details: dict[str, Any] | None = None
+    details: JsonObject | SkipJsonSchema[None] = None
     """Each field and its reason; for `batch_validation_failed` the `invalid_nodes`."""
+    retry_after: int | SkipJsonSchema[None] = None
+    """Of `rate_limit_exceeded`, always: seconds until the same request is within the limit again; the header
+    Retry-After says the same."""
+    limit: int | SkipJsonSchema[None] = None
+    """Of `rate_limit_exceeded`, always: requests per window."""
+    window: str | SkipJsonSchema[None] = None
+    """Of `rate_limit_exceeded`, always: such as "1 minute"."""
 
 
 class RateLimitBody(ErrorBody):
-    """The body of a 429."""
+    """The body of a 429, as a client of ours reads it; published is the one body of all errors."""
 
     retry_after: int
-    """Seconds until the same request is within the limit again; the header Retry-After says the same."""
     limit: int
-    """Requests per window."""
     window: str
-    """Such as "1 minute"."""

@@ -1,6 +1,6 @@
 """Bodies of writing nodes: POST /api/v1/nodes/batch."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -9,10 +9,11 @@ from gather_contracts.brain.base import (
     NODES_PER_BATCH_MAX,
     Body,
     Content,
+    JsonObject,
     NodeId,
+    NodeProperties,
     NodeType,
     ProjectId,
-    Properties,
     RequestBody,
     SnakeBody,
 )
@@ -34,7 +35,7 @@ class NodeIn(RequestBody):
     """The text that is embedded."""
     project_id: ProjectId
     """The project, 24 hexadecimal digits; the same for all nodes of a batch."""
-    properties: Properties = Field(default_factory=dict)
+    properties: NodeProperties = Field(default_factory=dict)
     """Texts, numbers, truth values, null and lists of texts, together as long as one; given back as sent.
 
     `department` files the node."""
@@ -78,7 +79,7 @@ class NodeOut(Body):
 
     id: str
     type: str
-    properties: dict[str, Any]
+    properties: JsonObject
     embedding: EmbeddingInfo
     revision: int = 0
     """What the node has now; more than was sent if another writer knew more, and then nothing was changed."""

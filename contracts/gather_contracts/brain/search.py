@@ -1,7 +1,5 @@
 """Bodies of POST /api/v1/search/duplicates, /duplicates/batch and /similarity."""
 
-from typing import Any
-
 from pydantic import Field
 
 from gather_contracts.brain.base import (
@@ -13,6 +11,7 @@ from gather_contracts.brain.base import (
     Body,
     Content,
     Department,
+    JsonObject,
     NodeId,
     ProjectId,
     RequestBody,
@@ -57,7 +56,7 @@ class Duplicate(Body):
     node_id: str
     similarity: float
     content: str
-    properties: dict[str, Any]
+    properties: JsonObject
 
 
 class DuplicatesResponse(SnakeBody):

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from gather_contracts.brain.base import (
     DELETED_IDS_MAX,
@@ -11,6 +12,7 @@ from gather_contracts.brain.base import (
     NODES_PAGE_MAX,
     Body,
     Department,
+    JsonObject,
     NodeId,
     NodeType,
     ProjectId,
@@ -83,9 +85,9 @@ class StoredNode(_Sparse):
     type: str
     content_hash: str
     """SHA-256 of the content in UTF-8, 64 hexadecimal digits: the same for the same characters only."""
-    content: str | None = None
+    content: str | SkipJsonSchema[None] = None
     """The text; left out of lists unless they are asked for it."""
-    properties: dict[str, Any]
+    properties: JsonObject
     """As they came; `department` names the node's department."""
     revision: int
     """A write replaces the node if it brings this revision or a higher one."""
@@ -99,7 +101,7 @@ class NodesPage(_Sparse):
     """Nodes in the order of their ids, which writes between two pages do not change."""
 
     nodes: list[StoredNode]
-    next_cursor: str | None = None
+    next_cursor: str | SkipJsonSchema[None] = None
     """What the next page is asked for with; left out on the last one."""
 
 

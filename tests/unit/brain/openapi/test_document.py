@@ -111,13 +111,16 @@ def test_the_schema_bounds_what_the_models_bound(document: dict[str, Any]) -> No
         "type": "string", "minLength": 1, "maxLength": 64, "nullable": True,
         "description": node["properties"]["id"]["description"],
     }  # fmt: skip
-    properties = node["properties"]["properties"]
+    properties = schemas["NodeProperties"]
     assert properties["maxProperties"] == bodies.PROPERTIES_MAX
     assert properties["properties"]["department"]["maxLength"] == bodies.DEPARTMENT_MAX
-    assert schemas["NodeOut"]["properties"]["duplicateOf"]["nullable"] is True
+    assert schemas["NodeOut"]["properties"]["duplicateOf"] == {
+        "allOf": [{"$ref": "#/components/schemas/DuplicateOf"}], "nullable": True,
+    }  # fmt: skip
     search = schemas["DuplicatesRequest"]["properties"]
     assert (search["threshold"]["minimum"], search["threshold"]["maximum"]) == (0, 1)
-    assert (search["limit"]["default"], search["limit"]["maximum"]) == (10, 50)
+    assert search["limit"]["maximum"] == 50
+    assert search["limit"]["description"].endswith("Default: `10`.")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_the_schema_bounds_what_the_models_bound(document: dict[str, Any]) -> No
         ),
         (
             {"anyOf": [{"$ref": "#/components/schemas/A"}, {"type": "null"}]},
-            {"type": "object", "nullable": True},
+            {"allOf": [{"$ref": "#/components/schemas/A"}], "nullable": True},
         ),
         (
             {"$ref": "#/components/schemas/A", "description": "x"},
@@ -146,6 +149,8 @@ def test_the_schema_bounds_what_the_models_bound(document: dict[str, Any]) -> No
         ({"type": "integer", "maximum": 50.0, "title": "X"}, {"type": "integer", "maximum": 50}),
         ({"type": "array", "items": {"const": 1}}, {"type": "array", "items": {"enum": [1]}}),
         ({"additionalProperties": False}, {"additionalProperties": False}),
+        ({"additionalProperties": True, "properties": {}}, {"properties": {}}),
+        ({"type": "number", "minimum": 0}, {"type": "number", "format": "double", "minimum": 0}),
     ],
 )  # fmt: skip
 def test_json_schema_is_said_in_the_words_of_3_0(schema: dict[str, Any], expected: dict[str, Any]) -> None:
