@@ -130,6 +130,11 @@ schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests
 	@GATHER_SCHEMATHESIS_EXAMPLES=450 GATHER_SCHEMATHESIS_REQUESTS_MIN=5000 \
 	  $(BIN)/pytest tests/contract/brain/api/test_schemathesis.py --log-cli-level=INFO
 
+.PHONY: generators
+generators: $(STAMP) ## Make clients of both APIs with five public generators, compile them and call the brain, 5 minutes (needs npm, Go, Java)
+	@GATHER_GENERATORS=all $(BIN)/pytest tests/contract/brain/api/test_generated_clients.py \
+	  tests/contract/bridge/http_door/test_generated_door_clients.py --log-cli-level=INFO --log-disable=httpx
+
 .PHONY: fuzz
 fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 10 minutes
 	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/llm/test_malformed_answers.py

@@ -16,6 +16,8 @@ from dev.paths import ROOT
 PYPROJECT = ROOT / "pyproject.toml"
 REQUIREMENTS = ROOT / "requirements"
 PYTHON = "3.11"
+CLIENT_GENERATOR = "openapi-python-client==0.29.1"
+"""What tests make Python clients with, apart from the rest: it wants an older typer."""
 ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo", "model-build")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
@@ -57,6 +59,8 @@ def main() -> None:
     for room in ROOMS:
         output = REQUIREMENTS / f"{room}.txt"
         _compile(compile_command(output, source, [room], everything, upgrade=upgrade), output)
+    generator = REQUIREMENTS / "client-generator.txt"
+    _compile(compile_command(generator, ["-"], [], None, upgrade=upgrade), generator, CLIENT_GENERATOR)
     needs = "\n".join(project["build-system"]["requires"])
     _compile(compile_command(build, ["-"], [], everything, upgrade=upgrade), build, needs)
 
