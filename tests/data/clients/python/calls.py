@@ -114,7 +114,7 @@ def main() -> None:
     print("deleteNodes:", gone.deleted, gone.not_found)
     print("eraseProject:", done(erase_project.sync(PROJECT, client=brain, confirm=PROJECT)).deleted)
 
-    stranger = AuthenticatedClient(base_url=URL, token="unknown")
+    stranger = AuthenticatedClient(base_url=URL, token="unknown")  # noqa: S106 - none
     refused = read_limits.sync(client=stranger, project_id=PROJECT)
     print("refused:", refused.error if isinstance(refused, ErrorBody) else refused)
 

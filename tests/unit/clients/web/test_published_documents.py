@@ -16,7 +16,7 @@ from gather_bridge.http_door.door_document import build_document
 DOCUMENTS = {"brain": published_document(), "door": build_document()}
 
 
-@pytest.fixture(params=DOCUMENTS.values(), ids=DOCUMENTS.keys())
+@pytest.fixture(params=list(DOCUMENTS.values()), ids=list(DOCUMENTS))
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Each document."""
     found: dict[str, Any] = request.param
