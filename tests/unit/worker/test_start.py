@@ -60,5 +60,5 @@ def test_no_model_reads_its_own_source() -> None:
 
 @pytest.mark.parametrize("name", ["AutomationComplete", "Affinity"])
 def test_models_are_built_when_they_are_first_used(name: str) -> None:
-    """Events and the spec's parts are many. FastAPI warns of bodies that are not built, so the brain's are."""
+    """Not so the brain's bodies: FastAPI makes pydantic warn of those that are not built."""
     assert name not in started()["built"]
