@@ -96,8 +96,9 @@ def header_references(more: Sequence[str] = ()) -> dict[str, Schema]:
 
 def schemas_of(found: Mapping[str, Any], *others: type[BaseModel]) -> dict[str, Schema]:
     """Return the bodies of FastAPI's own document, of errors and others, in OpenAPI 3.1."""
+    models: list[type[BaseModel]] = [ErrorBody, *others]
     _, more = models_json_schema(
-        [(model, "serialization") for model in (ErrorBody, *others)],
+        [(model, "serialization") for model in models],
         ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Schema] = found["components"]["schemas"] | more["$defs"]

@@ -13,14 +13,13 @@ import pytest
 from gather_brain.app import published_document
 from gather_bridge.http_door.door_document import build_document
 
-DOCUMENTS = {"brain": published_document(), "door": build_document()}
+DOCUMENTS = {"brain": published_document, "door": build_document}
 
 
-@pytest.fixture(params=list(DOCUMENTS.values()), ids=list(DOCUMENTS))
+@pytest.fixture(params=list(DOCUMENTS))
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Each document."""
-    found: dict[str, Any] = request.param
-    return found
+    return DOCUMENTS[request.param]()
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
