@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gather_brain.app import published_document
-from tests.support.client_generators import ClientGenerator, chosen, generate
+from tests.support.published_documents.client_generators import ClientGenerator, chosen, generate
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gather_bridge.http_door.door_document import build_document
-from tests.support.client_generators import ClientGenerator, chosen, generate
+from tests.support.published_documents.client_generators import ClientGenerator, chosen, generate
 
 log = logging.getLogger(__name__)
 
