@@ -224,7 +224,7 @@ def _salvages() -> Iterator[list[Salvaged[Any]]]:
         made.append(salvage(*given))
         return made[-1]
 
-    with mock.patch.object(sender, "salvage", noted):
+    with mock.patch.object(sender, "_salvaged", noted):
         yield made
 
 
