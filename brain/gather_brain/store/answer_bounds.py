@@ -1,11 +1,10 @@
 """How long an answer with many nodes may be, in characters of texts and of properties as JSON."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from gather_brain.errors import AnswerTooLongError
-from gather_brain.store.database import Record
 
 LENGTH_MAX: Final = 3_500_000
 """14 MB in the widest characters, which clients still take (`BrainClient` 16 MiB)."""
@@ -16,12 +15,6 @@ CONTROL: Final = re.compile("[\x00-\x1f]")
 def length_of(text: str) -> int:
     """Return how many of the widest characters a text is as long as in JSON."""
     return len(text) + len(CONTROL.findall(text)) // 2
-
-
-def require_complete(rows: Sequence[Record]) -> None:
-    """Raise AnswerTooLongError where a query kept back texts that are too long together."""
-    if rows and rows[0]["length"] > LENGTH_MAX:
-        raise AnswerTooLongError
 
 
 def require_short(lengths: Iterable[int]) -> None:

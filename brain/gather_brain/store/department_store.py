@@ -13,7 +13,6 @@ from typing import Any, Final, LiteralString
 import numpy as np
 
 from gather_brain.embeddings.slots import SlotName
-from gather_brain.store.answer_bounds import LENGTH_MAX, require_complete
 from gather_brain.store.cypher import department_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.store.overview_cache import Counted, KeptOverview
@@ -104,11 +103,7 @@ class Departments:
     async def nearest(
         self, counts: Mapping[str, int], target: Matrix, limit: int
     ) -> dict[str, list[TopNode]]:
-        """Return each department's `limit` nodes nearest to the target; `counts` has each one's nodes.
-
-        Raises:
-            AnswerTooLongError: they are too long for one answer.
-        """
+        """Return each department's `limit` nodes nearest to the target; `counts` has each one's nodes."""
         top: dict[str, list[TopNode]] = {department: [] for department in counts}
         small = [name for name, count in counts.items() if 0 < count <= EXACT_MAX]
         large = [name for name, count in counts.items() if count > EXACT_MAX]
@@ -122,9 +117,7 @@ class Departments:
                 target=target.tolist(),
                 limit=limit,
                 overfetch=limit * TOP_OVERFETCH,
-                lengthMax=LENGTH_MAX,
             )
-            require_complete(rows)
             for row in rows:
                 if is_whole(row, "id", "content", "properties"):
                     top[row["department"]].append(_top_node(row))

@@ -71,16 +71,9 @@ RETURN d.department AS department
 """
 
 _TOP_COLUMNS: Final = """
-WITH collect({department: department, n: n, score: score}) AS found,
-     sum(size(n.content) + size(n.properties)) AS length
-UNWIND found AS each
-WITH each.department AS department, each.n AS n, each.score AS score, length
-RETURN department, n.id AS id, score, length,
-       CASE WHEN length <= $lengthMax THEN n.content END AS content,
-       CASE WHEN length <= $lengthMax THEN n.properties END AS properties
+RETURN department, n.id AS id, n.content AS content, n.properties AS properties, score
 ORDER BY department, score DESC, id
 """
-"""What would be too long for one answer does not leave Neo4j."""
 
 TOP_EXACT: Final = (
     """

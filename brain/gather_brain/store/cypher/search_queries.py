@@ -30,15 +30,9 @@ WHERE n.type = $type AND n[$modelProperty] = $model
 )
 
 _MATCH_COLUMNS: Final = """
-WITH collect({q: q, n: n, score: score}) AS found, sum(size(n.content) + size(n.properties)) AS length
-UNWIND found AS each
-WITH each.q AS q, each.n AS n, each.score AS score, length
-RETURN q, n.id AS id, n.createdAt AS createdAt, score, length,
-       CASE WHEN length <= $lengthMax THEN n.content END AS content,
-       CASE WHEN length <= $lengthMax THEN n.properties END AS properties
+RETURN q, n.id AS id, n.content AS content, n.properties AS properties, n.createdAt AS createdAt, score
 ORDER BY q, score DESC, id
 """
-"""What would be too long for one answer does not leave Neo4j."""
 
 NEAREST_EXACT: Final = (
     """
