@@ -131,7 +131,7 @@ schemathesis: $(STAMP) ## Test the brain's API with 5,000 generated requests
 	  $(BIN)/pytest tests/contract/brain/api/test_schemathesis.py --log-cli-level=INFO
 
 .PHONY: generators
-generators: $(STAMP) ## Make clients of both APIs with five public generators, compile them and call the brain, 5 minutes (needs npm, Go, Java)
+generators: $(STAMP) ## Make clients of both APIs with six public generators, compile them and call the brain, 10 minutes (needs npm, Go, Java, Rust)
 	@GATHER_GENERATORS=all $(BIN)/pytest tests/contract/brain/api/test_generated_clients.py \
 	  tests/contract/bridge/http_door/test_generated_door_clients.py --log-cli-level=INFO --log-disable=httpx
 

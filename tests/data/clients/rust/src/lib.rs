@@ -1,0 +1,1 @@
+//! Nothing: the client alone is compiled where the program is left out.
