@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from gather_bridge.http_door.task_bodies import TaskEnded
+from gather_bridge.http_door.task_bodies import TaskCallback
 from gather_bridge.http_door.task_routes import CANCELLING, REPLAYED, router
 from gather_clients.web.document_parts import (
     HEADERS,
@@ -209,7 +209,7 @@ def build_document() -> dict[str, Any]:
     app = FastAPI(openapi_url=None)
     app.include_router(router, prefix=PREFIX)
     found = get_openapi(title=TITLE, version=API_VERSION, routes=app.routes)  # in OpenAPI 3.1
-    definitions = schemas_of(found, TaskEnded)
+    definitions = schemas_of(found, TaskCallback)
     failures = {failure.name: failure for group in BY_METHOD.values() for failure in group}
     return {
         "openapi": OPENAPI_VERSION,
@@ -292,7 +292,7 @@ def _failures(failures: Sequence[Failure]) -> dict[str, Any]:
 
 def _callback() -> dict[str, Any]:
     """Return what the application gets at the task's end."""
-    schema = {"$ref": f"#/components/schemas/{TaskEnded.__name__}"}
+    schema = {"$ref": f"#/components/schemas/{TaskCallback.__name__}"}
     return {
         "{$request.body#/callback_url}": {
             "post": {

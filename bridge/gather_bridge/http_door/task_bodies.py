@@ -87,7 +87,7 @@ class TaskError(_Body):
     """`failed_at_department`, `completed_departments`, `items_created_so_far`."""
 
 
-class TaskEnded(_Body):
+class TaskCallback(_Body):
     """What the application gets at the task's end."""
 
     task_id: str

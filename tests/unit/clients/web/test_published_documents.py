@@ -61,6 +61,12 @@ def test_no_two_parameters_are_one_word(document: dict[str, Any]) -> None:
         assert len(words) == len(set(words)), operation["operationId"]
 
 
+def test_no_body_has_the_name_of_a_response(document: dict[str, Any]) -> None:
+    """Generators make a type of each, in one place."""
+    components = document["components"]
+    assert not components["schemas"].keys() & components["responses"].keys()
+
+
 def test_no_link_carries_a_body(document: dict[str, Any]) -> None:
     """Generators refuse the whole document over one that is no text."""
     links = [link for links in _values_of(document["paths"], "links") for link in links.values()]
