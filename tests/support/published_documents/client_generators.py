@@ -243,7 +243,7 @@ GENERATORS: Final = (
     ClientGenerator(
         name="progenitor",
         folder="rust",
-        locks=(CLIENTS / "rust" / "Cargo.lock",),
+        locks=(CLIENTS / "rust" / "Cargo.toml",),
         install=(
             ("cargo", "install", "--quiet", "--locked", "--root", "{tools}", PROGENITOR),
         ),
