@@ -115,7 +115,7 @@ def start_brain(
             pid = process.pid
             yield Brain(process)
         seen = connections.of(pid)
-        assert addresses_in([neo4j_uri]) <= seen <= addresses_in(service.environment.values())
+        assert addresses_in([service.environment["NEO4J_URI"]]) <= seen <= addresses_in(service.environment.values())
 
     return start
 
