@@ -24,11 +24,12 @@ UNSEEN: Final = re.compile("[\u00ad\u034f\u061c\u200e\u200f\u202a-\u202e\u2060-\
 
 SEEN_PATTERN: Final = (
     r"[^\s\x00-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4"
-    r"\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ufe00-\ufe0f"
+    r"\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f"
     r"\ufeff\uffa0\ufff9-\ufffb]"
 )
 """A character that a reader sees: no space, control, mark of direction, joiner, selector or filler (Unicode's
-Z and C below U+10000, and letters and marks drawn as nothing). Python and JavaScript read it alike."""
+Z and C below U+10000, and letters and marks drawn as nothing). Rust, Python and
+JavaScript read it; halves of characters, which JavaScript may see, are not among them."""
 SEEN: Final = re.compile(SEEN_PATTERN)
 UNSEEN_ABOVE: Final = re.compile("[\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
 """The same above U+10000, which not all languages have a way to write: beams, tags and selectors."""

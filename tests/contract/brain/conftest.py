@@ -115,7 +115,11 @@ def start_brain(
             pid = process.pid
             yield Brain(process)
         seen = connections.of(pid)
-        assert addresses_in([service.environment["NEO4J_URI"]]) <= seen <= addresses_in(service.environment.values())
+        assert (
+            addresses_in([service.environment["NEO4J_URI"]])
+            <= seen
+            <= addresses_in(service.environment.values())
+        )
 
     return start
 
