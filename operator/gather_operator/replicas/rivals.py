@@ -58,7 +58,7 @@ class Rivals:
     async def tidy(self) -> None:
         """Take the holders out that went without a word, once this is the first shard and acts.
 
-        Whoever takes over later would have to wait for them once more. Raises ClusterError.
+        The next leader would have to wait for them once more. Raises ClusterError.
         """
         for index, sighting in self._sightings.items():
             if self.shard.index or sighting is None or not sighting.record.holder:

@@ -134,7 +134,7 @@ async def test_a_token_that_cannot_be_looked_up_is_no_failed_authentication(
 
 
 async def test_metrics_have_a_port_of_their_own(serving: Serving) -> None:
-    """Whoever may call the API need not reach it."""
+    """Callers of the API need not reach it."""
     assert (await serving.get("/metrics")).status_code == 404
     port = free_port()
     with serves_metrics(serving.bridge.metrics.registry, "127.0.0.1", port):

@@ -27,7 +27,7 @@ WRONG_SETTING: Final = (
 )
 
 MISSPELT_SETTING: Final = (
-    "mend its name or take it away; docs/worker.md and docs/operator.md list all settings"
+    "mend its name or remove it; docs/worker.md and docs/operator.md list all settings"
 )
 
 

@@ -2,7 +2,7 @@
 
 Each takes the project's lock first, as a write of nodes does, so that neither sees half of the other and no
 profile is stored of nodes that are being deleted. A lock of the embedding plan is not taken: what is deleted
-has no vector that could be of the wrong model. What takes nodes away counts `changes`, as a write does.
+has no vector that could be of the wrong model. What removes nodes counts `changes`, as a write does.
 """
 
 from typing import Final

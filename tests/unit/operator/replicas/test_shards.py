@@ -208,7 +208,7 @@ def test_after_any_trouble_the_count_of_the_first_shard_acts_soon(
 
 
 def test_a_holder_that_went_without_a_word_is_waited_for_once() -> None:
-    """Its Lease is given back for it, so whoever takes over from the first shard acts at once."""
+    """Its Lease is given back for it, so the next leader of the first shard acts at once."""
     (first, left, later), clock = world((Shard(0, 1), Shard(1, 2), Shard(0, 1)))
     run(left)
     assert left.may_write()
