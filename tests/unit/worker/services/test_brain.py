@@ -180,7 +180,9 @@ async def test_a_key_of_another_project_is_a_refused_key(ask: str) -> None:
 )  # fmt: skip
 def test_an_address_or_a_key_that_can_never_work_is_no_absence(url: str, key: str) -> None:
     """Httpx would say of each request that there is no connection, or break; no part of the key is shown."""
-    with pytest.raises(InvalidInput, match=r"settings: BRAIN_SERVICE_(BASE_URL|API_KEY): (it|is|has) ") as caught:
+    with pytest.raises(
+        InvalidInput, match=r"settings: BRAIN_SERVICE_(BASE_URL|API_KEY): (it|is|has) "
+    ) as caught:
         brain_client(url, key)
     assert "schl" not in str(caught.value)
 
