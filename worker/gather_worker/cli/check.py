@@ -26,9 +26,7 @@ WRONG_SETTING: Final = (
     "docs/worker.md and docs/operator.md list all settings"
 )
 
-MISSPELT_SETTING: Final = (
-    "mend its name or remove it; docs/worker.md and docs/operator.md list all settings"
-)
+MISSPELT_SETTING: Final = "mend its name or remove it; docs/worker.md and docs/operator.md list all settings"
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
