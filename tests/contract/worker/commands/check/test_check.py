@@ -34,7 +34,7 @@ def test_a_world_that_works_is_told_so_and_is_left_as_it_was(
     with redis.Redis.from_url(f"redis://{world.redis}/0") as store:
         before = set(store.keys("*gather*"))
         report = check()
-        assert set(store.keys("*gather*")) == before
+        assert set(store.keys("*gather*")) <= before  # what other tests wrote may expire meanwhile
     assert report.code == 0, report.text
     assert report.of("fail") == []
     assert world.client.list_database_names() == databases
