@@ -7,7 +7,6 @@ spread over all of it.
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -37,8 +36,6 @@ TOKENIZER_FILE: Final = "tokenizer.json"
 CONFIG_FILE: Final = "config.json"
 UNKNOWN: Final = "[UNK]"
 """The token of all words that the vocabulary lacks, if the model has one."""
-LONG_WORD: Final = re.compile("[0-9A-Za-z]{101}")
-"""No vocabulary of this kind takes it; in ASCII nothing else is unknown."""
 KNOWN_WEIGHT: Final = 0.52
 """How long the sum of a text's token vectors is for each token, to the length of one: they point much the
 same way. Measured on 30 film notes: 0.47 to 0.60."""
@@ -122,12 +119,12 @@ class OnnxModel:
             for (row, _), total in zip(group, pooled(hidden, mask), strict=True):
                 sums[row] += total
         rows = unit_rows(sums)
-        for row, text in enumerate(texts):
-            if self._unknown is not None and (not text.isascii() or LONG_WORD.search(text)):
-                self._tell_apart(text, rows[row])
+        for text, encoding, row in zip(texts, encodings, rows, strict=True):
+            if self._unknown in encoding.ids:
+                self._add_unknown_words(text, row)
         return rows
 
-    def _tell_apart(self, text: str, row: Matrix) -> None:
+    def _add_unknown_words(self, text: str, row: Matrix) -> None:
         """Add to a text's unit row what the vocabulary lacks of the text."""
         words, known = [], MARKERS
         for piece in pieces_of(text):
