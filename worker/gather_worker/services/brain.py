@@ -5,6 +5,7 @@ One that answers "later" (429, or 503 with Retry-After) is waited for. One that 
 only after a minute: a key may be made while a worker runs, and until then nothing is gained by asking.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -78,6 +79,7 @@ class Brain:
         self._quiet_until: float | None = None
         self._trouble = BrainUnusable("the brain was unavailable a moment ago")
         self._answered_at = float("-inf")
+        self._readiness = asyncio.Lock()
 
     @property
     def nodes(self) -> BrainNodes:
@@ -225,18 +227,23 @@ class Brain:
         return answer
 
     async def _check_ready(self) -> None:
-        """Raise BrainUnusable without a call if it was unavailable a moment ago, or is not ready."""
-        now = time.monotonic()
-        if self._quiet_until is not None and now < self._quiet_until:
-            raise type(self._trouble)(str(self._trouble))
-        if now - self._answered_at < TRUSTED_S:
-            return
-        if not await self._attempt.race(self._client.is_ready()):
-            raise self._unavailable("it is not ready")
-        if self._quiet_until is not None:
-            self._quiet_until = None
-            if not isinstance(self._trouble, BrainKeyRefused):
-                _LOGGER.info("the brain is available again")
+        """Raise BrainUnusable without a call if it was unavailable a moment ago, or is not ready.
+
+        Of several calls at once one asks, and its answer is all of theirs.
+        """
+        async with self._readiness:
+            now = time.monotonic()
+            if self._quiet_until is not None and now < self._quiet_until:
+                raise type(self._trouble)(str(self._trouble))
+            if now - self._answered_at < TRUSTED_S:
+                return
+            if not await self._attempt.race(self._client.is_ready()):
+                raise self._unavailable("it is not ready")
+            self._answered_at = time.monotonic()
+            if self._quiet_until is not None:
+                self._quiet_until = None
+                if not isinstance(self._trouble, BrainKeyRefused):
+                    _LOGGER.info("the brain is available again")
 
     def _unavailable(self, message: str) -> BrainUnusable:
         self._keep_quiet("the brain is unavailable: %s", message, QUIET_S)

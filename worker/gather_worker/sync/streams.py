@@ -2,24 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
 
-async def read_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncGenerator[T, None]:
-    """Yield element by element; the next page is fetched meanwhile. To be closed where it may not end."""
+@asynccontextmanager
+async def reading_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[AsyncIterator[T]]:
+    """Give the pages' elements one by one; the first page is fetched at once, each further one meanwhile."""
 
     async def fetch() -> Sequence[T] | None:
         return await anext(pages, None)
 
-    following = asyncio.create_task(fetch())
-    try:
+    async def elements() -> AsyncGenerator[T, None]:
+        nonlocal following
         while (page := await following) is not None:
             following = asyncio.create_task(fetch())
             for each in page:
                 yield each
+
+    following = asyncio.create_task(fetch())
+    try:
+        async with aclosing(elements()) as stream:
+            yield stream
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

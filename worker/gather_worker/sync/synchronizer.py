@@ -16,7 +16,7 @@ from gather_worker.documents.note_node import revision_over
 from gather_worker.services.brain_nodes import BrainNodes
 from gather_worker.services.note_pages import NotePages
 from gather_worker.sync.merge import Difference, Kept, Kind, differences
-from gather_worker.sync.streams import Requests, read_ahead
+from gather_worker.sync.streams import Requests, reading_ahead
 
 AT_ONCE: Final = 2
 """Requests under way: while the brain writes one batch, it embeds the next."""
@@ -81,8 +81,8 @@ class Synchronizer:
             return
         async with (
             Requests(AT_ONCE) as requests,
-            aclosing(read_ahead(self._notes.pages())) as notes,
-            aclosing(read_ahead(self._kept())) as nodes,
+            reading_ahead(self._notes.pages()) as notes,
+            reading_ahead(self._kept()) as nodes,
         ):
             async for found in differences(notes, nodes):
                 await self._take(found, requests)

@@ -1,5 +1,6 @@
 """The brain as a worker asks it: it helps, or is done without, and holds nothing up."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -141,6 +142,16 @@ async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> 
     for _ in range(3):
         await brain.neighbours(["one"])
     assert fake.knocks == 1
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+async def test_calls_at_the_same_time_ask_once_whether_it_is_ready(is_ready: bool) -> None:
+    """Its answer holds for all of them, whatever it is."""
+    fake = FakeBrain(*[NOTHING_FOUND] * 3)
+    fake.ready = is_ready
+    brain = asked(fake)
+    usable = await asyncio.gather(brain.is_usable(), brain.is_usable(), brain.is_usable())
+    assert (usable, fake.knocks) == ([is_ready] * 3, 1)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 
 import pytest
 
-from gather_worker.sync.streams import Requests, read_ahead
+from gather_worker.sync.streams import Requests, reading_ahead
 
 
 async def test_pages_become_elements_and_the_next_page_is_fetched_meanwhile() -> None:
@@ -19,13 +18,26 @@ async def test_pages_become_elements_and_the_next_page_is_fetched_meanwhile() ->
             yield page
 
     seen = []
-    async with aclosing(read_ahead(pages())) as elements:
+    async with reading_ahead(pages()) as elements:
         async for each in elements:
             seen.append(each)
             if each == 1:
                 await asyncio.sleep(0)
                 assert fetched == [2, 0]
     assert seen == [1, 2, 3, 4]
+
+
+async def test_two_streams_fetch_their_first_pages_at_the_same_time() -> None:
+    """Though they are read one after the other: neither store waits for the other's answer."""
+    begun = [asyncio.Event(), asyncio.Event()]
+
+    async def pages(own: int) -> AsyncGenerator[Sequence[int], None]:
+        begun[own].set()
+        await begun[1 - own].wait()
+        yield [own]
+
+    async with asyncio.timeout(5), reading_ahead(pages(0)) as first, reading_ahead(pages(1)) as second:
+        assert [await anext(first), await anext(second)] == [0, 1]
 
 
 async def test_leaving_early_cancels_the_page_under_way() -> None:
@@ -39,7 +51,7 @@ async def test_leaving_early_cancels_the_page_under_way() -> None:
         finally:
             ended.set()
 
-    async with aclosing(read_ahead(pages())) as elements:
+    async with reading_ahead(pages()) as elements:
         assert await anext(elements) == 1
         await asyncio.sleep(0)
     assert ended.is_set()
