@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from gather_brain.embeddings.backlog import Backlog, Work
 from gather_brain.embeddings.fair_queue import FairQueue, Flow
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix
@@ -20,7 +21,13 @@ TEXTS_PER_TURN: Final = 16
 CHARACTERS_PER_TEXT: Final = 20
 """What a text costs beside its characters (0.4 ms)."""
 WAITING_MAX: Final = 64
-"""Requests that wait for the model: beyond it the last would wait longer than its caller does."""
+"""Requests under way at a time, each of which holds its texts in memory."""
+WAIT_MAX_S: Final = 8.0
+"""How long others may hold a request up before it is refused instead: callers wait for 15 to 20 s, and what
+is computed after they have gone keeps everybody else waiting."""
+RETRY_MIN_S: Final = 5
+RETRY_MAX_S: Final = 30
+"""What a refused caller is told to wait."""
 
 
 class BlockingModel(Protocol):
@@ -47,7 +54,7 @@ class ThreadProvider:
         self._observe = observe
         self._lanes = threads
         self._queue = FairQueue(threads)
-        self._waiting = 0
+        self._backlog = Backlog(threads)
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="embedding")
 
     @property
@@ -65,32 +72,40 @@ class ThreadProvider:
         """Return one unit row for each text.
 
         Raises:
-            UnavailableError: too many requests wait for the model.
+            UnavailableError: others would hold this request up for longer than its caller waits.
         """
-        if self._waiting >= WAITING_MAX:
-            raise UnavailableError(retry_after_s=5)
-        self._waiting += 1
+        whole = cost(texts)
+        wait_s = self._backlog.wait_s(whole)
+        if len(self._backlog) >= WAITING_MAX or wait_s > WAIT_MAX_S:
+            raise UnavailableError(retry_after_s=min(RETRY_MAX_S, max(RETRY_MIN_S, round(wait_s))))
         started = time.perf_counter()
         rows = np.zeros((len(texts), self.dimensions), np.float32)
         parts, flow = parts_of(texts), self._queue.join()
-        lanes = [asyncio.create_task(self._fill(rows, texts, parts, flow)) for _ in range(self._lanes)]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for lane in lanes:
-                lane.cancel()
-            self._waiting -= 1
-            if self._observe:
-                self._observe(self.name, time.perf_counter() - started)
+        with self._backlog.work(whole) as work:
+            lanes = [
+                asyncio.create_task(self._fill(rows, texts, parts, flow, work)) for _ in range(self._lanes)
+            ]
+            try:
+                await asyncio.gather(*lanes)
+            finally:
+                for lane in lanes:
+                    lane.cancel()
+                if self._observe:
+                    self._observe(self.name, time.perf_counter() - started)
         return rows
 
-    async def _fill(self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], flow: Flow) -> None:
+    async def _fill(
+        self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], flow: Flow, work: Work
+    ) -> None:
         """Take one part after the other, as the other lanes of the same request do."""
         for part in parts:
-            async with self._queue.turn(flow, cost(texts[part])):
+            turn = cost(texts[part])
+            async with self._queue.turn(flow, turn):
+                began = time.perf_counter()
                 rows[part] = await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._model.embed, texts[part]
                 )
+                self._backlog.served(work, turn, time.perf_counter() - began)
 
     async def close(self) -> None:
         """Wait for the turns under way and end the threads."""

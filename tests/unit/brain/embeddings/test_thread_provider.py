@@ -1,19 +1,24 @@
 """A blocking model in threads: what goes into one turn, and what comes of it."""
 
+import asyncio
+import itertools
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_brain.embeddings import thread_provider as module
 from gather_brain.embeddings.thread_provider import (
     CHARACTERS_PER_TURN,
     TEXTS_PER_TURN,
     ThreadProvider,
     parts_of,
 )
+from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix
 
 
@@ -76,4 +81,43 @@ async def test_a_models_failure_reaches_the_caller() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="cannot read 1"):
             await provider.embed(["1"] * TEXTS_PER_TURN * 4)
+    await provider.close()
+
+
+class HeldModel:
+    """A model that takes a second for each character, as its clock says, and waits until it may go on."""
+
+    name = "held"
+    dimensions = 1
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return zeros."""
+        assert self.may_go_on.wait(10)
+        return np.zeros((len(texts), 1), np.float32)
+
+
+async def test_a_request_is_refused_that_would_wait_longer_than_its_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A long one behind long ones; a short one goes between their turns, and long ones come in afterwards."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    model = HeldModel()
+    provider = ThreadProvider(model)
+    model.may_go_on.set()
+    await provider.embed(["x" * 180])  # A turn of 200 units takes a second of that clock, or 5 ms a unit.
+    model.may_go_on.clear()
+    long = ["x" * 980] * 3
+    under_way = [asyncio.create_task(provider.embed(long)) for _ in range(1)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError) as refused:
+        await provider.embed(long)
+    assert refused.value.retry_after_s == 15
+    under_way.append(asyncio.create_task(provider.embed(["x" * 100])))
+    await asyncio.sleep(0)
+    model.may_go_on.set()
+    await asyncio.gather(*under_way)
+    await provider.embed(long)
     await provider.close()
