@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from gather_clients.wording.alignment import Gap, gaps
+from gather_clients.wording.telling_words import reading_of
+from gather_clients.wording.word_kinds import Kind
+from gather_clients.wording.word_tables import SPACELESS, language_of
 from gather_contracts.text_cleaning import shortened
-from gather_worker.duplicates.alignment import Gap, gaps
-from gather_worker.duplicates.telling_words import reading_of
-from gather_worker.duplicates.word_kinds import Kind
-from gather_worker.duplicates.word_tables import SPACELESS, language_of
 
 AROUND_CHARS: Final = 50
 """Shown before and after a place where the texts differ, so that it can be understood."""

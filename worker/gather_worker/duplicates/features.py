@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
 
-from gather_worker.duplicates.alignment import subsequence_rows
+from gather_clients.wording.alignment import subsequence_rows
+from gather_clients.wording.word_kinds import STEM_CHARS
 
 T = TypeVar("T")
 
 WORDS_MAX: Final = 160
 """Two notes that differ do so before it; bounds the cost of the longest common subsequence."""
-STEM_CHARS: Final = 5
-"""A crude stem that holds for most inflecting languages: "walked", "walking" and "walk" share it."""
 
 STOP_WORDS: Final = frozenset(
     re.findall(

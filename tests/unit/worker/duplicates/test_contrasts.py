@@ -2,9 +2,9 @@
 
 import pytest
 
+from gather_clients.wording.differences import Difference, telling_differences
 from gather_worker.calibrate.contrasts import EACH_MAX, Contrast, contrasts_of
 from gather_worker.calibrate.labelled_pairs import LabelledPair
-from gather_worker.duplicates.differences import Difference, telling_differences
 
 TEXTS = [
     f"At dusk the keeper Ada is ready to light {number} lamps before the ferry meets Bert in {1900 + number}."

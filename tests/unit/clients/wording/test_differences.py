@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev.paths import ROOT
-from gather_worker.duplicates.differences import (
+from gather_clients.wording.differences import (
     Difference,
     has_another_word,
     has_other_numbers,

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
-from gather_worker.duplicates.features import STEM_CHARS
-from gather_worker.duplicates.word_kinds import Kind, Word
-from gather_worker.duplicates.word_tables import (
+from gather_clients.wording.word_kinds import STEM_CHARS, Kind, Word
+from gather_clients.wording.word_tables import (
     SPACELESS,
     fillers,
     folded,
@@ -25,7 +24,7 @@ from gather_worker.duplicates.word_tables import (
     spaceless_words,
     word_list,
 )
-from gather_worker.duplicates.written_numbers import NUMERALS, compound_value, with_numbers
+from gather_clients.wording.written_numbers import NUMERALS, compound_value, with_numbers
 
 TEXTS_KEPT: Final = 128
 """A batch and most of the saved notes that it is compared with; 30 KB each, 200 KB at the greatest length."""

@@ -2,6 +2,10 @@
 
 import enum
 from dataclasses import dataclass
+from typing import Final
+
+STEM_CHARS: Final = 5
+"""A crude stem that holds for most inflecting languages: "walked", "walking" and "walk" share it."""
 
 
 class Kind(enum.Enum):

@@ -8,8 +8,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from gather_worker.duplicates.word_kinds import Kind, Word
-from gather_worker.duplicates.word_tables import Compounds, NumberWords, compounds, number_words, units
+from gather_clients.wording.word_kinds import Kind, Word
+from gather_clients.wording.word_tables import Compounds, NumberWords, compounds, number_words, units
 
 DIGITS_MAX: Final = 30
 """A longer number is a code, and compared as it is written."""

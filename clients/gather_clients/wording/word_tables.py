@@ -17,7 +17,7 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any, Final
 
-from gather_worker.duplicates.word_kinds import Kind
+from gather_clients.wording.word_kinds import Kind
 
 ENGLISH: Final = "en"
 VOTES_KEPT: Final = 256
@@ -69,7 +69,8 @@ def _small_words() -> Mapping[str, Mapping[str, frozenset[str]]]:
 
 
 @cache
-def _small_words_of(language: str | None) -> frozenset[str]:
+def function_words(language: str | None) -> frozenset[str]:
+    """Return the words that say in which language a text is: articles, pronouns and the like."""
     return frozenset(chain.from_iterable(_small_words().get(language or "", {}).values()))
 
 
@@ -79,7 +80,7 @@ def _languages_of() -> Mapping[str, frozenset[str]]:
     found = defaultdict[str, set[str]](set)
     for code in {*_small_words(), *_listed_negations()}:
         numbers = _number_values(code) if code in _number_tables() else {}
-        for word in chain(_small_words_of(code), _listed_negations().get(code, ()), numbers):
+        for word in chain(function_words(code), _listed_negations().get(code, ()), numbers):
             found[word].add(code)
     return {word: frozenset(codes) for word, codes in found.items()}
 
@@ -115,7 +116,7 @@ def negations(language: str | None) -> frozenset[str]:
     """Return the negations of all languages, without those that mean something else in this one."""
     listed = _listed_negations()
     own = listed.get(language or "", frozenset())
-    return frozenset(chain.from_iterable(listed.values())) - (_small_words_of(language) - own)
+    return frozenset(chain.from_iterable(listed.values())) - (function_words(language) - own)
 
 
 @cache
@@ -218,7 +219,7 @@ def _plain_in_others() -> frozenset[str]:
         for word, value in {**_values(code, "numbers"), **_values(code, "scales")}.items():
             if found.setdefault(word, value) != value:
                 ambiguous.add(word)
-            if any(word in _small_words_of(other) for other in _small_words() if other != code):
+            if any(word in function_words(other) for other in _small_words() if other != code):
                 ambiguous.add(word)
     return frozenset(ambiguous)
 
@@ -228,7 +229,7 @@ def number_words(language: str | None) -> NumberWords:
     """Return English number words, those of all languages that mean nothing else, and the language's own."""
     tables = _number_tables()
     own = language if language is not None and language in tables else ENGLISH
-    plain = _small_words_of(language) | (_plain_in_others() if language != ENGLISH else frozenset())
+    plain = function_words(language) | (_plain_in_others() if language != ENGLISH else frozenset())
 
     def merged(kind: str) -> dict[str, Fraction]:
         of_all = {word: value for code in tables for word, value in _values(code, kind).items()}

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.duplicates.telling_words import reading_of, readings_of
-from gather_worker.duplicates.word_kinds import Kind
-from gather_worker.duplicates.word_tables import language_of
-from gather_worker.duplicates.written_numbers import written_value
+from gather_clients.wording.telling_words import reading_of, readings_of
+from gather_clients.wording.word_kinds import Kind
+from gather_clients.wording.word_tables import language_of
+from gather_clients.wording.written_numbers import written_value
 
 
 def numbers(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.duplicates.alignment import gaps
+from gather_clients.wording.alignment import gaps
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=30)
 

@@ -12,10 +12,10 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from gather_worker.duplicates.alignment import gaps
-from gather_worker.duplicates.telling_words import Reading, readings_of
-from gather_worker.duplicates.word_kinds import Kind
-from gather_worker.duplicates.word_tables import Pole, are_opposite, is_spaceless, poles_of, word_list
+from gather_clients.wording.alignment import gaps
+from gather_clients.wording.telling_words import Reading, readings_of
+from gather_clients.wording.word_kinds import Kind
+from gather_clients.wording.word_tables import Pole, are_opposite, is_spaceless, poles_of, word_list
 
 PAIRS_KEPT: Final = 8
 """A pair is looked at for one difference after the other."""
