@@ -16,6 +16,10 @@ from gather_brain.coverage.film_departments import (
 from gather_brain.words import content_words, spoken, stem
 
 ASPECTS_MAX: Final = 24
+NO_MATTER: Final = frozenset(
+    ("", "main", "first", "second", "a", "b", "1", "2", "unit", "team", "department", "dept", "and")
+)
+"""Words of a slug that say nothing of what the department does."""
 ASPECTS_ENOUGH: Final = 5
 """The built-in list fills up descriptions that name fewer aspects; a department's own words go first."""
 
@@ -55,7 +59,7 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     Where the description names none, the whole built-in list stands, its first ones as vital as if named. All
     are returned; `ASPECTS_MAX` are measured.
     """
-    known = _known_as(department)
+    known = _known_as(department, is_described=bool(description.strip()))
     found: dict[frozenset[str], Aspect] = {}
     for named in named_in(description):
         _add(found, named.name, named.gloss, known, VITAL)
@@ -76,7 +80,8 @@ def typical_text(department: str) -> str:
 
 
 def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str, weight: float) -> None:
-    key = aspect_key(name) or frozenset([name.lower()])
+    # English endings are cut off English words only.
+    key = (aspect_key(name) if name.isascii() else None) or frozenset([name.lower()])
     if key not in found:
         title = " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
         stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
@@ -100,13 +105,20 @@ def _gloss_of(key: frozenset[str], department: str) -> str:
     return GLOSSES[max(others, key=lambda known: (len(known), sorted(known)))] if others else ""
 
 
-def _known_as(department: str) -> str:
-    """Return the built-in list's name for a slug: "story-department" and "screenplay" are "story"."""
-    slug = re.sub(r"[\W_]+", "-", department.lower()).strip("-").removesuffix("-department")
-    if slug in DEPARTMENTS:
-        return slug
-    names = [*DEPARTMENTS, *ALIASES]
-    # The longest first, so that "sound-music" goes by its first word only where lengths are equal.
-    inside = [name for name in names if f"-{name}-" in f"-{slug}-"]
-    found = max(inside, key=lambda name: (len(name), -names.index(name)), default=slug)
-    return ALIASES.get(found, found)
+def _known_as(department: str, *, is_described: bool = False) -> str:
+    """Return the built-in list's name for a slug: "story-department" and "screenplay" are "story".
+
+    Every word of it must be a department's or say nothing: "title-design" is no production design. Where
+    there is no description, a department at its end will do ("underwater-cinematography").
+    """
+    slug = "-".join(word for word in re.split(r"[\W_]+", department.lower()) if word not in NO_MATTER)
+    names = sorted([*DEPARTMENTS, *ALIASES], key=len, reverse=True)
+    left, found = f"-{slug}-", []
+    for name in names:
+        if f"-{name}-" in left:
+            left = left.replace(f"-{name}-", "-")
+            found.append(name)
+    if found and not left.strip("-"):
+        return ALIASES.get(found[0], found[0])
+    last = next((name for name in names if name in DEPARTMENTS and slug.endswith(f"-{name}")), slug)
+    return slug if is_described else last

@@ -59,6 +59,20 @@ def test_slugs_of_usual_departments_are_recognised(slug: str) -> None:
     assert "premise" in typical_text(slug)
 
 
+@pytest.mark.parametrize("slug", ["title-design", "food-production", "art-rentals", "script-translation"])
+def test_a_department_that_only_shares_a_word_with_a_usual_one_is_filled_up_by_none(slug: str) -> None:
+    """Title design has no sets."""
+    assert [aspect.name for aspect in aspects_of(slug, "handles typefaces and cards")] == [
+        "Typefaces",
+        "Cards",
+    ]
+
+
+def test_names_in_other_alphabets_are_told_apart() -> None:
+    """English endings are cut off English words only."""
+    assert len(aspects_of("any", "负责灯光、音响、服装、化妆、道具")) == 5
+
+
 @given(st.text(min_size=1, max_size=63), st.text(max_size=500))
 def test_any_description_gives_some_aspects_and_not_too_many(slug: str, description: str) -> None:
     """Descriptions are people's free text."""
