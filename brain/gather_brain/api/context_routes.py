@@ -1,13 +1,13 @@
 """GET /api/v1/context/department: what earlier departments offer a later one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
-from gather_brain.api.list_parameters import with_one_form
+from gather_brain.api.list_parameters import ListRoute
 from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
@@ -15,7 +15,6 @@ from gather_brain.store.answer_bounds import length_of, require_short
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches
-from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     ContextQuery,
     ContextResponse,
@@ -23,24 +22,7 @@ from gather_contracts.brain import (
 )
 from gather_contracts.model_bases.described import describe
 
-LIST: Final = "previousDepartments"
-
-
-class _ContextRoute(JsonRoute):
-    """A route whose list of departments may be written in any of the usual forms."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            query = with_one_form(request.scope["query_string"], LIST)
-            return await handler(Request({**request.scope, "query_string": query}, request.receive))
-
-        return handle
-
-
-router = APIRouter(route_class=_ContextRoute)
+router = APIRouter(route_class=ListRoute)
 describe(ContextQuery)
 
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.convertors import Convertor, register_url_convertor
 
 from gather_brain.api.endpoint_dependencies import CallerDep, single
+from gather_brain.api.list_parameters import ListRoute
 from gather_brain.errors import NotFoundError
 from gather_brain.store.node_pages import Filter, KeptNode
-from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
     DeleteNodesQuery,
     NodeId,
@@ -36,7 +36,7 @@ class NodeIdConvertor(Convertor[str]):
 
 
 register_url_convertor("node_id", NodeIdConvertor())
-router = APIRouter(route_class=JsonRoute)
+router = APIRouter(route_class=ListRoute)
 describe(NodesQuery, NodeQuery, DeleteNodesQuery)
 
 

@@ -30,7 +30,8 @@ class ContextQuery(Described):
     )
     """The earlier departments; the parameter is repeated for each.
 
-    Also read: the name without brackets or with places in them, and names with commas between them."""
+    Also read: the name without brackets or with places in them, and names with commas between them, of
+    which a name has none."""
     limit: int = Field(default=20, ge=1, le=CONTEXT_LIMIT_MAX)
     """Nodes per department."""
 

@@ -62,7 +62,10 @@ class DeleteNodesQuery(_Query):
     project_id: ProjectId = Field(alias="projectId")
     """The project that the nodes are of."""
     ids: list[NodeId] = Field(min_length=1, max_length=DELETED_IDS_MAX)
-    """The nodes' ids; the parameter is repeated for each."""
+    """The nodes' ids; the parameter is repeated for each.
+
+    Also read: the name with brackets or with places in them, and ids with commas between them. A comma in an
+    id is percent-encoded."""
 
 
 class EraseProjectQuery(_Query):

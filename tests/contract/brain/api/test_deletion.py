@@ -57,6 +57,26 @@ async def test_deleting_is_idempotent_and_counts(
     assert await ids(http, project) == ["n0", "n2", "n3"]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "ids=n0&ids=n1&ids=n%2C2",
+        "ids[]=n0&ids[]=n1&ids[]=n%2C2",
+        "ids[0]=n0&ids[1]=n1&ids[2]=n%2c2",
+        "ids=n0,n1,n%2C2",
+        "ids%5B%5D=n0,n1&ids=n%2C2",
+    ],
+)
+async def test_ids_may_be_written_in_any_usual_form_and_keep_their_commas(
+    http: httpx.AsyncClient, project: str, form: str
+) -> None:
+    """A plain comma stands between ids, an encoded one is part of its id: "n" and "2" stay."""
+    await write(http, *(node(project, each, f"Tower {each}.") for each in ("n0", "n1", "n,2", "n", "2")))
+    answer = await http.delete(f"{NODES}?projectId={project}&{form}")
+    assert answer.json() == {"deleted": 3, "notFound": 0}
+    assert await ids(http, project) == ["2", "n"]
+
+
 @pytest.mark.parametrize("count", [0, 101])
 async def test_1_to_100_ids_are_deleted_at_once(http: httpx.AsyncClient, project: str, count: int) -> None:
     """And the client sends more of them in several requests."""
