@@ -52,11 +52,11 @@ class NotFoundError(ServiceError):
 
 
 class AnswerTooLongError(ValidationFailedError):
-    """Nodes were found that are too long for one answer."""
+    """Nodes were found that are too long for one answer; `field` is what the caller can ask for less by."""
 
-    def __init__(self) -> None:
+    def __init__(self, field: str = "limit") -> None:
         problem = "with such long nodes the answer would be too long: ask for fewer, or in several requests"
-        super().__init__("Request validation failed: limit", {"limit": problem})
+        super().__init__(f"Request validation failed: {field}", {field: problem})
 
 
 class BatchValidationFailedError(ServiceError):

@@ -3,7 +3,9 @@
 import math
 import os
 import platform
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,7 @@ import psutil
 
 MIB: Final = 1024**2
 BUSY_SAMPLE_S: Final = 1.0
+MEMORY_EVERY_S: Final = 0.005
 MS_PER_S: Final = 1000
 
 
@@ -52,6 +55,32 @@ def memory_of(pid: int) -> Memory:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     return Memory(found.rss / MIB, found.pss / MIB, peak_kib / 1024)
+
+
+@dataclass(slots=True)
+class Rise:
+    """How far a process's resident memory rose at the most, in MiB."""
+
+    mib: float = 0.0
+
+
+@contextmanager
+def memory_rise(pid: int) -> Iterator[Rise]:
+    """Watch a process's resident memory every few milliseconds while the block lasts."""
+    rise, ended, process = Rise(), threading.Event(), psutil.Process(pid)
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not ended.wait(MEMORY_EVERY_S):
+            rise.mib = max(rise.mib, (process.memory_info().rss - before) / MIB)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield rise
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def cpu_s(pid: int) -> float:

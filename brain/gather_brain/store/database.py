@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
@@ -79,6 +79,7 @@ class Database:
             max_connection_lifetime=300.0,
             keep_alive=True,
             notifications_min_severity="OFF",
+            telemetry_disabled=True,
             user_agent="gather-brain",
         )
 
@@ -105,7 +106,9 @@ class Database:
             failures, first_failure = 0, 0.0
             while True:
                 try:
-                    async with self._session(neo4j.READ_ACCESS) as session:
+                    async with self._driver.session(
+                        database=self._database, default_access_mode=neo4j.READ_ACCESS
+                    ) as session:
                         timed = neo4j.Query(query, timeout=self._timeout_s)
                         return await _records(await session.run(timed, parameters))
                 except (DriverError, Neo4jError) as failure:
@@ -121,16 +124,34 @@ class Database:
         """Run one writing query in a transaction of its own, with the errors of `read`."""
         return await self._write(kind, query, parameters, self._timeout_s)
 
-    async def _write(
-        self, kind: str, query: LiteralString, parameters: dict[str, Any], timeout_s: float
+    async def write_checked(
+        self, kind: str, query: LiteralString, check: Callable[[Sequence[Record]], None], **parameters: Any
     ) -> list[Record]:
-        @neo4j.unit_of_work(timeout=timeout_s)
-        async def in_transaction(transaction: neo4j.AsyncManagedTransaction) -> list[Record]:
-            return await _records(await transaction.run(query, parameters))
+        """Do as `write` does, but nothing at all if `check` raises an error for what the query returns."""
+        return await self._write(kind, query, parameters, self._timeout_s, check)
+
+    async def _write(
+        self,
+        kind: str,
+        query: LiteralString,
+        parameters: dict[str, Any],
+        timeout_s: float,
+        check: Callable[[Sequence[Record]], None] = lambda _: None,
+    ) -> list[Record]:
+        async def checked(result: neo4j.AsyncResult) -> list[Record]:
+            records = await _records(result)
+            check(records)
+            return records
 
         async def work() -> list[Record]:
-            async with self._session(neo4j.WRITE_ACCESS) as session:
-                return await session.execute_write(in_transaction)
+            # Begins with the query's own trip to Neo4j, where a session would take one more.
+            return await self._driver.execute_query(
+                neo4j.Query(query, timeout=timeout_s),
+                parameters,
+                database_=self._database,
+                bookmark_manager_=None,
+                result_transformer_=checked,
+            )
 
         return await self._observed(kind, work, timeout_s)
 
@@ -170,9 +191,6 @@ class Database:
                 return await self.is_index_online(slot)
         except (UnavailableError, TimeoutError):
             return False
-
-    def _session(self, access: str) -> neo4j.AsyncSession:
-        return self._driver.session(database=self._database, default_access_mode=access)
 
     async def _observed(
         self, kind: str, work: Callable[[], Awaitable[list[Record]]], timeout_s: float

@@ -13,6 +13,7 @@ from typing import Any, Final, LiteralString
 import numpy as np
 
 from gather_brain.embeddings.slots import SlotName
+from gather_brain.store.answer_bounds import LENGTH_MAX, require_sent
 from gather_brain.store.cypher import department_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.store.overview_cache import Counted, KeptOverview
@@ -103,7 +104,11 @@ class Departments:
     async def nearest(
         self, counts: Mapping[str, int], target: Matrix, limit: int
     ) -> dict[str, list[TopNode]]:
-        """Return each department's `limit` nodes nearest to the target; `counts` has each one's nodes."""
+        """Return each department's `limit` nodes nearest to the target; `counts` has each one's nodes.
+
+        Raises:
+            AnswerTooLongError: they are too long for one answer.
+        """
         top: dict[str, list[TopNode]] = {department: [] for department in counts}
         small = [name for name, count in counts.items() if 0 < count <= EXACT_MAX]
         large = [name for name, count in counts.items() if count > EXACT_MAX]
@@ -117,7 +122,9 @@ class Departments:
                 target=target.tolist(),
                 limit=limit,
                 overfetch=limit * TOP_OVERFETCH,
+                lengthMax=LENGTH_MAX,
             )
+            require_sent(rows, "department")
             for row in rows:
                 if is_whole(row, "id", "content", "properties"):
                     top[row["department"]].append(_top_node(row))

@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import NotFoundError
-from gather_brain.store.answer_bounds import length_of, require_short
+from gather_brain.store.answer_bounds import LENGTH_MAX, length_of, require_sent, require_short
 from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
 from gather_brain.vectors import Matrix, raw_cosine, shown
@@ -123,6 +123,7 @@ class Neighbours:
         shared = where.filter | {
             "excluded": list(where.excluded_ids),
             "limit": limit,
+            "lengthMax": LENGTH_MAX,
         }
         near, same = await asyncio.gather(
             self._read(
@@ -142,6 +143,8 @@ class Neighbours:
                 hashes=[text.content_hash for text in texts],
             ),
         )
+        require_sent(near, "q")
+        require_sent(same, "q")
         if len(near) + len(same) <= MERGED_ON_THE_LOOP:
             merged = _merged(len(texts), near, same, threshold, limit)
         else:

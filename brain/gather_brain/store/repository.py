@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gather_brain.embeddings.slots import SLOTS, Embedded, Place
-from gather_brain.errors import NotFoundError, UnavailableError
+from gather_brain.errors import AnswerTooLongError, NotFoundError, UnavailableError
 from gather_brain.store.cypher import node_queries
-from gather_brain.store.database import Database, time_text
+from gather_brain.store.database import Database, Record, time_text
 from gather_brain.store.deletion import Deletion
 from gather_brain.store.department_store import Departments
 from gather_brain.store.neighbours import Neighbours
@@ -24,6 +24,9 @@ from gather_brain.store.write_locks import lock_parameters, vectors_of
 from gather_contracts.text import content_hash, text_hash
 
 QUALITY_MAX: Final = 100
+KEPT_MAX: Final = 1_500_000
+"""Characters of what superseded nodes keep, in the answer to a write: 6 MB in the widest, beside the
+properties that were sent, of which a body holds 10 MiB; clients take both together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +99,23 @@ class ProjectRepository:
         A node with an id that exists is replaced, unless its revision is higher; its creation time stays.
 
         Raises:
+            AnswerTooLongError: nodes that would stay as they are, are too long for one answer.
             UnavailableError: `embedded` lacks the vectors of a model that every node must have now.
         """
         columns = await asyncio.to_thread(lambda: list(map(_row, nodes)))
         rows = [row | {"position": index} | vectors_of(embedded, index) for index, row in enumerate(columns)]
         # In one order, so that two batches with the same ids never wait for each other in a circle.
         rows.sort(key=lambda row: str(row["id"]))
-        written = await self._database.write(
+        written = await self._database.write_checked(
             "batch_insert",
             node_queries.WRITE_NODES,
+            _require_short,
             **self._scope,
             **lock_parameters(embedded),
             rows=rows,
             now=time_text(datetime.now(UTC), "milliseconds"),
             writeId=str(uuid.uuid4()),
+            keptMax=KEPT_MAX,
         )
         if len(written) < len(nodes):
             raise UnavailableError
@@ -124,6 +130,11 @@ class ProjectRepository:
             },
             departments=list(dict.fromkeys(name for name in named if name is not None)),
         )
+
+
+def _require_short(written: Sequence[Record]) -> None:
+    if any(row["keptProperties"] is None for row in written if not row["applied"]):
+        raise AnswerTooLongError("nodes")
 
 
 def _row(node: NewNode) -> dict[str, Any]:

@@ -17,7 +17,7 @@ ROOM = Path(gather_brain.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
 CYPHER = sorted((ROOM / "store/cypher").glob("*.py"))
 DATABASE = ROOM / "store/database.py"
-HANDS_ON: Final = {"read", "write", "_read", "_write"}
+HANDS_ON: Final = {"read", "write", "write_checked", "_read", "_write"}
 """Methods of the store that take a query and pass it on."""
 TENANTS: Final = re.compile(r"\(\w*:(?:Node|Department|Project)\b")
 """A pattern of something that belongs to a project."""
@@ -104,7 +104,7 @@ def database_calls(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             method, receiver = node.func.attr, ast.unparse(node.func.value)
-            to_database = method in {"read", "write"} and receiver.endswith("database")
+            to_database = method in {"read", "write", "write_checked"} and receiver.endswith("database")
             if to_database or (method in HANDS_ON and receiver == "self" and node.args):
                 yield node
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
+from gather_brain.store.cypher.answer_queries import UNLESS_TOO_LONG
 
 OVERVIEW: Final = """
 CYPHER 25
@@ -70,10 +71,17 @@ SET d.refineAfter = $until
 RETURN d.department AS department
 """
 
-_TOP_COLUMNS: Final = """
+_TOP_COLUMNS: Final = (
+    """
+WITH collect({department: department, n: n, score: score}) AS found
+"""
+    + UNLESS_TOO_LONG
+    + """
+WITH each.department AS department, each.n AS n, each.score AS score
 RETURN department, n.id AS id, n.content AS content, n.properties AS properties, score
 ORDER BY department, score DESC, id
 """
+)
 
 TOP_EXACT: Final = (
     """

@@ -15,9 +15,13 @@ WHERE n.id > $after
   AND ($type IS NULL OR n.type = $type)
   AND ($department IS NULL OR n.department = $department)
 WITH n ORDER BY n.projectId, n.id LIMIT $limit
-WITH collect(n) AS found,
-     sum(size(n.properties)
-         + CASE WHEN $withContent OR n.contentSha256 IS NULL THEN size(n.content) ELSE 0 END) AS length
+WITH collect(n) AS found
+WITH found, reduce(length = 0, each IN found |
+  CASE WHEN length > $lengthMax THEN length
+       ELSE length + coalesce(size(each.properties), 0)
+            + CASE WHEN $withContent OR each.contentSha256 IS NULL THEN coalesce(size(each.content), 0)
+                   ELSE 0 END
+  END) AS length
 UNWIND found[..CASE WHEN length <= $lengthMax THEN size(found) ELSE $few END] AS n
 """
     + _COLUMNS

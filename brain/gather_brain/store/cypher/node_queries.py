@@ -13,7 +13,8 @@ PROJECT_IS_KNOWN: Final = (
 # the second finds the first, and both know which is which. The number goes with what the node says,
 # so that a batch that is sent again changes nothing. The node's own lock, likewise, is taken before its
 # revision is read, so that of two writers at once the higher revision stays. `changes` says with
-# `writtenAt` that what was read of the project before is no longer so.
+# `writtenAt` that what was read of the project before is no longer so. What superseded nodes keep is
+# counted before it leaves Neo4j, as in other answers.
 WRITE_NODES: Final = (
     TAKE_LOCK
     + """
@@ -50,9 +51,14 @@ FOREACH (_ IN CASE WHEN row.revision >= coalesce(n.revision, 0) THEN [1] ELSE []
 )
 FOREACH (_ IN CASE WHEN n.type = 'GatherItem' THEN [1] ELSE [] END | SET n:GatherItem)
 FOREACH (_ IN CASE WHEN n.type = 'GatherItem' THEN [] ELSE [1] END | REMOVE n:GatherItem)
-WITH n, departmentBefore, n.revision = row.revision AS applied
+WITH collect({n: n, departmentBefore: departmentBefore, applied: n.revision = row.revision}) AS written
+WITH written, reduce(length = 0, each IN written |
+  CASE WHEN each.applied OR length > $keptMax THEN length
+       ELSE length + size(each.n.properties) END) AS keptLength
+UNWIND written AS each
+WITH each.n AS n, each.departmentBefore AS departmentBefore, each.applied AS applied, keptLength
 RETURN n.id AS id, n.createdBy = $writeId AS created, n.revision AS revision, departmentBefore, applied,
   CASE WHEN applied THEN null ELSE n.type END AS keptType,
-  CASE WHEN applied THEN null ELSE n.properties END AS keptProperties
+  CASE WHEN applied OR keptLength > $keptMax THEN null ELSE n.properties END AS keptProperties
 """
 )

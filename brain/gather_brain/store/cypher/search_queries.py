@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
+from gather_brain.store.cypher.answer_queries import UNLESS_TOO_LONG
 
 _KNOWN: Final = """
 WITH n LIMIT $enough
@@ -29,10 +30,17 @@ WHERE n.type = $type AND n[$modelProperty] = $model
     + _KNOWN
 )
 
-_MATCH_COLUMNS: Final = """
+_MATCH_COLUMNS: Final = (
+    """
+WITH collect({q: q, n: n, score: score}) AS found
+"""
+    + UNLESS_TOO_LONG
+    + """
+WITH each.q AS q, each.n AS n, each.score AS score
 RETURN q, n.id AS id, n.content AS content, n.properties AS properties, n.createdAt AS createdAt, score
 ORDER BY q, score DESC, id
 """
+)
 
 NEAREST_EXACT: Final = (
     """

@@ -13,10 +13,13 @@ import pytest
 from gather_brain.coverage.aspects import ASPECTS_MAX
 from gather_brain.coverage.coverage_score import SENTENCES_MAX
 from gather_clients.brain_client import MAX_RESPONSE_BYTES
+from tests.bench.measure import memory_rise
 from tests.support.brain_nodes import NODES, node, page, write
 
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
 JSON = {"Content-Type": "application/json"}
+REFUSED_MIB = 32
+"""An answer of 3.5 million characters takes more; what was refused came whole before."""
 BLANK = (
     "   ", "\n\t", "\u200b\u200d", "\u2060\ufeff", "\0", "\u3164", "\u00ad \u200e",
     "\ufe0f", "\u034f\u180b", "\U000e0041\U000e0100",
@@ -218,6 +221,43 @@ async def test_no_answer_is_longer_than_our_own_client_reads(http: httpx.AsyncCl
     for answer in answers:
         assert len(answer.content) <= MAX_RESPONSE_BYTES
         assert answer.status_code == 200 or "ask for fewer" in answer.json()["details"]["limit"]
+
+
+async def test_what_is_too_long_to_answer_does_not_reach_the_brain(
+    brain: Any, http: httpx.AsyncClient, project: str
+) -> None:
+    """Nodes of 250,000 characters: ten searches for all twenty would be 50 million, their context five.
+
+    A write that higher revisions supersede says what they keep, or nothing of it is done.
+    """
+    long = {"department": "story"} | {f"p{number}": "\u4e2d" * 8000 for number in range(31)}
+    texts = [f"The keeper counts lamp {number}." for number in range(20)]
+    nodes = [
+        node(project, f"n{place}", text, revision=5, properties=long) for place, text in enumerate(texts)
+    ]
+    for start in range(0, 20, 5):
+        await write(http, *nodes[start : start + 5])
+    late = [each | {"revision": 1, "properties": {}} for each in nodes]
+    new = node(project, "new", "Nobody wrote this before.")
+    search = {"projectId": project, "contents": texts[:10], "limit": 20, "threshold": 0}
+    query = {"projectId": project, "department": "music", "previousDepartments[]": "story"}
+    with memory_rise(brain.pid) as rise:
+        answers = [
+            await http.post("/api/v1/search/duplicates/batch", json=search),
+            await http.get("/api/v1/context/department", params=query),
+            await http.post(f"{NODES}/batch", json={"nodes": [*late, new]}),
+        ]
+        assert [answer.status_code for answer in answers] == [400, 400, 400]
+        assert [list(answer.json()["details"]) for answer in answers] == [["limit"], ["limit"], ["nodes"]]
+        assert all("ask for fewer" in answer.text for answer in answers)
+        assert len((await page(http, project))["nodes"]) < 20
+    assert rise.mib < REFUSED_MIB
+    assert (await http.get(f"{NODES}/new", params={"projectId": project})).status_code == 404
+    few = await http.post(f"{NODES}/batch", json={"nodes": [*late[:4], new]}, timeout=60)
+    assert [each["applied"] for each in few.json()["nodes"]] == [False] * 4 + [True]
+    assert [each["properties"] for each in few.json()["nodes"]] == [long] * 4 + [{}]
+    found = await http.post("/api/v1/search/duplicates/batch", json=search | {"limit": 1}, timeout=60)
+    assert [len(each["duplicates"]) for each in found.json()["results"]] == [1] * 10
 
 
 async def test_texts_at_their_limits_are_taken_however_they_are_escaped(
