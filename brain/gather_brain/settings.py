@@ -31,7 +31,8 @@ class Settings(RedisSettings):
     """For one piece of work with its retries; the required worst answer is 8 s."""
     neo4j_pool_size: int = Field(default=20, alias="GATHER_BRAIN_NEO4J_POOL_SIZE", ge=1, le=200)
 
-    host: str = Field(default="0.0.0.0", alias="GATHER_BRAIN_HOST")
+    host: str = Field(default="", alias="GATHER_BRAIN_HOST")
+    """Empty: every address, IPv4 and IPv6."""
     port: int = Field(default=8080, alias="GATHER_BRAIN_PORT", ge=0, le=65535)
     metrics_port: int = Field(default=9090, alias="GATHER_BRAIN_METRICS_PORT", ge=0, le=65535)
     """Of /metrics alone, which needs no key."""

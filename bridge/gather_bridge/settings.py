@@ -87,7 +87,8 @@ class Settings(RedisSettings, OutboxSettings):
     door_namespace: str | None = Field(default=None, alias="GATHER_BRIDGE_DOOR_NAMESPACE")
     """Whose runs the door cancels; the page offers it for no others. None: for all that it shows."""
 
-    host: str = Field(default="0.0.0.0", alias="GATHER_BRIDGE_HOST")
+    host: str = Field(default="", alias="GATHER_BRIDGE_HOST")
+    """Empty: every address, IPv4 and IPv6."""
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_BRIDGE_PORT")
     """/api/v1, /healthz and /readyz."""
     metrics_port: int = Field(default=9090, ge=0, le=65535, alias="GATHER_BRIDGE_METRICS_PORT")

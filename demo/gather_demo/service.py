@@ -43,7 +43,7 @@ def serve(name: str, app: FastAPI, settings: ServiceSettings) -> None:
     _LOGGER.warning("%s starts on port %d", app.title, settings.port)
     uvicorn.run(
         app,
-        host="0.0.0.0",
+        host="",  # every address, IPv4 and IPv6
         port=settings.port,
         log_config=None,
         access_log=False,

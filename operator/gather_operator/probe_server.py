@@ -43,7 +43,8 @@ async def serving(
     runner = web.AppRunner(build_app(health, on_scrape), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "0.0.0.0", port)
+        # None is both families; a free port would be another one for each.
+        site = web.TCPSite(runner, None if port else "0.0.0.0", port)
         await site.start()
         bound = int(runner.addresses[0][1])
         logger.info("serving probes and metrics", extra={"port": bound})

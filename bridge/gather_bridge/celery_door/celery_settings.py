@@ -59,7 +59,8 @@ class CelerySettings(RedisSettings):
     node_name: str = Field(default="", max_length=200, validation_alias="GATHER_CELERY_NODE_NAME")
     """As Flower shows it, after gather-door@; unset: the host's name."""
 
-    host: str = Field(default="0.0.0.0", validation_alias="GATHER_DOOR_HOST")
+    host: str = Field(default="", validation_alias="GATHER_DOOR_HOST")
+    """Empty: every address, IPv4 and IPv6."""
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DOOR_PORT")
     """/healthz and /readyz."""
     metrics_port: int = Field(default=9090, ge=0, le=65535, validation_alias="GATHER_DOOR_METRICS_PORT")

@@ -39,7 +39,8 @@ class DoorSettings(RedisSettings):
     drain_s: float = Field(default=3, ge=0, le=60, alias="GATHER_DOOR_DRAIN_S")
     """How long requests are accepted after SIGTERM, with `/readyz` at 503: until no Service sends any."""
 
-    host: str = Field(default="0.0.0.0", alias="GATHER_DOOR_HOST")
+    host: str = Field(default="", alias="GATHER_DOOR_HOST")
+    """Empty: every address, IPv4 and IPv6."""
     port: int = Field(default=8080, ge=0, le=65535, alias="GATHER_DOOR_PORT")
     """/api/v1, /healthz and /readyz."""
     metrics_port: int = Field(default=9090, ge=0, le=65535, alias="GATHER_DOOR_METRICS_PORT")

@@ -6,7 +6,7 @@ It serves in a thread with an event loop of its own, so that a scrape does not h
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -39,8 +39,9 @@ def serves_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterato
         lifespan="off",
     )
     server = uvicorn.Server(config)
-    with listening(host, port) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],), name="metrics", daemon=True)
+    with ExitStack() as closing:
+        listeners = [closing.enter_context(each) for each in listening(host, port)]
+        thread = threading.Thread(target=server.run, args=(listeners,), name="metrics", daemon=True)
         thread.start()
         try:
             yield
@@ -49,10 +50,16 @@ def serves_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterato
             thread.join(END_TIMEOUT_S)
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; raises ConfigurationError if that cannot be."""
+def listening(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen there, for an empty host on IPv4 and, where there is any, on IPv6.
+
+    Raises ConfigurationError if that cannot be.
+    """
+    families = [socket.AF_INET6 if ":" in host else socket.AF_INET]
+    if not host and port and socket.has_dualstack_ipv6():
+        families.append(socket.AF_INET6)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return [socket.create_server((host, port), family=family) for family in families]
     except OSError as error:
         raise ConfigurationError(f"metrics cannot be served at port {port}: {error.strerror}") from error
 
