@@ -280,7 +280,7 @@ def _asides(settings: Settings, clients: Clients) -> Iterator[Coroutine[Any, Any
 
 def worker_template(settings: Settings) -> WorkerTemplate:
     """Return what the settings say about worker pods."""
-    return WorkerTemplate(
+    template = WorkerTemplate(
         image=settings.worker_image,
         image_pull_policy=settings.worker_image_pull_policy,
         service_account=settings.worker_service_account,
@@ -291,6 +291,7 @@ def worker_template(settings: Settings) -> WorkerTemplate:
         resources=settings.worker_resources,
         node_lost_s=settings.node_lost_s,
     )
+    return settings.worker_pod.added_to(template)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from gather_clients.redis_place import RedisSettings
 from gather_contracts import names
 from gather_contracts.departments import DEFAULT_MODEL
 from gather_contracts.resource import TTL_MAX_S
+from gather_operator.decisions.worker_pod import WorkerPod
 from gather_operator.replicas.lease_rules import DURATION_MAX_S, DURATION_MIN_S
 from gather_operator.replicas.shards import Shard
 
@@ -92,6 +93,8 @@ class Settings(RedisSettings, CmsSettings, OutboxSettings, PlaceSettings):
         default_factory=list, validation_alias="GATHER_WORKER_TOLERATIONS"
     )
     worker_resources: dict[str, Any] = Field(default_factory=dict, validation_alias="GATHER_WORKER_RESOURCES")
+    worker_pod: WorkerPod = Field(default_factory=WorkerPod, validation_alias="GATHER_WORKER_POD")
+    """What else worker pods have, as JSON: labels, annotations, affinity, variables, volumes, …"""
 
     app_url: ServiceUrl = Field(validation_alias="NEXT_PUBLIC_APP_URL")
     """Where the CMS answers; `/api/departments` is appended."""

@@ -1,5 +1,6 @@
 """The manifests that a run needs: its ConfigMap and one Job per department. Pure; no Kubernetes types."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,14 @@ STOP_PATIENCE_S: Final = 30
 """From when a pod is to end until it is given up; its own grace period is in it."""
 NODE_TAINTS: Final = ("node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready")
 TMP_SIZE: Final = "64Mi"
+RESTRICTED: Final[Mapping[str, Any]] = {
+    "runAsNonRoot": True,
+    "runAsUser": WORKER_UID,
+    "runAsGroup": WORKER_UID,
+    "fsGroup": WORKER_UID,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What the chart says of pods unless its values say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,14 @@ class WorkerTemplate:
     tolerations: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Any] = field(default_factory=dict)
     affinity: dict[str, Any] = field(default_factory=dict)
+    topology_spread: list[dict[str, Any]] = field(default_factory=list)
     priority_class: str = ""
+    security_context: dict[str, Any] = field(default_factory=lambda: dict(RESTRICTED))
+    annotations: dict[str, str] = field(default_factory=dict)
+    """Of pods."""
+    env: list[dict[str, Any]] = field(default_factory=list)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    volume_mounts: list[dict[str, Any]] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     """Of Jobs and pods, beside ours."""
     queue_labels: dict[str, str] = field(default_factory=dict)
@@ -99,7 +115,10 @@ def build_job(  # noqa: PLR0917 - a Job has as many inputs
                 ]
             },
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {
+                    "labels": labels,
+                    **({"annotations": template.annotations} if template.annotations else {}),
+                },
                 "spec": _pod_spec(run, index, iterations, template),
             },
         },
@@ -145,20 +164,22 @@ def _pod_spec(run: GatherRun, index: int, iterations: int, template: WorkerTempl
         "tolerations": [*template.tolerations, *_node_loss(template)],
         **({"affinity": template.affinity} if template.affinity else {}),
         **({"priorityClassName": template.priority_class} if template.priority_class else {}),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": WORKER_UID,
-            "runAsGroup": WORKER_UID,
-            "fsGroup": WORKER_UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        **({"topologySpreadConstraints": _spread(template)} if template.topology_spread else {}),
+        "securityContext": template.security_context,
         "containers": [_container(index, iterations, template)],
         "volumes": [
             {"name": "run", "configMap": {"name": config_map}},
             {"name": "secrets", "secret": {"secretName": template.secret, "defaultMode": 0o440}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            *template.volumes,
         ],
     }
+
+
+def _spread(template: WorkerTemplate) -> list[dict[str, Any]]:
+    """Return the constraints; one that names no pods counts those of workers."""
+    workers = {"labelSelector": {"matchLabels": {names.LABEL_NAME: names.WORKER_NAME}}}
+    return [{**workers, **constraint} for constraint in template.topology_spread]
 
 
 def _node_loss(template: WorkerTemplate) -> list[dict[str, Any]]:
@@ -191,6 +212,7 @@ def _container(index: int, iterations: int, template: WorkerTemplate) -> dict[st
         "env": [
             {"name": "GATHER_SECRETS_DIR", "value": SECRETS_DIR},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            *template.env,
         ],
         "resources": template.resources,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
@@ -204,5 +226,6 @@ def _container(index: int, iterations: int, template: WorkerTemplate) -> dict[st
             {"name": "run", "mountPath": RUN_DIR, "readOnly": True},
             {"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+            *template.volume_mounts,
         ],
     }

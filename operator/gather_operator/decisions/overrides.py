@@ -24,9 +24,9 @@ def overridden(template: WorkerTemplate, run: GatherRun) -> WorkerTemplate:
         resources=_joined(template.resources, dump_part(asked.resources)),
         node_selector={**template.node_selector, **(asked.node_selector or {})},
         tolerations=[*template.tolerations, *(dump_part(t) for t in asked.tolerations or [])],
-        affinity=dump_part(asked.affinity),
-        priority_class=asked.priority_class_name or "",
-        labels=_labels(asked),
+        affinity=dump_part(asked.affinity) or template.affinity,
+        priority_class=asked.priority_class_name or template.priority_class,
+        labels={**template.labels, **_labels(asked)},
         queue_labels=_labels(asked, of_queue=True),
     )
 
