@@ -158,6 +158,10 @@ treatment-report: $(STAMP) ## Measure how often people's notes are given to the 
 quality-report: $(STAMP) ## Measure whether the quality score falls when notes get worse (ARGS="--model NAME")
 	@$(PY) -m tests.evals.quality $(ARGS)
 
+.PHONY: measures-report
+measures-report: $(STAMP) ## Measure actionability and contradictions on sentences labelled by us (ARGS=--fit)
+	@$(PY) -m tests.evals.own_measures $(ARGS)
+
 .PHONY: model-report
 model-report: $(STAMP) ## Measure a model with your key: cost, time, notes, duplicates, score and its steadiness (MODEL=vendor/name; ARGS=--help)
 	@test -n "$(MODEL)" || test -n "$(findstring --help,$(ARGS))" || { echo "MODEL=vendor/name is missing; OPENROUTER_API_KEY is the key, GATHER_LLM_BASE_URL another endpoint than OpenRouter"; exit 64; }

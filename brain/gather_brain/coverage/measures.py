@@ -1,7 +1,7 @@
 """The brain's own measures of depth, coherence and actionability, 0-100 each; pure.
 
 They are what a reader could count: different words, names and numbers, closeness of each item to the rest,
-words that ask for an action, notes that contradict each other in so many words. A rubric-bound
+sentences that say what to do, notes that contradict each other in so many words. A rubric-bound
 model call judges better; these stand in for it when it fails, and unlike it they never change for the same
 items.
 
@@ -18,8 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gather_brain.coverage.instruction_cues import LANGUAGES, anchor_pattern, pieces, strength_of
 from gather_brain.vectors import Matrix, ramp, unit_rows
 from gather_brain.words import STOP_WORDS, remembered, stem, words
+from gather_clients.wording.content_words import content_words
+from gather_clients.wording.text_language import WORDLESS, language_of_text, main_language
 
 DETAIL_WORDS: Final = 15
 """Different content words at which an item has 63 % of full detail; fitted."""
@@ -42,35 +45,24 @@ RELEVANT: Final = 0.3
 COHERENT_NOTES: Final = 4
 """Further notes from which on the number of notes no longer counts: two may be alike by chance."""
 
+INSTRUCTION_CUES: Final = 4.0
+"""What a sentence that surely says what to do counts for, in cues."""
+ANCHOR_CUES: Final = 0.5
+"""What a word that says when, where or how many counts for."""
 CUES: Final = 3.0
-"""Cues at which an item is 63 % actionable; fitted."""
+"""Cues at which an item is 63 % actionable."""
 
-ACTION_WORDS: Final = frozenset(
-    stem(word)
-    for word in re.findall(
-        r"\S+",
-        """
-        add ask avoid begin bring build burn carry change check choose colour compare cover cut
-        decide define deliver describe drop end expose find follow frame give hang hold join
-        keep leave let light limit list make mark match mention mix move must need never note
-        open only pair place plan plant play point prepare pull push record remove repeat
-        replace rest reveal run schedule score set shoot should show shift speak start stay
-        stop swap take tell test track turn use wait watch work write
-        """,
-    )
-)
-ANCHOR: Final = re.compile(
-    r"\b(?:acts?|scenes?|shots?|pages?|minutes?|seconds?|hours?|days?|nights?|weeks?|reels?|takes?|frames?|"
-    r"metres?|millimetres?|mm|stops?|percent|per cent|first|second|third|last|midpoint|opening|ending|climax|"
-    r"before|after|whenever|until|instead|each|every)\b",
-    re.IGNORECASE,
-)
 NUMBER: Final = re.compile(r"\d+")
 NAME: Final = re.compile(r"(?<=[\w,;:'’–-] )[A-ZÀ-Þ][\w'’]+")  # noqa: RUF001
 
 
 FEATURES_KEPT: Final = 1_500
 """Texts: the notes of fifteen departments; about 10 MiB when full of notes of 75 words."""
+NAMELESS: Final = frozenset({"de", "hi", "zh", "ja"})
+"""Languages in which capitals name nothing, or everything: what is precise there, the words must show."""
+ENGLISH: Final = "en"
+UNCLEAR_CHARS_MAX: Final = 300
+"""Of all items: the words of so few characters need not say in which language they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +71,53 @@ class TextFeatures:
 
     vocabulary: frozenset[str]
     specifics: frozenset[str]
-    verbs: frozenset[str]
     anchors: frozenset[str]
+    """Numbers, and words that say when, where or how many."""
+    told: float = 0.0
+    """How many of its sentences say what to do, each by how surely it does."""
+    language: str | None = ENGLISH
+    """None where it is not clear."""
+
+    @property
+    def has_names(self) -> bool:
+        """Return whether names can be told from other words."""
+        return self.language not in NAMELESS
 
 
 @remembered(FEATURES_KEPT)
 def features_of(text: str) -> TextFeatures:
-    """Return what can be counted in the text."""
+    """Return what can be counted in the text, read in the language that it seems to be in."""
+    language = language_of_text(text)
+    read_as = language if language in LANGUAGES else ENGLISH
     numbers = frozenset(NUMBER.findall(text))
-    found = words(text)
+    names = frozenset[str]() if read_as in NAMELESS else frozenset(map(str.lower, NAME.findall(text)))
     return TextFeatures(
-        vocabulary=frozenset(stem(word) for word in found if len(word) > 1 and word not in STOP_WORDS),
-        specifics=numbers | (frozenset(name.lower() for name in NAME.findall(text)) - STOP_WORDS),
-        # Different cues, so that saying "use" five times is not five instructions.
-        verbs=frozenset(stem(word) for word in found) & ACTION_WORDS,
-        anchors=numbers | {match.lower() for match in ANCHOR.findall(text)},
+        vocabulary=_vocabulary(text, language),
+        specifics=numbers | (names - STOP_WORDS),
+        anchors=numbers | {found.lower() for found in anchor_pattern(read_as).findall(text)},
+        told=_told(text, read_as if language else None),
+        language=language,
     )
+
+
+def _vocabulary(text: str, language: str | None) -> frozenset[str]:
+    if language in {ENGLISH, None}:
+        return frozenset(stem(word) for word in words(text) if len(word) > 1 and word not in STOP_WORDS)
+    return frozenset(content_words(text, language))
+
+
+def _told(text: str, language: str | None) -> float:
+    """Return the sum over sentences of how surely each says what to do; one that repeats words adds nothing.
+
+    Only a later sentence is left out for an earlier one, so that cutting words off the end raises nothing.
+    """
+    told, before = 0.0, list[frozenset[str]]()
+    for piece in pieces(text):
+        said = frozenset(piece.lower().split())
+        if not any(said <= other for other in before):
+            told += strength_of(piece, language)
+            before.append(said)
+    return told
 
 
 def common_features(texts: Sequence[str]) -> TextFeatures:
@@ -105,8 +128,9 @@ def common_features(texts: Sequence[str]) -> TextFeatures:
     return TextFeatures(
         vocabulary=frozenset.intersection(*(features.vocabulary for features in each)),
         specifics=frozenset.intersection(*(features.specifics for features in each)),
-        verbs=frozenset.intersection(*(features.verbs for features in each)),
         anchors=frozenset.intersection(*(features.anchors for features in each)),
+        told=min(features.told for features in each),
+        language=each[0].language,
     )
 
 
@@ -114,14 +138,16 @@ def depth_of(notes: Sequence[TextFeatures]) -> float:
     """Return the level of detail: different words and specifics of the mean note, and words over all."""
     if not notes:
         return 0.0
-    each = [
-        DETAIL_SHARE * _saturated(len(note.vocabulary), DETAIL_WORDS)
-        + PRECISION_SHARE * _saturated(len(note.specifics), SPECIFICS)
-        for note in notes
-    ]
+    each = [_detail_of(note) for note in notes]
     together = len(frozenset().union(*(note.vocabulary for note in notes)))
     volume = (1 - DETAIL_SHARE - PRECISION_SHARE) * _saturated(together, VOLUME_WORDS)
     return 100 * (math.fsum(each) / len(each) + volume)
+
+
+def _detail_of(note: TextFeatures) -> float:
+    detail = _saturated(len(note.vocabulary), DETAIL_WORDS)
+    precision = _saturated(len(note.specifics), SPECIFICS) if note.has_names else detail
+    return DETAIL_SHARE * detail + PRECISION_SHARE * precision
 
 
 def coherence_of(vectors: Matrix, relevance: Matrix, count: int, contradicted: int) -> float:
@@ -148,11 +174,33 @@ def coherence_of(vectors: Matrix, relevance: Matrix, count: int, contradicted: i
 
 
 def actionability_of(notes: Sequence[TextFeatures]) -> float:
-    """Return how far a reader could work from the mean note: action verbs, and when, where, how much."""
+    """Return how far a reader could work from the mean note: what to do, and when, where, how much."""
     if not notes:
         return 0.0
-    cues = (len(note.verbs) + len(note.anchors) / 2 for note in notes)
+    cues = (INSTRUCTION_CUES * note.told + ANCHOR_CUES * len(note.anchors) for note in notes)
     return 100 * math.fsum(_saturated(count, CUES) for count in cues) / len(notes)
+
+
+def unmeasured_in(texts: Sequence[str], readable: Sequence[bool] = ()) -> dict[str, str]:
+    """Return which measures say nothing of these items, and why.
+
+    Args:
+        texts: the items.
+        readable: of each, whether the embedding model can read it; empty where that is not known.
+    """
+    found = dict[str, str]()
+    language = main_language(texts)
+    named = f"the language {language!r}" if language else "a language that their words do not show"
+    if language in WORDLESS:
+        found["depth"] = f"the items seem to be in {named}, whose words are not told apart here"
+    letters = "".join(texts)[:UNCLEAR_CHARS_MAX]
+    is_short = len(letters) < UNCLEAR_CHARS_MAX and (letters.isascii() or language is None)
+    if language not in LANGUAGES and not is_short:
+        known = ", ".join(LANGUAGES)
+        found["actionability"] = f"the items seem to be in {named}; instructions are known in {known}"
+    if readable and 2 * sum(readable) < len(readable):
+        found["coherence"] = "the embedding model cannot read most of the items"
+    return found
 
 
 def _saturated(count: float, scale: float) -> float:
