@@ -81,7 +81,7 @@ class Found:
             found.coherence,
             found.actionability,
         )
-        return dict(zip(SCORES, values, strict=True))
+        return {name: value or 0.0 for name, value in zip(SCORES, values, strict=True)}
 
     def aspect(self, label: str) -> AspectCoverage:
         """Return the aspect that was read from the description for this label, the nearest by its words."""

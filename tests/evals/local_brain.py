@@ -5,7 +5,7 @@ neighbours and coverage as the brain computes them, without Neo4j, and nothing s
 from collections.abc import Sequence
 
 from gather_brain.coverage.analysis import measure, plan_measurement
-from gather_brain.coverage.recommendations import analysis_of, distribution_of
+from gather_brain.coverage.recommendations import analysis_of, distribution_of, metrics_of
 from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
 from gather_contracts.departments import ResolvedDepartment
@@ -79,16 +79,12 @@ class LocalBrain(Brain):
         named = [(note.id, note.content) for note in items[-bodies.COVERAGE_ITEMS_MAX :]]
         plan = plan_measurement(department.slug, department.description, named)
         found = measure(plan, self._vectors(plan.texts))
-        metrics = (found.depth, found.coverage.breadth, found.coherence, found.actionability)
-        depth, breadth, coherence, actionability = (round(value, 1) for value in metrics)
         return bodies.CoverageResponse(
             department=department.slug,
             coverage_score=round(found.coverage.score, 1),
             analysis=analysis_of(found.coverage, plan.aspects, department.slug, found.contradictions),
             item_distribution=dict(distribution_of(found.coverage)),
-            quality_metrics=bodies.QualityMetrics(
-                depth=depth, breadth=breadth, coherence=coherence, actionability=actionability
-            ),
+            quality_metrics=metrics_of(found),
             timing=bodies.CoverageTiming(embedding_time_ms=0, analysis_time_ms=0, total_time_ms=0),
         )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
 from gather_brain.coverage.analysis import measure, plan_measurement
-from gather_brain.coverage.recommendations import analysis_of, distribution_of
+from gather_brain.coverage.recommendations import analysis_of, distribution_of, metrics_of
 from gather_brain.errors import ValidationFailedError
 from gather_clients.web.error_bodies import PLACES_MAX
 from gather_clients.web.json_route import JsonRoute
@@ -48,12 +48,7 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
             }
         ),
         item_distribution=dict(distribution_of(found.coverage)),
-        quality_metrics=bodies.QualityMetrics(
-            depth=round(found.depth, 1),
-            breadth=round(found.coverage.breadth, 1),
-            coherence=round(found.coherence, 1),
-            actionability=round(found.actionability, 1),
-        ),
+        quality_metrics=metrics_of(found),
         timing=bodies.CoverageTiming(
             embedding_time_ms=embedding_ms, analysis_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),

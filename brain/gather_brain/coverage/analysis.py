@@ -1,7 +1,7 @@
 """The whole measurement of a department: what to embed, then what the vectors say; pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,13 @@ from gather_brain.coverage.aspects import ASPECTS_MAX, Aspect, aspects_of
 from gather_brain.coverage.contradictions import contradictions
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
-from gather_brain.coverage.measures import actionability_of, coherence_of, common_features, depth_of
+from gather_brain.coverage.measures import (
+    actionability_of,
+    coherence_of,
+    common_features,
+    depth_of,
+    unmeasured_in,
+)
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
 from gather_brain.coverage.treatment import COMPARED, matter_of, treating
 from gather_brain.vectors import Matrix, unit_rows
@@ -53,15 +59,17 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Coverage and the other measures, 0-100 each."""
+    """Coverage and the other measures, 0-100 each; None for what says nothing of these items."""
 
     coverage: Coverage
-    depth: float
-    coherence: float
-    actionability: float
+    depth: float | None
+    coherence: float | None
+    actionability: float | None
     note_ids: tuple[str, ...]
     """The items that were measured, each text once."""
     contradictions: tuple[Contradiction, ...]
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Why, by the name of each measure that is None."""
     treating_ids: tuple[str, ...] = ()
     """The items that treat the department beyond doubt, the nearest first, where that was asked."""
 
@@ -87,8 +95,14 @@ def plan_measurement(
     )
 
 
-def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
-    """Return the scores; `rows` has one unit row for each of the plan's texts."""
+def measure(plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = ()) -> Measurement:
+    """Return the scores.
+
+    Args:
+        plan: what to measure.
+        rows: one unit row for each of the plan's texts.
+        readable: of each item, whether the embedding model can read it; empty where that is not known.
+    """
     aspects, items = plan.aspects, plan.items
     if not items:
         names = [aspect.name for aspect in aspects]
@@ -110,20 +124,23 @@ def measure(plan: MeasurementPlan, rows: Matrix) -> Measurement:
     contradicted = {place for pair in contradicting for place in pair.items}
     relevance = scores.max(axis=1)
     places = treating(wholes, relevance) if plan.matter else []
+    coherence = coherence_of(
+        unit_rows(np.stack([sentences.items[cluster].mean(axis=0) for cluster in clusters])),
+        np.array([relevance[cluster].min() for cluster in clusters], np.float32),
+        len(items) + plan.repeated,
+        sum(not contradicted.isdisjoint(cluster) for cluster in clusters),
+    )
+    unmeasured = unmeasured_in([item.content for item in items], readable)
     return Measurement(
         coverage=coverage,
-        depth=depth_of(notes),
-        coherence=coherence_of(
-            unit_rows(np.stack([sentences.items[cluster].mean(axis=0) for cluster in clusters])),
-            np.array([relevance[cluster].min() for cluster in clusters], np.float32),
-            len(items) + plan.repeated,
-            sum(not contradicted.isdisjoint(cluster) for cluster in clusters),
-        ),
-        actionability=actionability_of(notes),
+        depth=None if "depth" in unmeasured else depth_of(notes),
+        coherence=None if "coherence" in unmeasured else coherence,
+        actionability=None if "actionability" in unmeasured else actionability_of(notes),
         note_ids=tuple(item.id for item in items),
         contradictions=tuple(
             Contradiction((items[pair.items[0]].id, items[pair.items[1]].id), pair.sentences)
             for pair in contradicting
         ),
+        unmeasured=unmeasured,
         treating_ids=tuple(items[place].id for place in places),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gather_brain.coverage.analysis import Contradiction
+from gather_brain.coverage.analysis import Contradiction, Measurement
 from gather_brain.coverage.aspects import VITAL, Aspect
 from gather_brain.coverage.coverage_score import AspectCoverage, Coverage
 from gather_brain.words import spoken
@@ -72,6 +72,21 @@ def analysis_of(
 def distribution_of(coverage: Coverage) -> Mapping[str, int]:
     """Return how many items treat each aspect more than any other."""
     return {found.aspect.lower(): found.primary_items for found in coverage.aspects}
+
+
+def metrics_of(found: Measurement) -> bodies.QualityMetrics:
+    """Return the brain's own measures, to a tenth, and why one is missing."""
+    depth, coherence, actionability = (
+        None if value is None else round(value, 1)
+        for value in (found.depth, found.coherence, found.actionability)
+    )
+    return bodies.QualityMetrics(
+        depth=depth,
+        breadth=round(found.coverage.breadth, 1),
+        coherence=coherence,
+        actionability=actionability,
+        unmeasured=dict(found.unmeasured),
+    )
 
 
 def _gap(found: AspectCoverage, aspect: Aspect, department: str) -> bodies.CoverageGap:

@@ -88,12 +88,14 @@ class CoverageAnalysis(Body):
 
 
 class QualityMetrics(Body):
-    """The brain's own measures, each 0-100."""
+    """The brain's own measures, each 0-100; null for what says nothing of items in their language."""
 
-    depth: float
+    depth: float | None
     breadth: float
-    coherence: float
-    actionability: float
+    coherence: float | None
+    actionability: float | None
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    """Why, by the name of each measure that is null."""
 
 
 class CoverageTiming(SnakeBody):

@@ -55,7 +55,27 @@ async def test_coverage_answers_as_required(
     assert gap["aspect"] not in {"Pacing", "Dialogue Style"}
     assert gap["aspect"].lower() in answer["analysis"]["recommendations"][0]
     assert set(answer["itemDistribution"]) == {note["aspect"].lower() for note in story["notes"]}
-    assert set(answer["qualityMetrics"]) == {"depth", "breadth", "coherence", "actionability"}
+    metrics = dict(answer["qualityMetrics"])
+    assert metrics.pop("unmeasured") == {}
+    assert set(metrics) == {"depth", "breadth", "coherence", "actionability"}
+
+
+async def test_what_says_nothing_in_a_language_is_null_with_the_reason(
+    http: httpx.AsyncClient, written_project: str, story: Any
+) -> None:
+    """Instructions are not known in Polish, and words of Thai are not told apart; the rest is measured."""
+    polish = [
+        "Ada jest w latarni i nie mówi nic o swoim bracie, który nie wrócił z morza, ale czeka na niego."
+    ]
+    metrics = (await cover(http, written_project, story, polish * 4))["qualityMetrics"]
+    assert metrics["actionability"] is None
+    assert list(metrics["unmeasured"]) == ["actionability"]
+    assert "'pl'" in metrics["unmeasured"]["actionability"]
+    assert metrics["depth"] > 0
+    metrics = (await cover(http, written_project, story, ["เอด้าอยู่ในประภาคารคนเดียวและรอพี่ชาย"]))[
+        "qualityMetrics"
+    ]
+    assert set(metrics["unmeasured"]) == {"depth", "actionability"}
 
 
 async def test_notes_that_contradict_each_other_are_named(
@@ -80,7 +100,7 @@ async def test_coverage_of_nothing_is_nothing(
     answer = await cover(http, written_project, story, [])
     assert answer["coverageScore"] == 0
     assert len(answer["analysis"]["gaps"]) == 6
-    assert set(answer["qualityMetrics"].values()) == {0}
+    assert [answer["qualityMetrics"][name] for name in ("depth", "coherence", "actionability")] == [0, 0, 0]
 
 
 async def test_one_iteration_is_not_enough_and_a_worked_out_department_is(

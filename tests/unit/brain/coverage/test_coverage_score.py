@@ -64,9 +64,9 @@ def scores(texts: Sequence[str]) -> dict[str, float]:
     return {
         "coverage": found.coverage.score,
         "breadth": found.coverage.breadth,
-        "depth": found.depth,
-        "coherence": found.coherence,
-        "actionability": found.actionability,
+        "depth": found.depth or 0.0,
+        "coherence": found.coherence or 0.0,
+        "actionability": found.actionability or 0.0,
     }
 
 

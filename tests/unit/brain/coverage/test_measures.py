@@ -14,6 +14,7 @@ from gather_brain.coverage.measures import (
     common_features,
     depth_of,
     features_of,
+    unmeasured_in,
 )
 from gather_brain.vectors import Matrix, unit_rows
 
@@ -61,6 +62,42 @@ def test_repeating_a_verb_gives_no_second_instruction() -> None:
     """Saying "use" three times is one instruction."""
     once, often = features_of("use the lamp"), features_of("use the lamp use it use use")
     assert actionability_of([once]) == actionability_of([often])
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Dreht den Hafen vor Sonnenaufgang. Die Lampe erst einschalten, wenn Ada den Namen sagt."),
+        ("fr", "Tourner le port avant le lever du soleil. Il faut entendre le générateur dans chaque scène."),
+        (
+            "es",
+            "Hay que rodar el puerto antes del amanecer. Nunca muestren la máquina entera en el primer acto.",
+        ),
+        ("hi", "बंदरगाह को सूर्योदय से पहले शूट करें। हर दृश्य में जनरेटर की आवाज़ सुनाई देनी चाहिए।"),
+        ("zh", "港口要在日出前拍。诊所的每场戏都必须听到发电机的声音。"),
+        ("ja", "港は日の出前に撮ること。どの場面でも発電機の音が聞こえなければならない。"),
+    ],
+)
+def test_instructions_and_words_are_known_in_other_languages(language: str, text: str) -> None:
+    """What an English note gets for two instructions and some words, others get, too."""
+    features = features_of(text)
+    assert features.language == language
+    assert actionability_of([features]) > 80
+    assert 8 <= len(features.vocabulary) <= 20
+
+
+def test_what_is_not_known_in_a_language_is_named() -> None:
+    """Polish has words, Thai has none here, and a few letters are of no language."""
+    polish = ["Ada jest w latarni i nie mówi nic o swoim bracie, który nie wrócił z morza."] * 5
+    assert list(unmeasured_in(polish)) == ["actionability"]
+    assert set(unmeasured_in(["เอด้าอยู่ในประภาคารคนเดียวและรอพี่ชาย"])) == {"depth", "actionability"}
+    assert unmeasured_in(NOTES) == unmeasured_in(["Lamp."]) == unmeasured_in([]) == {}
+
+
+def test_without_vectors_that_mean_something_there_is_no_coherence() -> None:
+    """If the model cannot read most of the notes; of fewer the others tell enough."""
+    assert list(unmeasured_in(NOTES[:3], [False, False, True])) == ["coherence"]
+    assert unmeasured_in(NOTES[:2], [False, True]) == {}
 
 
 def test_near_duplicates_say_together_what_all_of_them_say() -> None:
