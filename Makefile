@@ -162,6 +162,11 @@ quality-report: $(STAMP) ## Measure whether the quality score falls when notes g
 measures-report: $(STAMP) ## Measure actionability and contradictions on sentences labelled by us (ARGS=--fit)
 	@$(PY) -m tests.evals.own_measures $(ARGS)
 
+.PHONY: human-report
+human-report: $(STAMP) ## Measure how far the brain's scores agree with people (DATA=folder of public sets; PAIRS=FOLDER; ARGS=--help)
+	@test -n "$(DATA)" || test -n "$(findstring --help,$(ARGS))" || { echo "DATA=folder is missing: the public sets that docs/quality.md names, as their repositories have them"; exit 64; }
+	@$(PY) -m tests.evals.human.report $(if $(PAIRS),--pairs "$(PAIRS)") $(ARGS) $(if $(DATA),"$(DATA)")
+
 .PHONY: model-report
 model-report: $(STAMP) ## Measure a model with your key: cost, time, notes, duplicates, score and its steadiness (MODEL=vendor/name; ARGS=--help)
 	@test -n "$(MODEL)" || test -n "$(findstring --help,$(ARGS))" || { echo "MODEL=vendor/name is missing; OPENROUTER_API_KEY is the key, GATHER_LLM_BASE_URL another endpoint than OpenRouter"; exit 64; }

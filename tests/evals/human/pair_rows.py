@@ -1,0 +1,172 @@
+"""Rows of pairs: contradictions and duplicates, and texts of many languages that look the same."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+
+from dev.paths import ROOT
+from gather_brain.vectors import shown
+from gather_brain.words import sentences
+from gather_contracts.text import text_hash
+from gather_worker.calibrate.report import opinions_of
+from gather_worker.calibrate.split import split
+from gather_worker.cli.arguments import HELD_OUT_DEFAULT
+from gather_worker.duplicates.calibration import Decision, shipped_calibration
+from tests.evals.human.brain_scores import BrainScores, length_of, shared_words
+from tests.evals.human.rank_statistics import best_cut, f1, over_all, precision_recall
+from tests.evals.human.sets.kept_back_sets import entailments
+from tests.evals.human.sets.story_sets import faulty_summaries
+from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Judged, Row, row_of
+from tests.evals.pair_sets import read_sets
+
+CONTRADICTION_GOAL, DUPLICATE_GOAL = 0.85, 0.82
+FLAT: Final = 0.90
+"""The worker's cosine where no calibration is shipped for a model."""
+SAME: Final = 0.999
+"""Two different texts should never be as similar as this."""
+PAIRS_A_LANGUAGE: Final = 200
+SEED: Final = 1
+LANGUAGES: Final = ("duplicates/turned.json", "duplicates/turned_later.json", "human/languages.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What is called a case of something, what people call one, and how far simple ways see each."""
+
+    called: Sequence[float]
+    labels: Sequence[float]
+    groups: Sequence[int]
+    simple: dict[str, Sequence[float]]
+
+    def row(self, measure: str, of: str, unit: str, goal: float) -> Row:
+        """Return the row; each simple way has the best cut on these very cases."""
+        called, labels = (np.array(each, np.float64) for each in (self.called, self.labels))
+        cut = {name: Judged(best_cut(scores, labels), labels) for name, scores in self.simple.items()}
+        always = Judged(np.ones_like(labels), labels)
+        precision, recall = precision_recall(called, labels)
+        return row_of(
+            measure,
+            of,
+            (f"F1, P {precision:.2f} R {recall:.2f}", over_all(f1)),
+            Cases(Judged(called, labels), {"always yes": always, **cut}, np.array(self.groups, np.intp)),
+            sample=f"{len(labels):,} {unit}",
+            goal=goal,
+        )
+
+
+def contradiction_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+    """Yield StorySumm's row: the sentences of a summary that people call wrong by the story."""
+    if kept_back:
+        return
+    called, labels, groups = list[float](), list[float](), list[int]()
+    length, cosine, words = list[float](), list[float](), list[float]()
+    for number, each in enumerate(faulty_summaries(data)):
+        story = sentences(each.story)
+        pairs = brain.contradicting([*story, *each.sentences])
+        for place, text in enumerate(each.sentences, start=len(story)):
+            called.append(float(any(place in pair and min(pair) < len(story) for pair in pairs)))
+            length.append(length_of(text))
+            cosine.append(-float(brain.cosines(text, story).max()))
+            words.append(-max(float(shared_words(one, [text])[0]) for one in story))
+        labels += each.is_wrong
+        groups += [number] * len(each.sentences)
+    simple: dict[str, Sequence[float]] = {LENGTH: length, COSINE: cosine, WORDS: words}
+    found = _Called(called, labels, groups, simple)
+    yield found.row("contradictions", "wrong sentences, StorySumm", "sentences", CONTRADICTION_GOAL)
+
+
+def entailment_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+    """Yield SICK's row."""
+    if kept_back:
+        pairs = entailments(data)
+        found = _Called(
+            [float(bool(brain.contradicting([one, other]))) for one, other, _ in pairs],
+            [label for _, _, label in pairs],
+            range(len(pairs)),
+            _simple(brain, [(one, other) for one, other, _ in pairs]),
+        )
+        yield found.row("contradictions", "contradictions, SICK", "pairs", CONTRADICTION_GOAL)
+
+
+def duplicate_rows(folder: Path, brain: BrainScores) -> Iterator[Row]:
+    """Yield a row for each set of labelled pairs, of the pairs that no calibration was made on."""
+    calibration = shipped_calibration(brain.model)
+    for name, pairs in read_sets(folder).items():
+        held_out = split(pairs, HELD_OUT_DEFAULT)[1]
+        simple = _simple(brain, [(pair.a, pair.b) for pair in held_out])
+        called = [cosine >= FLAT for cosine in simple[COSINE]]
+        if calibration:
+            opinions = opinions_of(held_out, simple[COSINE], Decision(calibration))
+            called = [opinion.is_duplicate for opinion in opinions.cautious]
+        labels = [float(pair.duplicate) for pair in held_out]
+        found = _Called([float(each) for each in called], labels, range(len(held_out)), simple)
+        way = "no model" if calibration else "no calibration, flat cosine"
+        yield found.row("duplicates", f"{name}, held out, {way}", "pairs", DUPLICATE_GOAL)
+
+
+def _simple(brain: BrainScores, pairs: Sequence[tuple[str, str]]) -> dict[str, Sequence[float]]:
+    """Return how far simple ways see that two texts are alike."""
+    one, other = (brain.vectors([pair[side] for pair in pairs]) for side in (0, 1))
+    return {
+        LENGTH: [-abs(length_of(a) - length_of(b)) for a, b in pairs],
+        COSINE: [max(0.0, float(cosine)) for cosine in (one * other).sum(axis=1)],
+        WORDS: [float(shared_words(a, [b])[0]) for a, b in pairs],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageRow:
+    """How alike different texts of one language look."""
+
+    language: str
+    pairs: int
+    same: int
+    """Of at least `SAME`."""
+    highest: float
+    middle: float
+
+
+def language_rows(brain: BrainScores) -> list[LanguageRow]:
+    """Return each language's row, those with most texts that look the same first."""
+    found = []
+    for language, texts in sorted(language_texts().items()):
+        pairs = different_pairs(texts)
+        rows = dict(zip(texts, brain.vectors(texts), strict=True))
+        likeness = [shown(float(rows[one] @ rows[other]), is_same_text=False) for one, other in pairs]
+        alike = sum(value >= SAME for value in likeness)
+        found.append(LanguageRow(language, len(pairs), alike, max(likeness), median(likeness)))
+    return sorted(found, key=lambda row: (-row.same, -row.highest))
+
+
+def language_texts() -> dict[str, list[str]]:
+    """Return different texts by language, of the pairs made by hand and of further languages."""
+    found: dict[str, dict[str, str]] = {}
+    for name in LANGUAGES:
+        entries: dict[str, Any] = json.loads((ROOT / "tests/data" / name).read_text(encoding="utf-8"))
+        for code, entry in entries.items():
+            for text in _texts_in(entry):
+                found.setdefault(code, {}).setdefault(text_hash(text), text)
+    return {code: list(texts.values()) for code, texts in found.items()}
+
+
+def _texts_in(entry: object) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield entry
+    elif isinstance(entry, (list, dict)):
+        for inner in entry.values() if isinstance(entry, dict) else entry:
+            yield from _texts_in(inner)
+
+
+def different_pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return pairs of different texts, always the same: neighbours, which were made alike, and others."""
+    every = list(combinations(range(len(texts)), 2))
+    random.Random(SEED).shuffle(every)  # noqa: S311 - the same every time, no secret
+    every.sort(key=lambda pair: pair[1] - pair[0] > 1)
+    return [(texts[one], texts[other]) for one, other in every[:PAIRS_A_LANGUAGE]]

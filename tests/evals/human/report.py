@@ -1,0 +1,188 @@
+"""`make human-report DATA=folder`: how far the brain's scores agree with people.
+
+Each row is one measure on one set: its figure, the 95 % interval by a bootstrap over whole documents, the
+rank correlation with length taken out, the best of the simple ways (length, plain cosine, words in common),
+how well people agree with each other, and the goal. Rows in which a simple way does as well come first.
+DATA holds the sets as their repositories have them (docs/quality.md names them all); nothing is downloaded.
+A set that is not there is named, with how to get it. What is kept back is read with --kept-back alone.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from rich.console import Console
+
+from dev.artefacts.cache import Cache
+from dev.progress import Reporter
+from gather_brain.embeddings.onnx_model import ModelError, OnnxModel
+from gather_contracts.result import ExitCode
+from gather_worker.errors import InvalidInput, TryAgain, WorkerError
+from tests.evals.coverage import Vectors
+from tests.evals.human.brain_scores import BrainScores
+from tests.evals.human.coverage_rows import key_point_rows, review_rows, turning_point_rows, unit_rows
+from tests.evals.human.pair_rows import (
+    SAME,
+    LanguageRow,
+    contradiction_rows,
+    duplicate_rows,
+    entailment_rows,
+    language_rows,
+)
+from tests.evals.human.rated_rows import (
+    rated_story_rows,
+    specificity_rows,
+    story_rows,
+    suggestion_rows,
+    summary_rows,
+)
+from tests.evals.human.sets.catalogue import (
+    HANNA,
+    KEY_POINTS,
+    REALSUMM,
+    SICK,
+    SPECIFICITY,
+    STORYSUMM,
+    SUGGESTIONS,
+    SUMMEVAL,
+    TRIPOD,
+    TTCW,
+    PublicSet,
+)
+from tests.evals.human.tables import Row, markdown_of, number
+
+Rows = Callable[..., Iterator[Row]]
+MADE: Final[tuple[tuple[PublicSet, Rows], ...]] = (
+    (REALSUMM, unit_rows), (SUMMEVAL, review_rows), (KEY_POINTS, key_point_rows),
+    (TRIPOD, turning_point_rows), (SUMMEVAL, summary_rows), (TTCW, story_rows),
+    (STORYSUMM, contradiction_rows), (SPECIFICITY, specificity_rows),
+    (SUGGESTIONS, suggestion_rows), (SICK, entailment_rows),
+    (HANNA, rated_story_rows),
+)  # fmt: skip
+"""Which rows each set gives."""
+MODEL_FOLDERS: Final = "artefacts/*embedding-model*"
+PAIRS_HINT: Final = "PAN and STS-B (duplicates): PAIRS names no folder; docs/duplicates.md says what it holds"
+
+
+def models_in(cache: Cache, wanted: Sequence[str]) -> dict[str, OnnxModel]:
+    """Return the cache's embedding models by their names, of each its newest; or those that are wanted.
+
+    Raises:
+        InvalidInput: one that is wanted is not there.
+        TryAgain: there is none.
+    """
+    folders = sorted(
+        (file.parent for file in cache.root.glob(f"{MODEL_FOLDERS}/model.onnx")),
+        key=lambda folder: folder.stat().st_mtime,
+    )
+    folders += [Path(name) for name in wanted if (Path(name) / "model.onnx").is_file()]
+    try:
+        found = {model.name: model for model in (OnnxModel(folder, None) for folder in folders)}
+    except ModelError as error:
+        raise InvalidInput(str(error)) from error
+    if not found:
+        raise TryAgain(f"{cache.root} has no embedding model; `make coverage-report` gets the default one")
+    given = {OnnxModel(Path(name), None).name if Path(name).is_dir() else name for name in wanted}
+    if missing := given - found.keys():
+        raise InvalidInput(f"no model {', '.join(sorted(missing))}; there are: {', '.join(sorted(found))}")
+    return {name: model for name, model in found.items() if not given or name in given}
+
+
+def rows_of(
+    data: Path, pairs: Path | None, brain: BrainScores, reporter: Reporter, *, kept_back: bool
+) -> Iterator[Row]:
+    """Yield all rows of the sets that are there; raises InvalidInput for a broken file."""
+    for public, make in MADE:
+        if public.is_in(data):
+            for is_kept_back in (False, True) if kept_back else (False,):
+                with reporter.step(f"{brain.model}: {public.name}{', kept back' if is_kept_back else ''}"):
+                    yield from make(data, brain, kept_back=is_kept_back)
+    if pairs:
+        with reporter.step(f"{brain.model}: labelled pairs"):
+            yield from duplicate_rows(pairs, brain)
+
+
+def left_out(data: Path, pairs: Path | None, *, kept_back: bool) -> list[str]:
+    """Return what is not measured, and how to get it or to measure it."""
+    missing = dict.fromkeys(public for public, _ in MADE if not public.is_in(data))
+    lines = [f"{public.name}: not in {data.name}; {public.how_to_get}" for public in missing if public.shown]
+    lines += [] if pairs else [PAIRS_HINT]
+    for public in dict.fromkeys(public for public, _ in MADE):
+        if public.kept_back and not kept_back:
+            lines.append(f"{public.name}, {public.kept_back}: kept back, measured with --kept-back")
+        elif not public.shown and public in missing:
+            lines.append(f"{public.name}: not in {data.name}; {public.how_to_get}")
+    return lines
+
+
+def languages_markdown(found: Sequence[LanguageRow]) -> str:
+    """Return how alike different texts of each language look, as a Markdown table."""
+    head = f"| language | pairs | at least {SAME} | most alike | median |\n| --- | --- | --- | --- | --- |"
+    rows = (
+        f"| {row.language} | {row.pairs} | {row.same} | {row.highest:.4f} | {number(row.middle)} |"
+        for row in found
+    )
+    return "\n".join([head, *rows])
+
+
+def report(given: argparse.Namespace, reporter: Reporter) -> str:
+    """Return the report as Markdown; raises InvalidInput and TryAgain."""
+    for folder in (given.data, given.pairs):
+        if folder and not folder.is_dir():
+            raise InvalidInput(f"{folder} is no folder")
+    parts = []
+    for name, model in models_in(Cache.from_environment(), given.model).items():
+        brain = BrainScores(Vectors(model.embed), name)
+        rows = list(rows_of(given.data, given.pairs, brain, reporter, kept_back=given.kept_back))
+        with reporter.step(f"{name}: languages"):
+            languages = languages_markdown(language_rows(brain))
+        table = markdown_of(rows) if rows else "Nothing was measured."
+        parts.append(f"Embedding model {name}:\n\n{table}\n\nDifferent texts:\n\n{languages}\n")
+    missing = left_out(given.data, given.pairs, kept_back=given.kept_back)
+    if missing:
+        parts.append("Not measured:\n\n" + "\n".join(f"- {line}" for line in missing) + "\n")
+    return "\n".join(parts)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, with the exit code of wrong input."""
+        self.print_usage(sys.stderr)
+        self.exit(int(ExitCode.NEVER), f"{self.prog}: {message}\n")
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the arguments."""
+    parser = _Parser(
+        prog="make human-report", description=str(__doc__).split(": ", 1)[1],
+        epilog="Exit codes: 0 printed, 64 something must be changed (a broken file is named with its line), "
+        "75 there is no embedding model yet. A model takes some 10 minutes of one core.",
+    )  # fmt: skip
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder with the public sets")
+    parser.add_argument("--pairs", type=Path, metavar="PAIRS", help="folder with pan/ and stsb/, or *.jsonl")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME",
+        help="an embedding model of the cache by its name, or a folder with one; may be given again; without "
+        "it all that the cache has",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kept-back", action="store_true", help="also what is kept back: for a comparison, not to choose by"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Print the report; progress goes to standard error."""
+    given = parsed()
+    try:
+        made = report(given, Reporter(Console(stderr=True, highlight=False)))
+    except WorkerError as error:
+        sys.stderr.write(f"make human-report: {error}\n")
+        sys.exit(int(error.exit_code))
+    sys.stdout.write(made)
+
+
+if __name__ == "__main__":
+    main()
