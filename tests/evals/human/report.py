@@ -8,6 +8,7 @@ A set that is not there is named, with how to get it. What is kept back is read 
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from dev.artefacts.cache import Cache
 from dev.progress import Reporter
-from gather_brain.embeddings.onnx_model import ModelError, OnnxModel
+from gather_brain.embeddings.onnx_model import CONFIG_FILE, ModelError, OnnxModel
 from gather_contracts.result import ExitCode
 from gather_worker.errors import InvalidInput, TryAgain, WorkerError
 from tests.evals.coverage import Vectors
@@ -70,24 +71,33 @@ def models_in(cache: Cache, wanted: Sequence[str]) -> dict[str, OnnxModel]:
     """Return the cache's embedding models by their names, of each its newest; or those that are wanted.
 
     Raises:
-        InvalidInput: one that is wanted is not there.
+        InvalidInput: one that is wanted is not there, or cannot be loaded.
         TryAgain: there is none.
     """
-    folders = sorted(
-        (file.parent for file in cache.root.glob(f"{MODEL_FOLDERS}/model.onnx")),
-        key=lambda folder: folder.stat().st_mtime,
-    )
-    folders += [Path(name) for name in wanted if (Path(name) / "model.onnx").is_file()]
+    named = [name for name in wanted if not Path(name).is_dir()]
+    folders = [Path(name) for name in wanted if name not in named]
+    if named or not wanted:
+        found = (file.parent for file in cache.root.glob(f"{MODEL_FOLDERS}/model.onnx"))
+        folders = [*sorted(found, key=lambda folder: folder.stat().st_mtime), *folders]
+    if not folders:
+        raise TryAgain(f"{cache.root} has no embedding model; `make coverage-report` gets the default one")
+    newest = {name_of(folder): folder for folder in folders}
+    if missing := set(named) - newest.keys():
+        raise InvalidInput(f"no model {', '.join(sorted(missing))}; there are: {', '.join(sorted(newest))}")
+    kept = {name_of(Path(name)) if name not in named else name for name in wanted} or newest.keys()
     try:
-        found = {model.name: model for model in (OnnxModel(folder, None) for folder in folders)}
+        return {name: OnnxModel(folder, name) for name, folder in newest.items() if name in kept}
     except ModelError as error:
         raise InvalidInput(str(error)) from error
-    if not found:
-        raise TryAgain(f"{cache.root} has no embedding model; `make coverage-report` gets the default one")
-    given = {OnnxModel(Path(name), None).name if Path(name).is_dir() else name for name in wanted}
-    if missing := given - found.keys():
-        raise InvalidInput(f"no model {', '.join(sorted(missing))}; there are: {', '.join(sorted(found))}")
-    return {name: model for name, model in found.items() if not given or name in given}
+
+
+def name_of(folder: Path) -> str:
+    """Return what a model's folder calls it; its own name where it says nothing."""
+    try:
+        said = json.loads((folder / CONFIG_FILE).read_bytes())["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder.name
+    return str(said)
 
 
 def rows_of(

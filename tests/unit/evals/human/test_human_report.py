@@ -160,6 +160,19 @@ def test_the_cache_s_models_are_found_and_nothing_is_downloaded(tmp_path: Path) 
         models_in(Cache(tmp_path), [])
 
 
+def test_a_model_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
+    """The message names those that are."""
+    folder = tmp_path / "artefacts" / "embedding-model-1"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"no model")
+    (folder / "config.json").write_text('{"name": "small"}', "utf-8")
+    with pytest.raises(InvalidInput, match="no model large; there are: small"):
+        models_in(Cache(tmp_path), ["large"])
+    for wanted in ([], ["small"], [str(folder)]):
+        with pytest.raises(InvalidInput, match="cannot be loaded"):
+            models_in(Cache(tmp_path), wanted)
+
+
 def test_a_folder_that_is_none_is_wrong_input(tmp_path: Path) -> None:
     """Before any model is loaded."""
     with pytest.raises(InvalidInput, match="is no folder"):
