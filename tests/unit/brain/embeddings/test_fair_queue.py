@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gather_brain.embeddings.fair_queue import FairQueue, Flow
+from gather_brain.embeddings.fair_queue import OLDEST_EVERY, FairQueue, Flow
 
 
 async def take(queue: FairQueue, flow: Flow, costs: list[int], log: list[str], name: str) -> None:
@@ -30,7 +30,7 @@ async def test_no_more_are_admitted_than_there_are_places() -> None:
 
 
 async def test_a_short_request_goes_before_the_rest_of_long_ones() -> None:
-    """However many long ones there are, it waits for the turn under way alone."""
+    """It waits for the turn under way, and for one more of who is behind the oldest."""
     queue = FairQueue(1)
     log: list[str] = []
     shorts: list[asyncio.Task[None]] = []
@@ -45,7 +45,7 @@ async def test_a_short_request_goes_before_the_rest_of_long_ones() -> None:
 
     await asyncio.gather(*(long(queue.join()) for _ in range(4)))
     await asyncio.gather(*shorts)
-    assert log.index("short") == 8
+    assert log.index("short") == 9
 
 
 async def test_short_requests_without_end_let_a_long_one_finish() -> None:
@@ -58,6 +58,23 @@ async def test_short_requests_without_end_let_a_long_one_finish() -> None:
             break
         await asyncio.gather(*(take(queue, queue.join(), [4], log, "short") for _ in range(3)))
     assert long.done()
+
+
+async def test_a_long_request_ends_though_short_ones_always_wait() -> None:
+    """Where more come than can be served: every fourth turn is the oldest's, however much it has used."""
+    queue = FairQueue(2)
+    log: list[str] = []
+    shorts: set[asyncio.Task[None]] = set()
+    long = asyncio.create_task(take(queue, queue.join(), [10] * 20, log, "long"))
+    while not long.done() and len(log) < 1000:
+        while len(shorts) < 6:
+            short = asyncio.create_task(take(queue, queue.join(), [7], log, "short"))
+            shorts.add(short)
+            short.add_done_callback(shorts.discard)
+        await asyncio.sleep(0)
+    await asyncio.gather(long, *shorts)
+    assert log.index("short") < 8
+    assert len(log) < 20 * OLDEST_EVERY + 12
 
 
 async def test_a_cancelled_request_leaves_no_place_taken() -> None:
