@@ -66,6 +66,8 @@ class Meters(BaseModel):
     """From the first attempt's start until the threshold was reached."""
     evaluations_sent: Count = 0
     evaluations_failed: Count = 0
+    judge_parts: Annotated[list[Count], Field(max_length=2)] = Field(default_factory=list)
+    """Parts of the judge's verdicts that count, and those that quote nothing of the notes and do not."""
 
     @property
     def kept(self) -> int:

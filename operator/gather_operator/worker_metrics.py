@@ -88,6 +88,11 @@ TO_THRESHOLD = _histogram(
     "department_time_to_threshold_seconds", "From a department's start to its threshold.", LONG_S
 )
 EVALUATIONS = _counter("evaluations", "Tries to queue evaluate_department, by result.", "result")
+JUDGE_PARTS = _counter(
+    "judge_parts",
+    "Parts of verdicts on quality, by whether a quote of the notes stands behind them.",
+    "outcome",
+)
 COST = _counter("model_cost_usd", "Money spent on models.")
 TOKENS = _counter("model_tokens", "Tokens used, in and out.")
 
@@ -178,6 +183,8 @@ def _count_meters(meters: Meters) -> None:
         TO_THRESHOLD.observe(meters.threshold_ms / 1000)
     EVALUATIONS.labels(result="sent").inc(meters.evaluations_sent)
     EVALUATIONS.labels(result="failed").inc(meters.evaluations_failed)
+    for outcome, parts in zip(("counted", "unquoted"), meters.judge_parts, strict=False):
+        JUDGE_PARTS.labels(outcome=outcome).inc(parts)
 
 
 def _observe(histogram: Histogram, begun: str | None, ended: str | None) -> None:

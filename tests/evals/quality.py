@@ -24,7 +24,8 @@ from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
-from gather_worker.department.quality import WEIGHTS, weighted
+from gather_worker.department.evidence import Heard, heard
+from gather_worker.department.quality import RUBRIC_PARTS, WEIGHTS, weighted
 from gather_worker.errors import ModelError, WorkerError
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.gateway import ModelGateway
@@ -46,7 +47,7 @@ REPEATS_DEFAULT: Final = 3
 CALLS_AT_ONCE: Final = 4
 ATTEMPT_S: Final = 4 * 3600.0
 ANSWER_TIMEOUT_S: Final = 120.0
-ANSWER_TOKENS_MAX: Final = 2_000
+ANSWER_TOKENS_MAX: Final = 4_000
 
 NAMED: Final = {
     "removed": "coverage",
@@ -100,7 +101,7 @@ class ModelMeasure:
         self._brain = brain
         self._model = model
         self._gateway = gateway
-        self._verdicts: dict[tuple[str, tuple[str, ...], int], QualityVerdict | None] = {}
+        self._verdicts: dict[tuple[str, tuple[str, ...], int], Heard | None] = {}
         self.failed = 0
 
     async def prepare(self, wanted: Sequence[tuple[Department, tuple[str, ...], int]]) -> None:
@@ -113,23 +114,27 @@ class ModelMeasure:
 
         await asyncio.gather(*(one(*request) for request in dict.fromkeys(wanted)))
 
-    async def _ask(self, department: Department, texts: Sequence[str], reading: int) -> QualityVerdict | None:
+    async def _ask(self, department: Department, texts: Sequence[str], reading: int) -> Heard | None:
+        prompt = prompt_of(department, texts, reading)
         try:
-            return await self._gateway.ask(self._model, prompt_of(department, texts, reading), QualityVerdict)
+            verdict = await self._gateway.ask(self._model, prompt, QualityVerdict)
+            return heard(verdict, prompt.quotable)
         except (ModelError, WorkerError) as error:
             self.failed += 1
             sys.stderr.write(f"{department.slug}: no verdict: {type(error).__name__}\n")
             return None
 
     def __call__(self, department: Department, texts: Sequence[str], reading: int) -> Scores:
-        """Return the scores as a worker with this model would have them; the brain's where it gave none."""
+        """Return the scores as a worker with this model would have them; the brain's where none counts."""
         scores = self._brain(department, texts, 0)
         verdict = self._verdicts.get((department.slug, tuple(texts), reading))
         if verdict is None:
             return scores
         share = without_copies(texts).distinct_share
-        said = {"depth": verdict.depth, "coherence": verdict.coherence * share}
-        return with_score({**scores, **said, "actionability": verdict.actionability})
+        said = {part: score for part in RUBRIC_PARTS if (score := verdict.score(part)) is not None}
+        if "coherence" in said:
+            said["coherence"] *= share
+        return with_score(scores | said)
 
 
 def prompt_of(department: Department, texts: Sequence[str], reading: int) -> Prompt:

@@ -11,7 +11,7 @@ import httpx
 from gather_contracts.events import Event
 from gather_contracts.text import content_hash
 from gather_worker.llm.answer_cache import KeptAnswer
-from tests.support.scripted_model import asked_prompt
+from tests.support.scripted_model import asked_prompt, verdict_of
 
 
 class FakeModel:
@@ -32,10 +32,11 @@ class FakeModel:
         if request.method == "GET":
             return httpx.Response(404)
         self.requests += 1
-        asked = asked_prompt(json.loads(request.content))
+        body = json.loads(request.content)
+        asked = asked_prompt(body)
         if self.wait:
             await self.wait(asked)
-        content = self._notes() if asked == "generate" else self._verdict()
+        content = self._notes() if asked == "generate" else self._verdict(body)
         choice = {"finish_reason": "stop", "message": {"content": json.dumps(content)}}
         # As many tokens as such texts may have: a bill of fewer would not be believed.
         usage = {"prompt_tokens": 3000, "completion_tokens": 200, "cost": self.cost_usd}
@@ -51,9 +52,8 @@ class FakeModel:
         notes[1] = notes[2].upper()
         return {"items": [{"content": note, "summary": "s", "context": "c"} for note in notes]}
 
-    def _verdict(self) -> dict[str, Any]:
-        score = self.verdicts.pop(0) if self.verdicts else 50
-        return dict.fromkeys(("depth", "coherence", "actionability"), score)
+    def _verdict(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return verdict_of(body["messages"], self.verdicts.pop(0) if self.verdicts else 50)
 
 
 class FakeBrain:

@@ -19,7 +19,7 @@ import yaml
 
 from gather_demo.llm.material import read_material
 from tests.support.http_server import answering
-from tests.support.scripted_model import asked_schema
+from tests.support.scripted_model import asked_schema, verdict_of
 
 NOTES: Final = 10
 FRESH: Final = 6
@@ -100,6 +100,7 @@ class InjectableModel:
             asked = [self._next("pairs", self.payloads) for _ in pairs]
             answer["verdicts"] = [{"pair": n, "duplicate": False, **asked[n]} for n in pairs]
         else:
+            answer |= verdict_of(messages, answer["depth"])
             answer |= self._next("verdict", seen)
         return {"role": "assistant", "content": json.dumps(answer)}
 

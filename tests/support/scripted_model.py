@@ -1,7 +1,8 @@
 """A model that answers from a script, in the process: for unit tests of the gateway."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -87,6 +88,21 @@ def asked_prompt(body: Mapping[str, Any]) -> str:
         return str(form["json_schema"]["name"])
     text = body["messages"][0]["content"]
     return next(name for name in ANSWERS if text.startswith(words(name, "system")[:BEGINNING]))
+
+
+def shown_notes(messages: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the notes that a judge is shown."""
+    texts = "\n".join(message["content"] for message in messages)
+    (data,) = re.findall(r"<data>\n(.*?)\n</data>", texts, re.DOTALL)
+    notes: list[str] = json.loads(data)["notes"]
+    return notes
+
+
+def verdict_of(messages: Sequence[Mapping[str, str]], score: float) -> dict[str, Any]:
+    """Return a verdict with one score for all parts, and a quote that stands in the notes."""
+    quotes = shown_notes(messages)[:1]
+    parts = ("depth", "coherence", "actionability")
+    return {f"{part}_quotes": quotes for part in parts} | dict.fromkeys(parts, score)
 
 
 def asked_schema(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Meter:
         self._written = 0
         self._threshold_ms: int | None = None
         self._evaluations = [0, 0]
+        self._judge_parts = [0, 0]
         self._waiting = 0
         self._waiting_since = 0.0
         self._waited_s = 0.0
@@ -122,6 +123,11 @@ class Meter:
         """An evaluation was queued, or could not be."""
         self._evaluations[not is_sent] += 1
 
+    def heard(self, parts: int, unquoted: int) -> None:
+        """Verdicts on quality came, of which so many parts quote nothing of the notes and do not count."""
+        self._judge_parts[0] += parts - unquoted
+        self._judge_parts[1] += unquoted
+
     # --- reading
 
     def start_lap(self) -> Callable[[], Lap]:
@@ -156,6 +162,7 @@ class Meter:
             threshold_ms=kept.threshold_ms if self._threshold_ms is None else self._threshold_ms,
             evaluations_sent=kept.evaluations_sent + self._evaluations[0],
             evaluations_failed=kept.evaluations_failed + self._evaluations[1],
+            judge_parts=_added(kept.judge_parts, self._judge_parts),
         )
 
 

@@ -7,6 +7,7 @@ here. The descriptions are those of the prompt's file: no word of this module re
 
 import re
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -23,12 +24,17 @@ CONTENT_MIN = 20
 CONTENT_LETTERS_MIN = 10
 """In any script; a row of dots, dashes or emoji is not a note."""
 REASON_MAX = 400
+QUOTES_MAX: Final = 3
+"""For each part of a verdict; one that stands in the notes is enough."""
+QUOTE_MAX: Final = 240
+"""Characters; the 25 words that are asked for are some 150. A longer one is cut, and is one all the same."""
 
 _DROPPED_KEYWORDS = frozenset(
     {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern", "default"}
 )
 _SCORE: Final = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*(?:/\s*100|%)?\s*")
 _TRUTHS: Final = {"true": True, "false": False}
+_BULLET: Final = re.compile(r"^[\s*•-]+")
 
 
 def _says_something(text: str) -> str:
@@ -41,6 +47,23 @@ def _score(value: Any) -> Any:
     """Return the number that a text is: 72 for "72", "72/100" and "72 %"; a truth value is none."""
     said = _SCORE.fullmatch(value) if isinstance(value, str) else None
     return float(said[1]) if said else _no_truth(value)
+
+
+def _quotes(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list, of one text with a quote a line, or of objects that hold one each."""
+    if isinstance(value, str):
+        value = value.splitlines()
+    if isinstance(value, dict):
+        value = list(value.values())
+    listed = value if isinstance(value, list | tuple) else []
+    texts = (max(_texts_in(each), key=len, default="") for each in islice(listed, 10 * QUOTES_MAX))
+    cleaned = (_BULLET.sub("", clean(text))[:QUOTE_MAX].strip() for text in texts)
+    return tuple(islice(dict.fromkeys(filter(None, cleaned)), QUOTES_MAX))
+
+
+def _texts_in(value: Any) -> list[str]:
+    values = value.values() if isinstance(value, dict) else [value]
+    return [each for each in values if isinstance(each, str)]
 
 
 def _no_truth(value: Any) -> Any:
@@ -109,18 +132,25 @@ Reason = Annotated[
     AfterValidator(lambda text: shortened(clean(text), REASON_MAX)),
 ]
 """Shortened rather than refused: a verdict is not worth less for a long reason, or for none."""
+Quotes = Annotated[tuple[str, ...], BeforeValidator(_quotes)]
+"""What the verdict goes by, in the notes' own words; whether they are that is looked at elsewhere."""
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), BeforeValidator(_score)]
 
 
 class QualityVerdict(Answer):
-    """The rubric's three scores, each 0-100; each reason comes first, so that the score follows from it."""
+    """The rubric's three scores, each 0-100; quotes and reason come first, so that the score follows from
+    them.
+    """
 
     prompt = JUDGE
 
+    depth_quotes: Quotes = ()
     depth_reason: Reason = ""
     depth: Score
+    coherence_quotes: Quotes = ()
     coherence_reason: Reason = ""
     coherence: Score
+    actionability_quotes: Quotes = ()
     actionability_reason: Reason = ""
     actionability: Score
 

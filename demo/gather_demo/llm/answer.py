@@ -32,6 +32,7 @@ NOTE_FIELDS: Final = {
 ID_KEYS: Final = ("id", "index", "pair", "number", "slot", "i", "key")
 
 _RUBRIC_NAMES: Final = frozenset({"coverage", "depth", "coherence", "actionability"})
+_QUOTES: Final = re.compile(r"quote|evidence", re.IGNORECASE)
 _DUPLICATE: Final = re.compile(r"dup|same|equal|repeat|redundant", re.IGNORECASE)
 
 Messages = Sequence[Mapping[str, Any]]
@@ -189,11 +190,14 @@ def _pair_of(candidate: Mapping[str, Any], index: int) -> Pair | None:
 
 
 def _rubric_sources(request: Request, facts: Facts) -> tuple[LeafSource, ItemSource]:
-    rubric = judge.score(judge.texts_in(text_of(request.messages[-1:])), facts.aspects)
+    texts = judge.texts_in(text_of(request.messages[-1:]))
+    rubric = judge.score(texts, facts.aspects)
     overall = 0.4 * rubric.coverage + 0.3 * rubric.depth + 0.2 * rubric.coherence + 0.1 * rubric.actionability
     reason = f"Depth {rubric.depth:.0f}, coherence {rubric.coherence:.0f} of 100 by word measures."
 
-    def items(_place: Place, least: int, most: int | None) -> Sequence[Any]:
+    def items(place: Place, least: int, most: int | None) -> Sequence[Any]:
+        if _QUOTES.search(place.name):
+            return judge.quotes(texts, is_of_actions="action" in place.name)[:most]
         return facts.aspects[: most if most is not None else max(least, 3)]
 
     def leaf(place: Place, kind: str) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gather_demo.llm.json_text import json_strings
-from gather_demo.llm.text_measures import clamp, content_words, likeness, mean, sentences, words
+from gather_demo.llm.text_measures import clamp, content_words, cut, likeness, mean, sentences, words
 
 DUPLICATE_LIKENESS: Final = 0.6
 """Two notes share some words of craft by nature (up to 0.35 among the material's); copies keep above 0.7."""
@@ -18,6 +18,8 @@ FULL_DETAIL_WORDS: Final = 400
 """Different words of content in the notes of a well-filled department: about fifteen notes."""
 FULL_LIKENESS: Final = 0.2
 """Mean share of words that notes of one department have in common when they speak of the same things."""
+QUOTES: Final = 2
+QUOTE_CHARS: Final = 150
 TEXT_WORDS_MIN: Final = 6
 """A shorter quotation in a prompt is a label or an instruction's example, not a text to judge."""
 
@@ -86,6 +88,21 @@ def score(texts: Sequence[str], aspects: Sequence[str]) -> Rubric:
         coherence=_coherence(distinct, len(texts)),
         actionability=mean(_actionability(t) for t in distinct),
     )
+
+
+def quotes(texts: Sequence[str], *, is_of_actions: bool = False) -> list[str]:
+    """Return sentences out of the texts, word for word: the first of each in which somebody is told to do
+    something, or the one with most words of content.
+    """
+    found: list[str] = []
+    for text in texts:
+        parts = sentences(text)
+        acting = [part for part in parts if _ACTION.search(part)]
+        chosen = (
+            acting[:1] if is_of_actions else sorted(parts, key=lambda part: -len(content_words(part)))[:1]
+        )
+        found += [cut(part, QUOTE_CHARS) for part in chosen]
+    return found[:QUOTES]
 
 
 def without_copies(texts: Sequence[str]) -> list[str]:

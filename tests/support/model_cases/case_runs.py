@@ -152,7 +152,7 @@ async def play(case: Case) -> Played:
         requests=endpoint.requests,
         steps=steps,
         notes=answer.items if isinstance(answer, DraftBatch) else (),
-        value={} if answer is None or isinstance(answer, DraftBatch) else answer.model_dump(),
+        value={} if answer is None or isinstance(answer, DraftBatch) else answer.model_dump(mode="json"),
         dropped=salvages[-1].dropped if salvages and not error else 0,
         ledger=asked.ledger,
         charged=endpoint.charged(),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tests.support.http_server import serving
 from tests.support.model_cases.case_bodies import GOOD, PLACE, answer_body
 from tests.support.model_cases.case_files import Answer, Case, Completion
+from tests.support.scripted_model import verdict_of
 
 APART: Final = 20
 """So far the numbers of one case's notes are from the next one's: none of them is a duplicate."""
@@ -32,18 +33,19 @@ class CaseServer:
         """Return the answer to a request, whose truth is charged."""
         with self._lock:
             self.requests.append(request)
-            given = self._choose(_data(request["messages"]))
+            given = self._choose(request)
             self.charged_usd += given.truth.usd
             self.charged_tokens += given.truth.tokens
             return given
 
-    def _choose(self, data: dict[str, Any]) -> Answer:
+    def _choose(self, request: dict[str, Any]) -> Answer:
+        data = _data(request["messages"])
         if "pairs" in data:
             verdicts = [{"pair": n, "duplicate": False} for n in range(len(data["pairs"]))]
             return _said({"verdicts": verdicts})
         if "gaps" not in data:
             score = min(20 + 2 * len(self.requests), 95)
-            return _said(dict.fromkeys(("depth", "coherence", "actionability"), score))
+            return _said(verdict_of(request["messages"], score))
         return self.answers.pop(0) if self.answers else shifted(GOOD, APART * len(self.requests))
 
 

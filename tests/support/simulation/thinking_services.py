@@ -13,7 +13,7 @@ from gather_contracts.departments import CmsDepartment
 from gather_operator.decisions.facts import CmsReading
 from gather_operator.errors import CmsUnavailable
 from tests.support.fakes import FakeBrain
-from tests.support.scripted_model import asked_prompt
+from tests.support.scripted_model import asked_prompt, verdict_of
 from tests.support.simulation.cluster.kubelets import WorkerProcess
 from tests.support.simulation.processes import CURRENT
 from tests.support.simulation.wire import RefusedBy, Unreachable, Wire
@@ -80,12 +80,12 @@ class SimulatedModel:
         self.charges.append(charge)
         self.charged(worker, charge)
         place = (worker.run_uid, worker.slug)
-        text = self._text(place, asked)
+        text = self._text(place, asked, body)
         choice = {"finish_reason": "stop", "message": {"content": text}}
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": tokens_out, "cost": usd}
         return httpx.Response(200, json={"choices": [choice], "usage": usage})
 
-    def _text(self, place: tuple[str, str], asked: str) -> str:
+    def _text(self, place: tuple[str, str], asked: str, body: dict[str, Any]) -> str:
         is_calm = self.wire.plan.until_s <= self._now_s()
         if not is_calm and self.rng.random() < self.bad_share:
             self.wire.plan.happened["model: unusable answer"] += 1
@@ -96,7 +96,7 @@ class SimulatedModel:
             return json.dumps({"verdicts": []})
         self._verdicts[place] += 1
         score = min(100.0, 40.0 + self.skill * self._verdicts[place])
-        return json.dumps(dict.fromkeys(("depth", "coherence", "actionability"), score))
+        return json.dumps(verdict_of(body["messages"], score))
 
     def _now_s(self) -> float:
         import asyncio  # noqa: PLC0415

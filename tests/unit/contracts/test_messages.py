@@ -41,6 +41,7 @@ def long_run(count: int) -> meters.Meters:
     return meters.Meters(
         times=dict.fromkeys(meters.Timer, tally), items=[count] * 11, written=count,
         scores=[99.9] * 7, threshold_ms=10**7, evaluations_sent=1, evaluations_failed=1,
+        judge_parts=[count, count],
     )  # fmt: skip
 
 

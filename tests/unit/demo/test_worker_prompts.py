@@ -16,6 +16,7 @@ from gather_demo.llm.material import read_material
 from gather_demo.llm.prompt_facts import read_facts
 from gather_demo.llm.text_measures import words
 from gather_demo.seed.project import read_project
+from gather_worker.department.evidence import heard
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import duplicates_prompt, generate_prompt, judge_prompt
@@ -97,7 +98,9 @@ def test_it_writes_two_rounds_and_grades_them(llm: TestClient, department: Resol
     second = [d.content for d in ask(llm, generation(department, first), DraftBatch).items]
     assert not set(first) & set(second)
     assert all(40 <= len(words(note)) <= 110 for note in first + second)
-    grades = ask(llm, judge_prompt(department, automated(department, first + second)), QualityVerdict)
+    prompt = judge_prompt(department, automated(department, first + second))
+    grades = ask(llm, prompt, QualityVerdict)
+    assert heard(grades, prompt.quotable).unquoted == ()
     assert grades.depth > 50
     assert grades.coherence > 50
     assert grades.actionability > 20

@@ -20,6 +20,7 @@ METERS = Meters(
     scores=[40.0, None, 82.0],
     threshold_ms=61_000,
     evaluations_sent=1,
+    judge_parts=[5, 4],
 )
 ENDED = {"phase": "Succeeded", "reason": "ThresholdReached", "attempt": 2, "iterations": 3,
          "qualityScore": 82, "costUSD": 0.5, "tokens": 900}  # fmt: skip
@@ -81,6 +82,8 @@ def test_a_department_s_end_is_counted_with_all_that_its_workers_measured(
     assert gained("notes_total", outcome="duplicate") == 6
     assert gained("department_time_to_threshold_seconds_sum") == 61
     assert gained("evaluations_total", result="sent") == 1
+    assert gained("judge_parts_total", outcome="counted") == 5
+    assert gained("judge_parts_total", outcome="unquoted") == 4
     assert gained("model_cost_usd_total") == 0.5
     assert gained("model_tokens_total") == 900
     assert gained("worker_mongodb_duration_seconds_bucket", le="0.005") == 1

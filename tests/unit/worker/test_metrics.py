@@ -76,13 +76,16 @@ def test_a_start_ends_with_the_first_question_to_the_model(meter: Meter, clock: 
 
 def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: FakeClock) -> None:
     """Totals are of all attempts, and writing them twice changes nothing."""
-    kept = Meters(times={Timer.BRAIN: [5_000, 1]}, items=[0, 1], written=6, evaluations_failed=1)
+    kept = Meters(
+        times={Timer.BRAIN: [5_000, 1]}, items=[0, 1], written=6, evaluations_failed=1, judge_parts=[3]
+    )
     meter.resume(kept)
     assert meter.totals() == kept
     with meter.timing(Timer.BRAIN):
         clock.now_s += 0.02
     meter.judged(8, 2)
     meter.evaluated(is_sent=True)
+    meter.heard(9, 2)
     meter.reached(61.5)
     total = meter.totals([50.0, None, 70.0, 71.0])
     assert total == meter.totals([50.0, None, 70.0, 71.0])
@@ -90,6 +93,7 @@ def test_a_successor_adds_to_what_was_kept(meter: Meter, clock: FakeClock) -> No
     assert (total.items, total.written, total.kept) == ([0, 1, 1], 14, 3)
     assert total.scores == [50.0, None, 70.0]
     assert (total.evaluations_sent, total.evaluations_failed, total.threshold_ms) == (1, 1, 61_500)
+    assert total.judge_parts == [10, 2]
 
 
 async def test_a_metered_function_is_counted_when_it_is_cancelled() -> None:

@@ -91,16 +91,23 @@ def parts_report(quality: Quality | None) -> dict[str, Any] | None:
 
 
 def judge_report(measurer: QualityMeasurer, measured: Measurement) -> dict[str, Any]:
-    """Return what the model said of the notes, and how far its verdicts are from each other."""
+    """Return what the model said of the notes, with the quotes that stand in them, and how far its verdicts
+    are from each other.
+    """
     return {
         "model": measurer.judge_model,
         "asked": measurer.judge_repeats,
         "verdicts": [
             {
-                part: {"score": getattr(v, part), "reason": getattr(v, f"{part}_reason")}
+                part: {
+                    "score": getattr(each.said, part),
+                    "counts": each.score(part) is not None,
+                    "reason": getattr(each.said, f"{part}_reason"),
+                    "quotes": list(each.quotes[part]),
+                }
                 for part in RUBRIC_PARTS
             }
-            for v in measured.verdicts
+            for each in measured.verdicts
         ],
         "spread": round(measured.quality.spread, 1) if measured.quality else None,
     }

@@ -14,7 +14,7 @@ class Outcome:
         self.reason = StopReason.INTERNAL_ERROR
         self.exit_code = ExitCode.TRY_AGAIN
         self.left = ""
-        """What a finished department leaves to the project's next worker, and what must be changed for it."""
+        """What a finished department leaves to the project's next worker or did without, and why."""
         self._message = ""
 
     def ended(self, reason: StopReason, exit_code: ExitCode, message: str = "") -> None:

@@ -2,12 +2,12 @@
 
 0.40 coverage + 0.30 depth + 0.20 coherence + 0.10 actionability, each 0-100 (the requirements). Coverage is
 the brain's. The other three are the model's, bound to a rubric and the median of several readings where that
-is configured, or the brain's own measures where the model gives none. What cannot be measured is not made up:
-the score is then None.
+is configured, or the brain's own measures where the model gives none or quotes nothing of the notes. What
+cannot be measured is not made up: the score is then None.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 from typing import Final, Protocol
@@ -36,18 +36,18 @@ class Source(StrEnum):
 
 
 class Rubric(Protocol):
-    """The three parts that the rubric is about, each 0-100."""
+    """The three parts that the rubric is about, each 0-100; None for one that does not count."""
 
     @property
-    def depth(self) -> float:
+    def depth(self) -> float | None:
         """Level of detail."""
 
     @property
-    def coherence(self) -> float:
+    def coherence(self) -> float | None:
         """Consistency of the notes with each other."""
 
     @property
-    def actionability(self) -> float:
+    def actionability(self) -> float | None:
         """How usable for the crew."""
 
 
@@ -63,14 +63,26 @@ class Quality:
     coverage_source: Source
     rubric_source: Source
     verdicts: int = 0
-    """How many of the model's verdicts the rubric's parts are medians of."""
+    """How many verdicts the model gave; a part is the median of those that count for it."""
     spread: float = 0.0
     """The largest difference between two verdicts on one part, in points."""
+    unquoted: dict[str, int] = field(default_factory=dict)
+    """How many of the verdicts do not count for a part, since they quote nothing of the notes for it."""
 
     @property
     def sources(self) -> dict[str, Source]:
         """Return who measured each part."""
-        return {"coverage": self.coverage_source, **dict.fromkeys(RUBRIC_PARTS, self.rubric_source)}
+        stood_in = dict.fromkeys(self.stood_in_for, Source.BRAIN)
+        return {
+            "coverage": self.coverage_source,
+            **dict.fromkeys(RUBRIC_PARTS, self.rubric_source),
+            **stood_in,
+        }
+
+    @property
+    def stood_in_for(self) -> list[str]:
+        """Return the parts for which no verdict counts, so that the brain's own measures stand in."""
+        return [part for part, count in self.unquoted.items() if count >= self.verdicts]
 
 
 def weighted(coverage: float, depth: float, coherence: float, actionability: float) -> float:
@@ -94,11 +106,14 @@ def combine(
     only; since added notes cannot lower coverage, what was once reached then stays reached.
     """
     covered = _coverage(coverage, earlier_coverage, is_partial=is_partial)
-    rubric = verdicts or ([coverage.quality_metrics] if coverage else [])
-    if covered is None or not rubric:
+    said = {part: readings(verdicts, part) for part in RUBRIC_PARTS}
+    measured = [coverage.quality_metrics] if coverage else []
+    rubric = [said[part] or readings(measured, part) for part in RUBRIC_PARTS]
+    if covered is None or not all(rubric):
         return None
-    depth, coherence, actionability = (median(readings(rubric, part)) for part in RUBRIC_PARTS)
-    coherence *= distinct_share if verdicts else 1.0
+    depth, coherence, actionability = map(median, rubric)
+    coherence *= distinct_share if said["coherence"] else 1.0
+    missing = {part: len(verdicts) - len(counting) for part, counting in said.items()}
     return Quality(
         score=weighted(covered[0], depth, coherence, actionability),
         coverage=covered[0],
@@ -106,10 +121,18 @@ def combine(
         coherence=coherence,
         actionability=actionability,
         coverage_source=covered[1],
-        rubric_source=Source.MODEL if verdicts else Source.BRAIN,
+        rubric_source=Source.MODEL if any(said.values()) else Source.BRAIN,
         verdicts=len(verdicts),
-        spread=max((max(r) - min(r) for r in (readings(verdicts, p) for p in RUBRIC_PARTS) if r), default=0),
+        spread=max((max(r) - min(r) for r in said.values() if r), default=0),
+        unquoted={part: count for part, count in missing.items() if count},
     )
+
+
+def unquoted_words(quality: Quality | None) -> list[str]:
+    """Return for people which parts of the score are the brain's although a judge gave verdicts."""
+    parts = ", ".join(quality.stood_in_for) if quality else ""
+    said = f"{parts}: the brain's measures, since no quote of the judge's stands in the notes"
+    return [said] if parts else []
 
 
 def best_score(coverage: float, last: Quality | None) -> float:
@@ -117,9 +140,12 @@ def best_score(coverage: float, last: Quality | None) -> float:
 
     `coverage` is the brain's, just measured; `last` the last iteration's quality.
     """
-    if last is None or last.rubric_source is not Source.MODEL:
+    if last is None:
         return weighted(coverage, 100, 100, 100)
-    highest = (getattr(last, part) + VERDICT_RISE_MAX for part in RUBRIC_PARTS)
+    highest = [
+        getattr(last, part) + VERDICT_RISE_MAX if last.sources[part] is Source.MODEL else 100.0
+        for part in RUBRIC_PARTS
+    ]
     return weighted(max(coverage, last.coverage), *highest)
 
 
@@ -134,8 +160,9 @@ def _coverage(
 
 
 def readings(verdicts: Sequence[Rubric], part: str) -> list[float]:
-    """Return what each verdict says of one part."""
-    return [float(getattr(verdict, part)) for verdict in verdicts]
+    """Return what each verdict that counts for a part says of it."""
+    said = (getattr(verdict, part) for verdict in verdicts)
+    return [float(score) for score in said if score is not None]
 
 
 def gaps_of(coverage: CoverageResponse) -> list[str]:

@@ -29,6 +29,8 @@ class Prompt:
     user: str
     based_on: tuple[str, ...] = ()
     """Ids of the notes that stand in it, as many as are kept (`BASED_ON_MAX`)."""
+    quotable: tuple[str, ...] = ()
+    """The texts in it that an answer must quote from."""
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ and whose price stays far below that of the answer.
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gather_clients.notes.note import Note
@@ -221,9 +222,9 @@ def judge_prompt(department: ResolvedDepartment, own: Sequence[Note], *, reading
     `reading` numbers the requests whose verdicts are combined; each shows the notes in another order.
     """
     judged = without_copies([item.content for item in own])
-    shown = neutral_order(judged.texts, reading)
-    data = {**_department(department), "notes": truncate_texts(shown, JUDGED_NOTES_TOKENS)}
-    return build_prompt(JUDGE, data)
+    shown = truncate_texts(neutral_order(judged.texts, reading), JUDGED_NOTES_TOKENS)
+    prompt = build_prompt(JUDGE, {**_department(department), "notes": shown})
+    return replace(prompt, quotable=tuple(shown))
 
 
 def duplicates_prompt(pairs: Sequence[Pair]) -> Prompt:

@@ -12,7 +12,8 @@ from gather_clients.notes.note import Note
 from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.department.coverage_findings import Findings, findings_of
-from gather_worker.department.quality import Quality, combine, gaps_of
+from gather_worker.department.evidence import Heard, heard
+from gather_worker.department.quality import RUBRIC_PARTS, Quality, combine, gaps_of
 from gather_worker.errors import (
     NO_ANSWER,
     BrainKeyRefused,
@@ -23,6 +24,7 @@ from gather_worker.errors import (
 )
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.gateway import ModelGateway
+from gather_worker.metrics import METER
 from gather_worker.prompts import builders
 from gather_worker.prompts.judge_input import without_copies
 from gather_worker.schemas import QualityVerdict
@@ -39,7 +41,7 @@ class Measurement:
 
     quality: Quality | None
     gaps: list[str] | None
-    verdicts: tuple[QualityVerdict, ...] = ()
+    verdicts: tuple[Heard, ...] = ()
     findings: Findings | None = None
 
 
@@ -77,8 +79,8 @@ class QualityMeasurer:
             _LOGGER.warning("coverage is not measured: the brain has no notes of the project yet")
         return coverage
 
-    async def verdicts(self, own: Sequence[Note]) -> list[QualityVerdict]:
-        """Return the model's verdicts; each may fail.
+    async def verdicts(self, own: Sequence[Note]) -> list[Heard]:
+        """Return the model's verdicts with what counts of them; each may fail.
 
         Raises InvalidInput where the endpoint refuses the judge from the first time on: the score would be
         another's.
@@ -87,17 +89,30 @@ class QualityMeasurer:
         verdicts = [verdict for verdict in await together(*readings) if verdict is not None]
         if self.judge_repeats and not verdicts:
             _LOGGER.warning("the model gives no verdict on quality: the brain's measures stand in")
+        _report_unquoted(verdicts)
         return verdicts
 
-    async def _verdict(self, own: Sequence[Note], reading: int) -> QualityVerdict | None:
+    async def _verdict(self, own: Sequence[Note], reading: int) -> Heard | None:
         prompt = builders.judge_prompt(self.department, own, reading=reading)
         try:
-            return await self.model.ask(self.judge_model, prompt, QualityVerdict)
+            verdict = await self.model.ask(self.judge_model, prompt, QualityVerdict)
+            return heard(verdict, prompt.quotable)
         except NO_ANSWER as error:
             if is_wrong_judge(error) and not self.was_judged():
                 raise InvalidInput(f"{self.judge_setting}: {error}") from error
             _LOGGER.warning("a verdict on quality is missing: %s", error)
             return None
+
+
+def _report_unquoted(verdicts: Sequence[Heard]) -> None:
+    """Count the parts that quote nothing of the notes, and name them."""
+    unquoted = [part for verdict in verdicts for part in verdict.unquoted]
+    METER.heard(len(RUBRIC_PARTS) * len(verdicts), len(unquoted))
+    if unquoted:
+        _LOGGER.warning(
+            "%d of %d parts of the verdicts on quality do not count (%s): they quote nothing of the notes",
+            len(unquoted), len(RUBRIC_PARTS) * len(verdicts), ", ".join(sorted(set(unquoted))),
+        )  # fmt: skip
 
 
 def is_wrong_judge(error: Exception) -> bool:
@@ -110,7 +125,7 @@ def is_wrong_judge(error: Exception) -> bool:
 def measurement_of(
     own: Sequence[Note],
     coverage: CoverageResponse | None,
-    verdicts: Sequence[QualityVerdict],
+    verdicts: Sequence[Heard],
     earlier_coverage: float | None,
 ) -> Measurement:
     """Return the quality of the notes and their gaps, and log it."""

@@ -13,14 +13,19 @@ from gather_contracts.brain import (
     CoverageTiming,
     QualityMetrics,
 )
+from gather_worker.department.checkpoint import Checkpoint
+from gather_worker.department.evidence import Heard
+from gather_worker.department.outcome import MESSAGE_MAX
 from gather_worker.department.quality import (
     GAPS_MAX,
+    RUBRIC_PARTS,
     VERDICT_RISE_MAX,
     WEIGHTS,
     Source,
     best_score,
     combine,
     gaps_of,
+    unquoted_words,
     weighted,
 )
 from gather_worker.schemas import QualityVerdict
@@ -192,6 +197,48 @@ def test_every_part_names_its_source() -> None:
     assert quality.sources == {
         "coverage": "earlier", "depth": "model", "coherence": "model", "actionability": "model"
     }  # fmt: skip
+
+
+def heard_with(quotes: dict[str, int], said: QualityVerdict = VERDICT) -> Heard:
+    """Return a verdict with so many quotes found for its parts."""
+    return Heard(said, {part: ("a quote",) * quotes.get(part, 0) for part in RUBRIC_PARTS})
+
+
+def test_a_part_without_a_quote_is_the_brains() -> None:
+    """Source, count and words for people name it; copies are charged to the model's coherence alone."""
+    found = combine(coverage(60), [heard_with({"depth": 1})], None, distinct_share=0.5)
+    assert found is not None
+    assert (found.depth, found.coherence, found.actionability) == (80, 30, 40)
+    assert found.stood_in_for == ["coherence", "actionability"]
+    assert found.sources["coherence"] is Source.BRAIN
+    (words,) = unquoted_words(found)
+    assert words == (
+        "coherence, actionability: the brain's measures, since no quote of the judge's stands in the notes"
+    )
+    assert len(words) < MESSAGE_MAX
+
+
+def test_one_verdict_with_a_quote_is_enough_for_its_part() -> None:
+    """The others are left out of its median."""
+    found = combine(coverage(60), [heard_with({}), heard_with(dict.fromkeys(RUBRIC_PARTS, 1))], None)
+    assert found is not None
+    assert (found.depth, found.verdicts, found.unquoted["depth"]) == (80, 2, 1)
+    assert found.stood_in_for == unquoted_words(found) == unquoted_words(None) == []
+
+
+def test_what_the_brain_stood_in_for_may_be_anything_next_time() -> None:
+    """The next verdict may have a quote."""
+    last = combine(coverage(60), [heard_with({"coherence": 1, "actionability": 1})], None)
+    assert best_score(60, last) == weighted(60, 100, 85, 75)
+
+
+def test_a_checkpoint_of_before_quotes_is_read() -> None:
+    """Its parts are the judge's."""
+    kept = {"score": 70, "coverage": 70, "depth": 70, "coherence": 70, "actionability": 70,
+            "coverage_source": "brain", "rubric_source": "model", "verdicts": 1, "spread": 0.0}  # fmt: skip
+    read = Checkpoint.model_validate({"_id": "c", "quality": kept}).quality
+    assert read is not None
+    assert (read.sources["depth"], read.stood_in_for) == (Source.MODEL, [])
 
 
 def test_gaps_come_least_covered_first_and_bounded() -> None:

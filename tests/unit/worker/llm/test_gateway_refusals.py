@@ -64,15 +64,15 @@ FORMS: list[tuple[str, httpx.Response, dict[str, Any], list[str]]] = [
      {"response_format": {"type": "json_object"}}, []),
     ("max_completion_tokens", refused(400, "Unsupported parameter: 'max_tokens' is not supported with "
      "this model. Use 'max_completion_tokens' instead.", code="unsupported_parameter"),
-     {"max_completion_tokens": 1500}, ["max_tokens"]),
-    ("limit", refused(400, "max_tokens is too large: 1500. This model supports at most 1200 completion "
+     {"max_completion_tokens": 2500}, ["max_tokens"]),
+    ("limit", refused(400, "max_tokens is too large: 2500. This model supports at most 1200 completion "
      "tokens"),
      {"max_tokens": 1200}, []),
     ("limit in 200", httpx.Response(200, json={"error": {
         "code": 400, "message": "`max_tokens` must be less than or equal to `1100`"}}),
      {"max_tokens": 1100}, []),
     ("credit", refused(402, "This request requires more credits, or fewer max_tokens. You requested up to "
-     "1500 tokens, but can only afford 1030."), {"max_tokens": 1030}, []),
+     "2500 tokens, but can only afford 1030."), {"max_tokens": 1030}, []),
     ("parameters", refused(404, "No endpoints found that can handle the requested parameters."),
      {"response_format": {"type": "json_schema"}}, ["provider"]),
     ("usage", refused(422, "Extra inputs are not permitted", param="usage"), {}, ["usage"]),
@@ -107,12 +107,12 @@ async def test_a_learned_form_goes_with_the_ledger(new_model: NewModel) -> None:
 
 async def test_room_in_one_prompts_context_is_no_limit_of_the_model(new_model: NewModel) -> None:
     """Nor is what today's credit affords; the next question may be longer."""
-    words = "maximum context length is 2000 tokens. However, you requested 2300 tokens (800 in the messages)"
+    words = "maximum context length is 2000 tokens. However, you requested 3300 tokens (800 in the messages)"
     model = new_model(refused(400, words, code="context_length_exceeded"), reply(), reply())
     asked = scripted_gateway(model, max_tokens=8000)
     for _ in range(2):
         await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert [model.body(number)["max_tokens"] for number in range(3)] == [1500, 1136, 1500]
+    assert [model.body(number)["max_tokens"] for number in range(3)] == [2500, 1136, 2500]
     assert asked.learned_form("m/x") == ""
 
 
@@ -170,7 +170,7 @@ async def test_an_empty_message_is_never_sent(new_model: NewModel) -> None:
 def cut_off(text: str, **message: Any) -> httpx.Response:
     """Return an answer that ended at its limit."""
     choice = {"finish_reason": "length", "message": {"content": text, **message}}
-    usage = {"prompt_tokens": 10, "completion_tokens": 1500, "cost": 0.1}
+    usage = {"prompt_tokens": 10, "completion_tokens": 2500, "cost": 0.1}
     return httpx.Response(200, json={"choices": [choice], "usage": usage})
 
 
@@ -178,12 +178,12 @@ async def test_reasoning_that_used_up_the_tokens_gets_room_and_then_less_of_it(n
     """And the next question has room for it from the beginning."""
     thinking = cut_off("", reasoning="Let me think.")
     model = new_model(thinking, thinking, reply(), base_url="https://openrouter.ai/api/v1")
-    asked = scripted_gateway(model, max_tokens=8000)
+    asked = scripted_gateway(model, max_tokens=12_000)
     with pytest.raises(AnswerInvalid, match="GATHER_LLM_REASONING_EFFORT"):
         await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert [model.body(number)["max_tokens"] for number in range(2)] == [1500, 6000]
+    assert [model.body(number)["max_tokens"] for number in range(2)] == [2500, 10_000]
     await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert model.body()["max_tokens"] == 1500
+    assert model.body()["max_tokens"] == 2500
 
 
 async def test_one_question_has_a_bound_of_paid_requests(new_model: NewModel) -> None:

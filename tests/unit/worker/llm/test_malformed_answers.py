@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from gather_worker.schemas import (
     CONTENT_MIN,
     ITEMS_MAX,
     ITEMS_MIN,
+    QUOTE_MAX,
+    QUOTES_MAX,
     Draft,
     DraftBatch,
     PairVerdicts,
@@ -78,6 +81,10 @@ def assert_sound(answer: BaseModel) -> None:
             assert_fit_to_save(item.context, 0, CONTEXT_MAX)
     if isinstance(answer, QualityVerdict):
         assert all(0 <= n <= 100 for n in (answer.depth, answer.coherence, answer.actionability))
+        quoted = (answer.depth_quotes, answer.coherence_quotes, answer.actionability_quotes)
+        assert max(map(len, quoted)) <= QUOTES_MAX
+        for quote in chain.from_iterable(quoted):
+            assert_fit_to_save(quote, 1, QUOTE_MAX)
     if isinstance(answer, PairVerdicts):
         assert all(isinstance(verdict.duplicate, bool) for verdict in answer.verdicts)
     # What is kept in the checkpoint must come back from it.

@@ -295,59 +295,6 @@ def test_notes_in_several_places_count_together() -> None:
     assert len(caught.value.found) == 3
 
 
-VERDICT = {"depth_reason": "a", "depth": 72, "coherence_reason": "b", "coherence": 60.5, "actionability": 50}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        json.dumps(VERDICT),
-        json.dumps({"verdict": VERDICT}),
-        json.dumps([VERDICT]),
-        json.dumps({**VERDICT, "depth": "72", "coherence": "60.5/100", "actionability": " 50 % "}),
-        json.dumps({**VERDICT, "depth_reason": None, "coherence_reason": ["a", "b"]}),
-        f"<think>{json.dumps({**VERDICT, 'depth': 10})}</think>{json.dumps(VERDICT)}",
-        f"{json.dumps({**VERDICT, 'depth': 10})}\nNo, rather:\n{json.dumps(VERDICT)}",
-        str(VERDICT),
-    ],
-    ids=[
-        "plain",
-        "wrapped",
-        "in a list",
-        "as text",
-        "without reasons",
-        "thought before",
-        "corrected",
-        "Python",
-    ],
-)
-def test_a_verdict_is_read_as_its_scores_say(text: str) -> None:
-    """A text is a number where it can mean only one: out of 100, as the rubric is."""
-    found = read_answer(Completion(text), QualityVerdict)
-    assert (found.depth, found.coherence, found.actionability) == (72, 60.5, 50)
-
-
-@pytest.mark.parametrize(
-    ("score", "problem"),
-    [
-        (-1, "depth is less than 0"), (101, "depth is more than 100"), ("101", "depth is more than 100"),
-        ("7/10", "depth is no number"), ("NaN", "depth is no number"), ("high", "depth is no number"),
-        (float("nan"), "depth is no number"), (None, "depth is null"), (True, "depth is null"),
-        ({"a": 1}, "depth is no number"),
-    ],
-)  # fmt: skip
-def test_scores_outside_of_the_rubric_are_invalid(score: Any, problem: str) -> None:
-    """Neither clipped nor guessed."""
-    with pytest.raises(AnswerInvalid, match=problem.replace("null", "(null|no number)")):
-        read_answer(Completion(json.dumps(VERDICT | {"depth": score})), QualityVerdict)
-
-
-def test_a_verdict_that_others_closed_is_none() -> None:
-    """Its last number may be half a number."""
-    with pytest.raises(AnswerInvalid, match="cut off"):
-        read_answer(Completion(json.dumps(VERDICT), is_cut_off=True), QualityVerdict)
-
-
 PAIRS = [{"pair": 0, "duplicate": True}, {"pair": 1, "duplicate": False}]
 
 

@@ -1,5 +1,6 @@
 """What a judge is shown depends on the notes' words alone."""
 
+import json
 from typing import Any
 
 from hypothesis import given
@@ -83,11 +84,12 @@ def test_an_added_note_leaves_the_others_in_their_order(contents: list[str], add
     assert [text for text in after if text != added] == before
 
 
-def test_a_verdict_gives_each_reason_before_its_score() -> None:
-    """A model that writes the reason first scores by it."""
+def test_a_verdict_gives_quotes_and_reason_before_its_score() -> None:
+    """A model that writes them first scores by them."""
     names = list(json_schema(QualityVerdict)["properties"])
     assert names == [
-        "depth_reason", "depth", "coherence_reason", "coherence", "actionability_reason", "actionability"
+        "depth_quotes", "depth_reason", "depth", "coherence_quotes", "coherence_reason", "coherence",
+        "actionability_quotes", "actionability_reason", "actionability",
     ]  # fmt: skip
 
 
@@ -96,3 +98,11 @@ def test_a_long_reason_or_none_costs_no_verdict() -> None:
     verdict = QualityVerdict(depth=1, coherence=2, actionability=3, depth_reason="so " * 1000)
     assert len(verdict.depth_reason) <= REASON_MAX
     assert verdict.coherence_reason == ""
+
+
+def test_what_must_be_quoted_is_what_is_shown() -> None:
+    """A note that is cut is quoted as far as it was shown."""
+    prompt = judge_prompt(department(), items(["Ilse counts the lamps.", "word " * 1000]))
+    shown = json.loads(prompt.user.partition("<data>")[2].partition("</data>")[0])["notes"]
+    assert list(prompt.quotable) == shown
+    assert all(len(text) < 2000 for text in shown)

@@ -140,7 +140,7 @@ FILES = {
     "check.v1": "082d277a454f",
     "duplicates.v3": "96d990c58f95",
     "generate.v5": "2f1839e45437",
-    "judge.v3": "44f86b49c3d7",
+    "judge.v4": "cab68d60f419",
     "problems.v1": "6fca2884f2db",
 }
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,9 @@ from gather_contracts.brain import (
     QualityMetrics,
 )
 from gather_contracts.departments import ResolvedDepartment
+from gather_contracts.meters import Meters
 from gather_contracts.run_document import RunDocument
+from gather_worker.department.evidence import heard
 from gather_worker.department.quality import Source
 from gather_worker.errors import (
     AnswerInvalid,
@@ -27,6 +30,7 @@ from gather_worker.errors import (
     Terminated,
 )
 from gather_worker.llm.gateway import ModelGateway
+from gather_worker.metrics import METER
 from gather_worker.prompts import Prompt
 from gather_worker.schemas import QualityVerdict
 from gather_worker.services.brain import Brain
@@ -70,8 +74,15 @@ class FakeModel:
         return answer
 
 
-def verdict(score: float) -> QualityVerdict:
-    return QualityVerdict(depth=score, coherence=score, actionability=score)
+QUOTE = "no lamp at all"
+
+
+def verdict(score: float, quote: str = QUOTE) -> QualityVerdict:
+    quotes = (quote,)
+    return QualityVerdict(
+        depth=score, coherence=score, actionability=score,
+        depth_quotes=quotes, coherence_quotes=quotes, actionability_quotes=quotes,
+    )  # fmt: skip
 
 
 def notes(*texts: str) -> list[Note]:
@@ -174,7 +185,49 @@ async def test_without_a_judge_nobody_is_asked(
 @pytest.mark.parametrize("answer", [None, BrainUnusable("away")], ids=["no nodes yet", "away"])
 async def test_without_coverage_there_is_no_score(document: RunDocument, answer: Any) -> None:
     """The model's three parts are not made into four."""
-    assert await measured(document, FakeModel(verdict(50)), answer) == Measurement(None, None, (verdict(50),))
+    found = await measured(document, FakeModel(verdict(50)), answer)
+    assert found == Measurement(None, None, (heard(verdict(50), [QUOTE]),))
+
+
+async def test_a_judge_that_invents_its_quotes_is_not_believed(
+    document: RunDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The brain's measures stand in for all of it, and log and meter say so."""
+    METER.resume(Meters())
+    before = METER.totals().judge_parts
+    found = (await measured(document, FakeModel(*[verdict(95, "Nine lamps burn for the dead")] * 3))).quality
+    assert found is not None
+    assert (found.depth, found.coherence, found.actionability) == (10, 30, 40)
+    assert (found.rubric_source, found.verdicts, found.spread) == (Source.BRAIN, 3, 0)
+    assert set(found.sources.values()) == {Source.BRAIN}
+    assert (
+        "9 of 9 parts of the verdicts on quality do not count (actionability, coherence, depth)"
+        in caplog.text
+    )
+    gained = [b - a for a, b in zip_longest(before, METER.totals().judge_parts, fillvalue=0)]
+    assert gained == [0, 9]
+
+
+async def test_a_part_without_a_quote_is_the_brains_and_the_others_count(document: RunDocument) -> None:
+    """Each part by itself, over the verdicts in which it counts."""
+    bare = verdict(90).model_copy(update={"depth_quotes": (), "coherence_quotes": ("the", "a lamp of glass")})
+    found = (await measured(document, FakeModel(bare, bare, verdict(60)))).quality
+    assert found is not None
+    assert (found.depth, found.coherence, found.actionability) == (60, 60, 90)
+    assert found.unquoted == {"depth": 2, "coherence": 2}
+    alone = (await measured(document, FakeModel(bare))).quality
+    assert alone is not None
+    assert (alone.depth, alone.coherence, alone.actionability) == (10, 30, 90)
+    assert alone.sources == {
+        "coverage": "brain", "depth": "brain", "coherence": "brain", "actionability": "model"
+    }  # fmt: skip
+
+
+async def test_while_the_brain_is_away_a_part_without_a_quote_is_not_made_up(document: RunDocument) -> None:
+    """No score, where a part has no measure."""
+    bare = verdict(90).model_copy(update={"depth_quotes": ()})
+    found = await measured(document, FakeModel(bare), BrainUnusable("away"), earlier=50)
+    assert found.quality is None
 
 
 async def test_the_end_of_the_attempt_goes_before_a_missing_verdict(document: RunDocument) -> None:
@@ -185,7 +238,7 @@ async def test_the_end_of_the_attempt_goes_before_a_missing_verdict(document: Ru
 
 async def test_copies_cost_the_model_s_coherence(document: RunDocument) -> None:
     """Two of four notes are left."""
-    own = notes("One lamp.", "one LAMP", "Two lamps.", "Two lamps.")
+    own = notes("One lamp.", "one LAMP", "No lamp at all.", "No lamp at all.")
     found = (await measured(document, FakeModel(verdict(80)), own=own)).quality
     assert found is not None
     assert (found.depth, found.coherence) == (80, 40)
@@ -208,7 +261,7 @@ async def test_coverage_does_not_fall_where_the_brain_sees_the_newest_notes_only
     document: RunDocument, count: int, expected: float
 ) -> None:
     """The hundred-and-first note pushes the first one out of its sight, and not out of the department."""
-    own = notes(*(f"Lamp number {number}." for number in range(count)))
+    own = notes(*(f"There is no lamp at all but number {number}." for number in range(count)))
     found = (await measured(document, FakeModel(verdict(50)), own=own, earlier=80)).quality
     assert found is not None
     assert found.coverage == expected

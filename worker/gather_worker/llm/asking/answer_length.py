@@ -19,12 +19,12 @@ OWN_SCRIPTS: Final = frozenset(
 )
 TOKENS: Final[Mapping[type[BaseModel], int]] = {
     DraftBatch: 4000,
-    QualityVerdict: 1500,
+    QualityVerdict: 2500,
     PairVerdicts: 2500,
 }
-"""In English, at most: ten notes of 200 words, with a summary of 25 and a context of 40, are 3,800; three
-reasons of 400 characters with their scores 400, in the notes' language up to four times that; 100 pairs
-2,000."""
+"""In English, at most: ten notes of 200 words, with a summary of 25 and a context of 40, are 3,800; of a
+verdict three reasons of 400 characters with their scores are 400, nine quotes of 25 words 350, both in the
+notes' language up to three or four times that; 100 pairs 2,000."""
 OTHER_ANSWER: Final = 4000
 
 REASONING_SHARES: Final = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95}
@@ -58,7 +58,7 @@ def answer_limit(
 
 
 def _language_factor(answer: type[BaseModel], language: str) -> float:
-    """A verdict's reasons are in English, whatever the notes are in."""
+    """Return the factor of new notes alone; a verdict's quotes are allowed for in its own number."""
     if answer is not DraftBatch:
         return 1.0
     code = language.partition("-")[0].lower()

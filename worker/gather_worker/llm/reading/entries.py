@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -72,6 +72,12 @@ class Shape:
         """Return the names of the fields of which an object has one if it is meant as an entry."""
         return frozenset(name for name, field in self.entry.model_fields.items() if field.is_required())
 
+    @property
+    def lists(self) -> frozenset[str]:
+        """Return the names of the fields that hold a list of texts."""
+        fields = self.entry.model_fields.items()
+        return frozenset(name for name, field in fields if get_origin(field.annotation) in {list, tuple})
+
 
 def groups_of(text: str, shape: Shape, reader: LooseReader) -> tuple[list[Group], list[list[Group]]]:
     """Return the groups of entries in a text, and those of each stretch that the model only thought."""
@@ -134,6 +140,8 @@ class _Search:
     def __init__(self, reader: LooseReader, shape: Shape) -> None:
         self._reader = reader
         self._shape = shape
+        self._lists = shape.lists
+        """What stands in them was written by others, and is no answer, even if it looks like one."""
 
     def placed(self, text: str) -> list[_Placed]:
         """Return what the outermost values of a text hold, and entries that are not whole, in their order."""
@@ -192,6 +200,8 @@ class _Search:
         entries = list[Entry]()
         for key, value in found.pairs():
             name = key.strip().lower()
+            if name in self._lists:
+                continue
             if isinstance(value, Found) and value.keys is None and name == self._shape.list_name:
                 entries += self._of_list(value, encoded, is_named=True)
             elif isinstance(value, Found) or name not in self._shape.names:
@@ -199,7 +209,8 @@ class _Search:
         return entries
 
     def _in_strings(self, found: Found, encoded: int) -> list[Entry]:
-        texts = [value for value in found.values if isinstance(value, str)]
+        members = ((key.strip().lower(), value) for key, value in found.pairs())
+        texts = [value for key, value in members if isinstance(value, str) and key not in self._lists]
         return [entry for text in texts for entry in self._of_value(text, encoded)]
 
     def _of_value(self, value: Any, encoded: int) -> list[Entry]:
@@ -223,11 +234,19 @@ class _Search:
             name = key.strip().lower()
             if name in values and name in self._shape.names:
                 return Entry(None, Problem("twice", name))
-            values[name] = [] if isinstance(value, Found) else value
+            values[name] = _plain(value)
         try:
             return Entry(self._shape.entry.model_validate(values))
         except ValidationError as error:
             return Entry(None, _problem(error.errors(include_url=False, include_context=True)[0]))
+
+
+def _plain(value: Any) -> Any:
+    """Return what was found as Python has it; of an object's equal keys the last counts."""
+    if not isinstance(value, Found):
+        return value
+    plain = [_plain(each) for each in value.values]
+    return plain if value.keys is None else dict(zip(value.keys, plain, strict=False))
 
 
 _KINDS: Final = {

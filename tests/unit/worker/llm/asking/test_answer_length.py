@@ -19,7 +19,7 @@ from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict
         (DraftBatch, {"language": "ta", "ratio": 4.0}, 32_000),
         (DraftBatch, {"language": "en", "effort": "medium"}, 8000),
         (DraftBatch, {"language": "en", "reasoning": 2000}, 7000),
-        (QualityVerdict, {"language": "ta"}, 1500),
+        (QualityVerdict, {"language": "ta"}, 2500),
         (PairVerdicts, {}, 2500),
     ],
 )
