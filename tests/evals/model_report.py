@@ -7,7 +7,6 @@ Neo4j; the brain's arithmetic runs in this process. It costs the model's price, 
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Final
 from dev.artefacts.store_binaries import StoreArtefacts
 from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_clients.configuration import secrets_of
-from gather_clients.logs import hide_in_logs, without_secrets
+from gather_clients.logs import hide_in_logs
 from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import Budget, GatherRunSpec
@@ -44,6 +43,7 @@ from tests.evals.coverage_cases import HALVES, Department, departments
 from tests.evals.local_brain import LocalBrain
 from tests.evals.model_tables import DUPLICATES, PREVIEW, QUALITY, markdown_of
 from tests.evals.quality import BrainMeasure, ModelMeasure, report_on, work_of
+from tests.evals.report_files import write_both
 
 HALF: Final = HALVES[-1]
 """On which nothing was fitted."""
@@ -313,16 +313,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def write(found: dict[str, Any], out: Path) -> str:
-    """Write both files; return the Markdown."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    markdown = without_secrets(markdown_of(found))
-    out.with_name(f"{out.name}.md").write_text(markdown, encoding="utf-8")
-    data = without_secrets(json.dumps(found, indent=2, ensure_ascii=False))
-    out.with_name(f"{out.name}.json").write_text(f"{data}\n", encoding="utf-8")
-    return markdown
-
-
 def main() -> None:
     """Write the report and print it."""
     given = parsed()
@@ -337,7 +327,7 @@ def main() -> None:
         code = error.exit_code if isinstance(error, WorkerError) else ExitCode.TRY_AGAIN
         sys.stderr.write(f"make model-report: {error}\n")
         sys.exit(int(code))
-    sys.stdout.write(write(found, given.out))
+    sys.stdout.write(write_both(found, markdown_of(found), given.out))
     _say(f"{given.out}.md and {given.out}.json are written")
 
 

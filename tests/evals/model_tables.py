@@ -29,7 +29,7 @@ def markdown_of(found: dict[str, Any]) -> str:
 
 def _part_row(name: str, part: dict[str, Any]) -> str:
     result = part.get("problem") or _RESULTS[name](part)
-    return f"| {name} | {part['costUSD']:.4f} | {part['tokens']:,} | {part['seconds']:g} | {_cell(result)} |"
+    return f"| {name} | {part['costUSD']:.4f} | {part['tokens']:,} | {part['seconds']:g} | {cell(result)} |"
 
 
 def _preview_result(part: dict[str, Any]) -> str:
@@ -73,7 +73,7 @@ def _preview_table(part: dict[str, Any]) -> list[str]:
             if "problem" in row
             else f"| {row['notes']} | {row['duplicates']} | {_number(row['score'])} "
         )
-        last = _cell(row.get("problem") or row["writer"])
+        last = cell(row.get("problem") or row["writer"])
         lines.append(f"| {row['department']} {middle}| {row['costUSD']:.4f} | {row['seconds']:g} | {last} |")
     return [*lines, ""]
 
@@ -98,5 +98,6 @@ def _number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a text fit for a table's cell."""
     return " ".join(text.split()).replace("|", "\\|")

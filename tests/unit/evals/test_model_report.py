@@ -8,8 +8,9 @@ import pytest
 
 from gather_clients.logs import hide_in_logs
 from tests.evals.coverage_cases import departments
-from tests.evals.model_report import HALF, LabelledNotes, figures_of, pairs_of, parsed, write
+from tests.evals.model_report import HALF, LabelledNotes, figures_of, pairs_of, parsed
 from tests.evals.model_tables import markdown_of
+from tests.evals.report_files import write_both
 
 PART = {"costUSD": 0.01, "tokens": 1200, "seconds": 3.5}
 FOUND: dict[str, Any] = {
@@ -79,7 +80,8 @@ def test_both_files_are_written_without_a_secret(tmp_path: Path) -> None:
     hide_in_logs(["hunter2-secret"])
     try:
         out = tmp_path / "new" / "report"
-        shown = write(FOUND | {"endpoint": "http://hunter2-secret/v1"}, out)
+        found = FOUND | {"endpoint": "http://hunter2-secret/v1"}
+        shown = write_both(found, markdown_of(found), out)
     finally:
         hide_in_logs([])
     assert (
