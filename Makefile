@@ -172,6 +172,11 @@ model-report: $(STAMP) ## Measure a model with your key: cost, time, notes, dupl
 	@test -n "$(MODEL)" || test -n "$(findstring --help,$(ARGS))" || { echo "MODEL=vendor/name is missing; OPENROUTER_API_KEY is the key, GATHER_LLM_BASE_URL another endpoint than OpenRouter"; exit 64; }
 	@$(PY) -m tests.evals.model_report $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
+.PHONY: judge-report
+judge-report: $(STAMP) ## Measure a model's verdicts against people's, with your key (MODEL=vendor/name; DATA=folder of public sets; ARGS=--help)
+	@test -n "$(MODEL)" || test -n "$(findstring --help,$(ARGS))" || { echo "MODEL=vendor/name is missing; OPENROUTER_API_KEY is the key, GATHER_LLM_BASE_URL another endpoint than OpenRouter"; exit 64; }
+	@$(PY) -m tests.evals.judge.judge_report $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure the brain against the required times, 15 minutes (ARGS=--help: options)
 	@$(PY) -m tests.bench.brain.benchmark $(ARGS)

@@ -118,6 +118,8 @@ def _notes_sources(
     request: Request, facts: Facts, material: Material, rng: random.Random
 ) -> tuple[LeafSource, ItemSource]:
     def items(place: Place, least: int, most: int | None) -> Sequence[Any]:
+        if _QUOTES.search(place.name):
+            return judge.quotes(judge.texts_in(text_of(request.messages[-1:])))[:most]
         if isinstance(place.item, Note):
             return [place.item.aspect or facts.aspects[0]] * max(least, 1)
         low = max(least, min(NOTES_MIN, most or NOTES_MIN))
