@@ -15,6 +15,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
 from gather_brain.limits.policy import ENDPOINTS, METHODS, PATHS
 
@@ -85,6 +86,14 @@ class Metrics:
         self._texts = Counter(
             "embedding_texts", "Texts asked of the embedder", ["outcome"], registry=self.registry
         )
+        self._unread = Counter(
+            "embedding_unread_texts",
+            "Texts written or searched for that the model cannot read",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in Unread:
+            self._unread.labels(reason.value)
         self._reembedded = Gauge(
             "reembed_nodes_done", "Nodes that the next model has embedded", registry=self.registry
         )
@@ -138,6 +147,10 @@ class Metrics:
     def texts(self, outcome: str, count: int) -> None:
         """Count texts that were in the cache ("hit") or not ("miss")."""
         self._texts.labels(outcome).inc(count)
+
+    def unread(self, reason: Unread) -> None:
+        """Count a text that the model cannot read."""
+        self._unread.labels(reason.value).inc()
 
     def reembedding(self, plan: ReembeddingPlan) -> None:
         """Set the state of the change of model."""

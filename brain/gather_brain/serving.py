@@ -27,7 +27,7 @@ def serve_until_stopped() -> None:
     bootstrap = read_keys_file(settings.keys_file)
     cache = VectorCache(settings.embedding_cache_entries)
     try:
-        embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts)
+        embedders = build_embedders(settings.models, cache, metrics.embedding, metrics.texts, metrics.unread)
     except ModelError as failure:
         raise ConfigurationError(str(failure)) from None
     app = build_app(settings, bootstrap, embedders, metrics)

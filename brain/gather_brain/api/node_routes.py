@@ -32,8 +32,10 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
     watch = Stopwatch()
     contents = [node.content for node in batch.nodes]
     # Off the loop: long texts take tens of milliseconds.
-    embedded, terms = await asyncio.gather(
-        caller.models.embed_for_writing(contents), asyncio.to_thread(lambda: list(map(phrases, contents)))
+    embedded, readable, terms = await asyncio.gather(
+        caller.models.embed_for_writing(contents),
+        caller.models.embedder.readable(contents),
+        asyncio.to_thread(lambda: list(map(phrases, contents))),
     )
     embedding_ms = watch.lap_ms()
     nodes = [
@@ -56,11 +58,14 @@ async def create_nodes(batch: BatchRequest, caller: CallerDep) -> BatchResponse:
         repository.departments, caller.models.embedder, written.departments
     )
     model = caller.models.place.model
-    info = EmbeddingInfo(dimensions=model.dimensions, model=model.name)
+    infos = [EmbeddingInfo(dimensions=model.dimensions, model=model.name, readable=each) for each in readable]
     return BatchResponse(
         created=written.created,
         node_ids=[node.id for node in nodes],
-        nodes=[_answer(node, written, info, duplicates.get(node.id)) for node in nodes],
+        nodes=[
+            _answer(node, written, info, duplicates.get(node.id))
+            for node, info in zip(nodes, infos, strict=True)
+        ],
         timing=BatchTiming(
             embedding_time_ms=embedding_ms, neo4j_write_time_ms=watch.lap_ms(), total_time_ms=watch.total_ms()
         ),

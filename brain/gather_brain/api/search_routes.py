@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
-from gather_brain.store.neighbours import Text, Where
+from gather_brain.store.neighbours import Match, Text, Where
 from gather_brain.vectors import Matrix, shown
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
@@ -32,7 +32,8 @@ async def find_duplicates(request: DuplicatesRequest, caller: CallerDep) -> Dupl
     watch = Stopwatch()
     (found,), embedding_ms, search_ms = await _search([request.content], request, caller, watch)
     return DuplicatesResponse(
-        duplicates=found,
+        duplicates=found.duplicates,
+        readable=found.readable,
         query_embedding_time_ms=embedding_ms,
         search_time_ms=search_ms,
         total_time_ms=watch.total_ms(),
@@ -47,7 +48,7 @@ async def find_duplicates_batch(
     watch = Stopwatch()
     found, embedding_ms, search_ms = await _search(request.contents, request, caller, watch)
     return DuplicatesBatchResponse(
-        results=[DuplicatesResult(duplicates=each) for each in found],
+        results=found,
         query_embedding_time_ms=embedding_ms,
         search_time_ms=search_ms,
         total_time_ms=watch.total_ms(),
@@ -61,8 +62,10 @@ async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityRe
     await caller.open_project(request.project_id)
     embedder = caller.models.embedder
     # Off the loop: the hashes of a hundred long texts take half a second.
-    rows, are_same = await asyncio.gather(
-        embedder.embed([text for pair in request.pairs for text in (pair.a, pair.b)]),
+    texts = [text for pair in request.pairs for text in (pair.a, pair.b)]
+    rows, readable, are_same = await asyncio.gather(
+        embedder.embed(texts),
+        embedder.readable(texts),
         asyncio.to_thread(lambda: [text_hash(pair.a) == text_hash(pair.b) for pair in request.pairs]),
     )
     cosines = np.einsum("ij,ij->i", rows[::2], rows[1::2]).tolist()
@@ -70,6 +73,7 @@ async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityRe
         similarities=[
             shown(cosine, is_same_text=is_same) for is_same, cosine in zip(are_same, cosines, strict=True)
         ],
+        readable=[one and other for one, other in zip(readable[::2], readable[1::2], strict=True)],
         model=embedder.name,
         total_time_ms=watch.total_ms(),
     )
@@ -77,31 +81,30 @@ async def compare(request: SimilarityRequest, caller: CallerDep) -> SimilarityRe
 
 async def _search(
     contents: Sequence[str], request: DuplicatesFilter, caller: Caller, watch: Stopwatch
-) -> tuple[list[list[Duplicate]], int, int]:
+) -> tuple[list[DuplicatesResult], int, int]:
     repository = await caller.open_project(request.project_id)
     where = Where(type=request.type, department=request.department, excluded_ids=request.exclude_node_ids)
     # Counting takes Neo4j some milliseconds, in which the model can already work.
-    candidates, (rows, embedding_ms), hashes = await asyncio.gather(
+    candidates, (rows, embedding_ms), readable, hashes = await asyncio.gather(
         repository.neighbours.count(where),
         _embedded(contents, caller),
+        caller.models.embedder.readable(contents),
         asyncio.to_thread(lambda: list(map(text_hash, contents))),
     )
     watch.lap_ms()
     texts = [Text(content_hash, row) for content_hash, row in zip(hashes, rows, strict=True)]
     found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
-    duplicates = [
-        [
-            Duplicate(
-                node_id=match.id,
-                similarity=match.similarity,
-                content=match.content,
-                properties=match.properties,
-            )
-            for match in matches
-        ]
-        for matches in found
+    results = [
+        DuplicatesResult(duplicates=list(map(_answer, matches)), readable=can_read)
+        for matches, can_read in zip(found, readable, strict=True)
     ]
-    return duplicates, embedding_ms, watch.lap_ms()
+    return results, embedding_ms, watch.lap_ms()
+
+
+def _answer(match: Match) -> Duplicate:
+    return Duplicate(
+        node_id=match.id, similarity=match.similarity, content=match.content, properties=match.properties
+    )
 
 
 async def _embedded(contents: Sequence[str], caller: Caller) -> tuple[Matrix, int]:

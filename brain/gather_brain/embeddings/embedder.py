@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gather_brain.embeddings.readability import Unread
 from gather_brain.vectors import Matrix
 
 
@@ -34,6 +35,9 @@ class EmbeddingProvider(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row for each text."""
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Return, for each text, why the model cannot read it; None: it can, or nobody knows."""
 
     async def close(self) -> None:
         """Release what it holds."""
@@ -78,11 +82,15 @@ class Embedder:
         provider: EmbeddingProvider,
         cache: VectorCache,
         observe: Callable[[str, int], None] | None = None,
+        observe_unread: Callable[[Unread], None] | None = None,
     ) -> None:
-        """`observe` gets how many texts were "hit" and how many were "miss"."""
+        """`observe` gets how many texts were "hit" and how many were "miss", `observe_unread` each text that
+        the model cannot read.
+        """
         self._provider = provider
         self._cache = cache
         self._observe = observe
+        self._observe_unread = observe_unread
 
     @property
     def name(self) -> str:
@@ -116,6 +124,14 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return np.stack([known[text] for text in texts])
+
+    async def readable(self, texts: Sequence[str]) -> list[bool]:
+        """Return, for each text, whether the model can read it, as far as is known."""
+        reasons = await self._provider.unread(texts)
+        for reason in reasons:
+            if reason is not None and self._observe_unread:
+                self._observe_unread(reason)
+        return [reason is None for reason in reasons]
 
     async def close(self) -> None:
         """Close the provider."""

@@ -9,7 +9,7 @@ spread over all of it.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from gather_brain.embeddings.onnx_runtime import InferenceSession, SessionOptions
-from gather_brain.embeddings.unknown_words import pieces_of, words_vector
+from gather_brain.embeddings.readability import Unread, unread
+from gather_brain.embeddings.unknown_words import marked_words, mixed, pieces_of, words_vector
 from gather_brain.vectors import Matrix, unit_rows
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -34,13 +35,11 @@ VNNI: Final = frozenset({"avx512_vnni", "avx_vnni"})
 MODEL_FILE: Final = "model.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
 CONFIG_FILE: Final = "config.json"
-UNKNOWN: Final = "[UNK]"
-"""The token of all words that the vocabulary lacks, if the model has one."""
 KNOWN_WEIGHT: Final = 0.52
 """How long the sum of a text's token vectors is for each token, to the length of one: they point much the
 same way. Measured on 30 film notes: 0.47 to 0.60."""
-MARKERS: Final = 2
-"""The tokens that stand before and behind every text."""
+MARKED, UNMARKED = "peña", "pena"
+"""Two words, and one to a tokenizer that takes accents away."""
 
 
 class ModelConfig(BaseModel):
@@ -51,6 +50,14 @@ class ModelConfig(BaseModel):
     name: str | None = Field(default=None, min_length=1, max_length=128)
     max_tokens: int = Field(default=256, ge=16, le=8192)
     """A window's length; 256 is all-MiniLM-L6-v2's own `max_seq_length`."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """A text's vector: the mean of all its tokens', or that of the token that stands before it."""
+    prefix: str = Field(default="", max_length=64)
+    """Words that the model was trained to find before every text, such as "query: "."""
+    unknown: str = Field(default="[UNK]", min_length=1, max_length=16)
+    """The token of all words that the vocabulary lacks, if the model has one."""
+    languages: frozenset[str] = frozenset()
+    """Those that the model was made for, by their codes; none: the folder does not say."""
 
 
 class ModelError(Exception):
@@ -74,7 +81,11 @@ class OnnxModel:
             raise ModelError(f"the embedding model in {folder} cannot be loaded: {failure}") from failure
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._before, self._after = _markers(self._tokenizer)
+        self._pooling = config.pooling
+        self._languages = config.languages
+        self._takes_marks = self._tokenizer.encode(MARKED).tokens == self._tokenizer.encode(UNMARKED).tokens
+        self._unknown = self._tokenizer.token_to_id(config.unknown)
+        self._before, self._after = _around(self._tokenizer, config.prefix)
         self._room = config.max_tokens - len(self._before) - len(self._after)
         self.name = name or config.name or folder.name
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
@@ -99,7 +110,6 @@ class OnnxModel:
         self._inputs = {each.name for each in given}
         self._tokens_per_run = 1 if given[0].shape[0] == 1 else TOKENS_PER_RUN
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        self._unknown = self._tokenizer.token_to_id(UNKNOWN)
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row of float32 for each text, shape (len(texts), dimensions)."""
@@ -115,24 +125,37 @@ class OnnxModel:
             ids, mask = padded([window for _, window in group])
             feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
             hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+            if self._pooling == "cls":
+                hidden, mask = hidden[:, :1], mask[:, :1]
             # Sums rather than means: normalising makes them the same.
             for (row, _), total in zip(group, pooled(hidden, mask), strict=True):
                 sums[row] += total
         rows = unit_rows(sums)
         for text, encoding, row in zip(texts, encodings, rows, strict=True):
-            if self._unknown in encoding.ids:
+            if self._reason(text, encoding.ids) is Unread.LANGUAGE:
+                row[:] = mixed(row, text)
+            elif self._unknown in encoding.ids or (self._takes_marks and not text.isascii()):
                 self._add_unknown_words(text, row)
         return rows
 
+    def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Return, for each text, why the model cannot read it; None: it can, or that is not clear."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [self._reason(text, encoding.ids) for text, encoding in zip(texts, encodings, strict=True)]
+
+    def _reason(self, text: str, ids: Sequence[int]) -> Unread | None:
+        return unread(text, ids, self._unknown, self._languages)
+
     def _add_unknown_words(self, text: str, row: Matrix) -> None:
-        """Add to a text's unit row what the vocabulary lacks of the text."""
-        words, known = [], MARKERS
+        """Add to a text's unit row what the vocabulary lacks of the text, and what lost its accents."""
+        words, known = [], len(self._before) + len(self._after)
         for piece in pieces_of(text):
             whole = self._tokenizer.encode(piece, add_special_tokens=False)
             found = [
                 place for token, place in zip(whole.ids, whole.offsets, strict=True) if token == self._unknown
             ]
             words += [piece[start:end] for start, end in found]
+            words += marked_words(piece) if self._takes_marks else []
             known += len(whole.ids) - len(found)
         if words:
             row *= KNOWN_WEIGHT * known
@@ -146,12 +169,13 @@ def has_vnni(cpuinfo: str) -> bool:
     return not VNNI.isdisjoint(flags.split())
 
 
-def _markers(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return the tokens that stand before and after every text."""
+def _around(tokenizer: Tokenizer, prefix: str) -> tuple[list[int], list[int]]:
+    """Return the tokens that stand before every text, the prefix's among them, and those after it."""
     alone = tokenizer.encode("a", add_special_tokens=False).ids
     marked = tokenizer.encode("a").ids
     start = next(place for place in range(len(marked)) if marked[place : place + len(alone)] == alone)
-    return marked[:start], marked[start + len(alone) :]
+    words = tokenizer.encode(prefix.strip(), add_special_tokens=False).ids
+    return [*marked[:start], *words], marked[start + len(alone) :]
 
 
 def windows_of(ids: Sequence[int], room: int) -> list[Sequence[int]]:

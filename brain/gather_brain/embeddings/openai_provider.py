@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.settings import ModelSettings
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix, unit_rows
@@ -202,6 +203,10 @@ class OpenAiProvider:
         rows = await asyncio.to_thread(vectors_in, content, len(texts), self._dimensions)
         self._dimensions = rows.shape[1]
         return rows
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Return nothing of any text: an endpoint does not say what its model was made for."""
+        return [None] * len(texts)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from gather_brain.embeddings.embedder import Embedder, EmbeddingProvider, VectorCache
 from gather_brain.embeddings.onnx_model import ModelError, OnnxModel
 from gather_brain.embeddings.openai_provider import OpenAiProvider
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.settings import ModelSettings
 from gather_brain.embeddings.thread_provider import ThreadProvider
 
@@ -19,7 +20,7 @@ def build_provider(
     """
     if settings.embedding_provider == "openai":
         return OpenAiProvider(settings, observe)
-    model = OnnxModel(settings.model_dir, settings.model_name)
+    model = OnnxModel(settings.folder, settings.model_name)
     return ThreadProvider(model, observe, settings.embedding_threads)
 
 
@@ -28,13 +29,17 @@ def build_embedders(
     cache: VectorCache,
     observe_request: Callable[[str, float], None] | None = None,
     observe_texts: Callable[[str, int], None] | None = None,
+    observe_unread: Callable[[Unread], None] | None = None,
 ) -> list[Embedder]:
     """Return one embedder for each model, the one at work first, with one cache.
 
     Raises:
         ModelError: a model's folder cannot be used, or two models have one name.
     """
-    made = [Embedder(build_provider(settings, observe_request), cache, observe_texts) for settings in models]
+    made = [
+        Embedder(build_provider(settings, observe_request), cache, observe_texts, observe_unread)
+        for settings in models
+    ]
     if len({embedder.name for embedder in made}) < len(made):
         raise ModelError(
             f"the model and the next model are both called {made[0].name}; "

@@ -1,6 +1,8 @@
 """One embedding model's settings: the same names for the model at work and, with a prefix, for the next."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 
 from pydantic import Field, SecretStr
@@ -11,6 +13,18 @@ from gather_clients.http_calls.addresses import ServiceUrl
 
 PREFIX: Final = "GATHER_BRAIN_"
 NEXT_PREFIX: Final = "GATHER_BRAIN_NEXT_"
+Shipped = Literal["fast", "accurate", "multilingual"]
+DEFAULT: Final[Shipped] = "fast"
+MODELS: Final = Path("/models")
+"""Where the image has a folder for each of its models."""
+FOLDERS: Final[Mapping[Shipped, str]] = MappingProxyType(
+    {
+        "fast": "all-MiniLM-L6-v2-w8a8",
+        "accurate": "bge-small-en-v1.5-w8a8",
+        "multilingual": "multilingual-e5-small-w8a8",
+    }
+)
+"""Made by dev/artefacts/models/shipped_models.py."""
 
 
 class ModelSettings(BaseSettings):
@@ -24,7 +38,9 @@ class ModelSettings(BaseSettings):
     """Kept on every node; texts are only compared with texts of the same model. None: as the folder says, or
     `embedding_model`."""
 
-    model_dir: Path = Path("/models/all-MiniLM-L6-v2-w8a8")
+    embedding: Shipped = DEFAULT
+    """onnx: one of the image's own models, if `model_dir` names no other."""
+    model_dir: Path | None = None
     """onnx: a folder with `model.onnx`, `tokenizer.json` and, if the model is not MiniLM, `config.json`."""
     embedding_threads: int = Field(default=2, ge=1, le=64)
 
@@ -46,6 +62,11 @@ class ModelSettings(BaseSettings):
     """Texts in one request."""
     embedding_max_characters: int = Field(default=8000, ge=100, le=100_000)
     """A text's rest does not count, as it would not fit into the model's window; 8000 is a node's longest."""
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder."""
+        return self.model_dir or MODELS / FOLDERS[self.embedding]
 
 
 def read_model_settings() -> tuple[ModelSettings, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gather_brain.embeddings.backlog import Backlog, Work
 from gather_brain.embeddings.fair_queue import FairQueue, Flow
+from gather_brain.embeddings.readability import Unread
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix
 
@@ -38,6 +39,9 @@ class BlockingModel(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row for each text."""
+
+    def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Return, for each text, why the model cannot read it; None: it can, or that is not clear."""
 
 
 class ThreadProvider:
@@ -93,6 +97,10 @@ class ThreadProvider:
                 if self._observe:
                     self._observe(self.name, time.perf_counter() - started)
         return rows
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Return, for each text, why the model cannot read it; None: it can, or that is not clear."""
+        return await asyncio.to_thread(self._model.unread, texts)
 
     async def _fill(
         self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], flow: Flow, work: Work

@@ -1,4 +1,4 @@
-"""What a model's vocabulary lacks, as a vector made of its characters; pure.
+"""What a model cannot read, as a vector made of its characters; pure.
 
 To the model all such words are one, [UNK]: without this any two sentences of Thai, which writes no spaces, or
 of Tamil would have the same vector. A word is the sum of one vector for each three characters that follow one
@@ -6,6 +6,7 @@ another in it, so that words are as near as they look. It knows no meaning.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -23,6 +24,12 @@ FULL_WORD: Final = 16
 CHARACTERS_MAX: Final = 2048
 """Of a longer text so many are looked at, in pieces that are spread over all of it: 12 ms at most."""
 PIECES: Final = 4
+MODEL_SHARE: Final = 0.5
+"""How much of a similarity is the network's own where it cannot read the language."""
+WORD: Final = re.compile(r"[^\s!-/:-@\[-`{-~«»„“”‘’…–—।،؟۔]+")  # noqa: RUF001 - punctuation is meant
+"""Not `\\w`, which leaves out the vowel signs of Indic scripts."""
+PAIRED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Kana and Han."""
 EDGE: Final = "\x00"
 """Stands before and behind each word, so that a single character is three, too."""
 BASE: Final = np.uint64(0x100000001B3)
@@ -50,6 +57,40 @@ def words_vector(words: Sequence[str], dimensions: int) -> Matrix:
     coins = (threes[:, np.newaxis] * _constants(dimensions)).view(np.int64) < 0
     total: Matrix = (2 * (weights @ coins) - weights.sum()) * np.float32(dimensions**-0.5)
     return total
+
+
+def marked_words(text: str) -> list[str]:
+    """Return the words with accents or vowel signs: a tokenizer may take those away ("peña" is "pena")."""
+    return [
+        word
+        for word in WORD.findall(text)
+        if not word.isascii() and any(map(unicodedata.combining, unicodedata.normalize("NFD", word)))
+    ]
+
+
+def mixed(row: Matrix, text: str) -> Matrix:
+    """Return the unit row of a text in a language that its model was not made for: characters count, too.
+
+    The network sees there how a text looks, and finds most of one language alike.
+    """
+    pieces = [piece for part in pieces_of(text) for word in WORD.findall(part) for piece in segments(word)]
+    characters = words_vector(pieces, len(row))
+    length = float(np.linalg.norm(characters))
+    if not length:
+        return row
+    result: Matrix = MODEL_SHARE**0.5 * row + (1 - MODEL_SHARE) ** 0.5 / length * characters
+    return result / np.float32(np.linalg.norm(result))
+
+
+def segments(word: str) -> list[str]:
+    """Return what a run of letters is cut into: Chinese and Japanese into pairs of signs, others not at all.
+
+    A word is one or two signs there, and no mark says where it ends. Of Thai, Khmer, Lao and Burmese each
+    three characters in a row count, as of all words.
+    """
+    if not PAIRED.search(word):
+        return [word[start : start + WORD_MAX] for start in range(0, len(word), WORD_MAX)]
+    return [word[start : start + 2] for start in range(max(len(word) - 1, 1))]
 
 
 def _folded(word: str) -> str:

@@ -7,7 +7,7 @@ neither is clear nothing is said.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -33,19 +33,16 @@ def language_name(code: str) -> str | None:
     return entry["name"] if entry else None
 
 
-def language_in(text: str, *, letters_min: int = LETTERS_MIN, words_min: int = WORDS_MIN) -> str | None:
-    """Return the code of the language that a text seems to be in, None if that is not clear.
-
-    Args:
-        text: in any case.
-        letters_min: fewer letters of a script of its own say nothing.
-        words_min: fewer words say nothing.
-    """
+def language_in(text: str) -> str | None:
+    """Return the code of the language that a text, in any case, seems to be in, None if that is not clear."""
     folded = text.lower()
-    return (None if text.isascii() else _by_script(folded, letters_min)) or _by_words(folded, words_min)
+    return script_language(folded, LETTERS_MIN) or _by_words(folded)
 
 
-def _by_script(text: str, letters_min: int) -> str | None:
+def script_language(text: str, letters_min: int) -> str | None:
+    """Return the language whose own script most letters of a text are of, if there are so many letters."""
+    if text.isascii():
+        return None
     letters = sum(map(str.isalpha, text))
     if letters < letters_min:
         return None
@@ -56,18 +53,22 @@ def _by_script(text: str, letters_min: int) -> str | None:
     return best if shares[best] > SCRIPT_SHARE else None
 
 
-def _by_words(text: str, words_min: int) -> str | None:
-    words = Counter(_WORD.findall(text))
-    total = words.total()
-    if total < words_min:
+def words_in(text: str) -> list[str]:
+    """Return a text's words, all of them in their order; `text` in lower case."""
+    return _WORD.findall(text)
+
+
+def language_words(words: Iterable[str]) -> Counter[str]:
+    """Return how many of the words are among the most frequent of each language."""
+    return Counter(code for word in words for code in _languages_of().get(word, ()))
+
+
+def _by_words(text: str) -> str | None:
+    words = words_in(text)
+    if len(words) < WORDS_MIN:
         return None
-    hits = defaultdict[str, int](int)
-    for word, count in words.items():
-        for code in _languages_of().get(word, ()):
-            hits[code] += count
-    best, second = [*sorted(hits, key=lambda code: hits[code], reverse=True), "", ""][:2]
-    is_clear = hits[best] >= WORDS_SHARE * total and hits[best] >= LEAD * hits[second]
-    return best or None if is_clear else None
+    (best, most), (_, second) = [*language_words(words).most_common(2), ("", 0), ("", 0)][:2]
+    return best if most and most >= WORDS_SHARE * len(words) and most >= LEAD * second else None
 
 
 @cache

@@ -61,6 +61,9 @@ class EmbeddingInfo(Body):
 
     dimensions: int
     model: str
+    readable: bool = True
+    """False: the model was not made for the text's language, or knows few of its words. Then its characters
+    count in every similarity too, and coverage says little of it."""
 
 
 class DuplicateOf(Body):

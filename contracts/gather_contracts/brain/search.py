@@ -63,6 +63,9 @@ class DuplicatesResponse(SnakeBody):
     """Neighbours, the most similar first."""
 
     duplicates: list[Duplicate]
+    readable: bool = True
+    """False: the model was not made for the text's language, or knows few of its words; so characters count
+    in each `similarity` too."""
     query_embedding_time_ms: int
     search_time_ms: int
     total_time_ms: int
@@ -72,6 +75,8 @@ class DuplicatesResult(SnakeBody):
     """The neighbours of one of the texts of a batch."""
 
     duplicates: list[Duplicate]
+    readable: bool = True
+    """As of a single search."""
 
 
 class DuplicatesBatchResponse(SnakeBody):
@@ -104,6 +109,8 @@ class SimilarityResponse(SnakeBody):
 
     similarities: list[float]
     """Raw cosine, 0 to 1; 1 for the same text alone, but for case, spacing and sentence punctuation."""
+    readable: list[bool] = Field(default_factory=list)
+    """For each pair, whether the model can read both of its texts; where not, characters count too."""
     model: str
     """The embedding model, as it stands on nodes."""
     total_time_ms: int

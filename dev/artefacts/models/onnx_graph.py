@@ -18,7 +18,24 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 Floats = NDArray[np.float32]
-Weights = Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class FourBits:
+    """A matrix whose weights are numbers from -8 to 7, in blocks of a row that have one factor each."""
+
+    values: NDArray[np.int8]
+    """Shape (rows, columns)."""
+    scales: Floats
+    """Shape (rows, columns / BLOCK)."""
+
+    def floats(self) -> Floats:
+        """Return the matrix that it stands for."""
+        result: Floats = self.values * np.repeat(self.scales, BLOCK, axis=1)
+        return result
+
+
+Weights = Mapping[str, Floats | FourBits]
 
 MICROSOFT: Final = "com.microsoft"
 """ONNX Runtime's own operators: products of 8-bit integers that give floats."""
@@ -32,6 +49,10 @@ GELU_LOWEST: Final = np.float32(0.17)
 """Gelu is nowhere below -0.17, so that a row's greatest value, or this, bounds it on both sides."""
 INPUT: Final = "input_ids"
 OUTPUT: Final = "last_hidden_state"
+BLOCK: Final = 32
+"""Weights that share a factor where a matrix is in 4 bits."""
+FOUR_BITS_ZERO: Final = 8
+"""What is added to a weight of 4 bits where it is kept without a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,10 @@ class Encoder:
     heads: int
     epsilon: float
     outliers: Mapping[int, int]
+    first_token: bool = False
+    """Only the first token's vector is wanted (pooling by [CLS]): the last layer computes no other."""
+    centre: Floats | None = None
+    """Is taken from every token's vector: the way that all texts' vectors point, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,15 @@ class _Graph:
     def constant(self, value: NDArray[Any] | np.generic) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name))
+        return name
+
+    def packed(self, values: NDArray[np.int8]) -> str:
+        """A constant of numbers of 4 bits, two in a byte, the first in the lower half."""
+        name = f"constant_{len(self.constants)}"
+        halves = (values.astype(np.uint8) & 0x0F).reshape(-1, 2)
+        content = (halves[:, 0] | halves[:, 1] << 4).tobytes()
+        kind = onnx.TensorProto.INT4
+        self.constants.append(helper.make_tensor(name, kind, values.shape, content, raw=True))
         return name
 
     def add(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -85,17 +119,21 @@ def encoder_graph(weights: Weights, encoder: Encoder) -> onnx.ModelProto:
         weights: by the names that BERT's published files have.
         encoder: what else belongs to the network.
     """
-    channels = weights["embeddings.word_embeddings.weight"].shape[1]
+    channels = weights["embeddings.LayerNorm.weight"].shape[0]
     writer = _Writer(_Graph(), weights, encoder, _divisors(encoder.outliers, channels))
     state = writer.embedded()
     layers = len({name.split(".")[2] for name in weights if name.startswith("encoder.layer.")})
     for layer in range(layers):
-        state = writer.layer(state, f"encoder.layer.{layer}")
+        is_last = layer == layers - 1
+        state = writer.layer(state, f"encoder.layer.{layer}", first_token=encoder.first_token and is_last)
     graph = writer.graph
+    if encoder.centre is not None:
+        state = graph.add("Sub", state, graph.constant(encoder.centre))
     graph.nodes.append(helper.make_node("Identity", [state], [OUTPUT]))
     int64, float32 = onnx.TensorProto.INT64, onnx.TensorProto.FLOAT
     inputs = [helper.make_tensor_value_info(INPUT, int64, [1, "tokens"])]
-    outputs = [helper.make_tensor_value_info(OUTPUT, float32, [1, "tokens", channels])]
+    tokens = 1 if encoder.first_token else "tokens"
+    outputs = [helper.make_tensor_value_info(OUTPUT, float32, [1, tokens, channels])]
     made = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
     model = helper.make_model(made, opset_imports=OPSETS, ir_version=IR_VERSION)
     onnx.checker.check_model(model)
@@ -119,20 +157,36 @@ class _Writer:
     def embedded(self) -> str:
         """The sum of each token's, its place's and the first segment's vector, normalised."""
         add, constant = self.graph.add, self.graph.constant
-        words, scales = rounded(self.weights["embeddings.word_embeddings.weight"])
-        whole = add("Cast", add("Gather", constant(words), INPUT), to=onnx.TensorProto.FLOAT)
-        tokens = add("Mul", whole, add("Gather", constant(scales[:, None]), INPUT))
-        table = self.weights["embeddings.position_embeddings.weight"]
-        segment = self.weights["embeddings.token_type_embeddings.weight"][0]
+        table = self.floats("embeddings.position_embeddings.weight")
+        segment = self.floats("embeddings.token_type_embeddings.weight")[0]
         first = constant(np.zeros(1, np.int64))
         places = add("Slice", constant(table + segment), first, add("Shape", INPUT, start=1), first)
-        return self.normalised(add("Sum", tokens, places), "embeddings.LayerNorm")
+        return self.normalised(add("Sum", self.tokens(), places), "embeddings.LayerNorm")
 
-    def layer(self, state: str, name: str) -> str:
-        """One layer: attention, then the two products with Gelu between them, each added to what came."""
+    def tokens(self) -> str:
+        """Each token's vector, of a table in 8 bits or, where it was published so, in 4."""
+        add, constant = self.graph.add, self.graph.constant
+        table = self.weights["embeddings.word_embeddings.weight"]
+        if isinstance(table, FourBits):
+            halves, factors = self.graph.packed(table.values), constant(table.scales)
+            return add(
+                *("GatherBlockQuantized", halves, INPUT, factors),
+                domain=MICROSOFT, block_size=BLOCK, gather_axis=0, quantize_axis=1,
+            )  # fmt: skip
+        words, scales = rounded(table)
+        whole = add("Cast", add("Gather", constant(words), INPUT), to=onnx.TensorProto.FLOAT)
+        return add("Mul", whole, add("Gather", constant(scales[:, None]), INPUT))
+
+    def layer(self, state: str, name: str, *, first_token: bool) -> str:
+        """One layer: attention, then the two products with Gelu between them, each added to what came.
+
+        With `first_token` all tokens are attended to, and nothing else is computed of any but the first.
+        """
         add, attention = self.graph.add, f"{name}.attention"
         projections = self.by_text(self.divided(state), self._projections(attention), divided=True)
         parts = self.graph.add_many("Split", 3, projections, axis=-1, num_outputs=3)
+        if first_token:
+            state, parts[0] = self.first(state), self.first(parts[0])
         heads = self.encoder.heads
         attended = add("Attention", *parts, q_num_heads=heads, kv_num_heads=heads)
         mixed = self.by_text(attended, self._dense(f"{attention}.output.dense"))
@@ -145,9 +199,14 @@ class _Writer:
         summed = add("Sum", carried, self.by_token(active, outer))
         return self.normalised(summed, f"{name}.output.LayerNorm")
 
+    def first(self, values: str) -> str:
+        """The first token's row."""
+        bounds = (self.graph.constant(np.array([each], np.int64)) for each in (0, 1, 1))
+        return self.graph.add("Slice", values, *bounds)
+
     def normalised(self, values: str, name: str) -> str:
         """Layer normalisation with the weights of that name."""
-        scale, shift = (self.graph.constant(self.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        scale, shift = (self.graph.constant(self.floats(f"{name}.{part}")) for part in ("weight", "bias"))
         epsilon = self.encoder.epsilon
         return self.graph.add("LayerNormalization", values, scale, shift, axis=-1, epsilon=epsilon)
 
@@ -183,8 +242,13 @@ class _Writer:
         product = add("MatMulIntegerToFloat", *inputs, domain=MICROSOFT)
         return add("Mul", product, add("Unsqueeze", steps, constant(np.array([1]))))
 
+    def floats(self, name: str) -> Floats:
+        """The weights of that name in 32 bits."""
+        found = self.weights[name]
+        return found.floats() if isinstance(found, FourBits) else found
+
     def _dense(self, name: str) -> tuple[Floats, Floats]:
-        return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        return self.floats(f"{name}.weight"), self.floats(f"{name}.bias")
 
     def _projections(self, attention: str) -> tuple[Floats, Floats]:
         parts = [self._dense(f"{attention}.self.{part}") for part in ("query", "key", "value")]

@@ -9,6 +9,7 @@ import pytest
 from gather_brain import readiness
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.errors import UnavailableError
@@ -31,6 +32,9 @@ class Provider:
 
     async def embed(self, texts: Sequence[str]) -> Matrix:
         return np.ones((len(texts), self.dimensions), np.float32)
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        return [None] * len(texts)
 
     async def close(self) -> None:
         pass

@@ -10,6 +10,7 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.stores import running
 from gather_brain.auth.key_ring import Principal
 from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan, aborted
 from gather_brain.embeddings.slots import Embedded, Model, Place
 from gather_brain.reembed import ModelChange, abort
@@ -34,6 +35,10 @@ class Ones:
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Return as many rows."""
         return np.ones((len(texts), NEW.dimensions), np.float32)
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Say that it can read all."""
+        return [None] * len(texts)
 
     async def close(self) -> None:
         """Release nothing."""

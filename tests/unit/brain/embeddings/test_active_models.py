@@ -8,6 +8,7 @@ import pytest
 
 from gather_brain.embeddings.active_models import ActiveModels, RequestModels
 from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan, flipped, started
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.errors import UnavailableError
@@ -46,6 +47,9 @@ class Provider:
             raise UnavailableError
         self.asked.extend(texts)
         return np.ones((len(texts), self.dimensions), np.float32)
+
+    async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        return [None] * len(texts)
 
     async def close(self) -> None:
         pass

@@ -9,9 +9,12 @@ import pytest
 
 from gather_brain.embeddings.embedder import Embedder, VectorCache
 from gather_brain.embeddings.onnx_model import has_vnni, padded, pooled
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.thread_provider import TEXTS_PER_TURN, WAITING_MAX, ThreadProvider
 from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix, unit_rows
+
+LONG = 100
 
 
 class LengthModel:
@@ -30,6 +33,10 @@ class LengthModel:
             self.gate.wait(10)
         self.asked.append(list(texts))
         return unit_rows(np.array([[len(text), 1] for text in texts], np.float32))
+
+    def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Say that it cannot read long texts."""
+        return [Unread.LANGUAGE if len(text) > LONG else None for text in texts]
 
 
 def test_padding_fills_with_zeros_and_the_mask_knows() -> None:
@@ -117,3 +124,11 @@ async def test_requests_beyond_the_queue_are_refused() -> None:
     gate.set()
     await asyncio.gather(*waiting)
     await provider.close()
+
+
+async def test_texts_that_the_model_cannot_read_are_counted_by_their_reason() -> None:
+    """Each time they are written or searched for."""
+    seen: list[Unread] = []
+    embedder = Embedder(ThreadProvider(LengthModel()), VectorCache(2), observe_unread=seen.append)
+    assert await embedder.readable(["a", "b" * (LONG + 1)]) == [True, False]
+    assert seen == [Unread.LANGUAGE]

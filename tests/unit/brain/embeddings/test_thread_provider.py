@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_brain.embeddings import thread_provider as module
+from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.thread_provider import (
     CHARACTERS_PER_TURN,
     TEXTS_PER_TURN,
@@ -36,6 +37,10 @@ class CountingModel:
         self._barrier.wait(10)
         return np.array([[float(text)] for text in texts], np.float32)
 
+    def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Say that it can read all."""
+        return [None] * len(texts)
+
 
 class BrokenModel:
     """A model that fails."""
@@ -46,6 +51,10 @@ class BrokenModel:
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Fail."""
         raise ValueError(f"cannot read {texts[0]}")
+
+    def unread(self, texts: Sequence[str]) -> list[Unread | None]:
+        """Say that it can read all."""
+        return [None] * len(texts)
 
 
 @given(st.lists(st.integers(0, 3 * CHARACTERS_PER_TURN).map("x".__mul__), max_size=60))
@@ -84,13 +93,13 @@ async def test_a_models_failure_reaches_the_caller() -> None:
     await provider.close()
 
 
-class HeldModel:
-    """A model that takes a second for each character, as its clock says, and waits until it may go on."""
+class HeldModel(CountingModel):
+    """A model that waits until it may go on."""
 
     name = "held"
-    dimensions = 1
 
     def __init__(self) -> None:
+        super().__init__()
         self.may_go_on = threading.Event()
 
     def embed(self, texts: Sequence[str]) -> Matrix:

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from gather_brain.embeddings.unknown_words import CHARACTERS_MAX, pieces_of, words_vector
+from gather_brain.embeddings.unknown_words import (
+    CHARACTERS_MAX,
+    MODEL_SHARE,
+    marked_words,
+    mixed,
+    pieces_of,
+    segments,
+    words_vector,
+)
 from gather_brain.vectors import Matrix
 
 DIMENSIONS = 384
@@ -58,3 +66,25 @@ def test_a_long_text_is_looked_at_in_pieces_from_its_beginning_to_its_end() -> N
     pieces = pieces_of(text)
     assert sum(map(len, pieces)) == CHARACTERS_MAX
     assert (pieces[0][0], pieces[-1][-1]) == (text[0], text[-1])
+
+
+def test_of_a_text_in_another_language_the_characters_count_beside_the_network() -> None:
+    """To a network that finds all texts of a language the same they are no longer."""
+    row: Matrix = np.eye(1, DIMENSIONS, dtype=np.float32)[0]
+    texts = ("Der Wärter schläft", "der wärter schläft!", "Kein Boot")
+    one, same, other = (mixed(row, text) for text in texts)
+    assert float(one @ same) == pytest.approx(1)
+    assert float(one @ other) == pytest.approx(MODEL_SHARE, abs=0.15)
+    assert mixed(row, "...") is row
+
+
+def test_chinese_and_japanese_are_cut_into_pairs_of_signs() -> None:
+    """No mark says where a word ends."""
+    assert segments("守门人") == ["守门", "门人"]
+    assert segments("灯") == ["灯"]
+    assert segments("ประภาคาร") == ["ประภาคาร"]
+
+
+def test_words_with_marks_are_found() -> None:
+    """In whatever form of Unicode; a letter of its own has none."""
+    assert marked_words("La peña de pena, la pen\u0303a y the Straße") == ["peña", "pen\u0303a"]

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dev.artefacts.onnx_graph import INPUT, Encoder, encoder_graph, rounded
+from dev.artefacts.models.onnx_graph import (
+    BLOCK,
+    INPUT,
+    Encoder,
+    FourBits,
+    Weights,
+    encoder_graph,
+    rounded,
+)
 from gather_brain.embeddings.onnx_runtime import InferenceSession, SessionOptions
 
 CHANNELS, HEADS, INNER, LAYERS, WORDS, PLACES = 32, 4, 64, 2, 40, 24
@@ -91,6 +99,16 @@ def in_32_bits(weights: dict[str, Floats], ids: list[int]) -> Floats:
     return state
 
 
+def run(weights: Weights, encoder: Encoder, ids: list[int]) -> Floats:
+    """What the graph makes of a text."""
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    model = encoder_graph(weights, encoder).SerializeToString()
+    session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    made: Floats = session.run(None, {INPUT: np.array([ids], np.int64)})[0][0]
+    return made
+
+
 def cosines(weights: dict[str, Floats], outliers: dict[int, int]) -> Floats:
     """How near the graph's vectors of all tokens are to those in 32 bits, for some texts."""
     model = encoder_graph(weights, Encoder(HEADS, EPSILON, outliers))
@@ -128,6 +146,36 @@ def test_a_text_alone_goes_into_a_run(weights: dict[str, Floats]) -> None:
     """The brain reads off the input that it must give one text at a time."""
     (given,) = encoder_graph(weights, Encoder(HEADS, EPSILON, {})).graph.input
     assert given.type.tensor_type.shape.dim[0].dim_value == 1
+
+
+def test_a_last_layer_for_the_first_token_alone_makes_the_same_of_it(weights: dict[str, Floats]) -> None:
+    """Pooling by [CLS] looks at no other."""
+    ids = [3, 9, 27]
+    all_tokens = run(weights, Encoder(HEADS, EPSILON, {OUTLIER: 4}), ids)
+    (first,) = run(weights, Encoder(HEADS, EPSILON, {OUTLIER: 4}, first_token=True), ids)
+    # Not to the last digit: its row is rounded in a range of its own.
+    assert first @ all_tokens[0] / np.linalg.norm(first) / np.linalg.norm(all_tokens[0]) > 0.999
+
+
+def test_a_centre_is_taken_from_every_token(weights: dict[str, Floats]) -> None:
+    """So that it is taken from their mean too."""
+    centre = np.linspace(-1, 1, CHANNELS, dtype=np.float32)
+    plain, centred = (
+        run(weights, Encoder(HEADS, EPSILON, {}, centre=each), [3, 9, 27]) for each in (None, centre)
+    )
+    assert centred == pytest.approx(plain - centre, abs=1e-5)
+
+
+def test_a_table_in_four_bits_is_read_as_it_was_published(weights: dict[str, Floats]) -> None:
+    """The first row stands for its numbers as they are, whatever the sign."""
+    values = np.tile(np.arange(-8, 8, dtype=np.int8), (WORDS, CHANNELS // 16))
+    table = FourBits(values, np.full((WORDS, CHANNELS // BLOCK), 0.25, np.float32))
+    name = "embeddings.word_embeddings.weight"
+    packed, plain = (
+        run({**weights, name: each}, Encoder(HEADS, EPSILON, {OUTLIER: 4}), [3, 9, 27])
+        for each in (table, table.floats())
+    )
+    assert packed == pytest.approx(plain, abs=0.05)
 
 
 def test_rounding_keeps_every_weight_within_half_a_step() -> None:
