@@ -221,6 +221,10 @@ bench-events: $(STAMP) ## Measure how the bridge brings events to a thousand soc
 bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts FILE": your own texts)
 	@$(PY) -m tests.evals.recall $(ARGS)
 
+.PHONY: language-report
+language-report: $(STAMP) ## Measure how near different texts are in 20 languages (GATHER_BRAIN_EMBEDDING: another model)
+	@$(PY) -m tests.evals.language_pairs
+
 .PHONY: duplicates-report
 duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration)
 	@test -d "$(PAIRS)" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names"; exit 1; }

@@ -9,6 +9,8 @@ import pytest
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from gather_brain.embeddings.onnx_model import WINDOWS_MAX, OnnxModel
+from tests.evals.embedding_centre import sentences
+from tests.evals.language_pairs import SAME, drawn, similarities
 
 STORY = json.loads((ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8"))
 NOTES = [note["content"] for note in STORY["notes"]]
@@ -73,6 +75,13 @@ def test_texts_that_the_vocabulary_lacks_are_not_one_text(model: OnnxModel, lang
     """To the network alone most of these pairs are the same text, with a cosine of 1."""
     rows = model.embed(UNWRITTEN[language])
     assert (rows @ rows.T)[~np.eye(len(rows), dtype=bool)].max() < 0.7
+
+
+def test_no_two_texts_of_a_language_are_one(model: OnnxModel) -> None:
+    """Of each language ten pairs; `make language-report` takes two hundred."""
+    for code, texts in sentences().items():
+        assert max(similarities(model.embed, drawn(texts)[95:105])) < SAME, code
+    assert max(similarities(model.embed, [("peña", "pena"), ("ma", "má"), ("Ada", "Adà")])) < SAME
 
 
 def test_a_word_that_the_vocabulary_lacks_changes_little_of_a_text(model: OnnxModel) -> None:
