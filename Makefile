@@ -142,7 +142,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check items-schema-check openapi-check model-answers-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check openapi-check model-answers-check
 
 ##@ Measure
 
@@ -264,6 +264,18 @@ cli-help: $(STAMP) ## Write the commands' help into docs/cli.md
 cli-help-check: $(STAMP)
 	@$(PY) -m dev.generate.cli_help --check
 
+.PHONY: chart-readmes
+chart-readmes: $(STAMP) ## Write the charts' values into their READMEs
+	@$(PY) -m dev.generate.chart_readme
+
+.PHONY: chart-readmes-check
+chart-readmes-check: $(STAMP)
+	@$(PY) -m dev.generate.chart_readme --check
+
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation as a site into dist/docs; fails for a link or heading that is not there
+	@$(PY) -m dev.package.docs_site
+
 .PHONY: cli
 cli: $(STAMP) ## Build the command line's archive and its Krew manifest, into dist/
 	@$(PY) -m dev.package.cli_archive
@@ -291,7 +303,7 @@ typescript: $(STAMP) ## Write the brain's TypeScript types, and check their exam
 .PHONY: charts
 charts: $(STAMP) ## Lint and render the charts
 	@for chart in gather gather-backing; do \
-	  dev/helm lint --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
+	  dev/helm lint --strict --kube-version 1.34 charts/$$chart --values charts/$$chart/values-dev.yaml || exit 1; done
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take the pictures of the run page for the docs, in Debian's Chromium

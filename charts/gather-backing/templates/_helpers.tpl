@@ -39,6 +39,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ include "backing.name" . }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels: {{- include "backing.labels" . | nindent 4 }}
 spec:
   selector: {{- include "backing.selectorLabels" . | nindent 4 }}
@@ -48,6 +49,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ include "backing.name" . }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels: {{- include "backing.labels" . | nindent 4 }}
 spec:
   replicas: 1

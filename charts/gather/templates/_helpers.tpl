@@ -16,70 +16,42 @@
 
 {{- define "gather.selectorLabels" -}}
 app.kubernetes.io/name: gather
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .room }}
 {{- end -}}
 
+{{/* Ours, then those of .more (a pod's, a monitor's), then those of commonLabels. */}}
 {{- define "gather.labels" -}}
+{{- $own := include "gather.ownLabels" . | fromYaml -}}
+{{ toYaml (merge $own (.more | default dict) (.root.Values.commonLabels | default dict)) }}
+{{- end -}}
+
+{{- define "gather.ownLabels" -}}
 {{ include "gather.selectorLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
+{{/*
+A room's image: its repository, in global.imageRegistry instead of its own registry if that is set, with tag and digest.
+The first part of a name is a registry if it has a dot or a port, or is localhost.
+*/}}
 {{- define "gather.image" -}}
 {{- $image := (index .root.Values .room).image -}}
-{{- printf "%s:%s" $image.repository ($image.tag | default .root.Chart.AppVersion) -}}
+{{- $repository := $image.repository -}}
+{{- with (.root.Values.global).imageRegistry -}}
+{{- $parts := splitList "/" $repository -}}
+{{- $hasHost := and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (ternary (rest $parts) $parts $hasHost | join "/") -}}
+{{- end -}}
+{{- printf "%s:%s" $repository ($image.tag | default .root.Chart.AppVersion) -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* A room's Secret; without one nothing works, so say what it must hold. */}}
 {{- define "gather.secret" -}}
 {{- required (printf "%s.existingSecret is required: a Secret with the files that charts/gather/values.yaml lists there" .room) (index .root.Values .room).existingSecret -}}
-{{- end -}}
-
-{{/* What every pod of ours is held to: the restricted profile, and a root file system that cannot be written. */}}
-{{- define "gather.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-seccompProfile: {type: RuntimeDefault}
-{{- end -}}
-
-{{- define "gather.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
-{{- end -}}
-
-{{- define "gather.probes" -}}
-startupProbe:
-  httpGet: {path: /readyz, port: http}
-  periodSeconds: 1
-  failureThreshold: 180
-readinessProbe:
-  httpGet: {path: /readyz, port: http}
-  periodSeconds: 3
-  timeoutSeconds: 3
-livenessProbe:
-  httpGet: {path: /healthz, port: http}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 6
-{{- end -}}
-
-{{/* Placement and pull secrets of a room's pod. */}}
-{{- define "gather.placement" -}}
-{{- $room := index .root.Values .room -}}
-{{- with .root.Values.imagePullSecrets }}
-imagePullSecrets: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $room.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $room.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end -}}
 
 {{/* How the CMS is asked, as environment variables; for those who ask it: the operator, and the check before a run. */}}

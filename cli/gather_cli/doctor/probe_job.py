@@ -54,6 +54,7 @@ def build_probe(release: Release, namespace: str, name: str, project: str | None
 
 def _pod(release: Release, project: str | None) -> Object:
     env, operator = release.operator_env, release.rooms["operator"]
+    more = json.loads(env.get("GATHER_WORKER_POD") or "{}")
     cms_key = {"key": "PAYLOAD_API_KEY", "path": "PAYLOAD_API_KEY"}
     sources = [
         {"secret": {"name": env.get("GATHER_WORKER_SECRET", "")}},
@@ -67,12 +68,16 @@ def _pod(release: Release, project: str | None) -> Object:
         "securityContext": operator["spec"]["template"]["spec"].get("securityContext") or {},
         "nodeSelector": json.loads(env.get("GATHER_WORKER_NODE_SELECTOR") or "{}"),
         "tolerations": json.loads(env.get("GATHER_WORKER_TOLERATIONS") or "[]"),
-        "containers": [_container(env, project)],
-        "volumes": [{"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}],
+        **{part: more[part] for part in ("affinity", "priorityClassName") if part in more},
+        "containers": [_container(env, project, more)],
+        "volumes": [
+            {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}},
+            *more.get("extraVolumes", []),
+        ],
     }
 
 
-def _container(env: Mapping[str, str], project: str | None) -> Object:
+def _container(env: Mapping[str, str], project: str | None, more: Object) -> Object:
     options = {"project": project, "model": env.get("GATHER_DEFAULT_MODEL")}
     return {
         "name": "check",
@@ -84,9 +89,13 @@ def _container(env: Mapping[str, str], project: str | None) -> Object:
         "env": [
             {"name": "GATHER_SECRETS_DIR", "value": SECRETS},
             *({"name": variable, "value": env[variable]} for variable in CMS if variable in env),
+            *more.get("extraEnv", []),
         ],
         "resources": json.loads(env.get("GATHER_WORKER_RESOURCES") or "{}"),
-        "volumeMounts": [{"name": "secrets", "mountPath": SECRETS, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "secrets", "mountPath": SECRETS, "readOnly": True},
+            *more.get("extraVolumeMounts", []),
+        ],
     }
 
 

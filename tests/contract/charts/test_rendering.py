@@ -300,13 +300,6 @@ def test_an_address_with_a_password_is_refused(helm: Helm, value: str) -> None:
     assert value.partition("=")[0].rpartition(".")[2] in done.stderr
 
 
-def test_the_helm_test_asks_the_brain(render: Render) -> None:
-    """A hook that runs on `helm test` alone."""
-    pod = named(render("gather"), "Pod", "gather-test-brain-ready")
-    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    assert "http://gather-brain:8080/readyz" in pod["spec"]["containers"][0]["args"]
-
-
 def test_the_helm_test_checks_what_workers_need_as_a_worker(render: Render) -> None:
     """With their image, Secret, settings and nodes, and with the model of departments that name none."""
     pod = named(render("gather"), "Pod", "gather-test-worker-check")
@@ -333,7 +326,7 @@ def test_the_check_can_be_stricter_or_left_out(render: Render) -> None:
     strict = named(render("gather", "tests.check.strict=true"), "Pod", "gather-test-worker-check")
     assert strict["spec"]["containers"][0]["args"][-1] == "--strict"
     (pod,) = of_kind(render("gather", "tests.check.enabled=false"), "Pod")
-    assert pod["metadata"]["name"] == "gather-test-brain-ready"
+    assert pod["metadata"]["name"] == "gather-test-rooms-ready"
 
 
 @pytest.mark.parametrize("chart", BOTH)

@@ -1,5 +1,6 @@
 """The charts' values: closed schemas, a comment for each, and nothing in one that the other lacks."""
 
+import base64
 import json
 import re
 import tomllib
@@ -12,16 +13,19 @@ import pytest
 import yaml
 
 from dev.paths import ROOT
+from gather_contracts import names
+from gather_contracts.resource import GatherRun
 
 CHARTS = ROOT / "charts"
 NAMES = ("gather", "gather-backing")
 OPEN_BY_NATURE = (
     "global", "brokerOptions", "extraBody", "nodeSelector", "env", "requests", "limits", "items", "labels",
+    "annotations", "source", "matchLabels",
 )  # fmt: skip
 """Maps whose keys are the user's, not ours; their values' types are still said."""
 
 
-WHOLE = {("resources",), ("nodeSelector",), ("image",)}
+WHOLE = {("resources",), ("nodeSelector",), ("image",), ("podSecurityContext",)}
 """Values that are described as one."""
 
 
@@ -158,3 +162,90 @@ def test_the_chart_has_the_version_of_the_distribution(chart: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     metadata = yaml.safe_load(read(chart, "Chart.yaml"))
     assert (metadata["version"], metadata["appVersion"]) == (version, version)
+
+
+def test_the_chart_says_what_a_hub_shows() -> None:
+    """Icon, maintainers, images of its own version; what annotations hold is YAML."""
+    chart = yaml.safe_load(read("gather", "Chart.yaml"))
+    drawn = (ROOT / "bridge/gather_bridge/page/static/icon.svg").read_bytes()
+    assert chart["icon"] == f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
+    assert chart["maintainers"]
+    values = yaml.safe_load(read("gather", "values.yaml"))
+    images = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    rooms = ("operator", "worker", "brain", "bridge")
+    assert images == [
+        {"name": room, "image": f"{values[room]['image']['repository']}:{chart['appVersion']}"}
+        for room in rooms
+    ]
+    (crd,) = yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])
+    assert (crd["kind"], crd["version"], crd["name"]) == (
+        names.KIND,
+        names.VERSION,
+        f"{names.PLURAL}.{names.GROUP}",
+    )
+    (example,) = yaml.safe_load(chart["annotations"]["artifacthub.io/crdsExamples"])
+    GatherRun.model_validate(
+        {**example, "metadata": {**example["metadata"], "namespace": "film", "uid": "u"}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"brain": {"image": {"digest": "sha256:12"}}}, "digest"),
+        ({"operator": {"podLabels": {"app.kubernetes.io/name": "mine"}}}, "app.kubernetes.io/name"),
+        ({"worker": {"podLabels": {"kueue.x-k8s.io/queue-name": "films"}}}, "kueue"),
+        ({"commonLabels": {"team": 7}}, "team"),
+        ({"bridge": {"extraEnv": [{"name": "A"}]}}, "extraEnv"),
+        ({"bridge": {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {}}]}}, "extraEnv"),
+        ({"worker": {"extraEnv": [{"name": "MONGODB_URI", "value": "mongodb://db"}]}}, "extraEnv"),
+        ({"worker": {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://u:p@proxy"}]}}, "extraEnv"),
+        ({"brain": {"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}}, "tmp"),
+        ({"brain": {"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}}, "hostPath"),
+        (
+            {"brain": {"extraVolumeMounts": [{"name": "a", "mountPath": "/etc/gather/run"}]}},
+            "/etc/gather/run",
+        ),
+        ({"brain": {"affinity": {"nodeAfinity": {}}}}, "nodeAfinity"),
+        ({"brain": {"topologySpreadConstraints": [{"maxSkew": 1}]}}, "topologyKey"),
+        ({"brain": {"autoscaling": {"maxReplicas": 17}}}, "17"),
+        ({"operator": {"podDisruptionBudget": {"minAvailable": "150%"}}}, "150%"),
+        ({"service": {"ipFamilies": ["IPv5"]}}, "IPv5"),
+        ({"checks": {"existingSecrets": "Maybe"}}, "Maybe"),
+        ({"podSecurityContext": {"privileged": True}}, "privileged"),
+        ({"bridge": {"ingress": {"hosts": [{"host": "https://app"}]}}}, "https://app"),
+        ({"monitoring": {"prometheusRule": {"runbookUrl": "runbooks"}}}, "runbooks"),
+        ({"brain": {"env": {"GATHER_BRAIN_EMBEDDING_API_KEY": "sk"}}}, "GATHER_BRAIN_EMBEDDING_API_KEY"),
+    ],
+)
+def test_a_wrong_value_of_the_platform_is_refused(values: dict[str, Any], named: str) -> None:
+    """Before anything is installed."""
+    errors = list(jsonschema.Draft7Validator(schema_of("gather")).iter_errors(values))
+    assert errors
+    assert named in f"{errors[0].message} {list(errors[0].absolute_path)}"
+
+
+def test_an_affinity_is_what_a_run_may_ask_for() -> None:
+    """The operator reads the workers' by the same words; the schema has them from the CRD."""
+    (file,) = (ROOT / "crds").glob("*.yaml")
+    version = yaml.safe_load(file.read_text("utf-8"))["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    asked = version["properties"]["spec"]["properties"]["worker"]["properties"]["affinity"]
+    definitions = schema_of("gather")["definitions"]
+    assert _plain(definitions["affinity"], definitions) == _plain(asked, {})
+
+
+def _plain(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Return a schema without references, descriptions, Kubernetes' own words and what closes it."""
+    if isinstance(schema, list):
+        return [_plain(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _plain(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {
+        key: _plain(sub, definitions)
+        for key, sub in schema.items()
+        if not key.startswith("x-kubernetes")
+        and not (key == "description" and isinstance(sub, str))
+        and not (key == "additionalProperties" and sub is False)
+    }

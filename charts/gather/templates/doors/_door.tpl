@@ -3,20 +3,15 @@ A door: dict "root" . "room" "celery-door" "values" .Values.doors.celery "key" "
 {name, value}). A Deployment of the bridge's image with a token for GatherRuns, and what belongs to it.
 */}}
 {{- define "gather.door" -}}
-{{- $room := dict "root" .root "room" .room -}}
+{{- $room := dict "root" .root "room" .room "values" .values "many" (gt (int .values.replicas) 1) -}}
 {{- $secret := required (printf "%s.existingSecret is required: a Secret with the files that charts/gather/values.yaml lists there" .key) .values.existingSecret -}}
-apiVersion: v1
-kind: ServiceAccount
-metadata:
-  name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
-automountServiceAccountToken: false
+{{ include "gather.serviceAccount" $room }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
   name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
+  {{- include "gather.metadata" $room | nindent 2 }}
 # What bridge/gather_bridge/task_runs calls, and nothing more. A watch from nothing brings all there is, so there is no list.
 rules:
   - apiGroups: [gather.ft.tc]
@@ -27,7 +22,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
   name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
+  {{- include "gather.metadata" $room | nindent 2 }}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "gather.name" $room }}}
 subjects:
   - {kind: ServiceAccount, name: {{ include "gather.name" $room }}, namespace: {{ .root.Release.Namespace }}}
@@ -36,8 +31,9 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
+  {{- include "gather.metadata" $room | nindent 2 }}
 spec:
+  {{- include "gather.ipFamilies" .root | nindent 2 }}
   selector: {{- include "gather.selectorLabels" $room | nindent 4 }}
   ports: [{name: http, port: 8080, targetPort: http}, {name: metrics, port: 9090, targetPort: metrics}]
 ---
@@ -45,41 +41,20 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
+  {{- include "gather.metadata" $room | nindent 2 }}
 spec:
   replicas: {{ .values.replicas }}
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
   selector:
     matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
   template:
-    metadata:
-      labels: {{- include "gather.labels" $room | nindent 8 }}
+    metadata: {{- include "gather.podMetadata" $room | nindent 6 }}
     spec:
       serviceAccountName: {{ include "gather.name" $room }}
       automountServiceAccountToken: true
       # Kubernetes would add GATHER_*_PORT=tcp://... for our Services, which are names of settings.
       enableServiceLinks: false
-      securityContext: {{- include "gather.podSecurity" .root | nindent 8 }}
-      {{- with .root.Values.imagePullSecrets }}
-      imagePullSecrets: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with .values.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with .values.tolerations }}
-      tolerations: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- if gt (int .values.replicas) 1 }}
-      # One node's end is not the end of them all.
-      affinity:
-        podAntiAffinity:
-          preferredDuringSchedulingIgnoredDuringExecution:
-            - weight: 100
-              podAffinityTerm:
-                topologyKey: kubernetes.io/hostname
-                labelSelector:
-                  matchLabels: {{- include "gather.selectorLabels" $room | nindent 20 }}
-      {{- end }}
+      {{- include "gather.podPlace" $room | nindent 6 }}
       containers:
         - name: {{ .room }}
           image: {{ include "gather.image" (dict "root" .root "room" "bridge") }}
@@ -94,39 +69,19 @@ spec:
             {{- range .env }}
             - {name: {{ .name }}, value: {{ .value | quote }}}
             {{- end }}
-            {{- range $name, $value := .values.env }}
-            - {name: {{ $name }}, value: {{ $value | quote }}}
-            {{- end }}
+            {{- include "gather.moreEnv" $room | nindent 12 }}
           {{- include "gather.probes" .root | nindent 10 }}
           resources: {{- toYaml .values.resources | nindent 12 }}
-          volumeMounts:
-            - {name: secrets, mountPath: /etc/gather/secrets, readOnly: true}
-            - {name: tmp, mountPath: /tmp}
-      volumes:
-        - name: secrets
-          secret: {secretName: {{ $secret }}, defaultMode: 0440}
-        - name: tmp
-          emptyDir: {sizeLimit: 16Mi}
-{{- if gt (int .values.replicas) 1 }}
----
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata:
-  name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
-# With one replica it would block every drain; with more, one at a time may go.
-spec:
-  maxUnavailable: 1
-  selector:
-    matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
-{{- end }}
+          volumeMounts: {{- include "gather.volumeMounts" $room | nindent 12 }}
+      volumes: {{- include "gather.volumes" (merge (dict "secret" $secret "tmp" "16Mi") $room) | nindent 8 }}
+{{ include "gather.podDisruptionBudget" $room }}
 {{- if .root.Values.networkPolicy.enabled }}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ include "gather.name" $room }}
-  labels: {{- include "gather.labels" $room | nindent 4 }}
+  {{- include "gather.metadata" $room | nindent 2 }}
 spec:
   podSelector:
     matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
@@ -145,9 +100,7 @@ apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata:
   name: {{ include "gather.name" $room }}
-  labels:
-    {{- include "gather.labels" $room | nindent 4 }}
-    {{- with .root.Values.monitoring.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- include "gather.metadata" (merge (dict "more" .root.Values.monitoring.labels) $room) | nindent 2 }}
 spec:
   selector:
     matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}

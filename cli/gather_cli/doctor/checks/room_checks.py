@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gather_cli.doctor.checks.capacity_checks import worker_setting
 from gather_cli.doctor.cluster_facts import Facts, is_well
 from gather_cli.doctor.diagnosis import Finding, fail, ok, skip, warn
 from gather_cli.doctor.installed_release import (
@@ -99,7 +100,18 @@ def needed_keys(facts: Facts, room: str) -> set[str]:
         needed.add("NEO4J_PASSWORD")
     if room == "bridge" and env.get("GATHER_BRIDGE_ALLOW_ANONYMOUS") != "true":
         needed.add("tokens.json")
-    return needed
+    return needed - _given(facts, room)
+
+
+def _given(facts: Facts, room: str) -> set[str]:
+    """Return the variables of a room's container, which go before keys of the same name (`extraEnv`)."""
+    if room == "worker":
+        return {
+            variable["name"]
+            for variable in worker_setting(facts, "GATHER_WORKER_POD", {}).get("extraEnv", [])
+        }
+    deployment = facts.release.rooms.get(room) if facts.release else None
+    return {variable["name"] for variable in container(deployment).get("env", [])} if deployment else set()
 
 
 def check_parts(facts: Facts) -> Iterator[Finding]:
