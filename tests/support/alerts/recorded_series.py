@@ -133,7 +133,10 @@ def _test(case: Case, rule: Mapping[str, Any]) -> dict[str, Any]:
     text = re.sub(
         r"{{ \$labels\.(\w+) }}", lambda found: labels.get(found[1], ""), rule["annotations"]["summary"]
     )
-    fired = {"exp_labels": {**rule["labels"], **labels}, "exp_annotations": {"summary": text}}
+    fired = {
+        "exp_labels": {**rule["labels"], **labels},
+        "exp_annotations": {**rule["annotations"], "summary": text},
+    }
     asked = {
         "alertname": case.alert,
         "eval_time": f"{(scrapes - 1) * SCRAPE_S}s",
