@@ -18,6 +18,8 @@ REQUIREMENTS = ROOT / "requirements"
 PYTHON = "3.11"
 CLIENT_GENERATOR = "openapi-python-client==0.29.1"
 """What tests make Python clients with, apart from the rest: it wants an older typer."""
+DOCS_SITE = "furo>=2025.12.19\nmyst-parser>=5.2\nsphinx>=9"
+"""What `make docs` makes the site with, apart from the rest: no test needs it."""
 ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
@@ -59,8 +61,9 @@ def main() -> None:
     for room in ROOMS:
         output = REQUIREMENTS / f"{room}.txt"
         _compile(compile_command(output, source, [room], everything, upgrade=upgrade), output)
-    generator = REQUIREMENTS / "client-generator.txt"
-    _compile(compile_command(generator, ["-"], [], None, upgrade=upgrade), generator, CLIENT_GENERATOR)
+    for name, apart in (("client-generator", CLIENT_GENERATOR), ("docs", DOCS_SITE)):
+        output = REQUIREMENTS / f"{name}.txt"
+        _compile(compile_command(output, ["-"], [], None, upgrade=upgrade), output, apart)
     needs = "\n".join(project["build-system"]["requires"])
     _compile(compile_command(build, ["-"], [], everything, upgrade=upgrade), build, needs)
 
