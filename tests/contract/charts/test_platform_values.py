@@ -190,6 +190,10 @@ def test_an_unknown_global_value_is_refused_unless_it_is_another_chart_s(helm: H
     alone = helm(["template", "x", str(CHART), *arguments, "--set", "global.imageRegistri=r"])
     assert alone.returncode != 0
     assert "global.imageRegistri is no value of this chart; global has imageRegistry" in alone.stderr
+    backing = helm(["template", "x", str(ROOT / "charts/gather-backing"), "--set", "global.imageRegistry=r",
+                    "--kube-version", KUBE_VERSION])  # fmt: skip
+    assert backing.returncode != 0
+    assert "global.imageRegistry is no value of this chart" in backing.stderr
     whole = tmp_path / "whole"
     shutil.copytree(CHART, whole / "charts" / "gather")
     dependency = {"name": "gather", "version": "0.1.0"}

@@ -85,6 +85,7 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
         pytest.param("GATHER_SHARDS", "9", id="too many shards"),
         pytest.param("GATHER_SHARD", "1", id="the second shard of one"),
         pytest.param("GATHER_WORKER_TOLERATIONS", "[{s3cret", id="no JSON"),
+        pytest.param("GATHER_WORKER_POD", '{"hostNetwork": "s3cret"}', id="no part of a worker's pod"),
         pytest.param("GATHER_CMS_AUTHORIZATION", "users s3cret-key", id="a key where its form belongs"),
         pytest.param("GATHER_CMS_AUTHORIZATION", "users API-key", id="small letters, which Payload refuses"),
         pytest.param("GATHER_CMS_LIMIT", "99999", id="more than a page may hold"),
