@@ -76,6 +76,9 @@ class ModelChange:
         while True:
             plan = await self._retry(self._plans.require)
             self._report(plan, "")
+            if plan.phase is Phase.STEADY:
+                slot = other_slot(plan.active.slot)
+                found = SlotState(is_orphaned=await self._retry(self._nodes.has_index, slot))
             step = decide_step(plan, target, found, self._grace_s)
             if step.action is Action.END:
                 return plan
@@ -91,6 +94,8 @@ class ModelChange:
             case Action.FILL:
                 return replace(found, missing=await self._fill(plan))
             case Action.AWAIT_INDEX:
+                # Another command that cleared the slot may have dropped it late.
+                await self._retry(self._nodes.prepare_index, _pending(plan))
                 online = await self._retry(self._nodes.is_index_online, _pending(plan))
                 if not online:
                     self._report(plan, "the new index is being built")

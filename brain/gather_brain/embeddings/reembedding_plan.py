@@ -9,7 +9,7 @@ A plan says which model's vectors are in which slot and which of them a write mu
     filling   the next model's vectors are made from the nodes' content; a write may lack them
     closing   every write brings both, so that what one pass still finds missing is all that is
     retiring  the next model is the active one; writes still bring both, for servers that have not noticed yet
-    clearing  the slot that is no longer needed is emptied
+    clearing  the slot that is no longer needed is emptied; also of what an older change left there
 
 Every step can be repeated after a crash: the data shows what has been done.
 """
@@ -74,12 +74,14 @@ class ReembeddingPlan:
 @dataclass(frozen=True, slots=True)
 class SlotState:
     """What is known of the other slot: nodes that the last whole pass found empty (None: no pass in this
-    phase yet), whether its index holds all that it should, and whether it has been cleared.
+    phase yet), whether its index holds all that it should, whether it has been cleared, and whether it has an
+    index that nobody needs: a brain that saw the plan of a change just before the end can make one.
     """
 
     missing: int | None = None
     is_index_online: bool = False
     is_cleared: bool = False
+    is_orphaned: bool = False
 
 
 class Action(StrEnum):
@@ -115,7 +117,9 @@ def decide_step(plan: ReembeddingPlan, target: Model, slot: SlotState, grace_s: 
     _require_sound(plan, target)
     match plan.phase:
         case Phase.STEADY:
-            return Step(Action.END) if plan.active.model == target else _to(started(plan, target))
+            if plan.active.model != target:
+                return _to(started(plan, target))
+            return _to(retired(plan)) if slot.is_orphaned else Step(Action.END)
         case Phase.FILLING:
             return _while_filling(plan, slot)
         case Phase.CLOSING:
@@ -176,7 +180,7 @@ def flipped(plan: ReembeddingPlan) -> ReembeddingPlan:
 
 
 def retired(plan: ReembeddingPlan) -> ReembeddingPlan:
-    """Return the plan without the model before."""
+    """Return the plan in which the other slot, of the model before or of none, is emptied."""
     return replace(_changed(plan, Phase.CLEARING), other=None)
 
 

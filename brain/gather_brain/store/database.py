@@ -23,7 +23,7 @@ RETRY_S: Final = 2.0
 READ_RETRY: Final = Backoff(first_s=0.1, last_s=1.0, jitter=(0.8, 1.2))
 PROBE_TIMEOUT_S: Final = 2.0
 SCHEMA_TIMEOUT_S: Final = 120.0
-"""A constraint whose making is broken off leaves an index of its name, and then it can be made no more."""
+"""A constraint whose making is broken off leaves an index of its name, which the next start drops."""
 
 REFUSALS: Final[Mapping[str, str]] = {
     "Neo.ClientError.Security.Unauthorized": "Neo4j refuses NEO4J_USER or NEO4J_PASSWORD",
@@ -158,17 +158,23 @@ class Database:
     async def prepare(self) -> None:
         """Create constraints and indexes where they are missing, but for those of vectors.
 
+        The index that a constraint left whose making was broken off goes first.
+
         Raises:
             UnavailableError: as for `read`.
         """
+        left = await self.read("schema", schema_queries.LEFT_OF_CONSTRAINTS, names=schema_queries.CONSTRAINTS)
+        for index in left:
+            await self.write("schema", schema_queries.DROP_NAMED_INDEX, name=index["name"])
         for statement in schema_queries.STATEMENTS:
             await self._write("schema", statement, {}, SCHEMA_TIMEOUT_S)
 
     async def prepare_vectors(self, slot: SlotName, dimensions: int) -> None:
-        """Create the slot's vector index, or replace one that differs; errors as for `read`."""
+        """Create the slot's vector index, or replace one that differs or has failed; errors as for `read`."""
         found = await self.read("schema", schema_queries.INDEX_STATE, name=schema_queries.INDEX_NAME[slot])
         if found and (
-            found[0]["dimensions"] != dimensions
+            found[0]["state"] == "FAILED"
+            or found[0]["dimensions"] != dimensions
             or not schema_queries.FILTERED.issubset(found[0]["properties"])
         ):
             await self.drop_vectors(slot)
@@ -178,6 +184,11 @@ class Database:
     async def drop_vectors(self, slot: SlotName) -> None:
         """Drop the slot's vector index, if it is there; errors as for `read`."""
         await self.write("schema", schema_queries.DROP_INDEX[slot])
+
+    async def has_vectors(self, slot: SlotName) -> bool:
+        """Return whether the slot has a vector index, in whatever state; errors as for `read`."""
+        name = schema_queries.INDEX_NAME[slot]
+        return bool(await self.read("schema", schema_queries.INDEX_STATE, name=name))
 
     async def is_index_online(self, slot: SlotName) -> bool:
         """Return whether the slot's vector index is complete; errors as for `read`."""

@@ -104,6 +104,10 @@ class Reembedding:
         """Return whether the place's vector index is complete."""
         return await self._database.is_index_online(place.slot)
 
+    async def has_index(self, slot: SlotName) -> bool:
+        """Return whether the slot has a vector index."""
+        return await self._database.has_vectors(slot)
+
     async def drop_index(self, slot: SlotName) -> None:
         """Drop the slot's vector index, if it is there."""
         await self._database.drop_vectors(slot)

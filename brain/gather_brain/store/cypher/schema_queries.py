@@ -63,6 +63,25 @@ DROP_INDEX: Final[Mapping[SlotName, LiteralString]] = {
 }
 INDEX_NAME: Final[Mapping[SlotName, str]] = {"a": "node_embedding", "b": "node_embedding_b"}
 
+CONSTRAINTS: Final = (
+    "node_identity",
+    "project_identity",
+    "department_identity",
+    "api_key_hash",
+    "api_key_id",
+    "embeddings_identity",
+    "embeddings_gate_identity",
+)
+LEFT_OF_CONSTRAINTS: Final = """
+CYPHER 25
+SHOW INDEXES YIELD name, state, owningConstraint
+WHERE name IN $names AND owningConstraint IS NULL AND state <> 'POPULATING'
+RETURN name
+"""
+"""Indexes of constraints that there are not; with one of these the constraint cannot be made. While another
+replica makes it, its index is populating."""
+DROP_NAMED_INDEX: Final = "CYPHER 25 DROP INDEX $name IF EXISTS"
+
 STATEMENTS: Final[tuple[LiteralString, ...]] = (
     NODE_IDENTITY,
     NODE_PROJECT,

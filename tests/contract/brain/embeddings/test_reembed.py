@@ -374,6 +374,20 @@ async def test_the_other_slot_serves_the_next_change_after_one_that_was_aborted(
             assert near.duplicates[0].node_id == "n000004"
 
 
+async def test_what_something_broken_off_has_left_is_dropped(
+    own_neo4j: ServiceProcess, start: Callable[..., AbstractContextManager[Any]]
+) -> None:
+    """By a brain's start a constraint's index without it; by the command the index of an empty slot."""
+    cypher(own_neo4j, "CREATE INDEX node_identity FOR (n:Node) ON (n.projectId, n.id)")
+    with start("hashed-words-48") as brain:
+        cypher(own_neo4j, "CREATE VECTOR INDEX node_embedding_b FOR (n:Node) ON n.embeddingB")
+        assert (await asyncio.to_thread(ended, reembed(brain)))["phase"] == "steady"
+    found = cypher(own_neo4j, "SHOW VECTOR INDEXES YIELD name RETURN name")
+    assert [row["name"] for row in found] == ["node_embedding"]
+    found = cypher(own_neo4j, "SHOW CONSTRAINTS YIELD name RETURN name")
+    assert "node_identity" in [row["name"] for row in found]
+
+
 def _models_of_nodes(store: ServiceProcess) -> dict[tuple[str, int], int]:
     """Count the nodes by the model and the dimensions of each vector that they have."""
     rows = cypher(

@@ -69,6 +69,13 @@ GRACE_S = 60.0
             None,
             id="it was done before",
         ),
+        pytest.param(
+            ReembeddingPlan(3, Phase.STEADY, Place("b", TWO)),
+            SlotState(is_orphaned=True),
+            Action.CHANGE,
+            Phase.CLEARING,
+            id="an older change left an index",
+        ),
     ],
 )
 def test_the_next_step(plan: ReembeddingPlan, found: SlotState, action: Action, phase: Phase | None) -> None:
