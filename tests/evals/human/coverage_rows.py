@@ -13,7 +13,7 @@ from tests.evals.human.rated_rows import AUC, RHO, RHO_WITHIN, people_of
 from tests.evals.human.sets.key_points_set import Stance, stances
 from tests.evals.human.sets.realsumm_set import answers, summaries
 from tests.evals.human.sets.story_sets import Film, films, rated_summaries
-from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Judged, Row, row_of
+from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Comparison, Judged
 
 OURS, PLACE = "ours", "place in the text"
 UNIT_GOAL, SUMMARY_GOAL = 0.78, 0.40
@@ -65,7 +65,7 @@ class Gathered:
         )
 
 
-def unit_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def unit_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield REALSumm's rows: content units one by one, and their share in a summary."""
     units, wholes = Gathered(), Gathered()
     for each in summaries(data, odd=kept_back):
@@ -77,12 +77,12 @@ def unit_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Ro
         wholes.add(means, float(np.mean(each.present)), each.document, length)
     part = f"REALSumm, {'odd' if kept_back else 'even'} documents"
     asked = list(answers(data, odd=kept_back))
-    yield row_of(
+    yield Comparison(
         "coverage evidence", f"content units, {part}", AUC, units.cases(), goal=UNIT_GOAL,
         sample=f"{len(units.labels):,} units", people=_unit_agreement(asked),
     )  # fmt: skip
     for metric in (RHO, RHO_WITHIN):
-        yield row_of(
+        yield Comparison(
             "coverage", f"share of units in a summary, {part}", metric, wholes.cases(), goal=SUMMARY_GOAL,
             sample=f"{len(wholes.labels):,} summaries", people=_share_agreement(asked),
         )  # fmt: skip
@@ -98,7 +98,7 @@ def _share_agreement(asked: Sequence[list[list[int]]]) -> float | None:
     return agreement(spearman, raters) if asked else None
 
 
-def review_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def review_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield SummEval-OP's row: how much of what reviews say a summary has, the reviews being the aspects."""
     rated = rated_summaries(data, "ac", odd=kept_back)
     gathered = Gathered()
@@ -107,13 +107,13 @@ def review_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[
         gathered.add(found, float(np.mean(each.ratings)), int(each.group), length_of(each.text))
     cases = gathered.cases()
     part = f"SummEval-OP, {'odd' if kept_back else 'even'} products"
-    yield row_of(
+    yield Comparison(
         "coverage", f"aspect coverage, {part}", RHO_WITHIN, cases, sample=f"{len(rated):,} texts",
         people=people_of(RHO_WITHIN[1], rated, cases.groups), goal=SUMMARY_GOAL,
     )  # fmt: skip
 
 
-def turning_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def turning_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield TRIPOD's row: whether sentences of a synopsis are turning points, those being the aspects."""
     gathered = Gathered()
     found = films(data, test=kept_back)
@@ -124,7 +124,7 @@ def turning_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> It
             share = place / max(len(film.sentences) - 1, 1)
             scores[PLACE] = -min(abs(share - usual) for usual in USUAL_PLACES)
             gathered.add(scores, float(place in marked), number, length_of(text))
-    yield row_of(
+    yield Comparison(
         "coverage evidence", f"turning points, TRIPOD {'test' if kept_back else 'train'}", AUC,
         gathered.cases(), sample=f"{len(gathered.labels):,} sentences", people=_marks_agreement(found),
     )  # fmt: skip
@@ -146,7 +146,7 @@ def _marks_agreement(found: Sequence[Film]) -> float | None:
     return auc(one, others) if one else None
 
 
-def key_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def key_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield KPA-2021's rows: the best key point of each argument, strict and relaxed."""
     for part in ("test",) if kept_back else ("train", "dev"):
         sides = stances(data, part)
@@ -158,7 +158,7 @@ def key_point_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterat
                 for way, (scores, labels) in chosen.items()
             }
             ours = judged.pop(OURS)
-            yield row_of(
+            yield Comparison(
                 "note–aspect matching", f"key points, KPA-2021 {part}", (f"mAP {name}", top_half_precision),  # noqa: RUF001
                 Cases(ours, judged, groups), sample=f"{len(groups):,} arguments", goal=goal,
             )  # fmt: skip

@@ -23,7 +23,7 @@ from tests.evals.human.brain_scores import BrainScores, length_of, shared_words
 from tests.evals.human.rank_statistics import best_cut, f1, over_all, precision_recall
 from tests.evals.human.sets.kept_back_sets import entailments
 from tests.evals.human.sets.story_sets import faulty_summaries
-from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Judged, Row, row_of
+from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Comparison, Judged
 from tests.evals.pair_sets import read_sets
 
 CONTRADICTION_GOAL, DUPLICATE_GOAL = 0.85, 0.82
@@ -45,13 +45,13 @@ class _Called:
     groups: Sequence[int]
     simple: dict[str, Sequence[float]]
 
-    def row(self, measure: str, of: str, unit: str, goal: float) -> Row:
+    def row(self, measure: str, of: str, unit: str, goal: float) -> Comparison:
         """Return the row; each simple way has the best cut on these very cases."""
         called, labels = (np.array(each, np.float64) for each in (self.called, self.labels))
         cut = {name: Judged(best_cut(scores, labels), labels) for name, scores in self.simple.items()}
         always = Judged(np.ones_like(labels), labels)
         precision, recall = precision_recall(called, labels)
-        return row_of(
+        return Comparison(
             measure,
             of,
             (f"F1, P {precision:.2f} R {recall:.2f}", over_all(f1)),
@@ -61,7 +61,7 @@ class _Called:
         )
 
 
-def contradiction_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def contradiction_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield StorySumm's row: the sentences of a summary that people call wrong by the story."""
     if kept_back:
         return
@@ -82,7 +82,7 @@ def contradiction_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> It
     yield found.row("contradictions", "wrong sentences, StorySumm", "sentences", CONTRADICTION_GOAL)
 
 
-def entailment_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def entailment_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield SICK's row."""
     if kept_back:
         pairs = entailments(data)
@@ -95,7 +95,7 @@ def entailment_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Itera
         yield found.row("contradictions", "contradictions, SICK", "pairs", CONTRADICTION_GOAL)
 
 
-def duplicate_rows(folder: Path, brain: BrainScores) -> Iterator[Row]:
+def duplicate_rows(folder: Path, brain: BrainScores) -> Iterator[Comparison]:
     """Yield a row for each set of labelled pairs, of the pairs that no calibration was made on."""
     calibration = shipped_calibration(brain.model)
     for name, pairs in read_sets(folder).items():

@@ -15,6 +15,7 @@ Metric = Callable[[Floats, Floats, Places], float]
 """Scores, labels and the group of each case; cases of one group were labelled together."""
 
 RESAMPLES: Final = 1_000
+"""Of the bootstrap."""
 SEED: Final = 1
 INTERVAL: Final = (2.5, 97.5)
 """Percentiles: 95 % of the resamples lie between."""
@@ -148,7 +149,7 @@ def over_all(metric: Callable[[Floats, Floats], float]) -> Metric:
 
 
 def interval(
-    metric: Metric, scores: Floats, labels: Floats, groups: Places, resamples: int | None = None
+    metric: Metric, scores: Floats, labels: Floats, groups: Places, resamples: int
 ) -> tuple[float, float]:
     """Return the bootstrap interval of a metric: groups are drawn whole, since their cases go together.
 
@@ -157,7 +158,7 @@ def interval(
     chance = np.random.default_rng(SEED)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     found = []
-    for _ in range(resamples or RESAMPLES):
+    for _ in range(resamples):
         drawn = [members[place] for place in chance.integers(0, len(members), len(members))]
         cases = np.concatenate(drawn)
         # A group that is drawn twice is two groups.

@@ -22,7 +22,7 @@ from tests.evals.human.rank_statistics import (
 )
 from tests.evals.human.sets.kept_back_sets import DOMAINS, rated_sentences, rated_stories, suggestions
 from tests.evals.human.sets.story_sets import Rated, judged_stories, rated_summaries
-from tests.evals.human.tables import LENGTH, Cases, Judged, Row, row_of
+from tests.evals.human.tables import LENGTH, Cases, Comparison, Judged
 
 RHO: Final = ("ρ", over_all(spearman))  # noqa: RUF001 - the usual sign
 RHO_WITHIN: Final = ("ρ within", within_groups(spearman))  # noqa: RUF001
@@ -40,7 +40,7 @@ ASKING: Final = re.compile(
 Score = Callable[[str], float]
 
 
-def summary_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def summary_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield SummEval-OP's rows of depth and coherence."""
     part = f"SummEval-OP, {'odd' if kept_back else 'even'} products"
     deep = rated_summaries(data, "sp", odd=kept_back)
@@ -50,7 +50,7 @@ def summary_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator
     yield rated_row("coherence", f"coherence, {part}", RHO_WITHIN, held, ways, goal=COHERENCE_GOAL)
 
 
-def story_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def story_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield TTCW's rows."""
     if not kept_back:
         stories = judged_stories(data, COHERENT)
@@ -65,7 +65,7 @@ def story_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[R
         )
 
 
-def specificity_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def specificity_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield a row of depth for each domain of the specificity sets."""
     for domain, name in DOMAINS.items() if kept_back else ():
         rated = [
@@ -75,7 +75,7 @@ def specificity_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iter
         yield rated_row("depth", f"specificity, {name}", RHO, rated, (brain.depth, {}), goal=DEPTH_GOAL)
 
 
-def suggestion_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def suggestion_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield the row of actionability."""
     if kept_back:
         rated = [
@@ -88,7 +88,7 @@ def suggestion_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Itera
         )
 
 
-def rated_story_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Row]:
+def rated_story_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Comparison]:
     """Yield HANNA's row of coherence."""
     if kept_back:
         ways = (brain.coherence, neighbours(brain))
@@ -104,7 +104,7 @@ def rated_row(
     ways: tuple[Score, Mapping[str, Score]],
     *,
     goal: float,
-) -> Row:
+) -> Comparison:
     """Return the row of one score of rated texts; `ways` are ours and the simple ones beside length."""
     given = np.array([np.mean(each.ratings) for each in rated], np.float64)
     groups = _places([each.group for each in rated])
@@ -120,7 +120,9 @@ def rated_row(
         judged(length_of).scores,
     )
     people = people_of(metric[1], rated, groups)
-    return row_of(measure, labels, metric, cases, sample=f"{len(rated):,} texts", people=people, goal=goal)
+    return Comparison(
+        measure, labels, metric, cases, sample=f"{len(rated):,} texts", people=people, goal=goal
+    )
 
 
 def people_of(metric: Metric, rated: Sequence[Rated], groups: Places) -> float | None:

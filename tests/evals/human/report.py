@@ -32,6 +32,7 @@ from tests.evals.human.pair_rows import (
     entailment_rows,
     language_rows,
 )
+from tests.evals.human.rank_statistics import RESAMPLES
 from tests.evals.human.rated_rows import (
     rated_story_rows,
     specificity_rows,
@@ -52,9 +53,9 @@ from tests.evals.human.sets.catalogue import (
     TTCW,
     PublicSet,
 )
-from tests.evals.human.tables import Row, markdown_of, number
+from tests.evals.human.tables import Comparison, Row, markdown_of, number
 
-Rows = Callable[..., Iterator[Row]]
+Rows = Callable[..., Iterator[Comparison]]
 MADE: Final[tuple[tuple[PublicSet, Rows], ...]] = (
     (REALSUMM, unit_rows), (SUMMEVAL, review_rows), (KEY_POINTS, key_point_rows),
     (TRIPOD, turning_point_rows), (SUMMEVAL, summary_rows), (TTCW, story_rows),
@@ -64,6 +65,8 @@ MADE: Final[tuple[tuple[PublicSet, Rows], ...]] = (
 )  # fmt: skip
 """Which rows each set gives."""
 MODEL_FOLDERS: Final = "artefacts/*embedding-model*"
+FEWEST, MOST = 10, 10_000
+"""Samples of the bootstrap."""
 PAIRS_HINT: Final = "PAN and STS-B (duplicates): PAIRS names no folder; docs/duplicates.md says what it holds"
 
 
@@ -100,18 +103,17 @@ def name_of(folder: Path) -> str:
     return str(said)
 
 
-def rows_of(
-    data: Path, pairs: Path | None, brain: BrainScores, reporter: Reporter, *, kept_back: bool
-) -> Iterator[Row]:
+def rows_of(given: argparse.Namespace, brain: BrainScores, reporter: Reporter) -> Iterator[Row]:
     """Yield all rows of the sets that are there; raises InvalidInput for a broken file."""
     for public, make in MADE:
-        if public.is_in(data):
-            for is_kept_back in (False, True) if kept_back else (False,):
+        if public.is_in(given.data):
+            for is_kept_back in (False, True) if given.kept_back else (False,):
                 with reporter.step(f"{brain.model}: {public.name}{', kept back' if is_kept_back else ''}"):
-                    yield from make(data, brain, kept_back=is_kept_back)
-    if pairs:
+                    made = make(given.data, brain, kept_back=is_kept_back)
+                    yield from (found.row(given.resamples) for found in made)
+    if given.pairs:
         with reporter.step(f"{brain.model}: labelled pairs"):
-            yield from duplicate_rows(pairs, brain)
+            yield from (found.row(given.resamples) for found in duplicate_rows(given.pairs, brain))
 
 
 def left_out(data: Path, pairs: Path | None, *, kept_back: bool) -> list[str]:
@@ -145,7 +147,7 @@ def report(given: argparse.Namespace, reporter: Reporter) -> str:
     parts = []
     for name, model in models_in(Cache.from_environment(), given.model).items():
         brain = BrainScores(Vectors(model.embed), name)
-        rows = list(rows_of(given.data, given.pairs, brain, reporter, kept_back=given.kept_back))
+        rows = list(rows_of(given, brain, reporter))
         with reporter.step(f"{name}: languages"):
             languages = languages_markdown(language_rows(brain))
         table = markdown_of(rows) if rows else "Nothing was measured."
@@ -161,6 +163,12 @@ class _Parser(argparse.ArgumentParser):
         """Say what is wrong, with the exit code of wrong input."""
         self.print_usage(sys.stderr)
         self.exit(int(ExitCode.NEVER), f"{self.prog}: {message}\n")
+
+
+def _resamples(text: str) -> int:
+    if not text.isdecimal() or not FEWEST <= int(text[:9]) <= MOST:
+        raise argparse.ArgumentTypeError(f"{FEWEST} to {MOST:,} are taken")
+    return int(text)
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -180,6 +188,10 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--kept-back", action="store_true", help="also what is kept back: for a comparison, not to choose by"
     )
+    parser.add_argument(
+        "--resamples", type=_resamples, default=RESAMPLES, metavar="N",
+        help="samples of the bootstrap, 10 to 10,000 (default %(default)s)",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from tests.evals.human.rank_statistics import (
+    RESAMPLES,
     Floats,
     Metric,
     Places,
@@ -66,28 +67,34 @@ class Row:
         return self.ours - self.baseline[1]
 
 
-def row_of(
-    measure: str,
-    labels: str,
-    metric: tuple[str, Metric],
-    cases: Cases,
-    *,
-    sample: str,
-    people: float | None = None,
-    goal: float | None = None,
-) -> Row:
-    """Return the row of these cases."""
-    name, function = metric
-    ours = cases.ours
-    found = {
-        way: function(judged.scores, judged.labels, cases.groups) for way, judged in cases.baselines.items()
-    }
-    best = max(found, key=lambda way: found[way])
-    low, high = interval(function, ours.scores, ours.labels, cases.groups)
-    return Row(
-        measure, labels, name, sample, function(ours.scores, ours.labels, cases.groups), low, high,
-        length_out_of(cases, is_within=name.endswith("within")), (best, found[best]), people, goal,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measure on one set, before it is counted."""
+
+    measure: str
+    labels: str
+    metric: tuple[str, Metric]
+    """Its name in the table, and what it computes."""
+    cases: Cases
+    sample: str
+    people: float | None = None
+    goal: float | None = None
+
+    def row(self, resamples: int = RESAMPLES) -> Row:
+        """Return its row, with an interval by so many samples."""
+        name, function = self.metric
+        cases, ours = self.cases, self.cases.ours
+        found = {
+            way: function(judged.scores, judged.labels, cases.groups)
+            for way, judged in cases.baselines.items()
+        }
+        best = max(found, key=lambda way: found[way])
+        low, high = interval(function, ours.scores, ours.labels, cases.groups, resamples)
+        return Row(
+            self.measure, self.labels, name, self.sample, function(ours.scores, ours.labels, cases.groups),
+            low, high, length_out_of(cases, is_within=name.endswith("within")), (best, found[best]),
+            self.people, self.goal,
+        )  # fmt: skip
 
 
 def length_out_of(cases: Cases, *, is_within: bool) -> float | None:

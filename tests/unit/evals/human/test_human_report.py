@@ -12,15 +12,15 @@ from dev.progress import Reporter
 from gather_brain.vectors import Matrix, unit_rows
 from gather_worker.errors import InvalidInput, TryAgain
 from tests.evals.coverage import Vectors
-from tests.evals.human import rank_statistics
 from tests.evals.human.brain_scores import BrainScores, shared_words
 from tests.evals.human.pair_rows import PAIRS_A_LANGUAGE, different_pairs, language_rows, language_texts
 from tests.evals.human.rank_statistics import over_all, spearman
 from tests.evals.human.report import left_out, models_in, parsed, report, rows_of
 from tests.evals.human.sets.catalogue import SETS
-from tests.evals.human.tables import Cases, Judged, Row, markdown_of, number, row_of, weak_first
+from tests.evals.human.tables import Cases, Comparison, Judged, Row, markdown_of, number, weak_first
 
 SAMPLE = ROOT / "tests/data/human/sample"
+FEW = ("--resamples", "10")
 
 
 def embed(texts: list[str]) -> Matrix:
@@ -76,7 +76,7 @@ def test_a_row_has_the_best_simple_way_and_length_taken_out() -> None:
         np.arange(20),
         labels,
     )
-    found = row_of("m", "l", ("ρ", over_all(spearman)), cases, sample="20 texts")  # noqa: RUF001
+    found = Comparison("m", "l", ("ρ", over_all(spearman)), cases, "20 texts").row(20)  # noqa: RUF001
     assert (found.ours, found.low, found.high) == pytest.approx((1, 1, 1))
     assert found.baseline[0] == "other"
     assert found.length_out == pytest.approx(0, abs=1e-9)
@@ -88,18 +88,15 @@ def test_words_in_common_are_of_the_unit() -> None:
     assert shared_words(text, ["a lamp", "keeper and dog", "storm"]).tolist() == [1.0, 0.5, 0.0]
 
 
-def test_every_set_gives_rows_of_its_open_part_alone(
-    brain: BrainScores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_set_gives_rows_of_its_open_part_alone(brain: BrainScores) -> None:
     """What is kept back is measured when it is asked for."""
-    monkeypatch.setattr(rank_statistics, "RESAMPLES", 5)
-    shown = list(rows_of(SAMPLE, None, brain, reporter(), kept_back=False))
+    shown = list(rows_of(parsed([str(SAMPLE), *FEW]), brain, reporter()))
     labels = " ".join(each.labels for each in shown)
     assert {each.measure for each in shown} == {
         "coverage", "coverage evidence", "note–aspect matching", "depth", "coherence", "contradictions"  # noqa: RUF001
     }  # fmt: skip
     assert not any(word in labels for word in ("odd", "test", "SICK", "SemEval", "WritingPrompts", "reviews"))
-    every = list(rows_of(SAMPLE, None, brain, reporter(), kept_back=True))
+    every = list(rows_of(parsed([str(SAMPLE), *FEW, "--kept-back"]), brain, reporter()))
     more = " ".join(each.labels for each in every)
     assert all(word in more for word in ("odd", "test", "SICK", "SemEval", "WritingPrompts", "film reviews"))
     assert len(every) > len(shown)
@@ -113,11 +110,8 @@ def test_labelled_pairs_are_measured_without_a_calibration(brain: BrainScores, t
         for n in range(20)
     ]
     (tmp_path / "own.jsonl").write_text("\n".join(pairs), "utf-8")
-    (found,) = [
-        each
-        for each in rows_of(tmp_path / "none", tmp_path, brain, reporter(), kept_back=False)
-        if each.measure == "duplicates"
-    ]
+    given = parsed([str(tmp_path), "--pairs", str(tmp_path), *FEW])
+    (found,) = [each for each in rows_of(given, brain, reporter()) if each.measure == "duplicates"]
     assert found.labels == "own, held out, no calibration, flat cosine"
     assert found.sample == "6 pairs"
 
@@ -179,7 +173,10 @@ def test_a_folder_that_is_none_is_wrong_input(tmp_path: Path) -> None:
         report(parsed([str(tmp_path / "missing")]), reporter())
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 64), (["x", "--nothing"], 64)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), ([], 64), (["x", "--nothing"], 64), (["x", "--resamples", "9"], 64)],
+)
 def test_the_command_line_ends_as_other_reports_do(
     arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
