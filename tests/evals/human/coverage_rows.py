@@ -109,7 +109,7 @@ def review_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[
     part = f"SummEval-OP, {'odd' if kept_back else 'even'} products"
     yield Comparison(
         "coverage", f"aspect coverage, {part}", RHO_WITHIN, cases, sample=f"{len(rated):,} texts",
-        people=people_of(RHO_WITHIN[1], rated, cases.groups), goal=SUMMARY_GOAL,
+        people=people_of(RHO_WITHIN[1], rated, cases.groups),
     )  # fmt: skip
 
 

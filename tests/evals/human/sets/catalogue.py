@@ -37,25 +37,31 @@ class PublicSet:
 KEY_POINTS: Final = PublicSet(
     "KPA-2021", "IBM/KPA_2021_shared_task",
     ("KPA_2021_shared_task/kpm_data", "KPA_2021_shared_task/test_data"),
-    "CDLA-Sharing-1.0", "train and dev", "test", "fitted on",
+    "CDLA-Sharing-1.0", "train and dev", "test", "may be fitted on",
 )  # fmt: skip
 REALSUMM: Final = PublicSet(
     "REALSumm", "ZhangShiyue/Lite2-3Pyramid",
     ("Lite2-3Pyramid/data/REALSumm", "REALSumm/human_annotations/SCUs_and_annotations"),
-    "CC BY 4.0", "documents with even numbers", "documents with odd numbers", "fitted on",
+    "CC BY 4.0", "documents with even numbers", "documents with odd numbers", "may be fitted on",
 )  # fmt: skip
 SUMMEVAL: Final = PublicSet(
     "SummEval-OP", "tjsiledar/SummEval-OP", ("SummEval-OP/annotated_dataset/summeval-op-detailed.jsonl",),
-    "MIT", "products with even numbers", "products with odd numbers", "fitted on",
+    "MIT", "products with even numbers", "products with odd numbers", "may be fitted on",
 )  # fmt: skip
 STORYSUMM: Final = PublicSet(
-    "StorySumm", "melaniesubbiah/storysumm", ("storysumm/storysumm.json",), "MIT", "all", "", "fitted on"
+    "StorySumm",
+    "melaniesubbiah/storysumm",
+    ("storysumm/storysumm.json",),
+    "MIT",
+    "all",
+    "",
+    "may be fitted on",
 )
 TTCW: Final = PublicSet(
     "TTCW", "salesforce/creativity_eval",
     ("creativity_eval/Art_or_Artifice/stories/ttcw_short_stories.json",
      "creativity_eval/Art_or_Artifice/annotations/ttcw_annotations.json"),
-    "BSD-3-Clause", "all stories that the repository holds", "", "fitted on",
+    "BSD-3-Clause", "all stories that the repository holds", "", "may be fitted on",
 )  # fmt: skip
 TRIPOD: Final = PublicSet(
     "TRIPOD", "ppapalampidi/TRIPOD",

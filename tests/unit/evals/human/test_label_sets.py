@@ -169,3 +169,14 @@ def test_bytes_that_are_no_text_are_named_with_their_line(tmp_path: Path) -> Non
     (data / LITE / "SCUs.txt").write_bytes(b"a\tb\n\xff\n")
     with pytest.raises(InvalidInput, match="line 2: not UTF-8"):
         summaries(data, odd=False)
+
+
+def test_the_docs_name_every_set_with_its_licence_and_parts() -> None:
+    """As the catalogue has them, one line each."""
+    lines = (ROOT / "docs/quality.md").read_text("utf-8").splitlines()
+    for public in SETS:
+        (line,) = [line for line in lines if line.startswith(f"| {public.name} |")]
+        shown = [public.repository, public.licence, *(f"`{name}`" for name in public.files)]
+        shown += [part for part in (public.shown, public.kept_back) if part]
+        assert [said for said in shown if said not in line] == [], public.name
+        assert (f"{public.shown}, {public.use}" in line) == bool(public.shown)
