@@ -15,6 +15,7 @@ from gather_brain.coverage.measures import (
     coherence_of,
     common_features,
     depth_of,
+    freshness_of,
     unmeasured_in,
 )
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
@@ -129,6 +130,7 @@ def measure(plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = ()) 
         np.array([relevance[cluster].min() for cluster in clusters], np.float32),
         len(items) + plan.repeated,
         sum(not contradicted.isdisjoint(cluster) for cluster in clusters),
+        freshness_of([item.content for item in items]),
     )
     unmeasured = unmeasured_in([item.content for item in items], readable)
     return Measurement(

@@ -15,7 +15,7 @@ import numpy as np
 from gather_brain.coverage.aspect_scores import Sentences
 from gather_brain.coverage.statements import conflict_of, statement_of
 
-SAME_MATTER: Final = 0.5
+SAME_MATTER: Final = 0.35
 """Cosine of two sentences. Which are of the same matter, their words say; this spares comparing all pairs."""
 PAIRS_MAX: Final = 5_000
 """Pairs of sentences looked at, the nearest first; 100 notes on one film have some hundreds."""

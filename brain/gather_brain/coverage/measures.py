@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from gather_brain.coverage.instruction_cues import LANGUAGES, anchor_pattern, pieces, strength_of
 from gather_brain.vectors import Matrix, ramp, unit_rows
 from gather_brain.words import STOP_WORDS, remembered, stem, words
@@ -34,16 +36,20 @@ DETAIL_SHARE: Final = 0.45
 PRECISION_SHARE: Final = 0.25
 """The rest is volume: depth grows with the work done, and mostly with how each note is made."""
 
-COHERENCE_LOW: Final = 0.10
-COHERENCE_HIGH: Final = 0.45
-"""Cosine of an item with the centre of all others: office notes have .1 (median), notes of another trade on
-another film .36, a department's own .5; fitted."""
+COHERENCE_LOW: Final = 0.12
+COHERENCE_HIGH: Final = 0.47
+"""How near an item is to all others and to the nearest ones: office notes .1 (median), notes of another trade
+on another film .36, a department's own .5; fitted."""
+NEIGHBOURS: Final = 3
+"""Nearest items that count beside all others: a film has more than one matter, each with notes of its own."""
+REPEATED_MAX: Final = 0.05
+"""Share of three words in a row that notes on one film have in common, without that one says it again."""
 
 OFF_TOPIC_LOSS: Final = 0.5
 RELEVANT: Final = 0.3
 """Score at which a note surely belongs to the department; its own notes have .8 (median), strangers 0."""
-COHERENT_NOTES: Final = 4
-"""Further notes from which on the number of notes no longer counts: two may be alike by chance."""
+COHERENT_NOTES: Final = 6
+"""Further notes from which on the number of notes no longer counts: a few may be alike by chance."""
 
 INSTRUCTION_CUES: Final = 4.0
 """What a sentence that surely says what to do counts for, in cues."""
@@ -150,27 +156,60 @@ def _detail_of(note: TextFeatures) -> float:
     return DETAIL_SHARE * detail + PRECISION_SHARE * precision
 
 
-def coherence_of(vectors: Matrix, relevance: Matrix, count: int, contradicted: int) -> float:
+def coherence_of(
+    vectors: Matrix, relevance: Matrix, count: int, contradicted: int, fresh: float = 1.0
+) -> float:
     """Return how far the notes speak of one department's film with one voice, each different from the others.
 
     The mean of how far each note belongs, times the share of items that repeat no other, times the share of
-    notes that no other contradicts. A note belongs by its closeness to the centre of all others, and by half
-    only where it treats no aspect of the department.
+    notes that no other contradicts, times `fresh` squared, since both that say the same lose by it. A note belongs by its closeness to all others and to the
+    nearest ones, and by half only where it treats no aspect of the department.
 
-    `vectors` (notes, d) has one row for each note (near duplicates are one), `relevance` (notes,) how far it
-    treats its best aspect, 0 to 1; `count` is the number of items that the notes come from. One note has
-    nothing to hold together: 0.
+    Args:
+        vectors: (notes, d), one row for each note; near duplicates are one.
+        relevance: (notes,), how far each treats its best aspect, 0 to 1.
+        count: the items that the notes come from.
+        contradicted: how many notes others contradict.
+        fresh: the share of what is said that is said once, 0 to 1 (`freshness_of`).
+
+    One note has nothing to hold together: 0.
     """
     notes = len(vectors)
     if notes < 2:  # noqa: PLR2004
         return 0.0
-    others = unit_rows(vectors.sum(axis=0, keepdims=True) - vectors)
-    closeness = ramp((vectors * others).sum(axis=1), COHERENCE_LOW, COHERENCE_HIGH)
+    closeness = ramp(_closeness(vectors), COHERENCE_LOW, COHERENCE_HIGH)
     belonging = closeness * (1 - OFF_TOPIC_LOSS * (1 - ramp(relevance, 0.0, RELEVANT)))
     different = notes / count
     undisputed = 1 - contradicted / notes
     enough = min((notes - 1) / COHERENT_NOTES, 1.0)
-    return 100 * float(belonging.mean()) * different * undisputed * enough
+    return 100 * float(belonging.mean()) * different * undisputed * enough * fresh**2
+
+
+def _closeness(vectors: Matrix) -> Matrix:
+    """Return for each note the mean of its cosine with the others' centre and that with the nearest ones."""
+    centres = unit_rows(vectors.sum(axis=0, keepdims=True) - vectors)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -1.0)
+    neighbours = min(NEIGHBOURS, len(vectors) - 1)
+    nearest = np.partition(cosines, -neighbours, axis=1)[:, -neighbours:]
+    found: Matrix = ((vectors * centres).sum(axis=1) + nearest.mean(axis=1)) / 2
+    return found
+
+
+def freshness_of(texts: Sequence[str]) -> float:
+    """Return the share of three words in a row that stand once in the texts; a few may be said again.
+
+    Machines that lose the thread say the same again and again, in sentences that are no near duplicates.
+    """
+    said = [three for text in texts for three in _threes(text)]
+    share = len(set(said)) / len(said) if said else 1.0
+    return min(share + REPEATED_MAX, 1.0)
+
+
+@remembered(FEATURES_KEPT)
+def _threes(text: str) -> tuple[tuple[str, ...], ...]:
+    found = words(text)
+    return tuple(zip(found, found[1:], found[2:], strict=False))
 
 
 def actionability_of(notes: Sequence[TextFeatures]) -> float:
