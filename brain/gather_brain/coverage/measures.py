@@ -162,8 +162,9 @@ def coherence_of(
     """Return how far the notes speak of one department's film with one voice, each different from the others.
 
     The mean of how far each note belongs, times the share of items that repeat no other, times the share of
-    notes that no other contradicts, times `fresh` squared, since both that say the same lose by it. A note belongs by its closeness to all others and to the
-    nearest ones, and by half only where it treats no aspect of the department.
+    notes that no other contradicts, times `fresh` squared, since both that say the same lose by it. A note
+    belongs by its closeness to all others and to the nearest ones, and by half only where it treats no aspect
+    of the department.
 
     Args:
         vectors: (notes, d), one row for each note; near duplicates are one.

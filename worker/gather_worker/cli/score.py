@@ -81,11 +81,16 @@ def report_of(
 
 
 def parts_report(quality: Quality | None) -> dict[str, Any] | None:
-    """Return each part of the score with its weight and who measured it."""
+    """Return each part of the score with its weight and who measured it; null for what nobody can measure."""
     if quality is None:
         return None
+    scores = {part: getattr(quality, part) for part in WEIGHTS}
     return {
-        part: {"score": round(getattr(quality, part), 1), "weight": weight, "source": quality.sources[part]}
+        part: {
+            "score": None if scores[part] is None else round(scores[part], 1),
+            "weight": weight,
+            "source": quality.sources.get(part),
+        }
         for part, weight in WEIGHTS.items()
     }
 
@@ -118,8 +123,12 @@ def table_of(report: dict[str, Any]) -> str:
     if report["score"] is None:
         return f"{report['department']}: not measurable\n"
     rows = [
-        f"{name:<14} {part['score']:>5.1f}  x {part['weight']:.2f}  {part['source']}"
+        f"{name:<14} {_shown(part['score'])}  x {part['weight']:.2f}  {part['source'] or 'not measurable'}"
         for name, part in report["parts"].items()
     ]
     gaps = [f"gap: {gap}" for gap in report["gaps"]]
     return "\n".join([f"{report['department']:<14} {report['score']:>5.1f}", *rows, *gaps, ""])
+
+
+def _shown(score: float | None) -> str:
+    return f"{score:>5.1f}" if score is not None else f"{'-':>5}"

@@ -2,8 +2,9 @@
 
 0.40 coverage + 0.30 depth + 0.20 coherence + 0.10 actionability, each 0-100 (the requirements). Coverage is
 the brain's. The other three are the model's, bound to a rubric and the median of several readings where that
-is configured, or the brain's own measures where the model gives none or quotes nothing of the notes. What
-cannot be measured is not made up: the score is then None.
+is configured, or the brain's own measures where the model gives none or quotes nothing of the notes. A part
+that the brain cannot measure in the notes' language, and for which no verdict counts, is None, and the others
+weigh more. What cannot be measured otherwise is not made up: the score is then None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,13 +54,13 @@ class Rubric(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The score and its parts, each 0-100, and who measured them."""
+    """The score and its parts, each 0-100, and who measured them; None for a part that nobody can measure."""
 
     score: float
     coverage: float
-    depth: float
-    coherence: float
-    actionability: float
+    depth: float | None
+    coherence: float | None
+    actionability: float | None
     coverage_source: Source
     rubric_source: Source
     verdicts: int = 0
@@ -71,24 +72,33 @@ class Quality:
 
     @property
     def sources(self) -> dict[str, Source]:
-        """Return who measured each part."""
+        """Return who measured each part that is measured."""
         stood_in = dict.fromkeys(self.stood_in_for, Source.BRAIN)
-        return {
+        found = {
             "coverage": self.coverage_source,
             **dict.fromkeys(RUBRIC_PARTS, self.rubric_source),
             **stood_in,
         }
+        return {part: source for part, source in found.items() if getattr(self, part) is not None}
 
     @property
     def stood_in_for(self) -> list[str]:
         """Return the parts for which no verdict counts, so that the brain's own measures stand in."""
-        return [part for part, count in self.unquoted.items() if count >= self.verdicts]
+        unquoted = [part for part, count in self.unquoted.items() if count >= self.verdicts]
+        return [part for part in unquoted if getattr(self, part) is not None]
 
 
-def weighted(coverage: float, depth: float, coherence: float, actionability: float) -> float:
-    """Return the weighted score, 0-100, to a tenth: more would pretend to a precision that no judge has."""
+def weighted(
+    coverage: float, depth: float | None, coherence: float | None, actionability: float | None
+) -> float:
+    """Return the weighted score, 0-100, to a tenth: more would pretend to a precision that no judge has.
+
+    The weights of what is measured are scaled to 1.
+    """
     parts = {"coverage": coverage, "depth": depth, "coherence": coherence, "actionability": actionability}
-    return round(sum(WEIGHTS[name] * min(100.0, max(0.0, part)) for name, part in parts.items()), 1)
+    measured = {name: min(100.0, max(0.0, part)) for name, part in parts.items() if part is not None}
+    total = sum(WEIGHTS[name] for name in measured)
+    return round(sum(WEIGHTS[name] * part for name, part in measured.items()) / total, 1)
 
 
 def combine(
@@ -99,8 +109,9 @@ def combine(
     distinct_share: float = 1.0,
     is_partial: bool = False,
 ) -> Quality | None:
-    """Return the quality from what could be measured; None if coverage or the rubric are missing altogether.
+    """Return the quality from what could be measured; None if coverage or the rubric are missing.
 
+    A part of the rubric is not missing if the brain says that it cannot measure it; of all three it may not.
     `distinct_share` is the share (0-1) of the notes that the model was shown, copies left out: copies cost
     coherence, as in the brain's own measure. `is_partial` says that the brain was shown the newest notes
     only; since added notes cannot lower coverage, what was once reached then stays reached.
@@ -109,10 +120,11 @@ def combine(
     said = {part: readings(verdicts, part) for part in RUBRIC_PARTS}
     measured = [coverage.quality_metrics] if coverage else []
     rubric = [said[part] or readings(measured, part) for part in RUBRIC_PARTS]
-    if covered is None or not all(rubric):
+    if covered is None or not any(rubric) or not (measured or all(rubric)):
         return None
-    depth, coherence, actionability = map(median, rubric)
-    coherence *= distinct_share if said["coherence"] else 1.0
+    depth, coherence, actionability = (median(each) if each else None for each in rubric)
+    if coherence is not None and said["coherence"]:
+        coherence *= distinct_share
     missing = {part: len(verdicts) - len(counting) for part, counting in said.items()}
     return Quality(
         score=weighted(covered[0], depth, coherence, actionability),
@@ -143,7 +155,7 @@ def best_score(coverage: float, last: Quality | None) -> float:
     if last is None:
         return weighted(coverage, 100, 100, 100)
     highest = [
-        getattr(last, part) + VERDICT_RISE_MAX if last.sources[part] is Source.MODEL else 100.0
+        getattr(last, part) + VERDICT_RISE_MAX if last.sources.get(part) is Source.MODEL else 100.0
         for part in RUBRIC_PARTS
     ]
     return weighted(max(coverage, last.coverage), *highest)
@@ -163,6 +175,14 @@ def readings(verdicts: Sequence[Rubric], part: str) -> list[float]:
     """Return what each verdict that counts for a part says of it."""
     said = (getattr(verdict, part) for verdict in verdicts)
     return [float(score) for score in said if score is not None]
+
+
+def unmeasured_parts(coverage: CoverageResponse | None, verdicts: Sequence[Rubric]) -> list[str]:
+    """Return the parts that the brain cannot measure and for which no verdict counts."""
+    if coverage is None:
+        return []
+    sources = [coverage.quality_metrics, *verdicts]
+    return [part for part in RUBRIC_PARTS if not readings(sources, part)]
 
 
 def gaps_of(coverage: CoverageResponse) -> list[str]:

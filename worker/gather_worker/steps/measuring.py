@@ -13,7 +13,7 @@ from gather_contracts.brain import COVERAGE_ITEMS_MAX, CoverageResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.department.coverage_findings import Findings, findings_of
 from gather_worker.department.evidence import Heard, heard
-from gather_worker.department.quality import RUBRIC_PARTS, Quality, combine, gaps_of
+from gather_worker.department.quality import RUBRIC_PARTS, Quality, combine, gaps_of, unmeasured_parts
 from gather_worker.errors import (
     NO_ANSWER,
     BrainKeyRefused,
@@ -63,7 +63,23 @@ class QualityMeasurer:
     async def measure(self, own: Sequence[Note], earlier_coverage: float | None = None) -> Measurement:
         """Ask the brain and the model at the same time; there must be notes."""
         coverage, verdicts = await together(self.coverage(own), self.verdicts(own))
-        return measurement_of(own, coverage, verdicts, earlier_coverage)
+        return measurement_of(own, coverage, await self.completed(own, coverage, verdicts), earlier_coverage)
+
+    async def completed(
+        self, own: Sequence[Note], coverage: CoverageResponse | None, verdicts: list[Heard]
+    ) -> list[Heard]:
+        """Return the verdicts, with one more where nobody else can measure a part in the notes' language."""
+        missing = unmeasured_parts(coverage, verdicts)
+        if not missing or not self.judge_repeats:
+            return verdicts
+        another = await self._verdict(own, self.judge_repeats)
+        found = verdicts if another is None else [*verdicts, another]
+        left = unmeasured_parts(coverage, found)
+        if left:
+            reasons = coverage.quality_metrics.unmeasured if coverage else {}
+            said = "; ".join(f"{part}: {reasons.get(part, 'the brain cannot measure it')}" for part in left)
+            _LOGGER.warning("the score is without what nobody can measure: %s", said)
+        return found
 
     async def coverage(self, own: Sequence[Note]) -> CoverageResponse | None:
         """Return the brain's coverage of the notes, None if it has none to give."""

@@ -254,6 +254,7 @@ class Pipeline:
         if not counted:
             return Measurement(None, None)
         coverage, verdicts = await together(self._coverage(counted), self._measurer.verdicts(counted))
+        verdicts = await self._measurer.completed(counted, coverage, verdicts)
         return measurement_of(counted, coverage, verdicts, quality.coverage if quality else None)
 
     async def _coverage(self, counted: Sequence[Note]) -> CoverageResponse | None:

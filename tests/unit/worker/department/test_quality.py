@@ -33,7 +33,9 @@ from gather_worker.schemas import QualityVerdict
 percent = st.floats(0, 100)
 
 
-def coverage(score: float = 60, gaps: list[CoverageGap] | None = None, **metrics: float) -> CoverageResponse:
+def coverage(
+    score: float = 60, gaps: list[CoverageGap] | None = None, **metrics: float | None
+) -> CoverageResponse:
     """Return the brain's answer."""
     measures: dict[str, Any] = {"depth": 10, "breadth": 20, "coherence": 30, "actionability": 40, **metrics}
     return CoverageResponse(
@@ -188,6 +190,32 @@ def test_each_part_moves_the_score_by_its_weight(part: str, low: float, high: fl
         assert quality is not None
         scores.append(quality.score)
     assert scores[1] - scores[0] == pytest.approx(WEIGHTS[part] * abs(high - low), abs=0.11)
+
+
+def test_what_the_brain_cannot_measure_weighs_nothing() -> None:
+    """And the rest more, in its own proportions: the score stays within its parts."""
+    quality = combine(coverage(60, actionability=None), [], None)
+    assert quality is not None
+    assert quality.actionability is None
+    assert "actionability" not in quality.sources
+    assert quality.score == round((0.4 * 60 + 0.3 * 10 + 0.2 * 30) / 0.9, 1)
+    judged = combine(coverage(60, actionability=None), [VERDICT], None)
+    assert judged is not None
+    assert (judged.actionability, judged.sources["actionability"]) == (60, Source.MODEL)
+
+
+def test_without_any_part_of_the_rubric_there_is_no_score() -> None:
+    """Coverage alone says nothing of how good the notes are."""
+    assert combine(coverage(60, depth=None, coherence=None, actionability=None), [], None) is None
+
+
+@given(st.lists(st.one_of(st.none(), percent), min_size=3, max_size=3), percent)
+def test_a_score_stays_between_its_lowest_and_its_highest_part(
+    parts: list[float | None], covered: float
+) -> None:
+    """Whatever is missing."""
+    measured = [covered, *(part for part in parts if part is not None)]
+    assert min(measured) - 0.05 <= weighted(covered, *parts) <= max(measured) + 0.05
 
 
 def test_every_part_names_its_source() -> None:

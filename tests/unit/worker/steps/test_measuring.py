@@ -99,13 +99,14 @@ async def measured(
     *,
     own: Sequence[Note] = (),
     earlier: float | None = None,
+    repeats: int | None = None,
 ) -> Measurement:
     measurer = QualityMeasurer(
         department=document.departments[0],
         brain=cast("Brain", FakeBrain(answer)),
         model=cast("ModelGateway", model),
         judge_model="m/j",
-        judge_repeats=len(model.answers),
+        judge_repeats=len(model.answers) if repeats is None else repeats,
     )
     return await measurer.measure(own or notes(), earlier)
 
@@ -170,6 +171,41 @@ async def test_where_all_readings_fail_the_brain_s_measures_stand_in(
     assert found is not None
     assert (found.depth, found.verdicts, found.rubric_source) == (10, 0, Source.BRAIN)
     assert "the brain's measures stand in" in caplog.text
+
+
+UNKNOWN = COVERAGE.model_copy(
+    update={
+        "quality_metrics": QualityMetrics(
+            depth=10, breadth=20, coherence=30, actionability=None, unmeasured={"actionability": "in Polish"}
+        )
+    }
+)
+
+
+async def test_the_judge_is_asked_again_for_what_nobody_else_can_measure(document: RunDocument) -> None:
+    """The first verdict failed; the brain knows no instructions in Polish."""
+    model = FakeModel(AnswerInvalid("no"), verdict(50))
+    found = (await measured(document, model, UNKNOWN, repeats=1)).quality
+    assert found is not None
+    assert (found.actionability, found.verdicts, model.answers) == (50, 1, [])
+
+
+async def test_what_nobody_can_measure_is_left_out_of_the_score_and_named(
+    document: RunDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the brain's reason; the rest weighs more."""
+    model = FakeModel(AnswerInvalid("no"), AnswerInvalid("no"))
+    found = (await measured(document, model, UNKNOWN, repeats=1)).quality
+    assert found is not None
+    assert (found.actionability, found.score) == (None, round((24 + 3 + 6) / 0.9, 1))
+    assert "actionability: in Polish" in caplog.text
+
+
+async def test_without_a_judge_nobody_is_asked_for_it(document: RunDocument) -> None:
+    """No repeats, no question."""
+    found = (await measured(document, FakeModel(), UNKNOWN)).quality
+    assert found is not None
+    assert found.actionability is None
 
 
 async def test_without_a_judge_nobody_is_asked(
