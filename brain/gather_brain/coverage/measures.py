@@ -58,7 +58,7 @@ INSTRUCTION_CUES: Final = 4.0
 ANCHOR_CUES: Final = 0.6
 """What a word that says when, where or how many counts for."""
 CUES: Final = 1.6
-"""Cues at which an item is 63 % actionable; set so that the notes named above keep the mean that they had, 83."""
+"""Cues at which an item is 63 % actionable; set so that the notes named above keep their mean of 83."""
 
 NUMBER: Final = re.compile(r"\d+")
 NAME: Final = re.compile(r"(?<=[\w,;:'’–-] )[A-ZÀ-Þ][\w'’]+")  # noqa: RUF001
