@@ -139,6 +139,7 @@ def test_the_order_of_the_verdicts_does_not_matter(
     chance.shuffle(verdicts)
     assert combine(coverage(60), verdicts, None) == first
     assert first is not None
+    assert first.depth is not None
     assert min(v.depth for v in verdicts) <= first.depth <= max(v.depth for v in verdicts)
 
 
@@ -149,6 +150,7 @@ def test_copies_raise_no_part(given_parts: list[tuple[float, float, float]], sha
     whole, copied = (combine(coverage(60), verdicts, None, distinct_share=part) for part in (1.0, share))
     assert whole is not None
     assert copied is not None
+    assert whole.coherence is not None
     assert copied.coherence == pytest.approx(whole.coherence * share)
     assert (copied.coverage, copied.depth, copied.actionability) == (
         whole.coverage, whole.depth, whole.actionability,
