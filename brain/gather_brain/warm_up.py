@@ -7,6 +7,7 @@ small project of its own goes through what requests do, and is erased.
 import logging
 import time
 import uuid
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from gather_brain.auth.key_ring import Principal
 from gather_brain.embeddings.active_models import ActiveModels
 from gather_brain.store.database import Database
-from gather_brain.store.neighbours import EXACT_MAX, Text, Where
+from gather_brain.store.neighbours import EXACT_MAX, Where
 from gather_brain.store.repository import NewNode
 from gather_brain.themes.phrases import phrases
 from gather_contracts.text import text_hash
@@ -54,11 +55,12 @@ async def warm_up(database: Database, models: ActiveModels) -> None:
         await own.write(nodes, embedded)
         await own.neighbours.earlier([node.id for node in nodes])
         rows = await request.embedder.embed(contents)
-        texts = [Text(text_hash(content), row) for content, row in zip(contents, rows, strict=True)]
+        hashes = list(map(text_hash, contents))
         for department in (None, DEPARTMENT):
             where = Where(type="GatherItem", department=department, excluded_ids=())
-            for candidates in (await own.neighbours.count(where), EXACT_MAX + 1):
-                await own.neighbours.nearest(texts, where, candidates, threshold=0.9, limit=10)
+            few = await own.neighbours.look_up(hashes, where, limit=10)
+            for found in (few, replace(few, candidates=EXACT_MAX + 1)):
+                await own.neighbours.nearest(rows, where, found, threshold=0.9, limit=10)
         await own.departments.overview([DEPARTMENT])
         for count in (NODES, EXACT_MAX + 1):
             await own.departments.nearest({DEPARTMENT: count}, np.asarray(rows[0]), limit=20)

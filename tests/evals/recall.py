@@ -23,7 +23,7 @@ from dev.stores import running
 from gather_brain.auth.key_ring import Principal
 from gather_brain.embeddings.slots import Model, Place
 from gather_brain.store.database import Database
-from gather_brain.store.neighbours import EXACT_MAX, Neighbours, Text, Where
+from gather_brain.store.neighbours import EXACT_MAX, Neighbours, Where
 from gather_brain.vectors import Matrix, unit_rows
 from gather_contracts.brain import DUPLICATE_THRESHOLD, NODES_PER_BATCH_MAX
 from gather_contracts.text import text_hash
@@ -163,10 +163,12 @@ async def ask(
 ) -> None:
     """Ask one question and count what is missing; of equally near nodes any will do."""
     there = expected(nodes, question, where, measured.limit)
-    text = Text(text_hash(question.text), question.row)
     started = time.perf_counter()
-    measured.candidates = await neighbours.count(where)
-    (matches,) = await neighbours.nearest([text], where, measured.candidates, THRESHOLDS[0], measured.limit)
+    known = await neighbours.look_up([text_hash(question.text)], where, measured.limit)
+    measured.candidates = known.candidates
+    (matches,) = await neighbours.nearest(
+        question.row[np.newaxis], where, known, THRESHOLDS[0], measured.limit
+    )
     measured.seconds.append(time.perf_counter() - started)
     similarities = [match.similarity for match in matches]
     for threshold, count in measured.counts.items():

@@ -7,7 +7,8 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import Caller, CallerDep, Stopwatch
-from gather_brain.store.neighbours import Match, Text, Where
+from gather_brain.store.neighbours import LookedUp, Match, Where
+from gather_brain.store.repository import ProjectRepository
 from gather_brain.vectors import Matrix, shown
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts.brain import (
@@ -84,16 +85,14 @@ async def _search(
 ) -> tuple[list[DuplicatesResult], int, int]:
     repository = await caller.open_project(request.project_id)
     where = Where(type=request.type, department=request.department, excluded_ids=request.exclude_node_ids)
-    # Counting takes Neo4j some milliseconds, in which the model can already work.
-    candidates, (rows, embedding_ms), readable, hashes = await asyncio.gather(
-        repository.neighbours.count(where),
+    # What needs no vectors takes Neo4j some milliseconds, in which the model can already work.
+    known, (rows, embedding_ms), readable = await asyncio.gather(
+        _looked_up(repository, contents, where, request.limit),
         _embedded(contents, caller),
         caller.models.embedder.readable(contents),
-        asyncio.to_thread(lambda: list(map(text_hash, contents))),
     )
     watch.lap_ms()
-    texts = [Text(content_hash, row) for content_hash, row in zip(hashes, rows, strict=True)]
-    found = await repository.neighbours.nearest(texts, where, candidates, request.threshold, request.limit)
+    found = await repository.neighbours.nearest(rows, where, known, request.threshold, request.limit)
     results = [
         DuplicatesResult(duplicates=list(map(_answer, matches)), readable=can_read)
         for matches, can_read in zip(found, readable, strict=True)
@@ -105,6 +104,14 @@ def _answer(match: Match) -> Duplicate:
     return Duplicate(
         node_id=match.id, similarity=match.similarity, content=match.content, properties=match.properties
     )
+
+
+async def _looked_up(
+    repository: ProjectRepository, contents: Sequence[str], where: Where, limit: int
+) -> LookedUp:
+    # Off the loop: the hashes of fifty long texts take a quarter of a second.
+    hashes = await asyncio.to_thread(lambda: list(map(text_hash, contents)))
+    return await repository.neighbours.look_up(hashes, where, limit)
 
 
 async def _embedded(contents: Sequence[str], caller: Caller) -> tuple[Matrix, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
-from gather_brain.errors import NotFoundError
+from gather_brain.errors import AnswerTooLongError, NotFoundError
 from gather_brain.store.answer_bounds import LENGTH_MAX, length_of, require_sent, require_short
 from gather_brain.store.cypher import search_queries as queries
 from gather_brain.store.database import Database, Record, is_whole
@@ -53,11 +53,11 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text to find neighbours of; `row` is its vector, of length 1."""
+class LookedUp:
+    """What is known without vectors: how many nodes may be found, at most 501, and the same texts' nodes."""
 
-    content_hash: str
-    row: Matrix
+    candidates: int
+    same: Sequence[Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,63 +92,58 @@ class Neighbours:
         self._slot = slot
         self._is_named = is_named
 
-    async def count(self, where: Where) -> int:
-        """Return how many nodes may be found, at most 501.
+    async def look_up(self, hashes: Sequence[str], where: Where, limit: int) -> LookedUp:
+        """Return how many nodes may be found, and up to `limit` of the same text for each text's hash.
 
         Raises:
             NotFoundError: the project has no nodes at all, and the key does not name it.
+            AnswerTooLongError: those of the same texts are too long for one answer.
         """
-        rows = await self._read(
-            "count_candidates",
-            queries.COUNT_CANDIDATES_IN[where.department is not None],
+        (row,) = await self._read(
+            "look_up",
+            queries.LOOK_UP_IN[where.department is not None],
             **where.filter,
+            hashes=list(hashes),
+            excluded=list(where.excluded_ids),
+            limit=limit,
             enough=EXACT_MAX + 1,
+            lengthMax=LENGTH_MAX,
         )
-        if not (rows[0]["known"] or self._is_named):
+        if not (row["known"] or self._is_named):
             raise NotFoundError
-        candidates: int = rows[0]["candidates"]
-        return candidates
+        if row["isTooLong"]:
+            raise AnswerTooLongError
+        return LookedUp(row["candidates"], row["same"])
 
     async def nearest(
-        self, texts: Sequence[Text], where: Where, candidates: int, threshold: float, limit: int
+        self, vectors: Matrix, where: Where, found: LookedUp, threshold: float, limit: int
     ) -> list[list[Match]]:
-        """Return, for each text, up to `limit` nodes of similarity `threshold` or more, nearest first.
+        """Return, for each row, up to `limit` nodes of similarity `threshold` or more, nearest first.
 
-        `candidates` is what `count` says of the same filter.
+        `found` is what `look_up` says of the same texts and filter.
 
         Raises:
             AnswerTooLongError: they are too long for one answer.
         """
         inside = where.department is not None
-        shared = where.filter | {
-            "excluded": list(where.excluded_ids),
-            "limit": limit,
-            "lengthMax": LENGTH_MAX,
-        }
-        near, same = await asyncio.gather(
-            self._read(
-                "nearest",
-                queries.NEAREST_EXACT_IN[inside]
-                if candidates <= EXACT_MAX
-                else queries.NEAREST_INDEXED_IN[self._slot, inside],
-                **shared,
-                vectors=[text.row.tolist() for text in texts],
-                minScore=_score(threshold),
-                overfetch=max(limit, OVERFETCH) + len(where.excluded_ids),
-            ),
-            self._read(
-                "same_text",
-                queries.SAME_TEXT_IN[inside],
-                **shared,
-                hashes=[text.content_hash for text in texts],
-            ),
+        near = await self._read(
+            "nearest",
+            queries.NEAREST_EXACT_IN[inside]
+            if found.candidates <= EXACT_MAX
+            else queries.NEAREST_INDEXED_IN[self._slot, inside],
+            **where.filter,
+            excluded=list(where.excluded_ids),
+            limit=limit,
+            vectors=vectors.tolist(),
+            minScore=_score(threshold),
+            overfetch=max(limit, OVERFETCH) + len(where.excluded_ids),
+            lengthMax=LENGTH_MAX,
         )
         require_sent(near, "q")
-        require_sent(same, "q")
-        if len(near) + len(same) <= MERGED_ON_THE_LOOP:
-            merged = _merged(len(texts), near, same, threshold, limit)
+        if len(near) + len(found.same) <= MERGED_ON_THE_LOOP:
+            merged = _merged(len(vectors), near, found.same, threshold, limit)
         else:
-            merged = await asyncio.to_thread(_merged, len(texts), near, same, threshold, limit)
+            merged = await asyncio.to_thread(_merged, len(vectors), near, found.same, threshold, limit)
         require_short(match.length for matches in merged for match in matches)
         return merged
 
@@ -158,23 +153,22 @@ class Neighbours:
         Of the same type; asked after the commit. Batches of one project are written one after the other and
         number their nodes, so of two that do not know each other yet the second finds the first.
         """
-        near = [
-            self._read(
-                "earlier",
-                queries.EARLIER_IN[self._slot],
-                ids=ids[part::EARLIER_QUERIES],
-                minScore=_score(DUPLICATE_THRESHOLD),
-                overfetch=EARLIER_OVERFETCH,
+        parts = await asyncio.gather(
+            *(
+                self._read(
+                    "earlier",
+                    queries.EARLIER_IN[self._slot],
+                    ids=ids[part::EARLIER_QUERIES],
+                    minScore=_score(DUPLICATE_THRESHOLD),
+                    overfetch=EARLIER_OVERFETCH,
+                )
+                for part in range(min(EARLIER_QUERIES, len(ids)))
             )
-            for part in range(min(EARLIER_QUERIES, len(ids)))
-        ]
-        same = self._read("earlier_same_text", queries.EARLIER_SAME_TEXT, ids=ids)
-        *near_parts, same_text = await asyncio.gather(*near, same)
-        rows = [(row, False) for part in near_parts for row in part] + [(row, True) for row in same_text]
+        )
         found = (
-            (row["id"], Earlier(row["earlier"], shown(raw_cosine(row["score"]), is_same_text=is_same)))
-            for row, is_same in rows
-            if is_whole(row, "id", "earlier")
+            (row["id"], Earlier(row["earlier"], shown(raw_cosine(row["score"]), is_same_text=row["isSame"])))
+            for rows in parts
+            for row in rows
         )
         return {node_id: each for node_id, each in found if each.similarity >= DUPLICATE_THRESHOLD}
 

@@ -4,31 +4,7 @@ from collections.abc import Mapping
 from typing import Final, LiteralString
 
 from gather_brain.embeddings.slots import SlotName
-from gather_brain.store.cypher.answer_queries import UNLESS_TOO_LONG
-
-_KNOWN: Final = """
-WITH n LIMIT $enough
-WITH count(n) AS candidates
-RETURN candidates, candidates > 0 OR EXISTS { MATCH (n:Node {projectId: $projectId}) } AS known
-"""
-
-COUNT_CANDIDATES: Final = (
-    """
-CYPHER 25
-MATCH (n:Node {projectId: $projectId})
-WHERE n.type = $type AND n[$modelProperty] = $model
-"""
-    + _KNOWN
-)
-
-COUNT_CANDIDATES_IN_DEPARTMENT: Final = (
-    """
-CYPHER 25
-MATCH (n:Node {projectId: $projectId, department: $department})
-WHERE n.type = $type AND n[$modelProperty] = $model
-"""
-    + _KNOWN
-)
+from gather_brain.store.cypher.answer_queries import LENGTH, UNLESS_TOO_LONG
 
 _MATCH_COLUMNS: Final = (
     """
@@ -158,40 +134,88 @@ NEAREST_INDEXED_IN: Final[Mapping[tuple[SlotName, bool], LiteralString]] = {
 }
 """By the slot and by whether only one department is searched: the name of an index cannot be a parameter."""
 
-SAME_TEXT: Final = (
+_WITH_CANDIDATES: Final = (
     """
-CYPHER 25
-UNWIND range(0, size($hashes) - 1) AS q
-CALL (q) {
-  MATCH (n:Node {projectId: $projectId, contentHash: $hashes[q]})
-  WHERE n.type = $type AND n[$modelProperty] = $model AND NOT n.id IN $excluded
-  RETURN n, 1.0 AS score ORDER BY n.id LIMIT $limit
+  WITH n LIMIT $enough
+  RETURN count(n) AS candidates
 }
+WITH candidates, candidates > 0 OR EXISTS { MATCH (n:Node {projectId: $projectId}) } AS known, found,
 """
-    + _MATCH_COLUMNS
+    + LENGTH
+    + """
+WITH candidates, known, length > $lengthMax AS isTooLong, found
+RETURN candidates, known, isTooLong, CASE WHEN isTooLong THEN [] ELSE
+  [each IN found | {
+    q: each.q, id: each.n.id, content: each.n.content, properties: each.n.properties,
+    createdAt: each.n.createdAt, score: 1.0
+  }] END AS same
+"""
 )
 
-SAME_TEXT_IN_DEPARTMENT: Final = (
+LOOK_UP: Final = (
     """
 CYPHER 25
-UNWIND range(0, size($hashes) - 1) AS q
-CALL (q) {
-  MATCH (n:Node {projectId: $projectId, contentHash: $hashes[q]})
-  WHERE n.department = $department AND n.type = $type AND n[$modelProperty] = $model
-    AND NOT n.id IN $excluded
-  RETURN n, 1.0 AS score ORDER BY n.id LIMIT $limit
+CALL () {
+  UNWIND range(0, size($hashes) - 1) AS q
+  CALL (q) {
+    MATCH (n:Node {projectId: $projectId, contentHash: $hashes[q]})
+    WHERE n.type = $type AND n[$modelProperty] = $model AND NOT n.id IN $excluded
+    RETURN n ORDER BY n.id LIMIT $limit
+  }
+  RETURN collect({q: q, n: n}) AS found
 }
+CALL () {
+  MATCH (n:Node {projectId: $projectId})
+  WHERE n.type = $type AND n[$modelProperty] = $model
 """
-    + _MATCH_COLUMNS
+    + _WITH_CANDIDATES
+)
+"""The nodes of the same texts, and how many of all may be found, in one trip: neither needs the vectors."""
+
+LOOK_UP_IN_DEPARTMENT: Final = (
+    """
+CYPHER 25
+CALL () {
+  UNWIND range(0, size($hashes) - 1) AS q
+  CALL (q) {
+    MATCH (n:Node {projectId: $projectId, contentHash: $hashes[q]})
+    WHERE n.department = $department AND n.type = $type AND n[$modelProperty] = $model
+      AND NOT n.id IN $excluded
+    RETURN n ORDER BY n.id LIMIT $limit
+  }
+  RETURN collect({q: q, n: n}) AS found
+}
+CALL () {
+  MATCH (n:Node {projectId: $projectId, department: $department})
+  WHERE n.type = $type AND n[$modelProperty] = $model
+"""
+    + _WITH_CANDIDATES
 )
 
-EARLIER: Final = """
+_EARLIER_SAME_TEXT: Final = """
 CYPHER 25
 UNWIND $ids AS id
 MATCH (o:Node {projectId: $projectId, id: id})
-WHERE o.embeddingModel = $model
-WITH id, o.type AS type, o.serial AS serial, o.embedding AS vector
-CALL (type, serial, vector) {
+OPTIONAL CALL (o) {
+  MATCH (n:Node {projectId: $projectId, contentHash: o.contentHash})
+  WHERE n.type = o.type AND n.serial < o.serial
+  RETURN n.id AS same ORDER BY n.serial LIMIT 1
+}
+"""
+"""The first that says the same is the nearest, whatever the vectors say; only without one do they count."""
+
+_EARLIER_COLUMNS: Final = """
+WITH id, coalesce(same, near) AS earlier, same IS NOT NULL AS isSame, score WHERE earlier IS NOT NULL
+RETURN id, earlier, isSame, CASE WHEN isSame THEN 1.0 ELSE score END AS score
+"""
+
+EARLIER: Final = (
+    _EARLIER_SAME_TEXT
+    + """
+WITH id, same, o.type AS type, o.serial AS serial,
+     CASE WHEN same IS NULL AND o.embeddingModel = $model THEN o.embedding END AS vector
+OPTIONAL CALL (type, serial, vector) {
+  UNWIND CASE WHEN vector IS NULL THEN [] ELSE [1] END AS _
   MATCH (n:Node)
   SEARCH n IN (
     VECTOR INDEX node_embedding FOR vector
@@ -199,18 +223,19 @@ CALL (type, serial, vector) {
     LIMIT $overfetch
   ) SCORE AS score
   WITH n, score WHERE score >= $minScore
-  RETURN n.id AS earlier, score ORDER BY score DESC, n.serial LIMIT 1
+  RETURN n.id AS near, score ORDER BY score DESC, n.serial LIMIT 1
 }
-RETURN id, earlier, score
 """
+    + _EARLIER_COLUMNS
+)
 
-EARLIER_B: Final = """
-CYPHER 25
-UNWIND $ids AS id
-MATCH (o:Node {projectId: $projectId, id: id})
-WHERE o.embeddingModelB = $model
-WITH id, o.type AS type, o.serial AS serial, o.embeddingB AS vector
-CALL (type, serial, vector) {
+EARLIER_B: Final = (
+    _EARLIER_SAME_TEXT
+    + """
+WITH id, same, o.type AS type, o.serial AS serial,
+     CASE WHEN same IS NULL AND o.embeddingModelB = $model THEN o.embeddingB END AS vector
+OPTIONAL CALL (type, serial, vector) {
+  UNWIND CASE WHEN vector IS NULL THEN [] ELSE [1] END AS _
   MATCH (n:Node)
   SEARCH n IN (
     VECTOR INDEX node_embedding_b FOR vector
@@ -218,31 +243,16 @@ CALL (type, serial, vector) {
     LIMIT $overfetch
   ) SCORE AS score
   WITH n, score WHERE score >= $minScore
-  RETURN n.id AS earlier, score ORDER BY score DESC, n.serial LIMIT 1
+  RETURN n.id AS near, score ORDER BY score DESC, n.serial LIMIT 1
 }
-RETURN id, earlier, score
 """
+    + _EARLIER_COLUMNS
+)
 
-EARLIER_SAME_TEXT: Final = """
-CYPHER 25
-UNWIND $ids AS id
-MATCH (o:Node {projectId: $projectId, id: id})
-CALL (o) {
-  MATCH (n:Node {projectId: $projectId, contentHash: o.contentHash})
-  WHERE n.type = o.type AND n.serial < o.serial
-  RETURN n.id AS earlier ORDER BY n.serial LIMIT 1
-}
-RETURN id, earlier, 1.0 AS score
-"""
-
-COUNT_CANDIDATES_IN: Final[Mapping[bool, LiteralString]] = {
-    False: COUNT_CANDIDATES,
-    True: COUNT_CANDIDATES_IN_DEPARTMENT,
-}
+LOOK_UP_IN: Final[Mapping[bool, LiteralString]] = {False: LOOK_UP, True: LOOK_UP_IN_DEPARTMENT}
 NEAREST_EXACT_IN: Final[Mapping[bool, LiteralString]] = {
     False: NEAREST_EXACT,
     True: NEAREST_EXACT_IN_DEPARTMENT,
 }
-SAME_TEXT_IN: Final[Mapping[bool, LiteralString]] = {False: SAME_TEXT, True: SAME_TEXT_IN_DEPARTMENT}
 """By whether only one department is searched."""
 EARLIER_IN: Final[Mapping[SlotName, LiteralString]] = {"a": EARLIER, "b": EARLIER_B}
