@@ -61,7 +61,7 @@ def _is_of(text: str, languages: frozenset[str]) -> bool:
     if script:
         return script in languages
     words = dict.fromkeys(word for word in words_in(text) if len(word) > 1)
-    own = sum(word in STOP_WORDS for word in words) if "en" in languages else 0
+    own: float = sum(word in STOP_WORDS for word in words) if "en" in languages else 0
     if own * LEAD > len(words) - own:
         return True
     hits = language_words(words)

@@ -16,6 +16,8 @@ async def reading_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[Asyn
     async def fetch() -> Sequence[T] | None:
         return await anext(pages, None)
 
+    following = asyncio.create_task(fetch())
+
     async def elements() -> AsyncGenerator[T, None]:
         nonlocal following
         while (page := await following) is not None:
@@ -23,7 +25,6 @@ async def reading_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[Asyn
             for each in page:
                 yield each
 
-    following = asyncio.create_task(fetch())
     try:
         async with aclosing(elements()) as stream:
             yield stream
