@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_brain.embeddings.settings import FOLDERS
 from gather_worker.calibrate.fitting import Sample, fit
 from gather_worker.calibrate.labelled_pairs import LabelledPair
 from gather_worker.calibrate.report import ALONE, MODEL, PERFECT_JUDGE, STAGES, report_of, table_of
@@ -224,3 +225,11 @@ def test_what_is_shipped_says_what_it_was_made_on() -> None:
         assert decision.verdict(shipped.probability(features)) is not Verdict.UNSURE
     for name in ("unheard-of", "../calibrations/all-MiniLM-L6-v2-w8a8", ""):
         assert shipped_calibration(name) is None
+
+
+@pytest.mark.parametrize("model", FOLDERS.values())
+def test_every_model_of_the_brains_image_has_a_calibration(model: str) -> None:
+    """Else a flat cosine would decide, which means another thing for each model."""
+    found = shipped_calibration(model)
+    assert found is not None
+    assert found.embedding_model == model
