@@ -24,7 +24,7 @@ from gather_brain.coverage.film_departments import aspect_key
 from gather_brain.coverage.recommendations import COVERED_MIN
 from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_brain.vectors import Matrix
-from tests.evals.coverage_cases import HALVES, Case, Department, cases, departments
+from tests.evals.coverage_cases import HALVES, INVENTED, Case, Department, cases, departments
 
 FALL: Final = 1.0
 """A score that moves by less has not fallen."""
@@ -34,6 +34,8 @@ RISE_MAX: Final = 3.0
 STRANGER_STEP: Final = 3
 """Which department of the same half lends its notes for padding."""
 SCORES: Final = ("coverage", "breadth", "depth", "coherence", "actionability")
+COLUMNS: Final = {**{half: half for half in HALVES}, "invented": INVENTED[-1]}
+"""What the table shows: both halves, and those departments that neither a list nor fitting knew."""
 GRADED: Final = {
     "removed_graded": "coverage",
     "kept_graded": "coverage",
@@ -88,8 +90,10 @@ class Found:
         key = aspect_key(label)
 
         def likeness(found: AspectCoverage) -> float:
+            if found.aspect.casefold() == label.casefold():
+                return 2.0
             other = aspect_key(found.aspect)
-            return len(key & other) / len(key | other)
+            return len(key & other) / max(1, len(key | other))
 
         return max(self.measured.coverage.aspects, key=likeness)
 
@@ -244,7 +248,7 @@ def table_of(reports: Mapping[str, Report], alone: Report | None = None) -> Tabl
     columns = [report.shares() for report in reports.values()]
     columns += [alone.shares([slug]) for slug in slugs if alone]
     for fact in columns[0]:
-        table.add_row(fact, *(f"{column[fact]:.2f}" for column in columns))
+        table.add_row(fact, *(_shown(column, fact) for column in columns))
     return table
 
 
@@ -256,11 +260,15 @@ def markdown_of(reports: Mapping[str, Report]) -> str:
         [
             *head,
             *(
-                f"| {fact} | {' | '.join(f'{column[fact]:.2f}' for column in columns)} |"
+                f"| {fact} | {' | '.join(_shown(column, fact) for column in columns)} |"
                 for fact in columns[0]
             ),
         ]
     )
+
+
+def _shown(column: Mapping[str, float], fact: str) -> str:
+    return f"{column[fact]:.2f}" if fact in column else "–"  # noqa: RUF001
 
 
 def published(document: str, half: str) -> dict[str, float]:
@@ -268,7 +276,7 @@ def published(document: str, half: str) -> dict[str, float]:
     lines = dropwhile(lambda line: half not in _cells(line), document.splitlines())
     head, _, *rows = map(_cells, takewhile(lambda line: line.startswith("|"), lines))
     column = head.index(half)
-    return {row[0]: float(row[column]) for row in rows}
+    return {row[0]: float(row[column]) for row in rows if row[column] != "–"}  # noqa: RUF001
 
 
 def _cells(line: str) -> list[str]:
@@ -278,7 +286,7 @@ def _cells(line: str) -> list[str]:
 def main() -> None:
     """Print the report."""
     vectors = Vectors(OnnxModel(StoreArtefacts.from_environment().embedding_model(), None).embed)
-    reports = {half: report_on(half, vectors) for half in HALVES}
+    reports = {name: report_on(half, vectors) for name, half in COLUMNS.items()}
     if "--markdown" in sys.argv[1:]:
         Console().print(markdown_of(reports), markup=False, soft_wrap=True)
     else:

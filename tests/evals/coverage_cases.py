@@ -16,6 +16,10 @@ from dev.paths import ROOT
 
 FOLDER: Final = ROOT / "tests" / "data" / "coverage"
 HALVES: Final = ("fit", "held_out")
+INVENTED: Final = ("invented/fit", "invented/held_out")
+"""The halves of the departments that no built-in list knows."""
+LANGUAGES: Final = ("en", "de", "fr", "es", "hi", "zh", "ja")
+"""In which `languages/` has the same departments, English first."""
 CLAUSE: Final = re.compile(r"[,;:.?!](?=\s|$)")
 CLAUSE_WORDS_MIN: Final = 3
 REMOVED_MAX: Final = 4
@@ -84,7 +88,7 @@ class Case:
 
 
 def departments(half: str) -> list[Department]:
-    """Return the departments of one half, by name."""
+    """Return the departments of one half or language (`languages/de`), by name."""
     return [
         _department(json.loads(path.read_text("utf-8"))) for path in sorted((FOLDER / half).glob("*.json"))
     ]
@@ -95,8 +99,8 @@ def _department(data: dict[str, Any]) -> Department:
         slug=data["slug"],
         description=data["description"],
         notes=tuple(Note(text, tuple(aspects)) for aspects, text in data["items"]),
-        denied=tuple((of, text) for of, text in data["contradictions"]),
-        said_again=tuple((of, text) for of, text in data["paraphrases"]),
+        denied=tuple((of, text) for of, text in data.get("contradictions", ())),
+        said_again=tuple((of, text) for of, text in data.get("paraphrases", ())),
     )
 
 
@@ -140,7 +144,10 @@ def _added(department: Department, stranger: Department) -> Iterator[Case]:
     yield Case("padded_copies", 1, (*whole, *(f" {text.lower()} " for text in whole[:half])))
     for level in range(3):
         yield Case("padded_graded", level, (*whole, *fillers()[: level * half]))
-    yield Case("paraphrased", 1, (*whole, *department.paraphrases))
+    if department.paraphrases:
+        yield Case("paraphrased", 1, (*whole, *department.paraphrases))
+    if not department.contradictions:
+        return
     yield Case("contradicted", 1, (*whole, *department.contradictions))
     for level in range(len(department.contradictions) + 1):
         yield Case("contradicted_graded", level, (*whole, *department.contradictions[:level]))

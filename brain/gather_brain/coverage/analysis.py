@@ -9,6 +9,7 @@ from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_
 from gather_brain.coverage.aspects import ASPECTS_MAX, Aspect, aspects_of
 from gather_brain.coverage.contradictions import contradictions
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
+from gather_brain.coverage.evidence.constants import DEFAULT_MODEL, constants_of
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
 from gather_brain.coverage.measures import (
     actionability_of,
@@ -19,7 +20,7 @@ from gather_brain.coverage.measures import (
     unmeasured_in,
 )
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
-from gather_brain.coverage.treatment import COMPARED, matter_of, treating
+from gather_brain.coverage.treatment import COMPARED, matter_of, relevance_of, treating
 from gather_brain.vectors import Matrix, unit_rows
 
 
@@ -96,13 +97,16 @@ def plan_measurement(
     )
 
 
-def measure(plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = ()) -> Measurement:
+def measure(
+    plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = (), *, model: str = DEFAULT_MODEL
+) -> Measurement:
     """Return the scores.
 
     Args:
         plan: what to measure.
-        rows: one unit row for each of the plan's texts.
-        readable: of each item, whether the embedding model can read it; empty where that is not known.
+        rows: one unit row for each of the plan's texts, by the embedding `model`.
+        readable: of each item, whether that model can read it; empty where that is not known.
+        model: its name.
     """
     aspects, items = plan.aspects, plan.items
     if not items:
@@ -111,7 +115,9 @@ def measure(plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = ()) 
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
     common, *parts, wholes = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups]))
     facets, sentences = parts[: len(aspects)], stacked(parts[len(aspects) :])
-    scores = aspect_scores(sentences, targets_of(facets, common))
+    texts = [sentence for item in items for sentence in item.sentences]
+    targets = targets_of(facets, aspects, common)
+    scores = aspect_scores(sentences, texts, targets, constants_of(model))
     alike = near_duplicates(sentences.items)
     masks = clusters_of(alike)
     weighted = [(aspect.name, aspect.weight) for aspect in aspects]
@@ -120,11 +126,10 @@ def measure(plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = ()) 
     # From here on near duplicates are one note.
     clusters = [members(mask) for mask in masks]
     notes = [common_features([items[place].content for place in cluster]) for cluster in clusters]
-    texts = [sentence for item in items for sentence in item.sentences]
     contradicting = contradictions(texts, sentences)
     contradicted = {place for pair in contradicting for place in pair.items}
     relevance = scores.max(axis=1)
-    places = treating(wholes, relevance) if plan.matter else []
+    places = treating(wholes, relevance_of(sentences, targets)) if plan.matter else []
     coherence = coherence_of(
         unit_rows(np.stack([sentences.items[cluster].mean(axis=0) for cluster in clusters])),
         np.array([relevance[cluster].min() for cluster in clusters], np.float32),

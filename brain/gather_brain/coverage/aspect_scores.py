@@ -1,72 +1,89 @@
-"""How far a text treats an aspect, from the cosines of its sentences; pure functions on arrays.
+"""How far a text treats an aspect, from the likeness of its passages with what the aspect is called; pure.
 
-A sentence is compared with each aspect's nearest facet (a name, a gloss, a part of a gloss). Three things
-keep it from counting for what it is not about: what is common to all film talk is taken off each aspect's
-cosine, the department's other aspects compete for it, and so do the usual aspects of other departments.
-
-The shares and the temperature are the maximum-likelihood fit, rounded, on the labelled notes of the
-departments for fitting (docs/coverage.md) with all-MiniLM-L6-v2. The thresholds were then loosened (the fit
-had .205 and no handicap) until thirty clear notes on six aspects (tests/data/story_notes.json)
-reached a coverage of 85. The published figures are of departments that took no part in it.
+A passage is compared with each aspect's nearest facet (a name, a gloss, a part of a gloss), and the note as a
+whole too: "It stalls at minute 81" is about its note's matter. What each likeness says depends on how far the
+department's other aspects, and the usual aspects of other departments, are as near; words in common say what
+cosines do not. A note's evidence for an aspect is the logistic function of all of these, weighted as people's
+labels have it with the embedding model at work (`evidence/constants.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_brain.vectors import Matrix, ramp, unit_rows
+from gather_brain.coverage.aspects import Aspect
+from gather_brain.coverage.evidence.constants import Constants
+from gather_brain.coverage.evidence.terms import Lexicon, terms
+from gather_brain.vectors import Matrix, unit_rows
 
-ITEM_SHARE: Final = 0.5
-"""Weight of the item's cosine beside the sentence's: "It stalls at minute 81" is about its note's matter."""
 COMMON_SHARE: Final = 0.6
 """How much of an aspect's mean cosine with the usual film aspects is taken off: "tone" is near to
 everything."""
-ABOUT_NOTHING: Final = 0.17
-"""The centred cosine at which a sentence is as likely about the aspect as about nothing here."""
-TEMPERATURE: Final = 0.036
-"""Difference of centred cosines at which the nearer aspect is e times as likely."""
+NOTE_SHARE: Final = 0.5
+"""Weight of the note's cosine beside the passage's."""
 RIVAL_COSINE_MAX: Final = 0.6
 """Another department's aspect that is nearer to one of ours than this is the same thing by another name."""
-RIVAL_HANDICAP: Final = 0.04
-"""How much nearer another department's aspect must be, since the note was written for this one."""
-CHANCE: Final = 0.15
-CERTAIN: Final = 0.50
-"""Likelihoods that count as nothing and as a clear note; without a floor a hundred strangers would add up."""
+RIVALRY: Final = 0.4
+"""A note treats one topic or two: what is less likely than its likeliest topic falls behind by so much more,
+in log odds. A statement does not: a note may make many."""
+CHANCE: Final = 0.40
+CLEAR: Final = 0.90
+"""Likelihoods of what is no note on an aspect, and of a clear one."""
+BARE_CHANCE: Final = 0.20
+BARE_CLEAR: Final = 0.70
+"""The same for an aspect of which only the name is known: its notes are found less surely."""
+CHANCE_SHARE: Final = 0.003
+"""Of a full score, for all that is below: a hundred strangers must not add up to a note."""
+CERTAIN_SHARE: Final = 0.03
+"""Of a full score, for what is above: the clearer of two notes counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What sentences are compared with."""
+    """What notes are compared with."""
 
     facets: Matrix
-    """All facets, (facets, d), aspect by aspect."""
+    """All facets, (facets, d), aspect by aspect, each aspect's name first."""
     starts: NDArray[np.intp]
     """Where each aspect's facets begin."""
     offsets: Matrix
-    """What is taken off each aspect's cosine, (aspects,)."""
+    """What is common to all film talk in each aspect's cosine, (aspects,)."""
     rivals: Matrix
     """Other departments' aspects, (rivals, d)."""
     rival_offsets: Matrix
+    names: Lexicon
+    """The words of each aspect's name."""
+    glosses: Lexicon
+    """And of what is said of it."""
+    traits: Mapping[str, Matrix]
+    """What the weights of likenesses depend on, 0 to 1, (aspects,): an aspect is a topic, and may be a
+    statement, have names and numbers, or be bare, with nothing said of it but its name."""
+
+    @property
+    def topicality(self) -> Matrix:
+        """How far each aspect competes with others for a note, 0 to 1, (aspects,): a statement does not."""
+        topicality: Matrix = (1 - self.traits["statement"]) ** 2
+        return topicality
 
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """The sentences of all items, (sentences, d)."""
+    """The passages of all items, (passages, d)."""
 
     rows: Matrix
     starts: NDArray[np.intp]
-    """Where each item's sentences begin."""
+    """Where each item's passages begin."""
     owners: NDArray[np.intp]
-    """The item that each sentence belongs to."""
+    """The item that each passage belongs to."""
     items: Matrix
-    """One unit row for each item: the mean of its sentences."""
+    """One unit row for each item: the mean of its passages."""
 
 
 def stacked(groups: Sequence[Matrix]) -> Sentences:
-    """Put the sentences of several items, (sentences, d) each and none empty, into one matrix."""
+    """Put the passages of several items, (passages, d) each and none empty, into one matrix."""
     counts = [len(group) for group in groups]
     means = np.stack([group.mean(axis=0) for group in groups])
     return Sentences(
@@ -77,40 +94,89 @@ def stacked(groups: Sequence[Matrix]) -> Sentences:
     )
 
 
-def targets_of(facets: Sequence[Matrix], common: Matrix) -> Targets:
-    """Return what to compare with; `facets` holds (facets, d) for each aspect, `common` the usual aspects."""
+def targets_of(facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matrix) -> Targets:
+    """Return what to compare with: (facets, d) for each aspect, and the usual film aspects, (common, d)."""
     own = stacked(facets)
+    names = Lexicon([aspect.name for aspect in aspects])
+    glosses = Lexicon([" ".join(aspect.facets[1:]) for aspect in aspects])
+    nothing = np.zeros(len(facets), np.float32)
+    traits = {
+        "topic": nothing + 1,
+        "statement": names.statements,
+        "specific": names.specifics,
+        "bare": np.array([len(facet) == 1 for facet in facets], np.float32),
+    }
     if not len(common):
-        nothing = np.zeros(len(facets), np.float32)
-        return Targets(own.rows, own.starts, nothing, common, np.zeros(0, np.float32))
+        return Targets(own.rows, own.starts, nothing, common, nothing[:0], names, glosses, traits)
     near = common @ own.rows.T
     offsets = COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0)
     rivals = common[near.max(axis=1) < RIVAL_COSINE_MAX]
-    others = max(len(common) - 1, 1)
-    rival_offsets = COMMON_SHARE * ((rivals @ common.T).sum(axis=1) - 1) / others
-    return Targets(own.rows, own.starts, offsets, rivals, rival_offsets)
+    rival_offsets = COMMON_SHARE * (rivals @ common.T).mean(axis=1)
+    return Targets(own.rows, own.starts, offsets, rivals, rival_offsets, names, glosses, traits)
 
 
-def aspect_scores(sentences: Sentences, targets: Targets) -> Matrix:
-    """Return how far each item treats each aspect, 0 to 1, (items, aspects): by its likeliest sentence.
+def aspect_scores(
+    sentences: Sentences, texts: Sequence[str], targets: Targets, constants: Constants
+) -> Matrix:
+    """Return how far each item treats each aspect, 0 to 1, (items, aspects).
 
-    The likelihood is a softmax over the aspects, the nearest rival and "nothing here". An item's row depends
-    on that item alone.
+    `texts` are the passages in the order of `sentences.rows`. An item's row depends on that item alone.
     """
-    mixed = (1 - ITEM_SHARE) * sentences.rows + ITEM_SHARE * sentences.items[sentences.owners]
-    own = _nearest(sentences, targets) - targets.offsets
-    rivals = mixed @ targets.rivals.T - targets.rival_offsets - RIVAL_HANDICAP
-    rival = rivals.max(axis=1, keepdims=True, initial=-1.0)
-    nothing = np.full_like(rival, ABOUT_NOTHING)
-    scaled = np.concatenate([own, rival, nothing], axis=1) / TEMPERATURE
-    likely = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    likely = likely[:, : own.shape[1]] / likely.sum(axis=1, keepdims=True)
-    return ramp(np.maximum.reduceat(likely, sentences.starts, axis=0), CHANCE, CERTAIN)
+    found = likenesses(sentences, texts, targets)
+    odds = constants.log_odds(found, targets.traits)
+    behind = odds.max(axis=1, keepdims=True) - odds
+    odds -= RIVALRY * targets.topicality * behind
+    likely: Matrix = 1 / (1 + np.exp(-odds))
+    is_bare = targets.traits["bare"]
+    chance = CHANCE + (BARE_CHANCE - CHANCE) * is_bare
+    clear = CLEAR + (BARE_CLEAR - CLEAR) * is_bare
+    above = np.clip((likely - chance) / (clear - chance), 0, 1)
+    certain = np.clip((likely - clear) / (1 - clear), 0, 1)
+    by_chance = np.minimum(likely / chance, 1)
+    scores: Matrix = CHANCE_SHARE * by_chance + CERTAIN_SHARE * certain
+    scores += (1 - CHANCE_SHARE - CERTAIN_SHARE) * above
+    return scores
 
 
-def _nearest(sentences: Sentences, targets: Targets) -> Matrix:
-    """Return the cosine of each sentence, mixed with its item's, with each aspect's nearest facet."""
-    rows: Matrix = np.maximum.reduceat(sentences.rows @ targets.facets.T, targets.starts, axis=1)
-    items: Matrix = np.maximum.reduceat(sentences.items @ targets.facets.T, targets.starts, axis=1)
-    mixed: Matrix = (1 - ITEM_SHARE) * rows + ITEM_SHARE * items[sentences.owners]
+def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> dict[str, Matrix]:
+    """Return each kind of likeness of each item with each aspect, (items, aspects).
+
+    Of a kind that passages have, an item has its best.
+    """
+    found = [terms(text) for text in texts]
+    whole = [dict[str, str]() for _ in sentences.items]
+    for owner, has in zip(sentences.owners.tolist(), found, strict=True):
+        whole[owner].update(has)
+    mixed = passages_of(sentences)
+    facets = mixed @ targets.facets.T
+    near: Matrix = np.maximum.reduceat(facets, targets.starts, axis=1)
+    centred = near - targets.offsets
+    rivals = mixed @ targets.rivals.T - targets.rival_offsets
+    passages = {
+        "near": near,
+        "name": facets[:, targets.starts],
+        "margin": centred - _others(centred),
+        "rival": targets.topicality * (centred - rivals.max(axis=1, keepdims=True, initial=0.0)),
+        "passage_words": targets.names.shares(found),
+    }
+    return {
+        **{kind: np.maximum.reduceat(each, sentences.starts, axis=0) for kind, each in passages.items()},
+        "words": targets.names.shares(whole),
+        "gloss_words": targets.glosses.shares(whole),
+        "common": np.tile(targets.offsets, (len(whole), 1)),
+    }
+
+
+def passages_of(sentences: Sentences) -> Matrix:
+    """Return the passages' rows, each mixed with its note's, whose matter it is about: "It stalls at 81"."""
+    mixed: Matrix = (1 - NOTE_SHARE) * sentences.rows + NOTE_SHARE * sentences.items[sentences.owners]
     return mixed
+
+
+def _others(near: Matrix) -> Matrix:
+    """Return, for each aspect, the nearest of the other aspects; the aspect itself where it has none."""
+    if near.shape[1] < 2:  # noqa: PLR2004
+        return near
+    ranked = np.partition(near, -2, axis=1)
+    others: Matrix = np.where(near == ranked[:, -1:], ranked[:, -2:-1], ranked[:, -1:])
+    return others

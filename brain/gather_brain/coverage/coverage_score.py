@@ -16,24 +16,25 @@ from typing import Final
 
 import numpy as np
 
+from gather_brain.coverage.evidence.passages import PASSAGES_MAX, SENTENCES_TOGETHER_MAX, passages
 from gather_brain.coverage.near_duplicates import heaviest_without_duplicates
 from gather_brain.vectors import Matrix
-from gather_brain.words import remembered, sentences
+from gather_brain.words import remembered
 from gather_contracts.text import text_hash
 
 SATURATION: Final = 1.45
 """Sum of scores at which an aspect is 63 % covered: one clear note gives 50, two give 75 and three 87."""
 ITEM_SCORE_MIN: Final = 0.15
 """From here on an item is named as treating an aspect."""
-SENTENCES_MAX: Final = 12
-"""Of one item; bounds the cost of 100 items. It does not depend on their number, so the laws stand."""
+SENTENCES_MAX: Final = PASSAGES_MAX * SENTENCES_TOGETHER_MAX
+"""Of one item that are measured."""
 READINGS_KEPT: Final = 1_500
 """Texts: the notes of fifteen departments; about 3 MiB when full of notes of 75 words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A text to analyse, with its sentences."""
+    """A text to analyse, with its passages: sentences, entries of lists, rows of tables."""
 
     id: str
     content: str
@@ -90,9 +91,8 @@ def distinct_items(texts: Sequence[tuple[str, str]]) -> list[Item]:
 
 @remembered(READINGS_KEPT)
 def _reading(text: str) -> _Reading:
-    found = tuple(sentences(text)) or (text,)
-    left_out = max(0, len(found) - SENTENCES_MAX)
-    return _Reading(sum(map(str.isupper, text)), text_hash(text), found[:SENTENCES_MAX], left_out)
+    found, left_out = passages(text)
+    return _Reading(sum(map(str.isupper, text)), text_hash(text), found, left_out)
 
 
 def coverage_of(

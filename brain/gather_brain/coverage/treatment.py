@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gather_brain.coverage.aspect_scores import Sentences, Targets, passages_of
 from gather_brain.coverage.aspects import typical_text
 from gather_brain.coverage.film_departments import DEPARTMENTS
 from gather_brain.vectors import Matrix
@@ -28,8 +29,14 @@ TRADE_MARGIN: Final = -0.05
 """How much nearer than to another trade; below 0, since a note may treat two."""
 TRADE_COSINE_MAX: Final = 0.55
 """A trade that is nearer to the department than this is the same by another name, or a part of it."""
-RELEVANCE_MIN: Final = 0.9
-"""Of the text's clearest aspect, as coverage scores it, 0 to 1."""
+RELEVANCE_MIN: Final = 0.465
+"""Likelihood of the text's clearest aspect against all others, those of other departments among them."""
+ABOUT_NOTHING: Final = 0.17
+"""The centred cosine at which a passage is as likely about an aspect as about nothing here."""
+TEMPERATURE: Final = 0.036
+"""Difference of centred cosines at which the nearer aspect is e times as likely."""
+RIVAL_HANDICAP: Final = 0.04
+"""How much nearer another department's aspect must be."""
 
 TRADES: Final = tuple(typical_text(name) for name in DEPARTMENTS)
 NO_MATTER: Final = (
@@ -49,6 +56,23 @@ COMPARED: Final = (*TRADES, *NO_MATTER)
 def matter_of(department: str, description: str) -> str:
     """Return the text that stands for what a department is for."""
     return f"{spoken(department)}: {description}" if description.strip() else typical_text(department)
+
+
+def relevance_of(sentences: Sentences, targets: Targets) -> NDArray[np.float32]:
+    """Return how clearly each item is about one of the aspects, 0 to 1, (items,): by its likeliest passage.
+
+    The likelihood is a softmax over the aspects, the nearest rival and "nothing here". It is stricter than
+    coverage, which asks of each aspect apart.
+    """
+    mixed = passages_of(sentences)
+    own = np.maximum.reduceat(mixed @ targets.facets.T, targets.starts, axis=1) - targets.offsets
+    rivals = mixed @ targets.rivals.T - targets.rival_offsets - RIVAL_HANDICAP
+    rival = rivals.max(axis=1, keepdims=True, initial=-1.0)
+    scaled = np.concatenate([own, rival, np.full_like(rival, ABOUT_NOTHING)], axis=1) / TEMPERATURE
+    likely = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    clearest = likely[:, : own.shape[1]].max(axis=1) / likely.sum(axis=1)
+    relevance: NDArray[np.float32] = np.maximum.reduceat(clearest, sentences.starts)
+    return relevance
 
 
 def treating(rows: Matrix, relevance: NDArray[np.float32]) -> list[int]:

@@ -1,13 +1,18 @@
-"""A sentence counts for the aspect that it is nearest to, unless something else is nearer still."""
+"""A note treats the aspect that its passages are nearest to, unless something else is nearer still."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_of
+from gather_brain.coverage.aspects import Aspect
+from gather_brain.coverage.coverage_score import ITEM_SCORE_MIN
+from gather_brain.coverage.evidence.constants import constants_of
 from gather_brain.vectors import Matrix, unit_rows
 
 AXES: Matrix = np.eye(6, dtype=np.float32)
-FACETS = [AXES[[0]], AXES[[1]], AXES[[2]]]
+ASPECTS = [Aspect("pacing", ""), Aspect("lighting", ""), Aspect("costumes", "")]
 NO_COMMON: Matrix = np.zeros((0, 6), np.float32)
 
 
@@ -15,41 +20,48 @@ def _unit(*values: float) -> Matrix:
     return unit_rows(np.array([values], np.float32))
 
 
-def test_a_clear_sentence_counts_for_its_aspect_and_a_vague_one_for_none() -> None:
-    """A sentence that is a little about everything counts for nothing."""
-    facets = [AXES[[axis]] for axis in range(5)]
-    said = stacked([AXES[[0]], _unit(1, 1, 1, 1, 1, 0), AXES[[5]]])
-    scores = aspect_scores(said, targets_of(facets, NO_COMMON))
-    assert scores[0].tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
-    assert scores[1].max() < 0.3
-    assert scores[2].max() == 0.0
+def _scores(groups: Sequence[Matrix], common: Matrix = NO_COMMON, texts: Sequence[str] = ()) -> Matrix:
+    count = sum(len(group) for group in groups)
+    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, common)
+    return aspect_scores(stacked(groups), texts or ["nothing said"] * count, targets, constants_of("any"))
 
 
-def test_an_item_counts_with_its_best_sentence_for_each_aspect() -> None:
+def test_a_clear_passage_counts_for_its_aspect_and_a_strange_one_for_none() -> None:
+    """What is about something else counts for nothing."""
+    clear, strange = _scores([AXES[[0]], AXES[[5]]], AXES[[5]])
+    assert clear[0] > 0.9
+    assert clear[1:].max() < 0.05
+    assert strange.max() < ITEM_SCORE_MIN
+
+
+def test_an_item_counts_with_its_best_passage_for_each_aspect() -> None:
     """One note may treat two things."""
-    both = np.concatenate([AXES[[0]], AXES[[1]]])
-    scores = aspect_scores(stacked([both]), targets_of(FACETS, NO_COMMON))
-    assert scores[0].tolist() == [1.0, 1.0, 0.0]
+    (scores,) = _scores([np.concatenate([AXES[[0]], AXES[[1]]])])
+    assert min(scores[:2]) > 10 * scores[2]
 
 
-def test_another_trades_aspect_that_is_nearer_takes_the_score() -> None:
-    """A note on sound counts nothing for costumes, though it is on the same film."""
-    said = stacked([_unit(0.6, 0, 0, 0.8, 0, 0)])
-    assert aspect_scores(said, targets_of(FACETS, NO_COMMON))[0, 0] == 1.0
-    assert aspect_scores(said, targets_of(FACETS, AXES[[3]]))[0, 0] == 0.0
+def test_another_trades_aspect_that_is_nearer_takes_from_the_score() -> None:
+    """A note on sound counts less for costumes, though it is on the same film."""
+    said = _unit(0.4, 0, 0, 0.9, 0, 0)
+    assert _scores([said], AXES[[3]])[0, 0] < _scores([said], AXES[[4]])[0, 0]
 
 
 def test_another_trades_name_for_the_same_aspect_is_no_rival() -> None:
     """Two departments may care for one thing."""
-    said = stacked([AXES[[0]]])
-    assert aspect_scores(said, targets_of(FACETS, _unit(0.9, 0.1, 0, 0, 0, 0)))[0, 0] == 1.0
+    assert _scores([AXES[[0]]], _unit(0.9, 0.1, 0, 0, 0, 0))[0, 0] > 0.9
+
+
+def test_an_aspects_own_words_count() -> None:
+    """Where the vectors leave it open."""
+    said = _unit(0.5, 0.5, 0.5, 0, 0, 0)
+    named, other = _scores([said], texts=["the pacing is slow"]), _scores([said], texts=["it is slow"])
+    assert named[0, 0] > other[0, 0]
 
 
 def test_an_items_scores_do_not_depend_on_the_other_items() -> None:
     """The law that an added item never lowers coverage rests on it."""
     rng = np.random.default_rng(5)
     groups = [unit_rows(rng.normal(size=(size, 6)).astype(np.float32)) for size in (1, 3, 2)]
-    targets = targets_of(FACETS, AXES[[3, 4]])
-    together = aspect_scores(stacked(groups), targets)
-    alone = np.concatenate([aspect_scores(stacked([group]), targets) for group in groups])
+    together = _scores(groups, AXES[[3, 4]])
+    alone = np.concatenate([_scores([group], AXES[[3, 4]]) for group in groups])
     assert together == pytest.approx(alone, abs=1e-5)

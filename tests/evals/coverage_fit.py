@@ -1,0 +1,214 @@
+"""`python -m tests.evals.coverage_fit --data FOLDER`: fit how much each likeness weighs to people's labels.
+
+Five sets of pairs of a text and an aspect: arguments and key points (KPA-2021, training), summaries and
+content units (REALSumm, every fourth document from 0 on), and the notes of our own departments for fitting
+among notes of others and of no film: usual ones, the same without what built-in lists know, and invented
+ones. In each set the pairs that match weigh as much as the rest. FOLDER has the first two, each as its
+repository has it in a folder of its name; nothing is downloaded. The weights are written beside the module
+that reads them.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dev.artefacts.store_binaries import StoreArtefacts
+from dev.paths import ROOT
+from gather_brain.coverage.aspect_scores import likenesses, stacked, targets_of
+from gather_brain.coverage.aspects import Aspect, aspects_of
+from gather_brain.coverage.evidence.passages import passages
+from gather_brain.coverage.film_departments import COMMON_ASPECTS
+from gather_brain.embeddings.onnx_model import OnnxModel
+from tests.evals.coverage import STRANGER_STEP, Vectors
+from tests.evals.coverage_cases import HALVES, INVENTED, departments, fillers
+
+FOLDER: Final = ROOT / "brain" / "gather_brain" / "coverage" / "evidence" / "weights"
+RIDGE: Final = 5.0
+"""Penalty on each squared weight, of likenesses scaled to variance 1, against 1,000 pairs a set."""
+NOT_WEIGHED: Final = frozenset(
+    {
+        ("topic", "1"),
+        *((trait, kind) for trait in ("statement", "specific", "bare") for kind in ("rival", "gloss_words")),
+    }
+)
+"""The constant is fitted apart. A rival is one to any aspect, and what has a gloss is a topic."""
+SCALE_MIN: Final = 0.1
+"""A likeness that hardly varies gets no great weight."""
+PAIRS: Final = 1_000.0
+KEY_POINTS_WEIGHT: Final = 6.0
+UNITS_WEIGHT: Final = 4.0
+INVENTED_WEIGHT: Final = 3.0
+"""Of the sets, chosen by what other parts of them got (KPA-2021's development part, the documents after those
+for fitting): in arguments people say one thing in many ways, and our own notes are few."""
+STEPS: Final = 30
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts and aspects that were labelled together: 1, 0, or nan where undecided, (texts, aspects)."""
+
+    aspects: tuple[Aspect, ...]
+    texts: tuple[str, ...]
+    labels: Floats
+    common: tuple[str, ...] = COMMON_ASPECTS
+    """The usual film aspects of other departments."""
+
+
+def key_points(data: Path) -> Iterator[Labelled]:
+    """Yield each side of each topic of KPA-2021's training part."""
+    arguments, points, labels = (
+        _rows(data / "KPA_2021_shared_task" / "kpm_data" / f"{name}_train.csv")
+        for name in ("arguments", "key_points", "labels")
+    )
+    known = {(row["arg_id"], row["key_point_id"]): float(row["label"]) for row in labels}
+    for side in dict.fromkeys((row["topic"], row["stance"]) for row in arguments):
+        said = [row for row in arguments if (row["topic"], row["stance"]) == side]
+        listed = [row for row in points if (row["topic"], row["stance"]) == side]
+        yield Labelled(
+            tuple(Aspect(row["key_point"], "") for row in listed),
+            tuple(row["argument"] for row in said),
+            np.array(
+                [[known.get((s["arg_id"], k["key_point_id"]), np.nan) for k in listed] for s in said],
+                np.float64,
+            ),
+        )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def content_units(data: Path) -> Iterator[Labelled]:
+    """Yield every fourth document of REALSumm from 0 on, with the summaries of all systems."""
+    folder = data / "Lite2-3Pyramid" / "data" / "REALSumm"
+    systems = sorted(path.stem for path in (folder / "labels").glob("*.label"))
+    units = (folder / "SCUs.txt").read_text(encoding="utf-8").splitlines()
+    texts = {name: _lines(folder / "summaries" / f"{name}.summary") for name in systems}
+    labels = {name: _lines(folder / "labels" / f"{name}.label") for name in systems}
+    for place in range(0, len(units), 4):
+        yield Labelled(
+            tuple(Aspect(unit, "") for unit in units[place].split("\t")),
+            tuple(texts[name][place] for name in systems),
+            np.array([[float(each) for each in labels[name][place].split("\t")] for name in systems]),
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
+    """Yield the departments of one half, each with notes of two others and of no film among its own.
+
+    With `is_bare` nothing is known of their aspects but the names, as if no built-in list had them.
+    """
+    every = departments(half)
+    for place, department in enumerate(every):
+        aspects = aspects_of(department.slug, department.description)
+        common = COMMON_ASPECTS
+        if is_bare:
+            # Nor may the lists be its rivals then.
+            glosses = {aspect.gloss for aspect in aspects}
+            common = tuple(text for text in COMMON_ASPECTS if text.split(": ", 1)[1] not in glosses)
+            aspects = tuple(Aspect(aspect.name, "") for aspect in aspects)
+        names = [aspect.name.casefold() for aspect in aspects]
+        others = [every[(place + step) % len(every)].texts for step in (1, STRANGER_STEP)]
+        strangers = [*fillers(), *others[0][::2], *others[1][1::2]]
+        labels = np.zeros((len(department.texts) + len(strangers), len(aspects)))
+        for row, note in enumerate(department.notes):
+            for label in note.aspects:
+                labels[row, names.index(label.casefold())] = 1
+        yield Labelled(aspects, (*department.texts, *strangers), labels, common)
+
+
+def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
+    """Return each likeness of each pair, (pairs,), times how far the aspect has each trait."""
+    notes = [passages(text)[0] for text in labelled.texts]
+    facets = [vectors(aspect.facets) for aspect in labelled.aspects]
+    targets = targets_of(facets, labelled.aspects, vectors(labelled.common))
+    flat = [passage for note in notes for passage in note]
+    found = likenesses(stacked([vectors(note) for note in notes]), flat, targets)
+    found = {"1": np.ones_like(found["name"])} | found
+    return {
+        f"{trait} {kind}": (values * has).astype(np.float64).ravel()
+        for trait, has in targets.traits.items()
+        for kind, values in found.items()
+        if (trait, kind) not in NOT_WEIGHED
+    }
+
+
+def fitted(rows: Floats, labels: Floats, weights: Floats) -> Floats:
+    """Return the weights of the logistic function by Newton's method, the constant last."""
+    means, scales = rows.mean(axis=0), np.maximum(rows.std(axis=0), SCALE_MIN)
+    scaled = np.column_stack([(rows - means) / scales, np.ones(len(rows))])
+    ridge = np.append(np.full(rows.shape[1], RIDGE), 1e-6)
+    found = np.zeros(scaled.shape[1])
+    for _ in range(STEPS):
+        likely = 1 / (1 + np.exp(-scaled @ found))
+        slope = scaled.T @ (weights * (likely - labels)) + ridge * found
+        curve = (scaled * (weights * likely * (1 - likely))[:, None]).T @ scaled + np.diag(ridge)
+        found -= np.linalg.solve(curve, slope)
+    plain = found[:-1] / scales
+    return np.append(plain, found[-1] - plain @ means)
+
+
+def balanced(labels: Floats) -> Floats:
+    """Return weights by which the pairs that match count as much as the rest, PAIRS together."""
+    return PAIRS / 2 * np.where(labels > 0, 1 / labels.sum(), 1 / (1 - labels).sum())
+
+
+def constants_from(
+    sets: Sequence[tuple[float, Sequence[Labelled]]], vectors: Vectors
+) -> dict[str, dict[str, float]]:
+    """Return what a model's file has; each set has its weight."""
+    rows, labels, weights = list[Floats](), list[Floats](), list[Floats]()
+    names: Sequence[str] = ()
+    for weight, each in sets:
+        known = np.concatenate([labelled.labels.ravel() for labelled in each])
+        is_known = ~np.isnan(known)
+        pairs = [measured(labelled, vectors) for labelled in each]
+        names = tuple(pairs[0])
+        rows.append(np.column_stack([np.concatenate([p[name] for p in pairs]) for name in names])[is_known])
+        labels.append(known[is_known])
+        weights.append(weight * balanced(known[is_known]))
+    found = fitted(np.concatenate(rows), np.concatenate(labels), np.concatenate(weights))
+    constants = dict[str, dict[str, float]]()
+    for name, value in zip((*names, "topic 1"), found, strict=True):
+        trait, kind = name.split()
+        constants.setdefault(trait, {})[kind] = round(float(value), 4)
+    return constants
+
+
+def main() -> None:
+    """Fit, and write the file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the folder with the public sets")
+    arguments = parser.parse_args()
+    model = OnnxModel(StoreArtefacts.from_environment().embedding_model(), None)
+    data = arguments.data
+    sets = [
+        (KEY_POINTS_WEIGHT, list(key_points(data))),
+        (UNITS_WEIGHT, list(content_units(data))),
+        (1.0, list(own_notes(HALVES[0]))),
+        (1.0, list(own_notes(HALVES[0], is_bare=True))),
+        (INVENTED_WEIGHT, list(own_notes(INVENTED[0]))),
+    ]
+    path = FOLDER / f"{model.name}.json"
+    path.write_text(f"{json.dumps(constants_from(sets, Vectors(model.embed)), indent=2)}\n", encoding="utf-8")
+    sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
