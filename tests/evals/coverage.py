@@ -20,6 +20,7 @@ from rich.table import Table
 from dev.artefacts.store_binaries import StoreArtefacts
 from gather_brain.coverage.analysis import Measurement, measure, plan_measurement
 from gather_brain.coverage.coverage_score import AspectCoverage
+from gather_brain.coverage.evidence.constants import DEFAULT_MODEL
 from gather_brain.coverage.film_departments import aspect_key
 from gather_brain.coverage.recommendations import COVERED_MIN
 from gather_brain.embeddings.onnx_model import OnnxModel
@@ -54,8 +55,10 @@ Facts = dict[str, list[float]]
 class Vectors:
     """Vectors by text, each computed once."""
 
-    def __init__(self, embed: Embed) -> None:
+    def __init__(self, embed: Embed, model: str = DEFAULT_MODEL) -> None:
+        """`model` names the model, whose constants coverage goes by."""
         self._embed = embed
+        self.model = model
         self._rows: dict[str, Matrix] = {}
 
     def __call__(self, texts: Sequence[str]) -> Matrix:
@@ -102,7 +105,7 @@ def found_for(department: Department, texts: Sequence[str], vectors: Vectors) ->
     """Measure a department with these notes."""
     named = [(f"item-{index}", text) for index, text in enumerate(texts)]
     plan = plan_measurement(department.slug, department.description, named)
-    return Found(measure(plan, vectors(plan.texts)))
+    return Found(measure(plan, vectors(plan.texts), model=vectors.model))
 
 
 @dataclass

@@ -32,10 +32,15 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
         items,
         finds_treating=request.find_treating,
     )
-    rows = await caller.models.embedder.embed(plan.texts) if plan.items else np.zeros((0, 0), np.float32)
+    embedder = caller.models.embedder
+    rows, readable = np.zeros((0, 0), np.float32), list[bool]()
+    if plan.items:
+        rows, readable = await asyncio.gather(
+            embedder.embed(plan.texts), embedder.readable([item.content for item in plan.items])
+        )
     embedding_ms = watch.lap_ms()
     # A hundred items take tens of milliseconds of arithmetic.
-    found = await asyncio.to_thread(measure, plan, rows)
+    found = await asyncio.to_thread(measure, plan, rows, readable, model=embedder.name)
     analysis = analysis_of(found.coverage, plan.aspects, request.department, found.contradictions)
     return bodies.CoverageResponse(
         department=request.department,
