@@ -81,10 +81,10 @@ def unit_rows(data: Path, brain: BrainScores, *, kept_back: bool) -> Iterator[Co
         "coverage evidence", f"content units, {part}", AUC, units.cases(), goal=UNIT_GOAL,
         sample=f"{len(units.labels):,} units", people=_unit_agreement(asked),
     )  # fmt: skip
-    for metric in (RHO, RHO_WITHIN):
+    for metric, people in ((RHO, _share_agreement(asked)), (RHO_WITHIN, None)):
         yield Comparison(
             "coverage", f"share of units in a summary, {part}", metric, wholes.cases(), goal=SUMMARY_GOAL,
-            sample=f"{len(wholes.labels):,} summaries", people=_share_agreement(asked),
+            sample=f"{len(wholes.labels):,} summaries", people=people,
         )  # fmt: skip
 
 
