@@ -34,15 +34,15 @@ class BrainScores:
 
     def depth(self, text: str) -> float:
         """Return the depth of one note, 0-100."""
-        return self.measured([text]).depth
+        return self.measured([text]).depth or 0.0
 
     def actionability(self, text: str) -> float:
         """Return how actionable one note is, 0-100."""
-        return self.measured([text]).actionability
+        return self.measured([text]).actionability or 0.0
 
     def coherence(self, text: str) -> float:
         """Return the coherence of a text whose sentences are the notes, 0-100."""
-        return self.measured(sentences(text)).coherence
+        return self.measured(sentences(text)).coherence or 0.0
 
     def treated(self, text: str, units: Sequence[str]) -> Floats:
         """Return how far a note covers each unit as an aspect, 0-100, (units,)."""
