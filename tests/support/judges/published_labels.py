@@ -53,7 +53,10 @@ def _write_ttcw(folder: Path) -> None:
 
 def _write_summeval(folder: Path) -> None:
     product = {
-        "summaries": ["The boots last nine winters. Their laces are of waxed hemp.", "Good boots. Nice."] * 2,
+        "summaries": [
+            "The boots last nine winters. Their laces are of waxed hemp.",
+            "These are good boots for their price. One likes to look at them in snow.",
+        ] * 2,
         "sp": [*MARKS, *MARKS], "co": [*MARKS, *MARKS],
     }  # fmt: skip
     lines = [json.dumps(product) for _ in range(6)]
