@@ -16,7 +16,7 @@ from gather_contracts.brain import CoverageResponse
 from gather_contracts.result import StopReason
 from gather_worker.attempt import Attempt
 from gather_worker.department.checkpoint import Checkpoint
-from gather_worker.department.quality import best_score, gaps_of, unquoted_words
+from gather_worker.department.quality import best_score, gaps_of
 from gather_worker.department.stop_rule import (
     LoopState,
     decide_stop,
@@ -102,8 +102,8 @@ class Pipeline:
 
     @property
     def left(self) -> str:
-        """Return what a finished department leaves to the next worker or did without, and why."""
-        return "; ".join([*self._finisher.left, *unquoted_words(self.checkpoint.quality)])
+        """Return what a finished department leaves to the next worker, and what must be changed for it."""
+        return "; ".join(self._finisher.left)
 
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gather_worker.department.evidence import UNQUOTED_MAX, heard
+from gather_worker.department.evidence import heard
 from gather_worker.department.quality import RUBRIC_PARTS
 from gather_worker.schemas import QUOTE_MAX, QualityVerdict
 
@@ -57,7 +57,7 @@ def test_what_does_not_stand_in_one_note_or_says_nothing_is_no_evidence(quote: s
 @pytest.mark.parametrize("part", RUBRIC_PARTS)
 def test_only_the_lowest_levels_of_what_is_not_there_need_no_quote(part: str) -> None:
     """Nothing can be quoted for nothing; what contradicts can be."""
-    assert counts("", part, 20) is counts("", part, 0) is (part in UNQUOTED_MAX)
+    assert counts("", part, 20) is counts("", part, 0) is (part in {"depth", "actionability"})
     assert not counts("", part, 20.5)
     assert counts("lamp burns for nine nights", part, 0)
 

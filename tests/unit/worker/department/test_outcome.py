@@ -14,6 +14,7 @@ from gather_contracts.result import (
 from gather_worker import errors
 from gather_worker.department.checkpoint import Checkpoint
 from gather_worker.department.outcome import Outcome
+from gather_worker.department.quality import Quality, Source
 from gather_worker.llm.ledger import Ledger
 
 
@@ -40,6 +41,23 @@ def test_what_a_finished_department_leaves_is_said() -> None:
     outcome.left = "2 notes are not indexed: BRAIN_SERVICE_API_KEY: no"
     outcome.ended(StopReason.THRESHOLD_REACHED, ExitCode.DONE)
     assert outcome.result().message == outcome.left
+    outcome.ended(StopReason.STORE_UNAVAILABLE, ExitCode.TRY_AGAIN, "MongoDB is unavailable")
+    assert outcome.result().message == "MongoDB is unavailable"
+
+
+def test_a_score_that_is_not_the_judge_s_is_said() -> None:
+    """After what is left to do, and before nothing: an error says more."""
+    quality = Quality(
+        score=50, coverage=50, depth=50, coherence=50, actionability=50, coverage_source=Source.BRAIN,
+        rubric_source=Source.MODEL, verdicts=3, unquoted={"depth": 3, "coherence": 2},
+    )  # fmt: skip
+    outcome = Outcome()
+    outcome.checkpoint = Checkpoint(id="x", quality=quality)
+    outcome.ended(StopReason.THRESHOLD_REACHED, ExitCode.DONE)
+    said = "depth: the brain's measures, since no quote of the judge's stands in the notes"
+    assert outcome.result().message == said
+    outcome.left = "2 notes are not indexed"
+    assert outcome.result().message == f"2 notes are not indexed; {said}"
     outcome.ended(StopReason.STORE_UNAVAILABLE, ExitCode.TRY_AGAIN, "MongoDB is unavailable")
     assert outcome.result().message == "MongoDB is unavailable"
 
