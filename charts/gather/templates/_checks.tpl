@@ -42,6 +42,7 @@
 {{- $namespace := .Release.Namespace -}}
 {{- $missing := list -}}
 {{- range include "gather.neededSecrets" . | fromJsonArray -}}
+{{- if .secret -}}
 {{- $secret := lookup "v1" "Secret" $namespace .secret -}}
 {{- if not $secret -}}
 {{- $missing = append $missing (printf "Secret %s (%s) is missing; it needs the keys %s" .secret .value (join ", " .keys)) -}}
@@ -49,6 +50,7 @@
 {{- $lacks := list -}}
 {{- range .keys }}{{ if not (index ($secret.data | default dict) .) }}{{ $lacks = append $lacks . }}{{ end }}{{ end -}}
 {{- if $lacks }}{{ $missing = append $missing (printf "Secret %s (%s) lacks %s" .secret .value (join ", " $lacks)) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $missing -}}

@@ -7,9 +7,11 @@ from subprocess import CompletedProcess
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from dev.paths import ROOT
 from tests.support.kubernetes.readable_namespace import readable
+from tests.support.kubernetes.rendered_charts import with_notes_shown
 
 Helm = Callable[[Sequence[str]], CompletedProcess[str]]
 CHART: Final = ROOT / "charts" / "gather"
@@ -103,6 +105,29 @@ def test_a_second_release_in_a_namespace_is_refused(helm: Helm, tmp_path: Path) 
         done = installed(helm, flags)
     assert done.returncode != 0
     assert "namespace film has an operator already, of the release first" in done.stderr
+
+
+def test_the_notes_name_what_is_missing(helm: Helm, tmp_path: Path) -> None:
+    """With its value; where nothing could be looked at, all that has to be there; else nothing."""
+    chart = with_notes_shown(CHART, tmp_path)
+
+    def notes(objects: dict[str, Any], checks: str) -> str:
+        values = ["--values", str(CHART / "values-dev.yaml"), "--set", f"checks.existingSecrets={checks}"]
+        with readable(objects, tmp_path) as flags:
+            done = helm(["template", "gather", str(chart), *flags, *values])
+        assert done.returncode == 0, done.stderr
+        shown = (d for d in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if d)
+        return next(str(d["data"]["notes"]) for d in shown if d["metadata"]["name"] == "notes")
+
+    objects = whole()
+    del objects["secrets/gather-backing-brain"]
+    missing = "Secret gather-backing-brain (brain.existingSecret) is missing; it needs the keys keys.json"
+    assert missing in notes(objects, "Warn")
+    assert "is missing" not in notes(whole(), "Warn")
+    assert "is missing" not in notes(objects, "Off")
+    unseen = notes({"deployments": {"items": []}}, "Fail")
+    assert "gather-backing-brain (brain.existingSecret) with keys.json" in unseen
+    assert "\n\n\n" not in unseen
 
 
 def test_a_namespace_that_is_yet_to_be_made_is_not_looked_at(helm: Helm, tmp_path: Path) -> None:

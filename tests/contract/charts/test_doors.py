@@ -1,10 +1,9 @@
 """What the charts render for the doors: least rights, their own settings, and nothing if none is wanted."""
 
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import yaml
@@ -14,14 +13,9 @@ from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_contracts import names
 from tests.contract.charts.conftest import KUBE_VERSION
-from tests.support.kubernetes.rendered_charts import DOORS, named
+from tests.support.kubernetes.rendered_charts import DOORS, named, with_notes_shown
 
 CHARTS = ROOT / "charts"
-NOTES: Final = (
-    "{apiVersion: v1, kind: ConfigMap, metadata: {name: notes}, data: "
-    '{notes: {{ tpl (.Files.Get "notes") . | toJson }}}}'
-)
-"""Helm shows notes to a cluster alone."""
 Helm = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
 Render = Callable[..., list[dict[str, Any]]]
 
@@ -84,10 +78,7 @@ def test_what_helm_says_at_the_end_is_about_what_was_installed(
     helm: Helm, tmp_path: Path, *, is_on: bool
 ) -> None:
     """Addresses of page and doors by the release's names, the key's command, the warning about the queue."""
-    chart = tmp_path / "gather"
-    shutil.copytree(CHARTS / "gather", chart)
-    (chart / "templates" / "NOTES.txt").rename(chart / "notes")
-    (chart / "templates" / "notes.yaml").write_text(NOTES)
+    chart = with_notes_shown(CHARTS / "gather", tmp_path)
     switches = ",".join(
         f"{each}.enabled={str(is_on).lower()}" for each in ("bridge.page", "doors.http", "doors.celery")
     )
