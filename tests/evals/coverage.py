@@ -105,7 +105,7 @@ def found_for(department: Department, texts: Sequence[str], vectors: Vectors) ->
     """Measure a department with these notes."""
     named = [(f"item-{index}", text) for index, text in enumerate(texts)]
     plan = plan_measurement(department.slug, department.description, named)
-    return Found(measure(plan, vectors(plan.texts), model=vectors.model))
+    return Found(measure(plan, vectors(plan.texts), vectors.model))
 
 
 @dataclass

@@ -78,7 +78,7 @@ class LocalBrain(Brain):
         """Return how well the department's newest notes cover its purpose."""
         named = [(note.id, note.content) for note in items[-bodies.COVERAGE_ITEMS_MAX :]]
         plan = plan_measurement(department.slug, department.description, named)
-        found = measure(plan, self._vectors(plan.texts), model=self._model)
+        found = measure(plan, self._vectors(plan.texts), self._model)
         return bodies.CoverageResponse(
             department=department.slug,
             coverage_score=round(found.coverage.score, 1),

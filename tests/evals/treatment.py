@@ -70,7 +70,7 @@ def found_for(vectors: Vectors, slug: str, description: str, texts: Sequence[str
     """Return the places of the texts that the brain finds to treat a department."""
     named = [(str(place), text) for place, text in enumerate(texts)]
     plan = plan_measurement(slug, description, named, finds_treating=True)
-    return {int(place) for place in measure(plan, vectors(plan.texts), model=vectors.model).treating_ids}
+    return {int(place) for place in measure(plan, vectors(plan.texts), vectors.model).treating_ids}
 
 
 def figures_of(labelled: Labelled, vectors: Vectors) -> Figures:

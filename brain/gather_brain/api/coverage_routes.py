@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from fastapi import APIRouter
@@ -13,6 +14,9 @@ from gather_brain.errors import ValidationFailedError
 from gather_clients.web.error_bodies import PLACES_MAX
 from gather_clients.web.json_route import JsonRoute
 from gather_contracts import brain as bodies
+
+READ_MAX: Final = 20
+"""Items, spread over all, by which it is judged whether the embedding model can read most of them."""
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -35,12 +39,13 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     embedder = caller.models.embedder
     rows, readable = np.zeros((0, 0), np.float32), list[bool]()
     if plan.items:
+        sample = plan.items[:: 1 + len(plan.items) // READ_MAX]
         rows, readable = await asyncio.gather(
-            embedder.embed(plan.texts), embedder.readable([item.content for item in plan.items])
+            embedder.embed(plan.texts), embedder.readable([item.content for item in sample])
         )
     embedding_ms = watch.lap_ms()
     # A hundred items take tens of milliseconds of arithmetic.
-    found = await asyncio.to_thread(measure, plan, rows, readable, model=embedder.name)
+    found = await asyncio.to_thread(measure, plan, rows, embedder.name, readable=readable)
     analysis = analysis_of(found.coverage, plan.aspects, request.department, found.contradictions)
     return bodies.CoverageResponse(
         department=request.department,

@@ -98,15 +98,15 @@ def plan_measurement(
 
 
 def measure(
-    plan: MeasurementPlan, rows: Matrix, readable: Sequence[bool] = (), *, model: str = DEFAULT_MODEL
+    plan: MeasurementPlan, rows: Matrix, model: str = DEFAULT_MODEL, *, readable: Sequence[bool] = ()
 ) -> Measurement:
     """Return the scores.
 
     Args:
         plan: what to measure.
-        rows: one unit row for each of the plan's texts, by the embedding `model`.
-        readable: of each item, whether that model can read it; empty where that is not known.
-        model: its name.
+        rows: one unit row for each of the plan's texts.
+        model: that made the rows, as its name stands on nodes.
+        readable: of some items, whether that model can read them; empty where that is not known.
     """
     aspects, items = plan.aspects, plan.items
     if not items:
@@ -135,7 +135,8 @@ def measure(
         np.array([relevance[cluster].min() for cluster in clusters], np.float32),
         len(items) + plan.repeated,
         sum(not contradicted.isdisjoint(cluster) for cluster in clusters),
-        freshness_of([item.content for item in items]),
+        fresh=freshness_of([item.content for item in items]),
+        model=model,
     )
     unmeasured = unmeasured_in([item.content for item in items], readable)
     return Measurement(

@@ -8,6 +8,7 @@ how many are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ SAME_MATTER: Final = 0.35
 """Cosine of two sentences. Which are of the same matter, their words say; this spares comparing all pairs."""
 PAIRS_MAX: Final = 5_000
 """Pairs of sentences looked at, the nearest first; 100 notes on one film have some hundreds."""
+PAIRS_KEPT: Final = 10_000
+"""Pairs whose answer is remembered: a department is measured again after each iteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ def contradictions(texts: Sequence[str], sentences: Sentences) -> list[Contradic
     found: dict[tuple[int, int], Contradicting] = {}
     for one, other in zip(ones[nearest].tolist(), others[nearest].tolist(), strict=True):
         items = (int(owners[one]), int(owners[other]))
-        if items not in found and conflict_of(statement_of(texts[one]), statement_of(texts[other])):
+        if items not in found and _conflict(texts[one], texts[other]):
             found[items] = Contradicting(items, (texts[one], texts[other]))
     return list(found.values())
+
+
+@lru_cache(maxsize=PAIRS_KEPT)
+def _conflict(one: str, other: str) -> bool:
+    return conflict_of(statement_of(one), statement_of(other)) is not None

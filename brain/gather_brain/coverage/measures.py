@@ -14,12 +14,13 @@ eight words below 50; those of coherence on the labelled departments for fitting
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from gather_brain.coverage.evidence.constants import DEFAULT_MODEL
 from gather_brain.coverage.instruction_cues import LANGUAGES, anchor_pattern, pieces, strength_of
 from gather_brain.vectors import Matrix, ramp, unit_rows
 from gather_brain.words import STOP_WORDS, remembered, stem, words
@@ -36,10 +37,18 @@ DETAIL_SHARE: Final = 0.45
 PRECISION_SHARE: Final = 0.25
 """The rest is volume: depth grows with the work done, and mostly with how each note is made."""
 
-COHERENCE_LOW: Final = 0.12
-COHERENCE_HIGH: Final = 0.47
-"""How near an item is to all others and to the nearest ones: office notes .1 (median), notes of another trade
-on another film .36, a department's own .5; fitted."""
+CLOSENESS: Final[Mapping[str, tuple[float, float]]] = {
+    DEFAULT_MODEL: (0.12, 0.47),
+    "bge-small-en-v1.5-w8a8": (0.52, 0.68),
+    "multilingual-e5-small-w8a8": (0.22, 0.43),
+}
+"""How near an item that belongs not at all is to the others, and one that surely does, by embedding model.
+
+Medians on the departments for fitting, in this order: office notes .09, .53 and .24, notes of another trade
+on another film .26, .60 and .30, a department's own .40, .65 and .39. A model that is not named has the
+default's.
+"""
+
 NEIGHBOURS: Final = 3
 """Nearest items that count beside all others: a film has more than one matter, each with notes of its own."""
 NEAREST_SHARE: Final = np.float32(1 / 3)
@@ -159,7 +168,13 @@ def _detail_of(note: TextFeatures) -> float:
 
 
 def coherence_of(
-    vectors: Matrix, relevance: Matrix, count: int, contradicted: int, fresh: float = 1.0
+    vectors: Matrix,
+    relevance: Matrix,
+    count: int,
+    contradicted: int,
+    *,
+    fresh: float = 1.0,
+    model: str = DEFAULT_MODEL,
 ) -> float:
     """Return how far the notes speak of one department's film with one voice, each different from the others.
 
@@ -174,13 +189,14 @@ def coherence_of(
         count: the items that the notes come from.
         contradicted: how many notes others contradict.
         fresh: the share of what is said that is said once, 0 to 1 (`freshness_of`).
+        model: that made the vectors, as its name stands on nodes.
 
     One note has nothing to hold together: 0.
     """
     notes = len(vectors)
     if notes < 2:  # noqa: PLR2004
         return 0.0
-    closeness = ramp(_closeness(vectors), COHERENCE_LOW, COHERENCE_HIGH)
+    closeness = ramp(_closeness(vectors), *CLOSENESS.get(model, CLOSENESS[DEFAULT_MODEL]))
     belonging = closeness * (1 - OFF_TOPIC_LOSS * (1 - ramp(relevance, 0.0, RELEVANT)))
     different = notes / count
     undisputed = 1 - contradicted / notes
@@ -230,7 +246,7 @@ def unmeasured_in(texts: Sequence[str], readable: Sequence[bool] = ()) -> dict[s
 
     Args:
         texts: the items.
-        readable: of each, whether the embedding model can read it; empty where that is not known.
+        readable: of some of them, whether the embedding model can read them; empty where that is not known.
     """
     found = dict[str, str]()
     language = main_language(texts)

@@ -34,6 +34,9 @@ SHARED_MIN: Final = 2
 """Words of meaning that the two sentences share; fewer say nothing of the same matter."""
 DENIED_SHARE: Final = 0.75
 """Of the words of a denying clause that stand in the other sentence."""
+SENTENCE_SHARE: Final = 0.4
+"""Of the words of a sentence one clause of which denies, those that stand in the other; with a third, thirty
+notes on one film (tests/data/story_notes.json) would contradict each other five times."""
 REST_SHARE: Final = 0.7
 """Of the shorter sentence's words, without those that are opposite or counted, that stand in the other."""
 CLAUSE_WORDS_MIN: Final = 2
@@ -153,17 +156,30 @@ def _counted(words: Sequence[Word]) -> Iterable[tuple[str, str]]:
 
 def conflict_of(one: Statement, other: Statement) -> Conflict | None:
     """Return in what the two deny each other, None if in nothing; the order does not matter."""
-    if _shared(one.content, other.content) < min(SHARED_MIN, len(one.content), len(other.content)):
+    if one.content.isdisjoint(other.content):
         return None
-    if any(_is_denied(clause, other) for clause in one.clauses) or any(
-        _is_denied(clause, one) for clause in other.clauses
-    ):
+    if _shared(one.content, other.content) < SHARED_MIN:
+        return None
+    if _denies(one, other) or _denies(other, one):
         return Conflict.NEGATION
     if _are_opposite(one, other):
         return Conflict.OPPOSITE
     if _are_counted_differently(one, other):
         return Conflict.NUMBER
     return _exchanged(one, other)
+
+
+def _denies(one: Statement, other: Statement) -> bool:
+    """Return whether a clause of the one denies what the other says.
+
+    A clause that shares a single word, such as "not to Ada", says it of what the whole sentence is about.
+    """
+    is_alike = _shared(one.content, other.content) >= SENTENCE_SHARE * len(one.content)
+    return any(
+        _is_denied(clause, other)
+        for clause in one.clauses
+        if is_alike or _shared(clause.content, other.content) >= SHARED_MIN
+    )
 
 
 def _is_denied(clause: Clause, other: Statement) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from dev.paths import ROOT
 from gather_brain.coverage.measures import (
+    CLOSENESS,
     COHERENT_NOTES,
     TextFeatures,
     actionability_of,
@@ -14,6 +15,7 @@ from gather_brain.coverage.measures import (
     common_features,
     depth_of,
     features_of,
+    freshness_of,
     unmeasured_in,
 )
 from gather_brain.vectors import Matrix, unit_rows
@@ -32,6 +34,13 @@ def _film(size: int) -> Matrix:
     rng = np.random.default_rng(3)
     strangers = unit_rows(rng.normal(size=(size, 384)).astype(np.float32))
     return unit_rows(strangers + 0.8 * unit_rows(rng.normal(size=(1, 384)).astype(np.float32)))
+
+
+def _near(cosine: float) -> Matrix:
+    """Vectors of which any two have this cosine."""
+    count = 12
+    factor = np.linalg.cholesky(np.full((count, count), cosine) + np.eye(count) * (1 - cosine))
+    return factor.astype(np.float32)
 
 
 def _sure(count: int) -> Matrix:
@@ -120,6 +129,25 @@ def test_repetition_contradiction_and_other_matters_each_lower_coherence() -> No
     assert coherence_of(film, _sure(10), 15, 0) == pytest.approx(whole / 1.5)
     assert coherence_of(film, _sure(10), 10, 5) == pytest.approx(whole / 2)
     assert coherence_of(film, 0 * _sure(10), 10, 0) == pytest.approx(whole / 2)
+
+
+@pytest.mark.parametrize("model", CLOSENESS)
+def test_each_model_has_its_own_scale_of_closeness(model: str) -> None:
+    """What is as near as a department's own notes are belongs, by whatever model."""
+    low, high = CLOSENESS[model]
+    assert coherence_of(_near(high), _sure(12), 12, 0, model=model) > 80
+    assert coherence_of(_near(low - 0.1), _sure(12), 12, 0, model=model) < 20
+
+
+def test_what_is_said_again_costs_though_no_note_is_a_duplicate() -> None:
+    """A few words may be said again; whole sentences may not."""
+    assert freshness_of(NOTES) == 1
+    again = [f"Ada lifts the lamp {number} and she does not know what to do about it." for number in range(9)]
+    assert freshness_of(again) < 0.6
+    film = _film(9)
+    assert coherence_of(film, _sure(9), 9, 0, fresh=0.5) == pytest.approx(
+        coherence_of(film, _sure(9), 9, 0) / 4
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])
