@@ -66,7 +66,7 @@ def _is_of(text: str, languages: frozenset[str]) -> bool:
         return True
     hits = language_words(words)
     own = max(own, *(hits[code] for code in languages))
-    other = max((found for code, found in hits.items() if code not in languages), default=0)
+    other = float(max((found for code, found in hits.items() if code not in languages), default=0))
     if languages == ENGLISH:
         other += sum(not word.isascii() for word in words) * (ACCENTED if own else 1)
     return other < LEAD * own or other < (WORDS_MIN if own else WORDS_MIN - 1)
