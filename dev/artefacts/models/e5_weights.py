@@ -147,7 +147,7 @@ def tokenizer_of(pieces: list[tuple[str, float]]) -> bytes:
     start, end = ({"SpecialToken": {"id": name, "type_id": 0}} for name in markers)
     text = {"Sequence": {"id": "A", "type_id": 0}}
     other = {"Sequence": {"id": "B", "type_id": 0}}
-    made = {
+    made: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

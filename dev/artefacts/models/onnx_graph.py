@@ -31,8 +31,7 @@ class FourBits:
 
     def floats(self) -> Floats:
         """Return the matrix that it stands for."""
-        result: Floats = self.values * np.repeat(self.scales, BLOCK, axis=1)
-        return result
+        return self.values.astype(np.float32) * np.repeat(self.scales, BLOCK, axis=1)
 
 
 Weights = Mapping[str, Floats | FourBits]
@@ -112,6 +111,12 @@ def rounded(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.rint(weights / safe[:, None]).astype(np.int8), scales
 
 
+def channels_of(weights: Weights) -> int:
+    """Return how many numbers a token's vector has."""
+    norm = weights["embeddings.LayerNorm.weight"]
+    return len(norm.values if isinstance(norm, FourBits) else norm)
+
+
 def encoder_graph(weights: Weights, encoder: Encoder) -> onnx.ModelProto:
     """Return the network: `input_ids` of shape (1, tokens) to `last_hidden_state` (1, tokens, channels).
 
@@ -119,7 +124,7 @@ def encoder_graph(weights: Weights, encoder: Encoder) -> onnx.ModelProto:
         weights: by the names that BERT's published files have.
         encoder: what else belongs to the network.
     """
-    channels = weights["embeddings.LayerNorm.weight"].shape[0]
+    channels = channels_of(weights)
     writer = _Writer(_Graph(), weights, encoder, _divisors(encoder.outliers, channels))
     state = writer.embedded()
     layers = len({name.split(".")[2] for name in weights if name.startswith("encoder.layer.")})

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from dev.artefacts.models import bge_weights, e5_weights, minilm_weights
-from dev.artefacts.models.onnx_graph import Encoder, Floats, encoder_graph
+from dev.artefacts.models.onnx_graph import Encoder, Floats, channels_of, encoder_graph
 from dev.artefacts.models.published import Published
 from gather_brain.embeddings.settings import FOLDERS, Shipped
 
@@ -112,9 +112,8 @@ def assemble(model: ShippedModel, downloads: Path, folder: Path) -> None:
         centre=centre_of(model),
     )
     graph = encoder_graph(published.weights, encoder)
-    dimensions = published.weights["embeddings.LayerNorm.weight"].shape[0]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
     (folder / "tokenizer.json").write_bytes(published.tokenizer)
-    config = json.dumps(config_of(model, dimensions), indent=2)
+    config = json.dumps(config_of(model, channels_of(published.weights)), indent=2)
     (folder / "config.json").write_text(f"{config}\n", encoding="utf-8")
