@@ -78,7 +78,7 @@ def _served(host: str, port: int) -> Iterator[list[str]]:
         seen.append(scope["client"][0])  # type: ignore[index]
         await inner(scope, receive, send)  # type: ignore[arg-type]
 
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="off"))  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
