@@ -31,7 +31,7 @@ VALUES: Final = {
 NODES: Final = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
     {"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}]}}}  # fmt: skip
 SPREAD: Final = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
-PARTS: Final = {
+PARTS: Final[dict[str, Any]] = {
     "podLabels": {"team": "film"},
     "podAnnotations": {"sidecar.istio.io/inject": "false"},
     "priorityClassName": "high",
