@@ -16,6 +16,7 @@ from dev.progress import Reporter
 from tests.bench import report
 from tests.bench.brain.calls import Calls
 from tests.bench.brain.floors import Floors
+from tests.bench.brain.replicas import SHARE, measure_replicas, replicas_table
 from tests.bench.brain.rows import Measured, RowKey, all_rows, measure
 from tests.bench.brain.seed import Sizes, agreement, project_ids
 from tests.bench.brain.stage import Stage, run_stage
@@ -61,6 +62,10 @@ def brain(  # noqa: PLR0917 - options, given by name
         float,
         typer.Option(min=0, max=1, help="Of 100 analysed items, the share that is new (sustained load)."),
     ] = 0.1,
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Measure only what so many brains answer beside one, each slowed down.")
+    ] = 1,
+    replicas_s: Annotated[float, typer.Option(min=1, help="For so long each.")] = 20,
     neo4j_uri: Annotated[
         str | None,
         typer.Option("--neo4j", help="Use this Neo4j, without authentication; what is written stays in it."),
@@ -79,6 +84,13 @@ def brain(  # noqa: PLR0917 - options, given by name
     reporter.say(machine.as_line())
     with run_stage(sizes, neo4j_uri, reporter) as stage:
         reporter.say(_conditions(stage))
+        if replicas > 1:
+            calls = Calls(SEED_ROWS, _seeded(stage))
+            beside = measure_replicas(stage, calls, replicas, replicas_s, reporter)
+            reporter.say(f"\nEach brain has {SHARE:.0%} of a core.\n\n{replicas_table(beside)}")
+            if json_file is not None:
+                json_file.write_text(json.dumps([each.as_json() for each in beside]), encoding="utf-8")
+            raise typer.Exit(any(each.errors for each in beside))
         rows = _rows(stage, repeats, only, reporter, is_warmed_up=warm_up)
         sustained = None
         if sustained_s and (not only or RowKey.SUSTAINED in only):

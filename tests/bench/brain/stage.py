@@ -8,9 +8,10 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -49,13 +50,17 @@ STOP_TIMEOUT_S: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`neo4j` is None where `--neo4j` names one; `model` is the bench's own copy of the brain's model."""
+    """`neo4j` is None where `--neo4j` names one; `model` is the bench's own copy of the brain's model.
+
+    `further_brain` runs one more on the same Neo4j while the block lasts, by a name of its own.
+    """
 
     brain: ServiceProcess
     neo4j: ServiceProcess | None
     neo4j_uri: str
     model: BareModel
     sizes: Sizes
+    further_brain: Callable[[str], AbstractContextManager[ServiceProcess]]
 
 
 @contextmanager
@@ -69,12 +74,15 @@ def run_stage(sizes: Sizes, own_neo4j: str | None, reporter: Reporter) -> Iterat
         if own_neo4j is not None:
             with builder.brain(folder, own_neo4j) as brain:
                 builder.seed(brain, own_neo4j)
-                yield Stage(brain, None, own_neo4j, builder.model, sizes)
+                further = partial(builder.brain, folder, own_neo4j)
+                yield Stage(brain, None, own_neo4j, builder.model, sizes, further)
             return
         store = neo4j_store(programs, folder)
         builder.copy_data(folder / "data")
         with builder.running(store), builder.brain(folder, store.uri) as brain:
-            yield Stage(brain, store, store.uri, builder.model, sizes)
+            yield Stage(
+                brain, store, store.uri, builder.model, sizes, partial(builder.brain, folder, store.uri)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,9 @@ class _Builder:
             service.kill()
 
     @contextmanager
-    def brain(self, folder: Path, neo4j_uri: str) -> Iterator[ServiceProcess]:
+    def brain(self, folder: Path, neo4j_uri: str, name: str = "brain") -> Iterator[ServiceProcess]:
         """Run a brain while the block lasts."""
-        inside = folder / "brain"
+        inside = folder / name
         inside.mkdir()
         with self.running(brain_service(inside, neo4j_uri, self.model_dir)) as brain:
             yield brain
