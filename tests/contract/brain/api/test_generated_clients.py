@@ -21,8 +21,9 @@ def test_a_generated_client_calls_every_operation(
     client = generate(generator, document, tmp_path, calls=True)
     answers = client.answers(brain.url, brain.service_key, project)
     log.info(
-        "%s: generated in %.1f s, %d lines, compiled in %.1f s, %d operations called",
-        generator.name, client.times_s["generate"], client.lines, client.times_s["check"], len(answers) - 1,
+        "%s: installed in %.1f s, generated in %.1f s, %d lines, compiled in %.1f s, %d operations called",
+        generator.name, client.times_s["install"], client.times_s["generate"], client.lines,
+        client.times_s["check"], len(answers) - 1,
     )  # fmt: skip
     assert answers == {
         "createNodes": "2 75.5",

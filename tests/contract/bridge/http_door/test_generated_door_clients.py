@@ -15,5 +15,8 @@ log = logging.getLogger(__name__)
 def test_a_generated_client_of_the_door_compiles(generator: ClientGenerator, tmp_path: Path) -> None:
     """By the same commands as the brain's; what they answer, the samples' tests show."""
     client = generate(generator, build_document(), tmp_path, calls=False)
-    log.info("%s: %d lines of the door's client", generator.name, client.lines)
+    log.info(
+        "%s: %d lines of the door's client, compiled in %.1f s",
+        generator.name, client.lines, client.times_s["check"],
+    )  # fmt: skip
     assert client.lines > 300
