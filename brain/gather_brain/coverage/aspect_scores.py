@@ -29,11 +29,11 @@ RIVAL_COSINE_MAX: Final = 0.6
 RIVALRY: Final = 0.4
 """A note treats one topic or two: what is less likely than its likeliest topic falls behind by so much more,
 in log odds. A statement does not: a note may make many."""
-CHANCE: Final = 0.40
-CLEAR: Final = 0.90
+CHANCE: Final = 0.30
+CLEAR: Final = 0.85
 """Likelihoods of what is no note on an aspect, and of a clear one."""
-BARE_CHANCE: Final = 0.20
-BARE_CLEAR: Final = 0.70
+BARE_CHANCE: Final = 0.30
+BARE_CLEAR: Final = 0.80
 """The same for an aspect of which only the name is known: its notes are found less surely."""
 CHANCE_SHARE: Final = 0.003
 """Of a full score, for all that is below: a hundred strangers must not add up to a note."""

@@ -85,7 +85,9 @@ def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department:
     if key not in found:
         title = " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
         stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
-        hints = tuple(TRADE_WORDS[word] for word in stems if word in TRADE_WORDS)[:HINTS_MAX]
+        # In a trade that no list knows a word may mean something else: a diver's suit is no costume.
+        known = [TRADE_WORDS[word] for word in stems if word in TRADE_WORDS and department in DEPARTMENTS]
+        hints = tuple(known[:HINTS_MAX])
         found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight)
 
 
