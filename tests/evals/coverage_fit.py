@@ -159,7 +159,8 @@ def fitted(rows: Floats, labels: Floats, weights: Floats) -> Floats:
         curve = (scaled * (weights * likely * (1 - likely))[:, None]).T @ scaled + np.diag(ridge)
         found -= np.linalg.solve(curve, slope)
     plain = found[:-1] / scales
-    return np.append(plain, found[-1] - plain @ means)
+    whole: Floats = np.append(plain, found[-1] - plain @ means)
+    return whole
 
 
 def balanced(labels: Floats) -> Floats:

@@ -35,6 +35,8 @@ CLEAR: Final = 0.85
 BARE_CHANCE: Final = 0.30
 BARE_CLEAR: Final = 0.80
 """The same for an aspect of which only the name is known: its notes are found less surely."""
+ODDS_MAX: Final = 50.0
+"""Log odds beyond which nothing changes; the exponential of 89 is too large for 32 bits."""
 CHANCE_SHARE: Final = 0.003
 """Of a full score, for all that is below: a hundred strangers must not add up to a note."""
 CERTAIN_SHARE: Final = 0.03
@@ -126,7 +128,7 @@ def aspect_scores(
     odds = constants.log_odds(found, targets.traits)
     behind = odds.max(axis=1, keepdims=True) - odds
     odds -= RIVALRY * targets.topicality * behind
-    likely: Matrix = 1 / (1 + np.exp(-odds))
+    likely: Matrix = (1 / (1 + np.exp(-odds.clip(-ODDS_MAX, ODDS_MAX)))).astype(np.float32)
     is_bare = targets.traits["bare"]
     chance = CHANCE + (BARE_CHANCE - CHANCE) * is_bare
     clear = CLEAR + (BARE_CLEAR - CLEAR) * is_bare

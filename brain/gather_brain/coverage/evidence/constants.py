@@ -36,9 +36,8 @@ class Constants:
         return total
 
     def _weight(self, kind: str, traits: Mapping[str, Matrix]) -> Matrix:
-        weight: Matrix = sum(
-            (self.weights[name].get(kind, 0.0) * trait for name, trait in traits.items()), np.float32(0)
-        )
+        each = [self.weights[name].get(kind, 0.0) * trait for name, trait in traits.items()]
+        weight: Matrix = np.sum(each, axis=0, dtype=np.float32)
         return weight
 
 
