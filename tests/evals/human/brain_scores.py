@@ -30,7 +30,7 @@ class BrainScores:
         plan = plan_measurement(DEPARTMENT, "", [(str(place), text) for place, text in enumerate(texts)])
         if units:
             plan = replace(plan, aspects=tuple(Aspect(unit, "") for unit in units))
-        return measure(plan, self.vectors(plan.texts))
+        return measure(plan, self.vectors(plan.texts), self.model)
 
     def depth(self, text: str) -> float:
         """Return the depth of one note, 0-100."""
