@@ -52,7 +52,11 @@ async def test_a_batch_answers_as_required(http: httpx.AsyncClient, project: str
     assert (answer["success"], answer["created"]) == (True, 2)
     assert [found["id"] for found in answer["nodes"]] == answer["nodeIds"]
     assert answer["nodes"][0]["properties"] == PROPERTIES
-    assert answer["nodes"][0]["embedding"] == {"dimensions": 384, "model": "all-MiniLM-L6-v2-w8a8"}
+    assert answer["nodes"][0]["embedding"] == {
+        "dimensions": 384,
+        "model": "all-MiniLM-L6-v2-w8a8",
+        "readable": True,
+    }
     assert set(answer["timing"]) == {"embedding_time_ms", "neo4j_write_time_ms", "total_time_ms"}
 
 
