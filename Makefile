@@ -223,7 +223,7 @@ bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts 
 
 .PHONY: language-report
 language-report: $(STAMP) ## Measure how near different texts are in 20 languages (GATHER_BRAIN_EMBEDDING: another model)
-	@$(PY) -m tests.evals.language_pairs
+	@$(PY) -m tests.evals.pairs.language_pairs
 
 .PHONY: duplicates-report
 duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration)

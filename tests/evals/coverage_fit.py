@@ -165,7 +165,8 @@ def fitted(rows: Floats, labels: Floats, weights: Floats) -> Floats:
 
 def balanced(labels: Floats) -> Floats:
     """Return weights by which the pairs that match count as much as the rest, PAIRS together."""
-    return PAIRS / 2 * np.where(labels > 0, 1 / labels.sum(), 1 / (1 - labels).sum())
+    weights: Floats = PAIRS / 2 * np.where(labels > 0, 1 / labels.sum(), 1 / (1 - labels).sum())
+    return weights
 
 
 def constants_from(

@@ -57,8 +57,8 @@ from gather_worker.duplicates.rules import CalibratedRule
 from gather_worker.errors import InvalidInput
 from gather_worker.services.brain import Brain
 from tests.bench.report import table
-from tests.evals.pair_sets import SOURCES, read_sets
-from tests.evals.turned_pairs import turned_rows, turned_table
+from tests.evals.pairs.pair_sets import SOURCES, read_sets
+from tests.evals.pairs.turned_pairs import turned_rows, turned_table
 
 CALIBRATIONS: Final = ROOT / "worker/gather_worker/duplicates/calibrations"
 COMMAND_TIMEOUT_S: Final = 3600

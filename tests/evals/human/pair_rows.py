@@ -24,7 +24,7 @@ from tests.evals.human.rank_statistics import best_cut, f1, over_all, precision_
 from tests.evals.human.sets.kept_back_sets import entailments
 from tests.evals.human.sets.story_sets import faulty_summaries
 from tests.evals.human.tables import COSINE, LENGTH, WORDS, Cases, Comparison, Judged
-from tests.evals.pair_sets import read_sets
+from tests.evals.pairs.pair_sets import read_sets
 
 CONTRADICTION_GOAL, DUPLICATE_GOAL = 0.85, 0.82
 FLAT: Final = 0.90

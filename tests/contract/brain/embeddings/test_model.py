@@ -10,7 +10,7 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from gather_brain.embeddings.onnx_model import WINDOWS_MAX, OnnxModel
 from tests.evals.embedding_centre import sentences
-from tests.evals.language_pairs import SAME, drawn, similarities
+from tests.evals.pairs.language_pairs import SAME, drawn, similarities
 
 STORY = json.loads((ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8"))
 NOTES = [note["content"] for note in STORY["notes"]]
