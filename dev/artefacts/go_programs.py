@@ -25,10 +25,12 @@ BUILD_TIMEOUT_S = 3600
 """Kubernetes takes seven minutes on two idle cores; a busy machine may need several times that."""
 BUILD_SPACE_BYTES = 9 * GIB
 """Modules 2.5, Go's build cache 4.4, the programs 0.7, and what the linker holds."""
+MODULE = "programs"
+"""One module for all that the node runs, so that packages that several programs share are compiled once."""
 KUBERNETES_PROGRAMS = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
 )  # fmt: skip
-ETCD = "go.etcd.io/etcd/server/v3"
+HELM_PACKAGE = "helm.sh/helm/v3/cmd/helm"
 SMALL = "-s -w"
 Run = Callable[[Sequence[str]], None]
 
@@ -48,7 +50,8 @@ class ProgramSet:
     Attributes:
         name: names the folder, with the version.
         module: the folder of `dev/cluster/node/` with the go.mod that pins everything; none for `go install`.
-        builds: per `go build`, the linker flags, the output name ("" for the package's own) and packages.
+        flags: the linker's.
+        packages: what is built, in one `go build`, each under its package's name.
         installs: packages for `go install`, which takes the pins from the package's own module.
         tags: build tags of the installs.
     """
@@ -56,7 +59,8 @@ class ProgramSet:
     name: str
     version: str
     module: str = ""
-    builds: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    flags: str = SMALL
+    packages: tuple[str, ...] = ()
     installs: tuple[str, ...] = ()
     tags: str = field(default="", repr=False)
 
@@ -66,7 +70,7 @@ class ProgramSet:
 
     def stamp(self) -> str:
         """Return a digest of all that the programs are made of."""
-        sources = sorted((SOURCES / self.module).glob("*.*")) if self.module else []
+        sources = sorted((SOURCES / self.module).rglob("*.*")) if self.module else []
         tags = [self.tags] if self.tags else []
         return fingerprint([repr(self), *tags, *(source.read_text(encoding="utf-8") for source in sources)])
 
@@ -76,49 +80,39 @@ class ProgramSet:
 
     def fetch_commands(self) -> list[list[str]]:
         """Return the commands that download the modules and build nothing."""
-        packages = [package for _, _, some in self.builds for package in some]
-        return [["go", "list", "-deps", "-f", "{{.Name}}", *packages]] if packages else []
+        return [["go", "list", "-deps", "-f", "{{.Name}}", *self.packages]] if self.packages else []
 
     def build_commands(self, into: Path) -> list[list[str]]:
         """Return the commands that write the programs into a folder."""
-        build = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags"]
         tags = ["-tags", self.tags] if self.tags else []
-        install = ["go", "install", "-trimpath", *tags, "-ldflags", SMALL]
-        return [
-            *(
-                [*build, flags, "-o", f"{into}/{output}", *packages]
-                for flags, output, packages in self.builds
-            ),
-            *([*install, package] for package in self.installs),
-        ]
+        install = ["go", "install", "-trimpath", *tags, "-ldflags", self.flags]
+        commands = [[*install, package] for package in self.installs]
+        if self.packages:
+            build = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", self.flags]
+            commands.append([*build, "-o", f"{into}/", *self.packages])
+        return commands
 
 
 KUBERNETES = ProgramSet(
     name="kubernetes",
     version=versions.KUBERNETES,
-    module="kubernetes",
-    builds=(
-        (
-            kubernetes_flags(versions.KUBERNETES),
-            "",
-            tuple(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS),
-        ),
-        (SMALL, "etcd", (ETCD,)),
+    module=MODULE,
+    flags=kubernetes_flags(versions.KUBERNETES),
+    packages=(
+        *(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS), "./etcd", "./coredns", HELM_PACKAGE,
     ),
-)
-COREDNS = ProgramSet(
-    name="coredns", version=versions.COREDNS, module="coredns", builds=((SMALL, "coredns", (".",)),)
-)
-HELM = ProgramSet(
-    name="helm", version=versions.HELM, installs=(f"helm.sh/helm/v3/cmd/helm@v{versions.HELM}",)
-)
+)  # fmt: skip
+"""All that the node needs."""
+HELM = ProgramSet(name="helm", version=versions.HELM, module=MODULE, packages=(HELM_PACKAGE,))
+"""Helm alone, where there is no node; the node's set holds it already."""
 KUBECTL = ProgramSet(
     name="kubectl",
     version=versions.KUBERNETES,
-    module="kubernetes",
-    builds=((kubernetes_flags(versions.KUBERNETES), "", ("k8s.io/kubernetes/cmd/kubectl",)),),
+    module=MODULE,
+    flags=kubernetes_flags(versions.KUBERNETES),
+    packages=("k8s.io/kubernetes/cmd/kubectl",),
 )
-"""kubectl alone, for the kind provider; the node's set holds it already."""
+"""kubectl alone, for the kind provider."""
 KIND = ProgramSet(name="kind", version=versions.KIND, installs=(f"sigs.k8s.io/kind@v{versions.KIND}",))
 KWOK = ProgramSet(
     name="kwok", version=versions.KWOK, installs=(f"sigs.k8s.io/kwok/cmd/kwok@v{versions.KWOK}",)

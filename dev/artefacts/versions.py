@@ -1,12 +1,13 @@
 """The versions of all that the one-machine cluster is made of: the only place that names them.
 
-The Go modules under `dev/cluster/node/` pin the same versions with all they depend on; a test compares them.
+The Go module `dev/cluster/node/programs` pins the same with all they depend on; a test compares them.
 """
 
 KUBERNETES = "1.34.10"
 """The last minor version that takes cgroup v1 without being asked to."""
 COREDNS = "1.13.1"
-HELM = "3.21.4"
+HELM = "3.19.5"
+"""The last minor version with the libraries of Kubernetes 1.34, which it shares with the node's programs."""
 KIND = "0.30.0"
 KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """The node image that this kind was released with; nodes of the same minor version as ours."""
@@ -15,7 +16,7 @@ KWOK = "0.7.0"
 PROMETHEUS = "0.316.0"
 """Prometheus 3.16.0 under its Go module's number: promtool, which tests the charts' alerts."""
 GO_AT_LEAST = (1, 26)
-"""What Helm's module and Prometheus' ask for; Kubernetes and CoreDNS are content with 1.24."""
+"""What our module and Prometheus' ask for."""
 NEO4J = "2026.08.1"
 """Community; the first years' releases with `SEARCH ... WHERE` inside the vector index are 2026.x."""
 JAVA_AT_LEAST = 21

@@ -23,13 +23,8 @@ CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
 
 def program(name: str, cache: Cache) -> Path:
     """Return the path of the cached kubectl or helm; raises MachineError if it was not built yet."""
-    folders = {
-        "kubectl": [
-            cache.program_folder("kubernetes", versions.KUBERNETES),
-            cache.program_folder("kubectl", versions.KUBERNETES),
-        ],
-        "helm": [cache.program_folder("helm", versions.HELM)],
-    }[name]
+    alone = {"kubectl": versions.KUBERNETES, "helm": versions.HELM}[name]
+    folders = (cache.program_folder("kubernetes", versions.KUBERNETES), cache.program_folder(name, alone))
     for folder in folders:
         if (folder / name).exists():
             return folder / name

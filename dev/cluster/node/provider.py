@@ -48,9 +48,7 @@ class NodeProvider:
         self._refuse_other_node()
         cgroups.own_hierarchies()
         debian_packages.ensure_packages(debian_packages.NODE_PACKAGES, self.cache, self.reporter)
-        go_programs.ensure_programs(
-            (go_programs.KUBERNETES, go_programs.COREDNS, go_programs.HELM), self.cache, self.reporter
-        )
+        go_programs.ensure_programs((go_programs.KUBERNETES,), self.cache, self.reporter)
         if self._is_up():
             self.reporter.say(f"The node is up ({self.kubeconfig}).")
             return
@@ -137,9 +135,8 @@ class NodeProvider:
     def _recipe(self) -> str:
         """Return a digest of all that decides how the node behaves."""
         daemons = [repr(d) for d in (*configs.first_daemons(), *configs.later_daemons())]
-        sets = (go_programs.KUBERNETES, go_programs.COREDNS)
         files = [repr(item) for item in sorted(configs.config_files().items())]
-        return fingerprint([*daemons, *files, *(programs.stamp() for programs in sets)])
+        return fingerprint([*daemons, *files, go_programs.KUBERNETES.stamp()])
 
     def _start_clean(self) -> None:
         require_space(self.cache.root, NODE_SPACE_BYTES, "The node")
@@ -171,9 +168,8 @@ class NodeProvider:
             (node / folder).mkdir(mode=mode, parents=True, exist_ok=True)
         for name, text in configs.config_files().items():
             (node / name).write_text(text, encoding="utf-8")
-        for programs in (go_programs.KUBERNETES, go_programs.COREDNS):
-            for program in programs.folder(self.cache).glob("[!.]*"):
-                (node / "programs" / program.name).symlink_to(program)
+        for program in go_programs.KUBERNETES.folder(self.cache).glob("[!.]*"):
+            (node / "programs" / program.name).symlink_to(program)
         shutil.copyfile(ensure_pause_archive(self.cache), node / layout.PAUSE_ARCHIVE)
         admin = pki.write_pki(node / "pki")
         (node / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")

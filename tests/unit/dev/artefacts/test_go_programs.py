@@ -12,16 +12,14 @@ from dev.errors import MachineError
 from dev.paths import ROOT
 from dev.progress import Reporter
 
-NODE_MODULES = ROOT / "dev/cluster/node"
 
-
-def test_the_modules_pin_the_versions_that_the_cluster_names() -> None:
-    kubernetes = (NODE_MODULES / "kubernetes" / "go.mod").read_text(encoding="ascii")
-    coredns = (NODE_MODULES / "coredns" / "go.mod").read_text(encoding="ascii")
-    assert f"k8s.io/kubernetes v{versions.KUBERNETES} " in kubernetes
+def test_the_module_pins_the_versions_that_the_cluster_names() -> None:
+    pinned = (ROOT / "dev/cluster/node/programs/go.mod").read_text(encoding="ascii")
+    assert f"k8s.io/kubernetes v{versions.KUBERNETES} " in pinned
     staging = versions.KUBERNETES.replace("1.", "0.", 1)
-    assert f"replace k8s.io/apiserver => k8s.io/apiserver v{staging}\n" in kubernetes
-    assert f"require github.com/coredns/coredns v{versions.COREDNS}\n" in coredns
+    assert f"replace k8s.io/apiserver => k8s.io/apiserver v{staging}\n" in pinned
+    assert f"github.com/coredns/coredns v{versions.COREDNS}\n" in pinned
+    assert f"helm.sh/helm/v3 v{versions.HELM} " in pinned
 
 
 def test_the_kind_node_has_the_minor_version_of_our_own_node() -> None:
@@ -38,27 +36,28 @@ def test_each_version_has_its_own_folder() -> None:
 
 def test_the_stamp_changes_with_the_recipe() -> None:
     stamps = {
-        p.stamp()
-        for p in (go_programs.KUBERNETES, go_programs.KUBECTL, go_programs.COREDNS, go_programs.HELM)
+        p.stamp() for p in (go_programs.KUBERNETES, go_programs.KUBECTL, go_programs.HELM, go_programs.KIND)
     }
     assert len(stamps) == 4
 
 
-def test_kubernetes_is_built_with_its_version_in_it() -> None:
-    kubernetes, etcd = go_programs.KUBERNETES.build_commands(Path("/into"))
-    assert kubernetes[:3] == ["go", "build", "-mod=readonly"]
-    flags = kubernetes[kubernetes.index("-ldflags") + 1]
+def test_all_of_the_node_is_one_build_with_its_version_in_it() -> None:
+    """Packages that several programs share are compiled once."""
+    (command,) = go_programs.KUBERNETES.build_commands(Path("/into"))
+    assert command[:3] == ["go", "build", "-mod=readonly"]
+    flags = command[command.index("-ldflags") + 1]
     assert f"-X k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}" in flags
     assert "-X k8s.io/client-go/pkg/version.gitMinor=34" in flags
-    assert kubernetes[-1] == "k8s.io/kubernetes/cmd/kubectl"
-    assert etcd[-3:] == ["-o", "/into/etcd", "go.etcd.io/etcd/server/v3"]
+    assert command[command.index("-o") + 1] == "/into/"
+    assert [package.rpartition("/")[2] for package in command[command.index("-o") + 2 :]] == [
+        *go_programs.KUBERNETES_PROGRAMS, "etcd", "coredns", "helm",
+    ]  # fmt: skip
 
 
-def test_helm_is_installed_from_its_own_module_at_the_pinned_version() -> None:
-    assert go_programs.HELM.build_commands(Path("/into")) == [
-        ["go", "install", "-trimpath", "-ldflags", "-s -w", f"helm.sh/helm/v3/cmd/helm@v{versions.HELM}"]
-    ]
-    assert go_programs.HELM.fetch_commands() == []
+def test_helm_alone_is_built_from_the_same_module() -> None:
+    (command,) = go_programs.HELM.build_commands(Path("/into"))
+    assert command[-1] == "helm.sh/helm/v3/cmd/helm"
+    assert go_programs.HELM.module == go_programs.KUBERNETES.module
 
 
 def test_kwok_is_installed_at_the_pinned_version() -> None:

@@ -88,7 +88,7 @@ def test_a_running_node_gets_its_kubeconfig_back(node: NodeProvider, monkeypatch
 
 def test_the_recipe_changes_with_the_programs(node: NodeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     before = node._recipe()
-    monkeypatch.setattr(go_programs, "COREDNS", ProgramSet(name="coredns", version="9.9.9"))
+    monkeypatch.setattr(go_programs, "KUBERNETES", ProgramSet(name="kubernetes", version="9.9.9"))
     assert node._recipe() != before
 
 
