@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from dev.paths import ROOT
 
 TIMEOUT_S = 300
@@ -45,6 +47,7 @@ def test_the_benchmark_prints_every_row_and_meets_no_error(neo4j_uri: str, tmp_p
     assert len(tables) == len(ROWS) + len(measured["sustained"]["kinds"]) + 4
 
 
+@pytest.mark.long
 def test_two_replicas_are_measured_beside_one(neo4j_uri: str, tmp_path: Path) -> None:
     """Each kind with one and with two, each brain slowed down, and no request failed."""
     found = tmp_path / "found.json"

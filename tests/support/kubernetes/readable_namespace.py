@@ -46,7 +46,9 @@ def readable(objects: Mapping[str, Any], folder: Path) -> Iterator[list[str]]:
     with serving(Handler) as address:
         file = folder / "kubeconfig"
         file.write_text(json.dumps(_access(address)), "utf-8")
-        yield ["--kubeconfig", str(file), "--namespace", NAMESPACE, "--dry-run=server"]
+        # `helm template` does not ask the server for its version.
+        flags = ["--kubeconfig", str(file), "--namespace", NAMESPACE, "--kube-version", "1.34"]
+        yield [*flags, "--dry-run=server"]
 
 
 def _path(name: str) -> str:
