@@ -39,11 +39,14 @@ def reference(store_artefacts: StoreArtefacts) -> OnnxModel:
 
 
 def test_vectors_are_those_of_the_network_in_32_bits(model: OnnxModel, reference: OnnxModel) -> None:
-    """Its 8 bits cost a thousandth of the cosine at the median."""
+    """Its 8 bits cost a thousandth of the cosine at the median; words with accents count by their letters, too,
+    which the other export knows nothing of.
+    """
     cosines = (model.embed(NOTES) * reference.embed(NOTES)).sum(axis=1)
     assert np.median(cosines) > 0.997
     assert cosines.min() > 0.995
-    assert (model.embed(ODD) * reference.embed(ODD)).sum(axis=1).min() > 0.98
+    odd = [text for text in ODD if text.isascii()]
+    assert (model.embed(odd) * reference.embed(odd)).sum(axis=1).min() > 0.98
 
 
 def test_similarities_are_those_of_the_network_in_32_bits(model: OnnxModel, reference: OnnxModel) -> None:
