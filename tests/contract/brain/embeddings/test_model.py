@@ -39,8 +39,9 @@ def reference(store_artefacts: StoreArtefacts) -> OnnxModel:
 
 
 def test_vectors_are_those_of_the_network_in_32_bits(model: OnnxModel, reference: OnnxModel) -> None:
-    """Its 8 bits cost a thousandth of the cosine at the median; words with accents count by their letters, too,
-    which the other export knows nothing of.
+    """Its 8 bits cost a thousandth of the cosine at the median.
+
+    Words with accents count by their letters, too, which the other export knows nothing of.
     """
     cosines = (model.embed(NOTES) * reference.embed(NOTES)).sum(axis=1)
     assert np.median(cosines) > 0.997
