@@ -22,7 +22,7 @@ from dev.waiting import wait_for
 Command = Sequence[str | Path]
 
 HOST = "127.0.0.1"
-READY_TIMEOUT_S = 120
+READY_TIMEOUT_S = 300
 """Neo4j takes 7 to 15 s on two idle cores; the rest is for busy ones."""
 STOP_TIMEOUT_S = 30
 POLL_S = 0.05
