@@ -275,8 +275,8 @@ def _shown(column: Mapping[str, float], fact: str) -> str:
 
 
 def published(document: str, half: str) -> dict[str, float]:
-    """Return a half's figures in a document that holds such a table."""
-    lines = dropwhile(lambda line: half not in _cells(line), document.splitlines())
+    """Return a half's figures in a document that holds such a table, whose head begins with an empty cell."""
+    lines = dropwhile(lambda line: half not in _cells(line)[1:] or _cells(line)[0], document.splitlines())
     head, _, *rows = map(_cells, takewhile(lambda line: line.startswith("|"), lines))
     column = head.index(half)
     return {row[0]: float(row[column]) for row in rows if row[column] != "–"}  # noqa: RUF001
