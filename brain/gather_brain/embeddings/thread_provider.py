@@ -28,7 +28,7 @@ WAIT_MAX_S: Final = 8.0
 is computed after they have gone keeps everybody else waiting."""
 RETRY_MIN_S: Final = 5
 RETRY_MAX_S: Final = 30
-"""What a refused caller is told to wait."""
+"""Least and most of what `Retry-After` says to a refused caller."""
 
 
 class BlockingModel(Protocol):
