@@ -12,10 +12,13 @@ deep and as large as its author likes.
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 
 from gather_contracts.text_cleaning import clean
+
+_Value = TypeVar("_Value")
 
 TEXT_MAX: Final = 100_000
 """60 pages; what stands behind is not read."""
@@ -294,14 +297,14 @@ class _Walk:
             yield leaf
             return
         is_data = not _is_rich(node)
-        for key, value in node.items():
+        for key, value in self._until_full(node.items()):
             if key not in _LABEL_KEYS or (is_data and _is_written_under(key, value)):
                 yield from self.lines(value, depth + 1)
 
     def _of_sequence(self, nodes: Sequence[Any], depth: int) -> Iterator[str]:
         """Yield a line for each run of inline nodes, and the lines of every other one."""
         line: list[str] = []
-        for node in nodes:
+        for node in self._until_full(nodes):
             inline = self._inline(node, depth + 1)
             if inline is not None:
                 line.append(inline)
@@ -327,7 +330,11 @@ class _Walk:
         children = node.get("children", node.get("content", node.get("nodes")))
         if not isinstance(children, list):
             return _label_of(node)
-        return "".join(self._inline(child, depth + 1) or "" for child in children)
+        return "".join(self._inline(child, depth + 1) or "" for child in self._until_full(children))
+
+    def _until_full(self, values: Iterable[_Value]) -> Iterator[_Value]:
+        """Yield the values until enough was visited; those behind are not even counted."""
+        return takewhile(lambda _: self._visited < self._visited_max, values)
 
 
 def is_rich_text(value: Mapping[str, Any]) -> bool:
