@@ -163,7 +163,7 @@ async def test_a_token_made_by_command_opens_and_closes_everything(
             assert [run("tokens", "revoke", token_id).returncode for _ in range(2)] == [0, 0]
             began_s = time.monotonic()
             assert list(await asyncio.gather(close_code(socket), close_code(held))) == [4003, 4003]
-            assert time.monotonic() - began_s < 5
+            assert time.monotonic() - began_s < 30  # 5 s, and what a busy machine adds
         assert await status_of(one, project, token) == 401
         assert (await post_ticket(two, project, token)).status_code == 401
 

@@ -58,7 +58,7 @@ def start(
 
 def is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -70,10 +70,10 @@ def test_it_starts_serves_and_ends_at_a_sigterm(secrets: Path, connections: Conn
     with start(secrets, connections=connections, **ports) as process:
         try:
             wait_for("the bridge to be ready", lambda: is_ready(port), 60)
-            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text == "ok"
-            metrics = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5).text
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok"
+            metrics = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=30).text
             assert "gather_bridge_event_log_up 1.0" in metrics
-            assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).status_code == 404
+            assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).status_code == 404
         finally:
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=30)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this ma
 
 def answers(port: int, path: str = "/metrics") -> list[int]:
     """The status by each family."""
-    return [httpx.get(f"http://{host}:{port}{path}", timeout=5).status_code for host in HOSTS]
+    return [httpx.get(f"http://{host}:{port}{path}", timeout=30).status_code for host in HOSTS]
 
 
 def test_metrics_are_served_on_both() -> None:
@@ -82,7 +82,7 @@ def _served(host: str, port: int) -> Iterator[list[str]]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        wait_for("the server", lambda: server.started, 10)
+        wait_for("the server", lambda: server.started, 60)
         yield seen
     finally:
         server.should_exit = True

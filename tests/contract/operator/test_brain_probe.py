@@ -10,7 +10,7 @@ from gather_operator.brain import brain_probe
 from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.decisions.facts import BrainFacts
 
-LIMIT_S = 20.0
+LIMIT_S = 30
 
 
 class Brain:

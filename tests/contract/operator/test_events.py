@@ -19,7 +19,7 @@ from gather_contracts.run_document import RunDocument, RunIdentity
 from gather_operator.event_publisher import WEBHOOK_EXPIRY_S, EventPublisher, WebhookRegistry
 from gather_operator.live_numbers import Listener, LiveNumbers
 
-LIMIT_S = 15
+LIMIT_S = 30
 
 
 def run_of(phase: str, **spec: Any) -> GatherRun:

@@ -17,7 +17,7 @@ from gather_contracts.resource import GatherRun, parse_run
 from gather_operator.event_publisher import EventPublisher, WebhookRegistry
 from gather_operator.live_numbers import Listener, LiveNumbers
 
-LIMIT_S = 15
+LIMIT_S = 30
 FOREIGN = [
     b"\xff",
     b"",

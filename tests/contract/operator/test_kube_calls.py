@@ -32,7 +32,7 @@ from tests.support.kubernetes.scripted_kube_api import (
     streams,
 )
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 30.0
 RUN = {"metadata": {"name": "film", "resourceVersion": "7"}}
 
 

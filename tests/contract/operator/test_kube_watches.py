@@ -25,7 +25,7 @@ from tests.support.kubernetes.scripted_kube_api import (
     streams,
 )
 
-LIMIT_S = 10.0
+LIMIT_S = 30
 TOO_OLD = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version: 1 (9)"}
 
 

@@ -12,7 +12,7 @@ from gather_operator.health import WatchCanary
 from gather_operator.kube import kopf_supervisor as module
 from gather_operator.kube.kopf_supervisor import KopfSupervisor
 
-LIMIT_S = 20
+LIMIT_S = 30
 
 
 class Seen:

@@ -73,10 +73,10 @@ def behave(model_store: ServiceProcess) -> Iterator[Callable[..., None]]:
     """Make the demo model misbehave: `behave(fault="rate_limit", count=2)`; it behaves again afterwards."""
 
     def order(**behaviour: Any) -> None:
-        httpx.post(f"{model_store.uri}/demo/behaviour", json=behaviour, timeout=5).raise_for_status()
+        httpx.post(f"{model_store.uri}/demo/behaviour", json=behaviour, timeout=30).raise_for_status()
 
     yield order
-    httpx.delete(f"{model_store.uri}/demo/behaviour", timeout=5).raise_for_status()
+    httpx.delete(f"{model_store.uri}/demo/behaviour", timeout=30).raise_for_status()
 
 
 @pytest.fixture(scope="session")

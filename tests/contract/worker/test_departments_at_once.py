@@ -35,7 +35,7 @@ def four_departments(harness: WorkerHarness) -> None:
 
 def charged(harness: WorkerHarness) -> tuple[float, int]:
     """Return what the demo model has charged since its start: USD and tokens."""
-    totals = httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=5).json()["usage"]
+    totals = httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=30).json()["usage"]
     return totals["cost"], totals["total_tokens"]
 
 

@@ -26,7 +26,7 @@ def coverage_of(harness: WorkerHarness, iterations: int) -> CoverageResponse:
     }
     answer = httpx.post(
         f"{harness.services.brain_uri}/api/v1/analyze/coverage",
-        json=body, headers={"Authorization": f"Bearer {BRAIN_KEY}"}, timeout=20,
+        json=body, headers={"Authorization": f"Bearer {BRAIN_KEY}"}, timeout=60,
     )  # fmt: skip
     return CoverageResponse.model_validate(answer.raise_for_status().json())
 

@@ -44,7 +44,7 @@ def evaluations_of(harness: WorkerHarness, index: int = 0) -> list[dict[str, Any
 
 def requests_of(harness: WorkerHarness) -> int:
     """Return how often the demo model was asked since its start."""
-    return int(httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=5).json()["requests"])
+    return int(httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=30).json()["requests"])
 
 
 def wait_iterations(harness: WorkerHarness, count: int) -> None:

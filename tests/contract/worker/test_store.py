@@ -215,7 +215,7 @@ async def test_a_short_outage_is_waited_out(project: Project, either_mongodb_sto
     logging.getLogger("gather_worker.services.mongodb").addHandler(noticed)
     with either_mongodb_store.absent():
         saving = asyncio.create_task(publish(store, accepted))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await noticed.event.wait()
         assert not saving.done()
     logging.getLogger("gather_worker.services.mongodb").removeHandler(noticed)
@@ -228,11 +228,11 @@ async def test_a_long_outage_ends_the_attempt(project: Project, either_mongodb_s
     attempt = Attempt(60)
     store = project.store(attempt, patience_s=3)
     with either_mongodb_store.absent():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             with pytest.raises(StoreUnavailable):
                 await store.take_epoch(FRESH)
         patient = project.store(attempt, patience_s=600)
         asyncio.get_running_loop().call_later(0.5, attempt.terminate)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             with pytest.raises(StoreUnavailable):
                 await patient.take_epoch(FRESH)

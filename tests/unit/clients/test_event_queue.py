@@ -87,7 +87,7 @@ async def test_a_log_that_hangs_holds_up_neither_the_sender_nor_its_end() -> Non
     log = Log(is_open=False)
     queue = EventQueue(log, end_s=0.01)
     queue.put(EVENT, "1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await queue.close()
     assert (log.sent, log.is_closed) == ([], True)
 

@@ -54,7 +54,7 @@ async def test_a_call_ends_at_its_limit(server: tuple[str, dict[str, bytes], lis
     started = time.monotonic()
     with pytest.raises(RoomError):
         await calls.call(calls.redis.ping())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
     await calls.close()
 
 

@@ -11,7 +11,7 @@ from gather_operator.decisions.facts import ObjectEvent
 from gather_operator.kube.event_readings import KEPT_MAX, EventReadings
 from tests.support.fake_clock import FakeClock
 
-LIMIT_S = 10
+LIMIT_S = 30
 QUOTA = "Error creating: exceeded quota: pods, requested: pods=1, used: pods=4, limited: pods=4"
 
 

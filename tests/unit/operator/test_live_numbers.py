@@ -16,7 +16,7 @@ from gather_operator.decisions.facts import Numbers
 from gather_operator.live_numbers import Listener, LiveNumbers
 from tests.support.events.stored_events import stored
 
-LIMIT_S = 5
+LIMIT_S = 30
 
 
 def event(iteration: int = 1, **fields: Any) -> IterationComplete:

@@ -28,7 +28,7 @@ class Memory:
         self.states.append(state)
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.states) < count:
                 self.changed.clear()
                 await self.changed.wait()

@@ -11,7 +11,7 @@ from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from gather_operator import work_queue as module
 from gather_operator.work_queue import BACKOFF, LATE_SHARE, RESERVED, Next, WorkQueue
 
-LIMIT_S = 5
+LIMIT_S = 30
 SOON_S = 0.02
 
 

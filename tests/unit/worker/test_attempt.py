@@ -90,7 +90,7 @@ async def test_a_wait_between_saves_ends_with_sigterm_and_raises_nothing() -> No
     """The save is tried once more at once."""
     attempt = Attempt(10)
     asyncio.get_running_loop().call_soon(attempt.terminate)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await attempt.back_off(60)
 
 

@@ -77,9 +77,9 @@ async def test_both_consumers_work_on_one_queue_where_the_worker_forwards(
             notes = [client.app.send_task("note", args=[n], queue=client.queue) for n in range(5)]
             for result in results:
                 await client.play(result, DONE)
-            values = [await asyncio.to_thread(each.get, timeout=20) for each in results]
+            values = [await asyncio.to_thread(each.get, timeout=60) for each in results]
             assert [value["status"] for value in values] == ["completed"] * 5
-            assert [await asyncio.to_thread(each.get, timeout=20) for each in notes] == [1] * 5
+            assert [await asyncio.to_thread(each.get, timeout=60) for each in notes] == [1] * 5
             assert door.metrics.droppers._value.get() == 0
 
 

@@ -35,7 +35,7 @@ async def whole_task(client: Client, link: str = "linked") -> None:
     note = client.app.signature("note", args=[], queue=link)
     result = client.send(link=note)
     await client.play(result, DONE)
-    assert (await asyncio.to_thread(result.get, timeout=20))["status"] == "completed"
+    assert (await asyncio.to_thread(result.get, timeout=60))["status"] == "completed"
     assert client.redis.llen(link) == 1
 
 

@@ -30,7 +30,7 @@ async def test_a_task_of_the_requirements_client_becomes_a_run_and_gets_its_resu
     progress = await client.state(result, "PROGRESS")
     assert (progress.info["progress"], progress.info["items_created"]) == (0.5, 15)
     await client.play(result, DONE)
-    value = await asyncio.to_thread(result.get, timeout=20)
+    value = await asyncio.to_thread(result.get, timeout=60)
     assert (value["status"], value["iterations"], value["items_created"]) == ("completed", 8, 15)
     assert value["departments_processed"] == 1
     assert value["processing_time_ms"] > 0
@@ -60,7 +60,7 @@ async def test_the_first_protocol_is_understood_too(client: Client, door: Celery
     client.app.conf.task_protocol = 1
     result = client.send()
     await client.play(result, DONE)
-    assert (await asyncio.to_thread(result.get, timeout=20))["status"] == "completed"
+    assert (await asyncio.to_thread(result.get, timeout=60))["status"] == "completed"
 
 
 async def test_a_failure_can_be_read_by_a_plain_client(client: Client, door: CeleryDoor) -> None:
@@ -68,7 +68,7 @@ async def test_a_failure_can_be_read_by_a_plain_client(client: Client, door: Cel
     result = client.send()
     await client.play(result, FAILED)
     with pytest.raises(Exception, match="ModelUnavailable") as raised:
-        await asyncio.to_thread(result.get, timeout=20)
+        await asyncio.to_thread(result.get, timeout=60)
     details = {
         "failed_at_department": "world",
         "completed_departments": ["story"],

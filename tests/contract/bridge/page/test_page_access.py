@@ -170,7 +170,7 @@ async def test_a_socket_opens_for_our_own_pages_and_ends_with_the_session(
     async with connect(url, additional_headers=cookie | {"Origin": base}, proxy=None) as socket:
         assert json.loads(await socket.recv())["type"] == "hello"
         await client.post("/sign-out", headers=own(client))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await socket.wait_closed()
         assert socket.close_code == 4003
 

@@ -18,7 +18,7 @@ from tests.support.doors.doors_api import DoorsApi
 
 SELECTOR = f"{names.LABEL_DOOR}=celery"
 DATA = {"project_id": "507f1f77bcf86cd799439011", "user_id": "me"}
-LIMIT_S = 20
+LIMIT_S = 30
 
 
 def manifest(task_id: str = "film", door: str = "celery", **data: Any) -> dict[str, Any]:

@@ -213,7 +213,7 @@ async def test_the_details_are_bounded_in_bytes(
 
 async def test_details_that_cannot_be_read_leave_the_message_due(checkpoint: Checkpoint) -> None:
     """In bounded time; a later worker sends it."""
-    async with asyncio.timeout(12):
+    async with asyncio.timeout(30):
         assert await read_details("mongodb://127.0.0.1:1/", checkpoint) is None
     with warnings.catch_warnings():
         # MongoDB's client leaves the socket of a connection that it gives up to the collector.
@@ -223,5 +223,5 @@ async def test_details_that_cannot_be_read_leave_the_message_due(checkpoint: Che
 
 async def test_an_unavailable_broker_takes_bounded_time(checkpoint: Checkpoint) -> None:
     """And raises nothing: the department is done all the same."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         assert not await send_evaluation(EvaluationRoute("redis://127.0.0.1:1/0", 3), checkpoint)

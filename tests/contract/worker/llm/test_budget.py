@@ -19,7 +19,7 @@ CAP_USD = 0.15
 
 def charged(harness: WorkerHarness) -> tuple[int, float, int]:
     """Return what the demo model was asked and has charged since its start: requests, USD, tokens."""
-    totals = httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=5).json()
+    totals = httpx.get(f"{harness.services.model_uri}/demo/usage", timeout=30).json()
     return totals["requests"], totals["usage"]["cost"], totals["usage"]["total_tokens"]
 
 

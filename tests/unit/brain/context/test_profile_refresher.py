@@ -118,7 +118,7 @@ def story() -> Store:
 async def running(refresher: ProfileRefresher) -> AsyncIterator[None]:
     task = asyncio.create_task(refresher.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             yield
     finally:
         task.cancel()

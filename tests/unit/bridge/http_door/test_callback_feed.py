@@ -59,7 +59,7 @@ def ended(uid: str, phase: str = "Succeeded", **annotations: str) -> Task:
 async def play(store: FakeCallbackStore, marks: FakeMarks, feed: CallbackFeed, puts: int) -> None:
     """Run the feed until so much was put, and settle."""
     running = asyncio.create_task(feed.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(store.put_) < puts:  # noqa: ASYNC110 - the double tells nobody
             await asyncio.sleep(0)
     for _ in range(5):

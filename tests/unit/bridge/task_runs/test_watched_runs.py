@@ -38,7 +38,7 @@ async def test_a_server_that_is_slow_to_answer_has_not_brought_all_there_is(
         await asyncio.sleep(0.3)
         assert not watched.synced.is_set()
         runs.takes.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await watched.synced.wait()
     finally:
         task.cancel()

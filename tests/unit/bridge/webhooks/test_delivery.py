@@ -101,7 +101,7 @@ class World:
         )
         task = asyncio.create_task(dispatcher.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await self.all_ended.wait()
         finally:
             task.cancel()

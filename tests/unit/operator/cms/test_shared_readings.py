@@ -12,7 +12,7 @@ from gather_operator.cms.shared_readings import SharedReadings
 from gather_operator.decisions.facts import CmsFailure, CmsReading, CmsSilence
 from gather_operator.errors import CmsUnavailable
 
-LIMIT_S = 5
+LIMIT_S = 30
 PATIENCE_S = 60.0
 
 

@@ -14,7 +14,7 @@ from gather_operator.decisions.facts import JobFacts, PodFacts
 from gather_operator.kube import informer as module
 from gather_operator.kube.informer import Informer, Observer
 
-LIMIT_S = 5
+LIMIT_S = 30
 
 
 def job(name: str, version: int, run_uid: str = "run", **fields: Any) -> JobFacts:

@@ -75,7 +75,7 @@ async def test_a_run_that_somebody_writes_meanwhile_is_tried_again(build: Any) -
         return await put(name, version, finalizers)
 
     world.put_finalizers = put_finalizers  # type: ignore[method-assign, assignment]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await let_go(world)  # type: ignore[arg-type]
     assert held(world) == []
 
@@ -104,7 +104,7 @@ def serving(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - of fakes without events
             await asyncio.sleep(0.01)
 
@@ -220,7 +220,7 @@ async def test_before_an_uninstallation_jobs_at_work_are_stopped_and_all_runs_le
 
     world.delete_job, world.list_jobs = delete_job, list_jobs  # type: ignore[method-assign,attr-defined]
     elector, of_another_shard = Seizing(), Seizing()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await release._seize_all([elector, of_another_shard], world)  # type: ignore[list-item,arg-type]
     assert deleted == [build.job_name("story")]
     assert world.events == ["OperatorUninstalled"]

@@ -36,7 +36,7 @@ async def test_two_streams_fetch_their_first_pages_at_the_same_time() -> None:
         await begun[1 - own].wait()
         yield [own]
 
-    async with asyncio.timeout(5), reading_ahead(pages(0)) as first, reading_ahead(pages(1)) as second:
+    async with asyncio.timeout(30), reading_ahead(pages(0)) as first, reading_ahead(pages(1)) as second:
         assert [await anext(first), await anext(second)] == [0, 1]
 
 
