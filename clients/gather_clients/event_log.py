@@ -33,6 +33,7 @@ LOG_EXPIRY_S: Final = 7 * 24 * 3600
 APPEND_SCRIPT: Final = """
 local sent = redis.call('GET', KEYS[3])
 if sent then return {-tonumber(sent), ''} end
+if KEYS[4] and (tonumber(redis.call('GET', KEYS[4])) or 0) > tonumber(ARGV[9]) then return {0, ''} end
 local info = redis.call('INFO', 'replication')
 local server = string.match(info, 'master_replid:(%w+)')
 if not server then return redis.error_reply('NOREPLID this server names no replication id') end
@@ -61,10 +62,13 @@ redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], offset .. '-0', 'event', tex
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('SET', KEYS[3], offset, 'EX', ARGV[4])
+if KEYS[4] then redis.call('SET', KEYS[4], ARGV[9], 'EX', ARGV[3]) end
 redis.call('PUBLISH', ARGV[6], text)
 return {offset, epoch}
 """
 """Gives the event its offset and epoch, appends and publishes it, all or nothing; negative: was sent before.
+
+0: a successor of the writer has sent one since, so that this one, of a writer that may be dead, is late.
 
 The offset is also the stream's id (`<offset>-0`). The epoch gets another block (see `epochs`) where the log
 may have gone back: where the server's replication id is another one than at the event before, as after each
@@ -141,9 +145,16 @@ class EventLog:
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
         self._append = self._redis.register_script(APPEND_SCRIPT)
         self._reached: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._writer: tuple[str, int] | None = None
+
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Be one of the writers by a name that follow one another: events of an earlier one are refused."""
+        self._writer = writer, epoch
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
-        """Append and publish an event; return its offset, or None if `idempotency_key` was used before.
+        """Append and publish an event; return its offset, or None if there is nothing to append.
+
+        That is where `idempotency_key` was used before, or where a later writer has written (`write_as`).
 
         Raises EventLogUnavailable; the event may then have been appended or not. Raises ValueError for one
         that no reader would take, which the contract's own bounds rule out.
@@ -157,16 +168,21 @@ class EventLog:
             self._key(names.event_sent(event.project_id, idempotency_key or secrets.token_hex(16))),
         ]
         project_id = event.project_id.lower()
+        writer, epoch_of_writer = self._writer or ("", 0)
+        if writer:
+            keys.append(self._key(names.event_writer(event.project_id, writer)))
         arguments: list[str | int] = [
             text, LOG_MAX_EVENTS, LOG_EXPIRY_S,
             LOG_EXPIRY_S if idempotency_key else REPEAT_WINDOW_S,
             secrets.token_hex(4), self._key(names.channel(event.project_id)),
-            *self._reached.get(project_id, ("", 0)),
+            *self._reached.get(project_id, ("", 0)), epoch_of_writer,
         ]  # fmt: skip
         offset, epoch = await self._calls.call(self._append(keys=keys, args=arguments))
         if offset > 0:
             self._reach(project_id, epoch.decode(), offset)
-        return None if idempotency_key and offset < 0 else abs(offset)
+        if offset == 0:
+            _LOGGER.info("an event came after those of a successor: %s", event.type)
+        return None if offset == 0 or (idempotency_key and offset < 0) else abs(offset)
 
     def _reach(self, project_id: str, epoch: str, offset: int) -> None:
         """Remember how far a project's log has come; answers may arrive in another order than given."""

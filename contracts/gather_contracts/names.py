@@ -159,6 +159,11 @@ def event_sent(project_id: str, idempotency_key: str) -> str:
     return f"automated-gather:{project_id.lower()}:sent:{idempotency_key}"
 
 
+def event_writer(project_id: str, writer: str) -> str:
+    """Return the key that remembers in which of its epochs a writer has last sent an event."""
+    return f"automated-gather:{project_id.lower()}:writer:{writer}"
+
+
 def event_id(idempotency_key: str) -> str:
     """Return an event's identity, the same however often it is sent and whatever becomes of Redis."""
     return digest("event", idempotency_key, length=32)

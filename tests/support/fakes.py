@@ -136,6 +136,9 @@ class FakeEventLog:
     def __init__(self) -> None:
         self.sent: dict[str, Event] = {}
 
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Nobody follows."""
+
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Keep the first event of each key."""
         self.sent.setdefault(str(idempotency_key), event)

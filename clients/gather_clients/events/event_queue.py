@@ -20,6 +20,9 @@ _LOGGER = logging.getLogger(__name__)
 class Log(Protocol):
     """The part of the event log that sending needs."""
 
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Be one of the writers by a name that follow one another: events of an earlier one are refused."""
+
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Append the event unless the key was used before; raises EventLogUnavailable."""
 
@@ -37,6 +40,10 @@ class EventQueue:
         self._queued: deque[tuple[Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
+
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Have later events refused of earlier writers by this name, and of this one once another follows."""
+        self._log.write_as(writer, epoch)
 
     def put(self, event: Event, idempotency_key: str) -> None:
         """Have an event sent soon; the oldest gives way if too many wait."""

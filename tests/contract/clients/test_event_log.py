@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from dev.service_process import ServiceProcess, free_port
-from gather_clients.event_log import EventLog, EventLogUnavailable
+from gather_clients.event_log import LOG_EXPIRY_S, EventLog, EventLogUnavailable
 from gather_clients.events.epochs import leads_to
 from gather_contracts import names
 from gather_contracts.events import AutomationComplete, Deduplicating
@@ -103,6 +103,27 @@ async def test_half_lost_data_start_another_epoch(redis_url: str, log: EventLog,
             client.delete(key)
         assert await log.append(an_event(project)) == 1
         assert (await log.position(project))[0] != before
+
+
+async def test_a_late_event_of_an_earlier_writer_is_refused(
+    redis_url: str, log: EventLog, project: str
+) -> None:
+    """A dead worker's call may still be on its way when its successor writes; others go on."""
+    dead, other = EventLog(redis_url), EventLog(redis_url)
+    dead.write_as("u-1/story", 1)
+    log.write_as("u-1/story", 2)
+    other.write_as("u-1/character", 1)
+    assert await dead.append(an_event(project), "deduplicating/1") == 1
+    assert await log.append(an_event(project), "deduplicating/2") == 2
+    assert await dead.append(an_event(project), "late") is None
+    assert await dead.append(an_event(project)) is None
+    assert await other.append(an_event(project, "character"), "character") == 3
+    assert await dead.append(an_event(uuid4().hex[:24]), "late") == 1
+    assert [e.offset for e in await log.read(project, 0)] == [1, 2, 3]
+    with redis.Redis.from_url(redis_url) as client:
+        assert 0 < client.ttl(names.event_writer(project, "u-1/story")) <= LOG_EXPIRY_S
+    for each in (dead, other):
+        await each.close()
 
 
 async def test_the_channel_and_the_stream_say_the_same(redis_url: str, log: EventLog, project: str) -> None:

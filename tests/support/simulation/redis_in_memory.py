@@ -39,6 +39,8 @@ class RedisInMemory:
     epoch: int = 0
     """Raised when all data is lost."""
     keys: dict[str, int] = field(default_factory=dict)
+    writers: dict[str, int] = field(default_factory=dict)
+    """The last epoch of each that has sent an event."""
     events: list[Sent] = field(default_factory=list)
     """All that ever were, over all epochs."""
     answers: dict[str, KeptAnswer] = field(default_factory=dict)
@@ -49,10 +51,13 @@ class RedisInMemory:
     subscribers: "list[asyncio.Queue[Event | None]]" = field(default_factory=list)
     seen: Callable[[Sent], None] = lambda _: None
 
-    def append(self, event: Event, key: str) -> int | None:
-        """Append an event unless its key is known, and publish it."""
-        if key in self.keys:
+    def append(self, event: Event, key: str, writer: tuple[str, int]) -> int | None:
+        """Append an event unless its key is known or a later writer has sent one, and publish it."""
+        name, epoch = writer
+        if key in self.keys or self.writers.get(name, 0) > epoch:
             return None
+        if name:
+            self.writers[name] = epoch
         self.keys[key] = len(self.events)
         sent = Sent(key, event, self.epoch)
         self.events.append(sent)
@@ -76,6 +81,7 @@ class RedisInMemory:
         """Begin again with nothing."""
         self.epoch += 1
         self.keys.clear()
+        self.writers.clear()
         self.answers.clear()
         self.queued.clear()
 
@@ -85,11 +91,16 @@ class SimulatedEventLog:
 
     def __init__(self, server: RedisInMemory, wire: Wire) -> None:
         self._server, self._wire = server, wire
+        self._writer = ("", 0)
+
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Be one of the writers that follow one another."""
+        self._writer = writer, epoch
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Append and publish an event unless its key was used before; raises EventLogUnavailable."""
         key = idempotency_key or f"keyless {self._wire.calls}"
-        return await self._call(f"append {key}", lambda: self._server.append(event, key))
+        return await self._call(f"append {key}", lambda: self._server.append(event, key, self._writer))
 
     async def tail(self, project_id: str, limit: int = 1000) -> list[Event]:
         """Return the last events of the epoch."""

@@ -30,6 +30,7 @@ class EventPublisher:
         self._document = document
         self._department = department
         self._allowance = allowance
+        self._checkpoint_id = names.checkpoint_id(document.run.uid, department.slug)
 
     async def close(self) -> None:
         """Send what still waits, for a second at most, and close the connections."""
@@ -40,7 +41,11 @@ class EventPublisher:
         self._queue.end()
 
     async def started(self, attempt: int) -> None:
-        """A worker has begun or taken up the department; `attempt` counts from 1."""
+        """A worker has begun or taken up the department; `attempt`, its epoch, counts from 1.
+
+        From then on an event of an earlier worker, which a slow network has kept back, comes too late.
+        """
+        self._queue.write_as(self._checkpoint_id, attempt)
         event = events.DepartmentStarted(
             **self._common(),
             department_name=self._department.name,
@@ -96,7 +101,7 @@ class EventPublisher:
         }
 
     async def _send(self, event: events.Event, what: str) -> None:
-        key = f"{names.checkpoint_id(self._document.run.uid, self._department.slug)}/{what}"
+        key = f"{self._checkpoint_id}/{what}"
         event = events.identified(event, key)
         if self._outbox is not None:
             # First, since what is heard of in Redis is looked for there.

@@ -19,6 +19,11 @@ class Log:
         self.is_away = is_away
         self.calls = 0
         self.sent: list[tuple[str, Event]] = []
+        self.writer: tuple[str, int] | None = None
+
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Note the writer."""
+        self.writer = writer, epoch
 
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Note the event."""
@@ -35,6 +40,16 @@ class Log:
 def publisher(log: Log, document: RunDocument) -> EventPublisher:
     """Return the first department's publisher."""
     return EventPublisher(log, document, document.departments[0], 12)
+
+
+async def test_a_worker_writes_as_the_epoch_that_it_took(document: RunDocument) -> None:
+    """From its first event on, so that a late one of the worker before it is refused."""
+    log = Log()
+    events = publisher(log, document)
+    await events.started(3)
+    await events.close()
+    checkpoint = names.checkpoint_id(document.run.uid, document.departments[0].slug)
+    assert (log.writer, [key for key, _ in log.sent]) == ((checkpoint, 3), [f"{checkpoint}/started/3"])
 
 
 async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunDocument) -> None:

@@ -20,6 +20,9 @@ class World:
         self.urls: set[str] = set()
         self.failure: Exception | None = None
 
+    def write_as(self, writer: str, epoch: int) -> None:
+        """Nobody follows."""
+
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:  # noqa: ARG002
         self.calls.append(f"redis {event.id}")
         return 1
