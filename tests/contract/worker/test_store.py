@@ -124,6 +124,17 @@ async def test_a_score_is_set_once(project: Project) -> None:
     assert found == [("a", 60)]
 
 
+async def test_scored_notes_keep_their_order_and_stand_on_one_page_each(project: Project) -> None:
+    """What is equal comes in any order: a note would be on two pages, another on none."""
+    store, ids = project.store(), [f"n{number:02}" for number in range(10)]
+    await save_items(store, [project.item(each) for each in ids])
+    await store.set_scores(ids, 60)
+    times = {item["_id"]: item["lastUpdated"] for item in await project.items()}
+    assert sorted(times, key=lambda each: times[each]) == ids
+    assert len(set(times.values())) == len(ids)
+    assert max(times.values()) - min(times.values()) == timedelta(milliseconds=9)
+
+
 async def test_a_score_comes_after_its_note_whatever_the_clocks_say(project: Project) -> None:
     """The worker's clock may be ahead of MongoDB's; the brain keeps the node with the higher revision."""
     store, ahead = project.store(), timedelta(hours=1)

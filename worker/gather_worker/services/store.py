@@ -161,7 +161,9 @@ class Store(CheckpointStore, NoteReader):
 
         That is a change of the document, so `lastUpdated` says so, as for every change by the application:
         whoever looks for what is new by it finds the score. It never goes back, whatever the clocks say: a
-        node's revision follows from it, and the brain would refuse the score.
+        node's revision follows from it, and the brain would refuse the score. The notes stay a millisecond
+        apart: MongoDB gives what is equal in a page's order in any order, so that pages would show one note
+        twice and another never.
         """
         if not ids:
             return
@@ -196,5 +198,7 @@ def _scoring(field: str, ids: Sequence[Any], score: float) -> UpdateMany:
     }  # fmt: skip
     change: dict[str, Any] = {f"{field}.qualityScore": score}
     if field == "automationMetadata":
-        change["lastUpdated"] = {"$max": ["$$NOW", "$lastUpdated"]}
+        # The last one has MongoDB's time: a person's edit that comes next is later than all of them.
+        before_last_ms = {"$subtract": [len(ids) - 1, {"$indexOfArray": [{"$literal": list(ids)}, "$_id"]}]}
+        change["lastUpdated"] = {"$max": [{"$subtract": ["$$NOW", before_last_ms]}, "$lastUpdated"]}
     return UpdateMany(found, [{"$set": change}])
