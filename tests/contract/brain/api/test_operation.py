@@ -103,7 +103,7 @@ async def test_without_neo4j_requests_get_503_and_nothing_is_lost(
         assert "\ngather_brain_ready 0.0" in brain.metrics
         assert (await http.get("/healthz")).status_code == 200
         waiting = asyncio.create_task(
-            client.create_nodes([node_in(project, 1), node_in(project, 2)], deadline_s=120)
+            client.create_nodes([node_in(project, 1), node_in(project, 2)], deadline_s=600)
         )
         await asyncio.sleep(0)
     # 0: the first write was taken, its answer lost with a server that had just come up, and it came again.
