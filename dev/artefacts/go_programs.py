@@ -30,17 +30,35 @@ MODULE = "programs"
 KUBERNETES_PROGRAMS = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
 )  # fmt: skip
-HELM_PACKAGE = "helm.sh/helm/v3/cmd/helm"
+HELM_MODULE = "helm.sh/helm/v3"
+HELM_PACKAGE = f"{HELM_MODULE}/cmd/helm"
 SMALL = "-s -w"
 Run = Callable[[Sequence[str]], None]
 
 
-def kubernetes_flags(version: str) -> str:
-    """Return the linker flags by which Kubernetes' programs know their version."""
-    major, minor, _ = version.split(".")
-    facts = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join([SMALL, *(f"-X {p}.{key}={value}" for p in packages for key, value in facts.items())])
+def version_flags(kubernetes: str, helm: str) -> str:
+    """Return the linker flags by which the programs know their versions, as their projects build them.
+
+    Without a cluster to ask, Helm refuses a chart for a newer Kubernetes than it was built with; without the
+    flags that is 1.20.
+    """
+    major, minor, _ = kubernetes.split(".")
+    facts_of = {
+        ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"): {
+            "gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean",
+        },
+        (f"{HELM_MODULE}/pkg/chartutil", f"{HELM_MODULE}/pkg/lint/rules"): {
+            "k8sVersionMajor": major, "k8sVersionMinor": minor,
+        },
+        (f"{HELM_MODULE}/internal/version",): {"version": f"v{helm}", "gitTreeState": "clean"},
+    }  # fmt: skip
+    variables = [
+        f"{p}.{key}={value}"
+        for packages, facts in facts_of.items()
+        for p in packages
+        for key, value in facts.items()
+    ]
+    return " ".join([SMALL, *(f"-X {variable}" for variable in variables)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +111,24 @@ class ProgramSet:
         return commands
 
 
+VERSIONS = version_flags(versions.KUBERNETES, versions.HELM)
 KUBERNETES = ProgramSet(
     name="kubernetes",
     version=versions.KUBERNETES,
     module=MODULE,
-    flags=kubernetes_flags(versions.KUBERNETES),
+    flags=VERSIONS,
     packages=(
         *(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS), "./etcd", "./coredns", HELM_PACKAGE,
     ),
 )  # fmt: skip
 """All that the node needs."""
-HELM = ProgramSet(name="helm", version=versions.HELM, module=MODULE, packages=(HELM_PACKAGE,))
+HELM = ProgramSet(name="helm", version=versions.HELM, module=MODULE, flags=VERSIONS, packages=(HELM_PACKAGE,))
 """Helm alone, where there is no node; the node's set holds it already."""
 KUBECTL = ProgramSet(
     name="kubectl",
     version=versions.KUBERNETES,
     module=MODULE,
-    flags=kubernetes_flags(versions.KUBERNETES),
+    flags=VERSIONS,
     packages=("k8s.io/kubernetes/cmd/kubectl",),
 )
 """kubectl alone, for the kind provider."""

@@ -17,7 +17,6 @@ from dev.paths import ROOT
 from dev.progress import Reporter
 
 CHARTS = ROOT / "charts"
-KUBE_VERSION = "1.34.0"
 Rendered = list[dict[str, Any]]
 Render = Callable[..., Rendered]
 
@@ -50,7 +49,7 @@ def render(helm: Callable[[Sequence[str]], subprocess.CompletedProcess[str]]) ->
     @functools.cache
     def rendered(chart: str, release: str, settings: tuple[str, ...], values: Path | None) -> str:
         done = helm([
-            "template", release, str(CHARTS / chart), "--namespace", "film", "--kube-version", KUBE_VERSION,
+            "template", release, str(CHARTS / chart), "--namespace", "film",
             "--values", str(CHARTS / chart / "values-dev.yaml"),
             *(("--values", str(values)) if values else ()),
             *(part for setting in settings for part in ("--set-json", setting)),

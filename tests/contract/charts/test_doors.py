@@ -12,7 +12,6 @@ from dev.paths import ROOT
 from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_bridge.http_door.door_settings import DoorSettings
 from gather_contracts import names
-from tests.contract.charts.conftest import KUBE_VERSION
 from tests.support.kubernetes.rendered_charts import DOORS, named, with_notes_shown
 
 CHARTS = ROOT / "charts"
@@ -65,7 +64,7 @@ def test_a_door_may_create_get_watch_and_patch_gatherruns_and_nothing_else(rende
 def test_a_door_asks_for_its_secret_and_can_be_left_out(helm: Helm, render: Render, door: str) -> None:
     chart = CHARTS / "gather"
     done = helm([
-        "template", "gather", str(chart), "--kube-version", "1.34.0",
+        "template", "gather", str(chart),
         "--values", str(chart / "values-dev.yaml"), "--set", f"doors.{door}.existingSecret=",
     ])  # fmt: skip
     assert f"doors.{door}.existingSecret is required" in done.stderr
@@ -83,7 +82,7 @@ def test_what_helm_says_at_the_end_is_about_what_was_installed(
         f"{each}.enabled={str(is_on).lower()}" for each in ("bridge.page", "doors.http", "doors.celery")
     )
     rendered = helm([
-        "template", "film", str(chart), "--kube-version", KUBE_VERSION,
+        "template", "film", str(chart),
         "--values", str(chart / "values-dev.yaml"), "--set", switches,
         "--show-only", "templates/notes.yaml",
     ])  # fmt: skip

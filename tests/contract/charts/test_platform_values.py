@@ -13,7 +13,6 @@ import yaml
 from dev.paths import ROOT
 from gather_operator.main import worker_template
 from gather_operator.settings import Settings
-from tests.contract.charts.conftest import KUBE_VERSION
 from tests.support.kubernetes.rendered_charts import DOORS, named, of_kind
 
 Helm = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
@@ -186,12 +185,11 @@ def test_global_values_are_used_by_every_pod(render: Render, monkeypatch: pytest
 
 def test_an_unknown_global_value_is_refused_unless_it_is_another_chart_s(helm: Helm, tmp_path: Path) -> None:
     """A misspelt one would do nothing; a chart of charts has globals that are nothing to us."""
-    arguments = ["--kube-version", KUBE_VERSION, "--values", str(CHART / "values-dev.yaml")]
+    arguments = ["--values", str(CHART / "values-dev.yaml")]
     alone = helm(["template", "x", str(CHART), *arguments, "--set", "global.imageRegistri=r"])
     assert alone.returncode != 0
     assert "global.imageRegistri is no value of this chart; global has imageRegistry" in alone.stderr
-    backing = helm(["template", "x", str(ROOT / "charts/gather-backing"), "--set", "global.imageRegistry=r",
-                    "--kube-version", KUBE_VERSION])  # fmt: skip
+    backing = helm(["template", "x", str(ROOT / "charts/gather-backing"), "--set", "global.imageRegistry=r"])
     assert backing.returncode != 0
     assert "global.imageRegistry is no value of this chart" in backing.stderr
     whole = tmp_path / "whole"
@@ -202,7 +200,7 @@ def test_an_unknown_global_value_is_refused_unless_it_is_another_chart_s(helm: H
     values = {"gather": yaml.safe_load((CHART / "values-dev.yaml").read_text("utf-8")),
               "global": {"storageClass": "fast", "imageRegistry": "registry.example.com"}}  # fmt: skip
     (whole / "values.yaml").write_text(yaml.safe_dump(values), "utf-8")
-    together = helm(["template", "x", str(whole), "--kube-version", KUBE_VERSION])
+    together = helm(["template", "x", str(whole)])
     assert together.returncode == 0, together.stderr
     assert "registry.example.com/gather-operator:dev" in together.stdout
 
@@ -302,7 +300,7 @@ def test_the_bridge_is_reached_from_outside(render: Render, helm: Helm) -> None:
         ["a.example.com"],
     )
     for way, needed in (("ingress", "hosts"), ("httpRoute", "parentRefs")):
-        arguments = ["--kube-version", KUBE_VERSION, "--values", str(CHART / "values-dev.yaml")]
+        arguments = ["--values", str(CHART / "values-dev.yaml")]
         done = helm(["template", "x", str(CHART), *arguments, "--set", f"bridge.{way}.enabled=true"])
         assert done.returncode != 0
         assert f"bridge.{way}.{needed} is required" in done.stderr
@@ -321,7 +319,7 @@ def test_helm_test_asks_every_room(render: Render) -> None:
 
 def test_the_production_values_render(render: Render, helm: Helm) -> None:
     """By themselves, with all that one who runs Gather for others needs."""
-    arguments = ["--kube-version", KUBE_VERSION, "--values", str(PRODUCTION)]
+    arguments = ["--values", str(PRODUCTION)]
     done = helm(["template", "gather", str(CHART), "--namespace", "gather", *arguments])
     assert done.returncode == 0, done.stderr
     documents = [d for d in yaml.safe_load_all(done.stdout) if d]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from dev.artefacts import versions
 from dev.paths import ROOT
 from gather_brain.auth.api_keys import BootstrapKey
 from gather_brain.limits.policy import LIMIT_NAMES
@@ -266,12 +267,17 @@ def test_another_release_name_moves_every_name(render: Render) -> None:
                 assert document["metadata"]["name"].startswith("second"), document["metadata"]["name"]
 
 
+def test_our_helm_knows_its_version(helm: Helm) -> None:
+    """And Kubernetes', or it would refuse our charts wherever it has no cluster to ask."""
+    assert helm(["version", "--template", "{{.Version}}"]).stdout == f"v{versions.HELM}"
+
+
 @pytest.mark.parametrize("missing", ["operator.existingSecret", "brain.neo4jUri", "appUrl"])
 def test_what_cannot_be_guessed_is_asked_for_by_name(helm: Helm, missing: str) -> None:
     """Before anything is installed, with the value's name."""
     chart = CHARTS / "gather"
     done = helm([
-        "template", "gather", str(chart), "--kube-version", "1.34.0",
+        "template", "gather", str(chart),
         "--values", str(chart / "values-dev.yaml"), "--set", f"{missing}=",
     ])  # fmt: skip
     assert done.returncode != 0
@@ -281,7 +287,7 @@ def test_what_cannot_be_guessed_is_asked_for_by_name(helm: Helm, missing: str) -
 @pytest.mark.parametrize("chart", BOTH)
 def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
     """The schema is closed."""
-    done = helm(["template", "x", str(CHARTS / chart), "--set", "typo=1", "--kube-version", "1.34.0"])
+    done = helm(["template", "x", str(CHARTS / chart), "--set", "typo=1"])
     assert done.returncode != 0
     assert "typo" in done.stderr
 
@@ -295,7 +301,7 @@ def test_an_unknown_value_is_refused(helm: Helm, chart: str) -> None:
 def test_an_address_with_a_password_is_refused(helm: Helm, value: str) -> None:
     """It would stand in a ConfigMap or a pod, where people without a right to Secrets read it."""
     done = helm(["template", "x", str(CHARTS / "gather"), "--values", str(CHARTS / "gather/values-dev.yaml"),
-                 "--set", value, "--kube-version", "1.34.0"])  # fmt: skip
+                 "--set", value])  # fmt: skip
     assert done.returncode != 0
     assert value.partition("=")[0].rpartition(".")[2] in done.stderr
 

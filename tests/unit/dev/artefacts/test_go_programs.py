@@ -48,6 +48,7 @@ def test_all_of_the_node_is_one_build_with_its_version_in_it() -> None:
     flags = command[command.index("-ldflags") + 1]
     assert f"-X k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}" in flags
     assert "-X k8s.io/client-go/pkg/version.gitMinor=34" in flags
+    assert "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34" in flags
     assert command[command.index("-o") + 1] == "/into/"
     assert [package.rpartition("/")[2] for package in command[command.index("-o") + 2 :]] == [
         *go_programs.KUBERNETES_PROGRAMS, "etcd", "coredns", "helm",
