@@ -65,7 +65,7 @@ unit: $(STAMP) ## Run the tests that need nothing but Python (ROOM=worker or ROO
 
 .PHONY: contract
 contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=brain: only those)
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" tests/contract$(if $(ROOM),/$(ROOM))
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" --durations 20 tests/contract$(if $(ROOM),/$(ROOM))
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
