@@ -60,7 +60,9 @@ class WorkQueue:
         self._usual: deque[str] = deque()
         self._late: deque[str] = deque()
         self._taken = 0
-        self._arrived = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """Workers that wait for a key: each key wakes one of them, since the others would wake in vain."""
+        self._reserved: deque[asyncio.Future[None]] = deque()
         self._queued: dict[str, float] = {}
         """Since when each key is queued, on the event loop's clock."""
         self._busy: set[str] = set()
@@ -91,18 +93,27 @@ class WorkQueue:
             timer.cancel()
         if key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
-            self._lane(key).append(key)
-            self._arrived.set()
+            lane = self._lane(key)
+            lane.append(key)
+            self._wake_one(lane)
             QUEUE_DEPTH.set(len(self._queued))
         elif is_asked_for and key not in self._urgent and self._is_urgent(key):
             (self._usual if key in self._usual else self._late).remove(key)
             self._urgent.append(key)
-            self._arrived.set()
+            self._wake_one(self._urgent)
 
     def _lane(self, key: str) -> deque[str]:
         if self._is_urgent(key):
             return self._urgent
         return self._late if self._is_late(key) else self._usual
+
+    def _wake_one(self, lane: deque[str]) -> None:
+        """Wake a worker for a key of that lane, if one is idle; else the next to be done finds it."""
+        for idle in (self._idle, self._reserved) if lane is self._urgent else (self._idle,):
+            while idle:
+                if not (woken := idle.popleft()).done():
+                    woken.set_result(None)
+                    return
 
     def add_soon(self, key: str) -> None:
         """Queue the key, which can wait, unless it is queued anyway."""
@@ -169,15 +180,17 @@ class WorkQueue:
             self._worked_s.popitem(last=False)
 
     async def _next(self, lanes: Sequence[deque[str]]) -> str:
+        is_reserved = len(lanes) == 1
         while True:
-            self._taken += 1
             # So that even a cluster that is never done with those at work begins others.
-            ordered = (self._late, *lanes) if len(lanes) > 1 and self._taken % LATE_SHARE == 0 else lanes
-            for lane in ordered:
+            is_turn = not is_reserved and (self._taken + 1) % LATE_SHARE == 0
+            for lane in (self._late, *lanes) if is_turn else lanes:
                 if lane:
+                    self._taken += 1
                     return lane.popleft()
-            self._arrived.clear()
-            await self._arrived.wait()
+            woken = asyncio.get_running_loop().create_future()
+            (self._reserved if is_reserved else self._idle).append(woken)
+            await woken
 
     async def _attempt(self, key: str, work: Work) -> Next:
         asked_s = 0.0
