@@ -15,7 +15,12 @@ def tls_for(url: httpx.URL, ca_file: Path | None = None) -> ssl.SSLContext:
     `SSL_CERT_FILE` and `SSL_CERT_DIR` name other certificates. `ca_file` has authorities that vouch besides
     them; raises OSError if it cannot be read.
     """
-    return _trusted(ca_file) if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _trusted(ca_file) if url.scheme == "https" else _trusting_nobody()
+
+
+@cache
+def _trusting_nobody() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @cache
