@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 from gather_clients.kube_api.api_calls import Request
@@ -134,14 +135,18 @@ class ApiServer:
         try:
             while self.watches_broken == broken:
                 changed.clear()
-                for version, change, found in list(self._changes[kind]):
-                    if version > since:
-                        since = version
-                        yield version, change, found
+                for version, change, found in self._after(kind, since):
+                    since = version
+                    yield version, change, found
                 if self.watches_broken == broken:
                     await changed.wait()
         finally:
             self._waiting[kind].remove(changed)
+
+    def _after(self, kind: str, version: int) -> list[tuple[int, str, Object]]:
+        """Return the changes after a version, found from the end: most watches lack the last one alone."""
+        later = takewhile(lambda kept: kept[0] > version, reversed(self._changes[kind]))
+        return [*later][::-1]
 
 
 def status_error(code: int, reason: str, message: str, retry_after_s: float | None = None) -> ClusterError:

@@ -13,11 +13,24 @@ from bson.codec_options import CodecOptions
 Document = dict[str, Any]
 AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
 ABSENT: Final = object()
+NESTED: Final = frozenset({dict, list})
 
 
 def stored(document: Mapping[str, Any]) -> Document:
     """Return the document as MongoDB keeps it, whole and apart from the one given."""
     return bson.decode(bson.encode(dict(document)), AWARE)
+
+
+def copied(document: Mapping[str, Any]) -> Document:
+    """Return a stored document apart from the one given, in a fraction of the time of `stored`."""
+    # What BSON's reader makes of anything but documents and arrays cannot be changed in place.
+    return {name: _copied(value) if type(value) in NESTED else value for name, value in document.items()}
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return copied(value)
+    return [_copied(each) if type(each) in NESTED else each for each in value]
 
 
 def matches(document: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
@@ -118,7 +131,7 @@ def updated(
     """Return the document after an update; `before` None: one is made, as an upsert does."""
     if not isinstance(change, Mapping):
         return _piped(before, change, now)
-    after = stored(before) if before is not None else _from_query(query)
+    after = copied(before) if before is not None else _from_query(query)
     for operator, fields in change.items():
         if operator == "$setOnInsert" and before is not None:
             continue
@@ -141,7 +154,7 @@ def _piped(before: Document | None, stages: Sequence[Mapping[str, Any]], now: da
     """Return the document after an update by a pipeline that sets values, or the later of two dates."""
     if before is None or any(set(stage) != {"$set"} for stage in stages):
         raise NotImplementedError(f"update {stages}")
-    after = stored(before)
+    after = copied(before)
     for path, value in (pair for stage in stages for pair in stage["$set"].items()):
         if not isinstance(value, Mapping):
             _put(after, path, value)
@@ -154,8 +167,7 @@ def _piped(before: Document | None, stages: Sequence[Mapping[str, Any]], now: da
 
 
 def _from_query(query: Mapping[str, Any]) -> Document:
-    plain = {key: value for key, value in query.items() if not isinstance(value, Mapping)}
-    return stored(plain)
+    return {key: value for key, value in query.items() if not isinstance(value, Mapping)}
 
 
 def _put(document: Document, path: str, value: Any) -> None:
@@ -169,10 +181,9 @@ def _put(document: Document, path: str, value: Any) -> None:
 def projected(document: Mapping[str, Any], projection: Mapping[str, Any] | Sequence[str] | None) -> Document:
     """Return the fields that are asked for, apart from the document itself."""
     if projection is None:
-        return stored(document)
-    paths = list(projection)
+        return copied(document)
     found: Document = {"_id": document["_id"]} if "_id" in document else {}
-    for path in paths:
+    for path in projection:
         head, _, rest = path.partition(".")
         if head not in document or head == "_id":
             continue
@@ -182,7 +193,7 @@ def projected(document: Mapping[str, Any], projection: Mapping[str, Any] | Seque
         elif rest:
             raise NotImplementedError(f"projection {path}")
         found[head] = value
-    return stored(found)
+    return copied(found)
 
 
 def projected_part(document: Mapping[str, Any], field: str) -> Document:

@@ -86,8 +86,11 @@ class MongoInMemory:
         wanted = query.get("_id")
         if wanted is None or (isinstance(wanted, Mapping) and set(wanted) != {"$in"}):
             return [d for d in there.values() if matches(d, query)]
-        asked = frozenset(wanted["$in"] if isinstance(wanted, Mapping) else [wanted])
         rest = {name: value for name, value in query.items() if name != "_id"}
+        if not isinstance(wanted, Mapping):
+            one = there.get(wanted)
+            return [one] if one is not None and matches(one, rest) else []
+        asked = frozenset(wanted["$in"])
         return [d for key, d in there.items() if key in asked and matches(d, rest)]
 
     # --- writing
