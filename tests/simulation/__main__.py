@@ -1,16 +1,20 @@
 """`make simulate`: plays thousands of runs with faults drawn by seeds, or one seed with its whole trace."""
 
 import argparse
+import os
+import signal
 import sys
 import time
 from typing import Final
 
-from tests.simulation.campaign import Sums, replay_line, run_campaign, table
+from tests.simulation.campaign import Sums, progress, replay_line, rest, run_campaign, table
 from tests.simulation.mutants import MUTANTS, catch
 from tests.support.simulation.simulation import simulate
 from tests.support.simulation.virtual_time import virtual_time
 
 PROGRESS_S: Final = 20.0
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""A shell's exit code of what SIGINT has ended."""
 
 
 def parsed() -> argparse.Namespace:
@@ -23,7 +27,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=1, help="begin with this seed (1)")
     parser.add_argument("--runs", type=int, default=10_000, help="end after so many runs (10,000)")
     parser.add_argument("--minutes", type=float, default=30, help="end after this time (30)")
-    parser.add_argument("--processes", type=int, default=2, help="seeds are played in so many processes (2)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="seeds are played in so many processes (one for each core)",
+    )
     parser.add_argument(
         "--mutants",
         type=int,
@@ -65,26 +74,39 @@ def main() -> int:
         return min(1, replay(arguments.seed))
     if arguments.mutants:
         return min(1, try_mutants(arguments.mutants, arguments.first_seed))
+    return play_many(arguments)
+
+
+def play_many(arguments: argparse.Namespace) -> int:
+    """Play seeds, say now and then how far it is, and at the end what came of it; return the exit code."""
+    runs, seconds, sums = arguments.runs, arguments.minutes * 60, Sums(arguments.first_seed)
     last_s = [time.monotonic()]
 
     def report(sums: Sums) -> None:
         while sums.unsaid:
             seed, violation = sums.unsaid.pop(0)
             print(f"PROMISE BROKEN: {violation[:200]}\n  {replay_line(seed)}", flush=True)
-        if time.monotonic() - last_s[0] < PROGRESS_S:
-            return
-        last_s[0] = time.monotonic()
+        if time.monotonic() - last_s[0] >= PROGRESS_S:
+            last_s[0] = time.monotonic()
+            print(progress(sums, runs, seconds), flush=True)
+
+    # Like Ctrl-C: what was played is said, and how to go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
         print(
-            f"{sums.real_s / 60:5.1f} min: {sums.runs:,} runs, {sums.faults.total():,} faults,"
-            f" {len(sums.violations)} promises broken",
+            f"{runs:,} runs or {arguments.minutes:g} minutes, from seed {sums.first_seed} on,"
+            f" in {arguments.processes} processes; Ctrl-C ends it and says how to go on",
             flush=True,
         )
-
-    sums = run_campaign(
-        arguments.first_seed, arguments.runs, arguments.minutes * 60, arguments.processes, report
-    )
+        run_campaign(sums, runs, seconds, arguments.processes, report)
+    except KeyboardInterrupt:
+        sums.is_interrupted = True
     print("\n" + table(sums))
-    return min(1, len(sums.violations))
+    if left := rest(sums, runs):
+        print("\n" + left)
+    if sums.violations:
+        return 1
+    return INTERRUPTED if sums.is_interrupted else 0
 
 
 if __name__ == "__main__":

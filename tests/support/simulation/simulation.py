@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -58,6 +59,7 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     runs: int = 0
     virtual_s: float = 0.0
+    processor_s: float = 0.0
     calls: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
@@ -255,6 +257,7 @@ def simulate(seed: int, *, is_calm: bool | None = None, is_verbose: bool = False
 
     `virtual_time.virtual_time` has to be in force.
     """
+    began_s = time.process_time()
     calm = seed % 20 == 0 if is_calm is None else is_calm
     virtual_time.seeded(seed)
     simulation = Simulation(seed, is_calm=calm, is_verbose=is_verbose)
@@ -270,4 +273,5 @@ def simulate(seed: int, *, is_calm: bool | None = None, is_verbose: bool = False
         simulation.wire.lines,
     )
     outcome.faults = Counter({kind: count for kind, count in simulation.plan.happened.items() if count})
+    outcome.processor_s = time.process_time() - began_s
     return outcome
