@@ -4,11 +4,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.artefacts.cache import Cache
 from dev.commands import run_logged
 from dev.errors import MachineError
-from dev.progress import Reporter
+
+if TYPE_CHECKING:
+    from dev.progress import Reporter
 
 APT_TIMEOUT_S = 900
 """A slow mirror and another apt run before ours."""
@@ -26,6 +29,13 @@ NODE_PACKAGES: Mapping[str, str] = {
     "libc6-dev": "/usr/include/stdio.h",
 }
 """Package to what shows that it is there: a command, or a file. The last two are for the pause program."""
+
+IMAGE_PACKAGES: Mapping[str, str] = {
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "ca-certificates": "/etc/ssl/certs",
+}
+"""What builds images where there is no Docker engine, in the same form."""
 
 
 def is_present(probe: str) -> bool:
@@ -47,7 +57,7 @@ def require_root(what: str) -> None:
         raise MachineError(f"{what} needs root: run the same command with sudo, or as root.")
 
 
-def install(packages: Iterable[str], cache: Cache, reporter: Reporter) -> None:
+def install(packages: Iterable[str], cache: Cache, reporter: "Reporter") -> None:
     """Install Debian packages with apt-get; raises MachineError where there is no apt-get."""
     names = list(packages)
     if not names:
@@ -66,6 +76,6 @@ def install(packages: Iterable[str], cache: Cache, reporter: Reporter) -> None:
         run_logged(install_command, log, timeout_s=APT_TIMEOUT_S, env=environment)
 
 
-def ensure_packages(wanted: Mapping[str, str], cache: Cache, reporter: Reporter) -> None:
+def ensure_packages(wanted: Mapping[str, str], cache: Cache, reporter: "Reporter") -> None:
     """Install those of the wanted packages (package to probe) that are missing."""
     install(missing_packages(wanted), cache, reporter)

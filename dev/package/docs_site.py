@@ -15,7 +15,7 @@ from typing import Final
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
-from dev.artefacts.store_binaries import requirements_key
+from dev.artefacts.wheels import requirements_key
 from dev.paths import ROOT
 from dev.progress import Reporter
 

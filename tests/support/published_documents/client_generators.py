@@ -18,7 +18,7 @@ from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
 from dev.artefacts.content import content_key
 from dev.artefacts.debian_packages import ensure_packages
-from dev.artefacts.go_programs import go_environment, installed_go, require_go
+from dev.artefacts.go_toolchain import ensure_go, go_environment
 from dev.artefacts.npm_packages import NPM_PACKAGES
 from dev.commands import output_of, run_logged
 from dev.paths import ROOT
@@ -114,8 +114,9 @@ def generate(
     for name in generator.links:
         (work / name).symlink_to(tools / name)
     (work / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
-    path = os.pathsep.join((str(tools / "bin"), os.environ["PATH"]))
-    environment = {**go_environment(), "PATH": path, "PYTHONPATH": f"{tools}:{work}"}
+    go = go_environment(artefacts.cache)
+    path = os.pathsep.join((str(tools / "bin"), go["PATH"]))
+    environment = {**go, "PATH": path, "PYTHONPATH": f"{tools}:{work}"}
     environment["CARGO_TARGET_DIR"] = str(artefacts.cache.root / "rust-clients")
     made = GeneratedClient(generator, work, tools, environment)
     made.times_s["install"] = installed_s
@@ -133,7 +134,7 @@ def _installed(generator: ClientGenerator, artefacts: Artefacts) -> Path:
         log = artefacts.cache.logs / f"{generator.name}.log"
         for command in generator.install:
             words = [word.format(tools=folder, python=sys.executable) for word in command]
-            run_logged(words, log, timeout_s=TIMEOUT_S, env=go_environment(), cwd=folder)
+            run_logged(words, log, timeout_s=TIMEOUT_S, env=go_environment(artefacts.cache), cwd=folder)
 
     return artefacts.obtain(generator.name, recipe, fill)
 
@@ -223,7 +224,7 @@ GENERATORS: Final = (
         call=("go", "-C", "{work}", "run", "."),
         generated="brain/*.go",
         callers=("main.go",),
-        requires=lambda _: require_go(installed_go()),
+        requires=lambda artefacts: ensure_go(artefacts.cache, artefacts.reporter),
     ),
     ClientGenerator(
         name="openapi-generator",

@@ -1,12 +1,11 @@
 """The pure parts of the stores: Java's version, Neo4j's settings, free ports."""
 
 import runpy
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev.artefacts.store_binaries import java_major, requirements_key
+from dev.artefacts.store_binaries import java_major
 from dev.paths import ROOT
 from dev.service_process import free_port
 from dev.stores import neo4j_configuration
@@ -31,14 +30,6 @@ def start() -> dict[str, Any]:
 )
 def test_javas_version_is_read_from_its_own_words(said: str, major: int) -> None:
     assert java_major(said) == major
-
-
-def test_a_requirements_file_with_other_hashes_has_another_key(tmp_path: Path) -> None:
-    file = tmp_path / "requirements.txt"
-    file.write_text("a==1 --hash=sha256:1")
-    first = requirements_key(file)
-    file.write_text("a==1 --hash=sha256:2")
-    assert requirements_key(file) != first
 
 
 def test_the_local_neo4j_speaks_bolt_where_it_is_told_and_no_http() -> None:

@@ -72,43 +72,6 @@ def test_promtool_is_installed_at_the_pinned_version_without_clouds() -> None:
     assert command[command.index("-tags") + 1] == "remove_all_sd"
 
 
-def test_go_writes_into_the_folder_that_is_being_built() -> None:
-    environment = go_programs.go_environment(Path("/into"))
-    assert environment["GOBIN"] == "/into"
-    assert environment["CGO_ENABLED"] == "0"
-    assert "GOBIN" not in go_programs.go_environment()
-
-
-@pytest.mark.parametrize(
-    ("said", "version"),
-    [
-        ("go1.26.8\n", (1, 26)),
-        ("go1.19\n", (1, 19)),
-        ("go1.27rc1", (1, 27)),
-        ("devel +abc", None),
-        ("", None),
-    ],
-)
-def test_the_version_is_read_from_what_go_prints(said: str, version: tuple[int, int] | None) -> None:
-    assert go_programs.parse_go_version(said) == version
-
-
-@pytest.mark.parametrize("found", ["go1.26.0", "go1.30.1", "go2.0"])
-def test_a_go_that_is_new_enough_is_taken(found: str) -> None:
-    go_programs.require_go(found)
-
-
-def test_a_missing_go_is_named_with_where_to_get_it() -> None:
-    with pytest.raises(MachineError, match=r"Go is missing\. .*https://go\.dev/dl/.*apt-get install"):
-        go_programs.require_go(None)
-
-
-@pytest.mark.parametrize("found", ["go1.19.8\n", "what is this"])
-def test_an_old_go_is_named_with_its_version(found: str) -> None:
-    with pytest.raises(MachineError, match="Go is too old"):
-        go_programs.require_go(found)
-
-
 def test_nothing_is_asked_of_the_machine_when_all_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +79,7 @@ def test_nothing_is_asked_of_the_machine_when_all_is_built(
     folder = go_programs.HELM.folder(cache)
     folder.mkdir()
     (folder / ".complete").write_text(go_programs.HELM.stamp(), encoding="ascii")
-    monkeypatch.setattr(go_programs, "installed_go", lambda: pytest.fail("asked for Go"))
+    monkeypatch.setattr(go_programs, "ensure_go", lambda *_: pytest.fail("asked for Go"))
     go_programs.ensure_programs([go_programs.HELM], cache, Reporter())
 
 
@@ -148,7 +111,7 @@ def test_two_that_want_the_same_programs_build_them_once(
 def test_a_full_disk_is_found_before_the_build_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(go_programs, "installed_go", lambda: "go1.26.0")
+    monkeypatch.setattr(go_programs, "ensure_go", lambda *_: None)
     monkeypatch.setattr(go_programs, "BUILD_SPACE_BYTES", 2**62)
     with pytest.raises(MachineError, match=r"needs \d+\.\d GiB in .* GATHER_CACHE=FOLDER"):
         go_programs.ensure_programs([go_programs.HELM], Cache(tmp_path), Reporter())
