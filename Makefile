@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 SOURCES := contracts clients operator worker brain bridge cli demo dev tests
+REQUIRE_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+  { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv, or PYTHON=its path"; exit 1; }
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
@@ -20,11 +22,11 @@ help: ## Show this list
 ##@ Try it
 
 .PHONY: demo
-demo: $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end
+demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end
 	@$(PY) -m dev demo
 
 .PHONY: up
-up: $(STAMP) ## Bring up the one-machine cluster
+up: machine $(STAMP) ## Bring up the one-machine cluster
 	@$(PY) -m dev up
 
 .PHONY: down
@@ -317,8 +319,13 @@ vocabulary: $(STAMP) ## Write the vocabulary with which the worker counts tokens
 lock: $(STAMP) ## Pin every dependency with hashes in requirements/
 	@$(PY) -m dev.generate.lock
 
+.PHONY: machine
+machine: # Name all that this machine lacks for the cluster, before anything is installed
+	@$(REQUIRE_PYTHON)
+	@$(PYTHON) -m dev.cluster.preflight
+
 $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv"; exit 1; }
+	@$(REQUIRE_PYTHON)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the tools into $(VENV) ..."
 	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt -r requirements/build.txt

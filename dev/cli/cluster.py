@@ -18,7 +18,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: python -m dev up && dev/kubectl get nodes")
 def up() -> None:
-    """Bring up the one-node cluster, to deploy to it; needs Go, and a Docker engine or root.
+    """Bring up the one-node cluster, to deploy to it; needs a Docker engine or root.
 
     It builds and installs what is missing, and does nothing if the cluster is up and ready.
     """

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from dev.artefacts.cache import Cache
-from dev.cluster.kind import KindProvider, docker_answers
+from dev.cluster.docker import docker_answers, is_chosen
+from dev.cluster.kind import KindProvider
 from dev.cluster.node.provider import NodeProvider
 from dev.cluster.provider import Provider
 from dev.progress import Reporter
@@ -13,6 +14,4 @@ def choose_provider(
     cache: Cache, reporter: Reporter, has_docker: Callable[[], bool] = docker_answers
 ) -> Provider:
     """Return the provider that this machine gets; one that already has a node keeps it."""
-    if cache.node.exists() or not has_docker():
-        return NodeProvider(cache, reporter)
-    return KindProvider(cache, reporter)
+    return (KindProvider if is_chosen(cache, has_docker) else NodeProvider)(cache, reporter)

@@ -17,24 +17,14 @@ from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node.layout import NODE_LABELS
 from dev.cluster.provider import Status
 from dev.commands import output_of, run_logged
-from dev.errors import CommandError, ContextError
+from dev.errors import ContextError
 from dev.progress import Reporter
 
 CLUSTER = "gather-dev"
 CREATE_TIMEOUT_S = 900
 """Pulling the node image is most of it."""
 LOAD_TIMEOUT_S = 600
-DOCKER_TIMEOUT_S = 20
 PROGRAMS = (go_programs.KUBECTL, go_programs.HELM, go_programs.KIND)
-
-
-def docker_answers(execute: Callable[..., str] = output_of) -> bool:
-    """Return whether a Docker engine answers on this machine."""
-    try:
-        execute(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=DOCKER_TIMEOUT_S)
-    except CommandError:
-        return False
-    return True
 
 
 def cluster_config() -> str:

@@ -18,7 +18,7 @@ from dev.artefacts.page_assets import PageAssets, assets_key
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.artefacts.versions import NEO4J
 from dev.artefacts.wheels import REQUIREMENTS, requirements_key
-from dev.cluster.kind import docker_answers
+from dev.cluster.docker import docker_answers
 from dev.cluster.provider import Provider
 from dev.errors import MachineError
 from dev.images.buildah import BuildahBuilder

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.artefacts.cache import Cache, require_space
-from dev.artefacts.debian_packages import ensure_packages, require_root
+from dev.artefacts.debian_packages import IMAGE_PACKAGES, ensure_packages, require_root
+from dev.cluster.preflight import IMAGES_SPACE_BYTES
 from dev.commands import output_of, run_logged
 from dev.errors import CommandError
 from dev.images.archives import rename_image
@@ -21,9 +22,6 @@ from dev.images.pip_config import PipConfig, machine_pip_config
 from dev.images.specs import Image
 from dev.progress import Reporter
 
-SPACE_BYTES = 4 * 1024**3
-"""All images with their layers, twice over while one is loaded."""
-PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap", "ca-certificates": "/etc/ssl/certs"}
 END_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
@@ -91,8 +89,8 @@ class BuildahBuilder:
             MachineError: not root, or the disk is too full.
         """
         require_root("Building images without a Docker engine")
-        require_space(self.cache.root, SPACE_BYTES, "Building the images")
-        ensure_packages(PACKAGES, self.cache, self.reporter)
+        require_space(self.cache.root, IMAGES_SPACE_BYTES, "Building the images")
+        ensure_packages(IMAGE_PACKAGES, self.cache, self.reporter)
         self._scratch.mkdir(parents=True, exist_ok=True)
         for leftover in self._scratch.glob("pip-*.conf"):
             leftover.unlink()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.artefacts import debian_packages, go_programs, versions
-from dev.artefacts.cache import GIB, Cache, require_space
+from dev.artefacts.cache import Cache, require_space
 from dev.artefacts.stamps import fingerprint
-from dev.cluster import kubeconfig
+from dev.cluster import kubeconfig, preflight
 from dev.cluster.apiserver import ApiServer, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
 from dev.cluster.node.pause import ensure_pause_archive
@@ -16,8 +16,6 @@ from dev.errors import ClusterError, ContextError, MachineError, WaitTimeoutErro
 from dev.progress import Reporter, Step
 from dev.waiting import wait_for
 
-NODE_SPACE_BYTES = 6 * GIB
-"""The images unpacked (3 GiB), etcd, logs and what the demo's pods write."""
 READY_TIMEOUT_S = 240.0
 """The node is ready after ten seconds on idle cores; two that compile have taken a minute."""
 HEAL_TIMEOUT_S = 60.0
@@ -44,9 +42,8 @@ class NodeProvider:
 
     def up(self) -> None:
         """Bring the node up, or leave it alone if it is ready; what is missing is installed and built."""
-        debian_packages.require_root("Bringing up the node")
         self._refuse_other_node()
-        cgroups.own_hierarchies()
+        preflight.require_all(preflight.node_checks(self.cache))
         debian_packages.ensure_packages(debian_packages.NODE_PACKAGES, self.cache, self.reporter)
         go_programs.ensure_programs((go_programs.KUBERNETES,), self.cache, self.reporter)
         if self._is_up():
@@ -139,7 +136,7 @@ class NodeProvider:
         return fingerprint([*daemons, *files, go_programs.KUBERNETES.stamp()])
 
     def _start_clean(self) -> None:
-        require_space(self.cache.root, NODE_SPACE_BYTES, "The node")
+        require_space(self.cache.root, preflight.NODE_SPACE_BYTES, "The node")
         with self.reporter.step("Clear what an earlier node left") as step:
             self._remove(step)
         network.require_free_network()

@@ -10,7 +10,6 @@ import pytest
 from dev.artefacts import go_programs, versions
 from dev.artefacts.cache import Cache
 from dev.cluster import kind, kubeconfig
-from dev.errors import CommandError
 from dev.progress import Reporter
 
 VIEW = json.dumps(
@@ -117,11 +116,3 @@ def test_an_image_is_loaded_from_its_archive(provider: Callable[[Recorder], kind
 
 def test_the_nodes_images_are_listed(provider: Callable[[Recorder], kind.KindProvider]) -> None:
     assert "localhost/gather-worker:dev" in provider(Recorder("gather-dev\n")).images()
-
-
-def test_a_docker_client_without_an_engine_is_no_docker() -> None:
-    def fail(command: list[str], **_: object) -> str:
-        raise CommandError(f"{command[0]}: Cannot connect to the Docker daemon")
-
-    assert not kind.docker_answers(fail)
-    assert kind.docker_answers(lambda *_, **__: "28.2.2")

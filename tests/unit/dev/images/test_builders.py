@@ -79,7 +79,7 @@ def test_building_on_a_full_disk_says_how_much_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(buildah, "SPACE_BYTES", 1 << 60)
+    monkeypatch.setattr(buildah, "IMAGES_SPACE_BYTES", 1 << 60)
     with pytest.raises(MachineError, match="GATHER_CACHE"):
         BuildahBuilder(Cache(tmp_path), Reporter()).prepare()
 
