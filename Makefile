@@ -22,8 +22,9 @@ help: ## Show this list
 ##@ Try it
 
 .PHONY: demo
+demo: STARTED := $(shell date +%s)
 demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end
-	@$(PY) -m dev demo
+	@$(PY) -m dev demo --started-at $(STARTED)
 
 .PHONY: up
 up: machine $(STAMP) ## Bring up the one-machine cluster

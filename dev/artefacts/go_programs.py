@@ -166,7 +166,7 @@ def build(programs: ProgramSet, cache: Cache, reporter: "Reporter") -> None:
         cache.root / "locks" / folder.name, f"another process that builds {folder.name}", reporter.say
     ):
         if not programs.is_built(cache):
-            with reporter.step(f"Build {programs.name} {programs.version}") as step:
+            with reporter.step(f"Build {programs.name} {programs.version}", builds="programs") as step:
                 step.waits_for(f"go build; its output is in {cache.logs / f'{programs.name}.log'}")
                 build_folder(folder, programs.stamp(), fill)
 

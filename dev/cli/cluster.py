@@ -22,7 +22,8 @@ def up() -> None:
 
     It builds and installs what is missing, and does nothing if the cluster is up and ready.
     """
-    cache, reporter = Cache.from_environment(), Reporter()
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
     with cache.locked(reporter.say):
         choose_provider(cache, reporter).up()
 
@@ -33,7 +34,8 @@ def down() -> None:
 
     The built programs and images' layers stay in the cache.
     """
-    cache, reporter = Cache.from_environment(), Reporter()
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
     with cache.locked(reporter.say):
         choose_provider(cache, reporter).down()
 
@@ -44,7 +46,8 @@ def status() -> None:
 
     It exits with 1 unless the cluster is ready.
     """
-    cache, reporter = Cache.from_environment(), Reporter()
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
     found = choose_provider(cache, reporter).status()
     Console().print(status_table(found, cache))
     if found.failure:

@@ -28,7 +28,8 @@ def tags_table(tags: dict[str, str]) -> Table:
 @app.command(epilog="Example: python -m dev images worker brain")
 def images(names: Names = None) -> None:
     """Build the images whose content changed, to see that they build; needs a Docker engine or root."""
-    cache, reporter = Cache.from_environment(), Reporter()
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
     Console().print(tags_table(Images.from_environment(cache, reporter).build(names or ())))
 
 
@@ -52,6 +53,7 @@ def embedding_models() -> None:
 @app.command(epilog="Example: python -m dev load worker")
 def load(names: Names = None) -> None:
     """Build the images whose content changed and load them, to use them by hand; needs the cluster up."""
-    cache, reporter = Cache.from_environment(), Reporter()
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
     provider = choose_provider(cache, reporter)
     Console().print(tags_table(Images.from_environment(cache, reporter).load(provider, names or ())))

@@ -143,7 +143,7 @@ class Images:
     def _build(self, image: Image, now: Snapshot) -> None:
         folders = context_folders(StoreArtefacts(Artefacts(self.cache, self.reporter)))
         contexts = {name: folders[name]() for name in copied_into(image, now.root).contexts}
-        with self.reporter.step(f"Build {image.name}"):
+        with self.reporter.step(f"Build {image.name}", builds="images"):
             self.builder.build(image, (now.keys[image], MOVING_TAG), now.root, contexts)
 
     def _deliver(self, image: Image, now: Snapshot, missing: Mapping[Image, str], provider: Provider) -> None:

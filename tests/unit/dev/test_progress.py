@@ -2,11 +2,13 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from dev import progress
+from dev.durations import Durations
 from dev.progress import Reporter
 
 
@@ -29,7 +31,32 @@ def test_a_long_step_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> 
         step.waits_for("the node to be Ready")
         while "waits" not in text.getvalue() and "the node" not in text.getvalue():
             pass
-    assert "  ... Start: the node to be Ready (0 s)\n" in text.getvalue()
+    assert re.search(r"^  \.\.\. Start: the node to be Ready \(\d+:\d\d\)$", text.getvalue(), re.MULTILINE)
+
+
+def test_a_step_is_shown_with_its_last_time_and_only_a_good_end_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.01)
+    kept = Durations(tmp_path / "durations.json")
+    kept.record_step("Build Kubernetes", 560)
+    text = io.StringIO()
+    reporter = Reporter(Console(file=text, width=200), kept)
+
+    def fail() -> None:
+        with reporter.step("Build Kubernetes"):
+            while "of about" not in text.getvalue():
+                pass
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
+    assert re.search(r"^  \.\.\. Build Kubernetes \(\d:\d\d of about 9:20\)$", text.getvalue(), re.MULTILINE)
+    assert kept.step("Build Kubernetes") == 560
+    with reporter.step("Build Kubernetes", builds="programs"):
+        pass
+    assert kept.step("Build Kubernetes") == pytest.approx(0, abs=30)
+    assert reporter.built == {"programs"}
 
 
 def test_a_step_that_fails_does_not_claim_to_be_done() -> None:
