@@ -11,6 +11,8 @@ REQUIRE_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))
   { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv, or PYTHON=its path"; exit 1; }
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
+# A model that costs money is asked for on the command line; one in the environment is ignored.
+REAL_MODEL = $(if $(findstring command,$(origin MODEL)),$(if $(MODEL),--model "$(MODEL)" $(if $(MAX_COST),--max-cost "$(MAX_COST)")))
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
 BESIDE = $(if $(filter-out worker brain,$(ROOM)),,-n 2)
 
@@ -23,8 +25,8 @@ help: ## Show this list
 
 .PHONY: demo
 demo: STARTED := $(shell date +%s)
-demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end
-	@$(PY) -m dev demo --started-at $(STARTED)
+demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50)
+	@$(PY) -m dev demo --started-at $(STARTED) $(REAL_MODEL)
 
 .PHONY: up
 up: machine $(STAMP) ## Bring up the one-machine cluster
@@ -323,7 +325,7 @@ lock: $(STAMP) ## Pin every dependency with hashes in requirements/
 .PHONY: machine
 machine: # Name all that this machine lacks for the cluster, before anything is installed
 	@$(REQUIRE_PYTHON)
-	@$(PYTHON) -m dev.cluster.preflight
+	@$(PYTHON) -m dev.cluster.preflight $(REAL_MODEL)
 
 $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt
 	@$(REQUIRE_PYTHON)

@@ -1,6 +1,8 @@
 """`python -m dev deploy` and `demo`: Gather on the cluster, and its first run."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,6 +11,8 @@ from dev.artefacts.cache import Cache
 from dev.cluster import kubectl
 from dev.cluster.choose import choose_provider
 from dev.cluster.deploy import Tools, deploy
+from dev.cluster.provider import Provider
+from dev.cluster.real_model import CAP_DEFAULT_USD, RealModel, chart_values, give_key, take_key, take_model
 from dev.cluster.show_run import run_demo
 from dev.durations import Durations, clock, run_kind
 from dev.images.build import Images
@@ -16,24 +20,68 @@ from dev.images.specs import chart_settings
 from dev.paths import ROOT
 from dev.progress import Reporter
 
+EXAMPLE = ROOT / "examples" / "gatherrun.yaml"
+
 app = typer.Typer()
 Namespace = Annotated[str, typer.Option(help="Namespace of both releases; made if it is missing.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A real model, such as vendor/name, with the key in OPENROUTER_API_KEY; "
+        "GATHER_LLM_BASE_URL names another endpoint than OpenRouter. Empty: the demo's own."
+    ),
+]
+MaxCost = Annotated[float, typer.Option(help="What the run may cost with a real model, in USD.")]
 StartedAt = Annotated[
     float,
     typer.Option(hidden=True, help="When `make demo` began, in seconds since 1970; it may install tools."),
 ]
 
 
-def bring_up(namespace: str, cache: Cache, reporter: Reporter) -> Tools:
-    """Bring up the cluster, give it the images and install both charts; return the tools bound to it."""
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that has the images, and the tools bound to it."""
+
+    provider: Provider
+    tools: Tools
+    tags: Mapping[str, str]
+
+    def install(self, namespace: str, reporter: Reporter, texts: Mapping[str, str] | None = None) -> None:
+        """Install both charts; `texts` are further values of the chart `gather`."""
+        with reporter.step(f"Install Gather in {namespace}") as step:
+            deploy(self.tools, namespace, chart_settings(self.tags), step.waits_for, texts)
+
+
+def bring_up(cache: Cache, reporter: Reporter) -> Cluster:
+    """Bring up the cluster and give it the images."""
     with cache.locked(reporter.say):
         provider = choose_provider(cache, reporter)
         provider.up()
         tags = Images.from_environment(cache, reporter).load(provider)
     tools = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
-    with reporter.step(f"Install Gather in {namespace}") as step:
-        deploy(tools, namespace, chart_settings(tags), step.waits_for)
-    return tools
+    return Cluster(provider, tools, tags)
+
+
+def show_example(cluster: Cluster, namespace: str, reporter: Reporter) -> None:
+    """Install Gather with the demo's own model and show the example run."""
+    cluster.install(namespace, reporter)
+    # One that a killed demo with a real model left.
+    take_key(cluster.tools.kubectl, namespace)
+    run_demo(list(cluster.tools.kubectl), namespace, EXAMPLE, reporter)
+
+
+def show_real_model(cluster: Cluster, namespace: str, model: RealModel, reporter: Reporter) -> None:
+    """Show one department of the example run with a real model; afterwards neither key nor model is left."""
+    tools = cluster.tools
+    with cluster.provider.way_out(model.url) as way:
+        try:
+            cluster.install(namespace, reporter, chart_values(model, way.url, way.proxy))
+            give_key(tools.kubectl, namespace, model)
+            run_demo(list(tools.kubectl), namespace, EXAMPLE, reporter, model)
+        finally:
+            reporter.say("Deleting the key and going back to the demo's own model.")
+            take_key(tools.kubectl, namespace)
+            cluster.install(namespace, reporter)
 
 
 def say_total(reporter: Reporter, durations: Durations, seconds: float) -> None:
@@ -52,20 +100,31 @@ def deploy_command(namespace: Namespace = "gather") -> None:
     It brings the cluster up and builds and loads the images that changed.
     """
     cache = Cache.from_environment()
-    bring_up(namespace, cache, Reporter.remembering(cache))
+    reporter = Reporter.remembering(cache)
+    bring_up(cache, reporter).install(namespace, reporter)
 
 
 @app.command(epilog="Example: python -m dev demo")
-def demo(namespace: Namespace = "gather", started_at: StartedAt = 0) -> None:
+def demo(
+    namespace: Namespace = "gather",
+    model: Model = "",
+    max_cost: MaxCost = CAP_DEFAULT_USD,
+    started_at: StartedAt = 0,
+) -> None:
     """Deploy Gather and show an example GatherRun from start to end, as a first look; needs what `up` needs.
 
-    The run is examples/gatherrun.yaml. It ends within two minutes and costs nothing.
+    The run is examples/gatherrun.yaml. It ends within two minutes and costs nothing. With --model it is one
+    department of it, written by a real model, and what that cost is shown.
     """
     started = started_at or time.time()
+    real = take_model(model, max_cost) if model else None
     cache = Cache.from_environment()
     reporter = Reporter.remembering(cache)
     if known := Durations.of(cache).totals_line():
         reporter.say(f"The last times of the demo here: {known}.")
-    tools = bring_up(namespace, cache, reporter)
-    run_demo(list(tools.kubectl), namespace, str(ROOT / "examples" / "gatherrun.yaml"), reporter)
-    say_total(reporter, Durations.of(cache), time.time() - started)
+    cluster = bring_up(cache, reporter)
+    if real:
+        show_real_model(cluster, namespace, real, reporter)
+    else:
+        show_example(cluster, namespace, reporter)
+        say_total(reporter, Durations.of(cache), time.time() - started)

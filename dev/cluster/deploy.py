@@ -30,11 +30,16 @@ class Tools:
 
 
 def helm_install_command(
-    helm: Sequence[str], release: str, namespace: str, settings: Mapping[str, str]
+    helm: Sequence[str],
+    release: str,
+    namespace: str,
+    settings: Mapping[str, str],
+    texts: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the Helm command that installs or upgrades a release of the chart with the same name.
 
-    A cluster has one CRD: the newest release takes it over, and it is kept when that release goes.
+    A cluster has one CRD: the newest release takes it over, and it is kept when that release goes. `texts`
+    are values that Helm shall take as they are, whatever characters are in them.
     """
     chart = ROOT / "charts" / release
     command = [
@@ -44,6 +49,8 @@ def helm_install_command(
     ]  # fmt: skip
     for key, value in sorted(settings.items()):
         command += ["--set-string" if key.endswith(".tag") else "--set", f"{key}={value}"]
+    for key, value in sorted((texts or {}).items()):
+        command += ["--set-literal", f"{key}={value}"]
     return command
 
 
@@ -54,7 +61,11 @@ def namespace_manifest(namespace: str) -> str:
 
 
 def deploy(
-    tools: Tools, namespace: str, image_settings: Mapping[str, Mapping[str, str]], say: Callable[[str], None]
+    tools: Tools,
+    namespace: str,
+    image_settings: Mapping[str, Mapping[str, str]],
+    say: Callable[[str], None],
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Install both charts and wait until every pod is ready.
 
@@ -63,6 +74,7 @@ def deploy(
         namespace: where both releases live; made if missing.
         image_settings: per release, the chart values that name the images' tags.
         say: gets what is waited for.
+        texts: further values of the chart `gather`, taken as they are.
 
     Raises:
         DeployError: a chart did not install within `INSTALL_TIMEOUT_S`.
@@ -72,7 +84,9 @@ def deploy(
     say("the pods of both charts")
 
     def install(release: str) -> None:
-        command = helm_install_command(tools.helm, release, namespace, image_settings.get(release, {}))
+        settings = image_settings.get(release, {})
+        further = texts if release == RELEASE else None
+        command = helm_install_command(tools.helm, release, namespace, settings, further)
         try:
             output_of(command, timeout_s=INSTALL_TIMEOUT_S + 60)
         except CommandError as error:

@@ -7,7 +7,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dev.artefacts import go_programs, versions
 from dev.artefacts.cache import Cache
@@ -16,8 +18,9 @@ from dev.cluster.apiserver import ApiServer
 from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node.layout import NODE_LABELS
 from dev.cluster.provider import Status
+from dev.cluster.way_out import WayOut, is_loopback
 from dev.commands import output_of, run_logged
-from dev.errors import ContextError
+from dev.errors import ContextError, MachineError
 from dev.progress import Reporter
 
 CLUSTER = "gather-dev"
@@ -109,6 +112,18 @@ class KindProvider:
         node = f"{CLUSTER}-control-plane"
         listed = self._execute(["docker", "exec", node, "ctr", "-n", "k8s.io", "images", "list", "-q"])
         return frozenset(listed.split())
+
+    def way_out(self, url: str) -> AbstractContextManager[WayOut]:
+        """Return an address outside as it is: Docker's network leads there.
+
+        Raises MachineError for one that is this machine itself, which a container knows by no such name.
+        """
+        if is_loopback(urlsplit(url).hostname or ""):
+            raise MachineError(
+                f"{url} is this machine, which pods in Docker cannot reach by that name: "
+                "use an address that others have for it, and let the endpoint listen there."
+            )
+        return nullcontext(WayOut(url))
 
     def _exists(self) -> bool:
         return CLUSTER in self._execute([self._kind, "get", "clusters"]).split()

@@ -3,7 +3,9 @@
 `make up` and `make demo` start it before anything is installed, so it needs the standard library alone.
 """
 
+import argparse
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -20,6 +22,7 @@ from dev.artefacts.debian_packages import (
 )
 from dev.cluster import docker
 from dev.cluster.node import cgroups, network
+from dev.cluster.real_model import CAP_DEFAULT_USD, read_model
 from dev.commands import output_of
 from dev.errors import CommandError, MachineError
 
@@ -170,8 +173,13 @@ def checks(cache: Cache) -> list[Check]:
 
 def main() -> None:
     """Run `python -m dev.cluster.preflight`: prints what is missing and exits with 1, or prints nothing."""
+    parser = argparse.ArgumentParser(prog="python -m dev.cluster.preflight", description=__doc__)
+    parser.add_argument("--model", help="a real model that the demo shall use")
+    parser.add_argument("--max-cost", type=float, default=CAP_DEFAULT_USD, help="what its run may cost, USD")
+    given = parser.parse_args()
+    asked = [lambda: read_model(given.model, given.max_cost, os.environ)] if given.model else []
     try:
-        require_all(checks(Cache.from_environment()))
+        require_all([*asked, *checks(Cache.from_environment())])
     except MachineError as error:
         sys.exit(f"Error: {error}")
 

@@ -1,8 +1,11 @@
 """What a cluster provider can do."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from dev.cluster.way_out import WayOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +58,8 @@ class Provider(Protocol):
 
     def images(self) -> frozenset[str]:
         """Return the names of the images that the node has."""
+        ...
+
+    def way_out(self, url: str) -> AbstractContextManager[WayOut]:
+        """Return how pods reach an address outside of the cluster, for as long as a block lasts."""
         ...

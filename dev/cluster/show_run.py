@@ -15,9 +15,11 @@ from pymongo import MongoClient
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from dev.cluster.port_forward import forwarded
+from dev.cluster.real_model import RealModel, run_manifest
 from dev.commands import output_of
 from dev.errors import DevError
 from dev.progress import Reporter
@@ -27,6 +29,8 @@ from gather_contracts.resource import GatherRun, parse_run
 
 RUN_TIMEOUT_S = 900
 """The example run needs one to two minutes; a cluster that is much slower has a fault worth reading."""
+REAL_RUN_TIMEOUT_S = 2700
+"""Four attempts of a department at ten minutes each, and what lies between them."""
 SAMPLE_ITEMS = 3
 TABLE_WIDTH = 130
 """The departments' table unwrapped; a log has no width of its own."""
@@ -63,11 +67,13 @@ def departments_table(run: GatherRun) -> Table:
     return table
 
 
-def watch_run(kubectl: list[str], namespace: str, name: str) -> Iterator[GatherRun]:
+def watch_run(
+    kubectl: list[str], namespace: str, name: str, timeout_s: float = RUN_TIMEOUT_S
+) -> Iterator[GatherRun]:
     """Yield the run each time it changes, from the API server's watch, until it is final or time is up."""
     command = [
         *kubectl, "-n", namespace, "get", PLURAL, name, "--watch", "-o", "json",
-        f"--request-timeout={RUN_TIMEOUT_S}s",
+        f"--request-timeout={timeout_s:.0f}s",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -119,30 +125,41 @@ def progress_line(run: GatherRun) -> str:
 
 
 def sample_items(mongodb_uri: str, run: GatherRun) -> list[dict[str, Any]]:
-    """Return a few items that the run wrote, from different departments where there are some."""
+    """Return a few items that the run wrote, the first of each department, or of its only one."""
     with MongoClient[dict[str, Any]](mongodb_uri, serverSelectionTimeoutMS=10_000) as client:
         collection = client[gather_database(run.spec.project_id)][ITEMS_COLLECTION]
-        first_of_each: list[dict[str, Any]] = [
+        department = "$automationMetadata.departmentName"
+        stages: list[dict[str, Any]] = [
             {"$match": {"isAutomated": True, "automationMetadata.runUid": run.metadata.uid}},
             {"$sort": {"automationMetadata.iteration": 1, "createdAt": 1}},
-            {"$group": {"_id": "$automationMetadata.departmentName", "content": {"$first": "$content"}}},
-            {"$sort": {"_id": 1}},
-            {"$limit": SAMPLE_ITEMS},
         ]
-        return list(collection.aggregate(first_of_each, maxTimeMS=10_000))
+        if len(run.status.departments) > 1:
+            stages.append({"$group": {"_id": department, "content": {"$first": "$content"}}})
+            stages.append({"$sort": {"_id": 1}})
+        else:
+            stages.append({"$project": {"_id": department, "content": 1}})
+        return list(collection.aggregate([*stages, {"$limit": SAMPLE_ITEMS}], maxTimeMS=10_000))
 
 
-def print_outcome(console: Console, run: GatherRun, items: list[dict[str, Any]], namespace: str) -> None:
+def cost_line(run: GatherRun, model: RealModel | None) -> str:
+    """Return what the run made and cost, in a sentence; without a real model nobody pays."""
+    status = run.status
+    if model:
+        money = f"{status.cost_usd:.4f} of at most {model.cap_usd:.2f} USD, for {model.name} at {model.host}"
+    else:
+        money = f"{status.cost_usd:.4f} USD (the demo model's own price list: no money was spent)"
+    return f"{status.items_created} items in {status.iterations} iterations, {status.tokens} tokens, {money}."
+
+
+def print_outcome(
+    console: Console, run: GatherRun, items: list[dict[str, Any]], namespace: str, model: RealModel | None
+) -> None:
     """Print the departments, some of the items, the cost and what to try next."""
     wide = Console(width=max(TABLE_WIDTH, console.width), highlight=False)
     wide.print(departments_table(run))
     for item in items:
-        wide.print(f"\n[bold]{item['_id']}[/bold]: {item['content']}")
-    status = run.status
-    wide.print(
-        f"\n{status.items_created} items in {status.iterations} iterations, {status.tokens} tokens, "
-        f"{status.cost_usd:.4f} USD (the demo model's own price list: no money was spent)."
-    )
+        wide.print(f"\n[bold]{item['_id']}[/bold]: {escape(item['content'])}")
+    wide.print(f"\n{cost_line(run, model)}", markup=False)
     name = run.metadata.name
     console.print(
         f"""
@@ -156,26 +173,54 @@ Next:
     )
 
 
-def run_demo(kubectl: list[str], namespace: str, manifest: str, reporter: Reporter) -> None:
-    """Apply the run in `manifest`, follow it to its end and print what it made.
+def apply_example(kubectl: list[str], namespace: str, manifest: Path) -> str:
+    """Apply the run in a file; return its name."""
+    output_of([*kubectl, "-n", namespace, "apply", "-f", str(manifest)])
+    return str(yaml.safe_load(manifest.read_text(encoding="utf-8"))["metadata"]["name"])
 
-    Raises DemoError if it does not end as Succeeded.
+
+def create_run(kubectl: list[str], namespace: str, manifest: str) -> str:
+    """Create the run in a text; return the name that it gets."""
+    created = output_of([*kubectl, "-n", namespace, "create", "-f", "-", "-o", "name"], stdin=manifest)
+    return created.strip().rpartition("/")[2]
+
+
+def run_demo(
+    kubectl: list[str], namespace: str, manifest: Path, reporter: Reporter, model: RealModel | None = None
+) -> None:
+    """Start the run in `manifest`, follow it to its end and print what it made and cost.
+
+    With a real model it is one department of it, within the model's cap. Raises DemoError if it does not end
+    as Succeeded; the message says what it cost.
     """
     console = reporter.console
-    name = yaml.safe_load(Path(manifest).read_text(encoding="utf-8"))["metadata"]["name"]
     with reporter.step("Wait for the example project's notes"):
         output_of(wait_for_seed_command(kubectl, namespace), timeout_s=SEED_TIMEOUT_S + 10)
-    reporter.say(output_of([*kubectl, "-n", namespace, "apply", "-f", manifest]).strip())
+    if model:
+        example = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+        name = create_run(kubectl, namespace, run_manifest(example, model))
+    else:
+        name = apply_example(kubectl, namespace, manifest)
     started = time.monotonic()
-    run = show_progress(watch_run(kubectl, namespace, name), console)
+    timeout_s = REAL_RUN_TIMEOUT_S if model else RUN_TIMEOUT_S
+    reporter.say(f"Run {name}:")
+    run = show_progress(watch_run(kubectl, namespace, name, timeout_s), console)
     if run is None or run.status.phase is not RunPhase.SUCCEEDED:
-        phase = run.status.phase if run else "never seen"
-        raise DemoError(
-            f"run {name} is {phase}, not Succeeded. "
-            f"Look at `dev/kubectl -n {namespace} describe gatherrun {name}` and "
-            f"`dev/kubectl -n {namespace} logs deploy/gather-operator`."
-        )
+        raise DemoError(failure_text(name, run, namespace, model))
     console.print(f"Ended after {time.monotonic() - started:.0f} s.")
     with forwarded(kubectl, namespace, "svc/gather-backing-mongodb", 27017) as port:
         items = sample_items(f"mongodb://127.0.0.1:{port}/?directConnection=true", run)
-    print_outcome(console, run, items, namespace)
+    print_outcome(console, run, items, namespace, model)
+
+
+def failure_text(name: str, run: GatherRun | None, namespace: str, model: RealModel | None) -> str:
+    """Return why a run did not succeed, where to look, and what a real model cost."""
+    said = f"run {name} is {run.status.phase if run else 'never seen'}, not Succeeded"
+    for department in run.status.departments if run else ():
+        if department.reason:
+            said += f"; {department.slug}: {department.reason} {department.message}".rstrip()
+    cost = f" It made {cost_line(run, model)}" if run and model else ""
+    return (
+        f"{said}.{cost} Look at `dev/kubectl -n {namespace} describe gatherrun {name}` and "
+        f"`dev/kubectl -n {namespace} logs deploy/gather-operator`."
+    )

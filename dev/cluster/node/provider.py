@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from dev.artefacts import debian_packages, go_programs, versions
@@ -12,6 +13,7 @@ from dev.cluster.apiserver import ApiServer, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
 from dev.cluster.node.pause import ensure_pause_archive
 from dev.cluster.provider import Status
+from dev.cluster.way_out import WayOut, way_out
 from dev.errors import ClusterError, ContextError, MachineError, WaitTimeoutError
 from dev.progress import Reporter, Step
 from dev.waiting import wait_for
@@ -77,6 +79,10 @@ class NodeProvider:
     def images(self) -> frozenset[str]:
         """Return the names of the images that the node has."""
         return tree.image_names(self._running())
+
+    def way_out(self, url: str) -> AbstractContextManager[WayOut]:
+        """Return how pods reach an address outside: the node has no other way there than this one."""
+        return way_out(url, layout.HOST_ADDRESS)
 
     def _failure(self) -> str:
         """Return why the node ended, if it ended by itself."""
