@@ -28,6 +28,10 @@ demo: STARTED := $(shell date +%s)
 demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50)
 	@$(PY) -m dev demo --started-at $(STARTED) $(REAL_MODEL)
 
+.PHONY: demo-kind
+demo-kind: $(STAMP) ## The same on kind: where no Docker engine answers, root gets one installed and started
+	@$(PY) -m dev docker && $(PY) -m dev demo $(REAL_MODEL)
+
 .PHONY: up
 up: machine $(STAMP) ## Bring up the one-machine cluster
 	@$(PY) -m dev up

@@ -7,6 +7,7 @@ from rich.table import Table
 from dev.artefacts.cache import Cache
 from dev.cluster import kubectl
 from dev.cluster.choose import choose_provider
+from dev.cluster.engine import ensure_engine
 from dev.cluster.provider import Status
 from dev.progress import Reporter
 
@@ -26,6 +27,15 @@ def up() -> None:
     reporter = Reporter.remembering(cache)
     with cache.locked(reporter.say):
         choose_provider(cache, reporter).up()
+
+
+@app.command(epilog="Example: python -m dev docker && python -m dev demo")
+def docker() -> None:
+    """Have a Docker engine, so that kind makes the cluster; root gets one installed and started."""
+    cache = Cache.from_environment()
+    reporter = Reporter.remembering(cache)
+    with cache.locked(reporter.say):
+        ensure_engine(cache, reporter)
 
 
 @app.command(epilog="Example: python -m dev down")

@@ -68,6 +68,21 @@ class ApiServer:
         """Return whether pods can be made: the default namespace has its service account."""
         return self.get("/api/v1/namespaces/default/serviceaccounts/default")[0] == http.HTTPStatus.OK
 
+    def runs_services(self) -> bool:
+        """Return whether every node's kube-proxy is ready and a name server is, by what Kubernetes says."""
+        apps = "/apis/apps/v1/namespaces/kube-system"
+        proxy, names = (
+            self._status(f"{apps}/daemonsets/kube-proxy"),
+            self._status(f"{apps}/deployments/coredns"),
+        )
+        wanted = proxy.get("desiredNumberScheduled", 0)
+        return 0 < wanted == proxy.get("numberReady", 0) and names.get("availableReplicas", 0) > 0
+
+    def _status(self, path: str) -> dict[str, Any]:
+        """Return an object's status, empty if nothing answered."""
+        status, body = self.get(path)
+        return dict(json.loads(body).get("status", {})) if status == http.HTTPStatus.OK else {}
+
 
 def is_ready_node(node: dict[str, Any]) -> bool:
     """Return whether a Node's condition Ready is True."""

@@ -23,6 +23,15 @@ def docker_refusal(execute: Callable[..., str] = output_of) -> str:
     return ""
 
 
+def has_buildx(execute: Callable[..., str] = output_of) -> bool:
+    """Return whether Docker can build with named contexts, as our images need; Debian 12's cannot."""
+    try:
+        execute(["docker", "buildx", "version"], timeout_s=ANSWER_TIMEOUT_S)
+    except CommandError:
+        return False
+    return True
+
+
 def is_chosen(cache: Cache, answers: Callable[[], bool] = docker_answers) -> bool:
     """Return whether kind is this machine's provider; one that already has a node of ours keeps it."""
     return not cache.node.exists() and answers()

@@ -1,6 +1,7 @@
 """The provider for machines with a Docker engine: kind makes the node, all else is shared.
 
-It is tested less than the node provider: tests check its commands, but none makes a cluster with it.
+It is tested less than the node provider: tests check its commands, but none of `make test` makes a cluster
+with it. All that it keeps of a cluster is in one folder, `kind` in the cache, which goes with the cluster.
 """
 
 import json
@@ -13,20 +14,27 @@ from urllib.parse import urlsplit
 
 from dev.artefacts import go_programs, versions
 from dev.artefacts.cache import Cache
-from dev.cluster import kubeconfig
+from dev.artefacts.stamps import fingerprint
+from dev.cluster import installed, kubeconfig, kubectl
 from dev.cluster.apiserver import ApiServer
 from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node.layout import NODE_LABELS
 from dev.cluster.provider import Status
 from dev.cluster.way_out import WayOut, is_loopback
 from dev.commands import output_of, run_logged
-from dev.errors import ContextError, MachineError
+from dev.errors import ClusterError, CommandError, ContextError, MachineError, WaitTimeoutError
 from dev.progress import Reporter
+from dev.waiting import wait_for
 
 CLUSTER = "gather-dev"
 CREATE_TIMEOUT_S = 900
 """Pulling the node image is most of it."""
 LOAD_TIMEOUT_S = 600
+READY_TIMEOUT_S = 180.0
+"""The name server comes up after the node is Ready: half a minute on two idle cores."""
+HEAL_TIMEOUT_S = 60.0
+"""How long a cluster may not be ready before `up` makes it again: the machine may just have started."""
+FINGERPRINT_FILE = "fingerprint"
 PROGRAMS = (go_programs.KUBECTL, go_programs.HELM, go_programs.KIND)
 
 
@@ -68,29 +76,35 @@ class KindProvider:
         return self.cache.kubeconfig
 
     @property
+    def _folder(self) -> Path:
+        """All that we keep of the running cluster: kind's configuration and kubeconfig, and its recipe."""
+        return self.cache.root / "kind"
+
+    @property
     def _kind(self) -> str:
-        return str(go_programs.KIND.folder(self.cache) / "kind")
+        """The kind to use: a built one, else the linked one of this machine."""
+        built = go_programs.KIND.folder(self.cache) / "kind"
+        return str(built if built.exists() else installed.folder(self.cache) / "kind")
 
     def up(self) -> None:
         """Make the cluster, or leave it alone if it is ready; one that is not is made again."""
-        go_programs.ensure_programs(
-            (go_programs.KUBECTL, go_programs.HELM, go_programs.KIND), self.cache, self.reporter
-        )
+        self._ensure_programs()
         if self._exists():
-            self._write_kubeconfig()
-            if self._is_ready():
+            if self._is_up():
                 self.reporter.say(f"The cluster is up ({self.kubeconfig}).")
                 return
-            self.reporter.say("The cluster is not ready: making it again.")
             self._delete()
-        with self.reporter.step("Create the kind cluster"):
+        with self.reporter.step("Create the kind cluster") as step:
+            step.waits_for(f"kind; its output is in {self.cache.logs / 'kind.log'}")
             self._create()
-        self._write_kubeconfig()
+            self._write_kubeconfig()
+            self._await_ready(READY_TIMEOUT_S, step.waits_for)
         self.reporter.say(f"The cluster is up: KUBECONFIG={self.kubeconfig}")
 
     def down(self) -> None:
-        """Delete the cluster, if there is one."""
-        if not go_programs.KIND.is_built(self.cache) or not self._exists():
+        """Delete the cluster, if there is one, and all that we keep of it."""
+        if not self._exists():
+            self._forget()
             self.reporter.say("There is no cluster here.")
             return
         with self.reporter.step("Delete the kind cluster"):
@@ -98,9 +112,10 @@ class KindProvider:
 
     def status(self) -> Status:
         """Return what is known of the cluster."""
-        exists = go_programs.KIND.is_built(self.cache) and self._exists()
+        exists = self._exists()
         versions_ = {"kind": versions.KIND, "node image": versions.KIND_NODE, "Helm": versions.HELM}
-        return Status(self.name, exists, exists and self._is_ready(), versions_ if exists else {})
+        ready = exists and self._missing_part() is None
+        return Status(self.name, exists, ready, versions_ if exists else {})
 
     def load_image(self, archive: Path) -> None:
         """Give the node an image from a docker-archive."""
@@ -125,33 +140,92 @@ class KindProvider:
             )
         return nullcontext(WayOut(url))
 
+    def _ensure_programs(self) -> None:
+        """Take what is built already, then what this machine has, and build the rest."""
+        wanted = [programs for programs in PROGRAMS if not programs.is_built(self.cache)]
+        if not wanted:
+            return
+        linked = installed.link_installed(self.cache)
+        go_programs.ensure_programs([p for p in wanted if p.name not in linked], self.cache, self.reporter)
+
     def _exists(self) -> bool:
+        if not Path(self._kind).exists():
+            return False
         return CLUSTER in self._execute([self._kind, "get", "clusters"]).split()
 
-    def _is_ready(self) -> bool:
+    def _is_up(self) -> bool:
+        """Return whether the cluster was made by this recipe, runs, and is ready or soon becomes so."""
+        recipe = self._folder / FINGERPRINT_FILE
+        if not recipe.exists() or recipe.read_text(encoding="ascii") != self._recipe():
+            self.reporter.say("The cluster is of another version, or another cache's: making it again.")
+            return False
+        try:
+            self._write_kubeconfig()
+            self._await_ready(HEAL_TIMEOUT_S)
+        except (CommandError, ClusterError) as error:
+            # kind reads the kubeconfig out of the container, which a reboot or `docker stop` has ended.
+            self.reporter.say(f"{error} Making the cluster again.")
+            return False
+        return True
+
+    def _recipe(self) -> str:
+        """Return a digest of all that decides how the node behaves."""
+        return fingerprint([cluster_config(), versions.KIND])
+
+    def _missing_part(self) -> str | None:
+        """Return what does not work yet, or None if all does."""
         try:
             api = ApiServer(kubeconfig.read(self.kubeconfig))
-        except ContextError:
-            return False
-        return api.is_ready() and api.is_node_ready()
+        except ContextError as error:
+            return str(error)
+        checks: list[tuple[str, Callable[[], bool]]] = [  # in the order in which they come true
+            ("the API server's readiness", api.is_ready),
+            ("the node to be Ready", api.is_node_ready),
+            ("the default service account", api.has_default_account),
+            ("kube-proxy and the name server", api.runs_services),
+        ]
+        return next((part for part, is_true in checks if not is_true()), None)
+
+    def _await_ready(self, timeout_s: float, say: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until pods can run and find each other; raises ClusterError that says what is missing."""
+        part: str | None = None
+
+        def is_ready() -> bool:
+            nonlocal part
+            part = self._missing_part()
+            say(part or "")
+            return part is None
+
+        try:
+            wait_for("the cluster", is_ready, timeout_s)
+        except WaitTimeoutError as error:
+            raise ClusterError(f"Not within {timeout_s:.0f} s: {part}.") from error
 
     def _create(self) -> None:
         """Create the cluster; its own kubeconfig goes to a folder of ours, never to the user's."""
-        config = self.cache.root / "kind.json"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+        config = self._folder / "config.json"
         config.write_text(cluster_config(), encoding="ascii")
         command = [
             self._kind, "create", "cluster", "--name", CLUSTER, "--config", str(config),
-            "--kubeconfig", str(self.cache.root / "kind.kubeconfig"), "--wait", f"{CREATE_TIMEOUT_S}s",
+            "--kubeconfig", str(self._folder / "kubeconfig"), "--wait", f"{CREATE_TIMEOUT_S}s",
         ]  # fmt: skip
         run_logged(command, self.cache.logs / "kind.log", timeout_s=CREATE_TIMEOUT_S + 60)
+        (self._folder / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
 
     def _delete(self) -> None:
-        kubeconfig_path = str(self.cache.root / "kind.kubeconfig")
+        kubeconfig_path = str(self._folder / "kubeconfig")
         self._execute(
             [self._kind, "delete", "cluster", "--name", CLUSTER, "--kubeconfig", kubeconfig_path],
             timeout_s=120,
         )
+        self._forget()
+
+    def _forget(self) -> None:
+        """Remove what we keep of a cluster, its keys above all."""
         self.kubeconfig.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
         shutil.rmtree(self.cache.tool_state, ignore_errors=True)
 
     def _write_kubeconfig(self) -> None:
@@ -160,8 +234,8 @@ class KindProvider:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".yaml") as file:
             file.write(raw)
             file.flush()
-            kubectl = str(go_programs.KUBECTL.folder(self.cache) / "kubectl")
+            program = str(kubectl.program("kubectl", self.cache))
             view = self._execute(
-                [kubectl, "--kubeconfig", file.name, "config", "view", "--raw", "--minify", "-o", "json"]
+                [program, "--kubeconfig", file.name, "config", "view", "--raw", "--minify", "-o", "json"]
             )
         kubeconfig.write(self.kubeconfig, kubeconfig.render(credentials_from(view)))

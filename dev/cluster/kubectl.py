@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dev.artefacts import versions
 from dev.artefacts.cache import Cache
-from dev.cluster import kubeconfig
+from dev.cluster import installed, kubeconfig
 from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node import layout
 from dev.errors import ClusterError, ContextError, DevError, MachineError
@@ -22,9 +22,10 @@ CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
 
 
 def program(name: str, cache: Cache) -> Path:
-    """Return the path of the cached kubectl or helm; raises MachineError if it was not built yet."""
+    """Return the path of the kubectl or helm to use; raises MachineError if `up` has not got one yet."""
     alone = {"kubectl": versions.KUBERNETES, "helm": versions.HELM}[name]
-    folders = (cache.program_folder("kubernetes", versions.KUBERNETES), cache.program_folder(name, alone))
+    built = (cache.program_folder("kubernetes", versions.KUBERNETES), cache.program_folder(name, alone))
+    folders = (*built, installed.folder(cache))
     for folder in folders:
         if (folder / name).exists():
             return folder / name

@@ -85,6 +85,19 @@ def require_rights() -> None:
         ) from error
 
 
+def require_builder(has_buildx: Callable[[], bool] = docker.has_buildx) -> None:
+    """Raise MachineError if neither Docker nor, for want of root, buildah can build the images."""
+    if has_buildx():
+        return
+    try:
+        require_root("Building the images with buildah")
+    except MachineError as error:
+        raise MachineError(
+            f"Docker has no buildx here, which the images need: apt-get install docker-buildx, or "
+            f"docker-buildx-plugin from Docker's own repository. {error}"
+        ) from error
+
+
 def effective_capabilities(status: str) -> int:
     """Return the bits of CapEff in the text of /proc/self/status."""
     (line,) = [line for line in status.splitlines() if line.startswith("CapEff:")]
@@ -168,7 +181,7 @@ def node_checks(cache: Cache) -> list[Check]:
 
 def checks(cache: Cache) -> list[Check]:
     """Return the checks for the provider that this machine gets."""
-    return [require_venv, *([] if docker.is_chosen(cache) else node_checks(cache))]
+    return [require_venv, *([require_builder] if docker.is_chosen(cache) else node_checks(cache))]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from dev.artefacts.page_assets import PageAssets, assets_key
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.artefacts.versions import NEO4J
 from dev.artefacts.wheels import REQUIREMENTS, requirements_key
-from dev.cluster.docker import docker_answers
+from dev.cluster.docker import docker_answers, has_buildx
 from dev.cluster.provider import Provider
 from dev.errors import MachineError
 from dev.images.buildah import BuildahBuilder
@@ -88,8 +88,9 @@ class Images:
 
     @classmethod
     def from_environment(cls, cache: Cache, reporter: Reporter) -> "Images":
-        """Return the images, built by Docker where its engine answers."""
-        builder = DockerBuilder(cache) if docker_answers() else BuildahBuilder(cache, reporter)
+        """Return the images, built by Docker where its engine answers and has buildx."""
+        has_docker = docker_answers() and has_buildx()
+        builder = DockerBuilder(cache) if has_docker else BuildahBuilder(cache, reporter)
         return cls(cache, reporter, builder)
 
     def build(self, names: Iterable[str] = ()) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""buildah, for machines without a Docker engine: builds the same Dockerfiles on a base image of our own.
+"""buildah, for machines without a Docker engine, or with one that has no buildx.
+
+It builds the same Dockerfiles on a base image of our own.
 
 The base comes from debootstrap, and this machine's way to packages is mounted while a build runs. All
 that it stores is in the cache; what it mounts is gone when it ends.
@@ -88,7 +90,7 @@ class BuildahBuilder:
         Raises:
             MachineError: not root, or the disk is too full.
         """
-        require_root("Building images without a Docker engine")
+        require_root("Building images without Docker's buildx")
         require_space(self.cache.root, IMAGES_SPACE_BYTES, "Building the images")
         ensure_packages(IMAGE_PACKAGES, self.cache, self.reporter)
         self._scratch.mkdir(parents=True, exist_ok=True)
