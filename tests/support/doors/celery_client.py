@@ -14,7 +14,7 @@ from celery.result import AsyncResult  # type: ignore[import-untyped]
 from gather_contracts import names
 from tests.support.doors.doors_api import DoorsApi
 
-LIMIT_S: Final = 20.0
+LIMIT_S: Final = 60.0
 POLL_S: Final = 0.05
 PROJECT: Final = "507f1f77bcf86cd799439011"
 DATA: Final[dict[str, Any]] = {"project_id": PROJECT, "user_id": "me", "max_iterations": 50}

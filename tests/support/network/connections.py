@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +44,12 @@ class Connections:
         return [*watch, "-A", "-o", str(self._record), *map(str, command)]
 
     def seen(self) -> set[Address]:
-        """Return where the process and its children have connected to so far."""
-        return {(host, int(port)) for port, host in _CONNECT.findall(self._text())}
+        """Return where the process and its children have connected to so far.
+
+        getaddrinfo(3) connects to the addresses that a server listens on, to sort them; nothing is sent.
+        """
+        found = {(host, int(port)) for port, host in _CONNECT.findall(self._text())}
+        return {(host, port) for host, port in found if not ip_address(host).is_unspecified}
 
     def of(self, pid: int) -> set[Address]:
         """Return where the process, which has ended, and its children connected to."""

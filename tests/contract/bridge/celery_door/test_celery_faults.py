@@ -134,7 +134,7 @@ async def test_an_api_server_that_is_away_costs_time_alone(client: Client, new_d
         try:
             result = client.send()
             await client.until(lambda: door.waits_for() != "")
-            assert client.waiting() == 1
+            await client.until(lambda: client.waiting() == 1)
         finally:
             client.kubernetes.process.start()
         await client.play(result, DONE)

@@ -46,14 +46,15 @@ async def test_ours_is_found_behind_more_than_one_look_passes_over(client: Clien
     result = client.send()
     async with new_door():
         await client.run_of(result)
-        assert client.waiting() == 3000
+        await client.until(lambda: client.waiting() == 3000)
 
 
 async def test_what_is_no_task_is_left_and_nothing_stops(client: Client, new_door: Door) -> None:
     client.redis.lpush(client.queue, *FOREIGN)
     async with new_door() as door:
         await client.run_of(client.send())
-        assert client.redis.lrange(client.queue, 0, -1) == list(reversed(FOREIGN))
+        # The run is there before its message is gone.
+        await client.until(lambda: client.redis.lrange(client.queue, 0, -1) == list(reversed(FOREIGN)))
         assert door.broken() == ""
 
 

@@ -29,7 +29,7 @@ async def test_a_task_that_waits_is_revoked_and_has_no_run(client: Client, new_d
         await listening(client, door)
         second.revoke()
         await client.state(second, "REVOKED")
-        assert client.waiting() == 0
+        await client.until(lambda: client.waiting() == 0)
     assert [run["metadata"]["name"] for run in client.kubernetes.runs()] == [first.id]
 
 

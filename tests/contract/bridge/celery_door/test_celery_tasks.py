@@ -127,7 +127,7 @@ async def test_what_exceeds_the_slots_waits_in_its_order(client: Client, new_doo
         results = [client.send() for _ in range(5)]
         for result in results[:2]:
             await client.run_of(result)
-        assert client.waiting() == 3
+        await client.until(lambda: client.waiting() == 3)
         length = "celery_queue_length"
         await client.until(lambda: door.metrics.registry.get_sample_value(length, queue) == 3)
         for n in range(2, 5):

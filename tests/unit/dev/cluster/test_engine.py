@@ -13,6 +13,7 @@ from dev.images import build
 from dev.images.buildah import BuildahBuilder
 from dev.images.builders import DockerBuilder
 from dev.progress import Reporter
+from dev.waiting import wait_for
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_without_systemd_the_engine_outlives_the_command(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     log = tmp_path / "logs" / "docker.log"
     engine.start(log, tmp_path / "no-systemd")
-    engine.wait_for("its words", lambda: log.read_text(encoding="ascii") == "engine\n", 30)
+    wait_for("its words", lambda: log.read_text(encoding="ascii") == "engine\n", 30)
 
 
 @pytest.mark.parametrize(("buildx", "builder"), [(True, DockerBuilder), (False, BuildahBuilder)])
