@@ -11,7 +11,9 @@ from asyncio import base_events
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple
+
+Ts = TypeVarTuple("Ts")
 
 STEPS_AT_ONE_TIME_MAX: Final = 200_000
 """Turns of the loop without time passing: more are an endless loop."""
@@ -94,21 +96,37 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     # --- asyncio's own names from here on
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:  # type: ignore[override]
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> Any:
         """Call it in the next turn."""
         handle = _Soon(callback, args, contextvars.copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> Any:
         """Call it in the next turn: there is one thread."""
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> Any:
         """Call it after a delay."""
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> Any:
         """Call it when the clock shows that time."""
         timer = _Timer(when)
         timer.callback, timer.arguments, timer.loop, timer.is_cancelled = callback, args, self, False
