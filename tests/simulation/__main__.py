@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-import time
+from collections import deque
 from typing import Final
 
 from tests.simulation.campaign import Sums, progress, replay_line, rest, run_campaign, table
@@ -13,6 +13,8 @@ from tests.support.simulation.simulation import simulate
 from tests.support.simulation.virtual_time import virtual_time
 
 PROGRESS_S: Final = 20.0
+MARKS: Final = 10
+"""The speed is counted over so many lines of progress."""
 INTERRUPTED: Final = 128 + signal.SIGINT
 """A shell's exit code of what SIGINT has ended."""
 
@@ -80,15 +82,16 @@ def main() -> int:
 def play_many(arguments: argparse.Namespace) -> int:
     """Play seeds, say now and then how far it is, and at the end what came of it; return the exit code."""
     runs, seconds, sums = arguments.runs, arguments.minutes * 60, Sums(arguments.first_seed)
-    last_s = [time.monotonic()]
+    # The speed is that of the last minutes: what else the machine does changes.
+    marks: deque[tuple[float, int]] = deque([(0.0, 0)], maxlen=MARKS)
 
     def report(sums: Sums) -> None:
         while sums.unsaid:
             seed, violation = sums.unsaid.pop(0)
             print(f"PROMISE BROKEN: {violation[:200]}\n  {replay_line(seed)}", flush=True)
-        if time.monotonic() - last_s[0] >= PROGRESS_S:
-            last_s[0] = time.monotonic()
-            print(progress(sums, runs, seconds), flush=True)
+        if sums.real_s - marks[-1][0] >= PROGRESS_S:
+            print(progress(sums, runs, seconds, marks[0]), flush=True)
+            marks.append((sums.real_s, sums.runs))
 
     # Like Ctrl-C: what was played is said, and how to go on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

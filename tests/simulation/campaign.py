@@ -107,15 +107,19 @@ def _begin(pool: Pool, first_seed: int) -> "AsyncResult[list[Outcome]]":
     return pool.apply_async(play, (range(first_seed, first_seed + BATCH),))
 
 
-def progress(sums: Sums, runs: int, seconds: float) -> str:
-    """Return one line: what was played, how fast, when it will end, and how many seeds broke a promise."""
+def progress(sums: Sums, runs: int, seconds: float, since: tuple[float, int] = (0.0, 0)) -> str:
+    """Return one line: what was played, how fast, when it will end, and how many seeds broke a promise.
+
+    `since`: a time of `real_s` and the runs that there were then, from which on the speed is counted.
+    """
     said = (
         f"{sums.real_s / 60:5.1f} min: {sums.runs:,} of {runs:,} runs ({sums.runs / runs:.0%}),"
         f" {sums.faults.total():,} faults, {len(sums.broken_seeds)} seeds failed"
     )
-    if not sums.runs or sums.runs >= runs:
+    since_s, runs_then = since
+    if sums.runs <= runs_then or sums.runs >= runs:
         return said
-    rate = sums.runs / sums.real_s
+    rate = (sums.runs - runs_then) / (sums.real_s - since_s)
     left_s, time_s = (runs - sums.runs) / rate, max(0.0, seconds - sums.real_s)
     end = f"{left_s / 60:.0f} min to go"
     if left_s > time_s:

@@ -42,6 +42,12 @@ def test_the_progress_says_when_it_will_end(played: int, real_s: float, said: st
     assert progress(sums(played, real_s), 1000, 1800.0).endswith(said)
 
 
+def test_the_speed_is_that_of_the_last_minutes() -> None:
+    """What else the machine did before says nothing of the end."""
+    said = progress(sums(700, 1000.0), 1000, 1800.0, since=(900.0, 600))
+    assert said.endswith("; 1.0 runs a second, 5 min to go")
+
+
 def test_a_seed_that_broke_several_promises_has_failed_once() -> None:
     """In the progress and in the table."""
     found = sums(20, 60.0, broken=(3, 5))
