@@ -75,8 +75,8 @@ class ApiServer:
             self._status(f"{apps}/daemonsets/kube-proxy"),
             self._status(f"{apps}/deployments/coredns"),
         )
-        wanted = proxy.get("desiredNumberScheduled", 0)
-        return bool(0 < wanted == proxy.get("numberReady", 0) and names.get("availableReplicas", 0) > 0)
+        wanted, ready = proxy.get("desiredNumberScheduled", 0), proxy.get("numberReady", 0)
+        return bool(0 < wanted == ready and names.get("availableReplicas", 0))
 
     def _status(self, path: str) -> dict[str, Any]:
         """Return an object's status, empty if nothing answered."""

@@ -1,10 +1,12 @@
 """Questions to the API server and the name server, and what counts as an answer."""
 
+import json
 import struct
 
 import pytest
 
 from dev.cluster import apiserver
+from dev.cluster.kubeconfig import Credentials
 
 
 def test_a_dns_question_is_as_the_rfc_has_it() -> None:
@@ -43,6 +45,29 @@ def test_a_node_is_ready_when_its_condition_says_so(status: str, ready: bool) ->
         }
     }
     assert apiserver.is_ready_node(node) is ready
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ready", "names", "runs"),
+    [(1, 1, 2, True), (2, 1, 2, False), (1, 1, 0, False), (0, 0, 2, False)],
+    ids=["all", "a kube-proxy crashes", "no name server", "no kube-proxy yet"],
+)
+def test_services_run_when_every_kube_proxy_and_a_name_server_are_ready(
+    monkeypatch: pytest.MonkeyPatch, wanted: int, ready: int, names: int, runs: bool
+) -> None:
+    statuses = {
+        "daemonsets/kube-proxy": {"desiredNumberScheduled": wanted, "numberReady": ready},
+        "deployments/coredns": {"availableReplicas": names},
+    }
+
+    def get(_: apiserver.ApiServer, path: str) -> tuple[int, bytes]:
+        (status,) = [status for name, status in statuses.items() if path.endswith(name)]
+        return 200, json.dumps({"status": status}).encode()
+
+    monkeypatch.setattr(apiserver.ApiServer, "get", get)
+    assert apiserver.ApiServer(Credentials("https://127.0.0.1:4", "", "", "")).runs_services() is runs
+    monkeypatch.setattr(apiserver.ApiServer, "get", lambda *_: (0, b"refused"))
+    assert not apiserver.ApiServer(Credentials("https://127.0.0.1:4", "", "", "")).runs_services()
 
 
 def test_a_node_without_conditions_is_not_ready() -> None:
