@@ -202,15 +202,32 @@ def run_demo(
     else:
         name = apply_example(kubectl, namespace, manifest)
     started = time.monotonic()
-    timeout_s = REAL_RUN_TIMEOUT_S if model else RUN_TIMEOUT_S
     reporter.say(f"Run {name}:")
-    run = show_progress(watch_run(kubectl, namespace, name, timeout_s), console)
+    watched = follow_paid if model else follow
+    run = watched(kubectl, namespace, name, console)
     if run is None or run.status.phase is not RunPhase.SUCCEEDED:
         raise DemoError(failure_text(name, run, namespace, model))
     console.print(f"Ended after {time.monotonic() - started:.0f} s.")
     with forwarded(kubectl, namespace, "svc/gather-backing-mongodb", 27017) as port:
         items = sample_items(f"mongodb://127.0.0.1:{port}/?directConnection=true", run)
     print_outcome(console, run, items, namespace, model)
+
+
+def follow(kubectl: list[str], namespace: str, name: str, console: Console) -> GatherRun | None:
+    """Show the run until its end; return its last state."""
+    return show_progress(watch_run(kubectl, namespace, name), console)
+
+
+def follow_paid(kubectl: list[str], namespace: str, name: str, console: Console) -> GatherRun | None:
+    """Show a run that costs money until its end; one that nobody looks at any more is cancelled."""
+    run: GatherRun | None = None
+    try:
+        run = show_progress(watch_run(kubectl, namespace, name, REAL_RUN_TIMEOUT_S), console)
+    finally:
+        if run is None or not run.status.phase.is_final:
+            cancel = [PLURAL, name, "--type=merge", "-p", '{"spec": {"cancel": true}}']
+            output_of([*kubectl, "-n", namespace, "patch", *cancel])
+    return run
 
 
 def failure_text(name: str, run: GatherRun | None, namespace: str, model: RealModel | None) -> str:

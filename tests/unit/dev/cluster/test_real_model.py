@@ -175,6 +175,26 @@ def test_the_key_goes_by_standard_input_alone_and_is_gone_afterwards(
     }
 
 
+@pytest.mark.parametrize("end", ["interrupted", "out of time"])
+def test_a_run_that_nobody_looks_at_any_more_is_cancelled(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """It would go on to spend money."""
+    seen = Seen()
+
+    def watch(*_: object) -> Iterator[GatherRun]:
+        yield _run(RunPhase.RUNNING)
+        if end == "interrupted":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(show_run, "output_of", seen.output_of)
+    monkeypatch.setattr(show_run, "watch_run", watch)
+    outcome = pytest.raises(KeyboardInterrupt) if end == "interrupted" else contextlib.nullcontext()
+    with outcome:
+        show_run.follow_paid(["kubectl"], "film", "road-x", Reporter().console)
+    assert seen.commands == [
+        'kubectl -n film patch gatherruns road-x --type=merge -p {"spec": {"cancel": true}}'
+    ]
+
+
 def _run(phase: RunPhase) -> GatherRun:
     body = {
         "metadata": {"name": "road-x", "namespace": "film", "uid": "u"},
