@@ -6,7 +6,7 @@ Everything goes the way a user goes: kubectl for the resource, a port-forward fo
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ TABLE_WIDTH = 130
 """The departments' table unwrapped; a log has no width of its own."""
 
 
+DELETE_TIMEOUT_S = 60
 SEED_TIMEOUT_S = 300
 """The seed waits for the brain, which has just become ready."""
 
@@ -173,10 +174,23 @@ Next:
     )
 
 
-def apply_example(kubectl: list[str], namespace: str, manifest: Path) -> str:
-    """Apply the run in a file; return its name."""
-    output_of([*kubectl, "-n", namespace, "apply", "-f", str(manifest)])
-    return str(yaml.safe_load(manifest.read_text(encoding="utf-8"))["metadata"]["name"])
+def apply_example(kubectl: list[str], namespace: str, manifest: Path, say: Callable[[str], None]) -> str:
+    """Apply the run in a file, anew if an earlier one has ended; return its name.
+
+    One that is still at work is left alone, and followed.
+    """
+    name = str(yaml.safe_load(manifest.read_text(encoding="utf-8"))["metadata"]["name"])
+    in_namespace = [*kubectl, "-n", namespace]
+    phase = ["get", PLURAL, name, "--ignore-not-found", "-o", "jsonpath={.status.phase}"]
+    said = output_of([*in_namespace, *phase]).strip()
+    if said and RunPhase(said).is_final:
+        say(f"Run {name} of an earlier demo has ended, and is made again; its notes stay.")
+        output_of(
+            [*in_namespace, "delete", PLURAL, name, f"--timeout={DELETE_TIMEOUT_S}s"],
+            timeout_s=DELETE_TIMEOUT_S + 10,
+        )
+    output_of([*in_namespace, "apply", "-f", str(manifest)])
+    return name
 
 
 def create_run(kubectl: list[str], namespace: str, manifest: str) -> str:
@@ -200,7 +214,7 @@ def run_demo(
         example = yaml.safe_load(manifest.read_text(encoding="utf-8"))
         name = create_run(kubectl, namespace, run_manifest(example, model))
     else:
-        name = apply_example(kubectl, namespace, manifest)
+        name = apply_example(kubectl, namespace, manifest, reporter.say)
     started = time.monotonic()
     reporter.say(f"Run {name}:")
     watched = follow_paid if model else follow

@@ -3,10 +3,13 @@
 import json
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
+from dev.cluster import show_run
 from dev.cluster.deploy import helm_install_command, namespace_manifest
 from dev.cluster.show_run import departments_table, progress_line
+from dev.paths import ROOT
 from gather_contracts.reasons import DepartmentPhase, RunPhase
 from gather_contracts.resource import (
     DepartmentStatus,
@@ -52,6 +55,28 @@ def test_the_namespace_admits_only_restricted_pods() -> None:
     """A pod that needs more than the restricted profile is refused by the API server."""
     labels = json.loads(namespace_manifest("film"))["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_made_again"), [("", False), ("Running", False), ("Failed", True), ("Succeeded", True)]
+)
+def test_the_demo_s_run_is_made_again_once_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, phase: str, is_made_again: bool
+) -> None:
+    """An ended run stays as it is when it is applied again; one that is at work is followed."""
+    asked: list[list[str]] = []
+
+    def answer(command: list[str], **_: object) -> str:
+        asked.append(command)
+        return phase
+
+    monkeypatch.setattr(show_run, "output_of", answer)
+    said: list[str] = []
+    example = ROOT / "examples" / "gatherrun.yaml"
+    assert show_run.apply_example(["kubectl"], "film", example, said.append) == "the-salt-road"
+    verbs = [command[3] for command in asked]
+    assert verbs == (["get", "delete", "apply"] if is_made_again else ["get", "apply"])
+    assert bool(said) is is_made_again
 
 
 def test_the_progress_line_says_where_the_run_is() -> None:
