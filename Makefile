@@ -235,9 +235,9 @@ language-report: $(STAMP) ## Measure how near different texts are in 20 language
 	@$(PY) -m tests.evals.pairs.language_pairs
 
 .PHONY: duplicates-report
-duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration)
-	@test -d "$(PAIRS)" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names"; exit 1; }
-	@$(PY) -m tests.evals.duplicates $(ARGS) "$(PAIRS)"
+duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration; ARGS=--help)
+	@test -n "$(PAIRS)" || test -n "$(findstring --help,$(ARGS))" || { echo "PAIRS=FOLDER is missing: *.jsonl with a, b and duplicate, or the public sets that docs/duplicates.md names; GATHER_BRAIN_EMBEDDING=accurate or multilingual before it: for that model"; exit 64; }
+	@$(PY) -m tests.evals.duplicates $(ARGS) $(if $(PAIRS),"$(PAIRS)")
 
 ##@ Generate
 

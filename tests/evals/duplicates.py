@@ -2,7 +2,8 @@
 
 The user's commands do the work, on a real brain that is started here: `gather-worker calibrate` for each set
 of pairs and for all together, `gather-worker duplicates` for each calibration on the held-out pairs of each.
-GATHER_BRAIN_EMBEDDING names another embedding model than the default one.
+GATHER_BRAIN_EMBEDDING names another embedding model than the default one. With `--ship` the calibration of
+all sets becomes the one that Gather ships for that model, and what was shipped before is measured beside it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -103,6 +104,10 @@ class Bench:
     def measure(self, pairs: str, calibration: str) -> PairReport:
         """Measure a calibration on a set's held-out pairs."""
         own = [] if calibration == SHIPPED else ["--calibration", str(self.calibration(calibration))]
+        return self.measure_with(pairs, *own)
+
+    def measure_with(self, pairs: str, *own: str) -> PairReport:
+        """Measure what these arguments name on a set's held-out pairs."""
         held_out = str(self.folder / f"{pairs}.held-out.jsonl")
         return PairReport.model_validate(self.run("duplicates", "--pairs", held_out, "--no-model", *own))
 
@@ -122,12 +127,56 @@ def measure_all(bench: Bench, sets: Sequence[str]) -> Reports:
     """Make all calibrations, and measure each on each set."""
     for name in sets:
         bench.calibrate(name, [name])
-    bench.calibrate(ALL, sets)
+    if not bench.calibration(ALL).exists():
+        bench.calibrate(ALL, sets)
     return {
         (name, calibration): bench.measure(name, calibration)
         for name in sets
         for calibration in (*sets, ALL, SHIPPED)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the shipped calibration was before this run replaced it."""
+
+    file: Path
+    pairs: int = 0
+    """It was made on; 0 if there was none."""
+    f1: Mapping[str, float] = field(default_factory=dict)
+    """Without a model, on each set's held-out pairs."""
+
+
+def ship_calibration(bench: Bench, sets: Sequence[str]) -> Before:
+    """Make the calibration of all sets the one that is shipped for the brain's model; return the former."""
+    bench.calibrate(ALL, sets)
+    made = bench.calibration(ALL)
+    file = CALIBRATIONS / f"{read_calibration(made).embedding_model}.json"
+    before = Before(file)
+    if file.exists():
+        former = ["--calibration", str(file)]
+        f1 = {name: bench.measure_with(name, *former).f1_of(STAGES) for name in sets}
+        before = Before(file, read_calibration(file).made_on.pairs, f1)
+    shutil.copy(made, file)
+    return before
+
+
+def shipped_lines(before: Before, reports: Reports, shipped: Calibration) -> list[str]:
+    """Return what `--ship` has changed."""
+    lines = [f"{before.file.relative_to(ROOT)} is made anew, on {shipped.made_on.pairs} pairs"]
+    if not before.pairs:
+        return [*lines, "There was none for this embedding model.", ""]
+    now = {name: reports[name, SHIPPED].f1_of(STAGES) for name in before.f1}
+    rows = [
+        ("before", str(before.pairs), *(f"{f1:.3f}" for f1 in before.f1.values()), _mean(before.f1)),
+        ("now", str(shipped.made_on.pairs), *(f"{f1:.3f}" for f1 in now.values()), _mean(now)),
+    ]
+    head = ("shipped calibration", "made on pairs", *(f"F1 on {name}" for name in now), "mean F1")
+    return [*lines, "", table(head, rows), ""]
+
+
+def _mean(f1: Mapping[str, float]) -> str:
+    return f"{statistics.mean(f1.values()):.3f}"
 
 
 Languages = Sequence[tuple[ContrastRow, ContrastRow]]
@@ -247,12 +296,14 @@ def duplicates(
     folder = Path(tempfile.mkdtemp(prefix="gather-pairs-"))
     try:
         write_sets(folder, sets)
-        reports, (cut, scores, languages) = _measured(folder, sets, ship=ship)
+        before, reports, (cut, scores, languages) = _measured(folder, sets, ship=ship)
         shipped = read_calibration(folder / f"{ALL}.calibration.json")
     finally:
         shutil.rmtree(folder)
     lines = [line for make in (own_table, contrast_table) for name in sets for line in make(reports, name)]
     lines += [*turned_table(languages), *transfer_table(reports, list(sets), (cut, scores))]
+    if before is not None:
+        lines += shipped_lines(before, reports, shipped)
     typer.echo("\n".join(lines))
     for name, each in sets.items():
         median, p95 = latency_ms(shipped, each)
@@ -261,7 +312,7 @@ def duplicates(
 
 def _measured(
     folder: Path, sets: Mapping[str, Sequence[LabelledPair]], *, ship: bool
-) -> tuple[Reports, tuple[float, list[float], Languages]]:
+) -> tuple[Before | None, Reports, tuple[float, list[float], Languages]]:
     programs = StoreArtefacts.from_environment()
     with Reporter().step("Calibrating and measuring"), running("neo4j", programs) as neo4j:
         settings = {"GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES": str(VECTORS_KEPT)}
@@ -275,11 +326,8 @@ def _measured(
                 "GATHER_SECRETS_DIR": str(folder),
             }
             bench = Bench(folder, environment)
-            if ship:
-                bench.calibrate(ALL, list(sets))
-                made = bench.calibration(ALL)
-                shutil.copy(made, CALIBRATIONS / f"{read_calibration(made).embedding_model}.json")
-            return measure_all(bench, list(sets)), asyncio.run(asked_brain(bench, sets))
+            before = ship_calibration(bench, list(sets)) if ship else None
+            return before, measure_all(bench, list(sets)), asyncio.run(asked_brain(bench, sets))
         finally:
             brain.kill()
 
