@@ -85,7 +85,9 @@ def _model(value: Any, depth: int = MODEL_DEPTH_MAX) -> Any:
 class CoordinationSettings(BaseModel):
     """The part of a department's CMS settings that Gather reads."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=True
+    )
 
     quality_threshold: Annotated[float | None, BeforeValidator(_number)] = Field(default=None, ge=0, le=100)
     """Gather's own; goes before the application's."""
@@ -103,7 +105,9 @@ class CoordinationSettings(BaseModel):
 class CmsDepartment(BaseModel):
     """One document of the CMS collection `departments`; unknown fields are ignored."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=True
+    )
 
     id: Annotated[str, BeforeValidator(_id)] = Field(default="", max_length=ID_MAX)
     slug: Annotated[str, BeforeValidator(_slug)] = Field(pattern=SLUG_PATTERN)

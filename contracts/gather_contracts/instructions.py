@@ -39,7 +39,7 @@ _DOCUMENT_ID: Final = re.compile(
 class Instructions(BaseModel):
     """What the prompt for a department's notes shows of it."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
     text: str = Field(default="", max_length=TEXT_BYTES_MAX)
     """A line for each paragraph."""

@@ -26,6 +26,7 @@ class _Document(Described):
         alias_generator=to_camel,
         populate_by_name=True,
         extra="ignore",
+        defer_build=True,
     )
 
 

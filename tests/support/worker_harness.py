@@ -159,6 +159,7 @@ class WorkerHarness:
             "GATHER_SECRETS_DIR": str(secrets),
             "GATHER_TERMINATION_LOG": str(folder / "termination-log"),
             "POD_NAME": f"pod-{len(self.workers)}",
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as the image has it
             **(self.reached_at or self.services).environment(),
             **environment,
         }

@@ -81,7 +81,7 @@ def _truth(value: Any) -> Any:
 class Answer(BaseModel):
     """What is asked of a model; `prompt` is the name of the file that describes the fields."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     prompt: ClassVar[str] = ""
 

@@ -35,7 +35,7 @@ _LOGGER = logging.getLogger(__name__)
 class KeptAnswer(BaseModel):
     """An answer's text, who wrote it, and what it came to under which reserve."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     text: str
     writer: str

@@ -19,7 +19,9 @@ RESERVES_MAX: Final = 16
 class Stored(BaseModel):
     """A part of the checkpoint, as MongoDB has it."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

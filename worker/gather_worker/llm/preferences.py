@@ -25,7 +25,7 @@ OWN_FIELDS: Final = {
 
 
 class _Preferences(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class PriceLimit(_Preferences):
