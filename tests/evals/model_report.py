@@ -33,7 +33,7 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
 from gather_worker.errors import BudgetUsed, InvalidInput, ModelError, WorkerError
 from gather_worker.llm.gateway import ModelGateway
-from gather_worker.prompts.builders import duplicates_prompt
+from gather_worker.prompts.pair_prompt import duplicates_prompt
 from gather_worker.schemas import PairVerdicts
 from gather_worker.settings import read_settings
 from gather_worker.steps.previewing import Previewer

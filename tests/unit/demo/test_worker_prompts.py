@@ -19,7 +19,8 @@ from gather_demo.seed.project import read_project
 from gather_worker.department.evidence import heard
 from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompts import Prompt
-from gather_worker.prompts.builders import duplicates_prompt, generate_prompt, judge_prompt
+from gather_worker.prompts.builders import generate_prompt, judge_prompt
+from gather_worker.prompts.pair_prompt import duplicates_prompt
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.schemas import DraftBatch, PairVerdicts, QualityVerdict, json_schema
 

@@ -3,23 +3,36 @@
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 
+from gather_worker import first_answer
+from gather_worker.duplicates.word_overlap import copy_key
+
 LATER: Final = (
     "celery",
+    "gather_clients.wording",
     "gather_worker.calibrate",
     "gather_worker.check",
+    "gather_worker.duplicates.calibration",
+    "gather_worker.duplicates.excerpts",
+    "gather_worker.duplicates.rules",
     "gather_worker.llm.reading",
     "gather_worker.llm.salvage",
     "gather_worker.services.evaluation",
+    "gather_worker.steps.deduplicating",
     "opentelemetry.sdk",
     "tiktoken",
     "typer",
 )
 """Needed after the first answer, at the end, or by other commands."""
+MODULES_MAX: Final = 160
+"""Of all rooms, packages included."""
 PROGRAM: Final = """
 import json, re, sys
 import gather_worker.main, gather_worker.cli.run
@@ -53,12 +66,44 @@ def test_what_is_needed_later_is_not_imported(name: str) -> None:
     assert not [each for each in started()["modules"] if each == name or each.startswith(f"{name}.")]
 
 
+def test_no_more_of_our_own_modules_than_needed() -> None:
+    """Each is half a millisecond to three; whoever needs another one raises the number, and knows it."""
+    ours = [each for each in started()["modules"] if each.startswith("gather_")]
+    assert len(ours) <= MODULES_MAX, ours
+
+
+def test_what_is_made_ready_later_can_be() -> None:
+    """A thread would fail unseen; what it has made is remembered."""
+    assert set(first_answer.LATER) <= set(LATER)
+    texts = ["A note that no other test compares.", "Nor this one."]
+    first_answer.make_ready(texts)
+    known = copy_key.cache_info().hits
+    assert set(first_answer.LATER) <= sys.modules.keys()
+    assert all(map(copy_key, texts))
+    assert copy_key.cache_info().hits == known + len(texts)
+
+
+def test_it_is_made_ready_once() -> None:
+    """However many requests a worker sends."""
+    made = list[Sequence[str]]()
+    with patch.object(first_answer, "make_ready", made.append):
+        first = first_answer.FirstAnswer()
+        first.begin(["a"])
+        first.begin(["b"])
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and thread.name == first_answer.THREAD:
+                thread.join()
+    assert made == [["a"]]
+
+
 def test_no_model_reads_its_own_source() -> None:
     """Descriptions are for schemas, which no worker publishes."""
     assert started()["reading_sources"] == []
 
 
-@pytest.mark.parametrize("name", ["AutomationComplete", "Affinity"])
+@pytest.mark.parametrize(
+    "name", ["AutomationComplete", "Affinity", "CmsDepartment", "GatherItem", "PriceLimit", "QualityVerdict"]
+)
 def test_models_are_built_when_they_are_first_used(name: str) -> None:
     """Not so the brain's bodies: FastAPI makes pydantic warn of those that are not built."""
     assert name not in started()["built"]

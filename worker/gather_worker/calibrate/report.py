@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from gather_worker.calibrate.labelled_pairs import LabelledPair
-from gather_worker.duplicates.calibration import Decision, Verdict
-from gather_worker.duplicates.candidates import Opinion, Pair
+from gather_worker.duplicates.calibration import Decision
+from gather_worker.duplicates.candidates import Opinion, Pair, Verdict
 from gather_worker.duplicates.rules import CalibratedRule, cautious
 
 FLAT_COSINE: Final = 0.90

@@ -23,7 +23,7 @@ from gather_worker.duplicates.calibration import (
 from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
 from gather_worker.errors import AnswerInvalid, BudgetUsed, InvalidInput, ModelError, TryAgain
 from gather_worker.llm.gateway import ModelGateway
-from gather_worker.prompts.builders import duplicates_prompt
+from gather_worker.prompts.pair_prompt import duplicates_prompt
 from gather_worker.schemas import PairVerdicts
 from gather_worker.settings import read_settings
 

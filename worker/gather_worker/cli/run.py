@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gather_clients.event_log import EventLog
 from gather_clients.logs import set_log_context
@@ -18,7 +18,6 @@ from gather_worker.attempt import Attempt, soft_deadline_s
 from gather_worker.cli.signals import end_on_signals
 from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask, read_task
-from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.errors import Fenced, StoreUnavailable, WorkerError
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.answer_cache import AnswerCache
@@ -34,6 +33,9 @@ from gather_worker.services.verdict_cache import VerdictCache
 from gather_worker.settings import Settings, read_settings
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from gather_worker.duplicates.calibration import Calibration
 
 CLOSE_TIMEOUT_S: Final = 2.0
 
@@ -79,8 +81,7 @@ async def _open_dependencies(
     task: DepartmentTask, settings: Settings, attempt: Attempt
 ) -> AsyncIterator[Dependencies]:
     project_id = task.document.spec.project_id
-    own = settings.duplicate_calibration
-    calibration = None if own is None else read_calibration(own)
+    calibration = _own_calibration(settings)
     model = _open_model(task, settings, attempt)
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
     client = brain_client(settings.brain_url, settings.brain_api_key.get_secret_value())
@@ -96,6 +97,15 @@ async def _open_dependencies(
         yield Dependencies(store, brain, model, events, calibration, verdicts)
     finally:
         await asyncio.gather(*(_close(each) for each in opened))
+
+
+def _own_calibration(settings: Settings) -> "Calibration | None":
+    """Return the user's own; one that cannot be read ends the attempt before anything is begun."""
+    if settings.duplicate_calibration is None:
+        return None
+    from gather_worker.duplicates.calibration import read_calibration  # noqa: PLC0415 - 12 ms that few pay
+
+    return read_calibration(settings.duplicate_calibration)
 
 
 def outbox_of(document: RunDocument, store: Store) -> OutboxEvents | None:

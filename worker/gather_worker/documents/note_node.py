@@ -1,10 +1,12 @@
 """A note as a node of the brain: what it says there, and which of two writes of it is the later one; pure."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from gather_clients.notes.note import Note
 from gather_contracts import brain as bodies
+from gather_contracts.text import content_hash
 
 NODE_TYPE: Final = "GatherItem"
 REVISIONS_SINCE: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -17,6 +19,28 @@ def node_of(note: Note) -> bodies.NodeIn:
 
     A note of the whole film has no department; of a long one the brain is given the beginning.
     """
+    return bodies.NodeIn(
+        id=note.id,
+        type=NODE_TYPE,
+        content=_content(note),
+        project_id=note.project_id,
+        properties=_properties(note),
+        revision=revision_of(note),
+    )
+
+
+def is_node_of(note: Note, content_sha256: str, properties: Mapping[str, Any]) -> bool:
+    """Return whether a node of this content and these properties says what the note says, without making
+    the note's own: 500 checked bodies are 15 ms of a worker's start.
+    """
+    return properties == _properties(note) and content_sha256 == content_hash(_content(note))
+
+
+def _content(note: Note) -> str:
+    return note.content[: bodies.CONTENT_MAX]
+
+
+def _properties(note: Note) -> dict[str, bodies.PropertyValue]:
     origin = note.origin
     properties: dict[str, bodies.PropertyValue] = {
         "departmentName": note.department_name,
@@ -36,14 +60,7 @@ def node_of(note: Note) -> bodies.NodeIn:
         }
         if origin.quality_score is not None:
             properties["qualityScore"] = origin.quality_score
-    return bodies.NodeIn(
-        id=note.id,
-        type=NODE_TYPE,
-        content=note.content[: bodies.CONTENT_MAX],
-        project_id=note.project_id,
-        properties=properties,
-        revision=revision_of(note),
-    )
+    return properties
 
 
 def revision_of(note: Note) -> int:

@@ -5,7 +5,6 @@ one embedding model, from labelled pairs. It is data, not code: a JSON file that
 What counts as a duplicate differs between kinds of texts: a calibration made on one's own pairs is better.
 """
 
-import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gather_worker.duplicates.candidates import Verdict
 from gather_worker.duplicates.features import FEATURES
 from gather_worker.errors import InvalidInput
 
@@ -103,14 +103,6 @@ class Calibration(BaseModel):
     def probability(self, features: Sequence[float]) -> float:
         """Return how likely the pair of these features is a duplicate, on the pairs it was made on."""
         return sigmoid(self.base + math.fsum(tree.value_of(features) for tree in self.trees))
-
-
-class Verdict(enum.Enum):
-    """What a probability says of a pair."""
-
-    DUPLICATE = "duplicate"
-    UNSURE = "unsure"
-    DIFFERENT = "different"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ the model where the rule is unsure. A note that is already saved is never droppe
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import lru_cache
 from itertools import combinations
 from typing import Final, Protocol
 
 from gather_contracts.brain import Duplicate
-from gather_worker.duplicates.calibration import Verdict
 from gather_worker.duplicates.clusters import clusters
 from gather_worker.duplicates.word_overlap import copy_key, overlap, word_set
 
@@ -51,6 +50,14 @@ class Pair:
     other: str
     other_slot: int | None = None
     cosine: float | None = None
+
+
+class Verdict(Enum):
+    """What a probability says of a pair."""
+
+    DUPLICATE = "duplicate"
+    UNSURE = "unsure"
+    DIFFERENT = "different"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from gather_clients.wording.differences import has_another_word, has_other_numbers, telling_differences
-from gather_worker.duplicates.calibration import Calibration, Decision, Verdict, shipped_calibration
-from gather_worker.duplicates.candidates import WORDS_HIGH, WORDS_LOW, Opinion, Pair, Rule
+from gather_worker.duplicates.calibration import Calibration, Decision, shipped_calibration
+from gather_worker.duplicates.candidates import WORDS_HIGH, WORDS_LOW, Opinion, Pair, Rule, Verdict
 from gather_worker.duplicates.features import ComparableText, features_of
 from gather_worker.duplicates.word_overlap import overlap, word_set
 

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -111,16 +112,13 @@ class ModelGateway:
         self._unanswered_at = defaultdict[tuple[str, str], float](float)
         """When the last of them was paid and not answered at all."""
         self._sender = Sender(
-            self._endpoint,
-            attempt,
-            self._budget,
-            Charges(self._budget, self._endpoint.name),
-            self._models,
-            wishes,
-            max_tokens,
-            cache,
-            tracing or Tracing(),
-        )
+            self._endpoint, attempt, self._budget, Charges(self._budget, self._endpoint.name), self._models,
+            wishes, max_tokens, cache, tracing or Tracing(),
+        )  # fmt: skip
+
+    def call_when_asking(self, begin: Callable[[], None]) -> None:
+        """Call `begin` whenever a request is about to be sent; it must not take time."""
+        self._sender = replace(self._sender, when_asking=begin)
 
     def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep the ledger there from now on."""

@@ -14,9 +14,7 @@ from gather_contracts.brain import ContextResponse
 from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.instructions import Instructions
 from gather_contracts.items import BASED_ON_MAX
-from gather_worker.duplicates.candidates import JUDGED_CHARS, Pair
-from gather_worker.duplicates.excerpts import excerpts
-from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE, words
+from gather_worker.prompt_files import GENERATE, JUDGE, words
 from gather_worker.prompts import Prompt, build_prompt
 from gather_worker.prompts.condensing import condensed
 from gather_worker.prompts.judge_input import neutral_order, without_copies
@@ -225,14 +223,3 @@ def judge_prompt(department: ResolvedDepartment, own: Sequence[Note], *, reading
     shown = truncate_texts(neutral_order(judged.texts, reading), JUDGED_NOTES_TOKENS)
     prompt = build_prompt(JUDGE, {**_department(department), "notes": shown})
     return replace(prompt, quotable=tuple(shown))
-
-
-def duplicates_prompt(pairs: Sequence[Pair]) -> Prompt:
-    """Return the request for verdicts on pairs, numbered from 0."""
-    shown = [excerpts(pair.other, pair.text, JUDGED_CHARS) for pair in pairs]
-    data = {
-        "pairs": [
-            {"pair": place, "first": first, "second": second} for place, (first, second) in enumerate(shown)
-        ]
-    }
-    return build_prompt(DUPLICATES, data)

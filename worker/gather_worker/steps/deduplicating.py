@@ -31,7 +31,8 @@ from gather_worker.errors import NO_ANSWER, BrainUnusable
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.metrics import metered
 from gather_worker.prompt_files import DUPLICATES
-from gather_worker.prompts import builders, prompt_version
+from gather_worker.prompts import prompt_version
+from gather_worker.prompts.pair_prompt import duplicates_prompt
 from gather_worker.schemas import Draft, PairVerdicts
 from gather_worker.services.brain import Brain
 from gather_worker.services.verdict_cache import VerdictCache
@@ -188,7 +189,7 @@ class Deduplicator:
         keys = list(new)[:JUDGED_PAIRS_MAX]
         if not keys:
             return {}
-        prompt = builders.duplicates_prompt([new[key] for key in keys])
+        prompt = duplicates_prompt([new[key] for key in keys])
         try:
             answer = await self._model.ask(self._judge_model, prompt, PairVerdicts)
         except NO_ANSWER as error:

@@ -1,13 +1,16 @@
 """The outside systems that one department's steps share, as `cli.run` opens them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gather_worker.duplicates.calibration import Calibration
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
 from gather_worker.services.verdict_cache import VerdictCache
+
+if TYPE_CHECKING:
+    from gather_worker.duplicates.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,6 @@ class Dependencies:
     brain: Brain
     model: ModelGateway
     events: EventPublisher
-    calibration: Calibration | None = None
+    calibration: "Calibration | None" = None
     """The user's own, for duplicates."""
     verdicts: VerdictCache | None = None

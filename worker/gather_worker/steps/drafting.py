@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
+from gather_contracts.brain import ContextResponse
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import (
     AnswerInvalid,
@@ -61,25 +62,35 @@ class Drafter:
         self._brain = brain
         self._model = model
         self._related = RelatedNotes(task, notes, brain)
-        self._earlier: builders.Earlier | None = None
+        self._context: ContextResponse | None = None
+        self._is_context_known = False
+        self._begun: asyncio.Task[None] | None = None
         self._project_language: str | None = None
         self._is_cut_said = False
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
-    async def prepare(self) -> None:
-        """Load what every prompt of this process needs; what is unavailable now is requested again later.
+    def begin(self) -> None:
+        """Ask the brain what MongoDB has no part in, and load the vocabulary on a thread, from now on."""
+        self._begun = asyncio.create_task(self._begin())
 
-        While the brain is asked, a thread loads the vocabulary.
-        """
+    async def _begin(self) -> None:
+        # Beside other departments every prompt has to ask anyway.
+        asked = () if self._task.is_beside_others else (self._ask_earlier(),)
         with contextlib.suppress(BrainUnusable):
-            await together(asyncio.to_thread(warm_up), self._ask_earlier(), self._related.ask())
+            await together(asyncio.to_thread(warm_up), *asked)
 
-    async def prepare_again(self) -> None:
+    async def prepare(self) -> None:
+        """Load what every prompt of this process needs; what is unavailable now is requested again later."""
+        if self._begun is not None:
+            await self._begun
+        with contextlib.suppress(BrainUnusable):
+            await together(self._ask_earlier(), self._related.ask())
+
+    def forget(self) -> None:
         """Ask the brain again, which has changed since it was asked."""
-        self._earlier = None
+        self._is_context_known = False
         self._related.forget()
-        await self.prepare()
 
     @property
     def has_begun(self) -> bool:
@@ -106,6 +117,9 @@ class Drafter:
 
     async def close(self) -> None:
         """Cancel a request that nobody waits for any more; an answer that has arrived is saved first."""
+        if self._begun is not None:
+            self._begun.cancel()
+            await asyncio.gather(self._begun, return_exceptions=True)
         if self._early is not None and self._question is not None:
             self._question.cancel()
             await asyncio.gather(self._early, return_exceptions=True)
@@ -133,7 +147,7 @@ class Drafter:
         except BrainUnusable:
             _LOGGER.warning("context comes from MongoDB alone: the brain is unavailable")
             stored = builders.earlier_from_notes(self._notes.known, self._task.previous)
-            earlier, related = self._earlier or stored, self._related.known
+            earlier, related = self._earlier() or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         self._warn_of_a_cut(checkpoint.token_ratio)
         earlier = {slug: self._notes.as_they_are(texts) for slug, texts in earlier.items()}
@@ -193,7 +207,13 @@ class Drafter:
 
         For each prompt where they may still be at work.
         """
-        if (self._earlier is None or self._task.is_beside_others) and self._task.previous:
-            answer = await self._brain.earlier_context(self._task.department.slug, self._task.previous)
-            self._earlier = builders.earlier_from_brain(answer, self._notes.excluded_ids) if answer else {}
-        return self._earlier or {}
+        if (not self._is_context_known or self._task.is_beside_others) and self._task.previous:
+            department, previous = self._task.department.slug, self._task.previous
+            self._context = await self._brain.earlier_context(department, previous)
+            self._is_context_known = True
+        return self._earlier()
+
+    def _earlier(self) -> builders.Earlier:
+        """Return what the brain has offered, without what is known now to be taken out of the film."""
+        known = self._context
+        return builders.earlier_from_brain(known, self._notes.excluded_ids) if known else {}

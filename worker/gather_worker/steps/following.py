@@ -5,14 +5,17 @@ It never makes a department fail, and never takes long: what is left goes on at 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from gather_clients.brain_errors import BrainRejected, BrainUnauthorized
+from gather_clients.notes.note import Note
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable, DeadlineNear, StoreUnavailable, Terminated, WriteRefused
 from gather_worker.services.brain import Brain
 from gather_worker.services.note_pages import NotePages
 from gather_worker.services.store import Store
+from gather_worker.sync.comparing import has_just
 from gather_worker.sync.merge import Kind, OutOfOrder
 from gather_worker.sync.synchronizer import Progress, Synchronizer
 
@@ -35,10 +38,11 @@ class BrainFollower:
         self._brain = brain
         self._attempt = attempt
 
-    async def follow(self) -> bool:
+    async def follow(self, read: Sequence[Note] = ()) -> bool:
         """Do it once and return whether something was written or deleted.
 
-        Raises Terminated and DeadlineNear alone.
+        `read` are all notes of the project as they were read a moment ago, if they are known: mostly the
+        brain has just those. Raises Terminated and DeadlineNear alone.
         """
         limit_s = min(TIME_MAX_S, TIME_SHARE * self._attempt.remaining_s)
         if limit_s < TIME_MIN_S or not await self._brain.is_usable():
@@ -47,6 +51,8 @@ class BrainFollower:
         reason = f"not within {limit_s:.0f} s"
         try:
             async with asyncio.timeout(limit_s):
+                if read and await has_just(self._brain.nodes, read):
+                    return False
                 await self._attempt.race(synchronizer.run())
         except TimeoutError:
             pass

@@ -8,7 +8,8 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from gather_clients.logs import set_log_context
 from gather_clients.notes.note import Note
@@ -26,10 +27,10 @@ from gather_worker.department.stop_rule import (
 )
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BudgetUsed, DeadlineNear
+from gather_worker.first_answer import FirstAnswer
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings
 from gather_worker.steps.checkpointer import Checkpointer
-from gather_worker.steps.deduplicating import Deduplicator
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.finishing import Finisher
@@ -39,6 +40,9 @@ from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurem
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
 from gather_worker.steps.treating_notes import TreatingNotes
+
+if TYPE_CHECKING:
+    from gather_worker.steps.deduplicating import Deduplicator
 
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
@@ -65,22 +69,18 @@ class Pipeline:
         store, brain, model = dependencies.store, dependencies.brain, dependencies.model
         judge_model, judge_setting = judge_of(task, settings)
         self._task = task
+        self._settings = settings
+        self._dependencies = dependencies
+        self._judge_model = judge_model
         self._attempt = attempt
         self._model = model
         self._events = dependencies.events
         self._checkpointer = Checkpointer(store, task.fresh_checkpoint())
         self._notes = ProjectNotes(task, store)
+        first_answer = FirstAnswer()
+        model.call_when_asking(lambda: first_answer.begin([note.content for note in self._notes.known]))
         self._treating = TreatingNotes(task, self._notes, brain)
         self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model)
-        self._deduplicator = Deduplicator(
-            brain,
-            model,
-            judge_model,
-            settings.duplicate_threshold,
-            dependencies.calibration,
-            cache=dependencies.verdicts,
-            examples=task.department.example_notes,
-        )
         self._judge_check = JudgeCheck(task, settings, model)
         self._measurer = QualityMeasurer(
             task.department, brain, model, judge_model, settings.judge_repeats, judge_setting,
@@ -95,6 +95,17 @@ class Pipeline:
         self._longest_iteration_s = 0.0
         self._iteration_began_s = float("inf")
 
+    @cached_property
+    def _deduplicator(self) -> "Deduplicator":
+        """What the first answer needs; its 12 modules are imported while the model writes it."""
+        from gather_worker.steps.deduplicating import Deduplicator  # noqa: PLC0415
+
+        shared = self._dependencies
+        return Deduplicator(
+            shared.brain, shared.model, self._judge_model, self._settings.duplicate_threshold,
+            shared.calibration, cache=shared.verdicts, examples=self._task.department.example_notes,
+        )  # fmt: skip
+
     @property
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint that was saved last."""
@@ -108,17 +119,11 @@ class Pipeline:
     async def run(self) -> StopReason:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:
+            # The brain answers while MongoDB is read; nothing is written before the epoch is taken.
+            self._drafter.begin()
             await self._take_up()
             if self.checkpoint.finished is None:
-                self._judge_check.begin()
-                await self._publish()
-                await self._publisher.publish_leftovers()
-                await self._finisher.send_evaluations()
-                # Mostly the brain is equal already, and what it says of the project holds.
-                has_changed, _ = await together(self._follower.follow(), self._drafter.prepare())
-                if has_changed:
-                    await self._drafter.prepare_again()
-                await self._judge_check.settle()
+                await self._prepare()
             while (reason := await self._stop_reason()) is None:
                 await self._iterate()
             await self._finisher.finish()
@@ -144,6 +149,21 @@ class Pipeline:
             "department taken up: %d iterations done, threshold %g, model %s",
             self.checkpoint.iterations, self._task.department.threshold, self._task.department.model,
         )  # fmt: skip
+
+    async def _prepare(self) -> None:
+        """Finish what predecessors left, and find out what the first prompt says."""
+        self._judge_check.begin()
+        await self._publish()
+        if await self._publisher.publish_leftovers() or self.checkpoint.iterations:
+            self._drafter.forget()
+        await self._finisher.send_evaluations()
+        # Mostly the brain is equal already, and what it says of the project holds.
+        read = self._notes.known if self._notes.are_all_read else ()
+        has_changed, _ = await together(self._follower.follow(read), self._drafter.prepare())
+        if has_changed:
+            self._drafter.forget()
+            await self._drafter.prepare()
+        await self._judge_check.settle()
 
     # --- generate, dedupe, accept
 

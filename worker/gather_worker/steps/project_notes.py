@@ -44,6 +44,8 @@ class ProjectNotes:
         self._looked_at = datetime.now(UTC)
         self.excluded_ids: frozenset[str] = frozenset()
         """Of notes that people marked as not canon."""
+        self.are_all_read = False
+        """Whether no note of the project is left out or shortened for its length."""
         self._changed: dict[str, str] = {}
         self.is_own_changed = False
         """Whether people have changed or deleted notes of the department since they were measured."""
@@ -72,6 +74,7 @@ class ProjectNotes:
         self._looked_at = datetime.now(UTC)
         read = await self._store.read_notes()
         self._notes, self.excluded_ids = read.notes, read.excluded_ids
+        self.are_all_read = not (read.is_cut or read.shortened)
 
     async def refresh(self) -> None:
         """Drop the notes that people have deleted or taken out of the film, and take in what they changed."""

@@ -69,15 +69,19 @@ class Publisher:
         if (score := checkpoint.scores[-1]) is not None:
             await self._store.set_scores(self._notes.ids_of(checkpoint.iterations), score)
 
-    async def publish_leftovers(self) -> None:
-        """Publish the notes that other departments' workers accepted and could not bring everywhere."""
+    async def publish_leftovers(self) -> bool:
+        """Publish the notes that other departments' workers accepted and could not bring everywhere.
+
+        Return whether any were tried.
+        """
+        were_there = False
         try:
             own, is_beside_others = self._checkpointer.checkpoint, self._task.is_beside_others
             for other in await self._store.leftovers(own, is_beside_others=is_beside_others):
                 saved = await self._save_leftover(other)
                 if saved is None:
                     continue
-                ids = saved.unindexed
+                ids, were_there = saved.unindexed, True
                 await self._score_leftover(saved)
                 for start in range(0, len(ids), INDEX_BATCH):
                     await self._index_batch(ids[start : start + INDEX_BATCH])
@@ -85,6 +89,7 @@ class Publisher:
                 _LOGGER.info("indexed %d notes that department %s had left", len(ids), other.department)
         except BrainUnusable:
             _LOGGER.warning("notes of other departments wait for the brain")
+        return were_there
 
     async def _score_leftover(self, other: Checkpoint) -> None:
         """Write the score of another department's last iteration, which its worker may be about to do.

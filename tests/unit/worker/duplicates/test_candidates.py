@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_contracts.brain import Duplicate
-from gather_worker.duplicates.calibration import Verdict
 from gather_worker.duplicates.candidates import (
     OWN_COMPARED_MAX,
     Findings,
     Opinion,
     Pair,
+    Verdict,
     decide,
     find_copies,
     open_slots,

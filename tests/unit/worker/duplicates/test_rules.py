@@ -2,8 +2,7 @@
 
 import pytest
 
-from gather_worker.duplicates.calibration import Verdict
-from gather_worker.duplicates.candidates import Pair
+from gather_worker.duplicates.candidates import Pair, Verdict
 from gather_worker.duplicates.rules import FlatRule
 
 

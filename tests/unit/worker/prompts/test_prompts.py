@@ -21,10 +21,10 @@ from gather_worker.duplicates.candidates import Pair
 from gather_worker.prompt_files import DUPLICATES, GENERATE, JUDGE
 from gather_worker.prompts import Prompt, build_prompt, fence, prompt_version, truncation
 from gather_worker.prompts.builders import (
-    duplicates_prompt,
     generate_prompt,
     judge_prompt,
 )
+from gather_worker.prompts.pair_prompt import duplicates_prompt
 from gather_worker.prompts.tokens import RATIO_MAX, count_tokens
 from gather_worker.prompts.truncation import Excerpt
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gather_clients.notes.note import Note
 from gather_contracts.brain import Duplicate
-from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, Tree, Verdict
-from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair
+from gather_worker.duplicates.calibration import Calibration, Decision, MadeOn, Tree
+from gather_worker.duplicates.candidates import JUDGED_CHARS, JUDGED_PAIRS_MAX, Pair, Verdict
 from gather_worker.duplicates.features import FEATURES
 from gather_worker.duplicates.rules import CalibratedRule, FlatRule, by_words, rule_for
 from gather_worker.errors import BrainUnusable, ModelUnavailable

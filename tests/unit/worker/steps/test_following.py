@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
 from gather_clients.brain_errors import BrainRejected
+from gather_clients.notes.note import Note
 from gather_worker.attempt import Attempt
 from gather_worker.errors import BrainUnusable, StoreUnavailable, Terminated, WriteRefused
 from gather_worker.services.brain import Brain
@@ -83,6 +84,27 @@ async def test_with_little_time_or_without_the_brain_nothing_is_begun(
     synchronise_by(fail)
     assert not await follower(Attempt(9)).follow()
     assert not await follower(Attempt(600), is_usable=False).follow()
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+async def test_what_was_read_already_is_read_again_only_where_something_differs(
+    synchronise_by: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch, is_equal: bool
+) -> None:
+    """Mostly nothing does, and then a start reads the project's notes once."""
+    asked, begun = list[str](), list[bool]()
+
+    async def has_just(_: Any, notes: Sequence[Note]) -> bool:
+        asked.extend(note.id for note in notes)
+        return is_equal
+
+    async def note_it(progress: Progress) -> None:
+        begun.append(True)
+        progress.done(Kind.NEW, ["a"])
+
+    synchronise_by(note_it)
+    monkeypatch.setattr(following, "has_just", has_just)
+    assert await follower(Attempt(600)).follow([Note("a", "The keeper.", "a" * 24)]) is not is_equal
+    assert (asked, bool(begun)) == (["a"], not is_equal)
 
 
 @pytest.mark.parametrize("kind", list(Kind))

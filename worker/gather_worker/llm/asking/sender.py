@@ -5,7 +5,7 @@ its true cost is charged once the answer was read.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -94,6 +94,7 @@ class Sender:
     max_tokens: int
     cache: AnswerCache | None
     tracing: Tracing
+    when_asking: Callable[[], None] = lambda: None
 
     async def find_kept(self, question: Question[AnswerT]) -> Signed[AnswerT] | None:
         kept = await self.cache.get(question.key) if self.cache else None
@@ -259,6 +260,7 @@ class Sender:
         call = self.endpoint.complete(request, self.attempt.remaining_s)
         try:
             with METER.timing(Timer.MODEL):
+                self.when_asking()
                 return await self.attempt.race(call)
         except ModelError as error:
             if body := self._answer_in(error.refusal, question, course):
