@@ -5,11 +5,12 @@ alike. So that counts for less in its vector, and the text's characters for more
 """
 
 import enum
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from gather_brain.words import STOP_WORDS
-from gather_clients.notes.languages import LEAD, language_words, script_language, words_in
+from gather_clients.wording.text_language import frequent_words, script_language
 
 LETTERS_MIN: Final = 2
 """Of a script that one language uses: two of Thai are Thai."""
@@ -18,6 +19,8 @@ WORDS_MIN: Final = 3
 accents. One less where none speaks for the model's own."""
 ACCENTED: Final = 0.5
 """English has words with accents, most of them names."""
+LEAD: Final = 1.2
+"""Times as many as speak for the model's languages, or neither is clear."""
 LOOKED_AT: Final = 2_000
 """Characters of a text that say its language."""
 UNKNOWN_MAX: Final = 0.2
@@ -28,6 +31,9 @@ LATIN_MIN: Final = 0.5
 """Of a text's letters, for a model of English."""
 ENGLISH: Final = frozenset({"en"})
 """Is written without accents."""
+
+_WORD: Final = re.compile(r"[^\s\d!-/:-@\[-`{-~«»„“”‘’…–—।،؟۔]+")  # noqa: RUF001 - punctuation is meant
+"""Not `\\w`, which leaves out the vowel signs of Indic scripts."""
 
 
 class Unread(enum.StrEnum):
@@ -60,11 +66,11 @@ def _is_of(text: str, languages: frozenset[str]) -> bool:
     script = script_language(text, LETTERS_MIN)
     if script:
         return script in languages
-    words = dict.fromkeys(word for word in words_in(text) if len(word) > 1)
+    words = dict.fromkeys(word for word in _WORD.findall(text) if len(word) > 1)
     own: float = sum(word in STOP_WORDS for word in words) if "en" in languages else 0
     if own * LEAD > len(words) - own:
         return True
-    hits = language_words(words)
+    hits = frequent_words(words)
     own = max(own, *(hits[code] for code in languages))
     other = float(max((found for code, found in hits.items() if code not in languages), default=0))
     if languages == ENGLISH:

@@ -6,8 +6,8 @@ from typing import Final
 
 from gather_clients.wording.word_tables import fillers, folded, function_words, negations
 
-_WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0f71-\u0fbc])*")
-"""With the vowel signs of Indic scripts, which are no letters to `re`."""
+_WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0963\u0966-\u0dff\u0f71-\u0fbc])*")
+"""With the vowel signs of Indic scripts, which are no letters to `re`, and without their full stop."""
 _CHINESE: Final = re.compile("[\u3400-\u9fff]+")
 _CHINESE_FUNCTION: Final = re.compile(
     "[的了着过得地在是和与及或而但也都就还又很最更不没有这那哪个些把被让给对从到向为因所以于其之并且则吗呢吧啊她他它我你您们一]"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
+from gather_clients.wording.text_language import language_of_pair
 from gather_clients.wording.word_kinds import STEM_CHARS, Kind, Word
 from gather_clients.wording.word_tables import (
     SPACELESS,
     fillers,
     folded,
-    language_of,
     negating_parts,
     negations,
     number_words,
@@ -72,7 +72,7 @@ def _pattern() -> re.Pattern[str]:
 
 def readings_of(one: str, other: str) -> tuple[Reading, Reading]:
     """Return the words of two texts, both read in the language that they seem to be in."""
-    language = language_of(one, other)
+    language = language_of_pair(one, other)
     return reading_of(one, language), reading_of(other, language)
 
 
@@ -134,7 +134,7 @@ def _split(word: str, language: str | None) -> list[str]:
     if word in _CONTRACTED:
         words = [word[:-2], "not"]
     elif word.endswith("n't"):
-        words = [_SHORTENED.get(word, word[:-3]), "not"]
+        words = [each for each in (_SHORTENED.get(word, word[:-3]), "not") if each]
     elif end == "s":
         words = [stem]
     elif end and min(len(stem), len(end)) <= ELISION_MAX and word not in number_words(language).values:

@@ -1,8 +1,8 @@
-"""What the tables of words say in each language, and in which language two texts seem to be; pure.
+"""What the tables of words say in each language; pure.
 
 A word may mean something else in another language ("on" is ten in Turkish, "mai" is never in Italian and more
-in Romanian). So the words themselves say which language's tables hold; where they do not, and in scripts that
-share no words with others, the words of all languages count that mean nothing else anywhere.
+in Romanian). So the texts say which language's tables hold (`text_language.py`); where that is not clear the
+words of all languages count that mean nothing else anywhere.
 """
 
 import json
@@ -20,12 +20,6 @@ from typing import Any, Final
 from gather_clients.wording.word_kinds import Kind
 
 ENGLISH: Final = "en"
-VOTES_KEPT: Final = 256
-VOTES_MIN: Final = 0.9
-"""One word that stands in no other language's tables, or several of a few languages."""
-VOTES_LEAD: Final = 0.3
-_WORD: Final = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f\u0900-\u0dff]+[^\W\d_]*)*")
-"""With the vowel signs of Indic scripts, which are no letters to `re`."""
 
 SPACELESS: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _SPACELESS_SIGN: Final = re.compile(f"[{SPACELESS}]")
@@ -75,35 +69,15 @@ def function_words(language: str | None) -> frozenset[str]:
 
 
 @cache
-def _languages_of() -> Mapping[str, frozenset[str]]:
-    """Return the languages in whose tables each word stands."""
-    found = defaultdict[str, set[str]](set)
-    for code in {*_small_words(), *_listed_negations()}:
-        numbers = _number_values(code) if code in _number_tables() else {}
-        for word in chain(function_words(code), _listed_negations().get(code, ()), numbers):
-            found[word].add(code)
-    return {word: frozenset(codes) for word, codes in found.items()}
-
-
-@lru_cache(maxsize=VOTES_KEPT)
-def _votes(text: str) -> Mapping[str, float]:
-    """Return how many of the text's words are each language's; one of two languages is half of each."""
-    known, votes = _languages_of(), defaultdict[str, float](float)
-    for word in _WORD.findall(folded(text)):
-        codes = known.get(word, frozenset())
-        for code in codes:
-            votes[code] += 1 / len(codes)
-    return votes
-
-
-@lru_cache(maxsize=VOTES_KEPT)
-def language_of(one: str, other: str) -> str | None:
-    """Return the code of the language that two texts seem to be in, None if that is not clear."""
-    a, b = _votes(one), _votes(other)
-    votes = sorted((a.get(code, 0.0) + b.get(code, 0.0), code) for code in {*a, *b})
-    if not votes or votes[-1][0] < VOTES_MIN:
-        return None
-    return votes[-1][1] if len(votes) == 1 or votes[-1][0] - votes[-2][0] >= VOTES_LEAD else None
+def tabled_words() -> Mapping[str, frozenset[str]]:
+    """Return each language's words that carry no meaning, negate or count."""
+    tables = _number_tables()
+    return {
+        code: function_words(code)
+        | _listed_negations().get(code, frozenset())
+        | frozenset(_number_values(code) if code in tables else ())
+        for code in {*_small_words(), *_listed_negations()}
+    }
 
 
 @cache

@@ -10,8 +10,9 @@ from typing import Final
 
 from gather_clients.wording.alignment import Gap, gaps
 from gather_clients.wording.telling_words import reading_of
+from gather_clients.wording.text_language import language_of_pair
 from gather_clients.wording.word_kinds import Kind
-from gather_clients.wording.word_tables import SPACELESS, language_of
+from gather_clients.wording.word_tables import SPACELESS
 from gather_contracts.text_cleaning import shortened
 
 AROUND_CHARS: Final = 50
@@ -86,7 +87,7 @@ def _wanted(a: _Line, b: _Line, length: int) -> list[Gap]:
 
     words = [[line.text[start:end] for start, end in line.spans] for line in (a, b)]
     found = gaps(*words)
-    language = language_of(a.text, b.text)
+    language = language_of_pair(a.text, b.text)
     telling = [
         gap for gap in found if _telling(a.words(gap.one), language) != _telling(b.words(gap.other), language)
     ]

@@ -4,15 +4,16 @@ A guess is told to the model as a guess: it sees the notes themselves, and knows
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from gather_clients.notes.languages import language_in, language_name
+from gather_clients.wording.text_language import SURE_VOTES, language_name, main_language
 from gather_worker.prompts.truncation import thinned
 
 TEXTS_MAX: Final = 100
 """Looked at, evenly of all: a project has one language, and 60,000 characters show it."""
 TEXT_CHARS: Final = 600
+LETTERS_MIN: Final = 20
+"""A name or a title is no language."""
 
 
 class Written(Protocol):
@@ -54,7 +55,5 @@ def project_language(notes: Sequence[Written]) -> str | None:
 
 def language_of(texts: Iterable[str]) -> str | None:
     """Return the code of the language that the texts seem to be in, None if that is not clear."""
-    return _language_in("\n".join(text[:TEXT_CHARS] for text in thinned(list(texts), TEXTS_MAX)))
-
-
-_language_in = lru_cache(maxsize=8)(language_in)
+    seen = [text[:TEXT_CHARS] for text in thinned(list(texts), TEXTS_MAX)]
+    return main_language(seen, SURE_VOTES) if sum(map(len, seen)) >= LETTERS_MIN else None

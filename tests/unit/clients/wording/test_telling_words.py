@@ -5,12 +5,12 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gather_clients.wording.telling_words import reading_of, readings_of
+from gather_clients.wording.text_language import language_of_pair
 from gather_clients.wording.word_kinds import Kind
-from gather_clients.wording.word_tables import language_of
 from gather_clients.wording.written_numbers import written_value
 
 
@@ -80,7 +80,7 @@ def test_numbers_in_words_of_other_languages_are_those_in_digits(text: str, foun
 )  # fmt: skip
 def test_a_texts_words_say_in_which_language_it_is(text: str, language: str | None) -> None:
     """If they are clear."""
-    assert language_of(text, text) == language
+    assert language_of_pair(text, text) == language
 
 
 @given(st.integers(0, 10**15))
@@ -90,6 +90,7 @@ def test_every_whole_number_is_itself(number: int) -> None:
 
 
 @given(st.text(max_size=200))
+@example("N'T")
 def test_any_text_can_be_read(text: str) -> None:
     """In any script, with signs of every kind."""
     reading = reading_of(text)
