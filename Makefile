@@ -231,8 +231,15 @@ bench-recall: $(STAMP) ## Measure the recall of duplicate search (ARGS="--texts 
 	@$(PY) -m tests.evals.recall $(ARGS)
 
 .PHONY: language-report
-language-report: $(STAMP) ## Measure how near different texts are in 20 languages (GATHER_BRAIN_EMBEDDING: another model)
-	@$(PY) -m tests.evals.pairs.language_pairs
+language-report: $(STAMP) ## Measure how near different texts are in 25 languages, and the same notes in seven (MODEL=multilingual)
+	@$(if $(MODEL),GATHER_BRAIN_EMBEDDING=$(MODEL) )$(PY) -m tests.evals.language_report
+
+.PHONY: models-report
+models-report: $(STAMP) ## Test laws and isolation with each shipped embedding model, and measure languages, 20 minutes (MODELS="accurate": that one)
+	@for model in $(or $(MODELS),fast accurate multilingual); do export GATHER_BRAIN_EMBEDDING=$$model; \
+	  $(BIN)/pytest tests/contract/brain/isolation tests/contract/brain/embeddings/test_model.py && \
+	  $(BIN)/pytest tests/contract/brain/content/test_coverage_report.py -k laws && \
+	  $(PY) -m tests.evals.language_report || exit 1; done
 
 .PHONY: duplicates-report
 duplicates-report: $(STAMP) ## Measure duplicate detection on labelled pairs (PAIRS=FOLDER; ARGS=--ship writes the shipped calibration; ARGS=--help)

@@ -1,49 +1,99 @@
-"""The same notes in several languages: how far their coverage is from that of the English ones."""
+"""What one embedding model sees in many languages: `make language-report MODEL=multilingual`.
 
-from collections.abc import Iterator
+First how near different texts of a language are, then how far the score of the same notes in another language
+is from that in English. The notes were written in English and translated by us; nobody who speaks the other
+languages has looked at them. Those of `languages` took part in fitting, those of `same_notes` in nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
+from typing import Final
 
+import typer
+
+from dev.artefacts.store_binaries import StoreArtefacts
+from gather_brain.coverage.measures import features_of
+from gather_brain.embeddings.onnx_model import OnnxModel
+from gather_worker.department.quality import WEIGHTS
+from tests.bench.report import table
 from tests.evals.coverage import Vectors, found_for
 from tests.evals.coverage_cases import LANGUAGES, departments
+from tests.evals.pairs.language_pairs import PAIRS, SAME, language_rows, languages_table
+
+FOLDERS: Final = ("same_notes", "languages")
+command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Spoken:
-    """What one language's departments got."""
+    """What the notes got in one language, on the mean of the departments."""
 
     language: str
-    coverages: tuple[float, ...]
-    """Of each department, 0-100."""
-    difference: float
-    """Of the departments' mean coverage from that in English, in points."""
+    parts: Mapping[str, float]
+    """The scores that weigh in the score, 0-100 each."""
     credited: float
     """Share of the notes that are named under their aspect."""
+    words: float
+    """Different words of meaning in a note."""
+
+    @property
+    def score(self) -> float:
+        """The department's score with the brain's own measures, 0-100."""
+        return sum(weight * self.parts[part] for part, weight in WEIGHTS.items())
 
 
-def languages_of(vectors: Vectors) -> Iterator[Spoken]:
-    """Yield what each language got, English first."""
-    english = 0.0
-    for language in LANGUAGES:
-        coverages, credited = list[float](), list[bool]()
-        for department in departments(f"languages/{language}"):
-            found = found_for(department, department.texts, vectors)
-            coverages.append(found.scores["coverage"])
-            for place, note in enumerate(department.notes):
-                named = [found.aspect(label) for label in note.aspects]
-                credited.append(any(f"item-{place}" in aspect.item_ids for aspect in named))
-        mean = sum(coverages) / len(coverages)
-        english = english or mean
-        yield Spoken(language, tuple(coverages), mean - english, sum(credited) / len(credited))
-
-
-def markdown_of(rows: Iterator[Spoken]) -> str:
-    """Return the languages as a Markdown table."""
-    names = [department.slug for department in departments("languages/en")]
-    lines = [
-        f"| language | {' | '.join(names)} | difference from English | notes credited |",
-        f"| --- |{' --- |' * (len(names) + 2)}",
+def spoken_in(folder: str, language: str, vectors: Vectors) -> Spoken:
+    """Measure the departments of one language."""
+    found = [(each, found_for(each, each.texts, vectors)) for each in departments(f"{folder}/{language}")]
+    credited = [
+        any(f"item-{place}" in scores.aspect(label).item_ids for label in note.aspects)
+        for department, scores in found
+        for place, note in enumerate(department.notes)
     ]
-    for row in rows:
-        cells = [*(f"{coverage:.0f}" for coverage in row.coverages), f"{row.difference:+.1f}"]
-        lines.append(f"| {row.language} | {' | '.join(cells)} | {row.credited:.2f} |")
-    return "\n".join(lines)
+    return Spoken(
+        language=language,
+        parts={part: mean(scores.scores[part] for _, scores in found) for part in WEIGHTS},
+        credited=mean(credited),
+        words=mean(len(features_of(text).vocabulary) for department, _ in found for text in department.texts),
+    )
+
+
+def spoken_languages(folder: str, vectors: Vectors) -> Iterator[Spoken]:
+    """Yield what each language got, English first."""
+    yield from (spoken_in(folder, language, vectors) for language in LANGUAGES)
+
+
+def spoken_table(rows: Sequence[Spoken]) -> str:
+    """Return the languages as a Markdown table, the first being what the others are compared with."""
+    head = ("the same notes", *WEIGHTS, "score", "against English", "notes credited", "words of English")
+    first = rows[0]
+    body = [
+        (
+            row.language,
+            *(f"{value:.0f}" for value in row.parts.values()),
+            f"{row.score:.1f}",
+            f"{row.score - first.score:+.1f}",
+            f"{row.credited:.2f}",
+            f"{row.words / first.words:.2f}",
+        )
+        for row in rows
+    ]
+    return table(head, body)
+
+
+@command.command()
+def language_report() -> None:
+    """Print what the model that GATHER_BRAIN_EMBEDDING names sees in many languages."""
+    model = OnnxModel(StoreArtefacts.from_environment().embedding_model(), None)
+    rows = language_rows(model.embed, model.unread)
+    same = sum(row.same for row in rows)
+    typer.echo(f"{model.name}\n\n{languages_table(rows)}\n")
+    typer.echo(f"{same} of {len(rows) * PAIRS:,} pairs of {len(rows)} languages at {SAME} or more")
+    vectors = Vectors(model.embed, model.name)
+    for folder in FOLDERS:
+        typer.echo(f"\n{folder}\n\n{spoken_table(list(spoken_languages(folder, vectors)))}")
+
+
+if __name__ == "__main__":
+    command()

@@ -1,20 +1,13 @@
-"""Rows of pairs: contradictions and duplicates, and texts of many languages that look the same."""
+"""Rows of pairs: contradictions and duplicates."""
 
-import json
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from dev.paths import ROOT
-from gather_brain.vectors import shown
 from gather_brain.words import sentences
-from gather_contracts.text import text_hash
 from gather_worker.calibrate.report import opinions_of
 from gather_worker.calibrate.split import split
 from gather_worker.cli.arguments import HELD_OUT_DEFAULT
@@ -29,11 +22,6 @@ from tests.evals.pairs.pair_sets import read_sets
 CONTRADICTION_GOAL, DUPLICATE_GOAL = 0.85, 0.82
 FLAT: Final = 0.90
 """The worker's cosine where no calibration is shipped for a model."""
-SAME: Final = 0.999
-"""Two different texts should never be as similar as this."""
-PAIRS_A_LANGUAGE: Final = 200
-SEED: Final = 1
-LANGUAGES: Final = ("duplicates/turned.json", "duplicates/turned_later.json", "human/languages.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,54 +107,3 @@ def _simple(brain: BrainScores, pairs: Sequence[tuple[str, str]]) -> dict[str, S
         COSINE: [max(0.0, float(cosine)) for cosine in (one * other).sum(axis=1)],
         WORDS: [float(shared_words(a, [b])[0]) for a, b in pairs],
     }
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageRow:
-    """How alike different texts of one language look."""
-
-    language: str
-    pairs: int
-    same: int
-    """Of at least `SAME`."""
-    highest: float
-    middle: float
-
-
-def language_rows(brain: BrainScores) -> list[LanguageRow]:
-    """Return each language's row, those with most texts that look the same first."""
-    found = []
-    for language, texts in sorted(language_texts().items()):
-        pairs = different_pairs(texts)
-        rows = dict(zip(texts, brain.vectors(texts), strict=True))
-        likeness = [shown(float(rows[one] @ rows[other]), is_same_text=False) for one, other in pairs]
-        alike = sum(value >= SAME for value in likeness)
-        found.append(LanguageRow(language, len(pairs), alike, max(likeness), median(likeness)))
-    return sorted(found, key=lambda row: (-row.same, -row.highest))
-
-
-def language_texts() -> dict[str, list[str]]:
-    """Return different texts by language, of the pairs made by hand and of further languages."""
-    found: dict[str, dict[str, str]] = {}
-    for name in LANGUAGES:
-        entries: dict[str, Any] = json.loads((ROOT / "tests/data" / name).read_text(encoding="utf-8"))
-        for code, entry in entries.items():
-            for text in _texts_in(entry):
-                found.setdefault(code, {}).setdefault(text_hash(text), text)
-    return {code: list(texts.values()) for code, texts in found.items()}
-
-
-def _texts_in(entry: object) -> Iterator[str]:
-    if isinstance(entry, str):
-        yield entry
-    elif isinstance(entry, (list, dict)):
-        for inner in entry.values() if isinstance(entry, dict) else entry:
-            yield from _texts_in(inner)
-
-
-def different_pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Return pairs of different texts, always the same: neighbours, which were made alike, and others."""
-    every = list(combinations(range(len(texts)), 2))
-    random.Random(SEED).shuffle(every)  # noqa: S311 - the same every time, no secret
-    every.sort(key=lambda pair: pair[1] - pair[0] > 1)
-    return [(texts[one], texts[other]) for one, other in every[:PAIRS_A_LANGUAGE]]

@@ -24,14 +24,7 @@ from gather_worker.errors import InvalidInput, TryAgain, WorkerError
 from tests.evals.coverage import Vectors
 from tests.evals.human.brain_scores import BrainScores
 from tests.evals.human.coverage_rows import key_point_rows, review_rows, turning_point_rows, unit_rows
-from tests.evals.human.pair_rows import (
-    SAME,
-    LanguageRow,
-    contradiction_rows,
-    duplicate_rows,
-    entailment_rows,
-    language_rows,
-)
+from tests.evals.human.pair_rows import contradiction_rows, duplicate_rows, entailment_rows
 from tests.evals.human.rank_statistics import RESAMPLES
 from tests.evals.human.rated_rows import (
     rated_story_rows,
@@ -53,7 +46,8 @@ from tests.evals.human.sets.catalogue import (
     TTCW,
     PublicSet,
 )
-from tests.evals.human.tables import Comparison, Row, markdown_of, number
+from tests.evals.human.tables import Comparison, Row, markdown_of
+from tests.evals.pairs.language_pairs import language_rows, languages_table
 
 Rows = Callable[..., Iterator[Comparison]]
 MADE: Final[tuple[tuple[PublicSet, Rows], ...]] = (
@@ -129,16 +123,6 @@ def left_out(data: Path, pairs: Path | None, *, kept_back: bool) -> list[str]:
     return lines
 
 
-def languages_markdown(found: Sequence[LanguageRow]) -> str:
-    """Return how alike different texts of each language look, as a Markdown table."""
-    head = f"| language | pairs | at least {SAME} | most alike | median |\n| --- | --- | --- | --- | --- |"
-    rows = (
-        f"| {row.language} | {row.pairs} | {row.same} | {row.highest:.4f} | {number(row.middle)} |"
-        for row in found
-    )
-    return "\n".join([head, *rows])
-
-
 def report(given: argparse.Namespace, reporter: Reporter) -> str:
     """Return the report as Markdown; raises InvalidInput and TryAgain."""
     for folder in (given.data, given.pairs):
@@ -149,7 +133,7 @@ def report(given: argparse.Namespace, reporter: Reporter) -> str:
         brain = BrainScores(Vectors(model.embed), name)
         rows = list(rows_of(given, brain, reporter))
         with reporter.step(f"{name}: languages"):
-            languages = languages_markdown(language_rows(brain))
+            languages = languages_table(language_rows(brain.vectors, model.unread))
         table = markdown_of(rows) if rows else "Nothing was measured."
         parts.append(f"Embedding model {name}:\n\n{table}\n\nDifferent texts:\n\n{languages}\n")
     missing = left_out(given.data, given.pairs, kept_back=given.kept_back)

@@ -13,7 +13,6 @@ from gather_brain.vectors import Matrix, unit_rows
 from gather_worker.errors import InvalidInput, TryAgain
 from tests.evals.coverage import Vectors
 from tests.evals.human.brain_scores import BrainScores, shared_words
-from tests.evals.human.pair_rows import PAIRS_A_LANGUAGE, different_pairs, language_rows, language_texts
 from tests.evals.human.rank_statistics import over_all, spearman
 from tests.evals.human.report import left_out, models_in, parsed, report, rows_of
 from tests.evals.human.sets.catalogue import SETS
@@ -128,24 +127,6 @@ def test_what_is_not_measured_is_said_with_how_to_get_it(tmp_path: Path) -> None
     assert len(asked) == len(SETS)
     assert any(line.startswith("SICK: not in ") and "zenodo.org" in line for line in asked)
     assert left_out(SAMPLE, tmp_path, kept_back=True) == []
-
-
-def test_there_are_two_hundred_pairs_of_twenty_languages() -> None:
-    """Of different texts; the made-alike ones among them."""
-    texts = language_texts()
-    assert len(texts) >= 20
-    for language, own in texts.items():
-        pairs = different_pairs(own)
-        assert len(set(pairs)) == PAIRS_A_LANGUAGE, language
-        assert all(one != other for one, other in pairs)
-    assert different_pairs(texts["th"]) == different_pairs(texts["th"])
-
-
-def test_languages_that_look_the_same_come_first(brain: BrainScores) -> None:
-    """Letters beyond 128 fall together; no two different texts have 1."""
-    rows = language_rows(brain)
-    assert [each.same for each in rows] == sorted((each.same for each in rows), reverse=True)
-    assert all(each.highest < 1 for each in rows)
 
 
 def test_the_cache_s_models_are_found_and_nothing_is_downloaded(tmp_path: Path) -> None:
