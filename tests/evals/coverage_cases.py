@@ -105,8 +105,17 @@ def _department(data: dict[str, Any]) -> Department:
 
 
 def fillers() -> list[str]:
-    """Return notes that belong to no film."""
-    found: list[str] = json.loads((FOLDER / "fillers.json").read_text("utf-8"))
+    """Return notes that belong to no film, for padding: nothing is fitted to them."""
+    return _texts("fillers")
+
+
+def strangers() -> list[str]:
+    """Return other notes that belong to no film, for fitting."""
+    return _texts("strangers")
+
+
+def _texts(name: str) -> list[str]:
+    found: list[str] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return found
 
 

@@ -1,11 +1,12 @@
 """`python -m tests.evals.coverage_fit --data FOLDER`: fit how much each likeness weighs to people's labels.
 
-Five sets of pairs of a text and an aspect: arguments and key points (KPA-2021, training), summaries and
-content units (REALSumm, every fourth document from 0 on), and the notes of our own departments for fitting
-among notes of others and of no film: usual ones, the same without what built-in lists know, and invented
-ones. In each set the pairs that match weigh as much as the rest. FOLDER has the first two, each as its
-repository has it in a folder of its name; nothing is downloaded. The weights are written beside the module
-that reads them.
+GATHER_BRAIN_EMBEDDING names the model. Five sets of pairs of a text and an aspect: arguments and key points
+(KPA-2021, training), summaries and content units (REALSumm, every fourth document from 0 on), and the notes
+of our own departments for fitting among notes of others and of no film: usual ones, the same without what
+built-in lists know, and invented ones; for a model of many languages a sixth, the same notes in seven. In
+each set the pairs that match weigh as much as the rest. FOLDER has the first two, each as its repository
+has it in a folder of its name; nothing is downloaded. The weights are written beside the module that reads
+them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dev.artefacts.models.shipped_models import MODELS
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from gather_brain.coverage.aspect_scores import likenesses, stacked, targets_of
@@ -27,8 +29,9 @@ from gather_brain.coverage.aspects import Aspect, aspects_of
 from gather_brain.coverage.evidence.passages import passages
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
 from gather_brain.embeddings.onnx_model import OnnxModel
+from gather_brain.embeddings.settings import ModelSettings
 from tests.evals.coverage import STRANGER_STEP, Vectors
-from tests.evals.coverage_cases import HALVES, INVENTED, departments, fillers
+from tests.evals.coverage_cases import HALVES, INVENTED, LANGUAGES, departments, strangers
 
 FOLDER: Final = ROOT / "brain" / "gather_brain" / "coverage" / "evidence" / "weights"
 RIDGE: Final = 5.0
@@ -36,10 +39,14 @@ RIDGE: Final = 5.0
 NOT_WEIGHED: Final = frozenset(
     {
         ("topic", "1"),
+        *((trait, kind) for trait in ("topic", "bare") for kind in ("words", "passage_words")),
         *((trait, kind) for trait in ("statement", "specific", "bare") for kind in ("rival", "gloss_words")),
+        *((trait, kind) for trait in ("statement", "specific") for kind in ("matter", "film")),
     }
 )
-"""The constant is fitted apart. A rival is one to any aspect, and what has a gloss is a topic."""
+"""The constant is fitted apart. Words in common count for statements, and for topics as far as they are
+statements: notes for fitting avoid a topic's words, which must not count against it. A rival is one to any
+aspect, what has a gloss is a topic, and statements need not be about one matter."""
 SCALE_MIN: Final = 0.1
 """A likeness that hardly varies gets no great weight."""
 PAIRS: Final = 1_000.0
@@ -48,6 +55,8 @@ UNITS_WEIGHT: Final = 4.0
 INVENTED_WEIGHT: Final = 3.0
 """Of the sets, chosen by what other parts of them got (KPA-2021's development part, the documents after those
 for fitting): in arguments people say one thing in many ways, and our own notes are few."""
+LANGUAGES_WEIGHT: Final = 6.0
+"""Of the same notes in seven languages, for a model that was made for them."""
 STEPS: Final = 30
 Floats = NDArray[np.float64]
 
@@ -63,15 +72,15 @@ class Labelled:
     """The usual film aspects of other departments."""
 
 
-def key_points(data: Path) -> Iterator[Labelled]:
-    """Yield each side of each topic of KPA-2021's training part."""
+def key_points(data: Path, every: int = 1) -> Iterator[Labelled]:
+    """Yield each side of each topic of KPA-2021's training part, with every so manieth argument."""
     arguments, points, labels = (
         _rows(data / "KPA_2021_shared_task" / "kpm_data" / f"{name}_train.csv")
         for name in ("arguments", "key_points", "labels")
     )
     known = {(row["arg_id"], row["key_point_id"]): float(row["label"]) for row in labels}
     for side in dict.fromkeys((row["topic"], row["stance"]) for row in arguments):
-        said = [row for row in arguments if (row["topic"], row["stance"]) == side]
+        said = [row for row in arguments if (row["topic"], row["stance"]) == side][::every]
         listed = [row for row in points if (row["topic"], row["stance"]) == side]
         yield Labelled(
             tuple(Aspect(row["key_point"], "") for row in listed),
@@ -88,18 +97,20 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def content_units(data: Path) -> Iterator[Labelled]:
-    """Yield every fourth document of REALSumm from 0 on, with the summaries of all systems."""
+def content_units(data: Path, every: int = 1) -> Iterator[Labelled]:
+    """Yield every fourth document of REALSumm from 0 on, with the summaries of every so manieth system."""
     folder = data / "Lite2-3Pyramid" / "data" / "REALSumm"
     systems = sorted(path.stem for path in (folder / "labels").glob("*.label"))
     units = (folder / "SCUs.txt").read_text(encoding="utf-8").splitlines()
     texts = {name: _lines(folder / "summaries" / f"{name}.summary") for name in systems}
     labels = {name: _lines(folder / "labels" / f"{name}.label") for name in systems}
     for place in range(0, len(units), 4):
+        # The next document with the next systems.
+        chosen = systems[place // 4 % every :: every]
         yield Labelled(
             tuple(Aspect(unit, "") for unit in units[place].split("\t")),
-            tuple(texts[name][place] for name in systems),
-            np.array([[float(each) for each in labels[name][place].split("\t")] for name in systems]),
+            tuple(texts[name][place] for name in chosen),
+            np.array([[float(each) for each in labels[name][place].split("\t")] for name in chosen]),
         )
 
 
@@ -123,12 +134,12 @@ def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
             aspects = tuple(Aspect(aspect.name, "") for aspect in aspects)
         names = [aspect.name.casefold() for aspect in aspects]
         others = [every[(place + step) % len(every)].texts for step in (1, STRANGER_STEP)]
-        strangers = [*fillers(), *others[0][::2], *others[1][1::2]]
-        labels = np.zeros((len(department.texts) + len(strangers), len(aspects)))
+        unrelated = [*strangers(), *others[0][::2], *others[1][1::2]]
+        labels = np.zeros((len(department.texts) + len(unrelated), len(aspects)))
         for row, note in enumerate(department.notes):
             for label in note.aspects:
                 labels[row, names.index(label.casefold())] = 1
-        yield Labelled(aspects, (*department.texts, *strangers), labels, common)
+        yield Labelled(aspects, (*department.texts, *unrelated), labels, common)
 
 
 def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
@@ -197,16 +208,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="the folder with the public sets")
+    parser.add_argument(
+        "--every", type=int, default=1, help="of the public sets only every so manieth argument and system"
+    )
     arguments = parser.parse_args()
     model = OnnxModel(StoreArtefacts.from_environment().embedding_model(), None)
     data = arguments.data
     sets = [
-        (KEY_POINTS_WEIGHT, list(key_points(data))),
-        (UNITS_WEIGHT, list(content_units(data))),
+        (KEY_POINTS_WEIGHT, list(key_points(data, arguments.every))),
+        (UNITS_WEIGHT, list(content_units(data, arguments.every))),
         (1.0, list(own_notes(HALVES[0]))),
         (1.0, list(own_notes(HALVES[0], is_bare=True))),
         (INVENTED_WEIGHT, list(own_notes(INVENTED[0]))),
     ]
+    if set(LANGUAGES) <= set(MODELS[ModelSettings().embedding].languages):
+        sets.append(
+            (LANGUAGES_WEIGHT, [each for code in LANGUAGES for each in own_notes(f"languages/{code}")])
+        )
     path = FOLDER / f"{model.name}.json"
     path.write_text(f"{json.dumps(constants_from(sets, Vectors(model.embed)), indent=2)}\n", encoding="utf-8")
     sys.stdout.write(f"{path.relative_to(ROOT)}\n")

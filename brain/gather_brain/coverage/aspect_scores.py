@@ -32,9 +32,6 @@ in log odds. A statement does not: a note may make many."""
 CHANCE: Final = 0.30
 CLEAR: Final = 0.85
 """Likelihoods of what is no note on an aspect, and of a clear one."""
-BARE_CHANCE: Final = 0.30
-BARE_CLEAR: Final = 0.80
-"""The same for an aspect of which only the name is known: its notes are found less surely."""
 ODDS_MAX: Final = 50.0
 """Log odds beyond which nothing changes; the exponential of 89 is too large for 32 bits."""
 CHANCE_SHARE: Final = 0.003
@@ -56,6 +53,11 @@ class Targets:
     rivals: Matrix
     """Other departments' aspects, (rivals, d)."""
     rival_offsets: Matrix
+    matter: Matrix
+    """What all aspects together are about, (d,): a note of an office is near to none of it, though it may be
+    nearest to one."""
+    film: Matrix
+    """And what other departments' are, (d,)."""
     names: Lexicon
     """The words of each aspect's name."""
     glosses: Lexicon
@@ -101,6 +103,7 @@ def targets_of(facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matr
     own = stacked(facets)
     names = Lexicon([aspect.name for aspect in aspects])
     glosses = Lexicon([" ".join(aspect.facets[1:]) for aspect in aspects])
+    matter = unit_rows(own.rows[own.starts].mean(axis=0, keepdims=True))[0]
     nothing = np.zeros(len(facets), np.float32)
     traits = {
         "topic": nothing + 1,
@@ -109,12 +112,16 @@ def targets_of(facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matr
         "bare": np.array([len(facet) == 1 for facet in facets], np.float32),
     }
     if not len(common):
-        return Targets(own.rows, own.starts, nothing, common, nothing[:0], names, glosses, traits)
+        film = np.zeros_like(matter)
+        return Targets(
+            own.rows, own.starts, nothing, common, nothing[:0], matter, film, names, glosses, traits
+        )
     near = common @ own.rows.T
     offsets = COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0)
     rivals = common[near.max(axis=1) < RIVAL_COSINE_MAX]
     rival_offsets = COMMON_SHARE * (rivals @ common.T).mean(axis=1)
-    return Targets(own.rows, own.starts, offsets, rivals, rival_offsets, names, glosses, traits)
+    film = rivals.sum(axis=0) / max(len(rivals), 1)
+    return Targets(own.rows, own.starts, offsets, rivals, rival_offsets, matter, film, names, glosses, traits)
 
 
 def aspect_scores(
@@ -129,12 +136,9 @@ def aspect_scores(
     behind = odds.max(axis=1, keepdims=True) - odds
     odds -= RIVALRY * targets.topicality * behind
     likely: Matrix = (1 / (1 + np.exp(-odds.clip(-ODDS_MAX, ODDS_MAX)))).astype(np.float32)
-    is_bare = targets.traits["bare"]
-    chance = CHANCE + (BARE_CHANCE - CHANCE) * is_bare
-    clear = CLEAR + (BARE_CLEAR - CLEAR) * is_bare
-    above = np.clip((likely - chance) / (clear - chance), 0, 1)
-    certain = np.clip((likely - clear) / (1 - clear), 0, 1)
-    by_chance = np.minimum(likely / chance, 1)
+    above = np.clip((likely - CHANCE) / (CLEAR - CHANCE), 0, 1)
+    certain = np.clip((likely - CLEAR) / (1 - CLEAR), 0, 1)
+    by_chance = np.minimum(likely / CHANCE, 1)
     scores: Matrix = CHANCE_SHARE * by_chance + CERTAIN_SHARE * certain
     scores += (1 - CHANCE_SHARE - CERTAIN_SHARE) * above
     return scores
@@ -161,7 +165,11 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
         "rival": targets.topicality * (centred - rivals.max(axis=1, keepdims=True, initial=0.0)),
         "passage_words": targets.names.shares(found),
     }
+    matter = sentences.items @ targets.matter
+    film = sentences.items @ targets.film
     return {
+        "matter": np.outer(matter, targets.topicality),
+        "film": np.outer(film, targets.topicality),
         **{kind: np.maximum.reduceat(each, sentences.starts, axis=0) for kind, each in passages.items()},
         "words": targets.names.shares(whole),
         "gloss_words": targets.glosses.shares(whole),

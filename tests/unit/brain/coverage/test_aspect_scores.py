@@ -11,13 +11,19 @@ from gather_brain.coverage.coverage_score import ITEM_SCORE_MIN
 from gather_brain.coverage.evidence.constants import constants_of
 from gather_brain.vectors import Matrix, unit_rows
 
-AXES: Matrix = np.eye(6, dtype=np.float32)
+AXES: Matrix = np.eye(40, dtype=np.float32)
+FILM: Matrix = AXES[6:]
+"""What other departments speak of, none of it near to what is said here."""
 ASPECTS = [Aspect("pacing", ""), Aspect("lighting", ""), Aspect("costumes", "")]
-NO_COMMON: Matrix = np.zeros((0, 6), np.float32)
+NO_COMMON: Matrix = np.zeros((0, 40), np.float32)
 
 
 def _unit(*values: float) -> Matrix:
-    return unit_rows(np.array([values], np.float32))
+    return unit_rows(np.array([[*values, *([0.0] * (len(AXES) - len(values)))]], np.float32))
+
+
+def _among_others(common: Matrix) -> Matrix:
+    return np.concatenate([common, FILM])
 
 
 def _scores(groups: Sequence[Matrix], common: Matrix = NO_COMMON, texts: Sequence[str] = ()) -> Matrix:
@@ -28,7 +34,7 @@ def _scores(groups: Sequence[Matrix], common: Matrix = NO_COMMON, texts: Sequenc
 
 def test_a_clear_passage_counts_for_its_aspect_and_a_strange_one_for_none() -> None:
     """What is about something else counts for nothing."""
-    clear, strange = _scores([AXES[[0]], AXES[[5]]], AXES[[5]])
+    clear, strange = _scores([AXES[[0]], AXES[[5]]], _among_others(AXES[[5]]))
     assert clear[0] > 0.9
     assert clear[1:].max() < 0.05
     assert strange.max() < ITEM_SCORE_MIN
@@ -43,17 +49,18 @@ def test_an_item_counts_with_its_best_passage_for_each_aspect() -> None:
 def test_another_trades_aspect_that_is_nearer_takes_from_the_score() -> None:
     """A note on sound counts less for costumes, though it is on the same film."""
     said = _unit(0.4, 0, 0, 0.9, 0, 0)
-    assert _scores([said], AXES[[3]])[0, 0] < _scores([said], AXES[[4]])[0, 0]
+    nearer, other = (_among_others(AXES[[axis]]) for axis in (3, 4))
+    assert _scores([said], nearer)[0, 0] < _scores([said], other)[0, 0]
 
 
 def test_another_trades_name_for_the_same_aspect_is_no_rival() -> None:
     """Two departments may care for one thing."""
-    assert _scores([AXES[[0]]], _unit(0.9, 0.1, 0, 0, 0, 0))[0, 0] > 0.9
+    assert _scores([AXES[[0]]], _among_others(_unit(0.9, 0.1)))[0, 0] > 0.9
 
 
 def test_an_aspects_own_words_count() -> None:
     """Where the vectors leave it open."""
-    said = _unit(0.5, 0.5, 0.5, 0, 0, 0)
+    said = _unit(0.2, 0.2, 0.2, 0, 0, 0.9)
     named, other = _scores([said], texts=["the pacing is slow"]), _scores([said], texts=["it is slow"])
     assert named[0, 0] > other[0, 0]
 
@@ -61,7 +68,7 @@ def test_an_aspects_own_words_count() -> None:
 def test_an_items_scores_do_not_depend_on_the_other_items() -> None:
     """The law that an added item never lowers coverage rests on it."""
     rng = np.random.default_rng(5)
-    groups = [unit_rows(rng.normal(size=(size, 6)).astype(np.float32)) for size in (1, 3, 2)]
+    groups = [unit_rows(rng.normal(size=(size, len(AXES))).astype(np.float32)) for size in (1, 3, 2)]
     together = _scores(groups, AXES[[3, 4]])
     alone = np.concatenate([_scores([group], AXES[[3, 4]]) for group in groups])
     assert together == pytest.approx(alone, abs=1e-5)
