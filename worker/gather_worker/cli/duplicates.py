@@ -16,11 +16,10 @@ from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
 from gather_worker.duplicates.calibration import (
     Decision,
-    Verdict,
     read_calibration,
     shipped_calibration,
 )
-from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair
+from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair, Verdict
 from gather_worker.errors import AnswerInvalid, BudgetUsed, InvalidInput, ModelError, TryAgain
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.pair_prompt import duplicates_prompt

@@ -16,12 +16,12 @@ from gather_worker.duplicates.calibration import (
     Decision,
     MadeOn,
     Tree,
-    Verdict,
     log_odds,
     read_calibration,
     shipped_calibration,
     sigmoid,
 )
+from gather_worker.duplicates.candidates import Verdict
 from gather_worker.duplicates.features import FALLING, FEATURES, RISING, ComparableText, features_of
 from gather_worker.errors import InvalidInput
 
