@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from unittest.mock import patch
 
 import pytest
 
@@ -45,12 +44,6 @@ async def running(
 async def run_until(queue: WorkQueue, recorder: Recorder, work: Callable[[str], Awaitable[Next]]) -> None:
     async with running(queue, work):
         await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
-
-
-async def settled() -> None:
-    """Let everything happen that needs no time."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def test_a_key_queued_often_is_worked_on_once() -> None:
@@ -238,68 +231,6 @@ async def test_runs_at_work_go_before_those_that_have_not_begun() -> None:
     begun_at_last = recorder.keys.index("at work 99")
     begun = [key for key in recorder.keys[:begun_at_last] if key.startswith("new")]
     assert len(begun) == pytest.approx(100 / (LATE_SHARE - 1), abs=3)
-
-
-async def test_every_so_many_keys_one_that_has_not_begun_is_taken_however_long_workers_were_idle() -> None:
-    """Only keys that are taken count, not how often an idle worker has looked for one."""
-    for idle_times in range(LATE_SHARE):
-        queue = WorkQueue(is_late=lambda key: key == "new")
-        recorder, proceed = Recorder(idle_times + LATE_SHARE + 2), asyncio.Event()
-
-        async def work(key: str, recorder: Recorder = recorder, proceed: asyncio.Event = proceed) -> Next:
-            recorder.note(key)
-            if key == "first":
-                await proceed.wait()
-            return Next()
-
-        async with running(queue, work, workers=1):
-            for number in range(idle_times):
-                await settled()
-                queue.add(f"idle {number}")
-            await settled()
-            for key in ("first", "new", *(f"at work {number}" for number in range(LATE_SHARE))):
-                queue.add(key)
-            await settled()
-            proceed.set()
-            await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
-        place = recorder.keys.index("new") + 1
-        assert place % LATE_SHARE == 0, recorder.keys
-
-
-async def test_a_key_wakes_one_idle_worker() -> None:
-    """Not all of them, of which the others would find nothing."""
-
-    async def calls_for_a_key(workers: int) -> int:
-        queue, recorder = WorkQueue(), Recorder(1)
-
-        async def work(key: str) -> Next:
-            recorder.note(key)
-            return Next()
-
-        async with running(queue, work, workers):
-            await settled()
-            loop = asyncio.get_running_loop()
-            with patch.object(loop, "call_soon", wraps=loop.call_soon) as called:
-                queue.add("a")
-                await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
-            return called.call_count
-
-    assert await calls_for_a_key(32) == await calls_for_a_key(1)
-
-
-async def test_a_queue_whose_workers_were_stopped_is_worked_on_by_the_next_ones() -> None:
-    """As when a replica gives its Lease back and takes it again."""
-    queue, recorder = WorkQueue(), Recorder(1)
-
-    async def work(key: str) -> Next:
-        recorder.note(key)
-        return Next()
-
-    async with running(queue, work):
-        await settled()
-    queue.add("a")
-    await run_until(queue, recorder, work)
-    assert recorder.keys == ["a"]
 
 
 async def test_a_run_that_has_not_begun_can_be_stopped_at_once() -> None:
