@@ -1,4 +1,4 @@
-"""Workers of the queue that have nothing to do: a key wakes one of them, and looking in vain does not count."""
+"""Workers of the queue that have nothing to do: a key wakes one of them; looking in vain does not count."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
