@@ -283,12 +283,22 @@ command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @command.command()
 def duplicates(
-    pairs: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder of labelled pairs.")],
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="A folder of labelled pairs: *.jsonl with a, b and duplicate, or pan/ and stsb/ as published.",
+        ),
+    ],
     ship: Annotated[
         bool, typer.Option("--ship", help="Make the calibration of all sets the one that Gather ships.")
     ] = False,
 ) -> None:
-    """Print what duplicate detection is worth on each set of pairs, and how calibrations carry over."""
+    """Print what duplicate detection is worth on each set of pairs, and how calibrations carry over.
+
+    GATHER_BRAIN_EMBEDDING=accurate (or multilingual) before it: with that model of the brain.
+    """
     try:
         sets = read_sets(pairs)
     except InvalidInput as error:
