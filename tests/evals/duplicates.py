@@ -288,7 +288,7 @@ def duplicates(
         typer.Argument(
             exists=True,
             file_okay=False,
-            help="A folder of labelled pairs: *.jsonl with a, b and duplicate, or pan/ and stsb/ as published.",
+            help="A folder of labelled pairs: *.jsonl with a, b and duplicate, or pan/ and stsb/",
         ),
     ],
     ship: Annotated[

@@ -14,11 +14,7 @@ from gather_worker.calibrate.labelled_pairs import LabelledPair, read_pairs
 from gather_worker.calibrate.report import Compared, PairReport, opinions_of, report_of, table_of
 from gather_worker.cli.clients import open_brain, open_model, run_command
 from gather_worker.cli.settings import CommandSettings
-from gather_worker.duplicates.calibration import (
-    Decision,
-    read_calibration,
-    shipped_calibration,
-)
+from gather_worker.duplicates.calibration import Decision, read_calibration, shipped_calibration
 from gather_worker.duplicates.candidates import JUDGED_PAIRS_MAX, Pair, Verdict
 from gather_worker.errors import AnswerInvalid, BudgetUsed, InvalidInput, ModelError, TryAgain
 from gather_worker.llm.gateway import ModelGateway
