@@ -87,8 +87,13 @@ class Drafter:
         with contextlib.suppress(BrainUnusable):
             await together(self._ask_earlier(), self._related.ask())
 
-    def forget(self) -> None:
-        """Ask the brain again, which has changed since it was asked."""
+    async def forget(self) -> None:
+        """Ask the brain again, which has changed since it was asked.
+
+        An answer that is still on its way is waited for, since it would count as new.
+        """
+        if self._begun is not None:
+            await self._begun
         self._is_context_known = False
         self._related.forget()
 

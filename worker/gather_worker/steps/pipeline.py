@@ -155,13 +155,13 @@ class Pipeline:
         self._judge_check.begin()
         await self._publish()
         if await self._publisher.publish_leftovers() or self.checkpoint.iterations:
-            self._drafter.forget()
+            await self._drafter.forget()
         await self._finisher.send_evaluations()
         # Mostly the brain is equal already, and what it says of the project holds.
         read = self._notes.known if self._notes.are_all_read else ()
         has_changed, _ = await together(self._follower.follow(read), self._drafter.prepare())
         if has_changed:
-            self._drafter.forget()
+            await self._drafter.forget()
             await self._drafter.prepare()
         await self._judge_check.settle()
 
