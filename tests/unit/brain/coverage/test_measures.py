@@ -19,6 +19,7 @@ from gather_brain.coverage.measures import (
     unmeasured_in,
 )
 from gather_brain.vectors import Matrix, unit_rows
+from tests.evals.coverage_cases import departments
 
 NOTES = [note["content"] for note in json.loads((ROOT / "tests/data/story_notes.json").read_text())["notes"]]
 
@@ -60,6 +61,17 @@ def test_padding_with_empty_words_adds_no_depth(notes: list[TextFeatures]) -> No
     """Depth counts what is said, not how long it takes."""
     padded = [features_of(f"{text} {'It is as it was and so it is. ' * 5}") for text in NOTES]
     assert depth_of(padded) == pytest.approx(depth_of(notes), abs=0.5)
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "hi", "zh", "ja"])
+def test_the_same_notes_are_as_deep_in_another_language(language: str) -> None:
+    """Twelve notes that nothing was fitted to; they differed by up to 26 points."""
+    english, other = (
+        [features_of(text) for text in department.texts]
+        for code in ("en", language)
+        for department in departments(f"same_notes/{code}")
+    )
+    assert depth_of(other) == pytest.approx(depth_of(english), abs=6)
 
 
 def test_depth_grows_with_the_number_of_notes(notes: list[TextFeatures]) -> None:
