@@ -118,7 +118,7 @@ def measure(
     texts = [sentence for item in items for sentence in item.sentences]
     targets = targets_of(facets, aspects, common)
     scores = aspect_scores(sentences, texts, targets, constants_of(model))
-    alike = near_duplicates(sentences.items)
+    alike = near_duplicates(sentences.items, model)
     masks = clusters_of(alike)
     weighted = [(aspect.name, aspect.weight) for aspect in aspects]
     coverage = coverage_of(items, weighted, scores, alike, masks)

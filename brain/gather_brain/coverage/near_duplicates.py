@@ -1,22 +1,32 @@
 """Items that say nearly the same, and how to count what several say once; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
+from gather_brain.coverage.evidence.constants import DEFAULT_MODEL
 from gather_brain.vectors import Matrix
 
-NEAR_DUPLICATE: Final = 0.88
-"""Cosine of two items' vectors (means of sentences). Of the labelled departments for fitting, paraphrases
-have .85 to .99 (nine in ten above .89), different notes at most .60, contradicting ones .58 to .89."""
+NEAR_DUPLICATE: Final[Mapping[str, float]] = {
+    DEFAULT_MODEL: 0.88,
+    "bge-small-en-v1.5-w8a8": 0.91,
+    "multilingual-e5-small-w8a8": 0.92,
+}
+"""Cosine of two items' vectors (means of sentences), by embedding model. With the default, paraphrases of the
+labelled departments for fitting have .85 to .99 (nine in ten above .89), different notes at most .60,
+contradicting ones .58 to .89. The others call as many pairs duplicates that are none
+(`python -m tests.evals.pairs.near_duplicate_cuts`). A model that is not named has the default's."""
 SEARCH_STEPS_MAX: Final = 1000
 """For the heaviest set without duplicates of one cluster; only adversarial items need so many."""
 
 
-def near_duplicates(vectors: Matrix) -> list[int]:
-    """Return, for each item, the others that say nearly the same, as a set of bits."""
-    near = vectors @ vectors.T >= NEAR_DUPLICATE
+def near_duplicates(vectors: Matrix, model: str = DEFAULT_MODEL) -> list[int]:
+    """Return, for each item, the others that say nearly the same, as a set of bits.
+
+    `model` made the vectors, as its name stands on nodes.
+    """
+    near = vectors @ vectors.T >= NEAR_DUPLICATE.get(model, NEAR_DUPLICATE[DEFAULT_MODEL])
     np.fill_diagonal(near, val=False)
     alike = [0] * len(near)
     for one, other in np.argwhere(near).tolist():

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gather_brain.coverage.near_duplicates import clusters_of, heaviest_without_duplicates, members
+from gather_brain.coverage.evidence.constants import constants_of
+from gather_brain.coverage.measures import CLOSENESS
+from gather_brain.coverage.near_duplicates import (
+    NEAR_DUPLICATE,
+    clusters_of,
+    heaviest_without_duplicates,
+    members,
+    near_duplicates,
+)
+from gather_brain.embeddings.settings import DEFAULT, FOLDERS
 
 
 def _graph(size: int, pairs: set[tuple[int, int]]) -> list[int]:
@@ -55,3 +64,14 @@ def test_chains_made_to_confuse_the_search_end_soon_and_count_no_pair() -> None:
 def test_clusters_are_what_hangs_together() -> None:
     """Each item is in one cluster."""
     assert [members(cluster) for cluster in clusters_of(_graph(5, {(0, 3), (3, 4)}))] == [[0, 3, 4], [1], [2]]
+
+
+@pytest.mark.parametrize("model", FOLDERS.values())
+def test_each_shipped_model_has_constants_of_its_own(model: str) -> None:
+    """Models spread their cosines differently; two notes at a model's cut are one, and a little below two."""
+    assert set(NEAR_DUPLICATE) == set(CLOSENESS) == set(FOLDERS.values())
+    if model != FOLDERS[DEFAULT]:
+        assert constants_of(model) != constants_of(FOLDERS[DEFAULT])
+    for cosine, alike in ((NEAR_DUPLICATE[model] + 0.001, [2, 1]), (NEAR_DUPLICATE[model] - 0.001, [0, 0])):
+        pair = np.array([[1, 0], [cosine, np.sqrt(1 - cosine**2)]], np.float32)
+        assert near_duplicates(pair, model) == alike
