@@ -69,6 +69,12 @@ class Vectors:
         return np.stack([self._rows[text] for text in texts])
 
 
+def model_vectors() -> Vectors:
+    """Return the vectors of the model that GATHER_BRAIN_EMBEDDING names, measured with its own constants."""
+    model = OnnxModel(StoreArtefacts.from_environment().embedding_model(), None)
+    return Vectors(model.embed, model.name)
+
+
 @dataclass(frozen=True)
 class Found:
     """One department's scores for one set of notes."""
@@ -288,7 +294,7 @@ def _cells(line: str) -> list[str]:
 
 def main() -> None:
     """Print the report."""
-    vectors = Vectors(OnnxModel(StoreArtefacts.from_environment().embedding_model(), None).embed)
+    vectors = model_vectors()
     reports = {name: report_on(half, vectors) for name, half in COLUMNS.items()}
     if "--markdown" in sys.argv[1:]:
         Console().print(markdown_of(reports), markup=False, soft_wrap=True)

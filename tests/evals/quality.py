@@ -19,8 +19,6 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from rich.console import Console
 
-from dev.artefacts.store_binaries import StoreArtefacts
-from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_clients.notes.note import Note
 from gather_contracts.departments import ResolvedDepartment
 from gather_worker.attempt import Attempt
@@ -34,7 +32,16 @@ from gather_worker.prompts import Prompt
 from gather_worker.prompts.builders import judge_prompt
 from gather_worker.prompts.judge_input import neutral_order, without_copies
 from gather_worker.schemas import QualityVerdict
-from tests.evals.coverage import STRANGER_STEP, Report, Vectors, found_for, markdown_of, spearman, table_of
+from tests.evals.coverage import (
+    STRANGER_STEP,
+    Report,
+    Vectors,
+    found_for,
+    markdown_of,
+    model_vectors,
+    spearman,
+    table_of,
+)
 from tests.evals.coverage_cases import HALVES, Case, Department, cases, departments
 
 FALL: Final = 1.0
@@ -259,7 +266,7 @@ def main() -> None:
     parser.add_argument("--departments", type=int, help="only so many of a half: a model's calls cost")
     parser.add_argument("--markdown", action="store_true", help="print what docs/quality.md publishes")
     given = parser.parse_args()
-    brain = BrainMeasure(Vectors(OnnxModel(StoreArtefacts.from_environment().embedding_model(), None).embed))
+    brain = BrainMeasure(model_vectors())
     if given.model:
         reports = asyncio.run(judged_by(given.model, brain, given.repeats, given.departments))
     else:

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from gather_brain.coverage.analysis import measure, plan_measurement
-from gather_brain.embeddings.onnx_model import OnnxModel
-from tests.evals.coverage import Vectors
+from tests.evals.coverage import Vectors, model_vectors
 from tests.evals.coverage_cases import HALVES, departments, fillers
 
 FOLDER: Final = ROOT / "tests" / "data" / "people_notes"
@@ -100,7 +98,7 @@ def markdown_of(half: str, found: Figures) -> str:
 
 def main() -> None:
     """Print the rows."""
-    vectors = Vectors(OnnxModel(StoreArtefacts.from_environment().embedding_model(), None).embed)
+    vectors = model_vectors()
     for half in HALVES:
         for found in report_on(half, vectors):
             sys.stdout.write(f"{markdown_of(half, found)}\n")
