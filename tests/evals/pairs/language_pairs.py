@@ -42,7 +42,7 @@ class LanguageRow:
     unread: float
     """Share of the texts that the model cannot read."""
     near: float
-    """Median similarity of pairs that were made to differ in one part."""
+    """Median similarity of the first half, made to differ in one part as far as there are such pairs."""
     middle: float
     """Median of any two."""
     highest: float

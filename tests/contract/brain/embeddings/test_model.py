@@ -15,7 +15,7 @@ from tests.evals.pairs.language_pairs import SAME, language_rows
 
 STORY = json.loads((ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8"))
 NOTES = [note["content"] for note in STORY["notes"]]
-PAIRS = 4
+PAIRS = 2
 """Of each language."""
 ODD = [
     "a",
