@@ -81,7 +81,7 @@ def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterat
     """Yield a release with a ready operator; afterwards neither it nor its namespace is there."""
     helm = [str(ROOT / "dev" / "helm")]
     own = OwnRelease(DeployedGather(shared.kubectl_command, namespace), helm)
-    _remove(own)
+    remove_release(own)
     try:
         own.gather.kubectl("apply", "-f", "-", stdin=namespace_manifest(namespace))
         for room in ("operator", "worker", "brain", "bridge"):
@@ -100,7 +100,7 @@ def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterat
         own.gather.wait_ready("gather-operator")
         yield own
     finally:
-        _remove(own)
+        remove_release(own)
 
 
 def _secret(shared: DeployedGather, namespace: str, room: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _elsewhere(text: str, namespace: str) -> str:
     return text
 
 
-def _remove(own: OwnRelease) -> None:
+def remove_release(own: OwnRelease) -> None:
     """Remove everything, finalizers by hand."""
     if own.is_gone():
         return
