@@ -31,7 +31,7 @@ IMAGES_SPACE_BYTES = 4 * GIB
 NODE_SPACE_BYTES = 6 * GIB
 """The images unpacked (3 GiB), etcd, logs and what the demo's pods write."""
 MEMORY_BYTES = 3 * GIB
-"""The node's programs hold 0.75 GiB, both charts' pods and a worker 1.5; the compiler as much before."""
+"""The node with both charts' pods and a worker at work held 2.0 GiB; the compiler as much before."""
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21, "CAP_MKNOD": 27}
 """By their bits, capabilities(7): links, chroot, mounts and namespaces, devices of containers."""
 Check = Callable[[], object]
