@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import bson
@@ -151,19 +151,33 @@ CHANGES: Final[Mapping[str, Callable[[Any, Any, datetime], Any]]] = {
 
 
 def _piped(before: Document | None, stages: Sequence[Mapping[str, Any]], now: datetime) -> Document:
-    """Return the document after an update by a pipeline that sets values, or the later of two dates."""
+    """Return the document after an update by a pipeline that sets values or what expressions of them give."""
     if before is None or any(set(stage) != {"$set"} for stage in stages):
         raise NotImplementedError(f"update {stages}")
     after = copied(before)
     for path, value in (pair for stage in stages for pair in stage["$set"].items()):
-        if not isinstance(value, Mapping):
-            _put(after, path, value)
-        elif value == {"$max": ["$$NOW", f"${path}"]}:
-            known = values_at(before, path)[0]
-            _put(after, path, max(now, known) if isinstance(known, datetime) else now)
-        else:
-            raise NotImplementedError(f"update {value}")
+        _put(after, path, _value_of(value, before, now))
     return stored(after)
+
+
+def _value_of(expression: Any, document: Document, now: datetime) -> Any:
+    """Return what an expression gives; the later date where `$max` has one."""
+    if isinstance(expression, str) and expression.startswith("$"):
+        return now if expression == "$$NOW" else values_at(document, expression[1:])[0]
+    if not isinstance(expression, Mapping):
+        return expression
+    ((operator, given),) = expression.items()
+    if operator == "$literal":
+        return given
+    values = [_value_of(each, document, now) for each in given]
+    if operator == "$max":
+        return max([each for each in values if isinstance(each, datetime)] or values)
+    if operator == "$indexOfArray":
+        return values[0].index(values[1])
+    if operator == "$subtract":
+        less = timedelta(milliseconds=values[1]) if isinstance(values[0], datetime) else values[1]
+        return values[0] - less
+    raise NotImplementedError(f"update {expression}")
 
 
 def _from_query(query: Mapping[str, Any]) -> Document:
