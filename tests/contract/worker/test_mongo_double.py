@@ -111,7 +111,8 @@ def drawn(rng: random.Random) -> Answer:
                     {"_id": key}, {"$set": {"epoch": 1}}, projection={"pending._id": 1}
                 )
             case _:
-                later = {"$max": ["$$NOW", "$ahead"]}
+                before_last = {"$subtract": [1, {"$indexOfArray": [{"$literal": [key, "b"]}, "$_id"]}]}
+                later = {"$max": [{"$subtract": ["$$NOW", before_last]}, "$ahead"]}
                 ahead = datetime(2999, 1, 1, tzinfo=UTC)
                 await things.bulk_write([UpdateMany({"_id": key}, {"$set": {"ahead": ahead}})])
                 stages = [{"$set": {"metadata.score": 4, "ahead": later}}]
