@@ -67,7 +67,7 @@ async def test_a_run_is_followed_to_its_end(page: Watched, gather: DeployedGathe
 async def test_a_run_is_cancelled_with_a_question(page: Watched, gather: DeployedGather) -> None:
     """Through the door, which alone may; what was written is kept."""
     name, project = f"page-{uuid.uuid4().hex[:8]}", new_project()
-    with run_of(gather, name, project, departments=["story"], maxIterations=40):
+    with run_of(gather, name, project, departments=["story"], maxIterations=40, qualityThreshold=100):
         gather.wait_run(name, "to save notes", lambda run: run.status.items_created > 0, 120)
         await sign_in(page, gather, project)
         await page.goto(f"/runs/{gather.namespace}/{name}")
