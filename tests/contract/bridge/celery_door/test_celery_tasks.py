@@ -134,17 +134,17 @@ async def test_what_exceeds_the_slots_waits_in_its_order(client: Client, new_doo
             await client.play(results[n - 2], DONE)
             await client.run_of(results[n])
         assert len(client.kubernetes.runs()) == 5
-        assert door.metrics.slots._value.get() == 0
+        await client.until(lambda: door.metrics.slots._value.get() == 0)
         made = (await client.run_of(results[4]))["metadata"]["creationTimestamp"]
         took_61_s = datetime.fromisoformat(made) + timedelta(seconds=61)
         await client.play(results[4], {**FAILED, "completionTime": took_61_s.isoformat()})
         await client.until(lambda: _value(door, "celery_task_total", status="FAILURE") == 1)
-        assert _value(door, "celery_task_total", status="SUCCESS") == 3
+        await client.until(lambda: _value(door, "celery_task_total", status="SUCCESS") == 3)
+        await client.until(lambda: _value(door, "celery_task_duration_seconds_count") == 4)
         assert _value(door, "celery_task_duration_seconds_bucket", le="60.0") == 0
         assert _value(door, "celery_task_duration_seconds_bucket", le="120.0") == 1
-        assert _value(door, "celery_task_duration_seconds_count") == 4
         waits = "celery_queue_wait_time_seconds"
-        assert door.metrics.registry.get_sample_value(f"{waits}_count", queue) == 5
+        await client.until(lambda: door.metrics.registry.get_sample_value(f"{waits}_count", queue) == 5)
         assert door.metrics.registry.get_sample_value(f"{waits}_sum", queue) > 0
 
 
