@@ -8,11 +8,15 @@ import socket
 import ssl
 import struct
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dev.cluster import kubeconfig
 from dev.cluster.kubeconfig import Credentials
+from dev.errors import ContextError
 
 REQUEST_TIMEOUT_S = 5.0
 """An API server on two busy cores answers within a second; this bounds a hung one."""
@@ -115,3 +119,21 @@ def resolves(server: str, name: str) -> bool:
             return is_dns_answer(channel.recv(512), identifier)
         except OSError:
             return False
+
+
+def missing_part(path: Path, last: tuple[str, Callable[[ApiServer], bool]]) -> str | None:
+    """Return what of a cluster does not work yet, or None if all does.
+
+    `path` is its kubeconfig; `last` names and asks for what comes true when all else has.
+    """
+    try:
+        api = ApiServer(kubeconfig.read(path))
+    except ContextError as error:
+        return str(error)
+    checks: list[tuple[str, Callable[[ApiServer], bool]]] = [  # in the order in which they come true
+        ("the API server's readiness", ApiServer.is_ready),
+        ("the node to be Ready", ApiServer.is_node_ready),
+        ("the default service account", ApiServer.has_default_account),
+        last,
+    ]
+    return next((part for part, is_true in checks if not is_true(api)), None)

@@ -16,13 +16,13 @@ from dev.artefacts import go_programs, versions
 from dev.artefacts.cache import Cache
 from dev.artefacts.stamps import fingerprint
 from dev.cluster import installed, kubeconfig, kubectl
-from dev.cluster.apiserver import ApiServer
+from dev.cluster.apiserver import ApiServer, missing_part
 from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node.layout import NODE_LABELS
 from dev.cluster.provider import Status
 from dev.cluster.way_out import WayOut, is_loopback
 from dev.commands import output_of, run_logged
-from dev.errors import ClusterError, CommandError, ContextError, MachineError, WaitTimeoutError
+from dev.errors import ClusterError, CommandError, MachineError, WaitTimeoutError
 from dev.progress import Reporter
 from dev.waiting import wait_for
 
@@ -174,17 +174,7 @@ class KindProvider:
 
     def _missing_part(self) -> str | None:
         """Return what does not work yet, or None if all does."""
-        try:
-            api = ApiServer(kubeconfig.read(self.kubeconfig))
-        except ContextError as error:
-            return str(error)
-        checks: list[tuple[str, Callable[[], bool]]] = [  # in the order in which they come true
-            ("the API server's readiness", api.is_ready),
-            ("the node to be Ready", api.is_node_ready),
-            ("the default service account", api.has_default_account),
-            ("kube-proxy and the name server", api.runs_services),
-        ]
-        return next((part for part, is_true in checks if not is_true()), None)
+        return missing_part(self.kubeconfig, ("kube-proxy and the name server", ApiServer.runs_services))
 
     def _await_ready(self, timeout_s: float, say: Callable[[str], None] = lambda _: None) -> None:
         """Wait until pods can run and find each other; raises ClusterError that says what is missing."""

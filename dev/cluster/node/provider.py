@@ -9,12 +9,12 @@ from dev.artefacts import debian_packages, go_programs, versions
 from dev.artefacts.cache import Cache, require_space
 from dev.artefacts.stamps import fingerprint
 from dev.cluster import kubeconfig, preflight
-from dev.cluster.apiserver import ApiServer, resolves
+from dev.cluster.apiserver import missing_part, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
 from dev.cluster.node.pause import ensure_pause_archive
 from dev.cluster.provider import Status
 from dev.cluster.way_out import WayOut, way_out
-from dev.errors import ClusterError, ContextError, MachineError, WaitTimeoutError
+from dev.errors import ClusterError, MachineError, WaitTimeoutError
 from dev.progress import Reporter, Step
 from dev.waiting import wait_for
 
@@ -123,17 +123,8 @@ class NodeProvider:
 
     def _missing_part(self) -> str | None:
         """Return what does not work yet, or None if all does."""
-        try:
-            api = ApiServer(kubeconfig.read(self.kubeconfig))
-        except ContextError as error:
-            return str(error)
-        checks: list[tuple[str, Callable[[], bool]]] = [  # in the order in which they come true
-            ("the API server's readiness", api.is_ready),
-            ("the node to be Ready", api.is_node_ready),
-            ("the default service account", api.has_default_account),
-            ("the name server", lambda: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
-        ]
-        return next((part for part, is_true in checks if not is_true()), None)
+        last = ("the name server", lambda _: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME))
+        return missing_part(self.kubeconfig, last)
 
     def _recipe(self) -> str:
         """Return a digest of all that decides how the node behaves."""
