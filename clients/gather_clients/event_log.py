@@ -145,7 +145,7 @@ class EventLog:
         self._calls = RedisCalls(self._redis, 2 * timeout_s, EventLogUnavailable.because)
         self._append = self._redis.register_script(APPEND_SCRIPT)
         self._reached: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._writer: tuple[str, int] | None = None
+        self._writer = ("", 0)
 
     def write_as(self, writer: str, epoch: int) -> None:
         """Be one of the writers by a name that follow one another: events of an earlier one are refused."""
@@ -168,7 +168,7 @@ class EventLog:
             self._key(names.event_sent(event.project_id, idempotency_key or secrets.token_hex(16))),
         ]
         project_id = event.project_id.lower()
-        writer, epoch_of_writer = self._writer or ("", 0)
+        writer, epoch_of_writer = self._writer
         if writer:
             keys.append(self._key(names.event_writer(event.project_id, writer)))
         arguments: list[str | int] = [
