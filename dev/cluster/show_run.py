@@ -175,7 +175,7 @@ Next:
 
 
 def apply_example(kubectl: list[str], namespace: str, manifest: Path, say: Callable[[str], None]) -> str:
-    """Apply the run in a file, anew if an earlier one has ended; return its name.
+    """Apply the run in a file, again if an earlier one has ended; return its name.
 
     One that is still at work is left alone, and followed.
     """

@@ -163,7 +163,7 @@ def ship_calibration(bench: Bench, sets: Sequence[str]) -> Before:
 
 def shipped_lines(before: Before, reports: Reports, shipped: Calibration) -> list[str]:
     """Return what `--ship` has changed."""
-    lines = [f"{before.file.relative_to(ROOT)} is made anew, on {shipped.made_on.pairs} pairs"]
+    lines = [f"{before.file.relative_to(ROOT)} is remade, on {shipped.made_on.pairs} pairs"]
     if not before.pairs:
         return [*lines, "There was none for this embedding model.", ""]
     now = {name: reports[name, SHIPPED].f1_of(STAGES) for name in before.f1}

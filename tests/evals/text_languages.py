@@ -1,4 +1,4 @@
-"""`python -m tests.evals.text_languages`: how often a text's language is told, and how often wrongly.
+"""`python -m tests.evals.text_languages`: how often a text's language is named, and how often wrongly.
 
 All texts are ours: sentences made of parts, pairs that differ in what turns their meaning, sentences that are
 labelled for the brain's measures, and notes of film departments.

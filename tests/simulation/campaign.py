@@ -73,7 +73,7 @@ def play(seeds: Iterable[int]) -> list[Outcome]:
 
 
 def _prepare() -> None:
-    """Make a process fit: what is imported stays, cycles are rare, and the parent is told to end, not it."""
+    """Make a process fit: what is imported stays, cycles are rare, and signals to end are for the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     gc.collect()

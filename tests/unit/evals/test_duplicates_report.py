@@ -66,7 +66,7 @@ def test_a_models_first_calibration_is_written_where_the_worker_looks(shipped: P
     bench, before, said, made = ship(tmp_path)
     assert read_calibration(shipped / SHIPPED_FILE.name) == made
     assert (before.pairs, bench.asked) == (0, [])
-    assert f"calibrations/{SHIPPED_FILE.name} is made anew, on 200 pairs" in said
+    assert f"calibrations/{SHIPPED_FILE.name} is remade, on 200 pairs" in said
 
 
 def test_the_former_one_is_measured_before_it_is_replaced(shipped: Path, tmp_path: Path) -> None:

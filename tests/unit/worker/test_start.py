@@ -68,7 +68,7 @@ def test_what_is_needed_later_is_not_imported(name: str) -> None:
 
 
 def test_no_more_of_our_own_modules_than_needed() -> None:
-    """Each is half a millisecond to three; whoever needs another one raises the number, and knows it."""
+    """Each is half a millisecond to three; a change that needs another one raises the number."""
     ours = [each for each in started()["modules"] if each.startswith("gather_")]
     assert len(ours) <= MODULES_MAX, ours
 

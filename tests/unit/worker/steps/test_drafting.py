@@ -20,7 +20,7 @@ class FakeBrain:
         self.asked += 1
         await self.may_answer.wait()
         if self.is_unusable:
-            raise BrainUnusable("it is away")
+            raise BrainUnusable("it is unavailable")
 
     async def nearest(self, texts: list[str], _: Any) -> list[list[Any]]:
         return [[] for _ in texts]
