@@ -22,6 +22,8 @@ CONNECTIONS_MAX = 16
 """A worker keeps at most four."""
 CHUNK = 64 * 1024
 PORTS = {"http": 80, "https": 443}
+INTERIM = (b"100", b"102", b"103")
+LASTING = (b"connection:", b"proxy-connection:", b"keep-alive:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,19 @@ def destination(head: bytes) -> tuple[str, int, bytes]:
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError(target)
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    lasting = (b"connection:", b"proxy-connection:", b"keep-alive:")
-    fields = [f for f in rest.split(b"\r\n") if f and not f.lower().startswith(lasting)]
-    lines = [f"{method} {path} {version}".encode(), *fields, b"Connection: close"]
-    return parts.hostname, parts.port or PORTS["http"], b"\r\n".join(lines) + b"\r\n\r\n"
+    first = f"{method} {path} {version}".encode()
+    return parts.hostname, parts.port or PORTS["http"], last_of_connection(first + b"\r\n" + rest)
+
+
+def last_of_connection(head: bytes) -> bytes:
+    """Return a message's head, with its blank line, that ends its connection (RFC 9112 9.6).
+
+    Many servers close after "Connection: close" without saying so in their answer. A client that is not
+    informed would send its next request on the closed connection.
+    """
+    first, *fields = head.split(b"\r\n")
+    kept = [f for f in fields if f and not f.lower().startswith(LASTING)]
+    return b"\r\n".join([first, *kept, b"Connection: close"]) + b"\r\n\r\n"
 
 
 @contextmanager
@@ -132,27 +143,38 @@ class _Gate:
             return
         with server:
             server.settimeout(IDLE_TIMEOUT_S)
-            if request:
-                server.sendall(request + rest)
-            else:
+            back = threading.Thread(
+                target=_pass_answer if request else _pump, args=(server, client), daemon=True
+            )
+            if not request:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                server.sendall(rest)
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            server.sendall(request + rest)
             back.start()
             _pump(client, server)
             back.join()
 
 
-def _read_head(client: socket.socket) -> tuple[bytes, bytes]:
-    """Return a request's head without its blank line, and what came behind it; no head if it is too long."""
-    received = b""
+def _read_head(source: socket.socket, received: bytes = b"") -> tuple[bytes, bytes]:
+    """Return a message's head without its blank line, and what came behind it; no head if it is too long."""
     while b"\r\n\r\n" not in received and len(received) < HEAD_MAX:
-        chunk = client.recv(CHUNK)
+        chunk = source.recv(CHUNK)
         if not chunk:
             break
         received += chunk
     head, blank, rest = received.partition(b"\r\n\r\n")
     return (head, rest) if blank else (b"", b"")
+
+
+def _pass_answer(server: socket.socket, client: socket.socket) -> None:
+    """Pass an answer on as the last of its connection, behind its interim ones (RFC 9110 15.2)."""
+    with contextlib.suppress(OSError):
+        head, rest = _read_head(server)
+        while head[9:12] in INTERIM:
+            client.sendall(head + b"\r\n\r\n")
+            head, rest = _read_head(server, rest)
+        if head:
+            client.sendall(last_of_connection(head) + rest)
+    _pump(server, client)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

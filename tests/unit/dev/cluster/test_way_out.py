@@ -57,6 +57,24 @@ def test_several_requests_in_a_row_reach_this_machine_s_endpoint() -> None:
                 assert client.post(f"{way.url}/v1", json=number).json() == {"said": number}
 
 
+def test_a_client_learns_that_its_connection_ends_though_the_server_does_not_say_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with way_out(f"http://127.0.0.1:{port}/v1", MACHINE) as way, _connected(way.proxy) as client:
+            client.sendall(f"POST {way.url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            there, _ = server.accept()
+            with there:
+                there.recv(1000)
+                there.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\n")
+                there.sendall(b"Content-Length: 2\r\n\r\n{")
+                there.sendall(b"}")
+            with client.makefile("rb") as answer:
+                assert answer.read() == (
+                    b"HTTP/1.1 100 Continue\r\n\r\n"
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+                )
+
+
 def test_a_tunnel_passes_bytes_both_ways_as_they_are() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
