@@ -31,7 +31,7 @@ def test_deleting_a_run_stops_its_pods_and_keeps_its_items(gather: DeployedGathe
         wait_for("all pods to be gone", lambda: not gather.pods_of(created), POD_LIMIT_S + 5)
         pods_gone_s = time.monotonic() - started
         gather.wait_gone("deleted", 30)
-        wait_for("automation_cancelled", lambda: events[-1].type == "automation_cancelled", 10)
+        wait_for("automation_cancelled", lambda: events[-1].type == "automation_cancelled", 30)
         wait_for("no Job", lambda: not gather.jobs_of(created), 30)
     items = gather.items(project, created.metadata.uid)
     assert pods_gone_s <= POD_LIMIT_S

@@ -27,7 +27,7 @@ def hold(gather: DeployedGather, created: GatherRun) -> GatherRun:
     name = created.metadata.name
     set_suspend(gather, name, True)
     wait_for("no pods of a suspended run", lambda: not gather.pods_of(created), HELD_S)
-    return gather.wait_run(name, "to be suspended", lambda r: r.status.phase is RunPhase.SUSPENDED, 10)
+    return gather.wait_run(name, "to be suspended", lambda r: r.status.phase is RunPhase.SUSPENDED, 30)
 
 
 def look_at(gather: DeployedGather, name: str, ttl_s: int) -> GatherRun:
@@ -112,9 +112,9 @@ def test_a_job_that_somebody_else_suspended_is_theirs(gather: DeployedGather) ->
         gather.kubectl("patch", "job", name, "--type=merge", "-p", '{"spec":{"suspend":true}}')
         wait_for("no pods", lambda: not gather.pods_of(created), HELD_S)
         set_suspend(gather, "foreign-hold", True)
-        gather.wait_run("foreign-hold", "to be held", lambda r: r.status.phase is RunPhase.SUSPENDED, 10)
+        gather.wait_run("foreign-hold", "to be held", lambda r: r.status.phase is RunPhase.SUSPENDED, 30)
         set_suspend(gather, "foreign-hold", False)
-        gather.wait_run("foreign-hold", "to go on", lambda r: r.status.phase is RunPhase.RUNNING, 10)
+        gather.wait_run("foreign-hold", "to go on", lambda r: r.status.phase is RunPhase.RUNNING, 30)
         for _ in range(LOOKS):
             (job,) = gather.jobs_of(created)
             assert job["spec"]["suspend"] is True

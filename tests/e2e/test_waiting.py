@@ -60,7 +60,7 @@ def assert_described(gather: DeployedGather, name: str, reason: str, words: str)
         )
         return any(e["reason"] == reason and words in e["message"] and e["type"] == "Warning" for e in own)
 
-    wait_for(f"an Event {reason} of {name}", has_event, 10)
+    wait_for(f"an Event {reason} of {name}", has_event, 30)
     text = gather.kubectl("describe", "gatherrun", name)
     assert reason in text
     assert words in " ".join(text.split())

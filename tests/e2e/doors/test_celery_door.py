@@ -196,7 +196,7 @@ def test_a_revoke_ends_the_run_and_keeps_its_notes(application: Application, gat
     application.follow([sent], 60)
     assert sent.state == "REVOKED"
     assert gather.items(project)
-    wait_for("the door to remember", lambda: application.redis.zscore(names.CELERY_REVOKED, waiting.id), 10)
+    wait_for("the door to remember", lambda: application.redis.zscore(names.CELERY_REVOKED, waiting.id), 30)
 
 
 @pytest.mark.usefixtures("slow_model")
