@@ -24,6 +24,7 @@ from dev.stores import running
 from gather_contracts import names
 from tests.bench.measure import cpu_s, memory_of
 from tests.bench.operator.control_plane import ControlPlane, control_plane
+from tests.bench.operator.cpu_limit import limited
 from tests.bench.operator.jobs import STEPS
 from tests.bench.operator.observer import Observed, Observer, share
 from tests.bench.operator.plain_api import PlainApi
@@ -70,6 +71,8 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     shards: int = 1
     """Processes of the operator, each with a part of the runs; processor time and memory are those of all."""
+    cpu_limit: float | None = None
+    """Cores that each process of the operator has at most."""
 
     @property
     def runs_per_minute(self) -> float:
@@ -93,16 +96,26 @@ def measure(  # noqa: PLR0917 - given by name
     delay_ms: int = 0,
     profile: Path | None = None,
     shards: int = 1,
+    cpu_limit: float | None = None,
 ) -> Outcome:
-    """Run so many runs on an empty control plane; `profile` is where the operator's profile is written."""
+    """Run so many runs on an empty control plane; `profile` is where the operator's profile is written.
+
+    `cpu_limit` is how many cores each process of the operator has at most.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gather-bench-operator-"))
     try:
         with (
             reporter.step(f"{arm}: {runs} runs of {steps}{f', {shards} shards' if shards > 1 else ''}"),
             control_plane(folder, reporter, delay_ms) as plane,
             subject(arm, plane, folder, profile, steps, shards) as pids,
+            ExitStack() as limits,
         ):
-            return asyncio.run(_watch_them(plane, arm, runs, steps, pids))
+            if cpu_limit is not None:
+                for pid in pids:
+                    limits.enter_context(limited(pid, cpu_limit))
+            outcome = asyncio.run(_watch_them(plane, arm, runs, steps, pids))
+            outcome.cpu_limit = cpu_limit
+            return outcome
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -49,6 +49,9 @@ def operator(  # noqa: PLR0917 - options, given by name
     shards: Annotated[
         list[int] | None, typer.Option(min=1, max=8, help="Shards of the operator; several times.")
     ] = None,
+    cpu_limit: Annotated[
+        float | None, typer.Option(min=0.01, help="Cores that each process of the operator has at most.")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Measure each size so often.")] = 1,
     writes: Annotated[bool, typer.Option(help="Count the API writes of runs of three departments.")] = True,
     finished: Annotated[int, typer.Option(min=0, help="Ended runs beside which memory is measured.")] = 0,
@@ -82,7 +85,15 @@ def operator(  # noqa: PLR0917 - options, given by name
         for parts in (shards or [1] if each is Arm.OPERATOR else [1])
     ]
     found = [
-        measure(each, size, reporter, of, profile=profile, shards=parts)
+        measure(
+            each,
+            size,
+            reporter,
+            of,
+            profile=profile,
+            shards=parts,
+            cpu_limit=cpu_limit if each is Arm.OPERATOR else None,
+        )
         for each, size, of, parts in (*plan, *(ALL_MORE if everything else ()))
     ]
     reporter.say(f"\n{outcomes_table(found)}\n")
@@ -138,7 +149,11 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def costs(found: Sequence[Outcome], counted: Outcome | None) -> dict[str, float]:
     """Return what does not depend on what else the machine does."""
     figures: dict[str, float] = {}
-    usual = [o for o in found if o.arm is Arm.OPERATOR and o.steps == STEPS and o.shards == 1]
+    usual = [
+        o
+        for o in found
+        if o.arm is Arm.OPERATOR and o.steps == STEPS and o.shards == 1 and o.cpu_limit is None
+    ]
     for size in sorted({o.runs for o in usual}):
         group = [o for o in usual if o.runs == size]
         figures[f"cpu ms a run, {size} runs"] = mean(1000 * o.cpu_s / o.runs for o in group)

@@ -19,11 +19,12 @@ def outcomes_table(found: Sequence[Outcome]) -> str:
     """Return one line for each arm and size; where a size was measured several times, min/median/max."""
     head = ("", "runs", "runs/min", "x floor", "gap p50 ms", "gap p99 ms", "x floor", "lag p99 s",
             "CPU ms/run", "API server", "cluster", "MiB", "writes/run")  # fmt: skip
-    groups: dict[tuple[int, int, Arm, int], list[Outcome]] = {}
+    groups: dict[tuple[int, int, Arm, int, float | None], list[Outcome]] = {}
     for each in found:
-        groups.setdefault((each.runs, each.steps, each.arm, each.shards), []).append(each)
+        groups.setdefault((each.runs, each.steps, each.arm, each.shards, each.cpu_limit), []).append(each)
     rows = [
-        _cells(group, groups.get((runs, steps, Arm.FLOOR, 1))) for (runs, steps, *_), group in groups.items()
+        _cells(group, groups.get((runs, steps, Arm.FLOOR, 1, None)))
+        for (runs, steps, *_), group in groups.items()
     ]
     return table(head, rows)
 
@@ -43,6 +44,8 @@ def _cells(group: Sequence[Outcome], floor: Sequence[Outcome] | None) -> tuple[s
     cluster = _range([MS_PER_S * sum(o.cluster_cpu_s.values()) / o.runs for o in group])
     runs = str(group[0].runs) if group[0].steps == STEPS else f"{group[0].runs} of {group[0].steps}"
     parts = f", {group[0].shards} shards" if group[0].shards > 1 else ""
+    if group[0].cpu_limit:
+        parts += f", {group[0].cpu_limit:g} cores each"
     return (
         f"{group[0].arm}{parts}", runs, _range(rates), rate, _range([o.gap_ms(0.5) for o in group]),
         _range(p99), gap, lag, cpu, server, cluster, memory,
