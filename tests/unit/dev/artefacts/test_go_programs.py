@@ -45,6 +45,7 @@ def test_all_of_the_node_is_one_build_with_its_version_in_it() -> None:
     """Packages that several programs share are compiled once."""
     (command,) = go_programs.KUBERNETES.build_commands(Path("/into"))
     assert command[:3] == ["go", "build", "-mod=readonly"]
+    assert go_programs.WITHOUT_DWARF in command
     flags = command[command.index("-ldflags") + 1]
     assert f"-X k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}" in flags
     assert "-X k8s.io/client-go/pkg/version.gitMinor=34" in flags
