@@ -47,7 +47,7 @@ from tests.evals.human.sets.catalogue import (
     PublicSet,
 )
 from tests.evals.human.tables import Comparison, Row, markdown_of
-from tests.evals.pairs.language_pairs import language_rows, languages_table
+from tests.evals.pairs.language_pairs import PAIRS, language_rows, languages_table
 
 Rows = Callable[..., Iterator[Comparison]]
 MADE: Final[tuple[tuple[PublicSet, Rows], ...]] = (
@@ -133,7 +133,7 @@ def report(given: argparse.Namespace, reporter: Reporter) -> str:
         brain = BrainScores(Vectors(model.embed), name)
         rows = list(rows_of(given, brain, reporter))
         with reporter.step(f"{name}: languages"):
-            languages = languages_table(language_rows(brain.vectors, model.unread))
+            languages = languages_table(language_rows(brain.vectors, model.unread, given.language_pairs))
         table = markdown_of(rows) if rows else "Nothing was measured."
         parts.append(f"Embedding model {name}:\n\n{table}\n\nDifferent texts:\n\n{languages}\n")
     missing = left_out(given.data, given.pairs, kept_back=given.kept_back)
@@ -149,10 +149,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(int(ExitCode.NEVER), f"{self.prog}: {message}\n")
 
 
-def _resamples(text: str) -> int:
-    if not text.isdecimal() or not FEWEST <= int(text[:9]) <= MOST:
-        raise argparse.ArgumentTypeError(f"{FEWEST} to {MOST:,} are taken")
-    return int(text)
+def _from_to(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text[:9]) <= most:
+            raise argparse.ArgumentTypeError(f"{least} to {most:,} are taken")
+        return int(text)
+
+    return read
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -173,8 +178,12 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--kept-back", action="store_true", help="also what is kept back: for a comparison, not to choose by"
     )
     parser.add_argument(
-        "--resamples", type=_resamples, default=RESAMPLES, metavar="N",
+        "--resamples", type=_from_to(FEWEST, MOST), default=RESAMPLES, metavar="N",
         help="samples of the bootstrap, 10 to 10,000 (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--language-pairs", type=_from_to(2, PAIRS), default=PAIRS, metavar="N",
+        help="pairs of texts of each language, 2 to 200 (default %(default)s)",
     )  # fmt: skip
     return parser.parse_args(arguments)
 

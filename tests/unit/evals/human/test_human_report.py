@@ -156,7 +156,13 @@ def test_a_folder_that_is_none_is_wrong_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["--help"], 0), ([], 64), (["x", "--nothing"], 64), (["x", "--resamples", "9"], 64)],
+    [
+        (["--help"], 0),
+        ([], 64),
+        (["x", "--nothing"], 64),
+        (["x", "--resamples", "9"], 64),
+        (["x", "--language-pairs", "201"], 64),
+    ],
 )
 def test_the_command_line_ends_as_other_reports_do(
     arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
