@@ -18,6 +18,7 @@ import httpx
 from dev.commands import last_lines
 from dev.errors import CommandError, WaitTimeoutError
 from dev.waiting import wait_for
+from gather_clients.http_calls.tls import tls_for
 
 Command = Sequence[str | Path]
 
@@ -44,9 +45,9 @@ def script(name: str) -> str:
 
 def http_answers(uri: str, path: str = "/readyz") -> bool:
     """Return whether a service answers at `path` that it is ready."""
+    url = httpx.URL(f"{uri}{path}")
     try:
-        # Our services speak plain HTTP; the certificates that a client trusts take 50 ms of a core to read.
-        return httpx.get(f"{uri}{path}", timeout=PROBE_TIMEOUT_S, verify=False).is_success  # noqa: S501
+        return httpx.get(url, timeout=PROBE_TIMEOUT_S, verify=tls_for(url)).is_success
     except httpx.HTTPError:
         return False
 

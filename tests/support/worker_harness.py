@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_d
 from tests.support.network.connections import Connections
 
 EXIT_TIMEOUT_S = 120
+
+
+@cache
+def _mongodb(uri: str) -> MongoClient[dict[str, Any]]:
+    """Return the one client of a server: tests that wait look often, and connecting is most of a look."""
+    return MongoClient(uri)
 
 
 def demo_model_service(folder: Path) -> ServiceProcess:
@@ -219,8 +226,8 @@ class WorkerHarness:
         return next((c for c in self.checkpoints() if c["_id"] == wanted), {})
 
     def _documents(self, collection: str) -> list[dict[str, Any]]:
-        with MongoClient[dict[str, Any]](self.services.mongodb_uri) as client:
-            return list(client[names.gather_database(self.project_id)][collection].find())
+        client = _mongodb(self.services.mongodb_uri)
+        return list(client[names.gather_database(self.project_id)][collection].find())
 
     def node_ids(self) -> set[str]:
         """Return the ids of the project's nodes in Neo4j."""
