@@ -57,7 +57,7 @@ class Cache:
         return self.root / "logs"
 
     def program_folder(self, name: str, version: str) -> Path:
-        """The folder of one built thing; a new version gets a new folder."""
+        """The folder of one built thing; another version gets another folder."""
         return self.root / f"{name}-{version}"
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Build programs with Go: the cluster's node, kubectl and Helm, and what plays or tests a part of it.
 
-Each set goes into its own folder of the cache, named by its version. Go's caches make an interrupted
-build go on where it was.
+Each set goes into its own folder of the cache, named by its version and recipe. Go's caches make an
+interrupted build go on where it was.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from dev.artefacts import versions
 from dev.artefacts.cache import GIB, Cache, locked, require_space
 from dev.artefacts.go_toolchain import ensure_go, go_environment
-from dev.artefacts.stamps import build_folder, fingerprint, is_complete
+from dev.artefacts.stamps import (
+    build_folder,
+    fingerprint,
+    is_complete,
+    keep_latest,
+    mark_used,
+    recipe_name,
+)
 from dev.commands import run_logged
 from dev.paths import ROOT
 
@@ -87,7 +94,7 @@ class ProgramSet:
 
     def folder(self, cache: Cache) -> Path:
         """Where the finished programs are."""
-        return cache.program_folder(self.name, self.version)
+        return cache.program_folder(self.name, recipe_name(self.version, self.stamp()))
 
     def stamp(self) -> str:
         """Return a digest of all that the programs are made of."""
@@ -171,6 +178,12 @@ def build(programs: ProgramSet, cache: Cache, reporter: "Reporter") -> None:
             with reporter.step(f"Build {programs.name} {programs.version}", builds="programs") as step:
                 step.waits_for(f"go build; its output is in {cache.logs / f'{programs.name}.log'}")
                 build_folder(folder, programs.stamp(), fill)
+            keep_latest(cache.root, programs.name, _run_by_a_node(cache))
+
+
+def _run_by_a_node(cache: Cache) -> set[Path]:
+    """Return the folders whose programs the node of this cache was started with."""
+    return {link.readlink().parent for link in (cache.node / "programs").glob("*") if link.is_symlink()}
 
 
 def _fetch(programs: ProgramSet, cache: Cache) -> None:
@@ -184,6 +197,9 @@ def ensure_programs(wanted: Sequence[ProgramSet], cache: Cache, reporter: "Repor
     The modules of later sets are downloaded while the first is compiled.
     """
     missing = [programs for programs in wanted if not programs.is_built(cache)]
+    for programs in wanted:
+        if programs not in missing:
+            mark_used(programs.folder(cache))
     if not missing:
         return
     ensure_go(cache, reporter)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dev.artefacts import versions
+from dev.artefacts import go_programs
 from dev.artefacts.cache import Cache
 from dev.cluster import installed, kubeconfig
 from dev.cluster.kubeconfig import Credentials
@@ -23,9 +23,8 @@ CONTEXT_FLAGS = {"kubectl": "--context", "helm": "--kube-context"}
 
 def program(name: str, cache: Cache) -> Path:
     """Return the path of the kubectl or helm to use; raises MachineError if `up` has not got one yet."""
-    alone = {"kubectl": versions.KUBERNETES, "helm": versions.HELM}[name]
-    built = (cache.program_folder("kubernetes", versions.KUBERNETES), cache.program_folder(name, alone))
-    folders = (*built, installed.folder(cache))
+    alone = {"kubectl": go_programs.KUBECTL, "helm": go_programs.HELM}[name]
+    folders = (go_programs.KUBERNETES.folder(cache), alone.folder(cache), installed.folder(cache))
     for folder in folders:
         if (folder / name).exists():
             return folder / name

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 from dev.artefacts.cache import Cache
-from dev.artefacts.stamps import build_folder, fingerprint
+from dev.artefacts.stamps import build_folder, fingerprint, keep_latest, recipe_name
 from dev.cluster.node import layout
 from dev.commands import output_of
 
@@ -53,10 +53,10 @@ def image_archive(program: bytes, image: str, architecture: str) -> bytes:
 def ensure_pause_archive(cache: Cache) -> Path:
     """Return the pause image's archive, compiled once."""
     image = layout.PAUSE_IMAGE
-    folder = cache.program_folder("pause", image.rpartition(":")[2])
     stamp = fingerprint(
         [SOURCE.read_text(encoding="utf-8"), Path(__file__).read_text(encoding="utf-8"), image]
     )
+    folder = cache.program_folder("pause", recipe_name(image.rpartition(":")[2], stamp))
 
     def build(into: Path) -> None:
         program = into / "pause"
@@ -65,4 +65,5 @@ def ensure_pause_archive(cache: Cache) -> Path:
         (into / layout.PAUSE_ARCHIVE).write_bytes(image_archive(program.read_bytes(), image, architecture))
 
     build_folder(folder, stamp, build)
+    keep_latest(cache.root, "pause")
     return folder / layout.PAUSE_ARCHIVE

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,31 @@ def test_the_kind_node_has_the_minor_version_of_our_own_node() -> None:
     assert "@sha256:" in versions.KIND_NODE
 
 
-def test_each_version_has_its_own_folder() -> None:
+def test_each_version_and_each_recipe_has_its_own_folder() -> None:
     cache = Cache(Path("/cache"))
-    assert go_programs.KUBERNETES.folder(cache) == Path(f"/cache/kubernetes-{versions.KUBERNETES}")
-    assert go_programs.HELM.folder(cache) == Path(f"/cache/helm-{versions.HELM}")
+    for programs in (go_programs.KUBERNETES, go_programs.HELM):
+        recipe = programs.stamp()[:8]
+        assert programs.folder(cache) == Path(f"/cache/{programs.name}-{programs.version}-{recipe}")
+    other = replace(go_programs.HELM, flags="-s")
+    assert other.folder(cache) != go_programs.HELM.folder(cache)
+
+
+def test_checkouts_with_other_recipes_keep_their_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share a cache; a few stay, the ones used last, and those of the node that runs."""
+    monkeypatch.setattr(go_programs, "_go", lambda *_: None)
+    monkeypatch.setattr(go_programs, "ensure_go", lambda *_: None)
+    cache = Cache(tmp_path)
+    node, *recipes = [replace(go_programs.KWOK, flags=f"-X{number}") for number in range(5)]
+    go_programs.ensure_programs([node], cache, Reporter())
+    (cache.node / "programs").mkdir(parents=True)
+    (cache.node / "programs" / "kwok").symlink_to(node.folder(cache) / "kwok")
+    for programs in recipes[:3]:
+        go_programs.ensure_programs([programs], cache, Reporter())
+    go_programs.ensure_programs([recipes[0]], cache, Reporter())  # was built first, but is used again
+    go_programs.ensure_programs([recipes[3]], cache, Reporter())
+    assert [p.is_built(cache) for p in (node, *recipes)] == [True, True, False, True, True]
 
 
 def test_the_stamp_changes_with_the_recipe() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.artefacts import versions
 from dev.artefacts.cache import Cache
+from dev.artefacts.go_programs import HELM, KUBERNETES
 from dev.cluster import kubeconfig, kubectl
 from dev.cluster.kubeconfig import Credentials
 from dev.errors import ClusterError, ContextError, MachineError
@@ -17,16 +17,16 @@ KIND_LIKE = Credentials("https://127.0.0.1:34567", "QQ==", "Qg==", "Qw==")
 def cache(tmp_path: Path) -> Cache:
     """A cache with both tools built and a cluster's kubeconfig in it."""
     cache = Cache(tmp_path)
-    for folder, name in ((f"kubernetes-{versions.KUBERNETES}", "kubectl"), (f"helm-{versions.HELM}", "helm")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / name).touch()
+    for programs, name in ((KUBERNETES, "kubectl"), (HELM, "helm")):
+        programs.folder(cache).mkdir()
+        (programs.folder(cache) / name).touch()
     kubeconfig.write(cache.kubeconfig, kubeconfig.render(KIND_LIKE))
     return cache
 
 
 def test_kubectl_is_bound_to_our_kubeconfig_and_context(cache: Cache) -> None:
     command = kubectl.kubectl_command(cache)
-    program = str(cache.root / f"kubernetes-{versions.KUBERNETES}" / "kubectl")
+    program = str(KUBERNETES.folder(cache) / "kubectl")
     assert command[-5:] == [program, "--kubeconfig", str(cache.kubeconfig), "--context", "gather-dev"]
 
 
