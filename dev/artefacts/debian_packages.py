@@ -23,6 +23,7 @@ NODE_PACKAGES: Mapping[str, str] = {
     "runc": "runc",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "iproute2": "ip",
     "gcc": "gcc",

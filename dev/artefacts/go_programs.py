@@ -128,7 +128,8 @@ KUBERNETES = ProgramSet(
     module=MODULE,
     flags=VERSIONS,
     packages=(
-        *(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS), "./etcd", "./coredns", HELM_PACKAGE,
+        *(f"k8s.io/kubernetes/cmd/{p}" for p in KUBERNETES_PROGRAMS), "./etcd", "./coredns", "./netpol",
+        HELM_PACKAGE,
     ),
 )  # fmt: skip
 """All that the node needs."""

@@ -121,10 +121,10 @@ def resolves(server: str, name: str) -> bool:
             return False
 
 
-def missing_part(path: Path, last: tuple[str, Callable[[ApiServer], bool]]) -> str | None:
+def missing_part(path: Path, *last: tuple[str, Callable[[ApiServer], bool]]) -> str | None:
     """Return what of a cluster does not work yet, or None if all does.
 
-    `path` is its kubeconfig; `last` names and asks for what comes true when all else has.
+    `path` is its kubeconfig; each of `last` names and asks for what comes true when all else has.
     """
     try:
         api = ApiServer(kubeconfig.read(path))
@@ -134,6 +134,6 @@ def missing_part(path: Path, last: tuple[str, Callable[[ApiServer], bool]]) -> s
         ("the API server's readiness", ApiServer.is_ready),
         ("the node to be Ready", ApiServer.is_node_ready),
         ("the default service account", ApiServer.has_default_account),
-        last,
+        *last,
     ]
     return next((part for part, is_true in checks if not is_true(api)), None)

@@ -38,7 +38,7 @@ def _flags(flags: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def cni_config() -> dict[str, Any]:
-    """Return the pod network: a bridge with NAT. It enforces no NetworkPolicy."""
+    """Return the pod network: a bridge with NAT. Policies are enforced beside it, by `netpol`."""
     ipam = {
         "type": "host-local",
         "dataDir": str(layout.INSIDE / "ipam"),
@@ -253,6 +253,16 @@ def kubelet() -> Daemon:
     return Daemon("kubelet", (_program("kubelet"), *_flags(flags)))
 
 
+def netpol() -> Daemon:
+    """Return what makes NetworkPolicies hold; it waits until the kubelet has registered the node."""
+    flags = {
+        "kubeconfig": PKI / "netpol.conf",
+        "node": layout.NODE_NAME,
+        "service-cluster-ip-range": layout.SERVICE_NETWORK,
+    }
+    return Daemon("netpol", (_program("netpol"), *_flags(flags)))
+
+
 def first_daemons() -> list[Daemon]:
     """Return what must be ready before the rest is started."""
     containerd = Daemon("containerd", ("containerd", "-c", f"{CONFIG}/containerd.toml"))
@@ -263,4 +273,4 @@ def later_daemons() -> list[Daemon]:
     """Return what needs the API server."""
     proxy = Daemon("proxy", (_program("kube-proxy"), *_flags({"config": CONFIG / "proxy.json"})))
     coredns = Daemon("coredns", (_program("coredns"), "-conf", f"{CONFIG}/Corefile"))
-    return [controller_manager(), scheduler(), kubelet(), proxy, coredns]
+    return [controller_manager(), scheduler(), kubelet(), proxy, coredns, netpol()]

@@ -35,8 +35,9 @@ USERS = {
     "proxy": ("system:kube-proxy", None),
     "kubelet": (f"system:node:{layout.NODE_NAME}", "system:nodes"),
     "coredns": ("gather-coredns", "system:masters"),
+    "netpol": ("gather-netpol", "system:masters"),
 }
-"""Kubeconfig to common name and group. CoreDNS runs as a program of the node, not as a pod with a role."""
+"""Kubeconfig to common name and group. The last two run as programs of the node, not as pods with a role."""
 
 
 @dataclass(frozen=True, slots=True)

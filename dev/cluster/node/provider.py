@@ -69,7 +69,12 @@ class NodeProvider:
         if running is None or running.folder != self.cache.node:
             return Status(self.name, is_running=False, is_ready=False, failure=self._failure())
         ready = self._missing_part() is None
-        programs = {"Kubernetes": versions.KUBERNETES, "CoreDNS": versions.COREDNS, "Helm": versions.HELM}
+        programs = {
+            "Kubernetes": versions.KUBERNETES,
+            "CoreDNS": versions.COREDNS,
+            "kube-router": versions.KUBE_ROUTER,
+            "Helm": versions.HELM,
+        }
         return Status(self.name, True, ready, programs, tree.memory_bytes(), running.init_pid)
 
     def load_image(self, archive: Path) -> None:
@@ -123,8 +128,11 @@ class NodeProvider:
 
     def _missing_part(self) -> str | None:
         """Return what does not work yet, or None if all does."""
-        last = ("the name server", lambda _: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME))
-        return missing_part(self.kubeconfig, last)
+        return missing_part(
+            self.kubeconfig,
+            ("the name server", lambda _: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
+            ("the network policies", lambda _: tree.enforces_policies(self._running())),
+        )
 
     def _recipe(self) -> str:
         """Return a digest of all that decides how the node behaves."""

@@ -17,7 +17,7 @@ import psutil
 
 from dev.cluster.node import cgroups, layout, network, unified
 from dev.commands import output_of
-from dev.errors import ClusterError, DevError, WaitTimeoutError
+from dev.errors import ClusterError, CommandError, DevError, WaitTimeoutError
 from dev.paths import ROOT
 from dev.waiting import wait_for
 
@@ -36,6 +36,8 @@ END_TIMEOUT_S = 60.0
 """The kernel ends a pid namespace at once; unmounting what its containers held takes longer under load."""
 POLL_S = 0.05
 INIT_MODULE = "dev.cluster.node.init"
+POLICY_CHAIN = "KUBE-ROUTER-FORWARD"
+"""Where kube-router's policy controller begins with a packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,20 @@ def memory_bytes() -> int:
             continue
         total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total_kib * 1024
+
+
+def in_network(tree: Tree) -> list[str]:
+    """Return the words that start a program of this machine in the node's network."""
+    return ["nsenter", f"--net=/proc/{tree.init_pid}/ns/net", "--"]
+
+
+def enforces_policies(tree: Tree) -> bool:
+    """Return whether the policy controller has written its rules once: the last one accepts what passed."""
+    try:
+        rules = output_of([*in_network(tree), "iptables", "-w", "-S", POLICY_CHAIN], env=_environment())
+    except CommandError:  # there is no such chain yet
+        return False
+    return "-j ACCEPT" in rules
 
 
 def load_image(tree: Tree, archive: Path, timeout_s: float) -> None:

@@ -21,6 +21,7 @@ def test_the_module_pins_the_versions_that_the_cluster_names() -> None:
     assert f"replace k8s.io/apiserver => k8s.io/apiserver v{staging}\n" in pinned
     assert f"github.com/coredns/coredns v{versions.COREDNS}\n" in pinned
     assert f"helm.sh/helm/v3 v{versions.HELM} " in pinned
+    assert f"github.com/cloudnativelabs/kube-router/v2 v{versions.KUBE_ROUTER}\n" in pinned
 
 
 def test_the_kind_node_has_the_minor_version_of_our_own_node() -> None:
@@ -74,7 +75,7 @@ def test_all_of_the_node_is_one_build_with_its_version_in_it() -> None:
     assert "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34" in flags
     assert command[command.index("-o") + 1] == "/into/"
     assert [package.rpartition("/")[2] for package in command[command.index("-o") + 2 :]] == [
-        *go_programs.KUBERNETES_PROGRAMS, "etcd", "coredns", "helm",
+        *go_programs.KUBERNETES_PROGRAMS, "etcd", "coredns", "netpol", "helm",
     ]  # fmt: skip
 
 

@@ -48,6 +48,13 @@ def test_the_pod_network_is_the_one_that_the_proxy_knows() -> None:
     assert ipam["ranges"] == [[{"subnet": configs.proxy_config()["clusterCIDR"]}]]
 
 
+def test_policies_are_enforced_on_this_node_for_the_services_that_there_are() -> None:
+    flags = _flags(configs.netpol())
+    assert flags["node"] == _flags(configs.kubelet())["hostname-override"]
+    assert flags["service-cluster-ip-range"] == _flags(configs.api_server())["service-cluster-ip-range"]
+    assert configs.netpol() in configs.later_daemons()
+
+
 def test_the_control_plane_is_not_slower_than_what_is_measured_on_it() -> None:
     assert _flags(configs.controller_manager())["kube-api-qps"] == "500"
     assert configs.scheduler_config()["clientConnection"]["qps"] == 500
