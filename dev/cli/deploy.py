@@ -10,9 +10,17 @@ import typer
 from dev.artefacts.cache import Cache
 from dev.cluster import kubectl
 from dev.cluster.choose import choose_provider
-from dev.cluster.deploy import Tools, deploy
+from dev.cluster.deploy import RELEASE, Tools, deploy
 from dev.cluster.provider import Provider
-from dev.cluster.real_model import CAP_DEFAULT_USD, RealModel, chart_values, give_key, take_key, take_model
+from dev.cluster.real_model import (
+    CAP_DEFAULT_USD,
+    RealModel,
+    chart_values,
+    give_key,
+    take_key,
+    take_model,
+    way_settings,
+)
 from dev.cluster.show_run import run_demo
 from dev.durations import Durations, clock, run_kind
 from dev.images.build import Images
@@ -46,10 +54,18 @@ class Cluster:
     tools: Tools
     tags: Mapping[str, str]
 
-    def install(self, namespace: str, reporter: Reporter, texts: Mapping[str, str] | None = None) -> None:
-        """Install both charts; `texts` are further values of the chart `gather`."""
+    def install(
+        self,
+        namespace: str,
+        reporter: Reporter,
+        texts: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """Install both charts; `texts` are values of the chart `gather` taken as they are, `more` others."""
+        settings = chart_settings(self.tags)
+        settings[RELEASE] = {**settings.get(RELEASE, {}), **(more or {})}
         with reporter.step(f"Install Gather in {namespace}") as step:
-            deploy(self.tools, namespace, chart_settings(self.tags), step.waits_for, texts)
+            deploy(self.tools, namespace, settings, step.waits_for, texts)
 
 
 def bring_up(cache: Cache, reporter: Reporter) -> Cluster:
@@ -75,7 +91,7 @@ def show_real_model(cluster: Cluster, namespace: str, model: RealModel, reporter
     tools = cluster.tools
     with cluster.provider.way_out(model.url) as way:
         try:
-            cluster.install(namespace, reporter, chart_values(model, way.url, way.proxy))
+            cluster.install(namespace, reporter, chart_values(model, way.url, way.proxy), way_settings())
             give_key(tools.kubectl, namespace, model)
             run_demo(list(tools.kubectl), namespace, EXAMPLE, reporter, model)
         finally:

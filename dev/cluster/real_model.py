@@ -117,6 +117,11 @@ def chart_values(model: RealModel, url: str, proxy: str) -> dict[str, str]:
     }
 
 
+def way_settings() -> dict[str, str]:
+    """Return the values, for Helm to read, by which its NetworkPolicies follow the model's address."""
+    return {"networkPolicy.egress.model": "null"}
+
+
 def run_manifest(example: Mapping[str, Any], model: RealModel) -> str:
     """Return the example run for one department and within the cap, under a name that is new each time."""
     spec = {

@@ -23,6 +23,11 @@ EVERYTHING: Final = (
 """So that no value waits for another."""
 NODES: Final = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
     {"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}]}}}  # fmt: skip
+WAYS: Final = (
+    "dns", "apiServer", "redis", "mongodb", "broker", "cms", "model", "neo4j", "embedding", "webhooks",
+    "more",
+)  # fmt: skip
+"""Below networkPolicy.egress."""
 OTHERS: Final[dict[str, Any]] = {
     "affinity": NODES,
     "topologySpreadConstraints": [
@@ -73,6 +78,8 @@ OTHERS: Final[dict[str, Any]] = {
     "maxTokens": 1000,
     "targetMemoryUtilizationPercentage": 70,
     "instructionsField": "other",
+    "closed": ["192.0.2.0/24"],
+    **{name: [{"to": [{"podSelector": {}}], "ports": [{"port": 1234}]}] for name in WAYS},
 }  # fmt: skip
 """Another value than the default, by the value's last name; of those not named, one of the default's type."""
 NEEDS: Final = {
@@ -126,7 +133,7 @@ def test_an_empty_value_is_as_none(render: Render) -> None:
     needed = {"appUrl", "brain.neo4jUri"} | {
         name for name in empty if name.endswith(("existingSecret", ".tag"))
     }
-    optional = sorted(empty.keys() - needed - {"bridge.page.doorUrl"})
+    optional = sorted(empty.keys() - needed - DEVELOPMENT.keys())
     assert len(optional) > 70
     said = [f"{name}={json.dumps(empty[name])}" for name in optional]
     assert render("gather", *said) == render("gather")

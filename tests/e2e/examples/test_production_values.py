@@ -13,7 +13,7 @@ import yaml
 
 from dev.paths import ROOT
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project
-from tests.support.kubernetes.own_release import OwnRelease, remove_release
+from tests.support.kubernetes.own_release import OwnRelease, let_in, remove_release
 
 PRODUCTION: Final = ROOT / "examples" / "values" / "production.yaml"
 NAMESPACE: Final = "gather-e2e-production"
@@ -67,7 +67,9 @@ def own(gather: DeployedGather) -> Iterator[OwnRelease]:
     found = OwnRelease(DeployedGather(gather.kubectl_command, NAMESPACE), [str(ROOT / "dev" / "helm")])
     remove_release(found)
     try:
-        yield found
+        # The production values leave the way to stores open; those of another namespace must let it in.
+        with let_in(gather, NAMESPACE):
+            yield found
     finally:
         remove_release(found)
 

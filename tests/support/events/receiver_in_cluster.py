@@ -62,6 +62,20 @@ def manifests(image: str, certificate: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
+def way_of_the_bridge() -> dict[str, Any]:
+    """Return the policy that lets the bridge out to the receiver."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME, "labels": {"app": NAME}},
+        "spec": {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/component": "bridge"}},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"podSelector": {"matchLabels": {"app": NAME}}}]}],
+        },
+    }
+
+
 @contextmanager
 def receiver_in_cluster(gather: DeployedGather, folder: Path) -> Iterator[str]:
     """Yield the address of a receiver that the bridge may call; afterwards all is as before."""
@@ -82,12 +96,19 @@ def receiver_in_cluster(gather: DeployedGather, folder: Path) -> Iterator[str]:
             f'GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS=["{address}/32"]',
             f"GATHER_BRIDGE_WEBHOOK_CA_FILE=/etc/gather/secrets/{CA}",
         )
+        # The setting came past the chart, which else would let the bridge out to there too.
+        gather.kubectl("create", "-f", "-", stdin=json.dumps(way_of_the_bridge()))
         yield f"https://{host}:{PORT}/hook"
     finally:
         set_env(gather, "GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS-", "GATHER_BRIDGE_WEBHOOK_CA_FILE-")
         gather.kubectl("patch", "secret", SECRET, "-p", json.dumps({"data": {CA: None}}))
         gather.kubectl(
-            "delete", "pod,service,secret", "-l", f"app={NAME}", "--ignore-not-found", "--grace-period=0"
+            "delete",
+            "pod,service,secret,networkpolicy",
+            "-l",
+            f"app={NAME}",
+            "--ignore-not-found",
+            "--grace-period=0",
         )
 
 

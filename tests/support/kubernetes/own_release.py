@@ -84,23 +84,42 @@ def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterat
     remove_release(own)
     try:
         own.gather.kubectl("apply", "-f", "-", stdin=namespace_manifest(namespace))
-        for room in ("operator", "worker", "brain", "bridge"):
-            own.gather.kubectl("apply", "-f", "-", stdin=json.dumps(_secret(shared, namespace, room)))
-        own.helm(
-            "install",
-            RELEASE,
-            str(ROOT / "charts" / "gather"),
-            "--values",
-            "-",
-            stdin=_values(shared, values),
-        )
-        brain = {"BRAIN_SERVICE_BASE_URL": f"http://gather-brain.{shared.namespace}.svc:8080"}
-        patch = json.dumps({"data": brain})
-        own.gather.kubectl("patch", "configmap", "gather-worker", "--type=merge", "-p", patch)
-        own.gather.wait_ready("gather-operator")
-        yield own
+        with let_in(shared, namespace):
+            for room in ("operator", "worker", "brain", "bridge"):
+                own.gather.kubectl("apply", "-f", "-", stdin=json.dumps(_secret(shared, namespace, room)))
+            own.helm(
+                "install",
+                RELEASE,
+                str(ROOT / "charts" / "gather"),
+                "--values",
+                "-",
+                stdin=_values(shared, values),
+            )
+            brain = {"BRAIN_SERVICE_BASE_URL": f"http://gather-brain.{shared.namespace}.svc:8080"}
+            patch = json.dumps({"data": brain})
+            own.gather.kubectl("patch", "configmap", "gather-worker", "--type=merge", "-p", patch)
+            own.gather.wait_ready("gather-operator")
+            yield own
     finally:
         remove_release(own)
+
+
+@contextmanager
+def let_in(shared: DeployedGather, namespace: str) -> Iterator[None]:
+    """Let another namespace's pods call what the shared release and its stores keep to their own."""
+    named = {"kubernetes.io/metadata.name": namespace}
+    spec = {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"namespaceSelector": {"matchLabels": named}}]}],
+    }
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
+    name = f"let-in-{namespace}"
+    shared.kubectl("apply", "-f", "-", stdin=json.dumps({**policy, "metadata": {"name": name}}))
+    try:
+        yield
+    finally:
+        shared.kubectl("delete", "networkpolicy", name, "--ignore-not-found")
 
 
 def _secret(shared: DeployedGather, namespace: str, room: str) -> dict[str, Any]:
@@ -123,6 +142,9 @@ def _values(shared: DeployedGather, more: dict[str, Any]) -> str:
     values = yaml.safe_load(_elsewhere(given, shared.namespace)) or {}
     values["crds"] = {"enabled": False}
     values.setdefault("brain", {})["replicas"] = 0
+    there = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shared.namespace}}}
+    egress = values.setdefault("networkPolicy", {}).setdefault("egress", {})
+    egress["more"] = [{"to": [there]}]
     for path, value in more.items():
         *parents, last = path.split("__")
         place = values

@@ -160,6 +160,24 @@ def test_policies_are_read_as_kubernetes_reads_them(policies: list[dict[str, Any
     assert all(words in text for words, text in zip(wrong, found, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"GATHER_LLM_BASE_URL": "https://models.example.com:8443/v1"}, "may not reach port 8443"),
+        ({"GATHER_LLM_BASE_URL": "http://10.1.2.3/v1"}, ""),
+        ({"GATHER_LLM_BASE_URL": "https://openrouter.ai/api/v1", "GATHER_LLM_PROXY": "http://proxy.corp:3128"}, "port 3128"),
+        ({"GATHER_LLM_BASE_URL": "http://vllm:8000/v1"}, ""),
+        ({"GATHER_LLM_BASE_URL": "http://vllm.models.svc:8000/v1"}, ""),
+    ],
+)  # fmt: skip
+def test_the_models_are_looked_for_where_the_settings_say(settings: dict[str, str], wrong: str) -> None:
+    """At their port or their proxy's; a Service's pods may listen on another one."""
+    web = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 80}]}
+    given = facts(policies=[policy(DNS, BRAIN, web)], worker_settings=settings)
+    found = [f.text for f in check_policies(given) if f.status is not Status.OK]
+    assert [wrong in text for text in found] == ([True] if wrong else [])
+
+
 def test_selectors_have_expressions_too() -> None:
     """All four operators."""
     rules = [

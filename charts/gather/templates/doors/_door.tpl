@@ -75,25 +75,6 @@ spec:
           volumeMounts: {{- include "gather.volumeMounts" $room | nindent 12 }}
       volumes: {{- include "gather.volumes" (merge (dict "secret" $secret "tmp" "16Mi") $room) | nindent 8 }}
 {{ include "gather.podDisruptionBudget" $room }}
-{{- if .root.Values.networkPolicy.enabled }}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata:
-  name: {{ include "gather.name" $room }}
-  {{- include "gather.metadata" $room | nindent 2 }}
-spec:
-  podSelector:
-    matchLabels: {{- include "gather.selectorLabels" $room | nindent 6 }}
-  policyTypes: [Ingress]
-  ingress:
-    - from:
-        - podSelector: {}
-        {{- range .root.Values.networkPolicy.clientNamespaces }}
-        - namespaceSelector: {matchLabels: {{ . | toJson }}}
-        {{- end }}
-      ports: [{port: http}, {port: metrics}]
-{{- end }}
 {{- if .root.Values.monitoring.serviceMonitor.enabled }}
 ---
 apiVersion: monitoring.coreos.com/v1

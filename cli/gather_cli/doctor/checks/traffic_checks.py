@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gather_cli.doctor.cluster_facts import Facts
 from gather_cli.doctor.diagnosis import Finding, fail, ok, warn
@@ -11,7 +12,8 @@ from gather_contracts import names
 WORKER: Final = {names.LABEL_NAME: names.WORKER_NAME}
 BRAIN_PORTS: Final = (8080, "http")
 DNS_PORTS: Final = (53, "dns", "dns-tcp")
-HTTPS_PORTS: Final = (443, "https")
+HTTPS_PORT: Final = 443
+NAMED_PORTS: Final = {HTTPS_PORT: ("https",), 80: ("http",)}
 POLICY: Final = "Network policy"
 Object = Mapping[str, Any]
 
@@ -94,12 +96,24 @@ def _out_of_workers(facts: Facts, out: Sequence[Object], brain: Mapping[str, str
             f"{said}: workers may not reach the brain",
             "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker",
         )
-    if not _lets_out(out, None, HTTPS_PORTS, facts):
+    port = _model_port(facts.worker_settings or {})
+    if port is not None and not _lets_out(out, None, (port, *NAMED_PORTS.get(port, ())), facts):
         yield warn(
             POLICY,
-            f"{said}: workers may not reach port 443, where most language models are",
+            f"{said}: workers may not reach port {port}, where the language models are",
             "allow egress to the language model for app.kubernetes.io/name=gather-worker",
         )
+
+
+def _model_port(settings: Mapping[str, str]) -> int | None:
+    """Return the port where models, or the proxy before them, listen; None where that is in the cluster."""
+    url = urlsplit(
+        settings.get("GATHER_LLM_PROXY") or settings.get("GATHER_LLM_BASE_URL") or "https://a.model"
+    )
+    host = url.hostname or ""
+    if "." not in host or ".svc" in host:
+        return None
+    return url.port or (80 if url.scheme == "http" else HTTPS_PORT)
 
 
 def _into_brain(facts: Facts, brain: Mapping[str, str]) -> Iterator[Finding]:
