@@ -151,7 +151,7 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check openapi-check model-answers-check
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check openapi-check model-answers-check docs
 
 ##@ Measure
 
