@@ -1,14 +1,9 @@
 """The real MongoDB, Redis and Neo4j of the contract tests: one of each a session, started on demand."""
 
-import os
 import secrets
-import ssl
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pymongo
 import pytest
 from redis.asyncio import Redis
@@ -47,23 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _authorities_are_read_once() -> Iterator[None]:
-    """Share httpx's default context: it reads all authorities for each client, though most use plain HTTP."""
-    create = httpx._transports.default.create_ssl_context
-    default = cache(create)
-
-    def created(verify: Any = True, cert: Any = None, *, trust_env: bool = True) -> ssl.SSLContext:
-        is_default = (
-            verify is True and cert is None and not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
-        )
-        return default() if is_default else create(verify, cert, trust_env)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx._transports.default, "create_ssl_context", created)
-        yield
 
 
 @pytest.fixture(scope="session")
