@@ -296,6 +296,11 @@ docs: $(STAMP) ## Build the documentation as a site into dist/docs; fails for a 
 cli: $(STAMP) ## Build the command line's archive and its Krew manifest, into dist/
 	@$(PY) -m dev.package.cli_archive
 
+.PHONY: release
+release: $(STAMP) ## Show what a release would do (VERSION=x.y.z); REGISTRY=host/path does it: version, changelog, images, chart, SBOMs, tag
+	@test -n "$(VERSION)" || { echo "VERSION=x.y.z is missing: three numbers, above those of the last release"; exit 64; }
+	@$(PY) -m dev release "$(VERSION)" $(if $(findstring command,$(origin REGISTRY)),--registry "$(REGISTRY)") $(ARGS)
+
 .PHONY: items-schema
 items-schema: $(STAMP) ## Write the JSON Schema of items from the contracts
 	@$(PY) -m dev.generate.items_schema

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from dev.artefacts.cache import ENVIRONMENT_NAME
-from dev.cli import cluster, deploy, images, serve, stores
+from dev.cli import cluster, deploy, images, release, serve, stores
 from dev.cluster.kubectl import CONTEXT_FLAGS
 from dev.errors import ContextError, DevError
 
@@ -57,7 +57,7 @@ def options(
     context.obj = chosen
 
 
-for group in (cluster, images, stores, serve, deploy):
+for group in (cluster, images, stores, serve, deploy, release):
     app.add_typer(group.app)
 
 

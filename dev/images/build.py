@@ -111,6 +111,19 @@ class Images:
                     self._each(absent, lambda image: self._deliver(image, now, missing, provider))
             return now.tags
 
+    def publish(
+        self, names: Iterable[str], registry: str, version: str, *, plain_http: bool
+    ) -> dict[str, str]:
+        """Build what changed and push it as `registry/room:version`; returns each room's digest there."""
+        tags = self.build(names)
+        digests = {}
+        for image in select(names):
+            room = image.name.removeprefix("gather-")
+            with self.reporter.step(f"Push {image.name}"):
+                target = f"{registry}/{room}:{version}"
+                digests[room] = self.builder.push(image, tags[image.name], target, plain_http=plain_http)
+        return digests
+
     @contextmanager
     def _snapshot(self, images: list[Image]) -> Iterator[Snapshot]:
         versions = context_versions()

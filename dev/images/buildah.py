@@ -130,6 +130,14 @@ class BuildahBuilder:
         finally:
             plain.unlink(missing_ok=True)
 
+    def push(self, image: Image, tag: str, target: str, *, plain_http: bool) -> str:
+        """Push with the logins of `buildah login` or, where there are none, `docker login`."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("r", dir=self._scratch, prefix="digest-") as file:
+            options = ["--quiet", "--digestfile", file.name, *(["--tls-verify=false"] if plain_http else [])]
+            self._log(image.name, self.command("push", *options, image.reference(tag), f"docker://{target}"))
+            return Path(file.name).read_text(encoding="ascii").strip()
+
     def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
         log = self.cache.logs / f"image-{name}.log"
         for attempt in range(1, SEAL_ATTEMPTS + 1):

@@ -1,5 +1,6 @@
 """What can build an image, and Docker, which does so where its engine answers; the other is buildah."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from dev.images.specs import Image
 BUILD_TIMEOUT_S = 1800
 """Some 150 MB of packages over a slow line."""
 SAVE_TIMEOUT_S = 600
+PUSH_TIMEOUT_S = 1800
+"""The brain's image is 500 MB, and a line up may be slow."""
 DOCKER_BASE = "python:3.12-slim-bookworm"
 
 
@@ -37,6 +40,10 @@ class Builder(Protocol):
 
     def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
         """Write an image with those tags into a docker-archive."""
+        ...
+
+    def push(self, image: Image, tag: str, target: str, *, plain_http: bool) -> str:
+        """Give a registry the image as `target`, host/path:tag; return the digest that it has there."""
         ...
 
 
@@ -74,3 +81,12 @@ class DockerBuilder:
         """Write the image into an archive."""
         names = [image.reference(tag) for tag in tags]
         output_of(["docker", "save", "-o", str(archive), *names], timeout_s=SAVE_TIMEOUT_S)
+
+    def push(self, image: Image, tag: str, target: str, *, plain_http: bool) -> str:  # noqa: ARG002
+        """Push by the engine, whose own settings say which registries have no TLS (those of this machine)."""
+        output_of(["docker", "tag", image.reference(tag), target])
+        output_of(["docker", "push", "--quiet", target], timeout_s=PUSH_TIMEOUT_S)
+        known = json.loads(output_of(["docker", "inspect", "--format", "{{json .RepoDigests}}", target]))
+        repository = target.rpartition(":")[0]
+        (digest,) = (name.partition("@")[2] for name in known if name.startswith(f"{repository}@"))
+        return str(digest)

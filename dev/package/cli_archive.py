@@ -97,16 +97,23 @@ def manifest(data: bytes) -> str:
     return text.replace("VERSION", version()).replace("SHA256", hashlib.sha256(data).hexdigest())
 
 
+def write_archive(folder: Path) -> Path:
+    """Write the archive into a folder, and `gather.yaml`, its Krew manifest; return the archive's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = archive(contents())
+    target = folder / f"gather-cli-{version()}.tar.gz"
+    target.write_bytes(data)
+    (folder / "gather.yaml").write_text(manifest(data), "utf-8")
+    return target
+
+
 def main() -> None:
     """Write both into dist/."""
     if sys.argv[1:]:
         sys.exit("usage: python -m dev.package.cli_archive")
-    FOLDER.mkdir(exist_ok=True)
-    data = archive(contents())
-    target = FOLDER / f"gather-cli-{version()}.tar.gz"
-    target.write_bytes(data)
-    (FOLDER / "gather.yaml").write_text(manifest(data), "utf-8")
-    print(f"{target.relative_to(ROOT)}: {len(data):,} bytes; dist/gather.yaml is its Krew manifest")
+    target = write_archive(FOLDER)
+    size = target.stat().st_size
+    print(f"{target.relative_to(ROOT)}: {size:,} bytes; dist/gather.yaml is its Krew manifest")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from typing import Final
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
-from dev.artefacts.wheels import requirements_key
+from dev.package.python_tools import python_tool
 from dev.paths import ROOT
 from dev.progress import Reporter
 
 PARTS: Final = ROOT / "docs" / "site.toml"
 FIRST: Final = ROOT / "README.md"
-REQUIREMENTS: Final = ROOT / "requirements" / "docs.txt"
 FOLDER: Final = ROOT / "dist" / "docs"
-TIMEOUT_S: Final = 300
+TIMEOUT_S: Final = 900
+"""Twenty seconds of processor time, which a busy machine may take minutes for."""
 LINK: Final = re.compile(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 FENCED: Final = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 LOADED: Final = re.compile(
@@ -95,25 +95,6 @@ def _contents() -> str:
     return "\n" + "\n\n".join(lists) + "\n"
 
 
-def generator(artefacts: Artefacts) -> Path:
-    """Return the folder with Sphinx, its reader of Markdown and its theme, pinned by hashes."""
-
-    def make(folder: Path) -> None:
-        install = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--target",
-            str(folder),
-        ]
-        subprocess.run([*install, "-r", str(REQUIREMENTS)], check=True, timeout=TIMEOUT_S)
-
-    return artefacts.obtain("docs-site", requirements_key(REQUIREMENTS), make)
-
-
 def build(pages: Path, site: Path, sphinx: Path) -> subprocess.CompletedProcess[str]:
     """Build the site; a warning, such as of a link or a heading that is not there, is an error."""
     return subprocess.run(
@@ -138,7 +119,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     work.mkdir(parents=True)
     stage(work)
-    done = build(work, FOLDER, generator(Artefacts(Cache.from_environment(), Reporter())))
+    done = build(work, FOLDER, python_tool("docs", Artefacts(Cache.from_environment(), Reporter())))
     if done.returncode:
         sys.exit(f"{done.stdout}{done.stderr}".replace(f"{work}/", ""))
     if elsewhere := loaded_from_elsewhere(FOLDER):

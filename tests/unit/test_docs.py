@@ -16,7 +16,7 @@ SHOWN: Final = {".github", ".ci"}
 """Hidden folders that belong to the repository; all others are tools' own."""
 ELSEWHERE: Final = ("operator/__init__.py", "logs/", "pan/*", "dist/*")
 """Named although not here: the first must not exist, the cluster makes the second, users bring the third,
-`make cli` makes the last."""
+`make cli` and `make release` make the last."""
 PRODUCT: Final = ("contracts", "clients", "operator", "worker", "brain", "bridge", "cli", "demo", "dev")
 HEADINGS: Final = ["Context", "Choice", "Figures", "Consequences", "What would change our mind"]
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -22,6 +22,8 @@ from tests.support.deployed_gather import DeployedGather
 
 RELEASE = "gather"
 HELM_TIMEOUT_S = 240
+ABSENT = object()
+"""A value that shall be the chart's own, not the shared release's."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,13 @@ class OwnRelease:
 
 
 @contextmanager
-def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterator[OwnRelease]:
-    """Yield a release with a ready operator; afterwards neither it nor its namespace is there."""
+def own_release(
+    shared: DeployedGather, namespace: str, chart: Sequence[str] = (), **values: Any
+) -> Iterator[OwnRelease]:
+    """Yield a release with a ready operator; afterwards neither it nor its namespace is there.
+
+    `chart` is another one than the repository's, as Helm's words; `__` in a value's name is a dot.
+    """
     helm = [str(ROOT / "dev" / "helm")]
     own = OwnRelease(DeployedGather(shared.kubectl_command, namespace), helm)
     remove_release(own)
@@ -90,7 +97,7 @@ def own_release(shared: DeployedGather, namespace: str, **values: Any) -> Iterat
             own.helm(
                 "install",
                 RELEASE,
-                str(ROOT / "charts" / "gather"),
+                *(chart or (str(ROOT / "charts" / "gather"),)),
                 "--values",
                 "-",
                 stdin=_values(shared, values),
@@ -150,7 +157,10 @@ def _values(shared: DeployedGather, more: dict[str, Any]) -> str:
         place = values
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = value
+        if value is ABSENT:
+            place.pop(last, None)
+        else:
+            place[last] = value
     return json.dumps(values)
 
 

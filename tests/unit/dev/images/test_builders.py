@@ -69,6 +69,42 @@ def test_docker_saves_all_names_into_one_archive(tmp_path: Path, monkeypatch: py
     ]
 
 
+def test_docker_pushes_another_name_and_knows_the_digest_of_that_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all registries that the image was pushed to."""
+    calls: list[list[str]] = []
+
+    def said(command: list[str], **_: object) -> str:
+        calls.append(command)
+        return json.dumps(["other/room@sha256:aa", "r.example.com/g/room@sha256:bb"])
+
+    monkeypatch.setattr(builders, "output_of", said)
+    target = "r.example.com/g/room:1.0.0"
+    assert DockerBuilder(Cache(tmp_path)).push(IMAGE, "k1", target, plain_http=False) == "sha256:bb"
+    assert [command[1] for command in calls] == ["tag", "push", "inspect"]
+    assert calls[0][2:] == ["localhost/gather-room:k1", target]
+
+
+def test_buildah_pushes_without_tls_only_where_it_is_asked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And reads the digest from the file that buildah writes."""
+    calls: list[list[str]] = []
+
+    def pushed(command: list[str], *_: object, **__: object) -> None:
+        calls.append(command)
+        Path(command[command.index("--digestfile") + 1]).write_text("sha256:cc\n", "ascii")
+
+    monkeypatch.setattr(buildah, "run_logged", pushed)
+    builder = BuildahBuilder(Cache(tmp_path), Reporter())
+    for plain_http in (False, True):
+        digest = builder.push(IMAGE, "k1", "r.example.com/g/room:1.0.0", plain_http=plain_http)
+        assert digest == "sha256:cc"
+        assert ("--tls-verify=false" in calls[-1]) == plain_http
+        assert calls[-1][-2:] == ["localhost/gather-room:k1", "docker://r.example.com/g/room:1.0.0"]
+
+
 def test_building_without_docker_asks_for_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(MachineError, match="needs root"):
