@@ -77,6 +77,16 @@ def install(packages: Iterable[str], cache: Cache, reporter: "Reporter") -> None
         run_logged(install_command, log, timeout_s=APT_TIMEOUT_S, env=environment)
 
 
+def unpack(package: str, folder: Path, cache: Cache) -> None:
+    """Unpack a package and leave it uninstalled, so that no service of it starts."""
+    log = cache.logs / "apt.log"
+    run_logged(["apt-get", "-q", "update"], log, timeout_s=APT_TIMEOUT_S)
+    run_logged(["apt-get", "-q", "download", package], log, timeout_s=APT_TIMEOUT_S, cwd=folder)
+    (archive,) = folder.glob("*.deb")
+    run_logged(["dpkg-deb", "-x", str(archive), str(folder)], log, timeout_s=APT_TIMEOUT_S)
+    archive.unlink()
+
+
 def ensure_packages(wanted: Mapping[str, str], cache: Cache, reporter: "Reporter") -> None:
     """Install those of the wanted packages (package to probe) that are missing."""
     install(missing_packages(wanted), cache, reporter)

@@ -156,12 +156,6 @@ PROMTOOL = ProgramSet(
     tags="remove_all_sd",
 )
 
-REGISTRY = ProgramSet(
-    name="registry",
-    version=versions.REGISTRY,
-    installs=(f"github.com/distribution/distribution/v3/cmd/registry@v{versions.REGISTRY}",),
-)
-
 
 def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment: Mapping[str, str]) -> None:
     folder = SOURCES / programs.module if programs.module else cache.root

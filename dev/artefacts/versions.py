@@ -18,8 +18,6 @@ KWOK = "0.7.0"
 """Plays nodes and pods for the operator's benchmark."""
 PROMETHEUS = "0.316.0"
 """Prometheus 3.16.0 under its Go module's number: promtool, which tests the charts' alerts."""
-REGISTRY = "3.1.2"
-"""The CNCF's registry: what a release is tried with."""
 GO_AT_LEAST = (1, 26)
 """What our module and Prometheus' ask for."""
 NEO4J = "2026.08.1"

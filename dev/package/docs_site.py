@@ -37,6 +37,7 @@ root_doc = "index"
 html_theme = "furo"
 html_title = "Gather"
 html_copy_source = False
+smartquotes = False
 myst_heading_anchors = 4
 # Pages lie below one another without a list of their own.
 suppress_warnings = ["toc.not_included"]

@@ -1,7 +1,7 @@
 """A release into a registry on this machine, and an installation of nothing but what is there.
 
-The registry is the CNCF's own, built from its Go module. It runs in the node's network, where containerd
-takes it at 127.0.0.1 without TLS, as it does with every registry of its own machine.
+The registry is the CNCF's own, as Debian has it. It runs in the node's network, where containerd takes it at
+127.0.0.1 without TLS, as it does with every registry of its own machine.
 """
 
 import json
@@ -17,7 +17,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from dev.artefacts import go_programs
+from dev.artefacts import debian_packages
+from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
 from dev.cluster.node import layout, tree
 from dev.paths import ROOT
@@ -67,7 +68,9 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
     if node is None:
         pytest.skip("the cluster is kind's, whose node has no registry of ours in its network")
     cache = Cache.from_environment()
-    go_programs.ensure_programs((go_programs.REGISTRY,), cache, Reporter())
+    package = Artefacts(cache, Reporter()).obtain(
+        "docker-registry", "debian", lambda folder: debian_packages.unpack("docker-registry", folder, cache)
+    )
     configuration = tmp_path / "registry.yaml"
     configuration.write_text(
         yaml.safe_dump({
@@ -77,12 +80,10 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
             "log": {"level": "warn"},
         })
     )  # fmt: skip
-    program = go_programs.REGISTRY.folder(cache) / "registry"
-    command = ["nsenter", "--target", str(node.init_pid), "--net", program, "serve", configuration]
+    program = package / "usr" / "bin" / "docker-registry"
+    command = ["nsenter", "--target", str(node.init_pid), "--net", str(program), "serve", str(configuration)]
     with (tmp_path / "registry.log").open("wb") as log:
-        # Its traces go nowhere: by default it looks for a collector on this machine.
-        environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     found = Registry()
     try:
         wait_for("the registry", found.answers, 30)
