@@ -39,6 +39,22 @@ def test_a_system_without_apt_is_told_what_to_install(
         debian_packages.install(["containerd", "runc"], Cache(tmp_path), Reporter())
 
 
+def test_a_package_is_unpacked_and_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a service of it might start; its archive does not stay."""
+    calls: list[list[str]] = []
+
+    def ran(command: list[str], *_: object, **__: object) -> None:
+        calls.append(command)
+        if "download" in command:
+            (tmp_path / "tool_1.0_amd64.deb").touch()
+
+    monkeypatch.setattr(debian_packages, "run_logged", ran)
+    debian_packages.unpack("tool", tmp_path, Cache(tmp_path / "cache"))
+    assert [command[-1] for command in calls] == ["update", "tool", str(tmp_path)]
+    assert not any("install" in command for command in calls)
+    assert not list(tmp_path.glob("*.deb"))
+
+
 def test_a_user_without_rights_is_told_to_use_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(MachineError, match=r"Bringing up the node needs root: .* sudo"):
