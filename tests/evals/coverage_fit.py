@@ -5,15 +5,16 @@ GATHER_BRAIN_EMBEDDING names the model. Five sets of pairs of a text and an aspe
 of our own departments for fitting among notes of others and of no film: usual ones, the same without what
 built-in lists know, and invented ones; for a model of many languages a sixth, the same notes in seven. In
 each set the pairs that match weigh as much as the rest. FOLDER has the first two, each as its repository
-has it in a folder of its name; nothing is downloaded. The weights are written beside the module that reads
-them.
+has it in a folder of its name; nothing is downloaded. With `--centres` instead it fits what all texts of a
+language have in common, to our names of aspects and notes in seven languages. What is fitted is written
+beside the modules that read it.
 """
 
 import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,16 +25,28 @@ from numpy.typing import NDArray
 from dev.artefacts.models.shipped_models import MODELS
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
+from gather_brain.coverage.analysis import plan_measurement
 from gather_brain.coverage.aspect_scores import likenesses, stacked, targets_of
 from gather_brain.coverage.aspects import Aspect, aspects_of
+from gather_brain.coverage.evidence.language_centres import (
+    ENGLISH,
+    language_of_facets,
+    language_of_note,
+    without_language,
+)
 from gather_brain.coverage.evidence.passages import passages
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
 from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_brain.embeddings.settings import ModelSettings
+from gather_brain.vectors import Matrix
 from tests.evals.coverage import STRANGER_STEP, Vectors
 from tests.evals.coverage_cases import HALVES, INVENTED, LANGUAGES, departments, strangers
 
-FOLDER: Final = ROOT / "brain" / "gather_brain" / "coverage" / "evidence" / "weights"
+FOLDER: Final = ROOT / "brain" / "gather_brain" / "coverage" / "evidence"
+NAMES: Final = ROOT / "tests" / "data" / "languages" / "aspect_names.json"
+"""The same names of aspects in each language."""
+DIGITS: Final = 4
+"""Of a centre's values, which are some hundredths."""
 RIDGE: Final = 5.0
 """Penalty on each squared weight, of likenesses scaled to variance 1, against 1,000 pairs a set."""
 NOT_WEIGHED: Final = frozenset(
@@ -70,6 +83,8 @@ class Labelled:
     labels: Floats
     common: tuple[str, ...] = COMMON_ASPECTS
     """The usual film aspects of other departments."""
+    language: str = ENGLISH
+    """That the aspects are described in."""
 
 
 def key_points(data: Path, every: int = 1) -> Iterator[Labelled]:
@@ -139,16 +154,24 @@ def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
         for row, note in enumerate(department.notes):
             for label in note.aspects:
                 labels[row, names.index(label.casefold())] = 1
-        yield Labelled(aspects, (*department.texts, *unrelated), labels, common)
+        language = plan_measurement(department.slug, department.description, []).language
+        yield Labelled(aspects, (*department.texts, *unrelated), labels, common, language)
 
 
 def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
     """Return each likeness of each pair, (pairs,), times how far the aspect has each trait."""
     notes = [passages(text)[0] for text in labelled.texts]
-    facets = [vectors(aspect.facets) for aspect in labelled.aspects]
+    facets = [
+        without_language(vectors(each), "names", language_of_facets(each, labelled.language), vectors.model)
+        for each in (aspect.facets for aspect in labelled.aspects)
+    ]
+    rows = [
+        without_language(vectors(note), "passages", language_of_note(text, labelled.language), vectors.model)
+        for text, note in zip(labelled.texts, notes, strict=True)
+    ]
     targets = targets_of(facets, labelled.aspects, vectors(labelled.common))
     flat = [passage for note in notes for passage in note]
-    found = likenesses(stacked([vectors(note) for note in notes]), flat, targets)
+    found = likenesses(stacked(rows), flat, targets)
     found = {"1": np.ones_like(found["name"])} | found
     return {
         f"{trait} {kind}": (values * has).astype(np.float64).ravel()
@@ -156,6 +179,25 @@ def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
         for kind, values in found.items()
         if (trait, kind) not in NOT_WEIGHED
     }
+
+
+def language_centres(vectors: Vectors) -> dict[str, dict[str, list[float]]]:
+    """Return how far the mean of the same texts in each language is from that in English."""
+    names: dict[str, list[str]] = json.loads(NAMES.read_text(encoding="utf-8"))
+    found = dict[str, dict[str, list[float]]]()
+    for kind, texts in (
+        ("names", {code: [name.lower() for name in names[code]] for code in LANGUAGES}),
+        ("passages", {code: _passages_in(code) for code in LANGUAGES}),
+    ):
+        means: dict[str, Matrix] = {code: vectors(each).mean(axis=0) for code, each in texts.items()}
+        away = {code: mean - means[ENGLISH] for code, mean in means.items() if code != ENGLISH}
+        found[kind] = {code: [round(float(x), DIGITS) for x in each] for code, each in away.items()}
+    return found
+
+
+def _passages_in(language: str) -> list[str]:
+    notes = [text for department in departments(f"languages/{language}") for text in department.texts]
+    return [passage for text in notes for passage in passages(text)[0]]
 
 
 def fitted(rows: Floats, labels: Floats, weights: Floats) -> Floats:
@@ -207,12 +249,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the public sets")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path, help="the folder with the public sets: fit the weights")
+    what.add_argument("--centres", action="store_true", help="fit the centres of languages")
     parser.add_argument(
         "--every", type=int, default=1, help="of the public sets only every so manieth argument and system"
     )
     arguments = parser.parse_args()
     model = OnnxModel(StoreArtefacts.from_environment().embedding_model(), None)
+    vectors = Vectors(model.embed, model.name)
+    if arguments.centres:
+        _write("centres", model.name, language_centres(vectors))
+        return
     data = arguments.data
     sets = [
         (KEY_POINTS_WEIGHT, list(key_points(data, arguments.every))),
@@ -225,8 +273,13 @@ def main() -> None:
         sets.append(
             (LANGUAGES_WEIGHT, [each for code in LANGUAGES for each in own_notes(f"languages/{code}")])
         )
-    path = FOLDER / f"{model.name}.json"
-    path.write_text(f"{json.dumps(constants_from(sets, Vectors(model.embed)), indent=2)}\n", encoding="utf-8")
+    _write("weights", model.name, constants_from(sets, vectors))
+
+
+def _write(folder: str, model: str, fitted_values: Mapping[str, object]) -> None:
+    path = FOLDER / folder / f"{model}.json"
+    indent = 2 if folder == "weights" else None
+    path.write_text(f"{json.dumps(fitted_values, indent=indent)}\n", encoding="utf-8")
     sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 

@@ -10,7 +10,14 @@ from gather_brain.coverage.aspects import ASPECTS_MAX, Aspect, aspects_of
 from gather_brain.coverage.contradictions import contradictions
 from gather_brain.coverage.coverage_score import Coverage, Item, coverage_of, distinct_items, nothing_covered
 from gather_brain.coverage.evidence.constants import DEFAULT_MODEL, constants_of
+from gather_brain.coverage.evidence.language_centres import (
+    ENGLISH,
+    language_of_facets,
+    language_of_note,
+    without_language,
+)
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
+from gather_brain.coverage.grammars import described_in
 from gather_brain.coverage.measures import (
     actionability_of,
     coherence_of,
@@ -22,6 +29,7 @@ from gather_brain.coverage.measures import (
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
 from gather_brain.coverage.treatment import COMPARED, matter_of, relevance_of, treating
 from gather_brain.vectors import Matrix, unit_rows
+from gather_clients.wording.text_language import language_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class MeasurementPlan:
     """How many more the description names."""
     matter: str = ""
     """What the department is for, where the items that treat it beyond doubt are wanted."""
+    language: str = ENGLISH
+    """That the description seems to be in."""
 
     @property
     def sentences_left_out(self) -> int:
@@ -94,6 +104,7 @@ def plan_measurement(
         len(texts) - len(items),
         aspects_left_out=max(0, len(aspects) - ASPECTS_MAX),
         matter=matter,
+        language=language_of_text(description) or described_in(description),
     )
 
 
@@ -114,7 +125,16 @@ def measure(
         return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), ())
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
     common, *parts, wholes = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups]))
-    facets, sentences = parts[: len(aspects)], stacked(parts[len(aspects) :])
+    facets = [
+        without_language(part, "names", language_of_facets(aspect.facets, plan.language), model)
+        for part, aspect in zip(parts, aspects, strict=False)
+    ]
+    sentences = stacked(
+        [
+            without_language(part, "passages", language_of_note(item.content, plan.language), model)
+            for part, item in zip(parts[len(aspects) :], items, strict=True)
+        ]
+    )
     texts = [sentence for item in items for sentence in item.sentences]
     targets = targets_of(facets, aspects, common)
     scores = aspect_scores(sentences, texts, targets, constants_of(model))

@@ -65,12 +65,17 @@ class Grammar:
 
 
 def grammar_of(text: str) -> Grammar:
-    """Return the grammar of the language that a text seems to be in: by its letters, then its small words."""
+    """Return the grammar of the language that a description seems to be in."""
+    return _grammar(described_in(text))
+
+
+def described_in(text: str) -> str:
+    """Return the code of a description's language, of those known here: by letters, then small words."""
     for language, letters in SCRIPTS:
         if letters.search(text):
-            return _grammar(language)
+            return language
     found = [word.lower().replace("’", "'") for word in WORD.findall(text)]  # noqa: RUF001
-    return _grammar(max(_SMALL_WORDS, key=lambda name: sum(word in _SMALL_WORDS[name] for word in found)))
+    return max(_SMALL_WORDS, key=lambda name: sum(word in _SMALL_WORDS[name] for word in found))
 
 
 def _read() -> dict[str, dict[str, Any]]:
