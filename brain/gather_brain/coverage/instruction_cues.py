@@ -5,7 +5,8 @@ a clause begins, "should", "it would be good if". Each kind that a sentence has 
 the weights are one set for all languages. They were fitted by maximum likelihood, none of them negative, on
 sentences that we wrote and labelled (docs/quality.md), by `make measures-report ARGS=--fit`.
 
-A cue needs nothing that stands after it, so that cutting words off a text's end adds no cue.
+A cue needs nothing that stands after it, so that cutting words off a text's end adds no cue, unless they took
+it back ("It must be a bug").
 """
 
 import json
