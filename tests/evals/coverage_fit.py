@@ -185,8 +185,13 @@ def language_centres(vectors: Vectors) -> dict[str, dict[str, list[float]]]:
     """Return how far the mean of the same texts in each language is from that in English."""
     names: dict[str, list[str]] = json.loads(NAMES.read_text(encoding="utf-8"))
     found = dict[str, dict[str, list[float]]]()
+    # As aspects are: in German with capitals.
+    names["de"] = [" ".join(word[:1].upper() + word[1:] for word in name.split()) for name in names["de"]]
     for kind, texts in (
-        ("names", {code: [name.lower() for name in names[code]] for code in LANGUAGES}),
+        (
+            "names",
+            {code: [each if code == "de" else each.lower() for each in names[code]] for code in LANGUAGES},
+        ),
         ("passages", {code: _passages_in(code) for code in LANGUAGES}),
     ):
         means: dict[str, Matrix] = {code: vectors(each).mean(axis=0) for code, each in texts.items()}

@@ -1,7 +1,7 @@
 """What a department should cover: aspects read from its description, and built-in lists behind them; pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gather_brain.coverage.descriptions import named_in
@@ -13,6 +13,7 @@ from gather_brain.coverage.film_departments import (
     TRADE_WORDS,
     aspect_key,
 )
+from gather_brain.coverage.grammars import described_in
 from gather_brain.words import content_words, spoken, stem
 
 ASPECTS_MAX: Final = 24
@@ -43,11 +44,13 @@ class Aspect:
     hints: tuple[str, ...] = ()
     """What is usually said where the name's words are treated, from the trade's vocabulary."""
     weight: float = VITAL
+    has_capitals: bool = False
+    """Its nouns have capitals, as in German; some models see that."""
 
     @property
     def facets(self) -> tuple[str, ...]:
         """What is embedded for it: the name alone, with what is said of it, and each part of that."""
-        name = self.name.lower()
+        name = self.name if self.has_capitals else self.name.lower()
         glosses = [text for text in (self.gloss, *self.hints) if text]
         parts = [part for text in glosses for part in FACET_END.split(text) if part]
         return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in glosses), *parts]))
@@ -70,7 +73,8 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
             _add(found, name, "", known, OKAY if are_named or len(found) >= ASPECTS_ENOUGH else VITAL)
     if not found:
         _add(found, spoken(department), "", known, VITAL)
-    return tuple(found.values())
+    is_german = described_in(description) == "de"
+    return tuple(replace(aspect, has_capitals=is_german) for aspect in found.values())
 
 
 def typical_text(department: str) -> str:

@@ -77,3 +77,16 @@ def test_names_in_other_alphabets_are_told_apart() -> None:
 def test_any_description_gives_some_aspects_and_not_too_many(slug: str, description: str) -> None:
     """Descriptions are people's free text."""
     assert 1 <= len(aspects_of(slug, description)) <= ASPECTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("The sound department is responsible for Room Tone and the Final Mix.", "room tone"),
+        ("Die Abteilung Ton ist verantwortlich für Stille und die Endmischung.", "Stille"),
+        ("Le département son est responsable du silence et du mixage.", "silence"),
+    ],
+)
+def test_german_nouns_keep_their_capitals(description: str, name: str) -> None:
+    """To a model that knows capitals "stille" is another word."""
+    assert aspects_of("noise", description)[0].facets[0] == name
