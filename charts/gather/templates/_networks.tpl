@@ -1,3 +1,12 @@
+{{/* The labels by which policies know a room's pods; the operator makes the workers'. */}}
+{{- define "gather.policedLabels" -}}
+{{- if eq .room "worker" -}}
+app.kubernetes.io/name: gather-worker
+{{- else -}}
+{{ include "gather.selectorLabels" . }}
+{{- end -}}
+{{- end -}}
+
 {{/* A NetworkPolicy's egress rules by which a URL's host is reached, as JSON: dict "root" . "url" .Values.appUrl. */}}
 {{- define "gather.wayTo" -}}
 {{- $url := urlParse .url -}}
@@ -91,4 +100,34 @@ and what it is allowed besides.
     "celery-door" (list "dns" "apiServer" "redis" "broker")
     "http-door" (list "dns" "apiServer" "redis")
     "test" (list "dns" "rooms" "cms" "model" "mongodb" "redis" "broker") | toJson -}}
+{{- end -}}
+
+{{/*
+An init container that ends when the brain takes its connection, or after 30 s: a network plugin needs a moment until policies
+know a new pod, and the check behind it asks once. dict "root" . "room" (whose image has Python).
+*/}}
+{{- define "gather.awaitPolicies" -}}
+{{- if .root.Values.networkPolicy.enabled -}}
+initContainers:
+  - name: await-policies
+    image: {{ include "gather.image" . }}
+    imagePullPolicy: {{ (index .root.Values .room).image.pullPolicy }}
+    securityContext: {{- include "gather.containerSecurity" .root | nindent 6 }}
+    command: [python3, -c]
+    args:
+      - |
+        import socket, sys, time
+
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                socket.create_connection((sys.argv[1], 8080), timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+      - {{ include "gather.name" (dict "root" .root "room" "brain") }}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+      limits: {memory: 64Mi}
+{{- end -}}
 {{- end -}}

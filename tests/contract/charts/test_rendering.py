@@ -57,7 +57,7 @@ def test_every_pod_passes_the_restricted_profile_and_more(render: Render, chart:
             assert set(volume) - {"name"} <= {"secret", "emptyDir", "configMap", "projected"}, name
             for source in volume.get("projected", {}).get("sources", []):
                 assert set(source) == {"secret"}, name  # and no token
-        for container in pod["containers"]:
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,

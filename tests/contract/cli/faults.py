@@ -109,7 +109,7 @@ def _webhook(it: Installation) -> None:
 
 
 def _no_egress(it: Installation) -> None:
-    it.delete("NetworkPolicy", "gather-worker")
+    it.delete("NetworkPolicy", "gather-worker-egress")
     it.create({
         "kind": "NetworkPolicy", "metadata": {"name": "default-deny"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
     })  # fmt: skip
