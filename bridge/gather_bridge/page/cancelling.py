@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 import httpx
 
+from gather_clients.http_calls.tls import tls_for
+
 TIMEOUT_S: Final = 10.0
 
 
@@ -43,7 +45,9 @@ class DoorClient:
         """
         address, headers = f"{self._url}/api/v1/tasks/{quote(run, safe='')}", {"X-API-Key": self._key}
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, headers=headers) as client:
+            async with httpx.AsyncClient(
+                timeout=TIMEOUT_S, headers=headers, verify=tls_for(httpx.URL(address)), trust_env=False
+            ) as client:
                 answer = await client.get(f"{address}/status")
                 if answer.is_success:
                     if str(answer.json()["project_id"]).lower() != project_id.lower():
