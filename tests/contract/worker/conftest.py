@@ -16,6 +16,7 @@ from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
 from dev.stores import mongodb_store as mongodb_service
 from tests.support.application.check_world import PASSWORD
+from tests.support.network.gate import Gate, gate
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 
 
@@ -27,6 +28,13 @@ def brain_store(
     folder = tmp_path_factory.mktemp("brain")
     with brain_service(folder, neo4j_uri, embedding_model_dir).running() as brain:
         yield brain
+
+
+@pytest.fixture
+def brain_gate(brain_store: ServiceProcess) -> Iterator[Gate]:
+    """A way to the session's brain, for tests that shut it: `with brain_gate.absent(): ...`."""
+    with gate(brain_store.uri) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 
-from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts import names
 from tests.support.injectable_model import InjectableModel, fenced, served
+from tests.support.network.gate import Gate
 from tests.support.worker_harness import WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
@@ -72,12 +73,12 @@ def test_the_first_department_is_shown_what_the_project_knows(
 
 
 def test_without_the_brain_the_first_department_is_shown_mongodbs_notes(
-    harness: WorkerHarness, model: InjectableModel, brain_store: ServiceProcess
+    harness: WorkerHarness, model: InjectableModel, brain_gate: Gate
 ) -> None:
     """And goes on."""
-    use(harness, model)
+    harness.services = replace(harness.services, model_uri=model.uri, brain_uri=brain_gate.uri)
     write_notes(harness, ("by-hand", "archive", BY_HAND, False), ("sound", "sound", OF_SOUND, True))
-    with brain_store.absent():
+    with brain_gate.absent():
         worker = harness.start(0, 1)
         wait_for("the prompt", lambda: bool(shown(model)), 60)
     ended = worker.wait()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import redis
 
 from dev.paths import ROOT
-from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts.text import text_hash
 from gather_demo.llm.judge import is_duplicate
 from gather_worker.duplicates.calibration import read_calibration
 from gather_worker.services.verdict_cache import PREFIX
+from tests.support.network.gate import Gate
 from tests.support.worker_harness import Ended, WorkerHarness
 
 NewHarness = Callable[..., WorkerHarness]
@@ -98,12 +99,11 @@ def test_a_calibration_that_is_none_is_wrong_input(new_harness: NewHarness, tmp_
     assert "own.json is not one" in ended.result.message
 
 
-def test_without_the_brain_copies_are_still_dropped(
-    new_harness: NewHarness, brain_store: ServiceProcess
-) -> None:
+def test_without_the_brain_copies_are_still_dropped(new_harness: NewHarness, brain_gate: Gate) -> None:
     """By words alone; with the brain back, by what it knows."""
     harness = endless(new_harness)
-    with brain_store.absent():
+    harness.services = replace(harness.services, brain_uri=brain_gate.uri)
+    with brain_gate.absent():
         worker = harness.start(0, ITERATIONS)
         wait_for("3 iterations", lambda: harness.checkpoint().get("iterations", 0) >= 3, 60)
     ended = worker.wait()

@@ -3,18 +3,19 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev.service_process import ServiceProcess
 from dev.waiting import wait_for
 from gather_contracts.brain import NodeIn
 from tests.support.application.followed_project import FollowedProject
 from tests.support.application_documents import every_form, make_collection
 from tests.support.injectable_model import InjectableModel, fenced, served
+from tests.support.network.gate import Gate
 from tests.support.worker_harness import WorkerHarness
 
 BY_HAND = "Marta carries her father's ledger, and nobody may read it before the tide has gone out."
@@ -89,11 +90,12 @@ def _shown(model: InjectableModel) -> list[dict[str, Any]]:
 
 
 def test_a_department_ends_well_though_the_brain_cannot_be_followed(
-    harness: WorkerHarness, project: FollowedProject, brain_store: ServiceProcess
+    harness: WorkerHarness, project: FollowedProject, brain_gate: Gate
 ) -> None:
     """Nothing optional is fatal; what was left is done by the next department."""
+    harness.services = replace(harness.services, brain_uri=brain_gate.uri)
     project.add(content=BY_HAND)
-    with brain_store.absent():
+    with brain_gate.absent():
         worker = harness.start(0, 1)
         wait_for("notes in MongoDB", lambda: len(harness.items()) > 1, 60)
     assert worker.wait().exit_code == 0

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from gather_contracts import names
 from gather_contracts.events import decode_event
 from gather_contracts.result import StopReason
 from tests.support.network.connections import Connections, addresses_in
+from tests.support.network.gate import Gate
 from tests.support.worker_harness import Ended, Worker, WorkerHarness
 
 MEMORY_MAX_BYTES = 200 * 1024 * 1024
@@ -312,7 +314,7 @@ def test_a_model_that_stays_unavailable_exits_75(harness: WorkerHarness, behave:
 
 
 def test_items_land_in_the_brain_when_it_is_back(harness: WorkerHarness, brain_store: ServiceProcess) -> None:
-    """MongoDB has them at once; the finished worker waits for the brain."""
+    """MongoDB has them at once; the finished worker waits for the brain, which starts meanwhile."""
     with brain_store.absent():
         worker = harness.start(0, 2)
         wait_iterations(harness, 2)
@@ -322,12 +324,13 @@ def test_items_land_in_the_brain_when_it_is_back(harness: WorkerHarness, brain_s
 
 
 def test_context_comes_from_mongodb_while_the_brain_is_unavailable(
-    harness: WorkerHarness, brain_store: ServiceProcess
+    harness: WorkerHarness, brain_gate: Gate
 ) -> None:
     """The second department builds on the first one's notes, and is indexed once the brain is available."""
+    harness.services = replace(harness.services, brain_uri=brain_gate.uri)
     harness.run(0, 1)
     indexed = harness.node_ids()
-    with brain_store.absent():
+    with brain_gate.absent():
         worker = harness.start(1, 1)
         wait_for("its notes in MongoDB", lambda: len(harness.items()) > len(indexed), 60)
         assert harness.node_ids() == indexed
@@ -337,15 +340,15 @@ def test_context_comes_from_mongodb_while_the_brain_is_unavailable(
     assert {item["_id"] for item in harness.items()} == harness.node_ids()
 
 
-def test_a_department_never_fails_for_the_brain_alone(
-    new_harness: NewHarness, brain_store: ServiceProcess
-) -> None:
+def test_a_department_never_fails_for_the_brain_alone(new_harness: NewHarness, brain_gate: Gate) -> None:
     """First attempt: 75 at its deadline. Last attempt: 0, and the project's next worker indexes the items.
 
     Two runs wait for their deadlines at the same time; the first attempt of one of them is killed for it.
     """
     waits, harness = (new_harness(departmentTimeoutSeconds=30, departmentRetries=1) for _ in range(2))
-    with brain_store.absent():
+    for each in (waits, harness):
+        each.services = replace(each.services, brain_uri=brain_gate.uri)
+    with brain_gate.absent():
         attempts = [waits.start(0, 1), harness.start(0, 1)]
         for each in (waits, harness):
             wait_measured(each, 1)
