@@ -30,6 +30,7 @@ from gather_contracts.resource import DEFAULT_RETRIES, GatherRunSpec
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
 from tests.support.network.connections import Connections
+from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
 
 EXIT_TIMEOUT_S = 120
 
@@ -91,7 +92,7 @@ class Ended:
 class Worker:
     """A worker process."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | ForkedWorker
     folder: Path
     peak_memory_bytes: int = 0
 
@@ -121,7 +122,7 @@ class Worker:
             self.process.wait()
             raise TimeoutError(self.log_text()) from error
         return Ended(
-            exit_code=self.process.returncode,
+            exit_code=self.process.wait(),
             result=decode_result((self.folder / "termination-log").read_text(encoding="utf-8")),
             log=[json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")],
             peak_memory_bytes=self.peak_memory_bytes,
@@ -144,6 +145,9 @@ class WorkerHarness:
     """Records what workers that start from now on connect to."""
     reached_at: Services | None = None
     """Where workers that start from now on find the services, if not where they are."""
+    forks: WorkerForks | None = None
+    """Makes workers that start from now on copies of one that has imported all; else each is a program of its
+    own, as in a pod, whose start, memory and connections are its own too."""
 
     def start(
         self, index: int = 0, iterations: int = 4, run_text: str | None = None, **environment: str
@@ -170,15 +174,22 @@ class WorkerHarness:
             **(self.reached_at or self.services).environment(),
             **environment,
         }
-        command = [script("gather-worker"), "run", "--run-file", str(run_file), *arguments]
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                self.connections.recorded(command) if self.connections else command,
-                env=variables, stdout=log, stderr=log, text=True,
-            )  # fmt: skip
-        worker = Worker(process, folder)
+        command = ["run", "--run-file", str(run_file), *arguments]
+        worker = Worker(self._process(command, variables, folder / "log"), folder)
         self.workers.append(worker)
         return worker
+
+    def _process(
+        self, arguments: list[str], environment: dict[str, str], log: Path
+    ) -> subprocess.Popen[str] | ForkedWorker:
+        if self.forks and not self.connections:
+            return self.forks.start(arguments, environment, log, log, ROOT)
+        command = [script("gather-worker"), *arguments]
+        with log.open("w") as file:
+            return subprocess.Popen(
+                self.connections.recorded(command) if self.connections else command,
+                env=environment, stdout=file, stderr=file, text=True,
+            )  # fmt: skip
 
     def run(
         self, index: int = 0, iterations: int = 4, run_text: str | None = None, **environment: str

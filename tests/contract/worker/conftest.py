@@ -18,6 +18,7 @@ from dev.stores import mongodb_store as mongodb_service
 from tests.support.application.check_world import PASSWORD
 from tests.support.network.gate import Gate, gate
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
+from tests.support.workers.worker_forks import WorkerForks, worker_forks
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,13 @@ def brain_store(
 def brain_gate(brain_store: ServiceProcess) -> Iterator[Gate]:
     """A way to the session's brain, for tests that shut it: `with brain_gate.absent(): ...`."""
     with gate(brain_store.uri) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[WorkerForks]:
+    """What workers are copies of."""
+    with worker_forks() as made:
         yield made
 
 
@@ -96,7 +104,9 @@ def services(
 
 
 @pytest.fixture
-def new_harness(services: Services, tmp_path: Path) -> Iterator[Callable[..., WorkerHarness]]:
+def new_harness(
+    services: Services, forks: WorkerForks, tmp_path: Path
+) -> Iterator[Callable[..., WorkerHarness]]:
     """Make harnesses for runs of projects of their own; keyword arguments go into the run's spec."""
     harnesses: list[WorkerHarness] = []
 
@@ -104,7 +114,7 @@ def new_harness(services: Services, tmp_path: Path) -> Iterator[Callable[..., Wo
         folder = tmp_path / f"harness-{len(harnesses)}"
         folder.mkdir()
         document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()), **spec)
-        harnesses.append(WorkerHarness(services, folder, document))
+        harnesses.append(WorkerHarness(services, folder, document, forks=forks))
         return harnesses[-1]
 
     yield make

@@ -204,6 +204,7 @@ def test_thousands_of_existing_notes_are_handled(harness: WorkerHarness, existin
     # The brain follows in a tenth of this time; how far it comes is not the matter here.
     spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 120})
     harness.document = harness.document.model_copy(update={"spec": spec})
+    harness.forks = None  # its memory is its own
     ended = harness.run(0, 1)
     assert_told(harness, ended, StopReason.ITERATIONS_USED)
     assert automated(harness)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,6 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from dev.rooms import BRAIN_KEY
-from dev.service_process import script
 from gather_clients.brain_client import BrainClient
 from gather_clients.brain_errors import BrainNotFound
 from gather_clients.notes.note import Note
@@ -28,6 +26,7 @@ from gather_worker.services.note_pages import NotePages
 from gather_worker.sync.synchronizer import Progress, Synchronizer
 from tests.support.application_documents import Document, person_note
 from tests.support.worker_harness import Services
+from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
 
 TIMEOUT_S: Final = 120
 
@@ -38,6 +37,7 @@ class FollowedProject:
 
     services: Services
     folder: Path
+    forks: WorkerForks
     project_id: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
 
     def __post_init__(self) -> None:
@@ -118,16 +118,13 @@ class FollowedProject:
             **more,
         }
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> ForkedWorker:
         """Start the command."""
-        command: Sequence[str] = [script("gather-worker"), "sync", "--project", self.project_id, *arguments]
-        return subprocess.Popen(
-            command, env=self.environment(**environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
+        command = ["sync", "--project", self.project_id, *arguments]
+        out, err = self.folder / f"{uuid.uuid4()}.out", self.folder / f"{uuid.uuid4()}.err"
+        return self.forks.start(command, self.environment(**environment), out, err, self.folder)
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
-        with self.start(*arguments, **environment) as process:
-            out, err = process.communicate(timeout=TIMEOUT_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        command = ["sync", "--project", self.project_id, *arguments]
+        return self.forks.run(command, self.environment(**environment), TIMEOUT_S, self.folder)

@@ -35,6 +35,7 @@ from tests.support.application.collection_audit import (
 from tests.support.application.people import People
 from tests.support.application_documents import Document, make_collection
 from tests.support.worker_harness import Ended, Services, WorkerHarness, run_document
+from tests.support.workers.worker_forks import WorkerForks
 
 SEED: Final = 20261128
 RUNS: Final = 2
@@ -117,10 +118,11 @@ class Season:
 class Director:
     """Plays a season against running services."""
 
-    def __init__(self, services: Services, folder: Path, notes: int) -> None:
+    def __init__(self, services: Services, folder: Path, notes: int, forks: WorkerForks | None) -> None:
         self._services = services
         self._folder = folder
         self._notes = notes
+        self._forks = forks
         project_id = uuid.uuid4().hex[:24]
         self.season = Season(project_id, People(services.mongodb_uri, project_id, SEED))
 
@@ -189,11 +191,12 @@ class Director:
     def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Return how a command of the worker ended."""
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        services = self._services
+        environment |= {**self._services.environment(), **self._services.secrets()}
+        if self._forks:
+            return self._forks.run(arguments, environment, COMMAND_TIMEOUT_S)
         return subprocess.run(
             [script("gather-worker"), *arguments],
-            env={**environment, **services.environment(), **services.secrets()},
-            capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False,
+            env=environment, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False,
         )  # fmt: skip
 
     def _run_interrupted(self) -> None:
@@ -248,4 +251,5 @@ class Director:
     def _harness(self, name: str) -> WorkerHarness:
         folder = self._folder / name
         folder.mkdir()
-        return WorkerHarness(self._services, folder, run_document(self.season.project_id, str(uuid.uuid4())))
+        document = run_document(self.season.project_id, str(uuid.uuid4()))
+        return WorkerHarness(self._services, folder, document, forks=self._forks)

@@ -3,19 +3,22 @@
 import json
 import os
 import random
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dev.rooms import BRAIN_KEY
-from dev.service_process import ServiceProcess, script
+from dev.service_process import ServiceProcess
 from gather_demo.llm.material import read_material
 from gather_demo.llm.writer import rephrase
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
+from tests.support.workers.worker_forks import WorkerForks
 
 PAIRS = 400
+TIMEOUT_S = 120
+Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -43,30 +46,32 @@ def _sentences() -> list[str]:
     return found
 
 
-def run(brain: ServiceProcess, *arguments: str, **environment: str) -> Any:
-    """Return what a command prints."""
-    variables = {
-        "PATH": os.environ["PATH"],
-        "BRAIN_SERVICE_BASE_URL": brain.uri,
-        "BRAIN_SERVICE_API_KEY": BRAIN_KEY,
-        "GATHER_SECRETS_DIR": "/nonexistent",
-        **environment,
-    }
-    done = subprocess.run(
-        [script("gather-worker"), *arguments],
-        env=variables, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "pairs" in done.stderr
-    return json.loads(done.stdout) if "--table" not in arguments else done.stdout
+@pytest.fixture
+def run(brain_store: ServiceProcess, forks: WorkerForks) -> Run:
+    """Return what gives back what a command prints."""
+
+    def printed(*arguments: str, **environment: str) -> Any:
+        variables = {
+            "PATH": os.environ["PATH"],
+            "BRAIN_SERVICE_BASE_URL": brain_store.uri,
+            "BRAIN_SERVICE_API_KEY": BRAIN_KEY,
+            "GATHER_SECRETS_DIR": "/nonexistent",
+            **environment,
+        }
+        done = forks.run(arguments, variables, TIMEOUT_S)
+        assert done.returncode == 0, done.stderr
+        assert "pairs" in done.stderr
+        return json.loads(done.stdout) if "--table" not in arguments else done.stdout
+
+    return printed
 
 
 def test_a_calibration_is_made_measured_and_used(
-    brain_store: ServiceProcess, model_store: ServiceProcess, pairs_file: Path, tmp_path: Path
+    run: Run, model_store: ServiceProcess, pairs_file: Path, tmp_path: Path
 ) -> None:
     """Its figures are of pairs that it was not made on, and the model is asked about the band only."""
     own = tmp_path / "own.json"
-    made = run(brain_store, "calibrate", "--pairs", str(pairs_file), "--out", str(own), "--source", "notes")
+    made = run("calibrate", "--pairs", str(pairs_file), "--out", str(own), "--source", "notes")
     (held_out,) = made["heldOut"]
     assert made["madeOn"]["sources"] == ["notes"]
     assert made["madeOn"]["pairs"] + held_out["pairs"] == PAIRS
@@ -76,7 +81,7 @@ def test_a_calibration_is_made_measured_and_used(
     assert all(row["isSimulated"] == ("simulated" in way) for way, row in ways.items())
 
     with_model = run(
-        brain_store, "duplicates", "--pairs", str(pairs_file), "--calibration", str(own),
+        "duplicates", "--pairs", str(pairs_file), "--calibration", str(own),
         GATHER_LLM_BASE_URL=f"{model_store.uri}/v1", GATHER_JUDGE_MODEL="openai/gpt-5-mini",
     )  # fmt: skip
     last = with_model["rows"][-1]
@@ -84,12 +89,12 @@ def test_a_calibration_is_made_measured_and_used(
     assert last["judgedShare"] == with_model["bandShare"] <= 0.15
 
     capped = run(
-        brain_store, "duplicates", "--pairs", str(pairs_file), "--calibration", str(own), "--max-cost", "0",
+        "duplicates", "--pairs", str(pairs_file), "--calibration", str(own), "--max-cost", "0",
         GATHER_LLM_BASE_URL=f"{model_store.uri}/v1", GATHER_JUDGE_MODEL="openai/gpt-5-mini",
     )  # fmt: skip
     ways = {row["way"]: row for row in capped["rows"]}
     assert ways["stages with the model"]["f1"] == ways["stages without a model"]["f1"]
 
-    table = run(brain_store, "duplicates", "--pairs", str(pairs_file), "--no-model", "--table")
+    table = run("duplicates", "--pairs", str(pairs_file), "--no-model", "--table")
     assert "stages without a model" in table
     assert "stages with the model" not in table

@@ -11,7 +11,6 @@ from typing import Any, Final
 import pymongo
 import pytest
 
-from dev.service_process import script
 from gather_contracts import names
 from gather_contracts.instructions import Instructions
 from gather_contracts.run_document import encode_run_document
@@ -19,6 +18,7 @@ from tests.support.application.check_world import PASSWORD
 from tests.support.injectable_model import InjectableModel, fenced, served
 from tests.support.store_contents import store_contents
 from tests.support.worker_harness import Services, WorkerHarness
+from tests.support.workers.worker_forks import WorkerForks
 
 NewHarness = Callable[..., WorkerHarness]
 Client = pymongo.MongoClient[dict[str, Any]]
@@ -30,22 +30,20 @@ SAID: Final = Instructions(text="Name the page.", examples=("Mara burns the map 
 class Preview:
     """The command with a run's document in a file."""
 
-    def __init__(self, harness: WorkerHarness, folder: Path) -> None:
+    def __init__(self, harness: WorkerHarness, forks: WorkerForks, folder: Path) -> None:
         self.harness = harness
+        self.forks = forks
         self.folder = folder
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it as a pod of the run would be started, with every setting and secret of one."""
         (self.folder / "run.json").write_text(encode_run_document(self.harness.document), encoding="utf-8")
         services = self.harness.services
-        return subprocess.run(
-            [script("gather-worker"), "preview", *arguments],
-            env={
-                "PATH": os.environ["PATH"], "GATHER_SECRETS_DIR": str(self.folder / "none"),
-                **services.secrets(), **services.environment(), **environment,
-            },
-            cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+        variables = {
+            "PATH": os.environ["PATH"], "GATHER_SECRETS_DIR": str(self.folder / "none"),
+            **services.secrets(), **services.environment(), **environment,
+        }  # fmt: skip
+        return self.forks.run(["preview", *arguments], variables, TIMEOUT_S, self.folder)
 
     def report(self, *arguments: str, **environment: str) -> dict[str, Any]:
         """Run it and return the JSON that it prints."""
@@ -56,7 +54,9 @@ class Preview:
 
 
 @pytest.fixture
-def preview(new_harness: NewHarness, mongodb_with_users: Client, tmp_path: Path) -> Preview:
+def preview(
+    new_harness: NewHarness, forks: WorkerForks, mongodb_with_users: Client, tmp_path: Path
+) -> Preview:
     """A project in which a first department has worked; from now on MongoDB may only be read."""
     harness = new_harness()
     host, port = mongodb_with_users.address or ("", 0)
@@ -71,7 +71,7 @@ def preview(new_harness: NewHarness, mongodb_with_users: Client, tmp_path: Path)
     harness.services = at("gather")
     assert harness.run(0, 1).exit_code == 0
     harness.services = at("reader")
-    return Preview(harness, tmp_path)
+    return Preview(harness, forks, tmp_path)
 
 
 def by_hand(client: Client, project: str, content: str) -> None:
@@ -142,9 +142,11 @@ def test_the_prompt_is_that_of_the_run_itself(preview: Preview, mongodb_with_use
     assert model.requests[0]["messages"] == report["prompt"]["messages"]
 
 
-def test_a_table_for_people_without_any_store(harness: WorkerHarness, tmp_path: Path) -> None:
+def test_a_table_for_people_without_any_store(
+    harness: WorkerHarness, forks: WorkerForks, tmp_path: Path
+) -> None:
     """From files alone; stores that are unavailable are a warning, and cost seconds."""
-    preview = Preview(harness, tmp_path)
+    preview = Preview(harness, forks, tmp_path)
     department = {"slug": "sound", "description": "Handles ambience", "gatherInstructions": "Name the reel."}
     (preview.folder / "sound.json").write_text(json.dumps(department), encoding="utf-8")
     (preview.folder / "notes.json").write_text('["The mill is silent after the storm."]', encoding="utf-8")

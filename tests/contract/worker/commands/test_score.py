@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dev.rooms import BRAIN_KEY
-from dev.service_process import script
 from gather_worker.department.quality import WEIGHTS
 from tests.evals.coverage_cases import departments
 from tests.support.worker_harness import Services, WorkerHarness, run_document
+from tests.support.workers.worker_forks import WorkerForks
 
 PROJECT_UNKNOWN = uuid.uuid4().hex[:24]
 """Drawn, since other tests share the brain."""
@@ -24,8 +24,9 @@ TIMEOUT_S = 60
 class Command:
     """The command with one film's department and notes in files."""
 
-    def __init__(self, harness: WorkerHarness, folder: Path) -> None:
+    def __init__(self, harness: WorkerHarness, forks: WorkerForks, folder: Path) -> None:
         self.harness = harness
+        self.forks = forks
         self.folder = folder
         known = departments("held_out")[1]
         self.notes = known.texts
@@ -38,17 +39,14 @@ class Command:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command on both files; it gets no setting of the stores."""
         files = ("--department", "department.json", "--items", "notes.jsonl")
-        return subprocess.run(
-            [script("gather-worker"), "score", *files, *arguments],
-            env={
-                "PATH": os.environ["PATH"],
-                "BRAIN_SERVICE_BASE_URL": self.harness.services.brain_uri,
-                "BRAIN_SERVICE_API_KEY": BRAIN_KEY,
-                "GATHER_SECRETS_DIR": str(self.folder / "none"),
-                **environment,
-            },
-            cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+        variables = {
+            "PATH": os.environ["PATH"],
+            "BRAIN_SERVICE_BASE_URL": self.harness.services.brain_uri,
+            "BRAIN_SERVICE_API_KEY": BRAIN_KEY,
+            "GATHER_SECRETS_DIR": str(self.folder / "none"),
+            **environment,
+        }
+        return self.forks.run(["score", *files, *arguments], variables, TIMEOUT_S, self.folder)
 
     def report(self, *arguments: str, **environment: str) -> dict[str, Any]:
         """Run it on the project's brain and return the JSON that it prints."""
@@ -64,19 +62,21 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def known(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerHarness]:
+def known(
+    services: Services, forks: WorkerForks, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerHarness]:
     """A project that the brain knows, since a worker has worked on it."""
     document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-    harness = WorkerHarness(services, tmp_path_factory.mktemp("known"), document)
+    harness = WorkerHarness(services, tmp_path_factory.mktemp("known"), document, forks=forks)
     harness.run(0, 1)
     yield harness
     harness.stop()
 
 
 @pytest.fixture
-def command(known: WorkerHarness, tmp_path: Path) -> Command:
+def command(known: WorkerHarness, forks: WorkerForks, tmp_path: Path) -> Command:
     """Files to score."""
-    return Command(known, tmp_path)
+    return Command(known, forks, tmp_path)
 
 
 def assert_adds_up(report: dict[str, Any]) -> None:

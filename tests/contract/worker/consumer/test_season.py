@@ -28,8 +28,11 @@ from tests.support.application.film_notes import ALL_FORMS, ALL_UNREADABLE, id_t
 from tests.support.application.season import Director, Season
 from tests.support.application_documents import VALIDATOR, Document, as_json
 from tests.support.worker_harness import Services
+from tests.support.workers.worker_forks import WorkerForks
 
-NOTES: Final = int(os.environ.get("GATHER_CONSUMER_NOTES", "200"))
+WHOLE: Final = os.environ.get("GATHER_CONSUMER_NOTES")
+"""Of `make consumer`, which measures too: its workers are programs of their own."""
+NOTES: Final = int(WHOLE or "200")
 SCHEMA: Final = json.loads((ROOT / "docs" / "items.schema.json").read_text(encoding="utf-8"))
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,11 +40,14 @@ _LOGGER = logging.getLogger(__name__)
 
 @pytest.fixture(scope="module")
 def season(
-    services: Services, replica_set_store: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
+    services: Services,
+    replica_set_store: ServiceProcess,
+    forks: WorkerForks,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Season]:
     """Runs with people at work all the time, on a MongoDB with transactions, as where people work."""
     services = replace(services, mongodb_uri=replica_set_store.uri)
-    director = Director(services, tmp_path_factory.mktemp("season"), NOTES)
+    director = Director(services, tmp_path_factory.mktemp("season"), NOTES, None if WHOLE else forks)
     try:
         yield asyncio.run(director.play())
     finally:

@@ -30,6 +30,7 @@ from tests.support.application_documents import accept, gather_item, publish
 from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness, run_document
+from tests.support.workers.worker_forks import WorkerForks
 
 Document = dict[str, Any]
 IDS: Final = [f"{number:024x}" for number in range(1, 6)]
@@ -352,11 +353,12 @@ async def test_a_worker_that_does_not_know_whether_it_wrote_writes_no_more(
 
 
 def test_a_worker_goes_on_without_the_notes_that_a_person_deleted(
-    services: Services, either_mongodb_uri: str, tmp_path: Path, *, has_transactions: bool
+    services: Services, either_mongodb_uri: str, forks: WorkerForks, tmp_path: Path, *, has_transactions: bool
 ) -> None:
     """Its predecessor was killed while it published; in the end the notes are in neither store."""
     reached = replace(services, mongodb_uri=either_mongodb_uri)
-    harness = WorkerHarness(reached, tmp_path, run_document(uuid.uuid4().hex[:24], str(uuid.uuid4())))
+    document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
+    harness = WorkerHarness(reached, tmp_path, document, forks=forks)
     harness.set_threshold(100)
     proxies = FaultProxies(reached)
     crash = CrashHarness(harness, proxies, 1)

@@ -24,6 +24,7 @@ from gather_worker.llm.ledger import Ledger
 from tests.support.crash_harness import CrashHarness, Freeze, Truth
 from tests.support.fault_proxies import FaultProxies, Phase, Request
 from tests.support.worker_harness import Ended, Services, Worker, WorkerHarness, run_document
+from tests.support.workers.worker_forks import WorkerForks
 
 SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.03"))
 SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "3"))
@@ -113,12 +114,20 @@ def proxies(services: Services) -> Iterator[FaultProxies]:
 
 
 @pytest.fixture(scope="module")
-def threshold(services: Services, tmp_path_factory: pytest.TempPathFactory) -> float:
+def disturbed(forks: WorkerForks) -> WorkerForks | None:
+    """What the workers are copies of; those of `make faults` are programs of their own, as in a pod."""
+    return None if SHARE == 1 else forks
+
+
+@pytest.fixture(scope="module")
+def threshold(
+    services: Services, disturbed: WorkerForks | None, tmp_path_factory: pytest.TempPathFactory
+) -> float:
     """A threshold that the second iteration reaches and the first does not: so both kinds of iteration and
     the evaluation are gone through.
     """
     document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-    harness = WorkerHarness(services, tmp_path_factory.mktemp("threshold"), document)
+    harness = WorkerHarness(services, tmp_path_factory.mktemp("threshold"), document, forks=disturbed)
     harness.set_threshold(100)
     assert harness.run(0, 2).exit_code == 0
     first, second = harness.checkpoint()["scores"]
@@ -127,10 +136,11 @@ def threshold(services: Services, tmp_path_factory: pytest.TempPathFactory) -> f
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
+def undisturbed(  # noqa: PLR0917
     request: pytest.FixtureRequest,
     services: Services,
     proxies: FaultProxies,
+    disturbed: WorkerForks | None,
     threshold: float,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Undisturbed]:
@@ -140,7 +150,8 @@ def undisturbed(
 
     def make() -> CrashHarness:
         document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
-        harnesses.append(WorkerHarness(services, tmp_path_factory.mktemp(course), document))
+        folder = tmp_path_factory.mktemp(course)
+        harnesses.append(WorkerHarness(services, folder, document, forks=disturbed))
         harnesses[-1].set_threshold(threshold if course is Course.EVALUATED else 100)
         return CrashHarness(harnesses[-1], proxies, iterations=4 if course is Course.EVALUATED else 2)
 
@@ -151,6 +162,7 @@ def undisturbed(
 
 def _undisturbed(make: NewCrash, course: Course) -> Undisturbed:
     crash = make()
+    crash.harness.forks = None  # how long it takes counts from its program's first line
     crash.proxies.reset()
     started_at = time.monotonic()
     ended = crash.start(is_proxied=True).wait()
@@ -238,6 +250,7 @@ def test_sigterm_at_random_moments_loses_and_doubles_nothing(
     codes: Counter[int] = Counter()
     while codes.total() < SIGTERMS:
         crash = new_crash()
+        crash.harness.forks = None
         delay_s = chance.uniform(0, undisturbed.duration_s)
         ended = stopped_after(crash.start(is_proxied=False), delay_s)
         if ended is None:
