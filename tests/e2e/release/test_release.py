@@ -177,9 +177,7 @@ def test_a_release_is_installed_from_the_registry_alone(
     chart = (f"oci://{registry.here}/gather/charts/gather", "--version", version, "--plain-http")
     values: dict[str, Any] = {f"{room}__image": ABSENT for room in ROOMS}
     digests = yaml.safe_load(first[0])
-    with own_release(
-        gather, NAMESPACE, chart, global__imageRegistry=f"{registry.in_node}/gather", **values
-    ) as own:
+    with own_release(gather, NAMESPACE, chart, global__imageRegistry=registry.in_node, **values) as own:
         own.gather.wait_ready("gather-bridge")
         own.gather.apply_run("first", new_project(), departments=["story"], maxIterations=2)
         assert is_succeeded(own.gather.wait_end("first", 300))
