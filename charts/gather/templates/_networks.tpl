@@ -1,7 +1,11 @@
-{{/* The labels by which policies know a room's pods; the operator makes the workers'. */}}
+{{/* The labels by which policies know a room's pods; the operator makes the workers', `gather doctor` one that checks as a worker. */}}
 {{- define "gather.policedLabels" -}}
 {{- if eq .room "worker" -}}
 app.kubernetes.io/name: gather-worker
+{{- else if eq .room "doctor" -}}
+app.kubernetes.io/name: gather-worker
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: doctor
 {{- else -}}
 {{ include "gather.selectorLabels" . }}
 {{- end -}}
@@ -95,6 +99,7 @@ and what it is allowed besides.
     "operator" (list "dns" "apiServer" "cms" "brain" "redis" "mongodb")
     "release-runs" (list "dns" "apiServer")
     "worker" (list "dns" "model" "brain" "mongodb" "redis" "broker")
+    "doctor" (list "cms")
     "brain" (list "dns" "neo4j" "redis" "embedding")
     "bridge" (list "dns" "redis" "mongodb" "door" "webhooks")
     "celery-door" (list "dns" "apiServer" "redis" "broker")

@@ -26,6 +26,20 @@ RESTRICTED: Final = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+AWAIT_POLICIES: Final = """
+import os, socket, time, urllib.parse
+
+brain = urllib.parse.urlsplit(os.environ["BRAIN_SERVICE_BASE_URL"])
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    try:
+        socket.create_connection((brain.hostname, brain.port or 80), timeout=2).close()
+        break
+    except OSError:
+        time.sleep(0.2)
+"""
+"""Ends when the brain takes its connection, or after 30 s: a network plugin needs a moment until policies
+know a new pod, and the check asks once."""
 Object = dict[str, Any]
 
 
@@ -69,11 +83,24 @@ def _pod(release: Release, project: str | None) -> Object:
         "nodeSelector": json.loads(env.get("GATHER_WORKER_NODE_SELECTOR") or "{}"),
         "tolerations": json.loads(env.get("GATHER_WORKER_TOLERATIONS") or "[]"),
         **{part: more[part] for part in ("affinity", "priorityClassName") if part in more},
+        "initContainers": [_await_policies(env)],
         "containers": [_container(env, project, more)],
         "volumes": [
             {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}},
             *more.get("extraVolumes", []),
         ],
+    }
+
+
+def _await_policies(env: Mapping[str, str]) -> Object:
+    return {
+        "name": "await-policies",
+        "image": env.get("GATHER_WORKER_IMAGE", ""),
+        "imagePullPolicy": env.get("GATHER_WORKER_IMAGE_PULL_POLICY", "IfNotPresent"),
+        "command": ["python3", "-c", AWAIT_POLICIES],
+        "securityContext": RESTRICTED,
+        "envFrom": [{"configMapRef": {"name": env.get("GATHER_WORKER_CONFIG_MAP", "")}}],
+        "resources": json.loads(env.get("GATHER_WORKER_RESOURCES") or "{}"),
     }
 
 
@@ -173,7 +200,7 @@ def _unreadable(text: str, namespace: str) -> Finding:
 
 def _waits_for(pod: Mapping[str, Any]) -> str:
     status = pod.get("status", {})
-    for each in status.get("containerStatuses") or ():
+    for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         if waiting := (each.get("state") or {}).get("waiting"):
             return plain(f"{waiting.get('reason', '')}: {waiting.get('message', '')}")[:300]
     for condition in status.get("conditions") or ():

@@ -10,6 +10,8 @@ import yaml
 
 from dev.paths import ROOT
 from gather_bridge.webhooks.url_guard import is_public
+from gather_cli.doctor.installed_release import Release
+from gather_cli.doctor.probe_job import build_probe
 from tests.support.kubernetes.rendered_charts import named, of_kind
 
 Render = Callable[..., list[dict[str, Any]]]
@@ -237,3 +239,20 @@ def test_ways_for_all_rooms_are_the_workers_too(render: Render) -> None:
     more = 'networkPolicy.egress.more=[{"ports": [{"port": 15012}]}]'
     documents = render("gather", more)
     assert all(lets_out(rules_of(documents, room), "10.1.2.3", 15012) for room in ROOMS)
+
+
+def test_the_doctor_s_pod_goes_where_a_worker_does_and_to_the_cms(render: Render) -> None:
+    """It has a worker's label, and so a worker's ways, and one more."""
+    documents = render("gather", 'appUrl="https://10.1.2.3"', "networkPolicy.egress.cms=[]")
+    operator = {"operator": named(documents, "Deployment", "gather-operator")}
+    job = build_probe(Release("gather", "1", operator), "film", "probe", None)
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    held = [
+        p["spec"]
+        for p in of_kind(documents, "NetworkPolicy")
+        if p["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    ]
+    rules = [rule for policy in held for rule in policy.get("egress", ())]
+    assert lets_out(rules, "10.1.2.3", 443)
+    assert not lets_out(rules_of(documents, "worker"), "10.1.2.3", 443)
+    assert all(rule in rules for rule in rules_of(documents, "worker"))

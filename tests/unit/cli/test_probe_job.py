@@ -39,3 +39,13 @@ def test_the_probe_of_an_older_release_is_as_before() -> None:
     pod = pod_with()
     assert not {"affinity", "priorityClassName"} & pod.keys()
     assert [volume["name"] for volume in pod["volumes"]] == ["secrets"]
+
+
+def test_the_check_waits_until_policies_know_its_pod() -> None:
+    """With the workers' image and settings, which name the brain; what runs there can be read by Python."""
+    pod = pod_with(GATHER_WORKER_IMAGE="worker:1", GATHER_WORKER_CONFIG_MAP="gather-worker")
+    (first,) = pod["initContainers"]
+    assert first["image"] == pod["containers"][0]["image"] == "worker:1"
+    assert first["envFrom"] == pod["containers"][0]["envFrom"]
+    assert first["securityContext"] == pod["containers"][0]["securityContext"]
+    compile(first["command"][2], "program", "exec")
