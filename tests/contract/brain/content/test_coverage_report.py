@@ -32,7 +32,7 @@ def _scores(department: Department, texts: Sequence[str], vectors: Vectors) -> d
     return found_for(department, texts, vectors).scores
 
 
-@pytest.mark.parametrize("column", ["held_out", "invented"])
+@pytest.mark.parametrize("column", [pytest.param("held_out", marks=pytest.mark.long), "invented"])
 def test_the_published_figures_that_fitting_did_not_see_hold(column: str, vectors: Vectors) -> None:
     """Every row of the table; better is fine, worse is not."""
     figures = published(DOCUMENT.read_text("utf-8"), column)
