@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
 from dev.stores import running
 from gather_clients.event_log import EventLog
@@ -122,6 +123,15 @@ def neo4j_uri(neo4j_store: ServiceProcess) -> str:
 def embedding_model_dir(store_artefacts: StoreArtefacts) -> Path:
     """The folder of the default embedding model: model.onnx, tokenizer.json, config.json."""
     return store_artefacts.embedding_model()
+
+
+@pytest.fixture(scope="session")
+def brain_store(
+    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
+    """The session's brain, which starting again costs more than most tests."""
+    with brain_service(tmp_path_factory.mktemp("brain"), neo4j_uri, embedding_model_dir).running() as brain:
+        yield brain
 
 
 @pytest.fixture

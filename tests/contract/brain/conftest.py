@@ -89,12 +89,9 @@ def _running(
 
 
 @pytest.fixture(scope="session")
-def brain(
-    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Brain]:
+def brain(brain_store: ServiceProcess) -> Brain:
     """The session's brain."""
-    with _running(neo4j_uri, embedding_model_dir, tmp_path_factory.mktemp("brain"), {}) as running:
-        yield running
+    return Brain(brain_store)
 
 
 @pytest.fixture(scope="session")

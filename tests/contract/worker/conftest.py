@@ -1,4 +1,4 @@
-"""The services around a worker: the brain and the demo model once a session, a project for each test."""
+"""The services around a worker: the demo model once a session, a project for each test."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,23 +12,12 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
 from dev.stores import mongodb_store as mongodb_service
 from tests.support.application.check_world import PASSWORD
 from tests.support.network.gate import Gate, gate
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 from tests.support.workers.worker_forks import WorkerForks, worker_forks
-
-
-@pytest.fixture(scope="session")
-def brain_store(
-    neo4j_uri: str, embedding_model_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServiceProcess]:
-    """The session's brain, for tests that take it away."""
-    folder = tmp_path_factory.mktemp("brain")
-    with brain_service(folder, neo4j_uri, embedding_model_dir).running() as brain:
-        yield brain
 
 
 @pytest.fixture
