@@ -8,6 +8,7 @@ from pathlib import Path
 
 import neo4j
 import pymongo
+import pytest
 import redis
 from tokenizers import Tokenizer
 
@@ -29,6 +30,7 @@ def test_redis_restarts_with_its_data(redis_store: ServiceProcess) -> None:
         assert client.get("kept") == b"yes"
 
 
+@pytest.mark.long
 def test_neo4j_restarts_with_its_data(neo4j_store: ServiceProcess) -> None:
     with neo4j.GraphDatabase.driver(neo4j_store.uri, auth=None) as driver:
         driver.execute_query("CREATE (:StoresTest {kept: true})")

@@ -202,7 +202,7 @@ def test_thousands_of_existing_notes_are_handled(harness: WorkerHarness, existin
     contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(existing)]
     insert_notes(harness, contents, "story", attachment="x" * 4_000)
     # The brain follows in a tenth of this time; how far it comes is not the matter here.
-    spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 120})
+    spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 60})
     harness.document = harness.document.model_copy(update={"spec": spec})
     harness.forks = None  # its memory is its own
     ended = harness.run(0, 1)

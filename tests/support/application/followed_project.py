@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import neo4j
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
@@ -83,6 +84,13 @@ class FollowedProject:
     async def is_equal(self) -> bool:
         """Return whether the brain has what MongoDB has."""
         return await self.seen() == self.expected()
+
+    def count_nodes(self) -> int:
+        """Return how many nodes there are by now, as Neo4j has them: that disturbs nobody."""
+        query = "MATCH (n:Node {projectId: $project}) RETURN count(n) AS count"
+        with neo4j.GraphDatabase.driver(self.services.neo4j_uri, auth=None) as driver:
+            (record,) = driver.execute_query(query, project=self.project_id).records
+        return int(record["count"])
 
     def brain(self) -> BrainClient:
         """Return a client that no limit holds up."""

@@ -271,7 +271,9 @@ async def test_notes_that_a_person_deletes_after_a_death_come_back_nowhere(
         assert back == (0 if has_transactions else 2 * (5 + len(LEFT)))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 10))]
+)
 async def test_deaths_of_several_workers_in_a_row_lose_and_double_nothing(
     new_world: Callable[[], World], seed: int
 ) -> None:

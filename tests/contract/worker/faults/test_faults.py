@@ -26,8 +26,8 @@ from tests.support.fault_proxies import FaultProxies, Phase, Request
 from tests.support.worker_harness import Ended, Services, Worker, WorkerHarness, run_document
 from tests.support.workers.worker_forks import WorkerForks
 
-SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.03"))
-SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "3"))
+SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.02"))
+SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "2"))
 KILL_SERIES = int(os.environ.get("GATHER_FAULTS_KILL_SERIES", "1"))
 ENDS = {StopReason.THRESHOLD_REACHED, StopReason.ITERATIONS_USED, StopReason.QUALITY_FLAT}
 
@@ -272,7 +272,7 @@ def test_a_worker_stopped_in_a_write_and_woken_up_late_changes_nothing(
     new_crash: NewCrash, undisturbed: Undisturbed, *, is_finished: bool
 ) -> None:
     """Its write arrives when its successor has finished, or is at work; it ends fenced."""
-    numbers = [n for n in chosen(len(undisturbed.writes), is_finished) if n > 1]
+    numbers = [n + 1 for n in chosen(len(undisturbed.writes) - 1, is_finished)]
     for number in numbers:
         crash = new_crash()
         freeze = Freeze()
