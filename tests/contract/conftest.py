@@ -10,10 +10,13 @@ import pytest
 from redis.asyncio import Redis
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from dev.progress import Reporter
 from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
 from dev.stores import running
 from gather_clients.event_log import EventLog
+from tests.support.doors.doors_api import DOOR
+from tests.support.kubernetes.control_plane import ControlPlane, api_plane
 from tests.support.network.connections import Connections
 
 LONG_FILES = (
@@ -84,6 +87,14 @@ def neo4j_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's Neo4j, for tests that stop it: `with neo4j_store.absent(): ...`."""
     with running("neo4j", store_artefacts, is_short_lived=True) as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The session's API server; its users `door` and `viewer` have no right of their own."""
+    users, strangers = ("operator",), (DOOR, "viewer")
+    with api_plane(tmp_path_factory.mktemp("plane"), Reporter(), users, strangers) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from gather_clients.issued_secrets import secret_hash
 from tests.support.doors.doors_api import NAMESPACE, DoorsApi, doors_api
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
+from tests.support.kubernetes.control_plane import ControlPlane
 
 TOKEN = "a-token-for-every-project"  # noqa: S105 - of these tests alone
 RECEIVE_TIMEOUT_S = 30
@@ -155,10 +156,9 @@ async def receiver(certificate: Path) -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorsApi]:
-    """A real API server, once a session."""
-    with doors_api(tmp_path_factory.mktemp("kubernetes")) as api:
-        yield api
+def kubernetes(plane: ControlPlane) -> DoorsApi:
+    """The session's API server, as the doors have it."""
+    return doors_api(plane)
 
 
 @pytest.fixture

@@ -2,56 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from dev.artefacts.cache import Cache
-from dev.artefacts.go_programs import KUBERNETES, ensure_programs
-from dev.progress import Reporter
-from dev.service_process import HOST, free_port
 from gather_cli import main as program
 from tests.contract.charts.conftest import Render, Rendered, helm, render  # noqa: F401 - fixtures
 from tests.support.installation.installation import Installation
 from tests.support.installation.kubelet_double import KubeletDouble, kubelet_double
-from tests.support.kubernetes.control_plane import (
-    ADMIN,
-    FEWER_COLLECTIONS,
-    ControlPlane,
-    access,
-    api_server,
-    etcd,
-    kubeconfig,
-    serve_gatherruns,
-    write_access,
-)
-
-
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A real API server; `viewer` is a user without any right."""
-    folder = tmp_path_factory.mktemp("api")
-    cache = Cache.from_environment()
-    ensure_programs((KUBERNETES,), cache, Reporter())
-    programs, server = KUBERNETES.folder(cache), f"https://{HOST}:{free_port()}"
-    write_access(folder, server, (ADMIN,))
-    with (folder / "tokens.csv").open("a", encoding="ascii") as file:
-        file.write('viewer,viewer,viewer,"viewers"\n')
-    kubeconfig(folder, "viewer").write_text(access(server, "viewer"), "ascii")
-    with ExitStack() as stack:
-        etcd_url = f"http://{HOST}:{free_port()}"
-        for process in (
-            etcd(folder, programs, etcd_url, FEWER_COLLECTIONS),
-            api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS,
-                       more={"authorization-mode": "RBAC"}),
-        ):  # fmt: skip
-            process.start()
-            stack.callback(process.kill)
-        plane = ControlPlane(folder, server, {})
-        serve_gatherruns(plane)
-        yield plane
+from tests.support.kubernetes.control_plane import ADMIN, ControlPlane, kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +28,9 @@ def chart(render: Render) -> Rendered:  # noqa: F811
 
 
 @pytest.fixture
-def installation(api: ControlPlane, kubelet: KubeletDouble, chart: Rendered) -> Iterator[Installation]:
+def installation(plane: ControlPlane, kubelet: KubeletDouble, chart: Rendered) -> Iterator[Installation]:
     """A healthy Gather in a namespace of the test's own."""
-    made = Installation(api, kubelet)
+    made = Installation(plane, kubelet)
     made.install(chart)
     yield made
     made.remove()

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from dev.progress import Reporter
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.replicas.release import release
@@ -19,7 +18,7 @@ from gather_operator.replicas.shards import Shard
 from gather_operator.settings import PlaceSettings
 from tests.faults.campaign import tools
 from tests.faults.trial import Tools
-from tests.support.kubernetes.control_plane import ControlPlane, control_plane, kubeconfig
+from tests.support.kubernetes.control_plane import ControlPlane, controlling, kubeconfig
 from tests.support.kubernetes.plain_api import CORE, RUNS, Unwanted, in_namespace
 from tests.support.kubernetes.pod_player import Part, PodPlayer
 
@@ -33,10 +32,10 @@ RESULT: Final = DepartmentResult(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with control_plane(tmp_path_factory.mktemp("shards"), Reporter()) as made:
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def _controllers(plane: ControlPlane) -> Iterator[None]:
+    with controlling(plane):
+        yield
 
 
 class Stage:

@@ -1,30 +1,16 @@
 """A real API server as the doors have it: RBAC, a namespace, and a user with the doors' rights alone."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dev.artefacts.cache import Cache
-from dev.artefacts.go_programs import KUBERNETES, ensure_programs
-from dev.progress import Reporter
-from dev.service_process import HOST, ServiceProcess, free_port
+from dev.service_process import ServiceProcess
 from gather_contracts import names
-from tests.support.kubernetes.control_plane import (
-    ADMIN,
-    FEWER_COLLECTIONS,
-    ControlPlane,
-    access,
-    api_server,
-    etcd,
-    kubeconfig,
-    serve_gatherruns,
-)
+from tests.support.kubernetes.control_plane import ControlPlane, kubeconfig
 
 NAMESPACE: Final = "films"
 DOOR: Final = "door"
+"""A user of the API server without any right but those that it is given here."""
 VERBS: Final = ["create", "get", "watch", "patch"]
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 RUNS: Final = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}"
@@ -66,28 +52,10 @@ class DoorsApi:
         self.plane.call("DELETE", RUNS)
 
 
-@contextmanager
-def doors_api(folder: Path) -> Iterator[DoorsApi]:
-    """Run etcd and an API server in `folder` while the block lasts; built where they are missing."""
-    cache = Cache.from_environment()
-    ensure_programs((KUBERNETES,), cache, Reporter())
-    programs, server = KUBERNETES.folder(cache), f"https://{HOST}:{free_port()}"
-    keys = ["openssl", "genrsa", "-traditional", "-out", str(folder / "accounts.key"), "2048"]
-    subprocess.run(keys, check=True, capture_output=True)
-    tokens = f'{ADMIN},{ADMIN},{ADMIN},"system:masters"\n{DOOR},{DOOR},{DOOR}\n'
-    (folder / "tokens.csv").write_text(tokens, encoding="ascii")
-    kubeconfig(folder, DOOR).write_text(access(server, DOOR), encoding="ascii")
-    with ExitStack() as stack:
-        etcd_url = f"http://{HOST}:{free_port()}"
-        more = {"authorization-mode": "RBAC"}
-        served = api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS, more=more)
-        for process in (etcd(folder, programs, etcd_url, FEWER_COLLECTIONS), served):
-            process.start()
-            stack.callback(process.kill)
-        plane = ControlPlane(folder, server, {})
-        serve_gatherruns(plane)
-        _let_in(plane)
-        yield DoorsApi(plane, served, kubeconfig(folder, DOOR))
+def doors_api(plane: ControlPlane) -> DoorsApi:
+    """Return a control plane's API server as the doors have it."""
+    _let_in(plane)
+    return DoorsApi(plane, plane.processes["apiserver"], kubeconfig(plane.folder, DOOR))
 
 
 def _let_in(plane: ControlPlane) -> None:

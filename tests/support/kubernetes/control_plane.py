@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from dev.waiting import wait_for
 from gather_contracts import names
 
 ADMIN: Final = "admin"
-"""A user's name is its token, and every user may do everything."""
+"""A user's name is its token."""
 CALL_TIMEOUT_S: Final = 30
 READY_TIMEOUT_S: Final = 60
 CONTROLLERS: Final = ("job-controller", "garbage-collector-controller", "ttl-after-finished-controller")
@@ -41,14 +42,19 @@ class ControlPlane:
 
     folder: Path
     server: str
-    pids: Mapping[str, int]
+    processes: Mapping[str, ServiceProcess]
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Make one call as the administrator; raises httpx.HTTPError."""
-        with httpx.Client(verify=False, timeout=CALL_TIMEOUT_S) as client:  # noqa: S501 - our own, on this machine
-            answer = client.request(method, f"{self.server}{path}", json=body, headers=bearer(ADMIN))
+        answer = _client().request(method, f"{self.server}{path}", json=body, headers=bearer(ADMIN))
         answer.raise_for_status()
         return dict(answer.json())
+
+
+@cache
+def _client() -> httpx.Client:
+    """Return the one for all calls: making one, and its connection, costs more than what it asks for."""
+    return httpx.Client(verify=False, timeout=CALL_TIMEOUT_S)  # noqa: S501 - our own servers, on this machine
 
 
 def bearer(user: str) -> dict[str, str]:
@@ -64,38 +70,60 @@ def control_plane(
 
     Its programs are built where they are missing.
     """
-    cache = Cache.from_environment()
-    ensure_programs((KUBERNETES,), cache, reporter)
-    programs = KUBERNETES.folder(cache)
-    server = f"https://{HOST}:{free_port()}"
-    write_access(folder, server, (ADMIN, *users))
-    with ExitStack() as stack:
-        pids: dict[str, int] = {}
-
-        def start(process: ServiceProcess) -> None:
-            process.start()
-            stack.callback(process.kill)
-            pids[process.name] = process.pid
-
-        etcd_url = f"http://{HOST}:{free_port()}"
-        start(etcd(folder, programs, etcd_url, FEWER_COLLECTIONS))
-        start(api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS))
-        plane = ControlPlane(folder, server, pids)
-        # Before the controllers: the garbage collector looks for new kinds only every 30 s.
-        serve_gatherruns(plane)
-        start(controllers(folder, programs, CONTROLLERS, FEWER_COLLECTIONS))
+    # The controllers come last: the garbage collector looks for new kinds only every 30 s.
+    with api_plane(folder, reporter, users) as plane, controlling(plane):
         yield plane
 
 
-def write_access(folder: Path, server: str, users: Sequence[str]) -> None:
-    """Write what the API server knows its users by, and a kubeconfig for each."""
+@contextmanager
+def api_plane(
+    folder: Path, reporter: Reporter, users: Sequence[str] = (), strangers: Sequence[str] = ()
+) -> Iterator[ControlPlane]:
+    """Run etcd and an API server with RBAC in `folder` while the block lasts, and no controller.
+
+    `users` may do everything; `strangers` are known, and may do what they are given a right to.
+    """
+    store = Cache.from_environment()
+    ensure_programs((KUBERNETES,), store, reporter)
+    programs, server = KUBERNETES.folder(store), f"https://{HOST}:{free_port()}"
+    write_access(folder, server, (ADMIN, *users), strangers)
+    etcd_url = f"http://{HOST}:{free_port()}"
+    more = {"authorization-mode": "RBAC"}
+    processes = (
+        etcd(folder, programs, etcd_url, FEWER_COLLECTIONS),
+        api_server(folder, programs, server, etcd_url, environment=FEWER_COLLECTIONS, more=more),
+    )
+    with ExitStack() as stack:
+        for process in processes:
+            process.start()
+            stack.callback(process.kill)
+        plane = ControlPlane(folder, server, {process.name: process for process in processes})
+        serve_gatherruns(plane)
+        yield plane
+
+
+@contextmanager
+def controlling(plane: ControlPlane) -> Iterator[None]:
+    """Run the controllers of runs' Jobs while the block lasts."""
+    programs = KUBERNETES.folder(Cache.from_environment())
+    process = controllers(plane.folder, programs, CONTROLLERS, FEWER_COLLECTIONS)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+def write_access(folder: Path, server: str, users: Sequence[str], strangers: Sequence[str] = ()) -> None:
+    """Write what the API server knows its users and strangers by, and a kubeconfig for each."""
     subprocess.run(
         ["openssl", "genrsa", "-traditional", "-out", folder / "accounts.key", "2048"],
         check=True, capture_output=True,
     )  # fmt: skip
     tokens = "".join(f'{user},{user},{user},"system:masters"\n' for user in users)
+    tokens += "".join(f"{stranger},{stranger},{stranger}\n" for stranger in strangers)
     (folder / "tokens.csv").write_text(tokens, encoding="ascii")
-    for user in users:
+    for user in (*users, *strangers):
         kubeconfig(folder, user).write_text(access(server, user), encoding="ascii")
 
 
