@@ -31,8 +31,8 @@ from tests.support.kubernetes.own_release import ABSENT, own_release
 PORT: Final = 5917
 NAMESPACE: Final = "gather-e2e-release"
 ROOMS: Final = ("operator", "worker", "brain", "bridge")
-RELEASE_TIMEOUT_S: Final = 900
-"""Four images whose last layers are built, compressed and pushed on two busy cores."""
+RELEASE_TIMEOUT_S: Final = 1800
+"""Four images are built, compressed and pushed, five lists of packages made, on two busy cores."""
 AUTHOR: Final = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
