@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 import pytest
 
-from dev.artefacts.store_binaries import StoreArtefacts
-from dev.stores import running
+from dev.service_process import ServiceProcess
 from gather_brain.auth.key_ring import Principal
 from gather_brain.embeddings.embedder import Embedder, VectorCache
 from gather_brain.embeddings.readability import Unread
@@ -45,11 +44,10 @@ class Ones:
 
 
 @pytest.fixture
-async def database(store_artefacts: StoreArtefacts) -> AsyncIterator[Database]:
-    """A Neo4j of this test's own: its plan changes."""
-    with running("neo4j", store_artefacts, is_short_lived=True) as store:
-        async with Database(store.uri, None, database="neo4j", timeout_s=60, pool_size=2) as database:
-            yield database
+async def database(own_neo4j: ServiceProcess) -> AsyncIterator[Database]:
+    """Its plan changes."""
+    async with Database(own_neo4j.uri, None, database="neo4j", timeout_s=60, pool_size=2) as database:
+        yield database
 
 
 async def slots(database: Database, project: str) -> dict[str, list[str]]:

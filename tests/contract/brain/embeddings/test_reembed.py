@@ -8,7 +8,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,7 @@ import neo4j
 import numpy as np
 import pytest
 
-from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess, script
-from dev.stores import running
 from gather_clients.brain_client import BrainClient
 from gather_clients.brain_errors import BrainUnavailable
 from gather_contracts.brain import DuplicatesRequest, NodeIn
@@ -60,13 +58,6 @@ def node_of(number: int, version: int = 0) -> NodeIn:
         revision=version,
         properties={"department": "story"},
     )
-
-
-@pytest.fixture
-def own_neo4j(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
-    """A Neo4j of these tests' own: all of its nodes change."""
-    with running("neo4j", store_artefacts, is_short_lived=True) as store:
-        yield store
 
 
 @pytest.fixture
