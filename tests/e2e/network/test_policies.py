@@ -9,7 +9,8 @@ import pytest
 from pymongo import MongoClient
 
 from dev.cluster.node import tree
-from dev.waiting import WaitTimeoutError, wait_for
+from dev.errors import WaitTimeoutError
+from dev.waiting import wait_for
 from gather_contracts import names
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
 from tests.support.network.policy_probes import (
