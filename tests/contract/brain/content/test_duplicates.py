@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import neo4j
 import pytest
 
 Search = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -112,10 +113,16 @@ async def test_the_same_text_is_found_whatever_its_vector(
     assert await create(http, node(project, dressed)) == [{"nodeId": written["id"], "similarity": 1}]
 
 
-async def test_a_crowd_of_copies_hides_nobody(http: httpx.AsyncClient, project: str, search: Search) -> None:
+async def test_a_crowd_of_copies_hides_nobody(
+    http: httpx.AsyncClient, project: str, search: Search, driver: neo4j.Driver
+) -> None:
     """Hundreds of copies are neighbours of each other in the index, and it must still see past them."""
-    for _ in range(12):
-        await create(http, *(node(project, LAMP) for _ in range(50)))
+    await create(http, *(node(project, LAMP) for _ in range(50)))
+    driver.execute_query(
+        "MATCH (n:Node {projectId: $project}) UNWIND range(1, 11) AS again "
+        "WITH n {.*, id: n.id + '-' + again} AS copied CREATE (m:Node) SET m = copied",
+        project=project,
+    )
     near = node(project, LAMP_AGAIN)
     (named,) = await create(http, near)
     assert named is not None
