@@ -23,11 +23,6 @@ EVERYTHING: Final = (
 """So that no value waits for another."""
 NODES: Final = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
     {"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}]}}}  # fmt: skip
-WAYS: Final = (
-    "dns", "apiServer", "redis", "mongodb", "broker", "cms", "model", "neo4j", "embedding", "webhooks",
-    "more",
-)  # fmt: skip
-"""Below networkPolicy.egress."""
 OTHERS: Final[dict[str, Any]] = {
     "affinity": NODES,
     "topologySpreadConstraints": [
@@ -79,7 +74,6 @@ OTHERS: Final[dict[str, Any]] = {
     "targetMemoryUtilizationPercentage": 70,
     "instructionsField": "other",
     "closed": ["192.0.2.0/24"],
-    **{name: [{"to": [{"podSelector": {}}], "ports": [{"port": 1234}]}] for name in WAYS},
 }  # fmt: skip
 """Another value than the default, by the value's last name; of those not named, one of the default's type."""
 NEEDS: Final = {
@@ -108,6 +102,8 @@ DEVELOPMENT: Final = dict(leaves(yaml.safe_load((CHART / "values-dev.yaml").read
 def other_than(name: str, default: Any) -> Any:
     """Return another value that the schema takes."""
     last = name.rpartition(".")[2]
+    if name.startswith("networkPolicy.egress.") and last not in {"enabled", "closed"}:
+        return [{"to": [{"podSelector": {}}], "ports": [{"port": 1234}]}]
     if last in OTHERS:
         return OTHERS[last]
     if isinstance(default, bool):
