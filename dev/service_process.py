@@ -3,7 +3,9 @@
 It ends with the process that started it, even if that one is killed.
 """
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -28,14 +30,20 @@ READY_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
 POLL_S = 0.05
 PROBE_TIMEOUT_S = 5
+PORT_FIRST, PORT_LAST = 15_000, 30_000
+"""Below NodePorts and what Linux gives to connections (`ip_local_port_range`)."""
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a TCP port that nothing listens on right now.
+
+    None of those that the kernel gives to connections: one of these would get it before the service does.
+    """
+    while True:
+        port = random.SystemRandom().randrange(PORT_FIRST, PORT_LAST)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def script(name: str) -> str:
