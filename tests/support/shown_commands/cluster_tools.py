@@ -13,14 +13,17 @@ import yaml
 from dev.paths import ROOT
 
 KINDS: Final = {
-    "configmap", "crd", "deploy", "deployment", "events", "gatherrun", "gatherruns", "gr", "jobs", "lease",
-    "leases", "namespace", "networkpolicy", "node", "nodes", "pod", "pods", "secret", "servicemonitor", "svc",
+    "configmap", "crd", "deploy", "deployment", "endpointslice", "events", "gatherrun", "gatherruns", "gr",
+    "jobs", "lease", "leases", "namespace", "networkpolicy", "node", "nodes", "pod", "pods", "secret",
+    "servicemonitor", "svc",
     "workloads",  # Kueue's
 }  # fmt: skip
 ROOMS: Final = {
     f"gather-{room}" for room in ("operator", "worker", "brain", "bridge", "http-door", "celery-door")
 }
 CRD: Final = "gatherruns.gather.ft.tc"
+API_SERVER: Final = "kubernetes"
+"""Kubernetes' own name for it, in the namespace default."""
 LABELS: Final = re.compile(
     r"app\.kubernetes\.io/component=(operator|brain|bridge|http-door|celery-door)|app\.kubernetes\.io/name=gather-worker"
     r"|app\.kubernetes\.io/managed-by=gather-operator|gather\.ft\.tc/run=[\w-]+|gather\.ft\.tc/ended!=true"
@@ -130,7 +133,11 @@ def _objects(verb: str, names: Sequence[str]) -> Iterator[str]:
 def _is_known(name: str) -> bool:
     kind, _, one = name.partition("/")
     is_named = one in ROOMS or (one != "" and NAME.fullmatch(one) is not None)
-    return name in KINDS | ROOMS | {CRD} or NAME.fullmatch(name) is not None or (kind in KINDS and is_named)
+    return (
+        name in KINDS | ROOMS | {CRD, API_SERVER}
+        or NAME.fullmatch(name) is not None
+        or (kind in KINDS and is_named)
+    )
 
 
 def check_helm(arguments: Sequence[str], *, is_whole: bool = True) -> None:
