@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -164,10 +164,13 @@ async def test_priorities_go_as_celery_s_do_on_redis(client: Client, new_door: D
 
 async def test_a_task_with_a_countdown_waits_in_its_queue(client: Client, door: CeleryDoor) -> None:
     """Also if every door is killed meanwhile; those behind it do not wait."""
+    client.send(countdown=3600)
+    sent_at = datetime.now(UTC).replace(microsecond=0)
     late = client.send(countdown=3)
     await client.run_of(client.send())
-    assert client.waiting() == 1
-    await client.run_of(late)
+    run = await client.run_of(late)
+    assert datetime.fromisoformat(run["metadata"]["creationTimestamp"]) >= sent_at + timedelta(seconds=3)
+    await client.until(lambda: client.waiting() == 1)
 
 
 async def test_a_task_that_has_expired_is_revoked(client: Client, new_door: Door) -> None:

@@ -44,9 +44,9 @@ from tests.support.application_documents import accept, gather_item
 from tests.support.fakes import FakeAnswerCache, FakeBrain, FakeEventLog, FakeModel
 from tests.support.scripted_model import client_of
 from tests.support.worker_harness import run_document
+from tests.support.workers.given_up_sockets import LEFT_BY_MONGODB
 
-# PyMongo leaves a socket open whose connecting is cancelled; of a process that dies the system closes it.
-pytestmark = pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
+pytestmark = LEFT_BY_MONGODB
 
 T = TypeVar("T")
 PRICE = Price(0, 1e-5)

@@ -30,9 +30,12 @@ from tests.support.application_documents import accept, gather_item, publish
 from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness, run_document
+from tests.support.workers.given_up_sockets import LEFT_BY_MONGODB, collect_given_up_sockets
 from tests.support.workers.worker_forks import WorkerForks
 
 Document = dict[str, Any]
+pytestmark = LEFT_BY_MONGODB
+
 IDS: Final = [f"{number:024x}" for number in range(1, 6)]
 NOWHERE: Final = "redis://127.0.0.1:1/0"
 
@@ -94,6 +97,7 @@ async def new_department(either_mongodb_uri: str) -> AsyncIterator[Callable[[], 
     yield make
     for department in made:
         await department.close()
+    collect_given_up_sockets()
 
 
 # --- killed

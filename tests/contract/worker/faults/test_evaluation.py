@@ -1,10 +1,8 @@
 """The evaluation message on a real Redis: in Celery's own form, and once however often it is sent."""
 
 import asyncio
-import gc
 import json
 import uuid
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -24,6 +22,7 @@ from gather_worker.services.evaluation_details import (
     read_details,
 )
 from tests.support.worker_harness import run_document
+from tests.support.workers.given_up_sockets import collect_given_up_sockets
 
 TIMEOUT_S = 10
 
@@ -215,10 +214,7 @@ async def test_details_that_cannot_be_read_leave_the_message_due(checkpoint: Che
     """In bounded time; a later worker sends it."""
     async with asyncio.timeout(30):
         assert await read_details("mongodb://127.0.0.1:1/", checkpoint) is None
-    with warnings.catch_warnings():
-        # MongoDB's client leaves the socket of a connection that it gives up to the collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    collect_given_up_sockets()
 
 
 async def test_an_unavailable_broker_takes_bounded_time(checkpoint: Checkpoint) -> None:

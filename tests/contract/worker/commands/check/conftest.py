@@ -1,7 +1,5 @@
 """A world in which everything works, and the command as it is run in it."""
 
-import gc
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from tests.support.application.check_world import (
     listed,
 )
 from tests.support.application.scripted_http import Answer, scripted_http
+from tests.support.workers.given_up_sockets import collect_given_up_sockets
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +90,7 @@ def check(
         for name, value in world.variables.items():
             monkeypatch.setenv(name, value)
         code = execute_command([*command, "--json"])
-        with warnings.catch_warnings():
-            # MongoDB's client leaves the socket of a connection that it gives up to the collector.
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        collect_given_up_sockets()
         return Report(int(code), capsys.readouterr().out)
 
     yield run
