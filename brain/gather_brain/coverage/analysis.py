@@ -14,6 +14,7 @@ from gather_brain.coverage.evidence.language_centres import (
     ENGLISH,
     language_of_facets,
     language_of_note,
+    language_taken_off,
     without_language,
 )
 from gather_brain.coverage.film_departments import COMMON_ASPECTS
@@ -125,13 +126,14 @@ def measure(
         return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), ())
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
     common, *parts, wholes = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups]))
+    language = language_taken_off(plan.language, model)
     facets = [
-        without_language(part, "names", language_of_facets(aspect.facets, plan.language), model)
+        without_language(part, "names", language_of_facets(aspect.facets, language), model)
         for part, aspect in zip(parts, aspects, strict=False)
     ]
     sentences = stacked(
         [
-            without_language(part, "passages", language_of_note(item.content, plan.language), model)
+            without_language(part, "passages", language_of_note(item.content, language), model)
             for part, item in zip(parts[len(aspects) :], items, strict=True)
         ]
     )

@@ -36,6 +36,13 @@ def centres_of(model: str) -> Mapping[tuple[str, str], Matrix]:
     }
 
 
+def language_taken_off(described: str, model: str) -> str:
+    """Return a description's language if the model has centres of it, else English, of which nothing is taken
+    off and nothing need be asked of any text.
+    """
+    return described if ("passages", described) in centres_of(model) else ENGLISH
+
+
 def without_language(rows: Matrix, kind: Kind, language: str, model: str) -> Matrix:
     """Return unit rows, (n, d), of texts of one language without what is common to them; English stays.
 
@@ -51,6 +58,8 @@ def without_language(rows: Matrix, kind: Kind, language: str, model: str) -> Mat
 
 def language_of_facets(facets: Sequence[str], described: str) -> str:
     """Return an aspect's language: its description's, or English where built-in lists say more of it."""
+    if described == ENGLISH:
+        return ENGLISH
     return ENGLISH if language_of_text(". ".join(facets)) == ENGLISH else described
 
 
@@ -59,4 +68,6 @@ def language_of_note(text: str, described: str) -> str:
 
     No aspect is near to such a note by its language; taken off, it would be nearer to the rivals alone.
     """
+    if described == ENGLISH:
+        return ENGLISH
     return described if language_of_text(text) in {described, None} else ENGLISH

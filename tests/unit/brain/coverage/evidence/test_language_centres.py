@@ -116,3 +116,16 @@ def test_a_coverage_is_that_of_the_same_vectors_without_the_language(monkeypatch
     assert plan.language == "zh"
     assert found.coverage.score == pytest.approx(plain.coverage.score, abs=1e-3)
     assert measure(plan, moved, DEFAULT_MODEL).coverage.score != pytest.approx(plain.coverage.score, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "description"),
+    [(DEFAULT_MODEL, CHINESE), (MULTILINGUAL, "Sound covers music, silence and dialogue.")],
+)
+def test_no_note_is_asked_for_its_language_where_nothing_is_taken_off(
+    model: str, description: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is 5 of 30 ms for 100 known notes, on the way of every analysis."""
+    plan = plan_measurement("sound", description, [(str(place), text) for place, text in enumerate(NOTES)])
+    monkeypatch.delattr("gather_brain.coverage.evidence.language_centres.language_of_text")
+    measure(plan, _rows(len(plan.texts)), model)
