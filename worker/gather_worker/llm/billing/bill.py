@@ -4,6 +4,7 @@ What an answer's bill says clearly is booked as it says. What it leaves out or w
 at its worst, which is the request's reserve.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -59,7 +60,7 @@ class Bill:
 
 def _least(counted: int) -> int:
     # No model measured needs less than half of our count (docs/prompts.md); as for the most, with a margin.
-    return int(counted / RATIO_MAX) - SLACK_TOKENS
+    return math.ceil(counted / RATIO_MAX) - SLACK_TOKENS
 
 
 # --- requests without an answer

@@ -169,15 +169,20 @@ def _bill_of(usage: dict[str, Any]) -> Bill:
     tokens_in, tokens_out = _tokens_in(usage, is_cache_inside=is_cache_inside), _most(usage, _OUT)
     thoughts = _most(usage, _THOUGHTS)
     total, reasoning = _most(usage, _TOTAL), _most({**usage, **details_out}, ("reasoning_tokens",)) or 0
+    said_in, said_out = _most(usage, _IN), tokens_out
     if thoughts is not None:
         tokens_out = (tokens_out or 0) + thoughts
     elif tokens_out is not None and reasoning and _is_reasoning_beside(usage, reasoning, tokens_out, total):
         tokens_out += reasoning
-    if total is not None and tokens_in is not None:
+    if total is not None and said_in is not None and said_out is None:
+        # What is left out is the rest of the total at least, in which Perplexity's sources and reasoning are not.
+        tokens_out = max(tokens_out or 0, total - said_in + reasoning)
+    elif total is not None and tokens_in is not None:
         # The larger one: reasoning that is nowhere else is in the total.
         tokens_out = max(tokens_out or 0, total - tokens_in)
-    elif total is not None and tokens_out is not None:
-        tokens_in = max(0, total - tokens_out)
+    elif total is not None and said_out is not None:
+        tokens_in = max(0, total - said_out) + _more_in(usage)
+        tokens_out = max(tokens_out or 0, said_out + reasoning)
     written = _written(usage, details_in)
     sound_in, sound_out = (_most(each, ("audio_tokens",)) or 0 for each in (details_in, details_out))
     tools = usage.get("server_tool_use")
@@ -206,7 +211,11 @@ def _tokens_in(usage: dict[str, Any], *, is_cache_inside: bool) -> int | None:
         return None
     # Anthropic's count them beside the input; gateways that count them inside have them in the details too.
     beside = 0 if is_cache_inside else (_most(usage, _CACHE_READS) or 0) + (_most(usage, _CACHE_WRITES) or 0)
-    return tokens_in + beside + sum(int(_amount(usage.get(name)) or 0) for name in _MORE_IN)
+    return tokens_in + beside + _more_in(usage)
+
+
+def _more_in(usage: dict[str, Any]) -> int:
+    return sum(int(_amount(usage.get(name)) or 0) for name in _MORE_IN)
 
 
 def _is_reasoning_beside(usage: dict[str, Any], reasoning: int, tokens_out: int, total: int | None) -> bool:

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gather_worker.llm.billing.bill import Bill
@@ -92,6 +92,7 @@ NUMBERS: Final = [
     place=st.integers(0, 30),
     value=st.sampled_from([None, -1, "", [], {}, "n/a", True]),
 )
+@example(name="Perplexity, cost.total_cost", truth=Truth(400, 221, 0, 0, 0), place=16, value=None)
 def test_a_part_that_is_no_number_is_not_booked_as_nothing(
     name: str, truth: Truth, place: int, value: Any
 ) -> None:
@@ -105,6 +106,36 @@ def test_a_part_that_is_no_number_is_not_booked_as_nothing(
     assert usage.tokens_out >= len(TEXT) / 4 / 4 - 16
     assert usage.cost_usd is not None
     assert usage.cost_usd >= min(truth.cost_usd, PRICE.cost_usd(ASKED / 4, 20)) - 1e-9
+
+
+COUNTS: Final = (
+    "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "promptTokenCount",
+    "candidatesTokenCount",
+)  # fmt: skip
+TOTALLED: Final = [
+    name
+    for name, form in {**CLEAR, **COUNTED}.items()
+    if "thoughts" not in name and "total" in json.dumps(form(Truth(400, 221, 0, 0, 0)))
+]
+"""Forms that name a total; what thoughts a total alone holds is not known where another count is missing."""
+
+
+@pytest.mark.parametrize("name", TOTALLED)
+@settings(max_examples=8, deadline=None)
+@given(truth=truths(), count=st.sampled_from(COUNTS))
+def test_a_count_that_is_missing_is_the_rest_of_the_total_at_least(
+    name: str, truth: Truth, count: str
+) -> None:
+    """Also where the total leaves out what was put in besides, or thoughts."""
+    body = {**CLEAR, **COUNTED}[name](truth)
+    for holder in _holders(body):
+        holder.pop(count, None)
+    usage = booked_for(body)
+    assert usage.tokens_in >= truth.prompt
+    assert usage.tokens_out >= truth.answer
+    assert usage.cost_usd is not None
+    least = truth.cost_usd if name in CLEAR else PRICE.cost_usd(truth.prompt, truth.answer)
+    assert usage.cost_usd >= least - 1e-9
 
 
 def _holders(value: Any) -> list[dict[str, Any]]:
