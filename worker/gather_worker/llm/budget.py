@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
 from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.ledger import Ledger, Reserve, Usage, forms_of, rates_of
 from gather_worker.llm.pricing import (
     ASSUMED,
@@ -43,6 +44,9 @@ PATIENCE_S: Final = 150.0
 """For what other departments have in flight: a model's answer has 120 s by default, and is charged then."""
 POLL_S: Final = (0.5, 2.0)
 """Between two looks, by chance, so that two departments do not meet again and again."""
+
+NO_PROMPT: Final = PromptSize(0)
+"""Of a request whose prompt teaches nothing."""
 
 FindPrice = Callable[[str], Awaitable[Price | None]]
 _LOGGER = logging.getLogger(__name__)
@@ -156,12 +160,12 @@ class BudgetGuard:
         """Return the ledger as it was last saved."""
         return self._store.ledger
 
-    async def reserve(self, model: str, counted: int, wanted: int, find_price: FindPrice) -> Reserve:
+    async def reserve(self, model: str, size: PromptSize, wanted: int, find_price: FindPrice) -> Reserve:
         """Set aside the worst case of a request; its `tokens_out` is how long the answer may be.
 
         Args:
             model: its name.
-            counted: tokens of the prompt and the schema, by our own count.
+            size: of the prompt.
             wanted: tokens of the longest answer that would be useful.
             find_price: returns what the endpoint's price list says, None if it says nothing.
 
@@ -173,7 +177,7 @@ class BudgetGuard:
             if model not in self._estimates:
                 self._estimates[model] = await self._first_estimate(model, others, find_price)
             estimate = self._estimates[model]
-            tokens_in = estimate.tokens_at_most(counted + MESSAGE_TOKENS)
+            tokens_in = estimate.prompt.at_most(size.with_more(MESSAGE_TOKENS))
             while True:
                 limit = output_limit(
                     remaining_of(self._budget, [self.ledger, *others]), estimate, tokens_in, wanted
@@ -231,17 +235,17 @@ class BudgetGuard:
         return booked(self._estimates[reserve.model], bill, reserve, counted_out)
 
     async def charge(
-        self, reserve: Reserve, usage: Usage, bill: Bill | None = None, counted: int = 0
+        self, reserve: Reserve, usage: Usage, bill: Bill | None = None, size: PromptSize = NO_PROMPT
     ) -> None:
         """Replace the reserve by what is booked.
 
-        `bill` is the answer's, None if there was none; `counted` is its prompt by our count.
+        `bill` is the answer's, None if there was none; `size` is its prompt's.
         """
         before = self._estimates[reserve.model]
         estimate, excused = before, list[Reserve]()
         if bill:
             is_first = reserve.model not in self._answered
-            estimate = learned(before, bill, counted, reserve.tokens_out, is_first=is_first)
+            estimate = learned(before, bill, size, reserve.tokens_out, is_first=is_first)
             self.is_own_key = self.is_own_key or bill.is_byok
             # A model is there after all: what came before it may have been charged.
             excused, self._excused = self._excused, []
@@ -321,7 +325,7 @@ class BudgetGuard:
         listed = self._fixed_price or (await find_price(model) if is_priced else None)
         if listed:
             known = PriceEstimate(listed, is_known=True)
-            return replace(known, token_ratio=seen.token_ratio, beyond=seen.beyond) if seen else known
+            return replace(known, prompt=seen.prompt, beyond=seen.beyond) if seen else known
         if is_priced and not (seen and seen.is_known):
             _LOGGER.warning("the price of model %s is unknown; assuming one until its first answer", model)
         unknown = PriceEstimate(ASSUMED if is_priced else FREE, is_known=False)

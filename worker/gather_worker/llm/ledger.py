@@ -12,6 +12,8 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from gather_worker.prompts.tokens import RATIO_MAX
+
 RESERVES_MAX: Final = 16
 """Requests without an answer that are listed one by one; older ones are only summed up."""
 
@@ -62,6 +64,11 @@ class Rate(Stored):
     usd_in: float
     usd_out: float
     token_ratio: float = 1.0
+    """With the answer's schema, whether it is charged or not."""
+    text_ratio: float = RATIO_MAX
+    """Without it; older workers did not save this."""
+    foreign_share: float = 0.0
+    """The highest share of other scripts than Latin in a prompt that was seen."""
     beyond: int = 0
     """Tokens by which its answers may be longer than their limit."""
     is_known: bool = True
@@ -168,6 +175,8 @@ def _merged(one: Rate, other: Rate) -> Rate:
         usd_in=max(rate.usd_in for rate in priced),
         usd_out=max(rate.usd_out for rate in priced),
         token_ratio=max(one.token_ratio, other.token_ratio),
+        text_ratio=max(one.text_ratio, other.text_ratio),
+        foreign_share=max(one.foreign_share, other.foreign_share),
         beyond=max(one.beyond, other.beyond),
         is_known=one.is_known or other.is_known,
     )

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.billing.prompt_bound import NOTHING_SEEN, PromptBound, PromptSize
 from gather_worker.llm.ledger import Rate, Reserve, Usage
-from gather_worker.prompts.tokens import RATIO_MAX
 
 USD_MAX: Final = 1.0
 """A token that costs more is a mistake of the list."""
-RATIO_MARGIN: Final = 1.25
-"""On the highest ratio seen: another text of the same run may suit the model's vocabulary less."""
+BEYOND_MARGIN: Final = 1.25
+"""On the longest answer seen beyond its limit: the next one may be longer."""
 SEARCH_USD: Final = 0.035
 """For one search of a provider's own without a named cost: the most expensive listed, Google's grounding."""
 BYOK_FEE: Final = 0.05
@@ -62,14 +62,10 @@ class PriceEstimate:
     """False while the price is only assumed."""
     is_bound: bool = False
     """Whether the price is only bounded by what requests came to; each further one bounds it better."""
-    token_ratio: float = RATIO_MAX / RATIO_MARGIN
-    """The highest number of the model's tokens for one of ours that was seen; at first the highest of any."""
+    prompt: PromptBound = NOTHING_SEEN
+    """How many of the model's tokens a prompt has at most."""
     beyond: int = 0
     """Tokens by which an answer may be longer than its limit, from those that were."""
-
-    def tokens_at_most(self, counted: int) -> int:
-        """Return how many tokens of the model a prompt of `counted` tokens of ours has at most."""
-        return math.ceil(counted * min(RATIO_MAX, self.token_ratio * RATIO_MARGIN))
 
 
 def booked(estimate: PriceEstimate, bill: Bill, reserve: Reserve, counted_out: int = 0) -> Usage:
@@ -97,19 +93,19 @@ def _cost_usd(bill: Bill, priced_usd: float) -> float:
 
 
 def learned(
-    estimate: PriceEstimate, bill: Bill, counted: int, limit: int, *, is_first: bool
+    estimate: PriceEstimate, bill: Bill, size: PromptSize, limit: int, *, is_first: bool
 ) -> PriceEstimate:
     """Return what is known after one more answered request; `bill` is as the endpoint reported it.
 
-    `counted` is the prompt by our own count, `limit` how long the answer was to be; `is_first`: `token_ratio`
-    is still only assumed.
+    `size` is the prompt's, `limit` how long the answer was to be; `is_first`: the bound of prompts is still
+    only assumed.
 
     A price is bounded by what a request cost: no token of its prompt cost more than the whole divided by the
     prompt's tokens, no token of its answer more than the whole divided by the answer's.
     """
-    if counted and bill.tokens_in:
-        seen = min(RATIO_MAX, bill.tokens_in / counted)
-        estimate = replace(estimate, token_ratio=seen if is_first else max(seen, estimate.token_ratio))
+    if size.texts and bill.tokens_in:
+        prompt = estimate.prompt.learned(size, bill.tokens_in, is_first=is_first)
+        estimate = replace(estimate, prompt=prompt)
     estimate = _with_beyond(estimate, bill, limit)
     if not bill.cost_usd or bill.is_fee_alone or not (bill.tokens_in and bill.tokens_out):
         return estimate  # a cost of 0 is no price: it may be a promotion, or an answer out of a cache
@@ -134,15 +130,14 @@ def _with_beyond(estimate: PriceEstimate, bill: Bill, limit: int) -> PriceEstima
         return estimate
     if excess > BEYOND_CHANCE:
         excess = max(excess, bill.reasoning)
-    return replace(estimate, beyond=max(estimate.beyond, math.ceil(excess * RATIO_MARGIN)))
+    return replace(estimate, beyond=max(estimate.beyond, math.ceil(excess * BEYOND_MARGIN)))
 
 
 def estimate_from(rate: Rate) -> PriceEstimate:
     """Return what an earlier process or department of the run has learned."""
     price = Price(rate.usd_in, rate.usd_out)
-    return PriceEstimate(
-        price, rate.is_known, is_bound=rate.is_known, token_ratio=rate.token_ratio, beyond=rate.beyond
-    )
+    prompt = PromptBound(rate.token_ratio, rate.text_ratio, rate.foreign_share)
+    return PriceEstimate(price, rate.is_known, is_bound=rate.is_known, prompt=prompt, beyond=rate.beyond)
 
 
 def rate_of(model: str, estimate: PriceEstimate) -> Rate:
@@ -152,7 +147,9 @@ def rate_of(model: str, estimate: PriceEstimate) -> Rate:
         model=model,
         usd_in=price.usd_in,
         usd_out=price.usd_out,
-        token_ratio=estimate.token_ratio,
+        token_ratio=estimate.prompt.whole,
+        text_ratio=estimate.prompt.texts,
+        foreign_share=estimate.prompt.foreign_share,
         beyond=estimate.beyond,
         is_known=estimate.is_known,
     )

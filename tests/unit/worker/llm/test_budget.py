@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
 from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.billing.prompt_bound import PromptBound, PromptSize
 from gather_worker.llm.budget import (
+    NO_PROMPT,
     OUTPUT_MIN_TOKENS,
     BudgetGuard,
     InMemoryLedgerStore,
@@ -139,7 +141,7 @@ def test_a_price_learned_from_requests_is_never_too_low(
     true = Price(*price)
     estimate = PriceEstimate(ASSUMED, is_known=False)
     for tokens in requests:
-        estimate = learned(estimate, Bill(*tokens, true.cost_usd(*tokens)), 0, 0, is_first=False)
+        estimate = learned(estimate, Bill(*tokens, true.cost_usd(*tokens)), NO_PROMPT, 0, is_first=False)
     assert estimate.price.cost_usd(*asked) >= true.cost_usd(*asked) * (1 - 1e-6)
 
 
@@ -147,24 +149,27 @@ def test_a_request_that_came_to_more_than_listed_raises_the_price() -> None:
     """What is charged is believed before what is listed."""
     listed = PriceEstimate(Price(1e-6, 2e-6), is_known=True)
     bill = Bill(100, 100, 3 * listed.price.cost_usd(100, 100))
-    assert learned(listed, bill, 0, 0, is_first=False).price == Price(3e-6, 6e-6)
-    assert learned(listed, Bill(100, 100, 1e-9), 0, 0, is_first=False) == listed
+    assert learned(listed, bill, NO_PROMPT, 0, is_first=False).price == Price(3e-6, 6e-6)
+    assert learned(listed, Bill(100, 100, 1e-9), NO_PROMPT, 0, is_first=False) == listed
     free = PriceEstimate(Price(0, 0), is_known=True)
-    assert learned(free, Bill(10, 10, 1.0), 0, 0, is_first=False).price == Price(0.1, 0.1)
+    assert learned(free, Bill(10, 10, 1.0), NO_PROMPT, 0, is_first=False).price == Price(0.1, 0.1)
 
 
 def test_tokens_are_counted_with_what_the_model_reported() -> None:
     """At first at the highest ratio of any model, then at the model's own with a margin."""
     estimate = PriceEstimate(ASSUMED, is_known=False)
-    assert estimate.tokens_at_most(1000) == 4000
-    seen = learned(estimate, Bill(1200, 10), 1000, 0, is_first=True)
-    assert seen.tokens_at_most(1000) == 1500
-    assert learned(seen, Bill(900, 10), 1000, 0, is_first=False).token_ratio == 1.2
+    size = PromptSize(1000)
+    assert estimate.prompt.at_most(size) == 4000
+    seen = learned(estimate, Bill(1200, 10), size, 0, is_first=True)
+    assert seen.prompt.at_most(size) == 1500
+    assert learned(seen, Bill(900, 10), size, 0, is_first=False) == seen
 
 
 def test_what_is_learned_survives_the_store() -> None:
     """As far as it goes."""
-    estimate = PriceEstimate(Price(1e-6, 2e-6), True, is_bound=True, token_ratio=1.5, beyond=7)
+    estimate = PriceEstimate(
+        Price(1e-6, 2e-6), True, is_bound=True, prompt=PromptBound(1.5, 2, 0.5), beyond=7
+    )
     assert estimate_from(Rate.model_validate(rate_of("m", estimate).model_dump(by_alias=True))) == estimate
 
 
@@ -260,7 +265,7 @@ async def test_the_cap_holds(
     async def pay(guard: BudgetGuard, mine: Sequence[tuple[int, float, str]]) -> None:
         for counted, share, kind in mine:
             try:
-                reserve = await guard.reserve("m", counted, 8000, no_price)
+                reserve = await guard.reserve("m", PromptSize(counted), 8000, no_price)
             except BudgetUsed:
                 return
             tokens_out = round(share * reserve.tokens_out)
@@ -274,7 +279,7 @@ async def test_the_cap_holds(
                 "refused": (NOTHING, None),
             }
             if kind in booked:
-                await guard.charge(reserve, *booked[kind], counted)
+                await guard.charge(reserve, *booked[kind], PromptSize(counted))
 
     await asyncio.gather(*(pay(guard, answers[number::3]) for number, guard in enumerate(guards)))
     assert true_usd[0] <= cap + 1e-9
@@ -289,14 +294,14 @@ async def test_a_request_waits_for_what_others_have_only_set_aside() -> None:
     async def wait(pause_s: float) -> None:
         waits.append(pause_s)
         if len(waits) == 3:
-            await first.charge(taken, Usage(1000, 500), Bill(1000, 500), 1000)
+            await first.charge(taken, Usage(1000, 500), Bill(1000, 500), PromptSize(1000))
 
     budget, price = Budget(max_tokens=14_000), Price(0, 0)
     first, second = BudgetGuard(budget, price), BudgetGuard(budget, price, patience_s=60, sleep=wait)
     for guard in (first, second):
         guard.save_ledger_in(RunLedgerStore(run))
-    taken = await first.reserve("m", 1000, 8000, no_price)
-    reserve = await second.reserve("m", 1000, 8000, no_price)
+    taken = await first.reserve("m", PromptSize(1000), 8000, no_price)
+    reserve = await second.reserve("m", PromptSize(1000), 8000, no_price)
     assert len(waits) == 3
     assert reserve.tokens_out == 8000
     assert not second.is_used
@@ -315,7 +320,7 @@ async def test_nobody_waits_for_ever_nor_for_what_would_not_help() -> None:
         guard.save_ledger_in(RunLedgerStore(run))
         RunLedgerStore(run).ledger = other
         with pytest.raises(BudgetUsed):
-            await guard.reserve("m", 1000, 8000, no_price)
+            await guard.reserve("m", PromptSize(1000), 8000, no_price)
         assert guard.is_used
 
     lost = Reserve(id="r", model="m", cost_usd=0, tokens_in=5000, tokens_out=4000)
@@ -329,10 +334,10 @@ async def test_nobody_waits_for_ever_nor_for_what_would_not_help() -> None:
 async def test_an_unknown_price_counts_only_under_a_cap_on_money() -> None:
     """A model of one's own costs nothing; with a cap it is better to stop early than late."""
     capped, free = BudgetGuard(Budget(max_cost_usd=1)), BudgetGuard()
-    assert (await capped.reserve("m", 1000, 8000, no_price)).cost_usd == pytest.approx(
+    assert (await capped.reserve("m", PromptSize(1000), 8000, no_price)).cost_usd == pytest.approx(
         ASSUMED.cost_usd(4 * 1064, 8000)
     )
-    assert (await free.reserve("m", 1000, 8000, no_price)).cost_usd == 0
+    assert (await free.reserve("m", PromptSize(1000), 8000, no_price)).cost_usd == 0
 
 
 async def test_a_successor_knows_the_price_that_was_learned() -> None:
@@ -340,11 +345,11 @@ async def test_a_successor_knows_the_price_that_was_learned() -> None:
     store = InMemoryLedgerStore()
     first = BudgetGuard(Budget(max_cost_usd=10))
     first.save_ledger_in(store)
-    reserve = await first.reserve("m", 1000, 8000, no_price)
-    await first.charge(reserve, Usage(1100, 1000, 0.01), Bill(1100, 1000, 0.01), 1000)
+    reserve = await first.reserve("m", PromptSize(1000), 8000, no_price)
+    await first.charge(reserve, Usage(1100, 1000, 0.01), Bill(1100, 1000, 0.01), PromptSize(1000))
     second = BudgetGuard(Budget(max_cost_usd=10))
     second.save_ledger_in(store)
-    again = await second.reserve("m", 1000, 8000, no_price)
+    again = await second.reserve("m", PromptSize(1000), 8000, no_price)
     assert again.cost_usd == pytest.approx(again.tokens_in * 0.01 / 1100 + 8000 * 0.01 / 1000)
     assert again.tokens_in < reserve.tokens_in
 
@@ -359,5 +364,5 @@ async def test_a_budget_is_ample_for_four_more_like_the_largest(
     """Of a thousand tokens each way, at a dollar altogether; a cap that is far off is as good as none."""
     guard = BudgetGuard(Budget(max_cost_usd=cap_usd, max_tokens=cap_tokens), Price(0, 1e-3))
     assert await guard.is_ample() is (cap_usd is None and cap_tokens is None)
-    await guard.reserve("m", 100, 1000, no_price)
+    await guard.reserve("m", PromptSize(100), 1000, no_price)
     assert await guard.is_ample() is expected

@@ -5,8 +5,10 @@ from typing import Final
 from gather_worker.errors import ModelError
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.asking.sender import Sender
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.model_names import PROBE_TOKENS, MissingModel, is_listed, nearest, probe
 
+PROMPT: Final = PromptSize(PROBE_TOKENS)
 MISSING: Final = frozenset({Fault.MODEL, Fault.ADDRESS})
 """Faults by which an endpoint that lists models says that it does not have this one."""
 
@@ -22,7 +24,7 @@ async def find_missing(sender: Sender, model: str, timeout_s: float) -> MissingM
     if not listed or is_listed(model, listed):
         return None
     reserve = await sender.budget.reserve(
-        model, PROBE_TOKENS, PROBE_TOKENS, lambda name: race(endpoint.find_price(name))
+        model, PROMPT, PROBE_TOKENS, lambda name: race(endpoint.find_price(name))
     )
     try:
         body = await race(endpoint.complete(probe(model), timeout_s))
@@ -30,5 +32,5 @@ async def find_missing(sender: Sender, model: str, timeout_s: float) -> MissingM
         await sender.charges.refused(reserve, error, PROBE_TOKENS)
         is_missing = error.refusal is not None and fault_of(error.refusal) in MISSING
         return MissingModel(model, nearest(model, listed)) if is_missing else None
-    await sender.charges.book(reserve, sender.charges.of_body(reserve, body, PROBE_TOKENS), PROBE_TOKENS)
+    await sender.charges.book(reserve, sender.charges.of_body(reserve, body, PROBE_TOKENS), PROMPT)
     return None

@@ -5,7 +5,7 @@ its true cost is charged once the answer was read.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -28,6 +28,7 @@ from gather_worker.llm.asking.faults import is_cut_off
 from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.refusal import refused_answer
 from gather_worker.llm.billing.charges import Charges
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.billing.usage_forms import COST_HEADER
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
@@ -38,7 +39,7 @@ from gather_worker.llm.preferences import ModelPreferences
 from gather_worker.llm.request_form import RequestForm, with_less_reasoning
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
-from gather_worker.prompts.tokens import count_tokens
+from gather_worker.prompts.tokens import count_foreign_tokens, count_tokens
 
 if TYPE_CHECKING:
     from gather_worker.llm.salvage import Salvaged
@@ -168,20 +169,18 @@ class Sender:
 
     async def _send(self, model: str, question: Question[AnswerT], course: Course) -> Signed[AnswerT]:
         form, wanted = self.form(course, model), self.limit(question, course, model)
-        # With the schema: some endpoints show it to the model.
-        asked = sum(count_tokens(message["content"]) for message in course.messages)
-        counted = asked + count_tokens(repr(question.schema))
+        size = _size(course.messages, question.schema)
         race = self.attempt.race
         reserve = await self.budget.reserve(
-            model, counted, form.limit(wanted), lambda name: race(self.endpoint.find_price(name))
+            model, size, form.limit(wanted), lambda name: race(self.endpoint.find_price(name))
         )
         limit = reserve.tokens_out
         with self.tracing.call(self.endpoint.name, model, question.prompt.version, limit) as span:
-            body = await self._body(reserve, question, course, form, asked)
-            charge = self.charges.of_body(reserve, body, asked)
+            body = await self._body(reserve, question, course, form, size.texts)
+            charge = self.charges.of_body(reserve, body, size.texts)
             usage = charge.usage
             if charge.bill and charge.bill.tokens_in:
-                self.models.ratios.observe(model, counted, charge.bill.tokens_in)
+                self.models.ratios.observe(model, size.whole, charge.bill.tokens_in)
                 self.models.observe_reasoning(model, charge.bill.reasoning)
             course.paid += bool(usage.tokens_in or usage.tokens_out or usage.cost_usd)
             writer = read_writer(body, model)
@@ -198,7 +197,7 @@ class Sender:
                 seen = self._seen(error, completion, form, is_longest=is_longest)
                 raise UnusableAnswer(error, seen, writer) from error
             finally:
-                await self.charges.book(reserve, charge, counted)
+                await self.charges.book(reserve, charge, size)
             self.models.answered_shapeless(model, is_shapeless=False)
             return Signed(answer, writer)
 
@@ -271,6 +270,15 @@ class Sender:
             if question.is_for_notes:
                 await self.budget.count_unanswered(reserve.model)
             raise
+
+
+def _size(messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> PromptSize:
+    texts = [message["content"] for message in messages]
+    return PromptSize(
+        texts=sum(map(count_tokens, texts)),
+        schema=count_tokens(repr(schema)),
+        foreign=sum(map(count_foreign_tokens, texts)),
+    )
 
 
 def _body_of(text: str, reason: str, refusal: Refusal) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.billing.bill import FILTER_FEES_USD, OPENROUTER, Bill, is_of_no_model, may_be_charged
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.failures import error_in_body
@@ -78,12 +79,12 @@ class Charges:
         is_own_key = bill.is_byok or self._budget.is_own_key
         return self._host == OPENROUTER and not is_own_key and bill.cost_usd == 0 and not bill.tokens_out
 
-    async def book(self, reserve: Reserve, charge: Charge, counted: int) -> None:
-        """Put what is booked in the reserve's place; `counted` is prompt and schema by our count."""
+    async def book(self, reserve: Reserve, charge: Charge, size: PromptSize) -> None:
+        """Put what is booked in the reserve's place; `size` is the prompt's."""
         if charge.is_excused:
             await self._budget.excuse(reserve)
         else:
-            await self._budget.charge(reserve, charge.usage, charge.bill, counted)
+            await self._budget.charge(reserve, charge.usage, charge.bill, size)
 
     async def refused(self, reserve: Reserve, error: ModelError, asked: int) -> bool:
         """Book a request that was not answered; return whether it may have been charged.

@@ -175,7 +175,7 @@ def _bill_of(usage: dict[str, Any]) -> Bill:
     elif tokens_out is not None and reasoning and _is_reasoning_beside(usage, reasoning, tokens_out, total):
         tokens_out += reasoning
     if total is not None and said_in is not None and said_out is None:
-        # What is left out is the rest of the total at least, in which Perplexity's sources and reasoning are not.
+        # What is left out is the rest of the total; Perplexity's sources and reasoning are not in it.
         tokens_out = max(tokens_out or 0, total - said_in + reasoning)
     elif total is not None and tokens_in is not None:
         # The larger one: reasoning that is nowhere else is in the total.

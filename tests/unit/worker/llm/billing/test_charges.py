@@ -11,6 +11,7 @@ from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed, ModelTransient, Refusal
 from gather_worker.llm.billing.bill import is_of_no_model, may_be_charged
 from gather_worker.llm.billing.charges import Charges
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.budget import EXCUSED_MAX, BudgetGuard, InMemoryLedgerStore
 from gather_worker.llm.failures import error_of
 from gather_worker.llm.ledger import Ledger, Rate, Reserve
@@ -153,12 +154,12 @@ class Booking:
 
     async def reserve(self) -> Reserve:
         """Set a request's worst case aside."""
-        return await self.guard.reserve("m", 100, 2000, no_price)
+        return await self.guard.reserve("m", PromptSize(100), 2000, no_price)
 
     async def body(self, body: Any) -> Reserve:
         """Book a body of status 200."""
         reserve = await self.reserve()
-        await self.charges.book(reserve, self.charges.of_body(reserve, body, 0), 100)
+        await self.charges.book(reserve, self.charges.of_body(reserve, body, 0), PromptSize(100))
         return reserve
 
 
@@ -337,14 +338,14 @@ async def test_the_cap_holds_in_whatever_form_the_bills_come(
     charges, true_usd, true_tokens = Charges(guard, "x"), 0.0, 0
     for name, counted, of_prompt, of_answer, reasoning, cached in answers:
         try:
-            reserve = await guard.reserve("m", counted, 8000, no_price)
+            reserve = await guard.reserve("m", PromptSize(counted), 8000, no_price)
         except BudgetUsed:
             break
         prompt = counted + int(of_prompt * (reserve.tokens_in - counted))
         answer = max(150, int(of_answer * reserve.tokens_out))
         truth = Truth(prompt, answer, int(reasoning * answer), int(cached * prompt), 0)
         charge = charges.of_body(reserve, json.loads(json.dumps(FORMS[name](truth))), counted)
-        await charges.book(reserve, charge, counted)
+        await charges.book(reserve, charge, PromptSize(counted))
         true_usd += truth.cost_usd
         true_tokens += prompt + answer
     assert true_usd <= cap_usd + 1e-9

@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed
 from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.billing.usage_forms import read_bill
-from gather_worker.llm.budget import BudgetGuard, InMemoryLedgerStore
+from gather_worker.llm.budget import NO_PROMPT, BudgetGuard, InMemoryLedgerStore
 from gather_worker.llm.ledger import Ledger, Rate, Reserve, Usage, rates_of
 from gather_worker.llm.pricing import ASSUMED, Price, PriceEstimate, learned, read_price
 from tests.support.model_cases.documented_bills import Truth, completion, own_key
+
+SIZE = PromptSize(1000)
 
 
 async def no_price(_: str) -> None:
@@ -38,7 +41,7 @@ def test_a_price_learned_from_cached_prompts_is_never_too_low(
         cached = int(share * tokens_in)
         cost_usd = true.cost_usd(tokens_in - cached + discount * cached, tokens_out)
         bill = Bill(tokens_in, tokens_out, cost_usd, cached=cached)
-        estimate = learned(estimate, bill, 0, 0, is_first=False)
+        estimate = learned(estimate, bill, NO_PROMPT, 0, is_first=False)
     assert estimate.price.cost_usd(*asked) >= true.cost_usd(*asked) * (1 - 1e-6)
 
 
@@ -47,15 +50,19 @@ def test_an_own_key_s_price_is_learned_with_all_that_is_paid() -> None:
     truth = Truth(1000, 1000, 0, 0, 0)
     unknown = PriceEstimate(ASSUMED, is_known=False)
     bill = read_bill(completion(own_key(truth, 0.05)))
-    assert learned(unknown, bill, 0, 0, is_first=True).price.usd_out == pytest.approx(truth.cost_usd / 1000)
+    assert learned(unknown, bill, NO_PROMPT, 0, is_first=True).price.usd_out == pytest.approx(
+        truth.cost_usd / 1000
+    )
     alone = read_bill(completion({**own_key(truth, 0.05), "cost_details": None}))
-    assert learned(unknown, alone, 0, 0, is_first=True).price == ASSUMED
+    assert learned(unknown, alone, NO_PROMPT, 0, is_first=True).price == ASSUMED
 
 
 def test_a_cost_of_nothing_teaches_no_price() -> None:
     """A promotion ends, and an answer out of a router's cache says nothing of the next one."""
     unknown = PriceEstimate(ASSUMED, is_known=False)
-    assert learned(unknown, Bill(100, 100, 0.0, is_free_said=True), 0, 0, is_first=True).price == ASSUMED
+    assert (
+        learned(unknown, Bill(100, 100, 0.0, is_free_said=True), NO_PROMPT, 0, is_first=True).price == ASSUMED
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +75,7 @@ def test_how_far_answers_go_beyond_a_limit_of_a_thousand(
     """A few tokens late is chance; else all reasoning may come on top, and a quarter more."""
     estimate = PriceEstimate(Price(0, 1e-6), is_known=True)
     bill = Bill(100, tokens_out, reasoning=reasoning)
-    assert learned(estimate, bill, 0, 1000, is_first=False).beyond == expected
+    assert learned(estimate, bill, NO_PROMPT, 1000, is_first=False).beyond == expected
 
 
 async def test_later_reserves_cover_reasoning_beyond_the_limit() -> None:
@@ -76,32 +83,32 @@ async def test_later_reserves_cover_reasoning_beyond_the_limit() -> None:
     store = InMemoryLedgerStore()
     guard = BudgetGuard(Budget(max_tokens=100_000, max_cost_usd=1), Price(1e-6, 1e-6))
     guard.save_ledger_in(store)
-    first = await guard.reserve("m", 1000, 8000, no_price)
+    first = await guard.reserve("m", SIZE, 8000, no_price)
     assert (first.tokens_out, first.beyond) == (8000, 0)
     bill = Bill(1100, 20_000, reasoning=14_000)
-    await guard.charge(first, Usage(1100, 20_000, 0.0211), bill, 1000)
-    second = await guard.reserve("m", 1000, 8000, no_price)
+    await guard.charge(first, Usage(1100, 20_000, 0.0211), bill, SIZE)
+    second = await guard.reserve("m", SIZE, 8000, no_price)
     assert (second.tokens_out, second.beyond, second.worst_out) == (8000, 17_500, 25_500)
     assert second.cost_usd == pytest.approx((second.tokens_in + 25_500) * 1e-6)
     assert store.ledger.tokens == 21_100 + second.tokens_in + 25_500
     successor = BudgetGuard(Budget(max_cost_usd=1), Price(1e-6, 1e-6))
     successor.save_ledger_in(InMemoryLedgerStore(store.ledger))
-    assert (await successor.reserve("m", 1000, 8000, no_price)).beyond == 17_500
+    assert (await successor.reserve("m", SIZE, 8000, no_price)).beyond == 17_500
 
 
 async def test_the_cap_has_room_for_what_goes_beyond_the_limit() -> None:
     """The limit is lowered to what is left without it; then nothing is asked."""
     guard = BudgetGuard(Budget(max_tokens=50_000), Price(0, 0))
-    reserve = await guard.reserve("m", 1000, 8000, no_price)
-    await guard.charge(reserve, Usage(1000, 12_000, 0.0), Bill(1000, 12_000), 1000)
-    later = await guard.reserve("m", 1000, 8000, no_price)
+    reserve = await guard.reserve("m", SIZE, 8000, no_price)
+    await guard.charge(reserve, Usage(1000, 12_000, 0.0), Bill(1000, 12_000), SIZE)
+    later = await guard.reserve("m", SIZE, 8000, no_price)
     assert later.tokens_in + later.worst_out <= 37_000
-    await guard.charge(later, Usage(1000, 13_000, 0.0), Bill(1000, 13_000), 1000)
-    low = await guard.reserve("m", 1000, 20_000, no_price)
+    await guard.charge(later, Usage(1000, 13_000, 0.0), Bill(1000, 13_000), SIZE)
+    low = await guard.reserve("m", SIZE, 20_000, no_price)
     assert low.tokens_in + low.worst_out <= 23_000
     assert low.tokens_out < 20_000
     with pytest.raises(BudgetUsed):
-        await guard.reserve("m", 1000, 8000, no_price)
+        await guard.reserve("m", SIZE, 8000, no_price)
 
 
 async def test_what_is_learned_without_a_price_is_no_price() -> None:
@@ -109,13 +116,13 @@ async def test_what_is_learned_without_a_price_is_no_price() -> None:
     store = InMemoryLedgerStore()
     guard = BudgetGuard(Budget(max_cost_usd=10))
     guard.save_ledger_in(store)
-    reserve = await guard.reserve("m", 1000, 8000, no_price)
-    await guard.charge(reserve, Usage(1100, 9000, 0.2), Bill(1100, 9000), 1000)
+    reserve = await guard.reserve("m", SIZE, 8000, no_price)
+    await guard.charge(reserve, Usage(1100, 9000, 0.2), Bill(1100, 9000), SIZE)
     (rate,) = store.ledger.rates
     assert (rate.is_known, rate.token_ratio, rate.beyond) == (False, 1.1, 1250)
     successor = BudgetGuard(Budget(max_cost_usd=10))
     successor.save_ledger_in(store)
-    again = await successor.reserve("m", 1000, 8000, no_price)
+    again = await successor.reserve("m", SIZE, 8000, no_price)
     assert again.cost_usd == pytest.approx(ASSUMED.cost_usd(again.tokens_in, 9250))
 
 
