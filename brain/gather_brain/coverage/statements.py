@@ -57,6 +57,7 @@ _LIGHT: Final = frozenset(" ".join(_WORDS["light"]).split())
 _SAME: Final[dict[str, str]] = _WORDS["same"]
 _WIDER: Final = {wide: frozenset(map(stem, narrow.split())) for wide, narrow in _WORDS["wider"].items()}
 """Where none of the wider is there, none of the narrower is."""
+_NONE: Final = frozenset[str]()
 _LABELS: Final = frozenset(" ".join(_WORDS["labels"]).split())
 """A number after one of them names which it is."""
 _PEOPLE: Final = frozenset(" ".join(_WORDS["people"]).split())
@@ -156,7 +157,7 @@ def _counted(words: Sequence[Word]) -> Iterable[tuple[str, str]]:
 
 def conflict_of(one: Statement, other: Statement) -> Conflict | None:
     """Return in what the two deny each other, None if in nothing; the order does not matter."""
-    if one.content.isdisjoint(other.content):
+    if one.content.isdisjoint(other.content) or not _may_differ(one, other):
         return None
     if _shared(one.content, other.content) < SHARED_MIN:
         return None
@@ -167,6 +168,17 @@ def conflict_of(one: Statement, other: Statement) -> Conflict | None:
     if _are_counted_differently(one, other):
         return Conflict.NUMBER
     return _exchanged(one, other)
+
+
+def _may_differ(one: Statement, other: Statement) -> bool:
+    """Return whether they have anything in which two sentences can deny each other: most pairs have nothing."""
+    return bool(
+        one.denied
+        or other.denied
+        or (one.counted and other.counted)
+        or len(one.content ^ other.content) <= EXCHANGED_MAX
+        or are_opposite(one.poles, other.poles)
+    )
 
 
 def _denies(one: Statement, other: Statement) -> bool:
@@ -274,20 +286,28 @@ def _exchanged(one: Statement, other: Statement) -> Conflict | None:
     return Conflict.NAME if found == {Difference.NAME} else None
 
 
-def _shared(words: Iterable[str], others: Collection[str]) -> int:
+def _shared(words: Iterable[str], others: frozenset[str]) -> int:
     return sum(_stands_in(word, others) for word in words)
 
 
-def _stands_in(word: str, others: Collection[str]) -> bool:
-    return word in others or any(_is_same(word, other) for other in others)
+def _stands_in(word: str, others: frozenset[str]) -> bool:
+    return (
+        word in others
+        or not _WIDER.get(word, _NONE).isdisjoint(others)
+        or _shortened(word) in others
+        or word in _all_shortened(others)
+    )
 
 
 def _is_same(word: str, other: str) -> bool:
-    return word == other or other in _WIDER.get(word, ()) or _is_form(word, other)
+    return _stands_in(word, frozenset((other,)))
 
 
-@lru_cache(maxsize=50_000)
-def _is_form(one: str, other: str) -> bool:
-    """Return whether two stems may be of one word: "sitt" and "sit"."""
-    short, long = sorted((one, other), key=len)
-    return len(short) >= ALIKE_CHARS_MIN and long.startswith(short) and len(long) - len(short) <= 1
+def _shortened(word: str) -> str | None:
+    """Return the stem without its last letter, which may be of the same word: "sit" of "sitt"."""
+    return word[:-1] if len(word) > ALIKE_CHARS_MIN else None
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _all_shortened(words: frozenset[str]) -> frozenset[str | None]:
+    return frozenset(map(_shortened, words))
