@@ -89,7 +89,6 @@ class Clause:
     """The stems of its words of meaning, in order."""
     denied: tuple[str, ...]
     """Those that a negation covers: those after it, or all where none follows."""
-    is_denied: bool
     words: frozenset[str]
 
 
@@ -131,9 +130,9 @@ def _clause(words: Sequence[Word]) -> Clause:
     keys = frozenset(word.key for word in words if word.kind is not Kind.NEGATION)
     first = next((place for place, word in enumerate(words) if word.kind is Kind.NEGATION), None)
     if first is None:
-        return Clause(every, (), is_denied=False, words=keys)
+        return Clause(every, (), words=keys)
     after = tuple(each for place, each in content if place > first)
-    return Clause(every, after if first < len(words) - 1 else every, is_denied=True, words=keys)
+    return Clause(every, after if first < len(words) - 1 else every, words=keys)
 
 
 def _has_meaning(word: Word) -> bool:
@@ -186,18 +185,18 @@ def _denies(one: Statement, other: Statement) -> bool:
 
     A clause that shares a single word, such as "not to Ada", says it of what the whole sentence is about.
     """
+    if not one.denied:
+        return False
     is_alike = _shared(one.content, other.content) >= SENTENCE_SHARE * len(one.content)
     return any(
         _is_denied(clause, other)
         for clause in one.clauses
-        if is_alike or _shared(clause.content, other.content) >= SHARED_MIN
+        if clause.denied and (is_alike or _shared(clause.content, other.content) >= SHARED_MIN)
     )
 
 
 def _is_denied(clause: Clause, other: Statement) -> bool:
     """Return whether the clause denies what the other sentence says."""
-    if not clause.is_denied or not clause.denied:
-        return False
     if not all(_stands_in(word, other.content) for word in clause.denied):
         return False
     if any(_stands_in(word, other.denied) for word in clause.denied):
