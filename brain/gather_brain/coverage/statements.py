@@ -170,7 +170,7 @@ def conflict_of(one: Statement, other: Statement) -> Conflict | None:
 
 
 def _may_differ(one: Statement, other: Statement) -> bool:
-    """Return whether they have anything in which two sentences can deny each other: most pairs have nothing."""
+    """Return whether they have anything in which two sentences can deny each other; most have not."""
     return bool(
         one.denied
         or other.denied

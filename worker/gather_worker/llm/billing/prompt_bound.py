@@ -3,7 +3,8 @@
 A count of ours is not a model's, and three things make the two differ from prompt to prompt: the script of
 the texts; an answer's schema, which some endpoints show to the model and charge and others do not; and how
 words are cut. Ollama does not count the schema (ollama/ollama 11022), OpenAI about half of it
-(openai/openai-cookbook 2140). The first two are bounded by what was seen and the most of any model, the last one by a margin.
+(openai/openai-cookbook 2140). The first two are bounded by what was seen and the most of any model, the last
+one by a margin.
 """
 
 import math
