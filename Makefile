@@ -11,6 +11,8 @@ REQUIRE_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))
   { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv, or PYTHON=its path"; exit 1; }
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
+# So is a second node for the cluster.
+NODES :=
 # A model that costs money is asked for on the command line; one in the environment is ignored.
 REAL_MODEL = $(if $(findstring command,$(origin MODEL)),$(if $(MODEL),--model "$(MODEL)" $(if $(MAX_COST),--max-cost "$(MAX_COST)")))
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
@@ -33,8 +35,8 @@ demo-kind: $(STAMP) ## The same on kind: where no Docker engine answers, root ge
 	@$(PY) -m dev docker && $(PY) -m dev demo $(REAL_MODEL)
 
 .PHONY: up
-up: machine $(STAMP) ## Bring up the one-machine cluster
-	@$(PY) -m dev up
+up: machine $(STAMP) ## Bring up the one-machine cluster (NODES=2: with a second node)
+	@$(PY) -m dev up $(if $(NODES),--nodes $(NODES))
 
 .PHONY: down
 down: $(STAMP) ## End the cluster and all that belongs to it

@@ -47,6 +47,11 @@ class Cache:
         return self.root / "node"
 
     @property
+    def second_node(self) -> Path:
+        """The same for a second node: its logs, keys and images."""
+        return self.root / "node-2"
+
+    @property
     def tool_state(self) -> Path:
         """What kubectl and Helm remember of the cluster; goes with it."""
         return self.root / "tools"

@@ -1,5 +1,7 @@
 """`python -m dev up`, `down`, `status`, `kubectl` and `helm`: the cluster itself."""
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,18 +17,23 @@ MIB = 1024**2
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer()
+Nodes = Annotated[
+    int,
+    typer.Option(help="2: a second node of the pool, tainted, to lose or drain; not on kind.", min=1, max=2),
+]
 
 
 @app.command(epilog="Example: python -m dev up && dev/kubectl get nodes")
-def up() -> None:
-    """Bring up the one-node cluster, to deploy to it; needs a Docker engine or root.
+def up(nodes: Nodes = 1) -> None:
+    """Bring up the one-machine cluster, to deploy to it; needs a Docker engine or root.
 
-    It builds and installs what is missing, and does nothing if the cluster is up and ready.
+    It builds and installs what is missing, and does nothing if the cluster is up and ready. A second node
+    that is there stays until `down`.
     """
     cache = Cache.from_environment()
     reporter = Reporter.remembering(cache)
     with cache.locked(reporter.say):
-        choose_provider(cache, reporter).up()
+        choose_provider(cache, reporter).up(nodes)
 
 
 @app.command(epilog="Example: python -m dev docker && python -m dev demo")
@@ -72,6 +79,8 @@ def status_table(status: Status, cache: Cache) -> Table:
     running = "ready" if status.is_ready else "not ready" if status.is_running else "down"
     table.add_row("provider", status.provider)
     table.add_row("cluster", running)
+    if status.nodes > 1:
+        table.add_row("nodes", str(status.nodes))
     for name, version in status.versions.items():
         table.add_row(name, version)
     if status.memory_bytes:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,10 @@ class ApiServer:
         status, body = self.get("/api/v1/nodes")
         return list(json.loads(body)["items"]) if status == http.HTTPStatus.OK else []
 
-    def is_node_ready(self) -> bool:
-        """Return whether there are nodes and all are Ready."""
-        nodes = self.nodes()
-        return bool(nodes) and all(map(is_ready_node, nodes))
+    def are_nodes_ready(self, names: Collection[str] = ()) -> bool:
+        """Return whether the nodes of these names are Ready; without names, whether all that there are."""
+        nodes = {node["metadata"]["name"]: is_ready_node(node) for node in self.nodes()}
+        return bool(nodes) and all(nodes.get(name, False) for name in names or nodes)
 
     def has_default_account(self) -> bool:
         """Return whether pods can be made: the default namespace has its service account."""
@@ -121,10 +121,13 @@ def resolves(server: str, name: str) -> bool:
             return False
 
 
-def missing_part(path: Path, *last: tuple[str, Callable[[ApiServer], bool]]) -> str | None:
+def missing_part(
+    path: Path, *last: tuple[str, Callable[[ApiServer], bool]], nodes: Collection[str] = ()
+) -> str | None:
     """Return what of a cluster does not work yet, or None if all does.
 
-    `path` is its kubeconfig; each of `last` names and asks for what comes true when all else has.
+    `path` is its kubeconfig; each of `last` names and asks for what comes true when all else has. `nodes` are
+    the names of those that have to be Ready, all that there are if none is named.
     """
     try:
         api = ApiServer(kubeconfig.read(path))
@@ -132,7 +135,7 @@ def missing_part(path: Path, *last: tuple[str, Callable[[ApiServer], bool]]) -> 
         return str(error)
     checks: list[tuple[str, Callable[[ApiServer], bool]]] = [  # in the order in which they come true
         ("the API server's readiness", ApiServer.is_ready),
-        ("the node to be Ready", ApiServer.is_node_ready),
+        (" and ".join(nodes or ["the node"]) + " to be Ready", lambda api: api.are_nodes_ready(nodes)),
         ("the default service account", ApiServer.has_default_account),
         *last,
     ]

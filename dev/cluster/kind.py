@@ -86,8 +86,13 @@ class KindProvider:
         built = go_programs.KIND.folder(self.cache) / "kind"
         return str(built if built.exists() else installed.folder(self.cache) / "kind")
 
-    def up(self) -> None:
-        """Make the cluster, or leave it alone if it is ready; one that is not is made again."""
+    def up(self, nodes: int = 1) -> None:
+        """Make the cluster, or leave it alone if it is ready; one that is not is made again.
+
+        Raises MachineError for more than one of `nodes`.
+        """
+        if nodes > 1:
+            raise MachineError("Only a node of our own gets a second one, where no Docker engine answers.")
         self._ensure_programs()
         if self._exists():
             if self._is_up():

@@ -16,6 +16,7 @@ class Status:
         memory_bytes: of all its processes, shared pages counted once; 0 where it is not known.
         init_pid: the node's first process; 0 where there is none on this machine.
         failure: why it does not run, if that is known and `down` did not end it.
+        nodes: how many it is to have.
     """
 
     provider: str
@@ -25,10 +26,11 @@ class Status:
     memory_bytes: int = 0
     init_pid: int = 0
     failure: str = ""
+    nodes: int = 1
 
 
 class Provider(Protocol):
-    """A way to have a one-node cluster on this machine."""
+    """A way to have a cluster on this machine."""
 
     @property
     def name(self) -> str:
@@ -40,8 +42,8 @@ class Provider(Protocol):
         """The kubeconfig that `up` writes, with the context `gather-dev`."""
         ...
 
-    def up(self) -> None:
-        """Bring the cluster up; does nothing if it is up and ready."""
+    def up(self, nodes: int = 1) -> None:
+        """Bring the cluster up with at least so many nodes; does nothing if it is up and ready."""
         ...
 
     def down(self) -> None:

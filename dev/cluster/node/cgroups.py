@@ -1,4 +1,4 @@
-"""The node's control groups: one named group in every hierarchy, where version 1 has several.
+"""A node's control groups: one group of its name in every hierarchy, where version 1 has several.
 
 In version 1 it is below the group of the user who brought the node up; in version 2 it is at the top, since a
 group with processes in it, such as a login session's, can give no controllers to those below.
@@ -8,7 +8,7 @@ processes belong to the node, even when every other trace of them is lost, and `
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,24 +16,26 @@ from dev.cluster.node import layout, unified
 from dev.errors import MachineError
 
 ROOT = Path("/sys/fs/cgroup")
+NAMES = frozenset(place.name for place in layout.PLACES)
 NEEDED = frozenset({"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"})
 UNIFIED = "unified"
 """Stands for the mount options of version 2, which has none."""
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+FREEZERS = {"freezer.state": ("THAWED", "FROZEN"), "cgroup.freeze": ("0", "1")}
+"""Of version 1 and 2: the file, and what is written to let a group's processes run, and to stop them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """One hierarchy: its mount options, where it is mounted, and the group that the node's is made in."""
+    """One hierarchy: its mount options, where it is mounted, and the group that a node's is made in."""
 
     options: str
     mount: Path
     own_group: str
 
-    @property
-    def group(self) -> Path:
-        """The node's group, as this side of the cgroup namespace sees it."""
-        return self.mount / self.own_group.lstrip("/") / layout.CGROUP
+    def group(self, name: str) -> Path:
+        """Return a node's group, as this side of the cgroup namespace sees it."""
+        return self.mount / self.own_group.lstrip("/") / name
 
 
 def mounted_hierarchies(mounts: str) -> dict[frozenset[str], Path]:
@@ -79,16 +81,17 @@ def own_hierarchies() -> list[Hierarchy]:
     return found
 
 
-def make_groups(found: Iterable[Hierarchy]) -> list[Path]:
-    """Make the node's group in every hierarchy; return the groups."""
+def make_groups(found: Iterable[Hierarchy], name: str) -> list[Path]:
+    """Make a node's group in every hierarchy; return the groups."""
     groups = []
     for hierarchy in found:
-        hierarchy.group.mkdir(exist_ok=True)
+        group = hierarchy.group(name)
+        group.mkdir(exist_ok=True)
         if hierarchy.options == UNIFIED:
             unified.hand_on(hierarchy.mount)
         else:
-            _inherit_cpuset(hierarchy.group)
-        groups.append(hierarchy.group)
+            _inherit_cpuset(group)
+        groups.append(group)
     return groups
 
 
@@ -99,13 +102,14 @@ def _inherit_cpuset(group: Path) -> None:
             (group / name).write_text((group.parent / name).read_text(encoding="ascii"), encoding="ascii")
 
 
-def existing_groups(root: Path = ROOT) -> list[Path]:
-    """Return every group of a node on this machine, outermost first."""
+def existing_groups(root: Path = ROOT, wanted: Collection[str] = NAMES) -> list[Path]:
+    """Return every group of the nodes on this machine, outermost first; `wanted` are the nodes' names."""
     found = []
     for folder, names, _ in os.walk(root):
-        if layout.CGROUP in names:
-            found.append(Path(folder) / layout.CGROUP)
-            names.remove(layout.CGROUP)
+        for name in NAMES.intersection(names):
+            if name in wanted:
+                found.append(Path(folder) / name)
+            names.remove(name)
     return found
 
 
@@ -125,6 +129,17 @@ def processes_in(groups: Iterable[Path]) -> set[int]:
             except OSError:  # the group went away with its last process
                 continue
     return found
+
+
+def set_frozen(groups: Iterable[Path], *, frozen: bool) -> None:
+    """Stop all processes in the groups and below them where they are, or let them run; they cannot notice.
+
+    Frozen ones of version 1 cannot be killed either.
+    """
+    for group in groups:
+        for name, words in FREEZERS.items():
+            if (group / name).exists():
+                (group / name).write_text(words[frozen], encoding="ascii")
 
 
 def remove_groups(groups: Iterable[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dev.cluster.node import layout
+from dev.cluster.node.layout import Place
 
 PKI = layout.INSIDE / "pki"
 CONFIG = layout.INSIDE / "config"
@@ -37,19 +38,23 @@ def _flags(flags: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(f"--{name}={value}" for name, value in flags.items())
 
 
-def cni_config() -> dict[str, Any]:
-    """Return the pod network: a bridge with NAT. Policies are enforced beside it, by `netpol`."""
+def cni_config(place: Place) -> dict[str, Any]:
+    """Return the pod network: a bridge, with NAT on the first node. `netpol` enforces policies beside it.
+
+    The second node's way outside leads through the first one, which puts its own address there
+    (`network.join`): between nodes pods must keep theirs, by which policies know them.
+    """
     ipam = {
         "type": "host-local",
         "dataDir": str(layout.INSIDE / "ipam"),
-        "ranges": [[{"subnet": layout.POD_NETWORK}]],
+        "ranges": [[{"subnet": place.pod_network}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {
         "type": "bridge",
         "bridge": "cni0",
         "isGateway": True,
-        "ipMasq": True,
+        "ipMasq": place == layout.FIRST,
         "hairpinMode": True,
         "ipam": ipam,
     }
@@ -122,16 +127,16 @@ def scheduler_config() -> dict[str, Any]:
     }
 
 
-def proxy_config() -> dict[str, Any]:
+def proxy_config(place: Place) -> dict[str, Any]:
     """Return kube-proxy's configuration: iptables, and no connection-tracking limits of the host touched."""
     untouched = {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": f"{PKI}/proxy.conf"},
-        "hostnameOverride": layout.NODE_NAME,
+        "hostnameOverride": place.name,
         "mode": "iptables",
-        "clusterCIDR": layout.POD_NETWORK,
+        "clusterCIDR": place.pod_network,
         "oomScoreAdj": 0,
         "conntrack": untouched,
     }
@@ -153,17 +158,19 @@ def corefile() -> str:
 """
 
 
-def config_files() -> dict[str, str]:
+def config_files(place: Place) -> dict[str, str]:
     """Return every configuration file, by its path in the node's folder."""
-    return {
-        "net.d/10-gather.conflist": json.dumps(cni_config(), indent=1),
+    files = {
+        "net.d/10-gather.conflist": json.dumps(cni_config(place), indent=1),
         "config/containerd.toml": containerd_config(),
         "config/kubelet.json": json.dumps(kubelet_config(), indent=1),
-        "config/scheduler.json": json.dumps(scheduler_config(), indent=1),
-        "config/proxy.json": json.dumps(proxy_config(), indent=1),
-        "config/Corefile": corefile(),
+        "config/proxy.json": json.dumps(proxy_config(place), indent=1),
         "config/resolv.conf": f"nameserver {layout.NODE_ADDRESS}\n",
     }
+    if place == layout.FIRST:
+        files["config/scheduler.json"] = json.dumps(scheduler_config(), indent=1)
+        files["config/Corefile"] = corefile()
+    return files
 
 
 def etcd() -> Daemon:
@@ -239,38 +246,42 @@ def scheduler() -> Daemon:
     return Daemon("scheduler", (_program("kube-scheduler"), *_flags(flags)))
 
 
-def kubelet() -> Daemon:
-    """Return the kubelet; it gives the node its labels when it registers."""
+def kubelet(place: Place) -> Daemon:
+    """Return the kubelet; it gives the node its labels and taints when it registers."""
     flags = {
         "config": CONFIG / "kubelet.json",
         "kubeconfig": PKI / "kubelet.conf",
         "root-dir": layout.INSIDE / "kubelet",
         "cert-dir": layout.INSIDE / "kubelet-pki",
-        "hostname-override": layout.NODE_NAME,
-        "node-ip": layout.NODE_ADDRESS,
+        "hostname-override": place.name,
+        "node-ip": place.address,
         "node-labels": ",".join(f"{key}={value}" for key, value in layout.NODE_LABELS.items()),
     }
+    if place.taints:
+        flags["register-with-taints"] = ",".join(place.taints)
     return Daemon("kubelet", (_program("kubelet"), *_flags(flags)))
 
 
-def netpol() -> Daemon:
+def netpol(place: Place) -> Daemon:
     """Return what makes NetworkPolicies hold; it waits until the kubelet has registered the node."""
     flags = {
         "kubeconfig": PKI / "netpol.conf",
-        "node": layout.NODE_NAME,
+        "node": place.name,
         "service-cluster-ip-range": layout.SERVICE_NETWORK,
     }
     return Daemon("netpol", (_program("netpol"), *_flags(flags)))
 
 
-def first_daemons() -> list[Daemon]:
+def first_daemons(place: Place) -> list[Daemon]:
     """Return what must be ready before the rest is started."""
     containerd = Daemon("containerd", ("containerd", "-c", f"{CONFIG}/containerd.toml"))
-    return [containerd, etcd(), api_server()]
+    return [containerd, etcd(), api_server()] if place == layout.FIRST else [containerd]
 
 
-def later_daemons() -> list[Daemon]:
+def later_daemons(place: Place) -> list[Daemon]:
     """Return what needs the API server."""
     proxy = Daemon("proxy", (_program("kube-proxy"), *_flags({"config": CONFIG / "proxy.json"})))
     coredns = Daemon("coredns", (_program("coredns"), "-conf", f"{CONFIG}/Corefile"))
-    return [controller_manager(), scheduler(), kubelet(), proxy, coredns, netpol()]
+    if place == layout.FIRST:
+        return [controller_manager(), scheduler(), kubelet(place), proxy, coredns, netpol(place)]
+    return [kubelet(place), proxy, netpol(place)]

@@ -2,7 +2,7 @@
 
 It ends as soon as one of them ends, and the kernel ends the rest with it: a node is whole or it is not
 there. What went wrong stays in `failure.txt` in the node's folder. Started by `dev.cluster.node.tree` as
-`python -m dev.cluster.node.init FOLDER`.
+`python -m dev.cluster.node.init FOLDER NAME`.
 """
 
 import os
@@ -16,6 +16,7 @@ from dev.cluster.apiserver import ApiServer
 from dev.cluster.node import configs, layout, mounts, unified
 from dev.cluster.node.cgroups import ROOT
 from dev.cluster.node.configs import Daemon
+from dev.cluster.node.layout import Place
 from dev.commands import output_of
 from dev.errors import DevError
 from dev.waiting import wait_for
@@ -90,16 +91,16 @@ def ended(daemon: Daemon, status: int) -> str:
     return f"{daemon.name} ended with {os.waitstatus_to_exitcode(status)}:\n{tail}"
 
 
-def set_up_network(node: Node) -> None:
+def set_up_network(node: Node, place: Place) -> None:
     """Wait for our end of the link, which is given to us from outside, and route everything over it."""
     link = Path("/sys/class/net") / layout.NODE_LINK
     node.wait_until("the link to this machine", lambda: _links_have(link.name), LINK_TIMEOUT_S)
-    address = f"{layout.NODE_ADDRESS}/{layout.PREFIX_LENGTH}"
+    address = f"{place.address}/{layout.PREFIX_LENGTH}"
     for arguments in (
         ["link", "set", "lo", "up"],
         ["address", "add", address, "dev", layout.NODE_LINK],
         ["link", "set", layout.NODE_LINK, "up"],
-        ["route", "add", "default", "via", layout.HOST_ADDRESS],
+        ["route", "add", "default", "via", place.gateway],
     ):
         output_of(["ip", *arguments])
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
@@ -118,29 +119,30 @@ def hand_on_controllers(node: Node) -> None:
         unified.hand_on(ROOT)
 
 
-def start_programs(node: Node) -> None:
+def start_programs(node: Node, place: Place) -> None:
     """Start all programs, those that need the API server when it is ready."""
-    for daemon in configs.first_daemons():
+    for daemon in configs.first_daemons(place):
         node.start(daemon)
     socket = Path(layout.CONTAINERD_SOCKET)
     node.wait_until("containerd", socket.exists, READY_TIMEOUT_S)
     load = ("ctr", "--namespace", "k8s.io", "images", "import", str(layout.INSIDE / layout.PAUSE_ARCHIVE))
     node.run(Daemon("pause-image", load), READY_TIMEOUT_S)
-    api = ApiServer(kubeconfig.read(configs.PKI / "admin.conf"))
+    api = ApiServer(kubeconfig.read(configs.PKI / "kubelet.conf"))
     node.wait_until("the API server", api.is_ready, READY_TIMEOUT_S)
-    for daemon in configs.later_daemons():
+    for daemon in configs.later_daemons(place):
         node.start(daemon)
 
 
 def main() -> None:
     """Bring the node up and watch it until one of its programs ends."""
     folder = Path(sys.argv[1])
+    place = next(p for p in layout.PLACES if p.name == sys.argv[2])
     try:
         mounts.mount_all(folder)
         node = Node()
-        set_up_network(node)
+        set_up_network(node, place)
         hand_on_controllers(node)
-        start_programs(node)
+        start_programs(node, place)
         node.watch()
     except (DevError, OSError) as error:
         (folder / layout.FAILURE_FILE).write_text(f"{error}\n", encoding="utf-8")

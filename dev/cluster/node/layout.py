@@ -1,19 +1,39 @@
-"""Names, addresses and paths of the node, as both sides of its namespaces need them."""
+"""Names, addresses and paths of the nodes, as both sides of their namespaces need them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 NODE_NAME = "gather-node"
 NODE_LABELS = {"pool": "cpu_intensive"}
-CGROUP = "gather-node"
 HOST_LINK = "gather0"
 NODE_LINK = "gather1"
 HOST_ADDRESS = "10.213.77.1"
 NODE_ADDRESS = "10.213.77.2"
 NETWORK = "10.213.77.0/30"
 PREFIX_LENGTH = 30
-POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/16"
-"""Pods and Services live in the node's own network namespace, so these two collide with nothing outside."""
+"""Services and pods live in the nodes' own network namespaces, so that they collide with nothing outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One node: its name, also of its control groups, its address, its gateway, and its pods' network."""
+
+    name: str
+    address: str
+    gateway: str
+    pod_network: str
+    taints: tuple[str, ...] = ()
+
+
+FIRST = Place(NODE_NAME, NODE_ADDRESS, HOST_ADDRESS, "10.244.0.0/24")
+POOL = "pool=cpu_intensive:NoSchedule"
+SECOND = Place("gather-node-2", "10.213.77.6", "10.213.77.5", "10.244.1.0/24", (POOL,))
+"""A node of the pool alone, as clouds have them. Its gateway is the first node, at the end of a link that
+lies between the two and that this machine does not see."""
+PLACES = (FIRST, SECOND)
+SECOND_LINK = "gather2"
+"""The first node's end of that link; the other is a `NODE_LINK` like the first node's own."""
 API_SERVICE_ADDRESS = "10.96.0.1"
 API_PORT = 6443
 DNS_DOMAIN = "cluster.local"

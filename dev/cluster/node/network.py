@@ -1,4 +1,8 @@
-"""The link between this machine and the node: a veth pair, one end inside the node's namespace."""
+"""The links: a veth pair between this machine and the first node, and one between the two nodes.
+
+The second lies in the nodes' namespaces alone, so that this machine stays as it is and the first node is the
+second's router.
+"""
 
 import ipaddress
 import json
@@ -10,6 +14,11 @@ from dev.commands import output_of
 from dev.errors import CommandError, MachineError
 
 BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+JOIN_RULES = (
+    ("-s", layout.SECOND.pod_network, "-o", layout.NODE_LINK, "-j", "MASQUERADE"),
+    ("-s", layout.FIRST.pod_network, "-d", layout.SECOND.pod_network, "-j", "ACCEPT"),
+)
+"""The first node's: pods of the second leave it under its address; its own keep theirs on the way to them."""
 
 
 def addresses() -> list[dict[str, Any]]:
@@ -111,10 +120,33 @@ def remove_link() -> None:
 
 
 def connect(init_pid: int) -> None:
-    """Make the pair, with the far end in the network namespace of a process."""
+    """Make the first pair, with the far end in the network namespace of a process."""
     pair = ["ip", "link", "add", layout.HOST_LINK, "type", "veth", "peer", "name", layout.NODE_LINK]
     output_of([*pair, "netns", str(init_pid)])
     output_of(
         ["ip", "address", "add", f"{layout.HOST_ADDRESS}/{layout.PREFIX_LENGTH}", "dev", layout.HOST_LINK]
     )
     output_of(["ip", "link", "set", layout.HOST_LINK, "up"])
+
+
+def join(in_first: list[str], second_pid: int) -> None:
+    """Make the pair between the nodes, and let the first one route for the second.
+
+    `in_first` are the words that start a program inside the first node; `second_pid` is a process in the
+    second's network. The kernel removes the pair, and with it the route, when either node ends.
+    """
+    second, link = layout.SECOND, layout.SECOND_LINK
+    pair = ["ip", "link", "add", link, "type", "veth", "peer", "name", layout.NODE_LINK]
+    output_of([*in_first, *pair, "netns", str(second_pid)])
+    for arguments in (
+        ["address", "add", f"{second.gateway}/{layout.PREFIX_LENGTH}", "dev", link],
+        ["link", "set", link, "up"],
+        ["route", "replace", second.pod_network, "via", second.address],
+    ):
+        output_of([*in_first, "ip", *arguments])
+    for rule in JOIN_RULES:
+        table = [*in_first, "iptables", "-w", "-t", "nat"]
+        try:
+            output_of([*table, "-C", "POSTROUTING", *rule])
+        except CommandError:
+            output_of([*table, "-I", "POSTROUTING", *rule])

@@ -33,7 +33,8 @@ USERS = {
     "controller-manager": ("system:kube-controller-manager", None),
     "scheduler": ("system:kube-scheduler", None),
     "proxy": ("system:kube-proxy", None),
-    "kubelet": (f"system:node:{layout.NODE_NAME}", "system:nodes"),
+    "kubelet": (f"system:node:{layout.FIRST.name}", "system:nodes"),
+    "kubelet-2": (f"system:node:{layout.SECOND.name}", "system:nodes"),
     "coredns": ("gather-coredns", "system:masters"),
     "netpol": ("gather-netpol", "system:masters"),
 }
@@ -125,6 +126,23 @@ def credentials_of(authority: Pair, pair: Pair) -> Credentials:
     authority_pem, certificate, key = authority.certificate_pem(), pair.certificate_pem(), pair.key_pem()
     texts = [base64.b64encode(pem).decode() for pem in (authority_pem, certificate, key)]
     return Credentials(SERVER, *texts)
+
+
+SECOND_FILES = {
+    "ca.crt": "ca.crt",
+    "kubelet-2.conf": "kubelet.conf",
+    "proxy.conf": "proxy.conf",
+    "netpol.conf": "netpol.conf",
+}
+"""What the second node has of the first one's keys, and under which name."""
+
+
+def copy_to_second(first: Path, second: Path) -> None:
+    """Give the second node's folder its keys, out of the first one's."""
+    for name, its_name in SECOND_FILES.items():
+        path = second / its_name
+        path.touch(mode=0o600)
+        path.write_bytes((first / name).read_bytes())
 
 
 def write_pki(folder: Path) -> Credentials:

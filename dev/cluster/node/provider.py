@@ -1,7 +1,7 @@
-"""The provider for machines without a Docker engine: a real node of our own build."""
+"""The provider for machines without a Docker engine: one real node of our own build, or two."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from dev.artefacts.stamps import fingerprint
 from dev.cluster import kubeconfig, preflight
 from dev.cluster.apiserver import missing_part, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
+from dev.cluster.node.layout import FIRST, SECOND, Place
 from dev.cluster.node.pause import ensure_pause_archive
 from dev.cluster.provider import Status
 from dev.cluster.way_out import WayOut, way_out
@@ -29,7 +30,10 @@ FINGERPRINT_FILE = "fingerprint"
 
 
 class NodeProvider:
-    """One Kubernetes node as a process tree in its own namespaces, on this machine, as root."""
+    """Kubernetes nodes as process trees in their own namespaces, on this machine, as root.
+
+    The first one has the control plane and is all there is unless `up` is asked for a second.
+    """
 
     name = "node"
 
@@ -42,71 +46,79 @@ class NodeProvider:
         """The kubeconfig with our context."""
         return self.cache.kubeconfig
 
-    def up(self) -> None:
-        """Bring the node up, or leave it alone if it is ready; what is missing is installed and built."""
+    def up(self, nodes: int = 1) -> None:
+        """Bring the node up, or leave it alone if it is ready; what is missing is installed and built.
+
+        With two `nodes` the second is started too; with one, a second that runs already stays.
+        """
         self._refuse_other_node()
         preflight.require_all(preflight.node_checks(self.cache))
         debian_packages.ensure_packages(debian_packages.NODE_PACKAGES, self.cache, self.reporter)
         go_programs.ensure_programs((go_programs.KUBERNETES,), self.cache, self.reporter)
         if self._is_up():
             self.reporter.say(f"The node is up ({self.kubeconfig}).")
-            return
-        self._start_clean()
+        else:
+            self._start_clean()
+        if nodes > 1:
+            self._ensure_second()
 
     def down(self) -> None:
-        """End the node and remove all that it left, also when it was killed or the machine restarted."""
+        """End the nodes and remove all that they left, also after a kill or a restart of the machine."""
         debian_packages.require_root("Ending the node")
         self._refuse_other_node()
-        if not (tree.find() or self.cache.node.exists() or cgroups.existing_groups() or network.has_link()):
+        has_folder = self.cache.node.exists() or self.cache.second_node.exists()
+        if not (tree.find() or has_folder or cgroups.existing_groups() or network.has_link()):
             self.reporter.say("There is no node here.")
             return
         with self.reporter.step("End the node") as step:
             self._remove(step)
 
     def status(self) -> Status:
-        """Return what is known of the node."""
+        """Return what is known of the nodes."""
         running = tree.find()
         if running is None or running.folder != self.cache.node:
-            return Status(self.name, is_running=False, is_ready=False, failure=self._failure())
-        ready = self._missing_part() is None
+            failure = ended_by_itself(self.cache.node)
+            return Status(self.name, is_running=False, is_ready=False, failure=failure)
+        places: Sequence[Place] = (FIRST,)
+        failure = ""
+        if self.cache.second_node.exists():
+            places = layout.PLACES
+            failure = "" if tree.find(SECOND) else f"{SECOND.name}: {ended_by_itself(self.cache.second_node)}"
+        ready = self._missing_part(places) is None
         programs = {
             "Kubernetes": versions.KUBERNETES,
             "CoreDNS": versions.COREDNS,
             "kube-router": versions.KUBE_ROUTER,
             "Helm": versions.HELM,
         }
-        return Status(self.name, True, ready, programs, tree.memory_bytes(), running.init_pid)
+        memory = tree.memory_bytes()
+        return Status(self.name, True, ready, programs, memory, running.init_pid, failure, len(places))
 
     def load_image(self, archive: Path) -> None:
-        """Import a docker-archive into the node; raises ClusterError if there is no node."""
-        tree.load_image(self._running(), archive, IMPORT_TIMEOUT_S)
+        """Import a docker-archive into each node; raises ClusterError if there is none."""
+        for running in self._all_running():
+            tree.load_image(running, archive, IMPORT_TIMEOUT_S)
 
     def images(self) -> frozenset[str]:
-        """Return the names of the images that the node has."""
-        return tree.image_names(self._running())
+        """Return the names of the images that every node has."""
+        return frozenset.intersection(*map(tree.image_names, self._all_running()))
 
     def way_out(self, url: str) -> AbstractContextManager[WayOut]:
         """Return how pods reach an address outside: the node has no other way there than this one."""
         return way_out(url, layout.HOST_ADDRESS)
 
-    def _failure(self) -> str:
-        """Return why the node ended, if it ended by itself."""
-        failure = self.cache.node / layout.FAILURE_FILE
-        if failure.exists():
-            return failure.read_text(encoding="utf-8", errors="replace").strip()
-        return "it was killed, or the machine was restarted" if self.cache.node.exists() else ""
-
     def _refuse_other_node(self) -> None:
-        """Raise MachineError if the node that runs on this machine is another cache folder's."""
-        running = tree.find()
-        if running and running.folder != self.cache.node:
-            raise other_node_error(running)
+        """Raise MachineError if a node that runs on this machine is another cache folder's."""
+        for running in map(tree.find, layout.PLACES):
+            if running and running.folder.parent != self.cache.root:
+                raise other_node_error(running)
 
-    def _running(self) -> tree.Tree:
-        running = tree.find()
-        if running is None or running.folder != self.cache.node:
+    def _all_running(self) -> list[tree.Tree]:
+        """Return the nodes that run; raises ClusterError if the first does not."""
+        first, *others = map(tree.find, layout.PLACES)
+        if first is None or first.folder != self.cache.node:
             raise ClusterError("The node does not run: bring it up with `make up`.")
-        return running
+        return [first, *filter(None, others)]
 
     def _is_up(self) -> bool:
         """Return whether the node runs, was made by this recipe, and is ready or soon becomes so."""
@@ -126,19 +138,27 @@ class NodeProvider:
             return False
         return True
 
-    def _missing_part(self) -> str | None:
-        """Return what does not work yet, or None if all does."""
+    def _missing_part(self, places: Sequence[Place] = (FIRST,)) -> str | None:
+        """Return what does not work yet on these nodes, or None if all does."""
+
+        def enforce_policies(_: object) -> bool:
+            running = [tree.find(place) for place in places]
+            return all(found is not None and tree.enforces_policies(found) for found in running)
+
         return missing_part(
             self.kubeconfig,
             ("the name server", lambda _: resolves(layout.NODE_ADDRESS, layout.API_SERVICE_NAME)),
-            ("the network policies", lambda _: tree.enforces_policies(self._running())),
+            ("the network policies", enforce_policies),
+            nodes=[place.name for place in places],
         )
 
     def _recipe(self) -> str:
-        """Return a digest of all that decides how the node behaves."""
-        daemons = [repr(d) for d in (*configs.first_daemons(), *configs.later_daemons())]
-        files = [repr(item) for item in sorted(configs.config_files().items())]
-        return fingerprint([*daemons, *files, go_programs.KUBERNETES.stamp()])
+        """Return a digest of all that decides how the nodes behave."""
+        parts = [go_programs.KUBERNETES.stamp()]
+        for place in layout.PLACES:
+            parts += [repr(d) for d in (*configs.first_daemons(place), *configs.later_daemons(place))]
+            parts += [repr(item) for item in sorted(configs.config_files(place).items())]
+        return fingerprint(parts)
 
     def _start_clean(self) -> None:
         require_space(self.cache.root, preflight.NODE_SPACE_BYTES, "The node")
@@ -148,59 +168,95 @@ class NodeProvider:
         network.ensure_bridge_filter()
         with self.reporter.step("Start the node") as step:
             step.waits_for("keys and configuration")
-            self._lay_out()
+            self._lay_out(FIRST, self.cache.node)
+            admin = pki.write_pki(self.cache.node / "pki")
+            (self.cache.node / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
+            kubeconfig.write(self.kubeconfig, kubeconfig.render(admin))
             tree.launch(self.cache.node)
             self._await_ready(READY_TIMEOUT_S, step.waits_for)
         self.reporter.say(f"The node is up: KUBECONFIG={self.kubeconfig}")
 
+    def _ensure_second(self) -> None:
+        """Start the second node unless it is ready; one that ran before has the images that it had."""
+        folder = self.cache.second_node
+        if tree.find(SECOND):
+            try:
+                self._await_ready(HEAL_TIMEOUT_S, places=layout.PLACES)
+            except ClusterError as error:
+                self.reporter.say(f"{error} Starting the second node again.")
+            else:
+                self.reporter.say("The second node is up.")
+                return
+        with self.reporter.step("Start the second node") as step:
+            tree.end_one(SECOND)
+            if not (folder / FINGERPRINT_FILE).exists():
+                require_space(self.cache.root, preflight.NODE_SPACE_BYTES, "The second node")
+                remove_folder(folder)
+                self._lay_out(SECOND, folder)
+                pki.copy_to_second(self.cache.node / "pki", folder / "pki")
+                (folder / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
+            (folder / layout.FAILURE_FILE).unlink(missing_ok=True)
+            tree.launch(folder, SECOND)
+            self._await_ready(READY_TIMEOUT_S, step.waits_for, layout.PLACES)
+        self.reporter.say(f"The second node is up: {SECOND.name}, tainted {', '.join(SECOND.taints)}.")
+
     def _remove(self, step: Step) -> None:
-        """End the tree and remove its folder."""
+        """End the trees and remove their folders."""
         step.waits_for("its processes, link and control groups")
         tree.end()
         self.kubeconfig.unlink(missing_ok=True)
-        step.waits_for(f"the removal of {self.cache.node}")
-        remove_folder(self.cache.node)
-        remove_folder(self.cache.tool_state)
+        for folder in (self.cache.second_node, self.cache.node, self.cache.tool_state):
+            step.waits_for(f"the removal of {folder}")
+            remove_folder(folder)
 
-    def _lay_out(self) -> None:
-        """Write the node's folder: keys, configuration, programs and the pause image."""
-        node = self.cache.node
+    def _lay_out(self, place: Place, node: Path) -> None:
+        """Write a node's folder but for its keys: configuration, programs and the pause image."""
         for folder in layout.FOLDERS:
             mode = 0o700 if folder in layout.SECRET_FOLDERS else 0o755
             (node / folder).mkdir(mode=mode, parents=True, exist_ok=True)
-        for name, text in configs.config_files().items():
+        for name, text in configs.config_files(place).items():
             (node / name).write_text(text, encoding="utf-8")
         for program in go_programs.KUBERNETES.folder(self.cache).glob("[!.]*"):
             (node / "programs" / program.name).symlink_to(program)
         shutil.copyfile(ensure_pause_archive(self.cache), node / layout.PAUSE_ARCHIVE)
-        admin = pki.write_pki(node / "pki")
-        (node / FINGERPRINT_FILE).write_text(self._recipe(), encoding="ascii")
-        kubeconfig.write(self.kubeconfig, kubeconfig.render(admin))
 
-    def _await_ready(self, timeout_s: float, say: Callable[[str], None] = lambda _: None) -> None:
-        """Wait until pods can run; `say` gets what is waited for.
+    def _await_ready(
+        self,
+        timeout_s: float,
+        say: Callable[[str], None] = lambda _: None,
+        places: Sequence[Place] = (FIRST,),
+    ) -> None:
+        """Wait until pods can run on these nodes; `say` gets what is waited for.
 
         Raises:
-            ClusterError: the node ended, or is not ready in time; the message says what is missing.
+            ClusterError: a node ended, or is not ready in time; the message says what is missing.
         """
+        folder = self.cache.second_node if SECOND in places else self.cache.node
         part: str | None = None
 
         def is_ready() -> bool:
             nonlocal part
-            part = self._missing_part()
+            part = self._missing_part(places)
             if part:
                 say(part)
-                if tree.find() is None:
-                    raise ClusterError(f"The node ended: {tree.failure_text(self.cache.node)}")
+                if not all(map(tree.find, places)):
+                    raise ClusterError(f"The node ended: {tree.failure_text(folder)}")
             return part is None
 
         try:
             wait_for("the node", is_ready, timeout_s, POLL_S)
         except WaitTimeoutError as error:
-            logs = self.cache.node / "logs"
             raise ClusterError(
-                f"Not within {timeout_s:.0f} s: {part}. The programs' logs are in {logs}."
+                f"Not within {timeout_s:.0f} s: {part}. The programs' logs are in {folder / 'logs'}."
             ) from error
+
+
+def ended_by_itself(node: Path) -> str:
+    """Return why a node that does not run ended, if it ended by itself."""
+    failure = node / layout.FAILURE_FILE
+    if failure.exists():
+        return failure.read_text(encoding="utf-8", errors="replace").strip()
+    return "it was killed, or the machine was restarted" if node.exists() else ""
 
 
 def other_node_error(running: tree.Tree) -> MachineError:

@@ -1,4 +1,4 @@
-"""The node's process tree as seen from outside: start it, find it again, end it.
+"""A node's process tree as seen from outside: start it, find it again, end it.
 
 The tree is all that runs in the node's control groups. That holds when its parent was killed, when this
 program was, and after a reboot, when there is nothing left of it.
@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from dev.cluster.node import cgroups, layout, network, unified
+from dev.cluster.node.layout import Place
 from dev.commands import output_of
 from dev.errors import ClusterError, CommandError, DevError, WaitTimeoutError
 from dev.paths import ROOT
@@ -59,9 +60,9 @@ def _init_folder(process: psutil.Process) -> Path | None:
     return None
 
 
-def find() -> Tree | None:
-    """Return the node that runs on this machine, from any cache folder."""
-    for pid in sorted(cgroups.processes_in(cgroups.existing_groups())):
+def find(place: Place = layout.FIRST) -> Tree | None:
+    """Return a node that runs on this machine, from any cache folder."""
+    for pid in sorted(cgroups.processes_in(groups_of(place))):
         try:
             folder = _init_folder(psutil.Process(pid))
         except psutil.NoSuchProcess:
@@ -71,28 +72,43 @@ def find() -> Tree | None:
     return None
 
 
-def launch_command(groups: Iterable[Path], folder: Path) -> list[str]:
-    """Return the command that becomes the node's process tree."""
+def groups_of(place: Place) -> list[Path]:
+    """Return the control groups of one node."""
+    return cgroups.existing_groups(wanted=(place.name,))
+
+
+def launch_command(groups: Iterable[Path], folder: Path, place: Place) -> list[str]:
+    """Return the command that becomes a node's process tree."""
     entered = [*map(str, groups), "--"]
-    init = [sys.executable, "-m", INIT_MODULE, str(folder)]
-    return ["sh", "-c", ENTER, "gather-node", *entered, "unshare", *NAMESPACES, *init]
+    init = [sys.executable, "-m", INIT_MODULE, str(folder), place.name]
+    return ["sh", "-c", ENTER, place.name, *entered, "unshare", *NAMESPACES, *init]
 
 
-def launch(folder: Path) -> Tree:
-    """Start the tree and give it its link; its output goes to `logs/init.log`."""
-    groups = cgroups.make_groups(cgroups.own_hierarchies())
+def launch(folder: Path, place: Place = layout.FIRST) -> Tree:
+    """Start a tree and give it its link; its output goes to `logs/init.log`.
+
+    The second node's leads to the first, which has to run.
+    """
+    groups = cgroups.make_groups(cgroups.own_hierarchies(), place.name)
     for path in layout.BORROWED.values():
         path.mkdir(parents=True, exist_ok=True)
     with (folder / "logs" / "init.log").open("ab") as log:
         outer = subprocess.Popen(
-            launch_command(groups, folder), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            launch_command(groups, folder, place), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, env=_environment(),
         )  # fmt: skip
-    tree = _await_init(outer, folder)
+    tree = _await_init(outer, folder, place)
     for group in groups:
         if unified.is_mounted(group):
             unified.step_down(group, unified.OUTER, outer.pid)
-    network.connect(tree.init_pid)
+    if place == layout.FIRST:
+        network.connect(tree.init_pid)
+    elif first := find():
+        # Among its mounts too, for there is the lock by which its programs take turns with iptables.
+        mounts = f"--mount=/proc/{first.init_pid}/ns/mnt"
+        network.join(["nsenter", mounts, *in_network(first)[1:]], tree.init_pid)
+    else:
+        raise ClusterError("The first node does not run: bring it up with `make up`.")
     return tree
 
 
@@ -106,13 +122,13 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _await_init(outer: subprocess.Popen[bytes], folder: Path) -> Tree:
+def _await_init(outer: subprocess.Popen[bytes], folder: Path, place: Place) -> Tree:
     """Return the tree once its first process is in its own network namespace."""
 
     def in_namespaces() -> Tree | None:
         if outer.poll() is not None:
             raise ClusterError("unshare ended")
-        tree = find()
+        tree = find(place)
         is_inside = tree and _network_namespace(tree.init_pid) != _network_namespace(os.getpid())
         return tree if is_inside else None
 
@@ -138,23 +154,33 @@ def failure_text(folder: Path) -> str:
 
 
 def end() -> None:
-    """End every process of a node and remove its link and its control groups, whatever state it is in.
+    """End every process of every node and remove link and control groups, whatever state they are in.
 
     Raises ClusterError if something could not be removed.
     """
-    _kill_all(cgroups.existing_groups())
+    for place in reversed(layout.PLACES):
+        end_one(place)
     network.remove_link()
     for path in layout.BORROWED.values():
         remove_if_empty(path)
+
+
+def end_one(place: Place) -> None:
+    """End every process of one node, also a frozen one, and remove its control groups.
+
+    Raises ClusterError if something could not be removed.
+    """
+    cgroups.set_frozen(groups_of(place), frozen=False)
+    _kill_all(groups_of(place))
     try:
         wait_for(
             "the removal of the control groups",
-            lambda: not cgroups.remove_groups(cgroups.existing_groups()),
+            lambda: not cgroups.remove_groups(groups_of(place)),
             END_TIMEOUT_S,
             POLL_S,
         )
     except WaitTimeoutError as error:
-        left = ", ".join(map(str, cgroups.existing_groups()))
+        left = ", ".join(map(str, groups_of(place)))
         raise ClusterError(f"These control groups cannot be removed: {left}") from error
 
 

@@ -151,8 +151,8 @@ def test_a_cluster_is_up_only_when_services_and_names_work(
         found.kubeconfig,
         kubeconfig.render(kubeconfig.Credentials("https://127.0.0.1:4", "QQ==", "Qg==", "Qw==")),
     )
-    for question in ("is_ready", "is_node_ready", "has_default_account"):
-        monkeypatch.setattr(ApiServer, question, lambda _: True)
+    for question in ("is_ready", "are_nodes_ready", "has_default_account"):
+        monkeypatch.setattr(ApiServer, question, lambda *_: True)
     monkeypatch.setattr(ApiServer, "runs_services", lambda _: False)
     assert found._missing_part() == "kube-proxy and the name server"
     with pytest.raises(ClusterError, match=r"Not within 0 s: kube-proxy and the name server"):

@@ -19,7 +19,7 @@ OWN = "4:name=systemd:/\n3:memory:/session/7\n2:cpu,cpuacct:/\n1:misc:/\n0::/\n"
 
 
 def test_each_hierarchy_has_its_mount_and_the_group_that_we_are_in() -> None:
-    found = {h.options: h.group for h in cgroups.hierarchies(OWN, MOUNTS)}
+    found = {h.options: h.group("gather-node") for h in cgroups.hierarchies(OWN, MOUNTS)}
     assert found == {
         "name=systemd": Path("/sys/fs/cgroup/systemd/gather-node"),
         "memory": Path("/sys/fs/cgroup/memory/session/7/gather-node"),
@@ -48,6 +48,27 @@ def test_groups_are_found_wherever_they_were_made_and_removed_from_within(tmp_pa
     assert sorted(found) == [first, second]
     assert cgroups.remove_groups(found) == []
     assert cgroups.existing_groups(tmp_path) == []
+
+
+def test_each_node_has_groups_of_its_own(tmp_path: Path) -> None:
+    """Also where one pod's group is called like a node."""
+    first, second = tmp_path / "cpu" / "gather-node", tmp_path / "cpu" / "gather-node-2"
+    (first / "gather-node-2").mkdir(parents=True)
+    second.mkdir()
+    assert sorted(cgroups.existing_groups(tmp_path)) == [first, second]
+    assert cgroups.existing_groups(tmp_path, ("gather-node-2",)) == [second]
+
+
+def test_processes_are_stopped_and_let_run_in_either_version(tmp_path: Path) -> None:
+    files = [tmp_path / "one" / "freezer.state", tmp_path / "two" / "cgroup.freeze"]
+    for file in files:
+        file.parent.mkdir()
+        file.touch()
+    groups = [*(file.parent for file in files), tmp_path / "cpu"]
+    cgroups.set_frozen(groups, frozen=True)
+    assert [file.read_text(encoding="ascii") for file in files] == ["FROZEN", "1"]
+    cgroups.set_frozen(groups, frozen=False)
+    assert [file.read_text(encoding="ascii") for file in files] == ["THAWED", "0"]
 
 
 def test_a_group_in_use_is_reported(tmp_path: Path) -> None:

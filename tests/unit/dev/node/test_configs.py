@@ -1,10 +1,12 @@
 """The node's configuration: what the whole of it has to agree on."""
 
+import ipaddress
 import json
 
 import pytest
 
 from dev.cluster.node import configs, layout
+from dev.cluster.node.layout import FIRST, SECOND, Place
 
 
 def _flags(daemon: configs.Daemon) -> dict[str, str]:
@@ -17,7 +19,7 @@ def test_the_kubelet_needs_no_privilege_that_root_may_lack() -> None:
     assert kubelet["oomScoreAdj"] == 0
     assert kubelet["maxOpenFiles"] <= 20_000
     assert "restrict_oom_score_adj = true" in configs.containerd_config()
-    assert configs.proxy_config()["oomScoreAdj"] == 0
+    assert configs.proxy_config(FIRST)["oomScoreAdj"] == 0
 
 
 def test_a_full_disk_of_the_machine_evicts_no_pod() -> None:
@@ -26,8 +28,31 @@ def test_a_full_disk_of_the_machine_evicts_no_pod() -> None:
     assert kubelet["imageGCHighThresholdPercent"] == 100
 
 
-def test_the_kubelet_gives_the_node_the_label_that_workers_ask_for() -> None:
-    assert _flags(configs.kubelet())["node-labels"] == "pool=cpu_intensive"
+@pytest.mark.parametrize("place", layout.PLACES)
+def test_the_kubelet_gives_the_node_the_label_that_workers_ask_for(place: Place) -> None:
+    assert _flags(configs.kubelet(place))["node-labels"] == "pool=cpu_intensive"
+
+
+def test_only_pods_that_ask_for_it_go_to_the_second_node() -> None:
+    assert _flags(configs.kubelet(SECOND))["register-with-taints"] == "pool=cpu_intensive:NoSchedule"
+    assert "register-with-taints" not in _flags(configs.kubelet(FIRST))
+
+
+def test_the_second_node_has_no_control_plane() -> None:
+    names = [d.name for d in (*configs.first_daemons(SECOND), *configs.later_daemons(SECOND))]
+    assert names == ["containerd", "kubelet", "proxy", "netpol"]
+    assert not {"config/scheduler.json", "config/Corefile"} & configs.config_files(SECOND).keys()
+
+
+def test_pods_keep_their_addresses_between_nodes() -> None:
+    """By them policies know pods: the second node's bridge hides none."""
+    bridge, _ = configs.cni_config(SECOND)["plugins"]
+    assert bridge["ipMasq"] is False
+    first, second = (ipaddress.ip_network(place.pod_network) for place in layout.PLACES)
+    assert not first.overlaps(second)
+    link = ipaddress.ip_interface(f"{SECOND.gateway}/{layout.PREFIX_LENGTH}").network
+    assert ipaddress.ip_address(SECOND.address) in link
+    assert not link.overlaps(ipaddress.ip_network(layout.NETWORK))
 
 
 def test_pods_ask_the_name_server_that_listens() -> None:
@@ -43,16 +68,18 @@ def test_api_server_and_controller_manager_agree_on_services_and_accounts() -> N
     assert api[signing] == manager["service-account-private-key-file"]
 
 
-def test_the_pod_network_is_the_one_that_the_proxy_knows() -> None:
-    ipam = configs.cni_config()["plugins"][0]["ipam"]
-    assert ipam["ranges"] == [[{"subnet": configs.proxy_config()["clusterCIDR"]}]]
+@pytest.mark.parametrize("place", layout.PLACES)
+def test_the_pod_network_is_the_one_that_the_proxy_knows(place: Place) -> None:
+    ipam = configs.cni_config(place)["plugins"][0]["ipam"]
+    assert ipam["ranges"] == [[{"subnet": configs.proxy_config(place)["clusterCIDR"]}]]
 
 
-def test_policies_are_enforced_on_this_node_for_the_services_that_there_are() -> None:
-    flags = _flags(configs.netpol())
-    assert flags["node"] == _flags(configs.kubelet())["hostname-override"]
+@pytest.mark.parametrize("place", layout.PLACES)
+def test_policies_are_enforced_on_each_node_for_the_services_that_there_are(place: Place) -> None:
+    flags = _flags(configs.netpol(place))
+    assert flags["node"] == _flags(configs.kubelet(place))["hostname-override"]
     assert flags["service-cluster-ip-range"] == _flags(configs.api_server())["service-cluster-ip-range"]
-    assert configs.netpol() in configs.later_daemons()
+    assert configs.netpol(place) in configs.later_daemons(place)
 
 
 def test_the_control_plane_is_not_slower_than_what_is_measured_on_it() -> None:
@@ -60,16 +87,15 @@ def test_the_control_plane_is_not_slower_than_what_is_measured_on_it() -> None:
     assert configs.scheduler_config()["clientConnection"]["qps"] == 500
 
 
-@pytest.mark.parametrize("name", [n for n in configs.config_files() if n.endswith(("json", "conflist"))])
+@pytest.mark.parametrize("name", [n for n in configs.config_files(FIRST) if n.endswith(("json", "conflist"))])
 def test_every_json_file_is_json(name: str) -> None:
-    assert isinstance(json.loads(configs.config_files()[name]), dict)
+    assert isinstance(json.loads(configs.config_files(FIRST)[name]), dict)
 
 
-def test_every_path_that_a_program_is_told_lies_in_a_folder_that_is_made() -> None:
-    texts = [*configs.config_files().values()]
-    texts += [
-        argument for d in (*configs.first_daemons(), *configs.later_daemons()) for argument in d.command
-    ]
+@pytest.mark.parametrize("place", layout.PLACES)
+def test_every_path_that_a_program_is_told_lies_in_a_folder_that_is_made(place: Place) -> None:
+    daemons = (*configs.first_daemons(place), *configs.later_daemons(place))
+    texts = [*configs.config_files(place).values(), *(argument for d in daemons for argument in d.command)]
     prefix = f"{layout.INSIDE}/"
     for text in texts:
         for rest in text.split(prefix)[1:]:

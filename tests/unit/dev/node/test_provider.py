@@ -22,7 +22,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeProvider:
     monkeypatch.setattr(debian_packages, "ensure_packages", lambda *_: None)
     monkeypatch.setattr(go_programs, "ensure_programs", lambda *_: None)
     monkeypatch.setattr(cgroups, "own_hierarchies", list)
-    monkeypatch.setattr(tree, "find", lambda: None)
+    monkeypatch.setattr(tree, "find", lambda *_: None)
     monkeypatch.setattr(NodeProvider, "_start_clean", lambda self: (self.cache.root / "started").touch())
     cache = Cache(tmp_path)
     (cache.node / "pki").mkdir(parents=True)
@@ -31,8 +31,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeProvider:
 
 
 def _runs(node: NodeProvider, monkeypatch: pytest.MonkeyPatch, *, recipe: str, is_ready: bool) -> None:
-    monkeypatch.setattr(tree, "find", lambda: tree.Tree(4711, node.cache.node))
-    monkeypatch.setattr(NodeProvider, "_missing_part", lambda _: None if is_ready else "the name server")
+    monkeypatch.setattr(tree, "find", lambda *_: tree.Tree(4711, node.cache.node))
+    monkeypatch.setattr(NodeProvider, "_missing_part", lambda *_: None if is_ready else "the name server")
     monkeypatch.setattr(provider, "HEAL_TIMEOUT_S", 0)
     (node.cache.node / "fingerprint").write_text(recipe, encoding="ascii")
 
@@ -71,7 +71,7 @@ def test_what_a_killed_node_left_is_no_node(node: NodeProvider) -> None:
 def test_a_node_of_another_cache_is_refused_with_the_way_to_it(
     node: NodeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "find", lambda: tree.Tree(4711, Path("/other/node")))
+    monkeypatch.setattr(tree, "find", lambda *_: tree.Tree(4711, Path("/other/node")))
     for command in (node.up, node.down):
         with pytest.raises(
             MachineError, match=r"GATHER_CACHE=/other, or end it with `.*--cache /other down`"

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from dev.cluster.node import tree
+from dev.cluster.node import layout, tree
 from dev.errors import CommandError
 
 
 def test_the_shell_enters_every_group_before_the_namespaces_are_made() -> None:
-    command = tree.launch_command([Path("/cg/cpu"), Path("/cg/memory")], Path("/cache/node"))
+    groups = [Path("/cg/cpu"), Path("/cg/memory")]
+    command = tree.launch_command(groups, Path("/cache/node"), layout.FIRST)
     assert command[:2] == ["sh", "-c"]
     assert command[4:8] == ["/cg/cpu", "/cg/memory", "--", "unshare"]
-    assert command[-3:] == ["-m", "dev.cluster.node.init", "/cache/node"]
+    assert command[-4:] == ["-m", "dev.cluster.node.init", "/cache/node", "gather-node"]
     assert "--kill-child" in command
 
 

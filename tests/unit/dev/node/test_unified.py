@@ -39,6 +39,6 @@ def test_a_group_is_empty_when_no_process_is_left_in_it(tmp_path: Path) -> None:
 
 def test_the_nodes_group_is_made_at_the_top_and_opened(tmp_path: Path) -> None:
     root = _group(tmp_path, "cpu memory")
-    groups = cgroups.make_groups([cgroups.Hierarchy(cgroups.UNIFIED, root, "/")])
+    groups = cgroups.make_groups([cgroups.Hierarchy(cgroups.UNIFIED, root, "/")], "gather-node")
     assert groups == [tmp_path / "gather-node"]
     assert (root / "cgroup.subtree_control").read_text(encoding="ascii") == "+memory"
