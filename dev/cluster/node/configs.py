@@ -283,5 +283,10 @@ def later_daemons(place: Place) -> list[Daemon]:
     proxy = Daemon("proxy", (_program("kube-proxy"), *_flags({"config": CONFIG / "proxy.json"})))
     coredns = Daemon("coredns", (_program("coredns"), "-conf", f"{CONFIG}/Corefile"))
     if place == layout.FIRST:
-        return [controller_manager(), scheduler(), kubelet(place), proxy, coredns, netpol(place)]
-    return [kubelet(place), proxy, netpol(place)]
+        return [controller_manager(), scheduler(), kubelet(place), proxy, coredns]
+    return [kubelet(place), proxy]
+
+
+def all_daemons(place: Place) -> list[Daemon]:
+    """Return all programs of a node, in the order in which they are started."""
+    return [*first_daemons(place), *later_daemons(place), netpol(place)]

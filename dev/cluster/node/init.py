@@ -18,7 +18,7 @@ from dev.cluster.node.cgroups import ROOT
 from dev.cluster.node.configs import Daemon
 from dev.cluster.node.layout import Place
 from dev.commands import output_of
-from dev.errors import DevError
+from dev.errors import CommandError, DevError
 from dev.waiting import wait_for
 
 POLL_S = 0.05
@@ -131,6 +131,17 @@ def start_programs(node: Node, place: Place) -> None:
     node.wait_until("the API server", api.is_ready, READY_TIMEOUT_S)
     for daemon in configs.later_daemons(place):
         node.start(daemon)
+    # What netpol writes back is what it read before: it would take away what kube-proxy writes meanwhile.
+    node.wait_until("kube-proxy's rules", has_service_rules, READY_TIMEOUT_S)
+    node.start(configs.netpol(place))
+
+
+def has_service_rules() -> bool:
+    """Return whether kube-proxy has written its rules once; this one is its last for Services."""
+    try:
+        return "-j KUBE-NODEPORTS" in output_of(["iptables", "-w", "-t", "nat", "-S", "KUBE-SERVICES"])
+    except CommandError:  # there is no such chain yet
+        return False
 
 
 def main() -> None:

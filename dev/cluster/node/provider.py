@@ -156,7 +156,7 @@ class NodeProvider:
         """Return a digest of all that decides how the nodes behave."""
         parts = [go_programs.KUBERNETES.stamp()]
         for place in layout.PLACES:
-            parts += [repr(d) for d in (*configs.first_daemons(place), *configs.later_daemons(place))]
+            parts += map(repr, configs.all_daemons(place))
             parts += [repr(item) for item in sorted(configs.config_files(place).items())]
         return fingerprint(parts)
 

@@ -39,7 +39,7 @@ def test_only_pods_that_ask_for_it_go_to_the_second_node() -> None:
 
 
 def test_the_second_node_has_no_control_plane() -> None:
-    names = [d.name for d in (*configs.first_daemons(SECOND), *configs.later_daemons(SECOND))]
+    names = [d.name for d in configs.all_daemons(SECOND)]
     assert names == ["containerd", "kubelet", "proxy", "netpol"]
     assert not {"config/scheduler.json", "config/Corefile"} & configs.config_files(SECOND).keys()
 
@@ -79,7 +79,7 @@ def test_policies_are_enforced_on_each_node_for_the_services_that_there_are(plac
     flags = _flags(configs.netpol(place))
     assert flags["node"] == _flags(configs.kubelet(place))["hostname-override"]
     assert flags["service-cluster-ip-range"] == _flags(configs.api_server())["service-cluster-ip-range"]
-    assert configs.netpol(place) in configs.later_daemons(place)
+    assert configs.netpol(place) == configs.all_daemons(place)[-1]
 
 
 def test_the_control_plane_is_not_slower_than_what_is_measured_on_it() -> None:
@@ -94,8 +94,8 @@ def test_every_json_file_is_json(name: str) -> None:
 
 @pytest.mark.parametrize("place", layout.PLACES)
 def test_every_path_that_a_program_is_told_lies_in_a_folder_that_is_made(place: Place) -> None:
-    daemons = (*configs.first_daemons(place), *configs.later_daemons(place))
-    texts = [*configs.config_files(place).values(), *(argument for d in daemons for argument in d.command)]
+    texts = [*configs.config_files(place).values()]
+    texts += [argument for daemon in configs.all_daemons(place) for argument in daemon.command]
     prefix = f"{layout.INSIDE}/"
     for text in texts:
         for rest in text.split(prefix)[1:]:
