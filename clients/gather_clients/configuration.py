@@ -85,6 +85,23 @@ def secret_file(variable: str, folder: Path | None = None) -> Path | None:
     return next((path for path in folder.iterdir() if path.name.lower() == name), None)
 
 
+def secret_now(variable: str, given: str) -> str:
+    """Return a secret as its file has it now, so that one can be replaced while a process runs.
+
+    `given` where it is from no file, or its file cannot be read at this moment.
+    """
+    file = secret_file(variable)
+    try:
+        found = file.read_text("utf-8").strip() if file else given
+    except (OSError, ValueError):
+        return given  # while the file is being replaced
+    if found != given:
+        from gather_clients.logs import hide_in_logs  # noqa: PLC0415 - few processes ever need it
+
+        hide_in_logs([found], besides=True)
+    return found
+
+
 def read_settings(kind: type[SettingsT], *, prefix: str | None = None, **given: Any) -> SettingsT:
     """Return the settings of the process.
 

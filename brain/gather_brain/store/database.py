@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
 import neo4j
+from neo4j.auth_management import AsyncAuthManager
 from neo4j.exceptions import DriverError, Neo4jError
 
 from gather_brain.embeddings.slots import SlotName
@@ -56,7 +57,7 @@ class Database:
     def __init__(
         self,
         uri: str,
-        auth: tuple[str, str] | None,
+        auth: tuple[str, str] | AsyncAuthManager | None,
         *,
         database: str,
         timeout_s: float,

@@ -19,9 +19,11 @@ from gather_clients.configuration import (
     LogLevel,
     exits_if_misconfigured,
     read_settings,
+    secret_now,
     secrets_folder,
     secrets_of,
 )
+from gather_clients.logs import without_secrets
 
 NAMES: Final = ("PORT", "URL", "NETWORKS", "LIMITS", "KIND", "OWN", "LEVEL", "KEY", "NUMBER")
 
@@ -273,3 +275,24 @@ def test_no_value_is_ever_said(data: Any, values: dict[str, str], in_files: bool
                 for value in values.values():
                     pieces = {value[start : start + 6] for start in range(max(len(value) - 5, 1))}
                     assert not [piece for piece in pieces if len(piece) >= 6 and piece in said]
+
+
+def test_a_secret_is_as_its_file_has_it_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Secret that is replaced reaches a process that runs; a variable stays what it was."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    assert secret_now("ROOM_KEY", "given") == "given"
+    (tmp_path / "ROOM_KEY").write_text("replaced\n", encoding="utf-8")
+    assert secret_now("ROOM_KEY", "given") == "replaced"
+    (tmp_path / "ROOM_KEY").write_bytes(b"\xff")
+    assert secret_now("ROOM_KEY", "given") == "given"
+    (tmp_path / "ROOM_KEY").write_text("replaced", encoding="utf-8")
+    monkeypatch.setenv("ROOM_KEY", "variable")
+    assert secret_now("ROOM_KEY", "variable") == "variable"
+
+
+def test_a_secret_that_came_later_is_in_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is struck out as those are that were there at the start."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "ROOM_KEY").write_text("a-later-secret", encoding="utf-8")
+    secret_now("ROOM_KEY", "given")
+    assert without_secrets("refused: a-later-secret") == "refused: ***"
