@@ -74,6 +74,13 @@ class BrainClient:
         """Close the connections."""
         await self._http.aclose()
 
+    def replace_key(self, api_key: str) -> bool:
+        """Send this key from now on; return whether it is another one."""
+        said = f"Bearer {api_key}"
+        is_new = self._http.headers["Authorization"] != said
+        self._http.headers["Authorization"] = said
+        return is_new
+
     async def create_nodes(
         self, nodes: Sequence[bodies.NodeIn], *, deadline_s: float | None = None
     ) -> bodies.BatchResponse:

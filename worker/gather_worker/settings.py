@@ -108,10 +108,12 @@ class Settings(RedisSettings, ModelSettings):
 
     @property
     def broker_url(self) -> str:
-        """Return where Celery's messages go; with TLS the server's certificate is checked."""
+        """Return where Celery's messages go, as its file says now; with TLS the certificate is checked."""
         if self.celery_broker_url is not None:
-            return celery_address(self.celery_broker_url.get_secret_value(), None)
-        return celery_address(self.redis_url.get_secret_value(), self.redis_ca_file)
+            given = self.celery_broker_url.get_secret_value()
+            return celery_address(configuration.secret_now("CELERY_BROKER_URL", given), None)
+        given = self.redis_url.get_secret_value()
+        return celery_address(configuration.secret_now("REDIS_URL", given), self.redis_ca_file)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -7,8 +7,10 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from gather_clients.configuration import secret_now
 from gather_clients.event_log import EventLog
 from gather_clients.logs import set_log_context
 from gather_clients.outbox.outbox_store import Outbox
@@ -84,8 +86,9 @@ async def _open_dependencies(
     calibration = _own_calibration(settings)
     model = _open_model(task, settings, attempt)
     store = Store(settings.mongodb_uri.get_secret_value(), project_id, attempt, settings.store_patience_s)
-    client = brain_client(settings.brain_url, settings.brain_api_key.get_secret_value())
-    brain = Brain(client, attempt, project_id)
+    key = settings.brain_api_key.get_secret_value()
+    client = brain_client(settings.brain_url, key)
+    brain = Brain(client, attempt, project_id, partial(secret_now, "BRAIN_SERVICE_API_KEY", key))
     log = EventLog(settings.redis, settings.redis_timeout_s)
     events = EventPublisher(
         log, task.document, task.department, task.allowance, outbox_of(task.document, store)

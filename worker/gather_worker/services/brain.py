@@ -56,7 +56,7 @@ _LOGGER = logging.getLogger(__name__)
 
 def brain_client(url: str, key: str, **options: Any) -> BrainClient:
     """Return a client of the brain; raises InvalidInput for an address or a key that can never work."""
-    if not (key.isascii() and key.isprintable()):
+    if not is_key(key):
         # Sent, it would look like a brain that cannot be reached.
         raise InvalidInput("settings: BRAIN_SERVICE_API_KEY: it has characters that no key has")
     try:
@@ -69,11 +69,20 @@ def brain_client(url: str, key: str, **options: Any) -> BrainClient:
         raise InvalidInput(f"settings: {error}") from None
 
 
+def is_key(key: str) -> bool:
+    """Return whether it can be sent."""
+    return key.isascii() and key.isprintable()
+
+
 class Brain:
     """One project's brain; all texts of a call belong to the project."""
 
-    def __init__(self, client: BrainClient, attempt: Attempt, project_id: str) -> None:
+    def __init__(
+        self, client: BrainClient, attempt: Attempt, project_id: str, key_now: Callable[[], str] | None = None
+    ) -> None:
+        """`key_now` returns the key that is set now, in case the one that the client has was replaced."""
         self._client = client
+        self._key_now = key_now
         self._attempt = attempt
         self._project_id = project_id
         self._quiet_until: float | None = None
@@ -211,6 +220,9 @@ class Brain:
             except BrainNotFound:
                 return None
             except BrainUnauthorized as error:
+                if self._took_new_key():
+                    _LOGGER.info("the brain refuses the key, and another one is set by now")
+                    continue
                 said = f"the brain refuses the key ({error.status} {error.code})"
                 raise self._key_refused(said) from error
             except BrainUnavailable as error:
@@ -219,6 +231,10 @@ class Brain:
                     raise self._unavailable(str(error)) from error
             _LOGGER.info("the brain limits requests; waiting %.0f s", wait_s)
             await self._attempt.sleep(wait_s)
+
+    def _took_new_key(self) -> bool:
+        key = self._key_now() if self._key_now else ""
+        return bool(key) and is_key(key) and self._client.replace_key(key)
 
     @metered(Timer.BRAIN)
     async def _answered(self, work: Awaitable[T]) -> T:

@@ -3,8 +3,8 @@
 While MongoDB is unavailable every call is repeated with growing waits for `patience_s`, after SIGTERM for
 what is left of the grace period, and then raises StoreUnavailable. What MongoDB refuses it would refuse every
 time, so that raises at once: InvalidInput for a user or a password that is not accepted, WriteRefused for the
-rest. A password that was accepted before in this process was replaced meanwhile; the next attempt reads the
-new one, so that raises StoreUnavailable.
+rest. A password that was accepted before in this process, or that its file no longer has, was replaced
+meanwhile; the next attempt reads the new one, so that raises StoreUnavailable.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from gather_clients.backoff import Backoff
+from gather_clients.configuration import secret_now
 from gather_clients.mongodb.refusals import Refusal, refusal_of, trouble_of
 from gather_contracts import names
 from gather_contracts.meters import Timer
@@ -44,6 +45,7 @@ class ProjectDatabase:
 
     def __init__(self, uri: str, project_id: str, attempt: Attempt, patience_s: float) -> None:
         """Raises InvalidInput if `uri` is no address."""
+        self._uri = uri
         self._attempt = attempt
         self._patience_s = patience_s
         self._was_accepted = False
@@ -103,6 +105,8 @@ class ProjectDatabase:
     def _refused(self, refusal: Refusal, collection: str) -> WorkerError:
         if refusal.is_of_credentials and self._was_accepted:
             return StoreUnavailable(f"{refusal}; it was accepted until now, the next attempt reads it again")
+        if refusal.is_of_credentials and secret_now("MONGODB_URI", self._uri) != self._uri:
+            return StoreUnavailable(f"{refusal}; it was replaced meanwhile, the next attempt reads it again")
         if refusal.is_of_credentials:
             return InvalidInput(f"settings: {refusal}")
         return WriteRefused(f"{self.database.name}.{collection}: {refusal}")

@@ -47,10 +47,10 @@ class FakeBrain:
         return answer
 
 
-def asked(fake: FakeBrain, attempt: Attempt | None = None) -> Brain:
+def asked(fake: FakeBrain, attempt: Attempt | None = None, key_now: Callable[[], str] | None = None) -> Brain:
     """Return the worker's side of the fake."""
     client = BrainClient("http://brain", "k", transport=httpx.MockTransport(fake.answer))
-    return Brain(client, attempt or Attempt(60), PROJECT)
+    return Brain(client, attempt or Attempt(60), PROJECT, key_now)
 
 
 def refusal(status: int, code: str, **headers: str) -> httpx.Response:
@@ -172,6 +172,26 @@ async def test_a_refused_key_is_told_from_an_absence(
     with pytest.raises(BrainKeyRefused):
         await later.index([note("a")])
     assert await later.neighbours(["one"]) == [[]]
+
+
+async def test_a_key_that_was_replaced_is_read_again() -> None:
+    """The old one is refused, the new one stands in its file; one that is no other is asked with once."""
+    fake = FakeBrain(refusal(401, "unauthorized"), NOTHING_FOUND, refusal(401, "unauthorized"))
+    brain = asked(fake, key_now=lambda: "new-key")
+    assert await brain.neighbours(["one"]) == [[]]
+    assert [call.headers["Authorization"] for call in fake.calls] == ["Bearer k", "Bearer new-key"]
+    with pytest.raises(BrainKeyRefused):
+        await brain.neighbours(["one"])
+    assert len(fake.calls) == 3
+
+
+@pytest.mark.parametrize("key", ["", "schlüssel"], ids=["nothing", "umlaut"])
+async def test_what_is_no_key_replaces_none(key: str) -> None:
+    """A file that is just written, or wrongly."""
+    fake = FakeBrain(refusal(401, "unauthorized"))
+    with pytest.raises(BrainKeyRefused):
+        await asked(fake, key_now=lambda: key).neighbours(["one"])
+    assert len(fake.calls) == 1
 
 
 @pytest.mark.parametrize("ask", ["index", "compare"])

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,19 @@ async def test_a_password_that_was_accepted_is_being_replaced(database: ProjectD
     """The next attempt's pod has the new one."""
     assert await database.persist(failing()) == "done"
     with pytest.raises(StoreUnavailable, match="the next attempt reads it again"):
+        await database.persist(failing(WRONG_PASSWORD))
+
+
+async def test_a_password_that_its_file_no_longer_has_was_replaced(
+    database: ProjectDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod read it a moment before: the next attempt is to come, and the department does not fail."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "MONGODB_URI").write_text("mongodb://gather:new@127.0.0.1:1\n", encoding="utf-8")
+    with pytest.raises(StoreUnavailable, match="replaced meanwhile"):
+        await database.persist(failing(WRONG_PASSWORD))
+    (tmp_path / "MONGODB_URI").write_text("mongodb://127.0.0.1:1\n", encoding="utf-8")
+    with pytest.raises(InvalidInput):
         await database.persist(failing(WRONG_PASSWORD))
 
 
