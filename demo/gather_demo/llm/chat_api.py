@@ -88,10 +88,12 @@ class DemoModel:
             return JSONResponse(error_body(f"json_schema: {error}", 400), 400)
         content, reason = cut(content, body.max_tokens)
         usage = count_usage(text_of(body.messages), content)
-        _LOGGER.info("answered for %s with %d tokens", body.model, usage.total_tokens)
         if order:
             self.totals.faults += 1
             return faulty_response(order, body.model, content, usage)
+        # Before it is counted: what was charged outlives a process that is killed in its log alone.
+        charged = {"user": body.user, "tokens": usage.total_tokens, "cost_usd": usage.cost}
+        _LOGGER.info("answered for %s with %d tokens", body.model, usage.total_tokens, extra=charged)
         self.totals.usage += usage
         return completion(body.model, content, reason, usage)
 

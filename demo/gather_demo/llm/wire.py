@@ -43,6 +43,8 @@ class ChatRequest(BaseModel):
     seed: int | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     stream: bool = False
+    user: str = Field(default="", max_length=128)
+    """Who asks, by the caller's own name; it stands in the log beside what was charged."""
 
     def schema_asked(self) -> Mapping[str, Any] | None:
         """Return the JSON schema that the answer must obey, None for free text."""
