@@ -12,7 +12,7 @@ from gather_brain.embeddings.providers import build_embedders
 from gather_brain.embeddings.reembedding_plan import Phase, PlanError, ReembeddingPlan
 from gather_brain.errors import UnavailableError
 from gather_brain.opened_database import open_database
-from gather_brain.reembed import ModelChange, abort
+from gather_brain.reembed import TEXTS_AT_ONCE, ModelChange, abort
 from gather_brain.settings import start_process
 from gather_brain.store.database import refusal_of
 from gather_brain.store.reembedding import Reembedding
@@ -36,8 +36,9 @@ def change_model(*, status: bool, abort_change: bool, grace_s: float, patience_s
             if abort_change:
                 return await abort(plans, nodes)
             os.nice(NICENESS)
-            # The next model, or the only one. Each node is embedded once, so nothing is worth caching.
-            (embedder,) = build_embedders(settings.models[-1:], VectorCache(0))
+            # The next model, or the only one. Each node is embedded once: only what is asked for again, since
+            # one attempt was too short for it, is worth caching.
+            (embedder,) = build_embedders(settings.models[-1:], VectorCache(TEXTS_AT_ONCE))
             change = ModelChange(
                 plans, nodes, embedder, grace_s=grace_s, patience_s=patience_s, report=_report
             )

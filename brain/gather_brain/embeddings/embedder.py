@@ -6,13 +6,21 @@ dimensions stand on every node that it embedded.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from gather_brain.embeddings.readability import Unread
 from gather_brain.vectors import Matrix
+
+Keep = Callable[[Sequence[str], Matrix], None]
+"""Takes texts and their rows."""
+
+
+def keep_nothing(_texts: Sequence[str], _rows: Matrix) -> None:
+    """Take texts and their rows, and do nothing."""
 
 
 class EmbeddingProvider(Protocol):
@@ -33,8 +41,12 @@ class EmbeddingProvider(Protocol):
             UnavailableError: it cannot be known now.
         """
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return one unit row for each text."""
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
+        """Return one unit row for each text; `keep` gets each part as soon as it is made.
+
+        Raises:
+            UnavailableError: not all could be made in time; what was made was given to `keep`.
+        """
 
     async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
         """Return, for each text, why the model cannot read it; None: it can, or nobody knows."""
@@ -61,9 +73,9 @@ class VectorCache:
                 self._rows.move_to_end(key)
         return found
 
-    def remember(self, model: str, made: Mapping[str, Matrix]) -> None:
+    def remember(self, model: str, texts: Sequence[str], rows: Matrix) -> None:
         """Keep new vectors as the ones used last."""
-        for text, row in made.items():
+        for text, row in zip(texts, rows, strict=True):
             # A copy, since a row is a view that would keep its whole batch alive.
             self._rows[_key(model, text)] = row.copy()
         while len(self._rows) > self._entries:
@@ -109,8 +121,11 @@ class Embedder:
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Return one unit row of float32 for each text, in their order; equal texts are computed once.
 
+        What was made before a failure is kept, so that a request that is too long for one attempt comes
+        further with each.
+
         Raises:
-            UnavailableError: the provider cannot serve now.
+            UnavailableError: the provider cannot serve now, or not in the time that callers wait.
         """
         known = self._cache.known(self.name, texts)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
@@ -118,9 +133,8 @@ class Embedder:
             self._observe("hit", len(texts) - len(missing))
             self._observe("miss", len(missing))
         if missing:
-            made = dict(zip(missing, await self._provider.embed(missing), strict=True))
-            self._cache.remember(self.name, made)
-            known |= made
+            rows = await self._provider.embed(missing, partial(self._cache.remember, self.name))
+            known |= dict(zip(missing, rows, strict=True))
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return np.stack([known[text] for text in texts])

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gather_brain.embeddings.embedder import Keep, keep_nothing
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.settings import ModelSettings
 from gather_brain.errors import UnavailableError
@@ -126,8 +127,8 @@ class OpenAiProvider:
         if self._dimensions is None:
             await self.embed([PROBE_TEXT])
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return one unit row for each text.
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
+        """Return one unit row for each text; `keep` gets each answer's as soon as it is there.
 
         Raises:
             UnavailableError: too many requests wait already, or the endpoint gave no valid answer in time.
@@ -138,14 +139,13 @@ class OpenAiProvider:
             raise UnavailableError(BUSY_RETRY_AFTER_S)
         size, deadline_s = self._settings.embedding_batch_size, self._settings.embedding_deadline_s
         deadline = time.monotonic() + deadline_s
-        cut = [text[: self._settings.embedding_max_characters] for text in texts]
         self._waiting += 1
         started = time.perf_counter()
         try:
             async with asyncio.timeout(deadline_s), asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._embed_batch(cut[start : start + size], deadline))
-                    for start in range(0, len(cut), size)
+                    group.create_task(self._embed_batch(texts[start : start + size], deadline, keep))
+                    for start in range(0, len(texts), size)
                 ]
             return np.concatenate([task.result() for task in tasks])
         except TimeoutError:
@@ -159,12 +159,12 @@ class OpenAiProvider:
             if self._observe:
                 self._observe(self.name, time.perf_counter() - started)
 
-    async def _embed_batch(self, texts: Sequence[str], deadline: float) -> Matrix:
-        failures = 0
+    async def _embed_batch(self, texts: Sequence[str], deadline: float, keep: Keep) -> Matrix:
+        cut, failures = [text[: self._settings.embedding_max_characters] for text in texts], 0
         async with self._turns:
             while True:
                 try:
-                    return await self._ask(texts)
+                    rows = await self._ask(cut)
                 except RefusedError as failure:
                     extra = {"model": self.name, "reason": str(failure)}
                     logger.error("embedding endpoint refused the request", extra=extra)  # noqa: TRY400 - no trace needed
@@ -175,6 +175,9 @@ class OpenAiProvider:
                     failures += 1
                     asked_s = failure.retry_after_s
                     pause_s = BACKOFF.wait_s(failures) if asked_s is None else asked_s
+                else:
+                    keep(texts, rows)
+                    return rows
                 if time.monotonic() + pause_s >= deadline:
                     raise UnavailableError(max(1, round(pause_s)))
                 await asyncio.sleep(pause_s)

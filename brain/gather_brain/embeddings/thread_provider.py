@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from gather_brain.embeddings.backlog import Backlog, Work
+from gather_brain.embeddings.embedder import Keep, keep_nothing
 from gather_brain.embeddings.fair_queue import FairQueue, Flow
 from gather_brain.embeddings.readability import Unread
 from gather_brain.errors import UnavailableError
@@ -26,6 +27,10 @@ WAITING_MAX: Final = 64
 WAIT_MAX_S: Final = 8.0
 """How long others may hold a request up before it is refused instead: callers wait for 15 to 20 s, and what
 is computed after they have gone keeps everybody else waiting."""
+WORK_MAX_S: Final = 12.0
+"""How long a request is worked on: a hundred texts of 8,000 characters take minutes, and callers wait 15 s.
+What was made by then is kept, and the next attempt goes on from there."""
+UNFINISHED_RETRY_S: Final = 1
 RETRY_MIN_S: Final = 5
 RETRY_MAX_S: Final = 30
 """Least and most of what `Retry-After` says to a refused caller."""
@@ -72,11 +77,12 @@ class ThreadProvider:
     async def prepare(self) -> None:
         """Do nothing: the model is loaded."""
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return one unit row for each text.
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
+        """Return one unit row for each text; `keep` gets each turn's as soon as they are made.
 
         Raises:
-            UnavailableError: others would hold this request up for longer than its caller waits.
+            UnavailableError: others would hold this request up for longer than its caller waits, or it is
+                longer than that by itself.
         """
         whole = cost(texts)
         wait_s = self._backlog.wait_s(whole)
@@ -87,10 +93,14 @@ class ThreadProvider:
         parts, flow = parts_of(texts), self._queue.join()
         with self._backlog.work(whole) as work:
             lanes = [
-                asyncio.create_task(self._fill(rows, texts, parts, flow, work)) for _ in range(self._lanes)
+                asyncio.create_task(self._fill(rows, texts, parts, flow, work, keep=keep))
+                for _ in range(self._lanes)
             ]
             try:
-                await asyncio.gather(*lanes)
+                async with asyncio.timeout(WORK_MAX_S):
+                    await asyncio.gather(*lanes)
+            except TimeoutError:
+                raise UnavailableError(UNFINISHED_RETRY_S) from None
             finally:
                 for lane in lanes:
                     lane.cancel()
@@ -103,7 +113,14 @@ class ThreadProvider:
         return await asyncio.to_thread(self._model.unread, texts)
 
     async def _fill(
-        self, rows: Matrix, texts: Sequence[str], parts: Iterator[slice], flow: Flow, work: Work
+        self,
+        rows: Matrix,
+        texts: Sequence[str],
+        parts: Iterator[slice],
+        flow: Flow,
+        work: Work,
+        *,
+        keep: Keep,
     ) -> None:
         """Take one part after the other, as the other lanes of the same request do."""
         for part in parts:
@@ -113,6 +130,7 @@ class ThreadProvider:
                 rows[part] = await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._model.embed, texts[part]
                 )
+                keep(texts[part], rows[part])
                 self._backlog.served(work, turn, time.perf_counter() - began)
 
     async def close(self) -> None:

@@ -170,7 +170,14 @@ def _send(client: httpx.Client, ask: Ask) -> None:
     method = "GET" if ask.body is None else "POST"
     content = None if ask.body is None else json.dumps(ask.body).encode()
     kind = {"Content-Type": "application/json"}
-    answer = client.request(method, ask.path, content=content, params=list(ask.query) or None, headers=kind)
+
+    def send() -> httpx.Response:
+        return client.request(method, ask.path, content=content, params=list(ask.query) or None, headers=kind)
+
+    answer = send()
+    while answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:  # too long for one attempt; it goes on
+        time.sleep(float(answer.headers["Retry-After"]))
+        answer = send()
     if answer.status_code != HTTPStatus.OK:
         raise typer.Exit(f"{ask.title}: {answer.status_code} {answer.text[:200]}")  # type: ignore[arg-type]
 

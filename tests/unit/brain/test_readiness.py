@@ -8,7 +8,7 @@ import pytest
 
 from gather_brain import readiness
 from gather_brain.embeddings.active_models import ActiveModels
-from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.embedder import Embedder, Keep, VectorCache, keep_nothing
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan
 from gather_brain.embeddings.slots import Model, Place
@@ -30,8 +30,10 @@ class Provider:
     async def prepare(self) -> None:
         pass
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
-        return np.ones((len(texts), self.dimensions), np.float32)
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
+        rows = np.ones((len(texts), self.dimensions), np.float32)
+        keep(texts, rows)
+        return rows
 
     async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
         return [None] * len(texts)

@@ -8,7 +8,7 @@ import pytest
 
 from dev.service_process import ServiceProcess
 from gather_brain.auth.key_ring import Principal
-from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.embedder import Embedder, Keep, VectorCache, keep_nothing
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan, aborted
 from gather_brain.embeddings.slots import Embedded, Model, Place
@@ -31,9 +31,11 @@ class Ones:
     async def prepare(self) -> None:
         """Be ready."""
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
         """Return as many rows."""
-        return np.ones((len(texts), NEW.dimensions), np.float32)
+        rows = np.ones((len(texts), NEW.dimensions), np.float32)
+        keep(texts, rows)
+        return rows
 
     async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
         """Say that it can read all."""

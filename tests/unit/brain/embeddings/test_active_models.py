@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gather_brain.embeddings.active_models import ActiveModels, RequestModels
-from gather_brain.embeddings.embedder import Embedder, VectorCache
+from gather_brain.embeddings.embedder import Embedder, Keep, VectorCache, keep_nothing
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan, flipped, started
 from gather_brain.embeddings.slots import Model, Place
@@ -42,11 +42,13 @@ class Provider:
         if self.is_unavailable:
             raise UnavailableError
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
+    async def embed(self, texts: Sequence[str], keep: Keep = keep_nothing) -> Matrix:
         if self.is_unavailable:
             raise UnavailableError
         self.asked.extend(texts)
-        return np.ones((len(texts), self.dimensions), np.float32)
+        rows = np.ones((len(texts), self.dimensions), np.float32)
+        keep(texts, rows)
+        return rows
 
     async def unread(self, texts: Sequence[str]) -> list[Unread | None]:
         return [None] * len(texts)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_brain.embeddings import thread_provider as module
+from gather_brain.embeddings.embedder import Embedder, VectorCache
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.thread_provider import (
     CHARACTERS_PER_TURN,
@@ -106,6 +107,50 @@ class HeldModel(CountingModel):
         """Return zeros."""
         assert self.may_go_on.wait(10)
         return np.zeros((len(texts), 1), np.float32)
+
+
+class StoppedModel(CountingModel):
+    """A model that stops in its second turn until it may go on."""
+
+    name = "stopped"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.has_stopped, self.may_go_on = threading.Event(), threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return zeros."""
+        self.asked += [text[-1] for text in texts]
+        if len(self.asked) == 2:
+            self.has_stopped.set()
+            assert self.may_go_on.wait(30)
+        return np.zeros((len(texts), 1), np.float32)
+
+
+async def test_a_request_longer_than_its_caller_waits_goes_on_with_the_next_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is refused when its time is over, and what was made by then is not made again."""
+    limits, timeout = list[asyncio.Timeout](), asyncio.timeout
+
+    def limited(_: float) -> asyncio.Timeout:
+        limits.append(timeout(None))
+        return limits[-1]
+
+    monkeypatch.setattr(asyncio, "timeout", limited)
+    model, texts = StoppedModel(), ["x" * CHARACTERS_PER_TURN + str(number) for number in range(3)]
+    embedder = Embedder(ThreadProvider(model), VectorCache(10))
+    first = asyncio.create_task(embedder.embed(texts))
+    assert await asyncio.to_thread(model.has_stopped.wait, 30)
+    limits[0].reschedule(0)
+    with pytest.raises(UnavailableError) as refused:
+        await first
+    assert refused.value.retry_after_s == module.UNFINISHED_RETRY_S
+    model.may_go_on.set()
+    assert (await embedder.embed(texts)).shape == (3, 1)
+    await embedder.close()
+    assert "".join(model.asked) == "0112"
 
 
 async def test_a_request_is_refused_that_would_wait_longer_than_its_caller(
