@@ -63,18 +63,19 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     are returned; `ASPECTS_MAX` are measured.
     """
     known = _known_as(department, is_described=bool(description.strip()))
+    language = described_in(description)
     found: dict[frozenset[str], Aspect] = {}
     for named in named_in(description):
-        _add(found, named.name, named.gloss, known, VITAL)
+        _add(found, named.name, named.gloss, known, weight=VITAL, language=language)
     are_named = bool(found)
     for name in DEPARTMENTS.get(known, ()):
         is_covered = any(aspect_key(name) & key for key in found)
         if not are_named or (len(found) < ASPECTS_ENOUGH and not is_covered):
-            _add(found, name, "", known, OKAY if are_named or len(found) >= ASPECTS_ENOUGH else VITAL)
+            weight = OKAY if are_named or len(found) >= ASPECTS_ENOUGH else VITAL
+            _add(found, name, "", known, weight=weight)
     if not found:
-        _add(found, spoken(department), "", known, VITAL)
-    is_german = described_in(description) == "de"
-    return tuple(replace(aspect, has_capitals=is_german) for aspect in found.values())
+        _add(found, spoken(department), "", known, weight=VITAL)
+    return tuple(replace(aspect, has_capitals=language == "de") for aspect in found.values())
 
 
 def typical_text(department: str) -> str:
@@ -83,16 +84,29 @@ def typical_text(department: str) -> str:
     return ", ".join([spoken(department), *(name.lower() for name in names)])
 
 
-def _add(found: dict[frozenset[str], Aspect], name: str, gloss: str, department: str, weight: float) -> None:
+def _add(
+    found: dict[frozenset[str], Aspect],
+    name: str,
+    gloss: str,
+    department: str,
+    *,
+    weight: float,
+    language: str = "en",
+) -> None:
     # English endings are cut off English words only.
     key = (aspect_key(name) if name.isascii() else None) or frozenset([name.lower()])
     if key not in found:
-        title = " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
+        title = _title(name) if language == "en" else name[:1].upper() + name[1:]
         stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
         # In a trade that no list knows a word may mean something else: a diver's suit is no costume.
         known = [TRADE_WORDS[word] for word in stems if word in TRADE_WORDS and department in DEPARTMENTS]
         hints = tuple(known[:HINTS_MAX])
         found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight)
+
+
+def _title(name: str) -> str:
+    """Return a name as English titles are written; other languages write theirs as sentences."""
+    return " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
 
 
 def _gloss_of(key: frozenset[str], department: str) -> str:

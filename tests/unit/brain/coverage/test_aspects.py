@@ -90,3 +90,16 @@ def test_any_description_gives_some_aspects_and_not_too_many(slug: str, descript
 def test_german_nouns_keep_their_capitals(description: str, name: str) -> None:
     """To a model that knows capitals "stille" is another word."""
     assert aspects_of("noise", description)[0].facets[0] == name
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("Handles the look of characters, and pacing.", "Look Of Characters"),
+        ("Die Abteilung ist verantwortlich für Kleidung der Figuren und die Stoffe.", "Kleidung der Figuren"),
+        ("Le département est responsable du rythme des scènes et du mixage.", "Rythme des scènes"),
+    ],
+)
+def test_names_are_written_as_their_language_writes_titles(description: str, name: str) -> None:
+    """Producers read them: "Kleidung Der Figuren" is no German."""
+    assert aspects_of("costume", description)[0].name == name
