@@ -80,7 +80,7 @@ contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss --ignore tests/e2e/upgrade
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss --ignore tests/e2e/two_nodes --ignore tests/e2e/upgrade
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -109,11 +109,15 @@ contract-long: $(STAMP) ## Run the contract tests that `make test` leaves out: e
 
 .PHONY: e2e-long
 e2e-long: $(STAMP) ## Run the tests on a real cluster that `make test` leaves out: further orders and ways, 10 minutes
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss --ignore tests/e2e/upgrade
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss --ignore tests/e2e/two_nodes --ignore tests/e2e/upgrade
 
 .PHONY: node-loss
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes
 	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/node_loss -rP
+
+.PHONY: two-nodes
+two-nodes: $(STAMP) ## Freeze, kill, drain, cordon and taint a second node under runs at work, 15 minutes
+	@$(PY) -m dev up --nodes 2 && $(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/two_nodes -rP
 
 .PHONY: upgrade
 upgrade: $(STAMP) ## Upgrade from an older version in the middle of a run, and go back (FROM=<commit>)

@@ -7,15 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from dev.waiting import wait_for
-from gather_contracts.reasons import DepartmentPhase, RunPhase
-from gather_contracts.resource import Condition, GatherRun
-from tests.support.deployed_gather import DeployedGather, is_succeeded, run_of
+from gather_contracts.reasons import RunPhase
+from tests.support.deployed_gather import SAID_S, DeployedGather, is_succeeded, run_of, wait_reason
 
 OPERATOR = "gather-operator"
 NOBODY_S_IMAGE = "127.0.0.1:1/gather/worker:none"
 """Nothing listens there, so no registry is asked."""
-SAID_S = 60
-"""Slow starts are said after 10 s; Events of a Job are read within as long, on a machine that is busy."""
 PATIENCE_S = 20
 QUOTA = {
     "apiVersion": "v1",
@@ -24,28 +21,6 @@ QUOTA = {
     "spec": {"hard": {"pods": "0"}},
 }
 LABEL = "gather-e2e-waiting"
-
-
-def progressing(run: GatherRun) -> Condition | None:
-    """Return the condition that says what the run waits for."""
-    return next((c for c in run.status.conditions if c.type == "Progressing"), None)
-
-
-def wait_reason(gather: DeployedGather, name: str, reason: str, words: str = "") -> Condition:
-    """Return the condition once it has that reason, and those words."""
-
-    def says_so(run: GatherRun) -> bool:
-        said = progressing(run)
-        return said is not None and said.reason == reason and words in said.message
-
-    run = gather.wait_run(name, f"to say {reason}: {words}", says_so, SAID_S)
-    said = progressing(run)
-    assert said is not None
-    assert (run.status.phase, run.status.reason, said.status) == (RunPhase.RUNNING, reason, "False")
-    department = run.status.departments[0]
-    assert (department.phase, department.reason) == (DepartmentPhase.RUNNING, reason)
-    assert words in department.message
-    return said
 
 
 def assert_described(gather: DeployedGather, name: str, reason: str, words: str) -> None:

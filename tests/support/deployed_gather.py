@@ -21,10 +21,12 @@ from dev.cluster.port_forward import forwarded
 from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.events import decode_event
-from gather_contracts.reasons import RunPhase
-from gather_contracts.resource import GatherRun, parse_run
+from gather_contracts.reasons import DepartmentPhase, RunPhase
+from gather_contracts.resource import Condition, GatherRun, parse_run
 
 COMMAND_TIMEOUT_S = 60
+SAID_S = 60
+"""Slow starts are said after 10 s; Events of a Job are read within as long, on a machine that is busy."""
 
 
 def new_project() -> str:
@@ -239,3 +241,25 @@ def is_iterating(run: GatherRun) -> bool:
 def is_succeeded(run: GatherRun) -> bool:
     """Return whether the run ended well."""
     return run.status.phase is RunPhase.SUCCEEDED
+
+
+def progressing(run: GatherRun) -> Condition | None:
+    """Return the condition that says what the run waits for."""
+    return next((c for c in run.status.conditions if c.type == "Progressing"), None)
+
+
+def wait_reason(gather: DeployedGather, name: str, reason: str, words: str = "") -> Condition:
+    """Return the condition once it has that reason, and those words."""
+
+    def says_so(run: GatherRun) -> bool:
+        said = progressing(run)
+        return said is not None and said.reason == reason and words in said.message
+
+    run = gather.wait_run(name, f"to say {reason}: {words}", says_so, SAID_S)
+    said = progressing(run)
+    assert said is not None
+    assert (run.status.phase, run.status.reason, said.status) == (RunPhase.RUNNING, reason, "False")
+    department = run.status.departments[0]
+    assert (department.phase, department.reason) == (DepartmentPhase.RUNNING, reason)
+    assert words in department.message
+    return said
