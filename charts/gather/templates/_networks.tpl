@@ -132,7 +132,7 @@ initContainers:
                 time.sleep(0.2)
       - {{ include "gather.name" (dict "root" .root "room" "brain") }}
     resources:
-      requests: {cpu: 10m, memory: 32Mi}
-      limits: {memory: 64Mi}
+      requests: {cpu: 10m, memory: 32Mi, ephemeral-storage: 16Mi}
+      limits: {memory: 64Mi, ephemeral-storage: 256Mi}
 {{- end -}}
 {{- end -}}
