@@ -148,6 +148,12 @@ def _measured(brain: ServiceProcess, place: Path, repeats: int, only: str, repor
     found: dict[str, list[tuple[float, str, float]]] = {}
     headers = {"Authorization": f"Bearer {BRAIN_KEY}"}
     with httpx.Client(base_url=f"{brain.uri}/api/v1", headers=headers, timeout=TIMEOUT_S) as client:
+        node = {
+            "type": "GatherItem",
+            "content": "A project is there from its first node on.",
+            "projectId": PROJECT,
+        }
+        _send(client, Ask("a first node", "/nodes/batch", {"nodes": [node]}))
         for number in range(repeats):
             texts = Texts(FILM_SEED + number)
             for language, text in (("English", texts.english), ("Chinese", texts.chinese)):
