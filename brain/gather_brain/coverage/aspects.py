@@ -50,7 +50,8 @@ class Aspect:
     @property
     def facets(self) -> tuple[str, ...]:
         """What is embedded for it: the name alone, with what is said of it, and each part of that."""
-        name = self.name if self.has_capitals else self.name.lower()
+        # What is German alone was fitted with names of which each word has a capital (`language_centres.py`).
+        name = _title(self.name) if self.has_capitals else self.name.lower()
         glosses = [text for text in (self.gloss, *self.hints) if text]
         parts = [part for text in glosses for part in FACET_END.split(text) if part]
         return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in glosses), *parts]))
