@@ -18,6 +18,7 @@ from dev.waiting import wait_for
 from gather_contracts import names
 from gather_contracts.reasons import RunPhase, WaitReason
 from gather_contracts.resource import GatherRun
+from gather_contracts.result import ExitCode, StopReason
 from tests.support.deployed_gather import (
     DeployedGather,
     is_iterating,
@@ -38,6 +39,8 @@ STOPPED_S: Final = 75
 """A run that is cancelled or deleted tries for 30 s to end its pod."""
 REFUSED_S: Final = 90
 """The woken worker has its answer at once; what else it asks for first takes `ANSWER_S` each."""
+LONG_ANSWER_S: Final = 100.0
+"""Within the 120 s of `GATHER_LLM_TIMEOUT_S`: two of them outlast the 120 s until a successor is there."""
 ITERATIONS: Final = 30
 GOES_ON, CANCELLED, DELETED = "lost-goes-on", "lost-cancelled", "lost-deleted"
 
@@ -64,9 +67,9 @@ def patient_model(gather: DeployedGather) -> Iterator[None]:
 
 
 @contextmanager
-def at_work(gather: DeployedGather) -> Iterator[dict[str, AtWork]]:
-    """Yield three runs by their names, all at work on the second node."""
-    projects = {name: new_project() for name in (GOES_ON, CANCELLED, DELETED)}
+def at_work(gather: DeployedGather, *names_: str) -> Iterator[dict[str, AtWork]]:
+    """Yield runs of these names, all at work on the second node."""
+    projects = {name: new_project() for name in names_}
     with ExitStack() as stack:
         for name, project in projects.items():
             spec = {"departments": ["story"], "maxIterations": ITERATIONS, "worker": second_node.PREFERRED}
@@ -158,7 +161,7 @@ def test_a_department_goes_on_elsewhere_when_its_node_loses_power(
     gather: DeployedGather, undisturbed: list[str]
 ) -> None:
     """Nothing of the node says goodbye: no kubelet, no worker, no connection."""
-    with at_work(gather) as runs:
+    with at_work(gather, GOES_ON, CANCELLED, DELETED) as runs:
         second_node.power_off()
         lose_and_go_on(gather, runs, time.monotonic())
         gather.slow_down_model(0)
@@ -172,15 +175,15 @@ def test_a_worker_that_wakes_up_with_its_node_is_refused(
     gather: DeployedGather, undisturbed: list[str]
 ) -> None:
     """In the middle of its successor's work, before its kubelet could end it: it says so itself and ends."""
-    with at_work(gather) as runs, second_node.worker_log(runs[GOES_ON].pod) as log:
+    with (
+        at_work(gather, GOES_ON, CANCELLED, DELETED) as runs,
+        second_node.worker_log(runs[GOES_ON].pod) as log,
+    ):
         with second_node.frozen(gather):
             lose_and_go_on(gather, runs, time.monotonic())
             before = {name: len(gather.items(lost.project)) for name, lost in runs.items()}
         try:
-            refusal = wait_for("the woken worker to be refused", lambda: last_words(log), REFUSED_S)
-            print(f"the woken worker: {refusal}")
-            assert refusal["exit_code"] == 75
-            assert "a newer worker than epoch 1 has the department" in json.dumps(refusal)
+            is_refused(log, REFUSED_S)
             assert not gather.run(GOES_ON).status.phase.is_final
         finally:
             second_node.wake_kubelet()
@@ -193,6 +196,36 @@ def test_a_worker_that_wakes_up_with_its_node_is_refused(
             print(
                 f"{late} notes of a run that was {name.removeprefix('lost-')}, by its worker once it woke up"
             )
+
+
+@pytest.mark.usefixtures("patient_model")
+def test_a_worker_that_works_on_and_is_not_heard_of_is_refused(
+    gather: DeployedGather, undisturbed: list[str]
+) -> None:
+    """Its kubelet stands still, as behind a broken network; it runs beside its successor all the time."""
+    with at_work(gather, GOES_ON) as runs, second_node.worker_log(runs[GOES_ON].pod) as log:
+        gather.slow_down_model(LONG_ANSWER_S)
+        second_node.stop_kubelet()
+        since_s = time.monotonic()
+        try:
+            wait_successor(gather, runs[GOES_ON], since_s)
+            gather.slow_down_model(0)
+            is_refused(log, LONG_ANSWER_S + REFUSED_S)
+        finally:
+            second_node.wake_kubelet()
+        ends_as_undisturbed(gather, runs[GOES_ON], undisturbed)
+        wait_left_pods_gone(gather)
+
+
+def is_refused(log: IO[str], timeout_s: float) -> None:
+    """The worker says that it was refused, in its last line."""
+    said = wait_for("the old worker to be refused", lambda: last_words(log), timeout_s)
+    print(
+        f"the old worker at {said['timestamp']}: exit code {said['exit_code']}, {said['result']['message']}"
+    )
+    assert said["exit_code"] == ExitCode.TRY_AGAIN
+    assert said["result"]["reason"] == StopReason.FENCED
+    assert said["result"]["message"] == "a newer worker than epoch 1 has the department"
 
 
 def last_words(log: IO[str]) -> dict[str, Any] | None:

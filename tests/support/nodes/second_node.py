@@ -75,9 +75,14 @@ def frozen(gather: DeployedGather) -> Iterator[None]:
     try:
         wait_for("the node to stand still", lambda: _stands_still(groups), FREEZE_S)
         yield
-        _signal_kubelet(signal.SIGSTOP)
+        stop_kubelet()
     finally:
         cgroups.set_frozen(groups, frozen=False)
+
+
+def stop_kubelet() -> None:
+    """Stop the kubelet alone where it is: what runs on the node goes on, and nobody hears of it."""
+    _signal_kubelet(signal.SIGSTOP)
 
 
 def wake_kubelet() -> None:
