@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.cache import Cache
@@ -21,6 +21,7 @@ from dev.artefacts.wheels import REQUIREMENTS, requirements_key
 from dev.cluster.docker import docker_answers, has_buildx
 from dev.cluster.provider import Provider
 from dev.errors import MachineError
+from dev.images.archives import read_files
 from dev.images.buildah import BuildahBuilder
 from dev.images.builders import Builder, DockerBuilder
 from dev.images.specs import IMAGES, MOVING_TAG, Image, copied_into, image_key, snapshot
@@ -123,6 +124,19 @@ class Images:
                 target = f"{registry}/{room}:{version}"
                 digests[room] = self.builder.push(image, tags[image.name], target, plain_http=plain_http)
         return digests
+
+    def contents(
+        self, names: Iterable[str], wanted: Callable[[PurePosixPath], bool]
+    ) -> dict[str, dict[PurePosixPath, bytes]]:
+        """Build what changed, and return each room's files whose path in the image is wanted."""
+        tags = self.build(names)
+        found = {}
+        for image in select(names):
+            with tempfile.TemporaryDirectory(dir=self.cache.root, prefix="archive-") as folder:
+                archive = Path(folder) / "image.tar"
+                self.builder.save(image, (tags[image.name],), archive)
+                found[image.name.removeprefix("gather-")] = read_files(archive, wanted)
+        return found
 
     @contextmanager
     def _snapshot(self, images: list[Image]) -> Iterator[Snapshot]:

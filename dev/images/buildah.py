@@ -1,8 +1,8 @@
 """buildah, for machines without a Docker engine, or with one that has no buildx.
 
-It builds the same Dockerfiles on a base image of our own.
+It builds the same Dockerfiles on base images of our own (`dev/images/base_image.py`).
 
-The base comes from debootstrap, and this machine's way to packages is mounted while a build runs. All
+The bases come from debootstrap, and this machine's way to packages is mounted while a build runs. All
 that it stores is in the cache; what it mounts is gone when it ends.
 """
 
@@ -19,44 +19,31 @@ from dev.cluster.preflight import IMAGES_SPACE_BYTES
 from dev.commands import output_of, run_logged
 from dev.errors import CommandError
 from dev.images.archives import rename_image
+from dev.images.base_image import (
+    BASE_PACKAGES,
+    EPOCH_S,
+    SUITE,
+    base_recipe_key,
+    compile_python,
+    keep_what_runs,
+    tidy,
+)
 from dev.images.builders import BUILD_TIMEOUT_S, SAVE_TIMEOUT_S, build_arguments
 from dev.images.pip_config import PipConfig, machine_pip_config
 from dev.images.specs import Image
 from dev.progress import Reporter
 
 END_WITH_US = ("setpriv", "--pdeathsig", "TERM")
-SUITE = "bookworm"
-BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
-BASE_LEFT_OUT = (
-    "var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/info",
-    "usr/share/locale",
-)  # fmt: skip
-"""Half of what debootstrap makes, and nothing that a program reads."""
 SEAL_BUSY = "sealing memfd copy"
 SEAL_ATTEMPTS = 3
 """buildah seals a copy of itself in memory before it starts a step. The kernel refuses that with EBUSY while
 something holds one of its pages for a moment (fcntl(2), F_SEAL_WRITE); the same command then goes through."""
 
 
-def base_recipe_key() -> str:
-    """Return the key of the base image that debootstrap makes."""
-    recipe = "\n".join((SUITE, *BASE_PACKAGES, *BASE_LEFT_OUT))
-    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
-
-
 def volumes(configuration: PipConfig, file: Path) -> list[str]:
     """Return the options that mount pip's configuration, and what it names, read-only into a build."""
     mounted = [(file, Path("/etc/pip.conf")), *((path, path) for path in configuration.mounts)]
     return [word for source, target in mounted for word in ("-v", f"{source}:{target}:ro")]
-
-
-def empty_folder(folder: Path) -> None:
-    """Remove what is in a folder, and leave the folder."""
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +58,11 @@ class BuildahBuilder:
     def base(self) -> str:
         """The base image's full name."""
         return f"localhost/python-base:{self.base_key}"
+
+    @property
+    def runtime(self) -> str:
+        """The full name of the base that rooms run on."""
+        return f"localhost/python-runtime:{self.base_key}"
 
     @property
     def _scratch(self) -> Path:
@@ -97,8 +89,8 @@ class BuildahBuilder:
         for leftover in self._scratch.glob("pip-*.conf"):
             leftover.unlink()
         output_of(self.command("rm", "--all"), timeout_s=SAVE_TIMEOUT_S)
-        if self.base not in self.references():
-            with self.reporter.step("Make the base image with debootstrap"):
+        if not {self.base, self.runtime} <= self.references():
+            with self.reporter.step("Make the base images with debootstrap"):
                 self._make_base()
 
     def references(self) -> frozenset[str]:
@@ -116,7 +108,8 @@ class BuildahBuilder:
             file.flush()
             # A mounted file cannot be in the image; an option or a build argument would be in its history.
             isolated = ["bud", "--layers", "--isolation", "chroot", *volumes(configuration, Path(file.name))]
-            arguments = build_arguments(image, tags, contexts, self.base)
+            bases = {"BASE": self.base, "RUNTIME": self.runtime}
+            arguments = ["--timestamp", str(EPOCH_S), *build_arguments(image, tags, contexts, bases)]
             self._log(image.name, self.command(*isolated, *arguments), source)
 
     def save(self, image: Image, tags: Sequence[str], archive: Path) -> None:
@@ -138,13 +131,32 @@ class BuildahBuilder:
             self._log(image.name, self.command("push", *options, image.reference(tag), f"docker://{target}"))
             return Path(file.name).read_text(encoding="ascii").strip()
 
-    def _log(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
+    def digest(self, image: Image, tag: str) -> str:
+        """Return the digest that the image would have in a registry."""
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="digest-") as folder:
+            file = Path(folder) / "digest"
+            options = ["--quiet", "--digestfile", str(file)]
+            self._log(image.name, self.command("push", *options, image.reference(tag), f"oci:{folder}/image"))
+            return file.read_text(encoding="ascii").strip()
+
+    def remove_all(self) -> None:
+        """Remove all images of our storage, and all layers that a build could take from it."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        if self.references():
+            self._log("all", self.command("rmi", "--all", "--force"))
+
+    def _log(
+        self,
+        name: str,
+        command: Sequence[str],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         log = self.cache.logs / f"image-{name}.log"
+        environment = {"TMPDIR": str(self._scratch), **(env or {})}
         for attempt in range(1, SEAL_ATTEMPTS + 1):
             try:
-                run_logged(
-                    command, log, timeout_s=BUILD_TIMEOUT_S, env={"TMPDIR": str(self._scratch)}, cwd=cwd
-                )
+                run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env=environment, cwd=cwd)
             except CommandError as error:
                 if attempt == SEAL_ATTEMPTS or SEAL_BUSY not in str(error):
                     raise
@@ -152,13 +164,20 @@ class BuildahBuilder:
                 return
 
     def _make_base(self) -> None:
-        """Install Debian into a container of our storage and keep it as an image."""
+        """Install Debian into a container of our storage; keep it as an image, and what runs as another."""
         container = output_of(self.command("from", "scratch")).strip()
-        root = output_of(self.command("mount", container)).strip()
+        root = Path(output_of(self.command("mount", container)).strip())
         include = f"--include={','.join(BASE_PACKAGES)}"
-        self._log("base", ["debootstrap", "--variant=minbase", include, SUITE, root])
-        for path in BASE_LEFT_OUT:
-            empty_folder(Path(root) / path)
-        self._log("base", self.command("umount", container))
+        debootstrap = ["debootstrap", "--variant=minbase", include, SUITE, str(root)]
+        self._log("base", debootstrap, env={"SOURCE_DATE_EPOCH": str(EPOCH_S)})
         self._log("base", self.command("config", "--cmd", "python3", container))
-        self._log("base", self.command("commit", "--quiet", "--rm", container, self.base))
+        tidy(root)
+        compile_python(root)
+        self._commit(container, self.base)
+        keep_what_runs(root)
+        compile_python(root)
+        self._commit(container, self.runtime)
+        self._log("base", self.command("rm", container))
+
+    def _commit(self, container: str, name: str) -> None:
+        self._log("base", self.command("commit", "--quiet", "--timestamp", str(EPOCH_S), container, name))

@@ -47,9 +47,13 @@ class Builder(Protocol):
         ...
 
 
-def build_arguments(image: Image, tags: Sequence[str], contexts: Mapping[str, Path], base: str) -> list[str]:
+def build_arguments(
+    image: Image, tags: Sequence[str], contexts: Mapping[str, Path], bases: Mapping[str, str]
+) -> list[str]:
     """Return the arguments that Docker and buildah share."""
-    arguments = ["--network", "host", "--build-arg", f"BASE={base}", "-f", image.dockerfile]
+    arguments = ["--network", "host", "-f", image.dockerfile]
+    for name, value in bases.items():
+        arguments += ["--build-arg", f"{name}={value}"]
     for name, folder in sorted(contexts.items()):
         arguments += ["--build-context", f"{name}={folder}"]
     for tag in tags:
@@ -73,7 +77,7 @@ class DockerBuilder:
 
     def build(self, image: Image, tags: Sequence[str], source: Path, contexts: Mapping[str, Path]) -> None:
         """Build with BuildKit, which named build contexts and cache mounts need."""
-        command = ["docker", "build", *build_arguments(image, tags, contexts, DOCKER_BASE)]
+        command = ["docker", "build", *build_arguments(image, tags, contexts, {"BASE": DOCKER_BASE})]
         log = self.cache.logs / f"image-{image.name}.log"
         run_logged(command, log, timeout_s=BUILD_TIMEOUT_S, env={"DOCKER_BUILDKIT": "1"}, cwd=source)
 

@@ -1,7 +1,6 @@
 """The command lines that build images, and what is mounted while they run."""
 
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from dev.artefacts.cache import Cache
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.errors import CommandError, MachineError
 from dev.images import buildah, builders
-from dev.images.archives import rename_image
+from dev.images.base_image import EPOCH_S
 from dev.images.build import context_folders, context_versions, select
-from dev.images.buildah import BuildahBuilder, empty_folder, volumes
+from dev.images.buildah import BuildahBuilder, volumes
 from dev.images.builders import DockerBuilder, build_arguments
 from dev.images.pip_config import PipConfig, pip_config
 from dev.images.specs import IMAGES, Image
@@ -22,9 +21,11 @@ IMAGE = Image("gather-room", "room/Dockerfile", "gather", "room.image.tag")
 
 
 def test_a_build_names_its_base_its_contexts_and_its_tags() -> None:
-    arguments = build_arguments(IMAGE, ("k1", "dev"), {"jars": Path("/jars")}, "base:1")
+    bases = {"BASE": "base:1", "RUNTIME": "small:1"}
+    arguments = build_arguments(IMAGE, ("k1", "dev"), {"jars": Path("/jars")}, bases)
     assert arguments == [
-        "--network", "host", "--build-arg", "BASE=base:1", "-f", "room/Dockerfile",
+        "--network", "host", "-f", "room/Dockerfile",
+        "--build-arg", "BASE=base:1", "--build-arg", "RUNTIME=small:1",
         "--build-context", "jars=/jars",
         "-t", "localhost/gather-room:k1", "-t", "localhost/gather-room:dev", ".",
     ]  # fmt: skip
@@ -105,6 +106,20 @@ def test_buildah_pushes_without_tls_only_where_it_is_asked_to(
         assert calls[-1][-2:] == ["localhost/gather-room:k1", "docker://r.example.com/g/room:1.0.0"]
 
 
+def test_buildah_gives_every_layer_and_the_image_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And builds on the base, for what is kept of it."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(buildah, "run_logged", lambda command, *_, **__: calls.append(command))
+    builder = BuildahBuilder(Cache(tmp_path), Reporter())
+    builder._scratch.mkdir()
+    builder.build(IMAGE, ("k1",), tmp_path, {})
+    ((*command,),) = calls
+    assert command[command.index("--timestamp") + 1] == str(EPOCH_S)
+    assert {f"BASE={builder.base}", f"RUNTIME={builder.runtime}"} <= set(command)
+
+
 def test_building_without_docker_asks_for_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(MachineError, match="needs root"):
@@ -147,43 +162,6 @@ def test_pip_trusts_what_the_machine_trusts(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.crt"
     bundle.touch()
     assert pip_config("", bundle) == PipConfig(f"[global]\ncert = {bundle}\n", (bundle,))
-
-
-def test_emptying_a_folder_keeps_it_and_follows_no_link(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "kept").touch()
-    inside = tmp_path / "inside"
-    (inside / "sub").mkdir(parents=True)
-    (inside / "link").symlink_to(outside)
-    (inside / "file").touch()
-    empty_folder(inside)
-    assert list(inside.iterdir()) == []
-    assert (outside / "kept").exists()
-
-
-def test_an_archive_gets_exactly_the_names_it_is_given(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(
-        json.dumps([{"Config": "c.json", "RepoTags": None, "Layers": ["l.tar"]}])
-    )
-    (tmp_path / "l.tar").write_bytes(b"layer" * 1000)
-    (tmp_path / "repositories").write_text("{}")
-    old, new = tmp_path / "old.tar", tmp_path / "new.tar"
-    with tarfile.open(old, "w") as archive:
-        for name in ("l.tar", "manifest.json", "repositories"):
-            archive.add(tmp_path / name, name)
-    rename_image(old, new, ["a:1", "a:dev"])
-    with tarfile.open(new) as archive:
-        names = archive.getnames()
-        manifest = archive.extractfile("manifest.json")
-        layer = archive.extractfile("l.tar")
-        assert manifest is not None
-        assert layer is not None
-        assert json.load(manifest) == [
-            {"Config": "c.json", "RepoTags": ["a:1", "a:dev"], "Layers": ["l.tar"]}
-        ]
-        assert layer.read() == b"layer" * 1000
-    assert names == ["l.tar", "manifest.json"]
 
 
 def test_images_are_selected_with_and_without_their_prefix() -> None:
