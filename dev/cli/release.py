@@ -15,6 +15,7 @@ from dev.images.build import Images
 from dev.paths import ROOT
 from dev.progress import Reporter
 from dev.release import bundle, repository
+from dev.release.image_contents import is_wanted
 from dev.release.release_plan import Plan, ReleaseError, plan
 from dev.release.version_texts import CHANGELOG, FILES, notes_of, with_version
 
@@ -92,4 +93,5 @@ def _publish(version: str, registry: str, *, plain_http: bool) -> None:
         if not bundle.write_chart(folder, version, registry, helm, plain_http=plain_http):
             bundle.push_chart(folder, version, registry, helm, plain_http=plain_http)
     with reporter.step("Write what goes with the release"):
-        bundle.write_files(folder, version, digests, Artefacts(cache, reporter))
+        contents = images.contents(bundle.ROOMS, is_wanted)
+        bundle.write_files(folder, version, digests, contents, Artefacts(cache, reporter))

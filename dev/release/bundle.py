@@ -1,6 +1,7 @@
 """What a release has beside its images: chart, CRD, command line, lists of packages, notes, checksums."""
 
 import hashlib
+import json
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,13 @@ from dev.errors import CommandError
 from dev.package.cli_archive import write_archive
 from dev.package.python_tools import python_tool
 from dev.paths import ROOT
+from dev.release.image_contents import (
+    Files,
+    complete,
+    licence_table,
+    python_licences,
+    with_licences,
+)
 from dev.release.version_texts import CHANGELOG, notes_of
 
 CHART: Final = ROOT / "charts" / "gather"
@@ -63,13 +71,20 @@ def _package(folder: Path, registry: str, helm: Path) -> None:
         output_of([helm, "package", copy, "--destination", folder], timeout_s=HELM_TIMEOUT_S)
 
 
-def write_files(folder: Path, version: str, digests: Mapping[str, str], artefacts: Artefacts) -> None:
+def write_files(
+    folder: Path,
+    version: str,
+    digests: Mapping[str, str],
+    contents: Mapping[str, Files],
+    artefacts: Artefacts,
+) -> None:
     """Write everything else, and the checksums of all.
 
     Args:
         folder: where the chart's package is already.
         version: of the release.
         digests: of each room's image in the registry.
+        contents: of each room's image, the files that lists of its packages are made of.
         artefacts: the way to the program that lists packages.
     """
     for crd in (ROOT / "crds").glob("*.yaml"):
@@ -78,7 +93,7 @@ def write_files(folder: Path, version: str, digests: Mapping[str, str], artefact
     (folder / "digests.yaml").write_text(digest_values(digests), "utf-8")
     changelog = (ROOT / CHANGELOG).read_text("utf-8")
     (folder / "notes.md").write_text(f"{notes_of(changelog, version)}\n", "utf-8")
-    write_sboms(folder, python_tool("sbom", artefacts))
+    write_sboms(folder, python_tool("sbom", artefacts), contents)
     (folder / SUMS).write_text(checksums(folder), "utf-8")
 
 
@@ -90,15 +105,29 @@ def digest_values(digests: Mapping[str, str]) -> str:
     )
 
 
-def write_sboms(folder: Path, tool: Path) -> None:
-    """Write a CycloneDX document for each image and the command line: the Python packages of its lock."""
+def write_sboms(folder: Path, tool: Path, contents: Mapping[str, Files]) -> None:
+    """Write a CycloneDX document for each image and the command line, and a table of all licences.
+
+    Args:
+        folder: where they are written.
+        tool: the folder of the program that lists a lock's packages, with their hashes.
+        contents: of each room's image, the files that `image_contents` looks at.
+    """
+    documents = {}
     for name in (*ROOMS, "cli"):
+        file = folder / f"{name}.cdx.json"
         command: list[str | Path] = [
             sys.executable, "-m", "cyclonedx_py", "requirements", ROOT / "requirements" / f"{name}.txt",
             "--pyproject", ROOT / "pyproject.toml", "--mc-type", "application", "--output-reproducible",
-            "--output-format", "JSON", "--output-file", folder / f"{name}.cdx.json",
+            "--output-format", "JSON", "--output-file", file,
         ]  # fmt: skip
         output_of(command, timeout_s=SBOM_TIMEOUT_S, env={"PYTHONPATH": str(tool)})
+        documents[name] = json.loads(file.read_text("utf-8"))
+        known = {n: found for files in contents.values() for n, found in python_licences(files).items()}
+        whole = complete(documents[name], contents[name]) if name in contents else None
+        documents[name] = whole or with_licences(documents[name], known)
+        file.write_text(json.dumps(documents[name], indent=2) + "\n", "utf-8")
+    (folder / "licences.md").write_text(licence_table(documents), "utf-8")
 
 
 def checksums(folder: Path) -> str:
