@@ -48,10 +48,15 @@ class Aspect:
     """Its nouns have capitals, as in German; some models see that."""
 
     @property
+    def capitals(self) -> str:
+        """Its name with a capital at each word, by which no word is a person's or a place's."""
+        return _capitals(self.name)
+
+    @property
     def facets(self) -> tuple[str, ...]:
         """What is embedded for it: the name alone, with what is said of it, and each part of that."""
         # What is German alone was fitted with names of which each word has a capital (`language_centres.py`).
-        name = _title(self.name) if self.has_capitals else self.name.lower()
+        name = self.capitals if self.has_capitals else self.name.lower()
         glosses = [text for text in (self.gloss, *self.hints) if text]
         parts = [part for text in glosses for part in FACET_END.split(text) if part]
         return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in glosses), *parts]))
@@ -97,7 +102,7 @@ def _add(
     # English endings are cut off English words only.
     key = (aspect_key(name) if name.isascii() else None) or frozenset([name.lower()])
     if key not in found:
-        title = _title(name) if language == "en" else name[:1].upper() + name[1:]
+        title = _capitals(name) if language == "en" else name[:1].upper() + name[1:]
         stems = [stem(word) for word in content_words(name.lower().replace("colour", "color"))]
         # In a trade that no list knows a word may mean something else: a diver's suit is no costume.
         known = [TRADE_WORDS[word] for word in stems if word in TRADE_WORDS and department in DEPARTMENTS]
@@ -105,7 +110,7 @@ def _add(
         found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight)
 
 
-def _title(name: str) -> str:
+def _capitals(name: str) -> str:
     """Return a name as English titles are written; other languages write theirs as sentences."""
     return " ".join(word if word.isupper() else word[:1].upper() + word[1:] for word in name.split())
 

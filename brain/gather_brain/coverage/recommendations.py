@@ -107,7 +107,7 @@ def _shortened(sentence: str) -> str:
 
 
 def _suggestion(aspect: Aspect, department: str, *, started: bool) -> str:
-    name = aspect.name.lower()
+    name = aspect.name if aspect.has_capitals else aspect.name.lower()
     verb = "Expand on" if started else "Add notes on"
     if aspect.gloss or aspect.hints:
         about = aspect.gloss or "; ".join(aspect.hints)

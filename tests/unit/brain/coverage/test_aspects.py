@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_brain.coverage.aspects import ASPECTS_ENOUGH, ASPECTS_MAX, aspects_of, typical_text
+from gather_brain.coverage.evidence.terms import Lexicon
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,13 @@ def test_german_nouns_keep_their_capitals(description: str, name: str) -> None:
 def test_names_are_written_as_their_language_writes_titles(description: str, name: str) -> None:
     """Producers read them: "Kleidung Der Figuren" is no German."""
     assert aspects_of("costume", description)[0].name == name
+
+
+def test_german_nouns_are_no_names() -> None:
+    """What is said of a person or a place weighs otherwise."""
+    (aspect, *_) = aspects_of(
+        "costume", "Die Abteilung ist verantwortlich für Kleidung der Figuren und Stoffe."
+    )
+    assert (aspect.name, aspect.capitals) == ("Kleidung der Figuren", "Kleidung Der Figuren")
+    assert Lexicon([aspect.capitals]).specifics.tolist() == [0]
+    assert Lexicon([aspect.name]).specifics.tolist() != [0]
