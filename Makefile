@@ -116,7 +116,7 @@ node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancell
 	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/node_loss -rP
 
 .PHONY: two-nodes
-two-nodes: $(STAMP) ## Freeze, kill, drain, cordon and taint a second node under runs at work, 15 minutes
+two-nodes: $(STAMP) ## Freeze, kill, drain, cordon and taint a second node under runs at work, 16 minutes
 	@$(PY) -m dev up --nodes 2 && $(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/two_nodes -rP
 
 .PHONY: upgrade
