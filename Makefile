@@ -155,6 +155,14 @@ fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 1
 	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/llm/test_malformed_answers.py
 	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/llm/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
+.PHONY: scan
+scan: $(STAMP) ## Run six public scanners over charts, Dockerfiles and code (ARGS="hadolint helm-lint": those alone)
+	@$(PY) -m dev.scan $(ARGS)
+
+.PHONY: images-twice
+images-twice: $(STAMP) ## Build the published images twice from nothing, and compare their digests (ARGS=worker: that one)
+	@$(PY) -m dev.images.twice $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
 	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check openapi-check model-answers-check docs

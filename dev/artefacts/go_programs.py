@@ -155,6 +155,11 @@ PROMTOOL = ProgramSet(
     # Without the ways to find targets in two dozen clouds, which are most of it.
     tags="remove_all_sd",
 )
+KUBE_SCORE = ProgramSet(
+    name="kube-score",
+    version=versions.KUBE_SCORE,
+    installs=(f"github.com/zegl/kube-score/cmd/kube-score@v{versions.KUBE_SCORE}",),
+)
 
 
 def _go(programs: ProgramSet, cache: Cache, command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -18,6 +18,8 @@ KWOK = "0.7.0"
 """Plays nodes and pods for the operator's benchmark."""
 PROMETHEUS = "0.316.0"
 """Prometheus 3.16.0 under its Go module's number: promtool, which tests the charts' alerts."""
+KUBE_SCORE = "1.20.0"
+"""A scanner of `make scan`."""
 GO_AT_LEAST = (1, 26)
 """What our module and Prometheus' ask for."""
 NEO4J = "2026.08.1"

@@ -22,6 +22,8 @@ DOCS_SITE = "furo>=2025.12.19\nmyst-parser>=5.2\nsphinx>=9"
 """What `make docs` makes the site with, apart from the rest: no test needs it."""
 SBOM = "cyclonedx-bom>=7.5"
 """What a release lists its images' packages with, apart from the rest."""
+SCAN = "bandit>=1.9\ncheckov>=3.3\nhadolint-bin>=2.15\nkubernetes-validate>=1.37"
+"""The scanners of `make scan` that are wheels, apart from the rest."""
 ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo")
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
@@ -63,7 +65,8 @@ def main() -> None:
     for room in ROOMS:
         output = REQUIREMENTS / f"{room}.txt"
         _compile(compile_command(output, source, [room], everything, upgrade=upgrade), output)
-    for name, apart in (("client-generator", CLIENT_GENERATOR), ("docs", DOCS_SITE), ("sbom", SBOM)):
+    aparts = (("client-generator", CLIENT_GENERATOR), ("docs", DOCS_SITE), ("sbom", SBOM), ("scan", SCAN))
+    for name, apart in aparts:
         output = REQUIREMENTS / f"{name}.txt"
         _compile(compile_command(output, ["-"], [], None, upgrade=upgrade), output, apart)
     needs = "\n".join(project["build-system"]["requires"])

@@ -7,7 +7,8 @@ from dev.artefacts.artefacts import Artefacts
 from dev.artefacts.wheels import REQUIREMENTS, requirements_key
 from dev.commands import output_of
 
-INSTALL_TIMEOUT_S = 300
+INSTALL_TIMEOUT_S = 1800
+"""A hundred packages on a busy machine."""
 
 
 def python_tool(name: str, artefacts: Artefacts) -> Path:
