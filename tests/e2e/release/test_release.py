@@ -166,6 +166,8 @@ def test_a_release_is_installed_from_the_registry_alone(
     folder = clone.folder / "dist" / "release" / version
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, timeout=60, check=True)
     first = (folder / "digests.yaml").read_text("utf-8"), (folder / f"gather-{version}.tgz").read_bytes()
+    listed = json.loads((folder / "worker.cdx.json").read_text("utf-8"))["components"]
+    assert {part["purl"].split("/")[0] for part in listed if "purl" in part} == {"pkg:deb", "pkg:pypi"}
     assert clone.git("log", "-1", "--format=%s %D").startswith(f"Release {version} ")
     assert clone.git("rev-parse", f"v{version}^{{commit}}") == clone.git("rev-parse", "HEAD")
 
