@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from gather_contracts.resource import Budget
-from gather_worker.errors import BudgetUsed
+from gather_worker.errors import BudgetUsed, ModelTransient
 from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.ledger import Ledger, Reserve, Usage, forms_of, rates_of
@@ -48,6 +48,7 @@ POLL_S: Final = (0.5, 2.0)
 NO_PROMPT: Final = PromptSize(0)
 """Of a request whose prompt teaches nothing."""
 
+UNREAD: Final = "the endpoint's price list cannot be read, and the budget does not cover an assumed price"
 FindPrice = Callable[[str], Awaitable[Price | None]]
 _LOGGER = logging.getLogger(__name__)
 
@@ -140,6 +141,8 @@ class BudgetGuard:
         self._store: LedgerStore = InMemoryLedgerStore()
         self._lock = asyncio.Lock()
         self._estimates: dict[str, PriceEstimate] = {}
+        self._unread: set[str] = set()
+        """Models whose price is assumed because the endpoint's list could not be read at that moment."""
         self._answered: set[str] = set()
         self._has_answered = False
         self._excused: list[Reserve] = []
@@ -171,6 +174,7 @@ class BudgetGuard:
 
         Raises:
             BudgetUsed: the request does not fit, even with a short answer.
+            ModelTransient: it does not fit at an assumed price, and the list cannot be read now.
         """
         async with self._lock:
             others, waited_s = await self._others(), 0.0
@@ -186,6 +190,11 @@ class BudgetGuard:
                     return reserve
                 freed = remaining_of(self._budget, [self.ledger, *map(_settled, others)])
                 may_fit = output_limit(freed, estimate, tokens_in, wanted) > 0
+                if not may_fit and model in self._unread and not estimate.is_known:
+                    unpriced = replace(estimate, price=FREE)
+                    if output_limit(freed, unpriced, tokens_in, wanted):
+                        del self._estimates[model]  # the list is asked for again
+                        raise ModelTransient(UNREAD)
                 if not may_fit or waited_s >= self._patience_s:
                     self.is_used = True
                     raise BudgetUsed("the rest of the budget does not cover even a short answer of the model")
@@ -322,7 +331,13 @@ class BudgetGuard:
         if seen:
             self._answered.add(model)
             self._has_answered = True
-        listed = self._fixed_price or (await find_price(model) if is_priced else None)
+        listed = self._fixed_price
+        if is_priced and not listed:
+            self._unread.discard(model)
+            try:
+                listed = await find_price(model)
+            except ModelTransient:
+                self._unread.add(model)
         if listed:
             known = PriceEstimate(listed, is_known=True)
             return replace(known, prompt=seen.prompt, beyond=seen.beyond) if seen else known

@@ -77,15 +77,22 @@ class Endpoint:
         return None if listed is None else frozenset(listed)
 
     async def find_price(self, model: str) -> Price | None:
-        """Return the model's price by the endpoint's own list, None if it has none or does not answer."""
+        """Return the model's price by the endpoint's own list, None if it has none.
+
+        Raises ModelTransient if the list cannot be read now.
+        """
+        unread: ModelTransient | None = None
         for path in list_paths(model, is_openrouter=self.is_openrouter):
             try:
                 body = await self._fetch("GET", path, None, PRICE_LIST_MAX_BYTES, PRICE_LIST_TIMEOUT_S)
             except ModelError as error:
                 _LOGGER.warning("the endpoint's price list cannot be read: %s", error)
+                unread = error if isinstance(error, ModelTransient) else unread
                 continue
             if price := read_price(body, model):
                 return price
+        if unread:
+            raise unread
         return None
 
     async def _fetch(self, method: str, path: str, question: Any, limit_bytes: int, timeout_s: float) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gather_contracts.resource import Budget
-from gather_worker.errors import BudgetUsed
+from gather_worker.errors import BudgetUsed, ModelTransient
 from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.billing.prompt_bound import PromptBound, PromptSize
 from gather_worker.llm.budget import (
@@ -329,6 +329,25 @@ async def test_nobody_waits_for_ever_nor_for_what_would_not_help() -> None:
     waits.clear()
     await asked(Budget(max_tokens=10_000), Ledger(tokens_in=9000))
     assert waits == []
+
+
+async def test_a_price_list_that_cannot_be_read_now_is_asked_for_again() -> None:
+    """The price that is assumed meanwhile does not end a department; a cap that is used up does."""
+    answers: list[Price | None] = [None, Price(1e-6, 1e-6), None]
+
+    async def find(_: str) -> Price | None:
+        answer = answers.pop(0)
+        if answer is None:
+            raise ModelTransient("the connection broke")
+        return answer
+
+    guard = BudgetGuard(Budget(max_cost_usd=0.01))
+    with pytest.raises(ModelTransient, match="price list cannot be read"):
+        await guard.reserve("m", PromptSize(1000), 2000, find)
+    assert not guard.is_used
+    assert (await guard.reserve("m", PromptSize(1000), 2000, find)).tokens_out == 2000
+    with pytest.raises(BudgetUsed):
+        await BudgetGuard(Budget(max_cost_usd=0)).reserve("m", PromptSize(1000), 2000, find)
 
 
 async def test_an_unknown_price_counts_only_under_a_cap_on_money() -> None:

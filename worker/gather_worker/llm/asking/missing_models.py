@@ -23,9 +23,12 @@ async def find_missing(sender: Sender, model: str, timeout_s: float) -> MissingM
     listed = await race(endpoint.list_models(timeout_s))
     if not listed or is_listed(model, listed):
         return None
-    reserve = await sender.budget.reserve(
-        model, PROMPT, PROBE_TOKENS, lambda name: race(endpoint.find_price(name))
-    )
+    try:
+        reserve = await sender.budget.reserve(
+            model, PROMPT, PROBE_TOKENS, lambda name: race(endpoint.find_price(name))
+        )
+    except ModelError:
+        return None  # the price list cannot be read now; the first request says what follows
     try:
         body = await race(endpoint.complete(probe(model), timeout_s))
     except ModelError as error:
