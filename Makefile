@@ -99,6 +99,10 @@ faults: $(STAMP) ## Break each write of workers and operator, and each watch eve
 	  tests/contract/worker/faults/test_faults.py tests/contract/worker/faults/test_fencing.py tests/contract/worker/faults/test_celery.py
 	@$(PY) -m tests.faults.campaign $(ARGS)
 
+.PHONY: chaos
+chaos: $(STAMP) ## Disturb stores and services under ten runs and count what is lost, 40 minutes; disks and memory as root (ARGS=--help)
+	@$(PY) -m tests.chaos.campaign $(ARGS)
+
 .PHONY: alerts
 alerts: $(STAMP) ## Test each alert with promtool, which is built once, 3 minutes; `make contract` does it from then on
 	@GATHER_BUILD_PROMTOOL=1 $(BIN)/pytest tests/contract/charts/test_alerts.py
