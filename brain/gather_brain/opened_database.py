@@ -1,6 +1,6 @@
 """The database that the settings name."""
 
-from neo4j.auth_management import AsyncAuthManager, AsyncAuthManagers
+from functools import partial
 
 from gather_brain.metrics import Metrics
 from gather_brain.settings import Settings
@@ -14,19 +14,15 @@ def open_database(settings: Settings, metrics: Metrics | None = None) -> Databas
     A password that Neo4j refuses is read again from its file, where it may have been replaced.
     """
     password = settings.neo4j_password
-    auth = None if password is None else _credentials(settings.neo4j_user, password.get_secret_value())
+
+    def credentials(given: str) -> tuple[str, str]:
+        return settings.neo4j_user, secret_now("NEO4J_PASSWORD", given)
+
     return Database(
         settings.neo4j_uri,
-        auth,
+        None if password is None else partial(credentials, password.get_secret_value()),
         database=settings.neo4j_database,
         timeout_s=settings.neo4j_timeout_s,
         pool_size=settings.neo4j_pool_size,
         observe=metrics.query if metrics else None,
     )
-
-
-def _credentials(user: str, given: str) -> AsyncAuthManager:
-    async def read() -> tuple[str, str]:
-        return user, secret_now("NEO4J_PASSWORD", given)
-
-    return AsyncAuthManagers.basic(read)

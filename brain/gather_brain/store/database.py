@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
 import neo4j
-from neo4j.auth_management import AsyncAuthManager
+from neo4j.auth_management import AsyncAuthManager, AsyncAuthManagers
 from neo4j.exceptions import DriverError, Neo4jError
 
 from gather_brain.embeddings.slots import SlotName
@@ -45,6 +45,17 @@ replaced while the brain runs."""
 Record = Mapping[str, Any]
 
 
+Credentials = Callable[[], tuple[str, str]]
+"""Returns user and password, as they are now."""
+
+
+def _auth(credentials: Credentials) -> AsyncAuthManager:
+    async def read() -> tuple[str, str]:
+        return credentials()
+
+    return AsyncAuthManagers.basic(read)
+
+
 class Database:
     """One Neo4j database; `observe` gets each query's kind and duration in seconds.
 
@@ -57,7 +68,7 @@ class Database:
     def __init__(
         self,
         uri: str,
-        auth: tuple[str, str] | AsyncAuthManager | None,
+        credentials: Credentials | None,
         *,
         database: str,
         timeout_s: float,
@@ -70,7 +81,7 @@ class Database:
         self._observe = observe
         self._driver = neo4j.AsyncGraphDatabase.driver(
             uri,
-            auth=auth,
+            auth=_auth(credentials) if credentials else None,
             connection_timeout=CONNECT_TIMEOUT_S,
             connection_acquisition_timeout=CONNECT_TIMEOUT_S,
             max_transaction_retry_time=RETRY_S,
