@@ -177,7 +177,7 @@ def rotate_mongodb(world: World, both_s: float) -> None:
 
 
 def rotate_redis(world: World, both_s: float) -> None:
-    """By a second password of the user; whoever is connected with the first has to connect again."""
+    """By a second password of the user; connections with the first have to be made again."""
     before, after = world.secret("REDIS_URL").split(":")[2].split("@")[0], new_password()
     with redis.Redis.from_url(world.services[REDIS].uri) as client:
         client.execute_command("ACL", "SETUSER", "gather", f">{after}")

@@ -117,7 +117,7 @@ class RunPlayed:
 
 
 class PlayedOperator:
-    """Carries out runs in slots, each on a thread of its own, until it is told to begin no more."""
+    """Carries out runs in slots, each on a thread of its own, until it is stopped."""
 
     def __init__(self, world: World, forks: WorkerForks, shape: Shape, seed: int) -> None:
         self.forks = forks
