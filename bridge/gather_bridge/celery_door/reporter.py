@@ -170,7 +170,7 @@ class Reporter:
         self._refused_s[task.run_uid] = now_s + REFUSED_S
 
     async def _report(self, task: Task) -> None:
-        if task.run_uid in self._finished:
+        if task.run_uid in self._finished or _is_written(task):
             return
         self._count_retries(task)
         if task.state.is_final:
@@ -207,7 +207,7 @@ class Reporter:
         BrokerUnavailable, and ResultRefused if no result can be written.
         """
         self._shown.pop(task.run, None)
-        if task.state.is_final and task.labels.get(names.LABEL_RESULT) == WRITTEN[names.LABEL_RESULT]:
+        if task.state.is_final and _is_written(task):
             self._requests.pop(task.id, None)
             await self._write(task)
             self._requests.pop(task.id, None)
@@ -357,6 +357,11 @@ class Reporter:
             "duration_ms": round((time.time() - float(request.get("kept_s") or 0)) * 1000),
             "retry_count": request.get("retries", 0),
         }
+
+
+def _is_written(task: Task) -> bool:
+    """Return whether a door has written its end: a watch that begins again may bring it once more."""
+    return task.labels.get(names.LABEL_RESULT) == WRITTEN[names.LABEL_RESULT]
 
 
 def _failure(task: Task, limit: str | None) -> TaskFailure:

@@ -42,8 +42,6 @@ BACKOFF: Final = Backoff(0.5, 10.0, (0.5, 1.0))
 SEEN_MAX: Final = 10_000
 PROJECT_MAX: Final = 64
 """Characters of a project's id in the log; one that is longer is refused."""
-FRESH_S: Final = 60.0
-"""After so long a run that the watch has not brought has left its sight: it has ended, or was deleted."""
 SendEvent = Callable[..., None]
 
 
@@ -73,8 +71,6 @@ class Taker:
         self._metrics = metrics
         self._send_event = send_event
         self._come_again = come_again
-        self._fresh: dict[str, float] = {}
-        """Runs that were made and that the watch has not brought yet, and when they were made."""
         self._seen_s: OrderedDict[str, float] = OrderedDict()
         self._counted_s = 0.0
         self.leads = False
@@ -84,13 +80,7 @@ class Taker:
 
     def slots(self) -> int:
         """Return how many runs may begin now."""
-        since_s = time.monotonic() - FRESH_S
-        self._fresh = {
-            name: made_s
-            for name, made_s in self._fresh.items()
-            if made_s > since_s and name not in self._watched.tasks
-        }
-        active = sum(not task.state.is_final for task in self._watched.tasks.values()) + len(self._fresh)
+        active = self._watched.active()
         self._metrics.active.set(active)
         free = max(self._settings.runs_max - active, 0)
         self._metrics.slots.set(free)
@@ -198,13 +188,15 @@ class Taker:
         kept = {**message.request, "kept_s": time.time(), "project_id": start.project_id}
         await self._queue.keep_request(message.id, kept)
         try:
-            body, is_new = await self._runs.create(start.manifest)
+            with self._watched.expecting(name):
+                body, is_new = await self._runs.create(start.manifest)
         except (TaskRefused, NameTaken) as refused:
             failure = invalid(refused) if isinstance(refused, TaskRefused) else _taken(refused)
             await self._fail(waiting, message, failure)
             await self._queue.forget_request(message.id)
             return
         if not is_new:
+            self._watched.expect_no_more(name)
             logger.info("a task came again", extra=self._fields(waiting, message))
             try:
                 task = task_of(body)
@@ -213,7 +205,6 @@ class Taker:
                 return
             await self._come_again(task)
             return
-        self._fresh[name] = time.monotonic()
         self.processed += 1
         self._metrics.wait.labels(queue=waiting.queue).observe(self._waited_s(waiting))
         logger.info("task taken", extra=self._fields(waiting, message))

@@ -7,8 +7,8 @@ is an error) it begins from nothing, and what is not heard of then is asked for 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 from gather_bridge.task_runs.run_calls import WATCH_WINDOW_S, TaskRuns
@@ -26,6 +26,8 @@ SETTLE_S: Final = 3.0
 BEGINNING_ENDS: Final = "k8s.io/initial-events-end"
 FROM_NOTHING: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 """Asks for a mark at the end of what there is: Kubernetes 1.34, others may refuse it."""
+EXPECTED_S: Final = 60.0
+"""After so long a run that the watch has not brought is not counted: the watch itself does not work."""
 
 OnChange = Callable[[Task], None]
 
@@ -46,6 +48,8 @@ class WatchedRuns:
         self._since = ""
         self._unheard: set[str] = set()
         """Runs that were known before a watch from nothing, and that it has not brought yet."""
+        self._expected: dict[str, float] = {}
+        """Runs that are being made, or were and have not been brought yet, and since when."""
         self._marks_beginnings = True
         self._is_settled = False
         self._heard_s: float | None = None
@@ -78,6 +82,31 @@ class WatchedRuns:
                 if failures:
                     await asyncio.sleep(BACKOFF.wait_s(failures))
 
+    @contextmanager
+    def expecting(self, name: str) -> Iterator[None]:
+        """Count a run as active from before it is made until the watch says what it is.
+
+        A run may come and go between two looks at `tasks`, so the watch itself ends this. What raises in
+        the block has made no run.
+        """
+        self._expected[name] = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self._expected.pop(name, None)
+            raise
+
+    def expect_no_more(self, name: str) -> None:
+        """Count a run no longer that was there before, of which the watch may say nothing."""
+        self._expected.pop(name, None)
+
+    def active(self) -> int:
+        """Return how many runs have not ended."""
+        since_s = time.monotonic() - EXPECTED_S
+        self._expected = {name: each_s for name, each_s in self._expected.items() if each_s > since_s}
+        running = (name for name, task in self.tasks.items() if not task.state.is_final)
+        return len({*running, *self._expected})
+
     async def _watch_once(self) -> None:
         is_beginning = not self._since
         query = {"labelSelector": self._selector}
@@ -85,7 +114,7 @@ class WatchedRuns:
             query["resourceVersion"] = self._since
         elif self._marks_beginnings:
             query |= FROM_NOTHING
-        self._unheard = set(self.tasks) if is_beginning else set()
+        self._unheard = {*self.tasks, *self._expected} if is_beginning else set()
         self._is_settled = not is_beginning
         self._heard_s = None
         settling = asyncio.create_task(self._settle()) if is_beginning else None
@@ -145,6 +174,7 @@ class WatchedRuns:
             logger.warning("a GatherRun cannot be read", extra={"error": type(error).__name__})
             return
         self._unheard.discard(task.run)
+        self._expected.pop(task.run, None)
         if kind == "DELETED":
             self.tasks.pop(task.run, None)
             self._on_gone(task)
@@ -154,6 +184,7 @@ class WatchedRuns:
 
     def _drop(self, name: str) -> None:
         self._unheard.discard(name)
+        self._expected.pop(name, None)
         task = self.tasks.pop(name, None)
         if task is not None:
             self._on_gone(task)

@@ -211,6 +211,7 @@ FAULTS: Final = (
     Fault("the pool's nodes are tainted", lambda it: _pool(it, spec={"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}), "Nodes", "gpu=yes:NoSchedule", "worker.tolerations"),
     Fault("the pool's nodes are cordoned", lambda it: _pool(it, spec={"unschedulable": True}), "Nodes", "are cordoned", "kubectl uncordon"),
     Fault("the pool's nodes are too small", lambda it: _pool(it, status={"allocatable": {"cpu": "10m", "memory": "8Gi"}}), "Nodes", "asks for cpu 20m", "worker.resources.requests.cpu"),
+    Fault("the pool's nodes offer no disk", lambda it: _pool(it, status={"allocatable": {"cpu": "4", "memory": "8Gi"}}), "Nodes", "asks for ephemeral-storage", "to null in worker.resources"),
     Fault("the quota is used up", _quota, "Quota films", "1Gi of 1Gi requests.memory are used", "raise requests.memory", is_last=True),
     Fault("the quota wants limits", _quota_of_limits, "Quota films", "demands that each pod says limits.cpu", "worker.resources.limits.cpu", is_last=True),
     Fault("a LimitRange is too small", _limit_range, "LimitRange small", "384Mi is above its maximum of 100Mi", "worker.resources.limits.memory"),

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 POLL_S: Final = 0.05
 FOLLOW_MAX_S: Final = 30.0
+SIZE: Final = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"}
 
 
 class KubeletDouble:
@@ -33,8 +34,8 @@ class KubeletDouble:
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
-            "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
-            "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+            "allocatable": SIZE,
+            "capacity": SIZE,
         }
 
 

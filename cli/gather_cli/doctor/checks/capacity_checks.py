@@ -73,7 +73,10 @@ def _check_sizes(nodes: Sequence[Object], said: str, requests: Mapping[str, str]
                 "Nodes",
                 f"a worker asks for {resource} {wanted}, and the largest node of the "
                 f"pool {said} has {largest.normalize():f}",
-                f"lower worker.resources.requests.{resource}, or add larger nodes",
+                # A kubelet without local storage isolation, as one without root, offers no disk at all.
+                f"lower worker.resources.requests.{resource}, or add larger nodes"
+                if largest
+                else f"set {resource} to null in worker.resources.requests and .limits: no node offers it",
             )
             return
     yield ok("Nodes", f"{len(nodes)} nodes of the pool {said or 'all'} take workers")

@@ -67,19 +67,35 @@ def body(name: str, phase: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def reporting(results: Results) -> Reporter:
+    """Return the reporter of a door that leads."""
+    return Reporter(
+        "task", "door@here", queue=cast("Any", Queue()), runs=cast("Any", Runs()),
+        results=cast("Any", results), metrics=CeleryMetrics("task"), leads=lambda: True,
+        send_event=lambda *_, **__: None, result_expires_s=3600,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("phase", "state"), [("Pending", "started"), ("Running", "progress"), ("Failed", "failed")]
 )
 async def test_a_task_that_the_backend_refuses_holds_no_other_up(phase: str, state: str) -> None:
     """The reporter goes on, at once and later."""
-    results: Any = Results()
-    reporter = Reporter(
-        "task", "door@here", queue=cast("Any", Queue()), runs=cast("Any", Runs()), results=results,
-        metrics=CeleryMetrics("task"), leads=lambda: True, send_event=lambda *_, **__: None,
-        result_expires_s=3600,
-    )  # fmt: skip
+    results = Results()
+    reporter = reporting(results)
     for name in ("odd", "film"):
         reporter.watched.tasks[name] = task_of(body(name, phase))
     await reporter._pass()
     await reporter._pass()
     assert results.written == [("film", state)]
+
+
+async def test_an_end_that_another_door_has_written_is_not_written_again() -> None:
+    """A watch that begins again asks for the run by name, and brings it though it is out of sight."""
+    results = Results()
+    reporter = reporting(results)
+    run = body("film", "Failed")
+    run["metadata"]["labels"][names.LABEL_RESULT] = "written"
+    reporter.watched.tasks["film"] = task_of(run)
+    await reporter._pass()
+    assert results.written == []

@@ -1,42 +1,16 @@
-"""How many runs may begin now."""
+"""What becomes of a task whose run is not its own."""
 
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
-
-from gather_bridge.celery_door import taker as taker_module
 from gather_bridge.celery_door.celery_metrics import CeleryMetrics
-from gather_bridge.celery_door.taker import FRESH_S, Taker
+from gather_bridge.celery_door.taker import Taker
 from gather_bridge.celery_door.task_decisions import Start
 from gather_bridge.celery_door.task_message import TaskMessage
 from gather_bridge.celery_door.task_queue import Waiting
 from gather_bridge.errors import NameTaken
+from gather_bridge.task_runs.watched_runs import WatchedRuns
 from gather_contracts import names
-
-
-def test_a_run_that_the_watch_never_brings_takes_a_slot_for_a_while_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It was written by another door, or deleted, before this one looked."""
-    now_s = [1000.0]
-    monkeypatch.setattr(taker_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    unused = cast("Any", None)
-    taker = Taker(
-        cast("Any", SimpleNamespace(runs_max=2)),
-        me="",
-        queue=unused,
-        runs=unused,
-        watched=cast("Any", SimpleNamespace(tasks={})),
-        results=unused,
-        metrics=CeleryMetrics("task"),
-        send_event=unused,
-        come_again=unused,
-    )
-    taker._fresh["a-run"] = now_s[0]
-    assert taker.slots() == 1
-    now_s[0] += FRESH_S
-    assert taker.slots() == 2
 
 
 class KeptRequests:
@@ -73,12 +47,14 @@ async def test_a_task_named_as_another_s_run_leaves_that_run_s_callbacks_alone()
         failed.append(task_id)
 
     unused = cast("Any", None)
+    watched = WatchedRuns(unused, "", print, print)
     taker = Taker(
-        unused, me="", queue=cast("Any", requests), runs=cast("Any", TakenName()), watched=unused,
+        unused, me="", queue=cast("Any", requests), runs=cast("Any", TakenName()), watched=watched,
         results=cast("Any", SimpleNamespace(failed=fail)), metrics=CeleryMetrics("task"),
         send_event=lambda *_, **__: None, come_again=unused,
     )  # fmt: skip
     message = TaskMessage(derived, "task", [], {}, {"id": derived})
     waiting = Waiting("cpu_intensive", "cpu_intensive", b"{}")
     await taker._start(waiting, message, Start({"metadata": {"name": derived}}, "p"))
+    assert watched.active() == 0
     assert (requests.kept, failed) == ({"Film 7": callbacks}, [derived])
