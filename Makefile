@@ -169,7 +169,7 @@ images-twice: $(STAMP) ## Build the published images twice from nothing, and com
 
 .PHONY: check
 check: $(STAMP) ## Run every check that needs no cluster; fails if a generated file is out of date
-	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check openapi-check model-answers-check docs
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types crds-check reasons-check cli-help-check chart-readmes-check items-schema-check cue-words-check openapi-check model-answers-check docs
 
 ##@ Measure
 
@@ -326,6 +326,14 @@ items-schema: $(STAMP) ## Write the JSON Schema of items from the contracts
 .PHONY: items-schema-check
 items-schema-check: $(STAMP)
 	@$(PY) -m dev.generate.items_schema --check
+
+.PHONY: cue-words
+cue-words: $(STAMP) ## Write what each cue of an instruction cannot be without from its pattern
+	@$(PY) -m dev.generate.cue_words
+
+.PHONY: cue-words-check
+cue-words-check: $(STAMP)
+	@$(PY) -m dev.generate.cue_words --check
 
 .PHONY: openapi
 openapi: $(STAMP) ## Write the OpenAPI documents of brain and HTTP door, and the brain's reference

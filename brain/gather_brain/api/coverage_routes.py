@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch
-from gather_brain.coverage.analysis import measure, plan_measurement
+from gather_brain.coverage.analysis import measure, plan_measurement, read_ahead
 from gather_brain.coverage.recommendations import analysis_of, distribution_of, metrics_of
 from gather_brain.errors import ValidationFailedError
 from gather_clients.web.error_bodies import PLACES_MAX
@@ -40,8 +40,10 @@ async def analyze_coverage(request: bodies.CoverageRequest, caller: CallerDep) -
     rows, readable = np.zeros((0, 0), np.float32), list[bool]()
     if plan.items:
         sample = plan.items[:: 1 + len(plan.items) // READ_MAX]
-        rows, readable = await asyncio.gather(
-            embedder.embed(plan.texts), embedder.readable([item.content for item in sample])
+        rows, readable, _ = await asyncio.gather(
+            embedder.embed(plan.texts),
+            embedder.readable([item.content for item in sample]),
+            asyncio.to_thread(read_ahead, plan),
         )
     embedding_ms = watch.lap_ms()
     # A hundred items take tens of milliseconds of arithmetic.

@@ -24,12 +24,15 @@ from gather_brain.coverage.measures import (
     coherence_of,
     common_features,
     depth_of,
+    features_of,
     freshness_of,
     unmeasured_in,
 )
 from gather_brain.coverage.near_duplicates import clusters_of, members, near_duplicates
+from gather_brain.coverage.statements import statement_of
 from gather_brain.coverage.treatment import COMPARED, matter_of, relevance_of, treating
 from gather_brain.vectors import Matrix, unit_rows
+from gather_brain.words import KEPT_CHARACTERS_MAX
 from gather_clients.wording.text_language import language_of_text
 
 
@@ -107,6 +110,16 @@ def plan_measurement(
         matter=matter,
         language=language_of_text(description) or described_in(description),
     )
+
+
+def read_ahead(plan: MeasurementPlan) -> None:
+    """Read what `measure` will read of the texts' words, which is remembered, while their rows are made."""
+    for item in plan.items:
+        if len(item.content) <= KEPT_CHARACTERS_MAX:
+            features_of(item.content)
+        for sentence in item.sentences:
+            if len(sentence) <= KEPT_CHARACTERS_MAX:
+                statement_of(sentence)
 
 
 def measure(

@@ -12,7 +12,7 @@ it back ("It must be a bug").
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -41,8 +41,7 @@ def weights() -> Mapping[str, float]:
     return dict(_table("instruction_weights")["weights"])
 
 
-@cache
-def _cues(language: str) -> Mapping[str, re.Pattern[str]]:
+def patterns_of(language: str) -> Mapping[str, str]:
     """Return the pattern of each kind, with the lists of words put in."""
     table = _table("instruction_cues")
     lists = {name: "|".join(words) for name, words in table["verbs"].items()}
@@ -53,8 +52,17 @@ def _cues(language: str) -> Mapping[str, re.Pattern[str]]:
         pattern = "|".join(patterns)
         for name, words in lists.items():
             pattern = pattern.replace(f"{{{name}}}", words)
-        found[kind] = re.compile(pattern)
+        found[kind] = pattern
     return found
+
+
+@cache
+def _cues(language: str) -> Sequence[tuple[str, re.Pattern[str], Sequence[str]]]:
+    """Return each kind with its pattern and the texts one of which every match has; none if not known."""
+    needs = _table("instruction_needs")[language]
+    return [
+        (kind, re.compile(pattern), needs.get(kind, ())) for kind, pattern in patterns_of(language).items()
+    ]
 
 
 @cache
@@ -78,8 +86,9 @@ def cues_of(sentence: str, language: str) -> frozenset[str]:
     seen = sentence[:SENTENCE_CHARS_MAX].translate(_PLAIN).lower()
     return frozenset(
         kind
-        for kind, pattern in _cues(language).items()
-        if any(not _reported().search(seen, 0, found.start()) for found in pattern.finditer(seen))
+        for kind, pattern, needs in _cues(language)
+        if (not needs or any(each in seen for each in needs))
+        and any(not _reported().search(seen, 0, found.start()) for found in pattern.finditer(seen))
     )
 
 

@@ -136,9 +136,7 @@ def _clause(words: Sequence[Word]) -> Clause:
 
 
 def _has_meaning(word: Word) -> bool:
-    if word.kind not in {Kind.PLAIN, Kind.UNIT}:
-        return False
-    return word.key not in _LIGHT
+    return (word.kind is Kind.PLAIN or word.kind is Kind.UNIT) and word.key not in _LIGHT
 
 
 def _stem(word: Word) -> str:
@@ -147,8 +145,9 @@ def _stem(word: Word) -> str:
 
 def _counted(words: Sequence[Word]) -> Iterable[tuple[str, str]]:
     for place, word in enumerate(words[:-1]):
-        before = words[place - 1].key if place else ""
-        if word.kind in {Kind.NUMBER, Kind.WEAK_NUMBER} and before not in _LABELS:
+        if word.kind is not Kind.NUMBER and word.kind is not Kind.WEAK_NUMBER:
+            continue
+        if not place or words[place - 1].key not in _LABELS:
             after = words[place + 1]
             if _has_meaning(after):
                 yield _stem(after), word.key
@@ -285,14 +284,18 @@ def _exchanged(one: Statement, other: Statement) -> Conflict | None:
     return Conflict.NAME if found == {Difference.NAME} else None
 
 
-def _shared(words: Iterable[str], others: frozenset[str]) -> int:
-    return sum(_stands_in(word, others) for word in words)
+def _shared(words: Collection[str], others: frozenset[str]) -> int:
+    others_alone = [word for word in words if word not in others]
+    return len(words) - len(others_alone) + sum(_is_like_one_of(others, word) for word in others_alone)
 
 
 def _stands_in(word: str, others: frozenset[str]) -> bool:
+    return word in others or _is_like_one_of(others, word)
+
+
+def _is_like_one_of(others: frozenset[str], word: str) -> bool:
     return (
-        word in others
-        or not _WIDER.get(word, _NONE).isdisjoint(others)
+        not _WIDER.get(word, _NONE).isdisjoint(others)
         or _shortened(word) in others
         or word in _all_shortened(others)
     )
