@@ -96,7 +96,7 @@ def _out_of_workers(facts: Facts, out: Sequence[Object], brain: Mapping[str, str
             f"{said}: workers may not reach the brain",
             "allow egress to port 8080 of the release's brain for app.kubernetes.io/name=gather-worker",
         )
-    port = _model_port(facts.worker_settings or {})
+    port = None if facts.config_map is False else _model_port(facts.worker_settings or {})
     if port is not None and not _lets_out(out, None, (port, *NAMED_PORTS.get(port, ())), facts):
         yield warn(
             POLICY,
