@@ -28,8 +28,10 @@ HEARTBEAT_S: Final = 5.0
 AGAIN_S: Final = (1.0, 15.0)
 """Before the connection is opened again, at first and at most."""
 NEIGHBOURS_S: Final = 60.0
-"""How often others on the same queues are looked for."""
+"""How often others are greeted, and those on the same queues looked for."""
 REPLIES_S: Final = 1.0
+GREETING_S: Final = 3.0
+"""For answers to the first greeting, which brings revokes that came while no door ran: workers may be slow."""
 IDS_MAX: Final = 1000
 """Ids in one command; a longer list is not of our senders."""
 
@@ -159,7 +161,7 @@ class RemoteControl:
     def close(self) -> None:
         """End; returns once the thread has ended, or after some seconds."""
         self._ended.set()
-        self._thread.join(2 * DRAIN_S + 3 * REPLIES_S)
+        self._thread.join(2 * DRAIN_S + GREETING_S + 2 * REPLIES_S)
 
     def send_event(self, kind: str, **fields: Any) -> None:
         """Send an event as a worker does, if anybody can be reached; events are for looking on."""
@@ -199,7 +201,6 @@ class RemoteControl:
             self.send_event("worker-online", **self._panel.heartbeat())
             self._drain(connection, 0.2)  # the subscription stands before others are asked
             self.is_listening.set()
-            self._greet(app)
             self._serve(app, connection)
             self.send_event("worker-offline", **self._panel.heartbeat())
 
@@ -212,6 +213,7 @@ class RemoteControl:
                 beat_s = now_s
                 self.send_event("worker-heartbeat", **self._panel.heartbeat())
             if now_s - looked_s >= NEIGHBOURS_S:
+                self._greet(app, REPLIES_S if looked_s else GREETING_S)
                 looked_s = now_s
                 self._on_droppers(self._droppers(app))
 
@@ -222,10 +224,10 @@ class RemoteControl:
         except TimeoutError:
             return
 
-    def _greet(self, app: Any) -> None:
+    def _greet(self, app: Any, timeout_s: float) -> None:
         """Ask the other workers which ids they remember as revoked."""
         own = list(self._panel.revoked())
-        replies = app.control.inspect(timeout=REPLIES_S).hello(self._panel.hostname, own) or {}
+        replies = app.control.inspect(timeout=timeout_s).hello(self._panel.hostname, own) or {}
         for node, reply in replies.items():
             if node != self._panel.hostname and isinstance(reply, dict):
                 self._panel.take_revoked(reply.get("revoked"))

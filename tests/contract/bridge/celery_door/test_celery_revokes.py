@@ -97,8 +97,12 @@ async def test_a_revoke_while_no_door_runs_is_learnt_from_another_worker(
     other = Celery("other", broker=redis_url, set_as_current=False)
     service = celery_service(tmp_path, redis_url, queue=f"{client.queue}-evaluations")
     with service.running():
-        running.revoke()
-        await client.until(lambda: running.id in _remembered(other))
+
+        def is_remembered() -> bool:
+            running.revoke()  # again: a worker that has just begun may not listen yet
+            return running.id in _remembered(other)
+
+        await client.until(is_remembered)
         async with new_door():
             await client.until(lambda: client.kubernetes.run(running.id)["spec"].get("cancel"))
     other.close()
