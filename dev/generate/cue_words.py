@@ -1,8 +1,8 @@
-"""Write what each cue of an instruction cannot be without: brain/gather_brain/coverage/instruction_needs.json.
+"""Write what each cue of an instruction cannot be without: coverage/instruction_needs.json of the brain.
 
-Of most cues a sentence has none of the words, which costs a hundredth of looking for the pattern. The words
-are read from the pattern itself, so that none is missing. With `--check` nothing is written; the exit code says
-whether the file is what the patterns make it.
+Of most cues a sentence has none of the words, and to see that costs far less than to look for the pattern. The
+words are read from the pattern itself, so that none is missing. With `--check` nothing is written; the exit
+code says whether the file is what the patterns make it.
 """
 
 import json

@@ -31,7 +31,7 @@ NEIGHBOURS_S: Final = 60.0
 """How often others are greeted, and those on the same queues looked for."""
 REPLIES_S: Final = 1.0
 GREETING_S: Final = 3.0
-"""For answers to the first greeting, which brings revokes that came while no door ran: workers may be slow."""
+"""For answers to the first greeting, which brings revokes that came while no door ran."""
 IDS_MAX: Final = 1000
 """Ids in one command; a longer list is not of our senders."""
 
