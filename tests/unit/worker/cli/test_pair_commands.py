@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_clients.backoff import Backoff
 from gather_contracts.brain import SIMILARITY_PAIRS_MAX
+from gather_worker.calibrate import cosines as cosines_module
 from gather_worker.calibrate.cosines import cosines_of, report_progress
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
 from gather_worker.calibrate.split import split
@@ -174,9 +176,26 @@ async def test_cosines_come_back_in_the_order_of_the_pairs(capsys: pytest.Captur
     assert capsys.readouterr().err.splitlines()[-1] == "compared 121 of 121 pairs"
 
 
-@pytest.mark.parametrize(("models", "reason"), [(("mini", ""), "gone"), (("mini", "other"), "has changed")])
-async def test_cosines_of_two_models_are_not_mixed(models: tuple[str, str], reason: str) -> None:
-    """Nor does half of them count as all."""
+async def test_a_brain_that_is_slow_for_a_while_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hours of comparing are not lost to one request that took too long."""
+    monkeypatch.setattr(cosines_module, "BACKOFF", Backoff(0.0, 0.0))
+    brain: Any = ScriptedBrain("mini", "", "", "mini")
+    pairs = [pair(number) for number in range(60)]
+    _, cosines = await cosines_of(brain, pairs, report_progress)
+    assert cosines == [number / 1000 for number in range(60)]
+    assert capsys.readouterr().err.count("gives no cosines now (gone); asking again") == 2
+
+
+@pytest.mark.parametrize(
+    ("models", "reason"), [(("",), "gone"), (("mini", ""), "gone"), (("mini", "other"), "has changed")]
+)
+async def test_cosines_of_two_models_are_not_mixed(
+    models: tuple[str, str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does half of them count as all; a brain that never answers is not waited for."""
+    monkeypatch.setattr(cosines_module, "PATIENCE_S", 0.0)
     brain: Any = ScriptedBrain(*models)
     with pytest.raises(TryAgain, match=reason):
         await cosines_of(brain, [pair(number) for number in range(60)], lambda _done, _total: None)
