@@ -1,13 +1,13 @@
 """Write what each cue of an instruction cannot be without: coverage/instruction_needs.json of the brain.
 
-Of most cues a sentence has none of the words, and to see that costs far less than to look for the pattern. The
+Of most cues a sentence has none of the words; to see that costs far less than to look for the pattern. The
 words are read from the pattern itself, so that none is missing. With `--check` nothing is written; the exit
 code says whether the file is what the patterns make it.
 """
 
 import json
-import re._constants as kinds
-import re._parser as parser  # what a pattern is made of stands nowhere else in the standard library
+import re._constants as kinds  # type: ignore[import-not-found] # a pattern's parts stand nowhere else
+import re._parser as parser  # type: ignore[import-not-found]
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path

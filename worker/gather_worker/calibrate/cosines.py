@@ -16,7 +16,7 @@ from gather_worker.services.brain import Brain
 DURATION_S: Final = 6 * 3600.0
 """For a whole command: 200,000 pairs at the usual limit of 30 requests a minute take two hours."""
 PATIENCE_S: Final = 120.0
-"""After an answer, for the next: a busy brain gets further with each request, as it keeps what it embedded."""
+"""After an answer, for the next: a busy brain comes further with each, as it keeps what it embedded."""
 BACKOFF: Final = Backoff(1.0, 10.0)
 REPORTS: Final = 20
 """Lines of progress."""
