@@ -302,7 +302,8 @@ def _is_like_one_of(others: frozenset[str], word: str) -> bool:
 
 
 def _is_same(word: str, other: str) -> bool:
-    return _stands_in(word, frozenset((other,)))
+    same = word == other or other in _WIDER.get(word, _NONE)
+    return same or _shortened(word) == other or word == _shortened(other)
 
 
 def _shortened(word: str) -> str | None:
