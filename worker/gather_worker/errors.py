@@ -148,6 +148,7 @@ class ModelTransient(ModelError):  # noqa: N818
     """Rate limit, overload, a broken connection; `retry_after_s` is what the server asked for, if it did.
 
     `may_be_charged`: the request was sent and its answer never read, so that its cost is unknown.
+    `is_unsent`: there was no connection.
     """
 
     def __init__(
@@ -156,11 +157,13 @@ class ModelTransient(ModelError):  # noqa: N818
         retry_after_s: float | None = None,
         *,
         may_be_charged: bool = False,
+        is_unsent: bool = False,
         refusal: Refusal | None = None,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.may_be_charged = may_be_charged
+        self.is_unsent = is_unsent
         self.refusal = refusal
 
 

@@ -122,7 +122,8 @@ class Endpoint:
             ) from error
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             message = f"the endpoint gave no answer: {trouble_of(error, timeout_s)}"
-            raise ModelTransient(message, may_be_charged=not is_unsent(error)) from error
+            unsent = is_unsent(error)
+            raise ModelTransient(message, may_be_charged=not unsent, is_unsent=unsent) from error
 
 
 def _read_refusal(response: httpx.Response, content: bytes) -> Refusal:

@@ -15,6 +15,9 @@ from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.asking.refusal import refusal_in_answer
 
 ATTEMPTS_MAX: Final = 6
+UNREACHED_MAX: Final = 15
+"""Of an endpoint that has answered before and takes no connection now: nothing is paid, and after three to
+five minutes of waits a server that loads its model again is back."""
 """With the waits between them about a minute: longer trouble is for the Job's backoff, which is free."""
 
 
@@ -150,6 +153,10 @@ RULES: Final[dict[Fault, Rule]] = {
         "429, 529, or any status with a code or words on rates, quotas or load", ATTEMPTS_MAX - 1,
         "none, it passes by itself", True, End.LATER,
         "wait, raise the account's limits, or name a GATHER_LLM_FALLBACK_MODEL",
+    ),
+    Fault.UNREACHED: Rule(
+        "no connection to an endpoint that has answered before", UNREACHED_MAX - 1,
+        "none, it passes by itself", True, End.LATER, "",
     ),
     Fault.PASSING: Rule(
         "5xx, 302, 303, 307, 408, 409, 425, 498, 499, an error without a status, no connection, a broken, "

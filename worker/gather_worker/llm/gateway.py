@@ -45,7 +45,7 @@ from gather_worker.llm.asking.sender import Sender, Signed, UnusableAnswer, requ
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.budget import BudgetGuard, LedgerStore
 from gather_worker.llm.endpoint import Endpoint
-from gather_worker.llm.failures import ATTEMPTS_MAX, Step, spent_words
+from gather_worker.llm.failures import Step, spent_words
 from gather_worker.llm.ledger import Ledger
 from gather_worker.llm.model_names import MissingModel
 from gather_worker.llm.preferences import ModelPreferences
@@ -328,7 +328,7 @@ class ModelGateway:
         following = self._models.choose(question.model, time.monotonic(), course.passed_over)
         least_s = ADDRESS_PAUSE_S * course.tries if failed.fault is Fault.ADDRESS else 0.0
         wait_s = 0.0 if following != failed.model else pause_s(course.tries, failed.retry_after_s, least_s)
-        if course.tries >= ATTEMPTS_MAX or (wait_s and wait_s >= self._attempt.remaining_s):
+        if course.tries >= failed.tries_max or (wait_s and wait_s >= self._attempt.remaining_s):
             raise ModelUnavailable(failed.words)
         _LOGGER.warning(
             "model request failed; %s: %s",

@@ -17,7 +17,7 @@ from gather_worker.errors import (
 )
 from gather_worker.llm import circuit_breaker, gateway
 from gather_worker.llm.endpoint import BODY_MAX_BYTES
-from gather_worker.llm.failures import ATTEMPTS_MAX
+from gather_worker.llm.failures import ATTEMPTS_MAX, UNREACHED_MAX
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.tokens import RATIO_MAX
 from gather_worker.schemas import QualityVerdict
@@ -125,6 +125,22 @@ async def test_retries_are_one_layer_and_bounded(new_model: NewModel) -> None:
     with pytest.raises(ModelUnavailable):
         await scripted_gateway(model).ask("m/x", PROMPT, QualityVerdict)
     assert len(model.requests) == ATTEMPTS_MAX
+
+
+async def test_an_endpoint_that_has_answered_is_waited_for_while_it_takes_no_connection(
+    new_model: NewModel,
+) -> None:
+    """As a server needs that loads its model again; one that never answered is not worth it."""
+    refused = httpx.ConnectError("refused")
+    model = new_model(reply(), *[refused] * (UNREACHED_MAX - 1), reply())
+    asked = scripted_gateway(model, duration_s=3600)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
+    assert len(model.requests) == 1 + UNREACHED_MAX
+    never = new_model(*[refused] * ATTEMPTS_MAX)
+    with pytest.raises(ModelUnavailable, match="nothing answers"):
+        await scripted_gateway(never, duration_s=3600).ask("m/x", PROMPT, QualityVerdict)
+    assert len(never.requests) == ATTEMPTS_MAX
 
 
 async def test_an_invalid_answer_is_asked_for_once_more_with_the_reason(new_model: NewModel) -> None:

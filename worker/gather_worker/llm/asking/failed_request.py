@@ -7,7 +7,7 @@ from typing import Final
 from gather_worker.errors import ModelRejected, ModelTransient
 from gather_worker.llm.asking.course import REQUESTS_MAX, Course
 from gather_worker.llm.asking.faults import Fault, fault_of
-from gather_worker.llm.failures import RULES, End, Guess, Situation, Step, next_step, said
+from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Guess, Situation, Step, next_step, said
 from gather_worker.llm.request_form import RequestForm, form_for_more_providers, other_form, plainer_form
 
 SERVER_LEAST: Final = 500
@@ -36,6 +36,11 @@ class FailedRequest:
         """Return whether the same request may be answered in a while."""
         return RULES[self.fault].end is End.LATER
 
+    @property
+    def tries_max(self) -> int:
+        """Return after how many tries of a question the attempt ends."""
+        return max(ATTEMPTS_MAX, RULES[self.fault].again + 1)
+
 
 def failed_request(
     error: ModelTransient | ModelRejected,
@@ -58,9 +63,9 @@ def failed_request(
     """
     retry_after_s, refusal = getattr(error, "retry_after_s", None), error.refusal
     if refusal is None:
-        return FailedRequest(
-            model, Fault.PASSING, f"model {model}: {error}", retry_after_s, None, None, others
-        )
+        is_unreached = has_answered and getattr(error, "is_unsent", False)
+        fault = Fault.UNREACHED if is_unreached else Fault.PASSING
+        return FailedRequest(model, fault, f"model {model}: {error}", retry_after_s, None, None, others)
     fault = fault_of(refusal, has_answered=has_answered)
     named = other_form(form, refusal, asked) if RULES[fault].is_named else None
     is_broken = refusal.status >= SERVER_LEAST

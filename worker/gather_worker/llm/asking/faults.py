@@ -28,6 +28,7 @@ class Fault(StrEnum):
     FORBIDDEN = "forbidden"
     REQUEST = "request"
     RATE = "rate"
+    UNREACHED = "unreached"
     PASSING = "passing"
 
 
