@@ -79,9 +79,10 @@ class Database:
         self._database = database
         self._timeout_s = timeout_s
         self._observe = observe
+        self._auth = _auth(credentials) if credentials else None
         self._driver = neo4j.AsyncGraphDatabase.driver(
             uri,
-            auth=_auth(credentials) if credentials else None,
+            auth=self._auth,
             connection_timeout=CONNECT_TIMEOUT_S,
             connection_acquisition_timeout=CONNECT_TIMEOUT_S,
             max_transaction_retry_time=RETRY_S,
@@ -226,12 +227,22 @@ class Database:
                 return records
         except (DriverError, Neo4jError, OSError, TimeoutError) as failure:
             self.refusal = refusal_of(failure)
+            await self._read_again(failure)
             if is_temporary(failure):
                 raise UnavailableError from failure
             raise
         finally:
             if self._observe:
                 self._observe(kind, time.perf_counter() - started)
+
+    async def _read_again(self, failure: Exception) -> None:
+        """Read a refused password again.
+
+        The driver does so by itself only for connections that it has; without this a brain whose connections
+        were cut when the password was replaced would keep the old one for ever.
+        """
+        if self._auth and isinstance(failure, Neo4jError):
+            await self._auth.handle_security_exception(await self._auth.get_auth(), failure)
 
 
 async def _records(result: neo4j.AsyncResult) -> list[Record]:
