@@ -103,6 +103,10 @@ faults: $(STAMP) ## Break each write of workers and operator, and each watch eve
 chaos: $(STAMP) ## Disturb stores and services under ten runs and count what is lost, 40 minutes; disks and memory as root (ARGS=--help)
 	@$(PY) -m tests.chaos.campaign $(ARGS)
 
+.PHONY: soak
+soak: $(STAMP) ## Keep ten runs at work for MINUTES=120 and show what grows beyond the data, with slopes (ARGS=--help)
+	@$(PY) -m tests.soak.soak --minutes $(or $(MINUTES),120) $(ARGS)
+
 .PHONY: alerts
 alerts: $(STAMP) ## Test each alert with promtool, which is built once, 3 minutes; `make contract` does it from then on
 	@GATHER_BUILD_PROMTOOL=1 $(BIN)/pytest tests/contract/charts/test_alerts.py

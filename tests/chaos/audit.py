@@ -6,7 +6,7 @@ events that no Redis took, attempts that were used up.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ class Audit:
     counts: Counts = field(default_factory=Counts)
     breaches: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def look(self, runs: list[RunPlayed], listeners: list[Listener]) -> None:
+    def look(self, runs: Sequence[RunPlayed], listeners: Sequence[Listener]) -> None:
         """Look at all projects."""
         with redis.Redis.from_url(self.world.services[REDIS].uri) as client, self.world.mongodb() as mongodb:
             queue: Any = client.lrange(names.EVALUATION_QUEUE, 0, -1)

@@ -12,35 +12,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import redis
-
 from dev.artefacts.store_binaries import StoreArtefacts
-from dev.errors import WaitTimeoutError
-from dev.waiting import wait_for
-from gather_contracts import names
-from tests.chaos.audit import Audit
-from tests.chaos.charges import Pulse, read_charges
-from tests.chaos.closing import close_projects
+from tests.chaos.charges import Pulse
 from tests.chaos.disturbances import SMALL, Disturbance, Disturber, all_names, drawn, impossible
+from tests.chaos.ending import look_at_all
 from tests.chaos.listeners import Listener
 from tests.chaos.played_operator import PlayedOperator, Shape
 from tests.chaos.report import Done, table
-from tests.chaos.world import BRIDGE, MODEL, REDIS, World, world
-from tests.support.crash_harness import read_charged
+from tests.chaos.world import BRIDGE, MODEL, World, world
 from tests.support.workers.worker_forks import worker_forks
 
 OWN_MOUNTS: Final = "GATHER_CHAOS_OWN_MOUNTS"
 END_TIMEOUT_S: Final = 1500
 """From the last disturbance until all runs have ended: four attempts of five minutes and their back-off."""
-HEARD_TIMEOUT_S: Final = 60
-SUMS_DIFFER_USD: Final = 1e-6
-"""Of the same numbers added in another order, rounded at most."""
 SMALL_SCALE: Final = 0.25
 SMALL_RUNS: Final = 3
 SMALL_SHAPE: Final = Shape(iterations=2, timeout_s=300, backoff_s=2.0)
@@ -68,6 +57,8 @@ class Campaign:
     options: Options
     say: Callable[[str], None]
     done: list[Done] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    """What did not come back by itself."""
     listeners: list[Listener] = field(default_factory=list)
 
     def run(self) -> dict[str, list[str]]:
@@ -84,7 +75,10 @@ class Campaign:
         self.operator.wait(END_TIMEOUT_S)
         pulse.stop()
         self._cost(pulse, ended_at)
-        breaches = self._look()
+        Disturber(self.world).mend()
+        breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
+        if self.stuck:
+            breaches["services"] = self.stuck
         for one in self.done:
             one.broken = sorted(
                 r.run.metadata.name
@@ -120,6 +114,7 @@ class Campaign:
     def _carry_out(self, disturber: Disturber, one: Disturbance) -> None:
         began_at = time.monotonic()
         seen = disturber.carry_out(one)
+        self.stuck = disturber.stuck
         took_s = time.monotonic() - began_at
         self.done.append(Done(one, began_at, began_at + took_s, seen))
         self.say(f"{one.name}, {one.lasts_s:.0f} s, over after {took_s:.0f} s{f': {seen}' if seen else ''}")
@@ -131,49 +126,6 @@ class Campaign:
             one.until_at = following.began_at if following else ended_at
             one.pause_s = pulse.longest_pause_s(one.began_at, one.until_at)
             one.attempts = sum(not t.is_good and one.began_at < t.ended_at < one.until_at for t in tries)
-
-    # --- the end
-
-    def _look(self) -> dict[str, list[str]]:
-        """Look at everything twice: as it stands, and after each project's next worker."""
-        Disturber(self.world).mend()
-        self._until_heard()
-        breaches: dict[str, list[str]] = {}
-        for error in self.operator.errors:
-            breaches.setdefault("a slot", []).append(f"{type(error).__name__}: {error}")
-        first = Audit(self.world, read_charges(self.world.services[MODEL].log))
-        first.look(self.operator.runs, self.listeners)
-        self.say(f"as it stands: {first.counts}")
-        said_usd = read_charged(self.world.services[MODEL].uri).cost_usd
-        if abs(said_usd - first.charges.last_life_usd) > SUMS_DIFFER_USD:
-            breaches["model"] = [f"it says {said_usd} USD, its log {first.charges.last_life_usd}"]
-        count = len(self.operator.runs)
-        differences = close_projects(self.world, self.operator, self.say)
-        second = Audit(self.world, read_charges(self.world.services[MODEL].log))
-        second.look(self.operator.runs, [])
-        if second.counts.unindexed:
-            breaches["all"] = [f"{second.counts.unindexed} notes wait after their project's next worker"]
-        self.say(f"after {len(self.operator.runs) - count} closing runs: {second.counts}")
-        for found in (first.breaches, second.breaches, differences):
-            for name, said in found.items():
-                known = breaches.setdefault(name, [])
-                known += [each for each in said if each not in known]
-        for listener in self.listeners:
-            listener.stop()
-        return breaches
-
-    def _until_heard(self) -> None:
-        """Wait until the listeners have come back and heard the rest; what they lack then is a breach."""
-
-        def have_all() -> bool:
-            with redis.Redis.from_url(self.world.services[REDIS].uri) as client:
-                return all(
-                    len(each.events) >= client.xlen(names.event_log(each.project_id))
-                    for each in self.listeners
-                )
-
-        with suppress(WaitTimeoutError):
-            wait_for("the listeners", have_all, HEARD_TIMEOUT_S)
 
 
 def carry_out(options: Options, say: Callable[[str], None]) -> int:

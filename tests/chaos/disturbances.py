@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -33,8 +33,10 @@ SLOW_S: Final = 2.0
 """Added to each answer."""
 MEMORY_SHARE: Final = 0.6
 """Of what the service has in memory at work."""
-BY_ITSELF_S: Final = 60.0
+BY_ITSELF_S: Final = 120.0
 """From a disturbance's end: a service that does not answer by then is started again, as by its probe."""
+MAY_NEED_A_START: Final = {"full", "memory"}
+"""After these the disturbed service may have ended, or may have to be started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ class Disturber:
     """Does things to the services of a world, and has them all at work afterwards."""
 
     world: World
+    stuck: list[str] = field(default_factory=list)
+    """Services that did not come back by themselves where they should have."""
 
     def carry_out(self, one: Disturbance) -> str:
         """Do it and undo it; return what was seen of the service, "" if nothing special was."""
         seen = DOINGS[one.kind](self, one.service, one.lasts_s)
-        return "; ".join([*seen, *self.mend()])
+        found = self.mend()
+        excused = one.service if one.kind in MAY_NEED_A_START else None
+        self.stuck += [f"{one.name}: {each}" for each in found if each.split()[0] != excused]
+        return "; ".join([*seen, *found])
 
     def mend(self) -> list[str]:
         """Start again what does not run or does not answer; return what that was."""

@@ -36,6 +36,7 @@ DISKS_MIB: Final = {MONGODB: 800, NEO4J: 1100, REDIS: 64}
 ADMIN: Final = "administrator"
 NEO4J_FIRST: Final = "neo4j"
 """The password that Neo4j begins with and wants to be changed."""
+NEO4J_PROBE: Final = "CREATE (probe:Probe) DELETE probe"
 MODEL_DELAY_S: Final = 0.3
 COMMAND_TIMEOUT_S: Final = 120
 KEY_LIMITS: Final = tuple(f"--limit={name}=100000/100000" for name in LIMIT_NAMES)
@@ -137,7 +138,9 @@ def write_secret(folder: Path, name: str, value: str) -> None:
 
 
 @contextmanager
-def world(folder: Path, artefacts: StoreArtefacts, *, is_short: bool = False) -> Iterator[World]:
+def world(
+    folder: Path, artefacts: StoreArtefacts, *, is_short: bool = False, has_small_disks: bool = True
+) -> Iterator[World]:
     """Run everything while the block lasts."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "secrets").mkdir()
@@ -159,7 +162,7 @@ def world(folder: Path, artefacts: StoreArtefacts, *, is_short: bool = False) ->
         settings = {**brain.environment, "NEO4J_URI": ways[NEO4J].of(services[NEO4J].uri)}
         services[BRAIN] = replace(brain, environment=settings)
         made = World(folder, services, ways, password)
-        for name, mib in DISKS_MIB.items():
+        for name, mib in DISKS_MIB.items() if has_small_disks else ():
             if disk := stack.enter_context(small_disk(_made(folder / name / "data"), mib)):
                 made.disks[name] = disk
         _start(made, stack)
@@ -238,14 +241,17 @@ def _neo4j(folder: Path, artefacts: StoreArtefacts, *, is_short: bool) -> Servic
 
 
 def _neo4j_answers(password: Path, uri: str) -> bool:
-    """Return whether Neo4j can do a query; at its first start it wants its password to be changed first."""
+    """Return whether Neo4j can write; at its first start it wants its password to be changed first.
+
+    After its disk was full it may read on and write nothing until it is started again.
+    """
     given = password.read_text(encoding="utf-8") if password.exists() else NEO4J_FIRST
     auth = ("neo4j", given)
     driver = neo4j.GraphDatabase.driver(uri, auth=auth, connection_timeout=PROBE_TIMEOUT_S)
     database = "neo4j" if password.exists() else "system"
     with driver, driver.session(database=database) as session:
         try:
-            session.run("RETURN 1" if password.exists() else "SHOW CURRENT USER").consume()
+            session.run(NEO4J_PROBE if password.exists() else "SHOW CURRENT USER").consume()
         except neo4j.exceptions.Neo4jError as error:
             return error.code == "Neo.ClientError.Security.CredentialsExpired"
         except (neo4j.exceptions.DriverError, OSError):
