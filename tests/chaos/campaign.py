@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from tests.chaos.audit import Counts
 from tests.chaos.charges import Pulse
 from tests.chaos.disturbances import SMALL, Disturbance, Disturber, all_names, drawn, impossible
 from tests.chaos.ending import look_at_all
@@ -31,6 +32,7 @@ OWN_MOUNTS: Final = "GATHER_CHAOS_OWN_MOUNTS"
 END_TIMEOUT_S: Final = 1500
 """From the last disturbance until all runs have ended: four attempts of five minutes and their back-off."""
 SMALL_SCALE: Final = 0.25
+RUNS: Final = 10
 SMALL_RUNS: Final = 3
 SMALL_SHAPE: Final = Shape(iterations=2, timeout_s=300, backoff_s=2.0)
 
@@ -39,7 +41,7 @@ SMALL_SHAPE: Final = Shape(iterations=2, timeout_s=300, backoff_s=2.0)
 class Options:
     """What of the campaign is carried out."""
 
-    runs: int = 10
+    runs: int = RUNS
     seconds: float = 1800
     seed: int = 1
     only: tuple[str, ...] = ()
@@ -60,12 +62,14 @@ class Campaign:
     stuck: list[str] = field(default_factory=list)
     """What did not come back by itself."""
     listeners: list[Listener] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    """As it stood at the end."""
 
     def run(self) -> dict[str, list[str]]:
         """Carry everything out; return the breaches by run or project."""
         pulse = Pulse(self.world.services[MODEL].log)
         self.operator.on_project = self._listen
-        self.operator.start(SMALL_RUNS if self.options.is_small else self.options.runs)
+        self.operator.start(self.options.runs)
         try:
             self._disturb()
         finally:
@@ -76,7 +80,7 @@ class Campaign:
         pulse.stop()
         self._cost(pulse, ended_at)
         Disturber(self.world).mend()
-        breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
+        self.counts, breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
         if self.stuck:
             breaches["services"] = self.stuck
         for one in self.done:
@@ -147,16 +151,18 @@ def carry_out(options: Options, say: Callable[[str], None]) -> int:
     return int(bool(breaches))
 
 
-def _options() -> tuple[Options, bool]:
+def _options() -> Options:
     parser = argparse.ArgumentParser(prog="make chaos ARGS=...", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="runs at work at a time (10)")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs at work at a time (10; small: 3)")
     parser.add_argument("--seconds", type=float, default=1800, metavar="S", help="of disturbances (1800)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which are drawn, and when (1)")
     parser.add_argument(
         "--only", action="append", default=[], choices=all_names(), metavar="NAME",
         help="this disturbance alone, such as kill/mongodb; repeatable",
     )  # fmt: skip
-    parser.add_argument("--small", action="store_true", help="three short runs, a few disturbances once each")
+    parser.add_argument(
+        "--small", action="store_true", help="short runs, a few disturbances once each (or --only)"
+    )
     parser.add_argument("--list", action="store_true", help="name the disturbances and do nothing")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep logs and run files in this new folder"
@@ -165,14 +171,14 @@ def _options() -> tuple[Options, bool]:
     if given.list:
         print("\n".join(all_names()))
         sys.exit(0)
-    return Options(
-        given.runs, given.seconds, given.seed, tuple(given.only), given.small, given.keep
-    ), bool(given.list)  # fmt: skip
+    runs = given.runs or (SMALL_RUNS if given.small else RUNS)
+    kept = given.keep.resolve() if given.keep else None  # services run in folders of their own
+    return Options(runs, given.seconds, given.seed, tuple(given.only), given.small, kept)
 
 
 def main() -> None:
     """Carry out what the command line asks for; exit with 1 if a promise was broken."""
-    options, _ = _options()
+    options = _options()
     if os.geteuid() == 0 and OWN_MOUNTS not in os.environ and shutil.which("unshare"):
         os.environ[OWN_MOUNTS] = "1"
         command = ["unshare", "--mount", sys.executable, "-m", __spec__.name, *sys.argv[1:]]

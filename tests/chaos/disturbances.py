@@ -107,6 +107,12 @@ class Disturber:
             os.kill(pid, signal.SIGCONT)
         return []
 
+    def cut(self, service: str, lasts_s: float) -> list[str]:
+        """Let nobody reach it, as a network that is parted."""
+        with self.world.ways[service].absent():
+            time.sleep(lasts_s)
+        return []
+
     def slow(self, service: str, lasts_s: float) -> list[str]:
         """Let each of its answers take longer."""
         self.world.ways[service].delay_s = SLOW_S
@@ -225,19 +231,21 @@ ROTATIONS: Final[Mapping[str, Callable[[World, float], None]]] = {
 DOINGS: Final = {
     "kill": Disturber.kill,
     "stop": Disturber.stop,
+    "cut": Disturber.cut,
     "slow": Disturber.slow,
     "full": Disturber.full,
     "memory": Disturber.memory,
     "rotate": Disturber.rotate,
 }
 LASTING_S: Final = {
-    "kill": (0.0, 15.0), "stop": (3.0, 15.0), "slow": (10.0, 20.0),
+    "kill": (0.0, 15.0), "stop": (3.0, 15.0), "cut": (3.0, 15.0), "slow": (10.0, 20.0),
     "full": (10.0, 20.0), "memory": (15.0, 20.0), "rotate": (0.0, 6.0),
 }  # fmt: skip
 GAP_S: Final = (3.0, 12.0)
 SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "kill": SERVICES,
     "stop": SERVICES,
+    "cut": SERVICES,
     "slow": SERVICES,
     "full": tuple(DISKS_MIB),
     "memory": (MONGODB, NEO4J, BRAIN, REDIS),

@@ -9,7 +9,7 @@ import redis
 from dev.errors import WaitTimeoutError
 from dev.waiting import wait_for
 from gather_contracts import names
-from tests.chaos.audit import Audit
+from tests.chaos.audit import Audit, Counts
 from tests.chaos.charges import read_charges
 from tests.chaos.closing import close_projects
 from tests.chaos.listeners import Listener
@@ -24,8 +24,8 @@ SUMS_DIFFER_USD: Final = 1e-6
 
 def look_at_all(
     world: World, operator: PlayedOperator, listeners: Sequence[Listener], say: Callable[[str], None]
-) -> dict[str, list[str]]:
-    """Return the breaches by run or project, and let the listeners go."""
+) -> tuple[Counts, dict[str, list[str]]]:
+    """Return what was there and the breaches by run or project, and let the listeners go."""
     wait_until_heard(world, listeners)
     breaches: dict[str, list[str]] = {}
     for error in operator.errors:
@@ -49,7 +49,7 @@ def look_at_all(
             known += [each for each in said if each not in known]
     for listener in listeners:
         listener.stop()
-    return breaches
+    return first.counts, breaches
 
 
 def wait_until_heard(world: World, listeners: Sequence[Listener]) -> None:

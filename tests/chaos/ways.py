@@ -1,4 +1,4 @@
-"""Ways to services that can be made slow: TCP proxies on an event loop of their own.
+"""Ways to services that can be made slow or cut: TCP proxies on an event loop of their own.
 
 Everybody reaches a service by its way for as long as the campaign lasts, so that slowness comes and goes
 under connections that are open, and nobody has to be told another address.
@@ -24,6 +24,9 @@ class Way:
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
         self._address = address
+        self._lines: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_cut = False
         self.delay_s = 0.0
         self.port = 0
 
@@ -31,17 +34,45 @@ class Way:
         """Return a URI of the service with the way's address in it."""
         return uri.replace(self._address, f"{HOST}:{self.port}")
 
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """End all connections, and each new one, while the block lasts."""
+        assert self._loop, "it is not open"
+        self._is_cut = True
+        self._loop.call_soon_threadsafe(self._cut)
+        try:
+            yield
+        finally:
+            self._is_cut = False
+
+    def _cut(self) -> None:
+        for line in self._lines:
+            line.cancel()
+
     async def open(self) -> asyncio.Server:
         """Listen."""
+        self._loop = asyncio.get_running_loop()
         server = await asyncio.start_server(self._connected, HOST, 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
+        this = asyncio.current_task()
+        assert this
+        self._lines.add(this)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._lines.discard(this)
+            writer.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answers, asks = await asyncio.open_connection(*self._target)
         except OSError:
-            writer.close()
             return
         line = _Line(self)
         directions = (line.pass_up(reader, asks), line.pass_down(answers, writer))
@@ -52,8 +83,7 @@ class Way:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for end in (asks, writer):
-                end.close()
+            asks.close()
 
 
 class _Line:

@@ -7,11 +7,12 @@ where mounts are allowed. All read their secrets from one folder, as from a moun
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import neo4j
@@ -19,7 +20,7 @@ from pymongo import MongoClient
 
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
-from dev.rooms import brain_service, bridge_service
+from dev.rooms import BRAIN_KEY, brain_service, bridge_service
 from dev.service_process import HOST, PROBE_TIMEOUT_S, ServiceProcess, free_port, http_answers
 from dev.stores import mongodb_store, neo4j_store
 from gather_brain.limits.policy import LIMIT_NAMES
@@ -39,6 +40,7 @@ NEO4J_FIRST: Final = "neo4j"
 NEO4J_PROBE: Final = "CREATE (probe:Probe) DELETE probe"
 MODEL_DELAY_S: Final = 0.3
 COMMAND_TIMEOUT_S: Final = 120
+NOTHING: Final[Mapping[str, ServiceProcess]] = MappingProxyType({})
 KEY_LIMITS: Final = tuple(f"--limit={name}=100000/100000" for name in LIMIT_NAMES)
 
 
@@ -139,9 +141,14 @@ def write_secret(folder: Path, name: str, value: str) -> None:
 
 @contextmanager
 def world(
-    folder: Path, artefacts: StoreArtefacts, *, is_short: bool = False, has_small_disks: bool = True
-) -> Iterator[World]:
-    """Run everything while the block lasts."""
+    folder: Path, artefacts: StoreArtefacts, *, is_short: bool = False, has_small_disks: bool = True,
+    running: Mapping[str, ServiceProcess] = NOTHING,
+) -> Iterator[World]:  # fmt: skip
+    """Run everything while the block lasts.
+
+    Neo4j and a brain that knows `BRAIN_KEY` may be `running` already; they are not ended, and Neo4j wants no
+    password.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "secrets").mkdir()
     password = new_password()
@@ -149,51 +156,59 @@ def world(
         services = {
             MONGODB: _mongodb(folder, artefacts),
             REDIS: _redis(folder, password),
-            NEO4J: _neo4j(folder, artefacts, is_short=is_short),
+            NEO4J: running.get(NEO4J) or _neo4j(folder, artefacts, is_short=is_short),
             MODEL: _model(folder),
             CMS: _cms(folder),
         }
         services[BRIDGE] = _without_redis_url(bridge_service(_made(folder / BRIDGE), "", _seen(folder)))
-        brain = brain_service(
-            _made(folder / BRAIN), "bolt://none", artefacts.embedding_model(), _seen(folder)
+        model_dir = artefacts.embedding_model()
+        brain = running.get(BRAIN) or brain_service(
+            _made(folder / BRAIN), "bolt://none", model_dir, _seen(folder)
         )
         services[BRAIN] = brain
         ways = stack.enter_context(ways_to(**{name: each.uri for name, each in services.items()}))
-        settings = {**brain.environment, "NEO4J_URI": ways[NEO4J].of(services[NEO4J].uri)}
-        services[BRAIN] = replace(brain, environment=settings)
+        if BRAIN not in running:
+            settings = {**brain.environment, "NEO4J_URI": ways[NEO4J].of(services[NEO4J].uri)}
+            services[BRAIN] = replace(brain, environment=settings)
         made = World(folder, services, ways, password)
         for name, mib in DISKS_MIB.items() if has_small_disks else ():
             if disk := stack.enter_context(small_disk(_made(folder / name / "data"), mib)):
                 made.disks[name] = disk
-        _start(made, stack)
+        _start(made, stack, running)
         yield made
 
 
-def _start(made: World, stack: ExitStack) -> None:
-    """Start all, the stores first, and make users and passwords."""
-    for name in (MONGODB, REDIS, NEO4J):
-        stack.callback(made.services[name].kill)  # their data is not needed
-        made.services[name].start()
+def _start(made: World, stack: ExitStack, running: Mapping[str, ServiceProcess]) -> None:
+    """Start what does not run yet, the stores first, and make users, passwords and a key."""
+
+    def start(*services: str) -> None:
+        for name in services:
+            if name not in running:
+                stack.callback(made.services[name].kill)  # its data is not needed
+                made.services[name].start()
+
+    start(MONGODB, REDIS, NEO4J)
     with MongoClient[dict[str, Any]](made.services[MONGODB].uri) as client:
         client.admin.command("createUser", ADMIN, pwd=made.admin_password, roles=["root"])
     made.write_secret("MONGODB_URI", made.add_mongodb_user()[1])
     made.write_secret("REDIS_URL", made.redis_uri(made.admin_password))
-    first = new_password()
-    with made.neo4j(NEO4J_FIRST) as driver:
-        driver.execute_query(
-            "ALTER CURRENT USER SET PASSWORD FROM $old TO $new",
-            old=NEO4J_FIRST,
-            new=first,
-            database_="system",
-        )
-    made.write_secret("NEO4J_PASSWORD", first)
+    made.write_secret("NEO4J_PASSWORD", "none" if NEO4J in running else _changed_password(made))
     made.write_secret("OPENROUTER_API_KEY", "demo-llm-wants-no-key")
-    for name in (MODEL, CMS, BRIDGE, BRAIN):
-        stack.callback(made.services[name].kill)
-        made.services[name].start()
+    start(MODEL, CMS, BRIDGE, BRAIN)
+    if BRAIN in running:
+        made.write_secret("BRAIN_SERVICE_API_KEY", BRAIN_KEY)
+        return
     key = made.brain_command("keys", "create", "--project", "*", "--name", "worker", *KEY_LIMITS)
     made.write_secret("BRAIN_SERVICE_API_KEY", key.stdout.strip())
     made.brain_key_id = key.stderr.split()[2]
+
+
+def _changed_password(made: World) -> str:
+    """Change the password that Neo4j begins with, without which it does nothing; return the new one."""
+    new, query = new_password(), "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
+    with made.neo4j(NEO4J_FIRST) as driver:
+        driver.execute_query(query, old=NEO4J_FIRST, new=new, database_="system")
+    return new
 
 
 def _made(folder: Path) -> Path:

@@ -67,7 +67,7 @@ class Soak:
         self.operator.begin_no_more()
         self.say("the runs go on to their ends")
         self.operator.wait(END_TIMEOUT_S)
-        breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
+        _, breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
         self._until_quiet(before.values[f"{BRIDGE}: {SOCKETS}"])
         return growths(before, self.samples, sample(self.world, time.monotonic() - began_at)), breaches
 
@@ -116,9 +116,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.minutes < MINUTES_MIN:
         parser.error(f"--minutes {given.minutes:g}: a slope needs {MINUTES_MIN:g} minutes at least")
-    sys.exit(
-        carry_out(given.minutes, given.runs, given.seed, given.keep, lambda text: print(text, flush=True))
-    )
+    kept = given.keep.resolve() if given.keep else None  # services run in folders of their own
+    sys.exit(carry_out(given.minutes, given.runs, given.seed, kept, lambda text: print(text, flush=True)))
 
 
 if __name__ == "__main__":
