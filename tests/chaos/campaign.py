@@ -1,8 +1,8 @@
 """Disturb all services one after the other while runs are at work, and count what was lost or doubled.
 
-Real MongoDB, Redis, Neo4j, brain, bridge, demo CMS, demo model and worker processes, without a cluster. What
-is done follows from a seed. Disks are filled and memory is limited as root alone; the disks are gone with
-this process, which has a mount namespace of its own.
+Real MongoDB, Redis, Neo4j, brain, bridge, demo CMS, demo model, operator with an API server, and worker
+processes for pods; there are no nodes. What is done follows from a seed. Disks are filled and memory is
+limited as root alone; the disks are gone with this process, which has a mount namespace of its own.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.chaos.disturbances import SMALL, Disturbance, Disturber, all_names, d
 from tests.chaos.ending import look_at_all
 from tests.chaos.listeners import Listener
 from tests.chaos.played_operator import PlayedOperator, Shape
+from tests.chaos.real_operator import real_operator
 from tests.chaos.report import Done, table
 from tests.chaos.world import BRIDGE, MODEL, World, world
 from tests.support.workers.worker_forks import worker_forks
@@ -138,10 +140,17 @@ def carry_out(options: Options, say: Callable[[str], None]) -> int:
     artefacts = StoreArtefacts.from_environment()
     began_at = time.monotonic()
     try:
-        with worker_forks() as forks, world(folder, artefacts, is_short=options.is_small) as made:
+        with (
+            worker_forks() as forks,
+            world(folder, artefacts, is_short=options.is_small) as made,
+            ExitStack() as stack,
+        ):
+            operator = (
+                PlayedOperator(made, forks, SMALL_SHAPE, options.seed)
+                if options.is_small
+                else stack.enter_context(real_operator(made, forks, options.seed))
+            )
             say(f"all services are there after {time.monotonic() - began_at:.0f} s")
-            shape = SMALL_SHAPE if options.is_small else Shape()
-            operator = PlayedOperator(made, forks, shape, options.seed)
             campaign = Campaign(made, operator, options, say)
             breaches = campaign.run()
         say(table(campaign.done, breaches))

@@ -23,6 +23,7 @@ from tests.chaos.world import (
     KEY_LIMITS,
     MONGODB,
     NEO4J,
+    OPERATOR,
     REDIS,
     SERVICES,
     World,
@@ -36,7 +37,8 @@ MEMORY_SHARE: Final = 0.6
 BY_ITSELF_S: Final = 120.0
 """From a disturbance's end: a service that does not answer by then is started again, as by its probe."""
 MAY_NEED_A_START: Final = {"full", "memory"}
-"""After these the disturbed service may have ended, or may have to be started again."""
+"""After these the disturbed service may have ended, or may have to be started again. So may the operator
+after anything: one that has lost its Lease ends, and its pod's container is started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Disturber:
         """Do it and undo it; return what was seen of the service, "" if nothing special was."""
         seen = DOINGS[one.kind](self, one.service, one.lasts_s)
         found = self.mend()
-        excused = one.service if one.kind in MAY_NEED_A_START else None
+        excused = one.service if one.kind in MAY_NEED_A_START or one.service == OPERATOR else None
         self.stuck += [f"{one.name}: {each}" for each in found if each.split()[0] != excused]
         return "; ".join([*seen, *found])
 
@@ -243,8 +245,8 @@ LASTING_S: Final = {
 }  # fmt: skip
 GAP_S: Final = (3.0, 12.0)
 SERVICES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    "kill": SERVICES,
-    "stop": SERVICES,
+    "kill": (*SERVICES, OPERATOR),
+    "stop": (*SERVICES, OPERATOR),
     "cut": SERVICES,
     "slow": SERVICES,
     "full": tuple(DISKS_MIB),
@@ -270,6 +272,8 @@ def impossible(world: World) -> dict[str, str]:
         kind, service = name.split("/")
         if kind == "full" and service not in world.disks:
             without[name] = "mounts are not allowed here"
+        if service == OPERATOR and service not in world.services:
+            without[name] = "the operator is played"
         if kind == "memory" and memory_groups() is None:
             without[name] = "no control groups of version 1 can be made here"
     return without

@@ -32,6 +32,8 @@ from tests.support.worker_harness import demo_model_service
 MONGODB, REDIS, NEO4J, BRAIN, BRIDGE, CMS, MODEL = SERVICES = (
     "mongodb", "redis", "neo4j", "brain", "bridge", "cms", "model",
 )  # fmt: skip
+OPERATOR: Final = "operator"
+"""Where it runs as a process too (`real_operator.py`)."""
 DISKS_MIB: Final = {MONGODB: 800, NEO4J: 1100, REDIS: 64}
 """Of Neo4j's, 512 MiB are two logs that it sets aside; MongoDB sets 300 MiB aside."""
 ADMIN: Final = "administrator"

@@ -22,7 +22,9 @@ DATA = MONGODB_FILES, NODES, OTHER_NODES, NEO4J_FILES, REDIS_MEMORY, KEYS = (
     "Redis's memory, MiB", "keys in Redis",
 )  # fmt: skip
 """They grow with the notes."""
-BEYOND, UNEXPIRING = BESIDE_DATA = ("nodes beyond notes", "keys in Redis that never expire")
+BEYOND, UNEXPIRING, OBJECTS = BESIDE_DATA = (
+    "nodes beyond notes", "keys in Redis that never expire", "runs, Jobs, pods and ConfigMaps",
+)  # fmt: skip
 """They may not grow with anything."""
 COUNTS: Final = "MATCH (n) RETURN count(n) AS nodes, count(CASE WHEN n:Node THEN 1 END) AS notes"
 
@@ -35,9 +37,9 @@ class Sample:
     values: dict[str, float]
 
 
-def sample(world: World, at_s: float) -> Sample:
-    """Read everything now."""
-    values = dict(_of_stores(world))
+def sample(world: World, objects: int, at_s: float) -> Sample:
+    """Read everything now; `objects` is how many there are at the API server."""
+    values = {OBJECTS: float(objects), **dict(_of_stores(world))}
     for name, service in world.services.items():
         values |= {f"{name}: {gauge}": value for gauge, value in of_process(service.pid).items()}
     return Sample(at_s, values)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.chaos.world import BRAIN, BRIDGE, CMS, MODEL
+from tests.chaos.world import BRAIN, BRIDGE, CMS, MODEL, OPERATOR
 from tests.soak.gauges import BESIDE_DATA, DATA, DESCRIPTORS, MEMORY, NOTES, SOCKETS, Sample
 from tests.soak.slopes import VALUES_MIN, Slope, slope_of
 
 WARM_UP: Final = 0.25
 """Of the samples, at the beginning, that do not count: pools, caches and compiled code are made then."""
 HOUR_S: Final = 3600.0
-ROOMS: Final = (BRAIN, BRIDGE)
+ROOMS: Final = (OPERATOR, BRAIN, BRIDGE)
 DEMO: Final = (CMS, MODEL)
 FIXED: Final = {
     *BESIDE_DATA,

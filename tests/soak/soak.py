@@ -2,7 +2,7 @@
 
 The services are those of `make chaos`, and nothing is done to them. What is read every 15 s is shown as it
 was before the first run, at the first and the last moment that count, and after all runs have ended, with its
-slope. The operator is not among them.
+slope.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from dev.waiting import wait_for
 from tests.chaos.campaign import END_TIMEOUT_S
 from tests.chaos.ending import look_at_all, wait_until_heard
 from tests.chaos.listeners import Listener
-from tests.chaos.played_operator import PlayedOperator, Shape
+from tests.chaos.real_operator import RealOperator, real_operator
 from tests.chaos.world import BRIDGE, World, world
 from tests.soak.gauges import SOCKETS, Sample, of_process, sample
 from tests.soak.growth import Growth, growths, table
@@ -44,7 +44,7 @@ class Soak:
     """One soak in a world that runs."""
 
     world: World
-    operator: PlayedOperator
+    operator: RealOperator
     say: Callable[[str], None]
     samples: list[Sample] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
@@ -54,12 +54,12 @@ class Soak:
     def run(self, minutes: float, runs: int) -> tuple[list[Growth], dict[str, list[str]]]:
         """Carry it out; return what was measured, and the breaches."""
         began_at = time.monotonic()
-        before = sample(self.world, 0.0)
+        before = self._sample(0.0)
         self.operator.on_project = self._listen
         self.operator.start(runs)
         number = 0
         while (elapsed_s := time.monotonic() - began_at) < minutes * 60:
-            self.samples.append(sample(self.world, elapsed_s))
+            self.samples.append(self._sample(elapsed_s))
             if number % SAID_EVERY == 0:
                 self.say(f"after {elapsed_s / 60:.0f} minutes: {len(self.operator.runs)} runs have begun")
             number += 1
@@ -69,7 +69,10 @@ class Soak:
         self.operator.wait(END_TIMEOUT_S)
         _, breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
         self._until_quiet(before.values[f"{BRIDGE}: {SOCKETS}"])
-        return growths(before, self.samples, sample(self.world, time.monotonic() - began_at)), breaches
+        return growths(before, self.samples, self._sample(time.monotonic() - began_at)), breaches
+
+    def _sample(self, at_s: float) -> Sample:
+        return sample(self.world, self.operator.objects(), at_s)
 
     def _until_quiet(self, sockets: float) -> None:
         """Wait until the bridge has let its listeners go; if it does not, the table shows it."""
@@ -93,9 +96,12 @@ def carry_out(minutes: float, runs: int, seed: int, kept: Path | None, say: Call
     folder = kept or Path(tempfile.mkdtemp(prefix="gather-soak-"))
     artefacts = StoreArtefacts.from_environment()
     try:
-        with worker_forks() as forks, world(folder, artefacts, has_small_disks=False) as made:
-            soak = Soak(made, PlayedOperator(made, forks, Shape(), seed), say)
-            found, breaches = soak.run(minutes, runs)
+        with (
+            worker_forks() as forks,
+            world(folder, artefacts, has_small_disks=False) as made,
+            real_operator(made, forks, seed) as operator,
+        ):
+            found, breaches = Soak(made, operator, say).run(minutes, runs)
     finally:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)

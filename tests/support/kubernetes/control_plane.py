@@ -46,7 +46,9 @@ class ControlPlane:
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Make one call as the administrator; raises httpx.HTTPError."""
-        answer = _client().request(method, f"{self.server}{path}", json=body, headers=bearer(ADMIN))
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {**bearer(ADMIN), "Content-Type": kind}
+        answer = _client().request(method, f"{self.server}{path}", json=body, headers=headers)
         answer.raise_for_status()
         return dict(answer.json())
 

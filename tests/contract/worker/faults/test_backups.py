@@ -12,7 +12,8 @@ import pytest
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
-from dev.stores import mongodb_store, neo4j_store
+from dev.stores import NEO4J_OPENS, SHORT_LIVED_JAVA, mongodb_store, neo4j_store
+from dev.waiting import wait_for
 from tests.support.application.followed_project import FollowedProject
 from tests.support.crash_harness import read_charged
 from tests.support.worker_harness import Services, WorkerHarness, run_document
@@ -34,17 +35,18 @@ class Stores:
 
     def neo4j_admin(self, *arguments: str) -> None:
         """Run `neo4j-admin` on the stopped Neo4j."""
-        program = [
-            str(self.artefacts.java()),
-            "-cp",
-            f"{self.artefacts.neo4j_jars()}/*",
-            "org.neo4j.cli.AdminTool",
-        ]
+        java, jars = self.artefacts.java(), self.artefacts.neo4j_jars()
+        program = [str(java), *SHORT_LIVED_JAVA, *NEO4J_OPENS, "-cp", f"{jars}/*", "org.neo4j.cli.AdminTool"]
         home = str(self.neo4j.folder)
-        subprocess.run(
-            [*program, *arguments], check=True, capture_output=True, timeout=TIMEOUT_S,
+        done = subprocess.run(
+            [*program, *arguments], check=False, capture_output=True, text=True, timeout=TIMEOUT_S,
             env={"NEO4J_HOME": home, "NEO4J_CONF": f"{home}/conf", "PATH": "/usr/bin:/bin"},
         )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def wait_for_brain(self) -> None:
+        """Wait until the brain has found Neo4j again."""
+        wait_for("the brain", lambda: self.brain.answers(self.brain.uri), TIMEOUT_S)
 
     def back_up(self) -> None:
         """Back both up, one after the other, while nothing is at work."""
@@ -119,12 +121,14 @@ async def test_a_run_goes_on_from_a_backup(
     """
     assert harness.run(0, 2).exit_code == 0
     stores.back_up()
+    stores.wait_for_brain()
     assert harness.run(1, 2).exit_code == 0
     assert_whole(harness, 4)
     before, charged = harness.items(), read_charged(harness.services.model_uri)
     stores.restore_mongodb()
     if restores_neo4j:
         stores.restore_neo4j()
+    stores.wait_for_brain()
     assert sum(c["iterations"] for c in harness.checkpoints()) == 2
     ended = harness.run(1, 2)
     assert ended.exit_code == 0, ended.messages()
