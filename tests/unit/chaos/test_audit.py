@@ -1,12 +1,16 @@
 """The audit of `make chaos` finds what it is for, and takes what is allowed for no breach."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from tests.chaos.audit import _brain_differs, _evaluations, _heard, _of_department
 from tests.chaos.charges import read_charges
-from tests.chaos.disturbances import all_names, drawn
+from tests.chaos.disturbances import DOINGS, Disturbance, Disturber, all_names, drawn
 from tests.chaos.listeners import Listener
 
 
@@ -86,3 +90,37 @@ def test_a_seed_draws_the_same_again_and_everything_once_before_anything_twice()
     first, again = ([next(plan) for _ in names] for plan in (drawn(names, 7), drawn(names, 7)))
     assert first == again
     assert sorted(one.name for one in first) == sorted(names)
+
+
+@dataclass
+class Fallen:
+    """A service that has ended by itself."""
+
+    name: str = "a service"
+    uri: str = "nowhere"
+    pid: int = 0
+    has_ended: bool = True
+
+    def start(self) -> None:
+        """Run."""
+        self.has_ended = False
+
+    kill = start
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "is_stuck"),
+    [("cut/brain", True), ("full/mongodb", True), ("memory/brain", False), ("stop/operator", True)],
+)
+def test_a_service_that_does_not_come_back_by_itself_is_a_breach(
+    monkeypatch: pytest.MonkeyPatch, disturbance: str, *, is_stuck: bool
+) -> None:
+    """But for the one that was disturbed, where its disk or memory ended it."""
+    kind, service = disturbance.split("/")
+    monkeypatch.setitem(DOINGS, kind, lambda *_: [])
+    world: Any = SimpleNamespace(services={"brain": Fallen(), "redis": Fallen(has_ended=False)})
+    disturber = Disturber(world)
+    said = disturber.carry_out(Disturbance(kind, service, 0, 0))
+    assert said == "brain had ended"
+    assert disturber.stuck == ([f"{disturbance}: brain had ended"] if is_stuck else [])
+    assert not world.services["brain"].has_ended
