@@ -1,6 +1,11 @@
 """The bridge's Prometheus metrics. Labels are words from closed lists, never names of projects."""
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+WHY_DROPPED: Final = ("crowded", "late")
+"""Of connections: one too many, or without a request in time."""
 
 
 class Metrics:
@@ -18,6 +23,9 @@ class Metrics:
             ["why"],
             registry=self.registry,
         )
+        for why in WHY_DROPPED:
+            # There from the start: no rate counts the first event of a series that begins with it.
+            self.dropped.labels(why=why)
         self.closed = Counter(
             "gather_bridge_sockets_closed", "WebSockets that ended.", ["why"], registry=self.registry
         )

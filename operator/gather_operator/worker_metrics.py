@@ -96,13 +96,19 @@ JUDGE_PARTS = _counter(
 COST = _counter("model_cost_usd", "Money spent on models.")
 TOKENS = _counter("model_tokens", "Tokens used, in and out.")
 
-# There from the start, as alerts count them: of a series that begins with an event no rate counts that one.
+# There from the start, for alerts and panels: of a series that begins with an event no rate counts that one.
 for _reason in sorted({*OUTCOMES, OTHER}):
     DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.FAILED, reason=_reason)
 for _reason in StopReason:
     DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.SUCCEEDED, reason=_reason)
 for _result in ("sent", "failed"):
     EVALUATIONS.labels(result=_result)
+for _outcome in ("kept", "duplicate"):
+    NOTES.labels(outcome=_outcome)
+for _outcome in ("counted", "unquoted"):
+    JUDGE_PARTS.labels(outcome=_outcome)
+for _iteration in (*SCORED_ITERATIONS, LAST):
+    QUALITY.labels(iteration=str(_iteration))
 
 
 class WorkerTimes(Collector):

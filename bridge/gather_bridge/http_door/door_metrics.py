@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gather_bridge.http_door.door_keys import DEFAULTS
+from gather_bridge.metrics import WHY_DROPPED
 from gather_bridge.webhooks.task_callbacks import CallbackState
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -45,9 +47,6 @@ class DoorMetrics:
         self.callbacks = Counter(
             "gather_door_callbacks", "Callbacks, by what became of them.", ["result"], registry=self.registry
         )
-        for result in (CallbackState.DELIVERED, CallbackState.GIVEN_UP):
-            # There from the start: no alert would count the first one of a series that begins with it.
-            self.callbacks.labels(result=result.value)
         self.callbacks_waiting = Gauge(
             "gather_door_callbacks_waiting",
             "Callbacks of ended runs that are not delivered yet.",
@@ -68,6 +67,18 @@ class DoorMetrics:
             ["why"],
             registry=self.registry,
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show counters from the start: no rate counts the first event of a series that begins with it."""
+        for result in (CallbackState.DELIVERED, CallbackState.GIVEN_UP):
+            self.callbacks.labels(result=result.value)
+        for name in DEFAULTS:
+            self.limited.labels(limit=name)
+        for word in ("new", "repeated"):
+            self.submitted.labels(result=word)
+        for why in WHY_DROPPED:
+            self.dropped.labels(why=why)
 
     def watch_stands(self, stands: Callable[[], bool]) -> None:
         """Read at each scrape whether GatherRuns are watched."""

@@ -85,8 +85,15 @@ def _histograms() -> Iterator[Metric]:
         ("http_requests_total", {"endpoint": "/api/v1/nodes/batch", "method": "POST", "status": "503"}),
         ("rate_limit_exceeded_total", {"endpoint": "/api/v1/search/duplicates"}),
         ("celery_task_total", {"task": "automated_gather_creation", "status": "FAILURE"}),
+        # And what panels count.
+        ("gather_notes_total", {"outcome": "duplicate"}),
+        ("gather_judge_parts_total", {"outcome": "unquoted"}),
+        ("gather_department_quality_score_count", {"iteration": "last"}),
+        ("gather_door_limited_total", {"limit": "submit"}),
+        ("gather_door_tasks_submitted_total", {"result": "new"}),
+        ("gather_door_connections_dropped_total", {"why": "late"}),
     ],
 )
-def test_what_alerts_count_is_there_before_the_first_event(metric: str, labels: dict[str, str]) -> None:
+def test_what_is_counted_is_there_before_the_first_event(metric: str, labels: dict[str, str]) -> None:
     """Prometheus' `increase` does not see the first event of a series that begins with it."""
     assert any(registry.get_sample_value(metric, labels) is not None for registry in REGISTRIES)
