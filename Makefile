@@ -360,6 +360,11 @@ charts: $(STAMP) ## Lint and render the charts
 screenshots: $(STAMP) ## Take the pictures of the run page for the docs, in Debian's Chromium
 	@$(PY) -m tests.support.page.screenshots
 
+.PHONY: terminal-picture
+terminal-picture: $(STAMP) ## Take the README's picture of the terminal: a run on the demo's cluster, of which there is none yet
+	@$(PY) -m dev.package.terminal_picture docs/images/terminal.svg "gather submit the-lantern --project 66f1a2b3c4d5e6f708192a3d --user user-123 --namespace gather" \
+	  "gather watch --namespace gather | tail -n 14" "gather status --namespace gather"
+
 .PHONY: vocabulary
 vocabulary: $(STAMP) ## Write the vocabulary with which the worker counts tokens
 	@$(PY) -m dev.generate.token_vocabulary

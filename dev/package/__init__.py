@@ -1,1 +1,1 @@
-"""What people install: the archive of the command line, and its Krew manifest."""
+"""What people install or read: the command line's archive and Krew manifest, the docs as a site, pictures."""
