@@ -34,7 +34,7 @@ def output_on_a_terminal(command: str, environment: Mapping[str, str]) -> str:
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (ROWS, COLUMNS))
     process = subprocess.Popen(
-        ["bash", "-c", command], cwd=ROOT, stdin=its, stdout=its, stderr=its, env=environment
+        ["/bin/bash", "-c", command], cwd=ROOT, stdin=its, stdout=its, stderr=its, env=environment
     )
     os.close(its)
     try:
