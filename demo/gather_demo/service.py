@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.configuration import LogLevel
 from gather_clients.logs import configure_logging
+from gather_demo.languages import LANGUAGE_VARIABLE, Language
 
 LABEL = "demo service of Gather: for trying out and for tests, not for production"
 
@@ -21,6 +22,8 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="GATHER_DEMO_PORT")
+    language: Language = Field(default=Language.EN, validation_alias=LANGUAGE_VARIABLE)
+    """Of all that it says."""
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 

@@ -83,7 +83,7 @@ class NoteWriter:
 
     def rephrased(self, text: str) -> str:
         """Return a near duplicate of a note."""
-        return rephrase(text, self._rng)
+        return rephrase(text, self._material, self._rng)
 
     def _half(self, department: str, film: Film) -> str:
         rng = self._rng

@@ -29,6 +29,7 @@ from gather_contracts.departments import ResolvedDepartment
 from gather_contracts.resource import DEFAULT_RETRIES, GatherRunSpec
 from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
+from gather_demo.languages import LANGUAGE_VARIABLE, Language
 from tests.support.network.connections import Connections
 from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
 
@@ -41,10 +42,10 @@ def _mongodb(uri: str) -> MongoClient[dict[str, Any]]:
     return MongoClient(uri)
 
 
-def demo_model_service(folder: Path) -> ServiceProcess:
+def demo_model_service(folder: Path, language: Language = Language.EN) -> ServiceProcess:
     """Describe a demo model."""
     port = free_port()
-    environment = {"GATHER_DEMO_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    environment = {"GATHER_DEMO_PORT": str(port), LANGUAGE_VARIABLE: language, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "gather_demo.llm"]
     return ServiceProcess("Demo model", f"http://{HOST}:{port}", folder, command, http_answers, environment)
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from gather_demo.cms.query import Document, QueryError, find, parse_query
+from gather_demo.languages import Language, file_in
 from gather_demo.service import new_app
 
 DEPARTMENTS_FILE: Final = Path(__file__).parent / "departments.yaml"
@@ -35,6 +36,15 @@ def read_departments(file: Path) -> list[Document]:
     """Return the documents in a YAML file, each with the time stamps that Payload adds."""
     stamps = {"createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z"}
     return [document | stamps for document in yaml.safe_load(file.read_text(encoding="utf-8"))]
+
+
+def shipped_departments(language: Language = Language.EN) -> list[Document]:
+    """Return the demo's own documents; languages differ in names, descriptions and instructions alone."""
+    documents = read_departments(DEPARTMENTS_FILE)
+    if language is Language.EN:
+        return documents
+    words = yaml.safe_load(file_in(language, DEPARTMENTS_FILE.with_suffix("")).read_text(encoding="utf-8"))
+    return [document | words[document["slug"]] for document in documents]
 
 
 def _refusal(status: int, message: str) -> JSONResponse:

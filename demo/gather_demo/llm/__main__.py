@@ -21,7 +21,9 @@ def main() -> None:
     """Serve until SIGTERM."""
     with exits_if_misconfigured("demo-llm"):
         settings = read_settings(Settings)
-    app = build_app(read_material(), delay_s=settings.delay_s, repeat_share=settings.repeat_share)
+    app = build_app(
+        read_material(settings.language), delay_s=settings.delay_s, repeat_share=settings.repeat_share
+    )
     serve("demo-llm", app, settings)
 
 

@@ -1,4 +1,4 @@
-"""The sentences that the demo model writes from, read from `material.yaml`."""
+"""The sentences that the demo model writes from, read from the file of its language."""
 
 from functools import cache
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-MATERIAL_FILE: Final = Path(__file__).parent / "material.yaml"
+from gather_demo.languages import Language, file_in
+
+MATERIAL: Final = Path(__file__).parent / "material"
 
 
 class _Frozen(BaseModel):
@@ -38,10 +40,24 @@ class AnyDepartment(_Frozen):
 
 
 class Material(_Frozen):
-    """Everything that the demo model has to say."""
+    """Everything that the demo model has to say; `{title}`, `{aspect}` and others are filled in."""
 
+    film_default: str
+    """What a film is called whose title the prompt does not say."""
+    name_default: str
+    """Who is spoken of where the prompt names nobody."""
+    name_pattern: str
+    """How a person's name stands in a text."""
     places: tuple[str, ...]
     hours: tuple[str, ...]
+    links: tuple[str, ...] = Field(min_length=1)
+    """Sentences that tie a note to the rest."""
+    context: str
+    repeat_context: str
+    rephrased: str
+    """What stands before a note that says again what another says."""
+    synonyms: dict[str, str]
+    """Words that such a note exchanges."""
     departments: dict[str, Department]
     any: AnyDepartment
 
@@ -61,6 +77,7 @@ class Material(_Frozen):
 
 
 @cache
-def read_material(file: Path = MATERIAL_FILE) -> Material:
-    """Return the material in a YAML file; raises ValidationError if it is not what this module says."""
-    return Material.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+def read_material(language: Language = Language.EN) -> Material:
+    """Return the material in a language; raises ValidationError if it is not what this module says."""
+    text = file_in(language, MATERIAL).read_text(encoding="utf-8")
+    return Material.model_validate(yaml.safe_load(text))

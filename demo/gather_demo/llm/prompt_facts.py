@@ -15,8 +15,6 @@ from gather_demo.llm.json_text import json_strings
 from gather_demo.llm.material import Material
 from gather_demo.llm.text_measures import shingles, words
 
-TITLE_DEFAULT: Final = "the film"
-NAME_DEFAULT: Final = "the lead"
 KNOWN_TEXT_WORDS: Final = 25
 """Shortest line that is taken for an existing note, and may be repeated as a duplicate."""
 NAMES_MAX: Final = 6
@@ -27,10 +25,10 @@ _GAP_WORD = re.compile(
     r"\b(gap|gaps|missing|not covered|uncovered|thin|weak|weakly|neglected|lacks)\b", re.IGNORECASE
 )
 _HANDLES = re.compile(
-    r'\b(?:handles|covers|is responsible for|is about)\b(?P<list>[^.\n<"]{8,600})', re.IGNORECASE
+    r'\b(?:handles|covers|is responsible for|is about|verantwortet|umfasst)\b(?P<list>[^.\n<"]{8,600})',
+    re.IGNORECASE,
 )
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
-_CAPITALISED = re.compile(r"\b[A-Z][a-z]{2,}\b")
+_CAPITALISED = re.compile(r"\b[A-ZÄÖÜ][a-zäöüß]{2,}\b")
 _ASPECT_CHARS: Final = (3, 60)
 _TAG_LINE = re.compile(r"^\s*</?[\w-]+>\s*$")
 _EXISTING = re.compile(r"\b(exist|exists|existing|already|so far|current)\b", re.IGNORECASE)
@@ -96,7 +94,8 @@ def read_facts(messages: Sequence[Mapping[str, Any]], material: Material) -> Fac
     own = tuple(material.departments[department].aspects) if department else ()
     aspects = own or _described_aspects(text)
     return Facts(
-        title=_labelled(text, "title", "film", "project title", "project name") or TITLE_DEFAULT,
+        title=_labelled(text, "title", "titel", "film", "project title", "project name")
+        or material.film_default,
         department=department,
         aspects=aspects,
         gaps=_gaps(text, aspects),
@@ -128,7 +127,7 @@ def _department(text: str, material: Material) -> str | None:
     if named:
         return None
     lower = text.lower()
-    scores = {s: sum(a in lower for a in d.aspects) for s, d in material.departments.items()}
+    scores = {s: sum(a.lower() in lower for a in d.aspects) for s, d in material.departments.items()}
     best = max(scores, key=lambda slug: scores[slug])
     return best if scores[best] > 1 else None
 
@@ -136,9 +135,9 @@ def _department(text: str, material: Material) -> str | None:
 def _described_aspects(text: str) -> tuple[str, ...]:
     """Return the comma-separated aspects of the sentence that says what the department handles."""
     match = _HANDLES.search(text)
-    listed = re.split(r",|;|\band\b", match["list"]) if match else []
+    listed = re.split(r",|;|\b(?:and|und|sowie)\b", match["list"]) if match else []
     aspects = tuple(
-        part.strip().lower() for part in listed if _ASPECT_CHARS[0] <= len(part.strip()) <= _ASPECT_CHARS[1]
+        part.strip() for part in listed if _ASPECT_CHARS[0] <= len(part.strip()) <= _ASPECT_CHARS[1]
     )
     return aspects or ("purpose", "first decisions", "risks", "collaboration")
 
@@ -154,13 +153,13 @@ def _gaps(text: str, aspects: Sequence[str]) -> tuple[str, ...]:
         in_list = speaks or (in_list and bool(_BULLET.match(line)))
         if in_list:
             near.append(line.lower())
-    return tuple(a for a in aspects if any(a in line for line in near))
+    return tuple(a for a in aspects if any(a.lower() in line for line in near))
 
 
 def _names(text: str, material: Material) -> tuple[str, ...]:
-    """Return words that are capitalised inside a sentence, occur twice, and are not of the craft."""
+    """Return words that stand as names do in the language, occur twice, and are not of the craft."""
     craft = f"{_labelled(text, 'title', 'film') or ''} {material.craft_words()}".lower().split()
-    inside = set(_NAME.findall(text)) - _NOT_NAMES
+    inside = set(re.findall(material.name_pattern, text)) - _NOT_NAMES
     counted = Counter(word for word in _CAPITALISED.findall(text) if word in inside)
     found = (name for name, count in counted.most_common(30) if count > 1 and name.lower() not in craft)
     return tuple(islice(found, NAMES_MAX))

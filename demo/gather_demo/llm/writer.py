@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from gather_demo.llm.material import Aspect, Material
-from gather_demo.llm.prompt_facts import NAME_DEFAULT, Facts
+from gather_demo.llm.prompt_facts import Facts
 from gather_demo.llm.text_measures import cut, sentences, shingles, words
 
 WORDS_MIN: Final = 40
@@ -25,19 +25,6 @@ SENTENCES_TO_CUT: Final = 3
 SUMMARY_MAX: Final = 140
 
 _SLOT = re.compile(r"\{\w+\}")
-_LINKS: Final = (
-    "It sits beside what is already noted about {name} and must not contradict it.",
-    "{title} gains a rule here that other departments can see and build on.",
-    "The same choice will be felt again in {m} later scenes, so it should be made once and early.",
-    "Around {place} this is cheap to try, and a failed attempt costs {n} hours at most.",
-    "Whoever plays opposite {name} needs to know it before the rehearsal.",
-    "If it works at {hour}, it will work for the rest of {title}.",
-)
-_SYNONYMS: Final = {
-    "audience": "viewers", "should": "ought to", "scenes": "sequences", "scene": "sequence", "keep": "hold",
-    "never": "at no time", "show": "reveal", "begins": "starts", "small": "slight", "whole": "entire",
-    "film": "picture", "build": "construct", "shot": "take", "give": "grant", "needs": "requires",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,7 @@ def write_notes(
     notes: list[Note] = []
     for _ in range(count):
         if rng.random() < repeat_share and (notes or facts.known_texts):
-            notes.append(_repeat(notes, facts, rng))
+            notes.append(_repeat(notes, facts, material, rng))
         else:
             aspect = _next_aspect(aspects, facts, material, taken)
             notes.append(_new_note(aspect, facts, material, rng, taken))
@@ -91,7 +78,7 @@ def _new_note(aspect: str, facts: Facts, material: Material, rng: random.Random,
     slots = {
         "aspect": aspect,
         "title": facts.title,
-        "name": rng.choice(facts.names) if facts.names else NAME_DEFAULT,
+        "name": rng.choice(facts.names) if facts.names else material.name_default,
         "n": str(rng.randint(2, 6)),
         "m": str(rng.randint(3, 9)),
         "place": rng.choice(material.places),
@@ -99,18 +86,18 @@ def _new_note(aspect: str, facts: Facts, material: Material, rng: random.Random,
     }
     what = _fresh(sentences_of.what, facts, rng, taken)
     how = _fresh(sentences_of.how, facts, rng, taken)
-    link = rng.choice(_LINKS)
+    link = rng.choice(material.links)
     following = rng.choice(material.next_steps(facts.department))
     body = [_fill(template, slots) for template in (what, how, link, following)]
-    if aspect not in body[0].lower():
-        body[0] = f"{aspect.capitalize()}: {body[0]}"
+    if aspect.lower() not in body[0].lower():
+        body[0] = f"{aspect[0].upper()}{aspect[1:]}: {body[0]}"
     if rng.random() > LINK_SHARE and len(words(" ".join([*body[:2], body[3]]))) >= WORDS_MIN:
         del body[2]
     text = " ".join(body)
     return Note(
         text=text if len(words(text)) <= WORDS_MAX else " ".join(body[:-1]),
         summary=cut(_fill(what, slots), SUMMARY_MAX),
-        context=f"Proposed for the {aspect} of {facts.title}; depends on the notes about {slots['name']}.",
+        context=_fill(material.context, slots),
         aspect=aspect,
     )
 
@@ -132,20 +119,22 @@ def _fill(template: str, slots: dict[str, str]) -> str:
     return filled[0].upper() + filled[1:]
 
 
-def _repeat(notes: Sequence[Note], facts: Facts, rng: random.Random) -> Note:
+def _repeat(notes: Sequence[Note], facts: Facts, material: Material, rng: random.Random) -> Note:
     """Return a note that was there before, word for word or nearly."""
     known = [
-        Note(text, cut(sentences(text)[0], SUMMARY_MAX), "Repeats an earlier note.", "")
+        Note(text, cut(sentences(text)[0], SUMMARY_MAX), material.repeat_context, "")
         for text in facts.known_texts
     ]
     original = rng.choice([*notes, *known])
-    return original if rng.random() < EXACT_SHARE else replace(original, text=rephrase(original.text, rng))
+    if rng.random() < EXACT_SHARE:
+        return original
+    return replace(original, text=rephrase(original.text, material, rng))
 
 
-def rephrase(text: str, rng: random.Random) -> str:
+def rephrase(text: str, material: Material, rng: random.Random) -> str:
     """Return a near duplicate: a few words exchanged, the last sentence left out or a phrase put before."""
-    exchanged = re.sub(r"\b[a-z]+\b", lambda w: _SYNONYMS.get(w[0], w[0]), text)
+    exchanged = re.sub(r"\b\w+\b", lambda w: material.synonyms.get(w[0], w[0]), text)
     parts = sentences(exchanged)
     if len(parts) >= SENTENCES_TO_CUT and rng.getrandbits(1):
         return " ".join(parts[:-1])
-    return f"Put differently: {exchanged[0].lower()}{exchanged[1:]}"
+    return f"{material.rephrased}{exchanged}"

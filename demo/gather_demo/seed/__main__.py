@@ -19,6 +19,7 @@ from gather_clients.http_calls.addresses import PlainAddress
 from gather_clients.logs import configure_logging, hide_in_logs
 from gather_contracts.names import ITEMS_COLLECTION, gather_database
 from gather_contracts.result import ExitCode
+from gather_demo.languages import LANGUAGE_VARIABLE, Language
 from gather_demo.seed.application_collection import make_collection
 from gather_demo.seed.project import Project, read_project
 from gather_demo.service import LABEL
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     brain_api_key: SecretStr = Field(validation_alias="BRAIN_SERVICE_API_KEY")
     patience_s: float = Field(default=1200, ge=1, le=7200, validation_alias="GATHER_DEMO_SEED_PATIENCE_S")
     """How long to wait for a store; the brain comes with another release, which a person installs later."""
+    language: Language = Field(default=Language.EN, validation_alias=LANGUAGE_VARIABLE)
     log_level: LogLevel = Field(default="INFO", validation_alias="GATHER_LOG_LEVEL")
 
 
@@ -97,7 +99,7 @@ def main() -> None:
         settings = read_settings(Settings)
     configure_logging("demo-seed", settings.log_level)
     hide_in_logs(secrets_of(settings))
-    project = read_project()
+    project = read_project(settings.language)
     _LOGGER.warning("%s: seeding the example project %s", LABEL, project.project_id)
     try:
         asyncio.run(seed(settings, project))

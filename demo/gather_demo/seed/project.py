@@ -16,8 +16,9 @@ from pydantic.alias_generators import to_camel
 
 from gather_contracts.brain import NodeIn
 from gather_contracts.names import OBJECT_ID_DIGITS, digest
+from gather_demo.languages import Language, file_in
 
-PROJECT_FILE: Final = Path(__file__).parent / "the_salt_road.yaml"
+PROJECT: Final = Path(__file__).parent / "the_salt_road"
 NODE_TYPE: Final = "GatherItem"
 WRITTEN_AT: Final = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
 """When the first note was written; the others follow an hour apart, and stay so at every seeding."""
@@ -114,6 +115,7 @@ def _strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def read_project(file: Path = PROJECT_FILE) -> Project:
-    """Return the project in a YAML file; raises ValidationError if it is not one."""
-    return Project.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+def read_project(language: Language = Language.EN) -> Project:
+    """Return the project in a language: the same film, under an id of its own."""
+    text = file_in(language, PROJECT).read_text(encoding="utf-8")
+    return Project.model_validate(yaml.safe_load(text))

@@ -8,7 +8,8 @@ import pytest
 from gather_clients.cms_requests import INSTRUCTIONS_FIELD
 from gather_contracts.departments import CmsDepartment
 from gather_contracts.instructions import read_instructions
-from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_demo.cms.cms_api import shipped_departments
+from gather_demo.languages import Language
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "id": str, "slug": str, "name": str, "description": str, "icon": (str, type(None)),
@@ -17,7 +18,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "coordinationSettings": dict, "performance": dict, "createdAt": str, "updatedAt": str,
 }  # fmt: skip
 SETTINGS = {"minQualityThreshold", "maxRetries", "allowParallelExecution", "requiresDepartmentHeadReview"}
-DEPARTMENTS = read_departments(DEPARTMENTS_FILE)
+DEPARTMENTS = shipped_departments()
+WORDS = {"name", "description", INSTRUCTIONS_FIELD}
 
 
 @pytest.mark.parametrize("document", DEPARTMENTS, ids=lambda d: str(d["slug"]))
@@ -57,3 +59,15 @@ def test_one_department_was_never_filled_in() -> None:
     """Payload answers null for what nobody has filled; Gather must read that, too."""
     (empty,) = [d for d in DEPARTMENTS if d["icon"] is None]
     assert set(empty["coordinationSettings"].values()) == {None}
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_languages_differ_in_words_alone(language: Language) -> None:
+    """The same departments with the same thresholds; instructions where English has them."""
+    spoken = shipped_departments(language)
+    assert [set(d) for d in spoken] == [set(d) for d in DEPARTMENTS]
+    for found, english in zip(spoken, DEPARTMENTS, strict=True):
+        assert {n: v for n, v in found.items() if n not in WORDS} == {
+            n: v for n, v in english.items() if n not in WORDS
+        }
+        assert language is Language.EN or found["name"] != english["name"]

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
-from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
+from gather_demo.cms.cms_api import shipped_departments
+from gather_demo.languages import Language
 from gather_demo.llm.chat_api import build_app
 from gather_demo.llm.judge import DUPLICATE_LIKENESS, score
 from gather_demo.llm.material import read_material
@@ -64,12 +65,21 @@ RUBRIC_SCHEMA = {
     },
     "required": ["depth", "coherence", "actionability"],
 }
-DEPARTMENTS = [d for d in read_departments(DEPARTMENTS_FILE) if d["gatherCheck"] and d["isActive"]]
+SPOKEN = {
+    language: [d for d in shipped_departments(language) if d["gatherCheck"] and d["isActive"]]
+    for language in Language
+}
+DEPARTMENTS = SPOKEN[Language.EN]
+EACH_LANGUAGE = pytest.mark.parametrize("language", list(Language))
+
+
+def speaking(language: Language, repeat_share: float = 0.1) -> TestClient:
+    return TestClient(build_app(read_material(language), repeat_share=repeat_share))
 
 
 @pytest.fixture
 def llm() -> TestClient:
-    return TestClient(build_app(read_material()))
+    return speaking(Language.EN)
 
 
 def ask(llm: TestClient, prompt: str, schema: dict[str, Any] | None = None, **body: Any) -> Any:
@@ -104,28 +114,45 @@ def notes(llm: TestClient, department: Any, *more: str, seed: int = 1) -> list[s
 
 def distinct(department: Any) -> list[str]:
     """Return notes of a model that never repeats itself."""
-    return notes(TestClient(build_app(read_material(), repeat_share=0)), department)
+    return notes(speaking(Language.EN, repeat_share=0), department)
 
 
-@pytest.mark.parametrize("department", DEPARTMENTS, ids=lambda d: str(d["slug"]))
-def test_notes_obey_the_schema_and_are_of_the_department(llm: TestClient, department: Any) -> None:
+@pytest.mark.parametrize("slug", [str(d["slug"]) for d in DEPARTMENTS])
+@EACH_LANGUAGE
+def test_notes_obey_the_schema_and_are_of_the_department(language: Language, slug: str) -> None:
     """5 to 10 notes of 40 to 110 words; each names or treats an aspect of the department."""
-    answer = content(ask(llm, prompt_for(department), NOTES_SCHEMA))
+    department = next(d for d in SPOKEN[language] if d["slug"] == slug)
+    answer = content(ask(speaking(language), prompt_for(department), NOTES_SCHEMA))
     jsonschema.validate(answer, NOTES_SCHEMA)
-    own = read_material().departments[department["slug"]].aspects
+    material = read_material(language)
+    own = material.departments[slug].aspects
     for item in answer["items"]:
         assert 30 <= len(words(item["content"])) <= 115
         assert (
             any(aspect in item["context"] or not item["context"] for aspect in own)
-            or "Repeats" in item["context"]
+            or item["context"] == material.repeat_context
         )
 
 
-def test_the_material_covers_the_demo_departments_aspects() -> None:
+@EACH_LANGUAGE
+def test_the_material_covers_the_demo_departments_aspects(language: Language) -> None:
     """What the CMS says of a department is what the model can write about."""
-    for department in DEPARTMENTS:
-        described = department["description"].lower()
-        assert all(a in described for a in read_material().departments[department["slug"]].aspects)
+    for department in SPOKEN[language]:
+        own = read_material(language).departments[department["slug"]]
+        assert all(aspect in department["description"] for aspect in own.aspects)
+
+
+def test_languages_have_the_same_material() -> None:
+    """As many aspects, decisions, ways and next steps, so that a demo is as long in each."""
+
+    def counts(language: Language) -> dict[str, Any]:
+        material = read_material(language)
+        return {
+            slug: (sorted((len(a.what), len(a.how)) for a in d.aspects.values()), len(d.next))
+            for slug, d in material.departments.items()
+        }
+
+    assert counts(Language.DE) == counts(Language.EN)
 
 
 def test_a_department_it_does_not_know_is_written_from_the_prompt(llm: TestClient) -> None:
@@ -156,19 +183,22 @@ def test_gaps_named_in_the_prompt_come_first(llm: TestClient) -> None:
     }
 
 
-def test_it_avoids_what_the_prompt_already_has() -> None:
+@EACH_LANGUAGE
+def test_it_avoids_what_the_prompt_already_has(language: Language) -> None:
     """In a second round, while the material lasts, new notes share few words with the old ones."""
-    llm = TestClient(build_app(read_material(), repeat_share=0))
+    llm = speaking(language, repeat_share=0)
     known: list[str] = []
     for _ in range(2):
-        fresh = notes(llm, DEPARTMENTS[0], "Existing notes:", *[f"- {n}" for n in known])
+        fresh = notes(llm, SPOKEN[language][0], "Existing notes:", *[f"- {n}" for n in known])
         assert max((likeness(a, b) for a in fresh for b in known), default=0) < DUPLICATE_LIKENESS
         known += fresh
 
 
-def test_it_repeats_itself_now_and_then(llm: TestClient) -> None:
+@EACH_LANGUAGE
+def test_it_repeats_itself_now_and_then(language: Language) -> None:
     """Over all departments and 20 seeds, between 5 and 20 % of the notes have a twin in their own answer."""
-    batches = [notes(llm, d, seed=s) for d in DEPARTMENTS for s in range(20)]
+    llm = speaking(language)
+    batches = [notes(llm, d, seed=s) for d in SPOKEN[language] for s in range(20)]
     twins = sum(
         any(likeness(note, other) >= DUPLICATE_LIKENESS for other in batch[:i])
         for batch in batches

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+SERVICES = ("cms", "llm", "seed")
+
 
 @pytest.mark.parametrize(
     ("service", "wrong", "said"),
@@ -12,6 +14,7 @@ import pytest
         ("cms", ("GATHER_DEMO_PORT", "99999"), "Input should be less than or equal to 65535"),
         ("cms", ("GATHER_DEMO_DEPARTMENTS_FILE", "/none"), "no YAML list of departments can be read"),
         ("llm", ("GATHER_DEMO_LLM_REPEAT_SHARE", "2"), "Input should be less than or equal to 1"),
+        *((service, ("GATHER_DEMO_LANGUAGE", "fr"), "Input should be 'en' or 'de'") for service in SERVICES),
         ("llm", ("GATHER_LOG_LEVEL", "loud"), "Input should be 'DEBUG'"),
         ("seed", ("GATHER_DEMO_SEED_PATIENCE_S", "0"), "Input should be greater than or equal to 1"),
     ],

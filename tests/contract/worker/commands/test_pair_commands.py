@@ -31,7 +31,11 @@ def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         one, other, third, fourth = chance.sample(sentences, 4)
         note = f"{one} {other} {third}"
         is_same = place % 2 == 0
-        against = rephrase(note, chance) if is_same else f"{one} {fourth} {chance.choice(sentences)}"
+        against = (
+            rephrase(note, read_material(), chance)
+            if is_same
+            else f"{one} {fourth} {chance.choice(sentences)}"
+        )
         pairs.append(LabelledPair(a=note, b=against, duplicate=is_same))
     path = tmp_path_factory.mktemp("pairs") / "notes.jsonl"
     write_pairs(path, pairs)
