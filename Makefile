@@ -15,6 +15,8 @@ ROOM :=
 NODES :=
 # A model that costs money is asked for on the command line; one in the environment is ignored.
 REAL_MODEL = $(if $(findstring command,$(origin MODEL)),$(if $(MODEL),--model "$(MODEL)" $(if $(MAX_COST),--max-cost "$(MAX_COST)")))
+# LANGUAGE counts on the command line too: many environments have one of gettext's.
+IN_LANGUAGE = $(if $(findstring command,$(origin LANGUAGE)),--language "$(LANGUAGE)")
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
 BESIDE = $(if $(filter-out worker brain,$(ROOM)),,-n 2)
 
@@ -27,12 +29,12 @@ help: ## Show this list
 
 .PHONY: demo
 demo: STARTED := $(shell date +%s)
-demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50)
-	@$(PY) -m dev demo --started-at $(STARTED) $(REAL_MODEL)
+demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50; LANGUAGE=de: in German)
+	@$(PY) -m dev demo --started-at $(STARTED) $(IN_LANGUAGE) $(REAL_MODEL)
 
 .PHONY: demo-kind
 demo-kind: $(STAMP) ## The same on kind: where no Docker engine answers, root gets one installed and started
-	@$(PY) -m dev docker && $(PY) -m dev demo $(REAL_MODEL)
+	@$(PY) -m dev docker && $(PY) -m dev demo $(IN_LANGUAGE) $(REAL_MODEL)
 
 .PHONY: up
 up: machine $(STAMP) ## Bring up the one-machine cluster (NODES=2: with a second node)

@@ -10,7 +10,7 @@ import typer
 from dev.artefacts.cache import Cache
 from dev.cluster import kubectl
 from dev.cluster.choose import choose_provider
-from dev.cluster.deploy import RELEASE, Tools, deploy
+from dev.cluster.deploy import BACKING_RELEASE, RELEASE, Tools, deploy
 from dev.cluster.provider import Provider
 from dev.cluster.real_model import (
     CAP_DEFAULT_USD,
@@ -27,11 +27,20 @@ from dev.images.build import Images
 from dev.images.specs import chart_settings
 from dev.paths import ROOT
 from dev.progress import Reporter
+from gather_demo.languages import Language
 
-EXAMPLE = ROOT / "examples" / "gatherrun.yaml"
+EXAMPLES = {
+    Language.EN: ROOT / "examples" / "gatherrun.yaml",
+    Language.DE: ROOT / "examples" / "gatherrun-de.yaml",
+}
+EMBEDDINGS = {Language.EN: "fast", Language.DE: "multilingual"}
+"""By which the brain reads the demo's notes."""
 
 app = typer.Typer()
 Namespace = Annotated[str, typer.Option(help="Namespace of both releases; made if it is missing.")]
+DemoNamespace = Annotated[
+    str, typer.Option(help="The same; empty: gather, or gather-LANGUAGE for another language than en.")
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -40,6 +49,9 @@ Model = Annotated[
     ),
 ]
 MaxCost = Annotated[float, typer.Option(help="What the run may cost with a real model, in USD.")]
+InLanguage = Annotated[
+    Language, typer.Option(help="Of departments, project and the demo model's notes; the brain reads it too.")
+]
 StartedAt = Annotated[
     float,
     typer.Option(hidden=True, help="When `make demo` began, in seconds since 1970; it may install tools."),
@@ -53,6 +65,7 @@ class Cluster:
     provider: Provider
     tools: Tools
     tags: Mapping[str, str]
+    language: Language = Language.EN
 
     def install(
         self,
@@ -63,19 +76,22 @@ class Cluster:
     ) -> None:
         """Install both charts; `texts` are values of the chart `gather` taken as they are, `more` others."""
         settings = chart_settings(self.tags)
-        settings[RELEASE] = {**settings.get(RELEASE, {}), **(more or {})}
+        brain = {"brain.embedding": EMBEDDINGS[self.language]}
+        settings[RELEASE] = {**settings.get(RELEASE, {}), **brain, **(more or {})}
+        demo = {"demo.language": self.language.value}
+        settings[BACKING_RELEASE] = {**settings.get(BACKING_RELEASE, {}), **demo}
         with reporter.step(f"Install Gather in {namespace}") as step:
             deploy(self.tools, namespace, settings, step.waits_for, texts)
 
 
-def bring_up(cache: Cache, reporter: Reporter) -> Cluster:
+def bring_up(cache: Cache, reporter: Reporter, language: Language = Language.EN) -> Cluster:
     """Bring up the cluster and give it the images."""
     with cache.locked(reporter.say):
         provider = choose_provider(cache, reporter)
         provider.up()
         tags = Images.from_environment(cache, reporter).load(provider)
     tools = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
-    return Cluster(provider, tools, tags)
+    return Cluster(provider, tools, tags, language)
 
 
 def show_example(cluster: Cluster, namespace: str, reporter: Reporter) -> None:
@@ -83,7 +99,7 @@ def show_example(cluster: Cluster, namespace: str, reporter: Reporter) -> None:
     cluster.install(namespace, reporter)
     # One that a killed demo with a real model left.
     take_key(cluster.tools.kubectl, namespace)
-    run_demo(list(cluster.tools.kubectl), namespace, EXAMPLE, reporter)
+    run_demo(list(cluster.tools.kubectl), namespace, EXAMPLES[cluster.language], reporter)
 
 
 def show_real_model(cluster: Cluster, namespace: str, model: RealModel, reporter: Reporter) -> None:
@@ -93,7 +109,7 @@ def show_real_model(cluster: Cluster, namespace: str, model: RealModel, reporter
         try:
             cluster.install(namespace, reporter, chart_values(model, way.url, way.proxy), way_settings())
             give_key(tools.kubectl, namespace, model)
-            run_demo(list(tools.kubectl), namespace, EXAMPLE, reporter, model)
+            run_demo(list(tools.kubectl), namespace, EXAMPLES[cluster.language], reporter, model)
         finally:
             reporter.say("Deleting the key and going back to the demo's own model.")
             take_key(tools.kubectl, namespace)
@@ -122,15 +138,16 @@ def deploy_command(namespace: Namespace = "gather") -> None:
 
 @app.command(epilog="Example: python -m dev demo")
 def demo(
-    namespace: Namespace = "gather",
+    namespace: DemoNamespace = "",
     model: Model = "",
     max_cost: MaxCost = CAP_DEFAULT_USD,
+    language: InLanguage = Language.EN,
     started_at: StartedAt = 0,
 ) -> None:
     """Deploy Gather and show an example GatherRun from start to end, as a first look; needs what `up` needs.
 
-    The run is examples/gatherrun.yaml. It ends within two minutes and costs nothing. With --model it is one
-    department of it, written by a real model, and what that cost is shown.
+    The run is examples/gatherrun.yaml, or gatherrun-de.yaml beside it. It ends within two minutes and costs
+    nothing. With --model it is one department of it, written by a real model, and what that cost is shown.
     """
     started = started_at or time.time()
     real = take_model(model, max_cost) if model else None
@@ -138,7 +155,9 @@ def demo(
     reporter = Reporter.remembering(cache)
     if known := Durations.of(cache).totals_line():
         reporter.say(f"The last times of the demo here: {known}.")
-    cluster = bring_up(cache, reporter)
+    cluster = bring_up(cache, reporter, language)
+    # Of its own for each language: a brain's graph holds the vectors of one model.
+    namespace = namespace or ("gather" if language is Language.EN else f"gather-{language}")
     if real:
         show_real_model(cluster, namespace, real, reporter)
     else:

@@ -17,7 +17,7 @@ from gather_contracts.crds import crd
 
 NAMESPACE = "gather-crd-test"
 EXAMPLES = ROOT / "examples"
-VALID = [EXAMPLES / "gatherrun.yaml", *sorted((EXAMPLES / "valid").glob("*.yaml"))]
+VALID = [*sorted(EXAMPLES.glob("gatherrun*.yaml")), *sorted((EXAMPLES / "valid").glob("*.yaml"))]
 INVALID = sorted((EXAMPLES / "invalid").glob("*.yaml"))
 FIRST = {
     "projectId": "66f1a2b3c4d5e6f708192a3b",

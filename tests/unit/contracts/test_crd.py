@@ -20,7 +20,7 @@ from gather_contracts.run_document import (
 )
 
 EXAMPLES = ROOT / "examples"
-VALID = [EXAMPLES / "gatherrun.yaml", *sorted((EXAMPLES / "valid").glob("*.yaml"))]
+VALID = [*sorted(EXAMPLES.glob("gatherrun*.yaml")), *sorted((EXAMPLES / "valid").glob("*.yaml"))]
 
 
 def spec_field(name: str) -> Any:
