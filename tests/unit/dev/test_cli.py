@@ -8,10 +8,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dev.artefacts.cache import Cache
-from dev.cli import cluster, main
+from dev.cli import cluster, deploy, main
 from dev.cluster import kubectl
+from dev.cluster.deploy import Tools
 from dev.cluster.provider import Status
 from dev.errors import ContextError, MachineError
+from dev.progress import Reporter
+from gather_demo.languages import Language
 
 
 def _shown(status: Status) -> str:
@@ -87,3 +90,25 @@ def test_the_cache_option_goes_before_the_environment(
     monkeypatch.setattr(kubectl, "execute", lambda *_: None)
     CliRunner().invoke(main.app, ["--cache", str(tmp_path), "helm", "list"])
     assert Cache.from_environment().root == tmp_path
+
+
+def test_the_demo_refuses_a_language_that_it_does_not_speak() -> None:
+    """With those that it does."""
+    result = CliRunner().invoke(main.app, ["demo", "--language", "fr"])
+    assert result.exit_code == 2
+    assert all(f"'{language}'" in result.output for language in Language)
+
+
+@pytest.mark.parametrize(("language", "embedding"), [(Language.EN, "fast"), (Language.DE, "multilingual")])
+def test_both_charts_are_installed_for_the_demo_s_language(
+    monkeypatch: pytest.MonkeyPatch, language: Language, embedding: str
+) -> None:
+    """The demo services speak it and the brain reads it; images' tags are still named."""
+    given: list[dict[str, dict[str, str]]] = []
+    monkeypatch.setattr(deploy, "deploy", lambda *arguments: given.append(arguments[2]))
+    demo = deploy.Cluster(None, Tools([], []), {}, language)  # type: ignore[arg-type]
+    demo.install("film", Reporter(), more={"networkPolicy.egress.model": "null"})
+    (settings,) = given
+    assert settings["gather-backing"]["demo.language"] == language
+    assert settings["gather"]["brain.embedding"] == embedding
+    assert settings["gather"]["networkPolicy.egress.model"] == "null"

@@ -23,6 +23,7 @@ from dev.paths import ROOT
 from dev.progress import Reporter
 from gather_contracts.reasons import RunPhase
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus, parse_run
+from gather_demo.languages import Language
 
 PRIVATE = "sk-or-v1-not-to-be-seen"
 MODEL = RealModel("vendor/name", "https://models.example/v1", 0.5, PRIVATE)
@@ -96,7 +97,7 @@ def test_the_workers_secret_gets_the_key_or_none() -> None:
 
 
 def test_the_run_is_one_department_within_the_cap_under_a_new_name() -> None:
-    example = yaml.safe_load(deploy.EXAMPLE.read_text(encoding="utf-8"))
+    example = yaml.safe_load(deploy.EXAMPLES[Language.EN].read_text(encoding="utf-8"))
     made = json.loads(run_manifest(example, MODEL))
     assert made["metadata"] == {"generateName": "the-salt-road-"}
     run = parse_run({**made, "metadata": {"name": "the-salt-road-x", "uid": "u", "namespace": "n"}})
