@@ -98,7 +98,7 @@ def key_points(data: Path, every: int = 1) -> Iterator[Labelled]:
         said = [row for row in arguments if (row["topic"], row["stance"]) == side][::every]
         listed = [row for row in points if (row["topic"], row["stance"]) == side]
         yield Labelled(
-            tuple(Aspect(row["key_point"], "") for row in listed),
+            tuple(Aspect(row["key_point"], "", written=row["key_point"]) for row in listed),
             tuple(row["argument"] for row in said),
             np.array(
                 [[known.get((s["arg_id"], k["key_point_id"]), np.nan) for k in listed] for s in said],
@@ -123,7 +123,7 @@ def content_units(data: Path, every: int = 1) -> Iterator[Labelled]:
         # The next document with the next systems.
         chosen = systems[place // 4 % every :: every]
         yield Labelled(
-            tuple(Aspect(unit, "") for unit in units[place].split("\t")),
+            tuple(Aspect(unit, "", written=unit) for unit in units[place].split("\t")),
             tuple(texts[name][place] for name in chosen),
             np.array([[float(each) for each in labels[name][place].split("\t")] for name in chosen]),
         )
@@ -146,7 +146,7 @@ def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
             # Nor may the lists be its rivals then.
             glosses = {aspect.gloss for aspect in aspects}
             common = tuple(text for text in COMMON_ASPECTS if text.split(": ", 1)[1] not in glosses)
-            aspects = tuple(Aspect(aspect.name, "") for aspect in aspects)
+            aspects = tuple(Aspect(aspect.name, "", written=aspect.written) for aspect in aspects)
         names = [aspect.name.casefold() for aspect in aspects]
         others = [every[(place + step) % len(every)].texts for step in (1, STRANGER_STEP)]
         unrelated = [*strangers(), *others[0][::2], *others[1][1::2]]

@@ -101,7 +101,7 @@ def stacked(groups: Sequence[Matrix]) -> Sentences:
 def targets_of(facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matrix) -> Targets:
     """Return what to compare with: (facets, d) for each aspect, and the usual film aspects, (common, d)."""
     own = stacked(facets)
-    names = Lexicon([aspect.capitals for aspect in aspects])
+    names = Lexicon([aspect.cased for aspect in aspects])
     glosses = Lexicon([" ".join(aspect.facets[1:]) for aspect in aspects])
     matter = unit_rows(own.rows[own.starts].mean(axis=0, keepdims=True))[0]
     nothing = np.zeros(len(facets), np.float32)

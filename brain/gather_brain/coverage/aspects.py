@@ -46,17 +46,19 @@ class Aspect:
     weight: float = VITAL
     has_capitals: bool = False
     """Its nouns have capitals, as in German; some models see that."""
+    written: str = ""
+    """Its name as the description has it, with the capitals of people and places; empty if a list has it."""
 
     @property
-    def capitals(self) -> str:
-        """Its name with a capital at each word, by which no word is a person's or a place's."""
-        return _capitals(self.name)
+    def cased(self) -> str:
+        """Its name, in which capitals are those of people and places alone."""
+        return self.name.lower() if self.has_capitals else self.written or self.name.lower()
 
     @property
     def facets(self) -> tuple[str, ...]:
         """What is embedded for it: the name alone, with what is said of it, and each part of that."""
         # What is German alone was fitted with names of which each word has a capital (`language_centres.py`).
-        name = self.capitals if self.has_capitals else self.name.lower()
+        name = _capitals(self.name) if self.has_capitals else self.name.lower()
         glosses = [text for text in (self.gloss, *self.hints) if text]
         parts = [part for text in glosses for part in FACET_END.split(text) if part]
         return tuple(dict.fromkeys([name, *(f"{name}: {text}" for text in glosses), *parts]))
@@ -72,7 +74,7 @@ def aspects_of(department: str, description: str) -> tuple[Aspect, ...]:
     language = described_in(description)
     found: dict[frozenset[str], Aspect] = {}
     for named in named_in(description):
-        _add(found, named.name, named.gloss, known, weight=VITAL, language=language)
+        _add(found, named.name, named.gloss, known, weight=VITAL, language=language, written=named.name)
     are_named = bool(found)
     for name in DEPARTMENTS.get(known, ()):
         is_covered = any(aspect_key(name) & key for key in found)
@@ -98,6 +100,7 @@ def _add(
     *,
     weight: float,
     language: str = "en",
+    written: str = "",
 ) -> None:
     # English endings are cut off English words only.
     key = (aspect_key(name) if name.isascii() else None) or frozenset([name.lower()])
@@ -107,7 +110,7 @@ def _add(
         # In a trade that no list knows a word may mean something else: a diver's suit is no costume.
         known = [TRADE_WORDS[word] for word in stems if word in TRADE_WORDS and department in DEPARTMENTS]
         hints = tuple(known[:HINTS_MAX])
-        found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight)
+        found[key] = Aspect(title, gloss or _gloss_of(key, department), hints, weight, written=written)
 
 
 def _capitals(name: str) -> str:

@@ -29,7 +29,7 @@ class BrainScores:
         """Measure notes, against these aspects if there are any; note i has the id "i"."""
         plan = plan_measurement(DEPARTMENT, "", [(str(place), text) for place, text in enumerate(texts)])
         if units:
-            plan = replace(plan, aspects=tuple(Aspect(unit, "") for unit in units))
+            plan = replace(plan, aspects=tuple(Aspect(unit, "", written=unit) for unit in units))
         return measure(plan, self.vectors(plan.texts), self.model)
 
     def depth(self, text: str) -> float:

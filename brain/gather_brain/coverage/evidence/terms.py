@@ -44,10 +44,13 @@ def _terms_of(word: str) -> Iterator[tuple[str, str]]:
 
 
 def _specific(text: str) -> float:
-    """Return the share of names and numbers; capitals at the beginning or everywhere make no names."""
-    later = WORD.findall(text)[1:]
-    names = [word for word in later if word[0].isupper() or word.isdigit()]
-    return min(1.0, len(names) / max(1, len(terms(text)))) if len(names) < len(later) else 0.0
+    """Return the share of names and numbers; capitals at the beginning or everywhere make no names.
+
+    In a title ("The Design of the Sets") the small words have none.
+    """
+    words = [word for word in WORD.findall(text) if word not in STOP_WORDS]
+    names = [word[0].isupper() or word.isdigit() for word in words]
+    return min(1.0, sum(names[1:]) / max(1, len(terms(text)))) if not all(names) else 0.0
 
 
 class Lexicon:

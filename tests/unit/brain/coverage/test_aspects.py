@@ -106,11 +106,19 @@ def test_names_are_written_as_their_language_writes_titles(description: str, nam
     assert aspects_of("costume", description)[0].name == name
 
 
-def test_german_nouns_are_no_names() -> None:
-    """What is said of a person or a place weighs otherwise."""
-    (aspect, *_) = aspects_of(
-        "costume", "Die Abteilung ist verantwortlich für Kleidung der Figuren und Stoffe."
-    )
-    assert (aspect.name, aspect.capitals) == ("Kleidung der Figuren", "Kleidung Der Figuren")
-    assert Lexicon([aspect.capitals]).specifics.tolist() == [0]
-    assert Lexicon([aspect.name]).specifics.tolist() != [0]
+@pytest.mark.parametrize(
+    ("description", "are_there"),
+    [
+        ("Responsible for the scars of Captain Ahab, and for pacing.", True),
+        ("Le département est responsable de la robe de Maria et du mixage.", True),
+        ("Handles the Look of the Characters, and Pacing.", False),
+        ("Handles night and low-light exposure, and lenses.", False),
+        ("Die Abteilung ist verantwortlich für Kleidung der Figuren und Stoffe.", False),
+    ],
+)
+def test_people_and_places_are_told_by_capitals_as_they_were_written(
+    description: str, *, are_there: bool
+) -> None:
+    """What is said of them weighs otherwise; titles and German nouns have capitals too."""
+    aspect = aspects_of("noise", description)[0]
+    assert (Lexicon([aspect.cased]).specifics.max() > 0) == are_there
