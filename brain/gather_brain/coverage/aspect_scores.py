@@ -29,6 +29,12 @@ RIVAL_COSINE_MAX: Final = 0.6
 RIVALRY: Final = 0.4
 """A note treats one topic or two: what is less likely than its likeliest topic falls behind by so much more,
 in log odds. A statement does not: a note may make many."""
+SHARPNESS: Final = 10.0
+"""How much more the nearest of the other aspects counts against one than the rest: two that are nearly as
+near leave more doubt than one. Of 4, 6, 10 and 20, 10 chose the best key points by cross-validation over the
+topics of KPA-2021's training part, and content units of REALSumm's documents for fitting."""
+REST_MIN: Final = 1e-3
+"""A cosine of -0.7: rounding must not leave nothing of the others, or less."""
 CHANCE: Final = 0.30
 CLEAR: Final = 0.85
 """Likelihoods of what is no note on an aspect, and of a clear one."""
@@ -162,6 +168,7 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
         "near": near,
         "name": facets[:, targets.starts],
         "margin": centred - _others(centred),
+        "lead": centred - _rest(centred),
         "rival": targets.topicality * (centred - rivals.max(axis=1, keepdims=True, initial=0.0)),
         "passage_words": targets.names.shares(found),
     }
@@ -190,3 +197,12 @@ def _others(near: Matrix) -> Matrix:
     ranked = np.partition(near, -2, axis=1)
     others: Matrix = np.where(near == ranked[:, -1:], ranked[:, -2:-1], ranked[:, -1:])
     return others
+
+
+def _rest(near: Matrix) -> Matrix:
+    """Return, for each aspect, how near all others are together; the aspect itself where it has none."""
+    if near.shape[1] < 2:  # noqa: PLR2004
+        return near
+    each = np.exp(SHARPNESS * near)
+    rest: Matrix = np.log(np.maximum(each.sum(axis=1, keepdims=True) - each, REST_MIN)) / SHARPNESS
+    return rest

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from gather_brain.coverage.aspect_scores import aspect_scores, stacked, targets_of
+from gather_brain.coverage.aspect_scores import aspect_scores, likenesses, stacked, targets_of
 from gather_brain.coverage.aspects import Aspect
 from gather_brain.coverage.coverage_score import ITEM_SCORE_MIN
 from gather_brain.coverage.evidence.constants import constants_of
@@ -56,6 +56,19 @@ def test_another_trades_aspect_that_is_nearer_takes_from_the_score() -> None:
 def test_another_trades_name_for_the_same_aspect_is_no_rival() -> None:
     """Two departments may care for one thing."""
     assert _scores([AXES[[0]]], _among_others(_unit(0.9, 0.1)))[0, 0] > 0.9
+
+
+def test_two_aspects_that_are_as_near_leave_more_doubt_than_one() -> None:
+    """The nearest of the others alone does not see the second."""
+    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, NO_COMMON)
+    one, two = (
+        likenesses(stacked([_unit(*said)]), ["nothing said"], targets)
+        for said in ((0.6, 0.5, 0, 0.39**0.5), (0.6, 0.5, 0.5, 0.14**0.5))
+    )
+    assert one["margin"][0, 0] == pytest.approx(two["margin"][0, 0], abs=1e-6)
+    assert one["lead"][0, 0] > two["lead"][0, 0] + 0.05
+    alone = targets_of([AXES[[0]]], ASPECTS[:1], NO_COMMON)
+    assert likenesses(stacked([AXES[[0]]]), ["nothing said"], alone)["lead"].tolist() == [[0.0]]
 
 
 def test_an_aspects_own_words_count() -> None:
