@@ -101,13 +101,13 @@ def harness(
 
 
 def assert_whole(harness: WorkerHarness, iterations: int) -> None:
-    """Every note is once in both stores, with its score."""
+    """Every note is once in both stores, with its score if the brain was fast enough to measure one."""
     checkpoints = harness.checkpoints()
     assert sum(c["iterations"] for c in checkpoints) == iterations
     items = harness.items()
     assert sum(c["itemsCreated"] for c in checkpoints) == len(items) == len({i["content"] for i in items})
-    assert {i["_id"]: i["automationMetadata"]["qualityScore"] for i in items} == {
-        name: node["qualityScore"] for name, node in harness.node_properties().items()
+    assert {i["_id"]: i["automationMetadata"].get("qualityScore") for i in items} == {
+        name: node.get("qualityScore") for name, node in harness.node_properties().items()
     }
 
 
