@@ -10,6 +10,14 @@ from gather_bridge.metrics import WHY_DROPPED
 from gather_bridge.webhooks.task_callbacks import CallbackState
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CALLS: Final = (
+    ("POST", "/api/v1/tasks/submit"),
+    ("GET", "/api/v1/tasks/{id}/status"),
+    ("DELETE", "/api/v1/tasks/{id}/cancel"),
+    ("DELETE", "/api/v1/tasks/{id}"),
+)
+"""The API's methods and paths, as labels."""
+FAILURES: Final = ("500", "503")
 
 
 class DoorMetrics:
@@ -73,6 +81,9 @@ class DoorMetrics:
         """Show counters from the start: no rate counts the first event of a series that begins with it."""
         for result in (CallbackState.DELIVERED, CallbackState.GIVEN_UP):
             self.callbacks.labels(result=result.value)
+        for method, endpoint in CALLS:
+            for status in FAILURES:
+                self.requests.labels(endpoint, method, status)
         for name in DEFAULTS:
             self.limited.labels(limit=name)
         for word in ("new", "repeated"):

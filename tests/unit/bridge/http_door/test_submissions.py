@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gather_bridge.errors import NameTaken, TaskRefused
 from gather_bridge.http_door.door_errors import KeyReused, TaskIdTaken
 from gather_bridge.http_door.door_keys import Caller
-from gather_bridge.http_door.door_metrics import DoorMetrics
+from gather_bridge.http_door.door_metrics import CALLS, DoorMetrics
 from gather_bridge.http_door.key_gate import Places, endpoint_of
 from gather_bridge.http_door.submissions import prepare
 from gather_bridge.http_door.task_answers import callback_text, status_of
@@ -159,6 +159,14 @@ def test_a_status_says_what_is_at_work_or_why_it_waits() -> None:
 def test_labels_of_metrics_are_from_a_closed_list(path: str, label: str) -> None:
     """Ids are none of them."""
     assert endpoint_of(path) == label
+
+
+@pytest.mark.parametrize(("method", "endpoint"), CALLS)
+def test_failures_are_counted_from_0_under_the_labels_of_requests(method: str, endpoint: str) -> None:
+    """Else an alert would not count the first ones."""
+    assert endpoint_of(endpoint.replace("{id}", str(uuid.uuid4()))) == endpoint
+    said = {"endpoint": endpoint, "method": method, "status": "503"}
+    assert DoorMetrics().registry.get_sample_value("gather_door_requests_total", said) == 0
 
 
 class LossyRuns:
