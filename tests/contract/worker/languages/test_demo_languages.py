@@ -1,12 +1,13 @@
-"""The demo in another language than English: departments of the German film reach their thresholds."""
+"""The demo in each of its languages: with whole workers its departments reach their thresholds."""
 
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dev.artefacts.store_binaries import StoreArtefacts
+from dev.cli.deploy import EMBEDDINGS
 from dev.rooms import BRAIN_KEY, brain_service
 from dev.stores import running
 from gather_clients.brain_client import BrainClient
@@ -19,11 +20,11 @@ from gather_demo.seed.project import read_project
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
 
 NewHarness = Callable[..., WorkerHarness]
-NOT_REACHED = 80.0
-"""For departments without a threshold; all of the demo have one."""
+UNUSED_THRESHOLD = 80.0
+"""For departments without one; all of the demo that take part have one."""
 ITERATIONS = 12
 TIMEOUT_S = 600
-SHORT = "sound"
+SHORT = (Language.DE, "sound")
 """Tried with every change; the others with `make contract-long`."""
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,56 +33,62 @@ _LOGGER = logging.getLogger(__name__)
 def departments(language: Language) -> list[ResolvedDepartment]:
     """Return the demo's departments that take part, in their order."""
     known = [CmsDepartment.model_validate(d) for d in shipped_departments(language)]
-    taking_part = [d for d in known if d.gather_check and d.is_active]
-    return sorted(
-        (resolve_department(d, NOT_REACHED, "demo/model") for d in taking_part),
-        key=lambda department: department.code_dep_number,
-    )
+    resolved = [
+        resolve_department(d, UNUSED_THRESHOLD, "demo/model") for d in known if d.gather_check and d.is_active
+    ]
+    return sorted(resolved, key=lambda department: department.code_dep_number)
 
 
 @pytest.fixture(scope="module")
-def german(
+def spoken(
+    request: pytest.FixtureRequest,
     mongodb_uri: str,
     redis_url: str,
     store_artefacts: StoreArtefacts,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Services]:
-    """The demo's services in German, with a graph of their own: it holds vectors of one model alone."""
-    folder = store_artefacts.embedding_model("multilingual")
-    settings = {"GATHER_BRAIN_EMBEDDING": "multilingual"}
+    """The demo's services in a language, with a graph of their own: it holds vectors of one model alone."""
+    embedding: Any = EMBEDDINGS[request.param]
+    folder = store_artefacts.embedding_model(embedding)
+    settings = {"GATHER_BRAIN_EMBEDDING": embedding}
     with (
         running("neo4j", store_artefacts, is_short_lived=True) as neo4j,
         brain_service(tmp_path_factory.mktemp("brain"), neo4j.uri, folder, settings).running() as brain,
-        demo_model_service(tmp_path_factory.mktemp("model"), Language.DE).running() as model,
+        demo_model_service(tmp_path_factory.mktemp("model"), request.param).running() as model,
     ):
         yield Services(mongodb_uri, redis_url, neo4j.uri, brain.uri, model.uri)
 
 
 @pytest.mark.parametrize(
-    "department",
+    ("spoken", "language", "department"),
     [
-        pytest.param(d, marks=() if d.slug == SHORT else pytest.mark.long, id=d.slug)
-        for d in departments(Language.DE)
+        pytest.param(
+            language, language, department, id=f"{language}-{department.slug}",
+            marks=() if (language, department.slug) == SHORT else pytest.mark.long,
+        )
+        for language in Language
+        for department in departments(language)
     ],
-)
-async def test_a_german_department_reaches_its_threshold(
-    german: Services, new_harness: NewHarness, department: ResolvedDepartment, tmp_path: Path
+    indirect=["spoken"],
+)  # fmt: skip
+async def test_a_department_reaches_its_threshold(
+    spoken: Services, new_harness: NewHarness, language: Language, department: ResolvedDepartment
 ) -> None:
-    """That of the demo CMS, with the German film's notes in place and a brain that reads German."""
+    """That of the demo CMS, with the film's notes in place and the brain's model for the language."""
     harness = new_harness()
-    harness.services = german
+    harness.services = spoken
     harness.document = harness.document.model_copy(update={"departments": [department]})
-    film = read_project(Language.DE).model_copy(update={"project_id": harness.project_id})
-    await seed_mongodb(german.mongodb_uri, film)
-    async with BrainClient(german.brain_uri, BRAIN_KEY) as brain:
+    film = read_project(language).model_copy(update={"project_id": harness.project_id})
+    await seed_mongodb(spoken.mongodb_uri, film)
+    async with BrainClient(spoken.brain_uri, BRAIN_KEY) as brain:
         await seed_brain(brain, film)
     ended = harness.start(0, ITERATIONS).wait(TIMEOUT_S)
     assert ended.exit_code == 0, ended.messages()
     result = ended.result
     assert result is not None
     _LOGGER.info(
-        "%s: %d iterations, %d notes, %.1f of %.0f, scores %s", department.slug, result.iterations,
-        result.items_created, result.quality_score, department.threshold, harness.checkpoint()["scores"],
+        "%s %s: %d iterations, %d notes, %.1f of %.0f", language, department.slug, result.iterations,
+        result.items_created, result.quality_score, department.threshold,
     )  # fmt: skip
     assert result.reason is StopReason.THRESHOLD_REACHED
     assert result.quality_score >= department.threshold
