@@ -24,8 +24,8 @@ UNUSED_THRESHOLD = 80.0
 """For departments without one; all of the demo that take part have one."""
 ITERATIONS = 12
 TIMEOUT_S = 600
-SHORT = (Language.DE, "sound")
-"""Tried with every change; the others with `make contract-long`."""
+
+pytestmark = pytest.mark.long
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,15 +62,12 @@ def spoken(
 @pytest.mark.parametrize(
     ("spoken", "language", "department"),
     [
-        pytest.param(
-            language, language, department, id=f"{language}-{department.slug}",
-            marks=() if (language, department.slug) == SHORT else pytest.mark.long,
-        )
+        pytest.param(language, language, department, id=f"{language}-{department.slug}")
         for language in Language
         for department in departments(language)
     ],
     indirect=["spoken"],
-)  # fmt: skip
+)
 async def test_a_department_reaches_its_threshold(
     spoken: Services, new_harness: NewHarness, language: Language, department: ResolvedDepartment
 ) -> None:
