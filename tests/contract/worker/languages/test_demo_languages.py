@@ -1,7 +1,9 @@
 """The demo in each of its languages: with whole workers its departments reach their thresholds."""
 
 import logging
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,9 @@ from gather_demo.cms.cms_api import shipped_departments
 from gather_demo.languages import Language
 from gather_demo.seed.__main__ import seed_brain, seed_mongodb
 from gather_demo.seed.project import read_project
-from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
+from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
+from tests.support.workers.worker_forks import WorkerForks
 
-NewHarness = Callable[..., WorkerHarness]
 UNUSED_THRESHOLD = 80.0
 """For departments without one; all of the demo that take part have one."""
 ITERATIONS = 12
@@ -59,6 +61,16 @@ def spoken(
         yield Services(mongodb_uri, redis_url, neo4j.uri, brain.uri, model.uri)
 
 
+@pytest.fixture
+def harness(spoken: Services, forks: WorkerForks, tmp_path: Path) -> Iterator[WorkerHarness]:
+    """A run of a project of its own, without the services of the other tests."""
+    made = WorkerHarness(
+        spoken, tmp_path, run_document(uuid.uuid4().hex[:24], str(uuid.uuid4())), forks=forks
+    )
+    yield made
+    made.stop()
+
+
 @pytest.mark.parametrize(
     ("spoken", "language", "department"),
     [
@@ -69,11 +81,9 @@ def spoken(
     indirect=["spoken"],
 )
 async def test_a_department_reaches_its_threshold(
-    spoken: Services, new_harness: NewHarness, language: Language, department: ResolvedDepartment
+    spoken: Services, harness: WorkerHarness, language: Language, department: ResolvedDepartment
 ) -> None:
     """That of the demo CMS, with the film's notes in place and the brain's model for the language."""
-    harness = new_harness()
-    harness.services = spoken
     harness.document = harness.document.model_copy(update={"departments": [department]})
     film = read_project(language).model_copy(update={"project_id": harness.project_id})
     await seed_mongodb(spoken.mongodb_uri, film)
