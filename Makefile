@@ -17,6 +17,8 @@ NODES :=
 REAL_MODEL = $(if $(findstring command,$(origin MODEL)),$(if $(MODEL),--model "$(MODEL)" $(if $(MAX_COST),--max-cost "$(MAX_COST)")))
 # LANGUAGE counts on the command line too: many environments have one of gettext's.
 IN_LANGUAGE = $(if $(findstring command,$(origin LANGUAGE)),--language "$(LANGUAGE)")
+# Tests on a real cluster with commands of their own, below.
+APART = --ignore tests/e2e/monitoring --ignore tests/e2e/node_loss --ignore tests/e2e/two_nodes --ignore tests/e2e/upgrade
 # Two processes pay where tests take longer than starting them: in all rooms together, worker and brain.
 BESIDE = $(if $(filter-out worker brain,$(ROOM)),,-n 2)
 
@@ -82,7 +84,7 @@ contract: $(STAMP) ## Run the tests against real MongoDB, Redis and Neo4j (ROOM=
 
 .PHONY: e2e
 e2e: $(STAMP) ## Run the tests on a real cluster, in a namespace of their own
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" --ignore tests/e2e/node_loss --ignore tests/e2e/two_nodes --ignore tests/e2e/upgrade
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m "not long" $(APART)
 
 .PHONY: test
 test: check unit contract e2e ## Run every check and every test
@@ -113,13 +115,17 @@ soak: $(STAMP) ## Keep ten runs at work for MINUTES=120 and show what grows beyo
 alerts: $(STAMP) ## Test each alert with promtool, which is built once, 3 minutes; `make contract` does it from then on
 	@GATHER_BUILD_PROMTOOL=1 $(BIN)/pytest tests/contract/charts/test_alerts.py
 
+.PHONY: monitoring
+monitoring: $(STAMP) ## Scrape the cluster with Prometheus itself: panels have data, each alert fires for a real fault, 30 minutes
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e/monitoring -rP
+
 .PHONY: contract-long
 contract-long: $(STAMP) ## Run the contract tests that `make test` leaves out: every crash point, whole benchmarks, 5 minutes
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long tests/contract
 
 .PHONY: e2e-long
 e2e-long: $(STAMP) ## Run the tests on a real cluster that `make test` leaves out: further orders and ways, 10 minutes
-	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long --ignore tests/e2e/node_loss --ignore tests/e2e/two_nodes --ignore tests/e2e/upgrade
+	@$(PY) -m dev deploy --namespace gather-e2e && $(BIN)/pytest tests/e2e -m long $(APART)
 
 .PHONY: node-loss
 node-loss: $(STAMP) ## Stop the node's kubelet under runs that work, are cancelled or deleted, 10 minutes

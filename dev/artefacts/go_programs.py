@@ -155,6 +155,13 @@ PROMTOOL = ProgramSet(
     # Without the ways to find targets in two dozen clouds, which are most of it.
     tags="remove_all_sd",
 )
+PROMETHEUS = ProgramSet(
+    name="prometheus",
+    version=versions.PROMETHEUS,
+    installs=(f"github.com/prometheus/prometheus/cmd/prometheus@v{versions.PROMETHEUS}",),
+    tags="remove_all_sd,enable_kubernetes_sd",
+)
+"""Without its pages, which its module leaves out."""
 KUBE_SCORE = ProgramSet(
     name="kube-score",
     version=versions.KUBE_SCORE,

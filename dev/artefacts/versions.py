@@ -17,7 +17,7 @@ KIND_NODE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2
 KWOK = "0.7.0"
 """Plays nodes and pods for the operator's benchmark."""
 PROMETHEUS = "0.316.0"
-"""Prometheus 3.16.0 under its Go module's number: promtool, which tests the charts' alerts."""
+"""Prometheus 3.16.0 under its Go module's number, and promtool: with them the charts' alerts are tested."""
 KUBE_SCORE = "1.20.0"
 """A scanner of `make scan`."""
 GO_AT_LEAST = (1, 26)

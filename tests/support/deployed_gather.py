@@ -127,6 +127,12 @@ class DeployedGather:
         with forwarded(self.kubectl_command, self.namespace, f"svc/{service}", port) as local:
             yield local
 
+    @contextmanager
+    def forward_pod(self, pod: str, port: int) -> Iterator[int]:
+        """Yield a local port that leads to a pod of the namespace."""
+        with forwarded(self.kubectl_command, self.namespace, f"pod/{pod}", port) as local:
+            yield local
+
     def items(self, project_id: str, run_uid: str | None = None) -> list[dict[str, Any]]:
         """Return a project's automated items as they stand in MongoDB, of one run if named; ids as digits."""
         query: dict[str, Any] = {"isAutomated": True}

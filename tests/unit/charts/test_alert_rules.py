@@ -14,6 +14,7 @@ from gather_operator.metrics import REGISTRY
 from gather_operator.worker_metrics import WORKER_TIMES
 from tests.support.alerts.all_alert_cases import CASES
 from tests.support.alerts.recorded_series import rules
+from tests.support.monitoring.alert_faults import BY_TIME, FAULTS
 
 RULES = rules()
 QUANTILE = re.compile(
@@ -34,6 +35,12 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(
 ) -> None:
     """A new rule without them fails here."""
     assert [case for case in CASES if (case.alert, case.fires) == (alert, fires)]
+
+
+def test_each_alert_has_a_fault_that_lets_it_fire_on_a_cluster() -> None:
+    """`make monitoring` causes them."""
+    fired = [alert for fault in FAULTS for alert in fault.alerts]
+    assert sorted([*fired, BY_TIME]) == sorted(RULES)
 
 
 def test_cases_are_of_alerts_that_there_are() -> None:
@@ -84,6 +91,10 @@ def _histograms() -> Iterator[Metric]:
         ("gather_departments_ended_total", {"phase": "Succeeded", "reason": "QualityFlat"}),
         ("http_requests_total", {"endpoint": "/api/v1/nodes/batch", "method": "POST", "status": "503"}),
         ("rate_limit_exceeded_total", {"endpoint": "/api/v1/search/duplicates"}),
+        (
+            "gather_door_requests_total",
+            {"endpoint": "/api/v1/tasks/submit", "method": "POST", "status": "503"},
+        ),
         ("celery_task_total", {"task": "automated_gather_creation", "status": "FAILURE"}),
         # And what panels count.
         ("gather_notes_total", {"outcome": "duplicate"}),

@@ -96,6 +96,12 @@ def test_promtool_is_installed_at_the_pinned_version_without_clouds() -> None:
     assert command[command.index("-tags") + 1] == "remove_all_sd"
 
 
+def test_prometheus_finds_its_targets_in_kubernetes_alone() -> None:
+    (command,) = go_programs.PROMETHEUS.build_commands(Path("/into"))
+    assert command[-1] == f"github.com/prometheus/prometheus/cmd/prometheus@v{versions.PROMETHEUS}"
+    assert command[command.index("-tags") + 1] == "remove_all_sd,enable_kubernetes_sd"
+
+
 def test_nothing_is_asked_of_the_machine_when_all_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
