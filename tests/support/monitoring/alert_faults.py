@@ -1,6 +1,5 @@
 """Faults of a release on a cluster, each with the alerts that it lets fire; all is mended afterwards."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,6 @@ import httpx
 from dev.cluster.port_forward import ForwardError
 from dev.paths import ROOT
 from dev.waiting import wait_for
-from gather_clients.issued_secrets import new_secret, secret_hash
 from gather_contracts import names
 from tests.support.deployed_gather import DeployedGather, new_project, run_of
 from tests.support.doors.canvas_consumer import canvas_service
@@ -83,23 +81,14 @@ def is_gone(deployment: str) -> Callable[[World], AbstractContextManager[None]]:
 
 @contextmanager
 def a_caller_in_a_hurry(world: World) -> Iterator[None]:
-    """A key with everybody's limits, and far more calls than they allow."""
-    key = new_secret("gbk_")
-    secret = json.loads(world.gather.kubectl("get", "secret", "gather-backing-brain", "-o", "json"))
-    before = secret["data"]["keys.json"]
-    known = json.loads(base64.b64decode(before))
-    entry = {"name": "outsider", "sha256": secret_hash(key), "projects": ["*"]}
-    patch = {"stringData": {"keys.json": json.dumps([*known, entry])}}
-    change(world, "secret", "gather-backing-brain", patch)
-    try:
-        caller = BrainCalls(world.gather, key)
-        wait_for("the key to be known", lambda: 401 not in caller.many(context, 1), 240, 2)
-        caller.begin()
-        answers = caller.many(coverage, 60)
-        assert answers.count(429) > 30, answers
-        yield
-    finally:
-        change(world, "secret", "gather-backing-brain", {"data": {"keys.json": before}})
+    """A key with everybody's limits, and far more calls than they allow; it ends by itself."""
+    made = ("gather-brain", "keys", "create", "--project", "*", "--name", "hurry", "--expires-in", "1h")
+    key = world.gather.kubectl("exec", "deploy/gather-brain", "--", *made).strip()
+    caller = BrainCalls(world.gather, key)
+    caller.begin()
+    answers = caller.many(coverage, 60)
+    assert answers.count(429) > 30, answers
+    yield
 
 
 @contextmanager
