@@ -93,10 +93,10 @@ def a_caller_in_a_hurry(world: World) -> Iterator[None]:
 
 @contextmanager
 def neo4j_hangs_for_moments(world: World) -> Iterator[None]:
-    """Each kind of call, twenty times at once, twice, while Neo4j stands still for 9 s."""
+    """Each kind of call, twenty times at once, twice, while Neo4j stands still for too long."""
     world.brain.begin()
-    for asks in (*ASKED, *ASKED):
-        world.brain.many(asks, 20, stopped_for(world.gather, "neo4j", 9))
+    for asks, seconds in (*ASKED, *ASKED):
+        world.brain.many(asks, 20, stopped_for(world.gather, "neo4j", seconds))
     yield
 
 

@@ -47,7 +47,8 @@ def coverage(client: httpx.Client, project: str) -> httpx.Response:
     return client.post("analyze/coverage", json=body)
 
 
-ASKED: Final[tuple[Ask, ...]] = (write, search, context, coverage)
+ASKED: Final[tuple[tuple[Ask, float], ...]] = ((write, 9), (search, 3), (context, 3), (coverage, 5))
+"""Each kind of call, and after how many seconds an answer is more than twice as late as promised."""
 
 
 class BrainCalls:
