@@ -164,11 +164,13 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
     near: Matrix = np.maximum.reduceat(facets, targets.starts, axis=1)
     centred = near - targets.offsets
     rivals = mixed @ targets.rivals.T - targets.rival_offsets
+    # A lone aspect has none beside it; the usual ones of other departments take their place.
+    beside = centred if centred.shape[1] > 1 or not rivals.shape[1] else np.hstack([centred, rivals])
     passages = {
         "near": near,
         "name": facets[:, targets.starts],
-        "margin": centred - _others(centred),
-        "lead": centred - _rest(centred),
+        "margin": centred - _others(beside)[:, : near.shape[1]],
+        "lead": centred - _rest(beside)[:, : near.shape[1]],
         "rival": targets.topicality * (centred - rivals.max(axis=1, keepdims=True, initial=0.0)),
         "passage_words": targets.names.shares(found),
     }

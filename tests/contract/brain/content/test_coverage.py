@@ -144,3 +144,24 @@ async def test_cutting_a_topic_thinning_and_copies_lower_what_names_them(
     assert thin["qualityMetrics"]["depth"] < whole["qualityMetrics"]["depth"] - 20
     assert padded["coverageScore"] == whole["coverageScore"]
     assert padded["qualityMetrics"]["coherence"] < whole["qualityMetrics"]["coherence"] - 10
+
+
+@pytest.mark.parametrize("department", ["kite-flying", "beekeeping", "puppetry"])
+async def test_a_department_of_one_aspect_is_not_covered_by_notes_of_an_office(
+    http: httpx.AsyncClient, written_project: str, department: str
+) -> None:
+    """It has nothing but its name; five such notes had 53 to 79 points."""
+    notes = [
+        "Build a rough sample in 80 minutes, show it to two departments and ask what they would change.",
+        "Next, put it into the department's list with an owner and a date within 4 days.",
+        "For collaboration, decide first what an audience should notice and what it should merely feel.",
+        "A plain rule for purpose helps 3 people work alike without asking each other.",
+        "Collect 3 references, reject the first two, and describe the third in five concrete sentences.",
+    ]
+    body = {
+        "projectId": written_project,
+        "department": department,
+        "gatherItems": [{"content": note} for note in notes],
+    }
+    response = await http.post("/api/v1/analyze/coverage", json=body)
+    assert response.json()["coverageScore"] < 5, response.text

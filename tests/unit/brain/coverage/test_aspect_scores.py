@@ -71,6 +71,16 @@ def test_two_aspects_that_are_as_near_leave_more_doubt_than_one() -> None:
     assert likenesses(stacked([AXES[[0]]]), ["nothing said"], alone)["lead"].tolist() == [[0.0]]
 
 
+def test_a_lone_aspect_has_those_of_other_departments_beside_it() -> None:
+    """What is nearer to them than to it counts for nothing, though no other of its own is there."""
+    targets = targets_of([AXES[[0]]], ASPECTS[:1], FILM)
+    elsewhere = likenesses(stacked([_unit(0.3, *[0.0] * 5, 0.9)]), ["nothing said"], targets)
+    assert elsewhere["margin"] < -0.3
+    assert elsewhere["lead"] < -0.3
+    its_own = likenesses(stacked([AXES[[0]]]), ["nothing said"], targets)
+    assert its_own["margin"] > 0.5
+
+
 def test_an_aspects_own_words_count() -> None:
     """Where the vectors leave it open."""
     said = _unit(0.2, 0.2, 0.2, 0, 0, 0.9)
