@@ -15,10 +15,10 @@ from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.asking.refusal import refusal_in_answer
 
 ATTEMPTS_MAX: Final = 6
+"""With the waits between them about a minute: longer trouble is for the Job's backoff, which is free."""
 UNREACHED_MAX: Final = 15
 """Of an endpoint that has answered before and takes no connection now: nothing is paid, and after three to
 five minutes of waits a server that loads its model again is back."""
-"""With the waits between them about a minute: longer trouble is for the Job's backoff, which is free."""
 
 
 class Step(StrEnum):
