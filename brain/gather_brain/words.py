@@ -36,6 +36,11 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text) if len(word) > 1 and word not in STOP_WORDS]
 
 
+def is_remembered(text: str) -> bool:
+    """Return whether the text is short enough for what `remembered` functions make of it to be kept."""
+    return len(text) <= KEPT_CHARACTERS_MAX
+
+
 def remembered(entries: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
     """Return a decorator that keeps what a pure function made of the texts that it was asked for last.
 
@@ -47,7 +52,7 @@ def remembered(entries: int) -> Callable[[Callable[[str], T]], Callable[[str], T
         kept = lru_cache(maxsize=entries)(function)
 
         def called(text: str) -> T:
-            return kept(text) if len(text) <= KEPT_CHARACTERS_MAX else function(text)
+            return kept(text) if is_remembered(text) else function(text)
 
         return called
 

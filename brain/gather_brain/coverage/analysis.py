@@ -32,7 +32,7 @@ from gather_brain.coverage.near_duplicates import clusters_of, members, near_dup
 from gather_brain.coverage.statements import statement_of
 from gather_brain.coverage.treatment import COMPARED, matter_of, relevance_of, treating
 from gather_brain.vectors import Matrix, unit_rows
-from gather_brain.words import KEPT_CHARACTERS_MAX
+from gather_brain.words import is_remembered
 from gather_clients.wording.text_language import language_of_text
 
 
@@ -115,11 +115,10 @@ def plan_measurement(
 def read_ahead(plan: MeasurementPlan) -> None:
     """Read what `measure` will read of the texts' words, which is remembered, while their rows are made."""
     for item in plan.items:
-        if len(item.content) <= KEPT_CHARACTERS_MAX:
+        if is_remembered(item.content):
             features_of(item.content)
-        for sentence in item.sentences:
-            if len(sentence) <= KEPT_CHARACTERS_MAX:
-                statement_of(sentence)
+        for sentence in filter(is_remembered, item.sentences):
+            statement_of(sentence)
 
 
 def measure(

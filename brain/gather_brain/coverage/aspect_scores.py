@@ -165,7 +165,7 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
     centred = near - targets.offsets
     rivals = mixed @ targets.rivals.T - targets.rival_offsets
     # A lone aspect has none beside it; the usual ones of other departments take their place.
-    beside = centred if centred.shape[1] > 1 or not rivals.shape[1] else np.hstack([centred, rivals])
+    beside = centred if centred.shape[1] > 1 else np.hstack([centred, rivals])
     passages = {
         "near": near,
         "name": facets[:, targets.starts],
