@@ -239,7 +239,7 @@ class Database:
         """Read a refused password again.
 
         The driver does so by itself only for connections that it has; without this a brain whose connections
-        were cut when the password was replaced would keep the old one for ever.
+        were cut when the password was replaced would use the old one until its restart.
         """
         if self._auth and isinstance(failure, Neo4jError):
             await self._auth.handle_security_exception(await self._auth.get_auth(), failure)

@@ -60,7 +60,7 @@ def prometheus(gather: DeployedGather) -> Iterator[Prometheus]:
 def world(
     gather: DeployedGather, brain_key: str, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """The release, with a task whose run is suspended all the time, and whoever calls it."""
+    """The release, with a task whose run is suspended all the time, and its callers."""
     made = World(gather, BrainCalls(gather, brain_key), Tasks(gather), tmp_path_factory.mktemp("faults"))
     try:
         yield made
