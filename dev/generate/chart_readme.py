@@ -1,13 +1,12 @@
 """Write each chart's values into its README, below the last heading; `--check` fails if it differs."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dev.generate.files import differing_files, write_files
+from dev.generate.files import write_or_check
 from dev.paths import ROOT
 
 CHARTS: Final = (Path("charts/gather"), Path("charts/gather-backing"))
@@ -97,12 +96,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the READMEs, or with `--check` fail if one differs."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.chart_readme [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing := differing_files(files(), ROOT):
-        sys.exit(f"not what values.yaml says, run `make chart-readmes`: {', '.join(map(str, differing))}")
+    write_or_check(files, "values.yaml says", "chart-readmes")
 
 
 if __name__ == "__main__":

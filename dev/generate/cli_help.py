@@ -1,13 +1,12 @@
 """Write the commands' help into docs/cli.md, below its last heading; `--check` fails if it differs."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import typer.main
 
-from dev.generate.files import differing_files, write_files
+from dev.generate.files import write_or_check
 from dev.paths import ROOT
 from gather_cli.main import COMMANDS, build_app, build_command
 
@@ -43,12 +42,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the page, or with `--check` fail if it differs."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.cli_help [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing := differing_files(files(), ROOT):
-        sys.exit(f"not what the commands say, run `make cli-help`: {', '.join(map(str, differing))}")
+    write_or_check(files, "the commands say", "cli-help")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,11 @@ code says whether the file is what the patterns make it.
 import json
 import re._constants as kinds  # type: ignore[import-not-found] # a pattern's parts stand nowhere else
 import re._parser as parser  # type: ignore[import-not-found]
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dev.generate.files import differing_files, write_files
-from dev.paths import ROOT
+from dev.generate.files import write_or_check
 from gather_brain.coverage.instruction_cues import LANGUAGES, patterns_of
 
 NEEDS: Final = Path("brain") / "gather_brain" / "coverage" / "instruction_needs.json"
@@ -69,12 +67,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the file, or with `--check` fail if it differs."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.cue_words [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing_files(files(), ROOT):
-        sys.exit(f"not what the patterns say, run `make cue-words`: {NEEDS}")
+    write_or_check(files, "the patterns say", "cue-words")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Generated files, as a mapping of their paths below the repository to their texts."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from dev.paths import ROOT
 
 
 def differing_files(made: Mapping[Path, str], root: Path) -> list[Path]:
@@ -16,3 +19,16 @@ def write_files(made: Mapping[Path, str], root: Path) -> None:
     for path, text in made.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
+
+
+def write_or_check(files: Callable[[], Mapping[Path, str]], complaint: str, target: str) -> None:
+    """Be a generator's command: write the files, or with `--check` exit if one differs.
+
+    `complaint` says what the files do not hold then, and `make` with `target` mends it.
+    """
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(f"usage: python -m dev.generate.{Path(sys.argv[0]).stem} [--check]")
+    if not sys.argv[1:]:
+        write_files(files(), ROOT)
+    elif differing := differing_files(files(), ROOT):
+        sys.exit(f"not what {complaint}, run `make {target}`: {', '.join(map(str, differing))}")

@@ -4,12 +4,10 @@ With `--check` nothing is written; the exit code says whether the file is what t
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.generate.files import differing_files, write_files
-from dev.paths import ROOT
+from dev.generate.files import write_or_check
 from gather_contracts.items import item_schema
 
 SCHEMA = Path("docs") / "items.schema.json"
@@ -22,12 +20,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the file, or with `--check` fail if it differs."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.items_schema [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing_files(files(), ROOT):
-        sys.exit(f"not what the contracts say, run `make items-schema`: {SCHEMA}")
+    write_or_check(files, "the contracts say", "items-schema")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The cases are the files of tests/data/model_answers; a test holds the gateway to
 is written; the exit code says whether the pages are what the files make them.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from dev.generate.files import differing_files, write_files
+from dev.generate.files import write_or_check
 from dev.paths import ROOT
 
 FOLDER: Final = ROOT / "tests" / "data" / "model_answers"
@@ -164,12 +163,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the files, or with `--check` fail if they differ."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.model_answers [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing := differing_files(files(), ROOT):
-        sys.exit(f"not what the cases say, run `make model-answers`: {', '.join(map(str, differing))}")
+    write_or_check(files, "the cases say", "model-answers")
 
 
 if __name__ == "__main__":

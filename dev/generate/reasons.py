@@ -7,7 +7,6 @@ exit code says whether the file is what the contracts make it.
 import ast
 import inspect
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
-from dev.generate.files import differing_files, write_files
-from dev.paths import ROOT
+from dev.generate.files import write_or_check
 from gather_contracts.reasons import DepartmentReason, EndReason, Reason, WaitReason
 from gather_contracts.result import StopReason
 from gather_contracts.runbook import runbook
@@ -123,12 +121,7 @@ def files() -> Mapping[Path, str]:
 
 def main() -> None:
     """Write the file, or with `--check` fail if it differs."""
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: python -m dev.generate.reasons [--check]")
-    if not sys.argv[1:]:
-        write_files(files(), ROOT)
-    elif differing := differing_files(files(), ROOT):
-        sys.exit(f"not what the contracts say, run `make reasons`: {', '.join(map(str, differing))}")
+    write_or_check(files, "the contracts say", "reasons")
 
 
 if __name__ == "__main__":
