@@ -24,6 +24,7 @@ from redis.exceptions import (
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 
 from gather_clients.configuration import ConfigurationError
 from gather_clients.redis_place import (
@@ -117,7 +118,8 @@ def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **op
 
     A failed command is sent `repeats` times more, at once: after a restart of Redis the first call meets the
     old connection, after a failover the old primary. The library's own retries would wait in between, for
-    many times `timeout_s`.
+    many times `timeout_s`. Nor is a server asked for notices of its maintenance, after which the library would
+    wait for 10 s, or given the library's name: three answers to wait for before a connection's first command.
     """
     place = place_of(where)
     address = read_address(place.url)
@@ -125,6 +127,8 @@ def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **op
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), repeats),
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "driver_info": None,
         **{name: _OPTION_PARSERS.get(name, str)(value) for name, value in address.options.items()},
         **options,
     }

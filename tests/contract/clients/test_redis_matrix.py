@@ -214,6 +214,27 @@ async def test_the_documented_permissions_suffice(run: Run) -> None:
         assert (await anext(events)).offset == (await log.position(PROJECT))[1] == 1
 
 
+async def test_a_connection_asks_only_for_what_is_used(run: Run) -> None:
+    """Not for notices of maintenance, after which the library would wait for 10 s, nor by the library's name."""
+    server = run()
+
+    async def by_hand(command: str) -> str:
+        """Ask without the library, whose clients would ask for these themselves."""
+        reader, writer = await asyncio.open_connection(HOST, port_of(server))
+        writer.write(f"{command}\r\nQUIT\r\n".encode())
+        answer = (await reader.read()).decode()
+        writer.close()
+        return answer
+
+    await by_hand("CONFIG RESETSTAT")
+    async with opened(server.uri) as log, log.subscribed():
+        await log.append(EVENT)
+    said = await by_hand("INFO commandstats errorstats")
+    assert "cmdstat_hello" in said
+    assert "cmdstat_client" not in said
+    assert "errorstat_ERR" not in said  # an older server does not know what is asked
+
+
 async def test_a_changed_password_is_read_again_from_its_file(run: Run, tmp_path: Path) -> None:
     """A wrong one is said so; as soon as the Secret has the new one, it goes on."""
     server = run("--requirepass", "old", credentials=":old@")
