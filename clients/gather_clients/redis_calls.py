@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
@@ -10,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
+from redis.credentials import CredentialProvider
 from redis.exceptions import (
     AuthenticationError,
     ClusterCrossSlotError,
@@ -28,7 +30,6 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from gather_clients.configuration import ConfigurationError
 from gather_clients.redis_place import (
-    FileCredentials,
     RedisAddress,
     RedisPlace,
     RedisUrl,
@@ -36,7 +37,15 @@ from gather_clients.redis_place import (
     read_address,
 )
 
-__all__ = ["NotPrimaryError", "RedisCalls", "RedisUrl", "connect", "refuse_cluster", "trouble"]
+__all__ = [
+    "FileCredentials",
+    "NotPrimaryError",
+    "RedisCalls",
+    "RedisUrl",
+    "connect",
+    "refuse_cluster",
+    "trouble",
+]
 
 _OPTION_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = cast("Any", URL_QUERY_ARGUMENT_PARSERS)
 CALLS_AT_ONCE: Final = 16
@@ -76,6 +85,27 @@ def trouble(error: BaseException) -> str:
     if CERTIFICATE in said:
         return f"GATHER_REDIS_CA_FILE: the certificate is not trusted: {said}"
     return f"{TROUBLES[NoPermissionError]}: {said}" if IN_SCRIPT in said else said
+
+
+class FileCredentials(CredentialProvider):
+    """User and password of an address, as its file has them now."""
+
+    def __init__(self, address: RedisAddress, file: Path | None) -> None:
+        self._address = address
+        self._file = file
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Return user and password for a new connection; nothing if there is no password."""
+        try:
+            address = read_address(self._file.read_text("utf-8").strip()) if self._file else self._address
+        except (OSError, ValueError):
+            address = self._address  # while the file is being replaced
+        password = address.password or ""
+        return (address.username, password) if address.username else (password,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """Return the same; the file is small, and in memory."""
+        return self.get_credentials()
 
 
 class _LeavesReplicas(Connection):
@@ -118,8 +148,8 @@ def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **op
 
     A failed command is sent `repeats` times more, at once: after a restart of Redis the first call meets the
     old connection, after a failover the old primary. The library's own retries would wait in between, for
-    many times `timeout_s`. Nor is a server asked for notices of its maintenance, after which the library would
-    wait for 10 s, or given the library's name: three answers to wait for before a connection's first command.
+    many times `timeout_s`. Nor is a server asked for notices of its maintenance, after which the library
+    would wait for 10 s, or given the library's name: three answers before a connection's first command.
     """
     place = place_of(where)
     address = read_address(place.url)

@@ -13,7 +13,6 @@ from urllib.parse import ParseResult, parse_qsl, unquote, urlencode, urlparse
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
-from redis.credentials import CredentialProvider
 
 from gather_clients.configuration import AuthoritiesFile, secret_file
 
@@ -122,27 +121,6 @@ def _checked(url: SecretStr) -> SecretStr:
 
 RedisUrl = Annotated[SecretStr, AfterValidator(_checked)]
 """A setting that `redis_calls.connect` takes."""
-
-
-class FileCredentials(CredentialProvider):
-    """User and password of an address, as its file has them now."""
-
-    def __init__(self, address: RedisAddress, file: Path | None) -> None:
-        self._address = address
-        self._file = file
-
-    def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Return user and password for a new connection; nothing if there is no password."""
-        try:
-            address = read_address(self._file.read_text("utf-8").strip()) if self._file else self._address
-        except (OSError, ValueError):
-            address = self._address  # while the file is being replaced
-        password = address.password or ""
-        return (address.username, password) if address.username else (password,)
-
-    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """Return the same; the file is small, and in memory."""
-        return self.get_credentials()
 
 
 @dataclass(frozen=True, slots=True)

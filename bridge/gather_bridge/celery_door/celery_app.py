@@ -21,7 +21,8 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from gather_bridge.celery_door.celery_settings import CelerySettings
-from gather_clients.redis_place import FileCredentials, RedisPlace, read_address
+from gather_clients.redis_calls import FileCredentials
+from gather_clients.redis_place import RedisPlace, read_address
 from gather_contracts.names import digest
 
 CALL_TIMEOUT_S: Final = 5.0

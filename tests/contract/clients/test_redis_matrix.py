@@ -215,7 +215,7 @@ async def test_the_documented_permissions_suffice(run: Run) -> None:
 
 
 async def test_a_connection_asks_only_for_what_is_used(run: Run) -> None:
-    """Not for notices of maintenance, after which the library would wait for 10 s, nor by the library's name."""
+    """Not for notices of maintenance, after which the library would wait for 10 s."""
     server = run()
 
     async def by_hand(command: str) -> str:

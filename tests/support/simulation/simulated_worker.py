@@ -9,9 +9,9 @@ from gather_clients.brain_client import BrainClient
 from gather_contracts.result import DepartmentResult, ExitCode, StopReason, encode_result
 from gather_contracts.run_document import decode_run_document
 from gather_worker.attempt import Attempt, soft_deadline_s
-from gather_worker.cli.run import carry_out
 from gather_worker.department.outcome import Outcome
 from gather_worker.department.task import DepartmentTask
+from gather_worker.department_run import carry_out
 from gather_worker.errors import WorkerError
 from gather_worker.llm.access.model_client import new_client
 from gather_worker.llm.budget import BudgetGuard

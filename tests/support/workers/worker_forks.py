@@ -29,8 +29,8 @@ from dev.paths import ROOT
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): the signal that a process gets when the one that started it ends."""
 IMPORTED: Final = (
-    "gather_worker.cli.run", "gather_worker.duplicates.calibration", "gather_worker.services.evaluation",
-    "gather_worker.steps.deduplicating", "tiktoken",
+    "gather_worker.cli.run", "gather_worker.department_run", "gather_worker.duplicates.calibration",
+    "gather_worker.services.evaluation", "gather_worker.steps.deduplicating", "tiktoken",
 )  # fmt: skip
 """What workers import sooner or later; `make unit` holds when."""
 

@@ -7,9 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from gather_clients.configuration import ConfigurationError, read_settings
-from gather_clients.redis_calls import connect
+from gather_clients.redis_calls import FileCredentials, connect
 from gather_clients.redis_place import (
-    FileCredentials,
     RedisSettings,
     RedisUrl,
     celery_address,

@@ -32,11 +32,11 @@ LATER: Final = (
     "typer",
 )
 """Needed after the first answer, at the end, or by other commands."""
-MODULES_MAX: Final = 164
+MODULES_MAX: Final = 167
 """Of all rooms, packages included."""
 PROGRAM: Final = """
 import json, re, sys
-import gather_worker.main, gather_worker.cli.run
+import gather_worker.main, gather_worker.cli.run, gather_worker.department_run
 from pydantic import BaseModel
 
 def kinds(of):
@@ -51,6 +51,17 @@ print(json.dumps({
     "built": sorted(e.__name__ for e in ours if e.__pydantic_complete__),
 }))
 """
+
+
+DRIVERS: Final = ("bson", "pymongo", "redis", "gather_worker.llm.gateway", "gather_worker.steps.pipeline")
+"""A third of what a worker imports; the brain is asked before."""
+
+
+def test_the_brain_is_asked_before_the_drivers_are_imported() -> None:
+    """It answers meanwhile."""
+    program = "import json, sys, gather_worker.main, gather_worker.cli.run; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=120)
+    assert not set(DRIVERS) & set(json.loads(done.stdout))
 
 
 @cache

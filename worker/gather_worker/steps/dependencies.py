@@ -1,4 +1,4 @@
-"""The outside systems that one department's steps share, as `cli.run` opens them."""
+"""The outside systems that one department's steps share, as `department_run` opens them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
 from gather_worker.services.verdict_cache import VerdictCache
+from gather_worker.steps.opening_questions import OpeningQuestions
 
 if TYPE_CHECKING:
     from gather_worker.duplicates.calibration import Calibration
@@ -24,3 +25,5 @@ class Dependencies:
     calibration: "Calibration | None" = None
     """The user's own, for duplicates."""
     verdicts: VerdictCache | None = None
+    opening: OpeningQuestions | None = None
+    """Where the brain has been asked already."""

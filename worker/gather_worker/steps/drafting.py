@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from gather_contracts.brain import ContextResponse
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import (
     AnswerInvalid,
@@ -32,6 +31,7 @@ from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
 from gather_worker.steps.checkpointer import CheckpointKeeper
 from gather_worker.steps.measuring import together
+from gather_worker.steps.opening_questions import EarlierContext
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 
@@ -55,47 +55,41 @@ class Drafter:
         notes: ProjectNotes,
         brain: Brain,
         model: ModelGateway,
+        *,
+        earlier: EarlierContext | None = None,
     ) -> None:
+        """`earlier` may have been asked for already."""
         self._task = task
         self._checkpointer = checkpointer
         self._notes = notes
-        self._brain = brain
         self._model = model
+        self._earlier = earlier or EarlierContext(task, brain)
         self._related = RelatedNotes(task, notes, brain)
-        self._context: ContextResponse | None = None
-        self._is_context_known = False
-        self._begun: asyncio.Task[None] | None = None
         self._project_language: str | None = None
         self._is_cut_said = False
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """Ask the brain what MongoDB has no part in, and load the vocabulary on a thread, from now on."""
-        self._begun = asyncio.create_task(self._begin())
-
-    async def _begin(self) -> None:
-        # Beside other departments every prompt has to ask anyway.
-        asked = () if self._task.is_beside_others else (self._ask_earlier(),)
-        with contextlib.suppress(BrainUnusable):
-            await together(asyncio.to_thread(warm_up), *asked)
+    def begin_related(self) -> None:
+        """Ask the brain from now on for what is near, since the notes are read."""
+        self._related.begin()
 
     async def prepare(self) -> None:
-        """Load what every prompt of this process needs; what is unavailable now is requested again later."""
-        if self._begun is not None:
-            await self._begun
+        """Load what every prompt of this process needs; what is unavailable now is requested again later.
+
+        The vocabulary on a thread, while the brain works on what it was asked: it holds the interpreter, so
+        that before, no request would leave.
+        """
+        await together(asyncio.to_thread(warm_up), self._ask_all())
+
+    async def _ask_all(self) -> None:
         with contextlib.suppress(BrainUnusable):
-            await together(self._ask_earlier(), self._related.ask())
+            await together(self._earlier.ask(), self._related.ask())
 
     async def forget(self) -> None:
-        """Ask the brain again, which has changed since it was asked.
-
-        An answer that is still on its way is waited for, since it would count as new.
-        """
-        if self._begun is not None:
-            await self._begun
-        self._is_context_known = False
-        self._related.forget()
+        """Ask the brain again, which has changed since it was asked."""
+        await self._earlier.forget()
+        await self._related.forget()
 
     @property
     def has_begun(self) -> bool:
@@ -122,9 +116,8 @@ class Drafter:
 
     async def close(self) -> None:
         """Cancel a request that nobody waits for any more; an answer that has arrived is saved first."""
-        if self._begun is not None:
-            self._begun.cancel()
-            await asyncio.gather(self._begun, return_exceptions=True)
+        await self._earlier.close()
+        await self._related.close()
         if self._early is not None and self._question is not None:
             self._question.cancel()
             await asyncio.gather(self._early, return_exceptions=True)
@@ -148,11 +141,12 @@ class Drafter:
     async def prompt(self, gaps: Sequence[str], *, is_flat: bool) -> Prompt:
         """Return the request for the next iteration's drafts; only the brain is asked for it."""
         try:
-            earlier, related = await together(self._ask_earlier(), self._related.ask())
+            _, related = await together(self._earlier.ask(), self._related.ask())
+            earlier = self._from_brain()
         except BrainUnusable:
             _LOGGER.warning("context comes from MongoDB alone: the brain is unavailable")
             stored = builders.earlier_from_notes(self._notes.known, self._task.previous)
-            earlier, related = self._earlier() or stored, self._related.known
+            earlier, related = self._from_brain() or stored, self._related.known
         checkpoint, department = self._checkpointer.checkpoint, self._task.department
         self._warn_of_a_cut(checkpoint.token_ratio)
         earlier = {slug: self._notes.as_they_are(texts) for slug, texts in earlier.items()}
@@ -207,18 +201,7 @@ class Drafter:
                 "the last lines are left out, or examples shortened"
             )
 
-    async def _ask_earlier(self) -> builders.Earlier:
-        """Return what the brain offers of earlier departments; it is asked until it has answered once.
-
-        For each prompt where they may still be at work.
-        """
-        if (not self._is_context_known or self._task.is_beside_others) and self._task.previous:
-            department, previous = self._task.department.slug, self._task.previous
-            self._context = await self._brain.earlier_context(department, previous)
-            self._is_context_known = True
-        return self._earlier()
-
-    def _earlier(self) -> builders.Earlier:
+    def _from_brain(self) -> builders.Earlier:
         """Return what the brain has offered, without what is known now to be taken out of the film."""
-        known = self._context
+        known = self._earlier.answer
         return builders.earlier_from_brain(known, self._notes.excluded_ids) if known else {}

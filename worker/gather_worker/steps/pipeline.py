@@ -37,6 +37,7 @@ from gather_worker.steps.finishing import Finisher
 from gather_worker.steps.following import BrainFollower
 from gather_worker.steps.judge_check import JudgeCheck, judge_of
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
+from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
 from gather_worker.steps.treating_notes import TreatingNotes
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
+JUST_READ_S: Final = 1.0
+"""Before the first iteration all notes have been read; what people did within a second, the next one sees."""
 FINISHED: Final = frozenset(
     {
         StopReason.THRESHOLD_REACHED,
@@ -80,7 +83,10 @@ class Pipeline:
         first_answer = FirstAnswer()
         model.call_when_asking(lambda: first_answer.begin([note.content for note in self._notes.known]))
         self._treating = TreatingNotes(task, self._notes, brain)
-        self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model)
+        self._opening = dependencies.opening or OpeningQuestions(task, brain)
+        self._drafter = Drafter(
+            task, self._checkpointer, self._notes, brain, model, earlier=self._opening.earlier
+        )  # fmt: skip
         self._judge_check = JudgeCheck(task, settings, model)
         self._measurer = QualityMeasurer(
             task.department, brain, model, judge_model, settings.judge_repeats, judge_setting,
@@ -120,7 +126,7 @@ class Pipeline:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:
             # The brain answers while MongoDB is read; nothing is written before the epoch is taken.
-            self._drafter.begin()
+            self._opening.begin()
             await self._take_up()
             if self.checkpoint.finished is None:
                 await self._prepare()
@@ -131,6 +137,7 @@ class Pipeline:
         finally:
             await self._judge_check.close()
             await self._drafter.close()
+            await self._opening.forget_nodes()
 
     async def save_meters(self) -> None:
         """Store what was measured since the last write, for an attempt that broke off."""
@@ -144,6 +151,7 @@ class Pipeline:
         self._model.save_ledger_in(self._checkpointer)
         set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
         await self._notes.read()
+        self._drafter.begin_related()
         await self._events.started(self.checkpoint.epoch)
         _LOGGER.info(
             "department taken up: %d iterations done, threshold %g, model %s",
@@ -156,10 +164,13 @@ class Pipeline:
         await self._publish()
         if await self._publisher.publish_leftovers() or self.checkpoint.iterations:
             await self._drafter.forget()
+            await self._opening.forget_nodes()
         await self._finisher.send_evaluations()
         # Mostly the brain is equal already, and what it says of the project holds.
         read = self._notes.known if self._notes.are_all_read else ()
-        has_changed, _ = await together(self._follower.follow(read), self._drafter.prepare())
+        has_changed, _ = await together(
+            self._follower.follow(read, self._opening.nodes), self._drafter.prepare()
+        )
         if has_changed:
             await self._drafter.forget()
             await self._drafter.prepare()
@@ -182,7 +193,7 @@ class Pipeline:
                 self.checkpoint.quality_score, flat_iterations(scores),
             )  # fmt: skip
         try:
-            await self._notes.refresh()
+            await self._notes.refresh(unless_read_within_s=JUST_READ_S)
             await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
             if self._task.is_beside_others:
                 # While the model wrote, so did other departments: what they saved must not be said again.

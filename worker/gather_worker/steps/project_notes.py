@@ -4,6 +4,7 @@ People go on editing and deleting meanwhile, which `refresh` finds out.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ class ProjectNotes:
         self._store = store
         self._notes: list[Note] = []
         self._looked_at = datetime.now(UTC)
+        self._read_at_s = float("-inf")
         self.excluded_ids: frozenset[str] = frozenset()
         """Of notes that people marked as not canon."""
         self.are_all_read = False
@@ -72,12 +74,18 @@ class ProjectNotes:
     async def read(self) -> None:
         """Read what there is."""
         self._looked_at = datetime.now(UTC)
+        self._read_at_s = time.monotonic()
         read = await self._store.read_notes()
         self._notes, self.excluded_ids = read.notes, read.excluded_ids
         self.are_all_read = not (read.is_cut or read.shortened)
 
-    async def refresh(self) -> None:
-        """Drop the notes that people have deleted or taken out of the film, and take in what they changed."""
+    async def refresh(self, *, unless_read_within_s: float = 0.0) -> None:
+        """Drop the notes that people have deleted or taken out of the film, and take in what they changed.
+
+        Nothing is done where all notes were read within that time.
+        """
+        if time.monotonic() - self._read_at_s < unless_read_within_s:
+            return
         now = datetime.now(UTC)
         before = {note.id: note.content for note in self.own}
         there = await self._store.counting_ids([note.id for note in self._notes])

@@ -12,6 +12,7 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.prompts.project_context import related_from_notes
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.brain import Brain
+from gather_worker.steps.opening_questions import AskedAhead
 from gather_worker.steps.project_notes import ProjectNotes
 
 PEOPLES_NOTES_SHOWN: Final = 100
@@ -26,6 +27,7 @@ class RelatedNotes:
         self._notes = notes
         self._brain = brain
         self._found: list[Excerpt] | None = None
+        self._ahead = AskedAhead()
 
     @property
     def known(self) -> Sequence[Excerpt]:
@@ -34,15 +36,29 @@ class RelatedNotes:
             return self._found
         return related_from_notes(self._notes.known, self._task.department.slug, self._task.previous)
 
-    def forget(self) -> None:
-        """Ask for them again the next time."""
+    def begin(self) -> None:
+        """Ask from now on, where the answer will still hold when it is needed."""
+        if not self._task.is_beside_others:
+            self._ahead.begin(self._ask())
+
+    async def forget(self) -> None:
+        """Ask for them again the next time; an answer that is on its way is waited for."""
+        await self._ahead.settle()
         self._found = None
+
+    async def close(self) -> None:
+        """Ask no longer."""
+        await self._ahead.close()
 
     async def ask(self) -> Sequence[Excerpt]:
         """Return them, the nearest first; raises BrainUnusable.
 
         They are asked for once, or for each prompt where other departments write at the same time.
         """
+        await self._ahead.settle()
+        return await self._ask()
+
+    async def _ask(self) -> Sequence[Excerpt]:
         if self._found is None or self._task.is_beside_others:
             answers = await self._brain.nearest(self._questions(), self._excluded_ids())
             found = [node for node in _in_turn(answers) if self._counts(node)]

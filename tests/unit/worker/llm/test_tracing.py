@@ -102,7 +102,7 @@ async def test_a_failed_call_names_its_error_by_type(new_model: Callable[..., An
 def test_a_worker_without_opentelemetry_works() -> None:
     """Its image does not hold it; only who switches tracing on brings it."""
     code = (
-        "import sys; sys.modules['opentelemetry'] = None; import gather_worker.cli.run; "
+        "import sys; sys.modules['opentelemetry'] = None; import gather_worker.department_run; "
         "from gather_worker.llm.tracing import Tracing, open_tracer; "
         "Tracing().call('p', 'm', 'v', 1).__enter__()\n"
         "try: open_tracer()\nexcept ImportError: sys.exit(7)"

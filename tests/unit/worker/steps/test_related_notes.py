@@ -85,7 +85,7 @@ async def test_once_the_brain_has_changed_they_are_found_again(document: RunDocu
     notes = await related(document, brain)
     assert await notes.ask() == excerpts("a")
     brain.answers = ([node("b")],)
-    notes.forget()
+    await notes.forget()
     assert await notes.ask() == excerpts("b")
 
 
