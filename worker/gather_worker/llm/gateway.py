@@ -193,7 +193,7 @@ class ModelGateway:
         if self._useless[kind] >= USELESS_MAX:
             words = f"no usable answer {USELESS_MAX} times in a row: it is not asked again"
             raise AnswerInvalid(f"{question.model} gave {words}")
-        course, begun_s = Course(messages), time.monotonic()
+        course = Course(messages, time.monotonic())
         try:
             signed = await self._pursue(question, course)
         except AnswerInvalid:
@@ -201,7 +201,7 @@ class ModelGateway:
             raise
         except ModelUnavailable:
             # Several verdicts that are asked for at once meet one trouble.
-            if course.paid and begun_s >= self._unanswered_at[kind]:
+            if course.paid and course.begun_s >= self._unanswered_at[kind]:
                 self._useless[kind] += 1
                 self._unanswered_at[kind] = time.monotonic()
             raise
@@ -328,7 +328,9 @@ class ModelGateway:
         following = self._models.choose(question.model, time.monotonic(), course.passed_over)
         least_s = ADDRESS_PAUSE_S * course.tries if failed.fault is Fault.ADDRESS else 0.0
         wait_s = 0.0 if following != failed.model else pause_s(course.tries, failed.retry_after_s, least_s)
-        if course.tries >= failed.tries_max or (wait_s and wait_s >= self._attempt.remaining_s):
+        again_s = time.monotonic() - course.begun_s + wait_s
+        is_over = course.tries >= failed.tries_max or not question.is_worth_waiting(failed.fault, again_s)
+        if is_over or (wait_s and wait_s >= self._attempt.remaining_s):
             raise ModelUnavailable(failed.words)
         _LOGGER.warning(
             "model request failed; %s: %s",

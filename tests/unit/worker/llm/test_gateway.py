@@ -1,6 +1,7 @@
 """The gateway: retries in one layer, one re-ask, a ledger that forgets no attempt."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -16,14 +17,17 @@ from gather_worker.errors import (
     Terminated,
 )
 from gather_worker.llm import circuit_breaker, gateway
+from gather_worker.llm.asking import course
 from gather_worker.llm.endpoint import BODY_MAX_BYTES
 from gather_worker.llm.failures import ATTEMPTS_MAX, UNREACHED_MAX
 from gather_worker.llm.gateway import ModelGateway
 from gather_worker.prompts.tokens import RATIO_MAX
-from gather_worker.schemas import QualityVerdict
+from gather_worker.schemas import DraftBatch, QualityVerdict
 from tests.support.scripted_model import PROMPT, VERDICT, client_of, reply, scripted_gateway
 
 NewModel = Callable[..., Any]
+NOTE = {"content": "The bells begin before the dark.", "summary": "Bells", "context": ""}
+NOTES = json.dumps({"items": [NOTE] * 5})
 
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -132,15 +136,28 @@ async def test_an_endpoint_that_has_answered_is_waited_for_while_it_takes_no_con
 ) -> None:
     """As a server needs that loads its model again; one that never answered is not worth it."""
     refused = httpx.ConnectError("refused")
-    model = new_model(reply(), *[refused] * (UNREACHED_MAX - 1), reply())
+    model = new_model(reply(), *[refused] * (UNREACHED_MAX - 1), reply(NOTES))
     asked = scripted_gateway(model, duration_s=3600)
     await asked.ask("m/x", PROMPT, QualityVerdict)
-    assert (await asked.ask("m/x", PROMPT, QualityVerdict)).depth == 1
+    assert (await asked.ask("m/x", PROMPT, DraftBatch)).items
     assert len(model.requests) == 1 + UNREACHED_MAX
     never = new_model(*[refused] * ATTEMPTS_MAX)
     with pytest.raises(ModelUnavailable, match="nothing answers"):
         await scripted_gateway(never, duration_s=3600).ask("m/x", PROMPT, QualityVerdict)
     assert len(never.requests) == ATTEMPTS_MAX
+
+
+async def test_a_verdict_is_done_without_where_no_connection_comes_about(
+    new_model: NewModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its time is over, however many tries notes would have."""
+    model = new_model(reply(), httpx.ConnectError("refused"))
+    asked = scripted_gateway(model, duration_s=3600)
+    await asked.ask("m/x", PROMPT, QualityVerdict)
+    monkeypatch.setattr(course, "UNREACHED_VERDICT_S", 0.0)
+    with pytest.raises(ModelUnavailable, match="nothing answers"):
+        await asked.ask("m/x", PROMPT, QualityVerdict)
+    assert len(model.requests) == 2
 
 
 async def test_an_invalid_answer_is_asked_for_once_more_with_the_reason(new_model: NewModel) -> None:

@@ -20,6 +20,9 @@ PAID_MAX: Final = 3
 model. What holds nothing by then will not be mended by more of them; a later attempt asks again."""
 PAID_FOR_VERDICT_MAX: Final = 2
 """A verdict is done without."""
+UNREACHED_VERDICT_S: Final = 50.0
+"""No try for a verdict begins later where no connection comes about: with the 10 s that the last one may take
+to connect, it is done without after a minute."""
 UNANSWERED_MAX: Final = 6
 """Requests for notes to one model that were paid, or may have been, and brought no answer: in a row, over all
 attempts of the department. Three in the first, one in each later one; then a person has to act."""
@@ -58,12 +61,18 @@ class Question(Generic[AnswerT]):
         """Return how many requests may be paid for it."""
         return PAID_MAX if self.is_for_notes else PAID_FOR_VERDICT_MAX
 
+    def is_worth_waiting(self, fault: Fault, until_s: float) -> bool:
+        """Return whether it is asked again so many seconds after it was asked first."""
+        return self.is_for_notes or fault is not Fault.UNREACHED or until_s <= UNREACHED_VERDICT_S
+
 
 @dataclass(slots=True)
 class Course:
     """One question's state."""
 
     messages: Messages
+    begun_s: float = 0.0
+    """When the question was asked first, by the process's clock."""
     requests: int = 0
     tries: int = 0
     """Failures after which the same request was sent again."""

@@ -5,9 +5,20 @@ from typing import Any
 import pytest
 
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelUnavailable
-from gather_worker.llm.asking.course import PAID_MAX, After, Course, Unusable, after_answer, reask
+from gather_worker.llm.asking.course import (
+    PAID_MAX,
+    UNREACHED_VERDICT_S,
+    After,
+    Course,
+    Question,
+    Unusable,
+    after_answer,
+    reask,
+)
 from gather_worker.llm.asking.faults import Fault
-from gather_worker.schemas import PairVerdict
+from gather_worker.llm.endpoint import CONNECT_TIMEOUT_S
+from gather_worker.schemas import DraftBatch, PairVerdict, PairVerdicts, QualityVerdict
+from tests.support.scripted_model import PROMPT
 
 ONE = (PairVerdict(pair=1, duplicate=True),)
 CUT = {"is_cut_off": True}
@@ -95,3 +106,14 @@ def test_an_end_is_for_good_only_if_every_model_is_refused_for_good(
     kind = "later" if isinstance(end, ModelUnavailable) else "person" if end.is_request_fault else "account"
     assert kind == expected
     assert isinstance(end, ModelUnavailable | ModelRejected)
+
+
+@pytest.mark.parametrize("answer", [QualityVerdict, PairVerdicts])
+def test_a_verdict_waits_a_minute_at_most_for_an_endpoint_that_takes_no_connection(answer: Any) -> None:
+    """The last try may take its time to connect; notes wait longer, and a limit's end is waited for."""
+    verdict, notes = (Question("m/x", PROMPT, each, {}, "key") for each in (answer, DraftBatch))
+    assert UNREACHED_VERDICT_S + CONNECT_TIMEOUT_S <= 60
+    assert verdict.is_worth_waiting(Fault.UNREACHED, UNREACHED_VERDICT_S)
+    assert not verdict.is_worth_waiting(Fault.UNREACHED, UNREACHED_VERDICT_S + 0.1)
+    assert verdict.is_worth_waiting(Fault.RATE, 300)
+    assert notes.is_worth_waiting(Fault.UNREACHED, 300)
