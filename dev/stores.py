@@ -115,6 +115,8 @@ def neo4j_configuration(listen: str) -> str:
         "server.http.enabled": "false",
         "dbms.security.auth_enabled": "false",
         "dbms.usage_report.enabled": "false",
+        "server.fleet_discovery.enabled": "false",
+        "dbms.fleet_manager.enabled": "false",
         "server.memory.pagecache.size": "64m",
         # Else every stop takes 10 s longer.
         "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",

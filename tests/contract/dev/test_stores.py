@@ -99,3 +99,11 @@ def test_a_store_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     pid = int(done.stdout.strip().splitlines()[-1])
     status = Path(f"/proc/{pid}/status")
     wait_for("the orphan's end", lambda: is_gone(status), 10)
+
+
+def test_neo4j_reports_to_nobody(neo4j_uri: str) -> None:
+    """As it has read its settings itself: a name that it did not know would change nothing."""
+    silent = ["dbms.usage_report.enabled", "server.fleet_discovery.enabled", "dbms.fleet_manager.enabled"]
+    with neo4j.GraphDatabase.driver(neo4j_uri, auth=None) as driver:
+        records, _, _ = driver.execute_query("SHOW SETTINGS $names YIELD name, value", names=silent)
+    assert {record["name"]: record["value"] for record in records} == dict.fromkeys(silent, "false")

@@ -39,6 +39,15 @@ def test_the_local_neo4j_speaks_bolt_where_it_is_told_and_no_http() -> None:
     assert "server.http.enabled=false" in lines
 
 
+def test_neither_neo4j_reports_to_anybody(start: dict[str, Any]) -> None:
+    """Films are confidential: no usage report, and nothing for its maker's fleet manager."""
+    reports = ("dbms.usage_report", "server.fleet_discovery", "dbms.fleet_manager")
+    silent = {f"{name}.enabled": "false" for name in reports}
+    lines = neo4j_configuration("127.0.0.1:1234").splitlines()
+    assert {f"{name}={value}" for name, value in silent.items()} <= set(lines)
+    assert silent.items() <= start["settings"]({}).items()
+
+
 def test_no_connection_gets_a_free_port_before_the_service() -> None:
     first_of_connections = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(1024 < free_port() < first_of_connections for _ in range(50))

@@ -23,6 +23,8 @@ DEFAULTS = {
     "server.memory.heap.max_size": "512m",
     "server.memory.pagecache.size": "128m",
     "dbms.usage_report.enabled": "false",
+    "server.fleet_discovery.enabled": "false",
+    "dbms.fleet_manager.enabled": "false",
 }
 OPENS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.nio", "java.io", "sun.nio.ch")),
