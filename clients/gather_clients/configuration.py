@@ -90,8 +90,8 @@ def secret_now(variable: str, given: str) -> str:
 
     `given` where it is from no file, or its file cannot be read at this moment.
     """
-    file = secret_file(variable)
     try:
+        file = secret_file(variable)
         found = file.read_text("utf-8").strip() if file else given
     except (OSError, ValueError):
         return given  # while the file is being replaced

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
@@ -88,17 +87,18 @@ def trouble(error: BaseException) -> str:
 
 
 class FileCredentials(CredentialProvider):
-    """User and password of an address, as its file has them now."""
+    """User and password of a place, as its file has them now."""
 
-    def __init__(self, address: RedisAddress, file: Path | None) -> None:
-        self._address = address
-        self._file = file
+    def __init__(self, place: RedisPlace) -> None:
+        """Raises ValueError as `read_address` does."""
+        self._place = place
+        self._address = read_address(place.url)
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return user and password for a new connection; nothing if there is no password."""
         try:
-            address = read_address(self._file.read_text("utf-8").strip()) if self._file else self._address
-        except (OSError, ValueError):
+            address = read_address(self._place.url_now())
+        except ValueError:
             address = self._address  # while the file is being replaced
         password = address.password or ""
         return (address.username, password) if address.username else (password,)
@@ -166,7 +166,7 @@ def connect(where: str | RedisPlace, timeout_s: float, *, repeats: int = 1, **op
         common["ssl_ca_certs"] = str(place.ca_file)
     own = {**common, "db": address.database}
     if address.password:
-        own["credential_provider"] = FileCredentials(address, place.file)
+        own["credential_provider"] = FileCredentials(place)
     return _by_sentinels(address, common, own) if address.service else _direct(address, own)
 
 

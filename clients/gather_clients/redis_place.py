@@ -14,7 +14,7 @@ from urllib.parse import ParseResult, parse_qsl, unquote, urlencode, urlparse
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from gather_clients.configuration import AuthoritiesFile, secret_file
+from gather_clients.configuration import AuthoritiesFile, secret_now
 
 SENTINEL: Final = "+sentinel"
 SENTINEL_PORT: Final = 26379
@@ -132,8 +132,12 @@ class RedisPlace:
     """PEM file of the authorities that vouch for the server, in place of the system's."""
     key_prefix: str = ""
     """Before every key and every channel."""
-    file: Path | None = None
-    """That `url` was read from."""
+    variable: str = ""
+    """The secret that `url` was read from, and is read from again."""
+
+    def url_now(self) -> str:
+        """Return the address as its file has it now."""
+        return secret_now(self.variable, self.url) if self.variable else self.url
 
     def key(self, name: str) -> str:
         """Return the name of a key or a channel as it stands in this Redis."""
@@ -169,4 +173,4 @@ class RedisSettings(BaseSettings):
     def redis(self) -> RedisPlace:
         """Return the place."""
         url = self.redis_url.get_secret_value() if self.redis_url else ""
-        return RedisPlace(url, self.redis_ca_file, self.redis_key_prefix, secret_file("REDIS_URL"))
+        return RedisPlace(url, self.redis_ca_file, self.redis_key_prefix, "REDIS_URL")

@@ -3,7 +3,9 @@
 import gc
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pymongo
 import pytest
@@ -13,8 +15,10 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.progress import Reporter
 from dev.rooms import brain_service
 from dev.service_process import ServiceProcess
+from dev.stores import mongodb_store as store_service
 from dev.stores import running
 from gather_clients.event_log import EventLog
+from tests.support.application.check_world import PASSWORD
 from tests.support.doors.doors_api import DOOR
 from tests.support.kubernetes.control_plane import ControlPlane, api_plane
 from tests.support.network.connections import Connections
@@ -66,6 +70,26 @@ def mongodb_store(store_artefacts: StoreArtefacts) -> Iterator[ServiceProcess]:
     """The session's MongoDB, for tests that stop it: `with mongodb_store.absent(): ...`."""
     with running("mongodb", store_artefacts) as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def mongodb_with_users(
+    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
+    """A MongoDB that wants a password, as its administrator sees it."""
+    store = store_service(store_artefacts, tmp_path_factory.mktemp("mongodb"))
+    with replace(store, command=[*store.command, "--auth"]).running():
+        with pymongo.MongoClient[dict[str, Any]](store.uri) as client:
+            client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
+        place = store.uri.split("/")[2]
+        with pymongo.MongoClient[dict[str, Any]](f"mongodb://admin:{PASSWORD}@{place}") as client:
+            for user, role in (
+                ("gather", "readWriteAnyDatabase"),
+                ("reader", "readAnyDatabase"),
+                ("nobody", None),
+            ):
+                client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
+            yield client
 
 
 @pytest.fixture(scope="session")

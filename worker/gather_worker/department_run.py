@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gather_clients.event_log import EventLog
-from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts.result import StopReason
 from gather_contracts.run_document import RunDocument
 from gather_worker.attempt import Attempt
@@ -102,7 +101,7 @@ def _own_calibration(settings: Settings) -> "Calibration | None":
 def outbox_of(document: RunDocument, store: Store) -> OutboxEvents | None:
     """Return where the events for the run's webhook go, None if there is none or they go through Redis."""
     url = document.spec.webhook_url
-    return OutboxEvents(Outbox(store.client), store, url) if document.has_outbox and url else None
+    return OutboxEvents(store, url) if document.has_outbox and url else None
 
 
 def _open_model(task: DepartmentTask, settings: Settings, attempt: Attempt) -> ModelGateway:

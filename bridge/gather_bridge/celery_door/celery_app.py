@@ -79,7 +79,7 @@ def redis_pool(place: RedisPlace, timeout_s: float) -> ConnectionPool:
         common["ssl_ca_certs"] = str(place.ca_file)
     own = {**common, "db": address.database}
     if address.password:
-        own["credential_provider"] = FileCredentials(address, place.file)
+        own["credential_provider"] = FileCredentials(place)
     if address.path:
         own.pop("socket_connect_timeout")
         return ConnectionPool(connection_class=UnixConnection, path=address.path, **own)

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
-from gather_clients.configuration import LogLevel, secret_file
+from gather_clients.configuration import LogLevel
 from gather_clients.redis_place import RedisPlace, RedisSettings, RedisUrl
 from gather_contracts import names
 
@@ -81,4 +81,4 @@ class CelerySettings(RedisSettings):
         if url is None:
             return otherwise
         ca_file = self.redis_ca_file if url.get_secret_value().startswith("rediss") else None
-        return RedisPlace(url.get_secret_value(), ca_file, self.redis_key_prefix, secret_file(variable))
+        return RedisPlace(url.get_secret_value(), ca_file, self.redis_key_prefix, variable)

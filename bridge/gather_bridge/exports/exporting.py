@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from gather_bridge.errors import SocketRefused
 from gather_bridge.exports.export_slots import ExportSlots
 from gather_bridge.metrics import Metrics
+from gather_clients.configuration import secret_now
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class Exporter:
 
     def __init__(self, uri: str, timeout_s: float, slots: ExportSlots, metrics: Metrics) -> None:
         """`timeout_s` is for each call of MongoDB."""
-        self._connection = {"uri": uri, "timeout_s": timeout_s}
+        self._uri = uri
+        self._timeout_s = timeout_s
         self._slots = slots
         self._metrics = metrics
 
@@ -98,7 +100,8 @@ class Exporter:
         assert process.stdin is not None  # noqa: S101 - asked for above
         assert process.stdout is not None  # noqa: S101
         asked = {
-            **self._connection, "project_id": job.project_id, "format": job.format, "run": job.run,
+            "uri": secret_now("MONGODB_URI", self._uri), "timeout_s": self._timeout_s,
+            "project_id": job.project_id, "format": job.format, "run": job.run,
             "department": job.department, "snapshot": job.snapshot,
         }  # fmt: skip
         with contextlib.suppress(ConnectionError):

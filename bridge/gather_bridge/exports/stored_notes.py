@@ -18,7 +18,7 @@ from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 
 from gather_bridge.exports.note_records import SHOWN_FIELDS
-from gather_clients.mongodb.opened_client import open_client
+from gather_clients.mongodb.opened_client import MongoConnection
 from gather_clients.mongodb.refusals import trouble_of
 from gather_clients.notes.note_reading import ID_MAX, ID_TEXT, RAW
 from gather_contracts import names
@@ -100,7 +100,7 @@ class StoredNotes:
 
     def __init__(self, uri: str, timeout_s: float) -> None:
         """`timeout_s` is for each call. Raises ValueError if `uri` is no address, without any part of it."""
-        self._client = open_client(
+        self._connection = MongoConnection(
             uri,
             timeout_s,
             "gather-notes",
@@ -165,7 +165,7 @@ class StoredNotes:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._connection.close()
 
     async def _keys(self, scope: Scope, stages: Sequence[Document]) -> list[Key]:
         async def read() -> list[Key]:
@@ -180,7 +180,7 @@ class StoredNotes:
     async def _chunk(
         self, scope: Scope, chunk: Sequence[Key], fields: Sequence[str] | None
     ) -> dict[bytes, RawBSONDocument]:
-        raw: Any = self._client[names.gather_database(scope.project_id)].get_collection(
+        raw: Any = self._connection.client[names.gather_database(scope.project_id)].get_collection(
             names.ITEMS_COLLECTION, codec_options=RAW
         )
         projection = None if fields is None else dict.fromkeys(fields, 1)
@@ -199,12 +199,12 @@ class StoredNotes:
         return self._database(project_id)[names.CHECKPOINTS_COLLECTION]
 
     def _database(self, project_id: str) -> Any:
-        return self._client.get_database(names.gather_database(project_id), codec_options=LENIENT)
+        database = names.gather_database(project_id)
+        return self._connection.client.get_database(database, codec_options=LENIENT)
 
     async def _call(self, work: Awaitable[T], timeout_s: float = 0) -> T:
         try:
-            async with asyncio.timeout(timeout_s + 2 * self._timeout_s):
-                return await work
+            return await self._connection.call(work, timeout_s + 2 * self._timeout_s)
         except (PyMongoError, TimeoutError) as error:
             # Not the driver's own words: they can name the address.
             raise NotesUnavailable(trouble_of(error)) from error

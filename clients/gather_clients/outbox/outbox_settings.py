@@ -35,12 +35,9 @@ def open_outbox(settings: OutboxSettings) -> "Outbox | None":
     """
     if not settings.has_outbox or settings.mongodb_uri is None:
         return None
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - see above
-
-    from gather_clients.outbox.outbox_store import Outbox, new_client  # noqa: PLC0415
+    from gather_clients.outbox.outbox_store import Outbox  # noqa: PLC0415 - see above
 
     try:
-        return Outbox(new_client(settings.mongodb_uri.get_secret_value(), TIMEOUT_S), TIMEOUT_S)
-    except (PyMongoError, ValueError):
-        # The driver's own text quotes a part of it.
-        raise ConfigurationError("MONGODB_URI: is not the address of a MongoDB") from None
+        return Outbox(settings.mongodb_uri.get_secret_value(), TIMEOUT_S)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

@@ -5,25 +5,25 @@ writes once; the bridge takes them out in order. Redis may be lost meanwhile. Im
 memory for the MongoDB driver: only who is configured to use it does.
 """
 
-import asyncio
 from collections.abc import Awaitable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from bson.timestamp import Timestamp
-from pymongo import AsyncMongoClient, IndexModel, ReturnDocument
+from pymongo import IndexModel, ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from gather_clients.mongodb.opened_client import MongoConnection
 from gather_clients.mongodb.refusals import refusal_of, trouble_of
+from gather_clients.outbox.event_insert import KEPT, insert_event
 from gather_clients.outbox.outbox_entries import GivenUp, OutboxUnavailable, Waiting
 from gather_contracts import names
-from gather_contracts.events import EVENT_MAX_BYTES, Event, encode_event
+from gather_contracts.events import Event
 
 T = TypeVar("T")
 Document = dict[str, Any]
 
-KEPT: Final = timedelta(days=8)
-"""How long an event is known after it was written or delivered; the event log knows its keys for 7 days."""
+POOL_MAX: Final = 8
 LEASE: Final = "webhooks"
 REPORTS_MAX: Final = 100
 
@@ -41,71 +41,33 @@ INDEXES: Final = (
 """An event that was delivered is in the last of them alone."""
 
 
-def new_client(uri: str, timeout_s: float) -> AsyncMongoClient[Document]:
-    """Return a client whose calls end within `timeout_s` or so; raises PyMongoError if it is no URI."""
-    return AsyncMongoClient(
-        uri,
-        serverSelectionTimeoutMS=int(timeout_s * 1000),
-        connectTimeoutMS=int(timeout_s * 1000),
-        socketTimeoutMS=int(timeout_s * 1000),
-        maxPoolSize=8,
-        # What is acknowledged survives a mongod that is killed, and a change of primaries.
-        w="majority",
-        journal=True,
-        tz_aware=True,
-        appname="gather-outbox",
-    )
-
-
 class Outbox:
     """The collection of events, and the lease on delivering them."""
 
-    def __init__(self, client: AsyncMongoClient[Document], timeout_s: float = 2.0) -> None:
-        """`timeout_s` is what the client was made with; a call takes twice that at most."""
-        self._client = client
+    def __init__(self, uri: str, timeout_s: float) -> None:
+        """A call takes twice `timeout_s` at most. Raises ValueError if `uri` is no address."""
+        # What is acknowledged survives a mongod that is killed, and a change of primaries.
+        confirmed = {"w": "majority", "journal": True}
+        self._connection = MongoConnection(uri, timeout_s, "gather-outbox", maxPoolSize=POOL_MAX, **confirmed)
         self._timeout_s = timeout_s
-        database = client[names.OUTBOX_DATABASE]
-        self._events = database[names.OUTBOX_EVENTS]
-        self._leases = database[names.OUTBOX_LEASES]
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._connection.close()
+
+    @property
+    def _events(self) -> AsyncCollection[Document]:
+        return self._connection.client[names.OUTBOX_DATABASE][names.OUTBOX_EVENTS]
+
+    @property
+    def _leases(self) -> AsyncCollection[Document]:
+        return self._connection.client[names.OUTBOX_DATABASE][names.OUTBOX_LEASES]
 
     # --- writers
 
-    async def insert(self, event: Event, url: str) -> bool:
-        """Write an event for the webhook at `url`; return False if it was written before.
-
-        Raises PyMongoError, and ValueError for one that is too large or has no identity.
-        """
-        text = encode_event(event)
-        if not event.id or len(text.encode()) > EVENT_MAX_BYTES:
-            raise ValueError(f"{event.type} has no identity, or more than {EVENT_MAX_BYTES} bytes")
-        now = datetime.now(UTC)
-        document = {
-            "_id": event.id,
-            # The server's own clock, unique and growing: what is written later stands later.
-            "order": Timestamp(0, 0),
-            "waiting": True,
-            "run": event.run_uid,
-            "runName": event.run,
-            "project": event.project_id.lower(),
-            "url": url,
-            "type": event.type,
-            "text": text,
-            "writtenAt": now,
-            "expireAt": now + KEPT,
-        }
-        try:
-            await self._events.insert_one(document)
-        except DuplicateKeyError:
-            return False
-        return True
-
     async def put(self, event: Event, url: str) -> bool:
-        """Write as `insert` does, within the time limit; raises OutboxUnavailable."""
-        return await self._call(self.insert(event, url))
+        """Write as `insert_event` does, within the time limit; raises OutboxUnavailable."""
+        return await self._call(insert_event(self._connection.client, event, url))
 
     # --- the bridge
 
@@ -229,8 +191,7 @@ class Outbox:
     async def _call(self, operation: Awaitable[T]) -> T:
         try:
             # The driver's own limits come first: a call that is cancelled leaves its socket open.
-            async with asyncio.timeout(2 * self._timeout_s):
-                return await operation
+            return await self._connection.call(operation, 2 * self._timeout_s)
         except DuplicateKeyError:
             raise
         except (PyMongoError, TimeoutError) as error:

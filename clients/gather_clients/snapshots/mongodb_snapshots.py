@@ -3,15 +3,16 @@
 Importing this module costs memory for the MongoDB driver: only who is configured to use it does.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from pymongo import IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from gather_clients.mongodb.opened_client import open_client
+from gather_clients.mongodb.opened_client import MongoConnection
 from gather_clients.mongodb.refusals import trouble_of
 from gather_clients.snapshots.checkpoint_readings import CHECKPOINT_FIELDS, Measured, measured_of
 from gather_clients.snapshots.opening import SnapshotsUnavailable
@@ -41,9 +42,8 @@ class MongoSnapshots:
 
     def __init__(self, uri: str, timeout_s: float) -> None:
         """`timeout_s` is for each call. Raises ValueError if `uri` is no address, without any part of it."""
-        self._client = open_client(uri, timeout_s, "gather-snapshots")
+        self._connection = MongoConnection(uri, timeout_s, "gather-snapshots")
         self._timeout_s = timeout_s
-        self._snapshots = self._client[names.OUTBOX_DATABASE][names.OUTBOX_SNAPSHOTS]
         self._is_prepared = False
 
     async def put(self, state: RunState, created_s: float) -> None:
@@ -79,7 +79,7 @@ class MongoSnapshots:
 
     async def measured(self, project_id: str, run_uid: str) -> dict[str, Measured]:
         """Return what each department's checkpoint has measured, by its slug."""
-        checkpoints = self._client[names.gather_database(project_id)][names.CHECKPOINTS_COLLECTION]
+        checkpoints = self._project(project_id)[names.CHECKPOINTS_COLLECTION]
         # By the id's beginning, which has an index.
         wanted = {"_id": {"$gte": f"{run_uid}/", "$lt": f"{run_uid}0"}}
         cursor = checkpoints.find(wanted, dict.fromkeys(CHECKPOINT_FIELDS, 1)).limit(64)
@@ -88,7 +88,7 @@ class MongoSnapshots:
 
     async def notes(self, project_id: str, run_uid: str, limit: int) -> list[Document]:
         """Return a run's newest notes, the newest first, without their content."""
-        notes = self._client[names.gather_database(project_id)][names.ITEMS_COLLECTION]
+        notes = self._project(project_id)[names.ITEMS_COLLECTION]
         cursor = notes.find({"automationMetadata.runUid": run_uid}, dict.fromkeys(NOTE_FIELDS, 1))
         # By the application's own index; none has the run, whose notes are among the newest of the project.
         ordered = cursor.sort([("createdAt", -1)]).limit(limit)
@@ -97,12 +97,18 @@ class MongoSnapshots:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._connection.close()
+
+    @property
+    def _snapshots(self) -> AsyncCollection[Document]:
+        return self._connection.client[names.OUTBOX_DATABASE][names.OUTBOX_SNAPSHOTS]
+
+    def _project(self, project_id: str) -> AsyncDatabase[Document]:
+        return self._connection.client[names.gather_database(project_id)]
 
     async def _call(self, work: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(2 * self._timeout_s):
-                return await work
+            return await self._connection.call(work, 2 * self._timeout_s)
         except (PyMongoError, TimeoutError) as error:
             # Not the driver's own words: they can name the address.
             raise SnapshotsUnavailable(trouble_of(error)) from error

@@ -29,7 +29,7 @@ from dev.stores import running
 from gather_bridge.bridge import Bridge
 from gather_bridge.settings import Settings
 from gather_clients.event_log import EventLog
-from gather_clients.outbox.outbox_store import Outbox, new_client
+from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts import names
 from gather_contracts.events import Deduplicating, identified
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
@@ -160,7 +160,7 @@ def settings_of(place: Place) -> dict[str, Any]:
 @asynccontextmanager
 async def hooks_at(place: Place, *, has_bridge: bool = True) -> AsyncIterator[Hooks]:
     """Receive, and serve a bridge in this process."""
-    log, outbox = EventLog(place.redis_url), Outbox(new_client(place.mongodb_uri, 2))
+    log, outbox = EventLog(place.redis_url), Outbox(place.mongodb_uri, 2)
     async with receiving(place.certificate, Behaving()) as receiver:
         made = Hooks(place, log, outbox, receiver.port)
         receiver.hooks = made

@@ -12,12 +12,13 @@ from uuid import uuid4
 
 import pytest
 import redis
+from pymongo import AsyncMongoClient
 
 from dev.service_process import ServiceProcess
 from gather_bridge.webhooks import delivery
 from gather_clients.event_log import EventLog, EventLogUnavailable
 from gather_clients.outbox.outbox_entries import OutboxUnavailable
-from gather_clients.outbox.outbox_store import Outbox, new_client
+from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts import names
 from gather_contracts.events import AutomationCancelled, Deduplicating, Event, identified
 from tests.support.events.webhook_receiver import Receiver, receiving
@@ -87,9 +88,9 @@ class Run:
 @pytest.fixture
 async def outbox(mongodb_uri: str) -> AsyncIterator[Outbox]:
     """An empty outbox."""
-    client = new_client(mongodb_uri, 2)
-    await client.drop_database(names.OUTBOX_DATABASE)
-    made = Outbox(client)
+    async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
+        await client.drop_database(names.OUTBOX_DATABASE)
+    made = Outbox(mongodb_uri, 2)
     await made.prepare()
     yield made
     await made.close()
@@ -251,11 +252,10 @@ async def test_idle_runs_cost_nothing(run: Run, receiver: Receiver, mongodb_uri:
         async with asyncio.timeout(30):
             while await run.outbox.runs():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
-    client = new_client(mongodb_uri, 2)
-    events = client[names.OUTBOX_DATABASE][names.OUTBOX_EVENTS]
-    plan = await events.find({"waiting": True}).explain()
+    async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
+        events = client[names.OUTBOX_DATABASE][names.OUTBOX_EVENTS]
+        plan = await events.find({"waiting": True}).explain()
     assert plan["executionStats"]["totalKeysExamined"] == 0
-    await client.close()
 
 
 class Moody(Receiver):

@@ -235,12 +235,15 @@ async def test_a_connection_asks_only_for_what_is_used(run: Run) -> None:
     assert "errorstat_ERR" not in said  # an older server does not know what is asked
 
 
-async def test_a_changed_password_is_read_again_from_its_file(run: Run, tmp_path: Path) -> None:
+async def test_a_changed_password_is_read_again_from_its_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong one is said so; as soon as the Secret has the new one, it goes on."""
     server = run("--requirepass", "old", credentials=":old@")
     file = tmp_path / "REDIS_URL"
     file.write_text(server.uri)
-    async with opened(RedisPlace(server.uri, file=file)) as log:
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    async with opened(RedisPlace(server.uri, variable="REDIS_URL")) as log:
         assert await log.append(EVENT) == 1
         ask(server, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         ask(server, "CONFIG", "SET", "requirepass", "new")

@@ -2,19 +2,14 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pymongo
 import pytest
 from redis.asyncio import Redis
 
-from dev.artefacts.store_binaries import StoreArtefacts
 from dev.service_process import ServiceProcess
-from dev.stores import mongodb_store as mongodb_service
-from tests.support.application.check_world import PASSWORD
 from tests.support.network.gate import Gate, gate
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
 from tests.support.workers.worker_forks import WorkerForks, worker_forks
@@ -39,26 +34,6 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServicePro
     """The session's demo model."""
     with demo_model_service(tmp_path_factory.mktemp("model")).running() as model:
         yield model
-
-
-@pytest.fixture(scope="session")
-def mongodb_with_users(
-    store_artefacts: StoreArtefacts, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
-    """A MongoDB that wants a password, as its administrator sees it."""
-    store = mongodb_service(store_artefacts, tmp_path_factory.mktemp("mongodb"))
-    with replace(store, command=[*store.command, "--auth"]).running():
-        with pymongo.MongoClient[dict[str, Any]](store.uri) as client:
-            client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
-        place = store.uri.split("/")[2]
-        with pymongo.MongoClient[dict[str, Any]](f"mongodb://admin:{PASSWORD}@{place}") as client:
-            for user, role in (
-                ("gather", "readWriteAnyDatabase"),
-                ("reader", "readAnyDatabase"),
-                ("nobody", None),
-            ):
-                client.admin.command("createUser", user, pwd=PASSWORD, roles=[role] if role else [])
-            yield client
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from gather_clients.configuration import ConfigurationError, read_settings
 from gather_clients.redis_calls import FileCredentials, connect
 from gather_clients.redis_place import (
+    RedisPlace,
     RedisSettings,
     RedisUrl,
     celery_address,
@@ -63,13 +64,17 @@ def test_what_leads_nowhere_is_refused_without_any_part_of_it(url: str) -> None:
     assert "secret" not in refused.value.errors()[0]["msg"]
 
 
-def test_user_and_password_are_read_again_and_kept_while_the_file_is_replaced(tmp_path: Path) -> None:
-    """As the kubelet replaces a Secret's files."""
+def test_user_and_password_are_read_again_and_kept_while_the_file_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kubelet replaces a Secret's files; a place that is of no secret reads none."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
     file = tmp_path / "REDIS_URL"
-    credentials = FileCredentials(read_address("redis://:a%23b@h"), file)
+    credentials = FileCredentials(RedisPlace("redis://:a%23b@h", variable="REDIS_URL"))
     assert credentials.get_credentials() == ("a#b",)
     file.write_text("redis://user:new@h\n")
     assert credentials.get_credentials() == ("user", "new")
+    assert FileCredentials(RedisPlace("redis://:a%23b@h")).get_credentials() == ("a#b",)
     file.write_text("half of")
     assert credentials.get_credentials() == ("a#b",)
 
@@ -112,9 +117,11 @@ def test_the_place_knows_its_file_and_its_keys(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
     monkeypatch.setenv("GATHER_REDIS_KEY_PREFIX", "staging:")
     place = read_settings(Settings).redis
-    assert (place.file, place.key("x")) == (tmp_path / "REDIS_URL", "staging:x")
+    assert (place.url_now(), place.key("x")) == ("redis://h", "staging:x")
+    (tmp_path / "REDIS_URL").write_text("redis://:new@h")
+    assert place.url_now() == "redis://:new@h"
     monkeypatch.setenv("REDIS_URL", "redis://h")
-    assert read_settings(Settings).redis.file is None
+    assert read_settings(Settings).redis.url_now() == "redis://h"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gather_contracts.events import Event, encode_event
+from gather_contracts import names
+from gather_contracts.events import Event
 from gather_contracts.run_document import RunDocument
 from gather_worker.errors import StoreUnavailable, WriteRefused
 from gather_worker.services.department_events import EventPublisher
@@ -27,11 +28,18 @@ class World:
         self.calls.append(f"redis {event.id}")
         return 1
 
-    async def insert(self, event: Event, url: str) -> bool:
-        assert encode_event(event)
-        self.urls.add(url)
-        self.calls.append(f"outbox {event.id}")
-        return True
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:  # noqa: ARG002
+        """Return whether the key was used."""
+        return False
+
+    @property
+    def client(self) -> Any:
+        return {names.OUTBOX_DATABASE: {names.OUTBOX_EVENTS: self}}
+
+    async def insert_one(self, document: dict[str, Any]) -> None:
+        assert document["text"]
+        self.urls.add(document["url"])
+        self.calls.append(f"outbox {document['_id']}")
 
     async def persist(self, operation: Callable[[], Awaitable[Any]], collection: str) -> Any:
         assert collection == "webhook_events"
@@ -47,7 +55,7 @@ URL = "https://app.example/hooks"
 
 
 def publisher_of(world: World, document: RunDocument) -> EventPublisher:
-    outbox = OutboxEvents(world, world, URL)  # type: ignore[arg-type]
+    outbox = OutboxEvents(world, URL)  # type: ignore[arg-type]
     return EventPublisher(world, document, document.departments[0], 12, outbox)
 
 
