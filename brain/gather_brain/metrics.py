@@ -18,6 +18,7 @@ from prometheus_client import (
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import Phase, ReembeddingPlan
 from gather_brain.limits.policy import ENDPOINTS, METHODS, PATHS
+from gather_clients.web.metric_series import begin_at_zero
 
 OTHER: Final = "other"
 """What callers make up, all of it together: their words are no labels."""
@@ -52,9 +53,7 @@ class Metrics:
             registry=self.registry,
         )
         for method, endpoint in ENDPOINTS:
-            for status in FAILURES:
-                # There from the start: of a series that begins with a failure no rate counts the first ones.
-                self._requests.labels(endpoint, method, status)
+            begin_at_zero(self._requests, endpoint=[endpoint], method=[method], status=FAILURES)
         self._small_batches = Histogram(
             "gather_brain_small_batch_duration_seconds",
             f"Time to answer a batch of up to {SMALL_BATCH_NODES} nodes with 200",
@@ -69,8 +68,7 @@ class Metrics:
         self._limited = Counter(
             "rate_limit_exceeded", "Requests answered with 429", ["endpoint"], registry=self.registry
         )
-        for endpoint in PATHS:
-            self._limited.labels(endpoint)
+        begin_at_zero(self._limited, endpoint=PATHS)
         self._limits_shared = Gauge(
             "gather_brain_limits_shared",
             "1 while replicas count limits together in Redis, 0 while this process counts alone",
@@ -86,14 +84,14 @@ class Metrics:
         self._texts = Counter(
             "embedding_texts", "Texts asked of the embedder", ["outcome"], registry=self.registry
         )
+        begin_at_zero(self._texts, outcome=("hit", "miss"))
         self._unread = Counter(
             "embedding_unread_texts",
             "Texts written or searched for that the model cannot read",
             ["reason"],
             registry=self.registry,
         )
-        for reason in Unread:
-            self._unread.labels(reason.value)
+        begin_at_zero(self._unread, reason=Unread)
         self._reembedded = Gauge(
             "reembed_nodes_done", "Nodes that the next model has embedded", registry=self.registry
         )
@@ -117,6 +115,7 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        begin_at_zero(self._refinements, outcome=("refined", "failed", "limited"))
 
     def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; a method that no endpoint has counts as `other`."""

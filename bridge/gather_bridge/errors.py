@@ -15,7 +15,15 @@ BridgeError
     └── UrlRefused        the URL itself can never be called: stop
 """
 
+from typing import Literal
+
 from gather_clients.configuration import ConfigurationError
+
+RefusedWord = Literal[
+    "invalid_request", "unauthorized", "forbidden", "origin_not_allowed", "no_project", "no_run", "not_found",
+    "upgrade_required", "too_many_exports", "busy", "not_configured", "too_many_sockets", "unavailable",
+]  # fmt: skip
+"""Why a request is refused, for machines."""
 
 
 class BridgeError(Exception):
@@ -37,7 +45,9 @@ class SecretsFileError(BridgeError, ConfigurationError):
 class SocketRefused(BridgeError):  # noqa: N818 - a state, said as one
     """The handshake is refused."""
 
-    def __init__(self, status: int, error: str, message: str, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, status: int, error: RefusedWord, message: str, retry_after_s: int | None = None
+    ) -> None:
         """`status` is HTTP's; `error` is a word for machines; `retry_after_s` None: as the status has it."""
         super().__init__(message)
         self.status = status

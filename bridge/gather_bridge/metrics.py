@@ -1,11 +1,20 @@
 """The bridge's Prometheus metrics. Labels are words from closed lists, never names of projects."""
 
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from gather_bridge.errors import RefusedWord
+from gather_bridge.live.frames import CloseCode
+from gather_bridge.live.replay import ReloadReason
+from gather_clients.web.metric_series import begin_at_zero
+
 WHY_DROPPED: Final = ("crowded", "late")
 """Of connections: one too many, or without a request in time."""
+CLIENT: Final = "client"
+"""Of sockets and streams: their client ended them."""
+DELIVERY_RESULTS: Final = ("delivered", "failed", "refused", "given_up", "lost")
+"""Of webhook calls, and of what was never called."""
 
 
 class Metrics:
@@ -23,9 +32,6 @@ class Metrics:
             ["why"],
             registry=self.registry,
         )
-        for why in WHY_DROPPED:
-            # There from the start: no rate counts the first event of a series that begins with it.
-            self.dropped.labels(why=why)
         self.closed = Counter(
             "gather_bridge_sockets_closed", "WebSockets that ended.", ["why"], registry=self.registry
         )
@@ -82,3 +88,13 @@ class Metrics:
         self.deliveries = Counter(
             "gather_bridge_webhook_deliveries", "Webhook calls.", ["result"], registry=self.registry
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what this process counts in any case; what only some do begins with who counts it."""
+        begin_at_zero(self.refused, error=get_args(RefusedWord))
+        begin_at_zero(self.dropped, why=WHY_DROPPED)
+        begin_at_zero(self.closed, why=[CLIENT, *(code.name.lower() for code in CloseCode)])
+        begin_at_zero(self.replays, result=["live", "recovered", *ReloadReason])
+        begin_at_zero(self.resets, reason=ReloadReason)
+        begin_at_zero(self.deliveries, result=DELIVERY_RESULTS)

@@ -1,6 +1,11 @@
 """The operator's Prometheus metrics. Labels are words from closed lists, never names of objects."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from gather_clients.web.metric_series import begin_at_zero
+from gather_operator.decisions.actions import Action
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -68,3 +73,11 @@ CRD_FIELDS_MISSING = Gauge(
     "Fields of this version that the cluster's CRD does not know.",
     registry=REGISTRY,
 )
+
+begin_at_zero(DECISIONS, outcome=("moving", "waiting", "conflict", "refused"))
+begin_at_zero(ACTIONS, action=[kind.__name__ for kind in get_args(Action)])
+begin_at_zero(STATUS_WRITES, result=("written", "throttled", "conflict", "refused"))
+begin_at_zero(RELISTS, kind=("gatherruns", "jobs", "pods", "configmaps"), reason=("start", "gone", "error"))
+begin_at_zero(RELISTS, kind=["gatherruns"], reason=["whole"])
+begin_at_zero(CMS_READS, result=("ok", "error"))
+begin_at_zero(LEASE_CHANGES, change=("taken", "lost"))

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from gather_clients.web.metric_series import begin_at_zero
 from gather_contracts.meters import (
     BOUNDS_S,
     COUNT_MAX,
@@ -23,7 +24,7 @@ from gather_contracts.meters import (
     counts_of,
     sum_s,
 )
-from gather_contracts.reasons import DepartmentPhase, DepartmentReason, EndReason, WaitReason
+from gather_contracts.reasons import DepartmentPhase, DepartmentReason, EndReason, RunPhase, WaitReason
 from gather_contracts.resource import DepartmentStatus, GatherRun, GatherRunStatus
 from gather_contracts.result import StopReason
 from gather_operator.decisions.assessment import FINAL, job_names
@@ -96,19 +97,14 @@ JUDGE_PARTS = _counter(
 COST = _counter("model_cost_usd", "Money spent on models.")
 TOKENS = _counter("model_tokens", "Tokens used, in and out.")
 
-# There from the start, for alerts and panels: of a series that begins with an event no rate counts that one.
-for _reason in sorted({*OUTCOMES, OTHER}):
-    DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.FAILED, reason=_reason)
-for _reason in StopReason:
-    DEPARTMENTS_ENDED.labels(phase=DepartmentPhase.SUCCEEDED, reason=_reason)
-for _result in ("sent", "failed"):
-    EVALUATIONS.labels(result=_result)
-for _outcome in ("kept", "duplicate"):
-    NOTES.labels(outcome=_outcome)
-for _outcome in ("counted", "unquoted"):
-    JUDGE_PARTS.labels(outcome=_outcome)
-for _iteration in (*SCORED_ITERATIONS, LAST):
-    QUALITY.labels(iteration=str(_iteration))
+begin_at_zero(RUNS_ENDED, phase=[phase for phase in RunPhase if phase.is_final])
+begin_at_zero(DEPARTMENTS_ENDED, phase=[DepartmentPhase.FAILED], reason=sorted({*OUTCOMES, OTHER}))
+begin_at_zero(DEPARTMENTS_ENDED, phase=[DepartmentPhase.SUCCEEDED], reason=StopReason)
+begin_at_zero(ATTEMPTS, outcome=sorted(OUTCOMES))
+begin_at_zero(EVALUATIONS, result=("sent", "failed"))
+begin_at_zero(NOTES, outcome=("kept", "duplicate"))
+begin_at_zero(JUDGE_PARTS, outcome=("counted", "unquoted"))
+begin_at_zero(QUALITY, iteration=map(str, (*SCORED_ITERATIONS, LAST)))
 
 
 class WorkerTimes(Collector):

@@ -5,6 +5,8 @@ Labels are names of configured queues and words from closed lists, never names o
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gather_clients.web.metric_series import begin_at_zero
+
 DURATIONS_S = (15, 30, 60, 120, 180, 240, 300, 420, 480, 540, 600, 900, 1800, 3600)
 WAITS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
@@ -69,8 +71,7 @@ class CeleryMetrics:
             ["call", "error"],
             registry=self.registry,
         )
-        for state in ("SUCCESS", "FAILURE", "REVOKED"):
-            self._total.labels(task=task, status=state)
+        begin_at_zero(self._total, task=[task], status=("SUCCESS", "FAILURE", "REVOKED"))
 
     def ended(self, state: str) -> None:
         """Count a task that has ended."""

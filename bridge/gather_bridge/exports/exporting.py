@@ -18,6 +18,7 @@ from gather_bridge.errors import SocketRefused
 from gather_bridge.exports.export_slots import ExportSlots
 from gather_bridge.metrics import Metrics
 from gather_clients.configuration import secret_now
+from gather_clients.web.metric_series import begin_at_zero
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ MEDIA_TYPES: Final = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 """By format. The renderers are not imported here: they take memory."""
+RESULTS: Final = ("sent", "gone", "refused", "failed", "late")
 
 
 Held = Callable[[Callable[[], None]], AbstractContextManager[None]]
@@ -67,6 +69,7 @@ class Exporter:
         self._timeout_s = timeout_s
         self._slots = slots
         self._metrics = metrics
+        begin_at_zero(metrics.exports, format=MEDIA_TYPES, result=RESULTS)
 
     def answer(self, job: Job, held: Held) -> "Answer":
         """Return the answer; `held` has its argument called where the client loses its right to it."""

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from gather_bridge.http_door.door_keys import DEFAULTS
 from gather_bridge.metrics import WHY_DROPPED
 from gather_bridge.webhooks.task_callbacks import CallbackState
+from gather_clients.web.metric_series import begin_at_zero
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALLS: Final = (
@@ -78,18 +79,12 @@ class DoorMetrics:
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
-        """Show counters from the start: no rate counts the first event of a series that begins with it."""
-        for result in (CallbackState.DELIVERED, CallbackState.GIVEN_UP):
-            self.callbacks.labels(result=result.value)
+        begin_at_zero(self.callbacks, result=(CallbackState.DELIVERED, CallbackState.GIVEN_UP))
         for method, endpoint in CALLS:
-            for status in FAILURES:
-                self.requests.labels(endpoint, method, status)
-        for name in DEFAULTS:
-            self.limited.labels(limit=name)
-        for word in ("new", "repeated"):
-            self.submitted.labels(result=word)
-        for why in WHY_DROPPED:
-            self.dropped.labels(why=why)
+            begin_at_zero(self.requests, endpoint=[endpoint], method=[method], status=FAILURES)
+        begin_at_zero(self.limited, limit=DEFAULTS)
+        begin_at_zero(self.submitted, result=("new", "repeated"))
+        begin_at_zero(self.dropped, why=WHY_DROPPED)
 
     def watch_stands(self, stands: Callable[[], bool]) -> None:
         """Read at each scrape whether GatherRuns are watched."""

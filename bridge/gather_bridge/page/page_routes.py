@@ -29,6 +29,7 @@ from gather_bridge.page.signing_in import SigningIn, local, read_form, require_o
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.issued_secrets import ALL_PROJECTS
 from gather_clients.snapshots.redis_snapshots import RunPlace
+from gather_clients.web.metric_series import begin_at_zero
 from gather_contracts.names import OBJECT_ID_PATTERN
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ T = TypeVar("T")
 PROJECT: Final = re.compile(OBJECT_ID_PATTERN)
 NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 READING_S: Final = 10.0
+KINDS: Final = ("2xx", "3xx", "4xx", "5xx")
+"""Of answers, as metrics name them."""
 RETRY_AFTER: Final = {"Retry-After": "5"}
 
 
@@ -259,6 +262,8 @@ def add_page(app: FastAPI, parts: PageParts) -> None:
     for address in (run, by_project):
         routes += [(f"{address}{end}", "GET", "run", page.run) for end in ("", "/now")]
         routes += [(f"{address}/cancel", method, "cancel", page.cancel) for method in ("GET", "POST")]
+    begin_at_zero(parts.metrics.page_cancels, result=Outcome)
+    begin_at_zero(parts.metrics.page_requests, page={name for _, _, name, _ in routes}, status=KINDS)
     for address, method, name, work in routes:
         app.router.routes.append(Route(address, page.served(name, work), methods=[method]))
 

@@ -16,6 +16,7 @@ from gather_bridge.metrics import Metrics
 from gather_bridge.page.rendering import HEADERS, Rendering
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.issued_secrets import secret_hash
+from gather_clients.web.metric_series import begin_at_zero
 from gather_clients.web.strangers import log_stranger
 
 FORM_MAX_BYTES: Final = 8 * 1024
@@ -68,6 +69,7 @@ class SigningIn:
         self._sessions = sessions
         self._rendering = rendering
         self._metrics = metrics
+        begin_at_zero(metrics.sign_ins, how=("token", "ticket"), result=("accepted", "refused"))
 
     async def ask(self, request: Request) -> Response:
         """Show the form."""

@@ -12,7 +12,7 @@ from gather_bridge.errors import ClientGone
 from gather_bridge.live.batch import Batch
 from gather_bridge.live.follower import Follower
 from gather_bridge.live.frames import LOG_AWAY, CloseCode, SessionEnded
-from gather_bridge.metrics import Metrics
+from gather_bridge.metrics import CLIENT, Metrics
 from gather_bridge.sse import wire_format
 from gather_clients.event_log import EventLogUnavailable
 
@@ -50,7 +50,7 @@ class EventStream:
         try:
             await self._follower.run(self._project_id, self._asked.position, self._pass_on, self._asked.run)
         except ClientGone:
-            self._metrics.closed.labels(why="client").inc()
+            self._metrics.closed.labels(why=CLIENT).inc()
         except SessionEnded as ended:
             end = ended.code, ended.reason
         except EventLogUnavailable:

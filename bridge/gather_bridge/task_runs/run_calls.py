@@ -14,7 +14,9 @@ from gather_bridge.errors import NameTaken, TaskRefused
 from gather_clients.configuration import ConfigurationError
 from gather_clients.kube_api.api_access import NoAccess, load_access
 from gather_clients.kube_api.api_calls import MERGE_PATCH, ApiCalls, Request
+from gather_clients.kube_api.api_errors import COUNTED
 from gather_clients.kube_api.cluster_errors import AlreadyExists, Conflict, Missing, Refused
+from gather_clients.web.metric_series import begin_at_zero
 from gather_contracts import names
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,12 @@ WATCH_WINDOW_S: Final = 240
 FIELD: Final = re.compile(r"\bspec\.(\w+(?:\.\w+)*)\S*: (?:Invalid value: .*?: )?([^\]]+)")
 """Of the API server's sentence about a wrong resource: the field, and what to do."""
 CREATE_TRIES: Final = 2
+CREATE: Final = "create gatherrun"
+GET: Final = "get gatherrun"
+PATCH: Final = "patch gatherrun"
+WATCH: Final = "watch gatherruns"
+CALLS: Final = (CREATE, GET, PATCH, WATCH)
+"""The calls as metrics name them."""
 
 
 class TaskRuns:
@@ -47,7 +55,7 @@ class TaskRuns:
         for _ in range(CREATE_TRIES):
             try:
                 query = {"fieldManager": FIELD_MANAGER}
-                request = Request("create gatherrun", "POST", self._path, query, dict(manifest))
+                request = Request(CREATE, "POST", self._path, query, dict(manifest))
                 return await self._calls.call_json(request), True
             except AlreadyExists:
                 found = await self._same(manifest)
@@ -59,7 +67,7 @@ class TaskRuns:
 
     async def get(self, name: str) -> dict[str, Any]:
         """Return a run as it stands; raises Missing."""
-        return await self._calls.call_json(Request("get gatherrun", "GET", self._named(name), {}))
+        return await self._calls.call_json(Request(GET, "GET", self._named(name), {}))
 
     async def cancel(self, name: str) -> dict[str, Any]:
         """Cancel a run, as often as one likes; what it made stays. Raises Missing."""
@@ -91,7 +99,7 @@ class TaskRuns:
         Raises ClusterError where going on from the last version would not be right.
         """
         fixed = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_WINDOW_S)}
-        request = Request("watch gatherruns", "GET", self._path, {**fixed, **query})
+        request = Request(WATCH, "GET", self._path, {**fixed, **query})
         async with aclosing(self._calls.watch(request, on_open)) as events:
             async for event in events:
                 yield event["type"], event["object"]
@@ -113,7 +121,7 @@ class TaskRuns:
 
     async def _patch(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         query = {"fieldManager": FIELD_MANAGER}
-        request = Request("patch gatherrun", "PATCH", self._named(name), query, body, MERGE_PATCH)
+        request = Request(PATCH, "PATCH", self._named(name), query, body, MERGE_PATCH)
         return await self._calls.call_json(request)
 
     def _named(self, name: str) -> str:
@@ -133,6 +141,7 @@ async def open_task_runs(namespace: str, timeout_s: float, errors: Counter) -> T
 
     `errors` has the labels `call` and `error`; each call takes `timeout_s` at most.
     """
+    begin_at_zero(errors, call=CALLS, error=COUNTED)
     try:
         calls = ApiCalls(
             await load_access(),

@@ -11,7 +11,7 @@ from gather_bridge.live.batch import Batch
 from gather_bridge.live.follower import Follower
 from gather_bridge.live.frames import LOG_AWAY, CloseCode, SessionEnded
 from gather_bridge.live.replay import Position
-from gather_bridge.metrics import Metrics
+from gather_bridge.metrics import CLIENT, Metrics
 from gather_clients.event_log import EventLogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Session:
         try:
             await self._follower.run(project_id, asked, self._send, run)
         except ClientGone:
-            self._metrics.closed.labels(why="policy" if self._connection.is_flooded else "client").inc()
+            self._metrics.closed.labels(why="policy" if self._connection.is_flooded else CLIENT).inc()
         except SessionEnded as ended:
             await self._close(ended.code, ended.reason)
         except EventLogUnavailable:

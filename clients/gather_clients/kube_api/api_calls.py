@@ -22,7 +22,13 @@ from kubernetes.aio.client.exceptions import OpenApiException
 from kubernetes.aio.config.config_exception import ConfigException
 
 from gather_clients.kube_api.api_access import TOKEN, NoAccess
-from gather_clients.kube_api.api_errors import Count, counted, error_of_answer, error_of_status
+from gather_clients.kube_api.api_errors import (
+    CONNECTION_BROKEN,
+    Count,
+    counted,
+    error_of_answer,
+    error_of_status,
+)
 from gather_clients.kube_api.cluster_errors import AnswerTooLong, ClusterUnavailable
 
 logger = logging.getLogger(__name__)
@@ -234,7 +240,7 @@ async def _lines(content: aiohttp.StreamReader, what: str, count: Count) -> Asyn
             if len(held) > LINE_MAX_BYTES:
                 raise ClusterUnavailable(f"{what}: an event has more than {LINE_MAX_BYTES} bytes")
     except (aiohttp.ClientError, OSError) as error:
-        count(what, "ConnectionBroken")
+        count(what, CONNECTION_BROKEN)
         logger.debug("a watch broke", extra={"call": what, "error": str(error)})
         return
     if _is_json(held):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gather_clients.kube_api.cluster_errors import (
     AlreadyExists,
+    AnswerTooLong,
     ClusterError,
     ClusterUnavailable,
     Conflict,
@@ -23,8 +24,14 @@ RETRY_AFTER_MAX_S: Final = 600.0
 """A server that asks for longer is asked again then; it may be another one."""
 
 
+CONNECTION_BROKEN: Final = "ConnectionBroken"
+COUNTED: Final = (
+    ClusterUnavailable.__name__, AnswerTooLong.__name__, Refused.__name__, CONNECTION_BROKEN
+)  # fmt: skip
+"""The kinds of errors that are no ordinary answers, as metrics name them."""
+
 Count = Callable[[str, str], None]
-"""Called with what was called and the kind of error, for each that is no ordinary answer."""
+"""Called with what was called and the kind of error, one of `COUNTED`."""
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What workers measured comes out at /metrics, each department once."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -143,3 +145,14 @@ def test_a_run_s_end_is_counted_with_its_times(build: Any, gained: Callable[...,
     assert gained("runs_ended_total", phase="Succeeded") == 1
     assert gained("run_duration_seconds_sum", phase="Succeeded") == 300
     assert gained("run_queue_wait_seconds_sum") == 2.5
+
+
+def test_counters_are_there_from_the_start() -> None:
+    """No rate counts an event that begins a series; calls and events have names that are not closed lists."""
+    code = (
+        "from gather_operator.worker_metrics import REGISTRY\n"
+        "found = [each for each in REGISTRY.collect() if each.type == 'counter']\n"
+        "print(*sorted(each.name for each in found if not each.samples))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == ["gather_operator_announcements", "gather_operator_api_errors"]
