@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gather_demo.llm.json_text import json_strings
+from gather_demo.llm.language_words import any_of, languages
 from gather_demo.llm.text_measures import clamp, content_words, cut, likeness, mean, sentences, words
 
 DUPLICATE_LIKENESS: Final = 0.6
@@ -26,28 +27,15 @@ TEXT_WORDS_MIN: Final = 6
 _TAGGED = re.compile(r"<(?P<tag>[A-Za-z][\w-]*)[^>]*>(?P<text>[^<\n]+)</(?P=tag)>")
 _MARK_LINE = re.compile(r"^\s*(?:</?[\w-]+>|[^\n]{0,60}:)\s*$", re.MULTILINE)
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
-_JOB = re.compile(r"\b(?:handles|is responsible for|verantwortet)\b")
+_JOB = re.compile(any_of(each.duties for each in languages()))
 _LABELLED = re.compile(
     r"^\s*(?:[-*#]+\s*)?(?:\*\*)?(?:(?:text|item|note|candidate|new|existing|first|second|neighbou?r|A|B)"
     r"[\w ()#-]{0,20}?(?:\*\*)?\s*:|\d+[.):])\s*(?P<text>.+)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED = re.compile(r'"{3}(?P<block>.+?)"{3}|[“"](?P<text>[^“”"\n]{30,})[”"]', re.DOTALL)
-_NUMBER = re.compile(
-    r"\d+|\b(?:two|three|four|five|half|once|twice|third|zwei|drei|vier|fünf|zehn|elf|halb\w*|einmal|zweimal|dritte\w*)\b",
-    re.IGNORECASE,
-)
-_ACTION = re.compile(
-    r"\b(?:next|test|build|write|record|measure|show|keep|cut|draw|shoot|list|ask|check|book|order|photograph|"
-    r"rehearse|schedule|deliver|add|mark|count|compare|confirm|plan|send|choose|call|present|put|compare|reserve|agree|collect|hold|give|log|limit|"
-    # German says it with the infinitive.
-    r"nächste[nrs]?|testen|ausprobieren|bauen|schreiben|aufschreiben|formulieren|aufnehmen|messen|zeigen|behalten|halten|"
-    r"streichen|zeichnen|drehen|auflisten|fragen|befragen|anfragen|anfordern|prüfen|buchen|bestellen|fotografieren|"
-    r"proben|ansetzen|abgeben|abliefern|eintragen|markieren|zählen|vergleichen|abgleichen|bestätigt|planen|einplanen|"
-    r"verschickt|schicken|wählen|auswählen|anrufen|vorlegen|legen|reservieren|vereinbaren|sammeln|geben|notieren|"
-    r"verzeichnen|festhalten|begrenzen|benennen|entscheiden|schneiden|mieten|kaufen|führen|bewerten|lesen|anlegen)\b",
-    re.IGNORECASE,
-)
+_NUMBER = re.compile(rf"\d+|{any_of(each.numbers for each in languages())}", re.IGNORECASE)
+_ACTION = re.compile(any_of(each.actions for each in languages()), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from gather_demo.llm.json_text import json_strings
+from gather_demo.llm.language_words import any_of, languages
 from gather_demo.llm.material import Material
 from gather_demo.llm.text_measures import shingles, words
 
@@ -25,7 +26,7 @@ _GAP_WORD = re.compile(
     r"\b(gap|gaps|missing|not covered|uncovered|thin|weak|weakly|neglected|lacks)\b", re.IGNORECASE
 )
 _HANDLES = re.compile(
-    r'\b(?:handles|covers|is responsible for|is about|verantwortet|umfasst)\b(?P<list>[^.\n<"]{8,600})',
+    any_of((*each.duties, *each.subjects) for each in languages()) + r'(?P<list>[^.\n<"]{8,600})',
     re.IGNORECASE,
 )
 _CAPITALISED = re.compile(r"\b[A-ZÄÖÜ][a-zäöüß]{2,}\b")
@@ -33,31 +34,8 @@ _ASPECT_CHARS: Final = (3, 60)
 _TAG_LINE = re.compile(r"^\s*</?[\w-]+>\s*$")
 _EXISTING = re.compile(r"\b(exist|exists|existing|already|so far|current)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
-_NOT_NAMES = frozenset(
-    {
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "Department",
-        "English",
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    }
-)
+_BETWEEN = re.compile(rf",|;|{any_of(each.conjunctions for each in languages())}")
+_NOT_NAMES = frozenset(word for each in languages() for word in each.not_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +113,7 @@ def _department(text: str, material: Material) -> str | None:
 def _described_aspects(text: str) -> tuple[str, ...]:
     """Return the comma-separated aspects of the sentence that says what the department handles."""
     match = _HANDLES.search(text)
-    listed = re.split(r",|;|\b(?:and|und|sowie)\b", match["list"]) if match else []
+    listed = _BETWEEN.split(match["list"]) if match else []
     aspects = tuple(
         part.strip() for part in listed if _ASPECT_CHARS[0] <= len(part.strip()) <= _ASPECT_CHARS[1]
     )

@@ -5,20 +5,12 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
+from gather_demo.llm.language_words import languages
+
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
 _WORD: Final = re.compile(r"[\w']+")
 
-_STOP_LINES: Final = (
-    "a an and are as at be because been but by can for from had has have he her his how if in into is it its",
-    "not no of on once one only or our she so than that the their them then there they this to two up was we",
-    "what when where which while who will with without you your",
-    "aber als alle alles am auch auf aus bei bis da damit dann das dass dem den denn der des die dort",
-    "durch ein eine einem einen einer eines er erst es für gegen hat hier ihm ihn ihr ihre ihrem ihren",
-    "ihrer im ist ja jede jedem jeden jeder jedes kein keine mit nach nicht noch nur ob ohne sein seine",
-    "sich sie sind sodass über um und unter vom von vor war was weil wenn wer wie wird wo zu zum zur",
-)
-STOP_WORDS: Final = frozenset(word for line in _STOP_LINES for word in line.split())
-"""English and German ones together: few are words of content in the other language."""
+STOP_WORDS: Final = frozenset(word for each in languages() for word in each.stop_words)
 
 
 def words(text: str) -> list[str]:
