@@ -13,6 +13,8 @@ _UNSEEN: Final = re.compile(
 """Joiners stay: Persian, Indic scripts and emoji are written with them."""
 
 
+BEYOND_LATIN: Final = re.compile("[^\x00-\u024f\u1e00-\u1eff\u2010-\u203a]+")
+"""All but Latin letters, with or without marks, and their punctuation."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _CONTROLS: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 

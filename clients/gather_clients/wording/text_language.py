@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from gather_clients.wording.word_tables import folded, tabled_words
+from gather_contracts.text_cleaning import BEYOND_LATIN
 
 TEXTS_KEPT: Final = 2_000
 SEEN_CHARS: Final = 1_500
@@ -39,7 +40,6 @@ CLEAR_MIN: Final = 1 / 3
 WORDLESS: Final = frozenset({"th", "lo", "my", "km"})
 """Written without spaces, and not split into words here."""
 
-_BEYOND_LATIN: Final = re.compile("[^\x00-\u024f\u1e00-\u1eff\u2000-\u206f]")
 _DEVANAGARI: Final = re.compile("[\u0900-\u097f]")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f\u0900-\u0963\u0966-\u0dff]+[^\W\d_]*)*")
 """With the vowel signs of Indic scripts, which are no letters to `re`, and without their full stop."""
@@ -85,7 +85,7 @@ def main_language(texts: Iterable[str], votes_min: float = VOTES_MIN) -> str | N
 
 def script_language(text: str, letters_min: int) -> str | None:
     """Return the language whose own script most letters of a text are of, if there are so many letters."""
-    if not _BEYOND_LATIN.search(text):
+    if not BEYOND_LATIN.search(text):
         return None
     letters = sum(map(str.isalpha, text))
     if letters < letters_min:

@@ -6,11 +6,12 @@ corrects them for its model. docs/prompts.md has the error against eight others,
 
 import gzip
 import math
-import re
 from binascii import a2b_base64
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
+
+from gather_contracts.text_cleaning import BEYOND_LATIN
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -23,8 +24,6 @@ _WORDS: Final = (
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """How Tekken cuts text into words before it looks tokens up."""
-_FOREIGN: Final = re.compile(r"[^\x00-\u024f\u1e00-\u1eff\u2010-\u203a]+")
-"""All but Latin letters, with or without marks, and their punctuation."""
 _CHUNK_CHARS: Final = 4000
 """Longer texts are counted in pieces, so that time grows with length alone; a cut costs one token at most."""
 _REMEMBERED_CHARS: Final = 2000
@@ -61,7 +60,7 @@ def count_tokens(text: str) -> int:
 
 def count_foreign_tokens(text: str) -> int:
     """Return how many of the text's tokens are in other scripts than Latin, where counts differ most."""
-    return 0 if text.isascii() else count_tokens(" ".join(_FOREIGN.findall(text)))
+    return 0 if text.isascii() else count_tokens(" ".join(BEYOND_LATIN.findall(text)))
 
 
 @lru_cache(maxsize=_REMEMBERED)
