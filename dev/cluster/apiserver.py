@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from dev.cluster import kubeconfig
 from dev.cluster.kubeconfig import Credentials
-from dev.errors import ContextError
+from dev.errors import ClusterError, ContextError, WaitTimeoutError
+from dev.waiting import wait_for
 
 REQUEST_TIMEOUT_S = 5.0
 """An API server on two busy cores answers within a second; this bounds a hung one."""
@@ -140,3 +141,26 @@ def missing_part(
         *last,
     ]
     return next((part for part, is_true in checks if not is_true(api)), None)
+
+
+def await_ready(
+    missing: Callable[[], str | None], timeout_s: float, say: Callable[[str], None], hint: str = ""
+) -> None:
+    """Wait until nothing of a cluster is missing; `say` gets what is waited for.
+
+    Raises:
+        ClusterError: not in time; the message says what is missing, and `hint` after it.
+    """
+    part: str | None = None
+
+    def is_ready() -> bool:
+        nonlocal part
+        part = missing()
+        if part:
+            say(part)
+        return part is None
+
+    try:
+        wait_for("the cluster", is_ready, timeout_s)
+    except WaitTimeoutError as error:
+        raise ClusterError(f"Not within {timeout_s:.0f} s: {part}.{hint}") from error

@@ -16,15 +16,14 @@ from dev.artefacts import go_programs, versions
 from dev.artefacts.cache import Cache
 from dev.artefacts.stamps import fingerprint
 from dev.cluster import installed, kubeconfig, kubectl
-from dev.cluster.apiserver import ApiServer, missing_part
+from dev.cluster.apiserver import ApiServer, await_ready, missing_part
 from dev.cluster.kubeconfig import Credentials
 from dev.cluster.node.layout import NODE_LABELS
 from dev.cluster.provider import Status
 from dev.cluster.way_out import WayOut, is_loopback
 from dev.commands import output_of, run_logged
-from dev.errors import ClusterError, CommandError, MachineError, WaitTimeoutError
+from dev.errors import ClusterError, CommandError, MachineError
 from dev.progress import Reporter
-from dev.waiting import wait_for
 
 CLUSTER = "gather-dev"
 CREATE_TIMEOUT_S = 900
@@ -183,18 +182,7 @@ class KindProvider:
 
     def _await_ready(self, timeout_s: float, say: Callable[[str], None] = lambda _: None) -> None:
         """Wait until pods can run and find each other; raises ClusterError that says what is missing."""
-        part: str | None = None
-
-        def is_ready() -> bool:
-            nonlocal part
-            part = self._missing_part()
-            say(part or "")
-            return part is None
-
-        try:
-            wait_for("the cluster", is_ready, timeout_s)
-        except WaitTimeoutError as error:
-            raise ClusterError(f"Not within {timeout_s:.0f} s: {part}.") from error
+        await_ready(self._missing_part, timeout_s, say)
 
     def _create(self) -> None:
         """Create the cluster; its own kubeconfig goes to a folder of ours, never to the user's."""

@@ -9,7 +9,7 @@ from dev.artefacts import debian_packages, go_programs, versions
 from dev.artefacts.cache import Cache, require_space
 from dev.artefacts.stamps import fingerprint
 from dev.cluster import kubeconfig, preflight
-from dev.cluster.apiserver import missing_part, resolves
+from dev.cluster.apiserver import await_ready, missing_part, resolves
 from dev.cluster.node import cgroups, configs, layout, network, pki, tree
 from dev.cluster.node.layout import FIRST, SECOND, Place
 from dev.cluster.node.pause import ensure_pause_archive
@@ -25,7 +25,6 @@ HEAL_TIMEOUT_S = 60.0
 """How long a node that runs may not be ready before `up` starts it again: it may just be busy."""
 IMPORT_TIMEOUT_S = 600.0
 REMOVE_TIMEOUT_S = 10.0
-POLL_S = 0.2
 FINGERPRINT_FILE = "fingerprint"
 
 
@@ -232,23 +231,14 @@ class NodeProvider:
             ClusterError: a node ended, or is not ready in time; the message says what is missing.
         """
         folder = self.cache.second_node if SECOND in places else self.cache.node
-        part: str | None = None
 
-        def is_ready() -> bool:
-            nonlocal part
+        def missing() -> str | None:
             part = self._missing_part(places)
-            if part:
-                say(part)
-                if not all(map(tree.find, places)):
-                    raise ClusterError(f"The node ended: {tree.failure_text(folder)}")
-            return part is None
+            if part and not all(map(tree.find, places)):
+                raise ClusterError(f"The node ended: {tree.failure_text(folder)}")
+            return part
 
-        try:
-            wait_for("the node", is_ready, timeout_s, POLL_S)
-        except WaitTimeoutError as error:
-            raise ClusterError(
-                f"Not within {timeout_s:.0f} s: {part}. The programs' logs are in {folder / 'logs'}."
-            ) from error
+        await_ready(missing, timeout_s, say, f" The programs' logs are in {folder / 'logs'}.")
 
 
 def ended_by_itself(node: Path) -> str:
@@ -276,7 +266,7 @@ def remove_folder(folder: Path) -> None:
         return not folder.exists()
 
     try:
-        wait_for(f"the removal of {folder}", is_gone, REMOVE_TIMEOUT_S, POLL_S)
+        wait_for(f"the removal of {folder}", is_gone, REMOVE_TIMEOUT_S)
     except WaitTimeoutError as error:
         raise ClusterError(
             f"{folder} cannot be removed: is something still mounted below it (grep it in /proc/mounts)?"
