@@ -6,22 +6,17 @@ every write of a real worker process is found without a change to the worker, an
 before the service sees a request, or before the worker sees its response.
 """
 
-import contextlib
 import re
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
 
-from dev.service_process import HOST
 from gather_contracts import names
+from tests.support.network.tcp_relay import Pass, Relay, Send, pass_on
 from tests.support.worker_harness import Services
 
-CHUNK_BYTES: Final = 65_536
 MONGODB_NAME_AT: Final = 16 + 4 + 1 + 4 + 1
 """Message header, flags, section kind, document length, element type; then the command's name (OP_MSG)."""
 MONGODB_WRITES: Final = frozenset({"insert", "update", "delete", "findAndModify", "commitTransaction"})
@@ -74,7 +69,7 @@ class FaultProxies:
     def __init__(self, services: Services) -> None:
         self._lock = threading.Lock()
         self._trigger: Trigger | None = None
-        self._listeners: list[socket.socket] = []
+        self._relays: list[Relay] = []
         self.requests: list[Request] = []
         self.services = replace(
             services,
@@ -106,37 +101,18 @@ class FaultProxies:
 
     def close(self) -> None:
         """Take no further connections; the ones that are open end with their clients."""
-        for listener in self._listeners:
-            listener.close()
-
-    # --- one connection
+        for relay in self._relays:
+            relay.close()
 
     def _proxied(self, service: str, uri: str, read: Callable[[str, bytes], Request]) -> str:
         """Listen for a service and return its URI with the proxy's address."""
-        address = urlsplit(uri).netloc
-        host, port = address.rsplit(":", 1)
-        listener = socket.create_server((HOST, 0))
-        self._listeners.append(listener)
-        target = (host, int(port))
-        _start(self._accept, listener, lambda first: read(service, first), target)
-        return uri.replace(address, f"{HOST}:{listener.getsockname()[1]}")
 
-    def _accept(
-        self, listener: socket.socket, read: Callable[[bytes], Request], target: tuple[str, int]
-    ) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(target)
-            except OSError:
-                client.close()
-                continue
-            line = _Connection(self, client, server, read)
-            _start(line.pass_up)
-            _start(line.pass_down)
+        def passes() -> tuple[Pass, Pass]:
+            line = _Line(self, lambda first: read(service, first))
+            return line.pass_up, line.pass_down
+
+        self._relays.append(Relay(uri, passes))
+        return self._relays[-1].uri
 
     def note(self, request: Request) -> Trigger | None:
         """List a request, and return the trigger if it is the one that fires it."""
@@ -152,59 +128,34 @@ class FaultProxies:
             return trigger
 
 
-class _Connection:
-    """A client's connection and its service's."""
+class _Line:
+    """One connection of a client."""
 
-    def __init__(
-        self,
-        proxies: FaultProxies,
-        client: socket.socket,
-        server: socket.socket,
-        read: Callable[[bytes], Request],
-    ) -> None:
+    def __init__(self, proxies: FaultProxies, read: Callable[[bytes], Request]) -> None:
         self._proxies = proxies
-        self._client = client
-        self._server = server
         self._read = read
         self._is_asked = False
         self._trigger: Trigger | None = None
 
-    def pass_up(self) -> None:
+    def pass_up(self, chunk: bytes, send: Send) -> bool:
         """Pass on what the client sends."""
-        with self._closed_at_the_end():
-            while chunk := self._client.recv(CHUNK_BYTES):
-                if not self._is_asked:
-                    self._is_asked = True
-                    self._trigger = self._proxies.note(self._read(chunk))
-                    if not self._may_go_on(Phase.REQUEST):
-                        return
-                self._server.sendall(chunk)
+        if not self._is_asked:
+            self._is_asked = True
+            self._trigger = self._proxies.note(self._read(chunk))
+            if not self._may_go_on(Phase.REQUEST):
+                return False
+        return pass_on(chunk, send)
 
-    def pass_down(self) -> None:
+    def pass_down(self, chunk: bytes, send: Send) -> bool:
         """Pass on what the service answers."""
-        with self._closed_at_the_end():
-            while chunk := self._server.recv(CHUNK_BYTES):
-                self._is_asked = False
-                if not self._may_go_on(Phase.RESPONSE):
-                    return
-                self._trigger = None
-                self._client.sendall(chunk)
+        self._is_asked = False
+        if not self._may_go_on(Phase.RESPONSE):
+            return False
+        self._trigger = None
+        return pass_on(chunk, send)
 
     def _may_go_on(self, phase: Phase) -> bool:
         return self._trigger is None or self._trigger.phase is not phase or self._trigger.action()
-
-    @contextmanager
-    def _closed_at_the_end(self) -> Iterator[None]:
-        with contextlib.suppress(OSError):
-            yield
-        for end in (self._client, self._server):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
-def _start(work: Callable[..., None], *arguments: object) -> None:
-    threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
 # --- names, from a request's first bytes

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import secrets
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import pytest
 from dev.service_process import ServiceProcess
 from gather_clients.brain_client import BrainClient
 from gather_contracts.brain import BatchResponse, NodeIn
+from tests.support.network.tcp_relay import Pass, Relay, Send, pass_on
 
 ROUNDS: Final = int(os.environ.get("GATHER_CONCURRENCY_ROUNDS", "8"))
 KILLS: Final = int(os.environ.get("GATHER_CONCURRENCY_KILLS", "1"))
@@ -118,13 +118,10 @@ class Neo4jProxy:
 
     def __init__(self, store: ServiceProcess) -> None:
         self._store = store
-        host, _, port = store.uri.removeprefix("bolt://").partition(":")
-        self._address = (host, int(port))
-        self._server = socket.create_server((host, 0))
-        self.uri = f"bolt://{host}:{self._server.getsockname()[1]}"
+        self._relay = Relay(store.uri, self._passes)
+        self.uri = self._relay.uri
         self.killed = threading.Event()
         self._moment: str | None = None
-        threading.Thread(target=self._accept, daemon=True).start()
 
     def arm(self, moment: str) -> None:
         """Kill at that moment of the next batch."""
@@ -133,21 +130,7 @@ class Neo4jProxy:
 
     def close(self) -> None:
         """Take no more connections."""
-        self._server.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                brain, _ = self._server.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._address, timeout=5)
-            except OSError:
-                brain.close()
-                continue
-            server.settimeout(None)
-            _Connection(self, brain, server).start()
+        self._relay.close()
 
     def meets(self, *moments: str) -> bool:
         """Whether one of these moments is the one."""
@@ -159,33 +142,21 @@ class Neo4jProxy:
         self._store.kill()
         self.killed.set()
 
+    def _passes(self) -> tuple[Pass, Pass]:
+        line = _Line(self)
+        return line.pass_up, line.pass_down
 
-class _Connection:
+
+class _Line:
     """One connection: knows how far the batch on it has come."""
 
-    def __init__(self, proxy: Neo4jProxy, brain: socket.socket, server: socket.socket) -> None:
+    def __init__(self, proxy: Neo4jProxy) -> None:
         self._proxy = proxy
-        self._brain = brain
-        self._server = server
         self._sent = b""
         self._writes = False
         self._commits = False
 
-    def start(self) -> None:
-        """Carry bytes in both directions until either side ends."""
-        threading.Thread(target=self._carry, args=(self._brain, self._up), daemon=True).start()
-        threading.Thread(target=self._carry, args=(self._server, self._down), daemon=True).start()
-
-    def _carry(self, source: socket.socket, passes: Callable[[bytes], bool]) -> None:
-        try:
-            while (data := source.recv(65536)) and passes(data):
-                pass
-        except OSError:
-            pass
-        for end in (self._brain, self._server):
-            end.close()
-
-    def _up(self, data: bytes) -> bool:
+    def pass_up(self, data: bytes, send: Send) -> bool:
         """Pass on what the brain says; False where Neo4j was killed over it."""
         recent, self._sent = self._sent[-64:] + data, self._sent[-64:] + data[-64:]
         if WRITE in recent:
@@ -198,7 +169,7 @@ class _Connection:
         if any(self._proxy.meets(moment) for moment, here in arrives.items() if here):
             self._proxy.kill()
             return False
-        self._server.sendall(data)
+        send(data)
         runs = {
             "query runs": self._writes and PULL in recent,
             "commit runs": self._writes and COMMIT in recent,
@@ -209,13 +180,12 @@ class _Connection:
             return False
         return True
 
-    def _down(self, data: bytes) -> bool:
+    def pass_down(self, data: bytes, send: Send) -> bool:
         """Pass on what Neo4j answers; an answer to the commit is lost with it."""
         if self._commits and self._proxy.meets("commit answered"):
             self._proxy.kill()
             return False
-        self._brain.sendall(data)
-        return True
+        return pass_on(data, send)
 
 
 @pytest.fixture(scope="module")
