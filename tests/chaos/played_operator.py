@@ -32,7 +32,7 @@ from gather_operator.decisions.resolve import build_document, resolve
 from gather_operator.decisions.starting import iteration_allowance
 from gather_operator.errors import CmsUnavailable
 from tests.chaos.world import CMS, World
-from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
+from tests.support.workers.process_forks import ForkedProcess, ProcessForks
 
 DEPARTMENTS: Final = ("story", "character", "production-design", "cinematography", "sound")
 DEFAULT_MODEL: Final = "anthropic/claude-sonnet-4.5"
@@ -119,7 +119,7 @@ class RunPlayed:
 class PlayedOperator:
     """Carries out runs in slots, each on a thread of its own, until it is stopped."""
 
-    def __init__(self, world: World, forks: WorkerForks, shape: Shape, seed: int) -> None:
+    def __init__(self, world: World, forks: ProcessForks, shape: Shape, seed: int) -> None:
         self.forks = forks
         self.on_project: Callable[[str], None] = lambda _: None
         """Called with each new project's id before its first run begins."""
@@ -127,7 +127,7 @@ class PlayedOperator:
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._live: set[ForkedWorker] = set()
+        self._live: set[ForkedProcess] = set()
         self._pods = 0
         self.runs: list[RunPlayed] = []
         self.errors: list[BaseException] = []
@@ -266,7 +266,7 @@ class PlayedOperator:
         return Try(began_at, time.monotonic(), code, result, folder / "log")
 
 
-def _waited(process: ForkedWorker, timeout_s: float) -> int:
+def _waited(process: ForkedProcess, timeout_s: float) -> int:
     """Return the exit code; at its active deadline the pod is ended, as a kubelet does it."""
     with_signals = ((timeout_s, signal.SIGTERM), (GRACE_PERIOD_S, signal.SIGKILL))
     for wait_s, number in with_signals:

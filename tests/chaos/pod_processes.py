@@ -21,7 +21,7 @@ from tests.chaos.played_operator import Try
 from tests.chaos.world import World
 from tests.support.kubernetes.control_plane import ControlPlane
 from tests.support.kubernetes.plain_api import CORE, in_namespace
-from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
+from tests.support.workers.process_forks import ForkedProcess, ProcessForks
 
 Json = dict[str, Any]
 LOOK_S: Final = 0.5
@@ -36,7 +36,7 @@ class PodProcess:
     run_uid: str
     department: str
     folder: Path
-    process: ForkedWorker
+    process: ForkedProcess
     ends_at: float
     """Its active deadline, on the monotonic clock."""
     began: str
@@ -49,7 +49,7 @@ class PodProcess:
 class PodProcesses:
     """Looks at the namespace's pods again and again, on a thread of its own, while the block lasts."""
 
-    def __init__(self, world: World, forks: WorkerForks, plane: ControlPlane, namespace: str) -> None:
+    def __init__(self, world: World, forks: ProcessForks, plane: ControlPlane, namespace: str) -> None:
         self._world, self._forks, self._plane, self._namespace = world, forks, plane, namespace
         self._pods: dict[str, PodProcess] = {}
         self._tries: dict[tuple[str, str], list[Try]] = defaultdict(list)

@@ -16,7 +16,7 @@ from tests.chaos.pod_processes import PodProcesses
 from tests.chaos.world import BRAIN, CMS, OPERATOR, World
 from tests.support.kubernetes.control_plane import ControlPlane, control_plane, kubeconfig
 from tests.support.kubernetes.plain_api import CORE, JOBS, RUNS, in_namespace
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 NAMESPACE: Final = "gather"
 KEPT_S: Final = 120
@@ -30,7 +30,7 @@ class RealOperator(PlayedOperator):
     """Makes the resources and waits for their ends; the rest is the operator's and `pods`'."""
 
     def __init__(
-        self, world: World, forks: WorkerForks, seed: int, plane: ControlPlane, pods: PodProcesses
+        self, world: World, forks: ProcessForks, seed: int, plane: ControlPlane, pods: PodProcesses
     ) -> None:
         super().__init__(world, forks, Shape(), seed)
         self._plane, self._played_pods = plane, pods
@@ -77,7 +77,7 @@ class RealOperator(PlayedOperator):
 
 
 @contextmanager
-def real_operator(world: World, forks: WorkerForks, seed: int) -> Iterator[RealOperator]:
+def real_operator(world: World, forks: ProcessForks, seed: int) -> Iterator[RealOperator]:
     """Run a control plane and the operator while the block lasts; it is among the world's services then."""
     folder = world.folder / OPERATOR
     folder.mkdir()

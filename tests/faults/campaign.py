@@ -28,7 +28,7 @@ from tests.faults.trial import Outcome, Tools, Trial
 from tests.support.kubernetes.api_proxy import KILLS
 from tests.support.kubernetes.control_plane import control_plane
 from tests.support.kubernetes.journal import Journals
-from tests.support.kubernetes.operator_forks import OperatorForks
+from tests.support.kubernetes.operator_forks import operator_forks
 from tests.support.kubernetes.plain_api import PlainApi
 
 RECORDINGS: Final = 3
@@ -162,8 +162,9 @@ class Campaign:
 async def tools(server: str, redis_url: str, folder: Path) -> AsyncIterator[Tools]:
     """Provide what trials share."""
     log = EventLog(redis_url)
-    async with PlainApi(server) as api, Journals(api) as journals, OperatorForks() as forks, cms() as cms_url:
-        yield Tools(api, journals, forks, log, redis_url, cms_url, folder)
+    with operator_forks() as forks:
+        async with PlainApi(server) as api, Journals(api) as journals, cms() as cms_url:
+            yield Tools(api, journals, forks, log, redis_url, cms_url, folder)
     await log.close()
     await asyncio.sleep(TLS_CLOSING_S)
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import secrets
 import signal
 import time
@@ -11,15 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dev.paths import ROOT
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from tests.faults.scenarios import OLD_IMAGE, Scenario, interfere
 from tests.support.kubernetes.api_proxy import ApiProxy, Fault
 from tests.support.kubernetes.control_plane import access
 from tests.support.kubernetes.journal import Journal, Journals
-from tests.support.kubernetes.operator_forks import OperatorForks
 from tests.support.kubernetes.plain_api import CORE, RUNS, PlainApi, in_namespace
 from tests.support.kubernetes.pod_player import PodPlayer
+from tests.support.workers.process_forks import ForkedProcess, ProcessForks
 
 Json = dict[str, Any]
 END_TIMEOUT_S: Final = 120.0
@@ -38,7 +40,7 @@ class Tools:
 
     api: PlainApi
     journals: Journals
-    forks: OperatorForks
+    forks: ProcessForks
     log: EventLog
     redis_url: str
     cms_url: str
@@ -81,7 +83,7 @@ class Trial:
         self._project = secrets.token_hex(12)
         self._log = tools.folder / f"{self._namespace}.log"
         self._image = OLD_IMAGE
-        self._pid: int | None = None
+        self._operator: ForkedProcess | None = None
         self._changing = asyncio.Lock()
         self._crashes: list[str] = []
         self.journal: Journal = tools.journals.open(self._namespace)
@@ -191,17 +193,18 @@ class Trial:
     async def _start_operator(self) -> None:
         kubeconfig = self._tools.folder / f"{self._namespace}.kubeconfig"
         kubeconfig.write_text(access(self._proxy.url, "t"), encoding="ascii")
-        self._pid = await self._tools.forks.start(self._environment(kubeconfig), self._log)
+        environment = {**os.environ, **self._environment(kubeconfig)}
+        self._operator = self._tools.forks.start([], environment, self._log, self._log, ROOT)
 
     async def _end_operator(self, how: signal.Signals) -> None:
-        if self._pid is None:
+        if self._operator is None:
             return
-        pid, self._pid = self._pid, None
-        ended = await self._tools.forks.ended(pid)
-        if ended is None:
-            await self._tools.forks.end(pid, how)
-        else:
+        operator, self._operator = self._operator, None
+        if (ended := operator.poll()) is not None:
             self._crashes.append(f"the operator ended by itself: {ended}")
+            return
+        operator.send_signal(how)
+        await asyncio.to_thread(operator.wait)
 
     def _environment(self, kubeconfig: Path) -> Mapping[str, str]:
         return {

@@ -31,7 +31,7 @@ from gather_contracts.result import DepartmentResult, decode_result
 from gather_contracts.run_document import RunDocument, RunIdentity, encode_run_document
 from gather_demo.languages import LANGUAGE_VARIABLE, Language
 from tests.support.network.connections import Connections
-from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
+from tests.support.workers.process_forks import ForkedProcess, ProcessForks
 
 EXIT_TIMEOUT_S = 120
 
@@ -93,7 +93,7 @@ class Ended:
 class Worker:
     """A worker process."""
 
-    process: subprocess.Popen[str] | ForkedWorker
+    process: subprocess.Popen[str] | ForkedProcess
     folder: Path
     peak_memory_bytes: int = 0
 
@@ -146,7 +146,7 @@ class WorkerHarness:
     """Records what workers that start from now on connect to."""
     reached_at: Services | None = None
     """Where workers that start from now on find the services, if not where they are."""
-    forks: WorkerForks | None = None
+    forks: ProcessForks | None = None
     """Makes workers that start from now on copies of one that has imported all; else each is a program of its
     own, as in a pod, whose start, memory and connections are its own too."""
 
@@ -182,7 +182,7 @@ class WorkerHarness:
 
     def _process(
         self, arguments: list[str], environment: dict[str, str], log: Path
-    ) -> subprocess.Popen[str] | ForkedWorker:
+    ) -> subprocess.Popen[str] | ForkedProcess:
         if self.forks and not self.connections:
             return self.forks.start(arguments, environment, log, log, ROOT)
         command = [script("gather-worker"), *arguments]

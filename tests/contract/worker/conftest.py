@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from dev.service_process import ServiceProcess
 from tests.support.network.gate import Gate, gate
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
-from tests.support.workers.worker_forks import WorkerForks, worker_forks
+from tests.support.workers.process_forks import ProcessForks
+from tests.support.workers.worker_forks import worker_forks
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def brain_gate(brain_store: ServiceProcess) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[WorkerForks]:
+def forks() -> Iterator[ProcessForks]:
     """What workers are copies of."""
     with worker_forks() as made:
         yield made
@@ -69,7 +70,7 @@ def services(
 
 @pytest.fixture
 def new_harness(
-    services: Services, forks: WorkerForks, tmp_path: Path
+    services: Services, forks: ProcessForks, tmp_path: Path
 ) -> Iterator[Callable[..., WorkerHarness]]:
     """Make harnesses for runs of projects of their own; keyword arguments go into the run's spec."""
     harnesses: list[WorkerHarness] = []

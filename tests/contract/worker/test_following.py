@@ -17,14 +17,14 @@ from tests.support.application_documents import every_form, make_collection
 from tests.support.injectable_model import InjectableModel, fenced, served
 from tests.support.network.gate import Gate
 from tests.support.worker_harness import WorkerHarness
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 BY_HAND = "Marta carries her father's ledger, and nobody may read it before the tide has gone out."
 REWRITTEN = "Marta burns her father's ledger before the tide has gone out."
 
 
 @pytest.fixture
-def project(harness: WorkerHarness, forks: WorkerForks, tmp_path: Path) -> Iterator[FollowedProject]:
+def project(harness: WorkerHarness, forks: ProcessForks, tmp_path: Path) -> Iterator[FollowedProject]:
     """The run's project, in the application's collection."""
     made = FollowedProject(harness.services, tmp_path, forks, harness.project_id)
     make_collection(made.items.database, level="off")
@@ -107,7 +107,7 @@ def test_a_department_ends_well_though_the_brain_cannot_be_followed(
 
 
 def test_without_the_collection_a_run_deletes_nothing_and_goes_on(
-    new_harness: Callable[..., WorkerHarness], forks: WorkerForks, tmp_path: Path
+    new_harness: Callable[..., WorkerHarness], forks: ProcessForks, tmp_path: Path
 ) -> None:
     """A wrong server is said in the log."""
     harness = new_harness()

@@ -27,7 +27,7 @@ from gather_worker.services.note_pages import NotePages
 from gather_worker.sync.synchronizer import Progress, Synchronizer
 from tests.support.application_documents import Document, person_note
 from tests.support.worker_harness import Services
-from tests.support.workers.worker_forks import ForkedWorker, WorkerForks
+from tests.support.workers.process_forks import ForkedProcess, ProcessForks
 
 TIMEOUT_S: Final = 120
 
@@ -38,7 +38,7 @@ class FollowedProject:
 
     services: Services
     folder: Path
-    forks: WorkerForks
+    forks: ProcessForks
     project_id: str = field(default_factory=lambda: uuid.uuid4().hex[:24])
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ class FollowedProject:
             **more,
         }
 
-    def start(self, *arguments: str, **environment: str) -> ForkedWorker:
+    def start(self, *arguments: str, **environment: str) -> ForkedProcess:
         """Start the command."""
         command = ["sync", "--project", self.project_id, *arguments]
         out, err = self.folder / f"{uuid.uuid4()}.out", self.folder / f"{uuid.uuid4()}.err"

@@ -35,7 +35,7 @@ from tests.support.application.collection_audit import (
 from tests.support.application.people import People
 from tests.support.application_documents import Document, make_collection
 from tests.support.worker_harness import Ended, Services, WorkerHarness, run_document
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 SEED: Final = 20261128
 RUNS: Final = 2
@@ -118,7 +118,7 @@ class Season:
 class Director:
     """Plays a season against running services."""
 
-    def __init__(self, services: Services, folder: Path, notes: int, forks: WorkerForks | None) -> None:
+    def __init__(self, services: Services, folder: Path, notes: int, forks: ProcessForks | None) -> None:
         self._services = services
         self._folder = folder
         self._notes = notes

@@ -1,33 +1,13 @@
-"""Worker processes that start at once: copies of a process that has imported the worker already.
+"""Worker processes that start at once: copies of a process that has imported the worker already."""
 
-Importing takes as much work as a whole iteration. Each copy runs `main` with arguments, environment and
-output of its own, and ends by the same ways as any process. `python -m` of this module is the process that is
-copied; it takes one command a line and answers each with one.
-"""
-
-import contextlib
-import ctypes
-import gc
 import importlib
-import json
-import os
-import random
-import select
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Final
 
-from dev.paths import ROOT
+from tests.support.workers.process_forks import ProcessForks, serve
 
-PR_SET_PDEATHSIG: Final = 1
-"""prctl(2): the signal that a process gets when the one that started it ends."""
 IMPORTED: Final = (
     "gather_worker.cli.run", "gather_worker.department_run", "gather_worker.duplicates.calibration",
     "gather_worker.services.evaluation", "gather_worker.steps.deduplicating", "tiktoken",
@@ -35,168 +15,19 @@ IMPORTED: Final = (
 """What workers import sooner or later; `make unit` holds when."""
 
 
-class ForkedWorker:
-    """One process; what is here of `subprocess.Popen` does the same."""
-
-    def __init__(self, forks: "WorkerForks", pid: int, out: Path, err: Path) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._forks, self._out, self._err = forks, out, err
-        self._ended = os.pidfd_open(pid)
-        """Readable once the process has ended; leads to no other process that gets its id."""
-        self._lock = threading.Lock()
-
-    def poll(self) -> int | None:
-        """Return how it ended, None while it runs."""
-        return self._reaped(0)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Return how it ended; raises TimeoutExpired."""
-        if self._reaped(timeout) is None:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-        assert self.returncode is not None
-        return self.returncode
-
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Return what it said on standard output and on standard error; raises TimeoutExpired."""
-        self.wait(timeout)
-        return self._out.read_text(encoding="utf-8"), self._err.read_text(encoding="utf-8")
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, if it still runs."""
-        with self._lock, contextlib.suppress(ProcessLookupError):
-            if self.returncode is None:
-                signal.pidfd_send_signal(self._ended, number)
-
-    def kill(self) -> None:
-        """End it."""
-        self.send_signal(signal.SIGKILL)
-
-    def _reaped(self, timeout_s: float | None) -> int | None:
-        if self.returncode is None and select.select([self._ended], [], [], timeout_s)[0]:
-            with self._lock:
-                if self.returncode is None:
-                    self.returncode = self._forks.ask(reap=self.pid)
-                    os.close(self._ended)
-        return self.returncode
-
-
-class WorkerForks:
-    """Starts workers; all end with this object."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], cwd=ROOT, text=True,
-            env={**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},  # as the image has it
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        self._turn = threading.Lock()
-
-    def close(self) -> None:
-        """End all workers."""
-        self._process.communicate()
-
-    def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path, folder: Path
-    ) -> ForkedWorker:
-        """Start `gather-worker` in a folder with these arguments, these variables and no others.
-
-        What it says goes into the files `out` and `err`, which may be one.
-        """
-        places = {"out": str(out), "err": str(err), "folder": str(folder)}
-        pid = self.ask(start={"arguments": list(arguments), "environment": dict(environment), **places})
-        return ForkedWorker(self, pid, out, err)
-
-    def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], timeout_s: float, folder: Path = ROOT
-    ) -> subprocess.CompletedProcess[str]:
-        """Run it to its end, as `subprocess.run` does; raises TimeoutExpired."""
-        with tempfile.TemporaryDirectory() as said:
-            worker = self.start(arguments, environment, Path(said, "out"), Path(said, "err"), folder)
-            try:
-                out, err = worker.communicate(timeout_s)
-            finally:
-                worker.kill()
-        assert worker.returncode is not None
-        return subprocess.CompletedProcess(arguments, worker.returncode, out, err)
-
-    def ask(self, **command: Any) -> int:
-        """Return the answer to a command."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with self._turn:
-            self._process.stdin.write(f"{json.dumps(command)}\n")
-            self._process.stdin.flush()
-            return int(self._process.stdout.readline())
-
-
 @contextmanager
-def worker_forks() -> Iterator[WorkerForks]:
+def worker_forks() -> Iterator[ProcessForks]:
     """Have a process to copy while the block lasts."""
-    forks = WorkerForks()
-    try:
+    with closing(ProcessForks(__name__)) as forks:
         yield forks
-    finally:
-        forks.close()
-
-
-# --- the process that is copied
-
-
-def _import_worker() -> Any:
-    """Import what workers and their commands need; return the main module."""
-    main = importlib.import_module("gather_worker.main")
-    for name in (*IMPORTED, *main.COMMANDS.values()):
-        importlib.import_module(name)
-    return main
-
-
-def _become(wanted: Mapping[str, Any], main: Any) -> None:
-    """Have all that a worker's process has: it ends with its test, its time begins now."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.chdir(wanted["folder"])
-    places = (os.devnull, os.O_RDONLY), (wanted["out"], os.O_WRONLY), (wanted["err"], os.O_WRONLY)
-    for number, (path, how) in enumerate(places):
-        file = os.open(path, how | (os.O_CREAT | os.O_APPEND if number else 0), 0o644)
-        os.dup2(file, number)
-        os.close(file)
-    os.environ.clear()
-    os.environ.update(wanted["environment"])
-    sys.argv = ["gather-worker", *wanted["arguments"]]
-    random.seed()
-    main.STARTED_AT = time.monotonic()
-
-
-def _serve() -> Mapping[str, Any] | None:
-    """Carry out one command after the other until there are no more; return a copy's own in the copy."""
-    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread would not be copied"
-    gc.collect()
-    gc.freeze()
-    children: set[int] = set()
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "start" in command:
-            answer = os.fork()
-            if answer == 0:
-                wanted: Mapping[str, Any] = command["start"]
-                return wanted
-            children.add(answer)
-        else:
-            children.discard(command["reap"])
-            answer = os.waitstatus_to_exitcode(os.waitpid(command["reap"], 0)[1])
-        print(answer, flush=True)
-    for pid in children:
-        # Not waited for before, so the id is still that process's own.
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return None
 
 
 def _run() -> None:
-    main = _import_worker()
-    wanted = _serve()
-    if wanted is not None:
-        _become(wanted, main)
+    main = importlib.import_module("gather_worker.main")
+    for name in (*IMPORTED, *main.COMMANDS.values()):
+        importlib.import_module(name)
+    if serve("gather-worker"):
+        main.STARTED_AT = time.monotonic()
         main.main()
 
 

@@ -14,7 +14,7 @@ from dev.service_process import ServiceProcess
 from gather_demo.llm.material import read_material
 from gather_demo.llm.writer import rephrase
 from gather_worker.calibrate.labelled_pairs import LabelledPair, write_pairs
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 PAIRS = 400
 TIMEOUT_S = 120
@@ -51,7 +51,7 @@ def _sentences() -> list[str]:
 
 
 @pytest.fixture
-def run(brain_store: ServiceProcess, forks: WorkerForks) -> Run:
+def run(brain_store: ServiceProcess, forks: ProcessForks) -> Run:
     """Return what gives back what a command prints."""
 
     def printed(*arguments: str, **environment: str) -> Any:

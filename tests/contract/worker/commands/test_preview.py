@@ -18,7 +18,7 @@ from tests.support.application.check_world import PASSWORD
 from tests.support.injectable_model import InjectableModel, fenced, served
 from tests.support.store_contents import store_contents
 from tests.support.worker_harness import Services, WorkerHarness
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 NewHarness = Callable[..., WorkerHarness]
 Client = pymongo.MongoClient[dict[str, Any]]
@@ -30,7 +30,7 @@ SAID: Final = Instructions(text="Name the page.", examples=("Mara burns the map 
 class Preview:
     """The command with a run's document in a file."""
 
-    def __init__(self, harness: WorkerHarness, forks: WorkerForks, folder: Path) -> None:
+    def __init__(self, harness: WorkerHarness, forks: ProcessForks, folder: Path) -> None:
         self.harness = harness
         self.forks = forks
         self.folder = folder
@@ -55,7 +55,7 @@ class Preview:
 
 @pytest.fixture
 def preview(
-    new_harness: NewHarness, forks: WorkerForks, mongodb_with_users: Client, tmp_path: Path
+    new_harness: NewHarness, forks: ProcessForks, mongodb_with_users: Client, tmp_path: Path
 ) -> Preview:
     """A project in which a first department has worked; from now on MongoDB may only be read."""
     harness = new_harness()
@@ -143,7 +143,7 @@ def test_the_prompt_is_that_of_the_run_itself(preview: Preview, mongodb_with_use
 
 
 def test_a_table_for_people_without_any_store(
-    harness: WorkerHarness, forks: WorkerForks, tmp_path: Path
+    harness: WorkerHarness, forks: ProcessForks, tmp_path: Path
 ) -> None:
     """From files alone; stores that are unavailable are a warning, and cost seconds."""
     preview = Preview(harness, forks, tmp_path)

@@ -14,7 +14,7 @@ from dev.rooms import BRAIN_KEY
 from gather_worker.department.quality import WEIGHTS
 from tests.evals.coverage_cases import departments
 from tests.support.worker_harness import Services, WorkerHarness, run_document
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 PROJECT_UNKNOWN = uuid.uuid4().hex[:24]
 """Drawn, since other tests share the brain."""
@@ -24,7 +24,7 @@ TIMEOUT_S = 60
 class Command:
     """The command with one film's department and notes in files."""
 
-    def __init__(self, harness: WorkerHarness, forks: WorkerForks, folder: Path) -> None:
+    def __init__(self, harness: WorkerHarness, forks: ProcessForks, folder: Path) -> None:
         self.harness = harness
         self.forks = forks
         self.folder = folder
@@ -63,7 +63,7 @@ class Command:
 
 @pytest.fixture(scope="module")
 def known(
-    services: Services, forks: WorkerForks, tmp_path_factory: pytest.TempPathFactory
+    services: Services, forks: ProcessForks, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WorkerHarness]:
     """A project that the brain knows, since a worker has worked on it."""
     document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
@@ -74,7 +74,7 @@ def known(
 
 
 @pytest.fixture
-def command(known: WorkerHarness, forks: WorkerForks, tmp_path: Path) -> Command:
+def command(known: WorkerHarness, forks: ProcessForks, tmp_path: Path) -> Command:
     """Files to score."""
     return Command(known, forks, tmp_path)
 

@@ -30,14 +30,14 @@ from tests.support.application_documents import (
     person_note,
 )
 from tests.support.worker_harness import Services
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 NOBODY = "127.0.0.1:9"
 """Where nothing listens."""
 
 
 @pytest.fixture
-def project(services: Services, forks: WorkerForks, tmp_path: Path) -> Iterator[FollowedProject]:
+def project(services: Services, forks: ProcessForks, tmp_path: Path) -> Iterator[FollowedProject]:
     """A project of the test's own."""
     made = FollowedProject(services, tmp_path, forks)
     yield made

@@ -28,7 +28,7 @@ from tests.support.application.film_notes import ALL_FORMS, ALL_UNREADABLE, id_t
 from tests.support.application.season import Director, Season
 from tests.support.application_documents import VALIDATOR, Document, as_json
 from tests.support.worker_harness import Services
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 WHOLE: Final = os.environ.get("GATHER_CONSUMER_NOTES")
 """Of `make consumer`, which measures too: its workers are programs of their own."""
@@ -42,7 +42,7 @@ _LOGGER = logging.getLogger(__name__)
 def season(
     services: Services,
     replica_set_store: ServiceProcess,
-    forks: WorkerForks,
+    forks: ProcessForks,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Season]:
     """Runs with people at work all the time, on a MongoDB with transactions, as where people work."""

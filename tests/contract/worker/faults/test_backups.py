@@ -17,7 +17,7 @@ from dev.waiting import wait_for
 from tests.support.application.followed_project import FollowedProject
 from tests.support.crash_harness import read_charged
 from tests.support.worker_harness import Services, WorkerHarness, run_document
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 pytestmark = pytest.mark.long
 TIMEOUT_S = 300
@@ -86,7 +86,7 @@ def stores(store_artefacts: StoreArtefacts, tmp_path: Path) -> Iterator[Stores]:
 
 @pytest.fixture
 def harness(
-    stores: Stores, redis_url: str, model_store: ServiceProcess, forks: WorkerForks, tmp_path: Path
+    stores: Stores, redis_url: str, model_store: ServiceProcess, forks: ProcessForks, tmp_path: Path
 ) -> Iterator[WorkerHarness]:
     """A run of two departments on them."""
     services = Services(stores.mongodb.uri, redis_url, stores.neo4j.uri, stores.brain.uri, model_store.uri)
@@ -113,7 +113,7 @@ def assert_whole(harness: WorkerHarness, iterations: int) -> None:
 
 @pytest.mark.parametrize("restores_neo4j", [True, False], ids=["both restored", "MongoDB alone"])
 async def test_a_run_goes_on_from_a_backup(
-    stores: Stores, harness: WorkerHarness, forks: WorkerForks, tmp_path: Path, *, restores_neo4j: bool
+    stores: Stores, harness: WorkerHarness, forks: ProcessForks, tmp_path: Path, *, restores_neo4j: bool
 ) -> None:
     """What came after the backup is lost and made again; the brain is brought to what MongoDB has by then.
 
@@ -141,7 +141,7 @@ async def test_a_run_goes_on_from_a_backup(
 
 
 async def test_a_brain_that_lost_everything_is_made_again(
-    stores: Stores, harness: WorkerHarness, forks: WorkerForks, tmp_path: Path
+    stores: Stores, harness: WorkerHarness, forks: ProcessForks, tmp_path: Path
 ) -> None:
     """Without any backup of Neo4j: MongoDB has all but the keys that were made by command."""
     assert harness.run(0, 2).exit_code == 0

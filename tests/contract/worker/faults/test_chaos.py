@@ -13,7 +13,7 @@ from gather_contracts.reasons import RunPhase
 from tests.chaos.campaign import SMALL_SHAPE, Campaign, Options
 from tests.chaos.played_operator import PlayedOperator
 from tests.chaos.world import BRAIN, NEO4J, world
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 pytestmark = pytest.mark.long
 TIMEOUT_S = 1800
@@ -24,7 +24,7 @@ OFTEN = ("kill/mongodb", "cut/brain", "stop/redis", "kill/model", "kill/bridge")
 
 def test_runs_among_services_that_come_and_go_lose_and_double_nothing(
     store_artefacts: StoreArtefacts, neo4j_store: ServiceProcess, brain_store: ServiceProcess,
-    forks: WorkerForks, tmp_path: Path,
+    forks: ProcessForks, tmp_path: Path,
 ) -> None:  # fmt: skip
     """Each once, under two runs at a time; Neo4j and brain are the session's."""
     shared = {NEO4J: neo4j_store, BRAIN: brain_store}

@@ -31,7 +31,7 @@ from tests.support.crash_harness import CrashHarness
 from tests.support.fault_proxies import FaultProxies, Phase
 from tests.support.worker_harness import Services, WorkerHarness, run_document
 from tests.support.workers.given_up_sockets import LEFT_BY_MONGODB, collect_given_up_sockets
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 Document = dict[str, Any]
 pytestmark = LEFT_BY_MONGODB
@@ -357,7 +357,12 @@ async def test_a_worker_that_does_not_know_whether_it_wrote_writes_no_more(
 
 
 def test_a_worker_goes_on_without_the_notes_that_a_person_deleted(
-    services: Services, either_mongodb_uri: str, forks: WorkerForks, tmp_path: Path, *, has_transactions: bool
+    services: Services,
+    either_mongodb_uri: str,
+    forks: ProcessForks,
+    tmp_path: Path,
+    *,
+    has_transactions: bool,
 ) -> None:
     """Its predecessor was killed while it published; in the end the notes are in neither store."""
     reached = replace(services, mongodb_uri=either_mongodb_uri)

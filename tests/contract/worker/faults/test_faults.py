@@ -24,7 +24,7 @@ from gather_worker.llm.ledger import Ledger
 from tests.support.crash_harness import CrashHarness, Freeze, Truth
 from tests.support.fault_proxies import FaultProxies, Phase, Request
 from tests.support.worker_harness import Ended, Services, Worker, WorkerHarness, run_document
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 SHARE = float(os.environ.get("GATHER_FAULTS_SHARE", "0.02"))
 SIGTERMS = int(os.environ.get("GATHER_FAULTS_SIGTERMS", "2"))
@@ -114,14 +114,14 @@ def proxies(services: Services) -> Iterator[FaultProxies]:
 
 
 @pytest.fixture(scope="module")
-def disturbed(forks: WorkerForks) -> WorkerForks | None:
+def disturbed(forks: ProcessForks) -> ProcessForks | None:
     """What the workers are copies of; those of `make faults` are programs of their own, as in a pod."""
     return None if SHARE == 1 else forks
 
 
 @pytest.fixture(scope="module")
 def threshold(
-    services: Services, disturbed: WorkerForks | None, tmp_path_factory: pytest.TempPathFactory
+    services: Services, disturbed: ProcessForks | None, tmp_path_factory: pytest.TempPathFactory
 ) -> float:
     """A threshold that the second iteration reaches and the first does not: so both kinds of iteration and
     the evaluation are gone through.
@@ -140,7 +140,7 @@ def undisturbed(  # noqa: PLR0917
     request: pytest.FixtureRequest,
     services: Services,
     proxies: FaultProxies,
-    disturbed: WorkerForks | None,
+    disturbed: ProcessForks | None,
     threshold: float,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Undisturbed]:

@@ -20,7 +20,7 @@ from gather_demo.languages import Language
 from gather_demo.seed.__main__ import seed_brain, seed_mongodb
 from gather_demo.seed.project import read_project
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service, run_document
-from tests.support.workers.worker_forks import WorkerForks
+from tests.support.workers.process_forks import ProcessForks
 
 UNUSED_THRESHOLD = 80.0
 """For departments without one; all of the demo that take part have one."""
@@ -62,7 +62,7 @@ def spoken(
 
 
 @pytest.fixture
-def harness(spoken: Services, forks: WorkerForks, tmp_path: Path) -> Iterator[WorkerHarness]:
+def harness(spoken: Services, forks: ProcessForks, tmp_path: Path) -> Iterator[WorkerHarness]:
     """A run of a project of its own, without the services of the other tests."""
     made = WorkerHarness(
         spoken, tmp_path, run_document(uuid.uuid4().hex[:24], str(uuid.uuid4())), forks=forks
