@@ -184,6 +184,11 @@ class EventLog:
             _LOGGER.info("an event came after those of a successor: %s", event.type)
         return None if offset == 0 or (idempotency_key and offset < 0) else abs(offset)
 
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:
+        """Return whether an event with this key was appended; raises EventLogUnavailable."""
+        key = self._key(names.event_sent(project_id, idempotency_key))
+        return await self._calls.call(self._redis.get(key)) is not None
+
     def _reach(self, project_id: str, epoch: str, offset: int) -> None:
         """Remember how far a project's log has come; answers may arrive in another order than given."""
         known_epoch, known_offset = self._reached.pop(project_id, ("", 0))

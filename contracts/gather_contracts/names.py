@@ -159,6 +159,11 @@ def event_sent(project_id: str, idempotency_key: str) -> str:
     return f"automated-gather:{project_id.lower()}:sent:{idempotency_key}"
 
 
+def run_end(run_uid: str) -> str:
+    """Return the idempotency key of the event that says how a run has ended."""
+    return f"{run_uid}:ended"
+
+
 def event_writer(project_id: str, writer: str) -> str:
     """Return the key that remembers in which of its epochs a writer has last sent an event."""
     return f"automated-gather:{project_id.lower()}:writer:{writer}"

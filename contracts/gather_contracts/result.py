@@ -62,7 +62,7 @@ class StopReason(StrEnum):
     """The department is done and saved, but its evaluation could not be queued; the next attempt only does
     that."""
     FENCED = "Fenced"
-    """A newer worker has taken this department over; nothing was written after that."""
+    """A newer worker has taken this department over, or the run has ended; no note was accepted since."""
     INTERNAL_ERROR = "InternalError"
     """An error that the worker did not expect; its log has the details."""
 

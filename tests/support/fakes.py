@@ -144,6 +144,10 @@ class FakeEventLog:
         self.sent.setdefault(str(idempotency_key), event)
         return 1
 
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:  # noqa: ARG002
+        """Return whether the key was used."""
+        return idempotency_key in self.sent
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -92,7 +92,7 @@ class DeadlineNear(TryAgain):
 
 
 class Fenced(TryAgain):
-    """A newer worker has taken the department over."""
+    """A newer worker has taken the department over, or the run has ended meanwhile."""
 
     reason = StopReason.FENCED
 

@@ -26,6 +26,9 @@ class Log(Protocol):
     async def append(self, event: Event, idempotency_key: str | None = None) -> int | None:
         """Append the event unless the key was used before; raises EventLogUnavailable."""
 
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:
+        """Return whether an event with this key was appended; raises EventLogUnavailable."""
+
     async def close(self) -> None:
         """Close the connections."""
 
@@ -40,6 +43,7 @@ class EventQueue:
         self._queued: deque[tuple[Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
+        self._is_away = False
 
     def write_as(self, writer: str, epoch: int) -> None:
         """Have later events refused of earlier writers by this name, and of this one once another follows."""
@@ -53,6 +57,13 @@ class EventQueue:
         self._queued.append((event, idempotency_key))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._send())
+
+    async def knows(self, project_id: str, idempotency_key: str) -> bool:
+        """Return whether the log has an event with this key; False, and no wait, while Redis is away."""
+        try:
+            return not self._is_away and await self._log.has_sent(project_id, idempotency_key)
+        except EventLogUnavailable:
+            return False
 
     async def close(self) -> None:
         """Send what is queued, within `end_s`, and close the connections."""
@@ -76,12 +87,13 @@ class EventQueue:
                 await self._log.append(event, key)
             except EventLogUnavailable as error:
                 failures += 1
+                self._is_away = True
                 if failures == 1:
                     _LOGGER.warning("live progress pauses: %s", error)
                 await asyncio.sleep(RETRY.wait_s(failures))
                 continue
             except ValueError as error:
                 _LOGGER.error("an event cannot be sent: %s", error)  # noqa: TRY400 - it says all
-            failures = 0
+            failures, self._is_away = 0, False
             if self._queued and self._queued[0] is first:  # it may have given way meanwhile
                 self._queued.popleft()

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from gather_contracts import names
 from gather_contracts.events import (
     AutomationCancelled,
     AutomationComplete,
@@ -88,7 +89,7 @@ def _failures(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
 
 
 def _end(run: GatherRun, now: datetime) -> Iterator[RunEvent]:
-    key, status, identity = f"{run.metadata.uid}:ended", run.status, _identity(run, now)
+    key, status, identity = names.run_end(run.metadata.uid), run.status, _identity(run, now)
     match status.phase:
         case RunPhase.SUCCEEDED:
             complete = AutomationComplete(

@@ -102,6 +102,10 @@ class SimulatedEventLog:
         key = idempotency_key or f"keyless {self._wire.calls}"
         return await self._call(f"append {key}", lambda: self._server.append(event, key, self._writer))
 
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:  # noqa: ARG002 - keys are unique
+        """Return whether an event with this key was appended; raises EventLogUnavailable."""
+        return await self._call(f"has sent {idempotency_key}", lambda: idempotency_key in self._server.keys)
+
     async def tail(self, project_id: str, limit: int = 1000) -> list[Event]:
         """Return the last events of the epoch."""
 

@@ -24,6 +24,7 @@ class Log:
         self.failing = 0
         self.sent: list[str | None] = []
         self.is_closed = False
+        self.asked = 0
 
     def write_as(self, writer: str, epoch: int) -> None:
         """Nobody follows."""
@@ -38,6 +39,13 @@ class Log:
             raise ValueError(event.type)
         self.sent.append(idempotency_key)
         return 1
+
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:  # noqa: ARG002
+        """Return whether the key was used."""
+        self.asked += 1
+        if self.failing:
+            raise EventLogUnavailable("away")
+        return idempotency_key in self.sent
 
     async def close(self) -> None:
         """Note it."""
@@ -117,3 +125,27 @@ async def test_an_event_that_no_log_takes_holds_up_no_other() -> None:
         queue.put(EVENT, key)
     await queue.close()
     assert log.sent == ["2"]
+
+
+async def test_what_the_log_has_is_known_and_nobody_waits_for_a_redis_that_is_away() -> None:
+    """A step of the work asks, which must not wait for a time-out again and again."""
+    log = Log()
+    queue = EventQueue(log)
+    queue.put(EVENT, "1")
+    while not log.sent:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    assert [await queue.knows(EVENT.project_id, key) for key in ("1", "2")] == [True, False]
+    log.failing = 10_000
+    assert not await queue.knows(EVENT.project_id, "1")
+    queue.put(EVENT, "2")
+    while log.failing > 9_990:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    asked = log.asked
+    assert not await queue.knows(EVENT.project_id, "1")
+    assert log.asked == asked
+    log.failing = 0
+    while len(log.sent) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
+    assert await queue.knows(EVENT.project_id, "2")
+    await queue.close()

@@ -55,6 +55,11 @@ class EventPublisher:
         )
         await self._send(event, f"started/{attempt}")
 
+    async def has_run_ended(self) -> bool:
+        """Return whether the operator has said that the run has ended; False where nobody knows."""
+        run = self._document.run
+        return await self._queue.knows(self._document.spec.project_id, names.run_end(run.uid))
+
     async def deduplicating(self, iteration: int) -> None:
         """New notes are being compared."""
         await self._send(events.Deduplicating(**self._common()), f"deduplicating/{iteration}")

@@ -26,7 +26,7 @@ from gather_worker.department.stop_rule import (
     is_flat,
 )
 from gather_worker.department.task import DepartmentTask
-from gather_worker.errors import BudgetUsed, DeadlineNear
+from gather_worker.errors import BudgetUsed, DeadlineNear, Fenced
 from gather_worker.first_answer import FirstAnswer
 from gather_worker.metrics import METER
 from gather_worker.settings import Settings
@@ -235,6 +235,9 @@ class Pipeline:
             )
             for slot in choice.kept
         ]  # fmt: skip
+        if await self._events.has_run_ended():
+            # Cancelled or deleted while this worker's node was lost: no successor's epoch refuses it.
+            raise Fenced("the run has ended without this worker")
         METER.judged(len(drafts), len(items))
         ratio = self._model.token_ratio(self._task.department.model)
         await self._checkpointer.save(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))

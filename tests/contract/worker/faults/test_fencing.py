@@ -113,7 +113,7 @@ OTHERS_READ: Final = {
         "close",
     },
     BrainNodes: set(),
-    EventPublisher: {"close"},
+    EventPublisher: {"has_run_ended", "close"},
     ModelGateway: {"close", "is_budget_ample"},
     AnswerCache: {"get", "close"},
     VerdictCache: {"get", "close"},

@@ -20,6 +20,7 @@ class Log:
         self.calls = 0
         self.sent: list[tuple[str, Event]] = []
         self.writer: tuple[str, int] | None = None
+        self.known: set[tuple[str, str]] = set()
 
     def write_as(self, writer: str, epoch: int) -> None:
         """Note the writer."""
@@ -32,6 +33,12 @@ class Log:
             raise EventLogUnavailable
         self.sent.append((str(idempotency_key), event))
         return 1
+
+    async def has_sent(self, project_id: str, idempotency_key: str) -> bool:
+        """Return whether it is the key that was asked for."""
+        if self.is_away:
+            raise EventLogUnavailable
+        return (project_id, idempotency_key) in self.known
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -50,6 +57,17 @@ async def test_a_worker_writes_as_the_epoch_that_it_took(document: RunDocument) 
     await events.close()
     checkpoint = names.checkpoint_id(document.run.uid, document.departments[0].slug)
     assert (log.writer, [key for key, _ in log.sent]) == ((checkpoint, 3), [f"{checkpoint}/started/3"])
+
+
+async def test_a_run_has_ended_once_the_operator_has_said_so(document: RunDocument) -> None:
+    """Under the key of the operator's own event; without Redis nobody knows, and the work goes on."""
+    log = Log()
+    events = publisher(log, document)
+    assert not await events.has_run_ended()
+    log.known.add((document.spec.project_id, f"{document.run.uid}:ended"))
+    assert await events.has_run_ended()
+    log.is_away = True
+    assert not await events.has_run_ended()
 
 
 async def test_an_iterations_event_has_the_fields_of_the_contract(document: RunDocument) -> None:
