@@ -19,6 +19,9 @@ from gather_brain.errors import UnavailableError
 logger = logging.getLogger(__name__)
 
 POLL_S: Final = 1.0
+RETRY_S: Final = 0.2
+"""After a plan that could not be read, which is tried for seconds already: requests may be refused until it
+can be, and Neo4j answers them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +136,16 @@ class ActiveModels:
 
     async def watch(self) -> None:
         """Read the plan until cancelled."""
+        pause_s = POLL_S
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(pause_s)
+            pause_s = POLL_S
             try:
                 await self._prepare_embedders()
                 await self.refresh()
             except UnavailableError:
                 logger.debug("the embedding plan cannot be read")
+                pause_s = RETRY_S
             except Exception:
                 logger.exception("following the embedding plan failed")
 

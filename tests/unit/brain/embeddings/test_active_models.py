@@ -1,12 +1,13 @@
 """What a server does with its models under the plan, and for how long it trusts what it has read."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
-from gather_brain.embeddings.active_models import ActiveModels, RequestModels
+from gather_brain.embeddings.active_models import POLL_S, RETRY_S, ActiveModels, RequestModels
 from gather_brain.embeddings.embedder import Embedder, Keep, VectorCache, keep_nothing
 from gather_brain.embeddings.readability import Unread
 from gather_brain.embeddings.reembedding_plan import LEASE_S, Phase, ReembeddingPlan, flipped, started
@@ -127,6 +128,24 @@ async def test_a_plan_is_trusted_for_a_few_seconds_from_when_it_was_asked_for() 
     assert made.models.for_request() is None
     await made.models.refresh()
     assert made.models.for_request() is not None
+
+
+async def test_a_plan_that_could_not_be_read_is_soon_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are refused until it is, though Neo4j answers already."""
+    made = server(STEADY, ONE)
+    await made.models.prepare()
+    pauses: list[float] = []
+
+    async def sleep(duration_s: float) -> None:
+        pauses.append(duration_s)
+        made.plans.is_unavailable = len(pauses) in {2, 3}
+        if len(pauses) == 5:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await made.models.watch()
+    assert pauses == [POLL_S, POLL_S, RETRY_S, RETRY_S, POLL_S]
 
 
 async def test_the_change_is_noticed_and_a_request_under_way_keeps_what_it_began_with() -> None:
