@@ -4,7 +4,7 @@ import importlib
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Final
+from typing import Any, Final
 
 from tests.support.workers.process_forks import ProcessForks, serve
 
@@ -23,7 +23,7 @@ def worker_forks() -> Iterator[ProcessForks]:
 
 
 def _run() -> None:
-    main = importlib.import_module("gather_worker.main")
+    main: Any = importlib.import_module("gather_worker.main")
     for name in (*IMPORTED, *main.COMMANDS.values()):
         importlib.import_module(name)
     if serve("gather-worker"):
