@@ -78,10 +78,11 @@ class Campaign:
             self.operator.begin_no_more()
         ended_at = time.monotonic()
         self.say(f"{len(self.done)} disturbances are over; the runs go on to their ends")
-        self.operator.wait(END_TIMEOUT_S)
+        disturber = Disturber(self.world, self.stuck)
+        self.operator.wait(END_TIMEOUT_S, disturber.keep_up)
         pulse.stop()
         self._cost(pulse, ended_at)
-        Disturber(self.world).mend()
+        disturber.mend()
         self.counts, breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
         if self.stuck:
             breaches["services"] = self.stuck
@@ -103,7 +104,7 @@ class Campaign:
     # --- the disturbances
 
     def _disturb(self) -> None:
-        disturber = Disturber(self.world)
+        disturber = Disturber(self.world, self.stuck)
         left_out = impossible(self.world)
         for name, why in left_out.items():
             self.say(f"{name} is left out: {why}")
@@ -120,7 +121,6 @@ class Campaign:
     def _carry_out(self, disturber: Disturber, one: Disturbance) -> None:
         began_at = time.monotonic()
         seen = disturber.carry_out(one)
-        self.stuck = disturber.stuck
         took_s = time.monotonic() - began_at
         self.done.append(Done(one, began_at, began_at + took_s, seen))
         self.say(f"{one.name}, {one.lasts_s:.0f} s, over after {took_s:.0f} s{f': {seen}' if seen else ''}")

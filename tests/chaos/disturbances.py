@@ -69,17 +69,18 @@ class Disturber:
         """Do it and undo it; return what was seen of the service, "" if nothing special was."""
         seen = DOINGS[one.kind](self, one.service, one.lasts_s)
         found = self.mend()
-        excused = one.service if one.kind in MAY_NEED_A_START or one.service == OPERATOR else None
-        self.stuck += [f"{one.name}: {each}" for each in found if each.split()[0] != excused]
+        excused = {OPERATOR, *({one.service} if one.kind in MAY_NEED_A_START else ())}
+        self.stuck += [f"{one.name}: {each}" for each in found if each.split()[0] not in excused]
         return "; ".join([*seen, *found])
+
+    def keep_up(self) -> None:
+        """Start what has ended while nothing is done to anything."""
+        self.stuck += [f"later: {each}" for each in start_ended(self.world) if each.split()[0] != OPERATOR]
 
     def mend(self) -> list[str]:
         """Start again what does not run or does not answer; return what that was."""
-        found = []
+        found = start_ended(self.world)
         for name, service in self.world.services.items():
-            if service.has_ended:
-                found.append(f"{name} had ended")
-                service.kill()
             with suppress(RuntimeError):
                 if service.pid and not self._answers(service):
                     found.append(f"{name} did not answer by itself")
@@ -171,6 +172,15 @@ class Disturber:
         """Replace the password: the new one is valid, stands in the file, and then the old one is not."""
         ROTATIONS[service](self.world, lasts_s)
         return []
+
+
+def start_ended(world: World) -> list[str]:
+    """Start again what has ended by itself, as a kubelet does with a container; return what that was."""
+    ended = [name for name, service in world.services.items() if service.has_ended]
+    for name in ended:
+        world.services[name].kill()
+        world.services[name].start()
+    return [f"{name} had ended" for name in ended]
 
 
 def _resident_bytes(pid: int) -> int:

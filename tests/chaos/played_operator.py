@@ -143,11 +143,13 @@ class PlayedOperator:
         """Let the runs that are at work end."""
         self._is_over.set()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until all runs have ended; those that have not are breaches."""
+    def wait(self, timeout_s: float, meanwhile: Callable[[], None]) -> None:
+        """Wait until all runs have ended, doing something every second; those that have not are breaches."""
         ends_at = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(max(0.0, ends_at - time.monotonic()))
+            while thread.is_alive() and time.monotonic() < ends_at:
+                meanwhile()
+                thread.join(1)
         with self._lock:
             for process in self._live:
                 process.kill()

@@ -95,9 +95,9 @@ class PodProcesses:
         name, labels, spec = pod["metadata"]["name"], pod["metadata"]["labels"], pod["spec"]
         target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
-        self._plane.call("POST", f"{self._path(name)}/binding", binding)
+        self._call("POST", f"{self._path(name)}/binding", binding)
         folder = self._world.folder / "pods" / name
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (config_map,) = (v["configMap"]["name"] for v in spec["volumes"] if "configMap" in v)
         document = self._plane.call("GET", in_namespace(CORE, self._namespace, "configmaps", config_map))
         run_file, ending = folder / names.RUN_DOCUMENT_FILE, folder / "termination-log"
@@ -159,11 +159,11 @@ class PodProcesses:
         self._call("PATCH", f"{self._path(name)}/status", {"status": status})
 
     def _call(self, method: str, path: str, body: Json) -> None:
-        """Do something to a pod, which may be gone by now."""
+        """Do something to a pod, which may be gone by now, or to which it is done."""
         try:
             self._plane.call(method, path, body)
         except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.NOT_FOUND:
+            if error.response.status_code not in {httpx.codes.NOT_FOUND, httpx.codes.CONFLICT}:
                 raise
 
     def _path(self, name: str = "") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.chaos.world import BRAIN, BRIDGE, CMS, MODEL, OPERATOR
+from tests.chaos.world import BRAIN, BRIDGE, CMS, MODEL, MONGODB, NEO4J, OPERATOR, REDIS
 from tests.soak.gauges import BESIDE_DATA, DATA, DESCRIPTORS, MEMORY, NOTES, SOCKETS, Sample
 from tests.soak.slopes import VALUES_MIN, Slope, slope_of
 
@@ -13,12 +13,14 @@ WARM_UP: Final = 0.25
 HOUR_S: Final = 3600.0
 ROOMS: Final = (OPERATOR, BRAIN, BRIDGE)
 DEMO: Final = (CMS, MODEL)
+STORES: Final = (MONGODB, NEO4J, REDIS)
 FIXED: Final = {
     *BESIDE_DATA,
     *(f"{room}: {gauge}" for room in (*ROOMS, *DEMO) for gauge in (DESCRIPTORS, SOCKETS)),
     *(f"{room}: {MEMORY}" for room in ROOMS),
+    *(f"{store}: {SOCKETS}" for store in STORES),
 }
-"""What may not grow. A store's memory is its caches', which its settings bound."""
+"""What may not grow. A store's memory is its caches', which its settings bound; its files are its data's."""
 THOUSAND: Final = 1000.0
 
 

@@ -21,10 +21,11 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.errors import WaitTimeoutError
 from dev.waiting import wait_for
 from tests.chaos.campaign import END_TIMEOUT_S
+from tests.chaos.disturbances import start_ended
 from tests.chaos.ending import look_at_all, wait_until_heard
 from tests.chaos.listeners import Listener
 from tests.chaos.real_operator import RealOperator, real_operator
-from tests.chaos.world import BRIDGE, World, world
+from tests.chaos.world import BRIDGE, OPERATOR, World, world
 from tests.soak.gauges import SOCKETS, Sample, of_process, sample
 from tests.soak.growth import Growth, growths, table
 from tests.soak.slopes import VALUES_MIN
@@ -48,6 +49,8 @@ class Soak:
     say: Callable[[str], None]
     samples: list[Sample] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """What was started again; of the operator that is no breach, since it ends with its Lease."""
     _in_slots: dict[int, Listener] = field(default_factory=dict)
     """The one that listens now, by the thread of its slot."""
 
@@ -66,12 +69,18 @@ class Soak:
             time.sleep(max(0.0, number * SAMPLE_S - (time.monotonic() - began_at)))
         self.operator.begin_no_more()
         self.say("the runs go on to their ends")
-        self.operator.wait(END_TIMEOUT_S)
+        self.operator.wait(END_TIMEOUT_S, self._keep_up)
         _, breaches = look_at_all(self.world, self.operator, self.listeners, self.say)
+        if others := [each for each in self.ended if each.split()[0] != OPERATOR]:
+            breaches["services"] = others
         self._until_quiet(before.values[f"{BRIDGE}: {SOCKETS}"])
         return growths(before, self.samples, self._sample(time.monotonic() - began_at)), breaches
 
+    def _keep_up(self) -> None:
+        self.ended += start_ended(self.world)
+
     def _sample(self, at_s: float) -> Sample:
+        self._keep_up()
         return sample(self.world, self.operator.objects(), at_s)
 
     def _until_quiet(self, sockets: float) -> None:
@@ -101,11 +110,13 @@ def carry_out(minutes: float, runs: int, seed: int, kept: Path | None, say: Call
             world(folder, artefacts, has_small_disks=False) as made,
             real_operator(made, forks, seed) as operator,
         ):
-            found, breaches = Soak(made, operator, say).run(minutes, runs)
+            soak = Soak(made, operator, say)
+            found, breaches = soak.run(minutes, runs)
     finally:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
     say(table(found))
+    say(f"started again: {', '.join(soak.ended) or 'nothing'}")
     for name, those in sorted(breaches.items()):
         for each in those:
             say(f"BREACH {name}: {each}")

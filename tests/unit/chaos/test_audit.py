@@ -115,12 +115,13 @@ class Fallen:
 def test_a_service_that_does_not_come_back_by_itself_is_a_breach(
     monkeypatch: pytest.MonkeyPatch, disturbance: str, *, is_stuck: bool
 ) -> None:
-    """But for the one that was disturbed, where its disk or memory ended it."""
+    """But for the one that was disturbed, where its disk or memory ended it; the operator may always."""
     kind, service = disturbance.split("/")
     monkeypatch.setitem(DOINGS, kind, lambda *_: [])
-    world: Any = SimpleNamespace(services={"brain": Fallen(), "redis": Fallen(has_ended=False)})
+    services = {"brain": Fallen(), "operator": Fallen(), "redis": Fallen(has_ended=False)}
+    world: Any = SimpleNamespace(services=services)
     disturber = Disturber(world)
     said = disturber.carry_out(Disturbance(kind, service, 0, 0))
-    assert said == "brain had ended"
+    assert said == "brain had ended; operator had ended"
     assert disturber.stuck == ([f"{disturbance}: brain had ended"] if is_stuck else [])
-    assert not world.services["brain"].has_ended
+    assert not any(one.has_ended for one in services.values())

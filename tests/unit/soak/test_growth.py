@@ -8,6 +8,7 @@ from tests.soak.gauges import BEYOND, DESCRIPTORS, KEYS, MEMORY, NOTES, SOCKETS,
 from tests.soak.growth import growths, table
 
 BRAIN_MEMORY, MONGODB_MEMORY = f"brain: {MEMORY}", f"mongodb: {MEMORY}"
+MONGODB_SOCKETS = f"mongodb: {SOCKETS}"
 
 
 def sample(minute: float, **others: float) -> Sample:
@@ -45,10 +46,13 @@ def test_what_grows_with_the_notes_is_said_for_notes_and_is_no_fault() -> None:
 
 
 def test_a_room_that_leaks_is_a_fault_and_a_store_s_cache_is_none() -> None:
-    """And so are nodes that no note has."""
-    minutes = [sample(m, **{BRAIN_MEMORY: 300.0 + m, MONGODB_MEMORY: 90.0 + m, BEYOND: m}) for m in range(60)]
-    found = growths(sample(0), minutes, sample(61))
-    assert {one.name for one in found if one.is_too_much} == {BRAIN_MEMORY, BEYOND}
+    """And so are nodes that no note has, and connections that nobody closes."""
+    minutes = [
+        sample(m, **{BRAIN_MEMORY: 300.0 + m, MONGODB_MEMORY: 90.0 + m, MONGODB_SOCKETS: 40.0 + m, BEYOND: m})
+        for m in range(60)
+    ]
+    found = growths(sample(0, **{MONGODB_SOCKETS: 3.0}), minutes, sample(61, **{MONGODB_SOCKETS: 3.0}))
+    assert {one.name for one in found if one.is_too_much} == {BRAIN_MEMORY, MONGODB_SOCKETS, BEYOND}
     lines = table(found).splitlines()
     (brain,) = (line for line in lines if line.startswith(f"| {BRAIN_MEMORY}"))
     assert brain == f"| {BRAIN_MEMORY} | 300.0 | 315.0 | 359.0 | 300.0 | +60.00 ± 0.00 per hour | **yes** |"
