@@ -64,7 +64,9 @@ class Way:
         assert this
         self._lines.add(this)
         try:
-            await self._connect(reader, writer)
+            # A cut ends this task; asyncio would print a cancelled one as an error of its own (3.11).
+            with suppress(asyncio.CancelledError):
+                await self._connect(reader, writer)
         finally:
             self._lines.discard(this)
             writer.close()
