@@ -38,6 +38,9 @@ REFUSALS: Final[Mapping[str, str]] = {
     "Neo.ClientError.Database.DatabaseNotFound": (
         "Neo4j has no database of the name in GATHER_BRAIN_NEO4J_DATABASE"
     ),
+    "Neo.DatabaseError.Transaction.TransactionStartFailed": (
+        "Neo4j has met an error, such as a full disk, and has to be started again once that is mended"
+    ),
 }
 """What a person must change, by Neo4j's code; it is tried again all the same, since a password may be
 replaced while the brain runs."""
@@ -264,6 +267,8 @@ def is_temporary(failure: Exception) -> bool:
             or code.startswith(
                 (
                     "Neo.TransientError",
+                    # A full or broken disk; no query is the cause.
+                    "Neo.DatabaseError.Transaction",
                     "Neo.ClientError.Security",
                     "Neo.ClientError.Database.DatabaseNotFound",
                     # A change of model ended while the request was under way.

@@ -18,6 +18,7 @@ from gather_brain.store.database import Database, is_temporary, refusal_of
         ("Neo.ClientError.Security.CredentialsExpired", "changed first"),
         ("Neo.ClientError.Security.Forbidden", "NEO4J_USER may not"),
         ("Neo.ClientError.Database.DatabaseNotFound", "GATHER_BRAIN_NEO4J_DATABASE"),
+        ("Neo.DatabaseError.Transaction.TransactionStartFailed", "has to be started again"),
     ],
 )
 def test_a_refusal_names_its_setting(code: str, said: str) -> None:
@@ -26,6 +27,20 @@ def test_a_refusal_names_its_setting(code: str, said: str) -> None:
     assert said in refusal_of(failure)
     assert "internal" not in refusal_of(failure)
     assert is_temporary(failure)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_the_store_s"),
+    [
+        ("Neo.DatabaseError.Transaction.TransactionCommitFailed", True),
+        ("Neo.DatabaseError.Transaction.TransactionLogError", True),
+        ("Neo.DatabaseError.Statement.ExecutionFailed", False),
+        ("Neo.ClientError.Statement.SyntaxError", False),
+    ],
+)
+def test_a_full_disk_is_no_fault_of_the_brain(code: str, *, is_the_store_s: bool) -> None:
+    """Callers get 503 and come again; a query that fails for itself stays a fault of ours."""
+    assert is_temporary(Neo4jError._hydrate_neo4j(code=code, message="")) is is_the_store_s
 
 
 @pytest.mark.parametrize(
