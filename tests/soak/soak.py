@@ -6,6 +6,7 @@ slope.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,8 @@ RUNS: Final = 10
 MINUTES: Final = 120.0
 SAID_EVERY: Final = 20
 """Samples, which is five minutes."""
+SAMPLES_FILE: Final = "samples.jsonl"
+"""Every value that was read, in the folder that `--keep` keeps."""
 QUIET_TIMEOUT_S: Final = 60
 MINUTES_MIN: Final = VALUES_MIN * SAMPLE_S / 60
 
@@ -81,7 +84,10 @@ class Soak:
 
     def _sample(self, at_s: float) -> Sample:
         self._keep_up()
-        return sample(self.world, self.operator.objects(), at_s)
+        found = sample(self.world, self.operator.objects(), at_s)
+        with (self.world.folder / SAMPLES_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(found)) + "\n")
+        return found
 
     def _until_quiet(self, sockets: float) -> None:
         """Wait until the bridge has let its listeners go; if it does not, the table shows it."""
@@ -129,7 +135,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help="of runs at work (120)")
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="runs at work at a time (10)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which runs are drawn (1)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep data and logs in this new folder")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep data, logs and each sample in this new folder"
+    )
     given = parser.parse_args()
     if given.minutes < MINUTES_MIN:
         parser.error(f"--minutes {given.minutes:g}: a slope needs {MINUTES_MIN:g} minutes at least")
