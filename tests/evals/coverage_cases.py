@@ -114,6 +114,11 @@ def strangers() -> list[str]:
     return _texts("strangers")
 
 
+def of_any_trade() -> list[str]:
+    """Return notes on a film that could stand in any department, for fitting."""
+    return _texts("of_any_trade")
+
+
 def _texts(name: str) -> list[str]:
     found: list[str] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return found

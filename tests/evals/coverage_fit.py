@@ -1,11 +1,12 @@
 """`python -m tests.evals.coverage_fit --data FOLDER`: fit how much each likeness weighs to people's labels.
 
-GATHER_BRAIN_EMBEDDING names the model. Five sets of pairs of a text and an aspect: arguments and key points
+GATHER_BRAIN_EMBEDDING names the model. Sets of pairs of a text and an aspect: arguments and key points
 (KPA-2021, training), summaries and content units (REALSumm, every fourth document from 0 on), and the notes
-of our own departments for fitting among notes of others and of no film: usual ones, the same without what
-built-in lists know, and invented ones; for a model of many languages a sixth, the same notes in seven. In
-each set the pairs that match weigh as much as the rest. FOLDER has the first two, each as its repository
-has it in a folder of its name; nothing is downloaded. With `--centres` instead it fits what all texts of a
+of our own departments for fitting among notes of others, of any trade and of no film: usual ones, the same
+without what built-in lists know, and invented ones; the last two also cut down to some of their aspects, and
+to their name alone; for a model of many languages the same notes in seven, too. In each set the pairs that
+match weigh as much as the rest. FOLDER has the first two, each as its repository has it in a folder of its
+name; nothing is downloaded. With `--centres` instead it fits what all texts of a
 language have in common, to our names of aspects and notes in seven languages. What is fitted is written
 beside the modules that read it.
 """
@@ -13,9 +14,10 @@ beside the modules that read it.
 import argparse
 import csv
 import json
+import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,12 +37,21 @@ from gather_brain.coverage.evidence.language_centres import (
     without_language,
 )
 from gather_brain.coverage.evidence.passages import passages
-from gather_brain.coverage.film_departments import COMMON_ASPECTS
+from gather_brain.coverage.film_departments import COMMON_ASPECTS, NO_TRADE
 from gather_brain.embeddings.onnx_model import OnnxModel
 from gather_brain.embeddings.settings import ModelSettings
 from gather_brain.vectors import Matrix
-from tests.evals.coverage import STRANGER_STEP, Vectors
-from tests.evals.coverage_cases import HALVES, INVENTED, LANGUAGES, departments, strangers
+from gather_brain.words import spoken
+from tests.evals.coverage import Vectors
+from tests.evals.coverage_cases import (
+    HALVES,
+    INVENTED,
+    LANGUAGES,
+    Department,
+    departments,
+    of_any_trade,
+    strangers,
+)
 
 FOLDER: Final = ROOT / "brain" / "gather_brain" / "coverage" / "evidence"
 NAMES: Final = ROOT / "tests" / "data" / "languages" / "aspect_names.json"
@@ -49,12 +60,17 @@ DIGITS: Final = 4
 """Of a centre's values, which are some hundredths."""
 RIDGE: Final = 5.0
 """Penalty on each squared weight, of likenesses scaled to variance 1, against 1,000 pairs a set."""
+LISTED: Final = ("topic", "statement", "specific", "bare")
+UNLISTED: Final = ("unknown", "few")
+"""Traits of aspects that no list knows."""
 NOT_WEIGHED: Final = frozenset(
     {
         ("topic", "1"),
-        *((trait, kind) for trait in ("topic", "bare") for kind in ("words", "passage_words")),
+        *((trait, kind) for trait in ("topic", "bare", *UNLISTED) for kind in ("words", "passage_words")),
         *((trait, kind) for trait in ("statement", "specific", "bare") for kind in ("rival", "gloss_words")),
+        *((trait, kind) for trait in UNLISTED for kind in ("rival", "film", "gloss_words")),
         *((trait, kind) for trait in ("statement", "specific") for kind in ("matter", "film")),
+        *((trait, "no_trade") for trait in LISTED),
     }
 )
 """The constant is fitted apart. Words in common count for statements, and for topics as far as they are
@@ -63,12 +79,17 @@ aspect, what has a gloss is a topic, and statements need not be about one matter
 SCALE_MIN: Final = 0.1
 """A likeness that hardly varies gets no great weight."""
 PAIRS: Final = 1_000.0
-KEY_POINTS_WEIGHT: Final = 12.0
-UNITS_WEIGHT: Final = 4.0
+KEY_POINTS_WEIGHT: Final = 20.0
+UNITS_WEIGHT: Final = 8.0
 OWN_WEIGHT: Final = 2.0
 INVENTED_WEIGHT: Final = 3.0
+NAMES_WEIGHT: Final = 1.0
 """Of the sets, chosen by cross-validation over KPA-2021's topics and by what other parts of the sets got: in
 arguments people say one thing in many ways, and our own notes are few."""
+CUT_BELOW: Final = 5
+"""Aspects that a department which was cut down has fewer of."""
+LENT: Final = 5
+"""Every so manieth note of another department is among a department's own."""
 LANGUAGES_WEIGHT: Final = 6.0
 """Of the same notes in seven languages, for a model that was made for them."""
 STEPS: Final = 30
@@ -86,6 +107,8 @@ class Labelled:
     """The usual film aspects of other departments."""
     language: str = ENGLISH
     """That the aspects are described in."""
+    department: str = ""
+    """Whose notes they are."""
 
 
 def key_points(data: Path, every: int = 1) -> Iterator[Labelled]:
@@ -135,12 +158,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
-    """Yield the departments of one half, each with notes of two others and of no film among its own.
+    """Yield the departments of one half, each with notes of others, of any trade and of no film.
 
     With `is_bare` nothing is known of their aspects but the names, as if no built-in list had them.
     """
     every = departments(half)
-    for place, department in enumerate(every):
+    fits = {HALVES[0], INVENTED[0]}
+    lenders = [each for one in sorted(fits) for each in departments(one)] if half in fits else every
+    for department in every:
         aspects = aspects_of(department.slug, department.description)
         common = COMMON_ASPECTS
         if is_bare:
@@ -149,14 +174,39 @@ def own_notes(half: str, *, is_bare: bool = False) -> Iterator[Labelled]:
             common = tuple(text for text in COMMON_ASPECTS if text.split(": ", 1)[1] not in glosses)
             aspects = tuple(Aspect(aspect.name, "", written=aspect.written) for aspect in aspects)
         names = [aspect.name.casefold() for aspect in aspects]
-        others = [every[(place + step) % len(every)].texts for step in (1, STRANGER_STEP)]
-        unrelated = [*strangers(), *others[0][::2], *others[1][1::2]]
+        others = [
+            text for each in lenders if each.slug != department.slug for text in _lent(each, half in fits)
+        ]
+        unrelated = [*strangers(), *of_any_trade(), *others]
         labels = np.zeros((len(department.texts) + len(unrelated), len(aspects)))
         for row, note in enumerate(department.notes):
             for label in note.aspects:
                 labels[row, names.index(label.casefold())] = 1
         language = plan_measurement(department.slug, department.description, []).language
-        yield Labelled(aspects, (*department.texts, *unrelated), labels, common, language)
+        texts = (*department.texts, *unrelated)
+        yield Labelled(aspects, texts, labels, common, language, department.slug)
+
+
+def _lent(department: Department, has_many: bool) -> list[str]:
+    return department.mixed[::LENT] if has_many else department.texts
+
+
+def cut_down(whole: Iterable[Labelled]) -> Iterator[Labelled]:
+    """Yield each department with one to four of its aspects; notes on the rest are on none."""
+    for each in whole:
+        for count in range(1, min(CUT_BELOW, len(each.aspects))):
+            draw = random.Random(f"{each.department} {count}")  # noqa: S311 - no secret
+            kept = sorted(draw.sample(range(len(each.aspects)), count))
+            aspects = tuple(each.aspects[place] for place in kept)
+            yield replace(each, aspects=aspects, labels=each.labels[:, kept])
+
+
+def by_name(whole: Iterable[Labelled]) -> Iterator[Labelled]:
+    """Yield each department with its name as the only aspect, as if it had no description."""
+    for each in whole:
+        name = spoken(each.department)
+        aspect = Aspect(name, "", written=name)
+        yield replace(each, aspects=(aspect,), labels=each.labels.max(axis=1, keepdims=True))
 
 
 def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
@@ -170,7 +220,7 @@ def measured(labelled: Labelled, vectors: Vectors) -> dict[str, Floats]:
         without_language(vectors(note), "passages", language_of_note(text, labelled.language), vectors.model)
         for text, note in zip(labelled.texts, notes, strict=True)
     ]
-    targets = targets_of(facets, labelled.aspects, vectors(labelled.common))
+    targets = targets_of(facets, labelled.aspects, vectors(labelled.common), vectors(NO_TRADE))
     flat = [passage for note in notes for passage in note]
     found = likenesses(stacked(rows), flat, targets)
     found = {"1": np.ones_like(found["name"])} | found
@@ -250,6 +300,26 @@ def constants_from(
     return constants
 
 
+def sets_for_fitting(data: Path, every: int) -> list[tuple[float, list[Labelled]]]:
+    """Return all sets, each with its weight; of the public ones every so manieth argument and system."""
+    bare, invented = list(own_notes(HALVES[0], is_bare=True)), list(own_notes(INVENTED[0]))
+    sets = [
+        (KEY_POINTS_WEIGHT, list(key_points(data, every))),
+        (UNITS_WEIGHT, list(content_units(data, every))),
+        (OWN_WEIGHT, list(own_notes(HALVES[0]))),
+        (OWN_WEIGHT, bare),
+        (OWN_WEIGHT, list(cut_down(bare))),
+        (INVENTED_WEIGHT, invented),
+        (INVENTED_WEIGHT, list(cut_down(invented))),
+        (NAMES_WEIGHT, list(by_name([*bare, *invented]))),
+    ]
+    if set(LANGUAGES) <= set(MODELS[ModelSettings().embedding].languages):
+        sets.append(
+            (LANGUAGES_WEIGHT, [each for code in LANGUAGES for each in own_notes(f"languages/{code}")])
+        )
+    return sets
+
+
 def main() -> None:
     """Fit, and write the file."""
     parser = argparse.ArgumentParser(
@@ -267,19 +337,7 @@ def main() -> None:
     if arguments.centres:
         _write("centres", model.name, language_centres(vectors))
         return
-    data = arguments.data
-    sets = [
-        (KEY_POINTS_WEIGHT, list(key_points(data, arguments.every))),
-        (UNITS_WEIGHT, list(content_units(data, arguments.every))),
-        (OWN_WEIGHT, list(own_notes(HALVES[0]))),
-        (OWN_WEIGHT, list(own_notes(HALVES[0], is_bare=True))),
-        (INVENTED_WEIGHT, list(own_notes(INVENTED[0]))),
-    ]
-    if set(LANGUAGES) <= set(MODELS[ModelSettings().embedding].languages):
-        sets.append(
-            (LANGUAGES_WEIGHT, [each for code in LANGUAGES for each in own_notes(f"languages/{code}")])
-        )
-    _write("weights", model.name, constants_from(sets, vectors))
+    _write("weights", model.name, constants_from(sets_for_fitting(arguments.data, arguments.every), vectors))
 
 
 def _write(folder: str, model: str, fitted_values: Mapping[str, object]) -> None:

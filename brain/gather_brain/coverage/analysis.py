@@ -17,7 +17,7 @@ from gather_brain.coverage.evidence.language_centres import (
     language_taken_off,
     without_language,
 )
-from gather_brain.coverage.film_departments import COMMON_ASPECTS
+from gather_brain.coverage.film_departments import COMMON_ASPECTS, NO_TRADE
 from gather_brain.coverage.grammars import described_in
 from gather_brain.coverage.measures import (
     actionability_of,
@@ -62,7 +62,7 @@ class MeasurementPlan:
         facets = [facet for aspect in self.aspects for facet in aspect.facets]
         sentences = [text for item in self.items for text in item.sentences]
         wholes = [self.matter, *COMPARED, *(item.content for item in self.items)] if self.matter else []
-        return [*COMMON_ASPECTS, *facets, *sentences, *wholes]
+        return [*COMMON_ASPECTS, *NO_TRADE, *facets, *sentences, *wholes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,9 @@ def measure(
         names = [aspect.name for aspect in aspects]
         return Measurement(nothing_covered(names), 0.0, 0.0, 0.0, (), ())
     groups = [len(aspect.facets) for aspect in aspects] + [len(item.sentences) for item in items]
-    common, *parts, wholes = np.split(rows, np.cumsum([len(COMMON_ASPECTS), *groups]))
+    common, no_trade, *parts, wholes = np.split(
+        rows, np.cumsum([len(COMMON_ASPECTS), len(NO_TRADE), *groups])
+    )
     language = language_taken_off(plan.language, model)
     facets = [
         without_language(part, "names", language_of_facets(aspect.facets, language), model)
@@ -150,7 +152,7 @@ def measure(
         ]
     )
     texts = [sentence for item in items for sentence in item.sentences]
-    targets = targets_of(facets, aspects, common)
+    targets = targets_of(facets, aspects, common, no_trade)
     scores = aspect_scores(sentences, texts, targets, constants_of(model))
     alike = near_duplicates(sentences.items, model)
     masks = clusters_of(alike)

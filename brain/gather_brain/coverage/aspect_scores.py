@@ -33,6 +33,9 @@ SHARPNESS: Final = 10.0
 """How much more the nearest of the other aspects counts against one than the rest: two that are nearly as
 near leave more doubt than one. Of 4, 6, 10 and 20, 10 chose the best key points by cross-validation over the
 topics of KPA-2021's training part, and content units of REALSumm's documents for fitting."""
+FEW_BELOW: Final = 5
+"""Aspects below which they are few: what stands out among few says little of what a note is about. As many as
+a built-in list fills up to, where it knows the department."""
 REST_MIN: Final = 1e-3
 """A cosine of -0.7: rounding must not leave nothing of the others, or less."""
 CHANCE: Final = 0.30
@@ -64,13 +67,16 @@ class Targets:
     nearest to one."""
     film: Matrix
     """And what other departments' are, (d,)."""
+    no_trade: Matrix
+    """What notes are about that are of no trade, (n, d)."""
     names: Lexicon
     """The words of each aspect's name."""
     glosses: Lexicon
     """And of what is said of it."""
     traits: Mapping[str, Matrix]
     """What the weights of likenesses depend on, 0 to 1, (aspects,): an aspect is a topic, and may be a
-    statement, have names and numbers, or be bare, with nothing said of it but its name."""
+    statement, have names and numbers, or be bare, with nothing said of it but its name. A bare topic is one
+    that no list knows, and may be one of few."""
 
     @property
     def topicality(self) -> Matrix:
@@ -104,30 +110,45 @@ def stacked(groups: Sequence[Matrix]) -> Sentences:
     )
 
 
-def targets_of(facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matrix) -> Targets:
-    """Return what to compare with: (facets, d) for each aspect, and the usual film aspects, (common, d)."""
+def targets_of(
+    facets: Sequence[Matrix], aspects: Sequence[Aspect], common: Matrix, no_trade: Matrix
+) -> Targets:
+    """Return what to compare with.
+
+    Args:
+        facets: (facets, d) for each aspect.
+        aspects: what they are called.
+        common: the usual film aspects, (common, d).
+        no_trade: what notes are about that are of no trade, (n, d).
+    """
     own = stacked(facets)
     names = Lexicon([aspect.cased for aspect in aspects])
     glosses = Lexicon([" ".join(aspect.facets[1:]) for aspect in aspects])
     matter = unit_rows(own.rows[own.starts].mean(axis=0, keepdims=True))[0]
     nothing = np.zeros(len(facets), np.float32)
+    bare = np.array([len(facet) == 1 for facet in facets], np.float32)
+    unknown = bare * (1 - names.statements) ** 2
     traits = {
         "topic": nothing + 1,
         "statement": names.statements,
         "specific": names.specifics,
-        "bare": np.array([len(facet) == 1 for facet in facets], np.float32),
+        "bare": bare,
+        "unknown": unknown,
+        "few": unknown * max(0.0, 1 - len(facets) / FEW_BELOW),
     }
     if not len(common):
         film = np.zeros_like(matter)
         return Targets(
-            own.rows, own.starts, nothing, common, nothing[:0], matter, film, names, glosses, traits
+            own.rows, own.starts, nothing, common, nothing[:0], matter, film, no_trade, names, glosses, traits
         )
     near = common @ own.rows.T
     offsets = COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0)
     rivals = common[near.max(axis=1) < RIVAL_COSINE_MAX]
     rival_offsets = COMMON_SHARE * (rivals @ common.T).mean(axis=1)
     film = rivals.sum(axis=0) / max(len(rivals), 1)
-    return Targets(own.rows, own.starts, offsets, rivals, rival_offsets, matter, film, names, glosses, traits)
+    return Targets(
+        own.rows, own.starts, offsets, rivals, rival_offsets, matter, film, no_trade, names, glosses, traits
+    )
 
 
 def aspect_scores(
@@ -176,9 +197,11 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
     }
     matter = sentences.items @ targets.matter
     film = sentences.items @ targets.film
+    of_no_trade = (sentences.items @ targets.no_trade.T).max(axis=1, initial=0.0)
     return {
         "matter": np.outer(matter, targets.topicality),
         "film": np.outer(film, targets.topicality),
+        "no_trade": np.outer(of_no_trade, targets.topicality),
         **{kind: np.maximum.reduceat(each, sentences.starts, axis=0) for kind, each in passages.items()},
         "words": targets.names.shares(whole),
         "gloss_words": targets.glosses.shares(whole),

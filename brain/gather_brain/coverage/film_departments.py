@@ -51,6 +51,18 @@ COMMON_ASPECTS: Final = tuple(
 )
 """What film notes are usually about, to recognise what is about none of a department's own aspects."""
 
+NO_TRADE: Final = (
+    "Messages within the team: thanks, dates of calls, deadlines, links, folders, votes",
+    (
+        "How work is organised: who decides, owners, meetings, lists, comparing options, trying a sample,"
+        " reviewing"
+    ),
+    "Office and household: forms, bills, insurance, shops, appliances, school, appointments",
+    ("What an audience should feel, what the story needs, the lead, scenes and rules of the film in general"),
+)
+"""What notes are about that belong to no trade, or could stand in any: to recognise them where no list knows
+what a department's own notes say."""
+
 TRADE_WORDS: Final[dict[str, str]] = {
     stem(word.replace("colour", "color")): gloss
     for glosses in _read("film_vocabulary.json").values()

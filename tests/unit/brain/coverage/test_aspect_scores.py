@@ -15,6 +15,9 @@ AXES: Matrix = np.eye(40, dtype=np.float32)
 FILM: Matrix = AXES[6:]
 """What other departments speak of, none of it near to what is said here."""
 ASPECTS = [Aspect("pacing", ""), Aspect("lighting", ""), Aspect("costumes", "")]
+STATEMENT = "mother sells farm brother buys field river floods village"
+NO_TRADE: Matrix = AXES[[39]]
+"""What notes are about that are of no trade."""
 NO_COMMON: Matrix = np.zeros((0, 40), np.float32)
 
 
@@ -28,7 +31,7 @@ def _among_others(common: Matrix) -> Matrix:
 
 def _scores(groups: Sequence[Matrix], common: Matrix = NO_COMMON, texts: Sequence[str] = ()) -> Matrix:
     count = sum(len(group) for group in groups)
-    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, common)
+    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, common, NO_TRADE)
     return aspect_scores(stacked(groups), texts or ["nothing said"] * count, targets, constants_of("any"))
 
 
@@ -60,25 +63,49 @@ def test_another_trades_name_for_the_same_aspect_is_no_rival() -> None:
 
 def test_two_aspects_that_are_as_near_leave_more_doubt_than_one() -> None:
     """The nearest of the others alone does not see the second."""
-    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, NO_COMMON)
+    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, NO_COMMON, NO_TRADE)
     one, two = (
         likenesses(stacked([_unit(*said)]), ["nothing said"], targets)
         for said in ((0.6, 0.5, 0, 0.39**0.5), (0.6, 0.5, 0.5, 0.14**0.5))
     )
     assert one["margin"][0, 0] == pytest.approx(two["margin"][0, 0], abs=1e-6)
     assert one["lead"][0, 0] > two["lead"][0, 0] + 0.05
-    alone = targets_of([AXES[[0]]], ASPECTS[:1], NO_COMMON)
+    alone = targets_of([AXES[[0]]], ASPECTS[:1], NO_COMMON, NO_TRADE)
     assert likenesses(stacked([AXES[[0]]]), ["nothing said"], alone)["lead"].tolist() == [[0.0]]
 
 
 def test_a_lone_aspect_has_those_of_other_departments_beside_it() -> None:
     """What is nearer to them than to it counts for nothing, though no other of its own is there."""
-    targets = targets_of([AXES[[0]]], ASPECTS[:1], FILM)
+    targets = targets_of([AXES[[0]]], ASPECTS[:1], FILM, NO_TRADE)
     elsewhere = likenesses(stacked([_unit(0.3, *[0.0] * 5, 0.9)]), ["nothing said"], targets)
     assert elsewhere["margin"] < -0.3
     assert elsewhere["lead"] < -0.3
     its_own = likenesses(stacked([AXES[[0]]]), ["nothing said"], targets)
     assert its_own["margin"] > 0.5
+
+
+def test_aspects_that_no_list_knows_are_told_and_how_few_they_are() -> None:
+    """A gloss says more of an aspect than its name, a statement says all itself, and five are enough."""
+    three = [Aspect("pacing", ""), Aspect("lighting", "lamps, shadows"), Aspect(STATEMENT, "")]
+    facets = [AXES[[0]], AXES[[1, 2]], AXES[[3]]]
+    traits = targets_of(facets, three, NO_COMMON, NO_TRADE).traits
+    assert traits["unknown"].tolist() == pytest.approx([(1 - 1 / 8) ** 2, 0, 0])
+    assert traits["few"] == pytest.approx(traits["unknown"] * (1 - 3 / 5))
+    names = [Aspect(name, "") for name in ("kites", "strings", "winds", "knots", "reels")]
+    five = targets_of([AXES[[axis]] for axis in range(5)], names, NO_COMMON, NO_TRADE).traits
+    assert min(five["unknown"]) > 0.7
+    assert max(five["few"]) == 0
+
+
+def test_what_is_of_no_trade_counts_for_less_where_no_list_knows_the_aspect() -> None:
+    """Notes on meetings and lists could stand in any department."""
+    targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, FILM[:-1], NO_TRADE)
+    constants = constants_of("any")
+    nearer, other = (
+        aspect_scores(stacked([said]), ["nothing said"], targets, constants)[0, 0]
+        for said in (_unit(0.5, *[0.0] * 38, 0.75**0.5), _unit(0.5, *[0.0] * 4, 0.75**0.5))
+    )
+    assert nearer < other
 
 
 def test_an_aspects_own_words_count() -> None:
