@@ -26,6 +26,7 @@ from tests.support.network.connections import Connections
 LONG_FILES = (
     "brain/embeddings/test_reembed.py",
     "worker/faults/test_faults.py",
+    "worker/faults/test_chaos.py",
     "worker/test_run.py",
     "bridge/page/test_run_page.py",
     "worker/consumer/test_season.py",

@@ -15,7 +15,6 @@ from tests.chaos.played_operator import PlayedOperator
 from tests.chaos.world import BRAIN, NEO4J, world
 from tests.support.workers.process_forks import ProcessForks
 
-pytestmark = pytest.mark.long
 TIMEOUT_S = 1800
 """It starts services of its own, Neo4j among them, and ends two or three of them once."""
 OFTEN = ("kill/mongodb", "cut/brain", "stop/redis", "kill/model", "kill/bridge")
@@ -38,6 +37,7 @@ def test_runs_among_services_that_come_and_go_lose_and_double_nothing(
     assert {run.phase for run in operator.runs} <= {RunPhase.SUCCEEDED, RunPhase.FAILED}
 
 
+@pytest.mark.long
 def test_runs_among_services_that_fail_lose_and_double_nothing() -> None:
     """Every run ends with a reason, and MongoDB, brain, ledger, events and queue agree."""
     command = [sys.executable, "-m", "tests.chaos.campaign", "--small"]
