@@ -47,7 +47,7 @@ class Outbox:
     def __init__(self, uri: str, timeout_s: float) -> None:
         """A call takes twice `timeout_s` at most. Raises ValueError if `uri` is no address."""
         # What is acknowledged survives a mongod that is killed, and a change of primaries.
-        confirmed = {"w": "majority", "journal": True}
+        confirmed: dict[str, Any] = {"w": "majority", "journal": True}
         self._connection = MongoConnection(uri, timeout_s, "gather-outbox", maxPoolSize=POOL_MAX, **confirmed)
         self._timeout_s = timeout_s
 

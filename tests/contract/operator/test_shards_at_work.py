@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from dev.paths import ROOT
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, StopReason
 from gather_operator.replicas.release import release
@@ -21,6 +22,7 @@ from tests.faults.trial import Tools
 from tests.support.kubernetes.control_plane import ControlPlane, controlling, kubeconfig
 from tests.support.kubernetes.plain_api import CORE, RUNS, Unwanted, in_namespace
 from tests.support.kubernetes.pod_player import Part, PodPlayer
+from tests.support.workers.process_forks import ForkedProcess
 
 LIMIT_S: Final = 60
 LOOK_S: Final = 0.05
@@ -47,7 +49,7 @@ class Stage:
         self.player = PodPlayer(shared.api, namespace, lambda *_: Part(RESULT, works_on=True))
         self.journal.on_pod = self.player.note
         self.uids: dict[str, str] = {}
-        self._pids: dict[str, int] = {}
+        self._operators: dict[str, ForkedProcess] = {}
 
     async def start(self, name: str, shard: Shard = WHOLE) -> None:
         """Start an operator; return once it may act as soon as it has its Lease."""
@@ -63,16 +65,19 @@ class Stage:
             "REDIS_URL": self._shared.redis_url,
             "GATHER_OPERATOR_PORT": "0",
         }
-        self._pids[name] = await self._shared.forks.start(environment, self._log(name))
+        log = self._log(name)
+        self._operators[name] = self._shared.forks.start([], environment, log, log, ROOT)
         await until(lambda: any(e["message"] == "ready to act" for e in self._logged(name)))
 
     async def end(self, name: str, how: signal.Signals) -> None:
         """End an operator."""
-        await self._shared.forks.end(self._pids.pop(name), how)
+        operator = self._operators.pop(name)
+        operator.send_signal(how)
+        await asyncio.to_thread(operator.wait, LIMIT_S)
 
     async def end_all(self) -> None:
         """End what the test has left."""
-        for name in list(self._pids):
+        for name in list(self._operators):
             await self.end(name, signal.SIGKILL)
         await self.player.close()
 

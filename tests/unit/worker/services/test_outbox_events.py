@@ -55,7 +55,7 @@ URL = "https://app.example/hooks"
 
 
 def publisher_of(world: World, document: RunDocument) -> EventPublisher:
-    outbox = OutboxEvents(world, URL)  # type: ignore[arg-type]
+    outbox = OutboxEvents(world, URL)
     return EventPublisher(world, document, document.departments[0], 12, outbox)
 
 
