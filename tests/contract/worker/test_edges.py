@@ -195,14 +195,18 @@ def test_a_department_without_description_is_filled(
 # --- 5,000 existing items
 
 
-@pytest.mark.parametrize("existing", [1_000, pytest.param(5_000, marks=pytest.mark.long)])
-def test_thousands_of_existing_notes_are_handled(harness: WorkerHarness, existing: int) -> None:
+@pytest.mark.parametrize(
+    ("existing", "timeout_s"), [(1_000, 60), pytest.param(5_000, 180, marks=pytest.mark.long)]
+)
+def test_thousands_of_existing_notes_are_handled(
+    harness: WorkerHarness, existing: int, timeout_s: int
+) -> None:
     """As long as notes may be, with fields that Gather does not know: memory stays within the pod's."""
     filler = "Ein Satz über die Lampe, die niemand zählt. " * 500
     contents = [f"Note {number}: {filler}"[:CONTENT_MAX] for number in range(existing)]
     insert_notes(harness, contents, "story", attachment="x" * 4_000)
     # The brain follows in a tenth of this time; how far it comes is not the matter here.
-    spec = harness.document.spec.model_copy(update={"department_timeout_seconds": 60})
+    spec = harness.document.spec.model_copy(update={"department_timeout_seconds": timeout_s})
     harness.document = harness.document.model_copy(update={"spec": spec})
     harness.forks = None  # its memory is its own
     ended = harness.run(0, 1)
