@@ -118,7 +118,7 @@ def test_down_without_a_node_does_nothing(
 
 def test_a_folder_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-    monkeypatch.setattr(provider, "POLL_S", 0)
+    monkeypatch.setattr(provider, "REMOVE_TIMEOUT_S", 0.01)
     with pytest.raises(ClusterError, match="still mounted below it"):
         provider.remove_folder(tmp_path)
 
