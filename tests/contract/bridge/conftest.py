@@ -83,6 +83,18 @@ class Serving:
             while f"\n{line}" not in self.metrics:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
+    def counted(self, series: str) -> float:
+        """Return how far a counter, which begins at 0, has come."""
+        return next(
+            float(line.removeprefix(series)) for line in self.metrics.splitlines() if line.startswith(series)
+        )
+
+    async def until_counted(self, series: str) -> None:
+        """Wait until a counter is above 0."""
+        async with asyncio.timeout(RECEIVE_TIMEOUT_S):
+            while not self.counted(series):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+
     async def until_live(self, *, is_live: bool = True) -> None:
         """Wait until the reader hears Redis, or no longer does."""
         async with asyncio.timeout(RECEIVE_TIMEOUT_S):

@@ -195,7 +195,7 @@ async def test_private_addresses_are_never_called(hook: Hook) -> None:
     hook.register("localhost")
     await hook.append()
     async with hook.serve(webhook_allowed_networks=[]) as serving:
-        await serving.until_metric('gather_bridge_webhook_deliveries_total{result="failed"}')
+        await serving.until_counted('gather_bridge_webhook_deliveries_total{result="failed"}')
         await serving.bridge.registrations.end(hook.uid, "test over")
     assert hook.receiver.bodies == []
 

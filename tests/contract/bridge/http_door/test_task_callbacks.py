@@ -173,7 +173,7 @@ async def test_a_redirect_is_not_followed_and_a_private_address_not_called(
     async with serve_door(**allowed()) as door, sender(webhook_allowed_networks=()) as bridge:
         task_id = await door.submitted(callback_url=url_of(receiver))
         kubernetes.put_status(task_id, ENDED)
-        await bridge.until_metric('gather_bridge_webhook_deliveries_total{result="failed"}')
+        await bridge.until_counted('gather_bridge_webhook_deliveries_total{result="failed"}')
         uid = kubernetes.run(task_id)["metadata"]["uid"]
         assert "not public" in str(await redis.hget(names.task_callback(uid), "reason"))
         await redis.delete(names.TASK_CALLBACKS, names.task_callback(uid))
