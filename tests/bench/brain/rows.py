@@ -99,7 +99,7 @@ def all_rows(calls: Calls, floors: Floors, project: str) -> list[Row]:
     return [
         Row(RowKey.DUPLICATES, "duplicates", 500, 60, "model + exact search + empty round trips", 1200,
             ((calls.search(project), floors.search) for _ in _for_ever())),
-        Row(RowKey.CONTEXT, "context, 5 departments", 800, 150, "exact search + empty round trips", 100,
+        Row(RowKey.CONTEXT, "context, 5 departments", 800, 150, "exact search + empty round trips", 400,
             ((calls.context(project), floors.context) for _ in _for_ever())),
         Row(RowKey.COVERAGE_UNSEEN, "coverage, 100 items not seen before", 1500, 1300,
             "model + empty round trips", 4, _unseen(calls, floors, project)),
