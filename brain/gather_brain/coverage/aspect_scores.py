@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gather_brain.coverage.aspects import Aspect
+from gather_brain.coverage.aspects import ASPECTS_ENOUGH, Aspect
 from gather_brain.coverage.evidence.constants import Constants
 from gather_brain.coverage.evidence.terms import Lexicon, terms
 from gather_brain.vectors import Matrix, unit_rows
@@ -33,9 +33,6 @@ SHARPNESS: Final = 10.0
 """How much more the nearest of the other aspects counts against one than the rest: two that are nearly as
 near leave more doubt than one. Of 4, 6, 10 and 20, 10 chose the best key points by cross-validation over the
 topics of KPA-2021's training part, and content units of REALSumm's documents for fitting."""
-FEW_BELOW: Final = 5
-"""Aspects below which they are few: what stands out among few says little of what a note is about. As many as
-a built-in list fills up to, where it knows the department."""
 REST_MIN: Final = 1e-3
 """A cosine of -0.7: rounding must not leave nothing of the others, or less."""
 CHANCE: Final = 0.30
@@ -134,7 +131,8 @@ def targets_of(
         "specific": names.specifics,
         "bare": bare,
         "unknown": unknown,
-        "few": unknown * max(0.0, 1 - len(facets) / FEW_BELOW),
+        # What stands out among few says little of what a note is about.
+        "few": unknown * max(0.0, 1 - len(facets) / ASPECTS_ENOUGH),
     }
     if not len(common):
         film = np.zeros_like(matter)

@@ -58,7 +58,7 @@ NO_TRADE: Final = (
         " reviewing"
     ),
     "Office and household: forms, bills, insurance, shops, appliances, school, appointments",
-    ("What an audience should feel, what the story needs, the lead, scenes and rules of the film in general"),
+    "What an audience should feel, what the story needs, the lead, scenes and rules of the film in general",
 )
 """What notes are about that belong to no trade, or could stand in any: to recognise them where no list knows
 what a department's own notes say."""

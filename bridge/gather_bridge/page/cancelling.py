@@ -44,10 +44,8 @@ class DoorClient:
         The page shows runs that have gone, and the name of one may be another project's by now, which the
         page's own key opens too.
         """
-        address, headers = (
-            f"{self._url}/api/v1/tasks/{quote(run, safe='')}",
-            {"X-API-Key": secret_now("GATHER_BRIDGE_DOOR_KEY", self._key)},
-        )
+        address = f"{self._url}/api/v1/tasks/{quote(run, safe='')}"
+        headers = {"X-API-Key": secret_now("GATHER_BRIDGE_DOOR_KEY", self._key)}
         try:
             async with httpx.AsyncClient(
                 timeout=TIMEOUT_S, headers=headers, verify=tls_for(httpx.URL(address)), trust_env=False
