@@ -43,7 +43,7 @@ class EventQueue:
         self._queued: deque[tuple[Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._dropped = 0
-        self._is_away = False
+        self._is_unavailable = False
 
     def write_as(self, writer: str, epoch: int) -> None:
         """Have later events refused of earlier writers by this name, and of this one once another follows."""
@@ -59,9 +59,9 @@ class EventQueue:
             self._task = asyncio.create_task(self._send())
 
     async def knows(self, project_id: str, idempotency_key: str) -> bool:
-        """Return whether the log has an event with this key; False, and no wait, while Redis is away."""
+        """Return whether the log has an event with this key; False at once while Redis is unavailable."""
         try:
-            return not self._is_away and await self._log.has_sent(project_id, idempotency_key)
+            return not self._is_unavailable and await self._log.has_sent(project_id, idempotency_key)
         except EventLogUnavailable:
             return False
 
@@ -87,13 +87,13 @@ class EventQueue:
                 await self._log.append(event, key)
             except EventLogUnavailable as error:
                 failures += 1
-                self._is_away = True
+                self._is_unavailable = True
                 if failures == 1:
                     _LOGGER.warning("live progress pauses: %s", error)
                 await asyncio.sleep(RETRY.wait_s(failures))
                 continue
             except ValueError as error:
                 _LOGGER.error("an event cannot be sent: %s", error)  # noqa: TRY400 - it says all
-            failures, self._is_away = 0, False
+            failures, self._is_unavailable = 0, False
             if self._queued and self._queued[0] is first:  # it may have given way meanwhile
                 self._queued.popleft()

@@ -56,7 +56,7 @@ async def secret(
 
 
 async def test_a_password_that_was_replaced_is_read_again(secret: Secret) -> None:
-    """By whoever of operator and bridge uses it, with the call after the one that was refused."""
+    """By operator and bridge alike, with the call after the one that was refused."""
     uri = secret.file.read_text().strip()
     outbox, snapshots = Outbox(uri, TIMEOUT_S), MongoSnapshots(uri, TIMEOUT_S)
     assert await outbox.hold("me", 1)

@@ -34,7 +34,7 @@ class Log:
         await self.is_open.wait()
         if self.failing:
             self.failing -= 1
-            raise EventLogUnavailable("away")
+            raise EventLogUnavailable("unavailable")
         if idempotency_key == "too large":
             raise ValueError(event.type)
         self.sent.append(idempotency_key)
@@ -44,7 +44,7 @@ class Log:
         """Return whether the key was used."""
         self.asked += 1
         if self.failing:
-            raise EventLogUnavailable("away")
+            raise EventLogUnavailable("unavailable")
         return idempotency_key in self.sent
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ class AskedAhead:
         self._task = asyncio.create_task(question)
 
     async def settle(self) -> None:
-        """Return when it is answered, or has failed; whoever asks again learns why."""
+        """Return when it is answered or has failed; the same question raises its error again."""
         task, self._task = self._task, None
         if task is not None:
             await asyncio.gather(task, return_exceptions=True)

@@ -123,7 +123,7 @@ async def test_nodes_are_listed_at_once_and_given_once() -> None:
 
 
 async def test_an_unusable_brain_is_asked_for_no_nodes() -> None:
-    """It would be asked for a minute; who reads the list learns it."""
+    """It would be asked for a minute; reading the list raises the error."""
     brain = FakeBrain(is_unusable=True)
     brain.may_answer.set()
     questions = opening(brain)
